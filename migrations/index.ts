@@ -1,0 +1,10 @@
+import { installation } from './0001_installation.ts'
+import { catalog } from './0002_catalog.ts'
+import { rollups } from './0003_rollups.ts'
+import { topology } from './0004_topology.ts'
+import { knowledge } from './0005_knowledge.ts'
+import { events } from './0006_events.ts'
+import type { Migration } from './migration.ts'
+
+/** Every migration, oldest first. What has been released never changes; what comes next is appended. */
+export const migrations: readonly Migration[] = [installation, catalog, rollups, topology, knowledge, events]

@@ -1,0 +1,100 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import type { Scope } from '../database/scope.ts'
+import { parse } from '../schema/parse.ts'
+import { boundedText, storableObject, urnText, type Json } from '../schema/text.ts'
+
+export interface ResourceInput {
+  /** The uniform resource name, unique per tenant; at most 1,024 bytes. */
+  urn: string
+  /** `service`, `host`, `database`, `queue`, ... */
+  type: string
+  /** For people. */
+  name: string
+  env?: string | null
+  region?: string | null
+  zone?: string | null
+  labels?: Record<string, Json>
+}
+
+export const resourceInput = z.strictObject({
+  urn: urnText,
+  type: boundedText(255),
+  name: boundedText(1024),
+  env: boundedText(255).nullish(),
+  region: boundedText(255).nullish(),
+  zone: boundedText(255).nullish(),
+  labels: storableObject.optional(),
+})
+
+/**
+ * Creates or updates one resource and returns its id. See {@link ensureResources}.
+ */
+export async function ensureResource(scope: Scope, resource: ResourceInput): Promise<string> {
+  const ids = await ensureResources(scope, [resource])
+  return ids.get(resource.urn)!
+}
+
+/**
+ * Creates the resources whose URNs the tenant does not have yet and updates the others; returns the ids by URN.
+ *
+ * What is given replaces what was there; `env`, `region`, `zone` and `labels` that are left out (or null) stay as they were. One statement, whatever the number;
+ * rows that would not change are not written. Of one URN given several times the last counts.
+ *
+ * @throws InvalidInputError naming the resource and field that cannot be stored; nothing is written then.
+ * @example
+ * const ids = await ensureResources(scope, [{ urn: 'urn:k8s:svc:shop/checkout', type: 'service', name: 'checkout' }])
+ *
+ * // insert into "public"."dim_resource" as resource (tenant_id, urn, type, name, env, region, zone, labels)
+ * // select $1, ... from jsonb_to_recordset($2) as given (...) order by given.urn
+ * // on conflict (tenant_id, urn) do update set ... where (...) is distinct from (...)
+ */
+export async function ensureResources(scope: Scope, resources: readonly ResourceInput[]): Promise<Map<string, string>> {
+  const given = parse(z.array(resourceInput), resources, 'resources')
+  const byUrn = new Map(given.map((resource) => [resource.urn, resource]))
+  if (byUrn.size === 0) return new Map()
+  // Sorted by URN, so that two writers of the same resources wait for each other instead of deadlocking.
+  const { rows } = await sql<{ urn: string; id: string }>`
+    with given as (
+      select *
+      from jsonb_to_recordset(${JSON.stringify([...byUrn.values()])}::jsonb)
+        as row (urn text, type text, name text, env text, region text, zone text, labels jsonb)
+    ), written as (
+      insert into ${scope.id('dim_resource')} as resource (tenant_id, urn, type, name, env, region, zone, labels)
+      select ${scope.tenantId}::int8, urn, type, name, env, region, zone, coalesce(labels, '{}') from given order by urn collate "C"
+      on conflict (tenant_id, urn) do update set
+        type = excluded.type,
+        name = excluded.name,
+        env = coalesce(excluded.env, resource.env),
+        region = coalesce(excluded.region, resource.region),
+        zone = coalesce(excluded.zone, resource.zone),
+        labels = case when excluded.labels = '{}' then resource.labels else excluded.labels end
+      where (resource.type, resource.name) is distinct from (excluded.type, excluded.name)
+        or resource.env is distinct from coalesce(excluded.env, resource.env)
+        or resource.region is distinct from coalesce(excluded.region, resource.region)
+        or resource.zone is distinct from coalesce(excluded.zone, resource.zone)
+        or (excluded.labels <> '{}' and resource.labels <> excluded.labels)
+      returning urn, resource_id::text as id
+    )
+    select urn, id from written
+    union
+    select resource.urn, resource.resource_id::text
+    from ${scope.id('dim_resource')} as resource
+    join given on given.urn = resource.urn
+    where resource.tenant_id = ${scope.tenantId}::int8
+  `.execute(scope.db)
+  const ids = new Map(rows.map((row) => [row.urn, row.id]))
+  // A row another writer committed after this statement began is not in its snapshot, though the conflict with it was seen.
+  const unseen = [...byUrn.keys()].filter((urn) => !ids.has(urn))
+  return unseen.length === 0 ? ids : new Map([...ids, ...(await resourceIds(scope, unseen))])
+}
+
+/** The ids of those of the URNs that the tenant has. */
+export async function resourceIds(scope: Scope, urns: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await sql<{ urn: string; id: string }>`
+    select urn, resource_id::text as id
+    from ${scope.id('dim_resource')}
+    where tenant_id = ${scope.tenantId}::int8 and urn = any(${[...urns]}::text[])
+  `.execute(scope.db)
+  return new Map(rows.map((row) => [row.urn, row.id]))
+}

@@ -1,0 +1,80 @@
+import { sql, type Kysely } from 'kysely'
+
+/** The extensions pgvantage knows how to use. */
+export const knownExtensions = ['vector', 'pg_trgm', 'btree_gist', 'timescaledb', 'age', 'hll', 'tdigest'] as const
+export type KnownExtension = (typeof knownExtensions)[number]
+
+/** Without these there is no schema: pgvector for `kb_chunk`, pg_trgm for log patterns, btree_gist for the topology's exclusion constraint. */
+export const requiredExtensions = ['vector', 'pg_trgm', 'btree_gist'] as const satisfies readonly KnownExtension[]
+
+export interface ExtensionState {
+  /** The version installed in this database, or null. */
+  installed: string | null
+  /** The version the server could install, or null when its files are not there. */
+  available: string | null
+}
+
+export interface Capabilities {
+  /** `server_version_num`: 170005 is 17.5. */
+  versionNumber: number
+  /** What `version()` says, up to the first comma. */
+  version: string
+  /** PostgreSQL compiled to WebAssembly, in this process: one connection, no background workers, no preloading. */
+  embedded: boolean
+  superuser: boolean
+  extensions: Record<KnownExtension, ExtensionState>
+  /** Whether `timescaledb` is in `shared_preload_libraries`; null when this role may not read that setting. */
+  timescalePreloaded: boolean | null
+  /** The edition of an installed TimescaleDB: `timescale` is the community licence (everything), `apache` has no policies, jobs or compression. */
+  timescaleLicence: 'timescale' | 'apache' | null
+}
+
+/**
+ * What the server behind `db` can do: its version, and which of the extensions that pgvantage uses are installed or could be.
+ *
+ * Reads the catalog in one statement and changes nothing.
+ *
+ * @example
+ * const { extensions } = await capabilities(db)
+ * if (extensions.age.installed === null) console.log('no Cypher here')
+ */
+export async function capabilities<Database>(db: Kysely<Database>): Promise<Capabilities> {
+  const { rows } = await sql<{
+    version: string
+    version_number: number
+    superuser: boolean
+    preload: string | null
+    licence: string | null
+    extensions: { name: string; installed: string | null; available: string | null }[]
+  }>`
+    select
+      version() as version,
+      current_setting('server_version_num')::int4 as version_number,
+      (select rolsuper from pg_catalog.pg_roles where rolname = current_user) as superuser,
+      (select setting from pg_catalog.pg_settings where name = 'shared_preload_libraries') as preload,
+      current_setting('timescaledb.license', true) as licence,
+      (
+        select coalesce(json_agg(json_build_object('name', known.name, 'installed', installed.extversion, 'available', available.default_version)), '[]')
+        from unnest(${[...knownExtensions]}::text[]) as known (name)
+        left join pg_catalog.pg_extension as installed on installed.extname = known.name
+        left join pg_catalog.pg_available_extensions as available on available.name = known.name
+      ) as extensions
+  `.execute(db.withoutPlugins())
+  const row = rows[0]!
+  const embedded = /emscripten|wasm/i.test(row.version)
+  const found = new Map(row.extensions.map(({ name, installed, available }) => [name, { installed, available }]))
+  const none: ExtensionState = { installed: null, available: null }
+  const extensions = Object.fromEntries(knownExtensions.map((name) => [name, found.get(name) ?? none])) as Record<
+    KnownExtension,
+    ExtensionState
+  >
+  return {
+    version: row.version.split(' on ')[0]!,
+    versionNumber: row.version_number,
+    embedded,
+    superuser: row.superuser,
+    extensions,
+    timescalePreloaded: row.preload === null ? null : row.preload.split(',').some((name) => name.trim() === 'timescaledb'),
+    timescaleLicence: extensions.timescaledb.installed === null ? null : row.licence === 'timescale' ? 'timescale' : 'apache',
+  }
+}

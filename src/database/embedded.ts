@@ -1,0 +1,40 @@
+import { openAsBlob } from 'node:fs'
+import { PGlite } from '@electric-sql/pglite'
+import { age } from '@electric-sql/pglite-age'
+import { vector } from '@electric-sql/pglite-pgvector'
+import { btree_gist } from '@electric-sql/pglite/contrib/btree_gist'
+import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
+import { Kysely, PGliteDialect } from 'kysely'
+
+export interface Embedded {
+  db: Kysely<{}>
+  /** The PGlite instance behind `db`. */
+  pglite: PGlite
+  /** Closes the database; one in memory is gone then. */
+  close(): Promise<void>
+}
+
+/** `int8` (20) and its array arrive as strings, as `pg` delivers them: a bigint above 2^53 would lose its last digits as a number. */
+export const exactIntegers = { 20: (text: string) => text }
+
+/**
+ * PostgreSQL in this process: PGlite with Apache AGE, pgvector, pg_trgm and btree_gist; no TimescaleDB, hll or tdigest.
+ *
+ * One connection: statements run one after another, and a transaction holds back everything else until it ends.
+ *
+ * @param options `dataDir` is a folder to keep the database in; without it the database lives in memory. `image` is a file made by PGlite's
+ * `dumpDataDir` to begin with, which is faster than beginning with nothing.
+ * @example
+ * const { db, close } = await openEmbedded()
+ * await migrateUp(db)
+ */
+export async function openEmbedded({ dataDir, image }: { dataDir?: string; image?: string } = {}): Promise<Embedded> {
+  const pglite = await PGlite.create({
+    dataDir,
+    loadDataDir: image === undefined ? undefined : await openAsBlob(image),
+    extensions: { age, vector, pg_trgm, btree_gist },
+    parsers: exactIntegers,
+  })
+  const db = new Kysely<{}>({ dialect: new PGliteDialect({ pglite }) })
+  return { db, pglite, close: () => db.destroy() }
+}

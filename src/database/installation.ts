@@ -1,0 +1,90 @@
+import { sql, type Kysely } from 'kysely'
+import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
+import { quoteIdentifier } from './identifier.ts'
+
+/** The number of the newest migration this version of the library knows and works with. */
+export const schemaVersion = 6
+
+export type EmbeddingDistance = 'l2' | 'cosine' | 'ip'
+
+/** How time-partitioned tables are made on this server; chosen once, since one cannot become the other. */
+export type TimeRung = 'timescaledb' | 'native'
+
+/** Where and how our tables were installed: the options of `migrate up`, as the database remembers them. */
+export interface Installation {
+  readonly schema: string
+  /** AGE graphs are named `<graphPrefix>_<tenant_id>`. */
+  readonly graphPrefix: string
+  readonly embeddingDimension: number
+  readonly embeddingDistance: EmbeddingDistance
+  readonly timeRung: TimeRung
+}
+
+/** A table or function of ours as SQL text names it: schema-qualified and quoted. */
+export const qualified = ({ schema }: Pick<Installation, 'schema'>, name: string): string =>
+  `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
+
+interface Located extends Installation {
+  /** The number of the newest migration applied. */
+  version: number
+}
+
+/**
+ * Finds our tables in the database, whichever schema they are in, and reads the options they were installed with.
+ *
+ * @param schema only needed when one database holds more than one installation.
+ * @throws SchemaVersionError when there is none, or its schema is older or newer than this library works with.
+ * @throws InvalidInputError when there are several and `schema` does not say which.
+ */
+export async function findInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Installation> {
+  const installation = await readInstallation(db, schema)
+  if (installation === undefined) {
+    const where = schema === undefined ? 'this database' : `schema ${quoteIdentifier(schema)}`
+    throw new SchemaVersionError(`pgvantage is not installed in ${where}: run \`pgvantage migrate up\``)
+  }
+  assertVersion(installation.version)
+  return installation
+}
+
+/** Refuses a schema version that this library does not work with. */
+export function assertVersion(version: number): void {
+  if (version > schemaVersion) {
+    throw new SchemaVersionError(
+      `the database's schema is at version ${version}, this library knows ${schemaVersion}: upgrade the pgvantage package before using this database`,
+    )
+  }
+  if (version < schemaVersion) {
+    throw new SchemaVersionError(
+      `the database's schema is at version ${version}, this library needs ${schemaVersion}: run \`pgvantage migrate up\``,
+    )
+  }
+}
+
+/** The installation, or undefined where there is none. */
+export async function readInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Located | undefined> {
+  const plain = db.withoutPlugins()
+  const found = await sql<{ schema: string }>`
+    select namespace.nspname::text as schema
+    from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    where class.relname = 'pgvantage_installation' and class.relkind = 'r' and (${schema ?? null}::text is null or namespace.nspname = ${schema ?? null})
+    order by namespace.nspname
+  `.execute(plain)
+  if (found.rows.length > 1) {
+    const names = found.rows.map((row) => row.schema).join(', ')
+    throw new InvalidInputError('schema', `this database holds several installations (${names}): say which with { schema }`)
+  }
+  const [place] = found.rows
+  if (place === undefined) return undefined
+  const { rows } = await sql<Omit<Located, 'schema'>>`
+    select
+      installation.graph_prefix as "graphPrefix",
+      installation.embedding_dimension as "embeddingDimension",
+      installation.embedding_distance as "embeddingDistance",
+      installation.time_rung as "timeRung",
+      coalesce((select max(substring(name from '^[0-9]+')::int4) from ${sql.id(place.schema, 'pgvantage_migration')}), 0) as version
+    from ${sql.id(place.schema, 'pgvantage_installation')} as installation
+  `.execute(plain)
+  const [row] = rows
+  return row && { schema: place.schema, ...row }
+}

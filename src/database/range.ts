@@ -1,0 +1,60 @@
+import { InvalidInputError } from '../schema/errors.ts'
+import { preview } from '../schema/parse.ts'
+
+/** A half-open stretch of time: `from` belongs to it, `to` does not. */
+export interface TimeRange {
+  readonly from: Date
+  readonly to: Date
+}
+
+const unitMilliseconds = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const
+
+/**
+ * The milliseconds of a duration written as a PostgreSQL interval: `'30 minutes'`, `'1 hour'`, `'1 day 12 hours'`.
+ *
+ * Only units of fixed length are taken (seconds to weeks, a day being 24 hours): a month or a year has no length of its own.
+ *
+ * @throws InvalidInputError when the text is not such an interval or is not positive.
+ */
+export function milliseconds(duration: string): number {
+  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*/gy)]
+  const matched = parts.reduce((length, [text]) => length + text.length, 0)
+  const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMilliseconds[unit as keyof typeof unitMilliseconds], 0)
+  if (parts.length === 0 || matched !== duration.trimStart().length || duration !== duration.trimStart() || !(total > 0)) {
+    throw new InvalidInputError(
+      'duration',
+      `must be a positive interval such as '30 minutes' or '1 day 12 hours', got ${preview(duration)}`,
+    )
+  }
+  return total
+}
+
+/**
+ * The range that ends now: `last('30 minutes')`.
+ *
+ * It is resolved to two dates when it is called, so that every query built with it sees the same now. `clock` gives the now; hand one in for
+ * replays and tests.
+ *
+ * @throws InvalidInputError when `duration` is not a positive interval.
+ */
+export function last(duration: string, clock: () => Date = () => new Date()): TimeRange {
+  const to = clock()
+  return { from: new Date(to.getTime() - milliseconds(duration)), to }
+}
+
+/**
+ * Refuses a range whose ends are not dates or that runs backwards. An empty one (`from` equals `to`) is a range: it holds nothing.
+ *
+ * @throws InvalidInputError naming the end that is wrong.
+ */
+export function checkedRange(range: TimeRange, name = 'range'): TimeRange {
+  for (const end of ['from', 'to'] as const) {
+    if (!(range[end] instanceof Date) || Number.isNaN(range[end].getTime())) {
+      throw new InvalidInputError(`${name}.${end}`, `must be a valid Date, got ${preview(range[end])}`)
+    }
+  }
+  if (range.from > range.to) {
+    throw new InvalidInputError(`${name}.from`, `must not be after ${name}.to (${range.to.toISOString()}), got ${range.from.toISOString()}`)
+  }
+  return range
+}

@@ -1,0 +1,83 @@
+import { sql, type AliasedRawBuilder, type Kysely, type RawBuilder, type Selectable } from 'kysely'
+import { InvalidInputError, MissingCapabilityError, NotFoundError } from '../schema/errors.ts'
+import { parse, preview } from '../schema/parse.ts'
+import type { DB } from '../schema/tables.ts'
+import { boundedText } from '../schema/text.ts'
+import { knownExtensions, type KnownExtension } from './capabilities.ts'
+import { findInstallation, type Installation } from './installation.ts'
+import { plainKysely } from './plain.ts'
+
+/**
+ * Whose data, on which connection, and where our tables are: the first argument of every domain function.
+ *
+ * No function can read or write tenant data without one, and a scope is of one tenant.
+ */
+export interface Scope {
+  /** Executes what is built with this scope: a Kysely instance, or the transaction the scope was made from. */
+  readonly db: Kysely<{}>
+  readonly tenantId: string
+  readonly tenantCode: string
+  readonly installation: Installation
+  /** The tenant's own AGE graph. */
+  readonly graphName: string
+  /** The extensions this database has. */
+  readonly extensions: ReadonlySet<KnownExtension>
+  /** One of our tables under an alias, for `selectFrom` and joins, wherever it is installed. */
+  table<Name extends keyof DB, Alias extends string>(name: Name, alias: Alias): AliasedRawBuilder<Selectable<DB[Name]>, Alias>
+  /** One of our tables or functions as raw SQL names it: schema-qualified and quoted. */
+  id(name: string): RawBuilder<unknown>
+}
+
+/**
+ * The scope of a tenant on any Kysely instance or transaction, whatever its database type and plugins.
+ *
+ * A scope belongs to its connection: inside a transaction, make it from the transaction.
+ *
+ * @param code the tenant's `code`.
+ * @param options `schema` is only needed when one database holds several installations.
+ * @throws NotFoundError when there is no such tenant.
+ * @throws SchemaVersionError when the schema is missing, older or newer than this library works with.
+ * @throws InvalidInputError when the connection delivers `int8` as numbers, which lose digits above 2^53.
+ * @example
+ * const scope = await tenantScope(db, 't-001')
+ * const worst = await slowestDependencies(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('30 minutes') }).execute()
+ */
+export async function tenantScope<Database>(db: Kysely<Database>, code: string, { schema }: { schema?: string } = {}): Promise<Scope> {
+  parse(boundedText(255), code, 'code')
+  const plain = plainKysely(db)
+  const installation = await findInstallation(plain, schema)
+  const { rows } = await sql<{ probe: unknown; tenantId: unknown; extensions: string[] }>`
+    select
+      9007199254740993::int8 as probe,
+      (select tenant_id from ${sql.id(installation.schema, 'dim_tenant')} where code = ${code}) as "tenantId",
+      (select array(select extname::text from pg_catalog.pg_extension)) as extensions
+  `.execute(plain)
+  const { probe, tenantId, extensions } = rows[0]!
+  if (probe !== '9007199254740993') {
+    throw new InvalidInputError(
+      'db',
+      `this connection delivers int8 as ${typeof probe} (${preview(probe)}) where pgvantage needs strings: leave pg's default parser for type 20, or give PGlite { parsers: { 20: (text) => text } }`,
+    )
+  }
+  if (typeof tenantId !== 'string') {
+    throw new NotFoundError(`there is no tenant with code ${preview(code)}: create it with ensureTenant(db, { code: ${preview(code)} })`)
+  }
+  return {
+    db: plain,
+    tenantId,
+    tenantCode: code,
+    installation,
+    graphName: `${installation.graphPrefix}_${tenantId}`,
+    extensions: new Set(knownExtensions.filter((name) => extensions.includes(name))),
+    table: (name, alias) => sql<Selectable<DB[typeof name]>>`${sql.id(installation.schema, name)}`.as(alias),
+    id: (name) => sql`${sql.id(installation.schema, name)}`,
+  }
+}
+
+/** Refuses to go on where an extension is missing: `what` needs it, and `instead` says what works without it. */
+export function requireExtension(scope: Scope, name: KnownExtension, what: string, instead = ''): void {
+  if (scope.extensions.has(name)) return
+  throw new MissingCapabilityError(
+    `${what} needs the extension ${name}, which this database does not have: run \`create extension ${name}\` where the server offers it, then \`pgvantage migrate up\`${instead && `; without it, ${instead}`}`,
+  )
+}

@@ -1,0 +1,36 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { quoteIdentifier } from '../database/identifier.ts'
+
+const folder = new URL('../../sql/', import.meta.url)
+
+/** A file of `sql/` may begin with this line; it is then installed only where the extension is. */
+const requires = /^-- requires: (\w+)$/m
+
+/**
+ * The statements of `sql/`: functions and aggregates that are installed into the database, re-applied on every `migrate up`.
+ *
+ * `@extschema@` becomes the schema, as in PostgreSQL's own extension scripts.
+ */
+export async function installedSql(schema: string, extensions: ReadonlySet<string>): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
+  const files = await Promise.all(names.map((name) => readFile(new URL(name, folder), 'utf8')))
+  return files
+    .filter((text) => {
+      const needed = requires.exec(text)?.[1]
+      return needed === undefined || extensions.has(needed)
+    })
+    .flatMap((text) => statements(text.replaceAll('@extschema@', quoteIdentifier(schema))))
+}
+
+/** What a semicolon may hide in: dollar quotes, strings, quoted names and comments. */
+const token = /(\$\w*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|[\s\S]/g
+
+/** A script cut into its statements, each without its semicolon: PGlite takes one at a time. */
+export function statements(script: string): string[] {
+  const found: string[] = ['']
+  for (const [text] of script.matchAll(token)) {
+    if (text === ';') found.push('')
+    else found[found.length - 1] += text
+  }
+  return found.map((statement) => statement.trim()).filter((statement) => statement.replaceAll(/--[^\n]*/g, '').trim() !== '')
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import type { EmbeddingDistance } from '../database/installation.ts'
+import { boundedText } from '../schema/text.ts'
+
+/** What `migrate up` can be told on first installation; afterwards the database remembers it. */
+export interface MigrateOptions {
+  /** The schema our tables go into, created if missing. Default: `public`. */
+  schema?: string
+  /** AGE graphs are named `<graphPrefix>_<tenant_id>`. Default: `ops`. */
+  graphPrefix?: string
+  /** Dimensions of `kb_chunk.embedding`, 1 to 4,000. Default: 1536. */
+  embeddingDimension?: number
+  /** What `kb_chunk`'s index is ordered by: `l2` (Euclidean), `cosine` or `ip` (inner product). Default: `l2`. */
+  embeddingDistance?: EmbeddingDistance
+  /** Give up before the next statement. What was begun is rolled back. */
+  signal?: AbortSignal
+}
+
+/** PostgreSQL's limit for a name is 63 bytes; a graph's name also carries the tenant's id, up to 19 digits. */
+export const migrateOptions = z.strictObject({
+  schema: boundedText(63).optional(),
+  graphPrefix: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{0,41}$/, 'must be 1 to 42 lower-case letters, digits or underscores, starting with a letter')
+    .optional(),
+  embeddingDimension: z.int().min(1).max(4000).optional(),
+  embeddingDistance: z.enum(['l2', 'cosine', 'ip']).optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+})

@@ -1,0 +1,182 @@
+import { z } from 'zod'
+
+/**
+ * The part of OTLP/JSON that is read, as the OpenTelemetry Collector's file exporter and the SDKs' OTLP/HTTP exporters write it.
+ *
+ * The wire rules are those of the OTLP specification ("JSON Protobuf Encoding"): lowerCamelCase names only (snake_case is not OTLP/JSON and is
+ * ignored as any other unknown field), 64-bit integers as decimal strings or as numbers, trace and span ids as hex in either case, enum values as
+ * integers or by name, doubles as numbers or `"NaN"`, `"Infinity"`, `"-Infinity"`. A field that is `null` counts as absent. Unknown fields are
+ * dropped, so that a newer protocol still reads.
+ *
+ * What comes out: times as bigint nanoseconds since 1970 (a JSON number above 2^53 has lost precision before it gets here), counts and integers
+ * as numbers, ids in lower case, enums as integers.
+ */
+
+/** Absent and null are the same in protobuf's JSON. */
+const optional = <S extends z.ZodType>(schema: S) => schema.nullish().transform((value) => value ?? undefined)
+
+// Zod's own `int()` refuses integers above 2^53, as nanoseconds since 1970 are when they come as numbers.
+const wholeNumber = z.number().refine(Number.isInteger, 'must be a whole number')
+
+const nanoseconds = z
+  .union([z.string().regex(/^\d{1,20}$/, 'must be a whole number of nanoseconds'), wholeNumber.nonnegative()])
+  .transform((value) => BigInt(value))
+
+const integer = z.union([z.string().regex(/^-?\d{1,20}$/, 'must be a whole number'), wholeNumber]).transform(Number)
+
+const count = z
+  .union([z.string().regex(/^\d{1,20}$/, 'must be a whole number, not negative'), wholeNumber.nonnegative()])
+  .transform(Number)
+  .refine(Number.isSafeInteger, 'must be at most 2^53 - 1')
+
+const double = z.union([
+  z.number(),
+  z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number),
+  z
+    .string()
+    .regex(/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/, 'must be a number')
+    .transform(Number),
+])
+
+const hex = (digits: number) =>
+  z
+    .string()
+    .regex(new RegExp(`^([0-9a-fA-F]{${digits}})?$`), `must be ${digits} hex digits or empty`)
+    .transform((id) => id.toLowerCase())
+
+const named = (prefix: string, names: readonly string[]) =>
+  z.union([z.number().int(), z.enum(names.map((name) => prefix + name)).transform((name) => names.indexOf(name.slice(prefix.length)))])
+
+/** A value as OTLP/JSON writes it; exactly one field is set, none at all means empty. */
+export interface AnyValue {
+  stringValue?: string | null
+  boolValue?: boolean | null
+  intValue?: string | number | null
+  doubleValue?: string | number | null
+  bytesValue?: string | null
+  arrayValue?: { values?: AnyValue[] | null } | null
+  kvlistValue?: { values?: KeyValue[] | null } | null
+}
+export interface KeyValue {
+  key: string
+  value?: AnyValue | null
+}
+
+// Values are checked but not transformed: most of them are never looked at, and a record has dozens.
+const anyValue: z.ZodType<AnyValue> = z.object({
+  stringValue: z.string().nullish(),
+  boolValue: z.boolean().nullish(),
+  intValue: z.union([z.string(), z.number()]).nullish(),
+  doubleValue: z.union([z.string(), z.number()]).nullish(),
+  bytesValue: z.string().nullish(),
+  get arrayValue() {
+    return z.object({ values: z.array(anyValue).nullish() }).nullish()
+  },
+  get kvlistValue() {
+    return z.object({ values: z.array(keyValue).nullish() }).nullish()
+  },
+})
+const keyValue: z.ZodType<KeyValue> = z.object({ key: z.string(), value: anyValue.nullish() })
+
+const attributes = z
+  .array(keyValue)
+  .nullish()
+  .transform((list) => list ?? [])
+const list = <S extends z.ZodType>(schema: S) =>
+  z
+    .array(schema)
+    .nullish()
+    .transform((items) => items ?? [])
+
+const resource = z
+  .object({ attributes })
+  .nullish()
+  .transform((value) => value ?? { attributes: [] })
+const scope = optional(z.object({ name: z.string().nullish(), version: z.string().nullish() }))
+
+const span = z.object({
+  traceId: hex(32),
+  spanId: hex(16),
+  parentSpanId: optional(hex(16)),
+  name: optional(z.string()),
+  kind: optional(named('SPAN_KIND_', ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'])),
+  startTimeUnixNano: optional(nanoseconds),
+  endTimeUnixNano: optional(nanoseconds),
+  attributes,
+  links: list(z.object({ traceId: hex(32), spanId: hex(16) })),
+  status: optional(z.object({ code: optional(named('STATUS_CODE_', ['UNSET', 'OK', 'ERROR'])) })),
+})
+
+const severities = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'].flatMap((name) => [name, `${name}2`, `${name}3`, `${name}4`])
+
+const logRecord = z.object({
+  timeUnixNano: optional(nanoseconds),
+  observedTimeUnixNano: optional(nanoseconds),
+  severityNumber: optional(named('SEVERITY_NUMBER_', ['UNSPECIFIED', ...severities])),
+  severityText: optional(z.string()),
+  eventName: optional(z.string()),
+  body: optional(anyValue),
+  attributes,
+})
+
+const point = {
+  attributes,
+  startTimeUnixNano: optional(nanoseconds),
+  timeUnixNano: optional(nanoseconds),
+  flags: optional(z.number().int()),
+}
+const numberPoint = z.object({ ...point, asDouble: optional(double), asInt: optional(integer) })
+const distribution = { ...point, count: optional(count), sum: optional(double), min: optional(double), max: optional(double) }
+const histogramPoint = z.object({ ...distribution, bucketCounts: list(count), explicitBounds: list(double) })
+const exponentialBuckets = optional(z.object({ offset: optional(z.number().int()), bucketCounts: list(count) }))
+const exponentialPoint = z.object({
+  ...distribution,
+  scale: optional(z.number().int()),
+  zeroCount: optional(count),
+  positive: exponentialBuckets,
+  negative: exponentialBuckets,
+})
+const summaryPoint = z.object({
+  ...point,
+  count: optional(count),
+  sum: optional(double),
+  quantileValues: list(z.object({ quantile: optional(double), value: optional(double) })),
+})
+const aggregationTemporality = optional(named('AGGREGATION_TEMPORALITY_', ['UNSPECIFIED', 'DELTA', 'CUMULATIVE']))
+
+const metric = z.object({
+  name: z.string(),
+  unit: optional(z.string()),
+  gauge: optional(z.object({ dataPoints: list(numberPoint) })),
+  sum: optional(z.object({ dataPoints: list(numberPoint), aggregationTemporality, isMonotonic: optional(z.boolean()) })),
+  histogram: optional(z.object({ dataPoints: list(histogramPoint), aggregationTemporality })),
+  exponentialHistogram: optional(z.object({ dataPoints: list(exponentialPoint), aggregationTemporality })),
+  summary: optional(z.object({ dataPoints: list(summaryPoint) })),
+})
+
+/** One export request: at least one of traces, metrics and logs. */
+export const otlpRequest = z
+  .object({
+    resourceSpans: z.array(z.object({ resource, scopeSpans: list(z.object({ scope, spans: list(span) })) })).nullish(),
+    resourceMetrics: z.array(z.object({ resource, scopeMetrics: list(z.object({ scope, metrics: list(metric) })) })).nullish(),
+    resourceLogs: z.array(z.object({ resource, scopeLogs: list(z.object({ scope, logRecords: list(logRecord) })) })).nullish(),
+  })
+  .refine(
+    (request) => request.resourceSpans || request.resourceMetrics || request.resourceLogs,
+    'must have resourceSpans, resourceMetrics or resourceLogs',
+  )
+
+export type OtlpPayload = z.output<typeof otlpRequest>
+export type OtlpSpan = z.output<typeof span>
+export type OtlpLogRecord = z.output<typeof logRecord>
+export type OtlpMetric = z.output<typeof metric>
+export type OtlpNumberPoint = z.output<typeof numberPoint>
+export type OtlpHistogramPoint = z.output<typeof histogramPoint>
+export type OtlpExponentialPoint = z.output<typeof exponentialPoint>
+export type OtlpSummaryPoint = z.output<typeof summaryPoint>
+
+/** `aggregationTemporality` of a sum or histogram. */
+export const temporality = { unspecified: 0, delta: 1, cumulative: 2 } as const
+
+/** `kind` of a span. */
+export const spanKind = { unspecified: 0, internal: 1, server: 2, client: 3, producer: 4, consumer: 5 } as const

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import { sql, type Kysely } from 'kysely'
+import { describe, inject } from 'vitest'
+import { ensureTenant } from '../../src/catalog/tenants.ts'
+import { connect } from '../../src/database/connect.ts'
+import { openEmbedded } from '../../src/database/embedded.ts'
+import { tenantScope, type Scope } from '../../src/database/scope.ts'
+import { openCommunity } from './community.ts'
+
+export type LegName = 'embedded' | 'community' | 'server'
+
+/** What the setup of a leg hands to its test files. */
+export type LegContext =
+  | { name: 'embedded' | 'community'; available: true; image: string; emptyImage: string }
+  | { name: 'server'; available: true; url: string; template: string }
+  | { name: LegName; available: false; reason: string }
+
+const context = inject('leg')
+
+/** The leg this test file runs on, and what can be asked of it. */
+export const leg = {
+  name: context.name,
+  available: context.available,
+  /** Apache AGE, so Cypher and the call graph's mirror. */
+  age: context.name !== 'community',
+  /** TimescaleDB in any edition. */
+  timescaledb: context.name !== 'embedded',
+  /** Several connections at once. */
+  concurrent: context.name === 'server',
+}
+
+/** `describe` that is skipped where the leg could not be had; the closing table says so. */
+export const onEveryLeg = describe.skipIf(!leg.available)
+
+export interface TestDatabase {
+  db: Kysely<{}>
+  /** A connection string; only on the server leg. */
+  url: string | undefined
+  close(): Promise<void>
+}
+
+/** A database of this test file's own: a copy of the migrated one, or with `migrated: false` an empty one. Close it when done. */
+export async function freshDatabase({ migrated = true }: { migrated?: boolean } = {}): Promise<TestDatabase> {
+  if (!context.available) throw new Error(`leg ${context.name} is not available: ${context.reason}`)
+  if (context.name !== 'server') {
+    const open = context.name === 'embedded' ? openEmbedded : openCommunity
+    const { db, close } = await open({ image: migrated ? context.image : context.emptyImage })
+    return { db, url: undefined, close }
+  }
+  const admin = connect({ connectionString: context.url, max: 1 })
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  await sql`create database ${sql.id(name)} ${migrated ? sql`template ${sql.id(context.template)}` : sql``}`.execute(admin)
+  const url = new URL(context.url)
+  url.pathname = `/${name}`
+  const db = connect(url.href)
+  return {
+    db,
+    url: url.href,
+    close: async () => {
+      await db.destroy()
+      await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
+      await admin.destroy()
+    },
+  }
+}
+
+/** A tenant of that code, created if need be, and its scope. */
+export async function tenant(db: Kysely<{}>, code = 't-001'): Promise<Scope> {
+  await ensureTenant(db, { code })
+  return tenantScope(db, code)
+}

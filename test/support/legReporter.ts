@@ -1,0 +1,40 @@
+import { readdir, readFile, rm } from 'node:fs/promises'
+import Table from 'cli-table3'
+import type { Reporter, TestModule } from 'vitest/node'
+
+interface LegReport {
+  name: string
+  ran: boolean
+  description: string
+}
+
+/** Closes a test run with one table: which legs ran, on which versions, and how their tests ended. */
+export default class LegReporter implements Reporter {
+  async onInit(): Promise<void> {
+    await rm('.cache/legs', { recursive: true, force: true })
+  }
+
+  async onTestRunEnd(modules: readonly TestModule[]): Promise<void> {
+    const files = await readdir('.cache/legs').catch(() => [])
+    const reports = await Promise.all(
+      files
+        .filter((file) => file.endsWith('.json'))
+        .map(async (file): Promise<LegReport> => JSON.parse(await readFile(`.cache/legs/${file}`, 'utf8'))),
+    )
+    const table = new Table({
+      head: ['leg', 'passed', 'failed', 'skipped', 'ran on'],
+      style: { head: [] },
+      wordWrap: true,
+      colWidths: [12, 8, 8, 9, 100],
+    })
+    for (const { name, ran, description } of [
+      { name: 'unit', ran: true, description: `Node.js ${process.version}, no server` },
+      ...reports,
+    ]) {
+      const tests = modules.filter((module) => module.project.name === name).flatMap((module) => [...module.children.allTests()])
+      const count = (state: string) => tests.filter((test) => test.result().state === state).length
+      table.push([name, count('passed'), count('failed'), count('skipped'), ran ? description : `DID NOT RUN: ${description}`])
+    }
+    console.log(`\n${table.toString()}`)
+  }
+}

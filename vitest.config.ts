@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config'
+
+const leg = (name: string) => ({
+  test: {
+    name,
+    include: ['test/integration/**/*.test.ts'],
+    globalSetup: ['test/support/legSetup.ts'],
+    env: { PGVANTAGE_LEG: name },
+    provide: { legName: name },
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+})
+
+export default defineConfig({
+  test: {
+    reporters: ['default', ['json', { outputFile: '.cache/vitest.json' }], './test/support/legReporter.ts'],
+    maxWorkers: 2,
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], typecheck: { enabled: false } } },
+      leg('embedded'),
+      leg('community'),
+      leg('server'),
+    ],
+  },
+})
