@@ -1,0 +1,50 @@
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql, type Selectable } from 'kysely'
+import { knownExtensions } from '../../src/database/capabilities.ts'
+import type { Installation } from '../../src/database/installation.ts'
+import type { Scope } from '../../src/database/scope.ts'
+import type { DB } from '../../src/schema/tables.ts'
+
+const installed: Installation = {
+  schema: 'public',
+  graphPrefix: 'ops',
+  embeddingDimension: 1536,
+  embeddingDistance: 'l2',
+  timeRung: 'timescaledb',
+}
+
+/**
+ * A scope without a server, for tests of the exact SQL: tenant `'1'` of an installation in `public` with every extension. What is built with it
+ * compiles; executed, it answers no rows.
+ *
+ * @param overrides what differs: `unitScope({ extensions: new Set() })`, `unitScope({ installation: { schema: 'obs' } })`.
+ * @example
+ * expect(callSummary(unitScope(), { range }).compile().sql).toBe('select ...')
+ */
+export function unitScope({ installation, ...overrides }: UnitScopeOverrides = {}): Scope {
+  const place: Installation = { ...installed, ...installation }
+  return {
+    db: unitKysely(),
+    tenantId: '1',
+    tenantCode: 't-001',
+    installation: place,
+    graphName: `${place.graphPrefix}_1`,
+    extensions: new Set(knownExtensions),
+    table: (name, alias) => sql<Selectable<DB[typeof name]>>`${sql.id(place.schema, name)}`.as(alias),
+    id: (name) => sql`${sql.id(place.schema, name)}`,
+    ...overrides,
+  }
+}
+
+export type UnitScopeOverrides = Partial<Omit<Scope, 'installation'>> & { installation?: Partial<Installation> }
+
+/** A Kysely instance that compiles PostgreSQL and executes nothing, of any database type. */
+export function unitKysely<Database = {}>(): Kysely<Database> {
+  return new Kysely<Database>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => new DummyDriver(),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  })
+}
