@@ -4,9 +4,6 @@ export type Fault = 'none' | 'slow' | 'failing'
 /** What the parent process tells its children. */
 export type Order = { readonly order: 'stop' } | { readonly order: 'fault'; readonly fault: Fault }
 
-/** What a child tells its parent, once. */
-export type Report = { readonly report: 'ready' }
-
 const cleanUps: Array<() => Promise<unknown>> = []
 let stopping = false
 
@@ -19,7 +16,7 @@ process.on('message', (message: Order) => {
 
 /** Tells the parent that this process is ready to serve. */
 export function reportReady(): void {
-  process.send?.({ report: 'ready' } satisfies Report)
+  process.send?.('ready')
 }
 
 /** Registers something to finish before this process exits; the last registered is finished first. */
