@@ -1,0 +1,144 @@
+-- The mergeable exponential histogram: int8[] {scale, key, count, key, count, ...}, keys ascending, counts positive.
+--
+-- OpenTelemetry's base-2 buckets: base = 2 ^ (2 ^ -scale), bucket i holds the values in (base ^ i, base ^ (i + 1)]. A bucket of positive values has
+-- the key i + 2 ^ (scale + 11) + 1 (at least 1 for every double), one of negative values minus the key of their magnitudes, zero the key 0.
+-- Values are recorded at scale 5: relative error of a quantile 1.083 %. src/sketch/exponentialHistogram.ts is the same in TypeScript, and a test
+-- holds the two together.
+
+-- An array of arrays of different lengths exists only as an array of a domain: the aggregate's state. A domain cannot be created twice.
+do $$
+begin
+  create domain @extschema@.exponential_histogram as int8[];
+exception
+  when duplicate_object then null;
+end
+$$;
+
+-- The histogram of one value met `count` times. Null for NaN and the infinities (they lie in no bucket), and for a count below 1.
+-- The bucket is exact: exponent from the bits, mantissa compared with the bounds 2 ^ (j / 32), which are products of repeated square roots so that
+-- every machine has the same 32 doubles. They are negated because width_bucket counts bounds <= operand, and what is wanted is bounds < mantissa.
+create or replace function @extschema@.exp_histogram(value float8, count int8 default 1) returns int8[]
+language plpgsql immutable strict parallel safe
+as $$
+declare
+  magnitude float8 := pg_catalog.abs(value);
+  bits bytea;
+  exponent int4 := 0;
+  key int8;
+begin
+  if count < 1 or magnitude = 'NaN' or magnitude = 'Infinity' then
+    return null;
+  end if;
+  if magnitude = 0 then
+    return array[5, 0, count];
+  end if;
+  -- Subnormal numbers have no implicit leading bit: 2 ^ 54 times as large they are normal.
+  if magnitude < 2.2250738585072014e-308 then
+    magnitude := magnitude * 18014398509481984;
+    exponent := -54;
+  end if;
+  bits := pg_catalog.float8send(magnitude);
+  exponent := exponent + ((pg_catalog.get_byte(bits, 0) << 4) | (pg_catalog.get_byte(bits, 1) >> 4)) - 1023;
+  -- Scaled to [1, 2) in two steps: 2 ^ -1023 is itself subnormal.
+  magnitude := case when exponent < -1022 then magnitude / pg_catalog.power(2::float8, exponent + 54) else magnitude / pg_catalog.power(2::float8, exponent) end;
+  key := exponent * 32 + 31 + 65537 - pg_catalog.width_bucket(
+    -magnitude,
+    array[
+      -1.9571441241754002, -1.9152065613971474, -1.8741676341103, -1.8340080864093427, -1.7947090750031072, -1.7562521603732995,
+      -1.718619298122478, -1.6817928305074292, -1.6457554781539647, -1.6104903319492543, -1.5759808451078865, -1.542210825407941,
+      -1.5091644275934226, -1.4768261459394993, -1.4451808069770467, -1.4142135623730951, -1.3839098819638318, -1.3542555469368927,
+      -1.325236643159741, -1.2968395546510096, -1.2690509571917332, -1.241857812073484, -1.2152473599804687, -1.189207115002721,
+      -1.1637248587775775, -1.1387886347566916, -1.1143867425958924, -1.0905077326652577, -1.0671404006768235, -1.0442737824274138,
+      -1.0218971486541166, -1
+    ]::float8[]
+  );
+  return array[5, case when value < 0 then -key else key end, count];
+end
+$$;
+
+-- Merges what the aggregate collected: the coarsest scale, counts added, all in one pass.
+create or replace function @extschema@.exp_histogram_merge_all(histograms @extschema@.exponential_histogram[]) returns int8[]
+language plpgsql immutable parallel safe
+as $$
+declare
+  coarsest int8;
+  merged int8[];
+begin
+  select pg_catalog.min(each.histogram[1]) into coarsest from pg_catalog.unnest(histograms) as each (histogram);
+  if coarsest is null then
+    return null;
+  end if;
+  select pg_catalog.array_agg(array[bucket.key, bucket.count] order by bucket.key)
+  into merged
+  from (
+    select
+      pg_catalog.sign(entry.key)::int8 * (((pg_catalog.abs(entry.key) - 1) >> (entry.scale - coarsest)::int4) + 1) as key,
+      pg_catalog.sum(entry.count)::int8 as count
+    from (
+      select each.histogram[1] as scale, each.histogram[at] as key, each.histogram[at + 1] as count
+      from pg_catalog.unnest(histograms) as each (histogram)
+      cross join pg_catalog.generate_series(2, pg_catalog.cardinality(each.histogram), 2) as at
+    ) as entry
+    group by 1
+  ) as bucket;
+  -- unnest flattens the pairs row by row, which is the order wanted.
+  return coarsest || array(select pg_catalog.unnest(merged));
+end
+$$;
+
+-- The histogram of all values of several. Nulls are skipped; null when nothing is left. The transition is a C function (collecting costs next to
+-- nothing a row), the work is done once, at the end.
+create or replace aggregate @extschema@.exp_histogram_merge(@extschema@.exponential_histogram) (
+  sfunc = pg_catalog.array_append,
+  stype = @extschema@.exponential_histogram[],
+  finalfunc = @extschema@.exp_histogram_merge_all,
+  combinefunc = pg_catalog.array_cat,
+  parallel = safe
+);
+
+-- How many values a histogram holds.
+create or replace function @extschema@.exp_histogram_count(histogram int8[]) returns int8
+language sql immutable strict parallel safe
+as $$
+  select pg_catalog.sum(histogram[at])::int8 from pg_catalog.generate_series(3, pg_catalog.cardinality(histogram), 2) as at
+$$;
+
+-- The nearest-rank quantile: rank max(1, ceil(q * count)); its bucket's 2 * low * high / (low + high), which is at most
+-- (base - 1) / (base + 1) away from every value of the bucket. Null when q is outside 0..1.
+create or replace function @extschema@.exp_histogram_quantile(histogram int8[], q float8) returns float8
+language plpgsql immutable strict parallel safe
+as $$
+declare
+  scale int8 := histogram[1];
+  width float8 := pg_catalog.power(2::float8, -scale);
+  total int8 := 0;
+  rank int8;
+  seen int8 := 0;
+  key int8;
+  exponent float8;
+begin
+  if not (q >= 0 and q <= 1) then
+    return null;
+  end if;
+  for at in 3 .. pg_catalog.cardinality(histogram) by 2 loop
+    total := total + histogram[at];
+  end loop;
+  rank := greatest(1, pg_catalog.ceil(q * total)::int8);
+  for at in 2 .. pg_catalog.cardinality(histogram) by 2 loop
+    seen := seen + histogram[at + 1];
+    if seen >= rank then
+      key := histogram[at];
+      if key = 0 then
+        return 0;
+      end if;
+      exponent := (pg_catalog.abs(key) - 1 - (1::int8 << (scale + 11)::int4)) * width;
+      -- power() reports an underflow as an error; below the smallest double there is only zero.
+      if exponent < -1074 then
+        return 0;
+      end if;
+      return pg_catalog.sign(key) * pg_catalog.power(2::float8, exponent) * (2 / (1 + pg_catalog.power(2::float8, -width)));
+    end if;
+  end loop;
+  return null;
+end
+$$;

@@ -1,0 +1,244 @@
+import { InvalidInputError } from '../schema/errors.ts'
+import { preview } from '../schema/parse.ts'
+
+/**
+ * A mergeable exponential histogram as `metric_1m` and `service_call_5m` store it (`int8[]`): `[scale, key, count, key, count, ...]`, keys
+ * ascending, counts positive.
+ *
+ * The buckets are OpenTelemetry's base-2 ones: with `base = 2 ** 2 ** -scale`, bucket `i` holds the values in `(base ** i, base ** (i + 1)]`. A
+ * bucket of positive values has the key `i + 2 ** (scale + 11) + 1`, which is at least 1 for every double; a bucket of negative values has minus
+ * the key of their magnitudes; zero has the key 0. So keys ascend as the values do, and scales from -10 to 20 fit.
+ *
+ * Specification: OpenTelemetry metrics data model, "ExponentialHistogram". Error bounds: Masson, Rim, Lee, "DDSketch" (VLDB 2019).
+ */
+export type ExponentialHistogram = readonly number[]
+
+/** The scale values are recorded at: 32 buckets for each doubling, relative error 1.083 %. */
+export const recordingScale = 5
+
+/** The scales a histogram may have. */
+export const scaleRange = { min: -10, max: 20 } as const
+
+/** The largest relative error of a quantile read from a histogram of this scale: `(base - 1) / (base + 1)`; 0.01083 at scale 5. */
+export function relativeError(scale: number): number {
+  const base = 2 ** (2 ** -scale)
+  return base === Infinity ? 1 : (base - 1) / (base + 1)
+}
+
+/** The key of the bucket `index` of positive values at `scale`. */
+export const keyOfIndex = (index: number, scale: number): number => index + 2 ** (scale + 11) + 1
+
+/** The index in OpenTelemetry's numbering of the bucket with this positive key. */
+export const indexOfKey = (key: number, scale: number): number => key - 1 - 2 ** (scale + 11)
+
+/**
+ * The lower bounds of the 32 buckets of [1, 2): 2^(j/32). They are products of repeated square roots, which IEEE 754 rounds correctly, so every
+ * machine, and `sql/exponential_histogram.sql`, has the same 32 doubles: a value on a bound lands in the same bucket everywhere.
+ */
+const octaveBounds: readonly number[] = Array.from({ length: 32 }, (_, j) => {
+  let bound = 1
+  let root = 2
+  for (let bit = 16; bit >= 1; bit /= 2) {
+    root = Math.sqrt(root)
+    if (j & bit) bound *= root
+  }
+  return bound
+})
+
+const words = new DataView(new ArrayBuffer(8))
+
+/**
+ * The key, at the recording scale, of a finite value.
+ *
+ * Exact: the exponent is read from the bits and the mantissa compared with the bounds, so there is no logarithm to round.
+ */
+export function keyOf(value: number): number {
+  if (value === 0) return 0
+  if (value < 0) return -keyOf(-value)
+  // Subnormal numbers have no implicit leading bit: 2^54 times as large they are normal.
+  const subnormal = value < 2.2250738585072014e-308
+  words.setFloat64(0, subnormal ? value * 2 ** 54 : value)
+  const head = words.getUint32(0)
+  const exponent = (head >>> 20) - 1023 - (subnormal ? 54 : 0)
+  words.setUint32(0, (head & 0xfffff) | 0x3ff00000)
+  const mantissa = words.getFloat64(0)
+  let below = 0
+  for (let step = 16; step >= 1; step /= 2) if (octaveBounds[below + step - 1]! < mantissa) below += step
+  if (below === 31 && octaveBounds[31]! < mantissa) below = 32
+  return keyOfIndex(exponent * 32 + below - 1, recordingScale)
+}
+
+/** The key at the coarser scale `scale - by` of the bucket that contains the bucket with this key. */
+export function coarserKey(key: number, by: number): number {
+  if (by === 0 || key === 0) return key
+  return Math.sign(key) * (Math.floor((Math.abs(key) - 1) / 2 ** by) + 1)
+}
+
+/**
+ * The value that stands for a bucket: `2 * low * high / (low + high)`, whose relative distance to both bounds is `relativeError(scale)`; 0 for the
+ * key 0.
+ *
+ * Below the smallest normal double (2.2e-308) there is no such guarantee: those have no relative precision themselves.
+ */
+export function bucketValue(key: number, scale: number): number {
+  if (key === 0) return 0
+  const width = 2 ** -scale
+  const low = 2 ** (indexOfKey(Math.abs(key), scale) * width)
+  return Math.sign(key) * low * (2 / (1 + 2 ** -width))
+}
+
+/** The upper bound (inclusive) of the values in a bucket; for negative values the one nearer to zero, which they do not reach. */
+export function bucketUpperBound(key: number, scale: number): number {
+  if (key === 0) return 0
+  const index = indexOfKey(Math.abs(key), scale)
+  const upper = scale === recordingScale ? octaveBound(key > 0 ? index + 1 : index) : 2 ** ((key > 0 ? index + 1 : index) * 2 ** -scale)
+  return key > 0 ? upper : -upper
+}
+
+const octaveBound = (index: number): number => {
+  const exponent = Math.floor(index / 32)
+  return octaveBounds[index - exponent * 32]! * 2 ** exponent
+}
+
+/** Collects values and merged histograms; `encode` gives what a row stores. Mutable: one owner. */
+export class HistogramRecorder {
+  #scale = recordingScale
+  #counts = new Map<number, number>()
+  #total = 0
+
+  /** How many values were recorded. */
+  get count(): number {
+    return this.#total
+  }
+
+  /** Records a finite value `count` times; NaN and the infinities belong to no bucket and are refused. */
+  record(value: number, count = 1): void {
+    if (!Number.isFinite(value)) throw new InvalidInputError('value', `must be a finite number, got ${String(value)}`)
+    this.addKey(keyOf(value), recordingScale, count)
+  }
+
+  /** Adds `count` values to the bucket with this key at `scale`; the recorder takes the coarser of both scales. */
+  addKey(key: number, scale: number, count: number): void {
+    if (scale < this.#scale) this.#coarsen(scale)
+    const ours = coarserKey(key, scale - this.#scale)
+    this.#counts.set(ours, (this.#counts.get(ours) ?? 0) + count)
+    this.#total += count
+  }
+
+  /** Adds all of a histogram. */
+  merge(histogram: ExponentialHistogram): void {
+    const scale = histogram[0]!
+    if (scale < this.#scale) this.#coarsen(scale)
+    for (let at = 1; at < histogram.length; at += 2) this.addKey(histogram[at]!, scale, histogram[at + 1]!)
+  }
+
+  /** The histogram, or null when nothing was recorded. */
+  encode(): ExponentialHistogram | null {
+    if (this.#total === 0) return null
+    const keys = [...this.#counts.keys()].sort((a, b) => a - b)
+    return [this.#scale, ...keys.flatMap((key) => [key, this.#counts.get(key)!])]
+  }
+
+  #coarsen(scale: number): void {
+    const by = this.#scale - scale
+    const coarse = new Map<number, number>()
+    for (const [key, count] of this.#counts) {
+      const coarseKey = coarserKey(key, by)
+      coarse.set(coarseKey, (coarse.get(coarseKey) ?? 0) + count)
+    }
+    this.#counts = coarse
+    this.#scale = scale
+  }
+}
+
+/** The histogram of finite values, or null when there are none. */
+export function histogramOf(values: Iterable<number>): ExponentialHistogram | null {
+  const recorder = new HistogramRecorder()
+  for (const value of values) recorder.record(value)
+  return recorder.encode()
+}
+
+/**
+ * The histogram of all values of several: the coarsest scale among them, counts added. Associative, commutative, and the same whether values are
+ * recorded together or merged later. Nulls are skipped; null when nothing is left.
+ *
+ * The same in SQL: `exp_histogram_merge(histogram)`, an aggregate.
+ */
+export function mergeHistograms(histograms: Iterable<ExponentialHistogram | null>): ExponentialHistogram | null {
+  const recorder = new HistogramRecorder()
+  for (const histogram of histograms) if (histogram !== null) recorder.merge(histogram)
+  return recorder.encode()
+}
+
+/**
+ * The same histogram at a coarser scale.
+ *
+ * @throws InvalidInputError when `scale` is finer than the histogram's or below -10.
+ */
+export function downscale(histogram: ExponentialHistogram, scale: number): ExponentialHistogram {
+  if (!Number.isInteger(scale) || scale > histogram[0]! || scale < scaleRange.min) {
+    throw new InvalidInputError(
+      'scale',
+      `must be an integer from ${scaleRange.min} to the histogram's ${histogram[0]}, got ${preview(scale)}`,
+    )
+  }
+  const by = histogram[0]! - scale
+  const counts = new Map<number, number>()
+  for (let at = 1; at < histogram.length; at += 2) {
+    const key = coarserKey(histogram[at]!, by)
+    counts.set(key, (counts.get(key) ?? 0) + histogram[at + 1]!)
+  }
+  // Keys ascend as values do, so the coarser ones were met in order.
+  return [scale, ...[...counts].flat()]
+}
+
+/** How many values a histogram holds. */
+export function histogramCount(histogram: ExponentialHistogram): number {
+  let count = 0
+  for (let at = 2; at < histogram.length; at += 2) count += histogram[at]!
+  return count
+}
+
+/**
+ * The nearest-rank quantile, within `relativeError(scale)` of the exact one: the value of rank `max(1, ceil(q * count))`.
+ *
+ * The same in SQL: `exp_histogram_quantile(histogram, q)`.
+ *
+ * @example
+ * histogramQuantile(histogramOf([10, 20, 30, 40])!, 0.5) // 20 within 1.083 %
+ *
+ * @throws InvalidInputError when `q` is not between 0 and 1.
+ */
+export function histogramQuantile(histogram: ExponentialHistogram, q: number): number {
+  const rank = quantileRank(histogramCount(histogram), q)
+  let seen = 0
+  for (let at = 1; at < histogram.length; at += 2) {
+    seen += histogram[at + 1]!
+    if (seen >= rank) return bucketValue(histogram[at]!, histogram[0]!)
+  }
+  throw new InvalidInputError('histogram', 'holds no values')
+}
+
+/** The rank, from 1, of the nearest-rank quantile among `count` values. */
+export function quantileRank(count: number, q: number): number {
+  if (!(q >= 0 && q <= 1)) throw new InvalidInputError('q', `must be a number from 0 to 1, got ${preview(q)}`)
+  return Math.max(1, Math.ceil(q * count))
+}
+
+/**
+ * A histogram as the driver delivers it (`int8[]` arrives as text) or as JSON, checked.
+ *
+ * @throws InvalidInputError when it is not the encoding described at `ExponentialHistogram`.
+ */
+export function decodeHistogram(encoded: readonly (number | string | bigint)[]): ExponentialHistogram {
+  const histogram = encoded.map(Number)
+  const refuse = (problem: string) => new InvalidInputError('histogram', `${problem}, got ${preview(encoded.map(String))}`)
+  if (!histogram.every(Number.isSafeInteger)) throw refuse('must hold integers up to 2^53')
+  if (histogram.length < 3 || histogram.length % 2 === 0) throw refuse('must be a scale followed by pairs of key and count')
+  if (histogram[0]! < scaleRange.min || histogram[0]! > scaleRange.max) throw refuse('must have a scale from -10 to 20')
+  for (let at = 1; at < histogram.length; at += 2) {
+    if (at > 1 && histogram[at]! <= histogram[at - 2]!) throw refuse('must have ascending keys')
+    if (histogram[at + 1]! <= 0) throw refuse('must have positive counts')
+  }
+  return histogram
+}
