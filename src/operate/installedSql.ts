@@ -6,20 +6,34 @@ const folder = new URL('../../sql/', import.meta.url)
 /** A file of `sql/` may begin with this line; it is then installed only where the extension is. */
 const requires = /^-- requires: (\w+)$/m
 
+export interface SqlFile {
+  name: string
+  text: string
+  /** The extension without which it is not installed. */
+  requires: string | undefined
+}
+
+/** The files of `sql/`, by name. */
+export async function sqlFiles(): Promise<SqlFile[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
+  return Promise.all(
+    names.map(async (name) => {
+      const text = await readFile(new URL(name, folder), 'utf8')
+      return { name, text, requires: requires.exec(text)?.[1] }
+    }),
+  )
+}
+
 /**
  * The statements of `sql/`: functions and aggregates that are installed into the database, re-applied on every `migrate up`.
  *
  * `@extschema@` becomes the schema, as in PostgreSQL's own extension scripts.
  */
 export async function installedSql(schema: string, extensions: ReadonlySet<string>): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
-  const files = await Promise.all(names.map((name) => readFile(new URL(name, folder), 'utf8')))
+  const files = await sqlFiles()
   return files
-    .filter((text) => {
-      const needed = requires.exec(text)?.[1]
-      return needed === undefined || extensions.has(needed)
-    })
-    .flatMap((text) => statements(text.replaceAll('@extschema@', quoteIdentifier(schema))))
+    .filter((file) => file.requires === undefined || extensions.has(file.requires))
+    .flatMap((file) => statements(file.text.replaceAll('@extschema@', () => quoteIdentifier(schema))))
 }
 
 /** What a semicolon may hide in: dollar quotes, strings, quoted names and comments. */

@@ -4,7 +4,7 @@ import { boundedText } from '../schema/text.ts'
 
 /** What `migrate up` can be told on first installation; afterwards the database remembers it. */
 export interface MigrateOptions {
-  /** The schema our tables go into, created if missing. Default: `public`. */
+  /** The schema our tables go into, created if missing: any name of at most 63 bytes without `$`, `'` and backslash. Default: `public`. */
   schema?: string
   /** AGE graphs are named `<graphPrefix>_<tenant_id>`. Default: `ops`. */
   graphPrefix?: string
@@ -18,7 +18,10 @@ export interface MigrateOptions {
 
 /** PostgreSQL's limit for a name is 63 bytes; a graph's name also carries the tenant's id, up to 19 digits. */
 export const migrateOptions = z.strictObject({
-  schema: boundedText(63).optional(),
+  // The name is put into the text of functions, where these three could end a string.
+  schema: boundedText(63)
+    .regex(/^[^$'\\]*$/, "must not contain $, ' or \\")
+    .optional(),
   graphPrefix: z
     .string()
     .regex(/^[a-z][a-z0-9_]{0,41}$/, 'must be 1 to 42 lower-case letters, digits or underscores, starting with a letter')

@@ -1,0 +1,267 @@
+import type { Kysely } from 'kysely'
+import { capabilities, requiredExtensions, type Capabilities } from '../database/capabilities.ts'
+import { readInstallation, schemaVersion, type Installation } from '../database/installation.ts'
+import { plainKysely } from '../database/plain.ts'
+import { VantageError } from '../schema/errors.ts'
+import { schemaDrift, type Drift } from './drift.ts'
+import { missingRights } from './missingRights.ts'
+import { roomStates, type RoomState } from './roomStates.ts'
+import { strayRows } from './strayRows.ts'
+
+export interface Finding {
+  /** `error`: something does not work or answers may be wrong. `warning`: it works, but will not for long or not well. `info`: worth knowing. */
+  severity: 'error' | 'warning' | 'info'
+  /** Stable, for programs: `not-installed`, `pgvector-vacuum`, `drift`. */
+  code: string
+  message: string
+  /** What to do about it. */
+  remedy: string
+}
+
+export interface DoctorReport {
+  server: Pick<Capabilities, 'version' | 'versionNumber' | 'embedded' | 'superuser'>
+  extensions: Capabilities['extensions']
+  /** The edition of an installed TimescaleDB. */
+  timescaleLicence: Capabilities['timescaleLicence']
+  /** What the database was installed with; null where it is not. */
+  installation: Installation | null
+  /** The version the database is at; 0 where nothing is installed. */
+  version: number
+  libraryVersion: number
+  /** What each room of the library can do here. */
+  rooms: RoomState[]
+  drift: Drift[]
+  /** Errors first. */
+  findings: Finding[]
+}
+
+/**
+ * What this server and database can do, what is wrong with them, and what to do about each finding. Reads only.
+ *
+ * @param options `schema` is only needed when one database holds several installations.
+ * @example
+ * const { findings } = await doctor(db)
+ * const broken = findings.filter(({ severity }) => severity === 'error')
+ */
+export async function doctor<Database>(db: Kysely<Database>, { schema }: { schema?: string } = {}): Promise<DoctorReport> {
+  const plain = plainKysely(db)
+  const server = await capabilities(plain)
+  const { located, findings: unreadable } = await locate(plain, schema)
+  const { version = 0, ...installation } = located ?? {}
+  const report = {
+    server: { version: server.version, versionNumber: server.versionNumber, embedded: server.embedded, superuser: server.superuser },
+    extensions: server.extensions,
+    timescaleLicence: server.timescaleLicence,
+    version,
+    libraryVersion: schemaVersion,
+    rooms: roomStates(server, located),
+  }
+  const findings = [...unreadable, ...extensionFindings(server, located)]
+  if (located === undefined) return { ...report, installation: null, drift: [], findings: inOrder(findings) }
+  const current = version === schemaVersion
+  // Against another version's tables everything would be drift.
+  const drift = current ? await schemaDrift(plain, located) : []
+  if (!current) findings.push(versionFinding(version))
+  findings.push(...drift.map(driftFinding), ...(await rightsFindings(plain, located)))
+  if (located.timeRung === 'native') findings.push(...(await strayFindings(plain, located)))
+  return { ...report, installation: installation as Installation, drift, findings: inOrder(findings) }
+}
+
+async function locate(
+  db: Kysely<{}>,
+  schema: string | undefined,
+): Promise<{ located?: Installation & { version: number }; findings: Finding[] }> {
+  try {
+    const located = await readInstallation(db, schema)
+    if (located !== undefined) return { located, findings: [] }
+  } catch (cause) {
+    if (cause instanceof VantageError) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const remedy = 'restore pgvantage_installation and pgvantage_migration from a backup, or grant this role select on them'
+    return {
+      findings: [{ severity: 'error', code: 'unreadable', message: `the installation's own tables cannot be read: ${reason}`, remedy }],
+    }
+  }
+  const where = schema === undefined ? 'this database' : `schema ${schema}`
+  return {
+    findings: [
+      { severity: 'error', code: 'not-installed', message: `pgvantage is not installed in ${where}`, remedy: 'run `pgvantage migrate up`' },
+    ],
+  }
+}
+
+const versionFinding = (version: number): Finding => ({
+  severity: 'error',
+  code: 'schema-version',
+  message: `the database's schema is at version ${version}, this library works with ${schemaVersion}`,
+  remedy: version > schemaVersion ? 'upgrade the pgvantage package' : 'run `pgvantage migrate up`',
+})
+
+function extensionFindings(server: Capabilities, installation: Installation | undefined): Finding[] {
+  const { extensions } = server
+  const findings: Finding[] = []
+  const add = (severity: Finding['severity'], code: string, message: string, remedy: string) =>
+    findings.push({ severity, code, message, remedy })
+  for (const name of requiredExtensions) {
+    const { installed, available } = extensions[name]
+    if (installed !== null) continue
+    const remedy =
+      available === null
+        ? "install the extension's package on the server, or choose a server that offers it"
+        : 'run `pgvantage migrate up`, which creates it'
+    add(
+      'error',
+      'extension-missing',
+      `extension ${name} is ${available === null ? 'not on this server' : 'available but not installed'}`,
+      remedy,
+    )
+  }
+  const vector = extensions.vector.installed
+  if (vector !== null && older(vector, '0.8.4')) {
+    add(
+      'warning',
+      'pgvector-vacuum',
+      `pgvector ${vector} has bugs in vacuuming HNSW indexes, fixed in 0.8.4: chunks can go missing from similarity searches`,
+      'install pgvector 0.8.4 or later, `alter extension vector update`, then `reindex index concurrently idx_kb_vec_hnsw`; until then reindex after large deletes',
+    )
+  }
+  for (const [name, { installed, available }] of Object.entries(extensions)) {
+    if (installed !== null && available !== null && older(installed, available)) {
+      add(
+        'info',
+        'extension-update',
+        `extension ${name} is at ${installed}, the server has ${available}`,
+        `run \`alter extension ${name} update\``,
+      )
+    }
+  }
+  if (extensions.age.installed === null) {
+    add(
+      'info',
+      'no-age',
+      'without Apache AGE there is no Cypher; the graph functions answer from the tables',
+      extensions.age.available === null
+        ? 'nothing, unless you want Cypher: then install Apache AGE on the server'
+        : 'run `pgvantage migrate up` as a role that may create it',
+    )
+  }
+  findings.push(...timescaleFindings(server, installation))
+  return findings
+}
+
+function timescaleFindings(
+  { extensions, timescalePreloaded, timescaleLicence, embedded }: Capabilities,
+  installation: Installation | undefined,
+): Finding[] {
+  const { installed, available } = extensions.timescaledb
+  if (installation?.timeRung === 'native' && installed !== null) {
+    return [
+      {
+        severity: 'warning',
+        code: 'timescaledb-unused',
+        message: `TimescaleDB ${installed} is here, but the rollup tables were made before it as native partitions`,
+        remedy: 'install into another schema to have hypertables; these tables keep working as they are',
+      },
+    ]
+  }
+  if (installation?.timeRung === 'timescaledb' && installed === null) {
+    return [
+      {
+        severity: 'error',
+        code: 'timescaledb-gone',
+        message: 'the rollup tables were made as hypertables, but the extension timescaledb is gone',
+        remedy: 'restore the database with the extension; its tables cannot be used without',
+      },
+    ]
+  }
+  if (installed === null && available !== null && !embedded) {
+    const message = `TimescaleDB ${available} is on the server but not in this database`
+    return timescalePreloaded === true
+      ? [
+          {
+            severity: 'info',
+            code: 'timescaledb-available',
+            message,
+            remedy: 'run `create extension timescaledb` before the first `pgvantage migrate up` to have hypertables',
+          },
+        ]
+      : [
+          {
+            severity: 'info',
+            code: 'timescaledb-not-preloaded',
+            message: `${message}: it is not known to be in shared_preload_libraries`,
+            remedy:
+              "add 'timescaledb' to shared_preload_libraries and restart, before the first `pgvantage migrate up`, to have hypertables",
+          },
+        ]
+  }
+  if (timescaleLicence === 'apache') {
+    return [
+      {
+        severity: 'info',
+        code: 'timescaledb-apache',
+        message: "TimescaleDB's Apache edition has no policies, compression or continuous aggregates",
+        remedy: 'nothing; the community edition (timescaledb.license = timescale) would add them',
+      },
+    ]
+  }
+  return []
+}
+
+function driftFinding({ kind, what, name, expected, actual }: Drift): Finding {
+  const owned = kind === 'added'
+  // The functions of sql/ and default partitions are put back by code of ours; a table's own parts are not, for their rows are at stake.
+  const restored = what === 'function' || what === 'domain'
+  const message = {
+    missing: `${what} ${name} is missing`,
+    added: `${what} ${name} was not created by pgvantage: ${actual}`,
+    changed:
+      what === 'function'
+        ? `function ${name} is not the one this version of pgvantage installs`
+        : `${what} ${name} is "${actual}", not "${expected}"`,
+  }[kind]
+  const remedy = owned
+    ? 'keep it if it is meant; it has to be dropped before `pgvantage migrate down` only if it stands in its way'
+    : restored
+      ? 'run `pgvantage migrate up`, which installs it again'
+      : what === 'table' && kind === 'missing'
+        ? 'restore it from a backup'
+        : `change it back${expected === null ? '' : ` to: ${expected}`}`
+  return { severity: owned ? 'warning' : 'error', code: 'drift', message, remedy }
+}
+
+async function rightsFindings(db: Kysely<{}>, installation: Installation): Promise<Finding[]> {
+  const missing = await missingRights(db, installation)
+  if (missing.length === 0) return []
+  const readable = missing.every(({ right }) => right !== 'select' && right !== 'usage')
+  return [
+    {
+      severity: readable ? 'info' : 'error',
+      code: 'rights',
+      message: `this role lacks ${missing.map(({ right, on }) => `${right} on ${on}`).join(', ')}`,
+      remedy: readable ? 'nothing if this role only reads; else grant them' : 'grant them to this role',
+    },
+  ]
+}
+
+async function strayFindings(db: Kysely<{}>, installation: Installation): Promise<Finding[]> {
+  return (await strayRows(db, installation)).map((table) => ({
+    severity: 'warning',
+    code: 'default-partition',
+    message: `${table}_default holds rows: their time lies outside the partitions of ${table}`,
+    remedy: `nothing is lost and queries see them, but retention and pruning work by partition: create the partitions these rows belong to`,
+  }))
+}
+
+/** Whether version `a` is before version `b`, number by number. */
+function older(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((version) => version.split(/[.-]/).map((part) => Number.parseInt(part, 10) || 0))
+  for (let at = 0; at < Math.max(left!.length, right!.length); at++) {
+    const difference = (left![at] ?? 0) - (right![at] ?? 0)
+    if (difference !== 0) return difference < 0
+  }
+  return false
+}
+
+const weight = { error: 0, warning: 1, info: 2 }
+const inOrder = (findings: Finding[]) => findings.toSorted((a, b) => weight[a.severity] - weight[b.severity])

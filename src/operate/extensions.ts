@@ -1,0 +1,77 @@
+import type { Kysely } from 'kysely'
+import { capabilities, requiredExtensions, type Capabilities, type KnownExtension } from '../database/capabilities.ts'
+import { MissingCapabilityError } from '../schema/errors.ts'
+import { execute } from './transaction.ts'
+
+/** The extensions of ours that the database has. */
+export const installedExtensions = ({ extensions }: Capabilities): KnownExtension[] =>
+  Object.entries(extensions).flatMap(([name, state]) => (state.installed === null ? [] : [name as KnownExtension]))
+
+/** TimescaleDB ends the connection when it is created without being preloaded, so it is tried only where that cannot happen. */
+const canCreate = (server: Capabilities, name: KnownExtension) => {
+  const { installed, available } = server.extensions[name]
+  return installed === null && available !== null && (name !== 'timescaledb' || server.embedded || server.timescalePreloaded === true)
+}
+
+/**
+ * The extensions that `migrate up` would create on this server: what it offers and the database has not.
+ *
+ * @throws MissingCapabilityError when a required one can be found nowhere.
+ */
+export function extensionsToCreate(server: Capabilities): KnownExtension[] {
+  for (const name of requiredExtensions) {
+    const { installed, available } = server.extensions[name]
+    if (installed === null && available === null) {
+      throw new MissingCapabilityError(
+        `the server has no extension ${name}, which the schema needs: install its package (Debian: postgresql-NN-pgvector, postgresql-contrib) or choose a server that offers it`,
+      )
+    }
+  }
+  return Object.keys(server.extensions).filter((name): name is KnownExtension => canCreate(server, name as KnownExtension))
+}
+
+/**
+ * Creates what can be created. An optional extension that fails is a notice, a required one an error.
+ *
+ * @returns one sentence for each thing that has to be done without.
+ */
+export async function createExtensions(trx: Kysely<{}>): Promise<string[]> {
+  const notices: string[] = []
+  const server = await capabilities(trx)
+  const required: readonly string[] = requiredExtensions
+  for (const name of extensionsToCreate(server)) {
+    await execute(trx, 'savepoint pgvantage_extension')
+    try {
+      await execute(trx, `create extension if not exists ${name}`)
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      if (required.includes(name)) {
+        throw new MissingCapabilityError(
+          `extension ${name} could not be created (${reason}): have a superuser run \`create extension ${name}\` in this database`,
+          { cause },
+        )
+      }
+      await execute(trx, 'rollback to savepoint pgvantage_extension')
+      notices.push(`extension ${name} is available but could not be created (${reason}); pgvantage works without it`)
+    }
+    await execute(trx, 'release savepoint pgvantage_extension')
+  }
+  const { timescaledb } = server.extensions
+  if (timescaledb.installed === null && timescaledb.available !== null && !canCreate(server, 'timescaledb')) {
+    notices.push(
+      'timescaledb is available but not known to be in shared_preload_libraries: new rollup tables become native partitions. To have hypertables, add it there, restart, and install into a fresh schema',
+    )
+  }
+  return notices
+}
+
+/**
+ * Operator classes and functions of extensions are found wherever the extensions were put, whatever the search path was. Lasts until the transaction
+ * ends.
+ */
+export const extensionSearchPath = `select set_config('search_path', concat_ws(', ', (
+  select string_agg(distinct quote_ident(namespace.nspname), ', ')
+  from pg_catalog.pg_extension as extension
+  join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+  where extension.extname in ('vector', 'pg_trgm', 'btree_gist', 'timescaledb')
+), nullif(current_setting('search_path'), '')), true)`

@@ -1,0 +1,7 @@
+export { doctor, type DoctorReport, type Finding } from './doctor.ts'
+export { schemaDrift, type Drift } from './drift.ts'
+export { migrateDown, migrateUp, type MigrateDownOptions, type MigrateResult } from './migrate.ts'
+export type { MigrateOptions } from './migrateOptions.ts'
+export { migratePlan, type MigratePlan } from './migratePlan.ts'
+export { migrateStatus, type MigrateStatus } from './migrateStatus.ts'
+export type { RoomState } from './roomStates.ts'

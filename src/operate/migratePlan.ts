@@ -1,0 +1,56 @@
+import type { Kysely } from 'kysely'
+import { capabilities } from '../database/capabilities.ts'
+import { qualified, type Installation } from '../database/installation.ts'
+import { plainKysely } from '../database/plain.ts'
+import { parse } from '../schema/parse.ts'
+import { extensionsToCreate, installedExtensions } from './extensions.ts'
+import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
+import { lockStatement, migrationTable, planUp } from './planUp.ts'
+
+export interface MigratePlan {
+  installation: Installation
+  /** The extensions that would be created. */
+  extensions: string[]
+  /** Each pending migration with its statements. */
+  migrations: { name: string; statements: string[] }[]
+  /** The whole as one script in one transaction, with the records that make `migrate up` find nothing left to do. */
+  sql: string
+}
+
+/**
+ * What `migrateUp` would do, as SQL; changes nothing. `sql` is a script that a team with its own migration tool can commit.
+ *
+ * The script is for this server: an extension the server offers is created by it, and the rollup tables have the shape that goes with that.
+ *
+ * @throws as `migrateUp`.
+ * @example
+ * const { sql } = await migratePlan(db, { schema: 'observability' })
+ * await writeFile('V7__pgvantage.sql', sql)
+ */
+export async function migratePlan<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigratePlan> {
+  const wanted = parse(migrateOptions, options, 'options')
+  const plain = plainKysely(db)
+  const server = await capabilities(plain)
+  const extensions = extensionsToCreate(server)
+  const plan = await planUp(plain, wanted, new Set([...installedExtensions(server), ...extensions]))
+  const steps = plan.pending.map((migration) => ({ name: migration.name, statements: migration.up(plan.installation) }))
+  const table = qualified(plan.installation, migrationTable)
+  const statements = [
+    lockStatement,
+    ...extensions.map((name) => `create extension if not exists ${name}`),
+    ...plan.before,
+    `create table if not exists ${table} (id serial primary key, name varchar(255) not null, run_on timestamp not null)`,
+    ...steps.flatMap((step) => [
+      `-- ${step.name}\n${step.statements[0]}`,
+      ...step.statements.slice(1),
+      `insert into ${table} (name, run_on) values ('${step.name}', now())`,
+    ]),
+    ...plan.after,
+  ]
+  return {
+    installation: plan.installation,
+    extensions,
+    migrations: steps,
+    sql: `begin;\n\n${statements.map((statement) => `${statement};\n`).join('\n')}\ncommit;\n`,
+  }
+}

@@ -1,0 +1,96 @@
+import { sql, type Kysely } from 'kysely'
+import { migrations } from '../../migrations/index.ts'
+import type { Migration } from '../../migrations/migration.ts'
+import { quoteIdentifier } from '../database/identifier.ts'
+import { readInstallation, schemaVersion, type Installation } from '../database/installation.ts'
+import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
+import { extensionSearchPath } from './extensions.ts'
+import { installedSql } from './installedSql.ts'
+import type { MigrateOptions } from './migrateOptions.ts'
+
+/** The table in which the runner records what has run; beside our tables. */
+export const migrationTable = 'pgvantage_migration'
+
+/** Taken for the length of a transaction, so it also holds through a pooler that hands out a connection per transaction. */
+export const lockStatement = 'select pg_advisory_xact_lock(7620318452117001)'
+
+/** The schema version a migration leads to. */
+export const versionOf = (migration: Migration) => Number.parseInt(migration.name, 10)
+
+/** What `migrate up` does after the extensions are there, in this order. */
+export interface UpPlan {
+  installation: Installation
+  before: string[]
+  pending: Migration[]
+  after: string[]
+}
+
+/** What brings this database up, given the extensions it has (or will have by then). */
+export async function planUp(db: Kysely<{}>, options: MigrateOptions, extensions: ReadonlySet<string>): Promise<UpPlan> {
+  // Without a schema said, an installation that is there is brought up wherever it is.
+  const existing = await readInstallation(db, options.schema)
+  if (existing !== undefined) assertKnown(existing.version)
+  const installation = existing === undefined ? await newInstallation(db, options, extensions) : unchanged(existing, options)
+  return {
+    installation,
+    before: [
+      ...(installation.schema === 'public' ? [] : [`create schema if not exists ${quoteIdentifier(installation.schema)}`]),
+      extensionSearchPath,
+    ],
+    pending: migrations.filter((migration) => versionOf(migration) > (existing?.version ?? 0)),
+    after: await installedSql(installation.schema, extensions),
+  }
+}
+
+/** Refuses a database newer than this library. */
+export function assertKnown(version: number): void {
+  if (version > schemaVersion) {
+    throw new SchemaVersionError(
+      `the database's schema is at version ${version}, this library knows ${schemaVersion}: upgrade the pgvantage package; nothing was changed`,
+    )
+  }
+}
+
+function unchanged(existing: Installation, options: MigrateOptions): Installation {
+  for (const option of ['graphPrefix', 'embeddingDimension', 'embeddingDistance'] as const) {
+    if (options[option] !== undefined && options[option] !== existing[option]) {
+      throw new InvalidInputError(
+        option,
+        `this database was installed with ${existing[option]} and cannot be changed to ${options[option]} by a migration: install into another schema`,
+      )
+    }
+  }
+  return existing
+}
+
+async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensions: ReadonlySet<string>): Promise<Installation> {
+  const installation: Installation = {
+    schema: options.schema ?? 'public',
+    graphPrefix: options.graphPrefix ?? 'ops',
+    embeddingDimension: options.embeddingDimension ?? 1536,
+    embeddingDistance: options.embeddingDistance ?? 'l2',
+    timeRung: extensions.has('timescaledb') ? 'timescaledb' : 'native',
+  }
+  // Graphs live beside the schemas: two installations with one prefix would share (and drop) each other's.
+  for (const schema of await otherInstallations(db)) {
+    const other = await readInstallation(db, schema)
+    if (other?.graphPrefix === installation.graphPrefix) {
+      throw new InvalidInputError(
+        'graphPrefix',
+        `the installation in schema ${quoteIdentifier(schema)} of this database already uses "${installation.graphPrefix}": choose another`,
+      )
+    }
+  }
+  return installation
+}
+
+async function otherInstallations(db: Kysely<{}>): Promise<string[]> {
+  const { rows } = await sql<{ schema: string }>`
+    select namespace.nspname::text as schema
+    from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    where class.relname = 'pgvantage_installation' and class.relkind = 'r'
+    order by 1
+  `.execute(db)
+  return rows.map((row) => row.schema)
+}

@@ -1,0 +1,73 @@
+import { fileURLToPath } from 'node:url'
+import { CompiledQuery, type Transaction } from 'kysely'
+import { runner, type MigrationBuilder } from 'node-pg-migrate'
+import type { ClientBase } from 'pg'
+import { migrations } from '../../migrations/index.ts'
+import type { Migration } from '../../migrations/migration.ts'
+import type { Installation } from '../database/installation.ts'
+import { VantageError } from '../schema/errors.ts'
+import { migrationTable } from './planUp.ts'
+
+/**
+ * Runs migrations in the transaction given, in the order their direction asks for, and records them.
+ *
+ * @returns the names of those that ran.
+ * @throws VantageError naming the migration that failed; the driver's error is its cause.
+ */
+export async function runMigrations(
+  trx: Transaction<{}>,
+  installation: Installation,
+  direction: 'up' | 'down',
+  pending: readonly Migration[],
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const byName = new Map(migrations.map((migration) => [migration.name, migration]))
+  let running: string | undefined
+  const load = (path: string) => {
+    const id = path.replace(/^.*[\\/]/, '').replace(/\.[tj]s$/, '')
+    const migration = byName.get(id)
+    if (migration === undefined) throw new VantageError(`the file migrations/${id} is not in the list of migrations`)
+    const action = (statements: (installation: Installation) => string[]) => (pgm: MigrationBuilder) => {
+      running = id
+      // The transaction is ours, so that the lock and the migrations stand in the same one.
+      pgm.noTransaction()
+      for (const statement of statements(installation)) pgm.sql(statement)
+    }
+    return { id, filePaths: [path], actions: { up: action(migration.up), down: action(migration.down) } }
+  }
+  try {
+    const units = await runner({
+      dbClient: runnerClient(trx, signal),
+      dir: fileURLToPath(new URL('../../migrations', import.meta.url)),
+      ignorePattern: '(?!\\d{4}_\\w+\\.[tj]s$).*',
+      migrationLoaderStrategies: [{ extensions: ['.ts', '.js'], loader: async (paths) => paths.map(load) }],
+      migrationsTable: migrationTable,
+      migrationsSchema: installation.schema,
+      direction,
+      count: direction === 'up' ? Number.POSITIVE_INFINITY : pending.length,
+      noLock: true,
+      singleTransaction: false,
+      logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    })
+    return units.map((unit) => unit.name)
+  } catch (cause) {
+    if (cause instanceof VantageError || signal?.aborted) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new VantageError(
+      `migrate ${direction} failed${running === undefined ? '' : ` in ${running}`}: ${reason}; everything was rolled back`,
+      { code: 'MIGRATION_FAILED', cause },
+    )
+  }
+}
+
+/** The little of pg's client that the runner uses, over a Kysely transaction: so it runs on any connection Kysely runs on. */
+function runnerClient(trx: Transaction<{}>, signal?: AbortSignal): ClientBase {
+  const query = async (text: string | { text: string; values?: unknown[] }, values: unknown[] = []) => {
+    signal?.throwIfAborted()
+    const { rows } = await trx.executeQuery(
+      typeof text === 'string' ? CompiledQuery.raw(text, values) : CompiledQuery.raw(text.text, text.values ?? values),
+    )
+    return { rows }
+  }
+  return { query } as Partial<ClientBase> as ClientBase
+}
