@@ -14,8 +14,8 @@ export const placeholder = '<*>'
  *
  * Variable are: URLs, e-mail addresses, UUIDs, dates and times, IP and MAC addresses with their ports, host names with a port, hexadecimal and decimal
  * numbers with or without a unit, words with a digit in them, paths with a digit in them, what stands after `=`, and quoted text without white space
- * or with a digit, unless a colon follows (a JSON key); of a quoted request line the method stays. A list of variable parts counts as one
- * (two or more with a comma, semicolon or bar between them, three or more with a space). White space is collapsed; a stack trace (lines that
+ * or with a digit, unless a colon follows (a JSON key); of a quoted request line the method stays. A list of three or
+ * more variable parts counts as one. White space is collapsed; a stack trace (lines that
  * start with white space and `at`, or Python's `File`) is left out. Never empty: a blank message is `<empty>`.
  *
  * NUL and lone surrogates, which PostgreSQL cannot store, become U+FFFD.
@@ -42,22 +42,25 @@ export function storable(text: string): string {
 
 const stackFrame = /\n\s+(?:at |File ")/
 
-// One pass over the text: each alternative consumes what it matches, so a mask never works on another's result. None can backtrack beyond its own
-// match: every repetition is followed by something it cannot match itself.
+const dayOrMonth = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)'
+
+// One pass over the text: each alternative consumes what it matches, so a mask never works on another's result.
 const variable = new RegExp(
   [
+    // Plain words, several at once: most of most messages, and nothing below could match them.
+    String.raw`((?<!\S)(?:(?!${dayOrMonth})[A-Za-z]{2,} )+)`,
     // A URL, without the sentence's punctuation after it.
     String.raw`\b[a-z][a-z0-9+.-]{1,15}:\/\/[^\s"'<>\])}]+`,
     // An e-mail address.
-    String.raw`[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+`,
+    String.raw`(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+`,
     // key=value; the key stays.
-    String.raw`(?<key>[A-Za-z_][\w.-]{0,63}=)(?:"[^"]*"|'[^']*'|[^\s"',;&)\]}]*)`,
+    String.raw`((?<![\w.-])[A-Za-z_][\w.-]{0,63}=)(?:"[^"]*"|'[^']*'|[^\s"',;&)\]}]*)`,
     // Quoted text; see the function for which stays.
-    String.raw`"(?<double>[^"]*)"(?<colon>\s?:)?`,
-    String.raw`(?<![\w])'(?<single>[^']*)'(?![\w])`,
-    // A path with a digit in it, or of a Windows drive.
+    String.raw`"([^"]*)"(\s?:)?`,
+    String.raw`(?<!\w)'([^']*)'(?!\w)`,
+    // A path of a Windows drive; a path, variable when it has a digit.
     String.raw`(?<![\w<])[A-Za-z]:\\[^\s"']+`,
-    String.raw`(?<path>(?<![\w.)])\/[^\s"',;()\[\]{}<>=]+)`,
+    String.raw`((?<![\w.)])\/[^\s"',;()\[\]{}<>=]+)`,
     // A date, or a date and time, of ISO 8601.
     String.raw`\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\w)`,
     // A host name and its port.
@@ -65,23 +68,23 @@ const variable = new RegExp(
     // An IPv6 or MAC address.
     String.raw`(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])`,
     // A date in words, with its time and year.
-    String.raw`\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* \d{1,2}(?:,? \d{1,2}:\d\d(?::\d\d)?)?(?:,? \d{4})?(?!\w)`,
+    String.raw`\b(?:${dayOrMonth}[a-z]*,? )?${dayOrMonth}[a-z]* \d{1,2}(?:,? \d{1,2}:\d\d(?::\d\d)?)?(?:,? \d{4})?(?!\w)`,
     // A host name.
     String.raw`(?<![\w.-])(?:[a-z0-9_-]+\.)+(?:com|net|org|edu|gov|io|dev|local|internal|localdomain|svc|[a-z]{2})(?![\w.-])`,
     // A time of day.
     String.raw`\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?!\w)`,
     // A word: variable when it has a digit, as numbers, units, versions, ids and hexadecimal have.
-    String.raw`(?<word>(?<!\w)-?[\w$]+(?:[._,-]+[\w$]+)*%?)`,
+    String.raw`((?<!\w)-?[\w$]+(?:[._,-]+[\w$]+)*%?)`,
   ].join('|'),
   'gu',
 )
 
-const list = /<\*>(?:(?:(?:, ?|; ?|\|)<\*>)+|(?: <\*>){2,})/g
+const list = /<\*>(?:(?:, ?|; ?|\|| )<\*>){2,}/g
 
-type Groups = Record<'key' | 'double' | 'colon' | 'single' | 'path' | 'word', string | undefined>
-
-function mask(match: string, ...rest: unknown[]): string {
-  const { key, double, colon, single, path, word } = rest.at(-1) as Groups
+// The groups come by position, in the order they stand above: an object of their names for each match would cost more than the matching.
+function mask(match: string, ...groups: (string | undefined)[]): string {
+  const [fixed, key, double, colon, single, path, word] = groups
+  if (fixed !== undefined) return match
   if (key !== undefined) return key + placeholder
   if (double !== undefined) {
     if (colon !== undefined || isFixed(double)) return match

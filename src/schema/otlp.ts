@@ -62,25 +62,36 @@ export interface KeyValue {
   value?: AnyValue | null
 }
 
-// Values are checked but not transformed: most of them are never looked at, and a record has dozens.
-const anyValue: z.ZodType<AnyValue> = z.object({
-  stringValue: z.string().nullish(),
-  boolValue: z.boolean().nullish(),
-  intValue: z.union([z.string(), z.number()]).nullish(),
-  doubleValue: z.union([z.string(), z.number()]).nullish(),
-  bytesValue: z.string().nullish(),
-  get arrayValue() {
-    return z.object({ values: z.array(anyValue).nullish() }).nullish()
-  },
-  get kvlistValue() {
-    return z.object({ values: z.array(keyValue).nullish() }).nullish()
-  },
-})
-const keyValue: z.ZodType<KeyValue> = z.object({ key: z.string(), value: anyValue.nullish() })
+/** Attributes nest without a limit in the protocol; deeper than this is no attribute but an attack on the stack. */
+const maxDepth = 64
 
+// Attributes are checked where they lie, without the copy that a schema makes of what it parses: they are most of every request, and most of them
+// are never looked at.
+function isAnyValue(value: unknown, depth = 0): value is AnyValue {
+  if (!isObject(value) || depth > maxDepth) return false
+  const { stringValue, boolValue, intValue, doubleValue, bytesValue, arrayValue, kvlistValue } = value
+  return (
+    (stringValue == null || typeof stringValue === 'string') &&
+    (boolValue == null || typeof boolValue === 'boolean') &&
+    (intValue == null || typeof intValue === 'string' || typeof intValue === 'number') &&
+    (doubleValue == null || typeof doubleValue === 'string' || typeof doubleValue === 'number') &&
+    (bytesValue == null || typeof bytesValue === 'string') &&
+    (arrayValue == null || (isObject(arrayValue) && isListOf(arrayValue['values'], (item) => isAnyValue(item, depth + 1)))) &&
+    (kvlistValue == null || (isObject(kvlistValue) && isListOf(kvlistValue['values'], (item) => isKeyValue(item, depth + 1))))
+  )
+}
+
+function isKeyValue(item: unknown, depth = 0): item is KeyValue {
+  return isObject(item) && typeof item['key'] === 'string' && (item['value'] == null || isAnyValue(item['value'], depth))
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isListOf = (list: unknown, isItem: (item: unknown) => boolean) => list == null || (Array.isArray(list) && list.every(isItem))
+
+const anyValue = z.custom<AnyValue>((value) => isAnyValue(value), 'must be an attribute value')
 const attributes = z
-  .array(keyValue)
-  .nullish()
+  .custom<KeyValue[] | null | undefined>((list) => isListOf(list, (item) => isKeyValue(item)), 'must be a list of keys and values')
+  .optional()
   .transform((list) => list ?? [])
 const list = <S extends z.ZodType>(schema: S) =>
   z
