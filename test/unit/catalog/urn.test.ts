@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { databaseUrn, hostUrn, queueUrn, serviceUrn } from '../../../src/catalog/urn.ts'
+import { InvalidInputError } from '../../../src/schema/errors.ts'
+
+describe('URNs', () => {
+  it('names services, hosts, databases and queues', () => {
+    expect(serviceUrn('checkout', 'shop')).toBe('urn:k8s:svc:shop/checkout')
+    expect(serviceUrn('checkout')).toBe('urn:k8s:svc:default/checkout')
+    expect(serviceUrn('checkout', '')).toBe('urn:k8s:svc:default/checkout')
+    expect(hostUrn('db-7.internal')).toBe('urn:host:db-7.internal')
+    expect(hostUrn('10.0.0.1', 8080)).toBe('urn:host:10.0.0.1:8080')
+    expect(hostUrn('FE80::1', 8080)).toBe('urn:host:[fe80::1]:8080')
+    expect(hostUrn('[::1]')).toBe('urn:host:[::1]')
+    expect(queueUrn('kafka', 'orders')).toBe('urn:queue:kafka/orders')
+    expect(queueUrn('kafka')).toBe('urn:queue:kafka/default')
+  })
+
+  it('leaves out the default port of a database, and calls PostgreSQL postgres', () => {
+    expect(databaseUrn({ system: 'postgresql', host: 'pg.internal', port: 5432, database: 'shop' })).toBe(
+      'urn:db:postgres:pg.internal/shop',
+    )
+    expect(databaseUrn({ system: 'postgresql', host: 'pg.internal', port: 5433, database: 'shop' })).toBe(
+      'urn:db:postgres:pg.internal:5433/shop',
+    )
+    expect(databaseUrn({ system: 'redis' })).toBe('urn:db:redis:default/default')
+  })
+
+  it('keeps apart what would be ambiguous, and every script readable', () => {
+    expect(serviceUrn('b/c', 'a')).not.toBe(serviceUrn('c', 'a/b'))
+    expect(serviceUrn('a b:c%2F?#')).toBe('urn:k8s:svc:default/a%20b%3Ac%252F%3F%23')
+    expect(serviceUrn('支付🦊')).toBe('urn:k8s:svc:default/支付🦊')
+  })
+
+  it('is storable and unambiguous for every name', () => {
+    const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 })
+    fc.assert(
+      fc.property(name, name, name, name, (namespace, service, otherNamespace, otherService) => {
+        const urn = serviceUrn(service, namespace)
+        expect(urn.includes('\0') || !urn.isWellFormed()).toBe(false)
+        const same = namespace === otherNamespace && service === otherService
+        expect(urn === serviceUrn(otherService, otherNamespace)).toBe(same)
+      }),
+    )
+  })
+
+  it('is refused by name when longer than 1,024 bytes', () => {
+    expect(serviceUrn('x'.repeat(1004))).toHaveLength(1024)
+    expect(() => serviceUrn('x'.repeat(1005))).toThrow(InvalidInputError)
+    expect(() => serviceUrn('é'.repeat(600))).toThrow(/^urn: must be at most 1024 bytes long, got 12\d\d bytes/)
+    expect(() => hostUrn('x'.repeat(10_000))).toThrow('urn: must be at most 1024 bytes')
+  })
+
+  it('writes NUL and lone surrogates so that they can be stored', () => {
+    expect(serviceUrn('a\0b')).toBe('urn:k8s:svc:default/a%00b')
+    expect(serviceUrn('a\ud800')).toBe('urn:k8s:svc:default/a\ufffd')
+  })
+})
