@@ -1,0 +1,103 @@
+-- requires: age
+-- The tenant's graph in Apache AGE: made, dropped and read by any role, on a connection that knows nothing of AGE.
+--
+-- AGE wants its library loaded and ag_catalog on the search path. Each function here sees to both: the path is its own setting, and reading an
+-- agtype loads the library, which needs no right (LOAD does). What the role needs once, from a superuser:
+--   grant usage on schema ag_catalog to ROLE; and for graph_prepare: grant create on database DATABASE to ROLE;
+--
+-- A vertex has the graphid (label, resource_id), so an edge is found from its two resources, and the resources from an edge, without a join.
+-- Vertices that somebody creates in Cypher take their ids from the label's sequence, which begins above every resource_id (2 ^ 47).
+
+-- Waits until no other transaction mirrors into this graph, then makes what is missing of the graph, its vertex label and the edge label.
+-- Whoever calls it keeps the others out until the transaction ends; readers are never kept out.
+create or replace function @extschema@.graph_prepare(graph text, edge_label text default 'CALLS') returns void
+language plpgsql volatile strict
+set search_path = ag_catalog, pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0));
+  perform '0'::ag_catalog.agtype;
+  if not exists (select from pg_namespace where nspname = graph) then
+    execute format('select create_graph(%L)', graph);
+  end if;
+  if to_regclass(format('%I.%I', graph, 'Resource')) is null then
+    -- Literals of no type, because the arguments are name before AGE 1.6 and cstring since.
+    execute format('select create_vlabel(%L, %L)', graph, 'Resource');
+    -- AGE keys its label tables itself since 1.6.
+    if not exists (select from pg_index where indisprimary and indrelid = to_regclass(format('%I."Resource"', graph))) then
+      execute format('alter table %I."Resource" add primary key (id)', graph);
+    end if;
+    execute format(
+      'create index on %I."Resource" (agtype_access_operator(variadic array[properties, ''"resource_id"''::agtype]))', graph
+    );
+    perform setval(format('%I.%I', graph, 'Resource_id_seq')::regclass, (1::int8 << 47));
+  end if;
+  if to_regclass(format('%I.%I', graph, edge_label)) is null then
+    execute format('select create_elabel(%L, %L)', graph, edge_label);
+    execute format('create unique index on %I.%I (start_id, end_id)', graph, edge_label);
+    -- The name is AGE's own, which makes this index itself since 1.6.
+    execute format('create index if not exists %I on %I.%I (end_id)', edge_label || '_end_id_idx', graph, edge_label);
+  end if;
+end
+$$;
+
+-- Drops a graph with everything in it; no graph of that name is no error.
+create or replace function @extschema@.call_graph_drop(graph text) returns void
+language plpgsql volatile strict
+set search_path = ag_catalog, pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0));
+  perform '0'::ag_catalog.agtype;
+  if to_regclass(format('%I._ag_label_vertex', graph)) is not null then
+    execute format('select drop_graph(%L, true)', graph);
+  end if;
+end
+$$;
+
+-- The edges of one label with their two resources; none when the graph or the label was never made.
+create or replace function @extschema@.graph_edges(graph text, edge_label text default 'CALLS')
+returns table (src int8, dst int8, properties ag_catalog.agtype)
+language plpgsql stable strict rows 10000
+set search_path = ag_catalog, pg_catalog, pg_temp
+as $$
+begin
+  if to_regclass(format('%I.%I', graph, edge_label)) is not null then
+    return query execute format(
+      'select
+         agtype_to_int8(graphid_to_agtype(start_id)) & 281474976710655,
+         agtype_to_int8(graphid_to_agtype(end_id)) & 281474976710655,
+         properties
+       from %I.%I',
+      graph, edge_label
+    );
+  end if;
+end
+$$;
+
+-- The edges of the active call graph, with their properties as columns.
+create or replace function @extschema@.call_graph_edges(graph text)
+returns table (src int8, dst int8, rps float8, err_rate float8, p50_ms float8, p95_ms float8, first_seen timestamptz, last_seen timestamptz)
+language plpgsql stable strict rows 10000
+set search_path = ag_catalog, pg_catalog, pg_temp
+as $$
+begin
+  if to_regclass(format('%I."CALLS"', graph)) is not null then
+    return query execute format(
+      'select
+         agtype_to_int8(graphid_to_agtype(start_id)) & 281474976710655,
+         agtype_to_int8(graphid_to_agtype(end_id)) & 281474976710655,
+         agtype_object_field_text(properties, ''rps'')::float8,
+         agtype_object_field_text(properties, ''err_rate'')::float8,
+         agtype_object_field_text(properties, ''p50_ms'')::float8,
+         agtype_object_field_text(properties, ''p95_ms'')::float8,
+         agtype_object_field_text(properties, ''first_seen'')::timestamptz,
+         agtype_object_field_text(properties, ''last_seen'')::timestamptz
+       from %I."CALLS"',
+      graph
+    );
+  end if;
+end
+$$;

@@ -1,0 +1,5 @@
+export type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
+export { impact, type ImpactOptions, type ImpactRow } from './impact.ts'
+export { mirrorGraph, type ChangeCounts, type MirrorCounts, type MirrorGraphOptions } from './mirrorGraph.ts'
+export { reach, type ReachOptions, type ReachRow } from './reach.ts'
+export { toGraphology } from './toGraphology.ts'

@@ -1,0 +1,216 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { quoteIdentifier } from '../database/identifier.ts'
+import { requireExtension, type Scope } from '../database/scope.ts'
+import { InvalidInputError } from '../schema/errors.ts'
+import { parse } from '../schema/parse.ts'
+import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
+
+export interface MirrorGraphOptions<Row extends EdgeRow> {
+  /** The columns that become properties of the edge, as the types they have; at most 45. A timestamp should come as text in UTC. */
+  attributes: readonly (keyof Row & string)[]
+  /** Those of them whose first value stays for as long as the edge does. */
+  keep?: readonly (keyof Row & string)[]
+  /** The label of the edges. Default `CALLS`; the edges of other labels in the graph stay as they are. */
+  label?: string
+}
+
+export interface MirrorCounts {
+  vertices: ChangeCounts
+  edges: ChangeCounts
+}
+
+export interface ChangeCounts {
+  added: number
+  changed: number
+  removed: number
+}
+
+const mirrorOptions = z.strictObject({
+  attributes: z.array(z.string()).max(45),
+  keep: z.array(z.string()).default([]),
+  label: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_]{0,47}$/, 'must begin with a letter and hold at most 48 letters, digits and underscores')
+    .refine((label) => label !== 'Resource', 'must not be Resource, the label of the vertices')
+    .default('CALLS'),
+})
+
+/**
+ * Makes the tenant's AGE graph hold exactly the edges of a frame under one label, and the resources at their ends as vertices
+ * `(:Resource {tenant_id, resource_id, urn, type, name})`; returns what that changed.
+ *
+ * Set-based, in one statement after the one that takes the graph's lock and creates what is missing of it: readers see the graph as it was or as
+ * it is. What is already right is not written, so a second run changes nothing; two at once run one after the other; other tenants' graphs are
+ * not touched nor waited for. The vertices and edges of these labels belong to the mirror: what was added to them by other means is removed. A
+ * vertex goes when no edge of any label needs it.
+ *
+ * Runs in its own transaction, or in the one the scope was made from.
+ *
+ * @throws MissingCapabilityError without Apache AGE.
+ * @throws InvalidInputError when the frame has an edge twice, or an end that is no resource of the tenant; nothing is written then.
+ * @example
+ * await mirrorGraph(scope, topologyAt(scope, { at, relation: 'runs_on' }), { label: 'RUNS_ON', attributes: ['relation'] })
+ * // { vertices: { added: 12, changed: 0, removed: 0 }, edges: { added: 20, changed: 0, removed: 0 } }
+ *
+ * // select "public"."graph_prepare"($1, $2);
+ * // with edge as materialized (...), ... insert into "ops_1"."RUNS_ON" (start_id, end_id, properties)
+ * // select ..., ag_catalog.agtype_build_map($3::text, edge."relation") from ... where not exists (...) ...
+ */
+export async function mirrorGraph<Row extends EdgeRow>(
+  scope: Scope,
+  edges: EdgeFrame<Row>,
+  options: MirrorGraphOptions<Row>,
+): Promise<MirrorCounts> {
+  requireExtension(scope, 'age', 'mirrorGraph', 'reach, impact and toGraphology work on the edge frame itself')
+  const { attributes, keep, label } = parse(mirrorOptions, options, 'options')
+  return inTransaction(scope, async (inner) => {
+    // Its own statement, so that the one after it sees what the holder of the lock before us committed.
+    await sql`select ${inner.id('graph_prepare')}(${inner.graphName}, ${label})`.execute(inner.db)
+    const { rows } = await mirrorStatement(inner, edges, { attributes, keep, label }).execute(inner.db)
+    const row = rows[0]!
+    if (row.stranger !== null) {
+      throw new InvalidInputError('edges', `has an end that is no resource of tenant ${inner.tenantCode}: ${row.stranger}`)
+    }
+    if (row.repeated !== null) {
+      throw new InvalidInputError('edges', `has more than one edge ${row.repeated}: narrow the frame, or sum it up, until there is one`)
+    }
+    return {
+      vertices: { added: row.vertices_added, changed: row.vertices_changed, removed: row.vertices_removed },
+      edges: { added: row.edges_added, changed: row.edges_changed, removed: row.edges_removed },
+    }
+  })
+}
+
+interface MirrorRow {
+  stranger: string | null
+  repeated: string | null
+  vertices_added: number
+  vertices_changed: number
+  vertices_removed: number
+  edges_added: number
+  edges_changed: number
+  edges_removed: number
+}
+
+/**
+ * Operators of AGE's types are named in full, because the caller's search path does not lead to them; `is distinct from` and `in` would look there.
+ */
+function mirrorStatement(
+  scope: Scope,
+  edges: EdgeFrame,
+  { attributes, keep, label }: { attributes: readonly string[]; keep: readonly string[]; label: string },
+) {
+  const vertexTable = sql.id(scope.graphName, 'Resource')
+  const edgeTable = sql.id(scope.graphName, label)
+  const everyEdge = sql.id(scope.graphName, '_ag_label_edge')
+  const properties = sql`ag_catalog.agtype_build_map(${sql.join(attributes.flatMap((name) => [sql`${name}::text`, sql.ref(`edge.${name}`)]))})`
+  const kept = keep.map((name) => [
+    sql`${name}::text`,
+    sql`coalesce(ag_catalog.agtype_object_field(old.properties, ${name}), ag_catalog.agtype_object_field(wanted.properties, ${name}))`,
+  ])
+  const renewed =
+    keep.length === 0
+      ? sql`wanted.properties`
+      : sql`ag_catalog.agtype_concat(wanted.properties, ag_catalog.agtype_build_map(${sql.join(kept.flat())}))`
+  return sql<MirrorRow>`
+    with edge as materialized (select frame.* from ${edges} as frame),
+    label as materialized (select ag_catalog._label_id(${scope.graphName}::name, 'Resource'::name)::int4 as id),
+    endpoint as materialized (select src as id from edge union select dst from edge),
+    wanted_vertex as materialized (
+      select
+        resource.resource_id,
+        ag_catalog._graphid((select id from label), resource.resource_id) as id,
+        ag_catalog.agtype_build_map(
+          'tenant_id', resource.tenant_id, 'resource_id', resource.resource_id, 'urn', resource.urn, 'type', resource.type, 'name', resource.name
+        ) as properties
+      from endpoint
+      join ${scope.id('dim_resource')} as resource on resource.resource_id = endpoint.id and resource.tenant_id = ${scope.tenantId}::int8
+    ),
+    wanted_edge as materialized (
+      select
+        ag_catalog._graphid((select id from label), edge.src) as start_id,
+        ag_catalog._graphid((select id from label), edge.dst) as end_id,
+        ${properties} as properties
+      from edge
+    ),
+    problem as materialized (
+      select
+        (select id::text from endpoint where not exists (select from wanted_vertex where resource_id = endpoint.id) limit 1) as stranger,
+        (select 'from ' || src || ' to ' || dst from edge group by src, dst having count(*) > 1 limit 1) as repeated
+    ),
+    sound as materialized (select from problem where stranger is null and repeated is null),
+    vertex_removed as (
+      delete from ${vertexTable} as old
+      where exists (select from sound)
+        and not exists (select from wanted_vertex as wanted where wanted.id operator(ag_catalog.=) old.id)
+        and not exists (
+          select from ${everyEdge} as other
+          where other.tableoid <> ${sql.lit(quotedName(scope.graphName, label))}::regclass and other.start_id operator(ag_catalog.=) old.id
+        )
+        and not exists (
+          select from ${everyEdge} as other
+          where other.tableoid <> ${sql.lit(quotedName(scope.graphName, label))}::regclass and other.end_id operator(ag_catalog.=) old.id
+        )
+      returning 1
+    ),
+    vertex_changed as (
+      update ${vertexTable} as old set properties = wanted.properties
+      from wanted_vertex as wanted
+      where exists (select from sound) and wanted.id operator(ag_catalog.=) old.id and wanted.properties operator(ag_catalog.<>) old.properties
+      returning 1
+    ),
+    vertex_added as (
+      insert into ${vertexTable} (id, properties)
+      select wanted.id, wanted.properties
+      from wanted_vertex as wanted
+      where exists (select from sound) and not exists (select from ${vertexTable} as old where old.id operator(ag_catalog.=) wanted.id)
+      returning 1
+    ),
+    edge_removed as (
+      delete from ${edgeTable} as old
+      where exists (select from sound)
+        and not exists (
+          select from wanted_edge as wanted
+          where wanted.start_id operator(ag_catalog.=) old.start_id and wanted.end_id operator(ag_catalog.=) old.end_id
+        )
+      returning 1
+    ),
+    edge_changed as (
+      update ${edgeTable} as old set properties = ${renewed}
+      from wanted_edge as wanted
+      where exists (select from sound)
+        and wanted.start_id operator(ag_catalog.=) old.start_id and wanted.end_id operator(ag_catalog.=) old.end_id
+        and ${renewed} operator(ag_catalog.<>) old.properties
+      returning 1
+    ),
+    edge_added as (
+      insert into ${edgeTable} (start_id, end_id, properties)
+      select wanted.start_id, wanted.end_id, wanted.properties
+      from wanted_edge as wanted
+      where exists (select from sound)
+        and not exists (
+          select from ${edgeTable} as old
+          where old.start_id operator(ag_catalog.=) wanted.start_id and old.end_id operator(ag_catalog.=) wanted.end_id
+        )
+      returning 1
+    )
+    select
+      problem.stranger,
+      problem.repeated,
+      (select count(*)::int4 from vertex_added) as vertices_added,
+      (select count(*)::int4 from vertex_changed) as vertices_changed,
+      (select count(*)::int4 from vertex_removed) as vertices_removed,
+      (select count(*)::int4 from edge_added) as edges_added,
+      (select count(*)::int4 from edge_changed) as edges_changed,
+      (select count(*)::int4 from edge_removed) as edges_removed
+    from problem
+  `
+}
+
+const quotedName = (graph: string, label: string): string => `${quoteIdentifier(graph)}.${quoteIdentifier(label)}`
+
+/** Runs in a transaction of its own, or in the one the scope was made from. */
+function inTransaction<T>(scope: Scope, work: (scope: Scope) => Promise<T>): Promise<T> {
+  return scope.db.isTransaction ? work(scope) : scope.db.transaction().execute((db) => work({ ...scope, db }))
+}

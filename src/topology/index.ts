@@ -1,0 +1,1 @@
+export { topologyAt, type TopologyAtOptions } from './topologyAt.ts'

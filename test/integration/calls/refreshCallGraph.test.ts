@@ -1,0 +1,209 @@
+import { sql } from 'kysely'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { activeCalls } from '../../../src/calls/activeCalls.ts'
+import { refreshCallGraph } from '../../../src/calls/refreshCallGraph.ts'
+import { deleteTenant } from '../../../src/catalog/tenants.ts'
+import { connect } from '../../../src/database/connect.ts'
+import { tenantScope, type Scope } from '../../../src/database/scope.ts'
+import { MissingCapabilityError } from '../../../src/schema/errors.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { at, insertCalls } from '../../support/rows.ts'
+
+const nothing = { added: 0, changed: 0, removed: 0 }
+
+onEveryLeg('refreshCallGraph', () => {
+  let test: TestDatabase
+  beforeAll(async () => {
+    test = await freshDatabase()
+  })
+  afterAll(() => test.close())
+
+  const edges = async (scope: Scope) => {
+    const rows = await activeCalls(scope).execute()
+    const urns = await scope.db
+      .selectFrom(scope.table('dim_resource', 'r'))
+      .select(['r.resource_id', 'r.urn'])
+      .where('r.tenant_id', '=', scope.tenantId)
+      .execute()
+    const name = new Map(urns.map((row) => [row.resource_id, row.urn]))
+    return rows
+      .map(({ src, dst, ...row }) => ({ edge: `${name.get(src)} > ${name.get(dst)}`, ...row }))
+      .sort((a, b) => (a.edge < b.edge ? -1 : 1))
+  }
+
+  it.skipIf(leg.age)('says what is missing and what works without it', async () => {
+    const scope = await tenant(test.db, 'without-age')
+    await expect(refreshCallGraph(scope)).rejects.toThrow(MissingCapabilityError)
+    await expect(refreshCallGraph(scope)).rejects.toThrow('traverse callsDuring')
+    expect(() => activeCalls(scope)).toThrow('callsDuring')
+  })
+
+  it.skipIf(!leg.age)('holds the calls of the window, with rates over its buckets and percentiles of all of them', async () => {
+    const scope = await tenant(test.db, 'window')
+    expect(await activeCalls(scope).execute()).toEqual([])
+    await insertCalls(scope, [
+      { bucket: at('09:45'), src: 'a', dst: 'old', latencies: [1] },
+      { bucket: at('09:50'), src: 'a', dst: 'b', latencies: [10, 20, 30], error_count: 1 },
+      { bucket: at('09:55'), src: 'a', dst: 'b', latencies: [100, 200, 300], error_count: 2 },
+      { bucket: at('09:55'), src: 'b', dst: 'c', latencies: [7] },
+      { bucket: at('10:05'), src: 'a', dst: 'later', latencies: [1] },
+    ])
+    expect(await refreshCallGraph(scope, { now: at('10:00') })).toEqual({
+      vertices: { ...nothing, added: 3 },
+      edges: { ...nothing, added: 2 },
+    })
+    const [ab, bc] = await edges(scope)
+    expect(ab).toMatchObject({
+      edge: 'a > b',
+      rps: 6 / 600,
+      weight: 6 / 600,
+      err_rate: 0.5,
+      first_seen: at('09:50'),
+      last_seen: at('09:55'),
+    })
+    expect(Math.abs(ab!.p50_ms! / 30 - 1)).toBeLessThan(0.0109)
+    expect(Math.abs(ab!.p95_ms! / 300 - 1)).toBeLessThan(0.0109)
+    expect(bc).toMatchObject({ edge: 'b > c', rps: 1 / 600, err_rate: 0, p50_ms: 7, p95_ms: 7 })
+  })
+
+  it.skipIf(!leg.age)('changes nothing the second time; then lets edges go, keeps first_seen and writes only what differs', async () => {
+    const scope = await tenant(test.db, 'again')
+    await insertCalls(scope, [
+      { bucket: at('09:50'), src: 'a', dst: 'b', latencies: [10, 20] },
+      { bucket: at('09:50'), src: 'a', dst: 'gone', latencies: [10] },
+      { bucket: at('09:55'), src: 'b', dst: 'c', latencies: [0.1, 0.2, 0.7], error_count: 1 },
+    ])
+    await refreshCallGraph(scope, { now: at('10:00') })
+    const before = await edges(scope)
+    expect(await refreshCallGraph(scope, { now: at('10:00') })).toEqual({ vertices: nothing, edges: nothing })
+    expect(await edges(scope)).toEqual(before)
+    await insertCalls(scope, [{ bucket: at('10:00'), src: 'a', dst: 'b', latencies: [30, 40] }])
+    expect(await refreshCallGraph(scope, { now: at('10:05') })).toEqual({
+      vertices: { ...nothing, removed: 1 },
+      edges: { added: 0, changed: 1, removed: 1 },
+    })
+    const [ab, bc, ...rest] = await edges(scope)
+    expect(rest).toEqual([])
+    expect(ab).toMatchObject({ edge: 'a > b', p95_ms: 40, first_seen: at('09:50'), last_seen: at('10:00') })
+    expect(bc).toEqual(before[2])
+    expect(await refreshCallGraph(scope, { now: at('12:00') })).toEqual({
+      vertices: { ...nothing, removed: 3 },
+      edges: { ...nothing, removed: 2 },
+    })
+    expect(await activeCalls(scope).execute()).toEqual([])
+  })
+
+  it.skipIf(!leg.age)('takes any name as data, and follows a rename', async () => {
+    const scope = await tenant(test.db, `hostile '"$$`)
+    const urns = [`'; drop table dim_resource; --`, '$$) as (a agtype)', '"', '\\', '🦊', '{"a": 1}', 'x'.repeat(1024)]
+    await insertCalls(
+      scope,
+      urns.map((dst) => ({ bucket: at('09:55'), src: 'a', dst, latencies: [1] })),
+    )
+    expect((await refreshCallGraph(scope, { now: at('10:00') })).edges.added).toBe(urns.length)
+    const { rows } = await sql<{ urn: string }>`
+      select ag_catalog.agtype_object_field_text(properties, 'urn') as urn from ${sql.id(scope.graphName, 'Resource')}
+    `.execute(test.db)
+    expect(new Set(rows.map(({ urn }) => urn))).toEqual(new Set(['a', ...urns]))
+    await sql`update ${scope.id('dim_resource')} set name = ${'🦊'.repeat(2500)} where tenant_id = ${scope.tenantId} and urn = 'a'`.execute(
+      test.db,
+    )
+    expect(await refreshCallGraph(scope, { now: at('10:00') })).toEqual({ vertices: { ...nothing, changed: 1 }, edges: nothing })
+  })
+
+  it.skipIf(!leg.age)('keeps tenants apart, also when one is deleted', async () => {
+    const [one, two] = [await tenant(test.db, 'one'), await tenant(test.db, 'two')]
+    for (const scope of [one, two])
+      await insertCalls(scope, [{ bucket: at('09:55'), src: `${scope.tenantCode}-a`, dst: 'b', latencies: [1] }])
+    await refreshCallGraph(one, { now: at('10:00') })
+    expect(await activeCalls(two).execute()).toEqual([])
+    await refreshCallGraph(two, { now: at('10:00') })
+    expect((await edges(two)).map(({ edge }) => edge)).toEqual(['two-a > b'])
+    await deleteTenant(test.db, 'one')
+    expect((await edges(two)).map(({ edge }) => edge)).toEqual(['two-a > b'])
+    const { rows } = await sql`select from pg_namespace where nspname = ${one.graphName}`.execute(test.db)
+    expect(rows).toEqual([])
+  })
+
+  it.skipIf(!leg.age)('belongs to the transaction its scope was made from', async () => {
+    const scope = await tenant(test.db, 'transaction')
+    await insertCalls(scope, [{ bucket: at('09:55'), src: 'a', dst: 'b', latencies: [1] }])
+    await test.db
+      .transaction()
+      .execute(async (trx) => {
+        await refreshCallGraph(await tenantScope(trx, 'transaction'), { now: at('10:00') })
+        throw new Error('undo')
+      })
+      .catch(() => {})
+    expect(await activeCalls(scope).execute()).toEqual([])
+  })
+
+  it.skipIf(!leg.age)('is Cypher to whoever has AGE', async () => {
+    const scope = await tenant(test.db, 'cypher')
+    await insertCalls(scope, [{ bucket: at('09:55'), src: 'a', dst: 'b', latencies: [1, 2, 3] }])
+    await refreshCallGraph(scope, { now: at('10:00') })
+    const { rows } = await test.db.connection().execute(async (db) => {
+      if (leg.name === 'server') await sql`load 'age'`.execute(db)
+      await sql`set search_path = ag_catalog, public`.execute(db)
+      try {
+        return await sql<{ urn: string; rps: string }>`
+          select * from cypher(${sql.lit(scope.graphName)}, $$
+            match (a:Resource {urn: 'a'})-[c:CALLS]->(b:Resource) return b.urn, c.rps
+          $$) as (urn text, rps float8)
+        `.execute(db)
+      } finally {
+        await sql`set search_path = public`.execute(db)
+      }
+    })
+    expect(rows).toEqual([{ urn: 'b', rps: 0.01 }])
+  })
+
+  it.skipIf(!leg.concurrent)('is whole at every moment and harmless twice at once', async () => {
+    const scope = await tenant(test.db, 'concurrent')
+    const [even, odd] = [at('08:00'), at('09:00')]
+    const rows = (bucket: Date, names: string[]) => names.map((dst) => ({ bucket, src: 'a', dst, latencies: [1] }))
+    await insertCalls(scope, [...rows(even, ['b', 'c', 'd', 'e']), ...rows(odd, ['f', 'g', 'h', 'i', 'j'])])
+    let busy = true
+    const refreshes = Promise.all(
+      Array.from({ length: 24 }, (_, index) => refreshCallGraph(scope, { now: index % 2 === 0 ? even : odd })),
+    ).finally(() => {
+      busy = false
+    })
+    const sizes = new Set<number>()
+    while (busy) sizes.add((await activeCalls(scope).execute()).length)
+    await refreshes
+    expect([...sizes].filter((size) => ![0, 4, 5].includes(size))).toEqual([])
+    expect([4, 5]).toContain((await activeCalls(scope).execute()).length)
+  })
+
+  it.skipIf(!leg.concurrent)('needs no superuser and nothing of the session', async () => {
+    const scope = await tenant(test.db, 'plain')
+    await insertCalls(scope, [{ bucket: at('09:55'), src: 'a', dst: 'b', latencies: [1] }])
+    const url = new URL(test.url!)
+    const role = `plain_${url.pathname.slice(1, 20)}`
+    const database = sql.id(url.pathname.slice(1))
+    await sql`create role ${sql.id(role)} login password 'plain'`.execute(test.db)
+    await sql`grant usage on schema ag_catalog, public to ${sql.id(role)}`.execute(test.db)
+    await sql`grant create on database ${database} to ${sql.id(role)}`.execute(test.db)
+    await sql`grant select on all tables in schema public to ${sql.id(role)}`.execute(test.db)
+    url.username = role
+    url.password = 'plain'
+    const db = connect(url.href)
+    try {
+      const plain = await tenantScope(db, 'plain')
+      expect((await refreshCallGraph(plain, { now: at('10:00') })).edges.added).toBe(1)
+      expect(await activeCalls(plain).execute()).toHaveLength(1)
+    } finally {
+      await sql`select ${scope.id('call_graph_drop')}(${scope.graphName})`.execute(db)
+      await db.destroy()
+      await sql`drop owned by ${sql.id(role)} cascade`.execute(test.db)
+      await sql`drop role ${sql.id(role)}`.execute(test.db)
+    }
+  })
+
+  it.skipIf(!leg.age)('refuses what is no window', async () => {
+    const scope = await tenant(test.db, 'window')
+    await expect(refreshCallGraph(scope, { window: 'a while' })).rejects.toThrow(/^duration: .*"a while"/)
+    await expect(refreshCallGraph(scope, { now: new Date(Number.NaN) })).rejects.toThrow(/^options\.now: /)
+  })
+})

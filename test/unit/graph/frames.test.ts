@@ -1,0 +1,75 @@
+import { describe, expect, it } from 'vitest'
+import { activeCalls } from '../../../src/calls/activeCalls.ts'
+import { refreshCallGraph } from '../../../src/calls/refreshCallGraph.ts'
+import { impact } from '../../../src/graph/impact.ts'
+import { mirrorGraph } from '../../../src/graph/mirrorGraph.ts'
+import { reach } from '../../../src/graph/reach.ts'
+import { MissingCapabilityError } from '../../../src/schema/errors.ts'
+import { topologyAt } from '../../../src/topology/topologyAt.ts'
+import { unitScope } from '../../support/unitScope.ts'
+
+const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ')
+
+describe('the SQL of', () => {
+  it('activeCalls reads the graph of the tenant, whatever is done with it afterwards', () => {
+    const { sql, parameters } = activeCalls(unitScope()).where('err_rate', '>', 0.05).compile()
+    expect(sql).toBe(
+      'select "call".* from (select "call"."src", "call"."dst", "call"."rps" as "weight", "call"."rps", "call"."err_rate", "call"."p50_ms", ' +
+        '"call"."p95_ms", "call"."first_seen", "call"."last_seen" from "public"."call_graph_edges"($1) as "call") as "call" where "err_rate" > $2',
+    )
+    expect(parameters).toEqual(['ops_1', 0.05])
+  })
+
+  it('topologyAt', () => {
+    const at = new Date('2026-11-22T10:00:00Z')
+    const { sql, parameters } = topologyAt(unitScope(), { at, relation: 'calls' }).compile()
+    expect(sql).toBe(
+      'select "edge".* from (select "edge"."src_resource_id" as "src", "edge"."dst_resource_id" as "dst", null::float8 as "weight", ' +
+        '"source"."urn" as "src_urn", "target"."urn" as "dst_urn", "edge"."relation", "edge"."props", ' +
+        `nullif(lower(edge.valid), '-infinity') as "valid_from", nullif(upper(edge.valid), 'infinity') as "valid_to" ` +
+        'from "public"."topo_edge_time" as "edge" ' +
+        'inner join "public"."dim_resource" as "source" on "source"."resource_id" = "edge"."src_resource_id" and "source"."tenant_id" = "edge"."tenant_id" ' +
+        'inner join "public"."dim_resource" as "target" on "target"."resource_id" = "edge"."dst_resource_id" and "target"."tenant_id" = "edge"."tenant_id" ' +
+        'where "edge"."tenant_id" = $1 and edge.valid @> $2::timestamptz and "edge"."relation" = $3 ' +
+        'order by "source"."urn", "target"."urn", "edge"."relation") as "edge"',
+    )
+    expect(parameters).toEqual(['1', at, 'calls'])
+  })
+
+  it('reach is one statement around the frame, with every name a parameter and our tables where they are installed', () => {
+    const scope = unitScope({ installation: { schema: 'obs' } })
+    const { sql, parameters } = reach(scope, activeCalls(scope), { from: `'; --`, direction: 'in' }).compile()
+    expect(oneLine(sql)).toMatch(
+      /^select "reached"\.\* from \( with recursive edge \(src, dst, weight\) as materialized \(select dst, src, weight from \(select "call"\.\*/,
+    )
+    expect(sql).toContain('"obs"."call_graph_edges"($1)')
+    expect(sql).toContain('from "obs"."dim_resource"')
+    expect(parameters).toEqual(['ops_1', '1', [`'; --`], 3, '1'])
+  })
+
+  it('reach walks both ways with the frame once for each', () => {
+    const scope = unitScope()
+    const { parameters } = reach(scope, activeCalls(scope), { from: ['a', 'b'], direction: 'both', hops: 7 }).compile()
+    expect(parameters).toEqual(['ops_1', 'ops_1', '1', ['a', 'b'], 7, '1'])
+  })
+
+  it('impact is one statement around the frame', () => {
+    const scope = unitScope()
+    const { sql, parameters } = impact(scope, activeCalls(scope), { of: 'x' }).compile()
+    expect(oneLine(sql)).toMatch(/^select "hit"\.\* from \( with recursive edge/)
+    expect(parameters).toEqual(['ops_1', '1', 'x', 10, '1'])
+  })
+})
+
+describe('without Apache AGE', () => {
+  const scope = unitScope({ extensions: new Set(['vector']) })
+
+  it('what needs it says so, and what to use', async () => {
+    expect(() => activeCalls(scope)).toThrow(MissingCapabilityError)
+    await expect(refreshCallGraph(scope)).rejects.toThrow('traverse callsDuring')
+    const edges = topologyAt(scope, { at: new Date() })
+    await expect(mirrorGraph(scope, edges, { attributes: [] })).rejects.toThrow(
+      'reach, impact and toGraphology work on the edge frame itself',
+    )
+  })
+})
