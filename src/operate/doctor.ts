@@ -176,24 +176,19 @@ function timescaleFindings(
   }
   if (installed === null && available !== null && !embedded) {
     const message = `TimescaleDB ${available} is on the server but not in this database`
-    return timescalePreloaded === true
-      ? [
-          {
-            severity: 'info',
-            code: 'timescaledb-available',
-            message,
-            remedy: 'run `create extension timescaledb` before the first `pgvantage migrate up` to have hypertables',
-          },
-        ]
-      : [
-          {
-            severity: 'info',
-            code: 'timescaledb-not-preloaded',
-            message: `${message}: it is not known to be in shared_preload_libraries`,
-            remedy:
-              "add 'timescaledb' to shared_preload_libraries and restart, before the first `pgvantage migrate up`, to have hypertables",
-          },
-        ]
+    if (timescalePreloaded !== true) {
+      return [
+        {
+          severity: 'info',
+          code: 'timescaledb-not-preloaded',
+          message: `${message}, and not known to be in shared_preload_libraries`,
+          remedy: 'to have hypertables add it there and restart, before the first `pgvantage migrate up` into a schema',
+        },
+      ]
+    }
+    const remedy =
+      installation === undefined ? 'nothing: `pgvantage migrate up` creates it' : 'to have hypertables, install into another schema'
+    return [{ severity: 'info', code: 'timescaledb-available', message, remedy }]
   }
   if (timescaleLicence === 'apache') {
     return [

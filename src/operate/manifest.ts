@@ -379,8 +379,12 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: '13945ff74d29a0e8',
+      hash: '86f831ad37498264',
       requires: 'age',
+    },
+    'knowledge_nearest(tenant bigint, embedding real[], k integer, filters jsonb)': {
+      hash: 'ed143bbd5adfb729',
+      requires: null,
     },
   },
   domains: {

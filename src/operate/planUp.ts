@@ -28,16 +28,16 @@ export interface UpPlan {
 /** What brings this database up, given the extensions it has (or will have by then). */
 export async function planUp(db: Kysely<{}>, options: MigrateOptions, extensions: ReadonlySet<string>): Promise<UpPlan> {
   // Without a schema said, an installation that is there is brought up wherever it is.
-  const existing = await readInstallation(db, options.schema)
-  if (existing !== undefined) assertKnown(existing.version)
-  const installation = existing === undefined ? await newInstallation(db, options, extensions) : unchanged(existing, options)
+  const { version = 0, ...existing } = (await readInstallation(db, options.schema)) ?? {}
+  assertKnown(version)
+  const installation = 'schema' in existing ? unchanged(existing, options) : await newInstallation(db, options, extensions)
   return {
     installation,
     before: [
       ...(installation.schema === 'public' ? [] : [`create schema if not exists ${quoteIdentifier(installation.schema)}`]),
       extensionSearchPath,
     ],
-    pending: migrations.filter((migration) => versionOf(migration) > (existing?.version ?? 0)),
+    pending: migrations.filter((migration) => versionOf(migration) > version),
     after: await installedSql(installation.schema, extensions),
   }
 }

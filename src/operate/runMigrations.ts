@@ -4,6 +4,7 @@ import { runner, type MigrationBuilder } from 'node-pg-migrate'
 import type { ClientBase } from 'pg'
 import { migrations } from '../../migrations/index.ts'
 import type { Migration } from '../../migrations/migration.ts'
+import { quoteIdentifier } from '../database/identifier.ts'
 import type { Installation } from '../database/installation.ts'
 import { VantageError } from '../schema/errors.ts'
 import { migrationTable } from './planUp.ts'
@@ -37,7 +38,7 @@ export async function runMigrations(
   }
   try {
     const units = await runner({
-      dbClient: runnerClient(trx, signal),
+      dbClient: runnerClient(trx, installation.schema, signal),
       dir: fileURLToPath(new URL('../../migrations', import.meta.url)),
       ignorePattern: '(?!\\d{4}_\\w+\\.[tj]s$).*',
       migrationLoaderStrategies: [{ extensions: ['.ts', '.js'], loader: async (paths) => paths.map(load) }],
@@ -52,7 +53,7 @@ export async function runMigrations(
     return units.map((unit) => unit.name)
   } catch (cause) {
     if (cause instanceof VantageError || signal?.aborted) throw cause
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n')
     throw new VantageError(
       `migrate ${direction} failed${running === undefined ? '' : ` in ${running}`}: ${reason}; everything was rolled back`,
       { code: 'MIGRATION_FAILED', cause },
@@ -60,13 +61,17 @@ export async function runMigrations(
   }
 }
 
-/** The little of pg's client that the runner uses, over a Kysely transaction: so it runs on any connection Kysely runs on. */
-function runnerClient(trx: Transaction<{}>, signal?: AbortSignal): ClientBase {
-  const query = async (text: string | { text: string; values?: unknown[] }, values: unknown[] = []) => {
+/**
+ * The little of pg's client that the runner uses, over a Kysely transaction: so it runs on any connection Kysely runs on.
+ *
+ * The runner's own records name the schema between quotes as it is; here a quote inside it is doubled.
+ */
+function runnerClient(trx: Transaction<{}>, schema: string, signal?: AbortSignal): ClientBase {
+  const query = async (statement: string | { text: string; values?: unknown[] }, values: unknown[] = []) => {
     signal?.throwIfAborted()
-    const { rows } = await trx.executeQuery(
-      typeof text === 'string' ? CompiledQuery.raw(text, values) : CompiledQuery.raw(text.text, text.values ?? values),
-    )
+    const { text, values: own = values } = typeof statement === 'string' ? { text: statement } : statement
+    const exact = text.replaceAll(`"${schema}".`, () => `${quoteIdentifier(schema)}.`)
+    const { rows } = await trx.executeQuery(CompiledQuery.raw(exact, own))
     return { rows }
   }
   return { query } as Partial<ClientBase> as ClientBase

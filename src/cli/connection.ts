@@ -1,0 +1,42 @@
+import { Option } from 'commander'
+import type { Kysely } from 'kysely'
+import { connect } from '../database/connect.ts'
+import { InvalidInputError } from '../schema/errors.ts'
+
+/** `--database URL`, for every command that needs one. */
+export const databaseOption = () => new Option('-d, --database <url>', 'connection string; else DATABASE_URL, else the usual PG* variables')
+
+/** `--schema NAME`, for every command that looks for our tables. */
+export const schemaOption = () =>
+  new Option('--schema <name>', 'the schema our tables are in (default: wherever they are; for a new installation: public)')
+
+/**
+ * Connects to the database that the command line or the environment names, does the work and closes the connection.
+ *
+ * @throws InvalidInputError when none is named, or by something that is no PostgreSQL URL; the message never repeats it, for it may hold a password.
+ */
+export async function withDatabase<T>(
+  { database }: { database?: string },
+  env: NodeJS.ProcessEnv,
+  work: (db: Kysely<{}>) => Promise<T>,
+): Promise<T> {
+  const [field, url] = database === undefined ? ['DATABASE_URL', env.DATABASE_URL] : ['--database', database]
+  if (
+    url
+      ? !/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)
+      : !Object.keys(env).some((name) => /^PG(HOST|HOSTADDR|PORT|USER|DATABASE)$/.test(name))
+  ) {
+    throw url
+      ? new InvalidInputError(field!, 'is not a connection string such as postgres://user@host:5432/database')
+      : new InvalidInputError(
+          '--database',
+          'say which database: --database postgres://user@host:5432/database, DATABASE_URL, or the usual PG* variables',
+        )
+  }
+  const db = connect({ ...(url ? { connectionString: url } : {}), max: 2, application_name: 'pgvantage', connectionTimeoutMillis: 15_000 })
+  try {
+    return await work(db)
+  } finally {
+    await db.destroy()
+  }
+}

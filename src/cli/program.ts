@@ -1,0 +1,49 @@
+import { createRequire } from 'node:module'
+import { Command } from 'commander'
+import { doctorCommand } from './doctorCommand.ts'
+import { exitCode } from './exitCode.ts'
+import { ingestCommand } from './ingestCommand.ts'
+import { migrateCommand } from './migrateCommand.ts'
+import type { Surroundings } from './run.ts'
+
+// By the package's own name, because the file is one folder deeper when compiled.
+const { version } = createRequire(import.meta.url)('pgvantage/package.json') as { version: string }
+
+const epilogue = `
+Exit codes: ${exitCode.ok} done; ${exitCode.failed} failed, nothing half done; ${exitCode.usage} wrong command line or value; ${exitCode.findings} findings (doctor, ingest --strict); ${exitCode.interrupted} interrupted.
+With --json stdout is one JSON document; after a failure {"error": {"code", "message"}}.`
+
+/** The `pgvantage` command; `exit` is told the exit code of a command that worked but has something to say with it. */
+export function program(surroundings: Surroundings, exit: (code: number) => void): Command {
+  const root = new Command('pgvantage')
+    .description('The analysis layer for observability data in PostgreSQL.')
+    .version(version, '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .enablePositionalOptions()
+    .addHelpText('after', epilogue)
+  root.addCommand(migrateCommand(surroundings))
+  root.addCommand(doctorCommand(surroundings, exit))
+  root.addCommand(ingestCommand(surroundings, exit))
+  root
+    .command('demo')
+    .description('replay a recorded incident in an embedded PostgreSQL and tell its story')
+    .argument('[options...]', 'see `pgvantage demo --help`')
+    .helpOption(false)
+    .allowUnknownOption()
+    .passThroughOptions()
+    .action(async (options: string[]) => {
+      // Loaded only here: it needs the embedded database and the drawing libraries, which are optional.
+      const { demoCommand } = await import('./demo.ts')
+      await demoCommand().exitOverride().parseAsync(options, { from: 'user' })
+    })
+  for (const command of everyCommand(root)) {
+    command
+      .exitOverride()
+      .configureOutput({ writeOut: surroundings.out, writeErr: surroundings.err })
+      .showHelpAfterError('(--help says more)')
+    if (command.name() !== 'demo') command.option('--verbose', 'show stack traces')
+  }
+  return root
+}
+
+const everyCommand = (command: Command): Command[] => [command, ...command.commands.flatMap(everyCommand)]

@@ -1,0 +1,50 @@
+import { CommanderError } from 'commander'
+import { exitCode } from './exitCode.ts'
+import { describeError, errorDocument, exitCodeOf } from './failure.ts'
+import { program } from './program.ts'
+
+/** The streams and the environment a command runs with. */
+export interface Surroundings {
+  env: NodeJS.ProcessEnv
+  out: (text: string) => void
+  err: (text: string) => void
+  /** Whether a person watches: then there are progress bars on stderr. */
+  interactive: boolean
+  signal: AbortSignal
+}
+
+/**
+ * Runs the `pgvantage` command and returns its exit code.
+ *
+ * Results go to stdout, everything else to stderr. With `--json` stdout is exactly one JSON document, also after a failure: then
+ * `{"error": {"code": ..., "message": ...}}`.
+ *
+ * @param args what follows the command's name.
+ */
+export async function run(args: readonly string[], given: Partial<Surroundings> = {}): Promise<number> {
+  const interrupt = new AbortController()
+  const stop = () => interrupt.abort(new Error('interrupted'))
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  const surroundings: Surroundings = {
+    env: process.env,
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    interactive: process.stderr.isTTY,
+    signal: interrupt.signal,
+    ...given,
+  }
+  const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
+  let code: number = exitCode.ok
+  try {
+    await program(surroundings, (result) => (code = result)).parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    // Help and version end this way too, with exit code 0; commander has said already what is wrong with the rest.
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCode.ok
+    if (options.includes('--json')) surroundings.out(`${JSON.stringify(errorDocument(error))}\n`)
+    else if (!(error instanceof CommanderError)) surroundings.err(`${describeError(error, options.includes('--verbose'))}\n`)
+    return surroundings.signal.aborted ? exitCode.interrupted : exitCodeOf(error)
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+}
