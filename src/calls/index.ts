@@ -1,0 +1,6 @@
+export { activeCalls, type ActiveCall } from './activeCalls.ts'
+export { callSeries, callMeasures, type CallMeasure, type CallSeriesOptions } from './callSeries.ts'
+export { callSummary, type CallSummaryOptions } from './callSummary.ts'
+export { callsDuring, type CallCondition, type CallsDuringOptions, type CallTables } from './callsDuring.ts'
+export { refreshCallGraph, type RefreshCallGraphOptions } from './refreshCallGraph.ts'
+export { slowestDependencies, type SlowestDependenciesOptions } from './slowestDependencies.ts'

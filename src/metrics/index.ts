@@ -1,0 +1,1 @@
+export { metricMeasures, metricSeries, type MetricMeasure, type MetricSeriesOptions } from './metricSeries.ts'

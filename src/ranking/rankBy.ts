@@ -1,0 +1,33 @@
+import { sql, type SelectQueryBuilder } from 'kysely'
+import type { Scope } from '../database/scope.ts'
+
+/**
+ * A ranking frame from any query: all its columns, and beside them `item` and `score`, which say what is ranked and by which number.
+ *
+ * `score` is cast to float8, so counts and numerics rank too. The query may be yours, on another database type; it is nested, so what it joins and
+ * filters stays as it is, and the scope's connection runs it. A query that has columns named `item` or `score` already is refused by PostgreSQL
+ * (ambiguous): select the others from it first.
+ *
+ * @param columns names of the query's columns: `item` what tells the items apart (text or a number), `score` a number, higher ranking first.
+ * @example
+ * const slow = rankBy(scope, callSummary(scope, { service, range }), { item: 'urn', score: 'p95_ms' })
+ * await topK(scope, slow, 3).execute()
+ *
+ * // select "ranking".* from (
+ * //   select "row".*, "row"."urn" as "item", "row"."p95_ms"::float8 as "score" from (select ...) as "row"
+ * // ) as "ranking"
+ */
+export function rankBy<Row, Item extends keyof Row & string>(
+  scope: Scope,
+  query: SelectQueryBuilder<any, any, Row>,
+  { item, score }: { item: Item; score: NumericColumn<Row> },
+) {
+  const ranking = scope.db
+    .selectFrom(query.as('row'))
+    .selectAll('row')
+    .select([sql<Row[Item]>`${sql.ref(`row.${item}`)}`.as('item'), sql<number | null>`${sql.ref(`row.${score}`)}::float8`.as('score')])
+  return scope.db.selectFrom(ranking.as('ranking')).selectAll('ranking')
+}
+
+/** The columns of a row that can be ranked by: numbers, and integers that arrive as strings. */
+type NumericColumn<Row> = { [Name in keyof Row & string]: Row[Name] extends number | string | null ? Name : never }[keyof Row & string]

@@ -1,0 +1,33 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import type { Scope } from '../database/scope.ts'
+import { parse } from '../schema/parse.ts'
+import type { RankingFrame, RankingRow } from './rankingFrame.ts'
+
+/**
+ * The `k` highest rows of a ranking, highest first, with all their columns.
+ *
+ * The order is total: by score, then by item, then by the whole row's text, so the same rows give the same answer however they are stored. Rows
+ * without a score (null or NaN) come last. Rows are ranked as they are: an item that the ranking names twice can take two places.
+ *
+ * @param k a whole number, at least 1; all rows when there are fewer.
+ * @throws InvalidInputError when `k` is not such a number.
+ * @example
+ * const worst = topK(scope, anomalies(scope, latency), 5)
+ *
+ * // select "top".* from (
+ * //   select "ranked".* from (select ...) as "ranked"
+ * //   order by nullif("ranked"."score"::float8, 'NaN') desc nulls last, "ranked"."item", ("ranked".*)::text limit $1
+ * // ) as "top"
+ */
+export function topK<Row extends RankingRow>(scope: Scope, frame: RankingFrame<Row>, k: number) {
+  const top = scope.db
+    .selectFrom(frame.as('ranked'))
+    .selectAll('ranked')
+    // PostgreSQL sorts NaN above every number, which would make it the best score there is.
+    .orderBy(sql`nullif("ranked"."score"::float8, 'NaN')`, (order) => order.desc().nullsLast())
+    .orderBy(sql`"ranked"."item"`)
+    .orderBy(sql`("ranked".*)::text`)
+    .limit(parse(z.int().min(1), k, 'k'))
+  return scope.db.selectFrom(top.as('top')).selectAll('top')
+}

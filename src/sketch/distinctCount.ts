@@ -1,0 +1,25 @@
+import { sql, type SelectQueryBuilder } from 'kysely'
+import type { Scope } from '../database/scope.ts'
+
+/**
+ * How many different values `column` has in the rows of any query: one row, `distinct_count`. Exact; null is not a value, so no rows count 0.
+ *
+ * Being a query of one value it also stands where an expression does: `.select(distinctCount(scope, frame, 'series').as('affected'))`. Inside a
+ * `group by` of your own, Kysely's `fn.count('column').distinct()` is the same. It reads every row; approximate counts that can be stored and
+ * merged are a matter of sketches.
+ *
+ * @param query any query: one of ours, or one of your own on another database type.
+ * @example
+ * const affected = distinctCount(scope, anomalies(scope, latency), 'series')
+ * const { distinct_count } = await affected.executeTakeFirstOrThrow()
+ *
+ * // select "answer".* from (
+ * //   select count(distinct "row"."series")::float8 as "distinct_count" from (select ...) as "row"
+ * // ) as "answer"
+ */
+export function distinctCount<Row>(scope: Scope, query: SelectQueryBuilder<any, any, Row>, column: keyof Row & string) {
+  const answer = scope.db
+    .selectFrom(query.as('row'))
+    .select(sql<number>`count(distinct ${sql.ref(`row.${column}`)})::float8`.as('distinct_count'))
+  return scope.db.selectFrom(answer.as('answer')).selectAll('answer')
+}
