@@ -1,0 +1,237 @@
+import { describe, expect, it } from 'vitest'
+import type { CallRollup } from '../../../src/ingest/rollupWindow.ts'
+import { histogramOf } from '../../../src/sketch/exponentialHistogram.ts'
+import { date, rolledUp, span, spans, urn } from './telemetry.ts'
+
+const brief = ({ src, dst, callCount, errorCount, p95Ms }: CallRollup) => ({ src, dst, calls: callCount, errors: errorCount, p95: p95Ms })
+async function calls(...payloads: object[]) {
+  const { windows, report } = await rolledUp(payloads)
+  return { calls: windows.flatMap((window) => window.calls.map(brief)), windows, report }
+}
+const edge = (src: string, dst: string, p95: number, errors = 0, count = 1) => ({ src, dst, calls: count, errors, p95 })
+
+const client = { id: 'c', kind: 'CLIENT', from: 10, to: 10.5 } as const
+const server = { id: 's', parent: 'c', kind: 'SERVER', from: 10.1, to: 10.3 } as const
+
+describe('a client span and the server span below it', () => {
+  it('are one call, as long as the client waited, in whatever order they come', async () => {
+    const a = spans('a', [client])
+    const b = spans('b', [server])
+    for (const order of [
+      [a, b],
+      [b, a],
+    ]) {
+      expect((await calls(...order)).calls).toEqual([edge(urn('a'), urn('b'), 500)])
+    }
+  })
+
+  it('never also count as a call to the host the client names', async () => {
+    const named = { ...client, with: { 'server.address': 'b.internal', 'server.port': 8080 } }
+    expect((await calls(spans('a', [named]), spans('b', [server]))).calls).toEqual([edge(urn('a'), urn('b'), 500)])
+    expect((await calls(spans('a', [named]))).calls).toEqual([edge(urn('a'), 'urn:host:b.internal:8080', 500)])
+  })
+
+  it.each([
+    ['client', true, false],
+    ['server', false, true],
+    ['both', true, true],
+  ])('failed on %s side: one error', async (_, onClient, onServer) => {
+    const found = await calls(spans('a', [{ ...client, failed: onClient }]), spans('b', [{ ...server, failed: onServer }]))
+    expect(found.calls).toEqual([edge(urn('a'), urn('b'), 500, 1)])
+  })
+
+  it('lie in the window in which the client started', async () => {
+    const { windows } = await calls(spans('a', [{ ...client, from: 299.9, to: 301 }]), spans('b', [{ ...server, from: 300.1, to: 300.5 }]))
+    expect(windows.map(({ from, calls }) => [from, calls.map(brief)])).toEqual([
+      [date(0), [edge(urn('a'), urn('b'), 1100)]],
+      [date(300), []],
+    ])
+  })
+
+  it("with clocks apart: the latency is the client's, and the call is counted as skewed", async () => {
+    const found = await calls(spans('a', [client]), spans('b', [{ ...server, from: 7, to: 7.2 }]))
+    expect(found.calls).toEqual([edge(urn('a'), urn('b'), 500)])
+    expect(found.report.skewedCalls).toBe(1)
+  })
+
+  it('in one service: a call to itself', async () => {
+    expect((await calls(spans('a', [client, server]))).calls).toEqual([edge(urn('a'), urn('a'), 500)])
+  })
+
+  it('several below one client in one service are one call, and it failed if one of them did', async () => {
+    const found = await calls(spans('a', [client]), spans('b', [server, { ...server, id: 's2', from: 10.2, failed: true }]))
+    expect(found.calls).toEqual([edge(urn('a'), urn('b'), 500, 1)])
+  })
+})
+
+describe('rows', () => {
+  it('have rate, error ratio, exact percentiles and a histogram', async () => {
+    const list = Array.from({ length: 20 }, (_, i) => ({
+      ...client,
+      id: `c${i}`,
+      from: i,
+      to: i + (i + 1) / 100,
+      failed: i < 5,
+      with: { 'peer.service': 'b' },
+    }))
+    const { windows } = await rolledUp([spans('a', list)])
+    expect(windows[0]!.calls).toEqual([
+      {
+        bucket: date(0),
+        src: urn('a'),
+        dst: urn('b'),
+        callCount: 20,
+        errorCount: 5,
+        rps: 20 / 300,
+        errRate: 0.25,
+        p50Ms: 100,
+        p95Ms: 190,
+        histogram: histogramOf(list.map((_, i) => (i + 1) * 10)),
+        locator: 0,
+      },
+    ])
+  })
+
+  it('of a single call have no histogram', async () => {
+    const { windows } = await rolledUp([spans('a', [client]), spans('b', [server])])
+    expect(windows[0]!.calls[0]).toMatchObject({ callCount: 1, p50Ms: 500, p95Ms: 500, histogram: null })
+  })
+})
+
+describe('a client span without a callee', () => {
+  it.each([
+    [{ 'db.system.name': 'postgresql', 'db.namespace': 'shop', 'server.address': 'pg', 'server.port': 5432 }, 'urn:db:postgres:pg/shop'],
+    [{ 'db.system': 'postgresql', 'db.name': 'shop', 'net.peer.name': 'pg', 'net.peer.port': 5433 }, 'urn:db:postgres:pg:5433/shop'],
+    [{ 'messaging.system': 'kafka', 'messaging.destination.name': 'orders', 'server.address': 'k' }, 'urn:queue:kafka/orders'],
+    [{ 'peer.service': 'billing', 'server.address': 'b' }, urn('billing')],
+    [{ 'server.address': 'api.example.org', 'server.port': 443 }, 'urn:host:api.example.org'],
+    [{ 'url.full': 'http://[::1]:8080/x?y=z' }, 'urn:host:[::1]:8080'],
+  ])('%j calls %s', async (given, dst) => {
+    expect((await calls(spans('a', [{ ...client, with: given }]))).calls).toEqual([edge(urn('a'), dst, 500)])
+  })
+
+  it('that names nothing is counted', async () => {
+    const found = await calls(spans('a', [client]))
+    expect(found.calls).toEqual([])
+    expect(found.report.unjoinedClients).toBe(1)
+  })
+
+  it("around another client span of its service is that one's wrapper", async () => {
+    const inner = { ...client, id: 'i', parent: 'c', from: 10.1, with: { 'peer.service': 'b' } }
+    const found = await calls(spans('a', [{ ...client, with: { 'peer.service': 'wrapper' } }, inner]))
+    expect(found.calls).toHaveLength(1)
+    expect(found.calls[0]!.dst).toBe(urn('b'))
+  })
+
+  it('that only opens a database connection is no call', async () => {
+    const db = { 'db.system.name': 'postgresql', 'server.address': 'pg', 'db.namespace': 'shop' }
+    const found = await calls(
+      spans('a', [
+        { ...client, id: '1', name: 'pg-pool.connect', with: db },
+        { ...client, id: '2', name: 'pg.query:SELECT shop', with: { ...db, 'db.query.text': 'select 1' } },
+      ]),
+    )
+    expect(found.calls).toEqual([edge(urn('a'), 'urn:db:postgres:pg/shop', 500)])
+  })
+
+  it('above a span of another kind in another service: that service', async () => {
+    expect((await calls(spans('a', [client]), spans('b', [{ ...server, kind: 'INTERNAL' }]))).calls).toEqual([
+      edge(urn('a'), urn('b'), 500),
+    ])
+  })
+})
+
+describe('a server span', () => {
+  it('without a parent is called from outside', async () => {
+    expect((await calls(spans('b', [{ ...server, parent: undefined }]))).calls).toMatchObject([
+      { src: 'urn:external:client', dst: urn('b'), calls: 1 },
+    ])
+  })
+
+  it('whose parent never comes is called by somebody unknown, and counted', async () => {
+    const found = await calls(spans('b', [server]))
+    expect(found.calls).toMatchObject([{ src: 'urn:external:unknown', dst: urn('b') }])
+    expect(found.report.orphanServers).toBe(1)
+  })
+
+  it('below a span of another service that is no client is called by that service', async () => {
+    const found = await calls(spans('a', [{ ...client, kind: 'INTERNAL' }]), spans('b', [server]))
+    expect(found.calls).toMatchObject([{ src: urn('a'), dst: urn('b') }])
+  })
+
+  it('below a server span of its own service is part of it', async () => {
+    const outer = { ...server, id: 'o', parent: undefined }
+    const found = await calls(spans('b', [outer, { ...server, parent: 'o' }]))
+    expect(found.calls).toMatchObject([{ src: 'urn:external:client', dst: urn('b'), calls: 1 }])
+  })
+
+  it('that comes when its client was counted already is late, not a second call', async () => {
+    const clock = spans('z', [{ id: 'z', kind: 'INTERNAL', from: 430, to: 431 }])
+    const named = { ...client, from: 299, to: 299.5, with: { 'peer.service': 'b' } }
+    const { calls: found, report } = await calls(
+      spans('a', [named]),
+      clock,
+      ...Array(8)
+        .fill(0)
+        .map((_, i) => spans('z', [{ id: `z${i}`, from: 430 + i, to: 431 + i }])),
+      spans('b', [{ ...server, from: 300.5, to: 301 }]),
+    )
+    expect(found).toEqual([edge(urn('a'), urn('b'), 500)])
+    expect(report.lateServers).toBe(1)
+  })
+})
+
+describe('messages', () => {
+  const queue = { 'messaging.system': 'kafka', 'messaging.destination.name': 'orders' }
+  const producer = { id: 'p', kind: 'PRODUCER', from: 10, to: 10.01, with: queue } as const
+
+  it.each([
+    ['parent', { parent: 'p' }],
+    ['link', { links: ['p'] }],
+    ['both', { parent: 'p', links: ['p'] }],
+  ])('joined by %s are one call, from the start of sending to the end of processing', async (_, join) => {
+    const consumer = { id: 'k', kind: 'CONSUMER', from: 12, to: 13, with: queue, ...join } as const
+    expect((await calls(spans('a', [producer]), spans('b', [consumer]))).calls).toEqual([edge(urn('a'), urn('b'), 3000)])
+  })
+
+  it('with several consumers are a call to each service', async () => {
+    const consumer = (id: string, to: number) => ({ id, parent: 'p', kind: 'CONSUMER', from: 11, to }) as const
+    const found = await calls(spans('a', [producer]), spans('b', [consumer('k1', 12)]), spans('c', [consumer('k2', 14)]))
+    expect(found.calls).toEqual([edge(urn('a'), urn('b'), 2000), edge(urn('a'), urn('c'), 4000)])
+  })
+
+  it('with clocks apart never take negative time', async () => {
+    const consumer = { id: 'k', parent: 'p', kind: 'CONSUMER', from: 8, to: 8.5 } as const
+    const found = await calls(spans('a', [producer]), spans('b', [consumer]))
+    expect(found.calls[0]!.p95).toBeCloseTo(510, 6)
+    expect(found.report.skewedCalls).toBe(1)
+  })
+
+  it('that nobody consumed were sent to the queue; that nobody sent come from it', async () => {
+    expect((await calls(spans('a', [producer]))).calls).toMatchObject([{ src: urn('a'), dst: 'urn:queue:kafka/orders' }])
+    const consumer = { id: 'k', links: ['gone'], kind: 'CONSUMER', from: 11, to: 12, with: queue } as const
+    expect((await calls(spans('b', [consumer]))).calls).toEqual([edge('urn:queue:kafka/orders', urn('b'), 1000)])
+  })
+})
+
+describe('spans of no use', () => {
+  it('end before they start, have no time, or were here before', async () => {
+    const { report, calls: found } = await calls(
+      spans('a', [{ ...client, to: 9 }]),
+      { resourceSpans: [{ scopeSpans: [{ spans: [{ ...span(client), startTimeUnixNano: '0' }] }] }] },
+      spans('b', [{ ...server, parent: undefined }]),
+      spans('b', [
+        { ...server, parent: undefined },
+        { id: 'other', from: 11, to: 12 },
+      ]),
+    )
+    expect(report).toMatchObject({ negativeSpans: 1, untimedRecords: 1, duplicateRecords: 1, recordsWithoutService: 1 })
+    expect(found).toMatchObject([{ dst: urn('b'), calls: 1 }])
+  })
+
+  it('without a service name belong to unknown_service', async () => {
+    const { calls: found, report } = await calls(spans(undefined, [{ ...server, parent: undefined }]))
+    expect(found).toMatchObject([{ dst: 'urn:k8s:svc:default/unknown_service' }])
+    expect(report.recordsWithoutService).toBe(1)
+  })
+})

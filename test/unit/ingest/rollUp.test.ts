@@ -1,0 +1,231 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { rollUp } from '../../../src/ingest/rollUp.ts'
+import { emptyReport } from '../../../src/ingest/rollupReport.ts'
+import { date, gauge, log, logs, metrics, noon, point, requests, rolledUp, spans, sum, urn } from './telemetry.ts'
+
+const tick = (seconds: number) => logs('clock', [log(seconds, 'tick')])
+
+describe('windows', () => {
+  it('come in order, one for each five minutes with records, with everything that fell into them', async () => {
+    const { windows, report } = await rolledUp([tick(0), tick(299.999), tick(900), tick(300)])
+    expect(windows.map(({ from, to, patterns }) => [from, to, patterns[0]!.countTotal])).toEqual([
+      [date(0), date(300), 2],
+      [date(300), date(600), 1],
+      [date(900), date(1200), 1],
+    ])
+    expect(report).toMatchObject({ requests: 4, logRecords: 4, windows: 3, lateRecords: 0 })
+  })
+
+  it('name their resources once, sorted, and where their records lie', async () => {
+    const [window] = (await rolledUp([tick(0), metrics('a', [gauge('g', [point(1, 1)])], { 'cloud.region': 'eu' }), tick(2)])).windows
+    expect(window!.resources).toMatchObject([
+      { urn: urn('a'), type: 'service', name: 'a', region: 'eu', labels: { 'service.namespace': 'shop' } },
+      { urn: urn('clock'), region: null },
+    ])
+    expect(window!.locators).toMatchObject([
+      { dataset: 'logs', bucket: 'b', objectKey: 'k', tFrom: date(0), tTo: date(300), attributes: { first_line: 1, last_line: 3 } },
+      { dataset: 'metrics', attributes: { first_line: 2, last_line: 2 } },
+    ])
+    expect(window!.locators[window!.patterns[0]!.locator]!.dataset).toBe('logs')
+  })
+
+  it('close when a record is lateness past their end; what comes then is late and changes nothing', async () => {
+    const waiting = Array.from({ length: 8 }, (_, i) => tick(i))
+    const { windows, report } = await rolledUp([...waiting, tick(419.9), tick(250), tick(420), tick(251), tick(301)])
+    expect(windows.map(({ patterns }) => patterns[0]!.countTotal)).toEqual([9, 3])
+    expect(report.lateRecords).toBe(1)
+  })
+
+  it('wait as long as lateness says', async () => {
+    const waiting = Array.from({ length: 8 }, (_, i) => tick(i))
+    const { report } = await rolledUp([...waiting, tick(400), tick(250)], { lateness: '1 minute' })
+    expect(report.lateRecords).toBe(1)
+    await expect(rolledUp([], { lateness: 'soon' })).rejects.toThrow('must be a positive interval')
+  })
+
+  it('are shifted with their records', async () => {
+    const shift = 3 * 300_000
+    const plain = await rolledUp([tick(10), metrics('a', [sum('s', 'CUMULATIVE', true, [point(10, 1, 0), point(20, 2, 0)])])])
+    const { windows } = await rolledUp([tick(10), metrics('a', [sum('s', 'CUMULATIVE', true, [point(10, 1, 0), point(20, 2, 0)])])], {
+      shift,
+    })
+    expect(windows[0]!.from).toEqual(new Date(noon + shift))
+    expect(windows[0]!.patterns[0]).toMatchObject({ firstSeen: new Date(noon + 10_000 + shift) })
+    expect(windows[0]!.metrics[0]).toEqual({ ...plain.windows[0]!.metrics[0]!, bucket: new Date(noon + shift) })
+    await expect(rolledUp([], { shift: 0.5 })).rejects.toThrow('shift: must be a whole number of milliseconds, got 0.5')
+  })
+})
+
+describe('what comes twice', () => {
+  it('counts once: a request, a span, a point', async () => {
+    const request = logs('a', [log(1, 'once')])
+    const metric = metrics('a', [gauge('g', [point(1, 5)])])
+    const again = metrics('a', [gauge('g', [point(1, 5), point(2, 7)])])
+    const { windows, report } = await rolledUp([request, request, metric, again])
+    expect(windows[0]!.patterns[0]!.countTotal).toBe(1)
+    expect(windows[0]!.metrics[0]).toMatchObject({ sampleCount: 2, avg: 6 })
+    expect(report).toMatchObject({ duplicateRequests: 1, duplicateRecords: 1 })
+  })
+})
+
+describe('broken clocks', () => {
+  const day = 86_400
+  const usual = Array.from({ length: 12 }, (_, i) => tick(i * 60))
+
+  it('in one record, or one request, do not end the day for all others', async () => {
+    const broken = logs('a', [log(5, 'x'), log(3650 * day, 'x')])
+    const whole = logs('a', [log(3650 * day, 'y')])
+    for (const payloads of [
+      [whole, broken, ...usual],
+      [...usual, broken, whole, tick(721)],
+      [...usual.slice(0, 9), whole, broken, ...usual.slice(9)],
+      [...usual, broken, whole],
+    ]) {
+      const { windows, report } = await rolledUp(payloads)
+      expect(report).toMatchObject({ futureRecords: 2 })
+      expect(windows.at(-1)!.to.getTime()).toBeLessThan(noon + day * 1000)
+    }
+  })
+
+  it('behind: their records are late', async () => {
+    const { report } = await rolledUp([...usual, tick(-day), tick(-20 * day)])
+    expect(report.lateRecords).toBe(2)
+  })
+
+  it('are not suspected when the data has a gap of days', async () => {
+    const after = Array.from({ length: 12 }, (_, i) => tick(5 * day + i * 60))
+    const { windows, report } = await rolledUp([...usual, ...after])
+    expect(report.futureRecords).toBe(0)
+    expect(windows.map(({ from }) => from)).toEqual([0, 300, 600, 5 * day, 5 * day + 300, 5 * day + 600].map(date))
+  })
+
+  it('are not suspected in a recording of a few requests', async () => {
+    const { windows, report } = await rolledUp([tick(0), tick(600), tick(0.5)])
+    expect(report).toMatchObject({ futureRecords: 0, logRecords: 3 })
+    expect(windows).not.toHaveLength(0)
+  })
+})
+
+describe('the order of requests', () => {
+  /** Twenty minutes of telemetry, a request each ten seconds for each of three signals. */
+  const payloads = Array.from({ length: 120 }, (_, i) => i * 10).flatMap((seconds) => [
+    logs('a', [log(seconds, `order ${seconds} took ${seconds % 7} ms`, seconds % 50 ? 9 : 17), log(seconds + 3, 'steady', 13)]),
+    metrics(
+      'a',
+      [sum('bytes', 'CUMULATIVE', true, [point(seconds, seconds * 3.3, -900)]), gauge('g', [point(seconds + 1, Math.sqrt(seconds))])],
+      {
+        'service.instance.id': `i${seconds % 3}`,
+      },
+    ),
+    spans('a', [{ id: `c${seconds}`, kind: 'CLIENT', from: seconds + 2, to: seconds + 2.123 + seconds / 1e4 }]),
+    spans('b', [
+      { id: `s${seconds}`, parent: `c${seconds}`, kind: 'SERVER', from: seconds + 2.01, to: seconds + 2.1, failed: seconds % 110 === 0 },
+    ]),
+  ])
+  const inOrder = requests(payloads)
+
+  it('does not matter within lateness', async () => {
+    const report = emptyReport()
+    const expected = await Array.fromAsync(rollUp(inOrder, { report }))
+    expect(report).toMatchObject({ lateRecords: 0, unjoinedClients: 0, orphanServers: 0 })
+    expect(expected.flatMap(({ calls }) => calls).reduce((sum, { callCount }) => sum + callCount, 0)).toBe(120)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 110 }), { minLength: inOrder.length, maxLength: inOrder.length }),
+        async (delays) => {
+          // Each request is delayed by less than two minutes.
+          const arrival = inOrder.map((request, at) => ({ request, time: Math.floor(at / 4) * 10 + delays[at]! }))
+          arrival.sort((a, b) => a.time - b.time)
+          const shuffled = arrival.map(({ request }) => request)
+          const other = emptyReport()
+          expect(await Array.fromAsync(rollUp(shuffled, { report: other }))).toEqual(expected)
+          expect(other).toEqual(report)
+        },
+      ),
+      { numRuns: 25 },
+    )
+  })
+})
+
+describe('logs', () => {
+  it('become counts of patterns, with the earliest message, the highest severity and the types of attributes', async () => {
+    const { windows } = await rolledUp([
+      logs('a', [
+        log(20, 'took 7 ms', 9, { user: 'ann', n: 1 }),
+        log(10, 'took 9 ms', 17, { user: 5 }),
+        log(30, 'took 8 ms', 21),
+        { ...log(40, 'other'), severityNumber: undefined, severityText: 'warning' },
+      ]),
+    ])
+    expect(windows[0]!.patterns).toEqual([
+      {
+        bucket: date(0),
+        resource: urn('a'),
+        pattern: 'other',
+        sampleMessage: 'other',
+        severity: 'WARN',
+        attrsSchema: {},
+        countTotal: 1,
+        countError: 0,
+        firstSeen: date(40),
+        lastSeen: date(40),
+        locator: 0,
+      },
+      {
+        bucket: date(0),
+        resource: urn('a'),
+        pattern: 'took <*> ms',
+        sampleMessage: 'took 9 ms',
+        severity: 'FATAL',
+        attrsSchema: { n: 'int', user: 'mixed' },
+        countTotal: 3,
+        countError: 2,
+        firstSeen: date(10),
+        lastSeen: date(30),
+        locator: 0,
+      },
+    ])
+  })
+
+  it('of structured bodies are known by their message, else by their fields', async () => {
+    const body = (values: object[]) => ({ ...log(0, ''), body: { kvlistValue: { values } } })
+    const { windows } = await rolledUp([
+      logs('a', [
+        body([
+          { key: 'msg', value: { stringValue: 'took 7 ms' } },
+          { key: 'n', value: { intValue: '1' } },
+        ]),
+        body([
+          { key: 'b', value: { intValue: '7' } },
+          { key: 'a', value: { stringValue: 'two words' } },
+        ]),
+        { ...log(0, ''), body: undefined, eventName: 'app.started' },
+      ]),
+    ])
+    expect(windows[0]!.patterns.map(({ pattern }) => pattern)).toEqual(['a=<*> b=<*>', 'app.started', 'took <*> ms'])
+  })
+
+  it('without a time have the time they were observed; without both they are counted', async () => {
+    const { timeUnixNano, ...untimed } = log(10, 'x')
+    const { windows, report } = await rolledUp([logs('a', [{ ...untimed, observedTimeUnixNano: timeUnixNano }, untimed])])
+    expect(windows[0]!.patterns[0]).toMatchObject({ countTotal: 1, firstSeen: date(10) })
+    expect(report.untimedRecords).toBe(1)
+  })
+})
+
+describe('resources without a service', () => {
+  it('are the host for metrics and logs, when they have one', async () => {
+    const { windows, report } = await rolledUp([metrics(undefined, [gauge('cpu', [point(0, 1)])], { 'host.name': 'node-1' })])
+    expect(windows[0]!.metrics[0]!.resource).toBe('urn:host:node-1')
+    expect(report.recordsWithoutService).toBe(0)
+  })
+})
+
+it('stops when it is told to', async () => {
+  const controller = new AbortController()
+  const windows = rollUp(requests(Array.from({ length: 40 }, (_, i) => tick(i * 60))), { signal: controller.signal })
+  await windows.next()
+  controller.abort(new Error('enough'))
+  await expect(windows.next()).rejects.toThrow('enough')
+})
