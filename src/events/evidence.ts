@@ -1,0 +1,66 @@
+import { z } from 'zod'
+import { boundedText, storableText } from '../schema/text.ts'
+
+/** What a piece of evidence is about. */
+export const evidenceDimensions = ['metric', 'log', 'trace', 'topo', 'kb', 'call'] as const
+export type EvidenceDimension = (typeof evidenceDimensions)[number]
+
+/** The tables a piece of evidence may point into, each with the columns that name its rows. The tenant's id is not among them: it is the event's. */
+export const evidenceKeys = {
+  dim_resource: ['resource_id'],
+  metric_1m: ['resource_id', 'metric', 'labels_hash', 'bucket'],
+  service_call_5m: ['src_resource_id', 'dst_resource_id', 'bucket'],
+  log_pattern: ['fingerprint_id'],
+  log_pattern_5m: ['resource_id', 'fingerprint_id', 'bucket'],
+  topo_edge_time: ['src_resource_id', 'dst_resource_id', 'relation', 'valid'],
+  kb_doc: ['doc_id'],
+  kb_chunk: ['chunk_id'],
+  event_envelope: ['event_id'],
+} as const
+export type EvidenceTable = keyof typeof evidenceKeys
+
+/**
+ * Rows of one of our tables, named by some or all of the columns that tell them apart; the fewer are given, the more rows are meant.
+ * A `Date` is kept as ISO 8601 in UTC, an `int8` as text.
+ *
+ * @example
+ * const reference: EvidenceReference = { table: 'service_call_5m', keys: { src_resource_id: '7', dst_resource_id: '9', bucket: new Date() } }
+ */
+export type EvidenceReference = {
+  [Table in EvidenceTable]: { table: Table; keys: { [Column in (typeof evidenceKeys)[Table][number]]?: string | Date } }
+}[EvidenceTable]
+
+export interface EvidenceInput {
+  dim: EvidenceDimension
+  /** Rows in this database. They are not looked for: a rollup may be dropped by its retention long before the event. */
+  refPg?: EvidenceReference
+  /** The id of the locator that says where the raw records lie. */
+  refOo?: string
+  /** What it shows, for people; at most 10,000 bytes. */
+  note?: string
+}
+
+const keyValue = z
+  .union([boundedText(1024), z.date()], 'must be text or a valid Date')
+  .transform((value) => (value instanceof Date ? value.toISOString() : value))
+
+const references = (Object.keys(evidenceKeys) as EvidenceTable[]).map((table) =>
+  z.strictObject({
+    table: z.literal(table),
+    keys: z
+      .partialRecord(z.enum(evidenceKeys[table] as readonly string[]), keyValue)
+      .refine((keys) => Object.values(keys).some((value) => value !== undefined), 'must name the rows by at least one column'),
+  }),
+)
+
+export const evidenceInput = z
+  .strictObject({
+    dim: z.enum(evidenceDimensions),
+    refPg: z.discriminatedUnion('table', references as [(typeof references)[0], ...typeof references]).optional(),
+    refOo: z
+      .string()
+      .regex(/^[0-9]{1,18}$/, 'must be the id of a locator')
+      .optional(),
+    note: storableText.refine((text) => Buffer.byteLength(text) <= 10_000, 'must be at most 10,000 bytes long').optional(),
+  })
+  .refine(({ refPg, refOo }) => refPg !== undefined || refOo !== undefined, 'must point somewhere: give refPg, refOo or both')

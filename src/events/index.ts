@@ -1,0 +1,5 @@
+export { attachEvidence } from './attachEvidence.ts'
+export { evidenceDimensions, evidenceKeys } from './evidence.ts'
+export type { EvidenceDimension, EvidenceInput, EvidenceReference, EvidenceTable } from './evidence.ts'
+export { evidenceChain } from './evidenceChain.ts'
+export { recordEvent, type EventInput } from './recordEvent.ts'

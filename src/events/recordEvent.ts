@@ -1,0 +1,97 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { resourceIds } from '../catalog/resources.ts'
+import type { Scope } from '../database/scope.ts'
+import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
+import { parse, preview } from '../schema/parse.ts'
+import { severity, type Severity } from '../schema/severity.ts'
+import { boundedText, storableObject, storableText, urnText, type Json } from '../schema/text.ts'
+import { eventId } from './eventId.ts'
+
+export interface EventInput {
+  /** A UUID that names the event; with it, recording is idempotent. One is made, if left out. */
+  eventId?: string
+  /** When it was noticed; now, if left out. */
+  detectedAt?: Date
+  /** The URN of the resource it is about, if it is about one. */
+  resource?: string | null
+  severity: Severity
+  /** What sort of event: `anomaly`, `slo_violation`, `deploy`, `incident`, ... At most 255 bytes. */
+  kind: string
+  /** One line for people; at most 1,024 bytes. */
+  title: string
+  summary?: string | null
+  labels?: Record<string, Json>
+  /** What tells this event from others of its kind, for whoever groups them. */
+  fingerprints?: Record<string, Json>
+}
+
+const eventInput = z.strictObject({
+  eventId: eventId.optional(),
+  detectedAt: z.date().optional(),
+  resource: urnText.nullish(),
+  severity,
+  kind: boundedText(255),
+  title: boundedText(1024),
+  summary: storableText.nullish(),
+  labels: storableObject.optional(),
+  fingerprints: storableObject.optional(),
+})
+
+/**
+ * Records an event and returns its id, a UUID.
+ *
+ * With an `eventId` it can be repeated: the event is then there once, with what the last call said. What that call left out stays as it was
+ * recorded; null clears it.
+ *
+ * @throws InvalidInputError when a field cannot be stored, or the `eventId` is taken by another tenant's event.
+ * @throws NotFoundError when the tenant has no resource with this URN.
+ * @example
+ * const event = await recordEvent(scope, {
+ *   resource: 'urn:k8s:svc:shop/checkout',
+ *   severity: 'ERROR',
+ *   kind: 'anomaly',
+ *   title: 'checkout left its normal latency',
+ * })
+ *
+ * // insert into "public"."event_envelope" as event (...) values (...)
+ * // on conflict (event_id) do update set ... where event.tenant_id = excluded.tenant_id returning event_id
+ */
+export async function recordEvent(scope: Scope, event: EventInput): Promise<string> {
+  const given = parse(eventInput, event, 'event')
+  const resourceId = given.resource == null ? null : (await resourceIds(scope, [given.resource])).get(given.resource)
+  if (resourceId === undefined) {
+    throw new NotFoundError(
+      `tenant ${preview(scope.tenantCode)} has no resource with URN ${preview(given.resource)}: create it with ensureResource before recording an event about it`,
+    )
+  }
+  const id = given.eventId ?? null
+  const detectedAt = given.detectedAt?.toISOString() ?? null
+  const summary = given.summary ?? null
+  const labels = given.labels === undefined ? null : JSON.stringify(given.labels)
+  const fingerprints = given.fingerprints === undefined ? null : JSON.stringify(given.fingerprints)
+  const { rows } = await sql<{ id: string }>`
+    insert into ${scope.id('event_envelope')} as event
+      (event_id, detected_at, tenant_id, resource_id, severity, kind, title, summary, labels, fingerprints)
+    values (
+      coalesce(${id}::uuid, gen_random_uuid()), coalesce(${detectedAt}::timestamptz, now()), ${scope.tenantId}::int8, ${resourceId}::int8,
+      ${given.severity}, ${given.kind}, ${given.title}, ${summary}::text,
+      coalesce(${labels}::jsonb, '{}'), coalesce(${fingerprints}::jsonb, '{}')
+    )
+    on conflict (event_id) do update set
+      detected_at = coalesce(${detectedAt}::timestamptz, event.detected_at),
+      resource_id = case when ${given.resource === undefined} then event.resource_id else excluded.resource_id end,
+      severity = excluded.severity,
+      kind = excluded.kind,
+      title = excluded.title,
+      summary = case when ${given.summary === undefined} then event.summary else excluded.summary end,
+      labels = coalesce(${labels}::jsonb, event.labels),
+      fingerprints = coalesce(${fingerprints}::jsonb, event.fingerprints)
+    where event.tenant_id = excluded.tenant_id
+    returning event.event_id::text as id
+  `.execute(scope.db)
+  const [written] = rows
+  // The id is unique in the installation, so the conflict may be with an event this tenant must not see, let alone change.
+  if (written === undefined) throw new InvalidInputError('event.eventId', `is taken by another event, got ${preview(id)}`)
+  return written.id
+}
