@@ -1,0 +1,206 @@
+import { sql } from 'kysely'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { Scope } from '../../../src/database/scope.ts'
+import { ingest } from '../../../src/ingest/ingest.ts'
+import { rollUp } from '../../../src/ingest/rollUp.ts'
+import { writeRollups } from '../../../src/ingest/writeRollups.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { date, gauge, log, logs, metrics, point, requests, spans, sum } from '../../unit/ingest/telemetry.ts'
+
+const hostile = `'; drop table metric_1m; -- $$ "q" \\ 🦊`
+
+/** Fifteen minutes of two services, a database and names that try to be SQL. */
+const payloads = Array.from({ length: 15 }, (_, minute) => minute * 60).flatMap((seconds) => [
+  logs('a', [log(seconds, `order ${seconds} took 5 ms`, seconds === 360 ? 17 : 9, { user: hostile }), log(seconds + 1, hostile)]),
+  logs('b', [log(seconds + 2, `order ${seconds} took 5 ms`)]),
+  metrics(
+    'a',
+    [
+      sum('bytes', 'CUMULATIVE', true, [point(seconds, seconds * 2, -60), point(seconds + 30, seconds * 2 + 60, -60)]),
+      gauge(hostile, [point(seconds, 1.5, undefined, { [hostile]: hostile, n: 1, yes: true })]),
+    ],
+    { 'deployment.environment.name': 'test', 'cloud.region': 'eu' },
+  ),
+  spans('a', [
+    { id: `c${seconds}`, kind: 'CLIENT', from: seconds + 2, to: seconds + 2.25 },
+    { id: `q${seconds}`, kind: 'CLIENT', from: seconds + 3, to: seconds + 3.5, failed: true, with: { 'db.system.name': 'redis' } },
+  ]),
+  spans('b', [{ id: `s${seconds}`, parent: `c${seconds}`, kind: 'SERVER', from: seconds + 2.1, to: seconds + 2.2 }]),
+])
+
+const text = payloads.map((payload) => `${JSON.stringify(payload)}\n`)
+const origin = { bucket: 'recordings', objectKey: `it's "k".jsonl` }
+async function* source() {
+  yield* text
+}
+
+/** Everything that was written, by names instead of ids. */
+async function everything({ db, id, tenantId }: Scope) {
+  const of = async (query: ReturnType<typeof sql>) => (await query.execute(db)).rows
+  return {
+    resources: await of(
+      sql`select urn, type, name, env, region, zone, labels from ${id('dim_resource')} where tenant_id = ${tenantId} order by urn collate "C"`,
+    ),
+    metrics: await of(sql`
+      select m.bucket, r.urn, m.metric, m.labels, m.unit, m.kind, m.avg_val, m.max_val, m.p95_val, m.sample_count, m.histogram
+      from ${id('metric_1m')} m join ${id('dim_resource')} r using (tenant_id, resource_id) where m.tenant_id = ${tenantId}
+      order by 1, 2, 3, m.labels_hash`),
+    calls: await of(sql`
+      select c.bucket, s.urn as src, d.urn as dst, c.rps, c.err_rate, c.p50_ms, c.p95_ms, c.call_count, c.error_count, c.histogram, l.dataset, l.object_key
+      from ${id('service_call_5m')} c
+      join ${id('dim_resource')} s on s.resource_id = c.src_resource_id join ${id('dim_resource')} d on d.resource_id = c.dst_resource_id
+      join ${id('oo_locator')} l on l.id = c.sample_ref
+      where c.tenant_id = ${tenantId} order by 1, 2, 3`),
+    patterns: await of(sql`
+      select pattern, sample_message, severity, attrs_schema, first_seen, last_seen from ${id('log_pattern')} where tenant_id = ${tenantId}
+      order by pattern collate "C"`),
+    counts: await of(sql`
+      select n.bucket, r.urn, p.pattern, n.count_total, n.count_error, l.dataset, l.t_from
+      from ${id('log_pattern_5m')} n join ${id('dim_resource')} r using (tenant_id, resource_id) join ${id('log_pattern')} p using (tenant_id, fingerprint_id)
+      join ${id('oo_locator')} l on l.id = n.sample_ref where n.tenant_id = ${tenantId} order by 1, 2, p.pattern_hash`),
+    locators: await of(sql`
+      select dataset, bucket, object_key, t_from, t_to, query_hint, attributes from ${id('oo_locator')} where tenant_id = ${tenantId}
+      order by 1, 4`),
+  }
+}
+
+onEveryLeg('writing rollups', () => {
+  let test: TestDatabase
+  let scope: Scope
+  let clean: Awaited<ReturnType<typeof everything>>
+  let tenants = 0
+  beforeAll(async () => {
+    test = await freshDatabase()
+    // In process, a database restored from an image knows its hypertables only when the library has been loaded.
+    if (leg.name === 'community') await sql`load 'timescaledb'`.execute(test.db)
+    const reference = await tenant(test.db, 'clean')
+    await ingest(reference, source(), { origin })
+    clean = await everything(reference)
+  })
+  beforeEach(async () => {
+    scope = await tenant(test.db, `t-${++tenants}`)
+  })
+  afterAll(() => test.close())
+
+  it('writes what a person would expect', () => {
+    expect(clean.resources).toMatchObject([
+      { urn: 'urn:db:redis:default/default', type: 'database' },
+      {
+        urn: 'urn:k8s:svc:shop/a',
+        type: 'service',
+        name: 'a',
+        env: 'test',
+        region: 'eu',
+        zone: null,
+        labels: { 'service.namespace': 'shop' },
+      },
+      { urn: 'urn:k8s:svc:shop/b', type: 'service', env: null },
+    ])
+    expect(clean.calls).toHaveLength(6)
+    expect(clean.calls[0]).toMatchObject({
+      bucket: date(0),
+      rps: 5 / 300,
+      err_rate: 1,
+      call_count: '5',
+      error_count: '5',
+      dataset: 'traces',
+      object_key: origin.objectKey,
+    })
+    expect(clean.calls[1]).toMatchObject({ src: 'urn:k8s:svc:shop/a', dst: 'urn:k8s:svc:shop/b', err_rate: 0, p50_ms: 250, p95_ms: 250 })
+    expect(clean.metrics).toHaveLength(30)
+    expect(clean.metrics.find((row) => Reflect.get(row as object, 'metric') === 'bytes')).toMatchObject({ kind: 'counter', unit: 'By/s' })
+    expect(clean.metrics).toContainEqual(
+      expect.objectContaining({
+        metric: hostile,
+        labels: { [hostile]: hostile, n: 1, yes: true },
+        avg_val: 1.5,
+        sample_count: '1',
+        histogram: null,
+      }),
+    )
+    expect(clean.patterns).toMatchObject([
+      { sample_message: hostile, severity: 'INFO', first_seen: date(1), last_seen: date(841) },
+      {
+        pattern: 'order <*> took <*> ms',
+        sample_message: 'order 0 took 5 ms',
+        severity: 'ERROR',
+        first_seen: date(0),
+        last_seen: date(842),
+        attrs_schema: { user: 'string' },
+      },
+    ])
+    expect(clean.counts).toHaveLength(9)
+    expect(clean.counts.reduce((total: number, row) => total + Number(Reflect.get(row as object, 'count_error')), 0)).toBe(1)
+    expect(clean.locators).toHaveLength(9)
+  })
+
+  it('twice leaves the same rows, and writes none of them again', async () => {
+    await ingest(scope, source(), { origin })
+    const versions = () =>
+      sql`select sum(xmin::text::int8)::text as sum from ${scope.id('metric_1m')} where tenant_id = ${scope.tenantId}
+        union all select sum(xmin::text::int8)::text from ${scope.id('service_call_5m')} where tenant_id = ${scope.tenantId}
+        union all select sum(xmin::text::int8)::text from ${scope.id('log_pattern')} where tenant_id = ${scope.tenantId}
+        union all select sum(xmin::text::int8)::text from ${scope.id('dim_resource')} where tenant_id = ${scope.tenantId}`
+        .execute(scope.db)
+        .then(({ rows }) => rows)
+    const before = await versions()
+    await ingest(scope, source(), { origin })
+    expect(await everything(scope)).toEqual(clean)
+    expect(await versions()).toEqual(before)
+  })
+
+  it('stopped anywhere and run again leaves the rows of one clean run', async () => {
+    for (let windows = 1; windows <= 2; windows += 1) {
+      const controller = new AbortController()
+      let seen = 0
+      const run = ingest(scope, source(), {
+        origin,
+        signal: controller.signal,
+        onWindow: () => ++seen === windows && controller.abort(new Error('stopped')),
+      })
+      await expect(run).rejects.toThrow('stopped')
+      await ingest(scope, source(), { origin })
+      expect(await everything(scope)).toEqual(clean)
+    }
+  })
+
+  it('writes the whole of a window or nothing', async () => {
+    const [window] = await Array.fromAsync(rollUp(requests(payloads)))
+    const broken = { ...window!, patterns: [...window!.patterns, { ...window!.patterns[0]!, pattern: 'x', countError: 5, countTotal: 1 }] }
+    await expect(writeRollups(scope, broken)).rejects.toThrow()
+    expect(Object.values(await everything(scope)).flat()).toEqual([])
+    await expect(writeRollups(scope, window!, { signal: AbortSignal.abort(new Error('stopped')) })).rejects.toThrow('stopped')
+    expect(Object.values(await everything(scope)).flat()).toEqual([])
+  })
+
+  it('joins the transaction its scope was made from', async () => {
+    const [window] = await Array.fromAsync(rollUp(requests(payloads)))
+    await expect(
+      scope.db.transaction().execute(async (db) => {
+        await writeRollups({ ...scope, db }, window!)
+        throw new Error('rolled back')
+      }),
+    ).rejects.toThrow('rolled back')
+    expect(Object.values(await everything(scope)).flat()).toEqual([])
+  })
+
+  it('replaces a window by what more records say of it', async () => {
+    const [few] = await Array.fromAsync(rollUp(requests(payloads.slice(0, 10))))
+    const [all] = await Array.fromAsync(rollUp(requests(payloads)))
+    await writeRollups(scope, few!)
+    await writeRollups(scope, all!)
+    const { calls, metrics } = await everything(scope)
+    expect(calls).toMatchObject([{ call_count: '5' }, { call_count: '5' }])
+    expect(metrics).toHaveLength(10)
+  })
+
+  it('leaves other tenants alone', async () => {
+    await ingest(scope, source(), { origin })
+    expect(await everything(await tenant(test.db, 'clean'))).toEqual(clean)
+  })
+
+  it.runIf(leg.concurrent)('by several writers at once ends in the same rows, without deadlocks', async () => {
+    await Promise.all(Array.from({ length: 6 }, () => ingest(scope, source(), { origin })))
+    expect(await everything(scope)).toEqual(clean)
+  })
+})
