@@ -1,0 +1,136 @@
+import { styleText } from 'node:util'
+import Table from 'cli-table3'
+import { format } from 'sql-formatter'
+import { nameOf, type Finding, type Investigation } from './investigate.ts'
+
+/** The story of an investigation as text for a terminal; with `sql`, each finding's statement too. */
+export function tell(found: Investigation, { sql = false }: { sql?: boolean } = {}): string {
+  const lines: string[] = []
+  let number = 0
+  const chapter = (question: string, answer: string, finding: Finding<unknown>, table?: Table.Table) => {
+    number += 1
+    lines.push('', styleText('bold', `${number}. ${question}`), `   ${answer}`)
+    if (table !== undefined && finding.rows.length > 0) lines.push(indent(table.toString()))
+    lines.push(styleText('dim', `   ${finding.call}`))
+    if (sql) lines.push(indent(styleText('cyan', format(finding.sql, { language: 'postgresql', tabWidth: 2 }))))
+  }
+  const { service, since, departure, dependencies, oddities, suspects, patterns, hit, chain } = found
+  const [entry] = found.entry.rows
+
+  chapter(
+    'What do the clients see?',
+    `They call ${bold(nameOf(service))}: ${count(entry!.call_count)} requests, ${percent(entry!.err_rate)} failed, 95 % within ${ms(entry!.p95_ms)}.`,
+    found.entry,
+  )
+  const [left] = departure.rows
+  chapter(
+    'When did its latency leave the normal range?',
+    left === undefined
+      ? `It did not: no three minutes in a row outside of it, between ${clock(found.whole.from)} and ${clock(found.whole.to)}.`
+      : `At ${bold(clock(left.bucket))}: 95th percentile ${ms(left.value * 1000)} where ${ms(left.expected * 1000)} was expected.`,
+    departure,
+  )
+  chapter(
+    since === undefined ? 'Its dependencies since then?' : 'Which of its dependencies are slow or failing since then?',
+    since === undefined ? `Of the last third of the time, since ${clock(found.range.from)}:` : 'The worst first:',
+    dependencies,
+    table(
+      ['dependency', 'mean p95', 'mean errors'],
+      dependencies.rows.map((row) => [row.urn, ms(row.mean_p95_ms), percent(row.mean_err_rate)]),
+    ),
+  )
+  chapter(
+    'Which calls, of all, left their normal range?',
+    oddities.rows.length === 0 ? 'None.' : `${oddities.rows.length} measures of calls:`,
+    oddities,
+    table(
+      ['call', 'measure', 'normal', 'now'],
+      oddities.rows.map((row) => [
+        `${nameOf(row.src_urn)} -> ${nameOf(row.dst_urn)}`,
+        row.measure,
+        measured(row.measure, row.expected),
+        measured(row.measure, row.actual),
+      ]),
+    ),
+  )
+  const [culprit] = suspects.rows
+  chapter(
+    'Which service is behind it?',
+    culprit === undefined
+      ? 'Nobody: there is nothing to be behind.'
+      : `${bold(nameOf(culprit.urn))}, reached over ${culprit.path.map(nameOf).join(' -> ')}.`,
+    suspects,
+    table(
+      ['suspect', 'score', 'evidence'],
+      suspects.rows.map((row) => [
+        row.urn,
+        row.score.toFixed(2),
+        `${row.measure} seen by ${nameOf(row.caller)}: ${measured(row.measure, row.expected)} -> ${measured(row.measure, row.actual)}`,
+      ]),
+    ),
+  )
+  if (hit !== undefined) {
+    chapter(
+      'Who is hit?',
+      'Everybody whose calls lead there, by how much of their traffic does:',
+      hit,
+      table(
+        ['caller', 'calls away', 'share of its calls', 'calls/s'],
+        hit.rows.map((row) => [row.urn, String(row.depth), percent(row.share), row.weight.toFixed(2)]),
+      ),
+    )
+  }
+  chapter(
+    'What do the logs say that they did not say before?',
+    patterns.rows.length === 0 ? 'No new error.' : `New errors since ${clock(found.range.from)}, first seen first:`,
+    patterns,
+    table(
+      ['first seen', 'times', 'logged by', 'pattern'],
+      patterns.rows.map((row) => [
+        row.first_seen === null ? '' : clock(row.first_seen, true),
+        count(row.count_total),
+        row.resources.map(nameOf).join(', '),
+        row.pattern,
+      ]),
+      [12, 8, 16, 76],
+    ),
+  )
+  if (chain !== undefined) {
+    chapter(
+      'What is on record?',
+      `An event, "${chain.rows[0]?.title ?? ''}", with its evidence:`,
+      chain,
+      table(
+        ['about', 'note', 'refers to'],
+        chain.rows.map((row) => [
+          row.dim ?? '',
+          row.note ?? '',
+          row.object_key === null
+            ? JSON.stringify(row.ref_pg)
+            : `${row.object_key}${row.t_from === null ? '' : ` from ${clock(row.t_from)}`}`,
+        ]),
+        [8, 46, 58],
+      ),
+    )
+  } else if (suspects.rows.length === 0) {
+    lines.push('', 'Nothing to report: a calm time looks like this.')
+  }
+  return `${lines.join('\n')}\n`
+}
+
+const bold = (text: string) => styleText('bold', text)
+const indent = (text: string) => text.replaceAll(/^/gm, '   ')
+const count = (value: number) => value.toLocaleString('en')
+const ms = (value: number | null) =>
+  value === null ? 'unknown' : `${value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1)} ms`
+const percent = (ratio: number | null) => (ratio === null ? 'unknown' : `${(ratio * 100).toFixed(ratio > 0 && ratio < 0.1 ? 1 : 0)} %`)
+const measured = (measure: 'p95_ms' | 'err_rate', value: number) => (measure === 'p95_ms' ? ms(value) : percent(value))
+
+/** The time of day in UTC, to the minute or the second. */
+const clock = (time: Date, seconds = false) => `${time.toISOString().slice(11, seconds ? 19 : 16)}Z`
+
+function table(head: string[], rows: string[][], colWidths: number[] = []): Table.Table {
+  const result = new Table({ head, colWidths, wordWrap: true, wrapOnWordBoundary: true, style: { head: [], border: [], compact: true } })
+  result.push(...rows)
+  return result
+}
