@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Scope } from '../../../src/database/scope.ts'
+import { metricSeries } from '../../../src/metrics/metricSeries.ts'
+import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { expectNarrows } from '../../support/narrowed.ts'
+import { at, during, insertMetrics } from '../../support/rows.ts'
+
+const api = 'urn:k8s:svc:shop/api'
+const web = 'urn:k8s:svc:shop/web'
+const hostile = `urn:x:o'brien "q" $$ \\ 🦊 --; drop table dim_resource`
+const metric = 'http.server.request.duration'
+const range = during('10:00', '10:02')
+/** The histogram's bound, 1.083 %. */
+const near = (value: number) => expect.toSatisfy((given: number) => Math.abs(given - value) <= 0.01084 * Math.abs(value))
+
+onEveryLeg('metricSeries', () => {
+  let test: TestDatabase
+  let scope: Scope
+  beforeAll(async () => {
+    test = await freshDatabase()
+    scope = await tenant(test.db, 't-001')
+    await insertMetrics(scope, [
+      { bucket: at('09:59'), resource: api, metric, samples: [999] },
+      { bucket: at('10:00'), resource: api, metric, labels: { method: 'GET', code: 200 }, samples: [1, 2, 3] },
+      { bucket: at('10:00'), resource: api, metric, labels: { method: 'POST' }, samples: [100] },
+      { bucket: at('10:01'), resource: api, metric, labels: { method: 'GET', code: 200 }, samples: [4, 4, 10] },
+      { bucket: at('10:01'), resource: api, metric, labels: { method: 'PUT' }, sample_count: 5 },
+      { bucket: at('10:00'), resource: web, metric, samples: [7, 9] },
+      { bucket: at('10:00'), resource: api, metric: 'process.cpu.utilization', samples: [0.5] },
+      { bucket: at('10:02'), resource: api, metric, samples: [888] },
+      { bucket: at('10:00'), resource: hostile, metric: `o'brien "$1" \\`, labels: { '"; --': "'$$" }, samples: [1] },
+    ])
+    const other = await tenant(test.db, 'another')
+    await insertMetrics(other, [
+      { bucket: at('10:00'), resource: api, metric, labels: { method: 'GET', code: 200 }, samples: [5_000, 6_000] },
+    ])
+  })
+  afterAll(() => test.close())
+
+  const get = `${api} {"code": 200, "method": "GET"}`
+
+  it('has a series for each label set of each resource, as stored', async () => {
+    const rows = await metricSeries(scope, { metric, measure: 'max', range }).execute()
+    expect(rows).toEqual([
+      { series: get, bucket: at('10:00'), value: 3 },
+      { series: get, bucket: at('10:01'), value: 10 },
+      { series: `${api} {"method": "POST"}`, bucket: at('10:00'), value: 100 },
+      { series: `${api} {"method": "PUT"}`, bucket: at('10:01'), value: null },
+      { series: web, bucket: at('10:00'), value: 9 },
+    ])
+  })
+
+  it.each([
+    ['avg', [2, 6]],
+    ['max', [3, 10]],
+    ['p95', [3, 10]],
+    ['count', [3, 3]],
+  ] as const)('measures %s', async (measure, expected) => {
+    const rows = await metricSeries(scope, { metric, resource: api, labels: { method: 'GET' }, measure, range }).execute()
+    expect(rows.map(({ value }) => value)).toEqual(expected)
+  })
+
+  it.each([
+    ['avg', [(1 + 2 + 3 + 100) / 4, 6]],
+    ['max', [100, 10]],
+    ['p95', [near(100), near(10)]],
+    ['count', [4, 8]],
+  ] as const)('puts the label sets of a resource together: %s', async (measure, expected) => {
+    const rows = await metricSeries(scope, { metric, resource: api, measure, range, by: 'resource' }).execute()
+    expect(rows).toEqual(expected.map((value, minute) => ({ series: api, bucket: at(`10:0${minute}`), value })))
+  })
+
+  it('takes only label sets that contain what is asked for', async () => {
+    const count = async (labels: Record<string, string | number>) =>
+      (await metricSeries(scope, { metric, labels, measure: 'count', range }).execute()).length
+    expect(await count({ code: 200 })).toBe(2)
+    expect(await count({ code: '200' })).toBe(0)
+    expect(await count({ code: 200, method: 'POST' })).toBe(0)
+    expect(await count({})).toBe(5)
+  })
+
+  it('answers nothing for an empty range, a metric or a resource nobody knows', async () => {
+    for (const nothing of [{ range: during('10:00', '10:00') }, { metric: 'unknown' }, { resource: 'urn:nobody' }]) {
+      expect(await metricSeries(scope, { metric, measure: 'avg', range, ...nothing }).execute()).toEqual([])
+    }
+  })
+
+  it('takes hostile names as data', async () => {
+    const rows = await metricSeries(scope, {
+      metric: `o'brien "$1" \\`,
+      resource: hostile,
+      labels: { '"; --': "'$$" },
+      measure: 'avg',
+      range,
+    }).execute()
+    expect(rows).toEqual([{ series: `${hostile} {"\\"; --": "'$$"}`, bucket: at('10:00'), value: 1 }])
+  })
+
+  it('is narrowed in SQL as in TypeScript', () =>
+    expectNarrows(
+      metricSeries(scope, { metric, measure: 'avg', range, by: 'resource' }),
+      (eb) => eb('value', '<', 8),
+      (row) => row.value !== null && row.value < 8,
+    ))
+})
