@@ -5,7 +5,7 @@ import { ingest } from '../../../src/ingest/ingest.ts'
 import { rollUp } from '../../../src/ingest/rollUp.ts'
 import { writeRollups } from '../../../src/ingest/writeRollups.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
-import { date, gauge, log, logs, metrics, point, requests, spans, sum } from '../../unit/ingest/telemetry.ts'
+import { all, date, gauge, log, logs, metrics, point, requests, spans, sum } from '../../unit/ingest/telemetry.ts'
 
 const hostile = `'; drop table metric_1m; -- $$ "q" \\ 🦊`
 
@@ -165,7 +165,7 @@ onEveryLeg('writing rollups', () => {
   })
 
   it('writes the whole of a window or nothing', async () => {
-    const [window] = await Array.fromAsync(rollUp(requests(payloads)))
+    const [window] = await all(rollUp(requests(payloads)))
     const broken = { ...window!, patterns: [...window!.patterns, { ...window!.patterns[0]!, pattern: 'x', countError: 5, countTotal: 1 }] }
     await expect(writeRollups(scope, broken)).rejects.toThrow()
     expect(Object.values(await everything(scope)).flat()).toEqual([])
@@ -174,7 +174,7 @@ onEveryLeg('writing rollups', () => {
   })
 
   it('joins the transaction its scope was made from', async () => {
-    const [window] = await Array.fromAsync(rollUp(requests(payloads)))
+    const [window] = await all(rollUp(requests(payloads)))
     await expect(
       scope.db.transaction().execute(async (db) => {
         await writeRollups({ ...scope, db }, window!)
@@ -185,10 +185,10 @@ onEveryLeg('writing rollups', () => {
   })
 
   it('replaces a window by what more records say of it', async () => {
-    const [few] = await Array.fromAsync(rollUp(requests(payloads.slice(0, 10))))
-    const [all] = await Array.fromAsync(rollUp(requests(payloads)))
+    const [few] = await all(rollUp(requests(payloads.slice(0, 10))))
+    const [many] = await all(rollUp(requests(payloads)))
     await writeRollups(scope, few!)
-    await writeRollups(scope, all!)
+    await writeRollups(scope, many!)
     const { calls, metrics } = await everything(scope)
     expect(calls).toMatchObject([{ call_count: '5' }, { call_count: '5' }])
     expect(metrics).toHaveLength(10)

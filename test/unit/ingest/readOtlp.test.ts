@@ -8,11 +8,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { otlpLines } from '../../../src/ingest/otlpLines.ts'
 import type { MalformedLine } from '../../../src/ingest/otlpRequest.ts'
 import { readOtlp } from '../../../src/ingest/readOtlp.ts'
-import { log, logs, point, span } from './telemetry.ts'
+import { all, log, logs, point, span } from './telemetry.ts'
 
 const line = (text: string) => JSON.stringify(logs('a', [log(0, text)]))
 const messages = async (source: string | Readable | AsyncIterable<string | Uint8Array>, malformed: MalformedLine[] = []) =>
-  (await Array.fromAsync(readOtlp(source, { onMalformed: (entry) => malformed.push(entry) }))).map(
+  (await all(readOtlp(source, { onMalformed: (entry) => malformed.push(entry) }))).map(
     ({ payload, line }) => `${line}:${payload.resourceLogs?.[0]?.scopeLogs[0]?.logRecords[0]?.body?.stringValue}`,
   )
 const of = (text: string | Uint8Array) => Readable.from([text])
@@ -30,7 +30,7 @@ describe('readOtlp', () => {
     await writeFile(join(folder, 'packed.txt'), gzipSync(text))
     for (const name of ['plain.gz', 'packed.txt']) {
       expect(await messages(join(folder, name))).toEqual(['1:x', '3:y'])
-      const [first] = await Array.fromAsync(readOtlp(join(folder, name)))
+      const [first] = await all(readOtlp(join(folder, name)))
       expect(first!.source).toEqual({ bucket: folder, objectKey: name })
     }
   })
@@ -39,8 +39,8 @@ describe('readOtlp', () => {
     const bytes = Buffer.from(`\ufeff${line('ä')}\n${line('🦊')}`)
     await fc.assert(
       fc.asyncProperty(fc.boolean(), fc.integer({ min: 1, max: 40 }), async (packed, size) => {
-        const all = packed ? gzipSync(bytes) : bytes
-        const chunks = Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.subarray(i * size, (i + 1) * size))
+        const sent = packed ? gzipSync(bytes) : bytes
+        const chunks = Array.from({ length: Math.ceil(sent.length / size) }, (_, i) => sent.subarray(i * size, (i + 1) * size))
         expect(await messages(Readable.from(chunks))).toEqual(['1:ä', '2:🦊'])
       }),
       { numRuns: 30 },
@@ -104,7 +104,7 @@ describe('readOtlp', () => {
   })
 
   it('skips a line that is too long', async () => {
-    const lines = await Array.fromAsync(otlpLines(of(`ab\n${'x'.repeat(50)}\ncd\n${'y'.repeat(11)}`), 10))
+    const lines = await all(otlpLines(of(`ab\n${'x'.repeat(50)}\ncd\n${'y'.repeat(11)}`), 10))
     expect(lines.map((entry) => ('problem' in entry ? entry : { ...entry, bytes: Buffer.from(entry.bytes).toString() }))).toEqual([
       { line: 1, bytes: 'ab' },
       { line: 2, problem: 'longer than 10 bytes' },
@@ -145,7 +145,7 @@ describe('readOtlp', () => {
         },
       ],
     }
-    const [read] = await Array.fromAsync(readOtlp(of(JSON.stringify(request))))
+    const [read] = await all(readOtlp(of(JSON.stringify(request))))
     const [a, b] = read!.payload.resourceSpans![0]!.scopeSpans[0]!.spans
     expect(a).toMatchObject({ kind: 3, status: { code: 2 }, links: [] })
     expect(b).toMatchObject({ kind: 2, traceId: 'abcdef0123456789abcdef0123456789', startTimeUnixNano: 1_767_268_800_000_000_000n })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { rollUp } from '../../../src/ingest/rollUp.ts'
 import { emptyReport } from '../../../src/ingest/rollupReport.ts'
-import { date, gauge, log, logs, metrics, noon, point, requests, rolledUp, spans, sum, urn } from './telemetry.ts'
+import { all, date, gauge, log, logs, metrics, noon, point, requests, rolledUp, spans, sum, urn } from './telemetry.ts'
 
 const tick = (seconds: number) => logs('clock', [log(seconds, 'tick')])
 
@@ -127,7 +127,7 @@ describe('the order of requests', () => {
 
   it('does not matter within lateness', async () => {
     const report = emptyReport()
-    const expected = await Array.fromAsync(rollUp(inOrder, { report }))
+    const expected = await all(rollUp(inOrder, { report }))
     expect(report).toMatchObject({ lateRecords: 0, unjoinedClients: 0, orphanServers: 0 })
     expect(expected.flatMap(({ calls }) => calls).reduce((sum, { callCount }) => sum + callCount, 0)).toBe(120)
     await fc.assert(
@@ -139,7 +139,7 @@ describe('the order of requests', () => {
           arrival.sort((a, b) => a.time - b.time)
           const shuffled = arrival.map(({ request }) => request)
           const other = emptyReport()
-          expect(await Array.fromAsync(rollUp(shuffled, { report: other }))).toEqual(expected)
+          expect(await all(rollUp(shuffled, { report: other }))).toEqual(expected)
           expect(other).toEqual(report)
         },
       ),

@@ -56,7 +56,7 @@ export interface SpanInput {
   /** A short id; the span's is made of it. */
   id: string
   parent?: string
-  links?: string[]
+  links?: readonly string[]
   kind?: 'SERVER' | 'CLIENT' | 'PRODUCER' | 'CONSUMER' | 'INTERNAL'
   from: number
   to: number
@@ -115,12 +115,19 @@ export function requests(payloads: readonly object[], source = { bucket: 'b', ob
   })
 }
 
+/** Everything that an iteration yields. */
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const item of items) list.push(item)
+  return list
+}
+
 /** Rolls payloads up and returns everything at once. */
 export async function rolledUp(
   payloads: readonly object[],
   options: Omit<RollUpOptions, 'report'> = {},
 ): Promise<{ windows: RollupWindow[]; report: RollupReport }> {
   const report = emptyReport()
-  const windows = await Array.fromAsync(rollUp(requests(payloads), { ...options, report }))
+  const windows = await all(rollUp(requests(payloads), { ...options, report }))
   return { windows, report }
 }
