@@ -1,0 +1,20 @@
+/** A text as XML and HTML show it; characters that XML has no way to hold (most control characters, lone surrogates) are shown as U+FFFD. */
+export function escapeMarkup(text: string): string {
+  return printable(text)
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;')
+}
+
+/** A text without the characters that no picture can show. */
+export const printable = (text: string): string =>
+  // Tab, line feed and carriage return are the only control characters XML takes.
+  text.toWellFormed().replaceAll(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, '\ufffd')
+
+/** At most `length` characters, the last an ellipsis where some were left out. */
+export function shortened(text: string, length: number): string {
+  const characters = [...text]
+  return characters.length <= length ? text : `${characters.slice(0, length - 1).join('')}…`
+}

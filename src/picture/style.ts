@@ -1,0 +1,19 @@
+/** What all pictures share. Text keeps a contrast of at least 4.5 : 1 on the background, lines 3 : 1 (WCAG 2.2, 1.4.3 and 1.4.11). */
+export const style = {
+  /** Without quotes: it stands in attributes of both kinds. */
+  font: 'Helvetica, Arial, Liberation Sans, sans-serif',
+  background: '#ffffff',
+  text: '#1d2733',
+  quiet: '#5a6775',
+  line: '#d5dbe1',
+  /** Calls and values within their normal range. */
+  calm: '#7f8d9d',
+  /** Out of it. */
+  warning: '#b45309',
+  /** Far out of it. */
+  critical: '#c81e1e',
+  suspect: { fill: '#fdecec', line: '#c81e1e' },
+  symptom: { fill: '#fff3dd', line: '#b45309' },
+  /** Series, in order; told apart with every common colour blindness (after Okabe and Ito, 2008, darkened for text contrast). */
+  series: ['#0b66b0', '#c2410c', '#00785a', '#8e44ad', '#9a6700', '#5a6775'],
+} as const
