@@ -1,8 +1,8 @@
-import { sql, type Kysely } from 'kysely'
+import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { findInstallation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
-import { NotFoundError } from '../schema/errors.ts'
+import { NotFoundError, VantageError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText, storableObject, type Json } from '../schema/text.ts'
 
@@ -80,7 +80,9 @@ const tenantTables = [
  * continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.
  *
  * @returns how many rows were deleted from each table.
+ * @throws InvalidInputError when the code or an option cannot be.
  * @throws NotFoundError when there is no such tenant.
+ * @throws VantageError when rows were written for the tenant meanwhile.
  * @example
  * await deleteTenant(db, 't-001', { onProgress: ({ table, deleted }) => console.log(table, deleted) })
  */
@@ -89,6 +91,7 @@ export async function deleteTenant<Database>(
   code: string,
   options: DeleteTenantOptions = {},
 ): Promise<Record<string, number>> {
+  parse(boundedText(255), code, 'code')
   const { schema, batch, signal, onProgress } = parse(deleteOptions, options, 'options')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
@@ -113,12 +116,7 @@ export async function deleteTenant<Database>(
     let count: number
     do {
       signal?.throwIfAborted()
-      // A ctid is unique only within one chunk or partition, hence the table's oid beside it.
-      const result = await sql`
-        delete from ${name}
-        where (tableoid, ctid) in (select tableoid, ctid from ${name} where tenant_id = ${found.id}::int8 limit ${batch})
-      `.execute(plain)
-      count = Number(result.numAffectedRows ?? 0n)
+      count = await deleteSome(plain, name, found.id, batch)
       total += count
       if (count > 0) onProgress?.({ table, deleted: total })
     } while (count === batch)
@@ -126,6 +124,28 @@ export async function deleteTenant<Database>(
   }
   return deleted
 }
+
+/** Deletes at most `batch` rows of a tenant from a table and returns how many there were. */
+async function deleteSome(db: Kysely<{}>, table: RawBuilder<unknown>, tenantId: string, batch: number): Promise<number> {
+  // Rows are fetched by their place (a TID scan), not by searching the table again. A place is unique only within one chunk or partition, hence
+  // the condition on the table's oid beside it.
+  try {
+    const { numAffectedRows = 0n } = await sql`
+      with doomed as materialized (select tableoid as part, ctid as place from ${table} where tenant_id = ${tenantId}::int8 limit ${batch})
+      delete from ${table}
+      where ctid = any (array(select place from doomed)) and (tableoid, ctid) in (select part, place from doomed)
+    `.execute(db)
+    return Number(numAffectedRows)
+  } catch (error) {
+    if (!isForeignKeyViolation(error)) throw error
+    throw new VantageError('rows were written for the tenant while it was deleted: stop what writes them, then delete it again', {
+      cause: error,
+    })
+  }
+}
+
+const isForeignKeyViolation = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'code' in error && error.code === '23503'
 
 const deleteOptions = z.strictObject({
   schema: z.string().optional(),
