@@ -1,0 +1,94 @@
+-- The chunks of a tenant nearest to an embedding, for searchKnowledge.
+--
+-- An HNSW index knows nothing of tenants and filters: asked for k neighbours it finds k of whatever tenant and throws the others away. So up to 5,000
+-- candidates are compared one by one, which is exact; beyond that the index is scanned iteratively (hnsw.iterative_scan) until k candidates are
+-- found; and should it give up before (hnsw.max_scan_tuples), the candidates are compared one by one after all. The settings are the function's
+-- own: they hold while it runs, whatever the caller's session says.
+
+-- A setting of an extension can be given to a function by anyone only once the extension's library is loaded, as reading one vector does.
+do $$
+begin
+  execute (
+    select pg_catalog.format('select %L::%I.vector', '[1]', namespace.nspname)
+    from pg_catalog.pg_extension as extension
+    join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+    where extension.extname = 'vector'
+  );
+end
+$$;
+
+-- `filters` is an object of which every key may be left out: `source` (text), `metadata` (object, containment), `from` and `to` (times, half-open).
+-- Distances are pgvector's: Euclidean, cosine, or the negative inner product, as the database was installed.
+create or replace function @extschema@.knowledge_nearest(tenant int8, embedding float4[], k int4, filters jsonb default '{}')
+returns table (chunk_id int8, distance float8)
+language plpgsql stable parallel restricted rows 20
+set search_path = pg_catalog, pg_temp
+set hnsw.iterative_scan = 'strict_order'
+set hnsw.ef_search = 100
+set enable_sort = on
+as $$
+declare
+  exact_limit constant int4 := 5000;
+  vectors text;
+  dimension int4;
+  operator text;
+  measured text;
+  candidates text := 'from @extschema@.kb_chunk as chunk';
+  filtered text := ' where chunk.tenant_id = $1';
+  count int4;
+  ids int8[];
+  distances float8[];
+begin
+  select
+    pg_catalog.quote_ident(namespace.nspname),
+    installation.embedding_dimension,
+    case installation.embedding_distance when 'l2' then '<->' when 'cosine' then '<=>' else '<#>' end
+  into strict vectors, dimension, operator
+  from @extschema@.pgvantage_installation as installation
+  cross join pg_catalog.pg_extension as extension
+  join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+  where extension.extname = 'vector';
+  -- What is measured must be, to the letter, what is indexed: beyond 2,000 dimensions half-precision values.
+  measured := case
+    when dimension <= 2000 then pg_catalog.format('chunk.embedding operator(%1$s.%2$s) $2::%1$s.vector', vectors, operator)
+    else pg_catalog.format(
+      '(chunk.embedding::%1$s.halfvec(%3$s)) operator(%1$s.%2$s) $2::%1$s.vector::%1$s.halfvec(%3$s)', vectors, operator, dimension
+    )
+  end;
+  if filters ?| array['source', 'from', 'to'] then
+    candidates := candidates || ' join @extschema@.kb_doc as doc on doc.tenant_id = chunk.tenant_id and doc.doc_id = chunk.doc_id';
+  end if;
+  if filters ? 'source' then
+    filtered := filtered || ' and doc.source = $3 ->> ''source''';
+  end if;
+  if filters ? 'from' then
+    filtered := filtered || ' and doc.created_at >= ($3 ->> ''from'')::timestamptz';
+  end if;
+  if filters ? 'to' then
+    filtered := filtered || ' and doc.created_at < ($3 ->> ''to'')::timestamptz';
+  end if;
+  if filters ? 'metadata' then
+    filtered := filtered || ' and chunk.metadata @> ($3 -> ''metadata'')';
+  end if;
+
+  execute 'select count(*) from (select ' || candidates || filtered || ' limit ' || exact_limit + 1 || ') as candidate'
+  into count using tenant, embedding, filters;
+  if count > exact_limit then
+    -- Without sorting there is one way to this order: along the index. The planner would not always take it, as it does not see
+    -- that long vectors lie outside the table's own pages.
+    perform pg_catalog.set_config('enable_sort', 'off', true);
+    perform pg_catalog.set_config('hnsw.ef_search', least(greatest(100, 2 * k), 1000)::text, true);
+    execute 'select array_agg(id), array_agg(distance) from (select chunk.chunk_id as id, ' || measured || ' as distance '
+      || candidates || filtered || ' order by ' || measured || ' limit $4) as nearest'
+    into ids, distances using tenant, embedding, filters, k;
+    perform pg_catalog.set_config('enable_sort', 'on', true);
+  end if;
+  if count <= exact_limit or pg_catalog.cardinality(ids) is distinct from k then
+    -- "+ 0" is no order of the index.
+    execute 'select array_agg(id), array_agg(distance) from (select chunk.chunk_id as id, ' || measured || ' as distance '
+      || candidates || filtered || ' order by (' || measured || ') + 0, id limit $4) as nearest'
+    into ids, distances using tenant, embedding, filters, k;
+  end if;
+  return query select * from unnest(ids, distances) as nearest (id, distance) order by nearest.distance, nearest.id;
+end
+$$;

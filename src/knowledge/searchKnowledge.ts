@@ -1,0 +1,120 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { checkedRange, type TimeRange } from '../database/range.ts'
+import type { Scope } from '../database/scope.ts'
+import { parse } from '../schema/parse.ts'
+import { boundedText, storableObject, urnText, type Json } from '../schema/text.ts'
+import { arrayLiteral, embeddingOf } from './embedding.ts'
+
+export interface KnowledgeFilters {
+  /** Only documents of this source. */
+  source?: string
+  /** Only what is about this resource: whose `resources` hold the URN. */
+  resource?: string
+  /** Only what has these metadata, in the chunk or its document (containment, as `jsonb @>`). */
+  metadata?: Record<string, Json>
+  /** Only documents added in this range. */
+  addedDuring?: TimeRange
+}
+
+export interface SearchKnowledgeOptions {
+  /** What is searched for, embedded by the same model as the chunks. */
+  embedding: readonly number[]
+  /** How many chunks, 1 to 1,000. Default: 10. */
+  limit?: number
+  /** What may be found at all. A `where` on the query that is returned filters what was found, and so gives fewer than `limit`. */
+  where?: KnowledgeFilters
+}
+
+const filters = z.strictObject({
+  source: boundedText(255).optional(),
+  resource: urnText.optional(),
+  metadata: storableObject.optional(),
+  addedDuring: z.custom<TimeRange>((value) => typeof value === 'object' && value !== null, 'must be a range').optional(),
+})
+
+/**
+ * The chunks of knowledge nearest to an embedding, nearest first: a ranking frame.
+ *
+ * Rows: `item` (the chunk's id) and `score`, higher being better; `chunk_id`, `doc_id`, `chunk_idx`, `source`, `title`, `url`, `content`,
+ * `metadata` (the chunk's, its document's included), and `distance` as pgvector measures it. The installation's distance decides what the score is:
+ *
+ * | distance | `distance` | `score` |
+ * |---|---|---|
+ * | `l2` | Euclidean | 1 / (1 + distance), 0..1 |
+ * | `cosine` | 1 - cosine similarity | cosine similarity, -1..1 |
+ * | `ip` | the inner product, negated | the inner product |
+ *
+ * There are `limit` rows whenever the tenant has as many chunks that pass the filters. Where at most 5,000 do, every one is compared and the answer is
+ * exact, ties in the order of their ids. Where more do, the HNSW index answers (iterative scan in strict order, `hnsw.ef_search` at least 100),
+ * and a near neighbour may be missed. All of it happens inside the installed function `knowledge_nearest`, with settings of its own; the query
+ * stays one statement and nothing needs to be set on the connection.
+ *
+ * @throws InvalidInputError when the embedding has another dimension than the installation's, is not finite, or a filter cannot be.
+ * @example
+ * const near = searchKnowledge(scope, { embedding: await embed('payment is slow'), limit: 5, where: { source: 'runbooks' } })
+ * await near.where('score', '>', 0.5).execute()
+ *
+ * // select "found".* from (
+ * //   select "chunk"."chunk_id"::text as "item", ... from "public"."knowledge_nearest"($1::int8, $2::float4[], $3::int4, $4::jsonb) as "nearest"
+ * //   inner join "public"."kb_chunk" as "chunk" on ... inner join "public"."kb_doc" as "doc" on ...
+ * //   where "chunk"."tenant_id" = $5 order by "nearest"."distance", "nearest"."chunk_id"
+ * // ) as "found" where "score" > $6
+ *
+ * @see Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using Hierarchical Navigable Small World graphs, 2018
+ */
+export function searchKnowledge(scope: Scope, { embedding, limit = 10, where = {} }: SearchKnowledgeOptions) {
+  const wanted = arrayLiteral(parse(embeddingOf(scope.installation), embedding, 'embedding'))
+  const count = parse(z.int().min(1).max(1000), limit, 'limit')
+  const nearest = sql<{
+    chunk_id: string
+    distance: number
+  }>`${scope.id('knowledge_nearest')}(${scope.tenantId}::int8, ${wanted}::text::float4[], ${count}::int4, ${JSON.stringify(filterOf(where))}::jsonb)`
+  const found = scope.db
+    .selectFrom(nearest.as('nearest'))
+    .innerJoin(scope.table('kb_chunk', 'chunk'), 'chunk.chunk_id', 'nearest.chunk_id')
+    .innerJoin(scope.table('kb_doc', 'doc'), (join) =>
+      join.onRef('doc.tenant_id', '=', 'chunk.tenant_id').onRef('doc.doc_id', '=', 'chunk.doc_id'),
+    )
+    .where('chunk.tenant_id', '=', scope.tenantId)
+    .select([
+      sql<string>`chunk.chunk_id::text`.as('item'),
+      score(scope).as('score'),
+      'chunk.chunk_id as chunk_id',
+      'chunk.doc_id as doc_id',
+      'chunk.chunk_idx as chunk_idx',
+      'doc.source as source',
+      'doc.title as title',
+      'doc.url as url',
+      'chunk.content as content',
+      'chunk.metadata as metadata',
+      'nearest.distance as distance',
+    ])
+    .orderBy('nearest.distance')
+    .orderBy('nearest.chunk_id')
+  return scope.db.selectFrom(found.as('found')).selectAll('found')
+}
+
+/** The filters as `knowledge_nearest` reads them. */
+function filterOf(where: KnowledgeFilters): Record<string, Json> {
+  const { source, resource, metadata, addedDuring } = parse(filters, where, 'where')
+  const range = addedDuring && checkedRange(addedDuring, 'where.addedDuring')
+  return {
+    ...(source !== undefined && { source }),
+    ...((resource !== undefined || metadata !== undefined) && {
+      metadata: resource === undefined ? { ...metadata } : withResource({ ...metadata }, resource),
+    }),
+    ...(range && { from: range.from.toISOString(), to: range.to.toISOString() }),
+  }
+}
+
+/** Containment of an array asks for each of its elements, so the URN joins the ones that are asked for already. */
+function withResource(metadata: Record<string, Json>, resource: string): Record<string, Json> {
+  const { resources = [] } = metadata
+  return { ...metadata, resources: [...(Array.isArray(resources) ? resources : [resources]), resource] }
+}
+
+function score({ installation: { embeddingDistance } }: Scope) {
+  if (embeddingDistance === 'l2') return sql<number>`1 / (1 + nearest.distance)`
+  return embeddingDistance === 'cosine' ? sql<number>`1 - nearest.distance` : sql<number>`-nearest.distance`
+}
