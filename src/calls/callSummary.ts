@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
+import { urnText } from '../schema/text.ts'
 import { callsPerSecond, mergedCalls } from './callMeasures.ts'
 import { callsInRange } from './callsInRange.ts'
 
@@ -46,7 +47,9 @@ export interface CallSummaryOptions {
 export function callSummary(scope: Scope, { service, callee, range, by = service === undefined ? 'callee' : 'call' }: CallSummaryOptions) {
   const perCall = parse(z.enum(['call', 'callee']), by, 'by') === 'call'
   const merged = mergedCalls(scope)
-  const summary = callsInRange(scope, { from: service, to: callee, range })
+  const from = parse(urnText.optional(), service, 'service')
+  const to = parse(urnText.optional(), callee, 'callee')
+  const summary = callsInRange(scope, { from, to, range })
     .groupBy('callee.urn')
     .$if(perCall, (calls) => calls.groupBy('caller.urn'))
     .select([

@@ -20,8 +20,8 @@ export interface CallFilter {
  */
 export function callsInRange(scope: Scope, { from, to, range }: CallFilter) {
   checkedRange(range)
-  if (from !== undefined) parse(urnText, from, 'from')
-  if (to !== undefined) parse(urnText, to, 'to')
+  parse(urnText.optional(), from, 'from')
+  parse(urnText.optional(), to, 'to')
   return scope.db
     .selectFrom(scope.table('service_call_5m', 'call'))
     .innerJoin(scope.table('dim_resource', 'caller'), (join) =>

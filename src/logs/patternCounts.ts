@@ -9,7 +9,7 @@ import { urnText } from '../schema/text.ts'
  */
 export function patternCounts(scope: Scope, { resource, range }: { resource?: string; range: TimeRange }) {
   checkedRange(range)
-  if (resource !== undefined) parse(urnText, resource, 'resource')
+  parse(urnText.optional(), resource, 'resource')
   return scope.db
     .selectFrom(scope.table('log_pattern_5m', 'count'))
     .innerJoin(scope.table('log_pattern', 'known'), (join) =>

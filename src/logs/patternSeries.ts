@@ -41,8 +41,8 @@ export interface PatternSeriesOptions {
 export function patternSeries(scope: Scope, { fingerprint, resource, severity, measure, range, by = 'pattern' }: PatternSeriesOptions) {
   const column = parse(z.enum(['count', 'errors']), measure, 'measure') === 'count' ? 'count.count_total' : 'count.count_error'
   const name = parse(z.enum(['pattern', 'resource']), by, 'by') === 'pattern' ? 'known.pattern' : 'resource.urn'
-  if (fingerprint !== undefined) parse(fingerprintId, fingerprint, 'fingerprint')
-  if (severity !== undefined) parse(severitySchema, severity, 'severity')
+  parse(fingerprintId.optional(), fingerprint, 'fingerprint')
+  parse(severitySchema.optional(), severity, 'severity')
   const points = patternCounts(scope, { resource, range })
     .$if(fingerprint !== undefined, (counts) => counts.where('count.fingerprint_id', '=', fingerprint!))
     .$if(severity !== undefined, (counts) => counts.where('known.severity', '=', severity!))
@@ -53,7 +53,8 @@ export function patternSeries(scope: Scope, { fingerprint, resource, severity, m
   return scope.db.selectFrom(points.as('point')).selectAll('point')
 }
 
-const fingerprintId = z
-  .string()
-  .regex(/^\d{1,19}$/, 'must be a fingerprint_id, a whole number as text')
-  .refine((text) => BigInt(text) < 2n ** 63n, 'must fit int8')
+const fingerprintId = z.string().refine(isFingerprintId, 'must be a fingerprint_id: a whole number as text, at most 9223372036854775807')
+
+function isFingerprintId(text: string): boolean {
+  return /^\d{1,19}$/.test(text) && BigInt(text) < 2n ** 63n
+}

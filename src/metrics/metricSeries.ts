@@ -52,8 +52,8 @@ export interface MetricSeriesOptions {
 export function metricSeries(scope: Scope, { metric, resource, labels, measure, range, by = 'series' }: MetricSeriesOptions) {
   checkedRange(range)
   parse(z.enum(metricMeasures), measure, 'measure')
-  if (resource !== undefined) parse(urnText, resource, 'resource')
-  if (labels !== undefined) parse(storableObject, labels, 'labels')
+  parse(urnText.optional(), resource, 'resource')
+  parse(storableObject.optional(), labels, 'labels')
   const minutes = scope.db
     .selectFrom(scope.table('metric_1m', 'metric'))
     .innerJoin(scope.table('dim_resource', 'resource'), (join) =>

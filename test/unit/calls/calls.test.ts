@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { callsDuring } from '../../../src/calls/callsDuring.ts'
+import { callSeries } from '../../../src/calls/callSeries.ts'
+import { callSummary } from '../../../src/calls/callSummary.ts'
+import { slowestDependencies } from '../../../src/calls/slowestDependencies.ts'
+import { InvalidInputError } from '../../../src/schema/errors.ts'
+import { compiled, oneLine } from '../../support/compiled.ts'
+import { during } from '../../support/rows.ts'
+import { unitScope } from '../../support/unitScope.ts'
+
+const scope = unitScope()
+const range = during('10:00', '11:00')
+const calls = `
+  from "public"."service_call_5m" as "call"
+  inner join "public"."dim_resource" as "caller" on "caller"."tenant_id" = "call"."tenant_id" and "caller"."resource_id" = "call"."src_resource_id"
+  inner join "public"."dim_resource" as "callee" on "callee"."tenant_id" = "call"."tenant_id" and "callee"."resource_id" = "call"."dst_resource_id"`
+const quantile = (q: number) => `
+  "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(
+    coalesce("call"."histogram", case when "call"."call_count" = 1 then "public"."exp_histogram"("call"."p50_ms") end)), ${q})`
+const counted = `
+  sum("call"."call_count")::float8 as "call_count", sum("call"."error_count")::float8 as "error_count"`
+const ratio = `sum("call"."error_count")::float8 / nullif(sum("call"."call_count"), 0)::float8 as "err_rate"`
+
+describe('the exact SQL', () => {
+  it('of slowestDependencies, narrowed', () => {
+    const query = slowestDependencies(scope, { service: 'urn:a', range }).where('mean_err_rate', '>', 0.01)
+    expect(compiled(query)).toEqual({
+      sql: oneLine(`
+        select "dependency".* from (
+          select "callee"."urn" as "urn", avg("call"."p95_ms") as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate" ${calls}
+          where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4
+          group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, "urn" limit $5
+        ) as "dependency" where "mean_err_rate" > $6`),
+      parameters: ['1', range.from, range.to, 'urn:a', 5, 0.01],
+    })
+  })
+
+  it('of callSummary', () => {
+    expect(compiled(callSummary(scope, { service: 'urn:a', range }))).toEqual({
+      sql: oneLine(`
+        select "dependency".* from (
+          select "caller"."urn" as "src_urn", "callee"."urn" as "urn", ${counted}, sum("call"."call_count")::float8 / $1::float8 as "rps", ${ratio},
+            ${quantile(0.5)} as "p50_ms", ${quantile(0.95)} as "p95_ms", ${quantile(0.99)} as "p99_ms" ${calls}
+          where "call"."tenant_id" = $2 and "call"."bucket" >= $3 and "call"."bucket" < $4 and "caller"."urn" = $5
+          group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last, "err_rate" desc nulls last, "urn", "src_urn"
+        ) as "dependency"`),
+      parameters: [3600, '1', range.from, range.to, 'urn:a'],
+    })
+  })
+
+  it('of callSeries with both ends', () => {
+    expect(compiled(callSeries(scope, { from: 'urn:a', to: 'urn:b', measure: 'p95_ms', range }))).toEqual({
+      sql: oneLine(`
+        select "point".* from (
+          select "caller"."urn" || ' -> ' || "callee"."urn" as "series", "call"."bucket", "call"."p95_ms"::float8 as "value" ${calls}
+          where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4 and "callee"."urn" = $5
+          order by "series", "bucket"
+        ) as "point"`),
+      parameters: ['1', range.from, range.to, 'urn:a', 'urn:b'],
+    })
+  })
+
+  it('of callSeries with one end', () => {
+    expect(compiled(callSeries(scope, { to: 'urn:b', measure: 'p95_ms', range }))).toEqual({
+      sql: oneLine(`
+        select "point".* from (
+          select "callee"."urn" as "series", "call"."bucket", ${quantile(0.95)} as "value" ${calls}
+          where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "callee"."urn" = $4
+          group by "callee"."urn", "call"."bucket" order by "series", "bucket"
+        ) as "point"`),
+      parameters: ['1', range.from, range.to, 'urn:b'],
+    })
+  })
+
+  it('of callsDuring with a condition', () => {
+    expect(compiled(callsDuring(scope, { range, where: (eb) => eb('callee.type', '=', 'service') }))).toEqual({
+      sql: oneLine(`
+        select "edge".* from (
+          select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", sum("call"."call_count")::float8 / $1::float8 as "weight",
+            ${counted}, ${ratio}, ${quantile(0.95)} as "p95_ms" ${calls}
+          where "call"."tenant_id" = $2 and "call"."bucket" >= $3 and "call"."bucket" < $4 and "callee"."type" = $5
+          group by "call"."src_resource_id", "call"."dst_resource_id" order by "src", "dst"
+        ) as "edge"`),
+      parameters: [3600, '1', range.from, range.to, 'service'],
+    })
+  })
+
+  it('names the schema it was installed in, however it is called', () => {
+    const elsewhere = unitScope({ installation: { schema: 'o"bs' } })
+    for (const query of [
+      callSummary(elsewhere, { range }),
+      callSeries(elsewhere, { measure: 'p95_ms', range }),
+      callsDuring(elsewhere, { range }),
+    ]) {
+      expect(query.compile().sql).toContain('"o""bs"."service_call_5m"')
+      expect(query.compile().sql).toContain('"o""bs"."exp_histogram_merge"')
+      expect(query.compile().sql).not.toContain('"public"')
+    }
+  })
+})
+
+describe('bad input is refused by name', () => {
+  /** A value whose type says nothing, as JavaScript callers have them. */
+  const bad = (text: string) => JSON.parse(text)
+
+  it.each([
+    ['service', () => slowestDependencies(scope, { service: '', range })],
+    ['service', () => slowestDependencies(scope, { service: 'a\u0000b', range })],
+    ['limit', () => slowestDependencies(scope, { service: 'urn:a', range, limit: 0 })],
+    ['range.from', () => slowestDependencies(scope, { service: 'urn:a', range: { from: range.to, to: range.from } })],
+    ['from', () => callSeries(scope, { from: 'x'.repeat(1025), measure: 'rps', range })],
+    ['to', () => callSeries(scope, { to: '\ud800', measure: 'rps', range })],
+    ['measure', () => callSeries(scope, { measure: bad('"tenant_id"'), range })],
+    ['by', () => callSeries(scope, { measure: 'rps', range, by: bad('"; drop"') })],
+    ['by', () => callSummary(scope, { range, by: bad('"nobody"') })],
+    ['callee', () => callSummary(scope, { callee: '', range })],
+    ['range.to', () => callsDuring(scope, { range: { from: range.from, to: new Date(Number.NaN) } })],
+  ])('%s (%#)', (field, call) => {
+    expect(call).toThrow(InvalidInputError)
+    expect(call).toThrow(new RegExp(`^${field.replace('.', '\\.')}: `))
+  })
+})

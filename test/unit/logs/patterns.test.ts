@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { newPatterns } from '../../../src/logs/newPatterns.ts'
+import { patternSeries } from '../../../src/logs/patternSeries.ts'
+import { InvalidInputError } from '../../../src/schema/errors.ts'
+import { compiled, oneLine } from '../../support/compiled.ts'
+import { at, during } from '../../support/rows.ts'
+import { unitScope } from '../../support/unitScope.ts'
+
+const scope = unitScope()
+const range = during('10:02', '11:00')
+const counts = `
+  from "public"."log_pattern_5m" as "count"
+  inner join "public"."log_pattern" as "known" on "known"."tenant_id" = "count"."tenant_id" and "known"."fingerprint_id" = "count"."fingerprint_id"
+  inner join "public"."dim_resource" as "resource"
+  on "resource"."tenant_id" = "count"."tenant_id" and "resource"."resource_id" = "count"."resource_id"`
+const columns = `
+  "known"."fingerprint_id", "known"."pattern", "known"."severity" as "severity", "known"."sample_message", "known"."first_seen",
+  sum("count"."count_total")::float8 as "count_total", sum("count"."count_error")::float8 as "count_error",
+  array_agg(distinct "resource"."urn" order by "resource"."urn") as "resources"`
+
+describe('the exact SQL', () => {
+  it('of newPatterns, which counts from the beginning of the bucket its range begins in', () => {
+    expect(compiled(newPatterns(scope, { range }).where('severity', 'in', ['ERROR', 'FATAL']))).toEqual({
+      sql: oneLine(`
+        select "pattern".* from (
+          select ${columns} ${counts}
+          where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
+            and "known"."first_seen" >= $4 and "known"."first_seen" < $5
+          group by "known"."fingerprint_id" order by "first_seen", "count_total" desc, "fingerprint_id"
+        ) as "pattern" where "severity" in ($6, $7)`),
+      parameters: ['1', at('10:00'), range.to, range.from, range.to, 'ERROR', 'FATAL'],
+    })
+  })
+
+  it('of newPatterns after a silence', () => {
+    expect(compiled(newPatterns(scope, { range, resource: 'urn:a', before: '1 hour 2 minutes' }))).toEqual({
+      sql: oneLine(`
+        select "pattern".* from (
+          select ${columns} ${counts}
+          where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and "resource"."urn" = $4
+            and not exists (
+              select "earlier"."fingerprint_id" from (
+                select "count"."fingerprint_id" ${counts}
+                where "count"."tenant_id" = $5 and "count"."bucket" >= $6 and "count"."bucket" < $7 and "resource"."urn" = $8
+              ) as "earlier" where "earlier"."fingerprint_id" = "known"."fingerprint_id")
+          group by "known"."fingerprint_id" order by "first_seen", "count_total" desc, "fingerprint_id"
+        ) as "pattern"`),
+      parameters: ['1', range.from, range.to, 'urn:a', '1', at('09:00'), range.from, 'urn:a'],
+    })
+  })
+
+  it('of patternSeries', () => {
+    expect(compiled(patternSeries(scope, { fingerprint: '7', severity: 'ERROR', measure: 'errors', range }))).toEqual({
+      sql: oneLine(`
+        select "point".* from (
+          select "known"."pattern" as "series", "count"."bucket", sum("count"."count_error")::float8 as "value" ${counts}
+          where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
+            and "count"."fingerprint_id" = $4 and "known"."severity" = $5
+          group by "known"."pattern", "count"."bucket" order by "series", "bucket"
+        ) as "point"`),
+      parameters: ['1', range.from, range.to, '7', 'ERROR'],
+    })
+  })
+})
+
+describe('bad input is refused by name', () => {
+  /** A value whose type says nothing, as JavaScript callers have them. */
+  const bad = (text: string) => JSON.parse(text)
+
+  it.each([
+    ['range.from', () => newPatterns(scope, { range: { from: at('10:03'), to: at('10:02') } })],
+    ['resource', () => newPatterns(scope, { range, resource: '' })],
+    ['before', () => newPatterns(scope, { range, before: '7' })],
+    ['fingerprint', () => patternSeries(scope, { fingerprint: '1 or true', measure: 'count', range })],
+    ['fingerprint', () => patternSeries(scope, { fingerprint: '9223372036854775808', measure: 'count', range })],
+    ['severity', () => patternSeries(scope, { severity: bad('"error"'), measure: 'count', range })],
+    ['measure', () => patternSeries(scope, { measure: bad('"total"'), range })],
+    ['by', () => patternSeries(scope, { measure: 'count', range, by: bad('"tenant"') })],
+  ])('%s (%#)', (field, call) => {
+    expect(call).toThrow(InvalidInputError)
+    expect(call).toThrow(new RegExp(`^${field.replace('.', '\\.')}: `))
+  })
+})

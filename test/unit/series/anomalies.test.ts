@@ -1,0 +1,65 @@
+import { expect, it } from 'vitest'
+import { anomalies } from '../../../src/series/anomalies.ts'
+import { firstDeparture } from '../../../src/series/firstDeparture.ts'
+import { compiled, oneLine } from '../../support/compiled.ts'
+import { unitKysely, unitScope } from '../../support/unitScope.ts'
+
+const scope = unitScope()
+const frame = unitKysely<{ load: { series: string; bucket: Date; value: number | null } }>().selectFrom('load').selectAll()
+
+/** The scores, with the numbers of their first five parameters. */
+const scores = (first: number) => `
+  select "point".*,
+    case when "point"."value" = "point"."expected" then 0
+      when "point"."spread" = 0 then 'Infinity'
+      else abs("point"."value" - "point"."expected") / "point"."spread" end as "score",
+    case when "point"."value" < "point"."expected" then 'down' else 'up' end as "direction",
+    "point"."series" as "item"
+  from (
+    select "point"."series", "point"."bucket", "point"."value", "middle"."expected",
+      greatest(1.4826 * "around"."deviation", $${first}::float8 * abs("middle"."expected"), $${first + 1}::float8) as "spread"
+    from (
+      select "point".*, array_agg("point"."value") over (
+        partition by "point"."series" order by "point"."bucket"
+        range between $${first + 2}::interval preceding and current row exclude group) as "before"
+      from (
+        select "point"."series", "point"."bucket",
+          case when abs("point"."value"::float8) < 1e-100 then 0 else "point"."value"::float8 end as "value"
+        from (select * from "load") as "point" where abs("point"."value"::float8) <= 1e100
+      ) as "point"
+    ) as "point"
+    cross join lateral (
+      select percentile_cont(0.5) within group (order by earlier) as expected from unnest("point"."before") as earlier
+    ) as "middle"
+    cross join lateral (
+      select percentile_cont(0.5) within group (order by abs(earlier - "middle"."expected")) as deviation from unnest("point"."before") as earlier
+    ) as "around"
+    where cardinality("point"."before") >= $${first + 3}::int4
+  ) as "point"`
+
+it('anomalies is one statement over the frame', () => {
+  expect(compiled(anomalies(scope, frame, { window: '30 minutes', threshold: 3.5, minPoints: 4, floor: 0.1, minSpread: 2 }))).toEqual({
+    sql: oneLine(`
+      select "anomaly".* from (
+        select "point".* from (${scores(1)}) as "point" where "point"."score" > $5 order by "point"."series", "point"."bucket"
+      ) as "anomaly"`),
+    parameters: [0.1, 2, '30 minutes', 4, 3.5],
+  })
+})
+
+it('firstDeparture is one statement over the frame', () => {
+  const columns = ['series', 'bucket', 'value', 'expected', 'spread', 'score', 'direction', 'item'].map((name) => `"point"."${name}"`)
+  expect(compiled(firstDeparture(scope, frame, { consecutive: 3 }))).toEqual({
+    sql: oneLine(`
+      select "departure".* from (
+        select "first".* from (
+          select distinct on ("point"."series") ${columns.join(', ')} from (
+            select "point".*, sum(case when "point"."score" <= $1 then 0 when "point"."direction" = 'up' then 1 else -1 end) over (
+              partition by "point"."series" order by "point"."bucket" rows between current row and $2::int8 following) as "run"
+            from (${scores(3)}) as "point"
+          ) as "point" where abs("point"."run") = $7::int8 order by "point"."series", "point"."bucket"
+        ) as "first" order by "first"."bucket", "first"."series"
+      ) as "departure"`),
+    parameters: [4, 2, 0.05, 0, '1 hour', 5, 3],
+  })
+})
