@@ -1,7 +1,75 @@
+import { callsDuring } from '../../calls/index.ts'
 import type { Scope } from '../../database/scope.ts'
-import type { Investigation } from './investigate.ts'
+import { graphPicture, picturePage, seriesChart } from '../../picture/index.ts'
+import { nameOf, type Investigation } from './investigate.ts'
 
-/** The pictures of an investigation, by file name. */
-export async function draw(_scope: Scope, _found: Investigation): Promise<Record<string, string>> {
-  return {}
+/** With fewer calls than this an edge is a stray: drawn, it would only be in the way. */
+const strayCalls = 10
+
+/** The pictures of an investigation, by file name: the call graph, the latency, and a page with both. */
+export async function draw(scope: Scope, found: Investigation): Promise<Record<string, string>> {
+  const { service, since, whole, range } = found
+  const culprit = found.suspects.rows[0]?.urn
+  const graph = await graphPicture({
+    title: since === undefined ? 'Who calls whom' : `Who calls whom since ${clock(range.from)}`,
+    description:
+      culprit === undefined
+        ? `${nameOf(service)} and everything behind it, all within the normal range.`
+        : `${nameOf(service)} suffers; the trouble arises in ${nameOf(culprit)}. Latencies are held against those before ${clock(range.from)}.`,
+    edges: await callsAgainstNormal(scope, found).execute(),
+    suspects: culprit === undefined ? [] : [culprit],
+    symptoms: culprit === undefined || culprit === service ? [] : [service],
+    nameOf,
+  })
+  const [departure] = found.departure.rows
+  const latency = await seriesChart({
+    title: `95th percentile of ${nameOf(service)}'s answers`,
+    description:
+      departure === undefined
+        ? `${clock(whole.from)} to ${clock(whole.to)}: it never left its normal range.`
+        : `At ${clock(departure.bucket)} it left the range in which the hour before lets expect it.`,
+    unit: 'ms',
+    series: [
+      {
+        name: `p95 of ${nameOf(service)}`,
+        points: found.points.rows.map(({ bucket, value }) => ({ bucket, value: value === null ? null : value * 1000 })),
+      },
+    ],
+    band:
+      departure === undefined
+        ? undefined
+        : {
+            points: found.points.rows.map(({ bucket }) => ({
+              bucket,
+              low: Math.max(0, departure.expected - 5 * departure.spread) * 1000,
+              high: (departure.expected + 5 * departure.spread) * 1000,
+            })),
+          },
+    marks: departure === undefined ? [] : [{ at: departure.bucket, label: 'left its normal range', kind: 'critical' }],
+  })
+  const page = picturePage({
+    title: culprit === undefined ? 'A calm time' : `${nameOf(service)} suffers, ${nameOf(culprit)} is behind it`,
+    lead: `${whole.from.toISOString().slice(0, 16)}Z to ${whole.to.toISOString().slice(0, 16)}Z`,
+    sections: [
+      { heading: 'When', svg: latency, code: found.departure.call },
+      { heading: 'Where', svg: graph, code: found.suspects.call },
+    ],
+  })
+  return { 'call-graph.svg': graph, 'latency.svg': latency, 'incident.html': page }
 }
+
+/** The calls since the trouble began, each beside what it was before, with names in the place of ids: one statement made of three frames. */
+function callsAgainstNormal(scope: Scope, { range, baseline }: Investigation) {
+  const now = callsDuring(scope, { range }).where('call_count', '>=', strayCalls)
+  const before = callsDuring(scope, { range: baseline })
+  return scope.db
+    .selectFrom(now.as('now'))
+    .innerJoin(scope.table('dim_resource', 'caller'), 'caller.resource_id', 'now.src')
+    .innerJoin(scope.table('dim_resource', 'callee'), 'callee.resource_id', 'now.dst')
+    .leftJoin(before.as('before'), (join) => join.onRef('before.src', '=', 'now.src').onRef('before.dst', '=', 'now.dst'))
+    .select(['caller.urn as src', 'callee.urn as dst', 'now.weight', 'now.err_rate', 'now.p95_ms', 'before.p95_ms as normal_p95_ms'])
+    .orderBy('src')
+    .orderBy('dst')
+}
+
+const clock = (time: Date) => `${time.toISOString().slice(11, 16)}Z`

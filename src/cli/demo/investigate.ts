@@ -142,5 +142,9 @@ async function explain(scope: Scope, { service, since, range, culprit, patterns 
 
 const round = (value: number) => Number(value.toPrecision(3))
 
-/** `urn:k8s:svc:shop/payment` as people say it: `payment`. */
-export const nameOf = (urn: string): string => urn.slice(Math.max(urn.lastIndexOf('/'), urn.lastIndexOf(':')) + 1)
+/** A URN as people say it: `payment` for `urn:k8s:svc:shop/payment`, `postgres shop` for `urn:db:postgres:db-1/shop`. */
+export function nameOf(urn: string): string {
+  const name = urn.slice(Math.max(urn.lastIndexOf('/'), urn.lastIndexOf(':')) + 1)
+  const kind = /^urn:(?:db|queue):([^:/]+)/.exec(urn)?.[1]
+  return kind === undefined ? name : `${kind} ${name}`
+}
