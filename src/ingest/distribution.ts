@@ -60,8 +60,8 @@ export function exponentialDistribution(point: OtlpExponentialPoint): Distributi
   return total === count ? { count, ...limits(point), buckets: { scale: ours, counts } } : null
 }
 
-function limits({ sum, min, max }: { sum?: number | undefined; min?: number | undefined; max?: number | undefined }) {
-  const finite = (value: number | undefined) => (value !== undefined && Number.isFinite(value) ? value : null)
+function limits({ sum, min, max }: Pick<OtlpHistogramPoint, 'sum' | 'min' | 'max'>) {
+  const finite = (value: number | null | undefined) => (value != null && Number.isFinite(value) ? value : null)
   return { sum: finite(sum), min: finite(min), max: finite(max) }
 }
 

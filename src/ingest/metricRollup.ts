@@ -206,17 +206,17 @@ export class MetricTally {
 function valueOf(metric: OtlpMetric, point: AnyPoint): Point['value'] | null {
   if ('quantileValues' in point) {
     const { count, sum, quantileValues } = point
-    if (count === undefined || sum === undefined || !Number.isFinite(sum)) return null
+    if (count == null || sum == null || !Number.isFinite(sum)) return null
     const quantile = (q: number) => {
       const value = quantileValues.find((entry) => (entry.quantile ?? 0) === q)?.value
-      return value !== undefined && Number.isFinite(value) ? value : null
+      return value != null && Number.isFinite(value) ? value : null
     }
     return { count, sum, p95: quantile(0.95), max: quantile(1) }
   }
   if ('bucketCounts' in point) return explicitDistribution(point)
   if (metric.exponentialHistogram) return exponentialDistribution(point as OtlpExponentialPoint)
   const number = (point as OtlpNumberPoint).asDouble ?? (point as OtlpNumberPoint).asInt
-  return number !== undefined && Number.isFinite(number) ? number : null
+  return number != null && Number.isFinite(number) ? number : null
 }
 
 /** Of two points of one series and time that differ, the greater one is kept, whichever came first. */

@@ -381,7 +381,7 @@ class Rollup {
 
 type OtlpAttributes = NonNullable<OtlpPayload['resourceSpans']>[number]['resource']['attributes']
 
-function* timesOf({ resourceSpans, resourceMetrics, resourceLogs }: OtlpPayload): Generator<bigint | undefined> {
+function* timesOf({ resourceSpans, resourceMetrics, resourceLogs }: OtlpPayload): Generator<bigint | null | undefined> {
   for (const { scopeSpans } of resourceSpans ?? [])
     for (const { spans } of scopeSpans) for (const span of spans) yield span.startTimeUnixNano
   for (const { scopeMetrics } of resourceMetrics ?? []) {

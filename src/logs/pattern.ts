@@ -12,11 +12,10 @@ export const placeholder = '<*>'
  * collectors, or one that starts again, count under one fingerprint. That is what sets it apart from miners that learn a tree of templates as they
  * read (Drain: He et al., ICWS 2017), which find more patterns but different ones in each run. The order of masks follows their preprocessing steps.
  *
- * Variable are: URLs, e-mail addresses, UUIDs, dates and times, IP and MAC addresses with their ports, host names with a port, hexadecimal and decimal
- * numbers with or without a unit, words with a digit in them, paths with a digit in them, what stands after `=`, and quoted text without white space
- * or with a digit, unless a colon follows (a JSON key); of a quoted request line the method stays. A list of three or
- * more variable parts counts as one. White space is collapsed; a stack trace (lines that
- * start with white space and `at`, or Python's `File`) is left out. Never empty: a blank message is `<empty>`.
+ * Variable are: URLs, e-mail addresses, UUIDs, dates and times, IP and MAC addresses, host names, hexadecimal and decimal numbers with or without a
+ * unit, words with a digit in them, paths with a digit in them, what stands after `=`, and quoted text without white space or with a digit, unless a
+ * colon follows (a JSON key); of a quoted request line the method stays. A list of three or more variable parts counts as one. White space is
+ * collapsed; a stack trace (lines that start with white space and `at`, or Python's `File`) is left out. Never empty: a blank message is `<empty>`.
  *
  * NUL and lone surrogates, which PostgreSQL cannot store, become U+FFFD.
  *

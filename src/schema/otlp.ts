@@ -13,39 +13,45 @@ import { z } from 'zod'
  */
 
 /** Absent and null are the same in protobuf's JSON. */
-const optional = <S extends z.ZodType>(schema: S) => schema.nullish().transform((value) => value ?? undefined)
+const optional = <S extends z.ZodType>(schema: S) => schema.nullish()
 
-// Zod's own `int()` refuses integers above 2^53, as nanoseconds since 1970 are when they come as numbers.
-const wholeNumber = z.number().refine(Number.isInteger, 'must be a whole number')
+// Each of these is one check and at most one conversion: a request has tens of thousands of them, and unions and chains of schemas make garbage.
+const integerText = /^-?\d{1,20}$/
+const naturalText = /^\d{1,20}$/
+const doubleText = /^(?:-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|NaN|-?Infinity)$/
+const written = (text: RegExp, isNumber: (value: number) => boolean, message: string) =>
+  z.custom<string | number>(
+    (value) => (typeof value === 'string' ? text.test(value) : typeof value === 'number' && isNumber(value)),
+    message,
+  )
+const isNatural = (value: number) => Number.isInteger(value) && value >= 0
 
-const nanoseconds = z
-  .union([z.string().regex(/^\d{1,20}$/, 'must be a whole number of nanoseconds'), wholeNumber.nonnegative()])
-  .transform((value) => BigInt(value))
-
-const integer = z.union([z.string().regex(/^-?\d{1,20}$/, 'must be a whole number'), wholeNumber]).transform(Number)
-
+const nanoseconds = written(naturalText, isNatural, 'must be a whole number of nanoseconds').transform((value) => BigInt(value))
+const integer = written(integerText, Number.isInteger, 'must be a whole number').transform(Number)
 const count = z
-  .union([z.string().regex(/^\d{1,20}$/, 'must be a whole number, not negative'), wholeNumber.nonnegative()])
+  .custom<string | number>((value) => {
+    const number = typeof value === 'string' && naturalText.test(value) ? Number(value) : value
+    return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0
+  }, 'must be a whole number from 0 to 2^53 - 1')
   .transform(Number)
-  .refine(Number.isSafeInteger, 'must be at most 2^53 - 1')
+const double = written(doubleText, () => true, 'must be a number').transform(Number)
 
-const double = z.union([
-  z.number(),
-  z.enum(['NaN', 'Infinity', '-Infinity']).transform(Number),
-  z
-    .string()
-    .regex(/^-?\d+(\.\d+)?([eE][-+]?\d+)?$/, 'must be a number')
-    .transform(Number),
-])
-
-const hex = (digits: number) =>
-  z
-    .string()
-    .regex(new RegExp(`^([0-9a-fA-F]{${digits}})?$`), `must be ${digits} hex digits or empty`)
+const hex = (digits: number) => {
+  const text = new RegExp(`^(?:[0-9a-fA-F]{${digits}})?$`)
+  return z
+    .custom<string>((value) => typeof value === 'string' && text.test(value), `must be ${digits} hex digits or empty`)
     .transform((id) => id.toLowerCase())
+}
 
-const named = (prefix: string, names: readonly string[]) =>
-  z.union([z.number().int(), z.enum(names.map((name) => prefix + name)).transform((name) => names.indexOf(name.slice(prefix.length)))])
+const named = (prefix: string, names: readonly string[]) => {
+  const numbers = new Map(names.map((name, number) => [prefix + name, number]))
+  return z
+    .custom<string | number>(
+      (value) => (typeof value === 'string' ? numbers.has(value) : Number.isInteger(value)),
+      `must be a whole number or one of ${prefix}*`,
+    )
+    .transform((value) => (typeof value === 'string' ? numbers.get(value)! : value))
+}
 
 /** A value as OTLP/JSON writes it; exactly one field is set, none at all means empty. */
 export interface AnyValue {
