@@ -47,66 +47,28 @@ const impactOptions = z.strictObject({ of: urnText, hops: hopCount.default(10) }
  * await topK(scope, hit, 5).execute()
  *
  * // select "hit".* from (
- * //   with recursive edge as materialized (...), share as materialized (...), failing as materialized (...), level (hop, ids, shares) as (
- * //     select 0, array[resource_id], array[1::float8] from failing
- * //     union all
- * //     select level.hop + 1, next.ids, next.shares from level cross join failing cross join lateral (
- * //       ... sum(share.share * at.share) from unnest(level.ids, level.shares) as at join share on share.dst = at.id group by share.src ...
- * //     ) as next where level.hop < $4
- * //   ) ... order by score desc, depth, urn
+ * //   select resource.resource_id, resource.urn, walk.depth, walk.share, walk.share * walk.traffic as weight, ...
+ * //   from (select array_agg(frame.src) as src, ... from (...) as frame) as edges
+ * //   join "public"."dim_resource" as failing on failing.tenant_id = $2::int8 and failing.urn = $3
+ * //   cross join lateral "public"."graph_impact"(edges.src, edges.dst, edges.weight::float8[], failing.resource_id, $4::int4) as walk
+ * //   join "public"."dim_resource" as resource on ... order by score desc, walk.depth, resource.urn
  * // ) as "hit"
  */
 export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions) {
   const { of, hops } = parse(impactOptions, options, 'options')
   const hit = sql<ImpactRow>`(
-    with recursive edge (src, dst, weight) as materialized (
-      select src, dst, greatest(coalesce(weight, 1), 0)::float8 from ${edges} as frame where src <> dst
-    ),
-    traffic as materialized (
-      select src, sum(weight) as total, count(*) as calls from edge group by src
-    ),
-    share as materialized (
-      select edge.src, edge.dst, case when traffic.total > 0 then edge.weight / traffic.total else 1.0::float8 / traffic.calls end as share
-      from edge
-      join traffic on traffic.src = edge.src
-    ),
-    failing as materialized (
-      select resource_id from ${scope.id('dim_resource')} where tenant_id = ${scope.tenantId}::int8 and urn = ${of}
-    ),
-    level (hop, ids, shares) as (
-      select 0, array[resource_id], array[1::float8] from failing
-      union all
-      select level.hop + 1, next.ids, next.shares
-      from level
-      cross join failing
-      cross join lateral (
-        select array_agg(walk.id) as ids, array_agg(walk.share) as shares
-        from (
-          select share.src, sum(share.share * at.share)
-          from unnest(level.ids, level.shares) as at (id, share)
-          join share on share.dst = at.id
-          where share.src <> failing.resource_id
-          group by share.src
-          union all
-          select failing.resource_id, 1
-        ) as walk (id, share)
-      ) as next
-      where level.hop < ${hops}::int4
-    ),
-    caller as (
-      select walk.id, min(level.hop) as depth, least(max(walk.share), 1) as share
-      from level
-      cross join lateral unnest(level.ids, level.shares) as walk (id, share)
-      where walk.id not in (select resource_id from failing)
-      group by walk.id
-    )
     select
-      resource.resource_id, resource.urn, caller.depth, caller.share, caller.share * traffic.total as weight,
-      resource.urn as item, caller.share * traffic.total as score
-    from caller
-    join traffic on traffic.src = caller.id
-    join ${scope.id('dim_resource')} as resource on resource.resource_id = caller.id and resource.tenant_id = ${scope.tenantId}::int8
-    order by score desc, caller.depth, resource.urn
+      resource.resource_id, resource.urn, walk.depth, walk.share, walk.share * walk.traffic as weight,
+      resource.urn as item, walk.share * walk.traffic as score
+    from (
+      select array_agg(frame.src) as src, array_agg(frame.dst) as dst, array_agg(frame.weight) as weight from ${edges} as frame
+    ) as edges
+    join ${scope.id('dim_resource')} as failing on failing.tenant_id = ${scope.tenantId}::int8 and failing.urn = ${of}
+    cross join lateral ${scope.id('graph_impact')}(
+      edges.src, edges.dst, edges.weight::float8[], failing.resource_id, ${hops}::int4
+    ) as walk
+    join ${scope.id('dim_resource')} as resource on resource.resource_id = walk.id and resource.tenant_id = ${scope.tenantId}::int8
+    order by score desc, walk.depth, resource.urn
   )`
   return scope.db.selectFrom(hit.as('hit')).selectAll('hit')
 }

@@ -33,9 +33,9 @@ const reachOptions = z.strictObject({
 /**
  * The resources within `hops` of a start along the edges of any frame, each once, with its least depth and one shortest path.
  *
- * A breadth-first search: one row of the recursion is one level (its frontier and everything visited so far, as arrays), so the edges are scanned
- * once per level and no vertex is ever expanded twice, however dense or cyclic the graph is; paths are not enumerated. The starts themselves are
- * not rows, also when a cycle leads back to them. Ends of edges that are no resource of the tenant are not rows either.
+ * A breadth-first search, level by level, in an installed function: the edges are scanned once per level and no vertex is ever expanded twice,
+ * however dense or cyclic the graph is; paths are not enumerated. The starts themselves are not rows, also when a cycle leads back to them. Ends
+ * of edges that are no resource of the tenant are not rows either.
  *
  * Rows are ordered by `depth`, then `urn`. To filter edges before the walk, narrow the frame: that is what it is a frame for.
  *
@@ -45,60 +45,32 @@ const reachOptions = z.strictObject({
  * await reach(scope, failing, { from: 'urn:k8s:svc:shop/checkout', hops: 3 }).execute()
  *
  * // select "reached".* from (
- * //   with recursive edge as materialized (select src, dst, weight from (...) as frame), start as materialized (...),
- * //   level (depth, frontier, visited) as (
- * //     select 0, ids, ids from start
- * //     union all
- * //     select level.depth + 1, next.frontier, level.visited || next.frontier from level cross join lateral (
- * //       ... select edge.dst from unnest(level.frontier) as at (id) join edge on edge.src = at.id except select unnest(level.visited) ...
- * //     ) as next where level.depth < $3 and next.frontier is not null
- * //   ) ... order by depth, urn
+ * //   select resource.resource_id, resource.urn, walk.depth, before.urn as via_urn
+ * //   from (select array_agg(edge.src) as src, ... from (select src, dst, weight from (...) as frame) as edge (src, dst, weight)) as edges
+ * //   cross join lateral "public"."graph_reach"(edges.src, edges.dst, edges.weight::float8[], array(select resource_id ...), $4::int4) as walk
+ * //   join "public"."dim_resource" as resource on ... join "public"."dim_resource" as before on ... order by walk.depth, resource.urn
  * // ) as "reached"
  */
 export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions) {
   const { from, hops, direction } = parse(reachOptions, options, 'options')
-  const forward = sql`select src, dst, weight from ${edges} as frame`
-  const backward = sql`select dst, src, weight from ${edges} as frame`
-  const walked = { out: forward, in: backward, both: sql`${forward} union all ${backward}` }[direction]
+  const ends = { out: sql`src, dst`, in: sql`dst, src`, both: undefined }[direction]
+  const walked = ends
+    ? sql`select ${ends}, weight from ${edges} as frame`
+    : sql`select both_ways.* from ${edges} as frame cross join lateral (values (src, dst, weight), (dst, src, weight)) as both_ways`
   const reached = sql<ReachRow>`(
-    with recursive edge (src, dst, weight) as materialized (${walked}),
-    start as materialized (
-      select array_agg(resource_id) as ids
-      from ${scope.id('dim_resource')}
-      where tenant_id = ${scope.tenantId}::int8 and urn = any(${from}::text[])
-    ),
-    level (depth, frontier, visited) as (
-      select 0, ids, ids from start where ids is not null
-      union all
-      select level.depth + 1, next.frontier, level.visited || next.frontier
-      from level
-      cross join lateral (
-        select array_agg(candidate.id) as frontier
-        from (
-          select edge.dst from unnest(level.frontier) as at (id) join edge on edge.src = at.id
-          except
-          select unnest(level.visited)
-        ) as candidate (id)
-      ) as next
-      where level.depth < ${hops}::int4 and next.frontier is not null
-    ),
-    vertex as materialized (
-      select level.depth, resource.resource_id, resource.urn
-      from level
-      cross join lateral unnest(level.frontier) as found (id)
-      join ${scope.id('dim_resource')} as resource on resource.resource_id = found.id and resource.tenant_id = ${scope.tenantId}::int8
-    ),
-    via as (
-      select distinct on (vertex.resource_id) vertex.resource_id, before.urn
-      from vertex
-      join edge on edge.dst = vertex.resource_id
-      join vertex as before on before.resource_id = edge.src and before.depth = vertex.depth - 1
-      order by vertex.resource_id, edge.weight desc nulls last, before.resource_id
-    )
-    select vertex.resource_id, vertex.urn, vertex.depth, via.urn as via_urn
-    from vertex
-    join via on via.resource_id = vertex.resource_id
-    order by vertex.depth, vertex.urn
+    select resource.resource_id, resource.urn, walk.depth, before.urn as via_urn
+    from (
+      select array_agg(edge.src) as src, array_agg(edge.dst) as dst, array_agg(edge.weight) as weight
+      from (${walked}) as edge (src, dst, weight)
+    ) as edges
+    cross join lateral ${scope.id('graph_reach')}(
+      edges.src, edges.dst, edges.weight::float8[],
+      array(select resource_id from ${scope.id('dim_resource')} where tenant_id = ${scope.tenantId}::int8 and urn = any(${from}::text[])),
+      ${hops}::int4
+    ) as walk
+    join ${scope.id('dim_resource')} as resource on resource.resource_id = walk.id and resource.tenant_id = ${scope.tenantId}::int8
+    join ${scope.id('dim_resource')} as before on before.resource_id = walk.via and before.tenant_id = ${scope.tenantId}::int8
+    order by walk.depth, resource.urn
   )`
   return scope.db.selectFrom(reached.as('reached')).selectAll('reached')
 }
