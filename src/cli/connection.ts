@@ -20,23 +20,33 @@ export async function withDatabase<T>(
   env: NodeJS.ProcessEnv,
   work: (db: Kysely<{}>) => Promise<T>,
 ): Promise<T> {
-  const [field, url] = database === undefined ? ['DATABASE_URL', env.DATABASE_URL] : ['--database', database]
-  if (
-    url
-      ? !/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)
-      : !Object.keys(env).some((name) => /^PG(HOST|HOSTADDR|PORT|USER|DATABASE)$/.test(name))
-  ) {
-    throw url
-      ? new InvalidInputError(field!, 'is not a connection string such as postgres://user@host:5432/database')
-      : new InvalidInputError(
-          '--database',
-          'say which database: --database postgres://user@host:5432/database, DATABASE_URL, or the usual PG* variables',
-        )
-  }
-  const db = connect({ ...(url ? { connectionString: url } : {}), max: 2, application_name: 'pgvantage', connectionTimeoutMillis: 15_000 })
+  const url = databaseUrl(database, env)
+  const db = connect({
+    ...(url === undefined ? {} : { connectionString: url }),
+    max: 2,
+    application_name: 'pgvantage',
+    connectionTimeoutMillis: 15_000,
+    // A connection the server ends rejects the statement it was busy with; unheard, its own error event would end the process with a stack trace.
+    onConnect: (client) => client.on('error', () => {}),
+  })
   try {
     return await work(db)
   } finally {
     await db.destroy()
   }
+}
+
+/** The connection string, or undefined where the PG* variables are to be used. */
+function databaseUrl(option: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
+  const field = option === undefined ? 'DATABASE_URL' : '--database'
+  const url = option ?? env.DATABASE_URL
+  if (url) {
+    if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return url
+    throw new InvalidInputError(field, 'is not a connection string such as postgres://user@host:5432/database')
+  }
+  if (Object.keys(env).some((name) => /^PG(HOST|HOSTADDR|PORT|USER|DATABASE)$/.test(name))) return undefined
+  throw new InvalidInputError(
+    '--database',
+    'say which database: --database postgres://user@host:5432/database, DATABASE_URL, or the usual PG* variables',
+  )
 }

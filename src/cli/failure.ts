@@ -14,7 +14,7 @@ export function describeError(error: unknown, verbose: boolean): string {
 /** The same for a program. */
 export function errorDocument(error: unknown): { error: { code: string; message: string } } {
   const code = error instanceof CommanderError ? 'USAGE' : codeOf(error)
-  return { error: { code, message: messageOf(error) } }
+  return { error: { code, message: messageOf(error).replace(/^error: /, '') } }
 }
 
 export function exitCodeOf(error: unknown): number {

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { capabilities, requiredExtensions, type Capabilities, type KnownExtension } from '../database/capabilities.ts'
 import { MissingCapabilityError } from '../schema/errors.ts'
 import { execute } from './transaction.ts'
@@ -56,6 +56,7 @@ export async function createExtensions(trx: Kysely<{}>): Promise<string[]> {
     }
     await execute(trx, 'release savepoint pgvantage_extension')
   }
+  await assertUsable(trx)
   const { timescaledb } = server.extensions
   if (timescaledb.installed === null && timescaledb.available !== null && !canCreate(server, 'timescaledb')) {
     notices.push(
@@ -63,6 +64,18 @@ export async function createExtensions(trx: Kysely<{}>): Promise<string[]> {
     )
   }
   return notices
+}
+
+/** AGE's schema is open to nobody but its owner; what we install for it has to name its types. */
+async function assertUsable(trx: Kysely<{}>): Promise<void> {
+  const { rows } = await sql<{ role: string }>`
+    select quote_ident(current_user) as role from pg_catalog.pg_namespace where nspname = 'ag_catalog' and not has_schema_privilege(oid, 'usage')
+  `.execute(trx)
+  if (rows[0] !== undefined) {
+    throw new MissingCapabilityError(
+      `this database has Apache AGE, but this role may not use it: have a superuser run \`grant usage on schema ag_catalog to ${rows[0].role}\``,
+    )
+  }
 }
 
 /**

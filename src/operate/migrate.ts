@@ -28,7 +28,9 @@ export interface MigrateResult {
  * later ones find nothing to do. The options are for the first run; later ones may repeat them but not change them. Handed a transaction it works
  * inside it, and what it did stands or falls with it.
  *
- * @throws MissingCapabilityError when pgvector, pg_trgm or btree_gist can neither be found nor created.
+ * After a failure that rolled back the creation of AGE, use another connection: AGE 1.5 breaks the session it was loaded in.
+ *
+ * @throws MissingCapabilityError when pgvector, pg_trgm or btree_gist can neither be found nor created, or AGE is there but closed to this role.
  * @throws SchemaVersionError when the database is newer than this library.
  * @throws InvalidInputError when an option is malformed, differs from what the database was installed with, or names the graph prefix of another
  * installation in this database.

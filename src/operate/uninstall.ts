@@ -12,11 +12,12 @@ export async function uninstall(db: Kysely<{}>, installation: Installation): Pro
 async function dropGraphs(db: Kysely<{}>, installation: Installation): Promise<string[]> {
   const { extensions, superuser } = await capabilities(db)
   if (extensions.age.installed === null) return []
+  // A graph's schema has its name; AGE's own list of graphs may be closed to this role.
   const { rows } = await sql<{ statement: string }>`
-    select format('select ag_catalog.drop_graph(%L, true)', graph.name) as statement
-    from ag_catalog.ag_graph as graph
-    where graph.name::text in (select ${installation.graphPrefix}::text || '_' || tenant_id from ${sql.id(installation.schema, 'dim_tenant')})
-    order by graph.name
+    select format('select ag_catalog.drop_graph(%L, true)', namespace.nspname) as statement
+    from pg_catalog.pg_namespace as namespace
+    where namespace.nspname in (select ${installation.graphPrefix}::text || '_' || tenant_id from ${sql.id(installation.schema, 'dim_tenant')})
+    order by namespace.nspname
   `.execute(db)
   if (rows.length === 0) return []
   return [

@@ -1,0 +1,102 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from '../../../src/cli/run.ts'
+import { freshDatabase, leg, type TestDatabase } from '../../support/leg.ts'
+
+describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () => {
+  let test: TestDatabase
+  let folder: string
+  beforeAll(async () => {
+    test = await freshDatabase({ migrated: false })
+    folder = await mkdtemp(join(tmpdir(), 'pgvantage-'))
+  })
+  afterAll(async () => {
+    await test.close()
+    await rm(folder, { recursive: true })
+  })
+
+  async function pgvantage(...args: string[]) {
+    let out = ''
+    let err = ''
+    const code = await run(args, {
+      env: { DATABASE_URL: test.url! },
+      out: (text) => (out += text),
+      err: (text) => (err += text),
+      interactive: false,
+    })
+    return { code, out, err }
+  }
+
+  it('plans, migrates, finds nothing more to do, and tells its status, in JSON too', async () => {
+    expect(await pgvantage('migrate', 'plan')).toMatchObject({ code: 0, out: expect.stringContaining('would run 0001_installation') })
+    const script = await pgvantage('migrate', 'plan', '--sql')
+    expect(script.out).toMatch(/^begin;[\s\S]*create table "public"."dim_tenant"[\s\S]*commit;\n$/)
+    expect(await pgvantage('migrate', 'status')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('pgvantage is not installed here: run `pgvantage migrate up`'),
+    })
+    expect(await pgvantage('doctor')).toMatchObject({ code: 3 })
+    expect(await pgvantage('migrate', 'up')).toMatchObject({ code: 0, out: expect.stringContaining('schema public is at version 6\n') })
+    expect(await pgvantage('migrate', 'up')).toMatchObject({ code: 0, out: 'schema public is at version 6: nothing to do\n' })
+    const status = await pgvantage('migrate', 'status', '--json')
+    expect(JSON.parse(status.out)).toMatchObject({ installed: true, version: 6, pending: [] })
+  })
+
+  it('has the doctor decide its exit code by what it found', async () => {
+    expect(await pgvantage('doctor')).toMatchObject({ code: 0, out: expect.stringContaining('pgvantage in schema public, version 6 of 6') })
+    await sql`alter table dim_tenant alter column name drop not null`.execute(test.db)
+    const found = await pgvantage('doctor', '--json')
+    expect(found.code).toBe(3)
+    expect(JSON.parse(found.out)).toMatchObject({ drift: [{ kind: 'changed', name: 'dim_tenant.name' }] })
+    await sql`alter table dim_tenant alter column name set not null`.execute(test.db)
+  })
+
+  it('ingests files, reports malformed lines by file and line, and is strict when asked', async () => {
+    const file = join(folder, 'some.jsonl')
+    const start = BigInt(Date.UTC(2026, 0, 1, 12)) * 1_000_000n
+    const span = {
+      traceId: '0af7651916cd43dd8448eb211c80319c',
+      spanId: 'b7ad6b7169203331',
+      name: 'GET',
+      kind: 2,
+      startTimeUnixNano: `${start}`,
+      endTimeUnixNano: `${start + 5_000_000n}`,
+    }
+    const request = {
+      resourceSpans: [
+        { resource: { attributes: [{ key: 'service.name', value: { stringValue: 'web' } }] }, scopeSpans: [{ spans: [span] }] },
+      ],
+    }
+    await writeFile(file, `${JSON.stringify(request)}\nthis is not JSON\n`)
+    expect(await pgvantage('ingest', file, '--tenant', 'shop')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('there is no tenant with code "shop"'),
+    })
+    const loaded = await pgvantage('ingest', file, '--tenant', 'shop', '--create')
+    expect(loaded).toMatchObject({ code: 0, err: expect.stringMatching(/some\.jsonl:2: /) })
+    expect(await pgvantage('ingest', file, '--tenant', 'shop', '--strict')).toMatchObject({ code: 3 })
+    const report = await pgvantage('ingest', file, '--tenant', 'shop', '--json')
+    expect(JSON.parse(report.out)).toMatchObject([{ file, spans: 1, malformed: 1, windows: 1 }])
+    const { rows } = await sql<{ calls: string }>`select sum(call_count)::text as calls from service_call_5m`.execute(test.db)
+    expect(rows).toEqual([{ calls: '1' }])
+    expect(await pgvantage('ingest', file, join(folder, 'none'), '--tenant', 'shop')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('none cannot be read'),
+    })
+  })
+
+  it('takes down only what it is told to', async () => {
+    expect(await pgvantage('migrate', 'down')).toMatchObject({ code: 2, err: expect.stringContaining('say --yes') })
+    expect(await pgvantage('migrate', 'down', '--yes')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('schema public holds nothing of pgvantage any more'),
+    })
+    expect(await pgvantage('migrate', 'down', '--yes')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('there is nothing to take down'),
+    })
+  })
+})

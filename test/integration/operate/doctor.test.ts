@@ -1,0 +1,139 @@
+import { sql } from 'kysely'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { ensureResource } from '../../../src/catalog/resources.ts'
+import { doctor } from '../../../src/operate/doctor.ts'
+import { migrateDown, migrateUp } from '../../../src/operate/migrate.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { objects } from '../../support/objects.ts'
+
+onEveryLeg('doctor', () => {
+  let test: TestDatabase
+  beforeAll(async () => {
+    test = await freshDatabase()
+  })
+  afterAll(() => test.close())
+
+  it('finds nothing wrong with a database just migrated, says what each room can do, and leaves no trace', async () => {
+    const before = await objects(test.db)
+    const report = await doctor(test.db)
+    expect(report).toMatchObject({ version: 6, libraryVersion: 6, drift: [], installation: { schema: 'public' } })
+    expect(report.findings.filter(({ severity }) => severity === 'error')).toEqual([])
+    const states = Object.fromEntries(report.rooms.map(({ room, state }) => [room, state]))
+    expect(states).toMatchObject({
+      metrics: leg.timescaledb ? 'full' : 'fallback',
+      graph: leg.age ? 'full' : 'fallback',
+      lifecycle: leg.name === 'community' ? 'full' : 'fallback',
+      knowledge: 'full',
+    })
+    expect(report.timescaleLicence).toBe({ embedded: null, community: 'timescale', server: 'apache' }[leg.name])
+    expect(await objects(test.db)).toEqual(before)
+  })
+
+  it('warns of the pgvector that loses rows in vacuum, by its version', async () => {
+    const { extensions, findings } = await doctor(test.db)
+    const [major, minor, patch] = extensions.vector.installed!.split('.').map(Number)
+    const old = major === 0 && (minor! < 8 || (minor === 8 && patch! < 4))
+    expect(findings.some(({ code }) => code === 'pgvector-vacuum')).toBe(old)
+  })
+
+  it('makes each difference a finding, with what to do about it', async () => {
+    await undone(async (trx) => {
+      await sql`drop function exp_histogram_count(int8[])`.execute(trx)
+      await sql`alter table dim_tenant alter column name drop not null`.execute(trx)
+      await sql`create index theirs on dim_resource (env)`.execute(trx)
+      const findings = (await doctor(trx)).findings.filter(({ code }) => code === 'drift')
+      expect(findings).toEqual([
+        expect.objectContaining({
+          severity: 'error',
+          message: 'column dim_tenant.name is "text", not "text not null"',
+          remedy: 'change it back to: text not null',
+        }),
+        expect.objectContaining({
+          severity: 'error',
+          message: 'function exp_histogram_count(histogram bigint[]) is missing',
+          remedy: expect.stringContaining('migrate up'),
+        }),
+        expect.objectContaining({
+          severity: 'warning',
+          message: expect.stringContaining('index dim_resource.theirs was not created by pgvantage'),
+        }),
+      ])
+    })
+  })
+
+  it('says which version the database is at', async () => {
+    await undone(async (trx) => {
+      await migrateDown(trx, { to: 5 })
+      expect((await doctor(trx)).findings[0]).toMatchObject({
+        severity: 'error',
+        code: 'schema-version',
+        remedy: 'run `pgvantage migrate up`',
+      })
+    })
+    await undone(async (trx) => {
+      await sql`insert into pgvantage_migration (name, run_on) values ('0099_later', now())`.execute(trx)
+      expect((await doctor(trx)).findings[0]).toMatchObject({
+        severity: 'error',
+        code: 'schema-version',
+        remedy: 'upgrade the pgvantage package',
+      })
+    })
+  })
+
+  it('finds rows outside the partitions', async ({ skip }) => {
+    skip(leg.timescaledb, 'hypertables make a chunk for every time')
+    await undone(async (trx) => {
+      const scope = await tenant(trx)
+      const id = await ensureResource(scope, { urn: 'urn:x', type: 'service', name: 'x' })
+      await sql`insert into metric_1m (bucket, tenant_id, resource_id, metric) values ('2001-01-01', ${scope.tenantId}, ${id}, 'm')`.execute(
+        trx,
+      )
+      expect((await doctor(trx)).findings).toContainEqual(
+        expect.objectContaining({
+          severity: 'warning',
+          code: 'default-partition',
+          message: expect.stringContaining('metric_1m_default holds rows'),
+        }),
+      )
+    })
+  })
+
+  async function undone(work: (trx: TestDatabase['db']) => Promise<void>): Promise<void> {
+    const undo = new Error('undo')
+    await test.db
+      .transaction()
+      .execute(async (trx) => {
+        await work(trx)
+        throw undo
+      })
+      .catch((error: unknown) => {
+        if (error !== undo) throw error
+      })
+  }
+})
+
+onEveryLeg('doctor, of a database without pgvantage', () => {
+  let test: TestDatabase
+  beforeEach(async () => {
+    test = await freshDatabase({ migrated: false })
+  })
+  afterEach(() => test.close())
+
+  it('says so and what to do', async () => {
+    const { installation, rooms, findings } = await doctor(test.db)
+    expect(installation).toBeNull()
+    expect(new Set(rooms.map(({ state }) => state))).toEqual(new Set(['missing']))
+    expect(findings).toContainEqual(
+      expect.objectContaining({ severity: 'error', code: 'not-installed', remedy: 'run `pgvantage migrate up`' }),
+    )
+    expect(findings).toContainEqual(
+      expect.objectContaining({ code: 'extension-missing', message: 'extension vector is available but not installed' }),
+    )
+  })
+
+  it('reads on where our own record is broken', async () => {
+    await migrateUp(test.db)
+    await sql`drop table pgvantage_migration`.execute(test.db)
+    expect((await doctor(test.db)).findings[0]).toMatchObject({ severity: 'error', code: 'unreadable' })
+  })
+})

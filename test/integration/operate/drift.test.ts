@@ -1,0 +1,191 @@
+import { sql } from 'kysely'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { readInstallation, type Installation } from '../../../src/database/installation.ts'
+import { schemaDrift, type Drift } from '../../../src/operate/drift.ts'
+import { migrateUp } from '../../../src/operate/migrate.ts'
+import { freshDatabase, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
+
+onEveryLeg('schemaDrift', () => {
+  let test: TestDatabase
+  let installation: Installation
+  beforeAll(async () => {
+    test = await freshDatabase()
+    installation = (await readInstallation(test.db))!
+  })
+  afterAll(() => test.close())
+
+  it('finds none in a database just migrated, nor in tables and functions of others', async () => {
+    expect(await schemaDrift(test.db, installation)).toEqual([])
+    await sql`create table theirs (id int4)`.execute(test.db)
+    await sql`create function theirs() returns int4 language sql as 'select 1'`.execute(test.db)
+    expect(await schemaDrift(test.db, installation)).toEqual([])
+  })
+
+  it.each<[string, string[], Partial<Drift>]>([
+    ['a dropped table', ['drop table topo_edge_time'], { kind: 'missing', what: 'table', name: 'topo_edge_time' }],
+    [
+      'a dropped column',
+      ['alter table dim_resource drop column zone'],
+      { kind: 'missing', what: 'column', name: 'dim_resource.zone', expected: 'text' },
+    ],
+    [
+      'an added column',
+      ['alter table kb_doc add column extra int4'],
+      { kind: 'added', what: 'column', name: 'kb_doc.extra', actual: 'integer' },
+    ],
+    ['a renamed column', ['alter table dim_resource rename column zone to area'], { kind: 'missing', name: 'dim_resource.zone' }],
+    [
+      'an altered type',
+      ['alter table kb_doc alter column title type varchar(40)'],
+      { kind: 'changed', what: 'column', name: 'kb_doc.title', expected: 'text', actual: 'character varying(40)' },
+    ],
+    [
+      'a dropped default',
+      ['alter table dim_tenant alter column labels drop default'],
+      { kind: 'changed', what: 'column', name: 'dim_tenant.labels', actual: 'jsonb not null' },
+    ],
+    [
+      'an added default',
+      ["alter table kb_doc alter column title set default 'x'"],
+      { kind: 'changed', name: 'kb_doc.title', actual: "text default 'x'::text" },
+    ],
+    [
+      'a dropped not null',
+      ['alter table dim_tenant alter column name drop not null'],
+      { kind: 'changed', name: 'dim_tenant.name', expected: 'text not null', actual: 'text' },
+    ],
+    [
+      'an added not null',
+      ['alter table dim_resource alter column env set not null'],
+      { kind: 'changed', name: 'dim_resource.env', actual: 'text not null' },
+    ],
+    [
+      'a dropped identity',
+      ['alter table dim_tenant alter column tenant_id drop identity'],
+      { kind: 'changed', name: 'dim_tenant.tenant_id' },
+    ],
+    [
+      'a generated column made plain',
+      ['alter table log_pattern alter column pattern_hash drop expression'],
+      { kind: 'changed', name: 'log_pattern.pattern_hash' },
+    ],
+    [
+      'another embedding dimension',
+      [
+        'drop index idx_kb_vec_hnsw',
+        'alter table kb_chunk alter column embedding type vector(9)',
+        'create index idx_kb_vec_hnsw on kb_chunk using hnsw (embedding vector_l2_ops)',
+      ],
+      { kind: 'changed', name: 'kb_chunk.embedding', actual: 'vector(9) not null' },
+    ],
+    ['a dropped index', ['drop index idx_res_type'], { kind: 'missing', what: 'index', name: 'dim_resource.idx_res_type' }],
+    [
+      'an added index',
+      ['create index theirs_env on dim_resource (env)'],
+      { kind: 'added', what: 'index', name: 'dim_resource.theirs_env' },
+    ],
+    [
+      'a changed index',
+      ['drop index idx_res_type', 'create index idx_res_type on dim_resource (type, env)'],
+      { kind: 'changed', what: 'index', name: 'dim_resource.idx_res_type' },
+    ],
+    [
+      'another distance',
+      ['drop index idx_kb_vec_hnsw', 'create index idx_kb_vec_hnsw on kb_chunk using hnsw (embedding vector_cosine_ops)'],
+      { kind: 'changed', name: 'kb_chunk.idx_kb_vec_hnsw' },
+    ],
+    ["a rollup table's dropped index", ['drop index idx_metric_key'], { kind: 'missing', what: 'index', name: 'metric_1m.idx_metric_key' }],
+    [
+      'a dropped constraint',
+      ['alter table topo_edge_time drop constraint topo_edge_time_once'],
+      { kind: 'missing', what: 'constraint', name: 'topo_edge_time.topo_edge_time_once' },
+    ],
+    [
+      'an added constraint',
+      ["alter table kb_doc add constraint theirs check (title <> '')"],
+      { kind: 'added', what: 'constraint', name: 'kb_doc.theirs' },
+    ],
+    [
+      'a changed constraint',
+      [
+        'alter table dim_resource drop constraint dim_resource_urn_check',
+        'alter table dim_resource add constraint dim_resource_urn_check check (octet_length(urn) < 9)',
+      ],
+      { kind: 'changed', what: 'constraint', name: 'dim_resource.dim_resource_urn_check' },
+    ],
+    [
+      "a rollup table's dropped foreign key",
+      ['alter table metric_1m drop constraint metric_1m_tenant_id_resource_id_fkey'],
+      { kind: 'missing', what: 'constraint', name: 'metric_1m.metric_1m_tenant_id_resource_id_fkey' },
+    ],
+    [
+      'a dropped function',
+      ['drop function exp_histogram_count(int8[])'],
+      { kind: 'missing', what: 'function', name: 'exp_histogram_count(histogram bigint[])' },
+    ],
+    [
+      'a replaced function',
+      [
+        "create or replace function exp_histogram_count(histogram int8[]) returns int8 language sql immutable strict parallel safe as 'select 0::int8'",
+      ],
+      { kind: 'changed', what: 'function', name: 'exp_histogram_count(histogram bigint[])' },
+    ],
+    [
+      "a function's volatility",
+      ['alter function exp_histogram_count(int8[]) volatile'],
+      { kind: 'changed', what: 'function', name: 'exp_histogram_count(histogram bigint[])' },
+    ],
+    [
+      "a function's settings",
+      ['alter function exp_histogram_count(int8[]) set search_path = pg_catalog'],
+      { kind: 'changed', what: 'function' },
+    ],
+    [
+      'a dropped aggregate',
+      ['drop aggregate exp_histogram_merge(exponential_histogram)'],
+      { kind: 'missing', what: 'function', name: 'exp_histogram_merge(exponential_histogram)' },
+    ],
+    [
+      'a rollup table that is not cut along time',
+      ['drop table log_pattern_5m', 'create table log_pattern_5m (bucket timestamptz)'],
+      { kind: 'changed', what: 'table', name: 'log_pattern_5m', actual: 'a plain table', expected: 'cut along bucket' },
+    ],
+  ])('finds %s', async (_title, changes, expected) => {
+    await undone(async (trx) => {
+      for (const change of changes) await sql.raw(change).execute(trx)
+      expect(await schemaDrift(trx, installation)).toContainEqual(expect.objectContaining(expected))
+    })
+    expect(await schemaDrift(test.db, installation)).toEqual([])
+  })
+
+  it('finds a default partition gone, where there are partitions', async ({ skip }) => {
+    skip(installation.timeRung !== 'native', 'hypertables have none')
+    await undone(async (trx) => {
+      await sql`drop table metric_1m_default`.execute(trx)
+      expect(await schemaDrift(trx, installation)).toEqual([
+        expect.objectContaining({ kind: 'missing', what: 'default partition', name: 'metric_1m_default' }),
+      ])
+    })
+  })
+
+  it('is mended by migrate up where functions are concerned', async () => {
+    await undone(async (trx) => {
+      await sql`drop function exp_histogram_count(int8[])`.execute(trx)
+      await migrateUp(trx)
+      expect(await schemaDrift(trx, installation)).toEqual([])
+    })
+  })
+
+  async function undone(work: (trx: TestDatabase['db']) => Promise<void>): Promise<void> {
+    const undo = new Error('undo')
+    await test.db
+      .transaction()
+      .execute(async (trx) => {
+        await work(trx)
+        throw undo
+      })
+      .catch((error: unknown) => {
+        if (error !== undo) throw error
+      })
+  }
+})

@@ -1,0 +1,175 @@
+import { CamelCasePlugin, sql } from 'kysely'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { ensureTenant } from '../../../src/catalog/tenants.ts'
+import { tenantScope } from '../../../src/database/scope.ts'
+import { readCatalog } from '../../../src/operate/catalog.ts'
+import { schemaDrift } from '../../../src/operate/drift.ts'
+import { createExtensions } from '../../../src/operate/extensions.ts'
+import { migrateDown, migrateUp } from '../../../src/operate/migrate.ts'
+import { migrateStatus } from '../../../src/operate/migrateStatus.ts'
+import { inTransaction } from '../../../src/operate/transaction.ts'
+import { InvalidInputError, SchemaVersionError, VantageError } from '../../../src/schema/errors.ts'
+import { freshDatabase, leg, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
+import { objects } from '../../support/objects.ts'
+
+onEveryLeg('migrate', () => {
+  let test: TestDatabase
+  beforeEach(async () => {
+    test = await freshDatabase({ migrated: false })
+  })
+  afterEach(() => test.close())
+
+  it('leaves nothing of ours after up and down, and the extensions as they were', async () => {
+    await inTransaction(test.db, createExtensions)
+    const before = await objects(test.db)
+    expect(before).toContainEqual(expect.stringMatching(/^extension vector /))
+    await migrateUp(test.db)
+    expect(await objects(test.db)).toContain('relation r public.dim_tenant')
+    if (leg.age) {
+      for (const code of ['a', 'b']) {
+        const scope = await tenantScope(test.db, await ensureTenant(test.db, { code }).then(() => code))
+        await sql.raw(`select ag_catalog.create_graph('${scope.graphName}')`).execute(test.db)
+      }
+    }
+    await migrateDown(test.db)
+    expect(await objects(test.db)).toEqual(before)
+  })
+
+  it('makes the same schema again after up and down', async () => {
+    const { installation } = await migrateUp(test.db)
+    const first = { catalog: await readCatalog(test.db, installation), objects: await objects(test.db) }
+    await migrateDown(test.db)
+    await migrateUp(test.db)
+    const again = { catalog: await readCatalog(test.db, installation), objects: await objects(test.db) }
+    // TimescaleDB numbers its hypertables on.
+    const numbered = (names: string[]) => names.map((name) => name.replace(/_hypertable_\d+/, '_hypertable_N'))
+    expect(again.catalog).toEqual(first.catalog)
+    expect(numbered(again.objects)).toEqual(numbered(first.objects))
+  })
+
+  it('goes down to a version and up again', async () => {
+    const { installation, version } = await migrateUp(test.db)
+    const down = await migrateDown(test.db, { to: 3 })
+    expect(down).toMatchObject({ version: 3, ran: ['0006_events', '0005_knowledge', '0004_topology'] })
+    expect(await migrateStatus(test.db)).toMatchObject({ version: 3, pending: ['0004_topology', '0005_knowledge', '0006_events'] })
+    expect(await migrateUp(test.db)).toMatchObject({ version, ran: ['0004_topology', '0005_knowledge', '0006_events'] })
+    expect(await schemaDrift(test.db, installation)).toEqual([])
+    await expect(migrateDown(test.db, { to: 99 })).rejects.toThrow('to: must be a schema version from 0 to 6, got 99')
+  })
+
+  it('finds nothing to do the second time, and says what has run', async () => {
+    expect((await migrateStatus(test.db)).installed).toBe(false)
+    const first = await migrateUp(test.db)
+    expect(first.ran).toHaveLength(6)
+    expect(await migrateUp(test.db)).toMatchObject({ ran: [], version: 6 })
+    const status = await migrateStatus(test.db)
+    expect(status).toMatchObject({ installed: true, version: 6, libraryVersion: 6, pending: [] })
+    expect(status.applied.map(({ name }) => name)).toEqual(first.ran)
+    expect(Math.abs(Date.now() - status.applied[0]!.ranAt.getTime())).toBeLessThan(60_000)
+  })
+
+  it('leaves nothing behind when a migration fails in the middle', async () => {
+    // First, because AGE 1.5 breaks the session in which its creation is rolled back.
+    await inTransaction(test.db, createExtensions)
+    await sql`create table kb_doc (theirs int4)`.execute(test.db)
+    const before = await objects(test.db)
+    const error = await migrateUp(test.db).catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(VantageError)
+    expect(error).toMatchObject({ code: 'MIGRATION_FAILED', cause: { code: '42P07' } })
+    expect(String(error)).toContain('migrate up failed in 0005_knowledge: relation "kb_doc" already exists; everything was rolled back')
+    expect(await objects(test.db)).toEqual(before)
+    await sql`drop table kb_doc`.execute(test.db)
+    expect((await migrateUp(test.db)).version).toBe(6)
+  })
+
+  it('gives up between two statements when aborted, leaving nothing', async () => {
+    const before = await objects(test.db)
+    await expect(migrateUp(test.db, { signal: AbortSignal.abort(new Error('not now')) })).rejects.toThrow('not now')
+    const { signal, abort } = abortingAfter(25)
+    await expect(migrateUp(test.db, { signal })).rejects.toThrow('enough')
+    expect(abort.asked).toBe(25)
+    expect(await objects(test.db)).toEqual(before)
+    await migrateUp(test.db)
+    const migrated = await objects(test.db)
+    await expect(migrateDown(test.db, { signal: abortingAfter(5).signal })).rejects.toThrow('enough')
+    expect(await objects(test.db)).toEqual(migrated)
+  })
+
+  it('remembers its options and refuses others', async () => {
+    await migrateUp(test.db, { graphPrefix: 'calls', embeddingDimension: 3, embeddingDistance: 'cosine' })
+    const { installation } = await migrateUp(test.db, { embeddingDistance: 'cosine' })
+    expect(installation).toMatchObject({ schema: 'public', graphPrefix: 'calls', embeddingDimension: 3, embeddingDistance: 'cosine' })
+    expect(await schemaDrift(test.db, installation)).toEqual([])
+    await ensureTenant(test.db, { code: 'a' })
+    expect((await tenantScope(test.db, 'a')).graphName).toMatch(/^calls_\d+$/)
+    await expect(migrateUp(test.db, { embeddingDimension: 4 })).rejects.toThrow(
+      'embeddingDimension: this database was installed with 3 and cannot be changed to 4 by a migration',
+    )
+    await expect(migrateUp(test.db, { graphPrefix: 'ops' })).rejects.toThrow(InvalidInputError)
+  })
+
+  it('keeps two installations in one database apart', async () => {
+    await migrateUp(test.db, { schema: 'one' })
+    await expect(migrateUp(test.db, { schema: 'two' })).rejects.toThrow(
+      'graphPrefix: the installation in schema "one" of this database already uses "ops": choose another',
+    )
+    await migrateUp(test.db, { schema: 'two', graphPrefix: 'ops_two', embeddingDimension: 8 })
+    await expect(migrateStatus(test.db)).rejects.toThrow('this database holds several installations (one, two): say which with { schema }')
+    await ensureTenant(test.db, { code: 'a', name: 'of one' }, { schema: 'one' })
+    await expect(tenantScope(test.db, 'a', { schema: 'two' })).rejects.toThrow('there is no tenant')
+    const one = (await migrateUp(test.db, { schema: 'one' })).installation
+    await migrateDown(test.db, { schema: 'two' })
+    expect(await schemaDrift(test.db, one)).toEqual([])
+    expect((await tenantScope(test.db, 'a')).tenantCode).toBe('a')
+  })
+
+  it('refuses a database newer than itself, without touching it', async () => {
+    const { installation } = await migrateUp(test.db)
+    await sql`insert into pgvantage_migration (name, run_on) values ('0099_later', now())`.execute(test.db)
+    for (const attempt of [() => migrateUp(test.db), () => migrateDown(test.db), () => tenantScope(test.db, 'a')]) {
+      await expect(attempt()).rejects.toThrow(SchemaVersionError)
+      await expect(attempt()).rejects.toThrow("the database's schema is at version 99, this library knows 6: upgrade the pgvantage package")
+    }
+    expect(await schemaDrift(test.db, installation)).toEqual([])
+  })
+
+  it('works in the transaction it is handed, whatever the plugins, and leaves its settings alone', async () => {
+    const camel = test.db.withPlugin(new CamelCasePlugin())
+    await camel
+      .transaction()
+      .execute(async (trx) => {
+        const path = () => sql<{ path: string }>`select current_setting('search_path') as path`.execute(trx)
+        const before = (await path()).rows
+        await migrateUp(trx)
+        expect((await path()).rows).toEqual(before)
+        expect((await migrateStatus(trx)).installed).toBe(true)
+        throw new Error('undo')
+      })
+      .catch((error: unknown) => expect(String(error)).toContain('undo'))
+    expect((await migrateStatus(camel)).installed).toBe(false)
+    expect(await migrateUp(camel)).toMatchObject({ version: 6 })
+    expect((await migrateStatus(camel)).applied[0]).toMatchObject({ name: '0001_installation', ranAt: expect.any(Date) })
+  })
+
+  it('finds extensions in a schema of their own, with a search path that does not', async () => {
+    await sql`create schema extensions`.execute(test.db)
+    for (const name of ['vector', 'pg_trgm', 'btree_gist']) await sql.raw(`create extension ${name} schema extensions`).execute(test.db)
+    const { installation } = await test.db.transaction().execute(async (trx) => {
+      await sql`select set_config('search_path', '', true)`.execute(trx)
+      await sql`select set_config('search_path', 'public', true)`.execute(trx)
+      return migrateUp(trx, { schema: 'obs' })
+    })
+    expect(await schemaDrift(test.db, installation)).toEqual([])
+  })
+})
+
+/** A signal that aborts itself the n-th time it is asked. */
+function abortingAfter(asks: number) {
+  const controller = new AbortController()
+  const abort = { asked: 0 }
+  controller.signal.throwIfAborted = () => {
+    abort.asked += 1
+    if (abort.asked === asks) throw new Error('enough')
+  }
+  return { signal: controller.signal, abort }
+}

@@ -1,0 +1,57 @@
+import { CompiledQuery } from 'kysely'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { readCatalog } from '../../../src/operate/catalog.ts'
+import { schemaDrift } from '../../../src/operate/drift.ts'
+import { statements } from '../../../src/operate/installedSql.ts'
+import { migrateUp } from '../../../src/operate/migrate.ts'
+import { migratePlan } from '../../../src/operate/migratePlan.ts'
+import { freshDatabase, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
+import { objects } from '../../support/objects.ts'
+
+onEveryLeg('migratePlan', () => {
+  let test: TestDatabase
+  beforeEach(async () => {
+    test = await freshDatabase({ migrated: false })
+  })
+  afterEach(() => test.close())
+
+  it('changes nothing', async () => {
+    const before = await objects(test.db)
+    const plan = await migratePlan(test.db)
+    expect(await objects(test.db)).toEqual(before)
+    expect(plan.migrations.map(({ name }) => name)).toHaveLength(6)
+    expect(plan.extensions).toContain('vector')
+  })
+
+  it.each([
+    ['public', {}],
+    ['Its "own"', { schema: 'Its "own"', embeddingDimension: 3000, embeddingDistance: 'ip' as const, graphPrefix: 'g' }],
+  ])('into %s gives a script that does what up does', async (schema, options) => {
+    const { sql: script } = await migratePlan(test.db, options)
+    // Statement after statement on one connection, as psql sends them.
+    await test.db.connection().execute(async (connection) => {
+      for (const statement of statements(script)) await connection.executeQuery(CompiledQuery.raw(statement))
+    })
+    const scripted = await migrateUp(test.db, { schema })
+    expect(scripted.ran).toEqual([])
+    expect(scripted.installation).toMatchObject(options)
+    expect(await schemaDrift(test.db, scripted.installation)).toEqual([])
+
+    const other = await freshDatabase({ migrated: false })
+    try {
+      const { installation } = await migrateUp(other.db, options)
+      expect(scripted.installation).toEqual(installation)
+      expect(await readCatalog(test.db, installation)).toEqual(await readCatalog(other.db, installation))
+      expect(await objects(test.db)).toEqual(await objects(other.db))
+    } finally {
+      await other.close()
+    }
+  })
+
+  it('of a migrated database only installs the functions again', async () => {
+    await migrateUp(test.db)
+    const plan = await migratePlan(test.db)
+    expect(plan.migrations).toEqual([])
+    expect(plan.sql).not.toMatch(/create table (?!if not exists)/i)
+  })
+})

@@ -1,0 +1,153 @@
+import { sql } from 'kysely'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { connect } from '../../../src/database/connect.ts'
+import { schemaDrift } from '../../../src/operate/drift.ts'
+import { doctor } from '../../../src/operate/doctor.ts'
+import { createExtensions } from '../../../src/operate/extensions.ts'
+import { migrateDown, migrateUp } from '../../../src/operate/migrate.ts'
+import { migrateStatus } from '../../../src/operate/migrateStatus.ts'
+import { inTransaction } from '../../../src/operate/transaction.ts'
+import { MissingCapabilityError } from '../../../src/schema/errors.ts'
+import { freshDatabase, leg, type TestDatabase } from '../../support/leg.ts'
+import { objects } from '../../support/objects.ts'
+import { startPgBouncer } from '../../support/pgbouncer.ts'
+
+describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () => {
+  let test: TestDatabase
+  beforeEach(async () => {
+    test = await freshDatabase({ migrated: false })
+  })
+  afterEach(() => test.close())
+
+  it('run 20 times at once ends in one correct schema', async () => {
+    const clients = Array.from({ length: 20 }, () => connect({ connectionString: test.url!, max: 1 }))
+    try {
+      const results = await Promise.all(clients.map((client) => migrateUp(client)))
+      expect(results.map(({ ran }) => ran.length).sort((a, b) => a - b)).toEqual([...Array<number>(19).fill(0), 6])
+      expect(await schemaDrift(test.db, results[0]!.installation)).toEqual([])
+      expect((await migrateStatus(test.db)).applied).toHaveLength(6)
+    } finally {
+      await Promise.all(clients.map((client) => client.destroy()))
+    }
+  })
+
+  it('waits its turn also where transactions are serializable by default', async () => {
+    const strict = () => connect({ connectionString: test.url!, max: 1, options: '-c default_transaction_isolation=serializable' })
+    const clients = [strict(), strict(), strict()]
+    try {
+      const results = await Promise.all(clients.map((client) => migrateUp(client)))
+      expect(results.flatMap(({ ran }) => ran)).toHaveLength(6)
+    } finally {
+      await Promise.all(clients.map((client) => client.destroy()))
+    }
+  })
+
+  it('leaves nothing behind when its connection is killed half-way, and then runs', async () => {
+    await inTransaction(test.db, createExtensions)
+    const before = await objects(test.db)
+    const blocker = await test.db.startTransaction().execute()
+    // An uncommitted table of that name: the migration that makes it waits to learn what becomes of this one.
+    await sql`create table kb_doc (theirs int4)`.execute(blocker)
+    const other = connect({
+      connectionString: test.url!,
+      max: 1,
+      application_name: 'to be killed',
+      onConnect: (client) => client.on('error', () => {}),
+    })
+    const attempt = migrateUp(other).catch((error: unknown) => error)
+    try {
+      await until(async () => {
+        const { rows } = await sql`
+          select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'to be killed' and wait_event_type = 'Lock'
+        `.execute(test.db)
+        return rows.length === 1
+      })
+      expect(await attempt).toBeInstanceOf(Error)
+    } finally {
+      await blocker.rollback().execute()
+      await other.destroy()
+    }
+    expect(await objects(test.db)).toEqual(before)
+    expect((await migrateUp(test.db)).version).toBe(6)
+  })
+
+  it('works through PgBouncer in transaction mode, several at once', async ({ skip }) => {
+    const pooler = await startPgBouncer(test.url!)
+    if (pooler === null) return skip('PgBouncer cannot be had on this machine')
+    const db = connect({ connectionString: pooler.url, max: 5 })
+    try {
+      const results = await Promise.all([migrateUp(db), migrateUp(db), migrateUp(db)])
+      expect(results.flatMap(({ ran }) => ran)).toHaveLength(6)
+      expect(await schemaDrift(db, results[0]!.installation)).toEqual([])
+      await migrateDown(db)
+      expect(await migrateStatus(db)).toMatchObject({ installed: false })
+    } finally {
+      await db.destroy()
+      await pooler.stop()
+    }
+  })
+
+  it('needs no superuser where the extensions are there already, and says what to do where they are not', async () => {
+    const { url, drop } = await plainRole(test)
+    const db = connect({ connectionString: url, max: 2 })
+    try {
+      const refused = await migrateUp(db).catch((error: unknown) => error)
+      expect(refused).toBeInstanceOf(MissingCapabilityError)
+      expect(String(refused)).toContain('have a superuser run `create extension vector` in this database')
+      await inTransaction(test.db, createExtensions)
+      const { username } = new URL(url)
+      await expect(migrateUp(db)).rejects.toThrow(`have a superuser run \`grant usage on schema ag_catalog to ${username}\``)
+      await sql`grant usage on schema ag_catalog to ${sql.id(username)}`.execute(test.db)
+      const { installation, notices } = await migrateUp(db)
+      expect(notices).toEqual([])
+      expect(await schemaDrift(db, installation)).toEqual([])
+      expect((await doctor(db)).findings.filter(({ severity }) => severity === 'error')).toEqual([])
+      await migrateDown(db)
+      expect(await migrateStatus(db)).toMatchObject({ installed: false })
+    } finally {
+      await db.destroy()
+      await drop()
+    }
+  })
+
+  it('has the doctor name the rights a reading role lacks', async () => {
+    await migrateUp(test.db)
+    const { url, drop } = await plainRole(test)
+    const db = connect({ connectionString: url, max: 2 })
+    try {
+      await sql`grant select on pgvantage_installation, pgvantage_migration to ${sql.id(new URL(url).username)}`.execute(test.db)
+      const lacking = (await doctor(db)).findings.find(({ code }) => code === 'rights')
+      expect(lacking).toMatchObject({ severity: 'error', message: expect.stringContaining('select on dim_resource') })
+      await sql`grant select on all tables in schema public to ${sql.id(new URL(url).username)}`.execute(test.db)
+      const reading = (await doctor(db)).findings.find(({ code }) => code === 'rights')
+      expect(reading).toMatchObject({ severity: 'info', message: expect.stringContaining('insert on dim_resource') })
+    } finally {
+      await db.destroy()
+      await drop()
+    }
+  })
+})
+
+/** A role that may log in and create things in this database, and nothing else. */
+async function plainRole({ db, url }: TestDatabase) {
+  const name = `role_${crypto.randomUUID().replaceAll('-', '')}`
+  const theirs = new URL(url!)
+  const database = theirs.pathname.slice(1)
+  theirs.username = name
+  theirs.password = 'plain'
+  await sql`create role ${sql.id(name)} login password 'plain'`.execute(db)
+  await sql`grant create on schema public to ${sql.id(name)}`.execute(db)
+  await sql`grant create on database ${sql.id(database)} to ${sql.id(name)}`.execute(db)
+  const drop = async () => {
+    await sql`drop owned by ${sql.id(name)}`.execute(db)
+    await sql`drop role ${sql.id(name)}`.execute(db)
+  }
+  return { url: theirs.href, drop }
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (const start = Date.now(); Date.now() - start < 20_000; await new Promise((resolve) => setTimeout(resolve, 50))) {
+    if (await condition()) return
+  }
+  throw new Error('it did not come to that within 20 s')
+}
