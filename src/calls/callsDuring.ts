@@ -33,7 +33,7 @@ export interface CallTables {
  * @throws InvalidInputError when the range is none.
  * @example
  * const inside = callsDuring(scope, { range: last('1 hour'), where: (eb) => eb('callee.type', '=', 'service') })
- * await reach(scope, inside.where('err_rate', '>', 0.05), { from: checkoutId }).execute()
+ * await reach(scope, inside.where('err_rate', '>', 0.05), { from: 'urn:k8s:svc:shop/checkout' }).execute()
  *
  * // select "edge".* from (
  * //   select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", sum("call"."call_count")::float8 / $1::float8 as "weight", ...
