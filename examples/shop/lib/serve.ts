@@ -58,6 +58,8 @@ export async function serve<Route extends string>(handlers: { readonly [R in Rou
     }
     send(response, 404, { error: 'no such route' })
   })
+  // Longer than any pause between two requests: a connection closed by the server just as a caller takes it up again looks like a fault.
+  server.keepAliveTimeout = 5 * 60_000
   await new Promise<void>((resolve) => server.listen(portOf(serviceName(), portBase), host, resolve))
   onStop(async () => {
     server.close()
