@@ -67,8 +67,8 @@ begin
   if to_regclass(format('%I.%I', graph, edge_label)) is not null then
     return query execute format(
       'select
-         agtype_to_int8(graphid_to_agtype(start_id)) & 281474976710655,
-         agtype_to_int8(graphid_to_agtype(end_id)) & 281474976710655,
+         start_id::text::int8 & 281474976710655,
+         end_id::text::int8 & 281474976710655,
          properties
        from %I.%I',
       graph, edge_label
@@ -87,8 +87,8 @@ begin
   if to_regclass(format('%I."CALLS"', graph)) is not null then
     return query execute format(
       'select
-         agtype_to_int8(graphid_to_agtype(start_id)) & 281474976710655,
-         agtype_to_int8(graphid_to_agtype(end_id)) & 281474976710655,
+         start_id::text::int8 & 281474976710655,
+         end_id::text::int8 & 281474976710655,
          agtype_object_field_text(properties, ''rps'')::float8,
          agtype_object_field_text(properties, ''err_rate'')::float8,
          agtype_object_field_text(properties, ''p50_ms'')::float8,

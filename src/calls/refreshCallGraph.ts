@@ -59,8 +59,11 @@ interface WindowCall {
 
 /**
  * The edges of the window. Sums are of integers or numerics, so that they do not depend on the order of the rows: with floats, two refreshes of
- * the same rows could differ in the last digit. Histograms are merged only where an edge has several buckets, and a second time for `p95_ms`
- * only where a bucket without a histogram would give the two percentiles different samples.
+ * the same rows could differ in the last digit.
+ *
+ * Percentiles of several buckets are those of `exp_histogram_merge`, found for all edges at once (every key's count, the running sum, the key at
+ * which it reaches the rank): the aggregate runs its final function once per edge, which took ten times as long on 37,000 edges. It is left
+ * to the edges with a bucket that has no histogram, whose two percentiles come from different samples.
  */
 function callsSince(scope: Scope, from: Date, to: Date) {
   const histogram = scope.id('exp_histogram')
@@ -68,11 +71,12 @@ function callsSince(scope: Scope, from: Date, to: Date) {
   const quantile = scope.id('exp_histogram_quantile')
   const time = (moment: 'first_seen' | 'last_seen') =>
     sql`to_char(edge.${sql.ref(moment)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
+  const reaches = (q: number) => sql`upto >= greatest(1, ceil(${sql.lit(q)}::float8 * total::float8))`
   const calls = sql<WindowCall>`(
     with call as materialized (
       select
         bucket, src_resource_id as src, dst_resource_id as dst, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram,
-        count(*) over edge > 1 as several,
+        count(*) over edge as buckets,
         bool_or(histogram is null and p50_ms is distinct from p95_ms) over edge as patched
       from ${scope.id('service_call_5m')}
       where tenant_id = ${scope.tenantId}::int8 and bucket >= ${from} and bucket <= ${to}
@@ -80,21 +84,47 @@ function callsSince(scope: Scope, from: Date, to: Date) {
     ),
     edge as materialized (
       select
-        src,
-        dst,
-        sum(call_count) as calls,
-        sum(error_count) as errors,
-        sum(rps::numeric) as rps,
-        avg(err_rate::numeric) as err_rate,
-        case when several then null else min(p50_ms) end as p50_ms,
-        case when several then null else min(p95_ms) end as p95_ms,
-        ${merge}(coalesce(histogram, ${histogram}(p50_ms, greatest(call_count, 1)))) filter (where several) as merged,
-        ${merge}(coalesce(histogram, ${histogram}(p95_ms, greatest(call_count, 1)))) filter (where several and patched) as patched,
-        min(bucket) as first_seen,
-        max(bucket) as last_seen
+        src, dst, buckets, sum(call_count) as calls, sum(error_count) as errors, sum(rps::numeric) as rps, avg(err_rate::numeric) as err_rate,
+        min(p50_ms) as p50_ms, min(p95_ms) as p95_ms, min(bucket) as first_seen, max(bucket) as last_seen
       from call
-      group by src, dst, several
+      group by src, dst, buckets
       having sum(call_count) > 0 or sum(rps) > 0
+    ),
+    sample as materialized (
+      select src, dst, histogram, min(histogram[1]) over (partition by src, dst) as scale
+      from (
+        select src, dst, coalesce(histogram, ${histogram}(p95_ms, greatest(call_count, 1))) as histogram from call where buckets > 1 and not patched
+      ) as whole
+      where histogram is not null
+    ),
+    entry as (
+      select
+        src, dst, scale,
+        sign(histogram[at])::int8 * (((abs(histogram[at]) - 1) >> (histogram[1] - scale)::int4) + 1) as key,
+        sum(histogram[at + 1]) as count
+      from sample
+      cross join lateral generate_series(2, cardinality(histogram), 2) as at
+      group by 1, 2, 3, 4
+    ),
+    ranked as (
+      select
+        src, dst, scale, key,
+        sum(count) over (partition by src, dst order by key) as upto,
+        sum(count) over (partition by src, dst) as total
+      from entry
+    ),
+    merged as materialized (
+      select src, dst, array[scale, min(key) filter (where ${reaches(0.5)}), 1] as p50, array[scale, min(key) filter (where ${reaches(0.95)}), 1] as p95
+      from ranked
+      group by src, dst, scale
+      union all
+      select
+        src, dst,
+        ${merge}(coalesce(histogram, ${histogram}(p50_ms, greatest(call_count, 1)))),
+        ${merge}(coalesce(histogram, ${histogram}(p95_ms, greatest(call_count, 1))))
+      from call
+      where buckets > 1 and patched
+      group by src, dst
     ),
     span as materialized (select count(distinct bucket) as buckets from call)
     select
@@ -102,12 +132,13 @@ function callsSince(scope: Scope, from: Date, to: Date) {
       edge.dst,
       case when edge.calls > 0 then (edge.calls / (300.0 * span.buckets))::float8 else (edge.rps / span.buckets)::float8 end as rps,
       case when edge.calls > 0 then (edge.errors / edge.calls)::float8 else edge.err_rate::float8 end as err_rate,
-      coalesce(edge.p50_ms, ${quantile}(edge.merged, 0.5)) as p50_ms,
-      coalesce(edge.p95_ms, ${quantile}(coalesce(edge.patched, edge.merged), 0.95)) as p95_ms,
+      case when edge.buckets = 1 then edge.p50_ms else ${quantile}(merged.p50, 0.5) end as p50_ms,
+      case when edge.buckets = 1 then edge.p95_ms else ${quantile}(merged.p95, 0.95) end as p95_ms,
       ${time('first_seen')} as first_seen,
       ${time('last_seen')} as last_seen
     from edge
     cross join span
+    left join merged on merged.src = edge.src and merged.dst = edge.dst
   )`
   return scope.db.selectFrom(calls.as('call')).selectAll('call').select('call.rps as weight')
 }

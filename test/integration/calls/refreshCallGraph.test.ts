@@ -66,6 +66,46 @@ onEveryLeg('refreshCallGraph', () => {
     expect(bc).toMatchObject({ edge: 'b > c', rps: 1 / 600, err_rate: 0, p50_ms: 7, p95_ms: 7 })
   })
 
+  it.skipIf(!leg.age)('agrees with the merged histograms edge by edge, whatever the buckets hold', async () => {
+    const scope = await tenant(test.db, 'merged')
+    const random = (seed: number) => ((seed * 2_654_435_761) % 4_294_967_296) / 4_294_967_296
+    const latencies = (seed: number) =>
+      Array.from({ length: 1 + Math.floor(random(seed) * 30) }, (_, i) => 10 ** (random(seed + i) * 8 - 3) * (i === 3 ? 0 : 1))
+    await insertCalls(
+      scope,
+      Array.from({ length: 60 }, (_, i) => ({
+        bucket: i % 2 ? at('09:50') : at('09:55'),
+        src: 'a',
+        dst: `d${i >> 1}`,
+        latencies: latencies(i + 1),
+      })),
+    )
+    // Written by somebody who keeps no histograms: its percentiles stand for its calls.
+    await insertCalls(scope, [
+      { bucket: at('09:50'), src: 'b', dst: 'foreign', call_count: 10, p50_ms: 10, p95_ms: 100 },
+      { bucket: at('09:55'), src: 'b', dst: 'foreign', call_count: 30, p50_ms: 40, p95_ms: 400 },
+    ])
+    await refreshCallGraph(scope, { now: at('10:00') })
+    const { rows } = await sql<{ edge: string; p50: number; p95: number }>`
+      select s.urn || ' > ' || d.urn as edge, exp_histogram_quantile(merged, 0.5) as p50, exp_histogram_quantile(merged, 0.95) as p95
+      from (
+        select src_resource_id as src, dst_resource_id as dst, exp_histogram_merge(coalesce(histogram, exp_histogram(p50_ms, 1))) as merged
+        from service_call_5m where tenant_id = ${scope.tenantId} group by 1, 2
+      ) as call
+      join dim_resource as s on s.resource_id = src
+      join dim_resource as d on d.resource_id = dst
+      where s.urn = 'a'
+    `.execute(test.db)
+    const found = await edges(scope)
+    expect(
+      found.filter(({ edge }) => edge.startsWith('a')).map(({ edge, p50_ms, p95_ms }) => ({ edge, p50: p50_ms, p95: p95_ms })),
+    ).toEqual(rows.sort((one, other) => (one.edge < other.edge ? -1 : 1)))
+    expect(rows).toHaveLength(30)
+    const foreign = found.find(({ edge }) => edge === 'b > foreign')!
+    expect(Math.abs(foreign.p50_ms! / 40 - 1)).toBeLessThan(0.0109)
+    expect(Math.abs(foreign.p95_ms! / 400 - 1)).toBeLessThan(0.0109)
+  })
+
   it.skipIf(!leg.age)('changes nothing the second time; then lets edges go, keeps first_seen and writes only what differs', async () => {
     const scope = await tenant(test.db, 'again')
     await insertCalls(scope, [
