@@ -1,0 +1,1 @@
+export { timeTable, type TimeTable } from './timeTable.ts'
