@@ -100,7 +100,7 @@ onEveryLeg('ensureResources', () => {
     [{ nickname: 'x' }, 'resources[1]: '],
   ])('refuses a resource by name, and writes none (%#)', async (wrong, message) => {
     await another()
-    const ensuring = ensureResources(scope, [service('urn:good'), { ...service('urn:a'), ...wrong } as ResourceInput])
+    const ensuring = ensureResources(scope, [service('urn:good'), { ...service('urn:a'), ...wrong }])
     await expect(ensuring).rejects.toThrow(InvalidInputError)
     await expect(ensuring).rejects.toThrow(message)
     expect(await stored()).toEqual([])

@@ -77,7 +77,12 @@ onEveryLeg('events and evidence', () => {
         dim: 'call',
         ref_pg: { table: 'service_call_5m', keys: { dst_resource_id: checkoutId, bucket: '2026-11-22T10:05:00.000Z' } },
         note: 'p95 rose from 90 to 590 ms',
-        ...{ dataset: null, bucket: null, object_key: null, query_hint: null, t_from: null, t_to: null },
+        dataset: null,
+        bucket: null,
+        object_key: null,
+        query_hint: null,
+        t_from: null,
+        t_to: null,
       },
       {
         ...about,
@@ -85,8 +90,12 @@ onEveryLeg('events and evidence', () => {
         dim: 'trace',
         ref_pg: null,
         note: null,
-        ...{ dataset: 'traces', bucket: 'raw', object_key: 'traces/10.jsonl', query_hint: 'service=checkout' },
-        ...{ t_from: at('10:00'), t_to: at('10:05') },
+        dataset: 'traces',
+        bucket: 'raw',
+        object_key: 'traces/10.jsonl',
+        query_hint: 'service=checkout',
+        t_from: at('10:00'),
+        t_to: at('10:05'),
       },
     ])
   })
