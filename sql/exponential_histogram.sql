@@ -64,10 +64,12 @@ declare
   coarsest int8;
   merged int8[];
 begin
-  select pg_catalog.min(each.histogram[1]) into coarsest from pg_catalog.unnest(histograms) as each (histogram);
-  if coarsest is null then
-    return null;
+  histograms := pg_catalog.array_remove(histograms, null);
+  -- Most groups of a fine-grained read have one histogram: it is the answer, without a statement of its own.
+  if coalesce(pg_catalog.cardinality(histograms), 0) < 2 then
+    return histograms[1];
   end if;
+  select pg_catalog.min(each.histogram[1]) into coarsest from pg_catalog.unnest(histograms) as each (histogram);
   select pg_catalog.array_agg(array[bucket.key, bucket.count] order by bucket.key)
   into merged
   from (

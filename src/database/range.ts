@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
@@ -29,6 +30,17 @@ export function milliseconds(duration: string): number {
   return total
 }
 
+/** A duration as an option gives it: a PostgreSQL interval of fixed length, such as `'30 minutes'`. */
+export const durationText = z.string().refine(isDuration, "must be a positive interval such as '30 minutes' or '1 day 12 hours'")
+
+function isDuration(text: string): boolean {
+  try {
+    return milliseconds(text) > 0
+  } catch {
+    return false
+  }
+}
+
 /**
  * The range that ends now: `last('30 minutes')`.
  *
@@ -49,8 +61,8 @@ export function last(duration: string, clock: () => Date = () => new Date()): Ti
  */
 export function checkedRange(range: TimeRange, name = 'range'): TimeRange {
   for (const end of ['from', 'to'] as const) {
-    if (!(range[end] instanceof Date) || Number.isNaN(range[end].getTime())) {
-      throw new InvalidInputError(`${name}.${end}`, `must be a valid Date, got ${preview(range[end])}`)
+    if (!(range?.[end] instanceof Date) || Number.isNaN(range[end].getTime())) {
+      throw new InvalidInputError(`${name}.${end}`, `must be a valid Date, got ${preview(range?.[end])}`)
     }
   }
   if (range.from > range.to) {

@@ -1,9 +1,8 @@
 import { sql } from 'kysely'
-import { checkedRange, milliseconds, type TimeRange } from '../database/range.ts'
+import { checkedRange, durationText, milliseconds, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import type { Severity } from '../schema/severity.ts'
-import { durationText } from '../series/duration.ts'
 import { patternCounts } from './patternCounts.ts'
 
 export interface NewPatternsOptions {

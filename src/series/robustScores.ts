@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { durationText } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
-import { durationText } from './duration.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
 /** How a point is judged by the points before it. */

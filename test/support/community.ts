@@ -14,6 +14,8 @@ export async function openCommunity({ image }: { image?: string } = {}) {
     extensions: { timescaledb, vector, pg_trgm, btree_gist },
     parsers: exactIntegers,
   })
+  // This build preloads nothing, and refuses to write to an existing hypertable until a statement has loaded TimescaleDB.
+  if (image !== undefined) await pglite.query(`load 'timescaledb'`)
   const db = new Kysely<{}>({ dialect: new PGliteDialect({ pglite }) })
   return { db, pglite, close: () => db.destroy() }
 }

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
 import Table from 'cli-table3'
 import type { Reporter, TestModule } from 'vitest/node'
+import { legFolder } from './legFolder.ts'
 
 interface LegReport {
   name: string
@@ -10,16 +11,12 @@ interface LegReport {
 
 /** Closes a test run with one table: which legs ran, on which versions, and how their tests ended. */
 export default class LegReporter implements Reporter {
-  async onInit(): Promise<void> {
-    await rm('.cache/legs', { recursive: true, force: true })
-  }
-
   async onTestRunEnd(modules: readonly TestModule[]): Promise<void> {
-    const files = await readdir('.cache/legs').catch(() => [])
+    const files = await readdir(legFolder).catch(() => [])
     const reports = await Promise.all(
       files
         .filter((file) => file.endsWith('.json'))
-        .map(async (file): Promise<LegReport> => JSON.parse(await readFile(`.cache/legs/${file}`, 'utf8'))),
+        .map(async (file): Promise<LegReport> => JSON.parse(await readFile(`${legFolder}/${file}`, 'utf8'))),
     )
     const table = new Table({
       head: ['leg', 'passed', 'failed', 'skipped', 'ran on'],
@@ -36,5 +33,6 @@ export default class LegReporter implements Reporter {
       table.push([name, count('passed'), count('failed'), count('skipped'), ran ? description : `DID NOT RUN: ${description}`])
     }
     console.log(`\n${table.toString()}`)
+    await rm(legFolder, { recursive: true, force: true })
   }
 }

@@ -7,6 +7,7 @@ import { migrateUp } from '../../src/operate/migrate.ts'
 import { openCommunity } from './community.ts'
 import type { LegContext, LegName } from './leg.ts'
 import { openEmbedded } from '../../src/database/embedded.ts'
+import { legFolder } from './legFolder.ts'
 import { startServer } from './server/startServer.ts'
 
 declare module 'vitest' {
@@ -16,8 +17,8 @@ declare module 'vitest' {
   }
 }
 
-/** The migrated database that every test file gets a copy of. */
-const template = 'pgvantage_template'
+/** The migrated database that every test file gets a copy of; of this run's own, since another may be under way on the same server. */
+const template = `pgvantage_template_${process.pid}`
 
 /**
  * Prepares one leg: starts what has to be started, migrates one database, and keeps it as the template of the test files' databases.
@@ -27,8 +28,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const name = project.config.provide.legName ?? 'embedded'
   const started = await start(name)
   project.provide('leg', started.context)
-  await mkdir('.cache/legs', { recursive: true })
-  await writeFile(`.cache/legs/${name}.json`, JSON.stringify({ name, ...started.report }))
+  await mkdir(legFolder, { recursive: true })
+  await writeFile(`${legFolder}/${name}.json`, JSON.stringify({ name, ...started.report }))
   return started.stop
 }
 
@@ -42,14 +43,14 @@ async function start(name: LegName): Promise<Started> {
   if (name === 'server') return startOnServer()
   const open = name === 'embedded' ? openEmbedded : openCommunity
   const empty = await open()
-  await mkdir('.cache/legs', { recursive: true })
-  const emptyImage = `.cache/legs/${name}-empty.tar`
+  await mkdir(legFolder, { recursive: true })
+  const emptyImage = `${legFolder}/${name}-empty.tar`
   await writeFile(emptyImage, Buffer.from(await (await empty.pglite.dumpDataDir('none')).arrayBuffer()))
   await empty.close()
   const migrated = await open({ image: emptyImage })
   await migrateUp(migrated.db)
   const description = await describe(migrated.db)
-  const image = `.cache/legs/${name}.tar`
+  const image = `${legFolder}/${name}.tar`
   await writeFile(image, Buffer.from(await (await migrated.pglite.dumpDataDir('none')).arrayBuffer()))
   await migrated.close()
   return { context: { name, available: true, image, emptyImage }, report: { ran: true, description }, stop: async () => {} }
@@ -64,20 +65,27 @@ async function startOnServer(): Promise<Started> {
       stop: async () => {},
     }
   }
-  const admin = connect(server.url)
-  await sql`drop database if exists ${sql.id(template)} with (force)`.execute(admin)
+  const admin = connect({ connectionString: server.url, max: 1 })
+  const drop = () => sql`drop database if exists ${sql.id(template)} with (force)`.execute(admin)
+  await drop()
   await sql`create database ${sql.id(template)}`.execute(admin)
-  await admin.destroy()
   const url = new URL(server.url)
   url.pathname = `/${template}`
   const db = connect(url.href)
   await migrateUp(db)
   const description = `${await describe(db)} (${server.description})`
   await db.destroy()
+  // A database somebody is connected to cannot be copied, and TimescaleDB's scheduler connects to every database that has the extension.
+  await sql`alter database ${sql.id(template)} with allow_connections false`.execute(admin)
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${template}`.execute(admin)
   return {
     context: { name: 'server', available: true, url: server.url, template },
     report: { ran: true, description },
-    stop: () => server.stop(),
+    stop: async () => {
+      await drop()
+      await admin.destroy()
+      await server.stop()
+    },
   }
 }
 

@@ -25,6 +25,8 @@ export type Investigation = Awaited<ReturnType<typeof investigate>>
 const durationMetric = 'http.server.request.duration'
 const client = 'urn:external:client'
 const bucket = 300_000
+/** An error logged less often is one request's bad luck, of which calm times have some too. */
+const repeated = 3
 
 /**
  * Asks what an on-call engineer asks, in that order, and keeps the answers with the statements that gave them. What it is told is only which time to
@@ -61,8 +63,8 @@ export async function investigate(scope: Scope, whole: TimeRange) {
     topK(scope, rankSuspects(scope, { service, range, baseline }), 3),
   )
   const patterns = await ask(
-    "newPatterns(scope, { range }).where('count_error', '>', 0)",
-    newPatterns(scope, { range }).where('count_error', '>', 0).limit(6),
+    `newPatterns(scope, { range }).where('count_error', '>=', ${repeated})`,
+    newPatterns(scope, { range }).where('count_error', '>=', repeated).limit(6),
   )
 
   if (scope.extensions.has('age')) await refreshCallGraph(scope, { window: '10 minutes', now: new Date(whole.to.getTime() - 1) })

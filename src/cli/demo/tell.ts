@@ -31,8 +31,10 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
     departure,
   )
   chapter(
-    since === undefined ? 'Its dependencies since then?' : 'Which of its dependencies are slow or failing since then?',
-    since === undefined ? `Of the last third of the time, since ${clock(found.range.from)}:` : 'The worst first:',
+    'How are its dependencies doing?',
+    since === undefined
+      ? `Since ${clock(found.range.from)}, the last third of the time:`
+      : `Since ${clock(found.range.from)}, the worst first:`,
     dependencies,
     table(
       ['dependency', 'mean p95', 'mean errors'],
@@ -82,7 +84,9 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
   }
   chapter(
     'What do the logs say that they did not say before?',
-    patterns.rows.length === 0 ? 'No new error.' : `New errors since ${clock(found.range.from)}, first seen first:`,
+    patterns.rows.length === 0
+      ? `No new error since ${clock(found.range.from)} that came more than twice.`
+      : `New errors since ${clock(found.range.from)}, first seen first:`,
     patterns,
     table(
       ['first seen', 'times', 'logged by', 'pattern'],
@@ -123,7 +127,7 @@ const indent = (text: string) => text.replaceAll(/^/gm, '   ')
 const count = (value: number) => value.toLocaleString('en')
 const ms = (value: number | null) =>
   value === null ? 'unknown' : `${value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1)} ms`
-const percent = (ratio: number | null) => (ratio === null ? 'unknown' : `${(ratio * 100).toFixed(ratio > 0 && ratio < 0.1 ? 1 : 0)} %`)
+const percent = (ratio: number | null) => (ratio === null ? 'unknown' : `${Number((ratio * 100).toPrecision(2))} %`)
 const measured = (measure: 'p95_ms' | 'err_rate', value: number) => (measure === 'p95_ms' ? ms(value) : percent(value))
 
 /** The time of day in UTC, to the minute or the second. */
