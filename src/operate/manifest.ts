@@ -351,7 +351,7 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'call_graph_edges(graph text)': {
-      hash: 'd77f65fae5a640a5',
+      hash: '246eeafb21c9af00',
       requires: 'age',
     },
     'exp_histogram(value double precision, count bigint)': {
@@ -367,7 +367,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'exp_histogram_merge_all(histograms exponential_histogram[])': {
-      hash: '71ebe683c03c8b30',
+      hash: '3c28aef9d2eb229e',
       requires: null,
     },
     'exp_histogram_quantile(histogram bigint[], q double precision)': {
@@ -375,15 +375,23 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_edges(graph text, edge_label text)': {
-      hash: '3aac8681beb1aeac',
+      hash: '672632b217438907',
       requires: 'age',
+    },
+    'graph_impact(src bigint[], dst bigint[], weight double precision[], target bigint, hops integer)': {
+      hash: 'f28f1702f2d9878b',
+      requires: null,
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: '86f831ad37498264',
+      hash: '56110d542a801ff7',
       requires: 'age',
     },
+    'graph_reach(src bigint[], dst bigint[], weight double precision[], starts bigint[], hops integer)': {
+      hash: '89c6f3921e040d39',
+      requires: null,
+    },
     'knowledge_nearest(tenant bigint, embedding real[], k integer, filters jsonb)': {
-      hash: 'ed143bbd5adfb729',
+      hash: '346dabb58d9c5283',
       requires: null,
     },
   },
