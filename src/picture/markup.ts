@@ -13,8 +13,14 @@ export const printable = (text: string): string =>
   // Tab, line feed and carriage return are the only control characters XML takes.
   text.toWellFormed().replaceAll(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, '\ufffd')
 
-/** At most `length` characters, the last an ellipsis where some were left out. */
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+/** At most `length` characters as a reader counts them, the last an ellipsis where some were left out. */
 export function shortened(text: string, length: number): string {
-  const characters = [...text]
-  return characters.length <= length ? text : `${characters.slice(0, length - 1).join('')}…`
+  const parts: string[] = []
+  for (const { segment } of graphemes.segment(text)) {
+    if (parts.length === length) return `${parts.slice(0, -1).join('')}…`
+    parts.push(segment)
+  }
+  return text
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { callState, graphPicture, picturePage, seriesChart } from '../../../src/picture/index.ts'
 import { amount, latency, percent } from '../../../src/picture/amount.ts'
+import { shortened } from '../../../src/picture/markup.ts'
 import { optionalPackage } from '../../../src/picture/optionalPackage.ts'
 import { MissingCapabilityError } from '../../../src/schema/errors.ts'
 import { wellFormed } from './wellFormed.ts'
@@ -157,6 +158,18 @@ describe('a package that is not installed', () => {
 
   it('is not blamed for another error', async () => {
     await expect(optionalPackage('echarts', 'seriesChart', () => Promise.reject(new TypeError('broken')))).rejects.toThrow(TypeError)
+  })
+})
+
+describe('shortened', () => {
+  it.each([
+    ['abc', 3, 'abc'],
+    ['abcd', 3, 'ab…'],
+    ['👩‍👩‍👧🦊x', 3, '👩‍👩‍👧🦊x'],
+    ['👩‍👩‍👧🦊x', 2, '👩‍👩‍👧…'],
+    ['', 1, ''],
+  ])('%j to %i', (text, length, expected) => {
+    expect(shortened(text, length)).toBe(expected)
   })
 })
 

@@ -10,7 +10,7 @@ export function wellFormed(xml: string): void {
       (tag, end, name: string, attributes: string, empty) => {
         if (tag.startsWith('<!--')) return ''
         const names = [...attributes.matchAll(/([\w:-]+)="/g)].map(([, attribute]) => attribute)
-        expect(new Set(names).size, tag).toBe(names.length)
+        expect(names).toEqual([...new Set(names)])
         if (end) expect(open.pop()).toBe(name)
         else if (!empty) open.push(name)
         return ''
