@@ -24,6 +24,7 @@ export const topology: Migration = {
   )
 )`,
       `create index idx_topo_valid on ${edge} using gist (tenant_id, src_resource_id, dst_resource_id, valid)`,
+      `create index idx_topo_dst on ${edge} (dst_resource_id)`,
     ]
   },
   down: (installation) => [`drop table ${qualified(installation, 'topo_edge_time')}`],

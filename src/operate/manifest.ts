@@ -70,6 +70,8 @@ export const manifest: Manifest = {
         event_envelope_tenant_id_resource_id_fkey: 'FOREIGN KEY (tenant_id, resource_id) REFERENCES dim_resource(tenant_id, resource_id)',
       },
       indexes: {
+        idx_event_resource:
+          'CREATE INDEX idx_event_resource ON event_envelope USING btree (resource_id, detected_at DESC) WHERE (resource_id IS NOT NULL)',
         idx_event_time: 'CREATE INDEX idx_event_time ON event_envelope USING btree (tenant_id, detected_at DESC)',
       },
       cutAlong: null,
@@ -94,6 +96,7 @@ export const manifest: Manifest = {
       },
       indexes: {
         idx_evidence_event: 'CREATE INDEX idx_evidence_event ON evidence_link USING btree (event_id)',
+        idx_evidence_oo: 'CREATE INDEX idx_evidence_oo ON evidence_link USING btree (ref_oo) WHERE (ref_oo IS NOT NULL)',
         ux_evidence_unique:
           'CREATE UNIQUE INDEX ux_evidence_unique ON evidence_link USING btree (event_id, dim, ref_pg_hash, COALESCE(ref_oo, (0)::bigint))',
       },
@@ -189,7 +192,9 @@ export const manifest: Manifest = {
         log_pattern_5m_tenant_id_sample_ref_fkey: 'FOREIGN KEY (tenant_id, sample_ref) REFERENCES oo_locator(tenant_id, id)',
       },
       indexes: {
+        idx_logpat5m_fingerprint: 'CREATE INDEX idx_logpat5m_fingerprint ON log_pattern_5m USING btree (fingerprint_id, bucket DESC)',
         idx_logpat5m_res: 'CREATE INDEX idx_logpat5m_res ON log_pattern_5m USING btree (resource_id, bucket DESC)',
+        idx_logpat5m_sample: 'CREATE INDEX idx_logpat5m_sample ON log_pattern_5m USING btree (sample_ref) WHERE (sample_ref IS NOT NULL)',
       },
       cutAlong: 'bucket',
       hasDefault: true,
@@ -313,6 +318,8 @@ export const manifest: Manifest = {
           'FOREIGN KEY (tenant_id, src_resource_id) REFERENCES dim_resource(tenant_id, resource_id)',
       },
       indexes: {
+        idx_call_dst: 'CREATE INDEX idx_call_dst ON service_call_5m USING btree (dst_resource_id, bucket DESC)',
+        idx_call_sample: 'CREATE INDEX idx_call_sample ON service_call_5m USING btree (sample_ref) WHERE (sample_ref IS NOT NULL)',
         idx_call_src_dst: 'CREATE INDEX idx_call_src_dst ON service_call_5m USING btree (src_resource_id, dst_resource_id, bucket DESC)',
       },
       cutAlong: 'bucket',
@@ -339,6 +346,7 @@ export const manifest: Manifest = {
         topo_edge_time_valid_check: 'CHECK (((NOT isempty(valid)) AND lower_inc(valid) AND (NOT upper_inc(valid))))',
       },
       indexes: {
+        idx_topo_dst: 'CREATE INDEX idx_topo_dst ON topo_edge_time USING btree (dst_resource_id)',
         idx_topo_valid: 'CREATE INDEX idx_topo_valid ON topo_edge_time USING gist (tenant_id, src_resource_id, dst_resource_id, valid)',
       },
       cutAlong: null,
