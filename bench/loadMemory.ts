@@ -1,0 +1,20 @@
+/** Loads a file in a process of its own, and prints the most memory it ever held; `node loadMemory.ts FILE [URL]`. */
+import { ingest } from '../src/ingest/ingest.ts'
+import { readOtlp } from '../src/ingest/readOtlp.ts'
+import { rollUp } from '../src/ingest/rollUp.ts'
+import { newTenant, openTarget, seconds } from './target.ts'
+
+const [file, url] = process.argv.slice(2)
+
+let duration: number
+if (url === undefined) {
+  duration = await seconds(async () => {
+    for await (const window of rollUp(readOtlp(file!))) void window
+  })
+} else {
+  const { db, close } = await openTarget(url)
+  const scope = await newTenant(db)
+  duration = await seconds(() => ingest(scope, file!))
+  await close()
+}
+console.log(JSON.stringify({ megabytes: process.resourceUsage().maxRSS / 1024, seconds: duration }))

@@ -1,0 +1,27 @@
+/**
+ * `npm run bench -- NAME [--data DIR] [--url URL] [--json]`: measures, and prints a table or, with --json, one line a figure:
+ * `{"figure":"load.speedup","value":12.3,"unit":"x"}`.
+ */
+import { parseArgs } from 'node:util'
+import Table from 'cli-table3'
+import type { Benchmark } from './benchmark.ts'
+import { load } from './load.ts'
+
+const benchmarks: Record<string, Benchmark> = { load }
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { data: { type: 'string' }, url: { type: 'string' }, json: { type: 'boolean', default: false } },
+})
+const [name] = positionals
+const benchmark = name === undefined ? undefined : benchmarks[name]
+if (benchmark === undefined || positionals.length !== 1) {
+  console.error(`usage: npm run bench -- NAME [--data DIR] [--url URL] [--json]\nNAME is one of: ${Object.keys(benchmarks).join(', ')}`)
+  process.exit(2)
+}
+const table = new Table({ head: ['figure', 'value', 'unit'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'left'] })
+for await (const { figure, value, unit } of benchmark({ data: values.data, url: values.url })) {
+  if (values.json) console.log(JSON.stringify({ figure, value, unit }))
+  else table.push([figure, value.toLocaleString('en', { maximumSignificantDigits: 4 }), unit])
+}
+if (!values.json) console.log(table.toString())
