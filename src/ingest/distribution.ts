@@ -2,7 +2,7 @@ import type { OtlpExponentialPoint, OtlpHistogramPoint } from '../schema/otlp.ts
 import {
   bucketUpperBound,
   coarserKey,
-  HistogramRecorder,
+  type HistogramRecorder,
   keyOf,
   keyOfIndex,
   recordingScale,

@@ -214,7 +214,7 @@ function valueOf(metric: OtlpMetric, point: AnyPoint): Point['value'] | null {
     return { count, sum, p95: quantile(0.95), max: quantile(1) }
   }
   if ('bucketCounts' in point) return explicitDistribution(point)
-  if (metric.exponentialHistogram) return exponentialDistribution(point as OtlpExponentialPoint)
+  if (metric.exponentialHistogram) return exponentialDistribution(point)
   const number = (point as OtlpNumberPoint).asDouble ?? (point as OtlpNumberPoint).asInt
   return number != null && Number.isFinite(number) ? number : null
 }

@@ -6,7 +6,6 @@ import { slowestDependencies } from '../../../src/calls/slowestDependencies.ts'
 import { resourceIds } from '../../../src/catalog/resources.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
-import { loadTimescale } from '../../support/loadTimescale.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertCalls, nearestRank } from '../../support/rows.ts'
 
@@ -28,7 +27,6 @@ onEveryLeg('calls', () => {
   let scope: Scope
   beforeAll(async () => {
     test = await freshDatabase()
-    await loadTimescale(test)
     scope = await tenant(test.db, 't-001')
     await insertCalls(scope, [
       { bucket: at('09:55'), src: checkout, dst: payment, latencies: [9_000, 9_000] },

@@ -71,8 +71,6 @@ onEveryLeg('writing rollups', () => {
   let tenants = 0
   beforeAll(async () => {
     test = await freshDatabase()
-    // In process, a database restored from an image knows its hypertables only when the library has been loaded.
-    if (leg.name === 'community') await sql`load 'timescaledb'`.execute(test.db)
     const reference = await tenant(test.db, 'clean')
     await ingest(reference, source(), { origin })
     clean = await everything(reference)

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { metricSeries } from '../../../src/metrics/metricSeries.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
-import { loadTimescale } from '../../support/loadTimescale.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertMetrics } from '../../support/rows.ts'
 
@@ -19,7 +18,6 @@ onEveryLeg('metricSeries', () => {
   let scope: Scope
   beforeAll(async () => {
     test = await freshDatabase()
-    await loadTimescale(test)
     scope = await tenant(test.db, 't-001')
     await insertMetrics(scope, [
       { bucket: at('09:59'), resource: api, metric, samples: [999] },

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { histogramQuantile } from '../../../src/sketch/histogramQuantile.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
-import { loadTimescale } from '../../support/loadTimescale.ts'
 import { at, insertMetrics, nearestRank } from '../../support/rows.ts'
 
 onEveryLeg('histogramQuantile', () => {
@@ -11,7 +10,6 @@ onEveryLeg('histogramQuantile', () => {
   let scope: Scope
   beforeAll(async () => {
     test = await freshDatabase()
-    await loadTimescale(test)
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())
