@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import { capabilities, knownExtensions } from '../database/capabilities.ts'
-import type { Installation } from '../database/installation.ts'
+import { knownExtensions } from '../database/capabilities.ts'
+import { qualified, type Installation } from '../database/installation.ts'
 import { installedSql } from './installedSql.ts'
 
 /** The statements that drop the graphs of our tenants and what `sql/` installed: all of it is ours by name and schema. */
@@ -10,22 +10,15 @@ export async function uninstall(db: Kysely<{}>, installation: Installation): Pro
 }
 
 async function dropGraphs(db: Kysely<{}>, installation: Installation): Promise<string[]> {
-  const { extensions, superuser } = await capabilities(db)
-  if (extensions.age.installed === null) return []
-  // A graph's schema has its name; AGE's own list of graphs may be closed to this role.
+  const drop = qualified(installation, 'call_graph_drop')
   const { rows } = await sql<{ statement: string }>`
-    select format('select ag_catalog.drop_graph(%L, true)', namespace.nspname) as statement
+    select format('select %s(%L)', ${drop}::text, namespace.nspname) as statement
     from pg_catalog.pg_namespace as namespace
-    where namespace.nspname in (select ${installation.graphPrefix}::text || '_' || tenant_id from ${sql.id(installation.schema, 'dim_tenant')})
+    where to_regprocedure(${`${drop}(text)`}) is not null
+      and namespace.nspname in (select ${installation.graphPrefix}::text || '_' || tenant_id from ${sql.id(installation.schema, 'dim_tenant')})
     order by namespace.nspname
   `.execute(db)
-  if (rows.length === 0) return []
-  return [
-    // Only a superuser may; for others the server must preload the library, or a function of it loads it.
-    ...(superuser ? [`load 'age'`] : []),
-    `select set_config('search_path', concat_ws(', ', 'ag_catalog', nullif(current_setting('search_path'), '')), true)`,
-    ...rows.map((row) => row.statement),
-  ]
+  return rows.map((row) => row.statement)
 }
 
 async function dropInstalled(db: Kysely<{}>, installation: Installation): Promise<string[]> {

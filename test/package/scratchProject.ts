@@ -58,7 +58,8 @@ try {
   const paths = packed.files.map(({ path }) => path)
   const missing = wanted.filter((path) => !paths.includes(path))
   const surplus = paths.filter((path) => !allowed.test(path))
-  if (missing.length > 0 || surplus.length > 0) throw new Error(`missing from the package: ${missing}; not wanted in it: ${surplus}`)
+  if (missing.length > 0 || surplus.length > 0)
+    throw new Error(`missing from the package: ${missing.join(', ')}; not wanted in it: ${surplus.join(', ')}`)
   console.log(`the package holds ${paths.length} files, all of them wanted`)
 
   const exact = (name: string) => [name, devDependencies[name]]

@@ -28,7 +28,8 @@ onEveryLeg('migrate', () => {
     if (leg.age) {
       for (const code of ['a', 'b']) {
         const scope = await tenantScope(test.db, await ensureTenant(test.db, { code }).then(() => code))
-        await sql.raw(`select ag_catalog.create_graph('${scope.graphName}')`).execute(test.db)
+        await sql`select graph_prepare(${scope.graphName}, 'CALLS')`.execute(test.db)
+        expect(await objects(test.db)).toContain(`schema ${scope.graphName}`)
       }
     }
     await migrateDown(test.db)

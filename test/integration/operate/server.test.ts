@@ -78,7 +78,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
     try {
       const results = await Promise.all([migrateUp(db), migrateUp(db), migrateUp(db)])
       expect(results.flatMap(({ ran }) => ran)).toHaveLength(6)
-      expect(await schemaDrift(db, results[0]!.installation)).toEqual([])
+      expect(await schemaDrift(db, results[0].installation)).toEqual([])
       await migrateDown(db)
       expect(await migrateStatus(db)).toMatchObject({ installed: false })
     } finally {
