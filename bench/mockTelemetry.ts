@@ -1,3 +1,6 @@
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
+
 /** How much of what to make up. */
 export interface MockVolume {
   logs: number
@@ -18,7 +21,8 @@ const batch = 500
  */
 export function* mockTelemetry({ logs, spans, points, from, length }: MockVolume): Generator<string> {
   const batches = Math.max(1, Math.ceil(Math.max(logs, spans, points) / batch))
-  const random = mulberry32(1)
+  const generator = xoroshiro128plus(1)
+  const random = () => uniformFloat64(generator)
   for (let at = 0; at < batches; at++) {
     const share = (total: number) => Math.floor((total * (at + 1)) / batches) - Math.floor((total * at) / batches)
     const time = () => `${BigInt(Math.floor(from + (length * (at + random())) / batches)) * 1_000_000n}`
@@ -87,13 +91,3 @@ function line(
 }
 
 const hex = (random: () => number, digits: number) => Array.from({ length: digits }, () => Math.floor(random() * 16).toString(16)).join('')
-
-/** A small generator of numbers in 0..1 with a seed (mulberry32, by T. Ettinger, public domain). */
-function mulberry32(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0
-    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}

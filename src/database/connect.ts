@@ -13,7 +13,8 @@ import { Pool, type PoolConfig } from 'pg'
  */
 export function connect(target?: string | PoolConfig): Kysely<{}> {
   const pool = new Pool(typeof target === 'string' ? { connectionString: target } : target)
-  // An idle connection that the server closes is replaced on the next query; without a listener it would end the process.
+  // A connection that the server closes fails the query under way, or is replaced on the next one; without listeners it would also end the process.
   pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
   return new Kysely<{}>({ dialect: new PostgresDialect({ pool }) })
 }

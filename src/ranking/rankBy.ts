@@ -21,13 +21,18 @@ export function rankBy<Row, Item extends keyof Row & string>(
   scope: Scope,
   query: SelectQueryBuilder<any, any, Row>,
   { item, score }: { item: Item; score: NumericColumn<Row> },
-) {
+): SelectQueryBuilder<{ ranking: Ranked<Row, Item> }, 'ranking', Ranked<Row, Item>> {
   const ranking = scope.db
     .selectFrom(query.as('row'))
     .selectAll('row')
-    .select([sql<Row[Item]>`${sql.ref(`row.${item}`)}`.as('item'), sql<number | null>`${sql.ref(`row.${score}`)}::float8`.as('score')])
-  return scope.db.selectFrom(ranking.as('ranking')).selectAll('ranking')
+    .select([sql<Row[Item]>`${sql.id('row', item)}`.as('item'), sql<number | null>`${sql.id('row', score)}::float8`.as('score')])
+  return scope.db
+    .selectFrom(sql<Ranked<Row, Item>>`${ranking}`.as('ranking'))
+    .selectAll('ranking')
+    .$castTo<Ranked<Row, Item>>()
 }
 
 /** The columns of a row that can be ranked by: numbers, and integers that arrive as strings. */
 type NumericColumn<Row> = { [Name in keyof Row & string]: Row[Name] extends number | string | null ? Name : never }[keyof Row & string]
+
+type Ranked<Row, Item extends keyof Row & string> = Row & { item: Row[Item]; score: number | null }

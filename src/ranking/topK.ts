@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
@@ -20,7 +20,11 @@ import type { RankingFrame, RankingRow } from './rankingFrame.ts'
  * //   order by nullif("ranked"."score"::float8, 'NaN') desc nulls last, "ranked"."item", ("ranked".*)::text limit $1
  * // ) as "top"
  */
-export function topK<Row extends RankingRow>(scope: Scope, frame: RankingFrame<Row>, k: number) {
+export function topK<Row extends RankingRow>(
+  scope: Scope,
+  frame: RankingFrame<Row>,
+  k: number,
+): SelectQueryBuilder<{ top: Row }, 'top', Row> {
   const top = scope.db
     .selectFrom(frame.as('ranked'))
     .selectAll('ranked')
@@ -29,5 +33,8 @@ export function topK<Row extends RankingRow>(scope: Scope, frame: RankingFrame<R
     .orderBy(sql`"ranked"."item"`)
     .orderBy(sql`("ranked".*)::text`)
     .limit(parse(z.int().min(1), k, 'k'))
-  return scope.db.selectFrom(top.as('top')).selectAll('top')
+  return scope.db
+    .selectFrom(sql<Row>`${top}`.as('top'))
+    .selectAll('top')
+    .$castTo<Row>()
 }
