@@ -52,7 +52,9 @@ export async function runMigrations(
     })
     return units.map((unit) => unit.name)
   } catch (cause) {
-    if (cause instanceof VantageError || signal?.aborted) throw cause
+    // The runner wraps what stopped it in an error of its own.
+    if (signal?.aborted) throw signal.reason
+    if (cause instanceof VantageError) throw cause
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n')
     throw new VantageError(
       `migrate ${direction} failed${running === undefined ? '' : ` in ${running}`}: ${reason}; everything was rolled back`,
@@ -64,13 +66,14 @@ export async function runMigrations(
 /**
  * The little of pg's client that the runner uses, over a Kysely transaction: so it runs on any connection Kysely runs on.
  *
- * The runner's own records name the schema between quotes as it is; here a quote inside it is doubled.
+ * The statements by which the runner records what ran name the schema between quotes as it is; here a quote inside it is doubled. The blank before it
+ * tells them from the runner's other statements, which have it doubled already, when the name begins with a quote.
  */
 function runnerClient(trx: Transaction<{}>, schema: string, signal?: AbortSignal): ClientBase {
   const query = async (statement: string | { text: string; values?: unknown[] }, values: unknown[] = []) => {
     signal?.throwIfAborted()
     const { text, values: own = values } = typeof statement === 'string' ? { text: statement } : statement
-    const exact = text.replaceAll(`"${schema}".`, () => `${quoteIdentifier(schema)}.`)
+    const exact = text.replaceAll(` "${schema}".`, () => ` ${quoteIdentifier(schema)}.`)
     const { rows } = await trx.executeQuery(CompiledQuery.raw(exact, own))
     return { rows }
   }
