@@ -10,14 +10,36 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, name: stri
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]!
-  const path = issue.path.reduce<string>((path, key) => (typeof key === 'number' ? `${path}[${key}]` : `${path}.${String(key)}`), name)
-  throw new InvalidInputError(path, `${issue.message}, got ${preview(valueAt(value, issue.path))}`)
+  const path = issue.path.reduce<string>((path, key) => path + step(key), name)
+  throw new InvalidInputError(path, `${problemOf(issue)}, got ${preview(valueAt(value, issue.path))}`)
+}
+
+/** zod writes unknown keys into its message as they are; here they are bounded, and quoted as JSON. */
+const problemOf = (issue: z.core.$ZodIssue): string =>
+  issue.code === 'unrecognized_keys'
+    ? `has no ${issue.keys.length === 1 ? 'key' : 'keys'} ${preview(issue.keys.join(', '))}`
+    : issue.message
+
+/** A key as a path shows it. Keys come from outside too: one that is no plain name is quoted and bounded, so that it cannot break a line of a log. */
+const step = (key: PropertyKey): string => {
+  if (typeof key === 'number') return `[${key}]`
+  const name = String(key)
+  return /^[\w-]{1,80}$/.test(name) ? `.${name}` : `[${preview(name)}]`
 }
 
 /** A value as an error message shows it: JSON, at most 80 characters. */
 export function preview(value: unknown): string {
-  const text = typeof value === 'bigint' ? `${value}n` : value instanceof Date ? String(value) : (JSON.stringify(value) ?? String(value))
-  return text.length > 80 ? `${text.slice(0, 80)}… (${text.length} characters)` : text
+  const text = typeof value === 'bigint' ? `${value}n` : value instanceof Date ? String(value) : json(value)
+  return text.length > 80 ? `${text.slice(0, 80).toWellFormed()}… (${text.length} characters)` : text
+}
+
+/** JSON; or, of what has none (it goes round in a circle, or deeper than the stack), what JavaScript calls it. */
+function json(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

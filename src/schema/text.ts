@@ -20,10 +20,50 @@ export const urnText = boundedText(1024)
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
 
-/** JSON that PostgreSQL's `jsonb` can store: finite numbers, and in every key and string neither NUL nor a lone surrogate. */
-export const storableJson: z.ZodType<Json> = z.lazy(() =>
-  z.union([storableText, z.number(), z.boolean(), z.null(), z.array(storableJson), z.record(storableText, storableJson)]),
-)
+/** Objects and arrays nest at most so deep: PostgreSQL's parser and this one have a stack, and labels are not documents. */
+const maxJsonDepth = 100
 
-/** A JSON object with storable keys and values, as labels, attributes and metadata are. */
-export const storableObject = z.record(storableText, storableJson)
+/**
+ * A JSON object that PostgreSQL's `jsonb` can store, as labels, attributes and metadata are: finite numbers, in every key and string neither NUL nor a
+ * lone surrogate, at most 100 levels deep.
+ *
+ * It is checked where it lies: a schema that copied it would lose a key named `__proto__`.
+ */
+export const storableObject = z.custom<Record<string, Json>>(isPlainObject, 'must be a JSON object').superRefine((object, context) => {
+  const flaw = jsonFlaw(object, [])
+  if (flaw !== undefined) context.addIssue({ code: 'custom', ...flaw })
+})
+
+interface Flaw {
+  path: PropertyKey[]
+  message: string
+}
+
+/** What is wrong with a value that should be storable JSON, and where; undefined when nothing is. */
+function jsonFlaw(value: unknown, path: PropertyKey[]): Flaw | undefined {
+  if (value === null || typeof value === 'boolean') return undefined
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : { path, message: 'must be a finite number' }
+  if (typeof value === 'string') return textFlaw(value, path)
+  const isArray = Array.isArray(value)
+  if (!isArray && !isPlainObject(value))
+    return { path, message: 'must be JSON: text, a number, a boolean, null, an array or a plain object' }
+  if (path.length >= maxJsonDepth) return { path: path.slice(0, 1), message: `must not be nested deeper than ${maxJsonDepth} levels` }
+  const entries: Iterable<[PropertyKey, unknown]> = isArray ? value.entries() : Object.entries(value)
+  for (const [key, inner] of entries) {
+    const here = [...path, key]
+    const flaw = (typeof key === 'string' ? textFlaw(key, here) : undefined) ?? jsonFlaw(inner, here)
+    if (flaw !== undefined) return flaw
+  }
+  return undefined
+}
+
+function textFlaw(text: string, path: PropertyKey[]): Flaw | undefined {
+  const result = storableText.safeParse(text)
+  return result.success ? undefined : { path, message: result.error.issues[0]!.message }
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype
+}
