@@ -89,12 +89,16 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
   return unseen.length === 0 ? ids : new Map([...ids, ...(await resourceIds(scope, unseen))])
 }
 
-/** The ids of those of the URNs that the tenant has. */
+/**
+ * The ids of those of the URNs that the tenant has.
+ *
+ * @throws InvalidInputError naming the URN that cannot be one.
+ */
 export async function resourceIds(scope: Scope, urns: readonly string[]): Promise<Map<string, string>> {
   const { rows } = await sql<{ urn: string; id: string }>`
     select urn, resource_id::text as id
     from ${scope.id('dim_resource')}
-    where tenant_id = ${scope.tenantId}::int8 and urn = any(${[...urns]}::text[])
+    where tenant_id = ${scope.tenantId}::int8 and urn = any(${parse(z.array(urnText), urns, 'urns')}::text[])
   `.execute(scope.db)
   return new Map(rows.map((row) => [row.urn, row.id]))
 }

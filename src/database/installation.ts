@@ -1,5 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
+import { parse } from '../schema/parse.ts'
+import { boundedText } from '../schema/text.ts'
 import { quoteIdentifier } from './identifier.ts'
 
 /** The number of the newest migration this version of the library knows and works with. */
@@ -60,8 +62,16 @@ export function assertVersion(version: number): void {
   }
 }
 
-/** The installation, or undefined where there is none. */
+/** PostgreSQL's limit for a name is 63 bytes. */
+const schemaName = boundedText(63).optional()
+
+/**
+ * The installation, or undefined where there is none.
+ *
+ * @throws InvalidInputError when there are several and `schema` does not say which, or it can be no schema's name.
+ */
 export async function readInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Located | undefined> {
+  parse(schemaName, schema, 'schema')
   const plain = db.withoutPlugins()
   const found = await sql<{ schema: string }>`
     select namespace.nspname::text as schema
