@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { milliseconds } from '../database/range.ts'
+import { durationText, milliseconds } from '../database/range.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { mirrorGraph, type MirrorCounts } from '../graph/mirrorGraph.ts'
 import { parse } from '../schema/parse.ts'
@@ -12,7 +12,7 @@ export interface RefreshCallGraphOptions {
   now?: Date
 }
 
-const refreshOptions = z.strictObject({ window: z.string().default('10 minutes'), now: z.date().default(() => new Date()) })
+const refreshOptions = z.strictObject({ window: durationText.default('10 minutes'), now: z.date().default(() => new Date()) })
 
 /**
  * Makes the tenant's AGE graph hold the calls that are active: those of `service_call_5m` with a call in the window, as

@@ -8,30 +8,38 @@ export interface TimeRange {
   readonly to: Date
 }
 
+/** A thousand years: a date so far from now is still one that JavaScript and PostgreSQL can both write. */
+const maxMilliseconds = 365_250 * 86_400_000
+
 const unitMilliseconds = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const
+
+const durationProblem = "must be a positive interval such as '30 minutes' or '1 day 12 hours', at most a thousand years"
 
 /**
  * The milliseconds of a duration written as a PostgreSQL interval: `'30 minutes'`, `'1 hour'`, `'1 day 12 hours'`.
  *
  * Only units of fixed length are taken (seconds to weeks, a day being 24 hours): a month or a year has no length of its own.
  *
- * @throws InvalidInputError when the text is not such an interval or is not positive.
+ * @throws InvalidInputError, naming the option `name`, when the text is not such an interval, is not positive, or is longer than a thousand years.
  */
-export function milliseconds(duration: string): number {
+export function milliseconds(duration: string, name = 'duration'): number {
   const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*/gy)]
   const matched = parts.reduce((length, [text]) => length + text.length, 0)
   const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMilliseconds[unit as keyof typeof unitMilliseconds], 0)
-  if (parts.length === 0 || matched !== duration.trimStart().length || duration !== duration.trimStart() || !(total > 0)) {
-    throw new InvalidInputError(
-      'duration',
-      `must be a positive interval such as '30 minutes' or '1 day 12 hours', got ${preview(duration)}`,
-    )
+  if (
+    parts.length === 0 ||
+    matched !== duration.trimStart().length ||
+    duration !== duration.trimStart() ||
+    !(total > 0) ||
+    total > maxMilliseconds
+  ) {
+    throw new InvalidInputError(name, `${durationProblem}, got ${preview(duration)}`)
   }
   return total
 }
 
 /** A duration as an option gives it: a PostgreSQL interval of fixed length, such as `'30 minutes'`. */
-export const durationText = z.string().refine(isDuration, "must be a positive interval such as '30 minutes' or '1 day 12 hours'")
+export const durationText = z.string().refine(isDuration, durationProblem)
 
 function isDuration(text: string): boolean {
   try {
