@@ -1,6 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { Readable } from 'node:stream'
+import { z } from 'zod'
+import { parse } from '../schema/parse.ts'
+import { storableText } from '../schema/text.ts'
 import { otlpLines } from './otlpLines.ts'
 import { parseOtlpRequest, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
 
@@ -12,6 +15,8 @@ export interface ReadOtlpOptions {
   /** What locators name as the place of the records. A file's folder and name unless given; a stream has none of its own and is `-`. */
   origin?: SourceObject
 }
+
+const sourceObject = z.strictObject({ bucket: storableText, objectKey: storableText })
 
 /**
  * Reads OTLP/JSON lines, as the OpenTelemetry Collector's file exporter writes them: one export request of traces, metrics or logs a line; plain or
@@ -27,18 +32,19 @@ export interface ReadOtlpOptions {
  * }
  *
  * @param source a file's path, or a stream of its bytes.
- * @throws the file system's error when the file cannot be read; the signal's reason when aborted.
+ * @throws InvalidInputError when `origin` cannot be stored; the file system's error when the file cannot be read; the signal's reason when aborted.
  */
 export async function* readOtlp(
   source: string | Readable | AsyncIterable<string | Uint8Array>,
   { signal, onMalformed, origin }: ReadOtlpOptions = {},
 ): AsyncGenerator<OtlpRequest, void> {
   const place =
-    origin ?? (typeof source === 'string' ? { bucket: dirname(source), objectKey: basename(source) } : { bucket: '-', objectKey: '-' })
+    parse(sourceObject.optional(), origin, 'origin') ??
+    (typeof source === 'string' ? { bucket: dirname(source), objectKey: basename(source) } : { bucket: '-', objectKey: '-' })
   const file = typeof source === 'string' ? source : place.objectKey
   const chunks: AsyncIterable<string | Uint8Array> =
     typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
-  for await (const entry of otlpLines(chunks)) {
+  for await (const entry of otlpLines(signal === undefined ? chunks : untilAborted(chunks, signal))) {
     signal?.throwIfAborted()
     if ('problem' in entry) {
       onMalformed?.({ file, line: entry.line, reason: entry.problem })
@@ -51,6 +57,30 @@ export async function* readOtlp(
     else yield request
   }
   signal?.throwIfAborted()
+}
+
+/** The chunks until the signal; a source that has gone quiet (a pipe, a socket) is not waited for. */
+async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  signal.throwIfAborted()
+  const source = chunks[Symbol.asyncIterator]()
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  // Nobody may be waiting for it when it comes.
+  aborted.catch(() => {})
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    for (;;) {
+      const next = await Promise.race([source.next(), aborted])
+      if (next.done) return
+      yield next.value
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    // A generator in the middle of a read takes this when that ends, which may be never.
+    const closed = source.return?.()
+    if (signal.aborted) closed?.catch(() => {})
+    else await closed
+  }
 }
 
 /** Without a byte order mark, and without white space around it (a carriage return before the line feed, above all). */

@@ -1,4 +1,5 @@
 import { milliseconds } from '../database/range.ts'
+import { storable } from '../logs/pattern.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 import type { OtlpPayload } from '../schema/otlp.ts'
@@ -56,7 +57,7 @@ export async function* rollUp(
   { lateness = '2 minutes', shift = 0, signal, report = emptyReport() }: RollUpOptions = {},
 ): AsyncGenerator<RollupWindow, RollupReport> {
   if (!Number.isSafeInteger(shift)) throw new InvalidInputError('shift', `must be a whole number of milliseconds, got ${preview(shift)}`)
-  const state = new Rollup(milliseconds(lateness), BigInt(shift) * 1_000_000n, report)
+  const state = new Rollup(milliseconds(lateness, 'lateness'), BigInt(shift) * 1_000_000n, report)
   for await (const request of requests) {
     signal?.throwIfAborted()
     for (const admitted of state.admit(request)) {
@@ -280,7 +281,8 @@ class Rollup {
             this.#report.unusablePoints += pointsOf(metric).length
             continue
           }
-          if (metric.name === '' || Buffer.byteLength(metric.name) > maxMetricName) {
+          // As it will be stored: what stands for a NUL is longer than the NUL.
+          if (metric.name === '' || Buffer.byteLength(storable(metric.name)) > maxMetricName) {
             const problem = metric.name === '' ? 'metric name is empty' : `metric name is longer than ${maxMetricName} bytes`
             this.#refuse(problem, form.points.length)
             continue

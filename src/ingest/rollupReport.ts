@@ -33,7 +33,7 @@ export interface RollupReport {
   orphanServers: number
   /** Server and consumer spans that came after their caller's window had closed: their call was counted without them. */
   lateServers: number
-  /** Calls whose callee's times contradict the caller's: the clocks differ. The caller's clock counts. */
+  /** Calls whose callee starts before its caller did: the clocks differ. The caller's clock counts. */
   skewedCalls: number
   /** Records refused because a name in them cannot be stored, by reason. */
   refused: Record<string, number>
