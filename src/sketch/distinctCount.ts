@@ -8,7 +8,8 @@ import type { Scope } from '../database/scope.ts'
  * `group by` of your own, Kysely's `fn.count('column').distinct()` is the same. It reads every row; approximate counts that can be stored and
  * merged are a matter of sketches.
  *
- * @param query any query: one of ours, or one of your own on another database type.
+ * @param query any query: one of ours, or one of your own on another database type. One made through a plugin that renames columns has, inside the
+ * statement, the names of the database: `$castTo` its row to those.
  * @example
  * const affected = distinctCount(scope, anomalies(scope, latency), 'series')
  * const { distinct_count } = await affected.executeTakeFirstOrThrow()
@@ -20,6 +21,6 @@ import type { Scope } from '../database/scope.ts'
 export function distinctCount<Row>(scope: Scope, query: SelectQueryBuilder<any, any, Row>, column: keyof Row & string) {
   const answer = scope.db
     .selectFrom(query.as('row'))
-    .select(sql<number>`count(distinct ${sql.ref(`row.${column}`)})::float8`.as('distinct_count'))
+    .select(sql<number>`count(distinct ${sql.id('row', column)})::float8`.as('distinct_count'))
   return scope.db.selectFrom(answer.as('answer')).selectAll('answer')
 }
