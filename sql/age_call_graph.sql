@@ -18,42 +18,27 @@ as $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0));
   perform '0'::ag_catalog.agtype;
-  if to_regclass(format('%I."Resource"', graph)) is not null and to_regclass(format('%I.%I', graph, edge_label)) is not null then
-    return;
+  if not exists (select from pg_namespace where nspname = graph) then
+    execute format('select create_graph(%L)', graph);
   end if;
-  -- While others make graphs, AGE now and then finds its own cache of labels twice filled ("label (relation) cache corrupted", XX000) and gives up.
-  -- Undone and begun again it finds it empty.
-  for attempt in 1 .. 5 loop
-    begin
-      if not exists (select from pg_namespace where nspname = graph) then
-        execute format('select create_graph(%L)', graph);
-      end if;
-      if to_regclass(format('%I.%I', graph, 'Resource')) is null then
-        -- Literals of no type, because the arguments are name before AGE 1.6 and cstring since.
-        execute format('select create_vlabel(%L, %L)', graph, 'Resource');
-        -- AGE keys its label tables itself since 1.6.
-        if not exists (select from pg_index where indisprimary and indrelid = to_regclass(format('%I."Resource"', graph))) then
-          execute format('alter table %I."Resource" add primary key (id)', graph);
-        end if;
-        execute format(
-          'create index on %I."Resource" (agtype_access_operator(variadic array[properties, ''"resource_id"''::agtype]))', graph
-        );
-        perform setval(format('%I.%I', graph, 'Resource_id_seq')::regclass, (1::int8 << 47));
-      end if;
-      if to_regclass(format('%I.%I', graph, edge_label)) is null then
-        execute format('select create_elabel(%L, %L)', graph, edge_label);
-        execute format('create unique index on %I.%I (start_id, end_id)', graph, edge_label);
-        -- The name is AGE's own, which makes this index itself since 1.6.
-        execute format('create index if not exists %I on %I.%I (end_id)', edge_label || '_end_id_idx', graph, edge_label);
-      end if;
-      return;
-    exception
-      when internal_error then
-        if attempt = 5 then
-          raise;
-        end if;
-    end;
-  end loop;
+  if to_regclass(format('%I.%I', graph, 'Resource')) is null then
+    -- Literals of no type, because the arguments are name before AGE 1.6 and cstring since.
+    execute format('select create_vlabel(%L, %L)', graph, 'Resource');
+    -- AGE keys its label tables itself since 1.6.
+    if not exists (select from pg_index where indisprimary and indrelid = to_regclass(format('%I."Resource"', graph))) then
+      execute format('alter table %I."Resource" add primary key (id)', graph);
+    end if;
+    execute format(
+      'create index on %I."Resource" (agtype_access_operator(variadic array[properties, ''"resource_id"''::agtype]))', graph
+    );
+    perform setval(format('%I.%I', graph, 'Resource_id_seq')::regclass, (1::int8 << 47));
+  end if;
+  if to_regclass(format('%I.%I', graph, edge_label)) is null then
+    execute format('select create_elabel(%L, %L)', graph, edge_label);
+    execute format('create unique index on %I.%I (start_id, end_id)', graph, edge_label);
+    -- The name is AGE's own, which makes this index itself since 1.6.
+    execute format('create index if not exists %I on %I.%I (end_id)', edge_label || '_end_id_idx', graph, edge_label);
+  end if;
 end
 $$;
 

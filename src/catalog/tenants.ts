@@ -1,5 +1,6 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { z } from 'zod'
+import { explainAgeCache } from '../database/ageCache.ts'
 import { findInstallation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import { NotFoundError, VantageError } from '../schema/errors.ts'
@@ -107,7 +108,9 @@ export async function deleteTenant<Database>(
   if (found === undefined) throw new NotFoundError(`there is no tenant with code ${preview(code)}`)
   if (found.hasGraph) {
     signal?.throwIfAborted()
-    await sql`select ${sql.id(installation.schema, 'call_graph_drop')}(${found.graph})`.execute(plain)
+    await sql`select ${sql.id(installation.schema, 'call_graph_drop')}(${found.graph})`.execute(plain).catch((error: unknown) => {
+      throw explainAgeCache(error)
+    })
   }
   const deleted: Record<string, number> = {}
   for (const table of tenantTables) {

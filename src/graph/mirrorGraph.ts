@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { quoteIdentifier } from '../database/identifier.ts'
+import { explainAgeCache } from '../database/ageCache.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
@@ -67,7 +68,9 @@ export async function mirrorGraph<Row extends EdgeRow>(
   const { attributes, keep, label } = parse(mirrorOptions, options, 'options')
   return inTransaction(scope, async (inner) => {
     // Its own statement, so that the one after it sees what the holder of the lock before us committed.
-    await sql`select ${inner.id('graph_prepare')}(${inner.graphName}, ${label})`.execute(inner.db)
+    await sql`select ${inner.id('graph_prepare')}(${inner.graphName}, ${label})`.execute(inner.db).catch((error: unknown) => {
+      throw explainAgeCache(error)
+    })
     // Compiling this many expressions takes longer than running them (3 s of 8 on 37,000 edges), and a merge join by one of an edge's two ends
     // is what the planner makes of estimates it cannot have.
     const { rows } = await withPlannerSettings(inner, { jit: 'off', enable_mergejoin: 'off' }, () =>
@@ -109,7 +112,7 @@ function mirrorStatement(
   const vertexTable = sql.id(scope.graphName, 'Resource')
   const edgeTable = sql.id(scope.graphName, label)
   const everyEdge = sql.id(scope.graphName, '_ag_label_edge')
-  const properties = sql`ag_catalog.agtype_build_map(${sql.join(attributes.flatMap((name) => [sql`${name}::text`, sql.ref(`edge.${name}`)]))})`
+  const properties = sql`ag_catalog.agtype_build_map(${sql.join(attributes.flatMap((name) => [sql`${name}::text`, sql.id('edge', name)]))})`
   const kept = keep.map((name) => [
     sql`${name}::text`,
     sql`coalesce(ag_catalog.agtype_object_field(old.properties, ${name}), ag_catalog.agtype_object_field(wanted.properties, ${name}))`,

@@ -7,6 +7,7 @@ import { schemaDrift, type Drift } from './drift.ts'
 import { missingRights } from './missingRights.ts'
 import { roomStates, type RoomState } from './roomStates.ts'
 import { strayRows } from './strayRows.ts'
+import { older } from './version.ts'
 
 export interface Finding {
   /** `error`: something does not work or answers may be wrong. `warning`: it works, but will not for long or not well. `info`: worth knowing. */
@@ -123,6 +124,15 @@ function extensionFindings(server: Capabilities, installation: Installation | un
       'pgvector-vacuum',
       `pgvector ${vector} has bugs in vacuuming HNSW indexes, fixed in 0.8.4: chunks can go missing from similarity searches`,
       'install pgvector 0.8.4 or later, `alter extension vector update`, then `reindex index concurrently idx_kb_vec_hnsw`; until then reindex after large deletes',
+    )
+  }
+  const age = extensions.age.installed
+  if (age !== null && older(age, '1.7.0')) {
+    add(
+      'warning',
+      'age-cache',
+      `Apache AGE ${age} breaks a connection that has met more than 41 labels, ten tenants' graphs (apache/age#2245): refreshCallGraph and deleteTenant can then fail on it, losing nothing`,
+      'install AGE 1.7 or later; until then let the pool replace its connections now and then (pg: `maxUses`)',
     )
   }
   for (const [name, { installed, available }] of Object.entries(extensions)) {
@@ -246,16 +256,6 @@ async function strayFindings(db: Kysely<{}>, installation: Installation): Promis
     message: `${table}_default holds rows: their time lies outside the partitions of ${table}`,
     remedy: `nothing is lost and queries see them, but retention and pruning work by partition: create the partitions these rows belong to`,
   }))
-}
-
-/** Whether version `a` is before version `b`, number by number. */
-function older(a: string, b: string): boolean {
-  const [left, right] = [a, b].map((version) => version.split(/[.-]/).map((part) => Number.parseInt(part, 10) || 0))
-  for (let at = 0; at < Math.max(left!.length, right!.length); at++) {
-    const difference = (left![at] ?? 0) - (right![at] ?? 0)
-    if (difference !== 0) return difference < 0
-  }
-  return false
 }
 
 const weight = { error: 0, warning: 1, info: 2 }

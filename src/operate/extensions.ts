@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import { capabilities, requiredExtensions, type Capabilities, type KnownExtension } from '../database/capabilities.ts'
 import { MissingCapabilityError } from '../schema/errors.ts'
 import { execute } from './transaction.ts'
+import { older } from './version.ts'
 
 /** The extensions of ours that the database has. */
 export const installedExtensions = ({ extensions }: Capabilities): KnownExtension[] =>
@@ -12,6 +13,9 @@ const canCreate = (server: Capabilities, name: KnownExtension) => {
   const { installed, available } = server.extensions[name]
   return installed === null && available !== null && (name !== 'timescaledb' || server.embedded || server.timescalePreloaded === true)
 }
+
+/** Since then a filtered search of an HNSW index can go on until it has found enough. */
+const minimumVector = '0.8.0'
 
 /**
  * The extensions that `migrate up` would create on this server: what it offers and the database has not.
@@ -26,6 +30,13 @@ export function extensionsToCreate(server: Capabilities): KnownExtension[] {
         `the server has no extension ${name}, which the schema needs: install its package (Debian: postgresql-NN-pgvector, postgresql-contrib) or choose a server that offers it`,
       )
     }
+  }
+  const { installed, available } = server.extensions.vector
+  const vector = installed ?? available ?? ''
+  if (older(vector, minimumVector)) {
+    throw new MissingCapabilityError(
+      `the server has pgvector ${vector}, searching needs ${minimumVector} (iterative index scans): install a later one${installed === null ? '' : ' and run `alter extension vector update`'}`,
+    )
   }
   return Object.keys(server.extensions).filter((name): name is KnownExtension => canCreate(server, name as KnownExtension))
 }

@@ -391,7 +391,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: '51f633039c373019',
+      hash: '56110d542a801ff7',
       requires: 'age',
     },
     'graph_reach(src bigint[], dst bigint[], weight double precision[], starts bigint[], hops integer)': {
