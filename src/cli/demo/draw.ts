@@ -67,7 +67,15 @@ function callsAgainstNormal(scope: Scope, { range, baseline }: Investigation) {
     .innerJoin(scope.table('dim_resource', 'caller'), 'caller.resource_id', 'now.src')
     .innerJoin(scope.table('dim_resource', 'callee'), 'callee.resource_id', 'now.dst')
     .leftJoin(before.as('before'), (join) => join.onRef('before.src', '=', 'now.src').onRef('before.dst', '=', 'now.dst'))
-    .select(['caller.urn as src', 'callee.urn as dst', 'now.weight', 'now.err_rate', 'now.p95_ms', 'before.p95_ms as normal_p95_ms'])
+    .select([
+      'caller.urn as src',
+      'callee.urn as dst',
+      'now.weight',
+      'now.err_rate',
+      'now.p95_ms',
+      'before.p95_ms as normal_p95_ms',
+      'before.err_rate as normal_err_rate',
+    ])
     .orderBy('src')
     .orderBy('dst')
 }

@@ -64,7 +64,10 @@ export async function investigate(scope: Scope, whole: TimeRange) {
   )
   const patterns = await ask(
     `newPatterns(scope, { range }).where('count_error', '>=', ${repeated})`,
-    newPatterns(scope, { range }).where('count_error', '>=', repeated).limit(6),
+    // From a minute earlier on: a bucket's time is when it begins, and what is seen in it may follow from what was logged just before.
+    newPatterns(scope, { range: { from: since === undefined ? range.from : new Date(since.getTime() - 60_000), to: whole.to } })
+      .where('count_error', '>=', repeated)
+      .limit(6),
   )
 
   if (scope.extensions.has('age')) await refreshCallGraph(scope, { window: '10 minutes', now: new Date(whole.to.getTime() - 1) })

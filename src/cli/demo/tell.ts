@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { format } from 'sql-formatter'
+import type { Json } from '../../schema/text.ts'
 import { nameOf, type Finding, type Investigation } from './investigate.ts'
 
 /** The story of an investigation as text for a terminal; with `sql`, each finding's statement too. */
@@ -85,8 +86,8 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
   chapter(
     'What do the logs say that they did not say before?',
     patterns.rows.length === 0
-      ? `No new error since ${clock(found.range.from)} that came more than twice.`
-      : `New errors since ${clock(found.range.from)}, first seen first:`,
+      ? `No new error that came more than twice, since ${clock(found.range.from)}.`
+      : `New errors, first seen first:`,
     patterns,
     table(
       ['first seen', 'times', 'logged by', 'pattern'],
@@ -109,17 +110,24 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
         chain.rows.map((row) => [
           row.dim ?? '',
           row.note ?? '',
-          row.object_key === null
-            ? JSON.stringify(row.ref_pg)
-            : `${row.object_key}${row.t_from === null ? '' : ` from ${clock(row.t_from)}`}`,
+          row.object_key === null ? reference(row.ref_pg) : `${row.object_key}${row.t_from === null ? '' : ` from ${clock(row.t_from)}`}`,
         ]),
-        [8, 46, 58],
+        [8, 46, 74],
       ),
     )
   } else if (suspects.rows.length === 0) {
     lines.push('', 'Nothing to report: a calm time looks like this.')
   }
   return `${lines.join('\n')}\n`
+}
+
+/** `{ table: 'metric_1m', keys: { metric: 'x' } }` as a person reads it: `metric_1m where metric = x`. */
+function reference(ref: Json | null): string {
+  if (typeof ref !== 'object' || ref === null || Array.isArray(ref)) return ''
+  const { table, keys } = ref
+  return `${String(table)} where ${Object.entries(keys ?? {})
+    .map(([column, value]) => `${column} = ${String(value)}`)
+    .join(' and ')}`
 }
 
 const bold = (text: string) => styleText('bold', text)
