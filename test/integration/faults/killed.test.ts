@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Scope } from '../../../src/database/index.ts'
+import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { everything } from './everything.ts'
+import { asLines, recording } from './recording.ts'
+
+const main = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
+const minutes = 600
+const windows = minutes / 5
+
+describe.skipIf(!leg.available || !leg.concurrent)('loading in a process of its own', () => {
+  let test: TestDatabase
+  let folder: string
+  let file: string
+  let clean: Awaited<ReturnType<typeof everything>>
+  beforeAll(async () => {
+    test = await freshDatabase()
+    folder = await mkdtemp(join(tmpdir(), 'pgvantage-'))
+    file = join(folder, 'recording.jsonl')
+    await writeFile(file, asLines(recording({ minutes })))
+    const reference = await tenant(test.db, 'clean')
+    const { code, err } = await load(file, 'clean').ended
+    if (code !== 0) throw new Error(`loading ended with ${code}: ${err}`)
+    clean = await everything(reference)
+  })
+  afterAll(async () => {
+    await test.close()
+    await rm(folder, { recursive: true })
+  })
+
+  function load(path: string, code: string, ...options: string[]) {
+    const child = spawn(process.execPath, [main, 'ingest', path, '--tenant', code, '--database', test.url!, ...options])
+    let err = ''
+    child.stdout.resume()
+    child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+    const { promise: ended, resolve, reject } = Promise.withResolvers<{ code: number | null; signal: string | null; err: string }>()
+    child.on('error', reject)
+    child.on('close', (exit, signal) => resolve({ code: exit, signal, err }))
+    return { ended, kill: () => child.kill('SIGKILL') }
+  }
+
+  const committed = async ({ tenantId }: Scope) => {
+    const { rows } = await sql<{ windows: number }>`
+      select count(distinct bucket)::int4 as windows from service_call_5m where tenant_id = ${tenantId}
+    `.execute(test.db)
+    return rows[0]!.windows
+  }
+  const until = async (done: () => Promise<boolean>) => {
+    while (!(await done())) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+
+  it('killed at any moment, again and again, and then run to its end, leaves the rows of one clean run', async () => {
+    const scope = await tenant(test.db, 'killed')
+    expect(clean.counts.length).toBeGreaterThanOrEqual(windows)
+    for (const share of [0.02, 0.2, 0.45, 0.7]) {
+      // Wherever it is: the windows before that are rewritten first, and each kill falls further in.
+      const run = load(file, 'killed')
+      const wanted = Math.ceil(share * windows) + Math.floor(Math.random() * 5)
+      await until(async () => (await committed(scope)) >= wanted)
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20))
+      run.kill()
+      expect(await run.ended).toMatchObject({ code: null, signal: 'SIGKILL' })
+      expect(await committed(scope)).toBeLessThan(windows)
+    }
+    expect(await load(file, 'killed').ended).toMatchObject({ code: 0 })
+    expect(await everything(scope)).toEqual(clean)
+  })
+
+  it('by two processes at once leaves the rows of one', async () => {
+    const scope = await tenant(test.db, 'twice')
+    const runs = await Promise.all([load(file, 'twice').ended, load(file, 'twice').ended])
+    expect(runs).toEqual([
+      { code: 0, signal: null, err: '' },
+      { code: 0, signal: null, err: '' },
+    ])
+    expect(await everything(scope)).toEqual(clean)
+  })
+
+  it('tells damaged lines by file and number, loads the rest, and is strict when asked', async () => {
+    const damaged = join(folder, 'damaged.jsonl')
+    const lines = asLines(recording({ minutes: 10 })).split('\n')
+    await writeFile(damaged, [lines[0], '{"resourceSpans": 7}', ...lines.slice(1, 5), 'no JSON', '', ...lines.slice(5)].join('\n'))
+    const scope = await tenant(test.db, 'damaged')
+    const told = [`${damaged}:2: `, `${damaged}:7: `]
+    for (const [options, code] of [
+      [['--strict'], 3],
+      [[], 0],
+    ] as const) {
+      const run = await load(damaged, 'damaged', ...options).ended
+      expect(run.code).toBe(code)
+      expect(
+        run.err
+          .trim()
+          .split('\n')
+          .map((line, at) => line.startsWith(told[at]!)),
+      ).toEqual([true, true])
+    }
+    const whole = join(folder, 'whole.jsonl')
+    await writeFile(whole, lines.join('\n'))
+    const reference = await tenant(test.db, 'undamaged')
+    expect(await load(whole, 'undamaged', '--strict').ended).toMatchObject({ code: 0, err: '' })
+    const of = async (which: Scope) => {
+      const { resources, metrics, patterns, counts, calls } = await everything(which)
+      return { resources, metrics, patterns, counts: counts.length, calls: calls.length }
+    }
+    expect(await of(scope)).toEqual(await of(reference))
+  })
+})
