@@ -61,16 +61,18 @@ export async function* readOtlp(
 
 /** The chunks until the signal; a source that has gone quiet (a pipe, a socket) is not waited for. */
 async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  signal.throwIfAborted()
   const source = chunks[Symbol.asyncIterator]()
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  // Nobody may be waiting for it when it comes.
-  aborted.catch(() => {})
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
+  // One listener that ends the read under way. A race against one promise of the signal would keep every chunk for as long as the signal lives.
+  let give: (reason: unknown) => void = () => {}
+  const abort = () => give(signal.reason)
+  signal.addEventListener('abort', abort)
   try {
     for (;;) {
-      const next = await Promise.race([source.next(), aborted])
+      signal.throwIfAborted()
+      const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        give = reject
+        source.next().then(resolve, reject)
+      })
       if (next.done) return
       yield next.value
     }

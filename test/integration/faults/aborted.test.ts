@@ -1,4 +1,6 @@
 import { Readable } from 'node:stream'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { deleteTenant } from '../../../src/catalog/index.ts'
@@ -58,6 +60,21 @@ onEveryLeg('an AbortSignal', () => {
     for (const quiet of [silent(), Readable.from(silent())]) {
       await expect(ingest(scope, quiet, { signal: AbortSignal.timeout(50) })).rejects.toThrow('due to timeout')
     }
+  })
+
+  it('that never fires does not make reading keep what was read', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    async function* chunks() {
+      for (let chunk = 0; chunk < 200; chunk += 1) yield Buffer.from(`${' '.repeat(256 * 1024)}\n`)
+    }
+    collect()
+    const before = process.memoryUsage().arrayBuffers
+    const { signal } = new AbortController()
+    await all(readOtlp(chunks(), { signal }))
+    collect()
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000)
+    expect(signal.aborted).toBe(false)
   })
 
   it('stops ingest wherever it is, between whole windows', async () => {
