@@ -4,12 +4,15 @@
  */
 import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { reportReady } from './lib/control.ts'
 import { host, portBase } from './lib/environment.ts'
 import { portOf } from './topology.ts'
 
 const journeysPerSecond = Number(process.env.SHOP_JOURNEYS_PER_SECOND)
-const random = mulberry32(Number(process.env.SHOP_SEED))
+const generator = xoroshiro128plus(Number(process.env.SHOP_SEED))
+const random = () => uniformFloat64(generator)
 const port = portOf('frontend', portBase)
 
 reportReady()
@@ -47,15 +50,4 @@ function visit(method: string, path: string, body?: unknown): Promise<void> {
 
 function anySku(): string {
   return `sku-${String(1 + Math.floor(random() * 240)).padStart(4, '0')}`
-}
-
-/** A small seeded generator (Tommy Ettinger's mulberry32): uniform in [0, 1). */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -25,7 +25,7 @@ export type Investigation = Awaited<ReturnType<typeof investigate>>
 const durationMetric = 'http.server.request.duration'
 const client = 'urn:external:client'
 const bucket = 300_000
-/** An error logged less often is one request's bad luck, of which calm times have some too. */
+/** A complaint logged less often is one request's bad luck, of which calm times have some too. */
 const repeated = 3
 
 /**
@@ -63,10 +63,11 @@ export async function investigate(scope: Scope, whole: TimeRange) {
     topK(scope, rankSuspects(scope, { service, range, baseline }), 3),
   )
   const patterns = await ask(
-    `newPatterns(scope, { range }).where('count_error', '>=', ${repeated})`,
+    `newPatterns(scope, { range }).where('severity', 'in', ['WARN', 'ERROR', 'FATAL']).where('count_total', '>=', ${repeated})`,
     // From a minute earlier on: a bucket's time is when it begins, and what is seen in it may follow from what was logged just before.
     newPatterns(scope, { range: { from: since === undefined ? range.from : new Date(since.getTime() - 60_000), to: whole.to } })
-      .where('count_error', '>=', repeated)
+      .where('severity', 'in', ['WARN', 'ERROR', 'FATAL'])
+      .where('count_total', '>=', repeated)
       .limit(6),
   )
 

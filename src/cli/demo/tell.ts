@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { format } from 'sql-formatter'
-import type { Json } from '../../schema/text.ts'
+import type { JsonValue } from '../../schema/tables.ts'
 import { nameOf, type Finding, type Investigation } from './investigate.ts'
 
 /** The story of an investigation as text for a terminal; with `sql`, each finding's statement too. */
@@ -86,8 +86,8 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
   chapter(
     'What do the logs say that they did not say before?',
     patterns.rows.length === 0
-      ? `No new error that came more than twice, since ${clock(found.range.from)}.`
-      : `New errors, first seen first:`,
+      ? `No new warning or error that came more than twice, since ${clock(found.range.from)}.`
+      : 'New warnings and errors, first seen first:',
     patterns,
     table(
       ['first seen', 'times', 'logged by', 'pattern'],
@@ -122,7 +122,7 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
 }
 
 /** `{ table: 'metric_1m', keys: { metric: 'x' } }` as a person reads it: `metric_1m where metric = x`. */
-function reference(ref: Json | null): string {
+function reference(ref: JsonValue | null): string {
   if (typeof ref !== 'object' || ref === null || Array.isArray(ref)) return ''
   const { table, keys } = ref
   return `${String(table)} where ${Object.entries(keys ?? {})
