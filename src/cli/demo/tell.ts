@@ -124,9 +124,10 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
 /** `{ table: 'metric_1m', keys: { metric: 'x' } }` as a person reads it: `metric_1m where metric = x`. */
 function reference(ref: JsonValue | null): string {
   if (typeof ref !== 'object' || ref === null || Array.isArray(ref)) return ''
+  const text = (value: JsonValue | undefined) => (typeof value === 'string' ? value : JSON.stringify(value))
   const { table, keys } = ref
-  return `${String(table)} where ${Object.entries(keys ?? {})
-    .map(([column, value]) => `${column} = ${String(value)}`)
+  return `${text(table)} where ${Object.entries(keys ?? {})
+    .map(([column, value]) => `${column} = ${text(value)}`)
     .join(' and ')}`
 }
 
