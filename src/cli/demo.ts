@@ -13,6 +13,7 @@ import { draw } from './demo/draw.ts'
 import { investigate } from './demo/investigate.ts'
 import { replay, type Replayed } from './demo/replay.ts'
 import { tell } from './demo/tell.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** On a database of the user's, all the demo writes belongs to this tenant. It is deleted and made anew. */
 const tenantCode = 'pgvantage-demo'
@@ -30,11 +31,11 @@ export interface DemoContext {
 }
 
 /** `pgvantage demo RECORDING`: replays recorded telemetry and tells what it finds. */
-export function demoCommand(): Command {
+export function demoCommand({ signal, interactive, out }: Surroundings): Command {
   return demoOptions(new Command('demo').description('replay recorded telemetry and tell its story'))
     .argument('<recording>', 'OTLP/JSON lines, plain or gzip, as the OpenTelemetry Collector writes them')
     .action(async (recording: string, options: DemoOptions) => {
-      const context: DemoContext = { interactive: process.stderr.isTTY, say: (text) => process.stdout.write(text) }
+      const context: DemoContext = { signal, interactive, say: out }
       await runDemo((scope) => replay(scope, recording, context), options, context)
     })
 }

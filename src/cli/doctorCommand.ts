@@ -4,7 +4,7 @@ import { doctor, type DoctorReport } from '../operate/doctor.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { exitCode } from './exitCode.ts'
-import type { Surroundings } from './run.ts'
+import type { Surroundings } from './surroundings.ts'
 
 /** `pgvantage doctor`: exits with 3 when there is an error among the findings, with `--strict` also for a warning. */
 export function doctorCommand({ env, out }: Surroundings, exit: (code: number) => void): Command {

@@ -11,7 +11,7 @@ import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { exitCode } from './exitCode.ts'
-import type { Surroundings } from './run.ts'
+import type { Surroundings } from './surroundings.ts'
 
 interface Options {
   database?: string

@@ -6,7 +6,7 @@ import { migrateStatus, type MigrateStatus } from '../operate/migrateStatus.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
-import type { Surroundings } from './run.ts'
+import type { Surroundings } from './surroundings.ts'
 
 interface Options {
   database?: string

@@ -4,7 +4,7 @@ import { doctorCommand } from './doctorCommand.ts'
 import { exitCode } from './exitCode.ts'
 import { ingestCommand } from './ingestCommand.ts'
 import { migrateCommand } from './migrateCommand.ts'
-import type { Surroundings } from './run.ts'
+import type { Surroundings } from './surroundings.ts'
 
 // By the package's own name, because the file is one folder deeper when compiled.
 const { version } = createRequire(import.meta.url)('pgvantage/package.json') as { version: string }
@@ -34,7 +34,7 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
     .action(async (options: string[]) => {
       // Loaded only here: it needs the embedded database and the drawing libraries, which are optional.
       const { demoCommand } = await import('./demo.ts')
-      await demoCommand().exitOverride().parseAsync(options, { from: 'user' })
+      await demoCommand(surroundings).exitOverride().parseAsync(options, { from: 'user' })
     })
   for (const command of everyCommand(root)) {
     command

@@ -2,16 +2,7 @@ import { CommanderError } from 'commander'
 import { exitCode } from './exitCode.ts'
 import { describeError, errorDocument, exitCodeOf } from './failure.ts'
 import { program } from './program.ts'
-
-/** The streams and the environment a command runs with. */
-export interface Surroundings {
-  env: NodeJS.ProcessEnv
-  out: (text: string) => void
-  err: (text: string) => void
-  /** Whether a person watches: then there are progress bars on stderr. */
-  interactive: boolean
-  signal: AbortSignal
-}
+import type { Surroundings } from './surroundings.ts'
 
 /**
  * Runs the `pgvantage` command and returns its exit code.

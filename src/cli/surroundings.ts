@@ -1,0 +1,9 @@
+/** The streams and the environment a command runs with. */
+export interface Surroundings {
+  env: NodeJS.ProcessEnv
+  out: (text: string) => void
+  err: (text: string) => void
+  /** Whether a person watches: then there are progress bars on stderr. */
+  interactive: boolean
+  signal: AbortSignal
+}
