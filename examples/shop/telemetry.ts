@@ -19,8 +19,9 @@ import { onStop } from './lib/control.ts'
 import { required, serviceName } from './lib/environment.ts'
 import { services } from './topology.ts'
 
-// Patches ES modules: without it `import { request } from 'node:http'` would get the original.
-register('@opentelemetry/instrumentation/hook.mjs', import.meta.url)
+// Patches ES modules: without it `import { request } from 'node:http'` would get the original. It is found from where an instrumentation finds it: the
+// package comes with each of them, and need not be at the top of node_modules.
+register('@opentelemetry/instrumentation/hook.mjs', import.meta.resolve('@opentelemetry/instrumentation-http'))
 
 // A recorded exception carries its stack, and with it the paths of the machine that recorded it.
 Error.stackTraceLimit = 0
