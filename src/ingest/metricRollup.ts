@@ -9,7 +9,7 @@ import {
   type OtlpSummaryPoint,
 } from '../schema/otlp.ts'
 import type { Json } from '../schema/text.ts'
-import { bucketValue, HistogramRecorder, histogramOf, histogramQuantile, quantileRank } from '../sketch/exponentialHistogram.ts'
+import { bucketValue, HistogramRecorder, histogramOf, quantileOf, quantileRank } from '../sketch/exponentialHistogram.ts'
 import { attributesOf } from './attributes.ts'
 import { CumulativeSeries } from './cumulativeSeries.ts'
 import {
@@ -307,7 +307,7 @@ function ofDistributions(distributions: readonly Distribution[]): Figures | null
     ? sums.sort((a, b) => a - b).reduce((total, sum) => total + sum, 0) / count
     : meanOf(histogram, count)
   if (count === 1) return { avg, max: avg, p95: avg, sampleCount: 1, histogram: null }
-  const p95 = quantileRank(count, 0.95) === count ? max : Math.min(max, histogramQuantile(histogram, 0.95))
+  const p95 = quantileRank(count, 0.95) === count ? max : Math.min(max, quantileOf(histogram, 0.95))
   return { avg, max, p95, sampleCount: count, histogram }
 }
 

@@ -205,11 +205,11 @@ export function histogramCount(histogram: ExponentialHistogram): number {
  * The same in SQL: `exp_histogram_quantile(histogram, q)`.
  *
  * @example
- * histogramQuantile(histogramOf([10, 20, 30, 40])!, 0.5) // 20 within 1.083 %
+ * quantileOf(histogramOf([10, 20, 30, 40])!, 0.5) // 20 within 1.083 %
  *
  * @throws InvalidInputError when `q` is not between 0 and 1.
  */
-export function histogramQuantile(histogram: ExponentialHistogram, q: number): number {
+export function quantileOf(histogram: ExponentialHistogram, q: number): number {
   const rank = quantileRank(histogramCount(histogram), q)
   let seen = 0
   for (let at = 1; at < histogram.length; at += 2) {

@@ -8,7 +8,7 @@ import {
   downscale,
   histogramCount,
   histogramOf,
-  histogramQuantile,
+  quantileOf,
   keyOf,
   mergeHistograms,
   type ExponentialHistogram,
@@ -63,7 +63,7 @@ onEveryLeg('the exponential histogram in SQL', () => {
           const [row] = rows
           expect(decodeHistogram(row!.merged)).toEqual(merged)
           expect(Number(row!.count)).toBe(histogramCount(merged))
-          const expected = histogramQuantile(merged, q)
+          const expected = quantileOf(merged, q)
           expect(Math.abs(row!.quantile - expected)).toBeLessThanOrEqual(1e-12 * Math.abs(expected))
         },
       ),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { MetricRollup } from '../../../src/ingest/rollupWindow.ts'
-import { histogramCount, histogramOf, histogramQuantile, relativeError } from '../../../src/sketch/exponentialHistogram.ts'
+import { histogramCount, histogramOf, quantileOf, relativeError } from '../../../src/sketch/exponentialHistogram.ts'
 import { at, attributes, date, gauge, metrics, point, rolledUp, sum, urn } from './telemetry.ts'
 
 const rows = async (...payloads: object[]): Promise<MetricRollup[]> =>
@@ -184,14 +184,14 @@ describe('explicit-bucket histograms', () => {
     // Rank 95 is the 15th of 20 evenly spaced in (20, 40]: 34.5.
     expect(Math.abs(row!.p95! - 34.5)).toBeLessThanOrEqual(34.5 * relativeError(5))
     // Rank 40 is the 40th of 80 in (10, 20]: 14.9375.
-    expect(Math.abs(histogramQuantile(row!.histogram!, 0.4) - 14.9375)).toBeLessThanOrEqual(14.9375 * relativeError(5))
+    expect(Math.abs(quantileOf(row!.histogram!, 0.4) - 14.9375)).toBeLessThanOrEqual(14.9375 * relativeError(5))
   })
 
   it('delta: use minimum and maximum where they are given', async () => {
     const [row] = await rows(metrics('a', [histogram('DELTA', [buckets(1, [10, 0, 0, 10], 5090, { min: 8, max: 1000 })])]))
     expect(row!.max).toBe(1000)
-    expect(histogramQuantile(row!.histogram!, 0)).toBeGreaterThan(8 * (1 - relativeError(5)))
-    expect(histogramQuantile(row!.histogram!, 1)).toBeGreaterThan(900)
+    expect(quantileOf(row!.histogram!, 0)).toBeGreaterThan(8 * (1 - relativeError(5)))
+    expect(quantileOf(row!.histogram!, 1)).toBeGreaterThan(900)
   })
 
   it('delta: what lies above all bounds is at the highest one when no maximum is given', async () => {

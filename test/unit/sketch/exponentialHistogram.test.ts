@@ -7,7 +7,7 @@ import {
   downscale,
   histogramCount,
   histogramOf,
-  histogramQuantile,
+  quantileOf,
   keyOf,
   mergeHistograms,
   quantileRank,
@@ -68,7 +68,7 @@ describe('quantiles', () => {
     fc.assert(
       fc.property(values, fc.double({ min: 0, max: 1, noNaN: true }), (list, q) => {
         const exact = nearestRank(list, q)
-        const read = histogramQuantile(histogramOf(list)!, q)
+        const read = quantileOf(histogramOf(list)!, q)
         expect(Math.abs(read - exact)).toBeLessThanOrEqual(relativeError(5) * Math.abs(exact) * (1 + 1e-12))
       }),
     )
@@ -78,7 +78,7 @@ describe('quantiles', () => {
     fc.assert(
       fc.property(values, scale, fc.double({ min: 0, max: 1, noNaN: true }), (list, to, q) => {
         const exact = nearestRank(list, q)
-        const read = histogramQuantile(downscale(histogramOf(list)!, to), q)
+        const read = quantileOf(downscale(histogramOf(list)!, to), q)
         expect(Math.abs(read - exact)).toBeLessThanOrEqual(relativeError(to) * Math.abs(exact) * (1 + 1e-9))
       }),
     )
@@ -90,7 +90,7 @@ describe('quantiles', () => {
   })
 
   it.each([-0.1, 1.1, Number.NaN])('refuses q = %s by name', (q) => {
-    expect(() => histogramQuantile(histogramOf([1])!, q)).toThrow('q: must be a number from 0 to 1')
+    expect(() => quantileOf(histogramOf([1])!, q)).toThrow('q: must be a number from 0 to 1')
   })
 })
 
