@@ -38,8 +38,8 @@ export async function ensureResource(scope: Scope, resource: ResourceInput): Pro
 /**
  * Creates the resources whose URNs the tenant does not have yet and updates the others; returns the ids by URN.
  *
- * What is given replaces what was there; `env`, `region`, `zone` and `labels` that are left out (or null) stay as they were. One statement, whatever the number;
- * rows that would not change are not written. Of one URN given several times the last counts.
+ * What is given replaces what was there; `env`, `region`, `zone` that are left out (or null) and `labels` that are left out (or empty) stay as they
+ * were. One statement, whatever the number; rows that would not change are not written. Of one URN given several times the last counts.
  *
  * @throws InvalidInputError naming the resource and field that cannot be stored; nothing is written then.
  * @example

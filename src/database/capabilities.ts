@@ -17,7 +17,7 @@ export interface ExtensionState {
 export interface Capabilities {
   /** `server_version_num`: 170005 is 17.5. */
   versionNumber: number
-  /** What `version()` says, up to the first comma. */
+  /** What `version()` says, up to the platform it runs on: `PostgreSQL 17.5 (Debian 17.5-1.pgdg13+1)`. */
   version: string
   /** PostgreSQL compiled to WebAssembly, in this process: one connection, no background workers, no preloading. */
   embedded: boolean
