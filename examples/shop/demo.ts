@@ -11,8 +11,10 @@ import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
 import { demoOptions, runDemo, type DemoContext, type DemoOptions } from '../../src/cli/demo.ts'
 import { load, replay, type Replayed } from '../../src/cli/demo/replay.ts'
+import { exitCode } from '../../src/cli/exitCode.ts'
 import { describeError, exitCodeOf } from '../../src/cli/failure.ts'
 import type { Scope } from '../../src/database/scope.ts'
+import { VantageError } from '../../src/schema/errors.ts'
 import { receiveOtlp } from './receiveOtlp.ts'
 import { startShop } from './shop.ts'
 
@@ -25,7 +27,7 @@ interface ShopDemoOptions extends DemoOptions {
 }
 
 const interrupted = new AbortController()
-process.once('SIGINT', () => interrupted.abort(new Error('interrupted')))
+process.once('SIGINT', () => interrupted.abort(new VantageError('interrupted')))
 const context: DemoContext = { signal: interrupted.signal, interactive: process.stderr.isTTY, say: (text) => process.stdout.write(text) }
 
 const command = demoOptions(new Command('demo').description("replay the shop's recorded incident and tell its story"))
@@ -45,7 +47,7 @@ try {
   await command.parseAsync()
 } catch (error) {
   process.stderr.write(`${describeError(error, process.argv.includes('--verbose'))}\n`)
-  process.exitCode = exitCodeOf(error)
+  process.exitCode = interrupted.signal.aborted ? exitCode.interrupted : exitCodeOf(error)
 }
 
 function recording(name: string): string {

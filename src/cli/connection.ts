@@ -26,8 +26,6 @@ export async function withDatabase<T>(
     max: 2,
     application_name: 'pgvantage',
     connectionTimeoutMillis: 15_000,
-    // A connection the server ends rejects the statement it was busy with; unheard, its own error event would end the process with a stack trace.
-    onConnect: (client) => client.on('error', () => {}),
   })
   try {
     return await work(db)

@@ -46,6 +46,7 @@ export const demoOptions = (command: Command): Command =>
     .option('-d, --database <url>', `a PostgreSQL to use instead of an embedded one; the demo writes as the tenant ${tenantCode}`)
     .option('--sql', 'print the statement behind each finding')
     .option('--out <folder>', 'where the pictures go', 'demo-output')
+    .option('--verbose', 'show stack traces')
 
 /**
  * The demo: migrates a database, fills it by `fill`, investigates, tells the story and draws its pictures.

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
+import { MissingCapabilityError } from '../schema/errors.ts'
 import { doctorCommand } from './doctorCommand.ts'
 import { exitCode } from './exitCode.ts'
 import { ingestCommand } from './ingestCommand.ts'
@@ -7,7 +8,11 @@ import { migrateCommand } from './migrateCommand.ts'
 import type { Surroundings } from './surroundings.ts'
 
 // By the package's own name, because the file is one folder deeper when compiled.
-const { version } = createRequire(import.meta.url)('pgvantage/package.json') as { version: string }
+const { version, peerDependencies, peerDependenciesMeta } = createRequire(import.meta.url)('pgvantage/package.json') as {
+  version: string
+  peerDependencies: Record<string, string>
+  peerDependenciesMeta: Record<string, { optional: boolean }>
+}
 
 const epilogue = `
 Exit codes: ${exitCode.ok} done; ${exitCode.failed} failed, nothing half done; ${exitCode.usage} wrong command line or value; ${exitCode.findings} findings (doctor, ingest --strict); ${exitCode.interrupted} interrupted.
@@ -33,7 +38,9 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
     .passThroughOptions()
     .action(async (options: string[]) => {
       // Loaded only here: it needs the embedded database and the drawing libraries, which are optional.
-      const { demoCommand } = await import('./demo.ts')
+      const { demoCommand } = await import('./demo.ts').catch((cause: unknown) => {
+        throw explainMissing(cause)
+      })
       await demoCommand(surroundings).exitOverride().parseAsync(options, { from: 'user' })
     })
   for (const command of everyCommand(root)) {
@@ -47,3 +54,15 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
 }
 
 const everyCommand = (command: Command): Command[] => [command, ...command.commands.flatMap(everyCommand)]
+
+/** What to say where the demo cannot be loaded because a package is not there; any other error as it was. */
+function explainMissing(cause: unknown): unknown {
+  if (!(cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND')) return cause
+  const packages = Object.entries(peerDependencies).flatMap(([name, range]) =>
+    peerDependenciesMeta[name]?.optional ? [`${name}@${range}`] : [],
+  )
+  return new MissingCapabilityError(
+    `pgvantage demo needs the packages that embed PostgreSQL and draw, and not all of them are installed: run \`npm install ${packages.join(' ')}\``,
+    { cause },
+  )
+}

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander'
 import { exitCode } from './exitCode.ts'
+import { VantageError } from '../schema/errors.ts'
 import { describeError, errorDocument, exitCodeOf } from './failure.ts'
 import { program } from './program.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -14,7 +15,7 @@ import type { Surroundings } from './surroundings.ts'
  */
 export async function run(args: readonly string[], given: Partial<Surroundings> = {}): Promise<number> {
   const interrupt = new AbortController()
-  const stop = () => interrupt.abort(new Error('interrupted'))
+  const stop = () => interrupt.abort(new VantageError('interrupted', { code: 'INTERRUPTED' }))
   process.once('SIGINT', stop).once('SIGTERM', stop)
   const surroundings: Surroundings = {
     env: process.env,

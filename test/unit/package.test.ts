@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 
@@ -37,6 +38,23 @@ describe('the package', () => {
     },
     30_000,
   )
+
+  it('says in one sentence what its demo needs, where that is not installed', async () => {
+    const absent = `import { registerHooks } from 'node:module'
+      registerHooks({
+        resolve(specifier, context, next) {
+          if (specifier.startsWith('@electric-sql/')) throw Object.assign(new Error('absent'), { code: 'ERR_MODULE_NOT_FOUND' })
+          return next(specifier, context)
+        },
+      })`
+    const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+    await expect(
+      execute(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(absent)}`, main, 'demo', 'recording.jsonl']),
+    ).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^error: pgvantage demo needs .*: run `npm install @electric-sql\/pglite@\S+ .*echarts@\S+`\n$/),
+    })
+  }, 30_000)
 
   it('would notice', async () => {
     expect(await loaded('database/embedded.ts')).toContain('@electric-sql/pglite')
