@@ -20,7 +20,8 @@ export interface WrittenRollups {
  * all of it or nothing.
  *
  * Idempotent: the same window written again leaves the same rows, and rows that would not change are not written. A window rolled up again from
- * more records replaces what it said before. A pattern is first seen when it was seen earliest, last when latest, with the highest severity met.
+ * more records replaces what it said before. A pattern is first seen when it was seen earliest, last when latest, with the highest severity met;
+ * an attribute that came with two types is `mixed`.
  *
  * Set-based: one statement a table, whatever the number of rows, one parameter for all of them. Every statement takes its rows in the order of their
  * keys, and tables come in one order, so two writers wait for each other and never deadlock.
@@ -114,6 +115,11 @@ async function writePatterns(scope: Scope, patterns: readonly PatternRollup[]): 
   if (patterns.length === 0) return new Map()
   const rows = JSON.stringify([...patternRows(patterns).values()])
   const rank = (severity: string) => sql`coalesce(array_position(${[...severities]}::text[], ${sql.raw(severity)}), 0)`
+  // As mergedType has it: what came with two types is mixed, whichever window is written first or again.
+  const types = sql`known.attrs_schema || (
+        select coalesce(jsonb_object_agg(given.name, case when known.attrs_schema ->> given.name <> given.type then 'mixed' else given.type end), '{}')
+        from jsonb_each_text(excluded.attrs_schema) as given (name, type)
+      )`
   const row = sql`row (pattern text, sample_message text, severity text, attrs_schema jsonb, first_seen timestamptz, last_seen timestamptz)`
   await sql`
     insert into ${scope.id('log_pattern')} as known (tenant_id, pattern, sample_message, severity, attrs_schema, first_seen, last_seen)
@@ -123,13 +129,13 @@ async function writePatterns(scope: Scope, patterns: readonly PatternRollup[]): 
     on conflict (tenant_id, pattern_hash) do update set
       sample_message = case when excluded.first_seen < known.first_seen then excluded.sample_message else known.sample_message end,
       severity = case when ${rank('excluded.severity')} > ${rank('known.severity')} then excluded.severity else known.severity end,
-      attrs_schema = known.attrs_schema || excluded.attrs_schema,
+      attrs_schema = ${types},
       first_seen = least(known.first_seen, excluded.first_seen),
       last_seen = greatest(known.last_seen, excluded.last_seen)
     where excluded.first_seen < known.first_seen
       or excluded.last_seen > known.last_seen
       or ${rank('excluded.severity')} > ${rank('known.severity')}
-      or not known.attrs_schema @> excluded.attrs_schema
+      or known.attrs_schema <> (${types})
   `.execute(scope.db)
   const { rows: found } = await sql<{ pattern: string; id: string }>`
     select row.pattern, known.fingerprint_id::text as id

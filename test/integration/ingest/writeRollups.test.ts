@@ -192,6 +192,29 @@ onEveryLeg('writing rollups', () => {
     expect(metrics).toHaveLength(10)
   })
 
+  it('tells an attribute of two types as mixed, whatever the order of the windows', async () => {
+    const told = async () => (await everything(scope)).patterns.map((row) => Reflect.get(row as object, 'attrs_schema'))
+    const [text, number, none] = await all(
+      rollUp(
+        requests([
+          logs('a', [log(0, 'hello', 9, { user: 'u' })]),
+          logs('a', [log(300, 'hello', 9, { user: 7 })]),
+          logs('a', [log(600, 'hello')]),
+        ]),
+      ),
+    )
+    for (const [window, type] of [
+      [text, 'string'],
+      [number, 'mixed'],
+      [text, 'mixed'],
+      [none, 'mixed'],
+      [number, 'mixed'],
+    ] as const) {
+      await writeRollups(scope, window!)
+      expect(await told()).toEqual([{ user: type }])
+    }
+  })
+
   it('leaves other tenants alone', async () => {
     await ingest(scope, source(), { origin })
     expect(await everything(await tenant(test.db, 'clean'))).toEqual(clean)
