@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { quoteIdentifier } from '../database/identifier.ts'
 import { explainAgeCache } from '../database/ageCache.ts'
+import { inReadCommitted } from '../database/readCommitted.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
@@ -66,7 +67,8 @@ export async function mirrorGraph<Row extends EdgeRow>(
 ): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'mirrorGraph', 'reach, impact and toGraphology work on the edge frame itself')
   const { attributes, keep, label } = parse(mirrorOptions, options, 'options')
-  return inTransaction(scope, async (inner) => {
+  return inReadCommitted(scope.db, async (db) => {
+    const inner = { ...scope, db }
     // Its own statement, so that the one after it sees what the holder of the lock before us committed.
     await sql`select ${inner.id('graph_prepare')}(${inner.graphName}, ${label})`.execute(inner.db).catch((error: unknown) => {
       throw explainAgeCache(error)
@@ -217,8 +219,3 @@ function mirrorStatement(
 }
 
 const quotedName = (graph: string, label: string): string => `${quoteIdentifier(graph)}.${quoteIdentifier(label)}`
-
-/** Runs in a transaction of its own, or in the one the scope was made from. */
-function inTransaction<T>(scope: Scope, work: (scope: Scope) => Promise<T>): Promise<T> {
-  return scope.db.isTransaction ? work(scope) : scope.db.transaction().execute((db) => work({ ...scope, db }))
-}

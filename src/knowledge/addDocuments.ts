@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
 import { qualified } from '../database/installation.ts'
+import { inReadCommitted } from '../database/readCommitted.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText, storableObject, storableText, urnText, type Json } from '../schema/text.ts'
@@ -92,7 +93,7 @@ export async function addDocuments(
   const byKey = new Map(given.map((document) => [keyOf(document), document]))
   if (byKey.size === 0) return []
   const distinct = [...byKey.values()]
-  const ids = await inTransaction(scope.db, async (db) => {
+  const ids = await inReadCommitted(scope.db, async (db) => {
     signal?.throwIfAborted()
     // The documents have no unique key (their URL is text of any length), so writers take turns.
     await sql`select pg_advisory_xact_lock(hashtextextended(${`pgvantage knowledge ${scope.installation.schema} ${scope.tenantId}`}, 0))`.execute(
@@ -130,10 +131,6 @@ interface Document {
   url: string | null
   metadata: Record<string, Json>
 }
-
-/** READ COMMITTED whatever the database's default: who waited for the lock must see what the one before has committed. */
-const inTransaction = <T>(db: Kysely<{}>, work: (trx: Kysely<{}>) => Promise<T>): Promise<T> =>
-  db.isTransaction ? work(db) : db.transaction().setIsolationLevel('read committed').execute(work)
 
 /** Writes the documents and returns their ids in the same order. */
 async function writeDocuments(scope: Scope, db: Kysely<{}>, documents: readonly Document[]): Promise<string[]> {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import type { Scope } from '../../../src/database/scope.ts'
+import { connect } from '../../../src/database/connect.ts'
+import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { ingest } from '../../../src/ingest/ingest.ts'
 import { rollUp } from '../../../src/ingest/rollUp.ts'
 import { writeRollups } from '../../../src/ingest/writeRollups.ts'
@@ -223,5 +224,16 @@ onEveryLeg('writing rollups', () => {
   it.runIf(leg.concurrent)('by several writers at once ends in the same rows, without deadlocks', async () => {
     await Promise.all(Array.from({ length: 6 }, () => ingest(scope, source(), { origin })))
     expect(await everything(scope)).toEqual(clean)
+  })
+
+  it.runIf(leg.concurrent)('by several writers at once does not depend on the isolation level that is the default', async () => {
+    const strict = connect({ connectionString: test.url!, options: '-c default_transaction_isolation=serializable' })
+    try {
+      const theirs = await tenantScope(strict, scope.tenantCode)
+      await Promise.all(Array.from({ length: 6 }, () => ingest(theirs, source(), { origin })))
+      expect(await everything(scope)).toEqual(clean)
+    } finally {
+      await strict.destroy()
+    }
   })
 })
