@@ -43,7 +43,7 @@ export async function migratePlan<Database>(db: Kysely<Database>, options: Migra
     ...steps.flatMap((step) => [
       `-- ${step.name}\n${step.statements[0]}`,
       ...step.statements.slice(1),
-      `insert into ${table} (name, run_on) values ('${step.name}', now())`,
+      `insert into ${table} (name, run_on) values ('${step.name}', now() at time zone 'UTC')`,
     ]),
     ...plan.after,
   ]

@@ -23,7 +23,7 @@ export interface MigrateStatus {
  * const { pending } = await migrateStatus(db)
  * if (pending.length > 0) console.log('run `pgvantage migrate up`:', pending)
  *
- * // select name, run_on ... as "ranAt" from "public"."pgvantage_migration" order by name
+ * // select name, run_on at time zone 'UTC' as "ranAt" from "public"."pgvantage_migration" order by name
  */
 export async function migrateStatus<Database>(
   db: Kysely<Database>,
@@ -36,7 +36,7 @@ export async function migrateStatus<Database>(
   }
   const { version, ...installation } = found
   const { rows: applied } = await sql<{ name: string; ranAt: Date }>`
-    select name, run_on at time zone current_setting('timezone') as "ranAt" from ${sql.id(installation.schema, migrationTable)} order by name
+    select name, run_on at time zone 'UTC' as "ranAt" from ${sql.id(installation.schema, migrationTable)} order by name
   `.execute(db.withoutPlugins())
   return {
     installed: true,

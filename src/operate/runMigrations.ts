@@ -5,9 +5,10 @@ import type { ClientBase } from 'pg'
 import { migrations } from '../../migrations/index.ts'
 import type { Migration } from '../../migrations/migration.ts'
 import { quoteIdentifier } from '../database/identifier.ts'
-import type { Installation } from '../database/installation.ts'
+import { qualified, type Installation } from '../database/installation.ts'
 import { VantageError } from '../schema/errors.ts'
 import { migrationTable } from './planUp.ts'
+import { execute } from './transaction.ts'
 
 /**
  * Runs migrations in the transaction given, in the order their direction asks for, and records them.
@@ -50,6 +51,7 @@ export async function runMigrations(
       singleTransaction: false,
       logger: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     })
+    if (direction === 'up' && units.length > 0) await recordInUtc(trx, installation)
     return units.map((unit) => unit.name)
   } catch (cause) {
     // The runner wraps what stopped it in an error of its own.
@@ -62,6 +64,10 @@ export async function runMigrations(
     )
   }
 }
+
+/** The runner writes down the session's local time, without a zone: another session would read another moment. */
+const recordInUtc = (trx: Transaction<{}>, installation: Installation) =>
+  execute(trx, `update ${qualified(installation, migrationTable)} set run_on = now() at time zone 'UTC' where run_on = localtimestamp`)
 
 /**
  * The little of pg's client that the runner uses, over a Kysely transaction: so it runs on any connection Kysely runs on.

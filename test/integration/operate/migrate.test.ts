@@ -69,6 +69,16 @@ onEveryLeg('migrate', () => {
     expect(Math.abs(Date.now() - status.applied[0]!.ranAt.getTime())).toBeLessThan(60_000)
   })
 
+  it('tells when a migration ran whatever the time zones of the sessions that ask', async () => {
+    await test.db.connection().execute(async (db) => {
+      const zone = (name: string) => sql`select set_config('timezone', ${name}, false)`.execute(db)
+      await zone('Asia/Tokyo')
+      await migrateUp(db)
+      await zone('America/Lima')
+      for (const { ranAt } of (await migrateStatus(db)).applied) expect(Math.abs(Date.now() - ranAt.getTime())).toBeLessThan(60_000)
+    })
+  })
+
   it('leaves nothing behind when a migration fails in the middle', async () => {
     // First, because AGE 1.5 breaks the session in which its creation is rolled back.
     await inTransaction(test.db, createExtensions)
