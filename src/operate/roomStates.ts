@@ -30,8 +30,8 @@ export function roomStates(server: Capabilities, installation: Installation | un
     {
       room: 'lifecycle',
       ...(installation?.timeRung === 'timescaledb' && server.timescaleLicence === 'timescale'
-        ? full("TimescaleDB's own policies")
-        : { state: 'fallback', why: 'no policies on this server: maintenance has to be called' }),
+        ? full("TimescaleDB's own policies, which are yours to set")
+        : { state: 'fallback', why: 'no policies on this server: dropping what is old is up to you' }),
     },
   ]
   if (installation !== undefined) return rooms
