@@ -23,7 +23,7 @@ interface Options {
   json?: boolean
 }
 
-/** `pgvantage ingest FILE...`: OTLP/JSON lines into the tenant's rollups, file by file. */
+/** `pgvantage ingest FILE...`: OTLP/JSON lines into the tenant's rollups, all files as one stream in the order of time. */
 export function ingestCommand({ env, out, err, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('ingest')
     .description('load OTLP/JSON lines, plain or gzip, as the OpenTelemetry Collector writes them')
@@ -38,38 +38,40 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
     .action(async (files: string[], options: Options) => {
       const { database, schema, tenant, create, strict, shift, json } = options
       const sizes = await Promise.all(files.map(sizeOf))
-      const reports = await withDatabase({ database }, env, async (db) => {
+      const report = await withDatabase({ database }, env, async (db) => {
         if (create) await ensureTenant(db, { code: tenant }, { schema })
         const scope = await tenantScope(db, tenant, { schema })
-        const done: ({ file: string } & IngestReport)[] = []
-        for (const [at, file] of files.entries()) {
-          const stream = createReadStream(file)
-          const bar = interactive
-            ? new SingleBar({
-                format: `${basename(file)} {bar} {percentage}% {windows} windows`,
-                stream: process.stderr,
-                clearOnComplete: true,
-              })
-            : null
-          bar?.start(sizes[at]!, 0, { windows: 0 })
-          try {
-            const report = await ingest(scope, stream, {
+        const streams = files.map((file) => createReadStream(file))
+        const bar = interactive
+          ? new SingleBar({ format: '{bar} {percentage}% {windows} windows', stream: process.stderr, clearOnComplete: true })
+          : null
+        bar?.start(
+          sizes.reduce((sum, size) => sum + size, 0),
+          0,
+          { windows: 0 },
+        )
+        try {
+          return await ingest(
+            scope,
+            streams.map((source, at) => ({ source, origin: { bucket: dirname(resolve(files[at]!)), objectKey: basename(files[at]!) } })),
+            {
               shift,
               signal,
-              origin: { bucket: dirname(resolve(file)), objectKey: basename(file) },
-              onMalformed: ({ line, reason }) => err(`${file}:${line}: ${reason}\n`),
-              onWindow: (_window, { windows }) => bar?.update(stream.bytesRead, { windows }),
-            })
-            done.push({ file, ...report })
-          } finally {
-            bar?.stop()
-            stream.destroy()
-          }
+              onMalformed: ({ file, line, reason }) => err(`${file}:${line}: ${reason}\n`),
+              onWindow: (_window, { windows }) =>
+                bar?.update(
+                  streams.reduce((sum, { bytesRead }) => sum + bytesRead, 0),
+                  { windows },
+                ),
+            },
+          )
+        } finally {
+          bar?.stop()
+          for (const stream of streams) stream.destroy()
         }
-        return done
       })
-      out(json ? document(reports) : describeReports(reports))
-      if (strict && reports.some(({ malformed }) => malformed > 0)) exit(exitCode.findings)
+      out(json ? document({ files, ...report }) : describeReport(report))
+      if (strict && report.malformed > 0) exit(exitCode.findings)
     })
 }
 
@@ -90,18 +92,13 @@ function milliseconds(text: string): number {
   return number
 }
 
-/** The counts of all files together; those that are zero and not of the main ones are left out. */
-function describeReports(reports: ({ file: string } & IngestReport)[]): string {
+/** The counts; those that are zero and not of the main ones are left out. */
+function describeReport({ refused, ...counts }: IngestReport): string {
   const table = new Table({ head: ['counted', 'number'], style: { head: [], border: [] }, colAligns: ['left', 'right'] })
   const always = ['requests', 'spans', 'logRecords', 'metricPoints', 'windows', 'malformed']
-  const totals = new Map<string, number>()
-  const add = (name: string, count: number) => totals.set(name, (totals.get(name) ?? 0) + count)
-  for (const { file: _file, refused, ...counts } of reports) {
-    for (const [name, count] of Object.entries(counts)) add(name, count)
-    for (const [reason, count] of Object.entries(refused)) add(`refused: ${reason}`, count)
-  }
-  for (const [name, total] of totals) {
-    if (total > 0 || always.includes(name)) table.push([words(name), total.toLocaleString('en')])
+  const reasons = Object.entries(refused).map(([reason, count]) => [`refused: ${reason}`, count] as const)
+  for (const [name, count] of [...Object.entries(counts), ...reasons]) {
+    if (count > 0 || always.includes(name)) table.push([words(name), count.toLocaleString('en')])
   }
   return `${table.toString()}\n`
 }

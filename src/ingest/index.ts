@@ -1,4 +1,5 @@
-export { ingest, type IngestOptions, type IngestReport } from './ingest.ts'
+export { ingest, type IngestOptions, type IngestReport, type OtlpSource, type PlacedSource } from './ingest.ts'
+export { inOrderOfTime } from './inOrderOfTime.ts'
 export { parseOtlpRequest, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
 export { readOtlp, type ReadOtlpOptions } from './readOtlp.ts'
 export { rollUp, type RollUpOptions } from './rollUp.ts'

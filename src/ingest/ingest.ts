@@ -1,11 +1,22 @@
 import type { Readable } from 'node:stream'
 import type { Scope } from '../database/scope.ts'
+import { inOrderOfTime } from './inOrderOfTime.ts'
 import type { MalformedLine, SourceObject } from './otlpRequest.ts'
 import { readOtlp } from './readOtlp.ts'
 import { rollUp } from './rollUp.ts'
 import { emptyReport, type RollupReport } from './rollupReport.ts'
 import type { RollupWindow } from './rollupWindow.ts'
 import { writeRollups } from './writeRollups.ts'
+
+/** Where telemetry comes from: a file's path, or a stream of its bytes. */
+export type OtlpSource = string | Readable | AsyncIterable<string | Uint8Array>
+
+/** One of several sources that are loaded as one. */
+export interface PlacedSource {
+  source: OtlpSource
+  /** What locators name as the place of its records; a file's own folder and name unless given. */
+  origin?: SourceObject
+}
 
 export interface IngestOptions {
   /** How long a window waits for late records: a PostgreSQL interval, `'2 minutes'` by default. */
@@ -37,26 +48,32 @@ export interface IngestReport extends RollupReport {
  * const report = await ingest(scope, 'telemetry.jsonl.gz', { onMalformed: ({ file, line, reason }) => console.warn(`${file}:${line}: ${reason}`) })
  * console.log(report.windows, report.malformed)
  *
- * @param source a file's path, or a stream of its bytes.
+ * @param source a file's path, or a stream of its bytes; or several, which are read in the order of time as one stream: the files that a collector has
+ * rotated, or one for each signal. A window that two files share is whole only when they are loaded together.
  * @throws the signal's reason when aborted (windows already committed stay); what `readOtlp` and `writeRollups` throw.
  */
 export async function ingest(
   scope: Scope,
-  source: string | Readable | AsyncIterable<string | Uint8Array>,
+  source: OtlpSource | readonly PlacedSource[],
   { lateness, shift, signal, onMalformed, onWindow, origin }: IngestOptions = {},
 ): Promise<IngestReport> {
   const report: IngestReport = { ...emptyReport(), malformed: 0 }
-  const requests = readOtlp(source, {
-    signal,
-    origin,
-    onMalformed: (malformed) => {
-      report.malformed += 1
-      onMalformed?.(malformed)
-    },
-  })
-  for await (const window of rollUp(requests, { lateness, shift, signal, report })) {
+  const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
+  const requests = placed.map((one) =>
+    readOtlp(one.source, {
+      signal,
+      origin: one.origin,
+      onMalformed: (malformed) => {
+        report.malformed += 1
+        onMalformed?.(malformed)
+      },
+    }),
+  )
+  for await (const window of rollUp(inOrderOfTime(requests), { lateness, shift, signal, report })) {
     await writeRollups(scope, window, { signal })
     onWindow?.(window, report)
   }
   return report
 }
+
+const isSeveral = (source: OtlpSource | readonly PlacedSource[]): source is readonly PlacedSource[] => Array.isArray(source)

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, ReadStream } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
@@ -12,7 +12,7 @@ export interface ReadOtlpOptions {
   signal?: AbortSignal
   /** Told of every line that is no export request. Without it such lines are passed over in silence. */
   onMalformed?: (malformed: MalformedLine) => void
-  /** What locators name as the place of the records. A file's folder and name unless given; a stream has none of its own and is `-`. */
+  /** What locators name as the place of the records. A file's folder and name unless given; any other stream has none of its own and is `-`. */
   origin?: SourceObject
 }
 
@@ -38,10 +38,11 @@ export async function* readOtlp(
   source: string | Readable | AsyncIterable<string | Uint8Array>,
   { signal, onMalformed, origin }: ReadOtlpOptions = {},
 ): AsyncGenerator<OtlpRequest, void> {
+  const path = typeof source === 'string' ? source : source instanceof ReadStream ? String(source.path) : undefined
   const place =
     parse(sourceObject.optional(), origin, 'origin') ??
-    (typeof source === 'string' ? { bucket: dirname(source), objectKey: basename(source) } : { bucket: '-', objectKey: '-' })
-  const file = typeof source === 'string' ? source : place.objectKey
+    (path === undefined ? { bucket: '-', objectKey: '-' } : { bucket: dirname(path), objectKey: basename(path) })
+  const file = path ?? place.objectKey
   const chunks: AsyncIterable<string | Uint8Array> =
     typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
   for await (const entry of otlpLines(signal === undefined ? chunks : untilAborted(chunks, signal))) {

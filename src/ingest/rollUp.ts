@@ -12,6 +12,7 @@ import { mergeResources, reportingResource, type ReportingResource } from './res
 import { emptyReport, type RollupReport } from './rollupReport.ts'
 import { minuteMilliseconds, windowMilliseconds, type ResourceInput, type RollupWindow } from './rollupWindow.ts'
 import { spanRecord, type SpanRecord } from './spanRecord.ts'
+import { extentOf } from './timeExtent.ts'
 
 export interface RollUpOptions {
   /** How long a window waits for records after the newest record has passed its end: a PostgreSQL interval, `'2 minutes'` by default. */
@@ -369,27 +370,10 @@ class Rollup {
 
   /** The times between which a request's records lie; from Infinity to -Infinity when it has none. */
   #extent({ payload }: OtlpRequest): { earliest: number; latest: number } {
-    let earliest: bigint | undefined
-    let latest: bigint | undefined
-    for (const time of timesOf(payload)) {
-      if (!time) continue
-      if (earliest === undefined || time < earliest) earliest = time
-      if (latest === undefined || time > latest) latest = time
-    }
-    if (earliest === undefined || latest === undefined) return { earliest: Infinity, latest: -Infinity }
-    return { earliest: this.#milliseconds(earliest), latest: this.#milliseconds(latest) }
+    const extent = extentOf(payload)
+    if (extent === undefined) return { earliest: Infinity, latest: -Infinity }
+    return { earliest: this.#milliseconds(extent.earliest), latest: this.#milliseconds(extent.latest) }
   }
 }
 
 type OtlpAttributes = NonNullable<OtlpPayload['resourceSpans']>[number]['resource']['attributes']
-
-function* timesOf({ resourceSpans, resourceMetrics, resourceLogs }: OtlpPayload): Generator<bigint | null | undefined> {
-  for (const { scopeSpans } of resourceSpans ?? [])
-    for (const { spans } of scopeSpans) for (const span of spans) yield span.startTimeUnixNano
-  for (const { scopeMetrics } of resourceMetrics ?? []) {
-    for (const { metrics } of scopeMetrics) for (const metric of metrics) for (const point of pointsOf(metric)) yield point.timeUnixNano
-  }
-  for (const { scopeLogs } of resourceLogs ?? []) {
-    for (const { logRecords } of scopeLogs) for (const record of logRecords) yield record.timeUnixNano || record.observedTimeUnixNano
-  }
-}

@@ -79,7 +79,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
     expect(loaded).toMatchObject({ code: 0, err: expect.stringMatching(/some\.jsonl:2: /) })
     expect(await pgvantage('ingest', file, '--tenant', 'shop', '--strict')).toMatchObject({ code: 3 })
     const report = await pgvantage('ingest', file, '--tenant', 'shop', '--json')
-    expect(JSON.parse(report.out)).toMatchObject([{ file, spans: 1, malformed: 1, windows: 1 }])
+    expect(JSON.parse(report.out)).toMatchObject({ files: [file], spans: 1, malformed: 1, windows: 1 })
     const { rows } = await sql<{ calls: string }>`select sum(call_count)::text as calls from service_call_5m`.execute(test.db)
     expect(rows).toEqual([{ calls: '1' }])
     expect(await pgvantage('ingest', file, join(folder, 'none'), '--tenant', 'shop')).toMatchObject({

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Readable } from 'node:stream'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -72,8 +73,13 @@ onEveryLeg('an AbortSignal', () => {
     const before = process.memoryUsage().arrayBuffers
     const { signal } = new AbortController()
     await all(readOtlp(chunks(), { signal }))
-    collect()
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000)
+    const kept = () => process.memoryUsage().arrayBuffers - before
+    // The memory behind a collected buffer is given back by another thread, when that gets round to it.
+    for (let attempt = 0; attempt < 50 && kept() >= 20_000_000; attempt += 1) {
+      collect()
+      await sleep(20)
+    }
+    expect(kept()).toBeLessThan(20_000_000)
     expect(signal.aborted).toBe(false)
   })
 
