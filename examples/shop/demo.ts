@@ -27,7 +27,7 @@ interface ShopDemoOptions extends DemoOptions {
 }
 
 const interrupted = new AbortController()
-process.once('SIGINT', () => interrupted.abort(new VantageError('interrupted')))
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupted.abort(new VantageError('interrupted')))
 const context: DemoContext = { signal: interrupted.signal, interactive: process.stderr.isTTY, say: (text) => process.stdout.write(text) }
 
 const command = demoOptions(new Command('demo').description("replay the shop's recorded incident and tell its story"))
