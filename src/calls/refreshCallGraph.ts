@@ -10,9 +10,15 @@ export interface RefreshCallGraphOptions {
   window?: string
   /** Default: the caller's clock. */
   now?: Date
+  /** Give up before the next statement; the graph stays as it was. */
+  signal?: AbortSignal
 }
 
-const refreshOptions = z.strictObject({ window: durationText.default('10 minutes'), now: z.date().default(() => new Date()) })
+const refreshOptions = z.strictObject({
+  window: durationText.default('10 minutes'),
+  now: z.date().default(() => new Date()),
+  signal: z.instanceof(AbortSignal).optional(),
+})
 
 /**
  * Makes the tenant's AGE graph hold the calls that are active: those of `service_call_5m` with a call in the window, as
@@ -39,10 +45,11 @@ const refreshOptions = z.strictObject({ window: durationText.default('10 minutes
  */
 export async function refreshCallGraph(scope: Scope, options: RefreshCallGraphOptions = {}): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'refreshCallGraph', 'traverse callsDuring, which needs no graph')
-  const { window, now } = parse(refreshOptions, options, 'options')
+  const { window, now, signal } = parse(refreshOptions, options, 'options')
   return mirrorGraph(scope, callsSince(scope, new Date(now.getTime() - milliseconds(window)), now), {
     attributes: ['rps', 'err_rate', 'p50_ms', 'p95_ms', 'first_seen', 'last_seen'],
     keep: ['first_seen'],
+    signal,
   })
 }
 

@@ -16,6 +16,8 @@ export interface MirrorGraphOptions<Row extends EdgeRow> {
   keep?: readonly (keyof Row & string)[]
   /** The label of the edges. Default `CALLS`; the edges of other labels in the graph stay as they are. */
   label?: string
+  /** Give up before the next statement or the commit. What was begun is rolled back, unless the transaction is the caller's. */
+  signal?: AbortSignal
 }
 
 export interface MirrorCounts {
@@ -37,6 +39,7 @@ const mirrorOptions = z.strictObject({
     .regex(/^[A-Za-z][A-Za-z0-9_]{0,47}$/, 'must begin with a letter and hold at most 48 letters, digits and underscores')
     .refine((label) => label !== 'Resource', 'must not be Resource, the label of the vertices')
     .default('CALLS'),
+  signal: z.instanceof(AbortSignal).optional(),
 })
 
 /**
@@ -51,7 +54,8 @@ const mirrorOptions = z.strictObject({
  * Runs in its own transaction, or in the one the scope was made from.
  *
  * @throws MissingCapabilityError without Apache AGE.
- * @throws InvalidInputError when the frame has an edge twice, or an end that is no resource of the tenant; nothing is written then.
+ * @throws InvalidInputError when the frame has an edge twice, or an end that is no resource of the tenant; nothing is written then. The signal's
+ * reason when aborted.
  * @example
  * await mirrorGraph(scope, topologyAt(scope, { at, relation: 'runs_on' }), { label: 'RUNS_ON', attributes: ['relation'] })
  * // { vertices: { added: 12, changed: 0, removed: 0 }, edges: { added: 20, changed: 0, removed: 0 } }
@@ -66,13 +70,15 @@ export async function mirrorGraph<Row extends EdgeRow>(
   options: MirrorGraphOptions<Row>,
 ): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'mirrorGraph', 'reach, impact and toGraphology work on the edge frame itself')
-  const { attributes, keep, label } = parse(mirrorOptions, options, 'options')
+  const { attributes, keep, label, signal } = parse(mirrorOptions, options, 'options')
   return inReadCommitted(scope.db, async (db) => {
+    signal?.throwIfAborted()
     const inner = { ...scope, db }
     // Its own statement, so that the one after it sees what the holder of the lock before us committed.
     await sql`select ${inner.id('graph_prepare')}(${inner.graphName}, ${label})`.execute(inner.db).catch((error: unknown) => {
       throw explainAgeCache(error)
     })
+    signal?.throwIfAborted()
     // Compiling this many expressions takes longer than running them (3 s of 8 on 37,000 edges), and a merge join by one of an edge's two ends
     // is what the planner makes of estimates it cannot have.
     const { rows } = await withPlannerSettings(inner, { jit: 'off', enable_mergejoin: 'off' }, () =>
@@ -85,6 +91,7 @@ export async function mirrorGraph<Row extends EdgeRow>(
     if (row.repeated !== null) {
       throw new InvalidInputError('edges', `has more than one edge ${row.repeated}: narrow the frame, or sum it up, until there is one`)
     }
+    signal?.throwIfAborted()
     return {
       vertices: { added: row.vertices_added, changed: row.vertices_changed, removed: row.vertices_removed },
       edges: { added: row.edges_added, changed: row.edges_changed, removed: row.edges_removed },

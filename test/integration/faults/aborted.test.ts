@@ -4,11 +4,12 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { activeCalls, refreshCallGraph } from '../../../src/calls/index.ts'
 import { deleteTenant } from '../../../src/catalog/index.ts'
 import { ingest, readOtlp, rollUp, writeRollups } from '../../../src/ingest/index.ts'
 import { addDocuments } from '../../../src/knowledge/index.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/index.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
 import { all, requests } from '../../unit/ingest/telemetry.ts'
 import { everything } from './everything.ts'
@@ -109,6 +110,21 @@ onEveryLeg('an AbortSignal', () => {
     }
     expect(look).toBeGreaterThan(5)
     expect((await everything(scope)).calls.length).toBeGreaterThan(0)
+  })
+
+  it.skipIf(!leg.age)('stops refreshCallGraph with the graph as it was', async () => {
+    const scope = await tenant(test.db, 'graph')
+    await ingest(scope, source())
+    const { rows } = await sql<{ last: Date }>`
+      select max(bucket) as last from ${scope.id('service_call_5m')} where tenant_id = ${scope.tenantId}
+    `.execute(scope.db)
+    const refresh = (signal?: AbortSignal) => refreshCallGraph(scope, { window: '1 hour', now: rows[0]!.last, signal })
+    for (const look of [1, 2, 3]) {
+      await expect(refresh(firingAt(look))).rejects.toBe(stop)
+      expect(await activeCalls(scope).execute()).toEqual([])
+    }
+    await refresh()
+    expect((await activeCalls(scope).execute()).length).toBeGreaterThan(0)
   })
 
   it('stops addDocuments with nothing added', async () => {
