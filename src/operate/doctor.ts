@@ -6,6 +6,7 @@ import { VantageError } from '../schema/errors.ts'
 import { schemaDrift, type Drift } from './drift.ts'
 import { missingRights } from './missingRights.ts'
 import { roomStates, type RoomState } from './roomStates.ts'
+import { serverVersionFindings } from './serverVersionFindings.ts'
 import { strayRows } from './strayRows.ts'
 import { older } from './version.ts'
 
@@ -57,7 +58,7 @@ export async function doctor<Database>(db: Kysely<Database>, { schema }: { schem
     libraryVersion: schemaVersion,
     rooms: roomStates(server, located),
   }
-  const findings = [...unreadable, ...extensionFindings(server, located)]
+  const findings = [...unreadable, ...serverVersionFindings(server), ...extensionFindings(server, located)]
   if (located === undefined) return { ...report, installation: null, drift: [], findings: inOrder(findings) }
   const current = version === schemaVersion
   // Against another version's tables everything would be drift.

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { serverVersionFindings } from '../../../src/operate/serverVersionFindings.ts'
+
+it.each([
+  ['PostgreSQL 17.0', 170_000],
+  ['PostgreSQL 18.6', 180_006],
+])('has nothing to say of %s', (version, versionNumber) => {
+  expect(serverVersionFindings({ version, versionNumber })).toEqual([])
+})
+
+it('warns of a version it was never tested on', () => {
+  expect(serverVersionFindings({ version: 'PostgreSQL 16.10', versionNumber: 160_010 })).toEqual([
+    {
+      severity: 'warning',
+      code: 'server-version',
+      message: 'PostgreSQL 16.10 is older than PostgreSQL 17, the oldest version pgvantage is tested on',
+      remedy: expect.stringContaining('upgrade to PostgreSQL 17 or later'),
+    },
+  ])
+})
