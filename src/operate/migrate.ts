@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { migrations } from '../../migrations/index.ts'
+import { explainAgeCache } from '../database/ageCache.ts'
 import { capabilities } from '../database/capabilities.ts'
 import { qualified, readInstallation, schemaVersion, type Installation } from '../database/installation.ts'
 import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
@@ -85,9 +86,14 @@ export async function migrateDown<Database>(db: Kysely<Database>, options: Migra
     }
     await execute(trx, extensionSearchPath)
     const undone = migrations.filter((migration) => versionOf(migration) > to && versionOf(migration) <= version)
-    if (to === 0) for (const statement of await uninstall(trx, installation)) await execute(trx, statement)
+    const leftovers = to === 0 ? [...(await uninstall(trx, installation)), `drop table ${qualified(installation, migrationTable)}`] : []
     const ran = await runMigrations(trx, installation, 'down', undone, signal)
-    if (to === 0) await execute(trx, `drop table ${qualified(installation, migrationTable)}`)
+    for (const statement of leftovers) {
+      signal?.throwIfAborted()
+      await execute(trx, statement).catch((error: unknown) => {
+        throw explainAgeCache(error)
+      })
+    }
     return { ran, version: to, notices: [], installation }
   })
 }

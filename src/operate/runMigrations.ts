@@ -4,6 +4,7 @@ import { runner, type MigrationBuilder } from 'node-pg-migrate'
 import type { ClientBase } from 'pg'
 import { migrations } from '../../migrations/index.ts'
 import type { Migration } from '../../migrations/migration.ts'
+import { explainAgeCache } from '../database/ageCache.ts'
 import { quoteIdentifier } from '../database/identifier.ts'
 import { qualified, type Installation } from '../database/installation.ts'
 import { VantageError } from '../schema/errors.ts'
@@ -57,6 +58,8 @@ export async function runMigrations(
     // The runner wraps what stopped it in an error of its own.
     if (signal?.aborted) throw signal.reason
     if (cause instanceof VantageError) throw cause
+    const explained = explainAgeCache(cause)
+    if (explained !== cause) throw explained
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n')
     throw new VantageError(
       `migrate ${direction} failed${running === undefined ? '' : ` in ${running}`}: ${reason}; everything was rolled back`,

@@ -3,7 +3,12 @@ import { knownExtensions } from '../database/capabilities.ts'
 import { qualified, type Installation } from '../database/installation.ts'
 import { installedSql } from './installedSql.ts'
 
-/** The statements that drop the graphs of our tenants and what `sql/` installed: all of it is ours by name and schema. */
+/**
+ * The statements that drop the graphs of our tenants and what `sql/` installed: all of it is ours by name and schema.
+ *
+ * They are asked for while the tables are there and run when they are gone: dropping a graph loads AGE, and AGE before 1.7 then looks at every table
+ * that this connection drops, which is what breaks its cache (see `explainAgeCache`).
+ */
 export async function uninstall(db: Kysely<{}>, installation: Installation): Promise<string[]> {
   const graphs = await dropGraphs(db, installation)
   return [...graphs, ...(await dropInstalled(db, installation))]

@@ -112,21 +112,6 @@ onEveryLeg('an AbortSignal', () => {
     expect((await everything(scope)).calls.length).toBeGreaterThan(0)
   })
 
-  it.skipIf(!leg.age)('stops refreshCallGraph with the graph as it was', async () => {
-    const scope = await tenant(test.db, 'graph')
-    await ingest(scope, source())
-    const { rows } = await sql<{ last: Date }>`
-      select max(bucket) as last from ${scope.id('service_call_5m')} where tenant_id = ${scope.tenantId}
-    `.execute(scope.db)
-    const refresh = (signal?: AbortSignal) => refreshCallGraph(scope, { window: '1 hour', now: rows[0]!.last, signal })
-    for (const look of [1, 2, 3]) {
-      await expect(refresh(firingAt(look))).rejects.toBe(stop)
-      expect(await activeCalls(scope).execute()).toEqual([])
-    }
-    await refresh()
-    expect((await activeCalls(scope).execute()).length).toBeGreaterThan(0)
-  })
-
   it('stops addDocuments with nothing added', async () => {
     const scope = await tenant(test.db, 'documents')
     const embedding = Array.from({ length: 1536 }, () => 1)
@@ -160,5 +145,21 @@ onEveryLeg('an AbortSignal', () => {
       await expect(migrateDown(test.db, { signal: firingAt(Math.min(look, 5)) })).rejects.toBe(stop)
       expect(await objects(test.db)).toEqual(before)
     }
+  })
+
+  // Last: AGE before 1.7, once it is loaded, does not stand what the migrations do on the same connection (apache/age#2245).
+  it.skipIf(!leg.age)('stops refreshCallGraph with the graph as it was', async () => {
+    const scope = await tenant(test.db, 'graph')
+    await ingest(scope, source())
+    const { rows } = await sql<{ last: Date }>`
+      select max(bucket) as last from ${scope.id('service_call_5m')} where tenant_id = ${scope.tenantId}
+    `.execute(scope.db)
+    const refresh = (signal?: AbortSignal) => refreshCallGraph(scope, { window: '1 hour', now: rows[0]!.last, signal })
+    for (const look of [1, 2, 3]) {
+      await expect(refresh(firingAt(look))).rejects.toBe(stop)
+      expect(await activeCalls(scope).execute()).toEqual([])
+    }
+    await refresh()
+    expect((await activeCalls(scope).execute()).length).toBeGreaterThan(0)
   })
 })
