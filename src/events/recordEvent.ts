@@ -54,7 +54,7 @@ const eventInput = z.strictObject({
  *   title: 'checkout left its normal latency',
  * })
  *
- * // insert into "public"."event_envelope" as event (...) values (...)
+ * // insert into "public"."event_envelope" as event (...) select ... from pg_advisory_xact_lock(...)
  * // on conflict (event_id) do update set ... where event.tenant_id = excluded.tenant_id returning event_id
  */
 export async function recordEvent(scope: Scope, event: EventInput): Promise<string> {
@@ -70,14 +70,16 @@ export async function recordEvent(scope: Scope, event: EventInput): Promise<stri
   const summary = given.summary ?? null
   const labels = given.labels === undefined ? null : JSON.stringify(given.labels)
   const fingerprints = given.fingerprints === undefined ? null : JSON.stringify(given.fingerprints)
+  // The conflict is looked for in one of two unique indexes that an event's id stands in; of two at once, one could fail on the other.
+  const turn = id === null ? sql`` : sql`from pg_advisory_xact_lock(hashtextextended(${`pgvantage event ${id}`}::text, 0)) as turn`
   const { rows } = await sql<{ id: string }>`
     insert into ${scope.id('event_envelope')} as event
       (event_id, detected_at, tenant_id, resource_id, severity, kind, title, summary, labels, fingerprints)
-    values (
+    select
       coalesce(${id}::uuid, gen_random_uuid()), coalesce(${detectedAt}::timestamptz, now()), ${scope.tenantId}::int8, ${resourceId}::int8,
       ${given.severity}, ${given.kind}, ${given.title}, ${summary}::text,
       coalesce(${labels}::jsonb, '{}'), coalesce(${fingerprints}::jsonb, '{}')
-    )
+    ${turn}
     on conflict (event_id) do update set
       detected_at = coalesce(${detectedAt}::timestamptz, event.detected_at),
       resource_id = case when ${given.resource === undefined} then event.resource_id else excluded.resource_id end,

@@ -138,7 +138,7 @@ onEveryLeg('composing', () => {
     const numbers = new Pool({ connectionString: test.url, max: 1, types: { getTypeParser: numberParser } })
     const wrong = new Kysely<Theirs>({ dialect: new PostgresDialect({ pool: numbers }) })
     // The database is dropped below them, perhaps before the server has read their goodbye.
-    for (const each of [pool, numbers]) each.on('connect', (client) => client.on('error', () => {}))
+    for (const each of [pool, numbers]) each.on('error', () => {})
     try {
       const brought = await tenantScope(own, 't-001')
       const both = await Promise.all([callSummary(brought, { range }).execute(), own.selectFrom('teamRoster').selectAll().execute()])
