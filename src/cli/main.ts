@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { run } from './run.ts'
 
-// Half the memory for a tenth of the speed: V8 otherwise lets garbage lie about that a long load makes a lot of.
+// A long load makes much garbage, which V8 otherwise lets lie about: docs/ingest.md has the peaks with and without.
 setFlagsFromString('--optimize-for-size')
 
 process.exitCode = await run(process.argv.slice(2))
