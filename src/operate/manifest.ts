@@ -362,6 +362,22 @@ export const manifest: Manifest = {
       hash: '246eeafb21c9af00',
       requires: 'age',
     },
+    'ewma(value double precision, alpha double precision)': {
+      hash: 'a91ad358b6d7b1dc',
+      requires: null,
+    },
+    'ewma(value double precision, alpha double precision, start double precision)': {
+      hash: '157639eff5638241',
+      requires: null,
+    },
+    'ewma_step(state double precision, value double precision, alpha double precision)': {
+      hash: '4dd6077c0f869632',
+      requires: null,
+    },
+    'ewma_step(state double precision, value double precision, alpha double precision, start double precision)': {
+      hash: '595c038312be7db8',
+      requires: null,
+    },
     'exp_histogram(value double precision, count bigint)': {
       hash: '4d6b3ea541583075',
       requires: null,

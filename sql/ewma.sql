@@ -1,0 +1,45 @@
+-- The exponentially weighted moving average: s = alpha * value + (1 - alpha) * s before (Roberts, "Control Chart Tests Based on Geometric Moving
+-- Averages", Technometrics 1959). Its aggregates are meant as window functions, ordered by time; as plain aggregates they need an ORDER BY of their own.
+
+-- One step. What is no finite number changes nothing (it would stay in every later value), nor does a null alpha; alpha is 0..1.
+-- Magnitudes below 1e-200 count as 0 and alphas below 1e-100 as 0: PostgreSQL reports an underflow as an error, and the weight of a value long past
+-- comes down to one.
+create or replace function @extschema@.ewma_step(state float8, value float8, alpha float8) returns float8
+language plpgsql immutable parallel safe
+as $$
+begin
+  if value is null or alpha is null or value - value <> 0 then
+    return state;
+  end if;
+  if state is null or state - state <> 0 or alpha >= 1 then
+    return value;
+  end if;
+  if alpha < 1e-100 then
+    return state;
+  end if;
+  return case when pg_catalog.abs(value) < 1e-200 then 0 else alpha * value end
+    + case when pg_catalog.abs(state) < 1e-200 then 0 else (1 - alpha) * state end;
+end
+$$;
+
+create or replace function @extschema@.ewma_step(state float8, value float8, alpha float8, start float8) returns float8
+language plpgsql immutable parallel safe
+as $$
+begin
+  return @extschema@.ewma_step(coalesce(state, start), value, alpha);
+end
+$$;
+
+-- Begins with the first value that is a finite number; null before it.
+create or replace aggregate @extschema@.ewma(value float8, alpha float8) (
+  sfunc = @extschema@.ewma_step,
+  stype = float8,
+  parallel = safe
+);
+
+-- Begins from `start`, the average before the first value: the target of a control chart. A null start is as without it.
+create or replace aggregate @extschema@.ewma(value float8, alpha float8, start float8) (
+  sfunc = @extschema@.ewma_step,
+  stype = float8,
+  parallel = safe
+);
