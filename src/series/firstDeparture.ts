@@ -2,10 +2,11 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
-import { parseRobustScoreOptions, robustScores, type RobustScoreOptions } from './robustScores.ts'
+import { parseDetection, type DetectionOptions } from './detection.ts'
+import { scoredPoints } from './scoredPoints.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
-export interface FirstDepartureOptions extends RobustScoreOptions {
+export type FirstDepartureOptions = DetectionOptions & {
   /** So many points in a row must be off, all in one direction. Default: 2. */
   consecutive?: number
 }
@@ -30,10 +31,10 @@ export interface FirstDepartureOptions extends RobustScoreOptions {
  * // ) as "departure" order by "bucket", "series"
  */
 export function firstDeparture(scope: Scope, frame: SeriesFrame, { consecutive = 2, ...options }: FirstDepartureOptions = {}) {
-  const settings = parseRobustScoreOptions(options)
+  const settings = parseDetection(options)
   const length = parse(z.int().min(1).max(10_000), consecutive, 'options.consecutive')
   const runs = scope.db
-    .selectFrom(robustScores(scope, frame, settings).as('point'))
+    .selectFrom(scoredPoints(scope, frame, settings).as('point'))
     .selectAll('point')
     .select(
       sql<number>`sum(case when "point"."score" <= ${settings.threshold} then 0 when "point"."direction" = 'up' then 1 else -1 end) over (

@@ -1,4 +1,5 @@
 export { anomalies } from './anomalies.ts'
 export { firstDeparture, type FirstDepartureOptions } from './firstDeparture.ts'
-export type { Direction, RobustScoreOptions } from './robustScores.ts'
+export type { DetectionOptions, EwmaOptions, RobustScoreOptions, SeasonalOptions, SeasonOptions } from './detection.ts'
+export type { Direction } from './scored.ts'
 export type { SeriesFrame, SeriesRow } from './seriesFrame.ts'

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { anomalies } from '../../../src/series/anomalies.ts'
+import type { DetectionOptions } from '../../../src/series/detection.ts'
 import { firstDeparture } from '../../../src/series/firstDeparture.ts'
-import type { RobustScoreOptions } from '../../../src/series/robustScores.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
@@ -18,7 +18,7 @@ onEveryLeg('series', () => {
   })
   afterAll(() => test.close())
 
-  const found = (given: SeriesRow[], options?: RobustScoreOptions) => anomalies(scope, frameOf(scope, given), options).execute()
+  const found = (given: SeriesRow[], options?: DetectionOptions) => anomalies(scope, frameOf(scope, given), options).execute()
   const calm = [10, 12, 11, 9, 10, 11, 10, 12, 9, 10, 11, 10]
 
   describe('anomalies', () => {

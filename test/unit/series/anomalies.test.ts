@@ -9,7 +9,7 @@ const frame = unitKysely<{ load: { series: string; bucket: Date; value: number |
 
 /** The scores, with the numbers of their first five parameters. */
 const scores = (first: number) => `
-  select "point".*,
+  select "point"."series", "point"."bucket", "point"."value", "point"."expected", "point"."spread",
     case when "point"."value" = "point"."expected" then 0
       when "point"."spread" = 0 then 'Infinity'
       else abs("point"."value" - "point"."expected") / "point"."spread" end as "score",
@@ -43,7 +43,7 @@ it('anomalies is one statement over the frame', () => {
       select "anomaly".* from (
         select "point".* from (${scores(1)}) as "point" where "point"."score" > $5 order by "point"."series", "point"."bucket"
       ) as "anomaly"`),
-    parameters: [0.1, 2, '30 minutes', 4, 3.5],
+    parameters: [0.1, 2, '1800000 milliseconds', 4, 3.5],
   })
 })
 
@@ -60,6 +60,6 @@ it('firstDeparture is one statement over the frame', () => {
           ) as "point" where abs("point"."run") = $7::int8 order by "point"."series", "point"."bucket"
         ) as "first" order by "first"."bucket", "first"."series"
       ) as "departure"`),
-    parameters: [4, 2, 0.05, 0, '1 hour', 5, 3],
+    parameters: [4, 2, 0.05, 0, '3600000 milliseconds', 5, 3],
   })
 })

@@ -1,0 +1,20 @@
+import { sql } from 'kysely'
+import type { Scope } from '../database/scope.ts'
+import type { SeriesFrame } from './seriesFrame.ts'
+
+/**
+ * The points of a frame that conclusions are drawn from: series, bucket and value as float8.
+ *
+ * Nulls, NaN and magnitudes above 1e100 are no measurements and left out; magnitudes below 1e-100 are 0. Beyond these the squares and products of
+ * what follows would leave the doubles, which PostgreSQL reports as an error.
+ */
+export function measuredPoints(scope: Scope, frame: SeriesFrame) {
+  return scope.db
+    .selectFrom(frame.as('point'))
+    .select([
+      'point.series',
+      'point.bucket',
+      sql<number>`case when abs("point"."value"::float8) < 1e-100 then 0 else "point"."value"::float8 end`.as('value'),
+    ])
+    .where(sql<boolean>`abs("point"."value"::float8) <= 1e100`) // PostgreSQL has NaN above every number.
+}
