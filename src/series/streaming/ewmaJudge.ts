@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import type { EwmaSettings } from '../detection.ts'
+import type { Judge } from './observation.ts'
+import { Residuals } from './robustJudge.ts'
+import { pointsState, valueState } from './state.ts'
+
+export const ewmaState = z.strictObject({
+  points: pointsState,
+  /** The average so far. */
+  average: valueState,
+  /** How many points went into it. */
+  judged: z.int().min(0),
+})
+
+/**
+ * Roberts' control chart: robust z-scores averaged with fading memory, in units of the standard deviation that the average of so many would have.
+ *
+ * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics 1959); Lucas and Saccucci, "Exponentially Weighted
+ * Moving Average Control Schemes" (Technometrics 1990).
+ */
+export class EwmaJudge implements Judge {
+  private readonly settings: EwmaSettings
+  private readonly residuals: Residuals
+  private average: number
+  private judged: number
+
+  constructor(settings: EwmaSettings, state?: z.output<typeof ewmaState>) {
+    this.settings = settings
+    this.residuals = new Residuals(settings, state?.points)
+    this.average = state?.average ?? 0
+    this.judged = state?.judged ?? 0
+  }
+
+  judge(time: number, value: number) {
+    const judged = this.residuals.judge(time, value)
+    if (judged === null) return null
+    const { lambda, clip } = this.settings
+    const { signed, ...reference } = judged
+    this.average = lambda * Math.min(Math.max(signed, -clip), clip) + (1 - lambda) * this.average
+    this.judged += 1
+    const sigma = Math.sqrt((lambda / (2 - lambda)) * (1 - (1 - lambda) ** (2 * this.judged)))
+    return { ...reference, score: Math.abs(this.average) / sigma, direction: this.average < 0 ? ('down' as const) : ('up' as const) }
+  }
+
+  state(): z.input<typeof ewmaState> {
+    return { points: this.residuals.points(), average: this.average, judged: this.judged }
+  }
+}

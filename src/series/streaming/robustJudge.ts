@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { milliseconds } from '../../database/range.ts'
+import type { RobustScoreSettings } from '../detection.ts'
+import type { Judge } from './observation.ts'
+import { TimeWindow } from './timeWindow.ts'
+import { referenceOf, signedScore, type Reference, type ReferenceSettings } from './reference.ts'
+import { pointsState } from './state.ts'
+
+export const robustState = z.strictObject({ points: pointsState })
+
+/** Robust z-scores: a value against the median of the window before it. */
+export class RobustJudge implements Judge {
+  private readonly residuals: Residuals
+
+  constructor(settings: RobustScoreSettings, state?: z.output<typeof robustState>) {
+    this.residuals = new Residuals(settings, state?.points)
+  }
+
+  judge(time: number, value: number) {
+    const judged = this.residuals.judge(time, value)
+    if (judged === null) return null
+    const { signed, ...reference } = judged
+    return { ...reference, score: Math.abs(signed), direction: signed < 0 ? ('down' as const) : ('up' as const) }
+  }
+
+  state(): z.input<typeof robustState> {
+    return { points: this.residuals.points() }
+  }
+}
+
+/** Signed robust z-scores against the window before each point, which both the z-score and the EWMA chart are made of. */
+export class Residuals {
+  private readonly settings: ReferenceSettings
+  private readonly window: TimeWindow
+
+  constructor(settings: ReferenceSettings & { window: string }, points: readonly (readonly [number, number])[] = []) {
+    this.settings = settings
+    this.window = new TimeWindow(milliseconds(settings.window))
+    for (const [time, value] of points) this.window.add(time, value)
+  }
+
+  judge(time: number, value: number): (Reference & { signed: number }) | null {
+    this.window.forget(time)
+    const reference = referenceOf(this.window.values, this.settings)
+    this.window.add(time, value)
+    return reference && { ...reference, signed: signedScore(value, reference) }
+  }
+
+  points(): [number, number][] {
+    return this.window.points()
+  }
+}

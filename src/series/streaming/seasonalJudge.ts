@@ -1,0 +1,72 @@
+import { z } from 'zod'
+import { milliseconds } from '../../database/range.ts'
+import { seasonOrigin, type SeasonalSettings } from '../detection.ts'
+import type { Judge } from './observation.ts'
+import { referenceOf, signedScore } from './reference.ts'
+import { pointsState } from './state.ts'
+import { TimeWindow } from './timeWindow.ts'
+
+export const seasonalState = z.strictObject({ points: pointsState })
+
+/** A value against the values of the same slot of earlier seasons. */
+export class SeasonalJudge implements Judge {
+  private readonly settings: SeasonalSettings
+  private readonly season: number
+  private readonly slot: number
+  private readonly history: number
+  /** What the slots learnt, by their place in the season; the time of a value is here the beginning of its slot's occurrence. */
+  private readonly slots = new Map<number, TimeWindow>()
+  /** The occurrence that goes on, and its values so far: nobody is judged by them before it is over. */
+  private current = Number.NEGATIVE_INFINITY
+  private pending: number[] = []
+
+  constructor(settings: SeasonalSettings, state?: z.output<typeof seasonalState>) {
+    this.settings = settings
+    this.season = milliseconds(settings.season)
+    this.slot = milliseconds(settings.slot)
+    this.history = milliseconds(settings.history)
+    for (const [time, value] of state?.points ?? []) this.learn(this.startOf(time), value)
+  }
+
+  judge(time: number, value: number) {
+    const start = this.startOf(time)
+    const slot = this.slots.get(this.placeOf(start))
+    slot?.forget(start)
+    const reference = slot === undefined ? null : referenceOf(slot.values, this.settings)
+    this.learn(start, value)
+    if (reference === null) return null
+    const signed = signedScore(value, reference)
+    return { ...reference, score: Math.abs(signed), direction: signed < 0 ? ('down' as const) : ('up' as const) }
+  }
+
+  state(): z.input<typeof seasonalState> {
+    const points = [...this.slots.values()].flatMap((slot) => slot.points()).toSorted(([a], [b]) => a - b)
+    return { points: [...points, ...this.pending.map((value): [number, number] => [this.current, value])] }
+  }
+
+  private learn(start: number, value: number): void {
+    if (start !== this.current) {
+      if (this.pending.length > 0) {
+        const place = this.placeOf(this.current)
+        const slot = this.slots.get(place) ?? new TimeWindow(this.history)
+        for (const earlier of this.pending) slot.add(this.current, earlier)
+        this.slots.set(place, slot)
+      }
+      this.pending = []
+      this.current = start
+    }
+    this.pending.push(value)
+  }
+
+  /** When the occurrence of a slot that this time is in began. */
+  private startOf(time: number): number {
+    return time - remainder(time - seasonOrigin.getTime(), this.slot)
+  }
+
+  private placeOf(start: number): number {
+    return remainder(start - seasonOrigin.getTime(), this.season) / this.slot
+  }
+}
+
+/** What is left of a number, never negative. */
+const remainder = (number: number, divisor: number): number => ((number % divisor) + divisor) % divisor

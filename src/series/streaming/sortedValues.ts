@@ -1,0 +1,63 @@
+/**
+ * Numbers kept in order, for medians of a window that moves: adding and removing search in O(log n) and shift what lies above, the median is O(1),
+ * the median absolute deviation O(log n).
+ */
+export class SortedValues {
+  private readonly values: number[] = []
+
+  get size(): number {
+    return this.values.length
+  }
+
+  add(value: number): void {
+    this.values.splice(this.firstFrom(value), 0, value)
+  }
+
+  /** Takes out one occurrence of a value that was added. */
+  remove(value: number): void {
+    this.values.splice(this.firstFrom(value), 1)
+  }
+
+  /** The middle value, or halfway between the two in the middle. NaN when there is none. */
+  median(): number {
+    return middle(this.size, (rank) => this.values[rank]!)
+  }
+
+  /** The median of the distances to `centre`. NaN when there is no value. */
+  medianDeviation(centre: number): number {
+    // The distances below the centre and above it are each in order: two sorted lists, of which the middle of the union is sought.
+    const split = this.firstFrom(centre)
+    const below = (rank: number) => centre - this.values[split - 1 - rank]!
+    const above = (rank: number) => this.values[split + rank]! - centre
+    return middle(this.size, (rank) => ofTwo(rank, split, below, this.size - split, above))
+  }
+
+  /** The index of the first number not below `value`. */
+  private firstFrom(value: number): number {
+    let [low, high] = [0, this.values.length]
+    while (low < high) {
+      const half = (low + high) >> 1
+      if (this.values[half]! < value) low = half + 1
+      else high = half
+    }
+    return low
+  }
+}
+
+/** What stands in the middle of `size` numbers in order. */
+function middle(size: number, at: (rank: number) => number): number {
+  if (size === 0) return Number.NaN
+  const [low, high] = [at((size - 1) >> 1), at(size >> 1)]
+  return low + (high - low) / 2
+}
+
+/** The number with this rank in the union of two sorted lists. */
+function ofTwo(rank: number, aSize: number, a: (rank: number) => number, bSize: number, b: (rank: number) => number): number {
+  let [low, high] = [Math.max(0, rank - bSize), Math.min(rank, aSize)]
+  while (low < high) {
+    const half = (low + high) >> 1
+    if (a(half) < b(rank - half - 1)) low = half + 1
+    else high = half
+  }
+  return Math.min(low < aSize ? a(low) : Infinity, rank - low < bSize ? b(rank - low) : Infinity)
+}

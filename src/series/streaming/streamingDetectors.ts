@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { InvalidInputError } from '../../schema/errors.ts'
+import { parse, preview } from '../../schema/parse.ts'
+import { parseDetection, type DetectionOptions, type DetectionSettings } from '../detection.ts'
+import type { Judgement, Observation } from './observation.ts'
+import { Detector, seriesState, type SeriesState } from './streamingDetector.ts'
+
+/** A point, and the name of the series it is of. */
+export interface SeriesObservation extends Observation {
+  series: string
+}
+
+/** What a point of the named series is, given the points of that series before it. */
+export interface SeriesJudgement extends Judgement {
+  series: string
+}
+
+/** Judges the points of many series as they come in, each by its own. */
+export interface StreamingDetectors {
+  /**
+   * As for one series; a name not seen before begins a new one. The points of different series may come in any order.
+   *
+   * @throws InvalidInputError when the bucket is not after the last one observed of its series.
+   */
+  observe(observation: SeriesObservation): SeriesJudgement | null
+  /** Forgets a series, one that ended for example; true when there was something to forget. */
+  forget(series: string): boolean
+  /** The names of the series it knows something of, in the order in which they began. */
+  series(): string[]
+  /** Everything it knows, as JSON that {@link restoreDetectors} takes. */
+  toJSON(): DetectorsState
+}
+
+/** What the detectors know, from one run of a program to the next. */
+export interface DetectorsState {
+  version: 1
+  /** Their options, with every default filled in. */
+  settings: DetectionSettings
+  series: (SeriesState & { name: string })[]
+}
+
+const detectorsState = z.strictObject({
+  version: z.literal(1),
+  settings: z.custom<DetectionOptions>(),
+  series: z
+    .array(seriesState.safeExtend({ name: z.string() }))
+    .refine((series) => new Set(series.map(({ name }) => name)).size === series.length, 'must have each name once'),
+})
+
+/**
+ * A {@link streamingDetector} for each series, by name, all with the same options. Its memory grows with the number of series, each of which is
+ * bounded: `forget` those that ended.
+ *
+ * @throws InvalidInputError naming the option that is out of its range.
+ * @example
+ * const detectors = streamingDetectors({ method: 'seasonal', history: '3 weeks' })
+ * for await (const { series, bucket, value } of source) {
+ *   if (detectors.observe({ series, bucket, value })?.anomalous) await look(series, bucket)
+ * }
+ */
+export function streamingDetectors(options: DetectionOptions = {}): StreamingDetectors {
+  return new Detectors(parseDetection(options))
+}
+
+/**
+ * The detectors that `toJSON` was called on, as they were then.
+ *
+ * @throws InvalidInputError naming what is not as `toJSON` writes it.
+ */
+export function restoreDetectors(state: unknown): StreamingDetectors {
+  const { settings, series } = parse(detectorsState, state, 'state')
+  return new Detectors(parseDetection(settings), series)
+}
+
+class Detectors implements StreamingDetectors {
+  private readonly settings: DetectionSettings
+  private readonly known: Map<string, Detector>
+
+  constructor(settings: DetectionSettings, series: DetectorsState['series'] = []) {
+    this.settings = settings
+    this.known = new Map(series.map(({ name, ...state }) => [name, new Detector(settings, state)]))
+  }
+
+  observe({ series, ...observation }: SeriesObservation): SeriesJudgement | null {
+    if (typeof series !== 'string') throw new InvalidInputError('observation.series', `must be a string, got ${preview(series)}`)
+    const detector = this.known.get(series) ?? new Detector(this.settings)
+    const judgement = detector.observe(observation)
+    // Only now: a point that was refused begins no series.
+    this.known.set(series, detector)
+    return judgement && { series, ...judgement }
+  }
+
+  forget(series: string): boolean {
+    return this.known.delete(series)
+  }
+
+  series(): string[] {
+    return [...this.known.keys()]
+  }
+
+  toJSON(): DetectorsState {
+    const series = [...this.known].map(([name, detector]) => ({ name, ...detector.state() }))
+    return { version: 1, settings: this.settings, series }
+  }
+}
