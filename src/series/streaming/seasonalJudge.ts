@@ -25,15 +25,19 @@ export class SeasonalJudge implements Judge {
     this.season = milliseconds(settings.season)
     this.slot = milliseconds(settings.slot)
     this.history = milliseconds(settings.history)
-    for (const [time, value] of state?.points ?? []) this.learn(this.startOf(time), value)
+    for (const [time, value] of state?.points ?? []) {
+      this.begin(this.startOf(time))
+      this.pending.push(value)
+    }
   }
 
   judge(time: number, value: number) {
     const start = this.startOf(time)
+    this.begin(start)
     const slot = this.slots.get(this.placeOf(start))
     slot?.forget(start)
     const reference = slot === undefined ? null : referenceOf(slot.values, this.settings)
-    this.learn(start, value)
+    this.pending.push(value)
     if (reference === null) return null
     const signed = signedScore(value, reference)
     return { ...reference, score: Math.abs(signed), direction: signed < 0 ? ('down' as const) : ('up' as const) }
@@ -44,18 +48,17 @@ export class SeasonalJudge implements Judge {
     return { points: [...points, ...this.pending.map((value): [number, number] => [this.current, value])] }
   }
 
-  private learn(start: number, value: number): void {
-    if (start !== this.current) {
-      if (this.pending.length > 0) {
-        const place = this.placeOf(this.current)
-        const slot = this.slots.get(place) ?? new TimeWindow(this.history)
-        for (const earlier of this.pending) slot.add(this.current, earlier)
-        this.slots.set(place, slot)
-      }
-      this.pending = []
-      this.current = start
+  /** Begins an occurrence, unless it goes on already: the one before it is over, and learnt. */
+  private begin(start: number): void {
+    if (start === this.current) return
+    if (this.pending.length > 0) {
+      const place = this.placeOf(this.current)
+      const slot = this.slots.get(place) ?? new TimeWindow(this.history)
+      for (const value of this.pending) slot.add(this.current, value)
+      this.slots.set(place, slot)
     }
-    this.pending.push(value)
+    this.pending = []
+    this.current = start
   }
 
   /** When the occurrence of a slot that this time is in began. */

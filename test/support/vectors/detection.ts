@@ -87,6 +87,13 @@ export const detectionVectors: DetectionVector[] = [
       [36, 30, 10, sigma, 20 / sigma],
     ],
   ),
+  // Nothing came between the two: at 12 the first five are over, and 1 is what their median let expect.
+  vector(
+    'seasonal: by an occurrence that the next one of its slot follows at once',
+    { ...halves, minPoints: 5 },
+    [...Array<number>(5).fill(1), ...Array<undefined>(7).fill(undefined), 2],
+    [[12, 2, 1, 0.05, 20]],
+  ),
   // After a day off the history holds nothing.
   vector(
     'seasonal: not by what is beyond the history',
