@@ -41,9 +41,9 @@ onEveryLeg('detection vectors', () => {
       { weight: 2, arbitrary: fc.double({ min: -1e6, max: 1e6, noNaN: true }) },
       fc.constantFrom(null, Number.NaN, Infinity, 1e99, -1e101, 1e-101),
     )
-    const point = fc.record({ series: fc.constantFrom('a', 'b'), index: fc.nat(200), value })
+    const point = fc.record({ series: fc.constantFrom('a', 'b'), index: fc.nat(99), value })
     const series = fc
-      .uniqueArray(point, { minLength: 20, maxLength: 150, selector: ({ series: name, index }) => `${name} ${index}` })
+      .uniqueArray(point, { minLength: 80, maxLength: 150, size: 'max', selector: ({ series: name, index }) => `${name} ${index}` })
       .map((drawn) =>
         drawn.map(({ series: name, index, value: drawnValue }) => ({ series: name, bucket: bucketAt(index), value: drawnValue })),
       )
