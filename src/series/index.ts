@@ -1,5 +1,27 @@
+export {
+  aggregateAcross,
+  type AcrossFrame,
+  type AcrossRow,
+  type AggregateAcrossOptions,
+  type ByLabel,
+  type ByLookup,
+  type ByResource,
+} from './aggregateAcross.ts'
 export { anomalies } from './anomalies.ts'
+export { combine, type Combination, type CombineOptions } from './combine.ts'
+export { delta } from './delta.ts'
+export { ewma, type EwmaWeight } from './ewma.ts'
 export { firstDeparture, type FirstDepartureOptions } from './firstDeparture.ts'
+export { gapfill, type GapfillOptions } from './gapfill.ts'
+export { join, type JoinedRow, type JoinOptions } from './join.ts'
+export { movingAverage } from './movingAverage.ts'
+export { movingQuantile, type MovingQuantileOptions } from './movingQuantile.ts'
+export { rate } from './rate.ts'
+export type { Reduction } from './reduction.ts'
+export { resample, type ResampleOptions } from './resample.ts'
+export { shift, type ShiftOptions } from './shift.ts'
+export type { StepOptions } from './steps.ts'
+export type { TrailingWindow } from './trailingWindow.ts'
 export type { DetectionOptions, EwmaOptions, RobustScoreOptions, SeasonalOptions, SeasonOptions } from './detection.ts'
 export type { Direction } from './scored.ts'
 export type { SeriesFrame, SeriesRow } from './seriesFrame.ts'

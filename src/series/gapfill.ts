@@ -1,0 +1,149 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { checkedRange, milliseconds, type TimeRange } from '../database/range.ts'
+import type { Scope } from '../database/scope.ts'
+import { InvalidInputError } from '../schema/errors.ts'
+import { parse } from '../schema/parse.ts'
+import { boundedPoints } from './boundedPoints.ts'
+import { bucketStart, lengthText } from './bucketStart.ts'
+import { exactInterval } from './exactInterval.ts'
+import type { SeriesFrame, SeriesRow } from './seriesFrame.ts'
+
+export interface GapfillOptions {
+  /** How long a bucket is: what the frame's buckets are, or what it was resampled to. */
+  every: string
+  /** Every bucket that begins in it gets a row. */
+  range: TimeRange
+  /** What a gap's value is: null, the last value before it, or what lies on the straight line between the values around it. */
+  fill: 'null' | 'last' | 'linear'
+}
+
+const gapfillOptions = z.strictObject({ every: lengthText, range: z.custom<TimeRange>(), fill: z.enum(['null', 'last', 'linear']) })
+
+/** More are a slip of `every` or `range`, not a question. */
+const maxBuckets = 1_000_000
+
+/**
+ * The series of a frame without gaps: a row for every bucket that begins in the range, for every series the frame has, in the order of series and time.
+ *
+ * Rows are only added: a point of the frame that lies in the range keeps its time and its value, and a bucket that holds a point gets no other row, so a
+ * point that does not stand where a bucket begins is neither moved nor lost nor there twice. Buckets are aligned as {@link resample} aligns them. A
+ * series without any point in the frame is not known here, and has no rows.
+ *
+ * `fill` says what the value of an added row is, and of a point that is null:
+ * - `null`: null.
+ * - `last`: the last value before it that is not null; null where there is none.
+ * - `linear`: interpolated by time between the values before and after; null where one of them is missing, for nothing is extrapolated.
+ *
+ * Points outside of the range get no rows, but they are neighbours for `last` and `linear`: make the frame's range longer than the one to be filled, and the
+ * first gap has something to be filled from. NaN is a value: `last` carries it on, and a line from or to it is NaN, as one from or to an infinity is.
+ * Magnitudes below 1e-100 count as 0, above 1e100 as infinite. `time_bucket_gapfill` of TimescaleDB differs in one thing: it begins with the bucket that
+ * holds the beginning of the range.
+ *
+ * @throws InvalidInputError naming the option that is out of its range, and where the range has more than 1,000,000 buckets.
+ * @example
+ * const range = last('6 hours')
+ * const errors = patternSeries(scope, { measure: 'count', range })
+ * await gapfill(scope, errors, { every: '5 minutes', range, fill: 'null' }).execute()
+ *
+ * // select "filled".* from (
+ * //   with "measured" as (select ...), "present" as (select "series", "bucket", "value" from "measured" union all
+ * //     select "name"."series", "slot"."bucket", null from (select distinct "series" from "measured") as "name"
+ * //     cross join generate_series(date_bin($1, $2, ...) + $3, $4, $5) as "slot" where not exists (... a point of the series in the slot ...))
+ * //   select "series", "bucket", "value" from "present" where "bucket" >= $6 and "bucket" < $7 order by "series", "bucket"
+ * // ) as "filled"
+ */
+export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOptions) {
+  const { every, range, fill } = parse(gapfillOptions, options, 'options')
+  const { from, to } = checkedRange(range, 'options.range')
+  const buckets = (to.getTime() - from.getTime()) / milliseconds(every)
+  if (buckets > maxBuckets) {
+    throw new InvalidInputError(
+      'options.every',
+      `must cut the range into at most ${maxBuckets} buckets, got ${JSON.stringify(every)}, which makes ${Math.ceil(buckets)} of it`,
+    )
+  }
+  const slots = sql<{ bucket: Date }>`generate_series(
+    ${bucketStart(every, sql<Date>`${from}::timestamptz - interval '1 microsecond'`)} + ${exactInterval(every)},
+    ${to}::timestamptz - interval '1 microsecond',
+    ${exactInterval(every)}
+  )`.as<'slot'>(sql`slot (bucket)`)
+  const present = scope.db
+    .with('measured', () => boundedPoints(scope, frame))
+    .with('present', (db) =>
+      db
+        .selectFrom('measured')
+        .select(['measured.series', 'measured.bucket', 'measured.value'])
+        .unionAll(
+          db
+            .selectFrom(db.selectFrom('measured').select('measured.series').distinct().as('name'))
+            .crossJoin(slots)
+            .where(({ not, exists, selectFrom }) =>
+              not(
+                exists(
+                  selectFrom('measured')
+                    .select(sql`1`.as('found'))
+                    .whereRef('measured.series', '=', 'name.series')
+                    .where('measured.bucket', '<', to)
+                    .where(sql<boolean>`${bucketStart(every, sql.ref('measured.bucket'))} = "slot"."bucket"`),
+                ),
+              ),
+            )
+            .select(['name.series', 'slot.bucket', sql<number | null>`null::float8`.as('value')]),
+        ),
+    )
+  const filled = present
+    .selectFrom(filling[fill](scope).as('point'))
+    .select(['point.series', 'point.bucket', 'point.value'])
+    .where('point.bucket', '>=', from)
+    .where('point.bucket', '<', to)
+    .orderBy('point.series')
+    .orderBy('point.bucket')
+  return scope.db.selectFrom(filled.as('filled')).selectAll('filled')
+}
+
+/** The rows that are present, with what each of the fills makes of them. */
+const filling = {
+  null: (scope: Scope) => presentRows(scope),
+  last: (scope: Scope) => {
+    // A value begins a stretch that lasts until the next: as many values up to a row, so many stretches.
+    const stretches = presentRows(scope).select(
+      sql<number>`count("point"."value") over (partition by "point"."series" order by "point"."bucket")`.as('stretch'),
+    )
+    return scope.db
+      .selectFrom(stretches.as('point'))
+      .select([
+        'point.series',
+        'point.bucket',
+        sql<number | null>`max("point"."value") over (partition by "point"."series", "point"."stretch")`.as('value'),
+      ])
+  },
+  linear: (scope: Scope) => {
+    // Frames that only grow, forwards or backwards: one that shrinks is computed anew for every row.
+    const neighbours = presentRows(scope).select([
+      sql<Date | null>`max("point"."bucket") filter (where "point"."value" is not null)
+        over (partition by "point"."series" order by "point"."bucket")`.as('since'),
+      sql<Date | null>`min("point"."bucket") filter (where "point"."value" is not null)
+        over (partition by "point"."series" order by "point"."bucket" desc)`.as('until'),
+    ])
+    const ends = scope.db
+      .selectFrom(neighbours.as('point'))
+      .selectAll('point')
+      .select([
+        sql<number | null>`max("point"."value") over (partition by "point"."series", "point"."since")`.as('first'),
+        sql<number | null>`max("point"."value") over (partition by "point"."series", "point"."until")`.as('next'),
+      ])
+    return scope.db.selectFrom(ends.as('point')).select([
+      'point.series',
+      'point.bucket',
+      sql<number | null>`case when "point"."value" is not null then "point"."value"
+        when "point"."since" is not null and "point"."until" is not null then "point"."first" + ("point"."next" - "point"."first")
+          * extract(epoch from "point"."bucket" - "point"."since")::float8 / extract(epoch from "point"."until" - "point"."since")::float8
+      end`.as('value'),
+    ])
+  },
+}
+
+/** The rows of the common table expression `present`. */
+const presentRows = (scope: Scope) =>
+  scope.db.selectFrom(sql<SeriesRow>`${sql.id('present')}`.as('point')).select(['point.series', 'point.bucket', 'point.value'])

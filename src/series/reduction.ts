@@ -1,0 +1,15 @@
+import { sql } from 'kysely'
+
+/** How the values of several points become one. Nulls do not count; of nothing but nulls the count is 0, everything else null. */
+export const reductions = ['avg', 'sum', 'min', 'max', 'count', 'median'] as const
+export type Reduction = (typeof reductions)[number]
+
+/** The reduction over the rows of a group of `point`. */
+export const reduced = {
+  avg: sql<number | null>`avg("point"."value")`,
+  sum: sql<number | null>`sum("point"."value")`,
+  min: sql<number | null>`min("point"."value")`,
+  max: sql<number | null>`max("point"."value")`,
+  count: sql<number | null>`count("point"."value")::float8`,
+  median: sql<number | null>`percentile_cont(0.5) within group (order by "point"."value")`,
+}
