@@ -62,11 +62,10 @@ const judging = {
 
 const robust = z.strictObject({ method: z.literal('robust-z'), window: durationText.default('1 hour'), ...judging })
 
-/** The fields of a schema that has seasons; to be checked with {@link dividesSeason}. */
-export const seasonFields = { season: durationText.default('1 week'), slot: durationText.default('1 hour') }
+const seasonFields = { season: durationText.default('1 week'), slot: durationText.default('1 hour') }
 
 /** Refuses slots that do not divide their season into two or more. */
-export const dividesSeason: Refinement<SeasonOptions> = [
+const dividesSeason: Refinement<SeasonOptions> = [
   ({ season, slot }) => !isDuration(season) || !isDuration(slot) || divides(milliseconds(slot), milliseconds(season)),
   { path: ['slot'], error: 'must divide the season into two or more slots of equal length' },
 ]
@@ -117,3 +116,12 @@ export function parseDetection(options: DetectionOptions = {}): DetectionSetting
   const named = typeof given === 'object' && given !== null ? { ...given, method: options.method ?? 'robust-z' } : given
   return parse(detection, named, 'options')
 }
+
+const season = z.strictObject(seasonFields).refine(...dividesSeason)
+
+/**
+ * What repeats itself, checked, with the defaults filled in.
+ *
+ * @throws InvalidInputError naming the option that is wrong, as when slots do not divide the season.
+ */
+export const parseSeason = (options: SeasonOptions = {}) => parse(season, options, 'options')
