@@ -4,6 +4,7 @@ import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
 import { boundedValue } from './boundedPoints.ts'
+import type { LookupFrame } from './lookupFrame.ts'
 import { reduced, reductions, type Reduction } from './reduction.ts'
 import type { SeriesFrame, SeriesRow } from './seriesFrame.ts'
 
@@ -17,7 +18,7 @@ export interface ByLabel {
 
 /** Groups by a query of yours that names the group of each series, in one row a series: one that it has twice counts twice. */
 export interface ByLookup {
-  lookup: SelectQueryBuilder<any, any, { series: string; group: string | null }>
+  lookup: LookupFrame
 }
 
 export interface AggregateAcrossOptions<By> {
@@ -42,7 +43,7 @@ const groupings = {
   resource: z.enum(['env', 'region', 'zone', 'type']).optional(),
   resourceLabel: labelText.optional(),
   label: labelText.optional(),
-  lookup: z.custom<ByLookup['lookup'] | undefined>((query) => query === undefined || isQuery(query), 'must be a query').optional(),
+  lookup: z.custom<LookupFrame | undefined>((query) => query === undefined || isQuery(query), 'must be a query').optional(),
 }
 
 const aggregateAcrossOptions = z.strictObject({
