@@ -1,0 +1,110 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import type { Scope } from '../database/scope.ts'
+import { parse } from '../schema/parse.ts'
+import { measuredPoints } from './measuredPoints.ts'
+import type { Direction } from './scored.ts'
+import type { SeriesFrame } from './seriesFrame.ts'
+
+export interface ChangePointOptions {
+  /** A level lasts at least so many points; what is shorter is a spike. At least 2. Default: 10. */
+  minPoints?: number
+  /** A change counts when its score squared is above this times the logarithm of the series' points. Fewer changes the higher it is. Default: 3. */
+  penalty?: number
+}
+
+const changePointOptions = z.strictObject({
+  minPoints: z.int().min(2).max(50_000).default(10),
+  penalty: z.number().gt(0).max(1e6).default(3),
+})
+
+/**
+ * When the level of each series changed for good: since the deploy it is slower, since Tuesday there are more errors. By series and time.
+ *
+ * Unlike `anomalies`, which asks of each point whether the past lets expect it, this looks at the whole frame from both sides: it needs some points after
+ * a change, and then says to the point when it was.
+ *
+ * Rows, one for each change: `series`; `bucket`, the first of the new level; `before` and `after`, the medians of the two levels (each from the change
+ * before to the change after), `shift` from one to the other and its `direction`; `before_points` and `after_points`, how long the levels are; `score`, by
+ * how many standard deviations the ranks on both sides are further apart than they would be without a change; and `item` (the series), so that the answer is
+ * a ranking frame too.
+ *
+ * The series is split where the ranks before and after differ most (Pettitt's statistic, at every split in units of its own standard deviation), both sides
+ * are split again, and so on while `score ^ 2 > penalty * ln(points)`: 3 ln n is the penalty of the modified Bayesian criterion. Only ranks count, so a
+ * spike, however high, is no change, nor does the unit matter or the distribution. Points that are like their neighbours, as those of most series, are
+ * allowed for: with an autocorrelation `r` from one point to the next, had from differences, a score is `sqrt((1 - r) / (1 + r))` of what it would be.
+ *
+ * What it does not do: a passing change that is short beside what is on both sides of it can go unnoticed (it did not change for good); a trend is given
+ * as stairs, and a season, where it is larger than the noise, as its mornings and evenings: take it off first, or compare days by `resample`. With ranks,
+ * how clear a change can be is bounded by how many points there are: of 2 x 5 even the clearest has a score of 2.6.
+ *
+ * Nulls, NaN and magnitudes above 1e100 are no points; gaps do not matter. A constant, an empty frame and series with fewer than `2 * minPoints` points have
+ * no change. A series of more than 50,000 points is refused by an error that says so: resample it, or give a shorter range.
+ *
+ * Literature: Pettitt, "A Non-Parametric Approach to the Change-Point Problem" (Applied Statistics 1979); Scott and Knott (Biometrics 1974) for binary
+ * segmentation; Chakar et al., "A Robust Approach for Estimating Change-Points in the Mean of an AR(1) Process" (Bernoulli 2017); Zhang and Siegmund, "A Modified Bayes Information Criterion" (Biometrics 2007) for the penalty.
+ *
+ * @throws InvalidInputError naming the option that is out of its range.
+ * @example
+ * const latency = callSeries(scope, { to: checkout, measure: 'p95_ms', range: last('2 days') })
+ * await changePoints(scope, latency).where('direction', '=', 'up').execute()
+ *
+ * // select "change".* from (
+ * //   select "series", "buckets"["at"] as "bucket", "earlier"."median" as "before", "later"."median" as "after", ... from (
+ * //     select ..., lag("at", 1, 1) over (...) as "previous", lead("at", 1, ...) over (...) as "next" from (
+ * //       select "series", array_agg("bucket" order by "bucket") as "buckets", array_agg("value" order by "bucket") as "values" ... group by "series"
+ * //     ) as "gathered" cross join lateral "public"."change_points"("values", $1, $2 * ln(...)) as "found"
+ * //   ) cross join lateral (select percentile_cont(0.5) ... from unnest("values"["previous":"at" - 1])) as "earlier" ... order by "series", "bucket"
+ * // ) as "change"
+ */
+export function changePoints(scope: Scope, frame: SeriesFrame, options: ChangePointOptions = {}) {
+  const { minPoints, penalty } = parse(changePointOptions, options, 'options')
+  const gathered = scope.db
+    .selectFrom(measuredPoints(scope, frame).as('point'))
+    .select([
+      'point.series',
+      sql<Date[]>`array_agg("point"."bucket" order by "point"."bucket")`.as('buckets'),
+      sql<number[]>`array_agg("point"."value" order by "point"."bucket")`.as('values'),
+    ])
+    .groupBy('point.series')
+  const found = scope.db
+    .selectFrom(gathered.as('gathered'))
+    .crossJoinLateral(
+      sql<{ at: number; score: number }>`${scope.id('change_points')}(
+        "gathered"."values", ${minPoints}::int4, ${penalty}::float8 * ln(cardinality("gathered"."values")::float8)
+      )`.as('found'),
+    )
+    .selectAll('gathered')
+    .select([
+      'found.at',
+      'found.score',
+      sql<number>`lag("found"."at", 1, 1) over (partition by "gathered"."series" order by "found"."at")`.as('previous'),
+      sql<number>`lead("found"."at", 1, cardinality("gathered"."values") + 1) over (partition by "gathered"."series" order by "found"."at")`.as(
+        'next',
+      ),
+    ])
+  const level = (from: 'previous' | 'at', to: 'at' | 'next') =>
+    sql<{ median: number }>`(
+      select percentile_cont(0.5) within group (order by value) as median
+      from unnest("found"."values"[${sql.ref(`found.${from}`)}:${sql.ref(`found.${to}`)} - 1]) as value
+    )`
+  const changes = scope.db
+    .selectFrom(found.as('found'))
+    .crossJoinLateral(level('previous', 'at').as('earlier'))
+    .crossJoinLateral(level('at', 'next').as('later'))
+    .select([
+      'found.series',
+      sql<Date>`"found"."buckets"["found"."at"]`.as('bucket'),
+      'earlier.median as before',
+      'later.median as after',
+      sql<number>`"later"."median" - "earlier"."median"`.as('shift'),
+      sql<Direction>`case when "later"."median" < "earlier"."median" then 'down' else 'up' end`.as('direction'),
+      sql<number>`"found"."at" - "found"."previous"`.as('before_points'),
+      sql<number>`"found"."next" - "found"."at"`.as('after_points'),
+      'found.score',
+      'found.series as item',
+    ])
+    .orderBy('found.series')
+    .orderBy('bucket')
+  return scope.db.selectFrom(changes.as('change')).selectAll('change')
+}

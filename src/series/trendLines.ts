@@ -1,0 +1,85 @@
+import { sql } from 'kysely'
+import type { Scope } from '../database/scope.ts'
+import { measuredPoints } from './measuredPoints.ts'
+import { normalWidth } from './normalQuantile.ts'
+import type { SeriesFrame } from './seriesFrame.ts'
+
+/** The line through a series, in hours since its first point and rise since its first value; numbers so taken lose no digits to the date or the level. */
+export interface TrendLine {
+  series: string
+  first_at: Date
+  last_at: Date
+  first_value: number
+  points: number
+  last_hours: number
+  /** The line goes through this point, */
+  mean_hours: number
+  mean_rise: number
+  /** rising by this an hour. */
+  slope: number
+  /** The hours' sum of squared deviations from their mean. */
+  hours_squared: number
+  r2: number | null
+  /** How many independent points would tell as much. */
+  effective_points: number
+  /** Half the width of the confidence interval of a mean of one independent point; null with too few to know. */
+  uncertainty: number | null
+}
+
+/**
+ * Ordinary least squares through each series that has points at two times or more, and how sure the line is when neighbouring residuals are alike.
+ *
+ * Window functions all over one partition, then one grouping: each series is sorted once and read three times.
+ */
+export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number) {
+  return sql<TrendLine>`(
+    with timed as (
+      select "point"."series", "point"."bucket",
+        first_value("point"."value") over earlier as "first_value",
+        "point"."value" - first_value("point"."value") over earlier as "rise",
+        extract(epoch from "point"."bucket" - first_value("point"."bucket") over earlier)::float8 / 3600 as "hours"
+      from ${measuredPoints(scope, frame)} as "point"
+      window earlier as (partition by "point"."series" order by "point"."bucket" rows unbounded preceding)
+    ),
+    fitted as (
+      select "timed".*,
+        regr_slope("rise", "hours") over series as "slope",
+        avg("hours") over series as "mean_hours",
+        avg("rise") over series as "mean_rise",
+        regr_sxx("rise", "hours") over series as "hours_squared",
+        regr_syy("rise", "hours") over series as "rise_squared"
+      from "timed"
+      window series as (partition by "series")
+    ),
+    residuals as (
+      -- A residual below 1e-140 is rounding, and its square would be an underflow, which PostgreSQL reports as an error.
+      select "fitted".*, case when abs("off") < 1e-140 then 0 else "off" end as "residual"
+      from "fitted" cross join lateral (select "rise" - "mean_rise" - "slope" * ("hours" - "mean_hours") as "off") as "difference"
+      where "slope" is not null
+    ),
+    neighbours as (
+      select "residuals".*, lag("residual") over (partition by "series" order by "bucket") as "residual_before" from "residuals"
+    ),
+    summed as (
+      select "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared",
+        min("bucket") as "first_at",
+        max("bucket") as "last_at",
+        max("hours") as "last_hours",
+        count(*)::float8 as "points",
+        sum("residual" * "residual") as "squared",
+        greatest(0, sum("residual" * "residual_before") / nullif(sum("residual" * "residual"), 0)) as "likeness",
+        "rise_squared"
+      from "neighbours"
+      group by "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared", "rise_squared"
+    ),
+    weighed as (
+      select "summed".*, "points" * (1 - coalesce("likeness", 0)) / (1 + coalesce("likeness", 0)) as "effective_points" from "summed"
+    )
+    select "series", "first_at", "last_at", "first_value", "points", "last_hours", "mean_hours", "mean_rise", "slope", "hours_squared",
+      greatest(0, 1 - "squared" / nullif("rise_squared", 0)) as "r2",
+      "effective_points",
+      ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, "effective_points" - 2)
+        * sqrt("squared" / nullif(greatest("effective_points" - 2, 0), 0)) as "uncertainty"
+    from "weighed"
+  )`
+}
