@@ -3,7 +3,7 @@ import { milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parseSeason, type SeasonOptions } from './detection.ts'
 import { measuredPoints } from './measuredPoints.ts'
-import { seasonStart, slotStart } from './season.ts'
+import { slotNumber } from './season.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
 /**
@@ -40,12 +40,11 @@ import type { SeriesFrame } from './seriesFrame.ts'
 export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: SeasonOptions = {}) {
   const { season, slot } = parseSeason(options)
   const seconds = milliseconds(slot) / 1_000
-  const begin = slotStart(slot, sql.ref('point.bucket'))
   const slots = scope.db
     .selectFrom(measuredPoints(scope, frame).as('point'))
     .select([
       'point.series',
-      sql<number>`round(extract(epoch from ${begin} - ${seasonStart(season, begin)})::float8 / ${seconds}::float8)::int4`.as('slot'),
+      slotNumber({ season, slot }, sql.ref('point.bucket')).as('slot'),
       sql<number[]>`array_agg("point"."value")`.as('values'),
     ])
     .groupBy(['point.series', 'slot'])

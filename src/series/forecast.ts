@@ -1,0 +1,210 @@
+import { sql, type RawBuilder } from 'kysely'
+import { z } from 'zod'
+import { durationText, milliseconds } from '../database/range.ts'
+import type { Scope } from '../database/scope.ts'
+import { InvalidInputError } from '../schema/errors.ts'
+import { parse, preview } from '../schema/parse.ts'
+import { parseSeason } from './detection.ts'
+import { exactInterval } from './exactInterval.ts'
+import { confidenceShare } from './linearTrend.ts'
+import { measuredPoints } from './measuredPoints.ts'
+import { normalWidth } from './normalQuantile.ts'
+import { slotNumber } from './season.ts'
+import type { SeriesFrame } from './seriesFrame.ts'
+
+export interface ForecastOptions {
+  /** How far beyond each series' last measurement. */
+  horizon: string
+  /** From one predicted point to the next: usually the series' bucket length. At most 10,000 fit into the horizon. */
+  every: string
+  /** The length after which the series is expected to repeat itself, such as `'1 day'` or `'1 week'`. Default: it does not. */
+  season?: string
+  /** The season is divided into slots of this length, each with a level of its own. Default: `'1 hour'`. */
+  slot?: string
+  /** Whether the series goes on rising or falling as it did, or stays: `'linear'` or `'none'`. Default: `'linear'`. */
+  trend?: 'linear' | 'none'
+  /** How sure a point is to lie between `lower` and `upper`, 0.5 to 0.9999. Default: 0.95. */
+  confidence?: number
+}
+
+/** One predicted point. */
+export interface ForecastRow {
+  series: string
+  bucket: Date
+  value: number | null
+  lower: number | null
+  upper: number | null
+}
+
+const maxSteps = 10_000
+
+const forecastOptions = z.strictObject({
+  horizon: durationText,
+  every: durationText,
+  season: durationText.optional(),
+  slot: durationText.optional(),
+  trend: z.enum(['linear', 'none']).default('linear'),
+  confidence: confidenceShare.default(0.95),
+})
+
+/**
+ * How each series goes on, if it goes on as it did: a series frame of the time after its last measurement, with an interval around each point. By series
+ * and time.
+ *
+ * What is predicted can be said in a sentence: the level of that slot of the season, moved along the trend. The trend is the one slope that fits all
+ * slots at once (least squares on time with a level for each slot, so that a season cut short does not look like a trend); with a `season` it takes two
+ * whole ones to see a trend, with less there is none. A slot's level is the median of its points with the trend taken off, so single outliers do not move it.
+ * Without a season there is one slot, and the answer is a straight line.
+ *
+ * The interval is made of what the points themselves were off by: the quantiles of the residuals, below and above by themselves (latencies are not
+ * symmetric), widened for how few points a level is the median of; and of the trend's uncertainty, which grows with the distance. Residuals like their
+ * neighbours tell less: with lag-1 autocorrelation `r`, n points count as `n * (1 - r) / (1 + r)`.
+ *
+ * Rows: `series`; `bucket`, the last measurement's plus once, twice, ... `every`, up to the horizon; `value`; `lower` and `upper`, null where a series has
+ * fewer than three points more than it has slots. In a slot of the season that was never measured all three are null. A constant goes on, for sure.
+ * Nulls, NaN and magnitudes above 1e100 are no measurements; gaps do not matter; a series without any measurement has no row.
+ *
+ * It knows the whole frame and weighs all of it alike: give it the time whose habits still hold, and what is after the last of its `changePoints`. What it
+ * assumes is that the trend and the season stay as they were; it does not start from the last value, so within a short time of something unusual the last
+ * value is the better guess. A random walk has no level to come back to, and
+ * intervals of 95 % hold some 80 % of it.
+ *
+ * Literature: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice" (3rd ed., 2021), chapters 5 (residual quantiles as prediction intervals)
+ * and 7 (regression with a trend and seasonal dummies); for the effective number of points, see `linearTrend`.
+ *
+ * @throws InvalidInputError naming the option that is wrong, as when `every` does not fit into the horizon, or slots do not divide the season.
+ * @example
+ * const load = callSeries(scope, { to: checkout, measure: 'rps', range: last('4 weeks') })
+ * await forecast(scope, load, { horizon: '2 days', every: '5 minutes', season: '1 week' }).execute()
+ *
+ * // select "point".* from (
+ * //   with timed as (select ..., <slot of "bucket"> as "slot" from (...) as "point" window ...), centred as (...), sloped as (...),
+ * //     levelled as (... group by "series", "slot" ...), residuals as (...), spread as (...), future as (... generate_series(1, $8) ...)
+ * //   select "series", "bucket", <level + slope> as "value", ... from "future" left join "levelled" using ("series", "slot")
+ * //   order by "series", "bucket"
+ * // ) as "point"
+ */
+export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOptions) {
+  const { horizon, every, season, slot, trend, confidence } = parse(forecastOptions, options, 'options')
+  const steps = Math.floor(milliseconds(horizon) / milliseconds(every))
+  if (steps < 1 || steps > maxSteps) {
+    throw new InvalidInputError(
+      'options.every',
+      `must fit into the horizon of ${preview(horizon)} 1 to ${maxSteps} times, got ${preview(every)}`,
+    )
+  }
+  if (season === undefined && slot !== undefined) {
+    throw new InvalidInputError('options.slot', `needs a season that it is a part of, got ${preview(slot)}`)
+  }
+  const seasonal = season === undefined ? undefined : parseSeason({ season, slot })
+  const slotOf = (bucket: string) => (seasonal === undefined ? sql.lit(0) : slotNumber(seasonal, sql.ref<Date>(bucket)))
+  // With less than two seasons, what differs between two slots cannot be told from a trend.
+  const seenTwice = seasonal === undefined ? sql`true` : sql`"last_hours" >= ${(2 * milliseconds(seasonal.season)) / 3_600_000}::float8`
+  const sloping = trend === 'none' ? sql`false` : seenTwice
+  const outside = (1 - confidence) / 2
+  const points = sql<ForecastRow>`(
+    with timed as (
+      select "point"."series", "point"."bucket", ${slotOf('point.bucket')} as "slot",
+        first_value("point"."value") over earlier as "first_value",
+        "point"."value" - first_value("point"."value") over earlier as "rise",
+        extract(epoch from "point"."bucket" - first_value("point"."bucket") over earlier)::float8 / 3600 as "hours"
+      from ${measuredPoints(scope, frame)} as "point"
+      window earlier as (partition by "point"."series" order by "point"."bucket" rows unbounded preceding)
+    ),
+    centred as (
+      select "timed".*,
+        "hours" - avg("hours") over slot as "hours_off",
+        "rise" - avg("rise") over slot as "rise_off",
+        avg("hours") over series as "mean_hours",
+        max("hours") over series as "last_hours",
+        max("bucket") over series as "last_at"
+      from "timed"
+      window slot as (partition by "series", "slot"), series as (partition by "series")
+    ),
+    sloped as (
+      select "series", "slot", "first_value", "rise", "hours", "mean_hours", "last_hours", "last_at",
+        case when ${sloping} then coalesce(sum("hours_off" * "rise_off") over series / nullif(sum("hours_off" * "hours_off") over series, 0), 0) else 0 end
+          as "slope",
+        case when ${sloping} then nullif(sum("hours_off" * "hours_off") over series, 0) end as "hours_squared"
+      from "centred"
+      window series as (partition by "series")
+    ),
+    levelled as (
+      select "series", "slot",
+        min("first_value") as "first_value", min("slope") as "slope", min("hours_squared") as "hours_squared",
+        min("mean_hours") as "mean_hours", min("last_hours") as "last_hours", min("last_at") as "last_at",
+        array_agg("hours") as "hours",
+        array_agg("rise" - "slope" * "hours") as "levels",
+        percentile_cont(0.5) within group (order by "rise" - "slope" * "hours") as "level"
+      from "sloped"
+      group by "series", "slot"
+    ),
+    residuals as (
+      -- A residual below 1e-140 is rounding, and its square would be an underflow, which PostgreSQL reports as an error.
+      select "levelled"."series", "levelled"."slot", "levelled"."first_value", "levelled"."slope", "levelled"."hours_squared", "levelled"."mean_hours",
+        "levelled"."last_hours", "levelled"."last_at", "point"."hours" as "at_hours",
+        case when abs("point"."level" - "levelled"."level") < 1e-140 then 0 else "point"."level" - "levelled"."level" end as "residual"
+      from "levelled" cross join lateral unnest("levelled"."hours", "levelled"."levels") as "point" ("hours", "level")
+    ),
+    neighbours as (
+      select "residuals".*, lag("residual") over (partition by "series" order by "at_hours") as "residual_before" from "residuals"
+    ),
+    summed as (
+      select "series",
+        min("first_value") as "first_value", min("slope") as "slope", min("hours_squared") as "hours_squared",
+        min("mean_hours") as "mean_hours", min("last_hours") as "last_hours", min("last_at") as "last_at",
+        count(*)::float8 as "points",
+        count(distinct "slot")::float8 as "slots",
+        sum("residual" * "residual") as "squared",
+        least(0.99, greatest(0, coalesce(sum("residual" * "residual_before") / nullif(sum("residual" * "residual"), 0), 0))) as "likeness",
+        greatest(0, -percentile_cont(${outside}::float8) within group (order by "residual")) as "below",
+        greatest(0, percentile_cont(${1 - outside}::float8) within group (order by "residual")) as "above"
+      from "neighbours"
+      group by "series"
+    ),
+    weighed as (
+      select "summed".*, "points" * (1 - "likeness") / (1 + "likeness") as "effective_points",
+        "squared" / greatest("points" - "slots" - 1, 1) as "variance"
+      from "summed"
+    ),
+    spread as (
+      select "weighed".*,
+        sqrt(("per_slot" + 1) / ("per_slot" - 1)) as "widening",
+        coalesce(
+          ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, greatest("effective_points" - 2, 2))
+            * sqrt("variance" * "points" / "effective_points" / "hours_squared"),
+          0
+        ) as "slope_width"
+      from "weighed" cross join lateral (select greatest("effective_points" / "slots", 1.5) as "per_slot") as "share"
+    ),
+    future as (
+      select "spread".*, "step"."bucket", ${slotOf('step.bucket')} as "slot", "last_hours" + "step"."ahead" as "hours"
+      from "spread"
+      cross join lateral (
+        select "last_at" + "step" * ${exactInterval(every)} as "bucket", "step" * ${milliseconds(every) / 3_600_000}::float8 as "ahead"
+        from generate_series(1, ${steps}::int4) as "step"
+      ) as "step"
+    )
+    select "future"."series", "future"."bucket", "predicted"."value",
+      case when "points" >= "slots" + 3 then "predicted"."value" - ${both(sql`"widening" * "below"`)} end as "lower",
+      case when "points" >= "slots" + 3 then "predicted"."value" + ${both(sql`"widening" * "above"`)} end as "upper"
+    from "future"
+    left join "levelled" on "levelled"."series" = "future"."series" and "levelled"."slot" = "future"."slot"
+    cross join lateral (
+      select "future"."first_value" + "levelled"."level" + "future"."slope" * "future"."hours" as "value",
+        "future"."slope_width" * ("future"."hours" - "future"."mean_hours") as "drift"
+    ) as "predicted"
+    order by "future"."series", "future"."bucket"
+  )`
+  return scope.db.selectFrom(points.as('point')).selectAll('point')
+}
+
+/**
+ * The width of two independent uncertainties together, the residuals' and the trend's: the root of the sum of their squares, taken by the greater one so
+ * that no square leaves the doubles; what is nothing beside the greater one cannot be seen in the sum anyway.
+ */
+const both = (residual: RawBuilder<unknown>) => sql`coalesce(
+  greatest(${residual}, "predicted"."drift")
+    * sqrt(1 + greatest(1e-100, least(${residual}, "predicted"."drift") / nullif(greatest(${residual}, "predicted"."drift"), 0)) ^ 2),
+  0
+)`
