@@ -1,7 +1,8 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
+import type { SampleFrame } from './sampleFrame.ts'
 
 /** When two samples count as different. */
 export interface ComparisonOptions {
@@ -24,20 +25,10 @@ const comparison = z.strictObject({
 
 export const parseComparison = (options: ComparisonOptions) => parse(comparison, options, 'options')
 
-interface SampledPoint {
-  series: string
-  candidate: boolean
-  value: number
-}
-
 /**
  * Two samples of each series compared by ranks: Mann-Whitney's U from the mid-ranks of both together, and what follows from it. Sorting is all the work.
  */
-export function compareSamples(
-  scope: Scope,
-  sample: SelectQueryBuilder<any, any, SampledPoint>,
-  { alpha, minEffect, minPoints }: z.output<typeof comparison>,
-) {
+export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEffect, minPoints }: z.output<typeof comparison>) {
   const ranked = scope.db
     .selectFrom(sample.as('point'))
     .select([
