@@ -11,7 +11,7 @@ export const installation: Migration = {
   graph_prefix text not null,
   embedding_dimension int4 not null check (embedding_dimension between 1 and 4000),
   embedding_distance text not null check (embedding_distance in ('l2', 'cosine', 'ip')),
-  time_rung text not null check (time_rung in ('timescaledb', 'native')),
+  time_rung text not null check (time_rung in ('community', 'apache', 'native')),
   installed_at timestamptz not null default now()
 )`,
     `insert into ${qualified(options, 'pgvantage_installation')} (graph_prefix, embedding_dimension, embedding_distance, time_rung)

@@ -4,7 +4,8 @@ import { rollups } from './0003_rollups.ts'
 import { topology } from './0004_topology.ts'
 import { knowledge } from './0005_knowledge.ts'
 import { events } from './0006_events.ts'
+import { coarserRollups } from './0007_coarser_rollups.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, oldest first. What has been released never changes; what comes next is appended. */
-export const migrations: readonly Migration[] = [installation, catalog, rollups, topology, knowledge, events]
+export const migrations: readonly Migration[] = [installation, catalog, rollups, topology, knowledge, events, coarserRollups]

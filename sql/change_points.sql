@@ -41,8 +41,10 @@ $$;
 -- segmentation sorts every value once.
 --
 -- Values are not taken for independent: of an autocorrelation r from one value to the next, a score keeps sqrt((1 - r) / (1 + r)). Differences know
--- nothing of levels, so r is had without knowing the changes: those two apart spread sqrt(1 + r) as wide as those one apart, robustly by the medians of
--- both (Chakar, Lebarbier, Lévy-Leduc and Robin, "A Robust Approach for Estimating Change-Points in the Mean of an AR(1) Process", Bernoulli 2017).
+-- nothing of levels, so r is had without knowing the changes: the mean square of those two apart is 1 + r times that of those one apart. Large ones count
+-- as no more than three deviations, so that a spike or a change is as good as none (after Chakar, Lebarbier, Lévy-Leduc and Robin, "A Robust Approach for
+-- Estimating Change-Points in the Mean of an AR(1) Process", Bernoulli 2017, who compare medians, which take more values to settle), and r is taken one
+-- standard error, 1 / sqrt(n), lower: in a short series it may be chance.
 create or replace function @extschema@.change_points(series_values float8[], min_points int4, penalty float8)
 returns table (at int4, score float8)
 language plpgsql immutable parallel safe rows 10
@@ -64,18 +66,19 @@ begin
     raise exception 'change points are looked for in at most 50000 points of a series, this one has %', total
       using hint = 'Resample the series to longer buckets, or give a shorter range.', errcode = 'program_limit_exceeded';
   end if;
-  select (two.apart / nullif(one.apart, 0)) ^ 2 - 1
+  select
+    avg(least(abs(apart.two), 3 * usual.two) ^ 2) / nullif(avg(least(abs(apart.one), 3 * usual.one) ^ 2), 0) - 1 - 1 / sqrt(total)
   into likeness
   from (
-    select percentile_cont(0.5) within group (order by abs(later - earlier)) as apart
-    from unnest(series_values[2:], series_values[:total - 1]) as pair (later, earlier)
-    where later is not null
-  ) as one
-  cross join (
-    select percentile_cont(0.5) within group (order by abs(later - earlier)) as apart
-    from unnest(series_values[3:], series_values[:total - 2]) as pair (later, earlier)
-    where later is not null
-  ) as two;
+    select
+      1.4826 * percentile_cont(0.5) within group (order by abs(pair.next - pair.value)) as one,
+      1.4826 * percentile_cont(0.5) within group (order by abs(pair.after - pair.value)) as two
+    from unnest(series_values, series_values[2:], series_values[3:]) as pair (value, next, after)
+  ) as usual
+  cross join lateral (
+    select pair.next - pair.value as one, pair.after - pair.value as two
+    from unnest(series_values, series_values[2:], series_values[3:]) as pair (value, next, after)
+  ) as apart;
   likeness := least(greatest(coalesce(likeness, 0), 0), 0.99);
   share := sqrt((1 - likeness) / (1 + likeness));
 

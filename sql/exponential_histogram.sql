@@ -1,3 +1,4 @@
+-- before: migrations
 -- The mergeable exponential histogram: int8[] {scale, key, count, key, count, ...}, keys ascending, counts positive.
 --
 -- OpenTelemetry's base-2 buckets: base = 2 ^ (2 ^ -scale), bucket i holds the values in (base ^ i, base ^ (i + 1)]. A bucket of positive values has

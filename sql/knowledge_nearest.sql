@@ -5,17 +5,9 @@
 -- found; and should it give up before (hnsw.max_scan_tuples), the candidates are compared one by one after all. The settings are the function's
 -- own: they hold while it runs, whatever the caller's session says.
 
--- A setting of an extension can be given to a function by anyone only once the extension's library is loaded, as reading one vector does.
-do $$
-begin
-  execute (
-    select pg_catalog.format('select %L::%I.vector', '[1]', namespace.nspname)
-    from pg_catalog.pg_extension as extension
-    join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
-    where extension.extname = 'vector'
-  );
-end
-$$;
+-- A setting of an extension can be given to a function by anyone only once the extension's library is loaded, as reading one vector does. Wherever
+-- the extension is, `migrate up` has its schema on the search path.
+select '[1]'::vector;
 
 -- `filters` is an object of which every key may be left out: `source` (text), `metadata` (object, containment), `from` and `to` (times, half-open).
 -- Distances are pgvector's: Euclidean, cosine, or the negative inner product, as the database was installed.

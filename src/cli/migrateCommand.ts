@@ -111,7 +111,7 @@ function describePlan({ extensions, migrations, installation }: MigratePlan): st
     ...migrations.map(({ name, statements }) => `would run ${name}: ${statements.length} statement${statements.length === 1 ? '' : 's'}`),
     migrations.length === 0
       ? `schema ${installation.schema} is up to date: \`migrate up\` would only install the functions of sql/ again`
-      : `into schema ${installation.schema}, rollup tables as ${installation.timeRung === 'timescaledb' ? 'hypertables' : 'native partitions'}; --sql prints the statements`,
+      : `into schema ${installation.schema}, rollup tables as ${installation.timeRung === 'native' ? 'native partitions' : 'hypertables'}; --sql prints the statements`,
   ]
   return `${lines.join('\n')}\n`
 }

@@ -25,7 +25,7 @@ export interface Capabilities {
   extensions: Record<KnownExtension, ExtensionState>
   /** Whether `timescaledb` is in `shared_preload_libraries`; null when this role may not read that setting. */
   timescalePreloaded: boolean | null
-  /** The edition of an installed TimescaleDB: `timescale` is the community licence (everything), `apache` has no policies, jobs or compression. */
+  /** The edition of TimescaleDB that is installed or could be: `timescale` is the community licence (everything), `apache` has no jobs or compression. */
   timescaleLicence: 'timescale' | 'apache' | null
 }
 
@@ -75,6 +75,11 @@ export async function capabilities<Database>(db: Kysely<Database>): Promise<Capa
     superuser: row.superuser,
     extensions,
     timescalePreloaded: row.preload === null ? null : row.preload.split(',').some((name) => name.trim() === 'timescaledb'),
-    timescaleLicence: extensions.timescaledb.installed === null ? null : row.licence === 'timescale' ? 'timescale' : 'apache',
+    timescaleLicence:
+      extensions.timescaledb.installed === null && extensions.timescaledb.available === null
+        ? null
+        : row.licence === 'timescale'
+          ? 'timescale'
+          : 'apache',
   }
 }

@@ -5,12 +5,15 @@ import { boundedText } from '../schema/text.ts'
 import { quoteIdentifier } from './identifier.ts'
 
 /** The number of the newest migration this version of the library knows and works with. */
-export const schemaVersion = 6
+export const schemaVersion = 7
 
 export type EmbeddingDistance = 'l2' | 'cosine' | 'ip'
 
-/** How time-partitioned tables are made on this server; chosen once, since one cannot become the other. */
-export type TimeRung = 'timescaledb' | 'native'
+/**
+ * What keeps the rollups in time: TimescaleDB with everything (`community`: hypertables, jobs, continuous aggregates), TimescaleDB's Apache edition
+ * (`apache`: hypertables, our own rollups) or PostgreSQL alone (`native`: range partitions, our own rollups).
+ */
+export type TimeRung = 'community' | 'apache' | 'native'
 
 /** Where and how our tables were installed: the options of `migrate up`, as the database remembers them. */
 export interface Installation {

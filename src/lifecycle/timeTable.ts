@@ -20,7 +20,7 @@ export interface TimeTable {
  */
 export function timeTable(installation: Installation, { name, time, chunk, columns }: TimeTable, now = new Date()): string[] {
   const table = qualified(installation, name)
-  if (installation.timeRung === 'timescaledb') {
+  if (installation.timeRung !== 'native') {
     return [
       `create table ${table} (\n  ${columns}\n)`,
       `select create_hypertable(${quoteLiteral(table)}::regclass, ${quoteLiteral(time)}::name, chunk_time_interval => interval ${quoteLiteral(chunk)}, create_default_indexes => false)`,

@@ -123,7 +123,7 @@ async function readRelations(trx: Kysely<{}>, installation: Installation): Promi
 }
 
 async function readHypertables(trx: Kysely<{}>, { schema, timeRung }: Installation): Promise<Map<string, string>> {
-  if (timeRung !== 'timescaledb') return new Map()
+  if (timeRung === 'native') return new Map()
   const present = await sql<{ present: boolean }>`select to_regclass('timescaledb_information.dimensions') is not null as present`.execute(
     trx,
   )

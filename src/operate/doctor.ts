@@ -175,7 +175,7 @@ function timescaleFindings(
       },
     ]
   }
-  if (installation?.timeRung === 'timescaledb' && installed === null) {
+  if (installation !== undefined && installation.timeRung !== 'native' && installed === null) {
     return [
       {
         severity: 'error',

@@ -6,11 +6,15 @@ const folder = new URL('../../sql/', import.meta.url)
 /** A file of `sql/` may begin with this line; it is then installed only where the extension is. */
 const requires = /^-- requires: (\w+)$/m
 
+/** One with this line makes what tables and views are made with, so it also runs before the migrations. */
+const before = /^-- before: migrations$/m
+
 export interface SqlFile {
   name: string
   text: string
   /** The extension without which it is not installed. */
   requires: string | undefined
+  before: boolean
 }
 
 /** The files of `sql/`, by name. */
@@ -19,7 +23,7 @@ export async function sqlFiles(): Promise<SqlFile[]> {
   return Promise.all(
     names.map(async (name) => {
       const text = await readFile(new URL(name, folder), 'utf8')
-      return { name, text, requires: requires.exec(text)?.[1] }
+      return { name, text, requires: requires.exec(text)?.[1], before: before.test(text) }
     }),
   )
 }
@@ -27,12 +31,12 @@ export async function sqlFiles(): Promise<SqlFile[]> {
 /**
  * The statements of `sql/`: functions and aggregates that are installed into the database, re-applied on every `migrate up`.
  *
- * `@extschema@` becomes the schema, as in PostgreSQL's own extension scripts.
+ * `@extschema@` becomes the schema, as in PostgreSQL's own extension scripts. After the migrations all of them are, before only what those need.
  */
-export async function installedSql(schema: string, extensions: ReadonlySet<string>): Promise<string[]> {
+export async function installedSql(schema: string, extensions: ReadonlySet<string>, when: 'before' | 'after'): Promise<string[]> {
   const files = await sqlFiles()
   return files
-    .filter((file) => file.requires === undefined || extensions.has(file.requires))
+    .filter((file) => (file.before || when === 'after') && (file.requires === undefined || extensions.has(file.requires)))
     .flatMap((file) => statements(file.text.replaceAll('@extschema@', () => quoteIdentifier(schema))))
 }
 

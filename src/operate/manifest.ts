@@ -172,6 +172,48 @@ export const manifest: Manifest = {
       cutAlong: null,
       hasDefault: null,
     },
+    log_pattern_1d_stored: {
+      columns: {
+        bucket: 'timestamp with time zone not null',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        fingerprint_id: 'bigint not null',
+        resource_id: 'bigint not null',
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        log_pattern_1d_stored_pkey: 'PRIMARY KEY (tenant_id, resource_id, fingerprint_id, bucket)',
+      },
+      indexes: {
+        idx_log_pattern_1d_fingerprint_id:
+          'CREATE INDEX idx_log_pattern_1d_fingerprint_id ON log_pattern_1d_stored USING btree (fingerprint_id, bucket DESC)',
+        idx_log_pattern_1d_resource_id:
+          'CREATE INDEX idx_log_pattern_1d_resource_id ON log_pattern_1d_stored USING btree (resource_id, bucket DESC)',
+      },
+      cutAlong: 'bucket',
+      hasDefault: true,
+    },
+    log_pattern_1h_stored: {
+      columns: {
+        bucket: 'timestamp with time zone not null',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        fingerprint_id: 'bigint not null',
+        resource_id: 'bigint not null',
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        log_pattern_1h_stored_pkey: 'PRIMARY KEY (tenant_id, resource_id, fingerprint_id, bucket)',
+      },
+      indexes: {
+        idx_log_pattern_1h_fingerprint_id:
+          'CREATE INDEX idx_log_pattern_1h_fingerprint_id ON log_pattern_1h_stored USING btree (fingerprint_id, bucket DESC)',
+        idx_log_pattern_1h_resource_id:
+          'CREATE INDEX idx_log_pattern_1h_resource_id ON log_pattern_1h_stored USING btree (resource_id, bucket DESC)',
+      },
+      cutAlong: 'bucket',
+      hasDefault: true,
+    },
     log_pattern_5m: {
       columns: {
         bucket: 'timestamp with time zone not null',
@@ -195,6 +237,60 @@ export const manifest: Manifest = {
         idx_logpat5m_fingerprint: 'CREATE INDEX idx_logpat5m_fingerprint ON log_pattern_5m USING btree (fingerprint_id, bucket DESC)',
         idx_logpat5m_res: 'CREATE INDEX idx_logpat5m_res ON log_pattern_5m USING btree (resource_id, bucket DESC)',
         idx_logpat5m_sample: 'CREATE INDEX idx_logpat5m_sample ON log_pattern_5m USING btree (sample_ref) WHERE (sample_ref IS NOT NULL)',
+      },
+      cutAlong: 'bucket',
+      hasDefault: true,
+    },
+    metric_1d_stored: {
+      columns: {
+        avg_val: 'double precision',
+        avg_weight: 'bigint',
+        bucket: 'timestamp with time zone not null',
+        histogram: 'bigint[]',
+        kind: 'text',
+        labels: 'jsonb not null',
+        labels_hash: 'uuid not null',
+        max_val: 'double precision',
+        metric: 'text not null',
+        p95_val: 'double precision',
+        resource_id: 'bigint not null',
+        sample_count: 'bigint',
+        tenant_id: 'bigint not null',
+        unit: 'text',
+      },
+      constraints: {
+        metric_1d_stored_pkey: 'PRIMARY KEY (tenant_id, resource_id, metric, labels_hash, bucket)',
+      },
+      indexes: {
+        idx_metric_1d_resource_id:
+          'CREATE INDEX idx_metric_1d_resource_id ON metric_1d_stored USING btree (resource_id, metric, bucket DESC)',
+      },
+      cutAlong: 'bucket',
+      hasDefault: true,
+    },
+    metric_1h_stored: {
+      columns: {
+        avg_val: 'double precision',
+        avg_weight: 'bigint',
+        bucket: 'timestamp with time zone not null',
+        histogram: 'bigint[]',
+        kind: 'text',
+        labels: 'jsonb not null',
+        labels_hash: 'uuid not null',
+        max_val: 'double precision',
+        metric: 'text not null',
+        p95_val: 'double precision',
+        resource_id: 'bigint not null',
+        sample_count: 'bigint',
+        tenant_id: 'bigint not null',
+        unit: 'text',
+      },
+      constraints: {
+        metric_1h_stored_pkey: 'PRIMARY KEY (tenant_id, resource_id, metric, labels_hash, bucket)',
+      },
+      indexes: {
+        idx_metric_1h_resource_id:
+          'CREATE INDEX idx_metric_1h_resource_id ON metric_1h_stored USING btree (resource_id, metric, bucket DESC)',
       },
       cutAlong: 'bucket',
       hasDefault: true,
@@ -225,6 +321,7 @@ export const manifest: Manifest = {
       indexes: {
         idx_metric_key: 'CREATE INDEX idx_metric_key ON metric_1m USING btree (resource_id, metric, bucket DESC)',
         idx_metric_labels: 'CREATE INDEX idx_metric_labels ON metric_1m USING gin (labels)',
+        idx_metric_time: 'CREATE INDEX idx_metric_time ON metric_1m USING brin (bucket)',
       },
       cutAlong: 'bucket',
       hasDefault: true,
@@ -272,7 +369,7 @@ export const manifest: Manifest = {
           "CHECK ((embedding_distance = ANY (ARRAY['l2'::text, 'cosine'::text, 'ip'::text])))",
         pgvantage_installation_only_row_check: 'CHECK (only_row)',
         pgvantage_installation_pkey: 'PRIMARY KEY (only_row)',
-        pgvantage_installation_time_rung_check: "CHECK ((time_rung = ANY (ARRAY['timescaledb'::text, 'native'::text])))",
+        pgvantage_installation_time_rung_check: "CHECK ((time_rung = ANY (ARRAY['community'::text, 'apache'::text, 'native'::text])))",
       },
       indexes: {},
       cutAlong: null,
@@ -290,6 +387,99 @@ export const manifest: Manifest = {
       indexes: {},
       cutAlong: null,
       hasDefault: null,
+    },
+    pgvantage_policy: {
+      columns: {
+        applied_at: 'timestamp with time zone not null default now()',
+        job_id: 'integer',
+        kind: 'text not null',
+        object: 'text not null',
+        settings: 'jsonb not null',
+      },
+      constraints: {
+        pgvantage_policy_kind_check: "CHECK ((kind = ANY (ARRAY['compression'::text, 'retention'::text, 'refresh'::text])))",
+        pgvantage_policy_pkey: 'PRIMARY KEY (object, kind)',
+      },
+      indexes: {},
+      cutAlong: null,
+      hasDefault: null,
+    },
+    pgvantage_stale_bucket: {
+      columns: {
+        bucket: 'timestamp with time zone not null',
+        rollup: 'text not null',
+      },
+      constraints: {},
+      indexes: {
+        idx_stale_bucket: 'CREATE INDEX idx_stale_bucket ON pgvantage_stale_bucket USING btree (rollup, bucket)',
+      },
+      cutAlong: null,
+      hasDefault: null,
+    },
+    pgvantage_time_table: {
+      columns: {
+        dropped_before: "timestamp with time zone not null default '-infinity'::timestamp with time zone",
+        name: 'text not null',
+        rolled_until: "timestamp with time zone not null default '-infinity'::timestamp with time zone",
+      },
+      constraints: {
+        pgvantage_time_table_pkey: 'PRIMARY KEY (name)',
+      },
+      indexes: {},
+      cutAlong: null,
+      hasDefault: null,
+    },
+    service_call_1d_stored: {
+      columns: {
+        bucket: 'timestamp with time zone not null',
+        call_count: 'bigint',
+        dst_resource_id: 'bigint not null',
+        err_rate: 'double precision',
+        error_count: 'bigint',
+        histogram: 'bigint[]',
+        p50_ms: 'double precision',
+        p95_ms: 'double precision',
+        rps: 'double precision',
+        src_resource_id: 'bigint not null',
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        service_call_1d_stored_pkey: 'PRIMARY KEY (tenant_id, src_resource_id, dst_resource_id, bucket)',
+      },
+      indexes: {
+        idx_service_call_1d_dst_resource_id:
+          'CREATE INDEX idx_service_call_1d_dst_resource_id ON service_call_1d_stored USING btree (dst_resource_id, bucket DESC)',
+        idx_service_call_1d_src_resource_id:
+          'CREATE INDEX idx_service_call_1d_src_resource_id ON service_call_1d_stored USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+      },
+      cutAlong: 'bucket',
+      hasDefault: true,
+    },
+    service_call_1h_stored: {
+      columns: {
+        bucket: 'timestamp with time zone not null',
+        call_count: 'bigint',
+        dst_resource_id: 'bigint not null',
+        err_rate: 'double precision',
+        error_count: 'bigint',
+        histogram: 'bigint[]',
+        p50_ms: 'double precision',
+        p95_ms: 'double precision',
+        rps: 'double precision',
+        src_resource_id: 'bigint not null',
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        service_call_1h_stored_pkey: 'PRIMARY KEY (tenant_id, src_resource_id, dst_resource_id, bucket)',
+      },
+      indexes: {
+        idx_service_call_1h_dst_resource_id:
+          'CREATE INDEX idx_service_call_1h_dst_resource_id ON service_call_1h_stored USING btree (dst_resource_id, bucket DESC)',
+        idx_service_call_1h_src_resource_id:
+          'CREATE INDEX idx_service_call_1h_src_resource_id ON service_call_1h_stored USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+      },
+      cutAlong: 'bucket',
+      hasDefault: true,
     },
     service_call_5m: {
       columns: {
@@ -362,6 +552,14 @@ export const manifest: Manifest = {
       hash: '246eeafb21c9af00',
       requires: 'age',
     },
+    'change_point_of(series_values double precision[], min_points integer, OUT at integer, OUT score double precision)': {
+      hash: '0cdc41ad77f92b34',
+      requires: null,
+    },
+    'change_points(series_values double precision[], min_points integer, penalty double precision)': {
+      hash: '532fc012c6774cf0',
+      requires: null,
+    },
     'ewma(value double precision, alpha double precision)': {
       hash: 'a91ad358b6d7b1dc',
       requires: null,
@@ -416,6 +614,14 @@ export const manifest: Manifest = {
     },
     'knowledge_nearest(tenant bigint, embedding real[], k integer, filters jsonb)': {
       hash: '346dabb58d9c5283',
+      requires: null,
+    },
+    'note_stale_buckets()': {
+      hash: '81762a1795e167c0',
+      requires: null,
+    },
+    'student_t_width(confidence double precision, normal double precision, freedom double precision)': {
+      hash: 'e727265f64794fb8',
       requires: null,
     },
   },

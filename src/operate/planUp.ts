@@ -2,11 +2,13 @@ import { sql, type Kysely } from 'kysely'
 import { migrations } from '../../migrations/index.ts'
 import type { Migration } from '../../migrations/migration.ts'
 import { quoteIdentifier } from '../database/identifier.ts'
-import { readInstallation, schemaVersion, type Installation } from '../database/installation.ts'
+import { capabilities } from '../database/capabilities.ts'
+import { readInstallation, schemaVersion, type Installation, type TimeRung } from '../database/installation.ts'
 import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
 import { extensionSearchPath } from './extensions.ts'
 import { installedSql } from './installedSql.ts'
 import type { MigrateOptions } from './migrateOptions.ts'
+import { older } from './version.ts'
 
 /** The table in which the runner records what has run; beside our tables. */
 export const migrationTable = 'pgvantage_migration'
@@ -36,9 +38,10 @@ export async function planUp(db: Kysely<{}>, options: MigrateOptions, extensions
     before: [
       ...(installation.schema === 'public' ? [] : [`create schema if not exists ${quoteIdentifier(installation.schema)}`]),
       extensionSearchPath,
+      ...(await installedSql(installation.schema, extensions, 'before')),
     ],
     pending: migrations.filter((migration) => versionOf(migration) > version),
-    after: await installedSql(installation.schema, extensions),
+    after: await installedSql(installation.schema, extensions, 'after'),
   }
 }
 
@@ -69,7 +72,7 @@ async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensio
     graphPrefix: options.graphPrefix ?? 'ops',
     embeddingDimension: options.embeddingDimension ?? 1536,
     embeddingDistance: options.embeddingDistance ?? 'l2',
-    timeRung: extensions.has('timescaledb') ? 'timescaledb' : 'native',
+    timeRung: await timeRung(db, extensions),
   }
   // Graphs live beside the schemas: two installations with one prefix would share (and drop) each other's.
   for (const schema of await otherInstallations(db)) {
@@ -82,6 +85,14 @@ async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensio
     }
   }
   return installation
+}
+
+/** TimescaleDB before 2.18 is as if it was not there: its triggers do not see which rows were written. */
+async function timeRung(db: Kysely<{}>, extensions: ReadonlySet<string>): Promise<TimeRung> {
+  const { extensions: known, timescaleLicence } = await capabilities(db)
+  const version = known.timescaledb.installed ?? known.timescaledb.available
+  if (!extensions.has('timescaledb') || version === null || older(version, '2.18')) return 'native'
+  return timescaleLicence === 'timescale' ? 'community' : 'apache'
 }
 
 async function otherInstallations(db: Kysely<{}>): Promise<string[]> {

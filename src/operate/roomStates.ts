@@ -12,7 +12,7 @@ export interface RoomState {
 export function roomStates(server: Capabilities, installation: Installation | undefined): RoomState[] {
   const has = (name: keyof Capabilities['extensions']) => server.extensions[name].installed !== null
   const time: Omit<RoomState, 'room'> =
-    installation?.timeRung === 'timescaledb'
+    installation !== undefined && installation.timeRung !== 'native'
       ? { state: 'full', why: 'hypertables' }
       : { state: 'fallback', why: 'native range partitions instead of hypertables' }
   const full = (why: string): Omit<RoomState, 'room'> => ({ state: 'full', why })
@@ -29,9 +29,9 @@ export function roomStates(server: Capabilities, installation: Installation | un
     { room: 'graph', ...(has('age') ? full('Apache AGE') : { state: 'fallback', why: 'no Apache AGE: traversal of tables, no Cypher' }) },
     {
       room: 'lifecycle',
-      ...(installation?.timeRung === 'timescaledb' && server.timescaleLicence === 'timescale'
-        ? full("TimescaleDB's own policies, which are yours to set")
-        : { state: 'fallback', why: 'no policies on this server: dropping what is old is up to you' }),
+      ...(installation?.timeRung === 'community'
+        ? full("TimescaleDB's jobs, compression and continuous aggregates")
+        : { state: 'fallback', why: 'no jobs on this server: have `pgvantage maintain` run by a scheduler, every half hour or so' }),
     },
   ]
   if (installation !== undefined) return rooms

@@ -27,7 +27,7 @@ async function dropGraphs(db: Kysely<{}>, installation: Installation): Promise<s
 }
 
 async function dropInstalled(db: Kysely<{}>, installation: Installation): Promise<string[]> {
-  const text = (await installedSql(installation.schema, new Set(knownExtensions))).join('\n')
+  const text = (await installedSql(installation.schema, new Set(knownExtensions), 'after')).join('\n')
   const names = (kind: string) =>
     [...text.matchAll(new RegExp(`create (?:or replace )?${kind} "(?:[^"]|"")*"\\.(\\w+)`, 'gi'))].map((match) => match[1]!)
   const { rows } = await sql<{ statement: string }>`

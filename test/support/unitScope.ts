@@ -9,7 +9,7 @@ const installed: Installation = {
   graphPrefix: 'ops',
   embeddingDimension: 1536,
   embeddingDistance: 'l2',
-  timeRung: 'timescaledb',
+  timeRung: 'community',
 }
 
 /**
