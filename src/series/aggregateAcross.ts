@@ -16,7 +16,7 @@ export interface ByLabel {
   label: string
 }
 
-/** Groups by a query of yours that names the group of each series, in one row a series: one that it has twice counts twice. */
+/** Groups by a query of yours that names the group of each series, in one row a series; of several, any one. */
 export interface ByLookup {
   lookup: LookupFrame
 }
@@ -72,6 +72,8 @@ const aggregateAcrossOptions = z.strictObject({
  * with the empty text: not having a label and having an empty one are the same, as in Prometheus' data model. So is a resource that the tenant's catalog does
  * not have.
  *
+ * The other functions on series leave `resource_id` and `labels` behind: group before them, or by a lookup.
+ *
  * Only what is there is put together: where some series of a group have no row at a bucket, or null, the sum is the sum of the others, and `members` says how many
  * those are. Buckets match when they begin at the same time: {@link resample} first where the series' buckets differ, and take the {@link rate} of counters
  * first. A bucket of nothing but nulls has the value null, or 0 with `count`, and no members. NaN makes the average and the sum NaN; for the others it is
@@ -115,7 +117,7 @@ export function aggregateAcross(
   const { with: how, by = {} } = parse(aggregateAcrossOptions, options, 'options')
   const grouped = sql<SeriesRow>`(
     select ${groupName(by)} as "series", "point"."bucket", ${boundedValue} as "value"
-    from ${frame} as "point"${members(scope, by)}
+    from ${frame} as "point" ${catalog(scope, by)}
   )`
   const across = scope.db
     .selectFrom(grouped.as('point'))
@@ -133,16 +135,18 @@ function groupName({ resource, resourceLabel, label, lookup }: By): RawBuilder<s
   if (resource !== undefined) return sql`coalesce(${sql.ref(`resource.${resource}`)}, '')`
   if (resourceLabel !== undefined) return sql`coalesce("resource"."labels" ->> ${resourceLabel}::text, '')`
   if (label !== undefined) return sql`coalesce("point"."labels" ->> ${label}::text, '')`
-  return lookup === undefined ? sql`'all'::text` : sql`coalesce("lookup"."group"::text, '')`
+  if (lookup === undefined) return sql`'all'::text`
+  // Looked up in one object, not joined: the planner can only guess how many rows a frame has, and where it guesses few it compares all with all.
+  return sql`coalesce((
+    select jsonb_object_agg("lookup"."series", "lookup"."group") from ${lookup} as "lookup" where "lookup"."series" is not null
+  ) ->> "point"."series", '')`
 }
 
 /** What stands beside the frame, for the group to be read from. */
-function members(scope: Scope, { resource, resourceLabel, lookup }: By): RawBuilder<unknown> {
-  if (resource !== undefined || resourceLabel !== undefined) {
-    return sql` left join ${scope.id('dim_resource')} as "resource"
-      on "resource"."tenant_id" = ${scope.tenantId}::int8 and "resource"."resource_id" = "point"."resource_id"`
-  }
-  return lookup === undefined ? sql`` : sql` left join ${lookup} as "lookup" on "lookup"."series" = "point"."series"`
+function catalog(scope: Scope, { resource, resourceLabel }: By): RawBuilder<unknown> {
+  if (resource === undefined && resourceLabel === undefined) return sql``
+  return sql`left join ${scope.id('dim_resource')} as "resource"
+    on "resource"."tenant_id" = ${scope.tenantId}::int8 and "resource"."resource_id" = "point"."resource_id"`
 }
 
 function isQuery(value: unknown): boolean {

@@ -47,10 +47,12 @@ const maxBuckets = 1_000_000
  * await gapfill(scope, errors, { every: '5 minutes', range, fill: 'null' }).execute()
  *
  * // select "filled".* from (
- * //   with "measured" as (select ...), "present" as (select "series", "bucket", "value" from "measured" union all
- * //     select "name"."series", "slot"."bucket", null from (select distinct "series" from "measured") as "name"
- * //     cross join generate_series(date_bin($1, $2, ...) + $3, $4, $5) as "slot" where not exists (... a point of the series in the slot ...))
- * //   select "series", "bucket", "value" from "present" where "bucket" >= $6 and "bucket" < $7 order by "series", "bucket"
+ * //   with "measured" as (select ...),
+ * //     "slotted" as (select "series", "bucket", "value", date_bin($1, "bucket", ...) as "slot", true as "is_point" from "measured" union all
+ * //       select "name"."series", "slot"."bucket", null, "slot"."bucket", false from (select distinct "series" from "measured") as "name"
+ * //       cross join generate_series(date_bin($2, $3, ...) + $4, $5, $6) as slot (bucket)),
+ * //     "present" as (select ... where "is_point" or not <a point in the slot>)
+ * //   select "point"."series", "point"."bucket", "point"."value" from (...) as "point" where "bucket" >= $8 and "bucket" < $9 order by "series", "bucket"
  * // ) as "filled"
  */
 export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOptions) {
@@ -68,30 +70,47 @@ export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOption
     ${to}::timestamptz - interval '1 microsecond',
     ${exactInterval(every)}
   )`.as<'slot'>(sql`slot (bucket)`)
+  // A slot that holds a point is found by grouping, not by joining: how many rows a frame has the planner can only guess, and where it guesses few it
+  // compares every slot with every point.
   const present = scope.db
     .with('measured', () => boundedPoints(scope, frame))
-    .with('present', (db) =>
+    .with('slotted', (db) =>
       db
         .selectFrom('measured')
-        .select(['measured.series', 'measured.bucket', 'measured.value'])
+        .select([
+          'measured.series',
+          'measured.bucket',
+          'measured.value',
+          bucketStart(every, sql.ref('measured.bucket')).as('slot'),
+          sql<boolean>`true`.as('is_point'),
+        ])
         .unionAll(
           db
             .selectFrom(db.selectFrom('measured').select('measured.series').distinct().as('name'))
             .crossJoin(slots)
-            .where(({ not, exists, selectFrom }) =>
-              not(
-                exists(
-                  selectFrom('measured')
-                    .select(sql`1`.as('found'))
-                    .whereRef('measured.series', '=', 'name.series')
-                    .where('measured.bucket', '<', to)
-                    .where(sql<boolean>`${bucketStart(every, sql.ref('measured.bucket'))} = "slot"."bucket"`),
-                ),
-              ),
-            )
-            .select(['name.series', 'slot.bucket', sql<number | null>`null::float8`.as('value')]),
+            .select([
+              'name.series',
+              'slot.bucket',
+              sql<number | null>`null::float8`.as('value'),
+              'slot.bucket as slot',
+              sql<boolean>`false`.as('is_point'),
+            ]),
         ),
     )
+    .with('present', (db) => {
+      const seen = db
+        .selectFrom('slotted')
+        .selectAll('slotted')
+        .select(
+          sql<boolean>`bool_or("slotted"."is_point" and "slotted"."bucket" < ${to}) over (partition by "slotted"."series", "slotted"."slot")`.as(
+            'is_taken',
+          ),
+        )
+      return db
+        .selectFrom(seen.as('point'))
+        .select(['point.series', 'point.bucket', 'point.value'])
+        .where(sql<boolean>`"point"."is_point" or not "point"."is_taken"`)
+    })
   const filled = present
     .selectFrom(filling[fill](scope).as('point'))
     .select(['point.series', 'point.bucket', 'point.value'])

@@ -1,4 +1,4 @@
-import { sql, type RawBuilder, type SelectQueryBuilder } from 'kysely'
+import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
@@ -38,7 +38,8 @@ const joinOptions = z.strictObject({
  *   on the right is what all others are compared with; several make all pairs. `how: 'full'` keeps, in each pair, the buckets that only one of
  *   the two has; where one frame has no series at all there is no pair, and no row.
  *
- * A value that is null and, with `how: 'full'`, one that is not there look the same.
+ * A value that is null and, with `how: 'full'`, one that is not there look the same. Of two rows of a series for one bucket, against what a frame is, the larger value
+ * counts.
  *
  * @throws InvalidInputError naming the option that is none.
  * @example
@@ -47,10 +48,9 @@ const joinOptions = z.strictObject({
  * await join(scope, cpu, memory).where('left', '>', 0.9).execute()
  *
  * // select "joined".* from (
- * //   select coalesce("left"."series", "right"."series") as "series", coalesce("left"."bucket", "right"."bucket") as "bucket",
- * //     "left"."value"::float8 as "left", "right"."value"::float8 as "right"
- * //   from (select ...) as "left" inner join (select ...) as "right" on "left"."series" = "right"."series" and "left"."bucket" = "right"."bucket"
- * //   order by "series", "bucket"
+ * //   select "point"."series" as "series", "point"."bucket", max("value") filter (where "is_left") as "left", max("value") filter (where not "is_left") as "right"
+ * //   from (select "series", "bucket", "value", true as "is_left" from (...) as "left" union all select ..., false from (...) as "right") as "point"
+ * //   group by "point"."series", "point"."bucket" having bool_or("is_left") and bool_or(not "is_left") order by "series", "bucket"
  * // ) as "joined"
  */
 export function join(
@@ -60,36 +60,43 @@ export function join(
   options: JoinOptions = {},
 ): SelectQueryBuilder<{ joined: JoinedRow }, 'joined', JoinedRow> {
   const { on, how } = parse(joinOptions, options, 'options')
-  const joined = (on === 'series' ? alike : pairs)(left, right, sql.raw(how))
+  const { common, name, key, points } = on === 'series' ? alike(left, right) : pairs(left, right)
+  // Grouped, not joined: how many rows a frame has the planner can only guess, and where it guesses few it compares every bucket of a series with every other.
+  const joined = sql<JoinedRow>`(
+    ${common}
+    select
+      ${name} as "series",
+      "point"."bucket",
+      max("point"."value") filter (where "point"."is_left") as "left",
+      max("point"."value") filter (where not "point"."is_left") as "right"
+    from (${points}) as "point"
+    group by ${key}, "point"."bucket"
+    ${how === 'inner' ? sql`having bool_or("point"."is_left") and bool_or(not "point"."is_left")` : sql``}
+    order by "series", "bucket"
+  )`
   return scope.db.selectFrom(joined.as('joined')).selectAll('joined')
 }
 
-const alike = (left: SeriesFrame, right: SeriesFrame, how: RawBuilder<unknown>) => sql<JoinedRow>`(
-  select
-    coalesce("left"."series", "right"."series") as "series",
-    coalesce("left"."bucket", "right"."bucket") as "bucket",
-    "left"."value"::float8 as "left",
-    "right"."value"::float8 as "right"
-  from ${left} as "left"
-  ${how} join ${right} as "right" on "left"."series" = "right"."series" and "left"."bucket" = "right"."bucket"
-  order by "series", "bucket"
-)`
+/** The points of both frames, by the series' name. */
+const alike = (left: SeriesFrame, right: SeriesFrame) => ({
+  common: sql``,
+  name: sql`"point"."series"`,
+  key: sql`"point"."series"`,
+  points: sql`
+    select "left"."series", "left"."bucket", "left"."value"::float8 as "value", true as "is_left" from ${left} as "left"
+    union all
+    select "right"."series", "right"."bucket", "right"."value"::float8, false from ${right} as "right"`,
+})
 
 /** Every point once for each series of the other side, so that a bucket that only one side has still knows its pair. */
-const pairs = (left: SeriesFrame, right: SeriesFrame, how: RawBuilder<unknown>) => sql<JoinedRow>`(
-  with "left" as ${left}, "right" as ${right}
-  select
-    coalesce("one"."series", "two"."partner") || ' / ' || coalesce("one"."partner", "two"."series") as "series",
-    coalesce("one"."bucket", "two"."bucket") as "bucket",
-    "one"."value"::float8 as "left",
-    "two"."value"::float8 as "right"
-  from (
-    select "left"."series", "left"."bucket", "left"."value", "name"."series" as "partner"
+const pairs = (left: SeriesFrame, right: SeriesFrame) => ({
+  common: sql`with "left" as ${left}, "right" as ${right}`,
+  name: sql`"point"."first" || ' / ' || "point"."second"`,
+  key: sql`"point"."first", "point"."second"`,
+  points: sql`
+    select "left"."series" as "first", "name"."series" as "second", "left"."bucket", "left"."value"::float8 as "value", true as "is_left"
     from "left" cross join (select distinct "series" from "right") as "name"
-  ) as "one"
-  ${how} join (
-    select "right"."series", "right"."bucket", "right"."value", "name"."series" as "partner"
-    from "right" cross join (select distinct "series" from "left") as "name"
-  ) as "two" on "one"."series" = "two"."partner" and "one"."partner" = "two"."series" and "one"."bucket" = "two"."bucket"
-  order by "series", "bucket"
-)`
+    union all
+    select "name"."series", "right"."series", "right"."bucket", "right"."value"::float8, false
+    from "right" cross join (select distinct "series" from "left") as "name"`,
+})

@@ -1,17 +1,21 @@
 import fc from 'fast-check'
-import { sql } from 'kysely'
+import { sql, type Explainable } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { callSeries, type CallMeasure } from '../../../src/calls/callSeries.ts'
 import { ensureResources } from '../../../src/catalog/resources.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import type { Json } from '../../../src/schema/text.ts'
 import { aggregateAcross, type AggregateAcrossOptions, type ByResource } from '../../../src/series/aggregateAcross.ts'
 import { combine, type CombineOptions } from '../../../src/series/combine.ts'
+import { gapfill } from '../../../src/series/gapfill.ts'
 import { join, type JoinOptions } from '../../../src/series/join.ts'
 import { rate } from '../../../src/series/rate.ts'
+import { resample } from '../../../src/series/resample.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
+import { at, during, insertCalls } from '../../support/rows.ts'
 import { arbitraryPoints, boundedAll, near } from './arbitraryPoints.ts'
 
 onEveryLeg('several series', () => {
@@ -119,6 +123,20 @@ onEveryLeg('several series', () => {
       )
     })
 
+    it('compares no bucket with all others, whatever the planner takes a frame for', async () => {
+      const range = { from: bucketAt(0), to: bucketAt(100) }
+      const filled = gapfill(scope, frameOf(scope, points('a', [1, 2])), { every: '5 minutes', range, fill: 'linear' })
+      const plan = async (frame: Explainable) =>
+        (await frame.explain<{ 'QUERY PLAN': string }>('text'))
+          .map((line) => line['QUERY PLAN'])
+          .filter((line) => /Join|Nested Loop/.test(line))
+      // Slots are made for each series by a nested loop without a condition: once in a gapfill.
+      const slots = expect.stringMatching(/^\s*->\s+Nested Loop {2}/)
+      expect(await plan(filled)).toEqual([slots])
+      expect(await plan(join(scope, filled, filled, { how: 'full' }))).toEqual([slots, slots])
+      expect(await plan(gapfill(scope, rate(scope, filled), { every: '5 minutes', range, fill: 'last' }))).toEqual([slots, slots])
+    })
+
     it('is narrowed in SQL as in TypeScript', () =>
       expectNarrows(
         join(scope, frameOf(scope, points('a', [1, 2])), frameOf(scope, points('a', [3, 4])), { on: 'bucket' }),
@@ -182,6 +200,21 @@ onEveryLeg('several series', () => {
         }),
         { numRuns: 40 },
       )
+    })
+
+    it('is the error ratio of each hour, from what was counted every five minutes', async () => {
+      const call = { src: 'urn:web', dst: 'urn:shop' }
+      await insertCalls(scope, [
+        { ...call, bucket: at('10:00'), call_count: 100, error_count: 1 },
+        { ...call, bucket: at('10:55'), call_count: 300, error_count: 11 },
+        { ...call, bucket: at('11:00'), call_count: 50, error_count: 0 },
+      ])
+      const hourly = (measure: CallMeasure) =>
+        resample(scope, callSeries(scope, { to: 'urn:shop', measure, range: during('10:00', '12:00') }), { every: '1 hour', with: 'sum' })
+      expect(await combine(scope, hourly('error_count'), hourly('call_count'), { op: 'ratio' }).execute()).toEqual([
+        { series: 'urn:shop', bucket: at('10:00'), value: 0.03 },
+        { series: 'urn:shop', bucket: at('11:00'), value: 0 },
+      ])
     })
 
     it('turns back: the difference and the other series add up to the one', async () => {

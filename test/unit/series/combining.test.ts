@@ -13,25 +13,30 @@ const memory = unitKysely<{ memory: { series: string; bucket: Date; usage: numbe
   .selectFrom('memory')
   .select(['series', 'bucket', 'usage as value'])
 
-const alike = (how: string, one: string, two: string) => `(
-  select coalesce("left"."series", "right"."series") as "series", coalesce("left"."bucket", "right"."bucket") as "bucket",
-    "left"."value"::float8 as "left", "right"."value"::float8 as "right"
-  from (${one}) as "left" ${how} join (${two}) as "right" on "left"."series" = "right"."series" and "left"."bucket" = "right"."bucket"
-  order by "series", "bucket")`
+const values = `
+  max("point"."value") filter (where "point"."is_left") as "left", max("point"."value") filter (where not "point"."is_left") as "right"`
+const having = { inner: 'having bool_or("point"."is_left") and bool_or(not "point"."is_left")', full: '' }
 
-const pairs = (how: string, one: string, two: string) => `(
-  with "left" as (${one}), "right" as (${two})
-  select coalesce("one"."series", "two"."partner") || ' / ' || coalesce("one"."partner", "two"."series") as "series",
-    coalesce("one"."bucket", "two"."bucket") as "bucket", "one"."value"::float8 as "left", "two"."value"::float8 as "right"
+const alike = (how: 'inner' | 'full', one: string, two: string) => `(
+  select "point"."series" as "series", "point"."bucket", ${values}
   from (
-    select "left"."series", "left"."bucket", "left"."value", "name"."series" as "partner"
+    select "left"."series", "left"."bucket", "left"."value"::float8 as "value", true as "is_left" from (${one}) as "left"
+    union all
+    select "right"."series", "right"."bucket", "right"."value"::float8, false from (${two}) as "right"
+  ) as "point"
+  group by "point"."series", "point"."bucket" ${having[how]} order by "series", "bucket")`
+
+const pairs = (how: 'inner' | 'full', one: string, two: string) => `(
+  with "left" as (${one}), "right" as (${two})
+  select "point"."first" || ' / ' || "point"."second" as "series", "point"."bucket", ${values}
+  from (
+    select "left"."series" as "first", "name"."series" as "second", "left"."bucket", "left"."value"::float8 as "value", true as "is_left"
     from "left" cross join (select distinct "series" from "right") as "name"
-  ) as "one"
-  ${how} join (
-    select "right"."series", "right"."bucket", "right"."value", "name"."series" as "partner"
+    union all
+    select "name"."series", "right"."series", "right"."bucket", "right"."value"::float8, false
     from "right" cross join (select distinct "series" from "left") as "name"
-  ) as "two" on "one"."series" = "two"."partner" and "one"."partner" = "two"."series" and "one"."bucket" = "two"."bucket"
-  order by "series", "bucket")`
+  ) as "point"
+  group by "point"."first", "point"."second", "point"."bucket" ${having[how]} order by "series", "bucket")`
 
 it.each(['inner', 'full'] as const)('a join (%s) is one statement over both frames', (how) => {
   expect(compiled(join(scope, load, memory, { how }))).toEqual({
@@ -101,10 +106,10 @@ it('aggregateAcross by the resource looks at the resources of the tenant only', 
 it('aggregateAcross by a lookup nests it', () => {
   const lookup: ByLookup['lookup'] = unitKysely<{ team: { series: string; group: string } }>().selectFrom('team').selectAll()
   expect(compiled(aggregateAcross(scope, frame, { with: 'sum', by: { lookup } }))).toEqual({
-    sql: grouped(
-      `coalesce("lookup"."group"::text, '')`,
-      'left join (select * from "team") as "lookup" on "lookup"."series" = "point"."series"',
-    ),
+    sql: grouped(`
+      coalesce((
+        select jsonb_object_agg("lookup"."series", "lookup"."group") from (select * from "team") as "lookup" where "lookup"."series" is not null
+      ) ->> "point"."series", '')`),
     parameters: [],
   })
 })

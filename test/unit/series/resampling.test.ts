@@ -37,21 +37,24 @@ const length = '300000 milliseconds'
 
 /** The rows of the frame and those that it lacks; the last two parameters of gapfill follow. */
 const present = `
-  with "measured" as (${bounded}), "present" as (
-    select "measured"."series", "measured"."bucket", "measured"."value" from "measured"
+  with "measured" as (${bounded}), "slotted" as (
+    select "measured"."series", "measured"."bucket", "measured"."value",
+      date_bin($1::interval, "measured"."bucket", '2000-01-03T00:00:00Z'::timestamptz) as "slot", true as "is_point"
+    from "measured"
     union all
-    select "name"."series", "slot"."bucket", null::float8 as "value"
+    select "name"."series", "slot"."bucket", null::float8 as "value", "slot"."bucket" as "slot", false as "is_point"
     from (select distinct "measured"."series" from "measured") as "name"
     cross join generate_series(
-      date_bin($1::interval, $2::timestamptz - interval '1 microsecond', '2000-01-03T00:00:00Z'::timestamptz) + $3::interval,
-      $4::timestamptz - interval '1 microsecond',
-      $5::interval
+      date_bin($2::interval, $3::timestamptz - interval '1 microsecond', '2000-01-03T00:00:00Z'::timestamptz) + $4::interval,
+      $5::timestamptz - interval '1 microsecond',
+      $6::interval
     ) as slot (bucket)
-    where not exists (
-      select 1 as "found" from "measured"
-      where "measured"."series" = "name"."series" and "measured"."bucket" < $6
-        and date_bin($7::interval, "measured"."bucket", '2000-01-03T00:00:00Z'::timestamptz) = "slot"."bucket"
-    )
+  ), "present" as (
+    select "point"."series", "point"."bucket", "point"."value" from (
+      select "slotted".*,
+        bool_or("slotted"."is_point" and "slotted"."bucket" < $7) over (partition by "slotted"."series", "slotted"."slot") as "is_taken"
+      from "slotted"
+    ) as "point" where "point"."is_point" or not "point"."is_taken"
   )`
 const rows = 'select "point"."series", "point"."bucket", "point"."value" from "present" as "point"'
 
@@ -92,7 +95,7 @@ it.each([
         ${present} select "point"."series", "point"."bucket", "point"."value" from (${filled}) as "point"
         where "point"."bucket" >= $8 and "point"."bucket" < $9 order by "point"."series", "point"."bucket"
       ) as "filled"`),
-    parameters: [length, range.from, length, range.to, length, range.to, length, range.from, range.to],
+    parameters: [length, length, range.from, length, range.to, length, range.to, range.from, range.to],
   })
 })
 
