@@ -335,7 +335,7 @@ function recurrence(given: readonly SeriesRow[], { alpha, halfLife }: EwmaWeight
     const before = last.get(series)
     if (value === null || !Number.isFinite(value)) return { series, bucket, value: before?.average ?? null }
     const time = bucket.getTime()
-    const weight = alpha ?? 1 - 2 ** (-(time - (before?.time ?? 0)) / (1000 * Number.parseInt(halfLife!)))
+    const weight = alpha ?? 1 - 2 ** (-(time - (before?.time ?? 0)) / (1000 * Number.parseInt(halfLife)))
     const average = before === undefined ? value : weight * value + (1 - weight) * before.average
     last.set(series, { average, time })
     return { series, bucket, value: average }
