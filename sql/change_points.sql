@@ -1,50 +1,67 @@
 -- Where the level of a series changed for good: binary segmentation (Scott and Knott, "A Cluster Analysis Method for Grouping Means in the Analysis of
--- Variance", Biometrics 1974) by the largest standardised rank sum over all splits of a segment (Pettitt, "A Non-Parametric Approach to the
--- Change-Point Problem", Applied Statistics 1979).
+-- Variance", Biometrics 1974) by the largest standardised cumulative sum (CUSUM) over all splits of a segment, with values clipped as Huber's M-estimator
+-- clips them, so that single spikes are no changes.
 
--- The best split of one stretch of values: `at`, the index (from 1) of the first value of the new level, and `score`, by how many of its standard
--- deviations the rank sum of the values before it is away from what it would be without a change. Both sides have `min_points` values or more. Null where
--- there are too few, or all are equal.
-create or replace function @extschema@.change_point_of(series_values float8[], min_points int4, out at int4, out score float8)
+-- The best split of one stretch of values: `at`, the index (from 1) of the first value of the new level, and `score`, by how many standard deviations both
+-- sides' means are further apart than they would be without a change, when a value's noise is `noise`. Values further than three deviations from the
+-- stretch's median count as if they were there. Both sides have `min_points` values or more; null where there are too few. With `by_median` a score is no
+-- higher than the sides' medians say: what few values of a side make of its mean is no level.
+create or replace function @extschema@.change_point_of(
+  series_values float8[], min_points int4, noise float8, by_median bool, out at int4, out score float8
+)
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
-  with ranked as (
-    select
-      given.place,
-      rank() over (order by given.value) + (count(*) over (partition by given.value) - 1) / 2::float8 as rank,
-      count(*) over (partition by given.value)::float8 as tied,
-      count(*) over () as points
+  with middle as materialized (
+    select percentile_cont(0.5) within group (order by value) as value from unnest(series_values) as value
+  ),
+  reach as materialized (
+    select 3 * greatest(1.4826 * percentile_cont(0.5) within group (order by abs(given.value - middle.value)), noise) as width
+    from unnest(series_values) as given (value)
+    cross join middle
+  ),
+  clipped as (
+    select given.place, count(*) over () as points, greatest(least(given.value - middle.value, reach.width), -reach.width) as value
     from unnest(series_values) with ordinality as given (value, place)
+    cross join middle
+    cross join reach
+  ),
+  centred as (
+    select clipped.place, clipped.points, clipped.value - avg(clipped.value) over () as value from clipped
   ),
   walk as (
-    select
-      ranked.place,
-      ranked.points,
-      sum(ranked.rank - (ranked.points + 1) / 2::float8) over (order by ranked.place) as rank_sum,
-      -- A run of t equal values has t rows: the sum of t ^ 3 - t over the runs, by n * (n - 1).
-      ranked.points + 1 - sum(ranked.tied * ranked.tied - 1) over () / nullif(ranked.points * (ranked.points - 1), 0) as variety
-    from ranked
+    select centred.place, centred.points, sum(centred.value) over (order by centred.place) as value from centred
   )
   select
-    walk.place::int4 + 1,
-    abs(walk.rank_sum) / sqrt(walk.place * (walk.points - walk.place) / 12::float8 * walk.variety)
-  from walk
-  where walk.place >= min_points and walk.points - walk.place >= min_points and walk.variety > 1e-9
-  order by 2 desc, 1
-  limit 1
+    best.place + 1,
+    case when by_median then least(best.score, abs(later.median - earlier.median) / best.unit) else best.score end
+  from (
+    select walk.place::int4 as place, abs(walk.value) / (noise * sqrt(side.weight)) as score, noise / sqrt(side.weight) as unit
+    from walk
+    cross join lateral (select walk.place * (walk.points - walk.place) / walk.points::float8 as weight) as side
+    where walk.place >= min_points and walk.points - walk.place >= min_points
+    order by 2 desc, 1
+    limit 1
+  ) as best
+  cross join lateral (
+    select percentile_cont(0.5) within group (order by value) as median from unnest(series_values[:best.place]) as value
+  ) as earlier
+  cross join lateral (
+    select percentile_cont(0.5) within group (order by value) as median from unnest(series_values[best.place + 1:]) as value
+  ) as later
 $$;
 
 -- Every change: one row each, in order. A split counts when its score ^ 2 is above `penalty`; each side is then split again. As a change can hide or
 -- displace another, what is found is placed anew between its neighbours until nothing moves, and dropped where it does not hold there. Each level of the
--- segmentation sorts every value once.
+-- segmentation reads every value once.
 --
--- Values are not taken for independent: of an autocorrelation r from one value to the next, a score keeps sqrt((1 - r) / (1 + r)). Differences know
--- nothing of levels, so r is had without knowing the changes: the mean square of those two apart is 1 + r times that of those one apart. Large ones count
--- as no more than three deviations, so that a spike or a change is as good as none (after Chakar, Lebarbier, Lévy-Leduc and Robin, "A Robust Approach for
--- Estimating Change-Points in the Mean of an AR(1) Process", Bernoulli 2017, who compare medians, which take more values to settle), and r is taken one
--- standard error, 1 / sqrt(n), lower: in a short series it may be chance.
+-- The noise is had from differences, which know nothing of levels: the mean square of those one apart is 2 * variance * (1 - r), of those two apart
+-- 2 * variance * (1 - r ^ 2), where r is the values' autocorrelation from one to the next; and a mean of values that are alike is as unsure as if each
+-- had variance * (1 + r) / (1 - r). Differences beyond three deviations are left out, as a spike or a change is no noise (after Chakar, Lebarbier,
+-- Lévy-Leduc and Robin, "A Robust Approach for Estimating Change-Points in the Mean of an AR(1) Process", Bernoulli 2017, who compare medians, which take
+-- more values to settle). Where most are 0, as in counts of rare events, all count, r is taken for 0, and medians have no say. r is taken one standard
+-- error, 1 / sqrt(n), lower: in a short series it may be chance.
 create or replace function @extschema@.change_points(series_values float8[], min_points int4, penalty float8)
 returns table (at int4, score float8)
 language plpgsql immutable parallel safe rows 10
@@ -59,35 +76,52 @@ declare
   first int4;
   last int4;
   best record;
+  one_apart float8;
+  two_apart float8;
+  all_apart float8;
   likeness float8;
-  share float8;
+  noise float8;
+  by_median bool;
 begin
   if total > 50000 then
     raise exception 'change points are looked for in at most 50000 points of a series, this one has %', total
       using hint = 'Resample the series to longer buckets, or give a shorter range.', errcode = 'program_limit_exceeded';
   end if;
   select
-    avg(least(abs(apart.two), 3 * usual.two) ^ 2) / nullif(avg(least(abs(apart.one), 3 * usual.one) ^ 2), 0) - 1 - 1 / sqrt(total)
-  into likeness
+    coalesce(avg(apart.one ^ 2) filter (where apart.one <= 3 * 1.4826 * usual.one), 0),
+    coalesce(avg(apart.two ^ 2) filter (where apart.two <= 3 * 1.4826 * usual.two), 0),
+    avg(apart.one ^ 2)
+  into one_apart, two_apart, all_apart
   from (
     select
-      1.4826 * percentile_cont(0.5) within group (order by abs(pair.next - pair.value)) as one,
-      1.4826 * percentile_cont(0.5) within group (order by abs(pair.after - pair.value)) as two
+      percentile_cont(0.5) within group (order by abs(pair.next - pair.value)) as one,
+      percentile_cont(0.5) within group (order by abs(pair.after - pair.value)) as two
     from unnest(series_values, series_values[2:], series_values[3:]) as pair (value, next, after)
   ) as usual
   cross join lateral (
-    select pair.next - pair.value as one, pair.after - pair.value as two
+    select abs(pair.next - pair.value) as one, abs(pair.after - pair.value) as two
     from unnest(series_values, series_values[2:], series_values[3:]) as pair (value, next, after)
+    where pair.next is not null
   ) as apart;
-  likeness := least(greatest(coalesce(likeness, 0), 0), 0.99);
-  share := sqrt((1 - likeness) / (1 + likeness));
+  -- A constant, or less than two values.
+  if coalesce(all_apart, 0) = 0 then
+    return;
+  end if;
+  by_median := one_apart > 0;
+  if one_apart = 0 then
+    likeness := 0;
+    one_apart := all_apart;
+  else
+    likeness := least(greatest(two_apart / one_apart - 1 - 1 / sqrt(total), 0), 0.99);
+  end if;
+  noise := sqrt(one_apart / 2 / (1 - likeness) * (1 + likeness) / (1 - likeness));
 
   while cardinality(segments) > 0 loop
     first := segments[1];
     last := segments[2];
     segments := segments[3:];
-    select split.at, split.score into best from @extschema@.change_point_of(series_values[first:last], min_points) as split;
-    if (best.score * share) ^ 2 > penalty then
+    select split.at, split.score into best from @extschema@.change_point_of(series_values[first:last], min_points, noise, by_median) as split;
+    if best.score ^ 2 > penalty then
       found := found || (first + best.at - 1);
       segments := segments || array[first, first + best.at - 2, first + best.at - 1, last];
     end if;
@@ -100,10 +134,10 @@ begin
     for each in 1 .. cardinality(found) loop
       first := coalesce(placed[cardinality(placed)], 1);
       last := coalesce(found[each + 1], total + 1) - 1;
-      select split.at, split.score into best from @extschema@.change_point_of(series_values[first:last], min_points) as split;
-      if (best.score * share) ^ 2 > penalty then
+      select split.at, split.score into best from @extschema@.change_point_of(series_values[first:last], min_points, noise, by_median) as split;
+      if best.score ^ 2 > penalty then
         placed := placed || (first + best.at - 1);
-        scores := scores || best.score * share;
+        scores := scores || best.score;
       end if;
     end loop;
     exit when placed = found;

@@ -7,15 +7,15 @@ import type { Direction } from './scored.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
 export interface ChangePointOptions {
-  /** A level lasts at least so many points; what is shorter is a spike. At least 2. Default: 10. */
+  /** A level has at least so many points; what fills less than half of it is a spike. At least 2. Default: 10. */
   minPoints?: number
-  /** A change counts when its score squared is above this times the logarithm of the series' points. Fewer changes the higher it is. Default: 3. */
+  /** A change counts when its score squared is above this times the logarithm of the series' points. Fewer changes the higher it is. Default: 4. */
   penalty?: number
 }
 
 const changePointOptions = z.strictObject({
   minPoints: z.int().min(2).max(50_000).default(10),
-  penalty: z.number().gt(0).max(1e6).default(3),
+  penalty: z.number().gt(0).max(1e6).default(4),
 })
 
 /**
@@ -26,23 +26,25 @@ const changePointOptions = z.strictObject({
  *
  * Rows, one for each change: `series`; `bucket`, the first of the new level; `before` and `after`, the medians of the two levels (each from the change
  * before to the change after), `shift` from one to the other and its `direction`; `before_points` and `after_points`, how long the levels are; `score`, by
- * how many standard deviations the ranks on both sides are further apart than they would be without a change; and `item` (the series), so that the answer is
- * a ranking frame too.
+ * how many standard deviations the means of both sides are further apart than they would be without a change; and `item` (the series), so that the answer
+ * is a ranking frame too.
  *
- * The series is split where the ranks before and after differ most (Pettitt's statistic, at every split in units of its own standard deviation), both sides
- * are split again, and so on while `score ^ 2 > penalty * ln(points)`: 3 ln n is the penalty of the modified Bayesian criterion. Only ranks count, so a
- * spike, however high, is no change, nor does the unit matter or the distribution. Points that are like their neighbours, as those of most series, are
- * allowed for: with an autocorrelation `r` from one point to the next, had from differences, a score is `sqrt((1 - r) / (1 + r))` of what it would be.
+ * The series is split where both sides' means differ most for their lengths (the largest cumulative sum), both sides are split again, and so on while
+ * `score ^ 2 > penalty * ln(points)`. Values count as at most three deviations away from the median, and the medians have to be as far apart as the score
+ * says, so a spike, however high, is no change. The noise is had from the differences of neighbours, which know nothing of levels; and as points mostly are
+ * like their neighbours, it counts `sqrt((1 + r) / (1 - r))` fold, `r` being the autocorrelation from one to the next, had from differences as well.
  *
  * What it does not do: a passing change that is short beside what is on both sides of it can go unnoticed (it did not change for good); a trend is given
- * as stairs, and a season, where it is larger than the noise, as its mornings and evenings: take it off first, or compare days by `resample`. With ranks,
- * how clear a change can be is bounded by how many points there are: of 2 x 5 even the clearest has a score of 2.6.
+ * as stairs, and a season, where it is larger than the noise, as its mornings and evenings: take it off first, or compare days by `resample`. What
+ * wanders without a level to come back to (an autocorrelation above 0.9 or so) has changes everywhere and nowhere: raise the penalty, or do not ask.
  *
  * Nulls, NaN and magnitudes above 1e100 are no points; gaps do not matter. A constant, an empty frame and series with fewer than `2 * minPoints` points have
  * no change. A series of more than 50,000 points is refused by an error that says so: resample it, or give a shorter range.
  *
- * Literature: Pettitt, "A Non-Parametric Approach to the Change-Point Problem" (Applied Statistics 1979); Scott and Knott (Biometrics 1974) for binary
- * segmentation; Chakar et al., "A Robust Approach for Estimating Change-Points in the Mean of an AR(1) Process" (Bernoulli 2017); Zhang and Siegmund, "A Modified Bayes Information Criterion" (Biometrics 2007) for the penalty.
+ * Literature: Page, "Continuous Inspection Schemes" (Biometrika 1954) for the cumulative sum, Huber, "Robust Estimation of a Location Parameter" (1964) for
+ * the clipping, Scott and Knott (Biometrics 1974) for binary segmentation, Chakar et al., "A Robust Approach for Estimating Change-Points in the Mean of an
+ * AR(1) Process" (Bernoulli 2017) for the noise; Zhang and Siegmund, "A Modified Bayes Information Criterion" (Biometrics 2007), whose penalty of independent
+ * points is about 3 ln n: the default is higher since the autocorrelation is only estimated.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

@@ -76,7 +76,7 @@ export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number)
       select "summed".*, "points" * (1 - coalesce("likeness", 0)) / (1 + coalesce("likeness", 0)) as "effective_points" from "summed"
     )
     select "series", "first_at", "last_at", "first_value", "points", "last_hours", "mean_hours", "mean_rise", "slope", "hours_squared",
-      greatest(0, 1 - "squared" / nullif("rise_squared", 0)) as "r2",
+      case when "rise_squared" > 0 then greatest(0, 1 - "squared" / "rise_squared") end as "r2",
       "effective_points",
       ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, "effective_points" - 2)
         * sqrt("squared" / nullif(greatest("effective_points" - 2, 0), 0)) as "uncertainty"
