@@ -102,6 +102,7 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
   const seenTwice = seasonal === undefined ? sql`true` : sql`"last_hours" >= ${(2 * milliseconds(seasonal.season)) / 3_600_000}::float8`
   const sloping = trend === 'none' ? sql`false` : seenTwice
   const outside = (1 - confidence) / 2
+  // A residual below 1e-140 is rounding, and its square would be an underflow, which PostgreSQL reports as an error.
   const points = sql<ForecastRow>`(
     with timed as (
       select "point"."series", "point"."bucket", ${slotOf('point.bucket')} as "slot",
@@ -140,7 +141,6 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
       group by "series", "slot"
     ),
     residuals as (
-      -- A residual below 1e-140 is rounding, and its square would be an underflow, which PostgreSQL reports as an error.
       select "levelled"."series", "levelled"."slot", "levelled"."first_value", "levelled"."slope", "levelled"."hours_squared", "levelled"."mean_hours",
         "levelled"."last_hours", "levelled"."last_at", "point"."hours" as "at_hours",
         case when abs("point"."level" - "levelled"."level") < 1e-140 then 0 else "point"."level" - "levelled"."level" end as "residual"

@@ -32,6 +32,7 @@ export interface TrendLine {
  * Window functions all over one partition, then one grouping: each series is sorted once and read three times.
  */
 export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number) {
+  // A residual below 1e-140 is rounding, and its square would be an underflow, which PostgreSQL reports as an error.
   return sql<TrendLine>`(
     with timed as (
       select "point"."series", "point"."bucket",
@@ -52,7 +53,6 @@ export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number)
       window series as (partition by "series")
     ),
     residuals as (
-      -- A residual below 1e-140 is rounding, and its square would be an underflow, which PostgreSQL reports as an error.
       select "fitted".*, case when abs("off") < 1e-140 then 0 else "off" end as "residual"
       from "fitted" cross join lateral (select "rise" - "mean_rise" - "slope" * ("hours" - "mean_hours") as "off") as "difference"
       where "slope" is not null
