@@ -12,21 +12,34 @@ export interface CatalogTable {
   constraints: Record<string, string>
   /** Those that no constraint owns. */
   indexes: Record<string, string>
+  /** When they fire and what they run, and whether they are disabled; PostgreSQL's own and those of extensions aside. */
+  triggers: Record<string, string>
   /** The column it is cut along, as a hypertable or by range partitions. */
   cutAlong: string | null
   /** Whether a partitioned table has a default partition; null for any other. */
   hasDefault: boolean | null
 }
 
+/** A view as the server's catalog describes it; also a continuous aggregate, which is a view over a hypertable of TimescaleDB's own. */
+export interface CatalogView {
+  /** Each column's type. */
+  columns: Record<string, string>
+  /** What it is, and a hash of the query it was made with, which is the same on every version of PostgreSQL. */
+  definition: string
+  /** Those of a continuous aggregate, on the hypertable behind it; TimescaleDB's own aside. */
+  indexes: Record<string, string>
+}
+
 export interface Catalog {
   tables: Record<string, CatalogTable>
+  views: Record<string, CatalogView>
   /** By name and argument types; the value is a hash of everything that makes the function what it is. */
   functions: Record<string, string>
   domains: Record<string, string>
 }
 
 /**
- * What is installed in the schema: tables, functions, aggregates and domains, members of extensions and partitions aside.
+ * What is installed in the schema: tables, views, functions, aggregates and domains, members of extensions and partitions aside.
  *
  * Leaves no trace: reads in a read-only transaction (or behind a savepoint of the caller's).
  */
@@ -35,6 +48,11 @@ export async function readCatalog<Database>(db: Kysely<Database>, installation: 
     // Names that a search path finds are printed bare, others qualified: with only the extensions on it, ours are the qualified ones.
     await execute(trx, `select set_config('search_path', 'pg_catalog', true)`)
     await execute(trx, extensionSearchPath)
+    // The text of a definition shows its dates and intervals in the session's style.
+    await execute(
+      trx,
+      `select set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true)`,
+    )
     const relations = await readRelations(trx, installation)
     const functions = await readFunctions(trx, installation)
     return { ...relations, functions }
@@ -42,7 +60,7 @@ export async function readCatalog<Database>(db: Kysely<Database>, installation: 
 }
 
 interface Described {
-  kind: 'table' | 'column' | 'constraint' | 'index' | 'hypertable' | 'domain'
+  kind: 'table' | 'view' | 'column' | 'constraint' | 'index' | 'trigger' | 'domain'
   owner: string
   name: string
   definition: string
@@ -55,7 +73,7 @@ async function readRelations(trx: Kysely<{}>, installation: Installation): Promi
       select class.oid, class.relname::text as name, class.relkind
       from pg_catalog.pg_class as class
       join place on place.oid = class.relnamespace
-      where class.relkind in ('r', 'p') and not class.relispartition
+      where class.relkind in ('r', 'p', 'v') and not class.relispartition
         and not exists (
           select from pg_catalog.pg_depend as member
           where member.classid = 'pg_class'::regclass and member.objid = class.oid and member.deptype = 'e'
@@ -66,6 +84,11 @@ async function readRelations(trx: Kysely<{}>, installation: Installation): Promi
         select (partitioned.partdefid <> 0)::text from pg_catalog.pg_partitioned_table as partitioned where partitioned.partrelid = relation.oid
       ), '') as definition
     from relation
+    where relation.relkind <> 'v'
+    union all
+    select 'view', relation.name, '', pg_get_viewdef(relation.oid)
+    from relation
+    where relation.relkind = 'v'
     union all
     select 'column', relation.name, attribute.attname::text,
       format_type(attribute.atttypid, attribute.atttypmod)
@@ -93,13 +116,25 @@ async function readRelations(trx: Kysely<{}>, installation: Installation): Promi
     join pg_catalog.pg_class as class on class.oid = entry.indexrelid
     where not exists (select from pg_catalog.pg_constraint as owner where owner.conindid = entry.indexrelid and owner.conrelid = relation.oid)
     union all
+    select 'trigger', relation.name, fired.tgname::text,
+      pg_get_triggerdef(fired.oid)
+        || case fired.tgenabled when 'D' then ' (disabled)' when 'R' then ' (only on a replica)' when 'A' then ' (also on a replica)' else '' end
+    from relation
+    join pg_catalog.pg_trigger as fired on fired.tgrelid = relation.oid and not fired.tgisinternal
+    where not exists (
+      select from pg_catalog.pg_depend as member
+      where member.classid = 'pg_proc'::regclass and member.objid = fired.tgfoid and member.deptype = 'e'
+    )
+    union all
     select 'domain', '', type.typname::text, format_type(type.typbasetype, type.typtypmod)
     from pg_catalog.pg_type as type
     join place on place.oid = type.typnamespace
     where type.typtype = 'd'
     order by 1, 2, 3
   `.execute(trx)
-  const hypertables = await readHypertables(trx, installation)
+  const timescale = await hasTimescale(trx, installation)
+  const hypertables = timescale ? await readHypertables(trx, installation) : new Map<string, string>()
+  const aggregates = timescale ? await readContinuousAggregates(trx, installation) : new Map<string, ContinuousAggregate>()
   const plain = bare(installation)
   const tables: Record<string, CatalogTable> = {}
   for (const row of rows.filter(({ kind }) => kind === 'table')) {
@@ -108,26 +143,41 @@ async function readRelations(trx: Kysely<{}>, installation: Installation): Promi
       columns: {},
       constraints: {},
       indexes: {},
+      triggers: {},
       cutAlong: partitionedBy ?? hypertables.get(row.owner) ?? null,
       hasDefault: row.definition === '' ? null : row.definition === 'true',
+    }
+  }
+  const views: Record<string, CatalogView> = {}
+  for (const row of rows.filter(({ kind }) => kind === 'view')) {
+    const aggregate = aggregates.get(row.owner)
+    const kind = aggregate === undefined ? 'view' : `continuous aggregate, ${aggregate.realTime ? 'real-time' : 'materialized only'},`
+    views[row.owner] = {
+      columns: {},
+      definition: `${kind} ${hash(query(plain(aggregate?.query ?? row.definition)))}`,
+      indexes: mapValues(aggregate?.indexes ?? {}, plain),
     }
   }
   const domains: Record<string, string> = {}
   for (const { kind, owner, name, definition } of rows) {
     if (kind === 'domain') domains[name] = definition
-    else if (kind === 'column') tables[owner]!.columns[name] = plain(definition)
+    else if (kind === 'column') (tables[owner] ?? views[owner])!.columns[name] = plain(definition)
     else if (kind === 'constraint') tables[owner]!.constraints[name] = plain(definition)
     else if (kind === 'index') tables[owner]!.indexes[name] = plain(definition).replace(' ON ONLY ', ' ON ')
+    else if (kind === 'trigger') tables[owner]!.triggers[name] = plain(definition)
   }
-  return { tables, domains }
+  return { tables, views, domains }
 }
 
-async function readHypertables(trx: Kysely<{}>, { schema, timeRung }: Installation): Promise<Map<string, string>> {
-  if (timeRung === 'native') return new Map()
-  const present = await sql<{ present: boolean }>`select to_regclass('timescaledb_information.dimensions') is not null as present`.execute(
+async function hasTimescale(trx: Kysely<{}>, { timeRung }: Installation): Promise<boolean> {
+  if (timeRung === 'native') return false
+  const { rows } = await sql<{ present: boolean }>`select to_regclass('timescaledb_information.dimensions') is not null as present`.execute(
     trx,
   )
-  if (!present.rows[0]!.present) return new Map()
+  return rows[0]!.present
+}
+
+async function readHypertables(trx: Kysely<{}>, { schema }: Installation): Promise<Map<string, string>> {
   const { rows } = await sql<{ table: string; column: string }>`
     select hypertable_name::text as "table", column_name::text as "column"
     from timescaledb_information.dimensions
@@ -135,6 +185,43 @@ async function readHypertables(trx: Kysely<{}>, { schema, timeRung }: Installati
   `.execute(trx)
   return new Map(rows.map(({ table, column }) => [table, column]))
 }
+
+interface ContinuousAggregate {
+  /** As it was declared: what the server makes of it names hypertables by numbers. */
+  query: string
+  realTime: boolean
+  indexes: Record<string, string>
+}
+
+async function readContinuousAggregates(trx: Kysely<{}>, { schema }: Installation): Promise<Map<string, ContinuousAggregate>> {
+  const { rows } = await sql<ContinuousAggregate & { name: string }>`
+    select aggregate.view_name::text as name, aggregate.view_definition as query, not aggregate.materialized_only as "realTime",
+      coalesce((
+        select jsonb_object_agg(
+          entry.indexname,
+          replace(
+            entry.indexdef,
+            format('%I.%I', entry.schemaname, entry.tablename),
+            format('%I.%I', aggregate.view_schema, aggregate.view_name)
+          )
+        )
+        from pg_catalog.pg_indexes as entry
+        where entry.schemaname = aggregate.materialization_hypertable_schema
+          and entry.tablename = aggregate.materialization_hypertable_name
+          and not starts_with(entry.indexname, entry.tablename)
+      ), '{}') as indexes
+    from timescaledb_information.continuous_aggregates as aggregate
+    where aggregate.view_schema = ${schema}
+  `.execute(trx)
+  return new Map(rows.map(({ name, ...aggregate }) => [name, aggregate]))
+}
+
+/** A query without what versions of PostgreSQL print differently: line breaks, and the table before a column. */
+const query = (text: string) =>
+  text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/(?<![\w.])[a-z_]\w*\.(?=[a-z_])/g, '')
+    .trim()
 
 interface Routine {
   signature: string
@@ -173,10 +260,12 @@ async function readFunctions(trx: Kysely<{}>, installation: Installation): Promi
   return Object.fromEntries(
     rows.map(({ signature, header, settings, body }) => {
       const parts = [plain(header), (settings ?? []).map(setting), body.replaceAll(`${quoteIdentifier(installation.schema)}.`, '')]
-      return [plain(signature), createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)]
+      return [plain(signature), hash(JSON.stringify(parts))]
     }),
   )
 }
+
+const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
 
 /** Takes the schema off qualified names, written as PostgreSQL writes them: quoted only where needed. */
 function bare({ schema }: Installation): (text: string) => string {
@@ -185,3 +274,6 @@ function bare({ schema }: Installation): (text: string) => string {
 }
 
 const escape = (text: string) => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+
+const mapValues = <From, To>(record: Record<string, From>, change: (value: From) => To): Record<string, To> =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))

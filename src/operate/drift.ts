@@ -1,22 +1,26 @@
 import type { Kysely } from 'kysely'
 import { capabilities, type KnownExtension } from '../database/capabilities.ts'
 import type { Installation } from '../database/installation.ts'
-import { readCatalog, type Catalog, type CatalogTable } from './catalog.ts'
+import { readCatalog, type Catalog, type CatalogTable, type CatalogView } from './catalog.ts'
 import { installedExtensions } from './extensions.ts'
 import { manifest } from './manifest.ts'
 
 /** What a migrated database holds; `{dimension}` and `{embedding key}` stand for what depends on the installation. */
 export interface Manifest extends Omit<Catalog, 'functions'> {
+  /** The views that are continuous aggregates on the rung that has them, as they are there. */
+  continuousAggregates: Record<string, CatalogView>
+  /** The tables, and the triggers as `table.trigger`, that are not there beside continuous aggregates: they stand in for them. */
+  insteadOfContinuousAggregates: string[]
   functions: Record<string, { hash: string; requires: string | null }>
 }
 
 /** One difference between what the migrations create and what is there. */
 export interface Drift {
   kind: 'missing' | 'changed' | 'added'
-  what: 'table' | 'column' | 'constraint' | 'index' | 'function' | 'domain' | 'default partition'
+  what: 'table' | 'view' | 'column' | 'constraint' | 'index' | 'trigger' | 'function' | 'domain' | 'default partition'
   /** `dim_resource.urn`, `metric_1m.idx_metric_key`, `exp_histogram_count(histogram bigint[])`. */
   name: string
-  /** As the migrations create it; null for what they do not. A function's is a hash. */
+  /** As the migrations create it; null for what they do not. A function's is a hash, and a view's query. */
   expected: string | null
   /** As it is; null for what is not there. */
   actual: string | null
@@ -25,9 +29,10 @@ export interface Drift {
 /**
  * How the installed schema differs from what this library's migrations create: empty when it does not.
  *
- * Compared are the columns, constraints and indexes of our tables, how they are cut along time, and the functions of `sql/`, each function by a hash of
- * its definition. Only our own tables are looked at: others in the same schema are the user's, but a column, constraint or index added to one of
- * ours is listed. Not compared: rights, comments, storage options, triggers and the chunks or partitions themselves.
+ * Compared are the columns, constraints, indexes and triggers of our tables, how they are cut along time, our views or continuous aggregates, and the
+ * functions of `sql/`; each view and function by a hash of its definition. Only our own are looked at: others in the same schema are the user's, but a
+ * column, constraint, index or trigger added to a table of ours is listed. Not compared: rights, comments, storage options, what extensions add to our
+ * tables, and the chunks or partitions themselves.
  *
  * The database must be at this library's schema version, otherwise everything a migration brings is listed as missing.
  *
@@ -46,14 +51,25 @@ export function expected(installation: Installation, extensions: readonly KnownE
   const key = dimension <= 2000 ? `embedding vector_${distance}_ops` : `((embedding)::halfvec(${dimension})) halfvec_${distance}_ops`
   const fill = (definitions: Record<string, string>) =>
     mapValues(definitions, (text) => text.replace('{dimension}', `${dimension}`).replace('{embedding key}', key))
+  const continuous = timeRung === 'community'
+  const here = (name: string) => !continuous || !manifest.insteadOfContinuousAggregates.includes(name)
   return {
-    tables: mapValues(manifest.tables, ({ columns, constraints, indexes, cutAlong, hasDefault }) => ({
-      columns: fill(columns),
-      constraints,
-      indexes: fill(indexes),
-      cutAlong,
-      hasDefault: timeRung === 'native' ? hasDefault : null,
-    })),
+    tables: Object.fromEntries(
+      Object.entries(manifest.tables)
+        .filter(([name]) => here(name))
+        .map(([name, table]) => [
+          name,
+          {
+            columns: fill(table.columns),
+            constraints: table.constraints,
+            indexes: fill(table.indexes),
+            triggers: Object.fromEntries(Object.entries(table.triggers).filter(([trigger]) => here(`${name}.${trigger}`))),
+            cutAlong: table.cutAlong,
+            hasDefault: timeRung === 'native' ? table.hasDefault : null,
+          },
+        ]),
+    ),
+    views: continuous ? { ...manifest.views, ...manifest.continuousAggregates } : manifest.views,
     functions: Object.fromEntries(
       Object.entries(manifest.functions).flatMap(([name, { hash, requires }]) =>
         requires === null || present.has(requires) ? [[name, hash]] : [],
@@ -67,6 +83,7 @@ export function expected(installation: Installation, extensions: readonly KnownE
 export function compare(wanted: Catalog, found: Catalog): Drift[] {
   return [
     ...Object.entries(wanted.tables).flatMap(([name, table]) => compareTable(name, table, found.tables[name])),
+    ...Object.entries(wanted.views).flatMap(([name, view]) => compareView(name, view, found.views[name])),
     ...differences('domain', '', wanted.domains, found.domains, { added: false }),
     ...differences('function', '', wanted.functions, found.functions, { added: false }),
   ]
@@ -90,6 +107,16 @@ function compareTable(name: string, wanted: CatalogTable, found: CatalogTable | 
     ...drift,
     ...differences('column', `${name}.`, wanted.columns, found.columns),
     ...differences('constraint', `${name}.`, wanted.constraints, found.constraints),
+    ...differences('index', `${name}.`, wanted.indexes, found.indexes),
+    ...differences('trigger', `${name}.`, wanted.triggers, found.triggers),
+  ]
+}
+
+function compareView(name: string, wanted: CatalogView, found: CatalogView | undefined): Drift[] {
+  if (found === undefined) return [{ kind: 'missing', what: 'view', name, expected: wanted.definition, actual: null }]
+  return [
+    ...differences('view', '', { [name]: wanted.definition }, { [name]: found.definition }),
+    ...differences('column', `${name}.`, wanted.columns, found.columns),
     ...differences('index', `${name}.`, wanted.indexes, found.indexes),
   ]
 }

@@ -28,6 +28,7 @@ export const manifest: Manifest = {
         idx_res_labels_gin: 'CREATE INDEX idx_res_labels_gin ON dim_resource USING gin (labels)',
         idx_res_type: 'CREATE INDEX idx_res_type ON dim_resource USING btree (type)',
       },
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -45,6 +46,7 @@ export const manifest: Manifest = {
         dim_tenant_pkey: 'PRIMARY KEY (tenant_id)',
       },
       indexes: {},
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -74,6 +76,7 @@ export const manifest: Manifest = {
           'CREATE INDEX idx_event_resource ON event_envelope USING btree (resource_id, detected_at DESC) WHERE (resource_id IS NOT NULL)',
         idx_event_time: 'CREATE INDEX idx_event_time ON event_envelope USING btree (tenant_id, detected_at DESC)',
       },
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -100,6 +103,7 @@ export const manifest: Manifest = {
         ux_evidence_unique:
           'CREATE UNIQUE INDEX ux_evidence_unique ON evidence_link USING btree (event_id, dim, ref_pg_hash, COALESCE(ref_oo, (0)::bigint))',
       },
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -123,6 +127,7 @@ export const manifest: Manifest = {
         idx_kb_chunk_meta: 'CREATE INDEX idx_kb_chunk_meta ON kb_chunk USING gin (metadata)',
         idx_kb_vec_hnsw: 'CREATE INDEX idx_kb_vec_hnsw ON kb_chunk USING hnsw ({embedding key})',
       },
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -142,6 +147,7 @@ export const manifest: Manifest = {
         kb_doc_tenant_id_fkey: 'FOREIGN KEY (tenant_id) REFERENCES dim_tenant(tenant_id)',
       },
       indexes: {},
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -169,6 +175,7 @@ export const manifest: Manifest = {
         idx_logpat_pattern_trgm: 'CREATE INDEX idx_logpat_pattern_trgm ON log_pattern USING gin (pattern gin_trgm_ops)',
         idx_logpat_tenant: 'CREATE INDEX idx_logpat_tenant ON log_pattern USING btree (tenant_id)',
       },
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -190,6 +197,7 @@ export const manifest: Manifest = {
         idx_log_pattern_1d_resource_id:
           'CREATE INDEX idx_log_pattern_1d_resource_id ON log_pattern_1d_stored USING btree (resource_id, bucket DESC)',
       },
+      triggers: {},
       cutAlong: 'bucket',
       hasDefault: true,
     },
@@ -210,6 +218,14 @@ export const manifest: Manifest = {
           'CREATE INDEX idx_log_pattern_1h_fingerprint_id ON log_pattern_1h_stored USING btree (fingerprint_id, bucket DESC)',
         idx_log_pattern_1h_resource_id:
           'CREATE INDEX idx_log_pattern_1h_resource_id ON log_pattern_1h_stored USING btree (resource_id, bucket DESC)',
+      },
+      triggers: {
+        log_pattern_1d_stale_after_delete:
+          "CREATE TRIGGER log_pattern_1d_stale_after_delete AFTER DELETE ON log_pattern_1h_stored REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('log_pattern_1d', '1 day')",
+        log_pattern_1d_stale_after_insert:
+          "CREATE TRIGGER log_pattern_1d_stale_after_insert AFTER INSERT ON log_pattern_1h_stored REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('log_pattern_1d', '1 day')",
+        log_pattern_1d_stale_after_update:
+          "CREATE TRIGGER log_pattern_1d_stale_after_update AFTER UPDATE ON log_pattern_1h_stored REFERENCING OLD TABLE AS changed_from NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('log_pattern_1d', '1 day')",
       },
       cutAlong: 'bucket',
       hasDefault: true,
@@ -238,6 +254,14 @@ export const manifest: Manifest = {
         idx_logpat5m_res: 'CREATE INDEX idx_logpat5m_res ON log_pattern_5m USING btree (resource_id, bucket DESC)',
         idx_logpat5m_sample: 'CREATE INDEX idx_logpat5m_sample ON log_pattern_5m USING btree (sample_ref) WHERE (sample_ref IS NOT NULL)',
       },
+      triggers: {
+        log_pattern_1h_stale_after_delete:
+          "CREATE TRIGGER log_pattern_1h_stale_after_delete AFTER DELETE ON log_pattern_5m REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('log_pattern_1h', '1 hour')",
+        log_pattern_1h_stale_after_insert:
+          "CREATE TRIGGER log_pattern_1h_stale_after_insert AFTER INSERT ON log_pattern_5m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('log_pattern_1h', '1 hour')",
+        log_pattern_1h_stale_after_update:
+          "CREATE TRIGGER log_pattern_1h_stale_after_update AFTER UPDATE ON log_pattern_5m REFERENCING OLD TABLE AS changed_from NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('log_pattern_1h', '1 hour')",
+      },
       cutAlong: 'bucket',
       hasDefault: true,
     },
@@ -265,6 +289,7 @@ export const manifest: Manifest = {
         idx_metric_1d_resource_id:
           'CREATE INDEX idx_metric_1d_resource_id ON metric_1d_stored USING btree (resource_id, metric, bucket DESC)',
       },
+      triggers: {},
       cutAlong: 'bucket',
       hasDefault: true,
     },
@@ -291,6 +316,14 @@ export const manifest: Manifest = {
       indexes: {
         idx_metric_1h_resource_id:
           'CREATE INDEX idx_metric_1h_resource_id ON metric_1h_stored USING btree (resource_id, metric, bucket DESC)',
+      },
+      triggers: {
+        metric_1d_stale_after_delete:
+          "CREATE TRIGGER metric_1d_stale_after_delete AFTER DELETE ON metric_1h_stored REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('metric_1d', '1 day')",
+        metric_1d_stale_after_insert:
+          "CREATE TRIGGER metric_1d_stale_after_insert AFTER INSERT ON metric_1h_stored REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('metric_1d', '1 day')",
+        metric_1d_stale_after_update:
+          "CREATE TRIGGER metric_1d_stale_after_update AFTER UPDATE ON metric_1h_stored REFERENCING OLD TABLE AS changed_from NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('metric_1d', '1 day')",
       },
       cutAlong: 'bucket',
       hasDefault: true,
@@ -323,6 +356,14 @@ export const manifest: Manifest = {
         idx_metric_labels: 'CREATE INDEX idx_metric_labels ON metric_1m USING gin (labels)',
         idx_metric_time: 'CREATE INDEX idx_metric_time ON metric_1m USING brin (bucket)',
       },
+      triggers: {
+        metric_1h_stale_after_delete:
+          "CREATE TRIGGER metric_1h_stale_after_delete AFTER DELETE ON metric_1m REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('metric_1h', '1 hour')",
+        metric_1h_stale_after_insert:
+          "CREATE TRIGGER metric_1h_stale_after_insert AFTER INSERT ON metric_1m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('metric_1h', '1 hour')",
+        metric_1h_stale_after_update:
+          "CREATE TRIGGER metric_1h_stale_after_update AFTER UPDATE ON metric_1m REFERENCING OLD TABLE AS changed_from NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('metric_1h', '1 hour')",
+      },
       cutAlong: 'bucket',
       hasDefault: true,
     },
@@ -351,6 +392,7 @@ export const manifest: Manifest = {
       indexes: {
         idx_oo_time: 'CREATE INDEX idx_oo_time ON oo_locator USING btree (dataset, t_from, t_to)',
       },
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -372,6 +414,7 @@ export const manifest: Manifest = {
         pgvantage_installation_time_rung_check: "CHECK ((time_rung = ANY (ARRAY['community'::text, 'apache'::text, 'native'::text])))",
       },
       indexes: {},
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -385,6 +428,7 @@ export const manifest: Manifest = {
         pgvantage_migration_pkey: 'PRIMARY KEY (id)',
       },
       indexes: {},
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -401,6 +445,7 @@ export const manifest: Manifest = {
         pgvantage_policy_pkey: 'PRIMARY KEY (object, kind)',
       },
       indexes: {},
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -413,6 +458,7 @@ export const manifest: Manifest = {
       indexes: {
         idx_stale_bucket: 'CREATE INDEX idx_stale_bucket ON pgvantage_stale_bucket USING btree (rollup, bucket)',
       },
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -426,6 +472,7 @@ export const manifest: Manifest = {
         pgvantage_time_table_pkey: 'PRIMARY KEY (name)',
       },
       indexes: {},
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
@@ -452,6 +499,7 @@ export const manifest: Manifest = {
         idx_service_call_1d_src_resource_id:
           'CREATE INDEX idx_service_call_1d_src_resource_id ON service_call_1d_stored USING btree (src_resource_id, dst_resource_id, bucket DESC)',
       },
+      triggers: {},
       cutAlong: 'bucket',
       hasDefault: true,
     },
@@ -477,6 +525,14 @@ export const manifest: Manifest = {
           'CREATE INDEX idx_service_call_1h_dst_resource_id ON service_call_1h_stored USING btree (dst_resource_id, bucket DESC)',
         idx_service_call_1h_src_resource_id:
           'CREATE INDEX idx_service_call_1h_src_resource_id ON service_call_1h_stored USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+      },
+      triggers: {
+        service_call_1d_stale_after_delete:
+          "CREATE TRIGGER service_call_1d_stale_after_delete AFTER DELETE ON service_call_1h_stored REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('service_call_1d', '1 day')",
+        service_call_1d_stale_after_insert:
+          "CREATE TRIGGER service_call_1d_stale_after_insert AFTER INSERT ON service_call_1h_stored REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('service_call_1d', '1 day')",
+        service_call_1d_stale_after_update:
+          "CREATE TRIGGER service_call_1d_stale_after_update AFTER UPDATE ON service_call_1h_stored REFERENCING OLD TABLE AS changed_from NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('service_call_1d', '1 day')",
       },
       cutAlong: 'bucket',
       hasDefault: true,
@@ -512,6 +568,14 @@ export const manifest: Manifest = {
         idx_call_sample: 'CREATE INDEX idx_call_sample ON service_call_5m USING btree (sample_ref) WHERE (sample_ref IS NOT NULL)',
         idx_call_src_dst: 'CREATE INDEX idx_call_src_dst ON service_call_5m USING btree (src_resource_id, dst_resource_id, bucket DESC)',
       },
+      triggers: {
+        service_call_1h_stale_after_delete:
+          "CREATE TRIGGER service_call_1h_stale_after_delete AFTER DELETE ON service_call_5m REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('service_call_1h', '1 hour')",
+        service_call_1h_stale_after_insert:
+          "CREATE TRIGGER service_call_1h_stale_after_insert AFTER INSERT ON service_call_5m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('service_call_1h', '1 hour')",
+        service_call_1h_stale_after_update:
+          "CREATE TRIGGER service_call_1h_stale_after_update AFTER UPDATE ON service_call_5m REFERENCING OLD TABLE AS changed_from NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('service_call_1h', '1 hour')",
+      },
       cutAlong: 'bucket',
       hasDefault: true,
     },
@@ -539,10 +603,262 @@ export const manifest: Manifest = {
         idx_topo_dst: 'CREATE INDEX idx_topo_dst ON topo_edge_time USING btree (dst_resource_id)',
         idx_topo_valid: 'CREATE INDEX idx_topo_valid ON topo_edge_time USING gist (tenant_id, src_resource_id, dst_resource_id, valid)',
       },
+      triggers: {},
       cutAlong: null,
       hasDefault: null,
     },
   },
+  views: {
+    log_pattern_1d: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        fingerprint_id: 'bigint',
+        resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'view 285085cd2247845a',
+      indexes: {},
+    },
+    log_pattern_1h: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        fingerprint_id: 'bigint',
+        resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'view bcc64d5e613f4453',
+      indexes: {},
+    },
+    metric_1d: {
+      columns: {
+        avg_val: 'double precision',
+        avg_weight: 'bigint',
+        bucket: 'timestamp with time zone',
+        histogram: 'bigint[]',
+        kind: 'text',
+        labels: 'jsonb',
+        labels_hash: 'uuid',
+        max_val: 'double precision',
+        metric: 'text',
+        p95_val: 'double precision',
+        resource_id: 'bigint',
+        sample_count: 'bigint',
+        tenant_id: 'bigint',
+        unit: 'text',
+      },
+      definition: 'view 30fc3b9cbf9a965f',
+      indexes: {},
+    },
+    metric_1h: {
+      columns: {
+        avg_val: 'double precision',
+        avg_weight: 'bigint',
+        bucket: 'timestamp with time zone',
+        histogram: 'bigint[]',
+        kind: 'text',
+        labels: 'jsonb',
+        labels_hash: 'uuid',
+        max_val: 'double precision',
+        metric: 'text',
+        p95_val: 'double precision',
+        resource_id: 'bigint',
+        sample_count: 'bigint',
+        tenant_id: 'bigint',
+        unit: 'text',
+      },
+      definition: 'view 3d911801a0a02539',
+      indexes: {},
+    },
+    service_call_1d: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        call_count: 'bigint',
+        dst_resource_id: 'bigint',
+        err_rate: 'double precision',
+        error_count: 'bigint',
+        histogram: 'bigint[]',
+        p50_ms: 'double precision',
+        p95_ms: 'double precision',
+        rps: 'double precision',
+        src_resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'view 5d6a301763c75690',
+      indexes: {},
+    },
+    service_call_1h: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        call_count: 'bigint',
+        dst_resource_id: 'bigint',
+        err_rate: 'double precision',
+        error_count: 'bigint',
+        histogram: 'bigint[]',
+        p50_ms: 'double precision',
+        p95_ms: 'double precision',
+        rps: 'double precision',
+        src_resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'view 7c3a48969319b67b',
+      indexes: {},
+    },
+  },
+  continuousAggregates: {
+    log_pattern_1d: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        fingerprint_id: 'bigint',
+        resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'continuous aggregate, real-time, 9d7029863e05fb7c',
+      indexes: {
+        idx_log_pattern_1d_key:
+          'CREATE INDEX idx_log_pattern_1d_key ON log_pattern_1d USING btree (tenant_id, resource_id, fingerprint_id, bucket)',
+        idx_log_pattern_1d_resource_id:
+          'CREATE INDEX idx_log_pattern_1d_resource_id ON log_pattern_1d USING btree (resource_id, bucket DESC)',
+        idx_log_pattern_1d_fingerprint_id:
+          'CREATE INDEX idx_log_pattern_1d_fingerprint_id ON log_pattern_1d USING btree (fingerprint_id, bucket DESC)',
+      },
+    },
+    log_pattern_1h: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        fingerprint_id: 'bigint',
+        resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'continuous aggregate, real-time, 837b810fec8a7283',
+      indexes: {
+        idx_log_pattern_1h_key:
+          'CREATE INDEX idx_log_pattern_1h_key ON log_pattern_1h USING btree (tenant_id, resource_id, fingerprint_id, bucket)',
+        idx_log_pattern_1h_resource_id:
+          'CREATE INDEX idx_log_pattern_1h_resource_id ON log_pattern_1h USING btree (resource_id, bucket DESC)',
+        idx_log_pattern_1h_fingerprint_id:
+          'CREATE INDEX idx_log_pattern_1h_fingerprint_id ON log_pattern_1h USING btree (fingerprint_id, bucket DESC)',
+      },
+    },
+    metric_1d: {
+      columns: {
+        avg_val: 'double precision',
+        avg_weight: 'bigint',
+        bucket: 'timestamp with time zone',
+        histogram: 'bigint[]',
+        kind: 'text',
+        labels: 'jsonb',
+        labels_hash: 'uuid',
+        max_val: 'double precision',
+        metric: 'text',
+        p95_val: 'double precision',
+        resource_id: 'bigint',
+        sample_count: 'bigint',
+        tenant_id: 'bigint',
+        unit: 'text',
+      },
+      definition: 'continuous aggregate, real-time, e1b65b98787f7b35',
+      indexes: {
+        idx_metric_1d_key: 'CREATE INDEX idx_metric_1d_key ON metric_1d USING btree (tenant_id, resource_id, metric, labels_hash, bucket)',
+        idx_metric_1d_resource_id: 'CREATE INDEX idx_metric_1d_resource_id ON metric_1d USING btree (resource_id, metric, bucket DESC)',
+      },
+    },
+    metric_1h: {
+      columns: {
+        avg_val: 'double precision',
+        avg_weight: 'bigint',
+        bucket: 'timestamp with time zone',
+        histogram: 'bigint[]',
+        kind: 'text',
+        labels: 'jsonb',
+        labels_hash: 'uuid',
+        max_val: 'double precision',
+        metric: 'text',
+        p95_val: 'double precision',
+        resource_id: 'bigint',
+        sample_count: 'bigint',
+        tenant_id: 'bigint',
+        unit: 'text',
+      },
+      definition: 'continuous aggregate, real-time, 51400386f25aba17',
+      indexes: {
+        idx_metric_1h_key: 'CREATE INDEX idx_metric_1h_key ON metric_1h USING btree (tenant_id, resource_id, metric, labels_hash, bucket)',
+        idx_metric_1h_resource_id: 'CREATE INDEX idx_metric_1h_resource_id ON metric_1h USING btree (resource_id, metric, bucket DESC)',
+      },
+    },
+    service_call_1d: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        call_count: 'bigint',
+        dst_resource_id: 'bigint',
+        err_rate: 'double precision',
+        error_count: 'bigint',
+        histogram: 'bigint[]',
+        p50_ms: 'double precision',
+        p95_ms: 'double precision',
+        rps: 'double precision',
+        src_resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'continuous aggregate, real-time, 1c69e9ae025578d1',
+      indexes: {
+        idx_service_call_1d_key:
+          'CREATE INDEX idx_service_call_1d_key ON service_call_1d USING btree (tenant_id, src_resource_id, dst_resource_id, bucket)',
+        idx_service_call_1d_dst_resource_id:
+          'CREATE INDEX idx_service_call_1d_dst_resource_id ON service_call_1d USING btree (dst_resource_id, bucket DESC)',
+        idx_service_call_1d_src_resource_id:
+          'CREATE INDEX idx_service_call_1d_src_resource_id ON service_call_1d USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+      },
+    },
+    service_call_1h: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        call_count: 'bigint',
+        dst_resource_id: 'bigint',
+        err_rate: 'double precision',
+        error_count: 'bigint',
+        histogram: 'bigint[]',
+        p50_ms: 'double precision',
+        p95_ms: 'double precision',
+        rps: 'double precision',
+        src_resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'continuous aggregate, real-time, 26b8d20d5c833ae5',
+      indexes: {
+        idx_service_call_1h_key:
+          'CREATE INDEX idx_service_call_1h_key ON service_call_1h USING btree (tenant_id, src_resource_id, dst_resource_id, bucket)',
+        idx_service_call_1h_dst_resource_id:
+          'CREATE INDEX idx_service_call_1h_dst_resource_id ON service_call_1h USING btree (dst_resource_id, bucket DESC)',
+        idx_service_call_1h_src_resource_id:
+          'CREATE INDEX idx_service_call_1h_src_resource_id ON service_call_1h USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+      },
+    },
+  },
+  insteadOfContinuousAggregates: [
+    'log_pattern_1d_stored',
+    'log_pattern_1h_stored',
+    'log_pattern_5m.log_pattern_1h_stale_after_delete',
+    'log_pattern_5m.log_pattern_1h_stale_after_insert',
+    'log_pattern_5m.log_pattern_1h_stale_after_update',
+    'metric_1d_stored',
+    'metric_1h_stored',
+    'metric_1m.metric_1h_stale_after_delete',
+    'metric_1m.metric_1h_stale_after_insert',
+    'metric_1m.metric_1h_stale_after_update',
+    'service_call_1d_stored',
+    'service_call_1h_stored',
+    'service_call_5m.service_call_1h_stale_after_delete',
+    'service_call_5m.service_call_1h_stale_after_insert',
+    'service_call_5m.service_call_1h_stale_after_update',
+  ],
   functions: {
     'call_graph_drop(graph text)': {
       hash: 'd1988b9f6ad97c43',
@@ -552,12 +868,13 @@ export const manifest: Manifest = {
       hash: '246eeafb21c9af00',
       requires: 'age',
     },
-    'change_point_of(series_values double precision[], min_points integer, OUT at integer, OUT score double precision)': {
-      hash: '0cdc41ad77f92b34',
-      requires: null,
-    },
+    'change_point_of(series_values double precision[], min_points integer, noise double precision, by_median boolean, OUT at integer, OUT score double precision)':
+      {
+        hash: '898664e193b08922',
+        requires: null,
+      },
     'change_points(series_values double precision[], min_points integer, penalty double precision)': {
-      hash: '532fc012c6774cf0',
+      hash: '567e823722a27b80',
       requires: null,
     },
     'ewma(value double precision, alpha double precision)': {

@@ -111,36 +111,18 @@ export interface LogPattern {
 }
 
 export interface LogPattern1d {
-  bucket: Timestamp | null;
-  count_error: Int8 | null;
-  count_total: Int8 | null;
-  fingerprint_id: Int8 | null;
-  resource_id: Int8 | null;
-  tenant_id: Int8 | null;
-}
-
-export interface LogPattern1dStored {
   bucket: Timestamp;
-  count_error: Int8 | null;
-  count_total: Int8 | null;
+  count_error: Int8;
+  count_total: Int8;
   fingerprint_id: Int8;
   resource_id: Int8;
   tenant_id: Int8;
 }
 
 export interface LogPattern1h {
-  bucket: Timestamp | null;
-  count_error: Int8 | null;
-  count_total: Int8 | null;
-  fingerprint_id: Int8 | null;
-  resource_id: Int8 | null;
-  tenant_id: Int8 | null;
-}
-
-export interface LogPattern1hStored {
   bucket: Timestamp;
-  count_error: Int8 | null;
-  count_total: Int8 | null;
+  count_error: Int8;
+  count_total: Int8;
   fingerprint_id: Int8;
   resource_id: Int8;
   tenant_id: Int8;
@@ -158,68 +140,34 @@ export interface LogPattern5m {
 
 export interface Metric1d {
   avg_val: number | null;
-  avg_weight: Int8 | null;
-  bucket: Timestamp | null;
-  histogram: ArrayType<Int8> | null;
-  kind: string | null;
-  labels: Json | null;
-  labels_hash: string | null;
-  max_val: number | null;
-  metric: string | null;
-  p95_val: number | null;
-  resource_id: Int8 | null;
-  sample_count: Int8 | null;
-  tenant_id: Int8 | null;
-  unit: string | null;
-}
-
-export interface Metric1dStored {
-  avg_val: number | null;
-  avg_weight: Int8 | null;
+  avg_weight: Int8;
   bucket: Timestamp;
   histogram: ArrayType<Int8> | null;
-  kind: string | null;
+  kind: string;
   labels: Json;
   labels_hash: string;
   max_val: number | null;
   metric: string;
   p95_val: number | null;
   resource_id: Int8;
-  sample_count: Int8 | null;
+  sample_count: Int8;
   tenant_id: Int8;
   unit: string | null;
 }
 
 export interface Metric1h {
   avg_val: number | null;
-  avg_weight: Int8 | null;
-  bucket: Timestamp | null;
-  histogram: ArrayType<Int8> | null;
-  kind: string | null;
-  labels: Json | null;
-  labels_hash: string | null;
-  max_val: number | null;
-  metric: string | null;
-  p95_val: number | null;
-  resource_id: Int8 | null;
-  sample_count: Int8 | null;
-  tenant_id: Int8 | null;
-  unit: string | null;
-}
-
-export interface Metric1hStored {
-  avg_val: number | null;
-  avg_weight: Int8 | null;
+  avg_weight: Int8;
   bucket: Timestamp;
   histogram: ArrayType<Int8> | null;
-  kind: string | null;
+  kind: string;
   labels: Json;
   labels_hash: string;
   max_val: number | null;
   metric: string;
   p95_val: number | null;
   resource_id: Int8;
-  sample_count: Int8 | null;
+  sample_count: Int8;
   tenant_id: Int8;
   unit: string | null;
 }
@@ -268,45 +216,12 @@ export interface PgvantageMigration {
   run_on: Timestamp;
 }
 
-export interface PgvantagePolicy {
-  applied_at: Generated<Timestamp>;
-  job_id: number | null;
-  kind: string;
-  object: string;
-  settings: Json;
-}
-
-export interface PgvantageStaleBucket {
-  bucket: Timestamp;
-  rollup: string;
-}
-
-export interface PgvantageTimeTable {
-  dropped_before: Generated<Timestamp>;
-  name: string;
-  rolled_until: Generated<Timestamp>;
-}
-
 export interface ServiceCall1d {
-  bucket: Timestamp | null;
-  call_count: Int8 | null;
-  dst_resource_id: Int8 | null;
-  err_rate: number | null;
-  error_count: Int8 | null;
-  histogram: ArrayType<Int8> | null;
-  p50_ms: number | null;
-  p95_ms: number | null;
-  rps: number | null;
-  src_resource_id: Int8 | null;
-  tenant_id: Int8 | null;
-}
-
-export interface ServiceCall1dStored {
   bucket: Timestamp;
-  call_count: Int8 | null;
+  call_count: Int8;
   dst_resource_id: Int8;
   err_rate: number | null;
-  error_count: Int8 | null;
+  error_count: Int8;
   histogram: ArrayType<Int8> | null;
   p50_ms: number | null;
   p95_ms: number | null;
@@ -316,25 +231,11 @@ export interface ServiceCall1dStored {
 }
 
 export interface ServiceCall1h {
-  bucket: Timestamp | null;
-  call_count: Int8 | null;
-  dst_resource_id: Int8 | null;
-  err_rate: number | null;
-  error_count: Int8 | null;
-  histogram: ArrayType<Int8> | null;
-  p50_ms: number | null;
-  p95_ms: number | null;
-  rps: number | null;
-  src_resource_id: Int8 | null;
-  tenant_id: Int8 | null;
-}
-
-export interface ServiceCall1hStored {
   bucket: Timestamp;
-  call_count: Int8 | null;
+  call_count: Int8;
   dst_resource_id: Int8;
   err_rate: number | null;
-  error_count: Int8 | null;
+  error_count: Int8;
   histogram: ArrayType<Int8> | null;
   p50_ms: number | null;
   p95_ms: number | null;
@@ -376,25 +277,16 @@ export interface DB {
   kb_doc: KbDoc;
   log_pattern: LogPattern;
   log_pattern_1d: LogPattern1d;
-  log_pattern_1d_stored: LogPattern1dStored;
   log_pattern_1h: LogPattern1h;
-  log_pattern_1h_stored: LogPattern1hStored;
   log_pattern_5m: LogPattern5m;
   metric_1d: Metric1d;
-  metric_1d_stored: Metric1dStored;
   metric_1h: Metric1h;
-  metric_1h_stored: Metric1hStored;
   metric_1m: Metric1m;
   oo_locator: OoLocator;
   pgvantage_installation: PgvantageInstallation;
   pgvantage_migration: PgvantageMigration;
-  pgvantage_policy: PgvantagePolicy;
-  pgvantage_stale_bucket: PgvantageStaleBucket;
-  pgvantage_time_table: PgvantageTimeTable;
   service_call_1d: ServiceCall1d;
-  service_call_1d_stored: ServiceCall1dStored;
   service_call_1h: ServiceCall1h;
-  service_call_1h_stored: ServiceCall1hStored;
   service_call_5m: ServiceCall5m;
   topo_edge_time: TopoEdgeTime;
 }
