@@ -80,7 +80,7 @@ const forecastOptions = z.strictObject({
  * // select "point".* from (
  * //   with timed as (select ..., <slot of "bucket"> as "slot" from (...) as "point" window ...), centred as (...), sloped as (...),
  * //     levelled as (... group by "series", "slot" ...), residuals as (...), spread as (...), future as (... generate_series(1, $8) ...)
- * //   select "series", "bucket", <level + slope> as "value", ... from "future" left join "levelled" using ("series", "slot")
+ * //   select "series", "bucket", <slope> + max("level") over (partition by "series", "slot") as "value", ... from (<levels and future>) ...
  * //   order by "series", "bucket"
  * // ) as "point"
  */
@@ -102,6 +102,7 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
   const seenTwice = seasonal === undefined ? sql`true` : sql`"last_hours" >= ${(2 * milliseconds(seasonal.season)) / 3_600_000}::float8`
   const sloping = trend === 'none' ? sql`false` : seenTwice
   const outside = (1 - confidence) / 2
+  // Levels meet the future in a window, not in a join, for which the planner would have to guess how many rows a frame has.
   // A residual below 1e-140 is rounding, and its square would be an underflow, which PostgreSQL reports as an error.
   const points = sql<ForecastRow>`(
     with timed as (
@@ -178,23 +179,32 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
       from "weighed" cross join lateral (select greatest("effective_points" / "slots", 1.5) as "per_slot") as "share"
     ),
     future as (
-      select "spread".*, "step"."bucket", ${slotOf('step.bucket')} as "slot", "last_hours" + "step"."ahead" as "hours"
+      select "spread"."series", ${slotOf('step.bucket')} as "slot", "step"."bucket",
+        "first_value" + "slope" * ("last_hours" + "step"."ahead") as "moved",
+        case when "points" >= "slots" + 3 then "widening" * "below" end as "below",
+        case when "points" >= "slots" + 3 then "widening" * "above" end as "above",
+        "slope_width" * ("last_hours" + "step"."ahead" - "mean_hours") as "drift"
       from "spread"
       cross join lateral (
         select "last_at" + "step" * ${exactInterval(every)} as "bucket", "step" * ${milliseconds(every) / 3_600_000}::float8 as "ahead"
         from generate_series(1, ${steps}::int4) as "step"
       ) as "step"
+    ),
+    predicted as (
+      select "met"."series", "met"."bucket", "moved" + max("level") over (partition by "met"."series", "met"."slot") as "value",
+        "below", "above", "drift"
+      from (
+        select "series", "slot", "bucket", null::float8 as "level", "moved", "below", "above", "drift" from "future"
+        union all
+        select "series", "slot", null, "level", null, null, null, null from "levelled"
+      ) as "met"
     )
-    select "future"."series", "future"."bucket", "predicted"."value",
-      case when "points" >= "slots" + 3 then "predicted"."value" - ${both(sql`"widening" * "below"`)} end as "lower",
-      case when "points" >= "slots" + 3 then "predicted"."value" + ${both(sql`"widening" * "above"`)} end as "upper"
-    from "future"
-    left join "levelled" on "levelled"."series" = "future"."series" and "levelled"."slot" = "future"."slot"
-    cross join lateral (
-      select "future"."first_value" + "levelled"."level" + "future"."slope" * "future"."hours" as "value",
-        "future"."slope_width" * ("future"."hours" - "future"."mean_hours") as "drift"
-    ) as "predicted"
-    order by "future"."series", "future"."bucket"
+    select "series", "bucket", "value",
+      "value" - ${both(sql`"below"`)} as "lower",
+      "value" + ${both(sql`"above"`)} as "upper"
+    from "predicted"
+    where "bucket" is not null
+    order by "series", "bucket"
   )`
   return scope.db.selectFrom(points.as('point')).selectAll('point')
 }
@@ -203,8 +213,8 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
  * The width of two independent uncertainties together, the residuals' and the trend's: the root of the sum of their squares, taken by the greater one so
  * that no square leaves the doubles; what is nothing beside the greater one cannot be seen in the sum anyway.
  */
-const both = (residual: RawBuilder<unknown>) => sql`coalesce(
-  greatest(${residual}, "predicted"."drift")
-    * sqrt(1 + greatest(1e-100, least(${residual}, "predicted"."drift") / nullif(greatest(${residual}, "predicted"."drift"), 0)) ^ 2),
-  0
-)`
+const both = (residual: RawBuilder<unknown>) => sql`case
+  when greatest(${residual}, "drift") = 0 then ${residual}
+  when ${residual} is not null then greatest(${residual}, "drift")
+    * sqrt(1 + greatest(1e-100, least(${residual}, "drift") / greatest(${residual}, "drift")) ^ 2)
+end`

@@ -242,30 +242,36 @@ it('forecast is one statement over the frame', () => {
             select greatest("effective_points" / "slots", 1.5) as "per_slot"
           ) as "share"
         ), future as (
-          select "spread".*, "step"."bucket", round(extract(epoch from date_bin($11::interval, "step"."bucket",
+          select "spread"."series", round(extract(epoch from date_bin($11::interval, "step"."bucket",
             '2000-01-03T00:00:00.000Z'::timestamptz) - date_bin($12::interval, date_bin($13::interval, "step"."bucket",
             '2000-01-03T00:00:00.000Z'::timestamptz),
-            '2000-01-03T00:00:00.000Z'::timestamptz))::float8 / $14::float8)::int4 as "slot",
-            "last_hours" + "step"."ahead" as "hours"
+            '2000-01-03T00:00:00.000Z'::timestamptz))::float8 / $14::float8)::int4 as "slot", "step"."bucket",
+            "first_value" + "slope" * ("last_hours" + "step"."ahead") as "moved",
+            case when "points" >= "slots" + 3 then "widening" * "below" end as "below",
+            case when "points" >= "slots" + 3 then "widening" * "above" end as "above",
+            "slope_width" * ("last_hours" + "step"."ahead" - "mean_hours") as "drift"
           from "spread"
           cross join lateral (
             select "last_at" + "step" * $15::interval as "bucket", "step" * $16::float8 as "ahead"
             from generate_series(1, $17::int4) as "step"
           ) as "step"
-        ) select "future"."series", "future"."bucket", "predicted"."value",
-          case when "points" >= "slots" + 3 then "predicted"."value" - coalesce(greatest("widening" * "below",
-          "predicted"."drift") * sqrt(1 + greatest(1e-100, least("widening" * "below",
-          "predicted"."drift") / nullif(greatest("widening" * "below", "predicted"."drift"), 0)) ^ 2), 0) end as "lower",
-          case when "points" >= "slots" + 3 then "predicted"."value" + coalesce(greatest("widening" * "above",
-          "predicted"."drift") * sqrt(1 + greatest(1e-100, least("widening" * "above",
-          "predicted"."drift") / nullif(greatest("widening" * "above", "predicted"."drift"), 0)) ^ 2), 0) end as "upper"
-        from "future"
-        left join "levelled" on "levelled"."series" = "future"."series" and "levelled"."slot" = "future"."slot"
-        cross join lateral (
-          select "future"."first_value" + "levelled"."level" + "future"."slope" * "future"."hours" as "value",
-            "future"."slope_width" * ("future"."hours" - "future"."mean_hours") as "drift"
-        ) as "predicted"
-        order by "future"."series", "future"."bucket"
+        ), predicted as (
+          select "met"."series", "met"."bucket", "moved" + max("level") over (partition by "met"."series",
+            "met"."slot") as "value", "below", "above", "drift"
+          from (
+            select "series", "slot", "bucket", null::float8 as "level", "moved", "below", "above", "drift"
+            from "future"
+            union all select "series", "slot", null, "level", null, null, null, null
+            from "levelled"
+          ) as "met"
+        ) select "series", "bucket", "value", "value" - case when greatest("below",
+          "drift") = 0 then "below" when "below" is not null then greatest("below", "drift") * sqrt(1 + greatest(1e-100,
+          least("below", "drift") / greatest("below", "drift")) ^ 2) end as "lower", "value" + case when greatest("above",
+          "drift") = 0 then "above" when "above" is not null then greatest("above", "drift") * sqrt(1 + greatest(1e-100,
+          least("above", "drift") / greatest("above", "drift")) ^ 2) end as "upper"
+        from "predicted"
+        where "bucket" is not null
+        order by "series", "bucket"
       ) as "point"`),
     parameters: [
       '21600000 milliseconds',
