@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { sql, type Kysely } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { ensureResource } from '../../../src/catalog/resources.ts'
-import { deleteTenant, ensureTenant, type TenantInput } from '../../../src/catalog/tenants.ts'
+import { deleteTenant } from '../../../src/catalog/deleteTenant.ts'
+import { ensureTenant, type TenantInput } from '../../../src/catalog/tenants.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { attachEvidence } from '../../../src/events/attachEvidence.ts'
 import { recordEvent } from '../../../src/events/recordEvent.ts'
@@ -87,6 +88,8 @@ const filled = {
 }
 const empty = Object.fromEntries(tables.map((name) => [name, 0]))
 
+const rolledUp = { metric_1h: 0, metric_1d: 0, service_call_1h: 0, service_call_1d: 0, log_pattern_1h: 0, log_pattern_1d: 0 }
+
 onEveryLeg('tenants', () => {
   let test: TestDatabase
   let code: string
@@ -137,7 +140,7 @@ onEveryLeg('tenants', () => {
     expect(await counts(test.db, scope.tenantId)).toEqual(filled)
     const steps: { table: string; deleted: number }[] = []
     const deleted = await deleteTenant(test.db, code, { batch, onProgress: (progress) => steps.push(progress) })
-    expect(deleted).toEqual({ ...filled, dim_tenant: 1 })
+    expect(deleted).toEqual({ ...filled, ...rolledUp, dim_tenant: 1 })
     expect(await counts(test.db, scope.tenantId)).toEqual(empty)
     expect(await counts(test.db, other.tenantId)).toEqual(filled)
     await expect(tenantScope(test.db, code)).rejects.toThrow(NotFoundError)
@@ -147,6 +150,34 @@ onEveryLeg('tenants', () => {
       perTable.set(table, total)
     }
     expect(Object.fromEntries(perTable)).toEqual({ ...filled, dim_tenant: 1 })
+  })
+
+  it('deleteTenant deletes what has been rolled up and compressed as well', async () => {
+    const scope = await tenant(test.db, code)
+    const other = await tenant(test.db, `${code} other`)
+    await fill(scope)
+    await fill(other)
+    if (leg.name === 'community') {
+      await sql`alter table metric_1m set (timescaledb.enable_columnstore, timescaledb.segmentby = 'tenant_id, resource_id, metric', timescaledb.orderby = 'bucket')`.execute(
+        test.db,
+      )
+      await sql`select compress_chunk(chunk, if_not_compressed => true) from show_chunks('metric_1m') as chunk`.execute(test.db)
+      await sql`call refresh_continuous_aggregate('metric_1h', null, null)`.execute(test.db)
+    } else {
+      await sql`insert into metric_1h_stored (bucket, tenant_id, resource_id, metric, labels, labels_hash) select bucket, tenant_id, resource_id, metric, labels, labels_hash from metric_1h`.execute(
+        test.db,
+      )
+      await sql`update pgvantage_time_table set rolled_until = 'infinity' where name = 'metric_1h'`.execute(test.db)
+    }
+    const hours = async (of: string) =>
+      (await sql<{ count: number }>`select count(*)::int4 as count from metric_1h where tenant_id = ${of}`.execute(test.db)).rows[0]!.count
+    const before = await hours(other.tenantId)
+    expect(before).toBeGreaterThan(0)
+    expect(await hours(scope.tenantId)).toBe(before)
+    expect(await deleteTenant(test.db, code, { batch: 7 })).toMatchObject({ metric_1m: filled.metric_1m, metric_1h: before })
+    expect(await hours(scope.tenantId)).toBe(0)
+    expect(await hours(other.tenantId)).toBe(before)
+    expect(await counts(test.db, other.tenantId)).toEqual(filled)
   })
 
   it('deleteTenant that was interrupted goes on when it is called again', async () => {
@@ -162,8 +193,17 @@ onEveryLeg('tenants', () => {
       },
     })
     await expect(interrupted).rejects.toThrow(reason)
-    expect(await counts(test.db, scope.tenantId)).toMatchObject({ evidence_link: 0, service_call_5m: 0, metric_1m: 35, dim_resource: 2 })
-    expect(await deleteTenant(test.db, code)).toMatchObject({ service_call_5m: 0, metric_1m: 35, dim_resource: 2, dim_tenant: 1 })
+    const left = await counts(test.db, scope.tenantId)
+    // A batch of five, or what lay in one chunk.
+    expect(left.metric_1m).toBeGreaterThan(0)
+    expect(left.metric_1m).toBeLessThan(40)
+    expect(left).toMatchObject({ evidence_link: 0, service_call_5m: 0, dim_resource: 2 })
+    expect(await deleteTenant(test.db, code)).toMatchObject({
+      service_call_5m: 0,
+      metric_1m: left.metric_1m,
+      dim_resource: 2,
+      dim_tenant: 1,
+    })
     expect(await counts(test.db, scope.tenantId)).toEqual(empty)
   })
 

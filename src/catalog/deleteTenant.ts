@@ -1,0 +1,177 @@
+import { sql, type Kysely, type RawBuilder } from 'kysely'
+import { z } from 'zod'
+import { explainAgeCache } from '../database/ageCache.ts'
+import { findInstallation, type Installation } from '../database/installation.ts'
+import { plainKysely } from '../database/plain.ts'
+import type { TimeRange } from '../database/range.ts'
+import { NotFoundError, VantageError } from '../schema/errors.ts'
+import { parse, preview } from '../schema/parse.ts'
+import { boundedText } from '../schema/text.ts'
+
+export interface DeleteTenantOptions {
+  schema?: string
+  /** At most this many rows go in one transaction. Default: 10,000. */
+  batch?: number
+  signal?: AbortSignal
+  onProgress?: (progress: { table: string; deleted: number }) => void
+}
+
+/** Whatever refers to another table, or is made from it, stands before it; 'rollups' are the coarser tables, whose sources are empty by then. */
+const tenantTables = [
+  'evidence_link',
+  'event_envelope',
+  'kb_chunk',
+  'kb_doc',
+  'topo_edge_time',
+  'log_pattern_5m',
+  'service_call_5m',
+  'metric_1m',
+  'rollups',
+  'log_pattern',
+  'oo_locator',
+  'dim_resource',
+  'dim_tenant',
+] as const
+
+/**
+ * Deletes a tenant and everything of it: its rows in all twelve tables and in the coarser rollups, and its AGE graph.
+ *
+ * In transactions of at most `batch` rows, so that no lock is held long (a compressed chunk is one transaction: its rows cannot be told apart without
+ * being unpacked); the tenant itself goes last. Interrupted, it is run again and continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.
+ *
+ * @returns how many rows were deleted from each table.
+ * @throws InvalidInputError when the code or an option cannot be.
+ * @throws NotFoundError when there is no such tenant.
+ * @throws VantageError when rows were written for the tenant meanwhile.
+ * @example
+ * await deleteTenant(db, 't-001', { onProgress: ({ table, deleted }) => console.log(table, deleted) })
+ */
+export async function deleteTenant<Database>(
+  db: Kysely<Database>,
+  code: string,
+  options: DeleteTenantOptions = {},
+): Promise<Record<string, number>> {
+  parse(boundedText(255), code, 'code')
+  const { schema, batch, signal, onProgress } = parse(deleteOptions, options, 'options')
+  const plain = plainKysely(db)
+  const installation = await findInstallation(plain, schema)
+  const tenant = await sql<{ id: string; graph: string; hasGraph: boolean }>`
+    select
+      tenant_id::text as id,
+      ${installation.graphPrefix}::text || '_' || tenant_id as graph,
+      exists (select from pg_catalog.pg_namespace where nspname = ${installation.graphPrefix}::text || '_' || tenant_id) as "hasGraph"
+    from ${sql.id(installation.schema, 'dim_tenant')}
+    where code = ${code}
+  `.execute(plain)
+  const [found] = tenant.rows
+  if (found === undefined) throw new NotFoundError(`there is no tenant with code ${preview(code)}`)
+  if (found.hasGraph) {
+    signal?.throwIfAborted()
+    await sql`select ${sql.id(installation.schema, 'call_graph_drop')}(${found.graph})`.execute(plain).catch((error: unknown) => {
+      throw explainAgeCache(error)
+    })
+  }
+  const deleted: Record<string, number> = {}
+  const rollups = await rollupPlaces(plain, installation)
+  const places = tenantTables.flatMap((table) => (table === 'rollups' ? rollups : [{ table, schema: installation.schema, name: table }]))
+  for (const { table, schema: place, name } of places) {
+    let total = 0
+    const report = (count: number) => {
+      total += count
+      if (count > 0) onProgress?.({ table, deleted: total })
+    }
+    for (const piece of await pieces(plain, installation, place, name)) {
+      signal?.throwIfAborted()
+      if (piece.compressed !== null) {
+        const { from, to } = piece.compressed
+        const rows = sql`tenant_id = ${found.id}::int8 and bucket >= ${from} and bucket < ${to}`
+        report(await affected(plain, sql`delete from ${sql.id(place, name)} where ${rows}`))
+        continue
+      }
+      let count: number
+      do {
+        signal?.throwIfAborted()
+        count = await deleteSome(plain, sql.id(piece.schema, piece.name), found.id, batch)
+        report(count)
+      } while (count === batch)
+    }
+    deleted[table] = total
+  }
+  return deleted
+}
+
+/** Where the rows of the coarser rollups lie: in tables of ours, or in those of TimescaleDB's continuous aggregates. */
+async function rollupPlaces(
+  db: Kysely<{}>,
+  { schema, timeRung }: Installation,
+): Promise<{ table: string; schema: string; name: string }[]> {
+  const { rows } =
+    timeRung === 'community'
+      ? await sql<{ table: string; schema: string; name: string }>`
+          select view_name::text as "table", materialization_hypertable_schema::text as schema, materialization_hypertable_name::text as name
+          from timescaledb_information.continuous_aggregates
+          where view_schema = ${schema} and view_name in (select name from ${sql.id(schema, 'pgvantage_time_table')})
+          order by 1
+        `.execute(db)
+      : await sql<{ table: string; schema: string; name: string }>`
+          select known.name as "table", ${schema}::text as schema, class.relname::text as name
+          from ${sql.id(schema, 'pgvantage_time_table')} as known
+          join pg_catalog.pg_class as class on class.relname = known.name || '_stored'
+          join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace and namespace.nspname = ${schema}
+          order by 1
+        `.execute(db)
+  return rows
+}
+
+/** Part of a table whose rows can be told by their place; or, of a hypertable, the time that a compressed chunk holds. */
+type Piece = { schema: string; name: string; compressed: null | TimeRange }
+
+/** The table itself; a hypertable that may have compressed chunks, chunk by chunk. */
+async function pieces(db: Kysely<{}>, { schema, timeRung }: Installation, place: string, name: string): Promise<Piece[]> {
+  if (timeRung !== 'community' || !['log_pattern_5m', 'service_call_5m', 'metric_1m'].includes(name)) {
+    return [{ schema: place, name, compressed: null }]
+  }
+  const { rows } = await sql<{ schema: string; name: string; from: Date; to: Date; compressed: boolean }>`
+    select chunk_schema::text as schema, chunk_name::text as name, range_start as "from", range_end as "to", is_compressed as compressed
+    from timescaledb_information.chunks
+    where hypertable_schema = ${schema} and hypertable_name = ${name}
+    order by range_start
+  `.execute(db)
+  return rows.map(({ schema, name, from, to, compressed }) => ({ schema, name, compressed: compressed ? { from, to } : null }))
+}
+
+/** Deletes at most `batch` rows of a tenant from a table and returns how many there were. */
+function deleteSome(db: Kysely<{}>, table: RawBuilder<unknown>, tenantId: string, batch: number): Promise<number> {
+  // Rows are fetched by their place (a TID scan), not by searching the table again. A place is unique only within one chunk or partition, hence
+  // the condition on the table's oid beside it.
+  return affected(
+    db,
+    sql`
+      with doomed as materialized (select tableoid as part, ctid as place from ${table} where tenant_id = ${tenantId}::int8 limit ${batch})
+      delete from ${table}
+      where ctid = any (array(select place from doomed)) and (tableoid, ctid) in (select part, place from doomed)
+    `,
+  )
+}
+
+async function affected(db: Kysely<{}>, statement: RawBuilder<unknown>): Promise<number> {
+  try {
+    const { numAffectedRows = 0n } = await statement.execute(db)
+    return Number(numAffectedRows)
+  } catch (error) {
+    if (!isForeignKeyViolation(error)) throw error
+    throw new VantageError('rows were written for the tenant while it was deleted: stop what writes them, then delete it again', {
+      cause: error,
+    })
+  }
+}
+
+const isForeignKeyViolation = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'code' in error && error.code === '23503'
+
+const deleteOptions = z.strictObject({
+  schema: z.string().optional(),
+  batch: z.int().min(1).default(10_000),
+  signal: z.instanceof(AbortSignal).optional(),
+  onProgress: z.custom<DeleteTenantOptions['onProgress']>().optional(),
+})
