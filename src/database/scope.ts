@@ -26,6 +26,11 @@ export interface Scope {
   table<Name extends keyof DB, Alias extends string>(name: Name, alias: Alias): AliasedRawBuilder<Selectable<DB[Name]>, Alias>
   /** One of our tables or functions as raw SQL names it: schema-qualified and quoted. */
   id(name: string): RawBuilder<unknown>
+  /**
+   * From when on a rollup table still has all its rows, as of when the scope was made: what is older is dropped, or may be. Null when nothing was dropped and
+   * nothing drops it.
+   */
+  heldSince(table: string): Date | null
 }
 
 /**
@@ -46,13 +51,15 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
-  const { rows } = await sql<{ probe: unknown; tenantId: unknown; extensions: string[] }>`
+  const { rows } = await sql<{ probe: unknown; tenantId: unknown; extensions: string[]; held: Record<string, string> }>`
     select
       9007199254740993::int8 as probe,
       (select tenant_id from ${sql.id(installation.schema, 'dim_tenant')} where code = ${code}) as "tenantId",
-      (select array(select extname::text from pg_catalog.pg_extension)) as extensions
+      (select array(select extname::text from pg_catalog.pg_extension)) as extensions,
+      (${heldTables(installation)}) as held
   `.execute(plain)
-  const { probe, tenantId, extensions } = rows[0]!
+  const { probe, tenantId, extensions, held } = rows[0]!
+  const heldSince = new Map(Object.entries(held).map(([table, time]) => [table, new Date(time)]))
   if (probe !== '9007199254740993') {
     throw new InvalidInputError(
       'db',
@@ -71,8 +78,24 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
     extensions: new Set(knownExtensions.filter((name) => extensions.includes(name))),
     table: (name, alias) => sql<Selectable<DB[typeof name]>>`${sql.id(installation.schema, name)}`.as(alias),
     id: (name) => sql`${sql.id(installation.schema, name)}`,
+    heldSince: (table) => heldSince.get(table) ?? null,
   }
 }
+
+/**
+ * An object of the tables that rows were dropped from, or that the server's own job drops them from, and since when they have them all. A job that ran just now
+ * has dropped chunks that ended longer ago than its policy says, so what is younger than that is there, however the chunks are cut.
+ */
+const heldTables = ({ schema }: Installation) => sql`
+  select coalesce(jsonb_object_agg(held.name, to_char(held.since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')), '{}')
+  from (
+    select time_table.name, greatest(time_table.dropped_before, now() - (retention.settings ->> 'retain')::interval) as since
+    from ${sql.id(schema, 'pgvantage_time_table')} as time_table
+    left join ${sql.id(schema, 'pgvantage_policy')} as retention
+      on retention.object = time_table.name and retention.kind = 'retention' and retention.job_id is not null
+  ) as held
+  where held.since > '-infinity'
+`
 
 /** Refuses to go on where an extension is missing: `what` needs it, and `instead` says what works without it. */
 export function requireExtension(scope: Scope, name: KnownExtension, what: string, instead = ''): void {

@@ -1,1 +1,6 @@
-export { metricMeasures, metricSeries, type MetricMeasure, type MetricSeriesOptions } from './metricSeries.ts'
+export { latestMetrics } from './latestMetrics.ts'
+export type { LabelledPoint, MetricBy, MetricFrame, MetricPoint, ResourcePoint } from './metricFrame.ts'
+export { metricMeasures, type MetricMeasure } from './metricMeasures.ts'
+export type { MetricOptions } from './metricOptions.ts'
+export { metricPolicy } from './metricPolicy.ts'
+export { metricSeries, type MetricSeriesOptions } from './metricSeries.ts'

@@ -31,6 +31,7 @@ export function unitScope({ installation, ...overrides }: UnitScopeOverrides = {
     extensions: new Set(knownExtensions),
     table: (name, alias) => sql<Selectable<DB[typeof name]>>`${sql.id(place.schema, name)}`.as(alias),
     id: (name) => sql`${sql.id(place.schema, name)}`,
+    heldSince: () => null,
     ...overrides,
   }
 }
