@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { ensureResource } from '../../../src/catalog/resources.ts'
+import { schemaVersion } from '../../../src/database/installation.ts'
 import { doctor } from '../../../src/operate/doctor.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -18,7 +19,7 @@ onEveryLeg('doctor', () => {
   it('finds nothing wrong with a database just migrated, says what each room can do, and leaves no trace', async () => {
     const before = await objects(test.db)
     const report = await doctor(test.db)
-    expect(report).toMatchObject({ version: 6, libraryVersion: 6, drift: [], installation: { schema: 'public' } })
+    expect(report).toMatchObject({ version: schemaVersion, libraryVersion: schemaVersion, drift: [], installation: { schema: 'public' } })
     expect(report.findings.filter(({ severity }) => severity === 'error')).toEqual([])
     const states = Object.fromEntries(report.rooms.map(({ room, state }) => [room, state]))
     expect(states).toMatchObject({
@@ -58,6 +59,29 @@ onEveryLeg('doctor', () => {
         expect.objectContaining({
           severity: 'warning',
           message: expect.stringContaining('index dim_resource.theirs was not created by pgvantage'),
+        }),
+      ])
+    })
+  })
+
+  it('takes a dropped trigger or rollup for an error', async () => {
+    await undone(async (trx) => {
+      const native = leg.name === 'community' ? [] : ['drop trigger metric_1h_stale_after_insert on metric_1m']
+      const view = leg.name === 'community' ? 'materialized view' : 'view'
+      for (const change of [...native, `drop ${view} service_call_1d`]) await sql.raw(change).execute(trx)
+      const findings = (await doctor(trx)).findings.filter(({ code }) => code === 'drift')
+      expect(findings).toEqual([
+        ...native.map(() =>
+          expect.objectContaining({
+            severity: 'error',
+            message: 'trigger metric_1m.metric_1h_stale_after_insert is missing: what is written late does not reach its rollup',
+            remedy: expect.stringContaining('create it again: CREATE TRIGGER metric_1h_stale_after_insert AFTER INSERT ON metric_1m'),
+          }),
+        ),
+        expect.objectContaining({
+          severity: 'error',
+          message: 'view service_call_1d is missing',
+          remedy: expect.stringContaining('migrate plan --sql'),
         }),
       ])
     })

@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { readInstallation, type Installation } from '../../../src/database/installation.ts'
 import { schemaDrift, type Drift } from '../../../src/operate/drift.ts'
 import { migrateUp } from '../../../src/operate/migrate.ts'
+import { addOnePolicyOfEach } from '../../support/timescalePolicies.ts'
 import { freshDatabase, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
 
 onEveryLeg('schemaDrift', () => {
@@ -142,12 +143,12 @@ onEveryLeg('schemaDrift', () => {
     ],
     [
       'a dropped aggregate',
-      ['drop aggregate exp_histogram_merge(exponential_histogram)'],
+      ['drop aggregate exp_histogram_merge(exponential_histogram) cascade'],
       { kind: 'missing', what: 'function', name: 'exp_histogram_merge(exponential_histogram)' },
     ],
     [
       'a rollup table that is not cut along time',
-      ['drop table log_pattern_5m', 'create table log_pattern_5m (bucket timestamptz)'],
+      ['drop table log_pattern_5m cascade', 'create table log_pattern_5m (bucket timestamptz)'],
       { kind: 'changed', what: 'table', name: 'log_pattern_5m', actual: 'a plain table', expected: 'cut along bucket' },
     ],
   ])('finds %s', async (_title, changes, expected) => {
@@ -156,6 +157,137 @@ onEveryLeg('schemaDrift', () => {
       expect(await schemaDrift(trx, installation)).toContainEqual(expect.objectContaining(expected))
     })
     expect(await schemaDrift(test.db, installation)).toEqual([])
+  })
+
+  it('finds none where the session prints dates and intervals in another style', async () => {
+    await undone(async (trx) => {
+      await sql`select set_config('timezone', 'Asia/Tokyo', true), set_config('datestyle', 'German', true), set_config('intervalstyle', 'iso_8601', true)`.execute(
+        trx,
+      )
+      expect(await schemaDrift(trx, installation)).toEqual([])
+    })
+  })
+
+  it('finds an added trigger, and the triggers of an extension not', async () => {
+    await undone(async (trx) => {
+      await sql`create function theirs_too() returns trigger language plpgsql as 'begin return null; end'`.execute(trx)
+      await sql`create trigger theirs after insert on metric_1m for each statement execute function theirs_too()`.execute(trx)
+      expect(await schemaDrift(trx, installation)).toEqual([
+        expect.objectContaining({ kind: 'added', what: 'trigger', name: 'metric_1m.theirs', expected: null }),
+      ])
+    })
+  })
+
+  it('finds a dropped rollup, once', async () => {
+    const drop = installation.timeRung === 'community' ? sql`drop materialized view` : sql`drop view`
+    await undone(async (trx) => {
+      await sql`${drop} metric_1d`.execute(trx)
+      expect(await schemaDrift(trx, installation)).toEqual([
+        expect.objectContaining({ kind: 'missing', what: 'view', name: 'metric_1d', actual: null }),
+      ])
+    })
+  })
+
+  describe('where rollups are views', () => {
+    beforeEach(({ skip }) => skip(installation.timeRung === 'community', 'here they are continuous aggregates'))
+
+    it.each<[string, string[], Partial<Drift>]>([
+      [
+        'a dropped trigger',
+        ['drop trigger metric_1h_stale_after_insert on metric_1m'],
+        { kind: 'missing', what: 'trigger', name: 'metric_1m.metric_1h_stale_after_insert' },
+      ],
+      [
+        'a trigger with other arguments',
+        [
+          'drop trigger metric_1d_stale_after_delete on metric_1h_stored',
+          `create trigger metric_1d_stale_after_delete after delete on metric_1h_stored referencing old table as changed
+          for each statement execute function note_stale_buckets('metric_1d', '2 days')`,
+        ],
+        { kind: 'changed', what: 'trigger', name: 'metric_1h_stored.metric_1d_stale_after_delete' },
+      ],
+      [
+        'a view with another condition',
+        ['create or replace view log_pattern_1d as select * from log_pattern_1d_stored'],
+        { kind: 'changed', what: 'view', name: 'log_pattern_1d', expected: expect.stringMatching(/^view [0-9a-f]{16}$/) },
+      ],
+      [
+        'a view with another column',
+        ['drop view service_call_1d', 'create view service_call_1d as select *, 1 as extra from service_call_1d_stored'],
+        { kind: 'added', what: 'column', name: 'service_call_1d.extra', actual: 'integer' },
+      ],
+      [
+        "a stored table's dropped index",
+        ['drop index idx_metric_1h_resource_id'],
+        { kind: 'missing', what: 'index', name: 'metric_1h_stored.idx_metric_1h_resource_id' },
+      ],
+    ])('finds %s', async (_title, changes, expected) => {
+      await undone(async (trx) => {
+        for (const change of changes) await sql.raw(change).execute(trx)
+        expect(await schemaDrift(trx, installation)).toContainEqual(expect.objectContaining(expected))
+      })
+    })
+  })
+
+  describe('where rollups are continuous aggregates', () => {
+    beforeEach(({ skip }) => skip(installation.timeRung !== 'community', 'here they are views'))
+
+    it.each<[string, string[], Partial<Drift>]>([
+      [
+        'one that no longer shows what is not materialized',
+        ['alter materialized view metric_1h set (timescaledb.materialized_only = true)'],
+        { kind: 'changed', what: 'view', name: 'metric_1h', actual: expect.stringContaining('materialized only') },
+      ],
+      [
+        'a view in its place',
+        ['drop materialized view metric_1d', 'create view metric_1d as select * from metric_1h'],
+        { kind: 'changed', what: 'view', name: 'metric_1d', actual: expect.stringMatching(/^view /) },
+      ],
+      [
+        'one of another query',
+        [
+          'drop materialized view log_pattern_1d',
+          `create materialized view log_pattern_1d with (timescaledb.continuous, timescaledb.materialized_only = false) as
+          select time_bucket(interval '1 day', bucket) as bucket, tenant_id, resource_id, fingerprint_id,
+            max(count_total)::bigint as count_total, sum(count_error)::bigint as count_error
+          from log_pattern_1h group by 1, 2, 3, 4 with no data`,
+        ],
+        { kind: 'changed', what: 'view', name: 'log_pattern_1d', actual: expect.stringContaining('real-time') },
+      ],
+      [
+        'a dropped index',
+        ['drop index _timescaledb_internal.idx_metric_1h_key'],
+        { kind: 'missing', what: 'index', name: 'metric_1h.idx_metric_1h_key' },
+      ],
+    ])('finds %s', async (_title, changes, expected) => {
+      await undone(async (trx) => {
+        for (const change of changes) await sql.raw(change).execute(trx)
+        expect(await schemaDrift(trx, installation)).toContainEqual(expect.objectContaining(expected))
+      })
+    })
+
+    it('finds none where policies were added', async () => {
+      await undone(async (trx) => {
+        await addOnePolicyOfEach(trx)
+        expect(await schemaDrift(trx, installation)).toEqual([])
+      })
+    })
+  })
+
+  it('finds a disabled trigger, where there are partitions', async ({ skip }) => {
+    skip(installation.timeRung !== 'native', 'hypertables do not let their triggers be disabled')
+    await undone(async (trx) => {
+      await sql`alter table service_call_5m disable trigger service_call_1h_stale_after_update`.execute(trx)
+      expect(await schemaDrift(trx, installation)).toEqual([
+        {
+          kind: 'changed',
+          what: 'trigger',
+          name: 'service_call_5m.service_call_1h_stale_after_update',
+          expected: expect.stringMatching(/^CREATE TRIGGER .*'1 hour'\)$/),
+          actual: expect.stringMatching(/'1 hour'\) \(disabled\)$/),
+        },
+      ])
+    })
   })
 
   it('finds a default partition gone, where there are partitions', async ({ skip }) => {

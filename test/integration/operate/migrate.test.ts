@@ -9,8 +9,13 @@ import { migrateDown, migrateUp } from '../../../src/operate/migrate.ts'
 import { migrateStatus } from '../../../src/operate/migrateStatus.ts'
 import { inTransaction } from '../../../src/operate/transaction.ts'
 import { InvalidInputError, SchemaVersionError, VantageError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
+import { at, insertMetrics } from '../../support/rows.ts'
+import { addOnePolicyOfEach } from '../../support/timescalePolicies.ts'
+import { migrations } from '../../../migrations/index.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
+
+const names = migrations.map(({ name }) => name)
 
 onEveryLeg('migrate', () => {
   let test: TestDatabase
@@ -51,20 +56,53 @@ onEveryLeg('migrate', () => {
   it('goes down to a version and up again', async () => {
     const { installation, version } = await migrateUp(test.db)
     const down = await migrateDown(test.db, { to: 3 })
-    expect(down).toMatchObject({ version: 3, ran: ['0006_events', '0005_knowledge', '0004_topology'] })
-    expect(await migrateStatus(test.db)).toMatchObject({ version: 3, pending: ['0004_topology', '0005_knowledge', '0006_events'] })
-    expect(await migrateUp(test.db)).toMatchObject({ version, ran: ['0004_topology', '0005_knowledge', '0006_events'] })
+    const after = names.slice(3)
+    expect(down).toMatchObject({ version: 3, ran: after.toReversed() })
+    expect(await migrateStatus(test.db)).toMatchObject({ version: 3, pending: after })
+    expect(await migrateUp(test.db)).toMatchObject({ version, ran: after })
     expect(await schemaDrift(test.db, installation)).toEqual([])
-    await expect(migrateDown(test.db, { to: 99 })).rejects.toThrow('to: must be a schema version from 0 to 6, got 99')
+    await expect(migrateDown(test.db, { to: 99 })).rejects.toThrow(`to: must be a schema version from 0 to ${names.length}, got 99`)
+  })
+
+  it('goes down by the rollups alone, and up again with what they are made of', async () => {
+    const { installation, version } = await migrateUp(test.db)
+    const scope = await tenant(test.db)
+    await insertMetrics(scope, [{ bucket: at('10:05'), resource: 'urn:a', metric: 'm', samples: [1, 2, 3] }])
+    expect(await migrateDown(test.db, { to: 6 })).toMatchObject({ version: 6, ran: names.slice(6).toReversed() })
+    await insertMetrics(scope, [{ bucket: at('10:06'), resource: 'urn:a', metric: 'm', samples: [6] }])
+    expect(await migrateUp(test.db)).toMatchObject({ version, ran: names.slice(6) })
+    expect(await schemaDrift(test.db, installation)).toEqual([])
+    const rolled = sql`select avg_val, max_val, sample_count::int4 from ${scope.table('metric_1d', 'd')}`
+    expect((await rolled.execute(test.db)).rows).toEqual([{ avg_val: 3, max_val: 6, sample_count: 4 }])
+  })
+
+  it("goes down with the server's policies and jobs on what it drops", async ({ skip }) => {
+    skip(leg.name !== 'community', 'no jobs here')
+    await inTransaction(test.db, createExtensions)
+    const before = await objects(test.db)
+    await migrateUp(test.db)
+    await addOnePolicyOfEach(test.db)
+    const jobs = sql<{ proc: string }>`
+      select proc_name::text as proc from timescaledb_information.jobs where hypertable_name is not null order by 1
+    `
+    expect((await jobs.execute(test.db)).rows.map(({ proc }) => proc)).toEqual([
+      'policy_compression',
+      'policy_refresh_continuous_aggregate',
+      'policy_retention',
+      'policy_retention',
+    ])
+    await migrateDown(test.db)
+    expect((await jobs.execute(test.db)).rows).toEqual([])
+    expect(await objects(test.db)).toEqual(before)
   })
 
   it('finds nothing to do the second time, and says what has run', async () => {
     expect((await migrateStatus(test.db)).installed).toBe(false)
     const first = await migrateUp(test.db)
-    expect(first.ran).toHaveLength(6)
-    expect(await migrateUp(test.db)).toMatchObject({ ran: [], version: 6 })
+    expect(first.ran).toHaveLength(names.length)
+    expect(await migrateUp(test.db)).toMatchObject({ ran: [], version: names.length })
     const status = await migrateStatus(test.db)
-    expect(status).toMatchObject({ installed: true, version: 6, libraryVersion: 6, pending: [] })
+    expect(status).toMatchObject({ installed: true, version: names.length, libraryVersion: names.length, pending: [] })
     expect(status.applied.map(({ name }) => name)).toEqual(first.ran)
     expect(Math.abs(Date.now() - status.applied[0]!.ranAt.getTime())).toBeLessThan(60_000)
   })
@@ -90,7 +128,15 @@ onEveryLeg('migrate', () => {
     expect(String(error)).toContain('migrate up failed in 0005_knowledge: relation "kb_doc" already exists; everything was rolled back')
     expect(await objects(test.db)).toEqual(before)
     await sql`drop table kb_doc`.execute(test.db)
-    expect((await migrateUp(test.db)).version).toBe(6)
+    expect((await migrateUp(test.db)).version).toBe(names.length)
+  })
+
+  it('leaves nothing behind when the last migration fails on its last rollup', async () => {
+    await inTransaction(test.db, createExtensions)
+    await sql`create table log_pattern_1d (theirs int4)`.execute(test.db)
+    const before = await objects(test.db)
+    await expect(migrateUp(test.db)).rejects.toThrow('migrate up failed in 0007_coarser_rollups: relation "log_pattern_1d" already exists')
+    expect(await objects(test.db)).toEqual(before)
   })
 
   it('gives up between two statements when aborted, leaving nothing', async () => {
@@ -139,7 +185,9 @@ onEveryLeg('migrate', () => {
     await sql`insert into pgvantage_migration (name, run_on) values ('0099_later', now())`.execute(test.db)
     for (const attempt of [() => migrateUp(test.db), () => migrateDown(test.db), () => tenantScope(test.db, 'a')]) {
       await expect(attempt()).rejects.toThrow(SchemaVersionError)
-      await expect(attempt()).rejects.toThrow("the database's schema is at version 99, this library knows 6: upgrade the pgvantage package")
+      await expect(attempt()).rejects.toThrow(
+        `the database's schema is at version 99, this library knows ${names.length}: upgrade the pgvantage package`,
+      )
     }
     expect(await schemaDrift(test.db, installation)).toEqual([])
   })
@@ -158,7 +206,7 @@ onEveryLeg('migrate', () => {
       })
       .catch((error: unknown) => expect(String(error)).toContain('undo'))
     expect((await migrateStatus(camel)).installed).toBe(false)
-    expect(await migrateUp(camel)).toMatchObject({ version: 6 })
+    expect(await migrateUp(camel)).toMatchObject({ version: names.length })
     expect((await migrateStatus(camel)).applied[0]).toMatchObject({ name: '0001_installation', ranAt: expect.any(Date) })
   })
 

@@ -1,15 +1,19 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ensureResources } from '../../../src/catalog/resources.ts'
 import { connect } from '../../../src/database/connect.ts'
+import { schemaVersion } from '../../../src/database/installation.ts'
 import { schemaDrift } from '../../../src/operate/drift.ts'
 import { doctor } from '../../../src/operate/doctor.ts'
+import { manifest } from '../../../src/operate/manifest.ts'
 import { createExtensions } from '../../../src/operate/extensions.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate.ts'
 import { migrateStatus } from '../../../src/operate/migrateStatus.ts'
 import { inTransaction } from '../../../src/operate/transaction.ts'
 import { MissingCapabilityError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, type TestDatabase } from '../../support/leg.ts'
+import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
+import { at, insertMetrics } from '../../support/rows.ts'
 import { startPgBouncer } from '../../support/pgbouncer.ts'
 
 describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () => {
@@ -23,9 +27,9 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
     const clients = Array.from({ length: 20 }, () => connect({ connectionString: test.url!, max: 1 }))
     try {
       const results = await Promise.all(clients.map((client) => migrateUp(client)))
-      expect(results.map(({ ran }) => ran.length).sort((a, b) => a - b)).toEqual([...Array<number>(19).fill(0), 6])
+      expect(results.map(({ ran }) => ran.length).sort((a, b) => a - b)).toEqual([...Array<number>(19).fill(0), schemaVersion])
       expect(await schemaDrift(test.db, results[0]!.installation)).toEqual([])
-      expect((await migrateStatus(test.db)).applied).toHaveLength(6)
+      expect((await migrateStatus(test.db)).applied).toHaveLength(schemaVersion)
     } finally {
       await Promise.all(clients.map((client) => client.destroy()))
     }
@@ -36,7 +40,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
     const clients = [strict(), strict(), strict()]
     try {
       const results = await Promise.all(clients.map((client) => migrateUp(client)))
-      expect(results.flatMap(({ ran }) => ran)).toHaveLength(6)
+      expect(results.flatMap(({ ran }) => ran)).toHaveLength(schemaVersion)
     } finally {
       await Promise.all(clients.map((client) => client.destroy()))
     }
@@ -68,7 +72,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
       await other.destroy()
     }
     expect(await objects(test.db)).toEqual(before)
-    expect((await migrateUp(test.db)).version).toBe(6)
+    expect((await migrateUp(test.db)).version).toBe(schemaVersion)
   })
 
   it('works through PgBouncer in transaction mode, several at once', async ({ skip }) => {
@@ -77,7 +81,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
     const db = connect({ connectionString: pooler.url, max: 5 })
     try {
       const results = await Promise.all([migrateUp(db), migrateUp(db), migrateUp(db)])
-      expect(results.flatMap(({ ran }) => ran)).toHaveLength(6)
+      expect(results.flatMap(({ ran }) => ran)).toHaveLength(schemaVersion)
       expect(await schemaDrift(db, results[0].installation)).toEqual([])
       await migrateDown(db)
       expect(await migrateStatus(db)).toMatchObject({ installed: false })
@@ -125,6 +129,68 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
       await db.destroy()
       await drop()
     }
+  })
+})
+
+describe.skipIf(!leg.available || !leg.concurrent)('rights on rollups', () => {
+  let test: TestDatabase
+  let role: Awaited<ReturnType<typeof plainRole>>
+  let theirs: ReturnType<typeof connect>
+  let name: string
+  beforeEach(async () => {
+    test = await freshDatabase()
+    role = await plainRole(test)
+    theirs = connect({ connectionString: role.url, max: 1 })
+    name = new URL(role.url).username
+  })
+  afterEach(async () => {
+    await theirs.destroy()
+    await role.drop()
+    await test.close()
+  })
+
+  it('need not reach where the rows are stored to read a rollup, rolled or not', async () => {
+    const scope = await tenant(test.db)
+    await insertMetrics(scope, [{ bucket: at('10:05'), resource: 'urn:a', metric: 'm', samples: [1, 2, 3] }])
+    // As upkeep leaves it: the hour lies in the stored table, and only there.
+    await sql`insert into metric_1h_stored select * from metric_1h`.execute(test.db)
+    await sql`update pgvantage_time_table set rolled_until = ${at('11:00')} where name = 'metric_1h'`.execute(test.db)
+    await insertMetrics(scope, [{ bucket: at('11:05'), resource: 'urn:a', metric: 'm', samples: [7] }])
+    await sql`grant select on metric_1m, metric_1h, metric_1d to ${sql.id(name)}`.execute(test.db)
+    const hours = await sql`select bucket, avg_val from metric_1h order by bucket`.execute(theirs)
+    expect(hours.rows).toEqual([
+      { bucket: at('10:00'), avg_val: 2 },
+      { bucket: at('11:00'), avg_val: 7 },
+    ])
+    expect((await sql`select avg_val from metric_1d`.execute(theirs)).rows).toEqual([{ avg_val: 3.25 }])
+    await expect(sql`select from metric_1h_stored`.execute(theirs)).rejects.toThrow('permission denied for table metric_1h_stored')
+  })
+
+  it('need not reach where late buckets are noted to write what a rollup is made of', async () => {
+    const scope = await tenant(test.db)
+    const [resource] = await ensureResources(scope, [{ urn: 'urn:a', type: 'service', name: 'a' }]).then((ids) => [...ids.values()])
+    await sql`delete from pgvantage_stale_bucket`.execute(test.db)
+    await sql`grant insert on metric_1m to ${sql.id(name)}`.execute(test.db)
+    await sql`
+      insert into metric_1m (bucket, tenant_id, resource_id, metric) values (${at('10:05')}, ${scope.tenantId}, ${resource}, 'm')
+    `.execute(theirs)
+    const noted = await sql`select rollup, bucket from pgvantage_stale_bucket`.execute(test.db)
+    expect(noted.rows).toEqual([{ rollup: 'metric_1h', bucket: at('10:00') }])
+    await expect(sql`select from pgvantage_stale_bucket`.execute(theirs)).rejects.toThrow('permission denied')
+    await expect(sql`select from metric_1h`.execute(theirs)).rejects.toThrow('permission denied for view metric_1h')
+  })
+
+  it('are asked of a reading role for the rollups, and not for what upkeep alone reads', async () => {
+    const tables = Object.keys(manifest.tables).filter(
+      (table) => !table.endsWith('_stored') && !/_(policy|stale_bucket|time_table)$/.test(table),
+    )
+    for (const table of tables) await sql`grant select on ${sql.id(table)} to ${sql.id(name)}`.execute(test.db)
+    const rights = async () => (await doctor(theirs)).findings.find(({ code }) => code === 'rights')
+    expect(await rights()).toMatchObject({ severity: 'error', message: expect.stringContaining('select on service_call_1d') })
+    for (const view of Object.keys(manifest.views)) await sql`grant select on ${sql.id(view)} to ${sql.id(name)}`.execute(test.db)
+    const writing = await rights()
+    expect(writing).toMatchObject({ severity: 'info', message: expect.stringContaining('insert on metric_1m') })
+    expect(writing!.message).not.toMatch(/_1h|_1d|_stored|stale_bucket/)
   })
 })
 
