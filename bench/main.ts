@@ -6,8 +6,9 @@ import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import type { Benchmark } from './benchmark.ts'
 import { load } from './load.ts'
+import { nab } from './nab.ts'
 
-const benchmarks: Record<string, Benchmark> = { load }
+const benchmarks: Record<string, Benchmark> = { load, nab }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -33,10 +33,33 @@ export function nabScore(corpus: readonly JudgedSeries[]): { score: number; thre
  *
  * @throws RangeError when the series have no labelled window.
  */
-export function nabScoreAt(corpus: readonly JudgedSeries[], threshold: number): number {
-  let score = 0
-  for (const at of everyThreshold(corpus)) if (at.threshold >= threshold) score = at.score
-  return score
+export const nabScoreAt = (corpus: readonly JudgedSeries[], threshold: number): number =>
+  scoreOf(corpus.map((series) => pointsAt(series, threshold)))
+
+/** What one series adds to a score: raw points, from 0 for no detection at all, and the windows there are to find. */
+export interface SeriesPoints {
+  points: number
+  windows: number
+}
+
+/** What a series adds to the score at this threshold. */
+export function pointsAt(series: JudgedSeries, threshold: number): SeriesPoints {
+  let points = 0
+  for (const { score, weight, window } of weighedRows(series)) {
+    if (score >= threshold) points += gain(weight, window)
+  }
+  return { points, windows: series.windows.length }
+}
+
+/**
+ * The score of what several series added.
+ *
+ * @throws RangeError when they have no labelled window.
+ */
+export function scoreOf(series: readonly SeriesPoints[]): number {
+  const windows = series.reduce((count, each) => count + each.windows, 0)
+  if (windows === 0) throw new RangeError('no labelled window to score against')
+  return (100 * series.reduce((sum, { points }) => sum + points, 0)) / (2 * windows)
 }
 
 /** How many of a series' first rows are for learning, and not scored: 15 % of them, at most 750. */
@@ -44,19 +67,21 @@ export const probation = (rows: number): number => Math.min(Math.floor(rows * 0.
 
 /** The score at each threshold that makes a difference, from the highest on. */
 function* everyThreshold(corpus: readonly JudgedSeries[]): Generator<{ score: number; threshold: number }> {
-  const windows = corpus.reduce((count, series) => count + series.windows.length, 0)
-  if (windows === 0) throw new RangeError('no labelled window to score against')
   const rows = corpus.flatMap(weighedRows).toSorted((a, b) => b.score - a.score)
-  let raw = -windows
+  const windows = corpus.reduce((count, series) => count + series.windows.length, 0)
+  let points = 0
   for (const [index, { score, weight, window }] of rows.entries()) {
-    if (window === undefined) raw += weight
-    else {
-      // The earliest detection of a window weighs most. The first one found also takes back what the miss had cost.
-      raw += Math.max(weight - window.gained, 0)
-      window.gained = Math.max(weight, window.gained)
-    }
-    if (rows[index + 1]?.score !== score) yield { threshold: score, score: (100 * (raw + windows)) / (2 * windows) }
+    points += gain(weight, window)
+    if (rows[index + 1]?.score !== score) yield { threshold: score, score: scoreOf([{ points, windows }]) }
   }
+}
+
+/** What a detection adds. In a window the earliest weighs most, and alone counts; the first one found also takes back the -1 of a miss. */
+function gain(weight: number, window: WeighedRow['window']): number {
+  if (window === undefined) return weight
+  const more = Math.max(weight - window.gained, 0)
+  window.gained += more
+  return more
 }
 
 interface WeighedRow {

@@ -38,8 +38,15 @@ export type { TrailingWindow } from './trailingWindow.ts'
 export type { DetectionOptions, EwmaOptions, RobustScoreOptions, SeasonalOptions, SeasonOptions } from './detection.ts'
 export type { Direction } from './scored.ts'
 export type { SeriesFrame, SeriesRow } from './seriesFrame.ts'
-export type { Judgement, Observation } from './streaming/observation.ts'
-export { restoreDetector, streamingDetector, type DetectorState, type StreamingDetector } from './streaming/streamingDetector.ts'
+export type { Look } from './streaming/looks.ts'
+export type { Judgement, Observation, Sight } from './streaming/observation.ts'
+export {
+  restoreDetector,
+  streamingDetector,
+  type DetectorState,
+  type StreamingDetector,
+  type StreamingOptions,
+} from './streaming/streamingDetector.ts'
 export {
   restoreDetectors,
   streamingDetectors,
@@ -48,3 +55,4 @@ export {
   type SeriesObservation,
   type StreamingDetectors,
 } from './streaming/streamingDetectors.ts'
+export type { SurpriseOptions } from './streaming/surprise.ts'

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { EwmaSettings } from '../detection.ts'
 import type { Judge } from './observation.ts'
+import { judgedBy } from './reference.ts'
 import { Residuals } from './robustJudge.ts'
 import { pointsState, valueState } from './state.ts'
 
@@ -32,14 +33,13 @@ export class EwmaJudge implements Judge {
   }
 
   judge(time: number, value: number) {
-    const judged = this.residuals.judge(time, value)
-    if (judged === null) return null
-    const { lambda, clip } = this.settings
-    const { signed, ...reference } = judged
-    this.average = lambda * Math.min(Math.max(signed, -clip), clip) + (1 - lambda) * this.average
+    const residual = this.residuals.judge(time, value)
+    if (residual === null) return null
+    const { lambda, clip, threshold } = this.settings
+    this.average = lambda * Math.min(Math.max(residual.signed, -clip), clip) + (1 - lambda) * this.average
     this.judged += 1
     const sigma = Math.sqrt((lambda / (2 - lambda)) * (1 - (1 - lambda) ** (2 * this.judged)))
-    return { ...reference, score: Math.abs(this.average) / sigma, direction: this.average < 0 ? ('down' as const) : ('up' as const) }
+    return judgedBy(this.average / sigma, residual, threshold)
   }
 
   state(): z.input<typeof ewmaState> {

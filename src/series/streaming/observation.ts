@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../../schema/errors.ts'
 import { preview } from '../../schema/parse.ts'
 import type { Direction } from '../scored.ts'
+import type { Look } from './looks.ts'
 
 /** One point of a series, as it comes in. */
 export interface Observation {
@@ -21,16 +22,29 @@ export interface Judgement {
   /** How far off the value is; what one unit of it means is the method's to say. */
   score: number
   direction: Direction
-  /** Whether the score is above the threshold. */
+  /** Whether the score is above the threshold; for `'surprise'`, above its rising bar. */
   anomalous: boolean
+  /** For `'surprise'`: what it is that was seen so rarely. */
+  look?: Sight
 }
 
-/** One way of judging: all but the checks and the threshold. */
+/** The look that was rarest, and what it saw. */
+export interface Sight extends Look {
+  /** The mean of the last values, or by how much it changed; in the series' unit. */
+  value: number
+  /** Once in so many points the series goes as far, by the points remembered; 1 when nothing is special about it. */
+  oneIn: number
+}
+
+/** A judgement without what was judged. */
+export type Judged = Omit<Judgement, 'bucket' | 'value'>
+
+/** One way of judging. */
 export interface Judge {
   /** Judges a value by what was learnt before, then learns it. `time` is in milliseconds, and later than that of any call before. */
-  judge(time: number, value: number): Omit<Judgement, 'bucket' | 'value' | 'anomalous'> | null
+  judge(time: number, value: number): Judged | null
   /** Everything learnt that is still of use, as JSON. */
-  state(): object
+  state(): { points: [time: number, value: number][] }
 }
 
 /** Magnitudes beyond which doubles cannot be trusted with squares: a value above is none, one below is 0, as for `anomalies`. */

@@ -1,3 +1,4 @@
+import type { Judged } from './observation.ts'
 import type { SortedValues } from './sortedValues.ts'
 
 /** What is expected of a value, and how far from it values usually are. */
@@ -14,7 +15,7 @@ export interface ReferenceSettings {
 }
 
 /** Makes a median absolute deviation the standard deviation, were the values normally distributed: 1 / 0.6745. */
-const toSigma = 1.4826
+export const toSigma = 1.4826
 
 /** Median and spread of the values learnt from; null when they are too few. */
 export function referenceOf(values: SortedValues, { minPoints, floor, minSpread }: ReferenceSettings): Reference | null {
@@ -27,3 +28,12 @@ export function referenceOf(values: SortedValues, { minPoints, floor, minSpread 
 export function signedScore(value: number, { expected, spread }: Reference): number {
   return value === expected ? 0 : (value - expected) / spread
 }
+
+/** A judgement by how many spreads a value, or an average of such, is off. */
+export const judgedBy = (signed: number, { expected, spread }: Reference, threshold: number): Judged => ({
+  expected,
+  spread,
+  score: Math.abs(signed),
+  direction: signed < 0 ? 'down' : 'up',
+  anomalous: Math.abs(signed) > threshold,
+})

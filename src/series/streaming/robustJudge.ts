@@ -3,7 +3,7 @@ import { milliseconds } from '../../database/range.ts'
 import type { RobustScoreSettings } from '../detection.ts'
 import type { Judge } from './observation.ts'
 import { TimeWindow } from './timeWindow.ts'
-import { referenceOf, signedScore, type Reference, type ReferenceSettings } from './reference.ts'
+import { judgedBy, referenceOf, signedScore, type Reference, type ReferenceSettings } from './reference.ts'
 import { pointsState } from './state.ts'
 
 export const robustState = z.strictObject({ points: pointsState })
@@ -11,16 +11,16 @@ export const robustState = z.strictObject({ points: pointsState })
 /** Robust z-scores: a value against the median of the window before it. */
 export class RobustJudge implements Judge {
   private readonly residuals: Residuals
+  private readonly threshold: number
 
   constructor(settings: RobustScoreSettings, state?: z.output<typeof robustState>) {
     this.residuals = new Residuals(settings, state?.points)
+    this.threshold = settings.threshold
   }
 
   judge(time: number, value: number) {
-    const judged = this.residuals.judge(time, value)
-    if (judged === null) return null
-    const { signed, ...reference } = judged
-    return { ...reference, score: Math.abs(signed), direction: signed < 0 ? ('down' as const) : ('up' as const) }
+    const residual = this.residuals.judge(time, value)
+    return residual && judgedBy(residual.signed, residual, this.threshold)
   }
 
   state(): z.input<typeof robustState> {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { milliseconds } from '../../database/range.ts'
 import { seasonOrigin, type SeasonalSettings } from '../detection.ts'
 import type { Judge } from './observation.ts'
-import { referenceOf, signedScore } from './reference.ts'
+import { judgedBy, referenceOf, signedScore } from './reference.ts'
 import { pointsState } from './state.ts'
 import { TimeWindow } from './timeWindow.ts'
 
@@ -38,9 +38,7 @@ export class SeasonalJudge implements Judge {
     slot?.forget(start)
     const reference = slot === undefined ? null : referenceOf(slot.values, this.settings)
     this.pending.push(value)
-    if (reference === null) return null
-    const signed = signedScore(value, reference)
-    return { ...reference, score: Math.abs(signed), direction: signed < 0 ? ('down' as const) : ('up' as const) }
+    return reference && judgedBy(signedScore(value, reference), reference, this.settings.threshold)
   }
 
   state(): z.input<typeof seasonalState> {

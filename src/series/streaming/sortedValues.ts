@@ -18,9 +18,14 @@ export class SortedValues {
     this.values.splice(this.firstFrom(value), 1)
   }
 
+  /** The value with this rank, from 0 for the smallest on. */
+  at(rank: number): number {
+    return this.values[rank]!
+  }
+
   /** The middle value, or halfway between the two in the middle. NaN when there is none. */
   median(): number {
-    return middle(this.size, (rank) => this.values[rank]!)
+    return middle(this.size, (rank) => this.at(rank))
   }
 
   /** The median of the distances to `centre`. NaN when there is no value. */

@@ -6,6 +6,18 @@ import { measured, timeOf, type Judge, type Judgement, type Observation } from '
 import { RobustJudge, robustState } from './robustJudge.ts'
 import { SeasonalJudge, seasonalState } from './seasonalJudge.ts'
 import { pointsState, timeState } from './state.ts'
+import { parseSurprise, type SurpriseOptions, type SurpriseSettings } from './surprise.ts'
+import { SurpriseJudge, surpriseState } from './surpriseJudge.ts'
+
+/** How points are judged as they come in: as `anomalies` judges them, or by `'surprise'`, which is made for streams alone. */
+export type StreamingOptions = DetectionOptions | SurpriseOptions
+
+/** The options with every default filled in. */
+export type StreamingSettings = DetectionSettings | SurpriseSettings
+
+/** @throws InvalidInputError naming the option that is out of its range. */
+export const parseStreaming = (options: StreamingOptions): StreamingSettings =>
+  options?.method === 'surprise' ? parseSurprise(options) : parseDetection(options)
 
 /** Judges the points of one series as they come in. */
 export interface StreamingDetector {
@@ -24,7 +36,7 @@ export interface StreamingDetector {
 export interface DetectorState extends SeriesState {
   version: 1
   /** Its options, with every default filled in. */
-  settings: DetectionSettings
+  settings: StreamingSettings
 }
 
 /** What a detector knows of its series. */
@@ -43,7 +55,7 @@ export const seriesState = z
     error: 'must not be before the last point that was learnt',
   })
 
-const detectorState = seriesState.safeExtend({ version: z.literal(1), settings: z.custom<DetectionOptions>() })
+const detectorState = seriesState.safeExtend({ version: z.literal(1), settings: z.custom<StreamingOptions>() })
 
 /**
  * A detector for points that are not in the database (yet): the methods, the options and the numbers of `anomalies`, a point at a time.
@@ -59,8 +71,8 @@ const detectorState = seriesState.safeExtend({ version: z.literal(1), settings: 
  *   if (judgement?.anomalous) await page(`expected ${judgement.expected}, got ${judgement.value}`)
  * }
  */
-export function streamingDetector(options: DetectionOptions = {}): StreamingDetector {
-  return new Detector(parseDetection(options))
+export function streamingDetector(options: StreamingOptions = {}): StreamingDetector {
+  return new Detector(parseStreaming(options))
 }
 
 /**
@@ -73,16 +85,16 @@ export function streamingDetector(options: DetectionOptions = {}): StreamingDete
  */
 export function restoreDetector(state: unknown): StreamingDetector {
   const { settings, last, learnt } = parse(detectorState, state, 'state')
-  return new Detector(parseDetection(settings), { last, learnt })
+  return new Detector(parseStreaming(settings), { last, learnt })
 }
 
 /** {@link streamingDetector} behind its checks. */
 export class Detector implements StreamingDetector {
-  private readonly settings: DetectionSettings
+  private readonly settings: StreamingSettings
   private readonly judge: Judge
   private last: number | null
 
-  constructor(settings: DetectionSettings, state?: SeriesState) {
+  constructor(settings: StreamingSettings, state?: SeriesState) {
     this.settings = settings
     this.judge = judgeOf(settings, state?.learnt)
     this.last = state?.last ?? null
@@ -93,7 +105,7 @@ export class Detector implements StreamingDetector {
     const value = measured(observation.value)
     const judged = value === null ? null : this.judge.judge(this.last, value)
     if (value === null || judged === null) return null
-    return { bucket: observation.bucket, value, ...judged, anomalous: judged.score > this.settings.threshold }
+    return { bucket: observation.bucket, value, ...judged }
   }
 
   toJSON(): DetectorState {
@@ -105,7 +117,7 @@ export class Detector implements StreamingDetector {
   }
 }
 
-function judgeOf(settings: DetectionSettings, learnt: object | undefined): Judge {
+function judgeOf(settings: StreamingSettings, learnt: object | undefined): Judge {
   const state = <S extends z.ZodType>(schema: S) => (learnt === undefined ? undefined : parse(schema, learnt, 'state.learnt'))
   switch (settings.method) {
     case 'robust-z':
@@ -114,5 +126,7 @@ function judgeOf(settings: DetectionSettings, learnt: object | undefined): Judge
       return new SeasonalJudge(settings, state(seasonalState))
     case 'ewma':
       return new EwmaJudge(settings, state(ewmaState))
+    case 'surprise':
+      return new SurpriseJudge(settings, state(surpriseState))
   }
 }

@@ -1,9 +1,15 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../../schema/errors.ts'
 import { parse, preview } from '../../schema/parse.ts'
-import { parseDetection, type DetectionOptions, type DetectionSettings } from '../detection.ts'
 import type { Judgement, Observation } from './observation.ts'
-import { Detector, seriesState, type SeriesState } from './streamingDetector.ts'
+import {
+  Detector,
+  parseStreaming,
+  seriesState,
+  type SeriesState,
+  type StreamingOptions,
+  type StreamingSettings,
+} from './streamingDetector.ts'
 
 /** A point, and the name of the series it is of. */
 export interface SeriesObservation extends Observation {
@@ -35,13 +41,13 @@ export interface StreamingDetectors {
 export interface DetectorsState {
   version: 1
   /** Their options, with every default filled in. */
-  settings: DetectionSettings
+  settings: StreamingSettings
   series: (SeriesState & { name: string })[]
 }
 
 const detectorsState = z.strictObject({
   version: z.literal(1),
-  settings: z.custom<DetectionOptions>(),
+  settings: z.custom<StreamingOptions>(),
   series: z
     .array(seriesState.safeExtend({ name: z.string() }))
     .refine((series) => new Set(series.map(({ name }) => name)).size === series.length, 'must have each name once'),
@@ -58,8 +64,8 @@ const detectorsState = z.strictObject({
  *   if (detectors.observe({ series, bucket, value })?.anomalous) await look(series, bucket)
  * }
  */
-export function streamingDetectors(options: DetectionOptions = {}): StreamingDetectors {
-  return new Detectors(parseDetection(options))
+export function streamingDetectors(options: StreamingOptions = {}): StreamingDetectors {
+  return new Detectors(parseStreaming(options))
 }
 
 /**
@@ -69,14 +75,14 @@ export function streamingDetectors(options: DetectionOptions = {}): StreamingDet
  */
 export function restoreDetectors(state: unknown): StreamingDetectors {
   const { settings, series } = parse(detectorsState, state, 'state')
-  return new Detectors(parseDetection(settings), series)
+  return new Detectors(parseStreaming(settings), series)
 }
 
 class Detectors implements StreamingDetectors {
-  private readonly settings: DetectionSettings
+  private readonly settings: StreamingSettings
   private readonly known: Map<string, Detector>
 
-  constructor(settings: DetectionSettings, series: DetectorsState['series'] = []) {
+  constructor(settings: StreamingSettings, series: DetectorsState['series'] = []) {
     this.settings = settings
     this.known = new Map(series.map(({ name, ...state }) => [name, new Detector(settings, state)]))
   }

@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import { looks, reach, seen } from './looks.ts'
+import type { Judge } from './observation.ts'
+import { rarityOf, type Rarity } from './rarity.ts'
+import { RisingBar } from './risingBar.ts'
+import { SortedValues } from './sortedValues.ts'
+import { pointsState } from './state.ts'
+import type { SurpriseSettings } from './surprise.ts'
+import { toSigma } from './reference.ts'
+
+export const surpriseState = z.strictObject({
+  points: pointsState,
+  /** By how many thresholds the bar is raised. */
+  raised: z.number().min(0).max(1e9),
+})
+
+/** A difference of this share of the values is one of their rounding, or might as well be. */
+const resolution = 1e-9
+
+/**
+ * How rarely a series looked as it does now: eight looks (level and change, each of 1, 4, 16 and 64 points), each compared with what the same look saw
+ * before. The score is the mean of their rarities in decimal digits: many looks that are somewhat rare count as much as one that is very rare.
+ *
+ * Literature: a sum of logarithms of probabilities is Fisher's way to combine tests ("Statistical Methods for Research Workers", 1932). The looks are not
+ * independent, so the sum's own distribution is not his, and the threshold is one by experience.
+ */
+export class SurpriseJudge implements Judge {
+  private readonly settings: SurpriseSettings
+  private readonly bar: RisingBar
+  private readonly histories = looks.map(() => new SortedValues())
+  /** What is remembered, and as much before it as the looks at the oldest of it reached back. */
+  private times: number[] = []
+  private values: number[] = []
+
+  constructor(settings: SurpriseSettings, state?: z.output<typeof surpriseState>) {
+    this.settings = settings
+    this.bar = new RisingBar(settings.threshold, settings.halfLife, state?.raised)
+    for (const [time, value] of state?.points ?? []) this.learn(this.look(time, value))
+  }
+
+  judge(time: number, value: number) {
+    const known = this.values.length
+    const view = this.look(time, value)
+    const judged = known < this.settings.minPoints ? null : this.compare(value, view)
+    this.learn(view)
+    return judged
+  }
+
+  state(): z.input<typeof surpriseState> {
+    const from = Math.max(0, this.values.length - this.settings.history - reach)
+    const points = this.values.slice(from).map((value, index): [number, number] => [this.times[from + index]!, value])
+    return { points, raised: this.bar.raised }
+  }
+
+  /** What the looks see now that this value came. */
+  private look(time: number, value: number): View {
+    this.times.push(time)
+    this.values.push(value)
+    return seen(this.values, this.values.length - 1)
+  }
+
+  private compare(value: number, view: View) {
+    const rounding = resolution * this.values.slice(-reach).reduce((most, each) => Math.max(most, Math.abs(each)), 0)
+    const rarities = view.map((sight, look) => (sight === null ? nothingSpecial : rarityOf(sight, this.histories[look]!, rounding)))
+    const score = rarities.reduce((sum, { digits }) => sum + digits, 0) / looks.length
+    const rarest = rarities.reduce((best, { digits }, look) => (digits > rarities[best]!.digits ? look : best), 0)
+    const { digits, direction } = rarities[rarest]!
+    const expected = this.histories[0]!.median()
+    return {
+      expected,
+      spread: toSigma * this.histories[0]!.medianDeviation(expected),
+      score,
+      direction,
+      anomalous: this.bar.passes(score),
+      look: { ...looks[rarest]!, value: view[rarest] ?? value, oneIn: 10 ** digits },
+    }
+  }
+
+  /** Adds the newest view to what the looks saw before, and takes out the one that is too old. */
+  private learn(view: View): void {
+    for (const [look, sight] of view.entries()) if (sight !== null) this.histories[look]!.add(sight)
+    const tooOld = this.values.length - 1 - this.settings.history
+    if (tooOld < 0) return
+    for (const [look, sight] of seen(this.values, tooOld).entries()) if (sight !== null) this.histories[look]!.remove(sight)
+    if (tooOld < 4 * reach) return
+    this.times = this.times.slice(tooOld - reach)
+    this.values = this.values.slice(tooOld - reach)
+  }
+}
+
+type View = (number | null)[]
+
+const nothingSpecial: Rarity = { digits: 0, direction: 'up' }
