@@ -1,0 +1,83 @@
+import { sql, type Kysely } from 'kysely'
+import type { Installation } from '../database/installation.ts'
+
+/** How many rows one transaction deletes at most. */
+const batch = 1_000
+
+/** What was deleted, and where to go on: after the last row that was looked at. */
+export interface ExpiredEvents {
+  readonly events: number
+  readonly next: EventCursor | null
+}
+
+export interface EventCursor {
+  readonly detectedAt: string
+  readonly eventId: string
+}
+
+/**
+ * Deletes a tenant's events noticed before `before`, with their evidence: the oldest first, a thousand at a time, each time in one statement.
+ *
+ * An event is open while its label `status` says anything but `closed` or `resolved`, in whatever case; one without the label is a fact and not
+ * a case: it is not open. What an open event's bundle of evidence is made of stays with it, however old it is:
+ *
+ * - the event itself;
+ * - an event that its evidence names (`refPg: { table: 'event_envelope', ... }`), or whose evidence names it;
+ * - an event with evidence in the same raw records: a locator in common.
+ *
+ * A row somebody else is changing is left for the next time.
+ */
+export async function expireEvents(
+  db: Kysely<{}>,
+  { schema }: Pick<Installation, 'schema'>,
+  tenantId: string,
+  before: Date,
+  after: EventCursor | null,
+): Promise<ExpiredEvents> {
+  const event = sql.id(schema, 'event_envelope')
+  const evidence = sql.id(schema, 'evidence_link')
+  const isOpen = (alias: string) => sql`lower(${sql.ref(`${alias}.labels`)} ->> 'status') not in ('closed', 'resolved')`
+  const names = (link: string, named: string) =>
+    sql`${sql.ref(`${link}.ref_pg`)} ->> 'table' = 'event_envelope' and ${sql.ref(`${link}.ref_pg`)} -> 'keys' ->> 'event_id' = ${sql.ref(`${named}.event_id`)}::text`
+  const { rows } = await sql<{ deleted: number; detectedAt: string | null; eventId: string | null }>`
+    with open_event as materialized (
+      select event.event_id
+      from ${event} as event
+      where event.tenant_id = ${tenantId}::int8 and ${isOpen('event')}
+    ), bundle as materialized (
+      select link.ref_pg, link.ref_oo
+      from open_event
+      join ${evidence} as link on link.tenant_id = ${tenantId}::int8 and link.event_id = open_event.event_id
+    ), old as (
+      select event.event_id, event.detected_at
+      from ${event} as event
+      where event.tenant_id = ${tenantId}::int8
+        and event.detected_at < ${before.toISOString()}::timestamptz
+        and (event.detected_at, event.event_id) > (${after?.detectedAt ?? '-infinity'}::timestamptz, ${after?.eventId ?? '00000000-0000-0000-0000-000000000000'}::uuid)
+        and (${isOpen('event')}) is not true
+        and not exists (select from bundle where ${names('bundle', 'event')})
+        and not exists (
+          select from ${evidence} as link
+          where link.tenant_id = event.tenant_id and link.event_id = event.event_id and (
+            exists (select from bundle where bundle.ref_oo = link.ref_oo)
+            or exists (select from open_event where ${names('link', 'open_event')})
+          )
+        )
+      order by event.detected_at, event.event_id
+      limit ${batch}::int8
+      for update of event skip locked
+    ), deleted as (
+      delete from ${event} as event using old where event.event_id = old.event_id returning event.detected_at, event.event_id
+    )
+    select
+      count(*) over ()::float8 as deleted,
+      detected_at::text as "detectedAt",
+      event_id::text as "eventId"
+    from deleted
+    order by detected_at desc, event_id desc
+    limit 1
+  `.execute(db)
+  const [last] = rows
+  if (last === undefined) return { events: 0, next: null }
+  return { events: last.deleted, next: last.deleted < batch ? null : { detectedAt: last.detectedAt!, eventId: last.eventId! } }
+}

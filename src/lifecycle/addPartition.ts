@@ -1,0 +1,116 @@
+import type { Kysely } from 'kysely'
+import { quoteLiteral } from '../database/identifier.ts'
+import { qualified, type Installation } from '../database/installation.ts'
+import { defaultPartitionOf, partitionName, partitionsOf, uncovered } from './partition.ts'
+import { insistingly, withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
+import { execute, type Stretch } from './statement.ts'
+
+/**
+ * Gives a stretch of a partitioned table a partition of its own, with the rows that the default partition holds for it. Null where it has one already.
+ *
+ * One transaction. The partition is made beside the table and then attached, so readers and writers of the table go on, except that
+ *
+ * - whoever registers a resource, a pattern or a locator waits while it is attached: the foreign keys that the partition gets lock the tables they point
+ *   at against writing (SHARE ROW EXCLUSIVE), the default partition is closed altogether;
+ * - where rows have to be moved, writers of the table wait until they are: one that had already chosen the default partition for its row would be refused
+ *   once there is a better one. Readers go on reading the rows where they are.
+ *
+ * No lock is waited for longer than 100 ms at a time (see `withShortLocks`).
+ *
+ * @returns how many rows were moved.
+ */
+export function addPartition(
+  db: Kysely<{}>,
+  installation: Installation,
+  table: string,
+  wanted: Stretch,
+  options: ShortLockOptions = {},
+): Promise<Attempted<number | null>> {
+  const parent = qualified(installation, table)
+  return withShortLocks(
+    db,
+    async (trx) => {
+      // Two that do the same wait here for each other, rather than one failing on the other's name.
+      await execute(trx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [`pgvantage partition ${parent}`])
+      const [stretch] = uncovered(wanted, await partitionsOf(trx, installation, table))
+      if (stretch === undefined) return null
+      const bounds = [stretch.from.toISOString(), stretch.to.toISOString()]
+      const overflow = await defaultPartitionOf(trx, installation, table)
+      const strays = overflow === null ? 0 : await lockedStrays(trx, installation, { table, overflow }, bounds)
+      const partition = qualified(installation, await freeName(trx, installation, partitionName(table, stretch)))
+      await execute(trx, `create table ${partition} (like ${parent} including all)`)
+      if (strays > 0) {
+        // Attaching trusts the check instead of reading all rows again.
+        await execute(
+          trx,
+          `alter table ${partition} add constraint pgvantage_bounds check (bucket is not null and bucket >= ${quoteLiteral(bounds[0]!)} and bucket < ${quoteLiteral(bounds[1]!)})`,
+        )
+        const columns = await storedColumns(trx, parent)
+        const from = qualified(installation, overflow!)
+        await execute(
+          trx,
+          `insert into ${partition} (${columns}) select ${columns} from ${from} where bucket >= $1 and bucket < $2`,
+          bounds,
+        )
+        // Not truncated: who reads with a snapshot from before this transaction still finds the rows here.
+        await execute(trx, `delete from ${from} where bucket >= $1 and bucket < $2`, bounds)
+      }
+      const values = `for values from (${quoteLiteral(bounds[0]!)}) to (${quoteLiteral(bounds[1]!)})`
+      await insistingly(trx, `alter table ${parent} attach partition ${partition} ${values}`, { signal: options.signal })
+      if (strays > 0) await execute(trx, `alter table ${partition} drop constraint pgvantage_bounds`)
+      return strays
+    },
+    options,
+  )
+}
+
+/**
+ * How many rows of a stretch lie in the default partition; where there are any, nobody writes to the table from here on until the transaction ends.
+ *
+ * Counted again under the lock: a row may have come while it was waited for.
+ */
+async function lockedStrays(
+  trx: Kysely<{}>,
+  installation: Installation,
+  { table, overflow }: { table: string; overflow: string },
+  bounds: readonly string[],
+): Promise<number> {
+  const { rows: some } = await execute<{ any: boolean }>(
+    trx,
+    `select exists (select from ${qualified(installation, overflow)} where bucket >= $1 and bucket < $2) as "any"`,
+    bounds,
+  )
+  if (!some[0]!.any) return 0
+  await execute(
+    trx,
+    `lock table only ${qualified(installation, table)}, only ${qualified(installation, overflow)} in share row exclusive mode`,
+  )
+  const { rows } = await execute<{ count: number }>(
+    trx,
+    `select count(*)::float8 as count from ${qualified(installation, overflow)} where bucket >= $1 and bucket < $2`,
+    bounds,
+  )
+  return rows[0]!.count
+}
+
+/** The columns a row is written with: generated ones make themselves. */
+async function storedColumns(trx: Kysely<{}>, table: string): Promise<string> {
+  const { rows } = await execute<{ columns: string }>(
+    trx,
+    `select string_agg(quote_ident(attname), ', ' order by attnum) as columns
+from pg_catalog.pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped and attgenerated = ''`,
+    [table],
+  )
+  return rows[0]!.columns
+}
+
+/** The name, or where somebody has a table of that name the name with a number. */
+async function freeName(trx: Kysely<{}>, installation: Installation, name: string): Promise<string> {
+  for (let number = 1; ; number++) {
+    const candidate = number === 1 ? name : `${name}_${number}`
+    const { rows } = await execute<{ free: boolean }>(trx, 'select to_regclass($1::text) is null as free', [
+      qualified(installation, candidate),
+    ])
+    if (rows[0]!.free) return candidate
+  }
+}

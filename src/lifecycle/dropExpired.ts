@@ -1,0 +1,128 @@
+import type { Kysely } from 'kysely'
+import { quoteLiteral } from '../database/identifier.ts'
+import { qualified, type Installation } from '../database/installation.ts'
+import { defaultPartitionOf, partitionsOf } from './partition.ts'
+import { withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
+import { execute, type Stretch } from './statement.ts'
+import { strayChunks } from './strayChunks.ts'
+import { timescale } from './timescale.ts'
+
+/** A table that loses its old chunks. */
+export interface ExpiringTable {
+  /** What it is known as: `metric_1m`, `metric_1h`. */
+  readonly name: string
+  /** Where its rows lie: `metric_1m`, `metric_1h_stored`. */
+  readonly table: string
+  readonly chunk: string
+  /** The rollup made from it, if there is one: what it has not been rolled into is not dropped. */
+  readonly rollup: { readonly name: string; readonly bucket: string } | null
+}
+
+/** A chunk, a partition, or a chunk's worth of rows in the default partition. */
+export interface ExpiredChunk extends Stretch {
+  readonly kind: 'chunk' | 'partition' | 'strays'
+  readonly name: string
+}
+
+/** What of a table ended before `before`, the oldest first; on a server whose jobs do not drop it. */
+export async function expiredChunks(
+  db: Kysely<{}>,
+  installation: Installation,
+  { table, chunk }: ExpiringTable,
+  before: Date,
+): Promise<ExpiredChunk[]> {
+  if (installation.timeRung !== 'native') return expiredHypertableChunks(db, installation, table, before)
+  const overflow = await defaultPartitionOf(db, installation, table)
+  const partitions = (await partitionsOf(db, installation, table)).map((partition) => ({ ...partition, kind: 'partition' as const }))
+  const strays = (await strayChunks(db, installation, { table, chunk })).map((stretch) => ({
+    ...stretch,
+    kind: 'strays' as const,
+    name: overflow!,
+  }))
+  return [...partitions, ...strays].filter(({ to }) => to <= before).sort((a, b) => a.to.getTime() - b.to.getTime())
+}
+
+async function expiredHypertableChunks(db: Kysely<{}>, installation: Installation, table: string, before: Date): Promise<ExpiredChunk[]> {
+  const { rows } = await execute<ExpiredChunk>(
+    db,
+    `select 'chunk' as kind, chunk_name::text as name, range_start as "from", range_end as "to"
+from timescaledb_information.chunks
+where hypertable_schema = $1 and hypertable_name = $2 and range_end <= $3
+order by range_end`,
+    [installation.schema, table, before.toISOString()],
+  )
+  return rows
+}
+
+/**
+ * Drops an expired chunk, and says in the same transaction up to where the table has been dropped. Null when it still holds what has not been rolled:
+ * then it stays until it has.
+ *
+ * Readers and writers of the table wait while it is dropped, a matter of milliseconds, and so does whoever uses the tables that its foreign keys point
+ * at; no lock is waited for longer than 100 ms at a time. Strays are deleted instead, behind nobody's back: whoever writes in the meantime leaves a mark.
+ *
+ * @returns how many rows were deleted; of a chunk or a partition, which are dropped unread, 0.
+ */
+export function dropExpired(
+  db: Kysely<{}>,
+  installation: Installation,
+  { name, table, rollup }: ExpiringTable,
+  chunk: ExpiredChunk,
+  options: ShortLockOptions = {},
+): Promise<Attempted<number | null>> {
+  const whole = qualified(installation, table)
+  return withShortLocks(
+    db,
+    async (trx) => {
+      // Writers take the table's lock before they choose a chunk, so behind this one nobody chooses the one that goes.
+      if (chunk.kind !== 'strays') await execute(trx, `lock table only ${whole} in access exclusive mode`)
+      const bounds = [chunk.from.toISOString(), chunk.to.toISOString()]
+      await execute(trx, 'savepoint pgvantage_drop')
+      let rows = 0
+      if (chunk.kind === 'strays') {
+        const { numAffectedRows = 0n } = await execute(
+          trx,
+          `delete from ${qualified(installation, chunk.name)} where bucket >= $1 and bucket < $2`,
+          bounds,
+        )
+        rows = Number(numAffectedRows)
+      }
+      // After the rows were read: a row that was seen came with a mark that is seen now.
+      if (rollup !== null && (await isStale(trx, installation, rollup, bounds))) {
+        await execute(trx, 'rollback to savepoint pgvantage_drop')
+        return null
+      }
+      if (chunk.kind === 'partition') await execute(trx, `drop table ${qualified(installation, chunk.name)}`)
+      if (chunk.kind === 'chunk') {
+        await execute(
+          trx,
+          `select ${await timescale(trx, 'drop_chunks')}(${quoteLiteral(whole)}::regclass, older_than => $2::timestamptz, newer_than => $1::timestamptz)`,
+          bounds,
+        )
+      }
+      await execute(
+        trx,
+        `update ${qualified(installation, 'pgvantage_time_table')} set dropped_before = $2 where name = $1 and dropped_before < $2::timestamptz`,
+        [name, chunk.to.toISOString()],
+      )
+      return rows
+    },
+    options,
+  )
+}
+
+async function isStale(
+  trx: Kysely<{}>,
+  installation: Installation,
+  { name, bucket }: { name: string; bucket: string },
+  bounds: readonly string[],
+) {
+  const { rows } = await execute<{ stale: boolean }>(
+    trx,
+    `select exists (
+  select from ${qualified(installation, 'pgvantage_stale_bucket')} where rollup = $1 and bucket > $2::timestamptz - $4::interval and bucket < $3
+) as stale`,
+    [name, ...bounds, bucket],
+  )
+  return rows[0]!.stale
+}
