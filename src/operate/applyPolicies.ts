@@ -1,14 +1,30 @@
 import { sql, type Kysely } from 'kysely'
 import { plainKysely } from '../database/plain.ts'
 import { InvalidInputError, VantageError } from '../schema/errors.ts'
+import { convert, type ConvertReport, type ConvertStep } from './convert.ts'
 import { planPolicies, type PlanPoliciesOptions, type PolicyChange } from './planPolicies.ts'
+import { checkedPolicies, defaultPolicies } from './policies.ts'
 import { execute, inTransaction } from './transaction.ts'
 
 export interface ApplyPoliciesOptions extends PlanPoliciesOptions {
+  /**
+   * First move tables that were made without TimescaleDB, or without its community edition, up to what the server can do now. It blocks readers and
+   * writers of the rollup tables for as long as it takes, see `convert`.
+   */
+  convert?: boolean
+  /** Told of each table that was converted. */
+  onConverted?: (step: ConvertStep) => void
   /** Told of each change before it is made. */
   onChange?: (change: PolicyChange) => void
   /** Give up before the next statement. Changes made until then stay; applying again goes on from there. */
   signal?: AbortSignal
+}
+
+export interface PoliciesReport {
+  /** What `convert` moved; null where it was not asked for, or there was nothing to gain. */
+  converted: ConvertReport | null
+  /** The plan as it was carried out. */
+  changes: PolicyChange[]
 }
 
 /**
@@ -18,14 +34,16 @@ export interface ApplyPoliciesOptions extends PlanPoliciesOptions {
  * middle leaves whole changes, and applying again does the rest. Run from several places at once, they queue.
  *
  * @throws InvalidInputError when a policy could not be kept, or a transaction is handed in: TimescaleDB refreshes in none.
- * @throws VantageError (`POLICY_FAILED`) naming the change that failed, with the server's error as its cause.
+ * @throws VantageError (`POLICY_FAILED`) naming the change that failed, or (`CONVERT_FAILED`) what stands in the way of converting, with the server's
+ * error as its cause.
  * @example
- * const done = await applyPolicies(db, { policies: { ...defaultPolicies, time: [{ ...metricPolicy, retain: '90 days' }, callPolicy, patternPolicy] } })
+ * const { changes } = await applyPolicies(db, { policies: { ...defaultPolicies, time: [{ ...metricPolicy, retain: '90 days' }, callPolicy, patternPolicy] } })
  */
 export async function applyPolicies<Database>(
   db: Kysely<Database>,
-  { onChange, signal, ...options }: ApplyPoliciesOptions = {},
-): Promise<PolicyChange[]> {
+  { convert: upwards = false, onConverted, onChange, signal, ...options }: ApplyPoliciesOptions = {},
+): Promise<PoliciesReport> {
+  checkedPolicies(options.policies ?? defaultPolicies)
   const plain = plainKysely(db)
   if (plain.isTransaction) {
     throw new InvalidInputError('db', 'is a transaction: TimescaleDB refreshes its aggregates in none, so hand in the connection itself')
@@ -33,9 +51,10 @@ export async function applyPolicies<Database>(
   return plain.connection().execute(async (connection) =>
     locked(connection, async () => {
       signal?.throwIfAborted()
-      const plan = await planPolicies(connection, options)
-      for (const change of plan) await apply(connection, change, onChange, signal)
-      return plan
+      const converted = upwards ? await convert(connection, { schema: options.schema, onStep: onConverted, signal }) : null
+      const changes = await planPolicies(connection, options)
+      for (const change of changes) await apply(connection, change, onChange, signal)
+      return { converted, changes }
     }),
   )
 }

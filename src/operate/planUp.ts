@@ -88,7 +88,7 @@ async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensio
 }
 
 /** TimescaleDB before 2.18 is as if it was not there: its triggers do not see which rows were written. */
-async function timeRung(db: Kysely<{}>, extensions: ReadonlySet<string>): Promise<TimeRung> {
+export async function timeRung(db: Kysely<{}>, extensions: ReadonlySet<string>): Promise<TimeRung> {
   const { extensions: known, timescaleLicence } = await capabilities(db)
   const version = known.timescaledb.installed ?? known.timescaledb.available
   if (!extensions.has('timescaledb') || version === null || older(version, '2.18')) return 'native'
