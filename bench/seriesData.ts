@@ -26,7 +26,10 @@ export async function createHosts(scope: Scope, count: number): Promise<void> {
  *
  * Made in the database, an hour a statement.
  */
-export async function fillMinutes(scope: Scope, { hosts, metrics, range }: { hosts: number; metrics: readonly string[]; range: TimeRange }) {
+export async function fillMinutes(
+  scope: Scope,
+  { hosts, metrics, range }: { hosts: number; metrics: readonly string[]; range: TimeRange },
+) {
   const urns = Array.from({ length: hosts }, (_, host) => hostUrn(host))
   for (let from = range.from.getTime(); from < range.to.getTime(); from += 60 * minute) {
     const to = Math.min(from + 60 * minute, range.to.getTime())
@@ -75,7 +78,9 @@ export async function withoutIndexes(scope: Scope, name: 'metric_1m', work: () =
 export async function rollHours(scope: Scope, until: Date): Promise<void> {
   const { installation, db } = scope
   if (installation.timeRung === 'community') {
-    await sql`call refresh_continuous_aggregate(${qualified(installation, metric1h.name)}::regclass, null, ${until}::timestamptz)`.execute(db)
+    await sql`call refresh_continuous_aggregate(${qualified(installation, metric1h.name)}::regclass, null, ${until}::timestamptz)`.execute(
+      db,
+    )
     return
   }
   const rows = rolledRows(installation, metric1h, `bucket < timestamptz '${until.toISOString()}'`)

@@ -1,8 +1,10 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { checkedRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
 import { parse } from '../schema/parse.ts'
-import { callsInRange, type CallFilter } from './callsInRange.ts'
+import { callTables, callsInRange, type CallFilter } from './callsInRange.ts'
 import { mergedCalls } from './callMeasures.ts'
 
 /** What a call series can measure: latency percentiles (ms), error ratio (0..1), calls per second, and counts. */
@@ -16,10 +18,12 @@ export interface CallSeriesOptions extends CallFilter {
    * `'call'` when both ends are given, else `'callee'`.
    */
   by?: 'call' | 'callee' | 'caller'
+  /** How long the buckets are: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the length of the range. */
+  resolution?: Resolution
 }
 
 /**
- * How calls went, 5 minutes at a time: a series frame, in the order of series and time.
+ * How calls went over time: a series frame, in the order of series and time.
  *
  * | given | series | named |
  * |---|---|---|
@@ -30,44 +34,62 @@ export interface CallSeriesOptions extends CallFilter {
  *
  * `by` says otherwise: with `from` and `by: 'caller'` there is one series, everything that service calls.
  *
- * Rows: `series`, `bucket` (when it begins), `value` in the measure's unit. A bucket without calls has no row; `value` is null where the bucket did not
- * measure it. One row of a dependency is given as stored (`by: 'call'`). Several in one bucket are put together: counts and calls per second add, the
- * error ratio is all errors by all calls, and percentiles are those of all calls, from the merged histograms (at most 1.083 % off); they never are
- * averages of percentiles.
+ * Rows: `series`, `bucket` (when it begins), `value` in the measure's unit, `resource_id` of the callee or caller that the series stands for, null by `'call'`. A bucket
+ * without calls has no row; `value` is null where the bucket did not measure it. One row of a dependency is given as stored (`by: 'call'`). Several in one
+ * bucket are put together: counts and calls per second add, the error ratio is all errors by all calls, and percentiles are those of all calls, from the merged
+ * histograms (at most 1.083 % off); they never are averages of percentiles.
  *
- * @throws InvalidInputError when a URN, the range or the measure is none.
+ * Up to 35 days are told by five minutes, up to 420 by the hour, more by the day (in UTC), from `service_call_5m`, `service_call_1h` and `service_call_1d`; so is a time
+ * of which the finer table's rows have been dropped. `resolution` says otherwise; say it where two frames are put together. A longer bucket tells of all its calls,
+ * as several rows of one bucket do; its `rps` is that of its whole length, so that of the hour and the day that are not over yet is still rising.
+ *
+ * Buckets that begin in the range count, whole: an hour that began before it is left out, and the last one reaches past its end.
+ *
+ * @throws InvalidInputError when a URN, the range, the measure or the resolution is none.
  * @example
  * const latency = callSeries(scope, { to: 'urn:k8s:svc:shop/checkout', measure: 'p95_ms', range: last('6 hours') })
  * const odd = anomalies(scope, latency)
  *
  * // select "point".* from (
- * //   select "callee"."urn" as "series", "call"."bucket",
- * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(coalesce("call"."histogram", ...)), 0.95) as "value"
+ * //   select "callee"."urn" as "series", "call"."bucket" as "bucket",
+ * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(coalesce("call"."histogram", ...)), 0.95) as "value",
+ * //     "callee"."resource_id" as "resource_id"
  * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $1 and ... and "callee"."urn" = $4
- * //   group by "callee"."urn", "call"."bucket" order by "series", "bucket"
+ * //   group by "callee"."resource_id", "call"."bucket" order by "series", "bucket"
  * // ) as "point"
  */
 export function callSeries(
   scope: Scope,
-  { measure, from, to, range, by = from !== undefined && to !== undefined ? 'call' : 'callee' }: CallSeriesOptions,
+  { measure, from, to, range, resolution, by = from !== undefined && to !== undefined ? 'call' : 'callee' }: CallSeriesOptions,
 ) {
   parse(z.enum(callMeasures), measure, 'measure')
   const group = parse(z.enum(['call', 'callee', 'caller']), by, 'by')
-  const calls = callsInRange(scope, { from, to, range })
+  const reading = readingOf(scope, callTables, checkedRange(range), resolution)
+  const bucket = seriesBucket(reading, sql.ref('call.bucket'))
+  const calls = callsInRange(scope, { from, to, range: reading.range }, reading.table).orderBy(sql.ref('series')).orderBy(sql.ref('bucket'))
+  const dependency = [sql<string>`"caller"."urn" || ' -> ' || "callee"."urn"`.as('series'), bucket.as('bucket')] as const
+  const merged = measure === 'rps' ? callsPerSecondTogether(reading.merged) : mergedCalls(scope)[measure]
+  const nobody = sql<string | null>`null::int8`.as('resource_id')
   const points =
-    group === 'call'
-      ? calls.select([
-          sql<string>`"caller"."urn" || ' -> ' || "callee"."urn"`.as('series'),
-          'call.bucket',
-          sql<number | null>`${sql.ref(`call.${measure}`)}::float8`.as('value'),
-        ])
-      : calls
-          .groupBy([`${group}.urn`, 'call.bucket'])
-          .select([
-            `${group}.urn as series`,
-            'call.bucket',
-            (measure === 'rps' ? sql<number | null>`sum("call"."rps")` : mergedCalls(scope)[measure]).as('value'),
-          ])
-  const inOrder = points.orderBy('series').orderBy('bucket')
-  return scope.db.selectFrom(inOrder.as('point')).selectAll('point')
+    group === 'call' && reading.merged === 1
+      ? calls.select([...dependency, sql<number | null>`${sql.ref(`call.${measure}`)}::float8`.as('value'), nobody])
+      : group === 'call'
+        ? calls
+            .groupBy(['caller.resource_id', 'callee.resource_id'])
+            .groupBy(bucket)
+            .select([...dependency, merged.as('value'), nobody])
+        : calls
+            .groupBy(`${group}.resource_id`)
+            .groupBy(bucket)
+            .select([
+              `${group}.urn as series`,
+              bucket.as('bucket'),
+              merged.as('value'),
+              sql.ref<string | null>(`${group}.resource_id`).as('resource_id'),
+            ])
+  return scope.db.selectFrom(points.as('point')).selectAll('point')
 }
+
+/** The calls per second of rows of `call` together, of which so many buckets follow each other. */
+const callsPerSecondTogether = (buckets: number) =>
+  buckets === 1 ? sql<number | null>`sum("call"."rps")` : sql<number | null>`sum("call"."rps") / ${sql.lit(buckets)}`

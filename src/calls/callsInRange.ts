@@ -12,27 +12,38 @@ export interface CallFilter {
   range: TimeRange
 }
 
+/** The rollup tables of calls, the finest first. */
+export const callTables = [
+  { table: 'service_call_5m', bucket: '5 minutes' },
+  { table: 'service_call_1h', bucket: '1 hour' },
+  { table: 'service_call_1d', bucket: '1 day' },
+] as const
+export type CallTable = (typeof callTables)[number]['table']
+
 /**
- * The tenant's rows of `service_call_5m` in the range, as `call`, with the resources at both ends, as `caller` and `callee`: what every read of this
+ * The tenant's rows of `service_call_5m`, or of a coarser rollup of it, in the range, as `call`, with the resources at both ends, as `caller` and `callee`: what every read of this
  * room begins with.
  *
  * The tenant is part of the joins, so that a URN is found by the unique key `(tenant_id, urn)`.
  */
-export function callsInRange(scope: Scope, { from, to, range }: CallFilter) {
+export function callsInRange(scope: Scope, { from, to, range }: CallFilter, table: CallTable = 'service_call_5m') {
   checkedRange(range)
   parse(urnText.optional(), from, 'from')
   parse(urnText.optional(), to, 'to')
-  return scope.db
-    .selectFrom(scope.table('service_call_5m', 'call'))
-    .innerJoin(scope.table('dim_resource', 'caller'), (join) =>
-      join.onRef('caller.tenant_id', '=', 'call.tenant_id').onRef('caller.resource_id', '=', 'call.src_resource_id'),
-    )
-    .innerJoin(scope.table('dim_resource', 'callee'), (join) =>
-      join.onRef('callee.tenant_id', '=', 'call.tenant_id').onRef('callee.resource_id', '=', 'call.dst_resource_id'),
-    )
-    .where('call.tenant_id', '=', scope.tenantId)
-    .where('call.bucket', '>=', range.from)
-    .where('call.bucket', '<', range.to)
-    .$if(from !== undefined, (calls) => calls.where('caller.urn', '=', from!))
-    .$if(to !== undefined, (calls) => calls.where('callee.urn', '=', to!))
+  return (
+    scope.db
+      // The coarser tables have what is read of this one.
+      .selectFrom(scope.table(table as 'service_call_5m', 'call'))
+      .innerJoin(scope.table('dim_resource', 'caller'), (join) =>
+        join.onRef('caller.tenant_id', '=', 'call.tenant_id').onRef('caller.resource_id', '=', 'call.src_resource_id'),
+      )
+      .innerJoin(scope.table('dim_resource', 'callee'), (join) =>
+        join.onRef('callee.tenant_id', '=', 'call.tenant_id').onRef('callee.resource_id', '=', 'call.dst_resource_id'),
+      )
+      .where('call.tenant_id', '=', scope.tenantId)
+      .where('call.bucket', '>=', range.from)
+      .where('call.bucket', '<', range.to)
+      .$if(from !== undefined, (calls) => calls.where('caller.urn', '=', from!))
+      .$if(to !== undefined, (calls) => calls.where('callee.urn', '=', to!))
+  )
 }

@@ -1,10 +1,11 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import type { TimeRange } from '../database/range.ts'
+import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
 import { parse } from '../schema/parse.ts'
 import { severity as severitySchema, type Severity } from '../schema/severity.ts'
-import { patternCounts } from './patternCounts.ts'
+import { patternCounts, patternTables } from './patternCounts.ts'
 
 export interface PatternSeriesOptions {
   /** The `fingerprint_id` of one pattern; every pattern when left out. */
@@ -19,37 +20,63 @@ export interface PatternSeriesOptions {
   range: TimeRange
   /** What a series stands for: `'pattern'`, one pattern at all resources, or `'resource'`, one resource's patterns together. Default: `'pattern'`. */
   by?: 'pattern' | 'resource'
+  /** How long the buckets are: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the length of the range. */
+  resolution?: Resolution
 }
 
 /**
- * How often log patterns occurred, 5 minutes at a time: a series frame, in the order of series and time.
+ * How often log patterns occurred over time: a series frame, in the order of series and time.
  *
  * Series are named by the pattern's text (unique in a tenant), or by `'resource'` by the resource's URN. Rows: `series`, `bucket` (when it begins), `value`,
- * the number of records. A bucket in which nothing was counted has no row: it is not a zero.
+ * the number of records, `resource_id` by `'resource'`, else null. A bucket in which nothing was counted has no row: it is not a zero.
  *
- * @throws InvalidInputError when the fingerprint, URN, severity, measure or range is none.
+ * Up to 35 days are told by five minutes, up to 420 by the hour, more by the day (in UTC), from `log_pattern_5m`, `log_pattern_1h` and `log_pattern_1d`; so is a time of
+ * which the finer table's rows have been dropped. A longer bucket counts all its records, so its numbers are larger: say the `resolution` where two frames are put
+ * together. Buckets that begin in the range count, whole: an hour that began before it is left out, and the last one reaches past its end. The hour and the day
+ * that are not over yet count what there is so far.
+ *
+ * @throws InvalidInputError when the fingerprint, URN, severity, measure, range or resolution is none.
  * @example
  * const errors = patternSeries(scope, { severity: 'ERROR', measure: 'count', range: last('6 hours'), by: 'resource' })
  *
  * // select "point".* from (
- * //   select "resource"."urn" as "series", "count"."bucket", sum("count"."count_total")::float8 as "value"
+ * //   select "resource"."urn" as "series", "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value", "resource"."resource_id" as "resource_id"
  * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on ... inner join "public"."dim_resource" as "resource" on ...
  * //   where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and "known"."severity" = $4
- * //   group by "resource"."urn", "count"."bucket" order by "series", "bucket"
+ * //   group by "resource"."resource_id", "count"."bucket" order by "series", "bucket"
  * // ) as "point"
  */
-export function patternSeries(scope: Scope, { fingerprint, resource, severity, measure, range, by = 'pattern' }: PatternSeriesOptions) {
+export function patternSeries(
+  scope: Scope,
+  { fingerprint, resource, severity, measure, range, by = 'pattern', resolution }: PatternSeriesOptions,
+) {
   const column = parse(z.enum(['count', 'errors']), measure, 'measure') === 'count' ? 'count.count_total' : 'count.count_error'
-  const name = parse(z.enum(['pattern', 'resource']), by, 'by') === 'pattern' ? 'known.pattern' : 'resource.urn'
+  const group = parse(z.enum(['pattern', 'resource']), by, 'by')
   parse(fingerprintId.optional(), fingerprint, 'fingerprint')
   parse(severitySchema.optional(), severity, 'severity')
-  const points = patternCounts(scope, { resource, range })
-    .$if(fingerprint !== undefined, (counts) => counts.where('count.fingerprint_id', '=', fingerprint!))
-    .$if(severity !== undefined, (counts) => counts.where('known.severity', '=', severity!))
-    .groupBy([name, 'count.bucket'])
-    .select([`${name} as series`, 'count.bucket', sql<number | null>`sum(${sql.ref(column)})::float8`.as('value')])
-    .orderBy('series')
-    .orderBy('bucket')
+  const reading = readingOf(scope, patternTables, checkedRange(range), resolution)
+  const bucket = seriesBucket(reading, sql.ref('count.bucket'))
+  const records = sql<number | null>`sum(${sql.ref(column)})::float8`
+  const counts = patternCounts(scope, { resource, range: reading.range }, reading.table)
+    .$if(fingerprint !== undefined, (all) => all.where('count.fingerprint_id', '=', fingerprint!))
+    .$if(severity !== undefined, (all) => all.where('known.severity', '=', severity!))
+    .orderBy(sql.ref('series'))
+    .orderBy(sql.ref('bucket'))
+  const points =
+    group === 'pattern'
+      ? counts
+          .groupBy('known.fingerprint_id')
+          .groupBy(bucket)
+          .select(['known.pattern as series', bucket.as('bucket'), records.as('value'), sql<string | null>`null::int8`.as('resource_id')])
+      : counts
+          .groupBy('resource.resource_id')
+          .groupBy(bucket)
+          .select([
+            'resource.urn as series',
+            bucket.as('bucket'),
+            records.as('value'),
+            sql.ref<string | null>('resource.resource_id').as('resource_id'),
+          ])
   return scope.db.selectFrom(points.as('point')).selectAll('point')
 }
 

@@ -73,7 +73,10 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
       join.onRef('resource.tenant_id', '=', 'metric.tenant_id').onRef('resource.resource_id', '=', 'metric.resource_id'),
     )
     .$if(resources !== undefined, (all) => all.where(isOneOf('resource.urn', resources!)))
-  const together = ofResources.groupBy('resource.resource_id').$if(several, (all) => all.groupBy('metric.metric')).groupBy(bucket)
+  const together = ofResources
+    .groupBy('resource.resource_id')
+    .$if(several, (all) => all.groupBy('metric.metric'))
+    .groupBy(bucket)
   const columns = [seriesName(by, several).as('series'), bucket.as('bucket')] as const
   const points = {
     series: () =>

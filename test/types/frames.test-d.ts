@@ -2,9 +2,10 @@ import type { Kysely } from 'kysely'
 import { expectTypeOf } from 'vitest'
 import { callsDuring, callSeries, callSummary, slowestDependencies } from '../../src/calls/index.ts'
 import { newPatterns, patternSeries } from '../../src/logs/index.ts'
-import { metricSeries } from '../../src/metrics/index.ts'
+import { latestMetrics, metricSeries } from '../../src/metrics/index.ts'
 import { rankBy, topK } from '../../src/ranking/index.ts'
-import { anomalies, firstDeparture, type SeriesFrame } from '../../src/series/index.ts'
+import type { Json } from '../../src/schema/text.ts'
+import { aggregateAcross, anomalies, firstDeparture, type SeriesFrame } from '../../src/series/index.ts'
 import { distinctCount } from '../../src/sketch/index.ts'
 import { during } from '../support/rows.ts'
 import { unitKysely, unitScope } from '../support/unitScope.ts'
@@ -19,6 +20,15 @@ interface Point {
   series: string
   bucket: Date
   value: number | null
+}
+interface OfSomebody extends Point {
+  resource_id: string | null
+}
+interface OfResource extends Point {
+  resource_id: string
+}
+interface Labelled extends OfResource {
+  labels: Record<string, Json>
 }
 interface Anomaly {
   series: string
@@ -72,9 +82,22 @@ rowOf(newPatterns(scope, { range })).toEqualTypeOf<{
 
 // Every maker of series gives a series frame, and what takes one takes them all.
 const latency = callSeries(scope, { to: 'urn:a', measure: 'p95_ms', range })
-rowOf(latency).toEqualTypeOf<Point>()
-rowOf(metricSeries(scope, { metric: 'cpu', measure: 'avg', range })).toEqualTypeOf<Point>()
-rowOf(patternSeries(scope, { measure: 'count', range })).toEqualTypeOf<Point>()
+rowOf(latency).toEqualTypeOf<OfSomebody>()
+rowOf(patternSeries(scope, { measure: 'count', range })).toEqualTypeOf<OfSomebody>()
+const cpu = { metric: 'cpu', measure: 'avg', range } as const
+rowOf(metricSeries(scope, cpu)).toEqualTypeOf<Labelled>()
+rowOf(metricSeries(scope, { ...cpu, by: 'resource' })).toEqualTypeOf<OfResource>()
+rowOf(metricSeries(scope, { ...cpu, by: 'metric' })).toEqualTypeOf<Point>()
+rowOf(latestMetrics(scope, cpu)).toEqualTypeOf<Labelled>()
+rowOf(latestMetrics(scope, { ...cpu, by: 'resource' })).toEqualTypeOf<OfResource>()
+aggregateAcross(scope, metricSeries(scope, cpu), { with: 'sum', by: { label: 'core' } })
+aggregateAcross(scope, metricSeries(scope, { ...cpu, by: 'resource' }), { with: 'sum', by: { resource: 'region' } })
+// @ts-expect-error a resource's label sets are put together: there are no labels
+aggregateAcross(scope, metricSeries(scope, { ...cpu, by: 'resource' }), { with: 'sum', by: { label: 'core' } })
+// @ts-expect-error nor a resource, where all are
+aggregateAcross(scope, metricSeries(scope, { ...cpu, by: 'metric' }), { with: 'sum', by: { resource: 'region' } })
+// @ts-expect-error the last of what: resources are told apart
+latestMetrics(scope, { ...cpu, by: 'metric' })
 expectTypeOf(latency).toExtend<SeriesFrame>()
 
 // Frames nest, and keep the row's columns.

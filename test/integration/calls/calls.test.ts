@@ -149,8 +149,8 @@ onEveryLeg('calls', () => {
       const p95 = await callSeries(scope, { from: checkout, to: payment, measure: 'p95_ms', range }).execute()
       const series = `${checkout} -> ${payment}`
       expect(p95).toEqual([
-        { series, bucket: at('10:00'), value: 300 },
-        { series, bucket: at('10:05'), value: 400 },
+        { series, bucket: at('10:00'), value: 300, resource_id: null },
+        { series, bucket: at('10:05'), value: 400, resource_id: null },
       ])
       const counts = await callSeries(scope, { from: checkout, to: payment, measure: 'call_count', range }).execute()
       expect(counts.map(({ value }) => value)).toEqual([3, 1])
@@ -174,16 +174,17 @@ onEveryLeg('calls', () => {
     })
 
     it('gives a service one series for each service it calls, or one for all it calls', async () => {
+      const ids = await resourceIds(scope, [cart, checkout])
       const each = await callSeries(scope, { from: checkout, measure: 'call_count', range }).execute()
       expect(each.filter(({ series }) => series === cart)).toEqual([
-        { series: cart, bucket: at('10:00'), value: 1 },
-        { series: cart, bucket: at('10:05'), value: 2 },
+        { series: cart, bucket: at('10:00'), value: 1, resource_id: ids.get(cart) },
+        { series: cart, bucket: at('10:05'), value: 2, resource_id: ids.get(cart) },
       ])
       expect([...new Set(each.map(({ series }) => series))].sort()).toEqual([cart, hostile, idle, payment].sort())
       const all = await callSeries(scope, { from: checkout, measure: 'call_count', range, by: 'caller' }).execute()
       expect(all).toEqual([
-        { series: checkout, bucket: at('10:00'), value: 4 },
-        { series: checkout, bucket: at('10:05'), value: 6 },
+        { series: checkout, bucket: at('10:00'), value: 4, resource_id: ids.get(checkout) },
+        { series: checkout, bucket: at('10:05'), value: 6, resource_id: ids.get(checkout) },
       ])
     })
 
@@ -260,7 +261,7 @@ onEveryLeg('calls', () => {
     const [row] = await callSummary(scope, { callee: hostile, range }).execute()
     expect(row).toMatchObject({ urn: hostile, call_count: 3 })
     const points = await callSeries(scope, { from: checkout, to: hostile, measure: 'p95_ms', range }).execute()
-    expect(points).toEqual([{ series: `${checkout} -> ${hostile}`, bucket: at('10:05'), value: 3 }])
+    expect(points).toEqual([{ series: `${checkout} -> ${hostile}`, bucket: at('10:05'), value: 3, resource_id: null }])
     expect(await slowestDependencies(scope, { service: hostile, range }).execute()).toEqual([])
   })
 })

@@ -8,7 +8,7 @@ import { impact, reach } from '../../../src/graph/index.ts'
 import { callOddities, rankSuspects } from '../../../src/incident/index.ts'
 import { addDocuments, searchKnowledge } from '../../../src/knowledge/index.ts'
 import { newPatterns, patternSeries } from '../../../src/logs/index.ts'
-import { metricSeries } from '../../../src/metrics/index.ts'
+import { latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import { topK } from '../../../src/ranking/index.ts'
 import { anomalies, firstDeparture } from '../../../src/series/index.ts'
 import { distinctCount } from '../../../src/sketch/index.ts'
@@ -93,6 +93,11 @@ function reads(scope: Scope, id: string) {
     slowestDependencies: slowestDependencies(scope, { service: 'urn:web', range }),
     metricSeries: metricSeries(scope, { metric: 'cpu', measure: 'avg', range }),
     'metricSeries by resource': metricSeries(scope, { metric: 'cpu', measure: 'p95', range, by: 'resource' }),
+    'metricSeries of all': metricSeries(scope, { metric: 'cpu', measure: 'max', range, by: 'metric', resource: urns }),
+    'metricSeries by the hour': metricSeries(scope, { metric: ['cpu'], measure: 'p95', range, resolution: '1 hour' }),
+    latestMetrics: latestMetrics(scope, { metric: 'cpu', measure: 'avg', range }),
+    'callSeries by the day': callSeries(scope, { measure: 'p95_ms', range: { from: at('00:00'), to: range.to }, resolution: '1 day' }),
+    'patternSeries by the half hour': patternSeries(scope, { measure: 'count', range, by: 'resource', resolution: '30 minutes' }),
     newPatterns: newPatterns(scope, { range }),
     'newPatterns after silence': newPatterns(scope, { range, before: '30 minutes' }),
     patternSeries: patternSeries(scope, { measure: 'count', range }),
@@ -153,7 +158,7 @@ onEveryLeg('every read', () => {
       expect([name, rows.length]).toEqual([name, alone[name]!.length])
       for (const row of rows) {
         for (const [column, value] of Object.entries(row as object)) {
-          if (/^(?:src|dst|(?:\w+_)?resource_id)$/.test(column))
+          if (value !== null && /^(?:src|dst|(?:\w+_)?resource_id)$/.test(column))
             expect([name, column, own.has(String(value))]).toEqual([name, column, true])
         }
       }

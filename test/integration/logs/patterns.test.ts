@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { resourceIds } from '../../../src/catalog/resources.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { newPatterns } from '../../../src/logs/newPatterns.ts'
 import { patternSeries } from '../../../src/logs/patternSeries.ts'
@@ -118,8 +119,8 @@ onEveryLeg('log patterns', () => {
     it('has a series for each pattern, all resources together', async () => {
       const rows = await patternSeries(scope, { measure: 'count', range }).execute()
       expect(rows.filter(({ series }) => series === 'timed out after <*> ms')).toEqual([
-        { series: 'timed out after <*> ms', bucket: at('10:05'), value: 6 },
-        { series: 'timed out after <*> ms', bucket: at('10:10'), value: 5 },
+        { series: 'timed out after <*> ms', bucket: at('10:05'), value: 6, resource_id: null },
+        { series: 'timed out after <*> ms', bucket: at('10:10'), value: 5, resource_id: null },
       ])
       expect(new Set(rows.map(({ series }) => series))).toEqual(
         new Set(['listening on <*>', 'timed out after <*> ms', 'connection refused', hostile]),
@@ -127,13 +128,14 @@ onEveryLeg('log patterns', () => {
     })
 
     it('has a series for each resource, all its patterns together', async () => {
+      const ids = await resourceIds(scope, [cart, payment])
       const rows = await patternSeries(scope, { measure: 'errors', range, by: 'resource' }).execute()
       expect(rows).toEqual([
-        { series: cart, bucket: at('10:05'), value: 21 },
-        { series: cart, bucket: at('10:55'), value: 0 },
-        { series: payment, bucket: at('10:00'), value: 0 },
-        { series: payment, bucket: at('10:05'), value: 4 },
-        { series: payment, bucket: at('10:10'), value: 5 },
+        { series: cart, bucket: at('10:05'), value: 21, resource_id: ids.get(cart) },
+        { series: cart, bucket: at('10:55'), value: 0, resource_id: ids.get(cart) },
+        { series: payment, bucket: at('10:00'), value: 0, resource_id: ids.get(payment) },
+        { series: payment, bucket: at('10:05'), value: 4, resource_id: ids.get(payment) },
+        { series: payment, bucket: at('10:10'), value: 5, resource_id: ids.get(payment) },
       ])
     })
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { resourceIds } from '../../../src/catalog/resources.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { metricSeries } from '../../../src/metrics/metricSeries.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -40,13 +41,15 @@ onEveryLeg('metricSeries', () => {
   const get = `${api} {"code": 200, "method": "GET"}`
 
   it('has a series for each label set of each resource, as stored', async () => {
+    const ids = await resourceIds(scope, [api, web])
     const rows = await metricSeries(scope, { metric, measure: 'max', range }).execute()
+    const ofApi = (labels: object) => ({ resource_id: ids.get(api), labels })
     expect(rows).toEqual([
-      { series: get, bucket: at('10:00'), value: 3 },
-      { series: get, bucket: at('10:01'), value: 10 },
-      { series: `${api} {"method": "POST"}`, bucket: at('10:00'), value: 100 },
-      { series: `${api} {"method": "PUT"}`, bucket: at('10:01'), value: null },
-      { series: web, bucket: at('10:00'), value: 9 },
+      { series: get, bucket: at('10:00'), value: 3, ...ofApi({ method: 'GET', code: 200 }) },
+      { series: get, bucket: at('10:01'), value: 10, ...ofApi({ method: 'GET', code: 200 }) },
+      { series: `${api} {"method": "POST"}`, bucket: at('10:00'), value: 100, ...ofApi({ method: 'POST' }) },
+      { series: `${api} {"method": "PUT"}`, bucket: at('10:01'), value: null, ...ofApi({ method: 'PUT' }) },
+      { series: web, bucket: at('10:00'), value: 9, resource_id: ids.get(web), labels: {} },
     ])
   })
 
@@ -67,7 +70,8 @@ onEveryLeg('metricSeries', () => {
     ['count', [4, 8]],
   ] as const)('puts the label sets of a resource together: %s', async (measure, expected) => {
     const rows = await metricSeries(scope, { metric, resource: api, measure, range, by: 'resource' }).execute()
-    expect(rows).toEqual(expected.map((value, minute) => ({ series: api, bucket: at(`10:0${minute}`), value })))
+    const resource_id = (await resourceIds(scope, [api])).get(api)
+    expect(rows).toEqual(expected.map((value, minute) => ({ series: api, bucket: at(`10:0${minute}`), value, resource_id })))
   })
 
   it('takes only label sets that contain what is asked for', async () => {
@@ -93,7 +97,7 @@ onEveryLeg('metricSeries', () => {
       measure: 'avg',
       range,
     }).execute()
-    expect(rows).toEqual([{ series: `${hostile} {"\\"; --": "'$$"}`, bucket: at('10:00'), value: 1 }])
+    expect(rows).toMatchObject([{ series: `${hostile} {"\\"; --": "'$$"}`, bucket: at('10:00'), value: 1, labels: { '"; --': "'$$" } }])
   })
 
   it('is narrowed in SQL as in TypeScript', () =>

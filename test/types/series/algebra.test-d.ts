@@ -78,7 +78,7 @@ rowOf(resample(scope, usage, { every: '1 day', with: 'last' })).toEqualTypeOf<Po
 
 // What is none is refused by the compiler.
 // @ts-expect-error the frame has no resource_id
-aggregateAcross(scope, calls, { with: 'sum', by: { resource: 'env' } })
+aggregateAcross(scope, hourly, { with: 'sum', by: { resource: 'env' } })
 // @ts-expect-error the frame has no labels
 aggregateAcross(scope, calls, { with: 'sum', by: { label: 'team' } })
 // @ts-expect-error not a column of the catalog to group by

@@ -5,7 +5,7 @@ import { callSummary } from '../../../src/calls/callSummary.ts'
 import { slowestDependencies } from '../../../src/calls/slowestDependencies.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
-import { during } from '../../support/rows.ts'
+import { at, during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
 
 const scope = unitScope()
@@ -52,7 +52,8 @@ describe('the exact SQL', () => {
     expect(compiled(callSeries(scope, { from: 'urn:a', to: 'urn:b', measure: 'p95_ms', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "caller"."urn" || ' -> ' || "callee"."urn" as "series", "call"."bucket", "call"."p95_ms"::float8 as "value" ${calls}
+          select "caller"."urn" || ' -> ' || "callee"."urn" as "series", "call"."bucket" as "bucket", "call"."p95_ms"::float8 as "value",
+            null::int8 as "resource_id" ${calls}
           where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4 and "callee"."urn" = $5
           order by "series", "bucket"
         ) as "point"`),
@@ -64,11 +65,40 @@ describe('the exact SQL', () => {
     expect(compiled(callSeries(scope, { to: 'urn:b', measure: 'p95_ms', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "callee"."urn" as "series", "call"."bucket", ${quantile(0.95)} as "value" ${calls}
+          select "callee"."urn" as "series", "call"."bucket" as "bucket", ${quantile(0.95)} as "value", "callee"."resource_id" as "resource_id" ${calls}
           where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "callee"."urn" = $4
-          group by "callee"."urn", "call"."bucket" order by "series", "bucket"
+          group by "callee"."resource_id", "call"."bucket" order by "series", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, 'urn:b'],
+    })
+  })
+
+  it('of callSeries by the hour, from the hours', () => {
+    const query = callSeries(scope, { from: 'urn:a', to: 'urn:b', measure: 'rps', range, resolution: '1 hour' })
+    expect(compiled(query).sql).toContain(
+      oneLine('"call"."rps"::float8 as "value", null::int8 as "resource_id" from "public"."service_call_1h" as "call"'),
+    )
+    expect(compiled(query).sql).not.toContain('group by')
+  })
+
+  it('of callSeries by the half hour, put together from whole buckets', () => {
+    const half = `date_bin('1800000 milliseconds'::interval, "call"."bucket", '2000-01-03T00:00:00Z'::timestamptz)`
+    const query = callSeries(scope, {
+      from: 'urn:a',
+      to: 'urn:b',
+      measure: 'rps',
+      range: during('10:05', '10:40'),
+      resolution: '30 minutes',
+    })
+    expect(compiled(query)).toEqual({
+      sql: oneLine(`
+        select "point".* from (
+          select "caller"."urn" || ' -> ' || "callee"."urn" as "series", ${half} as "bucket", sum("call"."rps") / 6 as "value",
+            null::int8 as "resource_id" ${calls}
+          where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4 and "callee"."urn" = $5
+          group by "caller"."resource_id", "callee"."resource_id", ${half} order by "series", "bucket"
+        ) as "point"`),
+      parameters: ['1', at('10:30'), at('11:00'), 'urn:a', 'urn:b'],
     })
   })
 
@@ -111,6 +141,7 @@ describe('bad input is refused by name', () => {
     ['from', () => callSeries(scope, { from: 'x'.repeat(1025), measure: 'rps', range })],
     ['to', () => callSeries(scope, { to: '\ud800', measure: 'rps', range })],
     ['measure', () => callSeries(scope, { measure: bad('"tenant_id"'), range })],
+    ['resolution', () => callSeries(scope, { measure: 'rps', range, resolution: '1 minute' })],
     ['by', () => callSeries(scope, { measure: 'rps', range, by: bad('"; drop"') })],
     ['by', () => callSummary(scope, { range, by: bad('"nobody"') })],
     ['callee', () => callSummary(scope, { callee: '', range })],

@@ -53,12 +53,26 @@ describe('the exact SQL', () => {
     expect(compiled(patternSeries(scope, { fingerprint: '7', severity: 'ERROR', measure: 'errors', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "known"."pattern" as "series", "count"."bucket", sum("count"."count_error")::float8 as "value" ${counts}
+          select "known"."pattern" as "series", "count"."bucket" as "bucket", sum("count"."count_error")::float8 as "value", null::int8 as "resource_id" ${counts}
           where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
             and "count"."fingerprint_id" = $4 and "known"."severity" = $5
-          group by "known"."pattern", "count"."bucket" order by "series", "bucket"
+          group by "known"."fingerprint_id", "count"."bucket" order by "series", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, '7', 'ERROR'],
+    })
+  })
+
+  it('of patternSeries of resources, over three months', () => {
+    const months = { from: new Date(range.to.getTime() - 90 * 86_400_000), to: range.to }
+    expect(compiled(patternSeries(scope, { measure: 'count', range: months, by: 'resource' }))).toEqual({
+      sql: oneLine(`
+        select "point".* from (
+          select "resource"."urn" as "series", "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value",
+            "resource"."resource_id" as "resource_id" ${counts.replace('log_pattern_5m', 'log_pattern_1h')}
+          where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
+          group by "resource"."resource_id", "count"."bucket" order by "series", "bucket"
+        ) as "point"`),
+      parameters: ['1', months.from, months.to],
     })
   })
 })
@@ -75,6 +89,7 @@ describe('bad input is refused by name', () => {
     ['fingerprint', () => patternSeries(scope, { fingerprint: '9223372036854775808', measure: 'count', range })],
     ['severity', () => patternSeries(scope, { severity: bad('"error"'), measure: 'count', range })],
     ['measure', () => patternSeries(scope, { measure: bad('"total"'), range })],
+    ['resolution', () => patternSeries(scope, { measure: 'count', range, resolution: '7 minutes' })],
     ['by', () => patternSeries(scope, { measure: 'count', range, by: bad('"tenant"') })],
   ])('%s (%#)', (field, call) => {
     expect(call).toThrow(InvalidInputError)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { latestMetrics } from '../../../src/metrics/latestMetrics.ts'
 import { metricSeries } from '../../../src/metrics/metricSeries.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
@@ -7,31 +8,33 @@ import { unitScope } from '../../support/unitScope.ts'
 
 const scope = unitScope()
 const range = during('10:00', '11:00')
-const minutes = `
-  from "public"."metric_1m" as "metric"
+const rows = (table: string) => `
+  from "public"."${table}" as "metric"
   inner join "public"."dim_resource" as "resource"
   on "resource"."tenant_id" = "metric"."tenant_id" and "resource"."resource_id" = "metric"."resource_id"
-  where "metric"."tenant_id" = $1 and "metric"."metric" = $2 and "metric"."bucket" >= $3 and "metric"."bucket" < $4`
+  where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4`
+const minutes = rows('metric_1m')
+const named = `case when "metric"."labels" = '{}' then "resource"."urn" else "resource"."urn" || ' ' || "metric"."labels"::text end`
+const binned = (milliseconds: number) =>
+  `date_bin('${milliseconds} milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)`
+const average = (weight: string) => `
+  sum("metric"."avg_val" * "metric"."${weight}")
+    / nullif(sum("metric"."${weight}") filter (where "metric"."avg_val" is not null), 0)::float8`
 
 describe('the exact SQL', () => {
   it('of single series', () => {
     expect(compiled(metricSeries(scope, { metric: 'cpu', resource: 'urn:a', labels: { core: 1 }, measure: 'max', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select case when "metric"."labels" = '{}' then "resource"."urn" else "resource"."urn" || ' ' || "metric"."labels"::text end as "series",
-            "metric"."bucket", "metric"."max_val" as "value" ${minutes} and "resource"."urn" = $5 and "metric"."labels" @> $6::jsonb
-          order by "series", "bucket"
+          select ${named} as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
+          ${minutes} and "metric"."labels" @> $5::jsonb and "resource"."urn" = $6 order by "series", "bucket"
         ) as "point"`),
-      parameters: ['1', 'cpu', range.from, range.to, 'urn:a', '{"core":1}'],
+      parameters: ['1', range.from, range.to, 'cpu', '{"core":1}', 'urn:a'],
     })
   })
 
   it.each([
-    [
-      'avg',
-      `sum("metric"."avg_val" * "metric"."sample_count")
-        / nullif(sum("metric"."sample_count") filter (where "metric"."avg_val" is not null), 0)::float8`,
-    ],
+    ['avg', average('sample_count')],
     ['max', 'max("metric"."max_val")'],
     [
       'p95',
@@ -43,10 +46,74 @@ describe('the exact SQL', () => {
     expect(compiled(metricSeries(scope, { metric: 'cpu', measure, range, by: 'resource' }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "resource"."urn" as "series", "metric"."bucket", ${value} as "value" ${minutes}
-          group by "resource"."urn", "metric"."bucket" order by "series", "bucket"
+          select "resource"."urn" as "series", "metric"."bucket" as "bucket", ${value} as "value", "resource"."resource_id" ${minutes}
+          group by "resource"."resource_id", "metric"."bucket" order by "series", "bucket"
         ) as "point"`),
-      parameters: ['1', 'cpu', range.from, range.to],
+      parameters: ['1', range.from, range.to, 'cpu'],
+    })
+  })
+
+  it('of several metrics of several resources, by the quarter of an hour', () => {
+    const query = metricSeries(scope, { metric: ['a', 'b'], resource: ['urn:a', 'urn:b'], measure: 'max', range, resolution: '15 minutes' })
+    expect(compiled(query)).toEqual({
+      sql: oneLine(`
+        select "point".* from (
+          select "metric"."metric" || ' ' || ${named} as "series", ${binned(900_000)} as "bucket", max("metric"."max_val") as "value",
+            "resource"."resource_id", "metric"."labels"
+          ${minutes.replace('= $4', '= any($4::text[])')} and "resource"."urn" = any($5::text[])
+          group by "resource"."resource_id", "metric"."metric", ${binned(900_000)}, "metric"."labels" order by "series", "bucket"
+        ) as "point"`),
+      parameters: ['1', range.from, range.to, ['a', 'b'], ['urn:a', 'urn:b']],
+    })
+  })
+
+  it('of a month, from the hours', () => {
+    const month = { from: new Date(range.to.getTime() - 30 * 86_400_000), to: range.to }
+    expect(compiled(metricSeries(scope, { metric: 'cpu', measure: 'avg', range: month })).sql).toBe(
+      oneLine(`
+        select "point".* from (
+          select ${named} as "series", "metric"."bucket" as "bucket", "metric"."avg_val" as "value", "metric"."resource_id", "metric"."labels"
+          ${rows('metric_1h')} order by "series", "bucket"
+        ) as "point"`),
+    )
+    expect(compiled(metricSeries(scope, { metric: 'cpu', measure: 'avg', range: month, by: 'resource' })).sql).toContain(
+      oneLine(`${average('avg_weight')} as "value"`),
+    )
+  })
+
+  it('of all resources together, which are looked up only to be chosen from', () => {
+    const together = (options: { resource?: string }) =>
+      compiled(metricSeries(scope, { metric: 'cpu', measure: 'max', range, by: 'metric', ...options }))
+    expect(together({})).toEqual({
+      sql: oneLine(`
+        select "point".* from (
+          select "metric"."metric" as "series", "metric"."bucket" as "bucket", max("metric"."max_val") as "value" from "public"."metric_1m" as "metric"
+          where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4
+          group by "metric"."metric", "metric"."bucket" order by "series", "bucket"
+        ) as "point"`),
+      parameters: ['1', range.from, range.to, 'cpu'],
+    })
+    expect(together({ resource: 'urn:a' }).sql).toContain(
+      oneLine(`and "metric"."resource_id" in (
+        select "resource"."resource_id" from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $5 and "resource"."urn" = $6
+      ) group by`),
+    )
+  })
+
+  it('of what was measured last', () => {
+    expect(compiled(latestMetrics(scope, { metric: 'cpu', resource: 'urn:a', measure: 'max', range }))).toEqual({
+      sql: oneLine(`
+        select "point".* from (
+          select ${named} as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
+          from "public"."dim_resource" as "resource" cross join unnest($1::text[]) as "wanted"("name") cross join lateral (
+            select "metric".* from "public"."metric_1m" as "metric"
+            where "metric"."tenant_id" = $2 and "metric"."resource_id" = "resource"."resource_id" and "metric"."metric" = "wanted"."name"
+              and "metric"."bucket" >= $3 and "metric"."bucket" < $4
+            order by "metric"."bucket" desc fetch next $5 rows with ties
+          ) as "metric"
+          where "resource"."tenant_id" = $6 and "resource"."urn" = any($7::text[]) order by "series", "bucket"
+        ) as "point"`),
+      parameters: [['cpu'], '1', range.from, range.to, 1, '1', ['urn:a']],
     })
   })
 })
@@ -59,6 +126,11 @@ describe('bad input is refused by name', () => {
   it.each([
     ['metric', { ...good, metric: '' }],
     ['metric', { ...good, metric: 'x'.repeat(256) }],
+    ['metric', { ...good, metric: [] }],
+    ['metric[1]', { ...good, metric: ['cpu', ''] }],
+    ['resource[0]', { ...good, resource: [bad('7')] }],
+    ['resolution', { ...good, resolution: '90 seconds' }],
+    ['resolution', { ...good, resolution: 'an hour' }],
     ['resource', { ...good, resource: 'a\u0000' }],
     ['labels', { ...good, labels: bad('"GET"') }],
     ['labels.code', { ...good, labels: { code: Number.NaN } }],
@@ -67,6 +139,6 @@ describe('bad input is refused by name', () => {
     ['range.from', { ...good, range: { from: range.to, to: range.from } }],
   ])('%s (%#)', (field, options) => {
     expect(() => metricSeries(scope, options)).toThrow(InvalidInputError)
-    expect(() => metricSeries(scope, options)).toThrow(new RegExp(`^${field.replace('.', '\\.')}: `))
+    expect(() => metricSeries(scope, options)).toThrow(new RegExp(`^${field.replace(/[.[\]]/g, '\\$&')}: `))
   })
 })
