@@ -11,8 +11,8 @@ export interface Rarity {
 /** The share of the values that counts as the tail of their distribution. */
 const tailShare = 0.01
 
-/** Rarer than this is not told apart. */
-const mostDigits = 30
+/** Once in ten thousand million points; what is rarer is not told apart. */
+export const mostDigits = 10
 
 /** With fewer values nothing is rare. */
 const fewest = 20

@@ -1,25 +1,25 @@
 /**
- * A threshold that every anomaly raises, and that falls back with time: what begins is told once, and told again only when it gets worse, or when it is
- * still there after a while.
+ * A threshold that an anomaly raises by its own score, and that comes down again with time: what begins is told once, and told again only when it gets
+ * worse by a threshold, or when it happens again after a while.
  */
 export class RisingBar {
   private readonly threshold: number
   private readonly remains: number
-  /** By how many thresholds the bar is above the threshold. */
+  /** How far the bar is above the threshold. */
   raised: number
 
-  /** `halfLife` is in points. */
+  /** `halfLife`, after which half of what was added is gone, is in points. */
   constructor(threshold: number, halfLife: number, raised = 0) {
     this.threshold = threshold
     this.remains = 2 ** (-1 / halfLife)
     this.raised = raised
   }
 
-  /** Whether the next point's score is above the bar; if so, the bar rises by one threshold. */
+  /** Whether the next point's score is above the bar, which it raises if so. */
   passes(score: number): boolean {
     this.raised *= this.remains
-    const passes = score > this.threshold * (1 + this.raised)
-    if (passes) this.raised += 1
-    return passes
+    if (score <= this.threshold + this.raised) return false
+    this.raised = score
+    return true
   }
 }

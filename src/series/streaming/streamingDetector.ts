@@ -15,9 +15,15 @@ export type StreamingOptions = DetectionOptions | SurpriseOptions
 /** The options with every default filled in. */
 export type StreamingSettings = DetectionSettings | SurpriseSettings
 
+const method = z
+  .enum(['robust-z', 'seasonal', 'ewma', 'surprise'], { error: "must be 'robust-z', 'seasonal', 'ewma' or 'surprise'" })
+  .optional()
+
 /** @throws InvalidInputError naming the option that is out of its range. */
-export const parseStreaming = (options: StreamingOptions): StreamingSettings =>
-  options?.method === 'surprise' ? parseSurprise(options) : parseDetection(options)
+export function parseStreaming(options: StreamingOptions): StreamingSettings {
+  parse(method, options?.method, 'options.method')
+  return options?.method === 'surprise' ? parseSurprise(options) : parseDetection(options)
+}
 
 /** Judges the points of one series as they come in. */
 export interface StreamingDetector {
@@ -58,9 +64,10 @@ export const seriesState = z
 const detectorState = seriesState.safeExtend({ version: z.literal(1), settings: z.custom<StreamingOptions>() })
 
 /**
- * A detector for points that are not in the database (yet): the methods, the options and the numbers of `anomalies`, a point at a time.
+ * A detector for points that are not in the database (yet): the methods, the options and the numbers of `anomalies`, a point at a time; and one more,
+ * `'surprise'`, which needs to know neither window nor season and tells what begins.
  *
- * It keeps what its window (for `'seasonal'`: its history) holds and no more; a point costs a search in a sorted list of that length. It knows nothing
+ * It keeps what its window (for `'seasonal'` and `'surprise'`: its history) holds and no more; a point costs a search in a sorted list of that length. It knows nothing
  * but the points given to it: to judge from the first one on, let it observe the last window out of the database before.
  *
  * @throws InvalidInputError naming the option that is out of its range.

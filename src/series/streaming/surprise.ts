@@ -9,15 +9,15 @@ import { parse } from '../../schema/parse.ts'
 export interface SurpriseOptions {
   method: 'surprise'
   /**
-   * Scores above it are anomalies. A score is the number of zeros in "once in 10, 100, 1,000 ... points", the mean over all looks at the series:
-   * 1 is what one point in some hundred reaches. Default: 1.25.
+   * Scores above it are anomalies. A score is the number of zeros in "once in 10, 100, 1,000 ... points", the mean over all looks at the series.
+   * Default: 1.25.
    */
   threshold?: number
   /** So many points are remembered, and what is rare is judged by them. Default: 4,000. */
   history?: number
   /** With fewer points learnt, none is judged. Default: 150. */
   minPoints?: number
-  /** An anomaly doubles the threshold; this many points later, half of that is gone, and so on. Default: 100. */
+  /** An anomaly raises the threshold by its own score; so many points later half of that is gone, and so on. Default: 100. */
   halfLife?: number
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { looks, reach, seen } from './looks.ts'
 import type { Judge } from './observation.ts'
-import { rarityOf, type Rarity } from './rarity.ts'
+import { mostDigits, rarityOf, type Rarity } from './rarity.ts'
 import { RisingBar } from './risingBar.ts'
 import { SortedValues } from './sortedValues.ts'
 import { pointsState } from './state.ts'
@@ -10,8 +10,8 @@ import { toSigma } from './reference.ts'
 
 export const surpriseState = z.strictObject({
   points: pointsState,
-  /** By how many thresholds the bar is raised. */
-  raised: z.number().min(0).max(1e9),
+  /** How far the bar is above the threshold. */
+  raised: z.number().min(0).max(mostDigits),
 })
 
 /** A difference of this share of the values is one of their rounding, or might as well be. */

@@ -1,20 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import type { DetectionOptions } from '../../../src/series/detection.ts'
-import { restoreDetector, streamingDetector } from '../../../src/series/streaming/streamingDetector.ts'
+import { restoreDetector, streamingDetector, type StreamingOptions } from '../../../src/series/streaming/streamingDetector.ts'
 import { bucketAt, points } from '../../support/points.ts'
 import { detectionVectors } from '../../support/vectors/detection.ts'
 import { near } from '../../support/vectors/near.ts'
 
-const methods: DetectionOptions[] = [
+const methods: StreamingOptions[] = [
   { method: 'robust-z' },
   { method: 'seasonal', season: '1 hour', slot: '10 minutes', history: '3 hours' },
   { method: 'ewma', lambda: 0.3 },
+  { method: 'surprise', history: 100, minPoints: 20 },
 ]
 
 /** What a detector says of values five minutes apart. */
-const judged = (options: DetectionOptions, values: readonly (number | null | undefined)[]) => {
+const judged = (options: StreamingOptions, values: readonly (number | null | undefined)[]) => {
   const detector = streamingDetector(options)
   return points('a', values).map((point) => detector.observe(point))
 }
@@ -38,9 +38,15 @@ describe.each(methods)('$method', (options) => {
   it('finds nothing in a constant', () => {
     const judgements = judged(options, Array<number>(100).fill(42)).filter((judgement) => judgement !== null)
     expect(judgements.length).toBeGreaterThan(50)
-    expect(judgements).toEqual(
-      judgements.map(({ bucket }) => ({ bucket, value: 42, expected: 42, spread: 2.1, score: 0, direction: 'up', anomalous: false })),
-    )
+    const nothing = {
+      value: 42,
+      expected: 42,
+      spread: options.method === 'surprise' ? 0 : 2.1,
+      score: 0,
+      direction: 'up',
+      anomalous: false,
+    }
+    expect(judgements).toMatchObject(judgements.map(({ bucket }) => ({ bucket, ...nothing })))
   })
 
   it('refuses a bucket that is not after the last one, and learns nothing from it', () => {
@@ -56,7 +62,11 @@ describe.each(methods)('$method', (options) => {
   })
 
   it('says after a restart what it would have said without one', () => {
-    const values = fc.array(fc.oneof(fc.integer({ min: -20, max: 20 }), fc.double(), fc.constant(null)), { minLength: 1, maxLength: 120 })
+    const values = fc.array(fc.oneof(fc.integer({ min: -20, max: 20 }), fc.double(), fc.constant(null)), {
+      minLength: 1,
+      maxLength: 500,
+      size: 'max',
+    })
     fc.assert(
       fc.property(values, fc.nat(), (given, cut) => {
         const series = points('a', given)
@@ -94,10 +104,14 @@ it.each([
 
 it.each([
   [{ threshold: -1 }, 'options.threshold'],
+  [{ method: 'psychic' }, "options.method: must be 'robust-z', 'seasonal', 'ewma' or 'surprise', got \"psychic\""],
+  [{ method: 'surprise', window: '1 hour' }, 'options: has no key "window"'],
+  [{ method: 'surprise', history: 200, minPoints: 201 }, 'options.minPoints: must not be above the history'],
+  [null, 'options'],
   [{ method: 'ewma', lambda: 0 }, 'options.lambda'],
   [{ method: 'seasonal', slot: '5 hours' }, 'options.slot'],
 ])('refuses the options %j', (options, message) => {
-  expect(() => streamingDetector(options as DetectionOptions)).toThrow(message)
+  expect(() => streamingDetector(options as StreamingOptions)).toThrow(message)
 })
 
 describe('a state', () => {
