@@ -70,6 +70,8 @@ export async function invalidStretches(
     greatest(lowest, (extract(epoch from timestamptz '0001-01-01 00:00:00+00') * 1e6)::int8) as lowest,
     least(greatest, (extract(epoch from timestamptz '9999-01-01 00:00:00+00') * 1e6)::int8) as greatest
   from log
+  -- What is left of a refresh of everything: the time before TimescaleDB's least.
+  where greatest >= -210866803200000000
 )
 select timestamptz 'epoch' + lowest * interval '1 microsecond' as "from", timestamptz 'epoch' + (greatest + 1) * interval '1 microsecond' as "to"
 from dated
