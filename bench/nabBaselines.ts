@@ -6,13 +6,14 @@ const step = 100
 
 /**
  * The windowed Gaussian of the benchmark's own repository: one less the probability of a value further out than this one, were the last 6,400 values
- * (renewed a hundred at a time) all that a normal distribution is known by.
+ * (renewed a hundred at a time) all that a normal distribution is known by. NaN is passed over.
  */
 export function windowedGaussianScores(values: readonly number[]): number[] {
   const window: number[] = []
   let known = new Moments()
-  return values.map((value, index) => {
-    const score = index === 0 ? 0 : 1 - upperTail(Math.abs(value - known.mean) / known.deviation())
+  return values.map((value) => {
+    if (Number.isNaN(value)) return 0
+    const score = window.length === 0 ? 0 : 1 - upperTail(Math.abs(value - known.mean) / known.deviation())
     window.push(value)
     if (window.length <= windowLength) known.add(value)
     else if (window.length === windowLength + step) {

@@ -9,6 +9,7 @@ export interface LabelledSeries {
   /** The file, as the labels name it: `realTraffic/speed_6005.csv`. */
   name: string
   times: Date[]
+  /** NaN where the file has no number. */
   values: number[]
   windows: RowWindow[]
 }
@@ -50,7 +51,8 @@ export function labelled(name: string, csv: string, windows: readonly (readonly 
   return {
     name,
     times,
-    values: rows.map(([, value]) => Number(value)),
+    // An empty field is no value, and not 0.
+    values: rows.map(([, value]) => (value?.trim() ? Number(value) : Number.NaN)),
     windows: windows.map(([from, to]) => {
       const [first, last] = [times.findIndex((time) => time >= utc(from)), times.findLastIndex((time) => time <= utc(to))]
       if (first === -1 || last < first) throw new RangeError(`${name} has no row in its window from ${from} to ${to}`)
