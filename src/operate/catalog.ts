@@ -26,7 +26,7 @@ export interface CatalogView {
   columns: Record<string, string>
   /** What it is, and a hash of the query it was made with, which is the same on every version of PostgreSQL. */
   definition: string
-  /** Those of a continuous aggregate, on the hypertable behind it; TimescaleDB's own aside. */
+  /** Those of a continuous aggregate, on the hypertable behind it, by what they are on; TimescaleDB's own aside. */
   indexes: Record<string, string>
 }
 
@@ -197,18 +197,13 @@ async function readContinuousAggregates(trx: Kysely<{}>, { schema }: Installatio
   const { rows } = await sql<ContinuousAggregate & { name: string }>`
     select aggregate.view_name::text as name, aggregate.view_definition as query, not aggregate.materialized_only as "realTime",
       coalesce((
-        select jsonb_object_agg(
-          entry.indexname,
-          replace(
-            entry.indexdef,
-            format('%I.%I', entry.schemaname, entry.tablename),
-            format('%I.%I', aggregate.view_schema, aggregate.view_name)
-          )
-        )
+        -- By what they are on: their names are the server's to choose, for they lie in one schema whatever ours is.
+        select jsonb_object_agg(keys.text, 'CREATE INDEX ON ' || format('%I.%I', aggregate.view_schema, aggregate.view_name) || ' USING ' || keys.text)
         from pg_catalog.pg_indexes as entry
+        cross join lateral (select split_part(entry.indexdef, ' USING ', 2) as text) as keys
         where entry.schemaname = aggregate.materialization_hypertable_schema
           and entry.tablename = aggregate.materialization_hypertable_name
-          and not starts_with(entry.indexname, entry.tablename)
+          and entry.indexname <> entry.tablename || '_bucket_idx'
       ), '{}') as indexes
     from timescaledb_information.continuous_aggregates as aggregate
     where aggregate.view_schema = ${schema}

@@ -720,12 +720,10 @@ export const manifest: Manifest = {
       },
       definition: 'continuous aggregate, real-time, 9d7029863e05fb7c',
       indexes: {
-        idx_log_pattern_1d_key:
-          'CREATE INDEX idx_log_pattern_1d_key ON log_pattern_1d USING btree (tenant_id, resource_id, fingerprint_id, bucket)',
-        idx_log_pattern_1d_resource_id:
-          'CREATE INDEX idx_log_pattern_1d_resource_id ON log_pattern_1d USING btree (resource_id, bucket DESC)',
-        idx_log_pattern_1d_fingerprint_id:
-          'CREATE INDEX idx_log_pattern_1d_fingerprint_id ON log_pattern_1d USING btree (fingerprint_id, bucket DESC)',
+        'btree (resource_id, bucket DESC)': 'CREATE INDEX ON log_pattern_1d USING btree (resource_id, bucket DESC)',
+        'btree (fingerprint_id, bucket DESC)': 'CREATE INDEX ON log_pattern_1d USING btree (fingerprint_id, bucket DESC)',
+        'btree (tenant_id, resource_id, fingerprint_id, bucket)':
+          'CREATE INDEX ON log_pattern_1d USING btree (tenant_id, resource_id, fingerprint_id, bucket)',
       },
     },
     log_pattern_1h: {
@@ -739,12 +737,10 @@ export const manifest: Manifest = {
       },
       definition: 'continuous aggregate, real-time, 837b810fec8a7283',
       indexes: {
-        idx_log_pattern_1h_key:
-          'CREATE INDEX idx_log_pattern_1h_key ON log_pattern_1h USING btree (tenant_id, resource_id, fingerprint_id, bucket)',
-        idx_log_pattern_1h_resource_id:
-          'CREATE INDEX idx_log_pattern_1h_resource_id ON log_pattern_1h USING btree (resource_id, bucket DESC)',
-        idx_log_pattern_1h_fingerprint_id:
-          'CREATE INDEX idx_log_pattern_1h_fingerprint_id ON log_pattern_1h USING btree (fingerprint_id, bucket DESC)',
+        'btree (resource_id, bucket DESC)': 'CREATE INDEX ON log_pattern_1h USING btree (resource_id, bucket DESC)',
+        'btree (fingerprint_id, bucket DESC)': 'CREATE INDEX ON log_pattern_1h USING btree (fingerprint_id, bucket DESC)',
+        'btree (tenant_id, resource_id, fingerprint_id, bucket)':
+          'CREATE INDEX ON log_pattern_1h USING btree (tenant_id, resource_id, fingerprint_id, bucket)',
       },
     },
     metric_1d: {
@@ -766,8 +762,9 @@ export const manifest: Manifest = {
       },
       definition: 'continuous aggregate, real-time, e1b65b98787f7b35',
       indexes: {
-        idx_metric_1d_key: 'CREATE INDEX idx_metric_1d_key ON metric_1d USING btree (tenant_id, resource_id, metric, labels_hash, bucket)',
-        idx_metric_1d_resource_id: 'CREATE INDEX idx_metric_1d_resource_id ON metric_1d USING btree (resource_id, metric, bucket DESC)',
+        'btree (resource_id, metric, bucket DESC)': 'CREATE INDEX ON metric_1d USING btree (resource_id, metric, bucket DESC)',
+        'btree (tenant_id, resource_id, metric, labels_hash, bucket)':
+          'CREATE INDEX ON metric_1d USING btree (tenant_id, resource_id, metric, labels_hash, bucket)',
       },
     },
     metric_1h: {
@@ -789,8 +786,9 @@ export const manifest: Manifest = {
       },
       definition: 'continuous aggregate, real-time, 51400386f25aba17',
       indexes: {
-        idx_metric_1h_key: 'CREATE INDEX idx_metric_1h_key ON metric_1h USING btree (tenant_id, resource_id, metric, labels_hash, bucket)',
-        idx_metric_1h_resource_id: 'CREATE INDEX idx_metric_1h_resource_id ON metric_1h USING btree (resource_id, metric, bucket DESC)',
+        'btree (resource_id, metric, bucket DESC)': 'CREATE INDEX ON metric_1h USING btree (resource_id, metric, bucket DESC)',
+        'btree (tenant_id, resource_id, metric, labels_hash, bucket)':
+          'CREATE INDEX ON metric_1h USING btree (tenant_id, resource_id, metric, labels_hash, bucket)',
       },
     },
     service_call_1d: {
@@ -809,12 +807,11 @@ export const manifest: Manifest = {
       },
       definition: 'continuous aggregate, real-time, 1c69e9ae025578d1',
       indexes: {
-        idx_service_call_1d_key:
-          'CREATE INDEX idx_service_call_1d_key ON service_call_1d USING btree (tenant_id, src_resource_id, dst_resource_id, bucket)',
-        idx_service_call_1d_dst_resource_id:
-          'CREATE INDEX idx_service_call_1d_dst_resource_id ON service_call_1d USING btree (dst_resource_id, bucket DESC)',
-        idx_service_call_1d_src_resource_id:
-          'CREATE INDEX idx_service_call_1d_src_resource_id ON service_call_1d USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+        'btree (dst_resource_id, bucket DESC)': 'CREATE INDEX ON service_call_1d USING btree (dst_resource_id, bucket DESC)',
+        'btree (src_resource_id, dst_resource_id, bucket DESC)':
+          'CREATE INDEX ON service_call_1d USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+        'btree (tenant_id, src_resource_id, dst_resource_id, bucket)':
+          'CREATE INDEX ON service_call_1d USING btree (tenant_id, src_resource_id, dst_resource_id, bucket)',
       },
     },
     service_call_1h: {
@@ -833,12 +830,11 @@ export const manifest: Manifest = {
       },
       definition: 'continuous aggregate, real-time, 26b8d20d5c833ae5',
       indexes: {
-        idx_service_call_1h_key:
-          'CREATE INDEX idx_service_call_1h_key ON service_call_1h USING btree (tenant_id, src_resource_id, dst_resource_id, bucket)',
-        idx_service_call_1h_dst_resource_id:
-          'CREATE INDEX idx_service_call_1h_dst_resource_id ON service_call_1h USING btree (dst_resource_id, bucket DESC)',
-        idx_service_call_1h_src_resource_id:
-          'CREATE INDEX idx_service_call_1h_src_resource_id ON service_call_1h USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+        'btree (dst_resource_id, bucket DESC)': 'CREATE INDEX ON service_call_1h USING btree (dst_resource_id, bucket DESC)',
+        'btree (src_resource_id, dst_resource_id, bucket DESC)':
+          'CREATE INDEX ON service_call_1h USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+        'btree (tenant_id, src_resource_id, dst_resource_id, bucket)':
+          'CREATE INDEX ON service_call_1h USING btree (tenant_id, src_resource_id, dst_resource_id, bucket)',
       },
     },
   },
@@ -874,7 +870,7 @@ export const manifest: Manifest = {
         requires: null,
       },
     'change_points(series_values double precision[], min_points integer, penalty double precision)': {
-      hash: '567e823722a27b80',
+      hash: '71e071a165a07c0a',
       requires: null,
     },
     'ewma(value double precision, alpha double precision)': {

@@ -1,6 +1,7 @@
 import { CamelCasePlugin, sql } from 'kysely'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ensureTenant } from '../../../src/catalog/tenants.ts'
+import { connect } from '../../../src/database/connect.ts'
 import { tenantScope } from '../../../src/database/scope.ts'
 import { readCatalog } from '../../../src/operate/catalog.ts'
 import { schemaDrift } from '../../../src/operate/drift.ts'
@@ -32,14 +33,21 @@ onEveryLeg('migrate', () => {
     expect(await objects(test.db)).toContain('relation r public.dim_tenant')
     if (leg.age) {
       for (const code of ['a', 'b']) {
-        const scope = await tenantScope(test.db, await ensureTenant(test.db, { code }).then(() => code))
-        await sql`select graph_prepare(${scope.graphName}, 'CALLS')`.execute(test.db)
+        const scope = await tenant(test.db, code)
+        await apart((db) => sql`select graph_prepare(${scope.graphName}, 'CALLS')`.execute(db))
         expect(await objects(test.db)).toContain(`schema ${scope.graphName}`)
       }
     }
-    await migrateDown(test.db)
+    await apart((db) => migrateDown(db))
     expect(await objects(test.db)).toEqual(before)
   })
+
+  /** On a connection of its own: AGE before 1.7 takes down one it was loaded in when the server forgets many tables at once (apache/age#2245). */
+  async function apart(work: (db: TestDatabase['db']) => Promise<unknown>): Promise<void> {
+    if (test.url === undefined) return void (await work(test.db))
+    const db = connect({ connectionString: test.url, max: 1 })
+    await work(db).finally(() => db.destroy())
+  }
 
   it('makes the same schema again after up and down', async () => {
     const { installation } = await migrateUp(test.db)
@@ -47,8 +55,13 @@ onEveryLeg('migrate', () => {
     await migrateDown(test.db)
     await migrateUp(test.db)
     const again = { catalog: await readCatalog(test.db, installation), objects: await objects(test.db) }
-    // TimescaleDB numbers its hypertables on.
-    const numbered = (names: string[]) => names.map((name) => name.replace(/_hypertable_\d+/, '_hypertable_N'))
+    // TimescaleDB numbers its hypertables and what is behind its aggregates on, and cuts the names of indexes to length with the number in them.
+    const numbered = (names: string[]) =>
+      names
+        .map((name) =>
+          name.replace(/_(direct_view|partial_view|hypertable)_\d+(\w+_idx)?/, (_, kind, index) => `_${kind}_N${index ? '_idx' : ''}`),
+        )
+        .toSorted()
     expect(again.catalog).toEqual(first.catalog)
     expect(numbered(again.objects)).toEqual(numbered(first.objects))
   })
@@ -135,7 +148,9 @@ onEveryLeg('migrate', () => {
     await inTransaction(test.db, createExtensions)
     await sql`create table log_pattern_1d (theirs int4)`.execute(test.db)
     const before = await objects(test.db)
-    await expect(migrateUp(test.db)).rejects.toThrow('migrate up failed in 0007_coarser_rollups: relation "log_pattern_1d" already exists')
+    await expect(migrateUp(test.db)).rejects.toThrow(
+      /^migrate up failed in 0007_coarser_rollups: (relation|continuous aggregate) "log_pattern_1d" already exists; everything was rolled back$/,
+    )
     expect(await objects(test.db)).toEqual(before)
   })
 
