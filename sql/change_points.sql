@@ -87,10 +87,11 @@ begin
     raise exception 'change points are looked for in at most 50000 points of a series, this one has %', total
       using hint = 'Resample the series to longer buckets, or give a shorter range.', errcode = 'program_limit_exceeded';
   end if;
+  -- Sums by counts: avg() keeps squares of what it averages, which leave the doubles where squares themselves do not.
   select
-    coalesce(avg(apart.one ^ 2) filter (where apart.one <= 3 * 1.4826 * usual.one), 0),
-    coalesce(avg(apart.two ^ 2) filter (where apart.two <= 3 * 1.4826 * usual.two), 0),
-    avg(apart.one ^ 2)
+    coalesce(sum(apart.one ^ 2) filter (where apart.one <= 3 * 1.4826 * usual.one) / count(*) filter (where apart.one <= 3 * 1.4826 * usual.one), 0),
+    coalesce(sum(apart.two ^ 2) filter (where apart.two <= 3 * 1.4826 * usual.two) / count(*) filter (where apart.two <= 3 * 1.4826 * usual.two), 0),
+    sum(apart.one ^ 2) / count(*)
   into one_apart, two_apart, all_apart
   from (
     select
@@ -112,7 +113,12 @@ begin
     likeness := 0;
     one_apart := all_apart;
   else
-    likeness := least(greatest(two_apart / one_apart - 1 - 1 / sqrt(total), 0), 0.99);
+    -- Compared before divided: values of all magnitudes at once would leave the doubles.
+    likeness := case
+      when two_apart <= one_apart then 0
+      when two_apart >= 2 * one_apart then 0.99
+      else least(greatest(two_apart / one_apart - 1 - 1 / sqrt(total), 0), 0.99)
+    end;
   end if;
   noise := sqrt(one_apart / 2 / (1 - likeness) * (1 + likeness) / (1 - likeness));
 
@@ -121,7 +127,7 @@ begin
     last := segments[2];
     segments := segments[3:];
     select split.at, split.score into best from @extschema@.change_point_of(series_values[first:last], min_points, noise, by_median) as split;
-    if best.score ^ 2 > penalty then
+    if best.score > sqrt(penalty) then
       found := found || (first + best.at - 1);
       segments := segments || array[first, first + best.at - 2, first + best.at - 1, last];
     end if;
@@ -135,7 +141,7 @@ begin
       first := coalesce(placed[cardinality(placed)], 1);
       last := coalesce(found[each + 1], total + 1) - 1;
       select split.at, split.score into best from @extschema@.change_point_of(series_values[first:last], min_points, noise, by_median) as split;
-      if best.score ^ 2 > penalty then
+      if best.score > sqrt(penalty) then
         placed := placed || (first + best.at - 1);
         scores := scores || best.score;
       end if;

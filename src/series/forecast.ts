@@ -6,6 +6,7 @@ import { InvalidInputError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { parseSeason } from './detection.ts'
 import { exactInterval } from './exactInterval.ts'
+import { likeness } from './likeness.ts'
 import { confidenceShare } from './linearTrend.ts'
 import { measuredPoints } from './measuredPoints.ts'
 import { normalWidth } from './normalQuantile.ts'
@@ -103,7 +104,7 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
   const sloping = trend === 'none' ? sql`false` : seenTwice
   const outside = (1 - confidence) / 2
   // Levels meet the future in a window, not in a join, for which the planner would have to guess how many rows a frame has.
-  // A residual below 1e-140 is rounding, and its square would be an underflow, which PostgreSQL reports as an error.
+  // A residual below 1e-140 is rounding: its square would be an underflow, which PostgreSQL reports as an error.
   const points = sql<ForecastRow>`(
     with timed as (
       select "point"."series", "point"."bucket", ${slotOf('point.bucket')} as "slot",
@@ -157,7 +158,7 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
         count(*)::float8 as "points",
         count(distinct "slot")::float8 as "slots",
         sum("residual" * "residual") as "squared",
-        least(0.99, greatest(0, coalesce(sum("residual" * "residual_before") / nullif(sum("residual" * "residual"), 0), 0))) as "likeness",
+        ${likeness} as "likeness",
         greatest(0, -percentile_cont(${outside}::float8) within group (order by "residual")) as "below",
         greatest(0, percentile_cont(${1 - outside}::float8) within group (order by "residual")) as "above"
       from "neighbours"

@@ -63,6 +63,8 @@ const timeToThresholdOptions = z.strictObject({
  */
 export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeToThresholdOptions) {
   const { threshold, direction, confidence, horizon } = parse(timeToThresholdOptions, options, 'options')
+  // As small as this a value counts as 0, and so does what it is compared with.
+  const bound = Math.abs(threshold) < 1e-100 ? 0 : threshold
   const sign = sql.lit(direction === 'up' ? 1 : -1)
   // Turned so that the threshold lies above, in hours u after the points' mean: the line is at climb * u, the threshold at height, and the band reaches
   // width * sqrt(1 / effective_points + u ^ 2 / hours_squared) to either side. Where an edge of it meets the threshold,
@@ -72,7 +74,7 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
     .selectAll('line')
     .select([
       sql<number>`${sign} * "line"."slope"`.as('steepness'),
-      sql<number>`${sign} * (${threshold}::float8 - "line"."first_value" - "line"."mean_rise")`.as('distance'),
+      sql<number>`${sign} * (${bound}::float8 - "line"."first_value" - "line"."mean_rise")`.as('distance'),
       sql<number>`"line"."last_hours" - "line"."mean_hours"`.as('last_u'),
     ])
   const measured = scope.db

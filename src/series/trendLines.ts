@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Scope } from '../database/scope.ts'
+import { likeness } from './likeness.ts'
 import { measuredPoints } from './measuredPoints.ts'
 import { normalWidth } from './normalQuantile.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
@@ -32,7 +33,7 @@ export interface TrendLine {
  * Window functions all over one partition, then one grouping: each series is sorted once and read three times.
  */
 export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number) {
-  // A residual below 1e-140 is rounding, and its square would be an underflow, which PostgreSQL reports as an error.
+  // A residual below 1e-140 is rounding: its square would be an underflow, which PostgreSQL reports as an error.
   return sql<TrendLine>`(
     with timed as (
       select "point"."series", "point"."bucket",
@@ -67,16 +68,16 @@ export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number)
         max("hours") as "last_hours",
         count(*)::float8 as "points",
         sum("residual" * "residual") as "squared",
-        greatest(0, sum("residual" * "residual_before") / nullif(sum("residual" * "residual"), 0)) as "likeness",
+        ${likeness} as "likeness",
         "rise_squared"
       from "neighbours"
       group by "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared", "rise_squared"
     ),
     weighed as (
-      select "summed".*, "points" * (1 - coalesce("likeness", 0)) / (1 + coalesce("likeness", 0)) as "effective_points" from "summed"
+      select "summed".*, "points" * (1 - "likeness") / (1 + "likeness") as "effective_points" from "summed"
     )
     select "series", "first_at", "last_at", "first_value", "points", "last_hours", "mean_hours", "mean_rise", "slope", "hours_squared",
-      case when "rise_squared" > 0 then greatest(0, 1 - "squared" / "rise_squared") end as "r2",
+      case when "rise_squared" > 0 then case when "squared" > 1e-20 * "rise_squared" then greatest(0, 1 - "squared" / "rise_squared") else 1 end end as "r2",
       "effective_points",
       ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, "effective_points" - 2)
         * sqrt("squared" / nullif(greatest("effective_points" - 2, 0), 0)) as "uncertainty"

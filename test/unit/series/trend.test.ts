@@ -53,17 +53,19 @@ it('linearTrend is one statement over the frame', () => {
           ), summed as (
             select "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared", min("bucket") as "first_at",
               max("bucket") as "last_at", max("hours") as "last_hours", count(*)::float8 as "points",
-              sum("residual" * "residual") as "squared", greatest(0,
-              sum("residual" * "residual_before") / nullif(sum("residual" * "residual"), 0)) as "likeness", "rise_squared"
+              sum("residual" * "residual") as "squared",
+              case when sum("residual" * "residual_before") > 1e-3 * sum("residual" * "residual") then least(0.99,
+              sum("residual" * "residual_before") / sum("residual" * "residual")) else 0 end as "likeness", "rise_squared"
             from "neighbours"
             group by "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared", "rise_squared"
           ), weighed as (
-            select "summed".*, "points" * (1 - coalesce("likeness", 0)) / (1 + coalesce("likeness", 0)) as "effective_points"
+            select "summed".*, "points" * (1 - "likeness") / (1 + "likeness") as "effective_points"
             from "summed"
           ) select "series", "first_at", "last_at", "first_value", "points", "last_hours", "mean_hours", "mean_rise", "slope",
-            "hours_squared", case when "rise_squared" > 0 then greatest(0, 1 - "squared" / "rise_squared") end as "r2",
-            "effective_points", "public"."student_t_width"($1::float8, $2::float8,
-            "effective_points" - 2) * sqrt("squared" / nullif(greatest("effective_points" - 2, 0), 0)) as "uncertainty"
+            "hours_squared", case when "rise_squared" > 0 then case when "squared" > 1e-20 * "rise_squared" then greatest(0,
+            1 - "squared" / "rise_squared") else 1 end end as "r2", "effective_points", "public"."student_t_width"($1::float8,
+            $2::float8, "effective_points" - 2) * sqrt("squared" / nullif(greatest("effective_points" - 2, 0),
+            0)) as "uncertainty"
           from "weighed"
         ) as "line"
         order by "line"."series"
@@ -146,19 +148,21 @@ it('timeToThreshold is one statement over the frame', () => {
                       ), summed as (
                         select "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared",
                           min("bucket") as "first_at", max("bucket") as "last_at", max("hours") as "last_hours",
-                          count(*)::float8 as "points", sum("residual" * "residual") as "squared", greatest(0,
-                          sum("residual" * "residual_before") / nullif(sum("residual" * "residual"), 0)) as "likeness",
+                          count(*)::float8 as "points", sum("residual" * "residual") as "squared",
+                          case when sum("residual" * "residual_before") > 1e-3 * sum("residual" * "residual") then least(0.99,
+                          sum("residual" * "residual_before") / sum("residual" * "residual")) else 0 end as "likeness",
                           "rise_squared"
                         from "neighbours"
                         group by "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared", "rise_squared"
                       ), weighed as (
-                        select "summed".*, "points" * (1 - coalesce("likeness", 0)) / (1 + coalesce("likeness",
-                          0)) as "effective_points"
+                        select "summed".*, "points" * (1 - "likeness") / (1 + "likeness") as "effective_points"
                         from "summed"
                       ) select "series", "first_at", "last_at", "first_value", "points", "last_hours", "mean_hours", "mean_rise",
-                        "slope", "hours_squared", case when "rise_squared" > 0 then greatest(0,
-                        1 - "squared" / "rise_squared") end as "r2", "effective_points", "public"."student_t_width"($5::float8,
-                        $6::float8, "effective_points" - 2) * sqrt("squared" / nullif(greatest("effective_points" - 2, 0),
+                        "slope", "hours_squared",
+                        case when "rise_squared" > 0 then case when "squared" > 1e-20 * "rise_squared" then greatest(0,
+                        1 - "squared" / "rise_squared") else 1 end end as "r2", "effective_points",
+                        "public"."student_t_width"($5::float8, $6::float8,
+                        "effective_points" - 2) * sqrt("squared" / nullif(greatest("effective_points" - 2, 0),
                         0)) as "uncertainty"
                       from "weighed"
                     ) as "line"
@@ -224,9 +228,10 @@ it('forecast is one statement over the frame', () => {
           select "series", min("first_value") as "first_value", min("slope") as "slope", min("hours_squared") as "hours_squared",
             min("mean_hours") as "mean_hours", min("last_hours") as "last_hours", min("last_at") as "last_at",
             count(*)::float8 as "points", count(distinct "slot")::float8 as "slots", sum("residual" * "residual") as "squared",
-            least(0.99, greatest(0, coalesce(sum("residual" * "residual_before") / nullif(sum("residual" * "residual"), 0),
-            0))) as "likeness", greatest(0, -percentile_cont($7::float8) within group (order by "residual")) as "below",
-            greatest(0, percentile_cont($8::float8) within group (order by "residual")) as "above"
+            case when sum("residual" * "residual_before") > 1e-3 * sum("residual" * "residual") then least(0.99,
+            sum("residual" * "residual_before") / sum("residual" * "residual")) else 0 end as "likeness", greatest(0,
+            -percentile_cont($7::float8) within group (order by "residual")) as "below", greatest(0,
+            percentile_cont($8::float8) within group (order by "residual")) as "above"
           from "neighbours"
           group by "series"
         ), weighed as (
