@@ -8,12 +8,13 @@ import { execute, type Stretch } from './statement.ts'
 /**
  * Gives a stretch of a partitioned table a partition of its own, with the rows that the default partition holds for it. Null where it has one already.
  *
- * One transaction. The partition is made beside the table and then attached, so readers and writers of the table go on, except that
+ * One transaction. The partition is made beside the table and then attached, so readers and writers of the table go on; only who registers a resource, a
+ * pattern or a locator waits for that moment (the foreign keys that the partition gets lock the tables they point at against writing), and who reads or
+ * writes rows that have no partition.
  *
- * - whoever registers a resource, a pattern or a locator waits while it is attached: the foreign keys that the partition gets lock the tables they point
- *   at against writing (SHARE ROW EXCLUSIVE), the default partition is closed altogether;
- * - where rows have to be moved, writers of the table wait until they are: one that had already chosen the default partition for its row would be refused
- *   once there is a better one. Readers go on reading the rows where they are.
+ * Where rows have to be moved more is needed. Who writes to the table waits until they are: one that had already chosen the default partition for a row
+ * would be refused once there is a better one. Readers go on until the partition is attached, and then wait for that: one that had already listed the
+ * partitions would find the rows in none of them.
  *
  * No lock is waited for longer than 100 ms at a time (see `withShortLocks`).
  *
@@ -39,24 +40,11 @@ export function addPartition(
       const strays = overflow === null ? 0 : await lockedStrays(trx, installation, { table, overflow }, bounds)
       const partition = qualified(installation, await freeName(trx, installation, partitionName(table, stretch)))
       await execute(trx, `create table ${partition} (like ${parent} including all)`)
-      if (strays > 0) {
-        // Attaching trusts the check instead of reading all rows again.
-        await execute(
-          trx,
-          `alter table ${partition} add constraint pgvantage_bounds check (bucket is not null and bucket >= ${quoteLiteral(bounds[0]!)} and bucket < ${quoteLiteral(bounds[1]!)})`,
-        )
-        const columns = await storedColumns(trx, parent)
-        const from = qualified(installation, overflow!)
-        await execute(
-          trx,
-          `insert into ${partition} (${columns}) select ${columns} from ${from} where bucket >= $1 and bucket < $2`,
-          bounds,
-        )
-        // Not truncated: who reads with a snapshot from before this transaction still finds the rows here.
-        await execute(trx, `delete from ${from} where bucket >= $1 and bucket < $2`, bounds)
-      }
-      const values = `for values from (${quoteLiteral(bounds[0]!)}) to (${quoteLiteral(bounds[1]!)})`
-      await insistingly(trx, `alter table ${parent} attach partition ${partition} ${values}`, { signal: options.signal })
+      if (strays > 0) await moveRows(trx, { parent, partition, overflow: qualified(installation, overflow!) }, bounds)
+      const attach = `alter table ${parent} attach partition ${partition} for values from (${quoteLiteral(bounds[0]!)}) to (${quoteLiteral(bounds[1]!)})`
+      await insistingly(trx, [...(strays > 0 ? [`lock table only ${parent} in access exclusive mode`] : []), attach], {
+        signal: options.signal,
+      })
       if (strays > 0) await execute(trx, `alter table ${partition} drop constraint pgvantage_bounds`)
       return strays
     },
@@ -91,6 +79,29 @@ async function lockedStrays(
     bounds,
   )
   return rows[0]!.count
+}
+
+/** What attaching would check of these rows while everybody waits is checked here: their bounds and their foreign keys. */
+async function moveRows(
+  trx: Kysely<{}>,
+  { parent, partition, overflow }: { parent: string; partition: string; overflow: string },
+  bounds: readonly string[],
+): Promise<void> {
+  const [from, to] = bounds.map(quoteLiteral)
+  await execute(
+    trx,
+    `alter table ${partition} add constraint pgvantage_bounds check (bucket is not null and bucket >= ${from} and bucket < ${to})`,
+  )
+  const columns = await storedColumns(trx, parent)
+  await execute(trx, `insert into ${partition} (${columns}) select ${columns} from ${overflow} where bucket >= $1 and bucket < $2`, bounds)
+  // Not truncated: who reads with a snapshot from before this transaction still finds the rows here.
+  await execute(trx, `delete from ${overflow} where bucket >= $1 and bucket < $2`, bounds)
+  const { rows: keys } = await execute<{ name: string; definition: string }>(
+    trx,
+    `select quote_ident(conname) as name, pg_get_constraintdef(oid) as definition from pg_catalog.pg_constraint where conrelid = $1::text::regclass and contype = 'f' order by conname`,
+    [parent],
+  )
+  for (const { name, definition } of keys) await insistingly(trx, [`alter table ${partition} add constraint ${name} ${definition}`])
 }
 
 /** The columns a row is written with: generated ones make themselves. */

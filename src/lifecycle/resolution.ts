@@ -4,23 +4,27 @@ import { durationText, milliseconds, type TimeRange } from '../database/range.ts
 import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
+import type { Rollup } from './rollup.ts'
 
-/** One of the tables that hold the same rows, put together by buckets of one length. */
-export interface Tier<Table extends string = string> {
+/** A rollup table, and the coarser ones made from it. */
+export interface Ladder<Table extends string = string> {
+  /** The table whose buckets are the finest. */
   readonly table: Table
-  /** `'1 minute'` */
+  /** How long these are: `'1 minute'`. */
   readonly bucket: string
+  /** Each made from the one before, the first from the table. */
+  readonly rollups: readonly Rollup[]
 }
 
 /** Where a series is read from, and how long its buckets are. */
-export interface Reading<Table extends string = string> {
-  /** The table to read. */
-  table: Table
-  /** How many buckets of the table make one of the series: 1, where they are those of the table. */
+export interface Reading {
+  /** The name of the table or rollup to read. */
+  table: string
+  /** How many of its buckets make one of the series: 1, where they are the same. */
   merged: number
   /** The length of the series' buckets, an interval of fixed length. */
   every: string
-  /** When the buckets begin that are read: the range, moved to whole buckets of the series where several of the table make one. */
+  /** When the buckets begin that are read: the range, moved to whole buckets of the series where several make one. */
   range: TimeRange
 }
 
@@ -46,31 +50,29 @@ const lastDate = 8.64e15
 /**
  * Which table a series over a range is read from.
  *
- * @param tiers the tables, the finest first; the buckets of each are made of the finer one's.
  * @throws InvalidInputError when the resolution is neither `'auto'` nor made of the finest table's buckets.
  * @example
- * readingOf(scope, [{ table: 'metric_1m', bucket: '1 minute' }, { table: 'metric_1h', bucket: '1 hour' }], last('30 days'))
+ * readingOf(scope, { table: 'metric_1m', bucket: '1 minute', rollups: [metric1h, metric1d] }, last('30 days'))
  * // { table: 'metric_1h', merged: 1, every: '1 hour', range }
  */
-export function readingOf<Table extends string>(
-  scope: Scope,
-  tiers: readonly [Tier<Table>, ...Tier<Table>[]],
-  range: TimeRange,
-  resolution: Resolution = 'auto',
-): Reading<Table> {
-  const coarsestFirst = tiers.toReversed()
-  if (parse(z.union([z.literal('auto'), durationText], { error: problem(tiers[0]) }), resolution, 'resolution') === 'auto') {
+export function readingOf(scope: Scope, ladder: Ladder, range: TimeRange, resolution: Resolution = 'auto'): Reading {
+  const finest = { name: ladder.table, bucket: ladder.bucket }
+  const tiers: readonly Tier[] = [finest, ...ladder.rollups]
+  const problem = `must be 'auto' or an interval made of whole buckets of ${finest.bucket}`
+  if (parse(z.union([z.literal('auto'), durationText], { error: problem }), resolution, 'resolution') === 'auto') {
     const length = range.to.getTime() - range.from.getTime()
-    const fits = ({ table, bucket }: Tier) => length <= maxBuckets * milliseconds(bucket) && holds(scope, table, range)
-    const { table, bucket } = tiers.find(fits) ?? coarsestFirst[0]!
-    return { table, merged: 1, every: bucket, range }
+    const fits = ({ name, bucket }: Tier) => length <= maxBuckets * milliseconds(bucket) && holds(scope, name, range)
+    const { name, bucket } = tiers.find(fits) ?? tiers.at(-1)!
+    return { table: name, merged: 1, every: bucket, range }
   }
   const every = milliseconds(resolution)
-  const made = coarsestFirst.find(({ bucket }) => every % milliseconds(bucket) === 0)
-  if (made === undefined) throw new InvalidInputError('resolution', `${problem(tiers[0])}, got ${preview(resolution)}`)
+  const made = tiers.findLast(({ bucket }) => every % milliseconds(bucket) === 0)
+  if (made === undefined) throw new InvalidInputError('resolution', `${problem}, got ${preview(resolution)}`)
   const merged = every / milliseconds(made.bucket)
-  return { table: made.table, merged, every: resolution, range: merged === 1 ? range : wholeBuckets(range, every) }
+  return { table: made.name, merged, every: resolution, range: merged === 1 ? range : wholeBuckets(range, every) }
 }
+
+type Tier = Pick<Rollup, 'name' | 'bucket'>
 
 /**
  * The bucket of the series that a row of the table falls into.
@@ -78,7 +80,7 @@ export function readingOf<Table extends string>(
  * The length is checked, and stands in the SQL itself: an expression to group by is recognised in the select list only while nothing in it is a parameter.
  *
  * @example
- * seriesBucket(readingOf(scope, tiers, range, '15 minutes'), sql.ref('metric.bucket'))
+ * seriesBucket(readingOf(scope, ladder, range, '15 minutes'), sql.ref('metric.bucket'))
  * // date_bin('900000 milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)
  */
 export const seriesBucket = ({ merged, every }: Reading, bucket: Expression<Date>): RawBuilder<Date> =>
@@ -91,10 +93,8 @@ function holds(scope: Scope, table: string, { from }: TimeRange): boolean {
   return since === null || since <= from
 }
 
-/** The buckets that begin in the range, from the beginning of the first to the end of the last. */
-function wholeBuckets({ from, to }: TimeRange, every: number): TimeRange {
+/** The buckets of a length (milliseconds) that begin in the range, from the beginning of the first to the end of the last. */
+export function wholeBuckets({ from, to }: TimeRange, every: number): TimeRange {
   const next = (time: Date) => new Date(Math.min(origin + Math.ceil((time.getTime() - origin) / every) * every, lastDate))
   return { from: next(from), to: next(to) }
 }
-
-const problem = ({ bucket }: Tier) => `must be 'auto' or an interval made of whole buckets of ${bucket}`

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { qualified, type Installation } from '../database/installation.ts'
 import { milliseconds } from '../database/range.ts'
 import { rolledRows, rollupColumns, storedTable, type Rollup } from './rollup.ts'
-import { execute, type Stretch } from './statement.ts'
+import { datable, execute, type Stretch } from './statement.ts'
 
 /** One transaction of rolling. */
 export interface RolledUnit {
@@ -47,8 +47,8 @@ export function rollNextUnit(
   return inTurn(db, installation, rollup, async (trx): Promise<RolledUnit | null> => {
     const { rows } = await execute<{ first: Date | null }>(
       trx,
-      `select min(bucket) as first from ${marks(installation)} where rollup = $1 and bucket >= $2 and bucket < $3`,
-      [rollup.name, from === null ? '-infinity' : from.toISOString(), horizon.toISOString()],
+      `select min(bucket) as first from ${marks(installation)} where rollup = $1 and ${datable} and ($2::timestamptz is null or bucket >= $2::timestamptz) and bucket < $3`,
+      [rollup.name, from?.toISOString() ?? null, horizon.toISOString()],
     )
     const first = rows[0]!.first
     if (first === null) {
@@ -109,7 +109,7 @@ const advance = (trx: Kysely<{}>, installation: Installation, { name }: Rollup, 
     trx,
     `update ${qualified(installation, 'pgvantage_time_table')} set rolled_until = clean.until
 from (
-  select coalesce(min(bucket), $2::timestamptz) as until from ${marks(installation)} where rollup = $1 and bucket < $2::timestamptz
+  select coalesce(min(bucket), $2::timestamptz) as until from ${marks(installation)} where rollup = $1 and ${datable} and bucket < $2::timestamptz
 ) as clean
 where name = $1 and rolled_until < clean.until`,
     [name, horizon.toISOString()],

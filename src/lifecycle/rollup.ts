@@ -106,8 +106,13 @@ export const dropRollup = (installation: Installation, rollup: Rollup): string[]
     ? [`drop materialized view ${qualified(installation, rollup.name)}`]
     : [`drop view ${qualified(installation, rollup.name)}`, `drop table ${qualified(installation, storedTable(rollup))}`]
 
-/** A select of the rollup's rows, computed from its source. */
-export function rolledRows(installation: Installation, rollup: Rollup, where?: string): string {
+/** A select of the rollup's rows, computed from its source, or from what has the source's columns. */
+export function rolledRows(
+  installation: Installation,
+  rollup: Rollup,
+  where?: string,
+  from = qualified(installation, rollup.source),
+): string {
   const fn: InstalledFunction = (name) => qualified(installation, name)
   return `select
   ${bucketOf(installation, rollup)} as bucket,
@@ -115,7 +120,7 @@ export function rolledRows(installation: Installation, rollup: Rollup, where?: s
   ${Object.entries(rollup.measures)
     .map(([name, { type, of }]) => `(${of(fn)})::${type} as ${name}`)
     .join(',\n  ')}
-from ${qualified(installation, rollup.source)}${where === undefined ? '' : `\nwhere ${where}`}
+from ${from}${where === undefined ? '' : `\nwhere ${where}`}
 group by 1, ${Object.keys(rollup.keys).join(', ')}`
 }
 

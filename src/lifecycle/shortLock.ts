@@ -7,7 +7,7 @@ export type Attempted<T> =
   { readonly done: true; readonly result: T; readonly attempts: number } | { readonly done: false; readonly attempts: number }
 
 export interface ShortLockOptions {
-  /** How often to try. Default: 12, which with the pauses is about ten seconds. */
+  /** How often to try. Default: 10, which with the pauses takes about seven seconds. */
   attempts?: number
   signal?: AbortSignal
 }
@@ -24,7 +24,7 @@ const lockTimeout = '100ms'
 export async function withShortLocks<T>(
   db: Kysely<{}>,
   work: (trx: Kysely<{}>) => Promise<T>,
-  { attempts = 12, signal }: ShortLockOptions = {},
+  { attempts = 10, signal }: ShortLockOptions = {},
 ): Promise<Attempted<T>> {
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted()
@@ -46,17 +46,21 @@ export async function withShortLocks<T>(
 }
 
 /**
- * Executes a statement that asks for locks, within a transaction of `withShortLocks`, without losing what the transaction has done so far when they are
+ * Executes statements that ask for locks, within a transaction of `withShortLocks`, without losing what the transaction has done so far when they are
  * not granted.
  *
  * @throws the last refusal, after which the transaction as a whole may be tried again.
  */
-export async function insistingly(trx: Kysely<{}>, statement: string, { attempts = 5, signal }: ShortLockOptions = {}): Promise<void> {
+export async function insistingly(
+  trx: Kysely<{}>,
+  statements: readonly string[],
+  { attempts = 5, signal }: ShortLockOptions = {},
+): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted()
     await execute(trx, 'savepoint pgvantage_lock')
     try {
-      await execute(trx, statement)
+      for (const statement of statements) await execute(trx, statement)
       await execute(trx, 'release savepoint pgvantage_lock')
       return
     } catch (error) {

@@ -4,7 +4,10 @@ import { CompiledQuery, type Kysely } from 'kysely'
 export const execute = <Row = unknown>(db: Kysely<{}>, statement: string, parameters: readonly unknown[] = []) =>
   db.executeQuery<Row>(CompiledQuery.raw(statement, [...parameters]))
 
-/** A change of tables, and what it left to be looked at. */
+/** Buckets that JavaScript and PostgreSQL can both write as dates: none of the ends of time, and no year that needs more than four digits. */
+export const datable = `bucket >= '0002-01-01 00:00:00+00' and bucket < '9999-01-01 00:00:00+00'`
+
+/** From a moment until before another. */
 export interface Stretch {
   readonly from: Date
   readonly to: Date

@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely'
+import { z } from 'zod'
 import { findInstallation, type Installation } from '../database/installation.ts'
 import { milliseconds } from '../database/range.ts'
 import { plainKysely } from '../database/plain.ts'
@@ -11,9 +12,11 @@ import { bucketFrom, closedBuckets, invalidStretches, refreshAggregate } from '.
 import { rollHorizon, rollNextUnit } from '../lifecycle/rollStale.ts'
 import { storedTable } from '../lifecycle/rollup.ts'
 import type { Stretch } from '../lifecycle/statement.ts'
-import { strayChunks } from '../lifecycle/strayChunks.ts'
+import { staleChunks, strayChunks } from '../lifecycle/strayChunks.ts'
 import type { RollupPolicy, TimePolicy } from '../lifecycle/timePolicy.ts'
+import type { ShortLockOptions } from '../lifecycle/shortLock.ts'
 import { InvalidInputError } from '../schema/errors.ts'
+import { parse } from '../schema/parse.ts'
 import { appliedPolicies, type AppliedPolicy } from './appliedPolicies.ts'
 import { checkedPolicies, defaultPolicies, type Policies } from './policies.ts'
 
@@ -26,7 +29,7 @@ export type MaintenanceKind = 'partition' | 'roll' | 'refresh' | 'drop' | 'expir
 /** One transaction of it. */
 export interface MaintenanceUnit {
   readonly step: MaintenanceKind
-  /** The table: `metric_1m`, `metric_1h`, `event_envelope`. */
+  /** The table: `metric_1m`, `event_envelope`; what is rolled is named by its rollup (`metric_1h`), what is cut and dropped by where its rows lie (`metric_1h_stored`). */
   readonly object: string
   /** The stretch of time it was about; null where it was about rows one by one, or has no end. */
   readonly from: Date | null
@@ -76,6 +79,8 @@ export interface MaintainOptions {
   policies?: Policies
   /** The moment by which everything is judged. Default: now. */
   now?: Date
+  /** How often a lock that others hold is asked for, 100 ms each time, with longer and longer pauses. Default: 10 times, within about seven seconds. */
+  lockAttempts?: number
   /** Gives up before the next unit; what was done stays done. */
   signal?: AbortSignal
   /** Called after each unit. */
@@ -104,7 +109,8 @@ export interface MaintainOptions {
  * console.table(steps) // [{ step: 'roll', object: 'metric_1h', units: 1, rows: 240, ms: 31 }, ...]
  */
 export async function maintain<Database>(db: Kysely<Database>, options: MaintainOptions = {}): Promise<MaintainReport> {
-  const { schema, now = new Date(), signal, onStep } = options
+  const { schema, now = new Date(), lockAttempts = 10, signal, onStep } = options
+  parse(z.int().min(1).max(100), lockAttempts, 'lockAttempts')
   if (db.isTransaction) {
     throw new InvalidInputError('db', 'must not be a transaction: maintenance is many short ones, give it the connection or pool itself')
   }
@@ -113,7 +119,7 @@ export async function maintain<Database>(db: Kysely<Database>, options: Maintain
   signal?.throwIfAborted()
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
-  const work = new Maintenance(plain, installation, await appliedPolicies(plain, installation), { now, signal, onStep })
+  const work = new Maintenance(plain, installation, await appliedPolicies(plain, installation), { now, lockAttempts, signal, onStep })
   if (installation.timeRung === 'native') {
     for (const table of policies.time.flatMap(cutTables)) await work.partition(table)
   }
@@ -139,6 +145,7 @@ class Maintenance {
   readonly #installation: Installation
   readonly #applied: readonly AppliedPolicy[]
   readonly #now: Date
+  readonly #lockAttempts: number
   readonly #signal: AbortSignal | undefined
   readonly #onStep: MaintainOptions['onStep']
   readonly #steps: MaintenanceStep[] = []
@@ -149,12 +156,13 @@ class Maintenance {
     db: Kysely<{}>,
     installation: Installation,
     applied: readonly AppliedPolicy[],
-    { now, signal, onStep }: { now: Date } & Pick<MaintainOptions, 'signal' | 'onStep'>,
+    { now, lockAttempts, signal, onStep }: { now: Date; lockAttempts: number } & Pick<MaintainOptions, 'signal' | 'onStep'>,
   ) {
     this.#db = db
     this.#installation = installation
     this.#applied = applied
     this.#now = now
+    this.#lockAttempts = lockAttempts
     this.#signal = signal
     this.#onStep = onStep
   }
@@ -170,17 +178,17 @@ class Maintenance {
     const current = chunkNumber(cut.chunk, this.#now)
     const ahead = [-1, 0, 1, 2].map((offset) => chunkStretch(cut.chunk, current + offset))
     // What is about to be dropped gets no partition to be dropped with.
-    for (const stretch of [...strays.filter(({ to }) => expired === null || to > expired), ...ahead]) {
-      await this.#partitionAll(cut, stretch)
-    }
+    await this.#partition(cut, [...strays.filter(({ to }) => expired === null || to > expired), ...ahead])
   }
 
-  async #partitionAll({ table }: ExpiringTable, stretch: Stretch): Promise<void> {
-    for (const part of uncovered(stretch, await partitionsOf(this.#db, this.#installation, table))) {
-      const began = this.#begin()
-      const attempted = await addPartition(this.#db, this.#installation, table, part, { signal: this.#signal })
-      if (!attempted.done) this.#notDone.push({ step: 'partition', object: table, ...part, why: 'locked', attempts: attempted.attempts })
-      else if (attempted.result !== null) this.#did('partition', table, part, attempted.result, began)
+  async #partition(cut: Pick<ExpiringTable, 'table'>, stretches: readonly Stretch[]): Promise<void> {
+    for (const stretch of stretches) {
+      for (const part of uncovered(stretch, await partitionsOf(this.#db, this.#installation, cut.table))) {
+        const began = this.#begin()
+        const attempted = await addPartition(this.#db, this.#installation, cut.table, part, this.#locks(cut.table))
+        if (!attempted.done) this.#locked('partition', cut.table, part, attempted.attempts)
+        else if (attempted.result !== null) this.#did('partition', cut.table, part, attempted.result, began)
+      }
     }
   }
 
@@ -196,6 +204,15 @@ class Maintenance {
 
   async #rollStale({ rollup, settle }: RollupPolicy): Promise<void> {
     const horizon = rollHorizon(rollup, this.#settleOf(rollup.name) ?? settle, this.#now)
+    if (this.#installation.timeRung === 'native') {
+      // Else what is rolled would lie in the default partition, to be moved by the next run.
+      const expired = this.#expiredBefore(rollup.name)
+      const chunks = await staleChunks(this.#db, this.#installation, rollup, horizon)
+      await this.#partition(
+        { table: storedTable(rollup) },
+        chunks.filter(({ to }) => expired === null || to > expired),
+      )
+    }
     for (let from: Date | null = null; ;) {
       const began = this.#begin()
       const unit = await rollNextUnit(this.#db, this.#installation, rollup, { from, horizon })
@@ -213,7 +230,7 @@ class Maintenance {
       job?.kind === 'refresh'
         ? bucketFrom(rollup, new Date(this.#now.getTime() - milliseconds(job.settings.start)))
         : rollHorizon(rollup, settle, this.#now)
-    const closed = this.#closedBefore(source)
+    const closed = await this.#closedBefore(source)
     const from = closed === null ? null : bucketFrom(rollup, closed)
     if (from === null || from < to) {
       const began = this.#begin()
@@ -238,14 +255,11 @@ class Maintenance {
     if (before === null) return
     for (const chunk of await expiredChunks(this.#db, this.#installation, cut, before)) {
       const began = this.#begin()
-      const attempted = await dropExpired(this.#db, this.#installation, cut, chunk, { signal: this.#signal })
-      const { from, to } = chunk
-      if (attempted.done && attempted.result !== null) {
-        this.#did('drop', cut.name, { from, to }, attempted.result, began)
-      } else {
-        const why = attempted.done ? 'stale' : 'locked'
-        this.#notDone.push({ step: 'drop', object: cut.name, from, to, why, attempts: attempted.attempts })
-      }
+      const attempted = await dropExpired(this.#db, this.#installation, cut, chunk, this.#locks(cut.table))
+      const stretch = { from: chunk.from, to: chunk.to }
+      if (!attempted.done) this.#locked('drop', cut.table, stretch, attempted.attempts)
+      else if (attempted.result !== null) this.#did('drop', cut.table, stretch, attempted.result, began)
+      else this.#notDone.push({ step: 'drop', object: cut.table, ...stretch, why: 'stale', attempts: attempted.attempts })
     }
   }
 
@@ -282,15 +296,33 @@ class Maintenance {
     return policy?.kind === 'retention' ? new Date(this.#now.getTime() - milliseconds(policy.settings.retain)) : null
   }
 
-  /** The server drops chunks that ended before the retention began: nothing after the last end of one before that. */
-  #closedBefore({ name, chunk }: { name: string; chunk: string }): Date | null {
+  /**
+   * The server drops chunks that ended before the retention began: nothing after the last end of one before that. A retention that was shorter before
+   * has dropped more, and it was noted when it was changed.
+   */
+  async #closedBefore({ name, chunk }: { name: string; chunk: string }): Promise<Date | null> {
+    const { rows } = await sql<{ dropped: Date | null }>`
+      select nullif(dropped_before, '-infinity') as dropped from ${sql.id(this.#installation.schema, 'pgvantage_time_table')} where name = ${name}
+    `.execute(this.#db)
+    const noted = rows[0]?.dropped ?? null
     const before = this.#expiredBefore(name)
-    return before === null ? null : chunkStretch(chunk, chunkNumber(chunk, before)).from
+    const closed = before === null ? null : chunkStretch(chunk, chunkNumber(chunk, before)).from
+    return closed === null || (noted !== null && noted > closed) ? noted : closed
   }
 
   #settleOf(object: string): string | undefined {
     const policy = this.#applied.find((applied) => applied.kind === 'refresh' && applied.object === object)
     return policy?.kind === 'refresh' ? policy.settings.settle : undefined
+  }
+
+  /** Whoever keeps a table locked through all attempts at one of its chunks is asked but once for the others. */
+  #locks(table: string): ShortLockOptions {
+    const given = this.#notDone.some(({ object, why }) => object === table && why === 'locked')
+    return { attempts: given ? 1 : this.#lockAttempts, signal: this.#signal }
+  }
+
+  #locked(step: MaintenanceKind, object: string, { from, to }: Stretch, attempts: number): void {
+    this.#notDone.push({ step, object, from, to, why: 'locked', attempts })
   }
 
   #begin(): number {

@@ -1,9 +1,5 @@
-import { sql, type Kysely } from 'kysely'
-import { requiredExtensions } from '../../src/database/capabilities.ts'
-import { planUp } from '../../src/operate/planUp.ts'
-import { runMigrations } from '../../src/operate/runMigrations.ts'
-import { execute, inTransaction } from '../../src/operate/transaction.ts'
 import { freshDatabase, leg, type TestDatabase } from './leg.ts'
+import { migrateNative } from './migrateNative.ts'
 
 /** A migrated database without TimescaleDB, also where the server has it: its time tables are native partitions. */
 export async function nativeDatabase(): Promise<TestDatabase> {
@@ -12,13 +8,3 @@ export async function nativeDatabase(): Promise<TestDatabase> {
   await migrateNative(test.db)
   return test
 }
-
-/** `migrate up` as on a server that has only the extensions we cannot do without. */
-export const migrateNative = (db: Kysely<{}>): Promise<void> =>
-  inTransaction(db, async (trx) => {
-    for (const name of requiredExtensions) await sql`create extension if not exists ${sql.id(name)}`.execute(trx)
-    const plan = await planUp(trx, {}, new Set(requiredExtensions))
-    for (const statement of plan.before) await execute(trx, statement)
-    await runMigrations(trx, plan.installation, 'up', plan.pending)
-    for (const statement of plan.after) await execute(trx, statement)
-  })

@@ -1,12 +1,11 @@
 import { sql } from 'kysely'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { maintain, type MaintainOptions } from '../../../src/operate/maintain.ts'
 import { refreshRange } from '../../../src/operate/refreshRange.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { histogramOf } from '../../../src/sketch/exponentialHistogram.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
-import { nativeDatabase } from '../../support/native.ts'
 import { insertCalls, insertMetrics, insertPatternCounts, insertPatterns, nearestRank } from '../../support/rows.ts'
 
 /** The hour it is, and the minutes before it. */

@@ -1,0 +1,240 @@
+import { sql, type Kysely } from 'kysely'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { connect } from '../../../src/database/connect.ts'
+import { tenantScope, type Scope } from '../../../src/database/scope.ts'
+import { doctor } from '../../../src/operate/doctor.ts'
+import { maintain, type MaintainOptions } from '../../../src/operate/maintain.ts'
+import { leg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { nativeDatabase } from '../../support/native.ts'
+import { services } from '../../support/rows.ts'
+
+const now = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000)
+const day = 86_400_000
+const daysAgo = (days: number) => new Date(now.getTime() - days * day)
+
+const retention = (db: Kysely<{}>, object: string, retain: string) =>
+  sql`
+    insert into pgvantage_policy (object, kind, settings) values (${object}, 'retention', jsonb_build_object('retain', ${retain}::text))
+    on conflict (object, kind) do update set settings = excluded.settings
+  `.execute(db)
+
+/** The bounds of a table's partitions, and what its default partition holds. */
+async function cut(db: Kysely<{}>, table: string): Promise<{ partitions: string[]; strays: number }> {
+  const { rows } = await sql<{ bound: string }>`
+    select pg_get_expr(relpartbound, oid) as bound from pg_class join pg_inherits on inhrelid = oid where inhparent = ${table}::text::regclass order by 1
+  `.execute(db)
+  const { rows: strays } = await sql<{ count: number }>`select count(*)::int4 as count from ${sql.id(`${table}_default`)}`.execute(db)
+  return { partitions: rows.map(({ bound }) => bound).filter((bound) => bound !== 'DEFAULT'), strays: strays[0]!.count }
+}
+
+/** A row of `metric_1m` every so often, in one statement. */
+async function insertEvery(
+  scope: Scope,
+  { from, to, step, metric = 'm' }: { from: Date; to: Date; step: string; metric?: string },
+): Promise<number> {
+  const ids = await services(scope, ['urn:svc:a'])
+  const { numAffectedRows = 0n } = await sql`
+    insert into metric_1m (bucket, tenant_id, resource_id, metric, avg_val, max_val, p95_val, sample_count)
+    select at, ${scope.tenantId}::int8, ${ids.get('urn:svc:a')}::int8, ${metric}, 1, 1, 1, 1
+    from generate_series(${from.toISOString()}::timestamptz, ${to.toISOString()}::timestamptz, ${step}::interval) as at
+  `.execute(scope.db)
+  return Number(numAffectedRows)
+}
+
+const count = async (db: Kysely<{}>, table = 'metric_1m') =>
+  (await sql<{ count: number }>`select count(*)::int4 as count from ${sql.id(table)}`.execute(db)).rows[0]!.count
+
+describe.skipIf(!leg.available || leg.name === 'community')('maintain, where time is cut into native partitions', () => {
+  let test: TestDatabase
+  let scope: Scope
+  beforeEach(async () => {
+    test = await nativeDatabase()
+    scope = await tenant(test.db)
+  })
+  afterEach(() => test.close())
+  const run = (options: MaintainOptions = {}) => maintain(test.db, { now, ...options })
+
+  it('keeps partitions two chunks ahead of all nine tables', async () => {
+    const tables = ['metric_1m', 'service_call_5m', 'log_pattern_5m'].flatMap((table) => [
+      table,
+      ...['1h', '1d'].map((length) => `${table.replace(/_\d+m$/, '')}_${length}_stored`),
+    ])
+    const before = await Promise.all(tables.map((table) => cut(test.db, table)))
+    expect(before.map(({ partitions }) => partitions.length)).toEqual(tables.map(() => 4))
+    expect((await run()).steps).toEqual([])
+    const later = new Date(now.getTime() + 14 * day)
+    const { steps, notDone } = await run({ now: later })
+    expect(notDone).toEqual([])
+    expect(steps).toContainEqual(expect.objectContaining({ step: 'partition', object: 'metric_1m', units: 2, rows: 0 }))
+    expect((await cut(test.db, 'metric_1m')).partitions).toHaveLength(6)
+    expect((await run({ now: later })).steps).toEqual([])
+    // What is written there is refused for what it would be refused for elsewhere, and found by what it would be found by.
+    const id = (await services(scope, ['urn:svc:a'])).get('urn:svc:a')!
+    const insert = (resource: string) =>
+      sql`insert into metric_1m (bucket, tenant_id, resource_id, metric) values (${later}, ${scope.tenantId}::int8, ${resource}::int8, 'm')`.execute(
+        test.db,
+      )
+    await insert(id)
+    await expect(insert('-1')).rejects.toThrow(/foreign key/)
+    await expect(insert(id)).rejects.toThrow(/unique|duplicate/)
+    expect((await cut(test.db, 'metric_1m')).strays).toBe(0)
+    const { drift } = await doctor(test.db)
+    expect(drift).toEqual([])
+  })
+
+  it('gives rows outside every partition one of their own, each once, and rolls them', async () => {
+    const written =
+      (await insertEvery(scope, { from: daysAgo(80), to: daysAgo(40), step: '3 hours' })) +
+      (await insertEvery(scope, {
+        from: new Date(now.getTime() + 60 * day),
+        to: new Date(now.getTime() + 61 * day),
+        step: '1 hour',
+        metric: 'future',
+      }))
+    const before = await cut(test.db, 'metric_1m')
+    expect(before.strays).toBe(written)
+    const { steps } = await run()
+    expect(steps[0]).toMatchObject({ step: 'partition', object: 'metric_1m', rows: written })
+    const after = await cut(test.db, 'metric_1m')
+    expect(after.strays).toBe(0)
+    expect(after.partitions.length).toBe(before.partitions.length + steps[0]!.units)
+    expect(await count(test.db)).toBe(written)
+    expect((await sql`select from metric_1h where bucket < ${daysAgo(39)}`.execute(test.db)).rows).toHaveLength(40 * 8 + 1)
+    expect((await run()).steps).toEqual([])
+  })
+
+  it('leaves what was written with a year that no calendar has, and makes do with partitions cut otherwise', async () => {
+    const ids = await services(scope, ['urn:svc:a'])
+    await sql`
+      insert into metric_1m (bucket, tenant_id, resource_id, metric)
+      select bucket::timestamptz, ${scope.tenantId}::int8, ${ids.get('urn:svc:a')}::int8, 'm'
+      from unnest(array['infinity', '-infinity', '0044-03-15 BC', '20000-01-01']) as bucket
+    `.execute(test.db)
+    // Half of a chunk's stretch, made by somebody else.
+    const chunk = Math.floor(daysAgo(100).getTime() / (7 * day)) * 7 * day
+    const [from, middle] = [new Date(chunk + 2 * day), new Date(chunk + 4 * day)]
+    await sql
+      .raw(`create table metric_theirs partition of metric_1m for values from ('${from.toISOString()}') to ('${middle.toISOString()}')`)
+      .execute(test.db)
+    const written = await insertEvery(scope, { from: new Date(chunk), to: new Date(chunk + 7 * day - 1), step: '6 hours' })
+    const { notDone } = await run()
+    expect(notDone).toEqual([])
+    expect(await cut(test.db, 'metric_1m')).toMatchObject({ strays: 4 })
+    expect(await count(test.db)).toBe(written + 4)
+    expect((await run()).steps).toEqual([])
+  })
+
+  it('drops nothing that has no retention, then what is older than it and has been rolled, and never an hour of the rollup', async () => {
+    const written = await insertEvery(scope, { from: daysAgo(60), to: daysAgo(1), step: '6 hours' })
+    expect((await run()).steps.filter(({ step }) => step === 'drop')).toEqual([])
+    const hours = (await sql`select * from metric_1h order by bucket`.execute(test.db)).rows
+    expect(hours).toHaveLength(written)
+    await retention(test.db, 'metric_1m', '30 days')
+    const report = await run()
+    expect(report.steps.map(({ step, object }) => `${step} ${object}`)).toEqual(['drop metric_1m'])
+    // Whole chunks of seven days from the epoch on: everything before the last one that ended 30 days ago.
+    const dropped = new Date(Math.floor(daysAgo(30).getTime() / (7 * day)) * 7 * day)
+    const { rows } = await sql<{ first: Date; known: Date }>`
+      select (select min(bucket) from metric_1m) as first, (select dropped_before from pgvantage_time_table where name = 'metric_1m') as known
+    `.execute(test.db)
+    expect(rows[0]!.known).toEqual(dropped)
+    expect(rows[0]!.first >= dropped && rows[0]!.first.getTime() < dropped.getTime() + 6 * 3_600_000).toBe(true)
+    expect((await sql`select * from metric_1h order by bucket`.execute(test.db)).rows).toEqual(hours)
+    expect((await run()).steps).toEqual([])
+  })
+
+  it('rolls old rows before it drops them, and gives them no partition for that', async () => {
+    await retention(test.db, 'metric_1m', '30 days')
+    await insertEvery(scope, { from: daysAgo(90), to: daysAgo(80), step: '6 hours' })
+    const before = await cut(test.db, 'metric_1m')
+    const { steps, tooLate } = await run()
+    expect(tooLate).toEqual([])
+    expect(steps.map(({ step, object }) => `${step} ${object}`)).toEqual(
+      expect.arrayContaining(['roll metric_1h', 'roll metric_1d', 'drop metric_1m']),
+    )
+    expect(await cut(test.db, 'metric_1m')).toEqual({
+      partitions: before.partitions.filter((bound) => !bound.includes('never')),
+      strays: 0,
+    })
+    expect(await count(test.db)).toBe(0)
+    expect(await count(test.db, 'metric_1h')).toBe(41)
+    expect((await run()).steps).toEqual([])
+  })
+})
+
+describe.skipIf(!leg.available || !leg.concurrent)('maintain beside others, where time is cut into native partitions', () => {
+  let test: TestDatabase
+  let scope: Scope
+  beforeEach(async () => {
+    test = await nativeDatabase()
+    scope = await tenant(test.db)
+  })
+  afterEach(() => test.close())
+
+  it('neither loses nor doubles nor refuses a row that is written while its partition is made', async () => {
+    const id = (await services(scope, ['urn:svc:a'])).get('urn:svc:a')!
+    const others = connect({ connectionString: test.url!, max: 6 })
+    let stop = false
+    let written = 0
+    const writer = async (name: number) => {
+      for (let round = 0; !stop; round++) {
+        // Each round writes into a chunk that has no partition yet, or has just been given one.
+        await sql`
+          insert into metric_1m (bucket, tenant_id, resource_id, metric)
+          select ${daysAgo(40 + 7 * (round % 6))}::timestamptz + ${`${name * 100_000 + round} milliseconds`}::interval + at * interval '10 minutes', ${scope.tenantId}::int8, ${id}::int8, 'm'
+          from generate_series(1, 20) as at
+        `.execute(others)
+        written += 20
+      }
+    }
+    let seen = 0
+    const reader = async () => {
+      while (!stop) {
+        const least = written
+        const found = await count(others)
+        // Whatever had been written when it was asked is there, and nothing is there twice.
+        expect(found).toBeGreaterThanOrEqual(Math.max(seen, least))
+        seen = found
+      }
+    }
+    const all = Promise.all([writer(1), writer(2), writer(3), reader()])
+    const moved: number[] = []
+    try {
+      for (let round = 0; round < 4; round++) {
+        const { steps } = await maintain(test.db, { now })
+        moved.push(...steps.flatMap(({ step, rows }) => (step === 'partition' ? [rows ?? 0] : [])))
+        await new Promise((resolve) => setTimeout(resolve, 200))
+      }
+    } finally {
+      stop = true
+      await all
+      await others.destroy()
+    }
+    await maintain(test.db, { now })
+    expect(moved.some((rows) => rows > 0)).toBe(true)
+    expect(await cut(test.db, 'metric_1m')).toMatchObject({ strays: 0 })
+    expect(await count(test.db)).toBe(written)
+    const { rows } = await sql<{ same: boolean }>`
+      select (select sum(sample_count) from metric_1h) = (select sum(sample_count) from metric_1m) as same
+    `.execute(test.db)
+    expect(rows[0]!.same).toBe(true)
+  })
+
+  it('waits for no lock for long: what cannot be had is left for the next run, and everybody else goes on', async () => {
+    const later = new Date(now.getTime() + 7 * day)
+    const holder = await connect({ connectionString: test.url!, max: 1 }).startTransaction().execute()
+    // Somebody registers a resource and takes their time.
+    await tenantScope(holder, 't-001')
+    await sql`insert into dim_resource (tenant_id, urn, type, name) values (${scope.tenantId}::int8, 'urn:slow', 'service', 'slow')`.execute(
+      holder,
+    )
+    const started = performance.now()
+    const report = await maintain(test.db, { now: later, lockAttempts: 2 })
+    expect(performance.now() - started).toBeLessThan(10_000)
+    expect(report.notDone).toContainEqual(expect.objectContaining({ step: 'partition', object: 'metric_1m', why: 'locked', attempts: 2 }))
+    await holder.rollback().execute()
+    const next = await maintain(test.db, { now: later })
+    expect(next.notDone).toEqual([])
+    expect(next.steps).toContainEqual(expect.objectContaining({ step: 'partition', object: 'metric_1m', units: 1 }))
+  })
+})
