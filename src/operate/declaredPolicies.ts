@@ -79,7 +79,7 @@ const eventRetention = ({ retain, locators }: EventPolicy): DeclaredPolicy[] => 
 export const refreshStart = (retain: string, chunk: string): string => duration(milliseconds(retain) - milliseconds(chunk))
 
 /** An interval of so many milliseconds, in the largest unit that counts it whole. */
-function duration(length: number): string {
+export function duration(length: number): string {
   const [unit, size] = (
     [
       ['days', 86_400_000],

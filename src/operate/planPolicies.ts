@@ -4,7 +4,7 @@ import { findInstallation, qualified, type Installation } from '../database/inst
 import { plainKysely } from '../database/plain.ts'
 import { milliseconds } from '../database/range.ts'
 import { appliedPolicies, type AppliedPolicy, type PolicyKind, type PolicySettings } from './appliedPolicies.ts'
-import { declaredPolicies, type DeclaredPolicy, type JobShape } from './declaredPolicies.ts'
+import { declaredPolicies, duration, type DeclaredPolicy, type JobShape } from './declaredPolicies.ts'
 import { checkedPolicies, defaultPolicies, type Policies } from './policies.ts'
 import {
   addJob,
@@ -72,7 +72,7 @@ export async function planPolicies<Database>(
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
   const state = await readState(plain, installation, declared)
-  const planned = declared.map((policy) => planOne(installation, state, policy, now))
+  const planned = declared.map((policy) => planOne(installation, state, withinReach(installation, state, policy, now), now))
   return [
     ...beforeDropping(installation, state, declared, planned, now),
     ...undeclared(installation, state, declared, remove),
@@ -125,6 +125,27 @@ async function readTables(db: Kysely<{}>, { schema }: Installation): Promise<Map
   return new Map(rows.map(({ name, ...state }) => [name, state]))
 }
 
+/**
+ * A refresh that does not look back to where rows have been dropped, by a retention that was shorter than the declared one: it would take their rolled
+ * rows away. By whole chunks, so that it grows with the time since, a chunk at a time, until it is as declared.
+ */
+function withinReach({ timeRung }: Installation, state: State, policy: DeclaredPolicy, now: Date): DeclaredPolicy {
+  if (timeRung !== 'community' || policy.kind !== 'refresh' || policy.job === undefined) return policy
+  const { source } = policy.job
+  const { start, settle } = policy.settings
+  const chunk = chunkOf(state, source)
+  const { droppedBefore = null, oldest = null } = state.tables.get(source) ?? {}
+  // Once something was dropped by other rules than those of now, what there is no chunk for may have been dropped since.
+  const closed = Math.max(closedBefore(state, source, now), droppedBefore === null ? Number.NEGATIVE_INFINITY : (oldest?.getTime() ?? 0))
+  const reach = Math.floor((now.getTime() - closed) / chunk) * chunk
+  if (reach >= milliseconds(start)) return policy
+  // A window has to hold two whole buckets, and the longest bucket is a day.
+  return { ...policy, settings: { ...policy.settings, start: duration(Math.max(reach, milliseconds(settle) + 2 * day)) } }
+}
+
+const chunkOf = ({ declared }: State, object: string): number =>
+  milliseconds(declared.find((policy) => policy.object === object && policy.kind === 'retention')!.job!.chunk)
+
 function planOne(installation: Installation, state: State, policy: DeclaredPolicy, now: Date): PolicyChange {
   const { object, kind, settings } = policy
   const applied = state.applied.find((other) => other.object === object && other.kind === kind)
@@ -149,13 +170,14 @@ function planOne(installation: Installation, state: State, policy: DeclaredPolic
   const others = here.filter(({ id }) => id !== own?.id)
   if (own === undefined && others.length > 0) return change('leave', conflict(object, others))
   if (policy.kind === 'refresh') {
-    const obstacle = emptiedBy(state, policy)
+    const obstacle = emptiedBy(state, { ...policy, job })
     if (obstacle !== undefined) return change('leave', obstacle)
   }
   if (own !== undefined && applied !== undefined && sameSettings(applied.settings, settings) && doesAsDeclared(own, policy)) {
     return change('keep', `job ${own.id} ${meaning(policy)}`)
   }
   const statements = [
+    ...(policy.kind === 'refresh' ? droppedByOthers(installation, state, { ...policy, job }) : []),
     ...(own === undefined ? [] : [...droppedSoFar(installation, own, job), `select ${state.fn('delete_job')}(${own.id})`]),
     ...(policy.kind === 'compression' ? enableCompression(installation, state, policy, applied) : []),
     ...addJob(installation, state.fn, policy, job, now),
@@ -172,40 +194,47 @@ function planOne(installation: Installation, state: State, policy: DeclaredPolic
   return change(applied === undefined ? 'add' : 'change', `a job ${meaning(policy)}${reason}`, statements, before)
 }
 
-/** What the policy has done, as a sentence whose subject is a job or `maintain`. */
-function meaning({ object, kind, settings }: DeclaredPolicy): string {
+/** What the policy asks for, as a sentence whose subject is a job or `maintain`. */
+function meaning({ object, kind, settings, job }: DeclaredPolicy): string {
   switch (kind) {
     case 'refresh':
-      return `rolls what ${object} is made from, up to ${settings.settle} ago`
+      return `rolls ${object} up to ${settings.settle} ago, every ${settings.every}`
     case 'compression':
       return `compresses what is older than ${settings.after}`
     case 'retention':
-      return `drops what is older than ${settings.retain}`
+      return `${job === undefined ? 'deletes' : 'drops'} what is older than ${settings.retain}`
   }
 }
 
 const conflict = (object: string, others: readonly PolicyJob[]) =>
   `${others.map((job) => `job ${job.id}, which pgvantage did not make, ${describeJob(job)}`).join('; ')}: ${object} takes one such policy, so this one is left; to have the declared one instead, \`select delete_job(${others[0]!.id})\` and apply again`
 
-/**
- * Why a rollup cannot be refreshed as declared: a job that pgvantage did not make drops its source sooner, and a refresh of what is gone would take
- * the rolled rows away.
- */
-function emptiedBy({ jobs, applied }: State, { job, settings }: DeclaredPolicy & { kind: 'refresh' }): string | undefined {
-  if (job === undefined) return undefined
+/** The retentions of a rollup's source that pgvantage did not make. */
+function outrunning({ jobs, applied }: State, { job }: Rolling): PolicyJob[] {
   const ours = new Set(applied.map(({ jobId }) => jobId))
-  const outruns = jobs.find(
-    ({ id, object, kind, after }) =>
-      kind === 'retention' && object === job.source && !ours.has(id) && after !== null && after < milliseconds(settings.start),
-  )
+  return jobs.filter(({ id, object, kind, after }) => kind === 'retention' && object === job.source && !ours.has(id) && after !== null)
+}
+
+/**
+ * Why a rollup cannot be refreshed at all: a job that pgvantage did not make drops its source within days, and a refresh of what is gone would take the
+ * rolled rows away.
+ */
+function emptiedBy(state: State, policy: Rolling): string | undefined {
+  const job = outrunning(state, policy).find(({ after }) => after! < milliseconds(policy.settings.start))
   return (
-    outruns &&
-    `job ${outruns.id}, which pgvantage did not make, ${describeJob(outruns)} in ${job.source}; refreshing for ${settings.start} would empty the rollup: declare what that job does, or \`select delete_job(${outruns.id})\`, and apply again`
+    job &&
+    `job ${job.id}, which pgvantage did not make, ${describeJob(job)} in ${policy.job.source}, and a refresh of ${policy.settings.start} would empty ${policy.object}: \`select delete_job(${job.id})\` and apply again`
   )
 }
 
+/** Notes what jobs of others have dropped, for the day they are gone. */
+const droppedByOthers = (installation: Installation, state: State, policy: Rolling): string[] =>
+  outrunning(state, policy).map(({ object, after }) =>
+    noteDropped(installation, { object }, duration(chunkOf(state, object)), duration(after!)),
+  )
+
 function droppedSoFar(installation: Installation, { object, kind, after }: PolicyJob, { chunk }: JobShape): string[] {
-  return kind === 'retention' && after !== null ? [noteDropped(installation, { object }, chunk, `${after / 1000} seconds`)] : []
+  return kind === 'retention' && after !== null ? [noteDropped(installation, { object }, chunk, duration(after))] : []
 }
 
 /** Compression that somebody has set up already is theirs: only the job is ours then. */
@@ -255,12 +284,12 @@ function oldestChunk(state: State, object: string): number | undefined {
 }
 
 /** Before when rows of a table may have been dropped, by a retention of now or of before. */
-function closedBefore({ tables, jobs, declared }: State, object: string, now: Date): number {
-  const chunk = milliseconds(declared.find((policy) => policy.object === object && policy.kind === 'retention')?.job?.chunk ?? '1 day')
-  const dropped = jobs.flatMap(({ object: other, kind, after }) =>
+function closedBefore(state: State, object: string, now: Date): number {
+  const chunk = chunkOf(state, object)
+  const dropped = state.jobs.flatMap(({ object: other, kind, after }) =>
     other === object && kind === 'retention' && after !== null ? [Math.floor((now.getTime() - after) / chunk) * chunk] : [],
   )
-  return Math.max(tables.get(object)?.droppedBefore?.getTime() ?? Number.NEGATIVE_INFINITY, ...dropped)
+  return Math.max(state.tables.get(object)?.droppedBefore?.getTime() ?? Number.NEGATIVE_INFINITY, ...dropped)
 }
 
 /** Before a retention is new or drops sooner, all it could drop has to be rolled. */

@@ -1,0 +1,287 @@
+import { sql, type Kysely } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { callPolicy } from '../../../src/calls/callPolicy.ts'
+import type { Scope } from '../../../src/database/scope.ts'
+import { patternPolicy } from '../../../src/logs/patternPolicy.ts'
+import { metricPolicy } from '../../../src/metrics/metricPolicy.ts'
+import { applyPolicies } from '../../../src/operate/applyPolicies.ts'
+import { maintain } from '../../../src/operate/maintain.ts'
+import { planPolicies, type PolicyChange } from '../../../src/operate/planPolicies.ts'
+import { defaultPolicies, type Policies } from '../../../src/operate/policies.ts'
+import { InvalidInputError } from '../../../src/schema/errors.ts'
+import { expectedHoldings, history, holdings, writeHistory } from '../../support/history.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+
+const jobs = leg.name === 'community'
+const declared = { metric_1m: metricPolicy, service_call_5m: callPolicy, log_pattern_5m: patternPolicy }
+const withMetrics = (changes: Partial<typeof metricPolicy>): Policies => ({
+  ...defaultPolicies,
+  time: [{ ...metricPolicy, ...changes }, callPolicy, patternPolicy],
+})
+
+const ourJobs = async (db: Kysely<{}>): Promise<number[]> => {
+  const { rows } = await sql<{ id: number }>`select job_id as id from pgvantage_policy where job_id is not null order by job_id`.execute(db)
+  return rows.map(({ id }) => id)
+}
+
+/** What the server does by itself, or a scheduler calls. */
+async function keepPolicies(db: Kysely<{}>): Promise<void> {
+  for (const id of await ourJobs(db)) await sql`call run_job(${sql.lit(id)})`.execute(db)
+  await maintain(db)
+}
+
+const actions = (plan: readonly PolicyChange[]) => Object.groupBy(plan, ({ action }) => action)
+const named = (changes: readonly PolicyChange[] | undefined) => (changes ?? []).map(({ object, kind }) => `${object} ${kind}`)
+const changed = (plan: readonly PolicyChange[]) =>
+  plan.filter(({ sql }) => sql.length > 0).map(({ action, object, kind }) => `${action} ${object} ${kind}`)
+
+onEveryLeg('data of 400 days', () => {
+  let test: TestDatabase
+  let scope: Scope
+  const now = new Date()
+  const points = history(now)
+
+  beforeAll(async () => {
+    test = await freshDatabase()
+    scope = await tenant(test.db)
+    await writeHistory(scope, points)
+  })
+  afterAll(() => test?.close())
+
+  it('ends rolled up and dropped exactly where declared', async () => {
+    const { changes } = await applyPolicies(test.db)
+    const { add, keep, change, remove } = actions(changes)
+    expect([keep, change, remove]).toEqual([undefined, undefined, undefined])
+    expect(named(add)).toContain('metric_1m retention')
+    await keepPolicies(test.db)
+    expect(await holdings(scope)).toEqual(expectedHoldings(points, now, declared))
+  }, 300_000)
+
+  it.runIf(jobs)('is compressed where it is older than a week', async () => {
+    const { rows } = await sql<{ compressed: boolean; since: Date; until: Date; bounds: boolean }>`
+      select is_compressed as compressed, min(range_start) as since, max(range_end) as until,
+        bool_and((range_end <= now() - interval '7 days') = is_compressed) as bounds
+      from timescaledb_information.chunks where hypertable_name = 'metric_1m' group by 1 order by 1
+    `.execute(test.db)
+    expect(rows.map(({ compressed, bounds }) => ({ compressed, bounds }))).toEqual([
+      { compressed: false, bounds: true },
+      { compressed: true, bounds: true },
+    ])
+    expect(rows[1]!.until).toEqual(rows[0]!.since)
+  })
+
+  it('stays so when they are kept again', async () => {
+    expect(changed((await applyPolicies(test.db)).changes)).toEqual([])
+    await keepPolicies(test.db)
+    const report = await maintain(test.db)
+    expect(report.steps).toEqual([])
+    expect(await holdings(scope)).toEqual(expectedHoldings(points, now, declared))
+  })
+
+  it('loses no hour when its retention gets longer again, nor when it gets shorter', async () => {
+    for (const retain of ['60 days', '365 days']) {
+      await applyPolicies(test.db, { policies: withMetrics({ retain }) })
+      await keepPolicies(test.db)
+      expect(await holdings(scope)).toEqual({
+        ...expectedHoldings(points, now, { ...declared, metric_1m: { ...metricPolicy, retain: '60 days' } }),
+      })
+    }
+  })
+})
+
+onEveryLeg('applying policies', () => {
+  let test: TestDatabase
+
+  beforeAll(async () => {
+    test = await freshDatabase()
+  })
+  afterAll(() => test?.close())
+
+  it('changes nothing the second time', async () => {
+    const planned = await planPolicies(test.db)
+    expect(await sql`select from pgvantage_policy`.execute(test.db).then(({ rows }) => rows.length)).toBe(0)
+    const { changes } = await applyPolicies(test.db)
+    expect(changed(changes)).toEqual(changed(planned))
+    const again = await applyPolicies(test.db)
+    expect(changed(again.changes)).toEqual([])
+    expect(new Set(again.changes.map(({ action }) => action))).toEqual(new Set(jobs ? ['keep'] : ['keep', 'leave']))
+  })
+
+  it('says what this server cannot do', async () => {
+    const compression = (await planPolicies(test.db)).find(({ kind }) => kind === 'compression')!
+    expect(compression.action).toBe(jobs ? 'keep' : 'leave')
+    if (!jobs) expect(compression.why).toMatch(/cannot compress/)
+  })
+
+  it('takes the same length in other words for the same', async () => {
+    expect(changed(await planPolicies(test.db, { policies: withMetrics({ retain: '4320 hours' }) }))).toEqual([])
+  })
+
+  it('changes what is declared otherwise, and what hangs on it', async () => {
+    const policies = withMetrics({ retain: '90 days' })
+    const plan = await planPolicies(test.db, { policies })
+    expect(changed(plan)).toEqual(['change metric_1h refresh', 'change metric_1m retention'])
+    expect(plan.find(({ object, kind }) => object === 'metric_1m' && kind === 'retention')).toMatchObject({
+      from: { retain: '180 days' },
+      to: { retain: '90 days' },
+    })
+    await applyPolicies(test.db, { policies })
+    expect(changed(await planPolicies(test.db, { policies }))).toEqual([])
+    await applyPolicies(test.db)
+    expect(changed(await planPolicies(test.db))).toEqual([])
+  })
+
+  it('removes what is no longer declared only when told to', async () => {
+    const policies: Policies = { time: [callPolicy, patternPolicy] }
+    const gone = ['event_envelope retention', 'metric_1d refresh', 'metric_1d retention', 'metric_1h refresh', 'metric_1h retention']
+    const all = [...gone, ...(jobs ? ['metric_1m compression'] : []), 'metric_1m retention', 'oo_locator retention']
+    const before = await ourJobs(test.db)
+    const left = await applyPolicies(test.db, { policies })
+    expect(changed(left.changes)).toEqual([])
+    expect(named(actions(left.changes).leave).toSorted()).toEqual(all)
+    expect(await ourJobs(test.db)).toEqual(before)
+    const removed = await applyPolicies(test.db, { policies, remove: true })
+    expect(named(actions(removed.changes).remove).toSorted()).toEqual(all)
+    expect((await planPolicies(test.db, { policies })).every(({ action }) => action === 'keep')).toBe(true)
+    if (jobs) {
+      const { rows } = await sql`select from timescaledb_information.jobs where hypertable_name like 'metric%'`.execute(test.db)
+      expect(rows).toHaveLength(0)
+    }
+    await applyPolicies(test.db)
+    expect(changed(await planPolicies(test.db))).toEqual([])
+  })
+
+  it('goes on where an interrupted one stopped', async () => {
+    await applyPolicies(test.db, { policies: { time: [] }, remove: true })
+    const interrupt = new AbortController()
+    let begun = 0
+    const interrupted = applyPolicies(test.db, {
+      signal: interrupt.signal,
+      onChange: () => {
+        if (++begun === 4) interrupt.abort(new Error('enough'))
+      },
+    })
+    await expect(interrupted).rejects.toThrow('enough')
+    expect((await planPolicies(test.db)).filter(({ action }) => action === 'keep')).toHaveLength(3)
+    await applyPolicies(test.db)
+    expect(changed(await planPolicies(test.db))).toEqual([])
+  })
+
+  it('leaves nothing of a change that fails', async () => {
+    await applyPolicies(test.db, { policies: { time: [] }, remove: true })
+    await sql`alter table pgvantage_policy add constraint in_the_way check (object <> 'metric_1h' or kind <> 'retention')`.execute(test.db)
+    await expect(applyPolicies(test.db)).rejects.toMatchObject({
+      code: 'POLICY_FAILED',
+      message: expect.stringMatching(/add the retention of metric_1h.*in_the_way/),
+    })
+    if (jobs) {
+      const { rows } = await sql`
+        select from timescaledb_information.jobs where hypertable_name = 'metric_1h' and proc_name = 'policy_retention'
+      `.execute(test.db)
+      expect(rows).toHaveLength(0)
+    }
+    await sql`alter table pgvantage_policy drop constraint in_the_way`.execute(test.db)
+    await applyPolicies(test.db)
+    expect(changed(await planPolicies(test.db))).toEqual([])
+  })
+
+  it('refuses a transaction', async () => {
+    await expect(test.db.transaction().execute((trx) => applyPolicies(trx))).rejects.toThrow(InvalidInputError)
+  })
+
+  it.runIf(leg.concurrent)('happens once when two apply at once', async () => {
+    await applyPolicies(test.db, { policies: { time: [] }, remove: true })
+    const both = await Promise.all([applyPolicies(test.db), applyPolicies(test.db)])
+    expect(both.map(({ changes }) => changed(changes).length > 0).toSorted()).toEqual([false, true])
+  })
+})
+
+describe.runIf(jobs && leg.available)('jobs', () => {
+  let test: TestDatabase
+
+  beforeAll(async () => {
+    test = await freshDatabase()
+  })
+  afterAll(() => test?.close())
+
+  const jobOf = async (object: string, kind: string) => {
+    const { rows } = await sql<{ id: number }>`
+      select job_id as id from pgvantage_policy where object = ${object} and kind = ${kind}
+    `.execute(test.db)
+    return rows[0]!.id
+  }
+
+  it('of somebody else are left alone, and none is put beside them', async () => {
+    await sql`select add_retention_policy('metric_1m', interval '30 days')`.execute(test.db)
+    const { changes } = await applyPolicies(test.db)
+    const retention = changes.find(({ object, kind }) => object === 'metric_1m' && kind === 'retention')!
+    expect(retention).toMatchObject({
+      action: 'leave',
+      sql: [],
+      why: expect.stringMatching(/did not make, drops what is older than 30 days.*delete_job/),
+    })
+    // Refreshed further back than its minutes are kept, an hour would be emptied.
+    const refresh = changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!
+    expect(refresh).toMatchObject({ action: 'add', to: { start: expect.stringMatching(/^(28|35) days$/) } })
+    const { rows } = await sql<{ after: string }>`
+      select config ->> 'drop_after' as after from timescaledb_information.jobs where hypertable_name = 'metric_1m' and proc_name = 'policy_retention'
+    `.execute(test.db)
+    expect(rows).toEqual([{ after: '30 days' }])
+    expect(changed(await planPolicies(test.db))).toEqual([])
+    await sql`select remove_retention_policy('metric_1m')`.execute(test.db)
+    const { changes: after } = await applyPolicies(test.db)
+    expect(changed(after)).toEqual(['add metric_1m retention'])
+    expect(changed(await planPolicies(test.db))).toEqual([])
+  })
+
+  it('of somebody else that drop within days keep the hours from being refreshed at all', async () => {
+    await applyPolicies(test.db, { policies: { time: [callPolicy, patternPolicy] }, remove: true })
+    await sql`select add_retention_policy('metric_1m', interval '1 day')`.execute(test.db)
+    const { changes } = await applyPolicies(test.db)
+    const refresh = changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!
+    expect(refresh).toMatchObject({ action: 'leave', sql: [], why: expect.stringMatching(/would empty metric_1h/) })
+    await sql`select remove_retention_policy('metric_1m')`.execute(test.db)
+    await applyPolicies(test.db)
+    expect(changed(await planPolicies(test.db))).toEqual([])
+  })
+
+  it('never begin in the same second', async () => {
+    const { rows } = await sql<{ jobs: number; seconds: number }>`
+      select count(*)::int4 as jobs, count(distinct extract(epoch from initial_start)::int8 % 1800)::int4 as seconds
+      from timescaledb_information.jobs where job_id in (select job_id from pgvantage_policy)
+    `.execute(test.db)
+    expect(rows[0]).toEqual({ jobs: 16, seconds: 16 })
+  })
+
+  it('that were altered or switched off are put right', async () => {
+    const [retention, refresh] = [await jobOf('metric_1m', 'retention'), await jobOf('service_call_1h', 'refresh')]
+    const dropAfter = (length: string) => sql`jsonb_build_object('drop_after', ${length}::text)`
+    await sql`select alter_job(${sql.lit(retention)}, config => config || ${dropAfter('300 days')}) from timescaledb_information.jobs where job_id = ${sql.lit(retention)}`.execute(
+      test.db,
+    )
+    await sql`select alter_job(${sql.lit(refresh)}, scheduled => false)`.execute(test.db)
+    expect(changed((await applyPolicies(test.db)).changes)).toEqual(['change metric_1m retention', 'change service_call_1h refresh'])
+    expect(changed(await planPolicies(test.db))).toEqual([])
+    // It may have dropped all but a day: hours are then refreshed no further back than has to be.
+    const again = await jobOf('metric_1m', 'retention')
+    await sql`select alter_job(${sql.lit(again)}, config => config || ${dropAfter('1 day')}) from timescaledb_information.jobs where job_id = ${sql.lit(again)}`.execute(
+      test.db,
+    )
+    const { changes } = await applyPolicies(test.db)
+    expect(changed(changes)).toEqual(['change metric_1h refresh', 'change metric_1m retention'])
+    expect(changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!.to).toMatchObject({
+      settle: '1 hour',
+      start: expect.stringMatching(/^(\d+ days|49 hours)$/),
+    })
+    expect(changed(await planPolicies(test.db))).toEqual([])
+  })
+
+  it('that were deleted are made again', async () => {
+    const job = await jobOf('metric_1m', 'compression')
+    await sql`select delete_job(${sql.lit(job)})`.execute(test.db)
+    const { changes } = await applyPolicies(test.db)
+    expect(changed(changes)).toEqual(['change metric_1m compression'])
+    expect(changes.find(({ kind }) => kind === 'compression')!.why).toMatch(`its job ${job} is gone`)
+    expect(changed(await planPolicies(test.db))).toEqual([])
+  })
+})
