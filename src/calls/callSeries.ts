@@ -3,8 +3,9 @@ import { z } from 'zod'
 import { checkedRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
+import { rowsOf } from '../lifecycle/rowsOf.ts'
 import { parse } from '../schema/parse.ts'
-import { callTables, callsInRange, type CallFilter } from './callsInRange.ts'
+import { callLadder, callsInRange, type CallFilter } from './callsInRange.ts'
 import { mergedCalls } from './callMeasures.ts'
 
 /** What a call series can measure: latency percentiles (ms), error ratio (0..1), calls per second, and counts. */
@@ -64,9 +65,11 @@ export function callSeries(
 ) {
   parse(z.enum(callMeasures), measure, 'measure')
   const group = parse(z.enum(['call', 'callee', 'caller']), by, 'by')
-  const reading = readingOf(scope, callTables, checkedRange(range), resolution)
+  const reading = readingOf(scope, callLadder, checkedRange(range), resolution)
   const bucket = seriesBucket(reading, sql.ref('call.bucket'))
-  const calls = callsInRange(scope, { from, to, range: reading.range }, reading.table).orderBy(sql.ref('series')).orderBy(sql.ref('bucket'))
+  const calls = callsInRange(scope, { from, to, range: reading.range }, rowsOf(scope, callLadder, reading))
+    .orderBy(sql.ref('series'))
+    .orderBy(sql.ref('bucket'))
   const dependency = [sql<string>`"caller"."urn" || ' -> ' || "callee"."urn"`.as('series'), bucket.as('bucket')] as const
   const merged = measure === 'rps' ? callsPerSecondTogether(reading.merged) : mergedCalls(scope)[measure]
   const nobody = sql<string | null>`null::int8`.as('resource_id')

@@ -1,7 +1,10 @@
+import { sql, type RawBuilder, type Selectable } from 'kysely'
 import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
+import type { DB } from '../schema/tables.ts'
 import { urnText } from '../schema/text.ts'
+import { callPolicy } from './callPolicy.ts'
 
 export interface CallFilter {
   /** The caller's URN; every caller when left out. */
@@ -12,28 +15,31 @@ export interface CallFilter {
   range: TimeRange
 }
 
-/** The rollup tables of calls, the finest first. */
-export const callTables = [
-  { table: 'service_call_5m', bucket: '5 minutes' },
-  { table: 'service_call_1h', bucket: '1 hour' },
-  { table: 'service_call_1d', bucket: '1 day' },
-] as const
-export type CallTable = (typeof callTables)[number]['table']
+export const callLadder = {
+  table: 'service_call_5m',
+  bucket: '5 minutes',
+  rollups: callPolicy.rollups.map(({ rollup }) => rollup),
+} as const
 
 /**
  * The tenant's rows of `service_call_5m`, or of a coarser rollup of it, in the range, as `call`, with the resources at both ends, as `caller` and `callee`: what every read of this
  * room begins with.
  *
+ * @param calls where the rows are: `service_call_5m`, or what has its columns.
+ *
  * The tenant is part of the joins, so that a URN is found by the unique key `(tenant_id, urn)`.
  */
-export function callsInRange(scope: Scope, { from, to, range }: CallFilter, table: CallTable = 'service_call_5m') {
+export function callsInRange(
+  scope: Scope,
+  { from, to, range }: CallFilter,
+  calls: RawBuilder<Selectable<DB['service_call_5m']>> = sql`${scope.id('service_call_5m')}`,
+) {
   checkedRange(range)
   parse(urnText.optional(), from, 'from')
   parse(urnText.optional(), to, 'to')
   return (
     scope.db
-      // The coarser tables have what is read of this one.
-      .selectFrom(scope.table(table as 'service_call_5m', 'call'))
+      .selectFrom(calls.as('call'))
       .innerJoin(scope.table('dim_resource', 'caller'), (join) =>
         join.onRef('caller.tenant_id', '=', 'call.tenant_id').onRef('caller.resource_id', '=', 'call.src_resource_id'),
       )

@@ -31,6 +31,11 @@ export interface Scope {
    * nothing drops it.
    */
   heldSince(table: string): Date | null
+  /**
+   * Until when the rows of a coarser rollup are stored, as of when the scope was made: what is younger is computed from its source. Null where nothing is, or the
+   * server knows that by itself.
+   */
+  rolledUntil(rollup: string): Date | null
 }
 
 /**
@@ -51,15 +56,14 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
-  const { rows } = await sql<{ probe: unknown; tenantId: unknown; extensions: string[]; held: Record<string, string> }>`
+  const { rows } = await sql<{ probe: unknown; tenantId: unknown; extensions: string[]; times: TimesOfTable[] }>`
     select
       9007199254740993::int8 as probe,
       (select tenant_id from ${sql.id(installation.schema, 'dim_tenant')} where code = ${code}) as "tenantId",
       (select array(select extname::text from pg_catalog.pg_extension)) as extensions,
-      (${heldTables(installation)}) as held
+      (${timesOfTables(installation)}) as times
   `.execute(plain)
-  const { probe, tenantId, extensions, held } = rows[0]!
-  const heldSince = new Map(Object.entries(held).map(([table, time]) => [table, new Date(time)]))
+  const { probe, tenantId, extensions, times } = rows[0]!
   if (probe !== '9007199254740993') {
     throw new InvalidInputError(
       'db',
@@ -78,24 +82,45 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
     extensions: new Set(knownExtensions.filter((name) => extensions.includes(name))),
     table: (name, alias) => sql<Selectable<DB[typeof name]>>`${sql.id(installation.schema, name)}`.as(alias),
     id: (name) => sql`${sql.id(installation.schema, name)}`,
-    heldSince: (table) => heldSince.get(table) ?? null,
+    heldSince: timeOf(times, 'held_since'),
+    rolledUntil: timeOf(times, 'rolled_until'),
   }
 }
 
+interface TimesOfTable {
+  name: string
+  held_since: number | null
+  rolled_until: number | null
+}
+
 /**
- * An object of the tables that rows were dropped from, or that the server's own job drops them from, and since when they have them all. A job that ran just now
- * has dropped chunks that ended longer ago than its policy says, so what is younger than that is there, however the chunks are cut.
+ * The time tables, and since and until when they have what, in milliseconds since 1970.
+ *
+ * A job of the server that ran just now has dropped chunks that ended longer ago than its policy says, so what is younger than that is there, however the chunks
+ * are cut.
  */
-const heldTables = ({ schema }: Installation) => sql`
-  select coalesce(jsonb_object_agg(held.name, to_char(held.since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')), '{}')
+const timesOfTables = ({ schema }: Installation) => sql`
+  select coalesce(jsonb_agg(times), '[]')
   from (
-    select time_table.name, greatest(time_table.dropped_before, now() - (retention.settings ->> 'retain')::interval) as since
+    select time_table.name, ${milliseconds(sql`greatest(time_table.dropped_before, now() - (retention.settings ->> 'retain')::interval)`)} as held_since,
+      ${milliseconds(sql`time_table.rolled_until`)} as rolled_until
     from ${sql.id(schema, 'pgvantage_time_table')} as time_table
     left join ${sql.id(schema, 'pgvantage_policy')} as retention
       on retention.object = time_table.name and retention.kind = 'retention' and retention.job_id is not null
-  ) as held
-  where held.since > '-infinity'
+  ) as times
 `
+
+/** Null for the infinities. */
+const milliseconds = (time: RawBuilder<unknown>) =>
+  sql`case when isfinite(${time}) then ceil(extract(epoch from ${time}) * 1000)::float8 end`
+
+function timeOf(times: readonly TimesOfTable[], column: 'held_since' | 'rolled_until'): (table: string) => Date | null {
+  const known = new Map(times.map((table) => [table.name, table[column]]))
+  return (table) => {
+    const time = known.get(table) ?? null
+    return time === null ? null : new Date(time)
+  }
+}
 
 /** Refuses to go on where an extension is missing: `what` needs it, and `instead` says what works without it. */
 export function requireExtension(scope: Scope, name: KnownExtension, what: string, instead = ''): void {

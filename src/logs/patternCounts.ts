@@ -1,31 +1,33 @@
+import { sql, type RawBuilder, type Selectable } from 'kysely'
 import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
+import type { DB } from '../schema/tables.ts'
 import { urnText } from '../schema/text.ts'
+import { patternPolicy } from './patternPolicy.ts'
 
-/** The rollup tables of counted patterns, the finest first. */
-export const patternTables = [
-  { table: 'log_pattern_5m', bucket: '5 minutes' },
-  { table: 'log_pattern_1h', bucket: '1 hour' },
-  { table: 'log_pattern_1d', bucket: '1 day' },
-] as const
-export type PatternTable = (typeof patternTables)[number]['table']
+export const patternLadder = {
+  table: 'log_pattern_5m',
+  bucket: '5 minutes',
+  rollups: patternPolicy.rollups.map(({ rollup }) => rollup),
+} as const
 
 /**
  * The tenant's rows of `log_pattern_5m`, or of a coarser rollup of it, in the range, as `count`, with their pattern, as `known`, and their resource, as `resource`: what every read of
  * this room begins with.
+ *
+ * @param counts where the rows are: `log_pattern_5m`, or what has its columns.
  */
 export function patternCounts(
   scope: Scope,
   { resource, range }: { resource?: string; range: TimeRange },
-  table: PatternTable = 'log_pattern_5m',
+  counts: RawBuilder<Selectable<DB['log_pattern_5m']>> = sql`${scope.id('log_pattern_5m')}`,
 ) {
   checkedRange(range)
   parse(urnText.optional(), resource, 'resource')
   return (
     scope.db
-      // The coarser tables have what is read of this one.
-      .selectFrom(scope.table(table as 'log_pattern_5m', 'count'))
+      .selectFrom(counts.as('count'))
       .innerJoin(scope.table('log_pattern', 'known'), (join) =>
         join.onRef('known.tenant_id', '=', 'count.tenant_id').onRef('known.fingerprint_id', '=', 'count.fingerprint_id'),
       )

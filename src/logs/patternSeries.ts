@@ -3,9 +3,10 @@ import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
+import { rowsOf } from '../lifecycle/rowsOf.ts'
 import { parse } from '../schema/parse.ts'
 import { severity as severitySchema, type Severity } from '../schema/severity.ts'
-import { patternCounts, patternTables } from './patternCounts.ts'
+import { patternCounts, patternLadder } from './patternCounts.ts'
 
 export interface PatternSeriesOptions {
   /** The `fingerprint_id` of one pattern; every pattern when left out. */
@@ -54,10 +55,10 @@ export function patternSeries(
   const group = parse(z.enum(['pattern', 'resource']), by, 'by')
   parse(fingerprintId.optional(), fingerprint, 'fingerprint')
   parse(severitySchema.optional(), severity, 'severity')
-  const reading = readingOf(scope, patternTables, checkedRange(range), resolution)
+  const reading = readingOf(scope, patternLadder, checkedRange(range), resolution)
   const bucket = seriesBucket(reading, sql.ref('count.bucket'))
   const records = sql<number | null>`sum(${sql.ref(column)})::float8`
-  const counts = patternCounts(scope, { resource, range: reading.range }, reading.table)
+  const counts = patternCounts(scope, { resource, range: reading.range }, rowsOf(scope, patternLadder, reading))
     .$if(fingerprint !== undefined, (all) => all.where('count.fingerprint_id', '=', fingerprint!))
     .$if(severity !== undefined, (all) => all.where('known.severity', '=', severity!))
     .orderBy(sql.ref('series'))

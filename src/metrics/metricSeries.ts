@@ -1,21 +1,18 @@
 import { sql } from 'kysely'
 import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
+import { rowsOf } from '../lifecycle/rowsOf.ts'
 import type { MetricBy, MetricFrame, MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
 import { checkedMetric, isOneOf, seriesName, type MetricOptions } from './metricOptions.ts'
+import { metricPolicy } from './metricPolicy.ts'
 
 export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends MetricOptions<By> {
   /** How long the buckets are: `'1 minute'`, `'15 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the length of the range. */
   resolution?: Resolution
 }
 
-/** The finest first. */
-const metricTables = [
-  { table: 'metric_1m', bucket: '1 minute' },
-  { table: 'metric_1h', bucket: '1 hour' },
-  { table: 'metric_1d', bucket: '1 day' },
-] as const
+const metricLadder = { table: 'metric_1m', bucket: '1 minute', rollups: metricPolicy.rollups.map(({ rollup }) => rollup) } as const
 
 /**
  * A metric over time: a series frame, in the order of series and time.
@@ -55,12 +52,11 @@ const metricTables = [
  */
 export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, options: MetricSeriesOptions<By>): MetricFrame<By> {
   const { metrics, several, resources, labels, measure, by, range } = checkedMetric(options)
-  const reading = readingOf(scope, metricTables, range, options.resolution)
+  const reading = readingOf(scope, metricLadder, range, options.resolution)
   const bucket = seriesBucket(reading, sql.ref('metric.bucket'))
-  const merged = mergedMeasure(scope, measure, reading.table === 'metric_1m' ? 'sample_count' : 'avg_weight')
+  const merged = mergedMeasure(scope, measure, reading.table === metricLadder.table ? 'sample_count' : 'avg_weight')
   const rows = scope.db
-    // The coarser tables have what is read of this one.
-    .selectFrom(scope.table(reading.table as 'metric_1m', 'metric'))
+    .selectFrom(rowsOf(scope, metricLadder, reading).as('metric'))
     .where('metric.tenant_id', '=', scope.tenantId)
     .where('metric.bucket', '>=', reading.range.from)
     .where('metric.bucket', '<', reading.range.to)

@@ -32,6 +32,7 @@ export function unitScope({ installation, ...overrides }: UnitScopeOverrides = {
     table: (name, alias) => sql<Selectable<DB[typeof name]>>`${sql.id(place.schema, name)}`.as(alias),
     id: (name) => sql`${sql.id(place.schema, name)}`,
     heldSince: () => null,
+    rolledUntil: () => null,
     ...overrides,
   }
 }
