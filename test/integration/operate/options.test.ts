@@ -15,7 +15,7 @@ onEveryLeg('the options of migrate', () => {
   })
   afterAll(() => test.close())
 
-  it.each(['Obs', 'two words', 'a"b', '数据', 'a.b', 'public;drop %s', 'x'.repeat(63)])(
+  it.each(['Obs', 'two words', 'metric_1m', 'bucket', 'a"b', '数据', 'a.b', 'public;drop %s', 'x'.repeat(63)])(
     'installs into schema %j, and only there',
     async (schema) => {
       const before = await objects(test.db)
