@@ -12,6 +12,8 @@ export interface BenchmarkOptions {
   data?: string
   /** The server to measure on; an embedded PostgreSQL where there is none. */
   url?: string
+  /** How many rows to measure over, where the benchmark makes them up; its own number where it is left out. */
+  rows?: number | undefined
 }
 
 /** Measures, and gives each figure as soon as it is known. */

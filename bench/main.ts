@@ -1,27 +1,35 @@
 /**
- * `npm run bench -- NAME [--data DIR] [--url URL] [--json]`: measures, and prints a table or, with --json, one line a figure:
+ * `npm run bench -- NAME [--data DIR] [--url URL] [--rows N] [--json]`: measures, and prints a table or, with --json, one line a figure:
  * `{"figure":"load.speedup","value":12.3,"unit":"x"}`.
  */
 import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import type { Benchmark } from './benchmark.ts'
 import { load } from './load.ts'
+import { maintenance } from './maintain.ts'
 import { nab } from './nab.ts'
+import { series } from './series.ts'
 
-const benchmarks: Record<string, Benchmark> = { load, nab }
+const benchmarks: Record<string, Benchmark> = { load, maintain: maintenance, nab, series }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { data: { type: 'string' }, url: { type: 'string' }, json: { type: 'boolean', default: false } },
+  options: { data: { type: 'string' }, url: { type: 'string' }, rows: { type: 'string' }, json: { type: 'boolean', default: false } },
 })
 const [name] = positionals
 const benchmark = name === undefined ? undefined : benchmarks[name]
 if (benchmark === undefined || positionals.length !== 1) {
-  console.error(`usage: npm run bench -- NAME [--data DIR] [--url URL] [--json]\nNAME is one of: ${Object.keys(benchmarks).join(', ')}`)
+  console.error(
+    `usage: npm run bench -- NAME [--data DIR] [--url URL] [--rows N] [--json]\nNAME is one of: ${Object.keys(benchmarks).join(', ')}`,
+  )
   process.exit(2)
 }
 const table = new Table({ head: ['figure', 'value', 'unit'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'left'] })
-for await (const { figure, value, unit } of benchmark({ data: values.data, url: values.url })) {
+for await (const { figure, value, unit } of benchmark({
+  data: values.data,
+  url: values.url,
+  rows: values.rows === undefined ? undefined : Number(values.rows),
+})) {
   if (values.json) console.log(JSON.stringify({ figure, value, unit }))
   else table.push([figure, value.toLocaleString('en', { maximumSignificantDigits: 4 }), unit])
 }

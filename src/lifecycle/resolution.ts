@@ -2,8 +2,7 @@ import { sql, type Expression, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { durationText, milliseconds, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { InvalidInputError } from '../schema/errors.ts'
-import { parse, preview } from '../schema/parse.ts'
+import { parse } from '../schema/parse.ts'
 import type { Rollup } from './rollup.ts'
 
 /** A rollup table, and the coarser ones made from it. */
@@ -58,19 +57,26 @@ const lastDate = 8.64e15
 export function readingOf(scope: Scope, ladder: Ladder, range: TimeRange, resolution: Resolution = 'auto'): Reading {
   const finest = { name: ladder.table, bucket: ladder.bucket }
   const tiers: readonly Tier[] = [finest, ...ladder.rollups]
-  const problem = `must be 'auto' or an interval made of whole buckets of ${finest.bucket}`
-  if (parse(z.union([z.literal('auto'), durationText], { error: problem }), resolution, 'resolution') === 'auto') {
+  const wanted = parse(resolutionOf(finest), resolution, 'resolution')
+  if (wanted === 'auto') {
     const length = range.to.getTime() - range.from.getTime()
     const fits = ({ name, bucket }: Tier) => length <= maxBuckets * milliseconds(bucket) && holds(scope, name, range)
     const { name, bucket } = tiers.find(fits) ?? tiers.at(-1)!
     return { table: name, merged: 1, every: bucket, range }
   }
-  const every = milliseconds(resolution)
-  const made = tiers.findLast(({ bucket }) => every % milliseconds(bucket) === 0)
-  if (made === undefined) throw new InvalidInputError('resolution', `${problem}, got ${preview(resolution)}`)
-  const merged = every / milliseconds(made.bucket)
-  return { table: made.name, merged, every: resolution, range: merged === 1 ? range : wholeBuckets(range, every) }
+  const every = milliseconds(wanted)
+  const { name, bucket } = tiers.findLast((tier) => every % milliseconds(tier.bucket) === 0) ?? finest
+  const merged = every / milliseconds(bucket)
+  return { table: name, merged, every: wanted, range: merged === 1 ? range : wholeBuckets(range, every) }
 }
+
+const resolutionOf = ({ bucket }: Tier) =>
+  z
+    .string()
+    .refine(
+      (text) => text === 'auto' || (durationText.safeParse(text).success && milliseconds(text) % milliseconds(bucket) === 0),
+      `must be 'auto' or an interval made of whole buckets of ${bucket}`,
+    )
 
 type Tier = Pick<Rollup, 'name' | 'bucket'>
 
