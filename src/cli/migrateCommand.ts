@@ -45,6 +45,7 @@ export function migrateCommand({ env, out, err, signal }: Surroundings): Command
     .addOption(new Option('--sql', 'the whole as one SQL script, to be committed elsewhere').conflicts('json'))
     .action(async ({ database, json, sql, ...options }: Options & { sql?: boolean }) => {
       const plan = await withDatabase({ database }, env, (db) => migratePlan(db, installOptions(options)))
+      for (const notice of plan.notices) err(`note: ${notice}\n`)
       out(json ? document(plan) : sql ? plan.sql : describePlan(plan))
     })
 

@@ -25,7 +25,10 @@ export interface Capabilities {
   extensions: Record<KnownExtension, ExtensionState>
   /** Whether `timescaledb` is in `shared_preload_libraries`; null when this role may not read that setting. */
   timescalePreloaded: boolean | null
-  /** The edition of TimescaleDB that is installed or could be: `timescale` is the community licence (everything), `apache` has no jobs or compression. */
+  /**
+   * The edition of TimescaleDB: `timescale` is the community licence (everything), `apache` has no jobs or compression. Null where there is none, and where it
+   * is not in this database yet and the server does not say.
+   */
   timescaleLicence: 'timescale' | 'apache' | null
 }
 
@@ -76,7 +79,7 @@ export async function capabilities<Database>(db: Kysely<Database>): Promise<Capa
     extensions,
     timescalePreloaded: row.preload === null ? null : row.preload.split(',').some((name) => name.trim() === 'timescaledb'),
     timescaleLicence:
-      extensions.timescaledb.installed === null && extensions.timescaledb.available === null
+      extensions.timescaledb.installed === null && (extensions.timescaledb.available === null || row.licence === null)
         ? null
         : row.licence === 'timescale'
           ? 'timescale'

@@ -40,8 +40,6 @@ export const rollupColumns = ({ keys, measures }: Rollup): string[] => ['bucket'
  */
 export function createRollup(installation: Installation, rollup: Rollup, now = new Date()): string[] {
   const view = qualified(installation, rollup.name)
-  const indexes = (on: string) =>
-    rollup.indexes.map((columns) => `create index ${quoteIdentifier(`idx_${rollup.name}_${columns.split(/\W/)[0]}`)} on ${on} (${columns})`)
   const known = `insert into ${qualified(installation, 'pgvantage_time_table')} (name) values (${quoteLiteral(rollup.name)})`
   if (installation.timeRung === 'community') {
     return [
@@ -50,8 +48,8 @@ export function createRollup(installation: Installation, rollup: Rollup, now = n
 with (timescaledb.continuous, timescaledb.materialized_only = false, timescaledb.create_group_indexes = false, timescaledb.chunk_interval = ${quoteLiteral(rollup.chunk)}) as
 ${rolledRows(installation, rollup)}
 with no data`,
-      `create index ${quoteIdentifier(`idx_${rollup.name}_key`)} on ${view} (${rollup.identity.join(', ')}, bucket)`,
-      ...indexes(view),
+      // Without names: they lie in one schema of TimescaleDB's whatever ours is, where another installation's would have the same.
+      ...[`${rollup.identity.join(', ')}, bucket`, ...rollup.indexes].map((columns) => `create index on ${view} (${columns})`),
     ]
   }
   const stored = storedTable(rollup)
@@ -71,7 +69,10 @@ with no data`,
       },
       now,
     ),
-    ...indexes(qualified(installation, stored)),
+    ...rollup.indexes.map(
+      (columns) =>
+        `create index ${quoteIdentifier(`idx_${rollup.name}_${columns.split(/\W/)[0]}`)} on ${qualified(installation, stored)} (${columns})`,
+    ),
     known,
     `insert into ${qualified(installation, 'pgvantage_stale_bucket')} (rollup, bucket)
 select distinct ${quoteLiteral(rollup.name)}, ${bucketOf(installation, rollup)} from ${qualified(installation, rollup.source)}`,

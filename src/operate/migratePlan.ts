@@ -13,6 +13,8 @@ export interface MigratePlan {
   extensions: string[]
   /** Each pending migration with its statements. */
   migrations: { name: string; statements: string[] }[]
+  /** What could not be known without changing anything, one sentence each. */
+  notices: string[]
   /** The whole as one script in one transaction, with the records that make `migrate up` find nothing left to do. */
   sql: string
 }
@@ -20,7 +22,9 @@ export interface MigratePlan {
 /**
  * What `migrateUp` would do, as SQL; changes nothing. `sql` is a script that a team with its own migration tool can commit.
  *
- * The script is for this server: an extension the server offers is created by it, and the rollup tables have the shape that goes with that.
+ * The script is for this server: an extension the server offers is created by it, and the rollup tables have the shape that goes with that. Which edition
+ * of TimescaleDB a server has shows only in a database that has the extension: until then the plan is for the Apache edition, a notice says so, and the
+ * script stops where it meets the other.
  *
  * @throws as `migrateUp`.
  * @example
@@ -38,6 +42,7 @@ export async function migratePlan<Database>(db: Kysely<Database>, options: Migra
   const statements = [
     lockStatement,
     ...extensions.map((name) => `create extension if not exists ${name}`),
+    ...(extensions.includes('timescaledb') ? [editionGuard(plan.installation)] : []),
     ...plan.before,
     `create table if not exists ${table} (id serial primary key, name varchar(255) not null, run_on timestamp not null)`,
     ...steps.flatMap((step) => [
@@ -51,6 +56,21 @@ export async function migratePlan<Database>(db: Kysely<Database>, options: Migra
     installation: plan.installation,
     extensions,
     migrations: steps,
+    notices:
+      extensions.includes('timescaledb') && server.timescaleLicence === null
+        ? [
+            'which edition TimescaleDB is shows only once the database has it: this plan is for the Apache edition. Run `create extension timescaledb`, then plan again, to be sure',
+          ]
+        : [],
     sql: `begin;\n\n${statements.map((statement) => `${statement};\n`).join('\n')}\ncommit;\n`,
   }
 }
+
+/** Ends the script where the server turns out to be of the other edition, before anything is made in the wrong shape. */
+const editionGuard = ({ timeRung }: Installation): string => `do $guard$
+begin
+  if (current_setting('timescaledb.license', true) = 'timescale') is distinct from ${timeRung === 'community'} then
+    raise exception 'this script was planned for TimescaleDB''s other edition: create extension timescaledb, then plan again';
+  end if;
+end
+$guard$`

@@ -30,7 +30,6 @@ onEveryLeg('migratePlan', () => {
     ['public', {}],
     ['Its "own"', { schema: 'Its "own"', embeddingDimension: 3000, embeddingDistance: 'ip' as const, graphPrefix: 'g' }],
   ])('into %s gives a script that does what up does', async (schema, options) => {
-    // A plan takes TimescaleDB for the Apache edition until it is there to be asked.
     if (leg.name === 'community') await inTransaction(test.db, createExtensions)
     const { sql: script } = await migratePlan(test.db, options)
     // Statement after statement on one connection, as psql sends them.
@@ -52,6 +51,17 @@ onEveryLeg('migratePlan', () => {
     } finally {
       await other.close()
     }
+  })
+
+  it('stops where TimescaleDB turns out to be of the edition it was not made for', async ({ skip }) => {
+    skip(leg.name !== 'community', 'elsewhere it is the Apache edition, as planned')
+    const { sql: script, notices } = await migratePlan(test.db)
+    expect(notices).toEqual([expect.stringContaining('this plan is for the Apache edition')])
+    await expect(
+      test.db.connection().execute(async (connection) => {
+        for (const statement of statements(script)) await connection.executeQuery(CompiledQuery.raw(statement))
+      }),
+    ).rejects.toThrow('planned for TimescaleDB')
   })
 
   it('of a migrated database only installs the functions again', async () => {
