@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { checkedRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
+import { byName, readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
 import { rowsOf } from '../lifecycle/rowsOf.ts'
 import { parse } from '../schema/parse.ts'
 import { callLadder, callsInRange, type CallFilter } from './callsInRange.ts'
@@ -24,7 +24,7 @@ export interface CallSeriesOptions extends CallFilter {
 }
 
 /**
- * How calls went over time: a series frame, in the order of series and time.
+ * How calls went over time: a series frame, in the order of series (by their bytes) and time.
  *
  * | given | series | named |
  * |---|---|---|
@@ -56,7 +56,7 @@ export interface CallSeriesOptions extends CallFilter {
  * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(coalesce("call"."histogram", ...)), 0.95) as "value",
  * //     "callee"."resource_id" as "resource_id"
  * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $1 and ... and "callee"."urn" = $4
- * //   group by "callee"."resource_id", "call"."bucket" order by "series", "bucket"
+ * //   group by "callee"."resource_id", "call"."bucket" order by "callee"."urn" collate "C", "bucket"
  * // ) as "point"
  */
 export function callSeries(
@@ -67,29 +67,25 @@ export function callSeries(
   const group = parse(z.enum(['call', 'callee', 'caller']), by, 'by')
   const reading = readingOf(scope, callLadder, checkedRange(range), resolution)
   const bucket = seriesBucket(reading, sql.ref('call.bucket'))
+  const name = group === 'call' ? sql<string>`"caller"."urn" || ' -> ' || "callee"."urn"` : sql.ref<string>(`${group}.urn`)
   const calls = callsInRange(scope, { from, to, range: reading.range }, rowsOf(scope, callLadder, reading))
-    .orderBy(sql.ref('series'))
+    .orderBy(byName(name))
     .orderBy(sql.ref('bucket'))
-  const dependency = [sql<string>`"caller"."urn" || ' -> ' || "callee"."urn"`.as('series'), bucket.as('bucket')] as const
+  const columns = [name.as('series'), bucket.as('bucket')] as const
   const merged = measure === 'rps' ? callsPerSecondTogether(reading.merged) : mergedCalls(scope)[measure]
   const nobody = sql<string | null>`null::int8`.as('resource_id')
   const points =
     group === 'call' && reading.merged === 1
-      ? calls.select([...dependency, sql<number | null>`${sql.ref(`call.${measure}`)}::float8`.as('value'), nobody])
+      ? calls.select([...columns, sql<number | null>`${sql.ref(`call.${measure}`)}::float8`.as('value'), nobody])
       : group === 'call'
         ? calls
             .groupBy(['caller.resource_id', 'callee.resource_id'])
             .groupBy(bucket)
-            .select([...dependency, merged.as('value'), nobody])
+            .select([...columns, merged.as('value'), nobody])
         : calls
             .groupBy(`${group}.resource_id`)
             .groupBy(bucket)
-            .select([
-              `${group}.urn as series`,
-              bucket.as('bucket'),
-              merged.as('value'),
-              sql.ref<string | null>(`${group}.resource_id`).as('resource_id'),
-            ])
+            .select([...columns, merged.as('value'), sql.ref<string | null>(`${group}.resource_id`).as('resource_id')])
   return scope.db.selectFrom(points.as('point')).selectAll('point')
 }
 

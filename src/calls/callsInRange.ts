@@ -37,19 +37,17 @@ export function callsInRange(
   checkedRange(range)
   parse(urnText.optional(), from, 'from')
   parse(urnText.optional(), to, 'to')
-  return (
-    scope.db
-      .selectFrom(calls.as('call'))
-      .innerJoin(scope.table('dim_resource', 'caller'), (join) =>
-        join.onRef('caller.tenant_id', '=', 'call.tenant_id').onRef('caller.resource_id', '=', 'call.src_resource_id'),
-      )
-      .innerJoin(scope.table('dim_resource', 'callee'), (join) =>
-        join.onRef('callee.tenant_id', '=', 'call.tenant_id').onRef('callee.resource_id', '=', 'call.dst_resource_id'),
-      )
-      .where('call.tenant_id', '=', scope.tenantId)
-      .where('call.bucket', '>=', range.from)
-      .where('call.bucket', '<', range.to)
-      .$if(from !== undefined, (calls) => calls.where('caller.urn', '=', from!))
-      .$if(to !== undefined, (calls) => calls.where('callee.urn', '=', to!))
-  )
+  return scope.db
+    .selectFrom(calls.as('call'))
+    .innerJoin(scope.table('dim_resource', 'caller'), (join) =>
+      join.onRef('caller.tenant_id', '=', 'call.tenant_id').onRef('caller.resource_id', '=', 'call.src_resource_id'),
+    )
+    .innerJoin(scope.table('dim_resource', 'callee'), (join) =>
+      join.onRef('callee.tenant_id', '=', 'call.tenant_id').onRef('callee.resource_id', '=', 'call.dst_resource_id'),
+    )
+    .where('call.tenant_id', '=', scope.tenantId)
+    .where('call.bucket', '>=', range.from)
+    .where('call.bucket', '<', range.to)
+    .$if(from !== undefined, (calls) => calls.where('caller.urn', '=', from!))
+    .$if(to !== undefined, (calls) => calls.where('callee.urn', '=', to!))
 }

@@ -25,18 +25,16 @@ export function patternCounts(
 ) {
   checkedRange(range)
   parse(urnText.optional(), resource, 'resource')
-  return (
-    scope.db
-      .selectFrom(counts.as('count'))
-      .innerJoin(scope.table('log_pattern', 'known'), (join) =>
-        join.onRef('known.tenant_id', '=', 'count.tenant_id').onRef('known.fingerprint_id', '=', 'count.fingerprint_id'),
-      )
-      .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
-        join.onRef('resource.tenant_id', '=', 'count.tenant_id').onRef('resource.resource_id', '=', 'count.resource_id'),
-      )
-      .where('count.tenant_id', '=', scope.tenantId)
-      .where('count.bucket', '>=', range.from)
-      .where('count.bucket', '<', range.to)
-      .$if(resource !== undefined, (counts) => counts.where('resource.urn', '=', resource!))
-  )
+  return scope.db
+    .selectFrom(counts.as('count'))
+    .innerJoin(scope.table('log_pattern', 'known'), (join) =>
+      join.onRef('known.tenant_id', '=', 'count.tenant_id').onRef('known.fingerprint_id', '=', 'count.fingerprint_id'),
+    )
+    .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
+      join.onRef('resource.tenant_id', '=', 'count.tenant_id').onRef('resource.resource_id', '=', 'count.resource_id'),
+    )
+    .where('count.tenant_id', '=', scope.tenantId)
+    .where('count.bucket', '>=', range.from)
+    .where('count.bucket', '<', range.to)
+    .$if(resource !== undefined, (counts) => counts.where('resource.urn', '=', resource!))
 }

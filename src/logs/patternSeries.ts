@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
+import { byName, readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
 import { rowsOf } from '../lifecycle/rowsOf.ts'
 import { parse } from '../schema/parse.ts'
 import { severity as severitySchema, type Severity } from '../schema/severity.ts'
@@ -26,7 +26,7 @@ export interface PatternSeriesOptions {
 }
 
 /**
- * How often log patterns occurred over time: a series frame, in the order of series and time.
+ * How often log patterns occurred over time: a series frame, in the order of series (by their bytes) and time.
  *
  * Series are named by the pattern's text (unique in a tenant), or by `'resource'` by the resource's URN. Rows: `series`, `bucket` (when it begins), `value`,
  * the number of records, `resource_id` by `'resource'`, else null. A bucket in which nothing was counted has no row: it is not a zero.
@@ -44,7 +44,7 @@ export interface PatternSeriesOptions {
  * //   select "resource"."urn" as "series", "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value", "resource"."resource_id" as "resource_id"
  * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on ... inner join "public"."dim_resource" as "resource" on ...
  * //   where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and "known"."severity" = $4
- * //   group by "resource"."resource_id", "count"."bucket" order by "series", "bucket"
+ * //   group by "resource"."resource_id", "count"."bucket" order by "resource"."urn" collate "C", "bucket"
  * // ) as "point"
  */
 export function patternSeries(
@@ -58,22 +58,23 @@ export function patternSeries(
   const reading = readingOf(scope, patternLadder, checkedRange(range), resolution)
   const bucket = seriesBucket(reading, sql.ref('count.bucket'))
   const records = sql<number | null>`sum(${sql.ref(column)})::float8`
+  const name = sql.ref<string>(group === 'pattern' ? 'known.pattern' : 'resource.urn')
   const counts = patternCounts(scope, { resource, range: reading.range }, rowsOf(scope, patternLadder, reading))
     .$if(fingerprint !== undefined, (all) => all.where('count.fingerprint_id', '=', fingerprint!))
     .$if(severity !== undefined, (all) => all.where('known.severity', '=', severity!))
-    .orderBy(sql.ref('series'))
+    .orderBy(byName(name))
     .orderBy(sql.ref('bucket'))
   const points =
     group === 'pattern'
       ? counts
           .groupBy('known.fingerprint_id')
           .groupBy(bucket)
-          .select(['known.pattern as series', bucket.as('bucket'), records.as('value'), sql<string | null>`null::int8`.as('resource_id')])
+          .select([name.as('series'), bucket.as('bucket'), records.as('value'), sql<string | null>`null::int8`.as('resource_id')])
       : counts
           .groupBy('resource.resource_id')
           .groupBy(bucket)
           .select([
-            'resource.urn as series',
+            name.as('series'),
             bucket.as('bucket'),
             records.as('value'),
             sql.ref<string | null>('resource.resource_id').as('resource_id'),

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Scope } from '../database/scope.ts'
+import { byName } from '../lifecycle/resolution.ts'
 import type { MetricBy, MetricFrame, MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
 import { checkedMetric, seriesName, type MetricOptions } from './metricOptions.ts'
@@ -24,7 +25,7 @@ import { checkedMetric, seriesName, type MetricOptions } from './metricOptions.t
  * //     where "metric"."tenant_id" = $2 and "metric"."resource_id" = "resource"."resource_id" and "metric"."metric" = "wanted"."name"
  * //       and "metric"."bucket" >= $3 and "metric"."bucket" < $4
  * //     order by "metric"."bucket" desc fetch next $5 rows with ties
- * //   ) as "metric" where "resource"."tenant_id" = $6 order by "series", "bucket"
+ * //   ) as "metric" where "resource"."tenant_id" = $6 order by ... collate "C", "bucket"
  * // ) as "point" where "value" > $7
  */
 export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>(
@@ -32,6 +33,7 @@ export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>
   options: MetricOptions<By>,
 ): MetricFrame<By> {
   const { metrics, several, resources, labels, measure, by, range } = checkedMetric(options, ['series', 'resource'])
+  const name = seriesName(by, several)
   const newest = scope.db
     .selectFrom(scope.table('metric_1m', 'metric'))
     .selectAll('metric')
@@ -49,9 +51,9 @@ export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>
     .crossJoinLateral(newest.as('metric'))
     .where('resource.tenant_id', '=', scope.tenantId)
     .$if(resources !== undefined, (all) => all.where(sql<boolean>`"resource"."urn" = any(${resources}::text[])`))
-    .orderBy(sql.ref('series'))
+    .orderBy(byName(name))
     .orderBy(sql.ref('bucket'))
-  const columns = [seriesName(by, several).as('series'), 'metric.bucket as bucket'] as const
+  const columns = [name.as('series'), 'metric.bucket as bucket'] as const
   const points =
     by === 'series'
       ? rows.select([...columns, storedMeasure[measure].as('value'), 'metric.resource_id', 'metric.labels'])

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Scope } from '../database/scope.ts'
-import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
+import { byName, readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
 import { rowsOf } from '../lifecycle/rowsOf.ts'
 import type { MetricBy, MetricFrame, MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
@@ -15,7 +15,7 @@ export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends Met
 const metricLadder = { table: 'metric_1m', bucket: '1 minute', rollups: metricPolicy.rollups.map(({ rollup }) => rollup) } as const
 
 /**
- * A metric over time: a series frame, in the order of series and time.
+ * A metric over time: a series frame, in the order of series (by their bytes) and time.
  *
  * | `by` | a series is | named | also has |
  * |---|---|---|---|
@@ -47,13 +47,14 @@ const metricLadder = { table: 'metric_1m', bucket: '1 minute', rollups: metricPo
  * //     "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
  * //   from "public"."metric_1m" as "metric" inner join "public"."dim_resource" as "resource" on ...
  * //   where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4 and "resource"."urn" = $5
- * //   order by "series", "bucket"
+ * //   order by case ... end collate "C", "bucket"
  * // ) as "point"
  */
 export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, options: MetricSeriesOptions<By>): MetricFrame<By> {
   const { metrics, several, resources, labels, measure, by, range } = checkedMetric(options)
   const reading = readingOf(scope, metricLadder, range, options.resolution)
   const bucket = seriesBucket(reading, sql.ref('metric.bucket'))
+  const name = seriesName(by, several)
   const merged = mergedMeasure(scope, measure, reading.table === metricLadder.table ? 'sample_count' : 'avg_weight')
   const rows = scope.db
     .selectFrom(rowsOf(scope, metricLadder, reading).as('metric'))
@@ -62,7 +63,7 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
     .where('metric.bucket', '<', reading.range.to)
     .where(isOneOf('metric.metric', metrics))
     .$if(labels !== undefined, (all) => all.where(sql<boolean>`"metric"."labels" @> ${JSON.stringify(labels)}::jsonb`))
-    .orderBy(sql.ref('series'))
+    .orderBy(byName(name))
     .orderBy(sql.ref('bucket'))
   const ofResources = rows
     .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
@@ -73,7 +74,7 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
     .groupBy('resource.resource_id')
     .$if(several, (all) => all.groupBy('metric.metric'))
     .groupBy(bucket)
-  const columns = [seriesName(by, several).as('series'), bucket.as('bucket')] as const
+  const columns = [name.as('series'), bucket.as('bucket')] as const
   const points = {
     series: () =>
       reading.merged === 1

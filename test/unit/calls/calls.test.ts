@@ -55,7 +55,7 @@ describe('the exact SQL', () => {
           select "caller"."urn" || ' -> ' || "callee"."urn" as "series", "call"."bucket" as "bucket", "call"."p95_ms"::float8 as "value",
             null::int8 as "resource_id" ${calls}
           where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4 and "callee"."urn" = $5
-          order by "series", "bucket"
+          order by ("caller"."urn" || ' -> ' || "callee"."urn") collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, 'urn:a', 'urn:b'],
     })
@@ -67,7 +67,7 @@ describe('the exact SQL', () => {
         select "point".* from (
           select "callee"."urn" as "series", "call"."bucket" as "bucket", ${quantile(0.95)} as "value", "callee"."resource_id" as "resource_id" ${calls}
           where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "callee"."urn" = $4
-          group by "callee"."resource_id", "call"."bucket" order by "series", "bucket"
+          group by "callee"."resource_id", "call"."bucket" order by ("callee"."urn") collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, 'urn:b'],
     })
@@ -96,7 +96,8 @@ describe('the exact SQL', () => {
           select "caller"."urn" || ' -> ' || "callee"."urn" as "series", ${half} as "bucket", sum("call"."rps") / 6 as "value",
             null::int8 as "resource_id" ${calls}
           where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4 and "callee"."urn" = $5
-          group by "caller"."resource_id", "callee"."resource_id", ${half} order by "series", "bucket"
+          group by "caller"."resource_id", "callee"."resource_id", ${half}
+          order by ("caller"."urn" || ' -> ' || "callee"."urn") collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', at('10:30'), at('11:00'), 'urn:a', 'urn:b'],
     })

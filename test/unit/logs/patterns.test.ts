@@ -56,7 +56,7 @@ describe('the exact SQL', () => {
           select "known"."pattern" as "series", "count"."bucket" as "bucket", sum("count"."count_error")::float8 as "value", null::int8 as "resource_id" ${counts}
           where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
             and "count"."fingerprint_id" = $4 and "known"."severity" = $5
-          group by "known"."fingerprint_id", "count"."bucket" order by "series", "bucket"
+          group by "known"."fingerprint_id", "count"."bucket" order by ("known"."pattern") collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, '7', 'ERROR'],
     })
@@ -70,7 +70,7 @@ describe('the exact SQL', () => {
           select "resource"."urn" as "series", "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value",
             "resource"."resource_id" as "resource_id" ${counts.replace('log_pattern_5m', 'log_pattern_1h')}
           where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
-          group by "resource"."resource_id", "count"."bucket" order by "series", "bucket"
+          group by "resource"."resource_id", "count"."bucket" order by ("resource"."urn") collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', months.from, months.to],
     })

@@ -27,7 +27,7 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select ${named} as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
-          ${minutes} and "metric"."labels" @> $5::jsonb and "resource"."urn" = $6 order by "series", "bucket"
+          ${minutes} and "metric"."labels" @> $5::jsonb and "resource"."urn" = $6 order by (${named}) collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, 'cpu', '{"core":1}', 'urn:a'],
     })
@@ -47,7 +47,7 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select "resource"."urn" as "series", "metric"."bucket" as "bucket", ${value} as "value", "resource"."resource_id" ${minutes}
-          group by "resource"."resource_id", "metric"."bucket" order by "series", "bucket"
+          group by "resource"."resource_id", "metric"."bucket" order by ("resource"."urn") collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, 'cpu'],
     })
@@ -61,7 +61,8 @@ describe('the exact SQL', () => {
           select "metric"."metric" || ' ' || ${named} as "series", ${binned(900_000)} as "bucket", max("metric"."max_val") as "value",
             "resource"."resource_id", "metric"."labels"
           ${minutes.replace('= $4', '= any($4::text[])')} and "resource"."urn" = any($5::text[])
-          group by "resource"."resource_id", "metric"."metric", ${binned(900_000)}, "metric"."labels" order by "series", "bucket"
+          group by "resource"."resource_id", "metric"."metric", ${binned(900_000)}, "metric"."labels"
+          order by ("metric"."metric" || ' ' || ${named}) collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, ['a', 'b'], ['urn:a', 'urn:b']],
     })
@@ -73,7 +74,7 @@ describe('the exact SQL', () => {
       oneLine(`
         select "point".* from (
           select ${named} as "series", "metric"."bucket" as "bucket", "metric"."avg_val" as "value", "metric"."resource_id", "metric"."labels"
-          ${rows('metric_1h')} order by "series", "bucket"
+          ${rows('metric_1h')} order by (${named}) collate "C", "bucket"
         ) as "point"`),
     )
     expect(compiled(metricSeries(scope, { metric: 'cpu', measure: 'avg', range: month, by: 'resource' })).sql).toContain(
@@ -89,7 +90,7 @@ describe('the exact SQL', () => {
         select "point".* from (
           select "metric"."metric" as "series", "metric"."bucket" as "bucket", max("metric"."max_val") as "value" from "public"."metric_1m" as "metric"
           where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4
-          group by "metric"."metric", "metric"."bucket" order by "series", "bucket"
+          group by "metric"."metric", "metric"."bucket" order by ("metric"."metric") collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, 'cpu'],
     })
@@ -111,7 +112,7 @@ describe('the exact SQL', () => {
               and "metric"."bucket" >= $3 and "metric"."bucket" < $4
             order by "metric"."bucket" desc fetch next $5 rows with ties
           ) as "metric"
-          where "resource"."tenant_id" = $6 and "resource"."urn" = any($7::text[]) order by "series", "bucket"
+          where "resource"."tenant_id" = $6 and "resource"."urn" = any($7::text[]) order by (${named}) collate "C", "bucket"
         ) as "point"`),
       parameters: [['cpu'], '1', range.from, range.to, 1, '1', ['urn:a']],
     })
