@@ -6,7 +6,7 @@ import { plainKysely } from '../database/plain.ts'
 import { createRollup, noteStaleBuckets, storedTable, rollupColumns, type Rollup } from '../lifecycle/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 import { VantageError } from '../schema/errors.ts'
-import { createExtensions, extensionSearchPath, extensionsToCreate, installedExtensions } from './extensions.ts'
+import { extensionSearchPath, extensionsToCreate, installedExtensions } from './extensions.ts'
 import { timeRung } from './planUp.ts'
 import { defaultPolicies } from './policies.ts'
 import { hangOn, moveToHypertable, obstacles, outgrown, readAttachments, type Attachments } from './timeShapes.ts'
@@ -69,14 +69,11 @@ export async function convert(
   { schema, onStep, signal }: { schema?: string; onStep?: (step: ConvertStep) => void; signal?: AbortSignal } = {},
 ): Promise<ConvertReport | null> {
   await dropOutgrown(connection)
-  const possible = await planConversion(connection, { schema })
+  if ((await unobstructed(connection, schema)) === null) return null
+  // In a transaction of its own: whatever becomes of the conversion, the extension is there for the next try. Only its licence tells how far up it goes.
+  await execute(connection, 'create extension if not exists timescaledb')
+  const possible = await unobstructed(connection, schema)
   if (possible === null) return null
-  if (possible.obstacles.length > 0) {
-    throw new VantageError(
-      `convert: ${possible.obstacles.join('; ')}: drop ${possible.obstacles.length === 1 ? 'it' : 'them'}, convert, and create ${possible.obstacles.length === 1 ? 'it' : 'them'} again; nothing was changed`,
-      { code: 'CONVERT_FAILED' },
-    )
-  }
   const steps: ConvertStep[] = []
   const timed: Timed = async (object, work) => {
     signal?.throwIfAborted()
@@ -85,8 +82,6 @@ export async function convert(
     steps.push(step)
     onStep?.(step)
   }
-  // In a transaction of its own: whatever becomes of the conversion, the extension is there for the next try.
-  await inTransaction(connection, createExtensions)
   try {
     await inTransaction(connection, (trx) => moveUp(trx, schema, possible, timed))
   } catch (cause) {
@@ -96,6 +91,17 @@ export async function convert(
   }
   await dropOutgrown(connection)
   return { from: possible.from, to: possible.to, steps }
+}
+
+/** What is possible, unless something stands in the way. */
+async function unobstructed(connection: Kysely<{}>, schema: string | undefined): Promise<Conversion | null> {
+  const possible = await planConversion(connection, { schema })
+  if (possible === null || possible.obstacles.length === 0) return possible
+  const them = possible.obstacles.length === 1 ? 'it' : 'them'
+  throw new VantageError(
+    `convert: ${possible.obstacles.join('; ')}: drop ${them}, convert, and create ${them} again; nothing was changed`,
+    { code: 'CONVERT_FAILED' },
+  )
 }
 
 type Timed = (object: string, work: () => Promise<number | void>) => Promise<void>

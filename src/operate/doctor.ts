@@ -5,6 +5,7 @@ import { plainKysely } from '../database/plain.ts'
 import { VantageError } from '../schema/errors.ts'
 import { schemaDrift, type Drift } from './drift.ts'
 import { missingRights } from './missingRights.ts'
+import { policyFindings } from './policyFindings.ts'
 import { roomStates, type RoomState } from './roomStates.ts'
 import { serverVersionFindings } from './serverVersionFindings.ts'
 import { strayRows } from './strayRows.ts'
@@ -64,7 +65,12 @@ export async function doctor<Database>(db: Kysely<Database>, { schema }: { schem
   // Against another version's tables everything would be drift.
   const drift = current ? await schemaDrift(plain, located) : []
   if (!current) findings.push(versionFinding(version))
-  findings.push(...drift.map(driftFinding), ...(await rightsFindings(plain, located)))
+  const rights = await rightsFindings(plain, located)
+  findings.push(...drift.map(driftFinding), ...rights)
+  // Tables that this role may not read, or that are gone, tell nothing of how policies are kept.
+  const gone = drift.some(({ kind, what, name }) => kind === 'missing' && what === 'table' && name.startsWith('pgvantage_'))
+  const readable = current && !gone && rights.every(({ severity }) => severity !== 'error')
+  if (readable) findings.push(...(await policyFindings(plain, located)))
   if (located.timeRung === 'native') findings.push(...(await strayFindings(plain, located)))
   return { ...report, installation: installation as Installation, drift, findings: inOrder(findings) }
 }
@@ -165,15 +171,25 @@ function timescaleFindings(
   installation: Installation | undefined,
 ): Finding[] {
   const { installed, available } = extensions.timescaledb
-  if (installation?.timeRung === 'native' && installed !== null) {
-    return [
-      {
-        severity: 'warning',
-        code: 'timescaledb-unused',
-        message: `TimescaleDB ${installed} is here, but the rollup tables were made before it as native partitions`,
-        remedy: 'install into another schema to have hypertables; these tables keep working as they are',
-      },
-    ]
+  const community = timescaleLicence === 'timescale'
+  // Before 2.18 it is as if it was not there.
+  if (installation !== undefined && installed !== null && !older(installed, '2.18')) {
+    const unused =
+      installation.timeRung === 'native'
+        ? `TimescaleDB ${installed} is here, but the rollup tables were made before it as native partitions`
+        : installation.timeRung === 'apache' && community
+          ? `TimescaleDB ${installed} is here with its community edition, but the rollups were made for the Apache edition`
+          : undefined
+    if (unused !== undefined) {
+      return [
+        {
+          severity: 'warning',
+          code: 'timescaledb-unused',
+          message: unused,
+          remedy: `run \`pgvantage policies apply --convert\` at a quiet time: it moves ${installation.timeRung === 'native' ? 'the tables' : 'the rollups'} up, and blocks whoever reads or writes them for as long as that takes`,
+        },
+      ]
+    }
   }
   if (installation !== undefined && installation.timeRung !== 'native' && installed === null) {
     return [
@@ -193,12 +209,15 @@ function timescaleFindings(
           severity: 'info',
           code: 'timescaledb-not-preloaded',
           message: `${message}, and not known to be in shared_preload_libraries`,
-          remedy: 'to have hypertables add it there and restart, before the first `pgvantage migrate up` into a schema',
+          remedy:
+            'to have hypertables add it there and restart, then run `pgvantage policies apply --convert`, or `pgvantage migrate up` where nothing is installed yet',
         },
       ]
     }
     const remedy =
-      installation === undefined ? 'nothing: `pgvantage migrate up` creates it' : 'to have hypertables, install into another schema'
+      installation === undefined
+        ? 'nothing: `pgvantage migrate up` creates it'
+        : 'to have hypertables run `pgvantage policies apply --convert`, which creates it'
     return [{ severity: 'info', code: 'timescaledb-available', message, remedy }]
   }
   if (timescaleLicence === 'apache') {
@@ -261,7 +280,8 @@ async function strayFindings(db: Kysely<{}>, installation: Installation): Promis
     severity: 'warning',
     code: 'default-partition',
     message: `${table}_default holds rows: their time lies outside the partitions of ${table}`,
-    remedy: `nothing is lost and queries see them, but retention and pruning work by partition: create the partitions these rows belong to`,
+    remedy:
+      'run `pgvantage maintain`, which gives them partitions of their own: nothing is lost and queries see them, but retention and pruning work by partition',
   }))
 }
 

@@ -113,14 +113,14 @@ async function readTables(db: Kysely<{}>, { schema }: Installation): Promise<Map
     select known.name, nullif(known.dropped_before, '-infinity') as "droppedBefore",
       (
         select min(chunk.range_start) from timescaledb_information.chunks as chunk
-        where chunk.hypertable_schema = place.hypertable_schema and chunk.hypertable_name = place.hypertable_name
+        where chunk.hypertable_schema = coalesce(aggregate.materialization_hypertable_schema, ${schema})
+          and chunk.hypertable_name = coalesce(aggregate.materialization_hypertable_name, known.name)
       ) as oldest,
-      place.compression_enabled as compressible
+      coalesce(hypertable.compression_enabled, false) as compressible
     from ${sql.id(schema, 'pgvantage_time_table')} as known
     left join timescaledb_information.continuous_aggregates as aggregate on aggregate.view_schema = ${schema} and aggregate.view_name = known.name
-    join timescaledb_information.hypertables as place
-      on place.hypertable_schema = coalesce(aggregate.materialization_hypertable_schema, ${schema})
-      and place.hypertable_name = coalesce(aggregate.materialization_hypertable_name, known.name)
+    left join timescaledb_information.hypertables as hypertable
+      on hypertable.hypertable_schema = ${schema} and hypertable.hypertable_name = known.name
   `.execute(db)
   return new Map(rows.map(({ name, ...state }) => [name, state]))
 }
