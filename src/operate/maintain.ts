@@ -13,6 +13,7 @@ import { rollHorizon, rollNextUnit } from '../lifecycle/rollStale.ts'
 import { storedTable } from '../lifecycle/rollup.ts'
 import type { Stretch } from '../lifecycle/statement.ts'
 import { staleChunks, strayChunks } from '../lifecycle/strayChunks.ts'
+import { summarizeNewRows } from '../lifecycle/summarize.ts'
 import type { RollupPolicy, TimePolicy } from '../lifecycle/timePolicy.ts'
 import type { ShortLockOptions } from '../lifecycle/shortLock.ts'
 import { InvalidInputError } from '../schema/errors.ts'
@@ -213,6 +214,7 @@ class Maintenance {
         chunks.filter(({ to }) => expired === null || to > expired),
       )
     }
+    await summarizeNewRows(this.#db, this.#installation, rollup.source, { signal: this.#signal })
     for (let from: Date | null = null; ;) {
       const began = this.#begin()
       const unit = await rollNextUnit(this.#db, this.#installation, rollup, { from, horizon })

@@ -1,0 +1,8 @@
+/** `node maintainOnce.ts URL NOW`: one run of maintain, in a process that a test can kill; a line for each unit. */
+import { connect } from '../../../src/database/connect.ts'
+import { maintain } from '../../../src/operate/maintain.ts'
+
+const [, , url, now] = process.argv
+const db = connect(url)
+await maintain(db, { now: new Date(now!), onStep: ({ step, object }) => console.log(step, object) })
+await db.destroy()
