@@ -4,7 +4,9 @@ import { MissingCapabilityError } from '../schema/errors.ts'
 import { doctorCommand } from './doctorCommand.ts'
 import { exitCode } from './exitCode.ts'
 import { ingestCommand } from './ingestCommand.ts'
+import { maintainCommand } from './maintainCommand.ts'
 import { migrateCommand } from './migrateCommand.ts'
+import { policiesCommand } from './policiesCommand.ts'
 import type { Surroundings } from './surroundings.ts'
 
 // By the package's own name, because the file is one folder deeper when compiled.
@@ -27,6 +29,8 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
     .enablePositionalOptions()
     .addHelpText('after', epilogue)
   root.addCommand(migrateCommand(surroundings))
+  root.addCommand(policiesCommand(surroundings))
+  root.addCommand(maintainCommand(surroundings))
   root.addCommand(doctorCommand(surroundings, exit))
   root.addCommand(ingestCommand(surroundings, exit))
   root

@@ -1,0 +1,60 @@
+import { SingleBar } from 'cli-progress'
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import { maintain, type MaintainReport } from '../operate/maintain.ts'
+import { databaseOption, schemaOption, withDatabase } from './connection.ts'
+import { document } from './document.ts'
+import type { Surroundings } from './surroundings.ts'
+
+interface Options {
+  database?: string
+  schema?: string
+  json?: boolean
+}
+
+/** `pgvantage maintain`: what is left for the next run is told, and is no failure. */
+export function maintainCommand({ env, out, interactive, signal }: Surroundings): Command {
+  return new Command('maintain')
+    .description('do what the policies ask for and the server has no job for; have it run by a scheduler, every half hour or so')
+    .addOption(databaseOption())
+    .addOption(schemaOption())
+    .option('--json', 'one JSON document')
+    .action(async ({ database, schema, json }: Options) => {
+      const bar = interactive ? new SingleBar({ format: '{units} done: {what}', stream: process.stderr, clearOnComplete: true }) : null
+      let units = 0
+      bar?.start(1, 0, { units, what: 'looking' })
+      const report = await withDatabase({ database }, env, (db) =>
+        maintain(db, {
+          schema,
+          signal,
+          onStep: ({ step, object, from }) =>
+            bar?.update(0, { units: ++units, what: `${step} ${object}${from === null ? '' : ` ${from.toISOString()}`}` }),
+        }),
+      ).finally(() => bar?.stop())
+      out(json ? document(report) : describeReport(report))
+    })
+}
+
+function describeReport({ steps, tooLate, notDone }: MaintainReport): string {
+  const table = new Table({
+    head: ['step', 'table', 'times', 'rows', 'seconds'],
+    style: { head: [], border: [] },
+    colAligns: ['left', 'left', 'right', 'right', 'right'],
+  })
+  for (const { step, object, units, rows, ms } of steps) {
+    table.push([step, object, units.toLocaleString('en'), rows === null ? '-' : rows.toLocaleString('en'), (ms / 1000).toFixed(1)])
+  }
+  return [
+    steps.length === 0 ? 'nothing to do' : table.toString(),
+    ...notDone.map(
+      ({ step, object, from, to, why }) =>
+        `not done: ${step} ${object}, ${from.toISOString()} to ${to.toISOString()}: ${
+          why === 'locked' ? 'somebody kept it locked; the next run tries again' : 'it has not been rolled up yet'
+        }`,
+    ),
+    ...tooLate.map(
+      ({ rollup, bucket }) => `too late: rows came for ${bucket.toISOString()} after ${rollup} had lost part of what it is made from`,
+    ),
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,103 @@
+import { SingleBar } from 'cli-progress'
+import Table from 'cli-table3'
+import { Command, Option } from 'commander'
+import { applyPolicies, type PoliciesReport } from '../operate/applyPolicies.ts'
+import { planConversion, type Conversion, type ConvertReport } from '../operate/convert.ts'
+import { planPolicies, type PolicyChange } from '../operate/planPolicies.ts'
+import { databaseOption, schemaOption, withDatabase } from './connection.ts'
+import { document } from './document.ts'
+import type { Surroundings } from './surroundings.ts'
+
+interface Options {
+  database?: string
+  schema?: string
+  remove?: boolean
+  json?: boolean
+}
+
+/** `pgvantage policies plan | apply`: the default policies; others are applied from a program, with `applyPolicies`. */
+export function policiesCommand({ env, out, interactive, signal }: Surroundings): Command {
+  const policies = new Command('policies').description('have old data compressed, rolled up and dropped, or say what would be done')
+
+  base('plan', 'what `apply` would do on this server; changes nothing')
+    .addOption(new Option('--sql', 'the statements too').conflicts('json'))
+    .action(async ({ database, schema, remove, sql, json }: Options & { sql?: boolean }) => {
+      const { changes, conversion } = await withDatabase({ database }, env, async (db) => ({
+        changes: await planPolicies(db, { schema, remove }),
+        conversion: await planConversion(db, { schema }),
+      }))
+      out(json ? document({ conversion, changes }) : describePlan(changes, conversion, sql))
+    })
+
+  base('apply', 'make the server, or `pgvantage maintain`, keep the policies; twice changes nothing')
+    .option(
+      '--convert',
+      'first move tables made without TimescaleDB, or without its community edition, up: blocks their readers and writers',
+    )
+    .action(async ({ database, schema, remove, convert, json }: Options & { convert?: boolean }) => {
+      const bar = interactive ? new SingleBar({ format: '{what}', stream: process.stderr, clearOnComplete: true }) : null
+      bar?.start(1, 0, { what: 'planning' })
+      const report = await withDatabase({ database }, env, (db) =>
+        applyPolicies(db, {
+          schema,
+          remove,
+          convert,
+          signal,
+          onConverted: ({ object, rows }) => bar?.update(0, { what: `converted ${object}${rows === null ? '' : `: ${rows} rows`}` }),
+          onChange: ({ action, object, kind }) => bar?.update(0, { what: `${action} ${kind} of ${object}` }),
+        }),
+      ).finally(() => bar?.stop())
+      out(json ? document(report) : describeReport(report))
+    })
+
+  return policies
+
+  function base(name: string, description: string): Command {
+    return policies
+      .command(name)
+      .description(description)
+      .addOption(databaseOption())
+      .addOption(schemaOption())
+      .option('--remove', 'take away policies that are no longer declared')
+      .option('--json', 'one JSON document')
+  }
+}
+
+const plain = { head: [], border: [] }
+
+function changeTable(changes: readonly PolicyChange[]): string {
+  const table = new Table({ head: ['', 'table', 'policy', 'what'], style: plain, colWidths: [null, null, null, 80], wordWrap: true })
+  for (const { action, object, kind, why } of changes) table.push([action, object, kind, why])
+  return `${table.toString()}\n`
+}
+
+const pending = (changes: readonly PolicyChange[]) => changes.filter(({ action }) => action !== 'keep' && action !== 'leave')
+
+function describePlan(changes: readonly PolicyChange[], conversion: Conversion | null, sql = false): string {
+  const statements = sql ? pending(changes).flatMap(({ before, sql }) => [...before, ...sql]) : []
+  const count = pending(changes).length
+  return [
+    ...(conversion === null ? [] : [describeConversion(conversion)]),
+    changeTable(changes),
+    ...statements.map((statement) => `${statement};\n`),
+    count === 0 ? 'nothing to do\n' : `${count} to do: \`pgvantage policies apply\`${sql ? '' : '; --sql shows the statements'}\n`,
+  ].join('')
+}
+
+const describeConversion = ({ from, to, obstacles }: Conversion) =>
+  `this server can do more for time than the tables were made for (${from}; it could be ${to}): \`pgvantage policies apply --convert\` moves them up${obstacles.length === 0 ? '' : `, once nothing stands in the way: ${obstacles.join('; ')}`}\n`
+
+function describeReport({ converted, changes }: PoliciesReport): string {
+  const count = pending(changes).length
+  return [
+    ...(converted === null ? [] : [describeConverted(converted)]),
+    changeTable(changes),
+    count === 0 ? 'nothing to do\n' : `${count} done\n`,
+  ].join('')
+}
+
+function describeConverted({ from, to, steps }: ConvertReport): string {
+  const table = new Table({ head: ['converted', 'rows kept', 'seconds'], style: plain, colAligns: ['left', 'right', 'right'] })
+  for (const { object, rows, ms } of steps) table.push([object, rows === null ? '-' : rows.toLocaleString('en'), (ms / 1000).toFixed(1)])
+  return `from ${from} to ${to}\n${table.toString()}\n`
+}
