@@ -6,12 +6,15 @@ import { tenantScope, type Scope } from '../src/database/scope.ts'
 import { migrateUp } from '../src/operate/migrate.ts'
 
 /** A migrated database of the benchmark's own: a new one on the server, or one in this process; gone when closed. */
-export async function openTarget(url: string | undefined): Promise<{ db: Kysely<{}>; close(): Promise<void> }> {
+export async function openTarget(
+  url: string | undefined,
+  { migrate = migrateUp }: { migrate?: (db: Kysely<{}>) => Promise<unknown> } = {},
+): Promise<{ db: Kysely<{}>; url: string | undefined; close(): Promise<void> }> {
   if (url === undefined) {
     const { openEmbedded } = await import('../src/database/embedded.ts')
     const { db, close } = await openEmbedded()
-    await migrateUp(db)
-    return { db, close }
+    await migrate(db)
+    return { db, url, close }
   }
   const admin = connect({ connectionString: url, max: 1 })
   const name = `bench_${randomUUID().replaceAll('-', '')}`
@@ -19,13 +22,13 @@ export async function openTarget(url: string | undefined): Promise<{ db: Kysely<
   const own = new URL(url)
   own.pathname = `/${name}`
   const db = connect(own.href)
-  await migrateUp(db)
+  await migrate(db)
   const close = async () => {
     await db.destroy()
     await sql`drop database ${sql.id(name)} with (force)`.execute(admin)
     await admin.destroy()
   }
-  return { db, close }
+  return { db, url: own.href, close }
 }
 
 /** A new tenant, so that nothing another measurement left is in the way. */

@@ -3,6 +3,7 @@ import { quoteLiteral } from '../database/identifier.ts'
 import { qualified, type Installation } from '../database/installation.ts'
 import { defaultPartitionOf, partitionsOf } from './partition.ts'
 import { withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
+import { takeTurn } from './rollStale.ts'
 import { execute, type Stretch } from './statement.ts'
 import { strayChunks } from './strayChunks.ts'
 import { timescale } from './timescale.ts'
@@ -54,9 +55,11 @@ order by range_end`,
   return rows
 }
 
+/** `stale`: it holds what has not been rolled, and stays until it has. `gone`: somebody else was faster. */
+export type DropOutcome = 'dropped' | 'stale' | 'gone'
+
 /**
- * Drops an expired chunk, and says in the same transaction up to where the table has been dropped. Null when it still holds what has not been rolled:
- * then it stays until it has.
+ * Drops an expired chunk, and says in the same transaction up to where the table has been dropped; unless it still holds what has not been rolled.
  *
  * Readers and writers of the table wait while it is dropped, a matter of milliseconds, and so does whoever uses the tables that its foreign keys point
  * at; no lock is waited for longer than 100 ms at a time. Strays are deleted instead, behind nobody's back: whoever writes in the meantime leaves a mark.
@@ -69,11 +72,13 @@ export function dropExpired(
   { name, table, rollup }: ExpiringTable,
   chunk: ExpiredChunk,
   options: ShortLockOptions = {},
-): Promise<Attempted<number | null>> {
+): Promise<Attempted<{ readonly outcome: DropOutcome; readonly rows: number }>> {
   const whole = qualified(installation, table)
   return withShortLocks(
     db,
     async (trx) => {
+      // Nothing is being rolled from it meanwhile: who rolls has looked whether it is there.
+      if (rollup !== null) await takeTurn(trx, installation, rollup)
       // Writers take the table's lock before they choose a chunk, so behind this one nobody chooses the one that goes.
       if (chunk.kind !== 'strays') await execute(trx, `lock table only ${whole} in access exclusive mode`)
       const bounds = [chunk.from.toISOString(), chunk.to.toISOString()]
@@ -90,25 +95,32 @@ export function dropExpired(
       // After the rows were read: a row that was seen came with a mark that is seen now.
       if (rollup !== null && (await isStale(trx, installation, rollup, bounds))) {
         await execute(trx, 'rollback to savepoint pgvantage_drop')
-        return null
+        return { outcome: 'stale', rows: 0 }
       }
+      if (chunk.kind === 'partition' && !(await isThere(trx, qualified(installation, chunk.name)))) return { outcome: 'gone', rows: 0 }
       if (chunk.kind === 'partition') await execute(trx, `drop table ${qualified(installation, chunk.name)}`)
       if (chunk.kind === 'chunk') {
-        await execute(
+        const { rows: dropped } = await execute(
           trx,
           `select ${await timescale(trx, 'drop_chunks')}(${quoteLiteral(whole)}::regclass, older_than => $2::timestamptz, newer_than => $1::timestamptz)`,
           bounds,
         )
+        if (dropped.length === 0) return { outcome: 'gone', rows: 0 }
       }
       await execute(
         trx,
         `update ${qualified(installation, 'pgvantage_time_table')} set dropped_before = $2 where name = $1 and dropped_before < $2::timestamptz`,
         [name, chunk.to.toISOString()],
       )
-      return rows
+      return { outcome: 'dropped', rows }
     },
     options,
   )
+}
+
+async function isThere(trx: Kysely<{}>, table: string): Promise<boolean> {
+  const { rows } = await execute<{ there: boolean }>(trx, 'select to_regclass($1::text) is not null as there', [table])
+  return rows[0]!.there
 }
 
 async function isStale(

@@ -1,3 +1,5 @@
+export { readingOf, seriesBucket, type Ladder, type Reading, type Resolution } from './resolution.ts'
 export { rollupColumns, type InstalledFunction, type Rollup } from './rollup.ts'
+export { rowsOf } from './rowsOf.ts'
 export type { RollupPolicy, TimePolicy } from './timePolicy.ts'
 export { timeTable, type TimeTable } from './timeTable.ts'

@@ -64,17 +64,34 @@ export function rollNextUnit(
       stretch,
       buckets: open.length,
       rows: await rollBuckets(trx, installation, rollup, open),
-      tooLate: stale.filter((bucket) => !open.includes(bucket)),
+      tooLate: stale.filter((bucket) => late.has(bucket.getTime())),
     }
   })
 }
 
-/** Rolls the buckets that begin in a stretch of at most a unit's length again, stale or not and dropped or not. */
-export function rollStretch(db: Kysely<{}>, installation: Installation, rollup: Rollup, stretch: Stretch) {
+/**
+ * Rolls the buckets that begin in a stretch of at most a unit's length again, stale or not.
+ *
+ * @param options `force` rolls those too whose source has been dropped in part; without it they stay as they are, as too late.
+ */
+export function rollStretch(
+  db: Kysely<{}>,
+  installation: Installation,
+  rollup: Rollup,
+  stretch: Stretch,
+  { force = false }: { force?: boolean } = {},
+) {
   return inTurn(db, installation, rollup, async (trx): Promise<RolledUnit> => {
     await takeMarks(trx, installation, rollup, stretch)
-    const rows = await rollRun(trx, installation, rollup, stretch)
-    return { stretch, buckets: (stretch.to.getTime() - stretch.from.getTime()) / milliseconds(rollup.bucket), rows, tooLate: [] }
+    const length = milliseconds(rollup.bucket)
+    const all = Array.from(
+      { length: (stretch.to.getTime() - stretch.from.getTime()) / length },
+      (_, at) => new Date(stretch.from.getTime() + at * length),
+    )
+    const late = force ? new Set<number>() : await lateOf(trx, installation, rollup, all)
+    const open = all.filter((bucket) => !late.has(bucket.getTime()))
+    const rows = await rollBuckets(trx, installation, rollup, open)
+    return { stretch, buckets: open.length, rows, tooLate: all.filter((bucket) => late.has(bucket.getTime())) }
   })
 }
 
@@ -93,13 +110,14 @@ function inTurn<T>(db: Kysely<{}>, installation: Installation, rollup: Rollup, w
     .transaction()
     .setIsolationLevel('read committed')
     .execute(async (trx) => {
-      // A statement of its own: the ones after it see what the one before us in the turn has committed.
-      await execute(trx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [
-        `pgvantage roll ${qualified(installation, rollup.name)}`,
-      ])
+      await takeTurn(trx, installation, rollup)
       return work(trx)
     })
 }
+
+/** Waits, until the transaction ends for those behind, for whoever rolls the same: a statement of its own, so that the next ones see what that one has committed. */
+export const takeTurn = (trx: Kysely<{}>, installation: Installation, { name }: Pick<Rollup, 'name'>) =>
+  execute(trx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [`pgvantage roll ${qualified(installation, name)}`])
 
 const marks = (installation: Installation) => qualified(installation, 'pgvantage_stale_bucket')
 

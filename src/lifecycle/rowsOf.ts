@@ -10,9 +10,9 @@ import { rolledRows, rollupColumns, storedTable, type Rollup } from './rollup.ts
 /**
  * The rows that a series is read from, for `selectFrom(rowsOf(scope, ladder, reading).as('metric'))`. They are yet to be filtered by the reading's range, and by tenant.
  *
- * A rollup that has a row for what is read is its view, but for the times: where a server without continuous aggregates has got to stands in a table, and a
- * planner that cannot know it expects a third of all rows of the source, for every read. So it is put in as a constant, and what is asked for beside it: a range
- * that has been rolled is then a plain read of the stored rows, and of the source only the buckets are computed that begin in the range and are not stored.
+ * Where the scope knows how far a rollup has come, its rows are read where they are stored, and what is not stored is computed. It is what the rollup's view does;
+ * but how far it has come stands in a table, and a planner that cannot know it expects a third of all rows of the source, for every read. As a constant, and with
+ * the range beside it, a range that has been rolled is a plain read of stored rows, and of the source only the buckets are computed that begin in the range.
  *
  * A rollup's columns are taken for those of the finest table, which it has, but for columns that say nothing of several rows.
  */
@@ -22,24 +22,23 @@ export function rowsOf<Table extends keyof DB>(
   { table, range }: Reading,
 ): RawBuilder<Selectable<DB[Table]>> {
   const at = ladder.rollups.findIndex(({ name }) => name === table)
-  return at === -1 || scope.installation.timeRung === 'community'
-    ? sql`${scope.id(table)}`
-    : sql`(${sql.raw(rolled(scope, ladder.rollups.slice(0, at + 1), range))})`
+  const rows = rolled(scope, ladder.rollups.slice(0, at + 1), range)
+  return rows === undefined ? sql`${scope.id(table)}` : sql`(${sql.raw(rows)})`
 }
 
-/** The rows of the last of the rollups whose buckets begin in the range. */
-function rolled(scope: Scope, rollups: readonly Rollup[], range: TimeRange): string {
+/** The rows of the last of the rollups whose buckets begin in the range; undefined where only its view knows them. */
+function rolled(scope: Scope, rollups: readonly Rollup[], range: TimeRange): string | undefined {
   const { installation } = scope
-  const rollup = rollups.at(-1)!
-  const until = scope.rolledUntil(rollup.name)
-  const columns = rollupColumns(rollup).join(', ')
-  const stored = `select ${columns} from ${qualified(installation, storedTable(rollup))}`
-  if (until !== null && until >= range.to) return stored
+  const rollup = rollups.at(-1)
+  const until = rollup && scope.rolledUntil(rollup.name)
+  if (!rollup || !until) return undefined
+  const stored = `select ${rollupColumns(rollup).join(', ')} from ${qualified(installation, storedTable(rollup))}`
+  if (until >= range.to) return stored
   const whole = wholeBuckets(range, milliseconds(rollup.bucket))
-  const missing = { from: until !== null && until > whole.from ? until : whole.from, to: whole.to }
-  const source = rollups.length === 1 ? undefined : `(${rolled(scope, rollups.slice(0, -1), missing)}) as source`
-  const computed = rolledRows(installation, rollup, within(missing), source)
-  return until === null || until <= whole.from ? computed : `${stored} where bucket < ${literal(until)} union all ${computed}`
+  const missing = { from: until > whole.from ? until : whole.from, to: whole.to }
+  const source = rolled(scope, rollups.slice(0, -1), missing)
+  const computed = rolledRows(installation, rollup, within(missing), source && `(${source}) as source`)
+  return until <= whole.from ? computed : `${stored} where bucket < ${literal(until)} union all ${computed}`
 }
 
 /** What PostgreSQL would not read, and nobody has rows of, bounds nothing. */

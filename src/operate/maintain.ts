@@ -259,9 +259,14 @@ class Maintenance {
       const began = this.#begin()
       const attempted = await dropExpired(this.#db, this.#installation, cut, chunk, this.#locks(cut.table))
       const stretch = { from: chunk.from, to: chunk.to }
-      if (!attempted.done) this.#locked('drop', cut.table, stretch, attempted.attempts)
-      else if (attempted.result !== null) this.#did('drop', cut.table, stretch, attempted.result, began)
-      else this.#notDone.push({ step: 'drop', object: cut.table, ...stretch, why: 'stale', attempts: attempted.attempts })
+      if (!attempted.done) {
+        this.#locked('drop', cut.table, stretch, attempted.attempts)
+        continue
+      }
+      const { outcome, rows } = attempted.result
+      if (outcome === 'dropped') this.#did('drop', cut.table, stretch, rows, began)
+      if (outcome === 'stale')
+        this.#notDone.push({ step: 'drop', object: cut.table, ...stretch, why: 'stale', attempts: attempted.attempts })
     }
   }
 

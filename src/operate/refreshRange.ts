@@ -109,7 +109,7 @@ export async function refreshRange<Database>(db: Kysely<Database>, options: Refr
     for (const unit of unitsOf(rollup, await held(plain, installation, rollup, stretch))) {
       signal?.throwIfAborted()
       const began = performance.now()
-      const { rows } = await rollStretch(plain, installation, rollup, unit)
+      const { rows } = await rollStretch(plain, installation, rollup, unit, { force })
       did(rollup, unit, rows, began)
     }
   }

@@ -100,6 +100,19 @@ describe.skipIf(!leg.available || leg.name === 'community')('maintain, where tim
     expect(after.partitions.length).toBe(before.partitions.length + steps[0]!.units)
     expect(await count(test.db)).toBe(written)
     expect((await sql`select from metric_1h where bucket < ${daysAgo(39)}`.execute(test.db)).rows).toHaveLength(40 * 8 + 1)
+    // The partitions have what the table has: each of its indexes and foreign keys, and nothing of their own.
+    const { rows: attached } = await sql`
+      select
+        partition.relname,
+        (select count(*)::int4 from pg_index where indrelid = partition.oid) as indexes,
+        (select count(*)::int4 from pg_index join pg_inherits on pg_inherits.inhrelid = indexrelid where indrelid = partition.oid) as inherited,
+        (select array_agg(contype::text || ' ' || convalidated || ' ' || (conparentid <> 0) order by contype) from pg_constraint where conrelid = partition.oid and contype in ('f', 'p')) as keys
+      from pg_inherits as child join pg_class as partition on partition.oid = child.inhrelid
+      where child.inhparent = 'metric_1m'::regclass
+    `.execute(test.db)
+    expect(attached).toEqual(
+      attached.map((row) => ({ ...(row as object), indexes: 4, inherited: 4, keys: ['f true true', 'p true true'] })),
+    )
     expect((await run()).steps).toEqual([])
   })
 

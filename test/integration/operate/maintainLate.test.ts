@@ -26,7 +26,7 @@ onEveryLeg('data that comes when what it belongs to has been dropped', () => {
     await retain('30 days')
     // Where the server has jobs, its job would do this.
     if (leg.name === 'community') await sql`select drop_chunks('metric_1m', older_than => ${daysAgo(30)}::timestamptz)`.execute(test.db)
-    else expect((await maintain(test.db, { now })).steps.map(({ step }) => step)).toContain('drop')
+    else await maintain(test.db, { now })
   })
   afterEach(() => test.close())
 
