@@ -5,7 +5,7 @@ import { metricSeries } from '../src/metrics/index.ts'
 import { hostUrn } from './seriesData.ts'
 import type { Shape } from './seriesShapes.ts'
 
-/** A month of a metric by the hour: from the hours, and by hand from the minutes. The two have the same rows. */
+/** The charts of a page about a month of a metric, by the hour: from the hours, and by hand from the minutes. The two have the same rows. */
 export function coarseShapes(scope: Scope, metric: string, hosts: number, month: TimeRange): Record<string, Shape> {
   const resource = Array.from({ length: hosts }, (_, host) => hostUrn(host))
   const rows = (urns: readonly string[]) => sql`
@@ -32,11 +32,12 @@ export function coarseShapes(scope: Scope, metric: string, hosts: number, month:
         ${rows(resource)} group by host.resource_id, 2 order by 1, 2`,
     },
     percentile: {
-      ours: metricSeries(scope, { metric, resource: hostUrn(0), measure: 'p95', by: 'resource', range: month }),
+      ours: metricSeries(scope, { metric, resource: hostUrn(0), measure: 'p95', range: month }),
       byHand: sql`
         select host.urn as series, ${hour}, ${scope.id('exp_histogram_quantile')}(${scope.id('exp_histogram_merge')}(
-          coalesce(point.histogram, case when point.sample_count = 1 then ${scope.id('exp_histogram')}(point.avg_val) end)), 0.95) as value, host.resource_id
-        ${rows([hostUrn(0)])} group by host.resource_id, 2 order by 1, 2`,
+          coalesce(point.histogram, case when point.sample_count = 1 then ${scope.id('exp_histogram')}(point.avg_val) end)), 0.95) as value,
+          host.resource_id, point.labels
+        ${rows([hostUrn(0)])} group by host.resource_id, 2, point.labels order by 1, 2`,
     },
   }
 }

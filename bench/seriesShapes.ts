@@ -22,17 +22,7 @@ const hour = 3_600_000
  * @param now the end of the data.
  */
 export function seriesShapes(scope: Scope, now: Date): Record<string, Shape> {
-  const last = (hours: number): TimeRange => ({ from: new Date(now.getTime() - hours * hour), to: now })
-  const [metric] = cpuMetrics as [string]
-  const five = cpuMetrics.slice(0, 5)
-  const eight = Array.from({ length: 8 }, (_, index) => hostUrn(index * 3))
-  const resource = hostUrn(7)
-  const minutes = scope.id('metric_1m')
-  const hours = scope.id('metric_1h')
-  const hosts = scope.id('dim_resource')
-  const during = ({ from, to }: TimeRange) =>
-    sql`point.tenant_id = ${scope.tenantId}::int8 and point.bucket >= ${from}::timestamptz and point.bucket < ${to}::timestamptz`
-  const ofHosts = sql`join ${hosts} as host on host.tenant_id = point.tenant_id and host.resource_id = point.resource_id`
+  const { metric, resource, five, eight, minutes, hours, hosts, during, ofHosts, last } = namesOf(scope, now)
 
   return {
     'single-groupby-1-1-1': {
@@ -116,7 +106,14 @@ export function seriesShapes(scope: Scope, now: Date): Record<string, Shape> {
         where ${during(last(12))} and point.metric = ${metric}
         group by point.bucket order by point.bucket desc limit 5`,
     },
-    'double-groupby-1-resampled': {
+  }
+}
+
+/** Two of the shapes as they are when they are put together from several functions, each of which orders what it gives. */
+export function composedShapes(scope: Scope, now: Date): Record<string, Shape> {
+  const { metric, minutes, during, ofHosts, last } = namesOf(scope, now)
+  return {
+    'double-groupby-1': {
       ours: resample(scope, metricSeries(scope, { metric, measure: 'max', by: 'resource', range: last(12) }), {
         every: '1 hour',
         with: 'avg',
@@ -131,7 +128,7 @@ export function seriesShapes(scope: Scope, now: Date): Record<string, Shape> {
         ) as point
         group by 1, 2 order by 1, 2`,
     },
-    'groupby-orderby-limit-across': {
+    'groupby-orderby-limit': {
       ours: aggregateAcross(scope, metricSeries(scope, { metric, measure: 'max', by: 'resource', range: last(12) }), { with: 'max' })
         .orderBy('bucket', 'desc')
         .limit(5),
@@ -150,3 +147,19 @@ export function seriesShapes(scope: Scope, now: Date): Record<string, Shape> {
 
 /** A series' name, for hosts that may have label sets. */
 const labelled = sql`case when point.labels = '{}' then host.urn else host.urn || ' ' || point.labels end`
+
+/** What the questions are about, and how SQL by hand says it. */
+function namesOf(scope: Scope, now: Date) {
+  const last = (hours: number): TimeRange => ({ from: new Date(now.getTime() - hours * hour), to: now })
+  const [metric] = cpuMetrics as [string]
+  const five = cpuMetrics.slice(0, 5)
+  const eight = Array.from({ length: 8 }, (_, index) => hostUrn(index * 3))
+  const resource = hostUrn(7)
+  const minutes = scope.id('metric_1m')
+  const hours = scope.id('metric_1h')
+  const hosts = scope.id('dim_resource')
+  const during = ({ from, to }: TimeRange) =>
+    sql`point.tenant_id = ${scope.tenantId}::int8 and point.bucket >= ${from}::timestamptz and point.bucket < ${to}::timestamptz`
+  const ofHosts = sql`join ${hosts} as host on host.tenant_id = point.tenant_id and host.resource_id = point.resource_id`
+  return { metric, resource, five, eight, minutes, hours, hosts, during, ofHosts, last }
+}

@@ -4,7 +4,7 @@ import { parse, preview } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
 import { boundedText } from '../schema/text.ts'
 import { knownExtensions, type KnownExtension } from './capabilities.ts'
-import { findInstallation, type Installation } from './installation.ts'
+import { findInstallation, qualified, type Installation } from './installation.ts'
 import { plainKysely } from './plain.ts'
 
 /**
@@ -27,13 +27,13 @@ export interface Scope {
   /** One of our tables or functions as raw SQL names it: schema-qualified and quoted. */
   id(name: string): RawBuilder<unknown>
   /**
-   * From when on a rollup table still has all its rows, as of when the scope was made: what is older is dropped, or may be. Null when nothing was dropped and
-   * nothing drops it.
+   * From when on a rollup table still has all its rows, as of when the scope was made: what is older is dropped, or may be. Null where nothing was dropped and
+   * nothing drops it, and where this role may not read what upkeep knows.
    */
   heldSince(table: string): Date | null
   /**
-   * Until when the rows of a coarser rollup are stored, as of when the scope was made: what is younger is computed from its source. Null where nothing is, or the
-   * server knows that by itself.
+   * Until when the rows of a coarser rollup are stored beside its view, as of when the scope was made: what is younger is computed from its source. Null
+   * where nothing is stored, where the server looks after that by itself, and where this role may read the view only.
    */
   rolledUntil(rollup: string): Date | null
 }
@@ -56,14 +56,17 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
-  const { rows } = await sql<{ probe: unknown; tenantId: unknown; extensions: string[]; times: TimesOfTable[] }>`
+  const { rows } = await sql<{ probe: unknown; tenantId: unknown; extensions: string[]; mayReadTimes: boolean }>`
     select
       9007199254740993::int8 as probe,
       (select tenant_id from ${sql.id(installation.schema, 'dim_tenant')} where code = ${code}) as "tenantId",
       (select array(select extname::text from pg_catalog.pg_extension)) as extensions,
-      (${timesOfTables(installation)}) as times
+      (
+        select bool_and(has_table_privilege(name, 'select'))
+        from unnest(${upkeepTables(installation)}::text[]) as name
+      ) as "mayReadTimes"
   `.execute(plain)
-  const { probe, tenantId, extensions, times } = rows[0]!
+  const { probe, tenantId, extensions, mayReadTimes } = rows[0]!
   if (probe !== '9007199254740993') {
     throw new InvalidInputError(
       'db',
@@ -73,6 +76,7 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
   if (typeof tenantId !== 'string') {
     throw new NotFoundError(`there is no tenant with code ${preview(code)}: create it with ensureTenant(db, { code: ${preview(code)} })`)
   }
+  const times = mayReadTimes ? (await timesOfTables(installation).execute(plain)).rows : []
   return {
     db: plain,
     tenantId,
@@ -93,21 +97,26 @@ interface TimesOfTable {
   rolled_until: number | null
 }
 
+/** What upkeep knows of the time tables; a role that only reads them need not see it. */
+const upkeepTables = (installation: Installation) =>
+  ['pgvantage_time_table', 'pgvantage_policy'].map((name) => qualified(installation, name))
+
 /**
  * The time tables, and since and until when they have what, in milliseconds since 1970.
  *
  * A job of the server that ran just now has dropped chunks that ended longer ago than its policy says, so what is younger than that is there, however the chunks
  * are cut.
  */
-const timesOfTables = ({ schema }: Installation) => sql`
-  select coalesce(jsonb_agg(times), '[]')
-  from (
-    select time_table.name, ${milliseconds(sql`greatest(time_table.dropped_before, now() - (retention.settings ->> 'retain')::interval)`)} as held_since,
-      ${milliseconds(sql`time_table.rolled_until`)} as rolled_until
-    from ${sql.id(schema, 'pgvantage_time_table')} as time_table
-    left join ${sql.id(schema, 'pgvantage_policy')} as retention
-      on retention.object = time_table.name and retention.kind = 'retention' and retention.job_id is not null
-  ) as times
+const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
+  select time_table.name,
+    ${milliseconds(sql`greatest(time_table.dropped_before, now() - (retention.settings ->> 'retain')::interval)`)} as held_since,
+    case
+      when has_table_privilege(to_regclass(format('%I.%I', ${schema}::text, time_table.name || '_stored')), 'select')
+      then ${milliseconds(sql`time_table.rolled_until`)}
+    end as rolled_until
+  from ${sql.id(schema, 'pgvantage_time_table')} as time_table
+  left join ${sql.id(schema, 'pgvantage_policy')} as retention
+    on retention.object = time_table.name and retention.kind = 'retention' and retention.job_id is not null
 `
 
 /** Null for the infinities. */

@@ -121,8 +121,8 @@ onEveryLeg('a series by any resolution', () => {
       })
 
       it('reads each rollup as its view has it', async () => {
-        // A scope that thinks the server keeps the rollups by itself reads what goes by their name.
-        const byName: Scope = { ...scope, installation: { ...scope.installation, timeRung: 'community' } }
+        // What a role reads that may not reach where the rows are stored.
+        const byName: Scope = { ...scope, rolledUntil: () => null }
         const reads = (by: Scope) => [
           metricSeries(by, { metric: ['load'], measure: 'p95', range: part, resolution }),
           metricSeries(by, { metric: 'load', measure: 'avg', range, resolution, by: 'resource' }),
@@ -160,6 +160,39 @@ const rounded = (rows: readonly object[]) =>
   rows.map((row) =>
     Object.fromEntries(Object.entries(row).map(([name, value]) => [name, typeof value === 'number' ? value.toPrecision(12) : value])),
   )
+
+onEveryLeg('a role that may read tables and views, and not what upkeep keeps beside them', () => {
+  it('reads the hours as anybody', async () => {
+    const test = await freshDatabase()
+    const name = `reader_${crypto.randomUUID().replaceAll('-', '')}`
+    try {
+      const written = await tenant(test.db)
+      await insertMetrics(
+        written,
+        times(hour).map((bucket) => ({ bucket, resource: web, metric: 'load', samples: samplesAt(bucket, 0) })),
+      )
+      await rollBefore(written, metric1h, new Date(start + day))
+      const hours = (scope: Scope) => metricSeries(scope, { metric: 'load', measure: 'max', range, resolution: '1 hour' }).execute()
+      const all = await tenantScope(test.db, 't-001')
+      expect(all.rolledUntil('metric_1h')).toEqual(all.installation.timeRung === 'community' ? null : new Date(start + day))
+      await sql`create role ${sql.id(name)}`.execute(test.db)
+      const readable = ['pgvantage_installation', 'pgvantage_migration', 'dim_tenant', 'dim_resource', 'metric_1m', 'metric_1h']
+      await sql`grant select on ${sql.join(readable.map((table) => sql.id(table)))} to ${sql.id(name)}`.execute(test.db)
+      const theirs = await test.db.transaction().execute(async (trx) => {
+        await sql`set local role ${sql.id(name)}`.execute(trx)
+        const scope = await tenantScope(trx, 't-001')
+        expect([scope.heldSince('metric_1m'), scope.rolledUntil('metric_1h')]).toEqual([null, null])
+        return hours(scope)
+      })
+      expect(theirs.length).toBeGreaterThan(70)
+      expect(theirs).toEqual(await hours(all))
+    } finally {
+      await sql`drop owned by ${sql.id(name)}`.execute(test.db)
+      await sql`drop role ${sql.id(name)}`.execute(test.db)
+      await test.close()
+    }
+  })
+})
 
 onEveryLeg('a range whose rows are dropped', () => {
   let test: TestDatabase

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { resourceIds } from '../../../src/catalog/resources.ts'
 import type { Scope } from '../../../src/database/scope.ts'
+import { latestMetrics } from '../../../src/metrics/latestMetrics.ts'
 import { metricSeries } from '../../../src/metrics/metricSeries.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
@@ -98,6 +99,71 @@ onEveryLeg('metricSeries', () => {
       range,
     }).execute()
     expect(rows).toMatchObject([{ series: `${hostile} {"\\"; --": "'$$"}`, bucket: at('10:00'), value: 1, labels: { '"; --': "'$$" } }])
+  })
+
+  it('tells several metrics apart by name, and takes several resources', async () => {
+    const rows = await metricSeries(scope, {
+      metric: [metric, 'process.cpu.utilization'],
+      resource: [api, web],
+      measure: 'max',
+      range,
+      by: 'resource',
+      resolution: '2 minutes',
+    }).execute()
+    expect(rows.map(({ series, bucket, value }) => [series, bucket, value])).toEqual([
+      [`${metric} ${api}`, at('10:00'), 100],
+      [`${metric} ${web}`, at('10:00'), 9],
+      [`process.cpu.utilization ${api}`, at('10:00'), 0.5],
+    ])
+  })
+
+  it('puts all resources together, or those asked for', async () => {
+    const together = (resource?: string[]) =>
+      metricSeries(scope, { metric, measure: 'avg', range, by: 'metric', ...(resource && { resource }) }).execute()
+    expect(await together()).toEqual([
+      { series: metric, bucket: at('10:00'), value: (1 + 2 + 3 + 100 + 7 + 9) / 6 },
+      { series: metric, bucket: at('10:01'), value: 6 },
+    ])
+    expect(await together([web, 'urn:nobody'])).toEqual([{ series: metric, bucket: at('10:00'), value: 8 }])
+  })
+
+  describe('latestMetrics', () => {
+    const day = during('00:00', '23:00')
+
+    it('has the newest minute of each resource, with the label sets that it has then', async () => {
+      const rows = await latestMetrics(scope, { metric, measure: 'count', range: day }).execute()
+      expect(rows.map(({ series, bucket, value, labels }) => [series, bucket, value, labels])).toEqual([
+        [api, at('10:02'), 1, {}],
+        [web, at('10:00'), 2, {}],
+      ])
+      const before = await latestMetrics(scope, { metric, measure: 'max', range, resource: api }).execute()
+      expect(before.map(({ series, bucket, value }) => [series, bucket, value])).toEqual([
+        [get, at('10:01'), 10],
+        [`${api} {"method": "PUT"}`, at('10:01'), null],
+      ])
+    })
+
+    it('puts the label sets of that minute together', async () => {
+      const rows = await latestMetrics(scope, { metric: [metric], measure: 'count', range, by: 'resource' }).execute()
+      const ids = await resourceIds(scope, [api, web])
+      expect(rows).toEqual([
+        { series: `${metric} ${api}`, bucket: at('10:01'), value: 8, resource_id: ids.get(api) },
+        { series: `${metric} ${web}`, bucket: at('10:00'), value: 2, resource_id: ids.get(web) },
+      ])
+    })
+
+    it('takes only label sets that contain what is asked for, and none where nothing is', async () => {
+      const posts = await latestMetrics(scope, { metric, labels: { method: 'POST' }, measure: 'max', range: day }).execute()
+      expect(posts.map(({ bucket, value }) => [bucket, value])).toEqual([[at('10:00'), 100]])
+      expect(await latestMetrics(scope, { metric, measure: 'max', range: during('11:00', '12:00') }).execute()).toEqual([])
+    })
+
+    it('is narrowed in SQL as in TypeScript', () =>
+      expectNarrows(
+        latestMetrics(scope, { metric, measure: 'max', range: day }),
+        (eb) => eb('value', '>', 10),
+        ({ value }) => value !== null && value > 10,
+      ))
   })
 
   it('is narrowed in SQL as in TypeScript', () =>

@@ -70,8 +70,8 @@ describe('the table a series is read from', () => {
 })
 
 describe('the rows of a rollup', () => {
-  const rows = (rolled: Record<string, Date>, range: TimeRange, resolution: string, timeRung: 'community' | 'native' = 'native') => {
-    const scope = unitScope({ installation: { timeRung }, rolledUntil: (rollup) => rolled[rollup] ?? null })
+  const rows = (rolled: Record<string, Date>, range: TimeRange, resolution: string) => {
+    const scope = unitScope({ installation: { timeRung: 'native' }, rolledUntil: (rollup) => rolled[rollup] ?? null })
     const from = rowsOf(scope, ladder, readingOf(scope, ladder, range, resolution)).as('count')
     return compiled(scope.db.selectFrom(from).selectAll()).sql
   }
@@ -82,8 +82,8 @@ describe('the rows of a rollup', () => {
     from ${source} where bucket >= timestamptz '${from}' and bucket < timestamptz '${to}' and true
     group by 1, tenant_id, resource_id, fingerprint_id`
 
-  it('are those of its name on a server with continuous aggregates, and of the finest table on any', () => {
-    expect(rows({}, during('10:00', '11:00'), '1 hour', 'community')).toBe('select * from "public"."log_pattern_1h" as "count"')
+  it('are those of its view where the scope does not know how far it has come, and of the finest table anyway', () => {
+    expect(rows({}, during('10:00', '11:00'), '1 hour')).toBe('select * from "public"."log_pattern_1h" as "count"')
     expect(rows({}, during('10:00', '11:00'), '5 minutes')).toBe('select * from "public"."log_pattern_5m" as "count"')
   })
 
@@ -119,8 +119,16 @@ describe('the rows of a rollup', () => {
     )
   })
 
+  it('are computed from the finer view where it does not know how far that has come', () => {
+    const days = { from: new Date('2026-11-22T00:00Z'), to: new Date('2026-11-23T00:00Z') }
+    expect(rows({ log_pattern_1d: at('00:00') }, days, '1 day')).toBe(
+      oneLine(`select * from (
+        ${hours('2026-11-22T00:00:00.000Z', '2026-11-23T00:00:00.000Z', '"public"."log_pattern_1h"').replace("interval '1 hour'", "interval '1 day'")}) as "count"`),
+    )
+  })
+
   it('are bounded by no date that PostgreSQL could not read', () => {
-    const ever = rows({}, { from: new Date(-8.64e15), to: new Date(8.64e15) }, '1 hour')
+    const ever = rows({ log_pattern_1h: new Date(-8.64e15) }, { from: new Date(-8.64e15), to: new Date(8.64e15) }, '1 hour')
     expect(ever).toContain('from "public"."log_pattern_5m" where true group by')
   })
 })
