@@ -1,9 +1,13 @@
+import { readFile } from 'node:fs/promises'
 import { SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { applyPolicies, type PoliciesReport } from '../operate/applyPolicies.ts'
 import { planConversion, type Conversion, type ConvertReport } from '../operate/convert.ts'
 import { planPolicies, type PolicyChange } from '../operate/planPolicies.ts'
+import type { Policies } from '../operate/policies.ts'
+import { policiesWith, type PolicyOverrides } from '../operate/policiesWith.ts'
+import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -11,19 +15,21 @@ import type { Surroundings } from './surroundings.ts'
 interface Options {
   database?: string
   schema?: string
+  policies?: string
   remove?: boolean
   json?: boolean
 }
 
-/** `pgvantage policies plan | apply`: the default policies; others are applied from a program, with `applyPolicies`. */
+/** `pgvantage policies plan | apply`: the default policies, with what a file says otherwise. */
 export function policiesCommand({ env, out, interactive, signal }: Surroundings): Command {
   const policies = new Command('policies').description('have old data compressed, rolled up and dropped, or say what would be done')
 
   base('plan', 'what `apply` would do on this server; changes nothing')
     .addOption(new Option('--sql', 'the statements too').conflicts('json'))
-    .action(async ({ database, schema, remove, sql, json }: Options & { sql?: boolean }) => {
+    .action(async ({ database, schema, policies: file, remove, sql, json }: Options & { sql?: boolean }) => {
+      const policies = await readPolicies(file)
       const { changes, conversion } = await withDatabase({ database }, env, async (db) => ({
-        changes: await planPolicies(db, { schema, remove }),
+        changes: await planPolicies(db, { policies, schema, remove }),
         conversion: await planConversion(db, { schema }),
       }))
       out(json ? document({ conversion, changes }) : describePlan(changes, conversion, sql))
@@ -34,11 +40,13 @@ export function policiesCommand({ env, out, interactive, signal }: Surroundings)
       '--convert',
       'first move tables made without TimescaleDB, or without its community edition, up: blocks their readers and writers',
     )
-    .action(async ({ database, schema, remove, convert, json }: Options & { convert?: boolean }) => {
+    .action(async ({ database, schema, policies: file, remove, convert, json }: Options & { convert?: boolean }) => {
+      const policies = await readPolicies(file)
       const bar = interactive ? new SingleBar({ format: '{what}', stream: process.stderr, clearOnComplete: true }) : null
       bar?.start(1, 0, { what: 'planning' })
       const report = await withDatabase({ database }, env, (db) =>
         applyPolicies(db, {
+          policies,
           schema,
           remove,
           convert,
@@ -58,9 +66,23 @@ export function policiesCommand({ env, out, interactive, signal }: Surroundings)
       .description(description)
       .addOption(databaseOption())
       .addOption(schemaOption())
+      .option('--policies <file>', 'JSON of what differs from the defaults: {"metric_1m": {"retain": "90 days"}, "log_pattern_5m": null}')
       .option('--remove', 'take away policies that are no longer declared')
       .option('--json', 'one JSON document')
   }
+}
+
+async function readPolicies(file: string | undefined): Promise<Policies | undefined> {
+  if (file === undefined) return undefined
+  let overrides: PolicyOverrides
+  try {
+    overrides = JSON.parse(await readFile(file, 'utf8')) as PolicyOverrides
+  } catch (cause) {
+    throw new InvalidInputError('--policies', `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    })
+  }
+  return policiesWith(overrides)
 }
 
 const plain = { head: [], border: [] }

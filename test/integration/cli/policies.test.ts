@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../../src/cli/run.ts'
@@ -52,6 +55,29 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, keeping policies 
       to: { retain: '730 days' },
       sql: [],
     })
+  })
+
+  it('takes what differs from a file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pgvantage-'))
+    const file = join(folder, 'policies.json')
+    try {
+      await writeFile(file, JSON.stringify({ metric_1m: { retain: '90 days' } }))
+      expect((await pgvantage(['policies', 'plan', '--policies', file])).out).toMatch(
+        /change\s+│ metric_1m\s+│ retention\s+│ maintain drops what is older than 90 days/,
+      )
+      await writeFile(file, JSON.stringify({ metric_1m: { retain: 'a while' } }))
+      expect(await pgvantage(['policies', 'apply', '--policies', file])).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(/policies\.metric_1m\.retain.*"a while"/),
+      })
+      await writeFile(file, '{')
+      expect(await pgvantage(['policies', 'plan', '--policies', file])).toMatchObject({
+        code: 2,
+        err: expect.stringMatching(/--policies: .*policies\.json cannot be read/),
+      })
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   it('maintains, in words and in JSON', async () => {

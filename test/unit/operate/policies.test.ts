@@ -4,6 +4,7 @@ import { metricPolicy } from '../../../src/metrics/metricPolicy.ts'
 import { patternPolicy } from '../../../src/logs/patternPolicy.ts'
 import { declaredPolicies } from '../../../src/operate/declaredPolicies.ts'
 import { checkedPolicies, defaultPolicies, type Policies } from '../../../src/operate/policies.ts'
+import { policiesWith } from '../../../src/operate/policiesWith.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 
 const [hours, days] = metricPolicy.rollups as [(typeof metricPolicy.rollups)[0], (typeof metricPolicy.rollups)[0]]
@@ -97,5 +98,34 @@ describe('policies', () => {
     const positions = declaredPolicies(defaultPolicies).flatMap(({ job }) => (job === undefined ? [] : [job.position]))
     expect(new Set(positions).size).toBe(positions.length)
     expect(Math.max(...positions) * 90).toBeLessThan(1800)
+  })
+})
+
+describe('policies with values of one’s own', () => {
+  it('are the defaults otherwise', () => {
+    expect(policiesWith({})).toEqual(defaultPolicies)
+    const { time, events } = policiesWith({
+      metric_1m: { retain: '90 days', compress: null },
+      metric_1h: { settle: '2 hours' },
+      service_call_5m: { compress: { after: '60 days', segmentBy: ['tenant_id', 'src_resource_id'] } },
+      log_pattern_5m: null,
+      oo_locator: { retain: '500 days' },
+    })
+    const { compress: _, ...uncompressed } = metricPolicy
+    expect(time).toEqual([
+      { ...uncompressed, retain: '90 days', rollups: [{ ...hours, settle: '2 hours' }, days] },
+      { ...callPolicy, compress: { after: '60 days', segmentBy: ['tenant_id', 'src_resource_id'], orderBy: ['bucket'] } },
+    ])
+    expect(events).toEqual({ ...defaultPolicies.events, locators: { retain: '500 days' } })
+  })
+
+  it.each<[object, string]>([
+    [{ metrics: {} }, 'policies'],
+    [{ metric_1m: { retain: 90 } }, 'policies.metric_1m.retain'],
+    [{ metric_1m: { settle: '1 hour' } }, 'policies.metric_1m'],
+    [{ metric_1h: null }, 'policies.metric_1h'],
+    [{ metric_1m: { retain: '800 days' } }, 'policies.time[0].rollups[0].retain'],
+  ])('refuse %j', (overrides, field) => {
+    expect(() => policiesWith(overrides)).toThrow(expect.objectContaining({ field }))
   })
 })
