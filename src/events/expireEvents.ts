@@ -1,4 +1,5 @@
 import { sql, type Kysely } from 'kysely'
+import { inReadCommitted } from '../database/readCommitted.ts'
 import type { Installation } from '../database/installation.ts'
 
 /** How many rows one transaction deletes at most. */
@@ -39,7 +40,7 @@ export async function expireEvents(
   const isOpen = (alias: string) => sql`lower(${sql.ref(`${alias}.labels`)} ->> 'status') not in ('closed', 'resolved')`
   const names = (link: string, named: string) =>
     sql`${sql.ref(`${link}.ref_pg`)} ->> 'table' = 'event_envelope' and ${sql.ref(`${link}.ref_pg`)} -> 'keys' ->> 'event_id' = ${sql.ref(`${named}.event_id`)}::text`
-  const { rows } = await sql<{ deleted: number; detectedAt: string | null; eventId: string | null }>`
+  const expire = sql<{ deleted: number; detectedAt: string | null; eventId: string | null }>`
     with open_event as materialized (
       select event.event_id
       from ${event} as event
@@ -76,7 +77,8 @@ export async function expireEvents(
     from deleted
     order by detected_at desc, event_id desc
     limit 1
-  `.execute(db)
+  `
+  const { rows } = await inReadCommitted(db, (trx) => expire.execute(trx))
   const [last] = rows
   if (last === undefined) return { events: 0, next: null }
   return { events: last.deleted, next: last.deleted < batch ? null : { detectedAt: last.detectedAt!, eventId: last.eventId! } }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
+import { migrateUp } from '../../../src/operate/migrate.ts'
 import { maintain, type MaintainOptions } from '../../../src/operate/maintain.ts'
 import { refreshRange } from '../../../src/operate/refreshRange.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
@@ -281,6 +282,50 @@ onEveryLeg('maintain', () => {
     expect(kinds(rest).length).toBeGreaterThan(0)
     expectHours(await measured(scope), [...minutes(100, 98), ...minutes(50, 49), ...minutes(4, 3)])
     expect((await run()).steps).toEqual([])
+  })
+
+  it('works in a schema of any name, also where transactions are serializable by default', async () => {
+    const schema = 'a "b" using c'
+    await migrateUp(test.db, { schema, graphPrefix: 'other' })
+    const other = { schema, now }
+    const own = (name: string) => sql.id(schema, name)
+    await sql`
+      insert into ${own('dim_tenant')} (tenant_id, code, name) values (7, 't', 't')
+    `.execute(test.db)
+    await sql`insert into ${own('dim_resource')} (tenant_id, resource_id, urn, type, name) values (7, 9, 'urn:x', 'service', 'x')`.execute(
+      test.db,
+    )
+    const insert = (first: Date, last: Date) =>
+      sql`
+        insert into ${own('metric_1m')} (bucket, tenant_id, resource_id, metric, avg_val, max_val, p95_val)
+        select at, 7, 9, 'm', 1, 1, 1 from generate_series(${first}::timestamptz, ${last}::timestamptz, '1 hour') as at
+      `.execute(test.db)
+    await insert(hoursAgo(24 * 50), hoursAgo(24 * 48))
+    await insert(hoursAgo(10), hoursAgo(1))
+    await sql`insert into ${own('pgvantage_policy')} (object, kind, settings) values ('event_envelope', 'retention', '{"retain": "10 days"}')`.execute(
+      test.db,
+    )
+    await sql`insert into ${own('event_envelope')} (tenant_id, detected_at, severity, kind) values (7, ${hoursAgo(1_000)}, 'INFO', 'x')`.execute(
+      test.db,
+    )
+    if (leg.name !== 'community') {
+      await sql`insert into ${own('pgvantage_policy')} (object, kind, settings) values ('metric_1m', 'retention', '{"retain": "30 days"}')`.execute(
+        test.db,
+      )
+    }
+    const { rows: database } = await sql<{ name: string }>`select current_database() as name`.execute(test.db)
+    await sql`set default_transaction_isolation = 'serializable'`.execute(test.db)
+    await sql`alter database ${sql.id(database[0]!.name)} set default_transaction_isolation = 'serializable'`.execute(test.db)
+    const report = await maintain(test.db, other)
+    expect(report).toMatchObject({ tooLate: [], notDone: [] })
+    expect(kinds(report)).toContain('expire event_envelope')
+    const { rows } = await sql<{ hours: number; minutes: number }>`
+      select (select count(*)::int4 from ${own('metric_1h')}) as hours, (select count(*)::int4 from ${own('metric_1m')}) as minutes
+    `.execute(test.db)
+    expect(rows[0]).toEqual({ hours: 59, minutes: leg.name === 'community' ? 59 : 10 })
+    expect((await maintain(test.db, other)).steps).toEqual([])
+    await refreshRange(test.db, { ...other, table: 'metric_1m', range: { from: hoursAgo(10), to: now } })
+    await expect(maintain(test.db, { now })).rejects.toThrow(/several installations/)
   })
 
   it('refuses a transaction, a moment that is none, and policies that are none', async () => {
