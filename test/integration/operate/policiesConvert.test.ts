@@ -165,3 +165,27 @@ describe.runIf(leg.available && leg.timescaledb).each(moves)('from %s to %s', (f
     expect([held.metric_1h!.largest, held.metric_1d!.largest, held.metric_1h!.rows]).toEqual([500, 500, expected.metric_1h!.rows])
   }, 120_000)
 })
+
+describe.runIf(leg.name === 'community' && leg.available)('from apache to community, of tables nothing is written to any more', () => {
+  it('shows what was rolled of them', async () => {
+    const test = await databaseOnRung('apache')
+    try {
+      const scope = await tenant(test.db)
+      await writeHistory(scope, history(new Date(Date.now() - 400 * 86_400_000), 60))
+      await applyPolicies(test.db)
+      await maintain(test.db)
+      const before = await holdings(scope)
+      expect(before).toMatchObject({
+        metric_1m: { rows: 0 },
+        metric_1h: { rows: 240 },
+        log_pattern_1h: { rows: 240 },
+        service_call_1d: { rows: 61 },
+      })
+      await sql`select time_bucket(interval '1 day', now())`.execute(test.db)
+      expect((await applyPolicies(test.db, { convert: true })).converted).toMatchObject({ to: 'community' })
+      expect(await holdings(scope)).toEqual(before)
+    } finally {
+      await test.close()
+    }
+  }, 120_000)
+})
