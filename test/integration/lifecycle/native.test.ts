@@ -1,7 +1,10 @@
-import { sql, type Kysely } from 'kysely'
+import { CompiledQuery, sql, type Kysely } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { connect } from '../../../src/database/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
+import { findInstallation } from '../../../src/database/installation.ts'
+import { rolledRows } from '../../../src/lifecycle/rollup.ts'
+import { metric1h } from '../../../src/metrics/metricPolicy.ts'
 import { doctor } from '../../../src/operate/doctor.ts'
 import { maintain, type MaintainOptions } from '../../../src/operate/maintain.ts'
 import { leg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -114,6 +117,22 @@ describe.skipIf(!leg.available || leg.name === 'community')('maintain, where tim
       attached.map((row) => ({ ...(row as object), indexes: 4, inherited: 4, keys: ['f true true', 'p true true'] })),
     )
     expect((await run()).steps).toEqual([])
+  })
+
+  it('reads one partition for an hour, and not all of it', async () => {
+    const day = Math.floor(daysAgo(7).getTime() / 86_400_000) * 86_400_000
+    await insertEvery(scope, { from: daysAgo(10), to: now, step: '1 minute' })
+    await run()
+    await sql`analyze metric_1m`.execute(test.db)
+    const installation = await findInstallation(test.db)
+    const bounds = [new Date(day), new Date(day + 3_600_000)].map((moment) => moment.toISOString())
+    const plan = await test.db.executeQuery<{ 'QUERY PLAN': string }>(
+      CompiledQuery.raw(`explain ${rolledRows(installation, metric1h, 'bucket >= $1 and bucket < $2')}`, bounds),
+    )
+    const text = plan.rows.map((row) => row['QUERY PLAN']).join('\n')
+    const read = [...text.matchAll(/ on (metric_1m_(?:p\d+|default))\b(?!_)/g)].map(([, table]) => table)
+    expect([new Set(read).size, text]).toEqual([1, text])
+    expect(text).not.toMatch(/Seq Scan/)
   })
 
   it('leaves what was written with a year that no calendar has, and makes do with partitions cut otherwise', async () => {
