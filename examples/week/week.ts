@@ -57,9 +57,7 @@ const hours = await resample(scope, latency, { every: '30 minutes', with: 'max' 
 // 2. What left it. Judged by season: a Monday morning by Monday mornings.
 const seasonal = { method: 'seasonal', season: '1 week', slot: '1 hour', history: '4 weeks', threshold: 6 } as const
 const odd = await anomalies(scope, latency, seasonal).where('bucket', '>=', theWeek.from).execute()
-const [departure] = await firstDeparture(scope, latency, { ...seasonal, consecutive: 3 })
-  .where('bucket', '>=', theWeek.from)
-  .execute()
+const [departure] = await firstDeparture(scope, latency, { ...seasonal, consecutive: 3, range: theWeek }).execute()
 const worst = odd.toSorted((a, b) => b.score - a.score)[0]
 show({
   heading: 'Its week, and what is normal',

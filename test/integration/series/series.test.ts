@@ -7,6 +7,7 @@ import { firstDeparture } from '../../../src/series/firstDeparture.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
+import { during } from '../../support/rows.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 
 onEveryLeg('series', () => {
@@ -168,6 +169,14 @@ onEveryLeg('series', () => {
         { series: 'early', bucket: bucketAt(12) },
         { series: 'late', bucket: bucketAt(14) },
       ])
+    })
+
+    it('is looked for in a range, and judged by what is before it', async () => {
+      const given = points('a', [...calm, 50, 60, 10, 11, 10, 12, 10, 11, 10, 11, 10, 12, 10, 11, 70, 80])
+      expect(await departures(given)).toMatchObject([{ value: 50 }])
+      expect(await departures(given, { range: { from: bucketAt(20), to: bucketAt(30) } })).toMatchObject([{ value: 70 }])
+      expect(await departures(given, { range: { from: bucketAt(20), to: bucketAt(26) } })).toEqual([])
+      expect(() => firstDeparture(scope, frameOf(scope, []), { range: during('01:00', '00:00') })).toThrow(/^options\.range\.from: /)
     })
 
     it('does not count a null as the end of a run', async () => {
