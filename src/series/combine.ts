@@ -29,7 +29,7 @@ const combineOptions = z.strictObject({
 /**
  * Two series frames made into one, value by value, in the order of series and time: errors by calls, this week less last week.
  *
- * Rows: `series`, `bucket`, `value`, for the buckets that both frames have ({@link gapfill} makes missing ones zero or whatever they stand for). Which points belong
+ * Rows: `series`, `bucket`, `value`, for the buckets that both frames have ({@link gapfill} adds missing ones, as zero or what they stand for). Which points belong
  * together, and how the series are called, `on` says as it does for {@link join}. A null on either side makes null; so does a ratio to zero, which is no number. NaN
  * and the infinities are as arithmetic has them. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
  *

@@ -14,11 +14,11 @@ export interface GapfillOptions {
   every: string
   /** Every bucket that begins in it gets a row. */
   range: TimeRange
-  /** What a gap's value is: null, the last value before it, or what lies on the straight line between the values around it. */
-  fill: 'null' | 'last' | 'linear'
+  /** What a gap's value is: null, 0, the last value before it, or what lies on the straight line between the values around it. */
+  fill: 'null' | 'zero' | 'last' | 'linear'
 }
 
-const gapfillOptions = z.strictObject({ every: lengthText, range: z.custom<TimeRange>(), fill: z.enum(['null', 'last', 'linear']) })
+const gapfillOptions = z.strictObject({ every: lengthText, range: z.custom<TimeRange>(), fill: z.enum(['null', 'zero', 'last', 'linear']) })
 
 /** More are a slip of `every` or `range`, not a question. */
 const maxBuckets = 1_000_000
@@ -32,6 +32,7 @@ const maxBuckets = 1_000_000
  *
  * `fill` says what the value of an added row is, and of a point that is null:
  * - `null`: null.
+ * - `zero`: 0, for counts: of what was not counted there was none.
  * - `last`: the last value before it that is not null; null where there is none.
  * - `linear`: interpolated by time between the values before and after; null where one of them is missing, for nothing is extrapolated.
  *
@@ -44,7 +45,7 @@ const maxBuckets = 1_000_000
  * @example
  * const range = last('6 hours')
  * const errors = patternSeries(scope, { measure: 'count', range })
- * await gapfill(scope, errors, { every: '5 minutes', range, fill: 'null' }).execute()
+ * await gapfill(scope, errors, { every: '5 minutes', range, fill: 'zero' }).execute()
  *
  * // select "filled".* from (
  * //   with "measured" as (select ...),
@@ -124,6 +125,10 @@ export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOption
 /** The rows that are present, with what each of the fills makes of them. */
 const filling = {
   null: (scope: Scope) => presentRows(scope),
+  zero: (scope: Scope) =>
+    scope.db
+      .selectFrom(presentRows(scope).as('point'))
+      .select(['point.series', 'point.bucket', sql<number | null>`coalesce("point"."value", 0)`.as('value')]),
   last: (scope: Scope) => {
     // A value begins a stretch that lasts until the next: as many values up to a row, so many stretches.
     const stretches = presentRows(scope).select(

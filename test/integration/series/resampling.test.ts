@@ -181,6 +181,7 @@ onEveryLeg('the time of series', () => {
 
     it.each([
       ['null', [null, 1, null, null, 4, null]],
+      ['zero', [0, 1, 0, 0, 4, 0]],
       ['last', [null, 1, 1, 1, 4, 4]],
       ['linear', [null, 1, 2, 3, 4, null]],
     ] as const)('has a row for every bucket, filled with %s', async (fill, expected) => {
@@ -250,13 +251,13 @@ onEveryLeg('the time of series', () => {
     })
 
     it('knows no series in an empty frame', async () => {
-      for (const fill of ['null', 'last', 'linear'] as const) expect(await filled([], { fill }).execute()).toEqual([])
+      for (const fill of ['null', 'zero', 'last', 'linear'] as const) expect(await filled([], { fill }).execute()).toEqual([])
     })
 
     it('only adds rows: one for each bucket that has none', async () => {
       const range = during('01:00', '03:00')
       await fc.assert(
-        fc.asyncProperty(arbitraryPoints({ aligned: false }), fc.constantFrom('null', 'last', 'linear'), async (given, fill) => {
+        fc.asyncProperty(arbitraryPoints({ aligned: false }), fc.constantFrom('null', 'zero', 'last', 'linear'), async (given, fill) => {
           const rows = await filled(given, { range, fill }).execute()
           const within = boundedAll(given).filter(({ bucket }) => bucket >= range.from && bucket < range.to)
           const key = ({ series, bucket }: SeriesRow) => `${series} ${bucket.getTime()}`
@@ -294,7 +295,7 @@ onEveryLeg('the time of series', () => {
       [{ range: { from: at('01:00'), to: at('00:00') } }, /^options\.range\.from: /],
       [{ range: undefined }, /^options\.range\.from: /],
       [{ range: { from: new Date(Number.NaN), to: at('00:00') } }, /^options\.range\.from: /],
-      [{ fill: 'zero' }, /^options\.fill: .*"zero"/],
+      [{ fill: 'average' }, /^options\.fill: .*"average"/],
       [
         { every: '0.001 seconds' },
         /^options\.every: must cut the range into at most 1000000 buckets, got "0.001 seconds", which makes 1800000 of it/,

@@ -60,6 +60,7 @@ const rows = 'select "point"."series", "point"."bucket", "point"."value" from "p
 
 it.each([
   ['null', rows],
+  ['zero', `select "point"."series", "point"."bucket", coalesce("point"."value", 0) as "value" from (${rows}) as "point"`],
   [
     'last',
     `select "point"."series", "point"."bucket", max("point"."value") over (partition by "point"."series", "point"."stretch") as "value" from (
