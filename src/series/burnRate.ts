@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { durationText, milliseconds } from '../database/range.ts'
+import { milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
+import { lengthText } from './bucketStart.ts'
 import { countedEvents, objectiveShare, type ServiceLevelCounts } from './serviceLevel.ts'
 
 /** One alert: it fires while the budget burns faster than `burn` both over the long window and over the short one. */
@@ -35,7 +36,7 @@ const burnRateOptions = z.strictObject({
   windows: z
     .array(
       z
-        .strictObject({ long: durationText, short: durationText, burn: z.number().gt(0).max(1e100) })
+        .strictObject({ long: lengthText, short: lengthText, burn: z.number().gt(0).max(1e100) })
         .refine(({ long, short }) => isShorter(short, long), {
           path: ['short'],
           error: 'must be shorter than the long window',
@@ -49,7 +50,7 @@ const burnRateOptions = z.strictObject({
 
 /** A check of two fields runs even where one of them was refused: that field's error is the one to show. */
 const isShorter = (short: string, long: string): boolean =>
-  !durationText.safeParse(short).success || !durationText.safeParse(long).success || milliseconds(short) < milliseconds(long)
+  !lengthText.safeParse(short).success || !lengthText.safeParse(long).success || milliseconds(short) < milliseconds(long)
 
 /**
  * How fast each series burns its error budget, over pairs of windows, and which pairs raise an alert. By series, then by the windows' order.
@@ -59,10 +60,12 @@ const isShorter = (short: string, long: string): boolean =>
  * matters) and over the short one (so that it stops soon after the trouble did).
  *
  * Rows: `series`; `long_window`, `short_window` and `burn`, the pair as given; `long_burn` and `short_burn`, the rates over `[at - window, at)`, null where
- * nothing was counted there; `firing`: both above `burn`, false where either is null. A series is in the answer when `total` has a row of it in the
- * longest of the windows. Nulls, NaN and magnitudes above 1e100 count nothing.
+ * nothing was counted there; `firing`: both above `burn`, false where either is null. A series is in the answer when one of the
+ * frames has a row of it in the longest of the windows; one that only `bad` has burns nothing that is known, and mostly means that the frames name their series
+ * differently. Nulls, NaN and magnitudes above 1e100 count nothing.
  *
- * Buckets count whole, by when they begin: with buckets of 5 minutes give an `at` on their grid, or the short window holds less than it says. Few events
+ * Buckets count whole, by when they begin: with buckets of 5 minutes give an `at` on their grid, or the last one in the windows is not over yet. A frame whose
+ * buckets are longer than a short window has seldom one in it, and never fires: over more than 35 days ask `callSeries` for `resolution: '5 minutes'`. Few events
  * make rates that jump: ten calls in an hour with one error are a burn of 100 of an objective of 0.999.
  *
  * Literature: "The Site Reliability Workbook" (O'Reilly 2018), chapter 5, "Alerting on SLOs", section "Multiwindow, Multi-Burn-Rate Alerts" and its table
@@ -111,7 +114,6 @@ export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: Burn
       sql<number | null>`${share(sql`"event"."bucket" >= "pair"."short_from"`)} / ${tolerated}::float8`.as('short_burn'),
     ])
     .groupBy(['event.series', 'pair.position', 'pair.long_window', 'pair.short_window', 'pair.burn'])
-    .having(({ fn }) => fn.count('event.total'), '>', 0)
   const alerts = scope.db
     .selectFrom(burnt.as('pair'))
     .select([

@@ -17,8 +17,9 @@ export interface ErrorBudgetOptions {
  *
  * Rows: `series`; `total` and `bad`, the events counted; `sli`, the share of good ones (0..1); `allowed`, how many bad ones the objective allows of so
  * many events; `remaining`, the share of the budget that is left: 1 untouched, 0 spent, -1 spent twice over; `item` (the series) and `score` (the share
- * that is spent). A series with no event at all has neither good nor bad: `sli`, `remaining` and `score` are null. Series are those of `total`: what is
- * only in `bad` was counted against nothing, and is left out. Nulls, NaN and magnitudes above 1e100 count nothing.
+ * that is spent). A series with no event at all has neither good nor bad: `sli`, `remaining` and `score` are null. So they are for a series that only `bad`
+ * has: what was counted against nothing is shown with a `total` of 0, as it mostly means that the frames name their series differently. Nulls, NaN and
+ * magnitudes above 1e100 count nothing.
  *
  * It is the budget of the events that were, as in the literature; with half of the window still to come, expect as many events again.
  *
@@ -35,7 +36,7 @@ export interface ErrorBudgetOptions {
  *
  * // select "budget".* from (
  * //   select ..., 1 - "bad" / nullif("total", 0) as "sli", ..., 1 - "bad" / nullif("allowed", 0) as "remaining" from (
- * //     select "series", sum("total") as "total", coalesce(sum("bad"), 0) as "bad" from (... union all ...) group by "series" having count("total") > 0
+ * //     select "series", coalesce(sum("total"), 0) as "total", coalesce(sum("bad"), 0) as "bad" from (... union all ...) group by "series"
  * //   ) order by "remaining" nulls last, "series"
  * // ) as "budget"
  */
@@ -47,12 +48,11 @@ export function errorBudget(scope: Scope, counts: ServiceLevelCounts, { objectiv
     .$if(window !== undefined, (events) => events.where('event.bucket', '>=', window!.from).where('event.bucket', '<', window!.to))
     .select([
       'event.series',
-      sql<number>`sum("event"."total")`.as('total'),
+      sql<number>`coalesce(sum("event"."total"), 0)`.as('total'),
       sql<number>`coalesce(sum("event"."bad"), 0)`.as('bad'),
-      sql<number>`${tolerated}::float8 * sum("event"."total")`.as('allowed'),
+      sql<number>`${tolerated}::float8 * coalesce(sum("event"."total"), 0)`.as('allowed'),
     ])
     .groupBy('event.series')
-    .having(({ fn }) => fn.count('event.total'), '>', 0)
   const budget = scope.db
     .selectFrom(summed.as('event'))
     .select([

@@ -39,6 +39,14 @@ const answers: Record<string, (scope: Scope, frame: SeriesFrame, threshold: numb
   changePoints: (scope, frame) => changePoints(scope, frame, { minPoints: 2, penalty: 0.1 }),
 }
 
+/** Rows with their numbers to twelve digits. */
+const rounded = (rows: readonly object[]) =>
+  rows.map((row) =>
+    Object.fromEntries(
+      Object.entries(row).map(([name, value]) => [name, typeof value === 'number' ? Number(value.toPrecision(12)) : value]),
+    ),
+  )
+
 onEveryLeg('what is concluded from series', () => {
   let test: TestDatabase
   let scope: Scope
@@ -78,7 +86,8 @@ onEveryLeg('what is concluded from series', () => {
       const together = await answer(scope, frameOf(scope, [...other, ...points(name, given)] satisfies SeriesRow[]), 20).execute()
       expect(alone.length).toBeGreaterThan(0)
       const named = alone.map((row) => ({ ...row, series: name, ...('item' in row ? { item: name } : {}) }))
-      expect(together.filter((row) => (row as { series: string }).series === name)).toEqual(named)
+      // In which order a sum is added up is the planner's choice: its last digits are not held to.
+      expect(rounded(together.filter((row) => (row as { series: string }).series === name))).toEqual(rounded(named))
     })
 
     it('does not depend on the session’s time zone, nor on its summer time', async () => {

@@ -46,6 +46,7 @@ onEveryLeg('service levels', () => {
         { series: 'spent', remaining: expect.closeTo(0, 9) },
         { series: 'calm', bad: 0, sli: 1, remaining: 1, score: 0 },
         { series: 'idle', total: 0, sli: null, remaining: null, score: null },
+        { series: 'unheard of', total: 0, bad: 5, sli: null, remaining: null, score: null },
       ])
     })
 
