@@ -72,18 +72,21 @@ const aggregateAcrossOptions = z.strictObject({
  * with the empty text: not having a label and having an empty one are the same, as in Prometheus' data model. So is a resource that the tenant's catalog does
  * not have.
  *
- * The other functions on series leave `resource_id` and `labels` behind: group before them, or by a lookup.
+ * The other functions on series leave `resource_id` and `labels` behind: group before them, or by a lookup of what the frame had before them.
  *
  * Only what is there is put together: where some series of a group have no row at a bucket, or null, the sum is the sum of the others, and `members` says how many
  * those are. Buckets match when they begin at the same time: {@link resample} first where the series' buckets differ, and take the {@link rate} of counters
- * first. A bucket of nothing but nulls has the value null, or 0 with `count`, and no members. NaN makes the average and the sum NaN; for the others it is
+ * first (not of what `metricSeries` gives, which are rates). A bucket of nothing but nulls has the value null, or 0 with `count`, and no members. NaN makes the average and the sum NaN; for the others it is
  * above every number. Magnitudes below 1e-100 count as 0, above 1e100 as infinite. Averages weigh every series the same, and percentiles neither add up nor
  * average.
  *
  * @throws InvalidInputError naming the option that is none.
  * @example
- * const errors = metricSeries(scope, { metric: 'http.server.errors', measure: 'max', range: last('1 hour') })
+ * const errors = metricSeries(scope, { metric: 'http.server.errors', measure: 'avg', range: last('1 hour') })
  * await aggregateAcross(scope, errors, { with: 'sum', by: { resource: 'region' } }).execute()
+ *
+ * const methods = scope.db.selectFrom(errors.as('point')).select(['point.series', sql<string>`"point"."labels" ->> 'method'`.as('group')]).distinct()
+ * await aggregateAcross(scope, movingAverage(scope, errors, { points: 5 }), { with: 'sum', by: { lookup: methods } }).execute()
  *
  * // select "across".* from (
  * //   select "point"."series", "point"."bucket", sum("point"."value") as "value", count("point"."value")::int4 as "members"

@@ -20,7 +20,8 @@ import type { SeriesFrame } from './seriesFrame.ts'
  *   season and no trend.
  * - **seasonal**: slots are counted from Monday 2000-01-03 00:00 UTC (they do not follow a time zone's summer time). The occurrences that begin in
  *   `[slot start - history, slot start)` count, the point's own occurrence never: what climbs slowly within an hour cannot hide itself. With the
- *   defaults that are five weeks of one hour, so the first `minPoints` points of each hour of the week are not judged.
+ *   defaults that are five weeks of one hour. One earlier occurrence is enough when it holds `minPoints` points (an hour of five-minute buckets holds
+ *   twelve), but then only last week is known: `minPoints: 24` asks for two of them.
  * - **ewma**: `z = lambda * residual + (1 - lambda) * z`, from 0 at the first point that can be judged; the residual is the signed robust z-score, at
  *   most `clip`. The score is `|z|` in units of its own standard deviation, `sqrt(lambda / (2 - lambda) * (1 - (1 - lambda) ^ (2 n)))` at the n-th judged
  *   point, which takes residuals for independent: where a series wanders slowly, raise the threshold. `expected` and `spread` are those of robust-z, so
@@ -32,6 +33,9 @@ import type { SeriesFrame } from './seriesFrame.ts'
  * - Nulls, NaN and magnitudes above 1e100 are as if the row was absent; magnitudes below 1e-100 count as 0.
  * - An empty frame has no anomalies; nor has a point with fewer than `minPoints` points to be compared with, so neither has a single point or, but for
  *   `'seasonal'`, what comes right after a gap as long as the window. Gaps are not filled: a window is a stretch of time, and what is in it counts.
+ * - **No row is no all-clear where nothing could be judged.** A frame of hourly buckets (`callSeries` over more than 35 days, `metricSeries` over more than
+ *   a week) has one point in a window of an hour: give a `window` that holds at least `minPoints` buckets, and a range that begins a window earlier than
+ *   what is to be judged.
  * - A constant series never departs by less than the floors. Where all floors are 0 (a constant 0, with `minSpread: 0`) any other value has the score
  *   `Infinity`: give `minSpread` in the series' unit when small departures from zero are no news, as for error ratios.
  *

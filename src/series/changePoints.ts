@@ -7,7 +7,7 @@ import type { Direction } from './scored.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
 export interface ChangePointOptions {
-  /** A level has at least so many points; what fills less than half of it is a spike. At least 2. Default: 10. */
+  /** A level has at least so many points: what lasts for less is no level. At least 2. Default: 10. */
   minPoints?: number
   /** A change counts when its score squared is above this times the logarithm of the series' points. Fewer changes the higher it is. Default: 4. */
   penalty?: number
@@ -30,9 +30,12 @@ const changePointOptions = z.strictObject({
  * is a ranking frame too.
  *
  * The series is split where both sides' means differ most for their lengths (the largest cumulative sum), both sides are split again, and so on while
- * `score ^ 2 > penalty * ln(points)`. Values count as at most three deviations away from the median, and the medians have to be as far apart as the score
- * says, so a spike, however high, is no change. The noise is had from the differences of neighbours, which know nothing of levels; and as points mostly are
- * like their neighbours, it counts `sqrt((1 + r) / (1 - r))` fold, `r` being the autocorrelation from one to the next, had from differences as well.
+ * `score ^ 2 > penalty * ln(points)`. Then each change is placed anew between its two neighbours, until none moves, and given up where it does not hold
+ * there. Values count as at most three deviations away from their stretch's median, and the medians of both sides have to be as far apart as the score says,
+ * so a spike, however high, is no change. The noise is the mean square of the differences of neighbours without those beyond three deviations, which
+ * know nothing of levels; and as points mostly are like their neighbours, it counts `sqrt((1 + r) / (1 - r))` fold, `r` being the autocorrelation from one to
+ * the next, had from the differences of points one and two apart. Where most neighbours are equal, as in counts of rare events, all differences count, `r` is
+ * taken for 0, and the medians have no say.
  *
  * What it does not do: a passing change that is short beside what is on both sides of it can go unnoticed (it did not change for good); a trend is given
  * as stairs, and a season, where it is larger than the noise, as its mornings and evenings: take it off first, or compare days by `resample`. What

@@ -12,15 +12,17 @@ import type { SeriesFrame } from './seriesFrame.ts'
  * itself, as in Prometheus' `increase`, though nothing is extrapolated to the ends of a range. What was counted between the last point before a reset and the
  * reset is not known, and missing.
  *
+ * A monotonic sum that was ingested is a rate per second already (`metricSeries` gives it as such), and no count.
+ *
  * NaN makes its own change NaN and the next one, an infinity makes them infinite or NaN. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
  *
  * @throws InvalidInputError naming the option that is none.
  * @example
- * const written = metricSeries(scope, { metric: 'system.disk.io', measure: 'max', range: last('1 hour') })
- * await delta(scope, written, { counter: true }).execute()
+ * const used = metricSeries(scope, { metric: 'system.filesystem.usage', measure: 'max', range: last('7 days'), resolution: '1 hour' })
+ * await delta(scope, used).execute()
  *
  * // select "delta".* from (
- * //   select "point"."series", "point"."bucket", case when "value" < "before" and "before" <> 'NaN' then "value" else "value" - "before" end as "value"
+ * //   select "point"."series", "point"."bucket", ("point"."value" - "point"."before") as "value"
  * //   from (select ..., lag("value") over (partition by "series", "value" is null order by "bucket") as "before" from (...)) as "point"
  * //   order by "point"."series", "point"."bucket"
  * // ) as "delta"

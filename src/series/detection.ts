@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { durationText, milliseconds } from '../database/range.ts'
+import { milliseconds } from '../database/range.ts'
 import { parse } from '../schema/parse.ts'
+import { lengthText } from './bucketStart.ts'
 
 /** What every way of judging a point has in common. */
 interface Judging {
@@ -60,9 +61,9 @@ const judging = {
   minSpread: z.number().min(0).max(1e100).default(0),
 }
 
-const robust = z.strictObject({ method: z.literal('robust-z'), window: durationText.default('1 hour'), ...judging })
+const robust = z.strictObject({ method: z.literal('robust-z'), window: lengthText.default('1 hour'), ...judging })
 
-const seasonFields = { season: durationText.default('1 week'), slot: durationText.default('1 hour') }
+const seasonFields = { season: lengthText.default('1 week'), slot: lengthText.default('1 hour') }
 
 /** Refuses slots that do not divide their season into two or more. */
 const dividesSeason: Refinement<SeasonOptions> = [
@@ -79,18 +80,18 @@ const coversSeason: Refinement<SeasonalOptions> = [
 /** What zod's `refine` takes. It also runs where a field was refused already: that field's error is the one to show. */
 type Refinement<Options> = [check: (options: Required<Options>) => boolean, params: { path: string[]; error: string }]
 
-const isDuration = (text: string): boolean => durationText.safeParse(text).success
+const isDuration = (text: string): boolean => lengthText.safeParse(text).success
 
 const divides = (slot: number, season: number): boolean => season % slot === 0 && season >= 2 * slot
 
 const seasonal = z
-  .strictObject({ method: z.literal('seasonal'), ...seasonFields, history: durationText.default('5 weeks'), ...judging })
+  .strictObject({ method: z.literal('seasonal'), ...seasonFields, history: lengthText.default('5 weeks'), ...judging })
   .refine(...dividesSeason)
   .refine(...coversSeason)
 
 const ewma = z.strictObject({
   method: z.literal('ewma'),
-  window: durationText.default('1 hour'),
+  window: lengthText.default('1 hour'),
   lambda: z.number().min(1e-6).max(1).default(0.2),
   clip: z.number().gt(0).max(1e100).default(8),
   ...judging,

@@ -1,9 +1,10 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { durationText, milliseconds } from '../database/range.ts'
+import { milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
+import { lengthText } from './bucketStart.ts'
 import { parseSeason } from './detection.ts'
 import { exactInterval } from './exactInterval.ts'
 import { likeness } from './likeness.ts'
@@ -40,10 +41,10 @@ export interface ForecastRow {
 const maxSteps = 10_000
 
 const forecastOptions = z.strictObject({
-  horizon: durationText,
-  every: durationText,
-  season: durationText.optional(),
-  slot: durationText.optional(),
+  horizon: lengthText,
+  every: lengthText,
+  season: lengthText.optional(),
+  slot: lengthText.optional(),
   trend: z.enum(['linear', 'none']).default('linear'),
   confidence: confidenceShare.default(0.95),
 })

@@ -12,9 +12,12 @@ import type { SeriesFrame } from './seriesFrame.ts'
  * With `counter: true` a drop is a reset to zero, as in Prometheus' `rate`: the value after it is what was counted since. Take the rate of each counter
  * before adding counters up, or the reset of one is a drop of the sum, and takes the others for counted anew. Nothing is extrapolated.
  *
+ * It is for counters as you find them in tables of your own, and for gauges. A monotonic sum that was ingested is a rate per second already
+ * (`metricSeries` gives it as such): the rate of that is how fast the rate changes.
+ *
  * @throws InvalidInputError naming the option that is none.
  * @example
- * const requests = metricSeries(scope, { metric: 'http.server.request.total', measure: 'max', range: last('1 hour') })
+ * const requests = scope.db.selectFrom(sql<SeriesRow>`(select host as series, at as bucket, requests_total as value from web_stats)`.as('stat')).selectAll()
  * await aggregateAcross(scope, rate(scope, requests, { counter: true }), { with: 'sum' }).execute()
  *
  * // select "rate".* from (

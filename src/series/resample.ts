@@ -29,8 +29,9 @@ const resampleOptions = z.strictObject({ every: lengthText, with: z.enum([...red
  * Buckets shorter than those of the frame merge nothing: each point stays alone and moves to where its new bucket begins, which for aligned points
  * is where it was.
  *
- * Percentiles do not average, nor are they to be added up: for an hour's `p95` build the frame from the histograms of that hour, not from its minutes'
- * percentiles. The maximum of percentiles is an upper bound of the percentile of all.
+ * Percentiles do not average, nor do ratios, such as `err_rate`, of which a busy minute weighs as much as a silent one: for those of an hour ask
+ * `callSeries` or `metricSeries` for `resolution: '1 hour'`, which puts histograms and counts together. The maximum of percentiles is an upper bound of the
+ * percentile of all.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example
