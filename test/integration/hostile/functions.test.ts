@@ -13,12 +13,29 @@ import { metricSeries } from '../../../src/metrics/index.ts'
 import { doctor, migrateDown, migratePlan, migrateStatus, migrateUp } from '../../../src/operate/index.ts'
 import { rankBy, topK } from '../../../src/ranking/index.ts'
 import { SchemaVersionError } from '../../../src/schema/index.ts'
-import { anomalies, firstDeparture } from '../../../src/series/index.ts'
+import {
+  aggregateAcross,
+  anomalies,
+  burnRate,
+  combine,
+  ewma,
+  firstDeparture,
+  forecast,
+  gapfill,
+  join,
+  movingAverage,
+  resample,
+  seasonalBaseline,
+  shift,
+  timeToThreshold,
+} from '../../../src/series/index.ts'
 import { distinctCount } from '../../../src/sketch/index.ts'
 import { topologyAt } from '../../../src/topology/index.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
+import { frameOf } from '../../support/points.ts'
 import { at, during, insertCalls, insertMetrics, insertPatternCounts, insertPatterns, services } from '../../support/rows.ts'
+import { seriesReads } from '../../support/seriesReads.ts'
 import { everyText, fits, fitting, nasty, noText, storable } from './nasty.ts'
 
 const range = during('10:00', '11:00')
@@ -236,7 +253,7 @@ onEveryLeg('hostile text', () => {
       metricSeries(scope, { metric: 'm', measure: 'avg', range, ...options })
     await everyText({ field: 'metric', taken: fits(255) }, async (metric) => {
       const points = await series({ metric, by: 'resource' }).execute()
-      expect(points).toEqual([{ series: `urn:${metric}`, bucket, value: 1 }])
+      expect(points).toEqual([{ series: `urn:${metric}`, bucket, value: 1, resource_id: expect.any(String) }])
       return points[0]!.series.slice('urn:'.length)
     })
     await everyText({ field: 'resource', taken: fits(1024) }, async (resource) => {
@@ -362,6 +379,61 @@ onEveryLeg('hostile text', () => {
     })
   })
 
+  it('as the names of series, their labels and their groups', async () => {
+    const before = during('09:00', '10:00')
+    const names = nasty.filter(storable)
+    const frame = frameOf(
+      scope,
+      names.flatMap((series) =>
+        Array.from({ length: 24 }, (_, index) => ({
+          series,
+          bucket: new Date(before.from.getTime() + index * 300_000),
+          value: index < 18 ? 10 + (index % 3) : 100 + (index % 3),
+        })),
+      ),
+    )
+    for (const [name, read] of Object.entries(seriesReads(scope, frame, { before, after: range }))) {
+      const found = new Set((await read.execute()).map(({ series }) => series))
+      expect([name, [...found].sort()]).toEqual([name, [...names].sort()])
+    }
+    const one = frameOf(scope, [{ series: 'one', bucket: range.from, value: 1 }])
+    const paired = await join(scope, frame, one, { on: 'bucket' }).execute()
+    expect(paired.map(({ series }) => series).sort()).toEqual(names.map((text) => `${text} / one`).sort())
+    await everyText({ field: 'options.series', taken: fits(1024) }, async (series) => {
+      const [row] = await combine(scope, one, one, { op: 'sum', series }).execute()
+      return row!.series
+    })
+    await everyText({ field: 'options.by.label', taken: fits(1024) }, async (label) => {
+      const labels = JSON.stringify(Object.fromEntries([[label, label]]))
+      const labelled = scope.db
+        .selectFrom(one.as('one'))
+        .selectAll('one')
+        .select(sql<unknown>`${labels}::jsonb`.as('labels'))
+      return (await aggregateAcross(scope, labelled, { with: 'sum', by: { label } }).execute())[0]!.series
+    })
+    await everyText({ field: 'options.by.resourceLabel', taken: fits(1024) }, async (resourceLabel) => {
+      const id = await ensureResource(scope, {
+        urn: 'urn:label',
+        type: 'service',
+        name: 'n',
+        labels: Object.fromEntries([[resourceLabel, resourceLabel]]),
+      })
+      const owned = scope.db
+        .selectFrom(one.as('one'))
+        .selectAll('one')
+        .select(sql<string>`${id}::int8`.as('resource_id'))
+      return (await aggregateAcross(scope, owned, { with: 'sum', by: { resourceLabel } }).execute())[0]!.series
+    })
+    await noText('options.with', (how) => resample(scope, frame, { every: '1 hour', with: how as 'avg' }))
+    await noText('options.op', (op) => combine(scope, frame, frame, { op: op as 'sum' }))
+    await noText('options.fill', (fill) =>
+      gapfill(scope, frame, { every: '1 hour', range, fill: fill === 'null' ? ('nil' as 'null') : (fill as 'null') }),
+    )
+    await noText('options.by.resource', (resource) =>
+      aggregateAcross(scope, frame as never, { with: 'sum', by: { resource: resource as 'env' } }),
+    )
+  })
+
   it('as columns and items of a ranking', async () => {
     // 63 bytes is how long a column's name can be.
     for (const text of fitting(63)) {
@@ -381,6 +453,16 @@ onEveryLeg('hostile text', () => {
     await noText('before', (before) => newPatterns(scope, { range, before }))
     await noText('options.window', (window) => anomalies(scope, frame, { window }))
     await noText('options.window', (window) => firstDeparture(scope, frame, { window }))
+    await noText('options.every', (every) => resample(scope, frame, { every, with: 'sum' }))
+    await noText('options.window', (window) => movingAverage(scope, frame, { window }))
+    await noText('options.halfLife', (halfLife) => ewma(scope, frame, { halfLife }))
+    await noText('options.later', (later) => shift(scope, frame, { later }))
+    await noText('options.season', (season) => seasonalBaseline(scope, frame, { season }))
+    await noText('options.horizon', (horizon) => timeToThreshold(scope, frame, { threshold: 1, horizon }))
+    await noText('options.horizon', (horizon) => forecast(scope, frame, { horizon, every: '1 hour' }))
+    await noText('options.windows[0].long', (long) =>
+      burnRate(scope, { total: frame, bad: frame }, { objective: 0.9, windows: [{ long, short: '1 minute', burn: 1 }] }),
+    )
     await noText('lateness', (lateness) => rollUp([], { lateness }).next())
     if (leg.age) await noText('options.window', (window) => refreshCallGraph(scope, { window }))
     for (const long of [`${'9'.repeat(400)} weeks`, '99999999999 weeks']) {
