@@ -179,7 +179,10 @@ class Maintenance {
     const current = chunkNumber(cut.chunk, this.#now)
     const ahead = [-1, 0, 1, 2].map((offset) => chunkStretch(cut.chunk, current + offset))
     // What is about to be dropped gets no partition to be dropped with.
-    await this.#partition(cut, [...strays.filter(({ to }) => expired === null || to > expired), ...ahead])
+    await this.#partition(
+      cut,
+      [...strays, ...ahead].filter(({ to }) => expired === null || to > expired),
+    )
   }
 
   async #partition(cut: Pick<ExpiringTable, 'table'>, stretches: readonly Stretch[]): Promise<void> {
@@ -194,12 +197,12 @@ class Maintenance {
   }
 
   /** The finer before the coarser, which is made from it. */
-  async roll({ table, chunk, retain, rollups }: TimePolicy): Promise<void> {
-    let source = { name: table, chunk, retain }
+  async roll({ table, chunk, rollups }: TimePolicy): Promise<void> {
+    let source = { name: table, chunk }
     for (const policy of rollups) {
       if (this.#installation.timeRung === 'community') await this.#refresh(policy, source)
       else await this.#rollStale(policy)
-      source = { name: policy.rollup.name, chunk: policy.rollup.chunk, retain: policy.retain }
+      source = policy.rollup
     }
   }
 

@@ -50,14 +50,9 @@ export async function refreshRange<Database>(db: Kysely<Database>, options: Refr
   if (db.isTransaction) throw new InvalidInputError('db', 'must not be a transaction: each unit is rolled in one of its own')
   checkedRange(range)
   const { time } = checkedPolicies(options.policies ?? defaultPolicies)
-  const ladders = time.map(({ table, chunk, retain, rollups }) => ({
+  const ladders = time.map(({ table, chunk, rollups }) => ({
     table,
-    steps: rollups.map(({ rollup, settle }, at) => {
-      const below = rollups[at - 1]
-      const source =
-        below === undefined ? { name: table, chunk, retain } : { name: below.rollup.name, chunk: below.rollup.chunk, retain: below.retain }
-      return { rollup, settle, source }
-    }),
+    steps: rollups.map(({ rollup, settle }, at) => ({ rollup, settle, source: rollups[at - 1]?.rollup ?? { name: table, chunk } })),
   }))
   const names = ladders.flatMap(({ table, steps }) => [table, ...steps.map(({ rollup }) => rollup.name)])
   parse(z.enum(names), options.table, 'table')
