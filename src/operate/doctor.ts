@@ -226,7 +226,7 @@ function timescaleFindings(
         severity: 'info',
         code: 'timescaledb-apache',
         message: "TimescaleDB's Apache edition has no policies, compression or continuous aggregates",
-        remedy: 'nothing; the community edition (timescaledb.license = timescale) would add them',
+        remedy: 'nothing; with the community edition (timescaledb.license = timescale) `pgvantage policies apply --convert` adds them',
       },
     ]
   }
