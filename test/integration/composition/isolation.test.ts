@@ -10,12 +10,13 @@ import { addDocuments, searchKnowledge } from '../../../src/knowledge/index.ts'
 import { newPatterns, patternSeries } from '../../../src/logs/index.ts'
 import { latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import { topK } from '../../../src/ranking/index.ts'
-import { anomalies, firstDeparture } from '../../../src/series/index.ts'
+import { aggregateAcross, anomalies } from '../../../src/series/index.ts'
 import { distinctCount } from '../../../src/sketch/index.ts'
 import { topologyAt } from '../../../src/topology/index.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertCalls, insertMetrics, insertPatternCounts, insertPatterns, services } from '../../support/rows.ts'
+import { seriesReads, type SeriesRead } from '../../support/seriesReads.ts'
 
 const range = during('10:00', '11:00')
 const baseline = during('09:00', '10:00')
@@ -107,8 +108,8 @@ function reads(scope: Scope, id: string) {
     impact: impact(scope, edges, { of: 'urn:db' }),
     evidenceChain: evidenceChain(scope, { event: id }),
     searchKnowledge: searchKnowledge(scope, { embedding: embedding(1) }),
-    anomalies: anomalies(scope, latency),
-    firstDeparture: firstDeparture(scope, latency),
+    ...seriesReads(scope, latency, { before: baseline, after: range }),
+    'aggregateAcross the catalog': aggregateAcross(scope, latency, { with: 'max', by: { resource: 'type' } }),
     callOddities: callOddities(scope, { range, baseline }),
     rankSuspects: rankSuspects(scope, { service: 'urn:web', range, baseline }),
     topK: topK(scope, anomalies(scope, latency), 5),
@@ -240,15 +241,18 @@ onEveryLeg('every read', () => {
       (eb) => eb('title', '=', 'one'),
       ({ title }) => title === 'one',
     )
+    const ofSeries = seriesReads(a, of.callSeries, { before: baseline, after: range })
+    for (const read of Object.values<SeriesRead>(ofSeries)) {
+      await expectNarrows(
+        read,
+        (eb) => eb('series', '=', 'urn:db'),
+        ({ series }) => series === 'urn:db',
+      )
+    }
     await expectNarrows(
-      of.anomalies,
-      (eb) => eb('series', '=', 'urn:db'),
-      ({ series }) => series === 'urn:db',
-    )
-    await expectNarrows(
-      of.firstDeparture,
-      (eb) => eb('series', '=', 'urn:db'),
-      ({ series }) => series === 'urn:db',
+      of['aggregateAcross the catalog'],
+      (eb) => eb('bucket', '<', half),
+      ({ bucket }) => bucket < half,
     )
     await expectNarrows(
       of.callOddities,

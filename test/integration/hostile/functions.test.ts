@@ -411,18 +411,16 @@ onEveryLeg('hostile text', () => {
         .select(sql<unknown>`${labels}::jsonb`.as('labels'))
       return (await aggregateAcross(scope, labelled, { with: 'sum', by: { label } }).execute())[0]!.series
     })
+    const resource = { urn: 'urn:label', type: 'service', name: 'n' }
+    const id = await ensureResource(scope, resource)
+    const owned = scope.db
+      .selectFrom(one.as('one'))
+      .selectAll('one')
+      .select(sql<string>`${id}::int8`.as('resource_id'))
     await everyText({ field: 'options.by.resourceLabel', taken: fits(1024) }, async (resourceLabel) => {
-      const id = await ensureResource(scope, {
-        urn: 'urn:label',
-        type: 'service',
-        name: 'n',
-        labels: Object.fromEntries([[resourceLabel, resourceLabel]]),
-      })
-      const owned = scope.db
-        .selectFrom(one.as('one'))
-        .selectAll('one')
-        .select(sql<string>`${id}::int8`.as('resource_id'))
-      return (await aggregateAcross(scope, owned, { with: 'sum', by: { resourceLabel } }).execute())[0]!.series
+      const across = aggregateAcross(scope, owned, { with: 'sum', by: { resourceLabel } })
+      await ensureResource(scope, { ...resource, labels: Object.fromEntries([[resourceLabel, resourceLabel]]) })
+      return (await across.execute())[0]!.series
     })
     await noText('options.with', (how) => resample(scope, frame, { every: '1 hour', with: how as 'avg' }))
     await noText('options.op', (op) => combine(scope, frame, frame, { op: op as 'sum' }))
