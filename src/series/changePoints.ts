@@ -44,6 +44,9 @@ const changePointOptions = z.strictObject({
  * Nulls, NaN and magnitudes above 1e100 are no points; gaps do not matter. A constant, an empty frame and series with fewer than `2 * minPoints` points have
  * no change. A series of more than 50,000 points is refused by an error that says so: resample it, or give a shorter range.
  *
+ * Cost: each split reads its stretch, so the work grows with the points and, where changes are many and alike, with these too: 20,000 points take a second
+ * or so with few changes, and some 15 seconds as a wave that rises and falls 70 times. Take a season off first.
+ *
  * Literature: Page, "Continuous Inspection Schemes" (Biometrika 1954) for the cumulative sum, Huber, "Robust Estimation of a Location Parameter" (1964) for
  * the clipping, Scott and Knott (Biometrics 1974) for binary segmentation, Chakar et al., "A Robust Approach for Estimating Change-Points in the Mean of an
  * AR(1) Process" (Bernoulli 2017) for the noise; Zhang and Siegmund, "A Modified Bayes Information Criterion" (Biometrics 2007), whose penalty of independent

@@ -3,6 +3,7 @@ import type { Scope } from '../database/scope.ts'
 import type { RobustScoreSettings } from './detection.ts'
 import { exactInterval } from './exactInterval.ts'
 import { measuredPoints } from './measuredPoints.ts'
+import { deviationOf, middleOf } from './medians.ts'
 import { scored } from './scored.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
@@ -28,16 +29,8 @@ export function robustScores(
     )
   const judged = scope.db
     .selectFrom(history.as('point'))
-    .crossJoinLateral(
-      sql<{ expected: number }>`(
-        select percentile_cont(0.5) within group (order by earlier) as expected from unnest("point"."before") as earlier
-      )`.as('middle'),
-    )
-    .crossJoinLateral(
-      sql<{ deviation: number }>`(
-        select percentile_cont(0.5) within group (order by abs(earlier - "middle"."expected")) as deviation from unnest("point"."before") as earlier
-      )`.as('around'),
-    )
+    .crossJoinLateral(middleOf(sql.ref('point.before')))
+    .crossJoinLateral(deviationOf(sql.ref('point.before')))
     .where(sql<boolean>`cardinality("point"."before") >= ${minPoints}::int4`)
     .select([
       'point.series',

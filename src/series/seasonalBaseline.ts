@@ -3,6 +3,7 @@ import { milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parseSeason, type SeasonOptions } from './detection.ts'
 import { measuredPoints } from './measuredPoints.ts'
+import { deviationOf, middleOf } from './medians.ts'
 import { slotNumber } from './season.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
@@ -50,16 +51,8 @@ export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: Seas
     .groupBy(['point.series', 'slot'])
   const baseline = scope.db
     .selectFrom(slots.as('slot'))
-    .crossJoinLateral(
-      sql<{ expected: number }>`(
-        select percentile_cont(0.5) within group (order by value) as expected from unnest("slot"."values") as value
-      )`.as('middle'),
-    )
-    .crossJoinLateral(
-      sql<{ deviation: number }>`(
-        select percentile_cont(0.5) within group (order by abs(value - "middle"."expected")) as deviation from unnest("slot"."values") as value
-      )`.as('around'),
-    )
+    .crossJoinLateral(middleOf(sql.ref('slot.values')))
+    .crossJoinLateral(deviationOf(sql.ref('slot.values')))
     .select([
       'slot.series',
       'slot.slot',

@@ -3,6 +3,7 @@ import type { Scope } from '../database/scope.ts'
 import type { SeasonalSettings } from './detection.ts'
 import { exactInterval } from './exactInterval.ts'
 import { measuredPoints } from './measuredPoints.ts'
+import { deviationOf, middleOf } from './medians.ts'
 import { scored } from './scored.ts'
 import { seasonStart, slotStart } from './season.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
@@ -45,17 +46,8 @@ export function seasonalScores(
         from unnest("occurrence"."earlier") as earlier ("values" float8[]) cross join lateral unnest(earlier."values") as value
       )`.as('history'),
     )
-    .crossJoinLateral(
-      sql<{ expected: number }>`(
-        select percentile_cont(0.5) within group (order by earlier) as expected from unnest("history"."before") as earlier
-      )`.as('middle'),
-    )
-    .crossJoinLateral(
-      sql<{ deviation: number }>`(
-        select percentile_cont(0.5) within group (order by abs(earlier - "middle"."expected")) as deviation
-        from unnest("history"."before") as earlier
-      )`.as('around'),
-    )
+    .crossJoinLateral(middleOf(sql.ref('history.before')))
+    .crossJoinLateral(deviationOf(sql.ref('history.before')))
     .crossJoinLateral(
       sql<{ bucket: Date; value: number }>`unnest("occurrence"."buckets", "occurrence"."values")`.as<'point'>(sql`point (bucket, value)`),
     )

@@ -29,10 +29,10 @@ const scores = (first: number) => `
       ) as "point"
     ) as "point"
     cross join lateral (
-      select percentile_cont(0.5) within group (order by earlier) as expected from unnest("point"."before") as earlier
+      select percentile_cont(0.5) within group (order by value) as expected from unnest("point"."before") as value
     ) as "middle"
     cross join lateral (
-      select percentile_cont(0.5) within group (order by abs(earlier - "middle"."expected")) as deviation from unnest("point"."before") as earlier
+      select percentile_cont(0.5) within group (order by abs(value - "middle"."expected")) as deviation from unnest("point"."before") as value
     ) as "around"
     where cardinality("point"."before") >= $${first + 3}::int4
   ) as "point"`

@@ -59,12 +59,12 @@ it('anomalies by the season is one statement over the frame', () => {
               cross join lateral unnest(earlier."values") as value
             ) as "history"
             cross join lateral (
-              select percentile_cont(0.5) within group (order by earlier) as expected
-              from unnest("history"."before") as earlier
+              select percentile_cont(0.5) within group (order by value) as expected
+              from unnest("history"."before") as value
             ) as "middle"
             cross join lateral (
-              select percentile_cont(0.5) within group (order by abs(earlier - "middle"."expected")) as deviation
-              from unnest("history"."before") as earlier
+              select percentile_cont(0.5) within group (order by abs(value - "middle"."expected")) as deviation
+              from unnest("history"."before") as value
             ) as "around"
             cross join lateral unnest("occurrence"."buckets", "occurrence"."values") as point (bucket, value)
             where cardinality("history"."before") >= $6::int4
@@ -109,12 +109,12 @@ it('anomalies by a control chart is one statement over the frame', () => {
                     from ${measured} as "point"
                   ) as "point"
                   cross join lateral (
-                    select percentile_cont(0.5) within group (order by earlier) as expected
-                    from unnest("point"."before") as earlier
+                    select percentile_cont(0.5) within group (order by value) as expected
+                    from unnest("point"."before") as value
                   ) as "middle"
                   cross join lateral (
-                    select percentile_cont(0.5) within group (order by abs(earlier - "middle"."expected")) as deviation
-                    from unnest("point"."before") as earlier
+                    select percentile_cont(0.5) within group (order by abs(value - "middle"."expected")) as deviation
+                    from unnest("point"."before") as value
                   ) as "around"
                   where cardinality("point"."before") >= $10::int4
                 ) as "point"
