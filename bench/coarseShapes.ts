@@ -5,7 +5,7 @@ import { metricSeries } from '../src/metrics/index.ts'
 import { hostUrn } from './seriesData.ts'
 import type { Shape } from './seriesShapes.ts'
 
-/** The charts of a page about a month of a metric, by the hour: from the hours, and by hand from the minutes. The two have the same rows. */
+/** A month of a metric by the hour, of one host, of all of them as one line, of each, and a percentile: from the hours, and by hand from the minutes. The two have the same rows. */
 export function coarseShapes(scope: Scope, metric: string, hosts: number, month: TimeRange): Record<string, Shape> {
   const resource = Array.from({ length: hosts }, (_, host) => hostUrn(host))
   const rows = (urns: readonly string[]) => sql`
@@ -21,7 +21,7 @@ export function coarseShapes(scope: Scope, metric: string, hosts: number, month:
         select host.urn as series, ${hour}, sum(point.avg_val * point.sample_count) / sum(point.sample_count) as value, host.resource_id
         ${rows([hostUrn(0)])} group by host.resource_id, 2 order by 1, 2`,
     },
-    'all-hosts-together': {
+    together: {
       ours: metricSeries(scope, { metric, resource, measure: 'max', by: 'metric', range: month }),
       byHand: sql`select point.metric as series, ${hour}, max(point.max_val) as value ${rows(resource)} group by point.metric, 2 order by 1, 2`,
     },

@@ -91,7 +91,7 @@ export function seriesShapes(scope: Scope, now: Date): Record<string, Shape> {
         cross join lateral (
           select point.* from ${minutes} as point
           where ${during(last(24 * 7))} and point.resource_id = host.resource_id and point.metric = wanted.metric
-          order by point.bucket desc limit 1
+          order by point.bucket desc fetch first 1 row with ties
         ) as point
         where host.tenant_id = ${scope.tenantId}::int8
         order by 1, 2`,
