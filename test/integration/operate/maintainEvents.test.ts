@@ -99,8 +99,8 @@ onEveryLeg('the lifecycle of events and locators', () => {
     const left: number[] = []
     await maintain(test.db, {
       now,
-      onStep: ({ rows }) => {
-        left.push(rows ?? 0)
+      onStep: ({ step, rows }) => {
+        if (step === 'expire') left.push(rows ?? 0)
       },
     })
     expect(left).toEqual([1000, 1000, 500])
