@@ -1,11 +1,11 @@
-import type { SelectQueryBuilder } from 'kysely'
 import type { TimeRange } from '../../src/database/range.ts'
 import type { Scope } from '../../src/database/scope.ts'
 import * as series from '../../src/series/index.ts'
 import type { SeriesFrame, SeriesRow } from '../../src/series/seriesFrame.ts'
+import type { expectNarrows } from './narrowed.ts'
 
 /** An answer about series: a query that names them. */
-export type SeriesRead = SelectQueryBuilder<any, any, Pick<SeriesRow, 'series'>>
+export type SeriesRead = Parameters<typeof expectNarrows<Pick<SeriesRow, 'series'>>>[0]
 
 /** What is exported and takes no frame. */
 type Streaming = 'streamingDetector' | 'streamingDetectors' | 'restoreDetector' | 'restoreDetectors'
