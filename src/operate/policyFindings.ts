@@ -6,6 +6,7 @@ import { defaultPolicies } from './policies.ts'
 
 /** Whether the policies are kept: by the server's jobs, or by somebody who has `maintain` run. */
 export async function policyFindings(db: Kysely<{}>, installation: Installation): Promise<Finding[]> {
+  if (!(await mayRead(db, installation))) return []
   const applied = await appliedPolicies(db, installation)
   if (applied.length === 0) {
     return [
@@ -18,6 +19,17 @@ export async function policyFindings(db: Kysely<{}>, installation: Installation)
     ]
   }
   return installation.timeRung === 'community' ? jobFindings(db, installation) : overdueFindings(db, installation)
+}
+
+/** Who only reads rollups need not see how they are kept. */
+async function mayRead(db: Kysely<{}>, { schema }: Installation): Promise<boolean> {
+  const { rows } = await sql<{ may: boolean }>`
+    select bool_and(has_table_privilege(class.oid, 'select')) as may
+    from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = ${schema} and class.relname in ('pgvantage_policy', 'pgvantage_stale_bucket', 'pgvantage_time_table')
+  `.execute(db)
+  return rows[0]!.may
 }
 
 interface JobState {

@@ -4,6 +4,7 @@ import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
 import { boundedValue } from './boundedPoints.ts'
+import { inAnyOrder } from './inAnyOrder.ts'
 import type { LookupFrame } from './lookupFrame.ts'
 import { reduced, reductions, type Reduction } from './reduction.ts'
 import type { SeriesFrame, SeriesRow } from './seriesFrame.ts'
@@ -120,7 +121,7 @@ export function aggregateAcross(
   const { with: how, by = {} } = parse(aggregateAcrossOptions, options, 'options')
   const grouped = sql<SeriesRow>`(
     select ${groupName(by)} as "series", "point"."bucket", ${boundedValue} as "value"
-    from ${frame} as "point" ${catalog(scope, by)}
+    from ${inAnyOrder(frame)} as "point" ${catalog(scope, by)}
   )`
   const across = scope.db
     .selectFrom(grouped.as('point'))

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Scope } from '../database/scope.ts'
+import { inAnyOrder } from './inAnyOrder.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
 /**
@@ -10,7 +11,7 @@ import type { SeriesFrame } from './seriesFrame.ts'
  */
 export function measuredPoints(scope: Scope, frame: SeriesFrame) {
   return scope.db
-    .selectFrom(frame.as('point'))
+    .selectFrom(inAnyOrder(frame).as('point'))
     .select([
       'point.series',
       'point.bucket',
