@@ -90,7 +90,7 @@ describe('the exact SQL', () => {
         select "point".* from (
           select "metric"."metric" as "series", "metric"."bucket" as "bucket", max("metric"."max_val") as "value" from "public"."metric_1m" as "metric"
           where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4
-          group by "metric"."metric", "metric"."bucket" order by ("metric"."metric") collate "C", "bucket"
+          group by "metric"."metric", "metric"."bucket" order by "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, 'cpu'],
     })
