@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
@@ -10,6 +11,8 @@ export interface ErrorBudgetOptions {
   /** The window of the objective: buckets that begin in it. Default: all that the frames hold. */
   range?: TimeRange
 }
+
+const errorBudgetOptions = z.strictObject({ objective: objectiveShare, range: z.custom<TimeRange>().optional() })
 
 /**
  * How much of its error budget each series has left: the objective allows a share of `1 - objective` of all events to be bad. The least left first, then
@@ -40,9 +43,10 @@ export interface ErrorBudgetOptions {
  * //   ) order by "remaining" nulls last, "series"
  * // ) as "budget"
  */
-export function errorBudget(scope: Scope, counts: ServiceLevelCounts, { objective, range }: ErrorBudgetOptions) {
-  const tolerated = 1 - parse(objectiveShare, objective, 'objective')
-  const window = range && checkedRange(range)
+export function errorBudget(scope: Scope, counts: ServiceLevelCounts, options: ErrorBudgetOptions) {
+  const { objective, range } = parse(errorBudgetOptions, options, 'options')
+  const tolerated = 1 - objective
+  const window = range && checkedRange(range, 'options.range')
   const summed = scope.db
     .selectFrom(countedEvents(scope, counts).as('event'))
     .$if(window !== undefined, (events) => events.where('event.bucket', '>=', window!.from).where('event.bucket', '<', window!.to))

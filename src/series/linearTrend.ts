@@ -13,6 +13,8 @@ export interface LinearTrendOptions {
   confidence?: number
 }
 
+const linearTrendOptions = z.strictObject({ confidence: confidenceShare.default(0.95) })
+
 /**
  * Where each series is heading: the straight line through all its points (least squares), with an interval for its slope. In the order of series.
  *
@@ -42,11 +44,12 @@ export interface LinearTrendOptions {
  * //   ) as "line" order by "series"
  * // ) as "trend"
  */
-export function linearTrend(scope: Scope, frame: SeriesFrame, { confidence = 0.95 }: LinearTrendOptions = {}) {
+export function linearTrend(scope: Scope, frame: SeriesFrame, options: LinearTrendOptions = {}) {
+  const { confidence } = parse(linearTrendOptions, options, 'options')
   const level = (hours: 'last_hours' | 'none') =>
     sql<number>`"line"."first_value" + "line"."mean_rise" + "line"."slope" * (${hours === 'none' ? sql.lit(0) : sql.ref(`line.${hours}`)} - "line"."mean_hours")`
   const trend = scope.db
-    .selectFrom(trendLines(scope, frame, parse(confidenceShare, confidence, 'confidence')).as('line'))
+    .selectFrom(trendLines(scope, frame, confidence).as('line'))
     .select([
       'line.series',
       'line.first_at',

@@ -59,7 +59,7 @@ onEveryLeg('service levels', () => {
     })
 
     it.each([0, 1, 1.2, Number.NaN])('refuses an objective of %d', (objective) => {
-      expect(() => errorBudget(scope, counts([], []), { objective })).toThrow(/^objective: /)
+      expect(() => errorBudget(scope, counts([], []), { objective })).toThrow(/^options\.objective: /)
     })
   })
 

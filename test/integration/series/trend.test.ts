@@ -139,7 +139,7 @@ onEveryLeg('trends', () => {
       ))
 
     it('refuses a confidence that is none', () => {
-      expect(() => linearTrend(scope, frameOf(scope, []), { confidence: 1 })).toThrow(/^confidence: .*1/)
+      expect(() => linearTrend(scope, frameOf(scope, []), { confidence: 1 })).toThrow(/^options\.confidence: .*1/)
     })
   })
 
