@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import type { Scope } from '../src/database/scope.ts'
 import { connect } from '../src/database/connect.ts'
 import { maintain, type MaintenanceKind } from '../src/operate/maintain.ts'
-import { migrateNative } from '../test/support/migrateNative.ts'
+import { migrateOnRung } from '../test/support/migrateOnRung.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { newTenant, openTarget } from './target.ts'
 
@@ -30,7 +30,7 @@ export async function* maintenance({ url }: BenchmarkOptions): AsyncGenerator<Fi
     return
   }
   for (const rung of ['native', 'timescaledb'] as const) {
-    const target = await openTarget(url, rung === 'native' ? { migrate: migrateNative } : {})
+    const target = await openTarget(url, rung === 'native' ? { migrate: (db) => migrateOnRung(db, 'native') } : {})
     const others = connect({ connectionString: target.url!, max: 3 })
     try {
       yield* rolling(rung, target.db, others)

@@ -9,10 +9,10 @@ import { parseSeason } from './detection.ts'
 import { exactInterval } from './exactInterval.ts'
 import { likeness } from './likeness.ts'
 import { confidenceShare } from './linearTrend.ts'
-import { measuredPoints } from './measuredPoints.ts'
 import { normalWidth } from './normalQuantile.ts'
 import { slotNumber } from './season.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
+import { timedPoints } from './timedPoints.ts'
 
 export interface ForecastOptions {
   /** How far beyond each series' last measurement. */
@@ -107,14 +107,7 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
   // Levels meet the future in a window, not in a join, for which the planner would have to guess how many rows a frame has.
   // A residual below 1e-140 is rounding: its square would be an underflow, which PostgreSQL reports as an error.
   const points = sql<ForecastRow>`(
-    with timed as (
-      select "point"."series", "point"."bucket", ${slotOf('point.bucket')} as "slot",
-        first_value("point"."value") over earlier as "first_value",
-        "point"."value" - first_value("point"."value") over earlier as "rise",
-        extract(epoch from "point"."bucket" - first_value("point"."bucket") over earlier)::float8 / 3600 as "hours"
-      from ${measuredPoints(scope, frame)} as "point"
-      window earlier as (partition by "point"."series" order by "point"."bucket" rows unbounded preceding)
-    ),
+    with timed as (${timedPoints(scope, frame, sql`, ${slotOf('point.bucket')} as "slot"`)}),
     centred as (
       select "timed".*,
         "hours" - avg("hours") over slot as "hours_off",

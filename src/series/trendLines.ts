@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import type { Scope } from '../database/scope.ts'
 import { likeness } from './likeness.ts'
-import { measuredPoints } from './measuredPoints.ts'
 import { normalWidth } from './normalQuantile.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
+import { timedPoints } from './timedPoints.ts'
 
 /** The line through a series, in hours since its first point and rise since its first value; numbers so taken lose no digits to the date or the level. */
 export interface TrendLine {
@@ -35,14 +35,7 @@ export interface TrendLine {
 export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number) {
   // A residual below 1e-140 is rounding: its square would be an underflow, which PostgreSQL reports as an error.
   return sql<TrendLine>`(
-    with timed as (
-      select "point"."series", "point"."bucket",
-        first_value("point"."value") over earlier as "first_value",
-        "point"."value" - first_value("point"."value") over earlier as "rise",
-        extract(epoch from "point"."bucket" - first_value("point"."bucket") over earlier)::float8 / 3600 as "hours"
-      from ${measuredPoints(scope, frame)} as "point"
-      window earlier as (partition by "point"."series" order by "point"."bucket" rows unbounded preceding)
-    ),
+    with timed as (${timedPoints(scope, frame)}),
     fitted as (
       select "timed".*,
         regr_slope("rise", "hours") over series as "slope",

@@ -6,7 +6,7 @@ import { connect } from '../../../src/database/connect.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { maintain } from '../../../src/operate/maintain.ts'
 import { leg, tenant, freshDatabase, type TestDatabase } from '../../support/leg.ts'
-import { nativeDatabase } from '../../support/native.ts'
+import { nativeDatabase } from '../../support/rung.ts'
 import { services } from '../../support/rows.ts'
 
 const day = 86_400_000

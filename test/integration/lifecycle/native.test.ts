@@ -8,7 +8,7 @@ import { metric1h } from '../../../src/metrics/metricPolicy.ts'
 import { doctor } from '../../../src/operate/doctor.ts'
 import { maintain, type MaintainOptions } from '../../../src/operate/maintain.ts'
 import { leg, tenant, type TestDatabase } from '../../support/leg.ts'
-import { nativeDatabase } from '../../support/native.ts'
+import { nativeDatabase } from '../../support/rung.ts'
 import { services } from '../../support/rows.ts'
 
 const now = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000)
