@@ -8,13 +8,21 @@ import { wholeBuckets, type Ladder, type Reading } from './resolution.ts'
 import { rolledRows, rollupColumns, storedTable, type Rollup } from './rollup.ts'
 
 /**
- * The rows that a series is read from, for `selectFrom(rowsOf(scope, ladder, reading).as('metric'))`. They are yet to be filtered by the reading's range, and by tenant.
+ * The rows that a series is read from. They are yet to be filtered by the reading's range, and by tenant.
  *
  * Where the scope knows how far a rollup has come, its rows are read where they are stored, and what is not stored is computed. It is what the rollup's view does;
  * but how far it has come stands in a table, and a planner that cannot know it expects a third of all rows of the source, for every read. As a constant, and with
  * the range beside it, a range that has been rolled is a plain read of stored rows, and of the source only the buckets are computed that begin in the range.
  *
  * A rollup's columns are taken for those of the finest table, which it has, but for columns that say nothing of several rows.
+ *
+ * @example
+ * scope.db.selectFrom(rowsOf(scope, ladder, readingOf(scope, ladder, last('30 days'))).as('metric'))
+ *
+ * // select ... from (
+ * //   select bucket, tenant_id, ... from "public"."metric_1h_stored" where bucket < timestamptz '2026-11-22T09:00:00.000Z'
+ * //   union all select date_bin(interval '1 hour', bucket, ...) as bucket, ... from "public"."metric_1m" where bucket >= ... group by 1, ...
+ * // ) as "metric"
  */
 export function rowsOf<Table extends keyof DB>(
   scope: Scope,
