@@ -5,7 +5,17 @@ import { topology } from './0004_topology.ts'
 import { knowledge } from './0005_knowledge.ts'
 import { events } from './0006_events.ts'
 import { coarserRollups } from './0007_coarser_rollups.ts'
+import { topologySources } from './0008_topology_sources.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, oldest first. What has been released never changes; what comes next is appended. */
-export const migrations: readonly Migration[] = [installation, catalog, rollups, topology, knowledge, events, coarserRollups]
+export const migrations: readonly Migration[] = [
+  installation,
+  catalog,
+  rollups,
+  topology,
+  knowledge,
+  events,
+  coarserRollups,
+  topologySources,
+]

@@ -23,6 +23,7 @@ const tenantTables = [
   'kb_chunk',
   'kb_doc',
   'topo_edge_time',
+  'topo_snapshot',
   'log_pattern_5m',
   'service_call_5m',
   'metric_1m',

@@ -5,7 +5,7 @@ import { boundedText } from '../schema/text.ts'
 import { quoteIdentifier } from './identifier.ts'
 
 /** The number of the newest migration this version of the library knows and works with. */
-export const schemaVersion = 7
+export const schemaVersion = 8
 
 export type EmbeddingDistance = 'l2' | 'cosine' | 'ip'
 

@@ -12,7 +12,7 @@ export const evidenceKeys = {
   service_call_5m: ['src_resource_id', 'dst_resource_id', 'bucket'],
   log_pattern: ['fingerprint_id'],
   log_pattern_5m: ['resource_id', 'fingerprint_id', 'bucket'],
-  topo_edge_time: ['src_resource_id', 'dst_resource_id', 'relation', 'valid'],
+  topo_edge_time: ['src_resource_id', 'dst_resource_id', 'relation', 'source', 'valid'],
   kb_doc: ['doc_id'],
   kb_chunk: ['chunk_id'],
   event_envelope: ['event_id'],

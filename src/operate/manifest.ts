@@ -584,15 +584,17 @@ export const manifest: Manifest = {
         dst_resource_id: 'bigint not null',
         props: "jsonb not null default '{}'::jsonb",
         relation: 'text not null',
+        source: "text not null default ''::text",
         src_resource_id: 'bigint not null',
         tenant_id: 'bigint not null',
         valid: 'tstzrange not null',
       },
       constraints: {
         topo_edge_time_once:
-          'EXCLUDE USING gist (tenant_id WITH =, src_resource_id WITH =, dst_resource_id WITH =, relation WITH =, valid WITH &&)',
-        topo_edge_time_pkey: 'PRIMARY KEY (tenant_id, src_resource_id, dst_resource_id, relation, valid)',
+          'EXCLUDE USING gist (tenant_id WITH =, src_resource_id WITH =, dst_resource_id WITH =, relation WITH =, source WITH =, valid WITH &&)',
+        topo_edge_time_pkey: 'PRIMARY KEY (tenant_id, src_resource_id, dst_resource_id, relation, source, valid)',
         topo_edge_time_relation_check: 'CHECK (((octet_length(relation) >= 1) AND (octet_length(relation) <= 255)))',
+        topo_edge_time_source_check: 'CHECK ((octet_length(source) <= 255))',
         topo_edge_time_tenant_id_dst_resource_id_fkey:
           'FOREIGN KEY (tenant_id, dst_resource_id) REFERENCES dim_resource(tenant_id, resource_id)',
         topo_edge_time_tenant_id_src_resource_id_fkey:
@@ -600,9 +602,32 @@ export const manifest: Manifest = {
         topo_edge_time_valid_check: 'CHECK (((NOT isempty(valid)) AND lower_inc(valid) AND (NOT upper_inc(valid))))',
       },
       indexes: {
+        idx_topo_closed: 'CREATE INDEX idx_topo_closed ON topo_edge_time USING btree (tenant_id, upper(valid))',
         idx_topo_dst: 'CREATE INDEX idx_topo_dst ON topo_edge_time USING btree (dst_resource_id)',
+        idx_topo_opened: 'CREATE INDEX idx_topo_opened ON topo_edge_time USING btree (tenant_id, lower(valid))',
         idx_topo_valid: 'CREATE INDEX idx_topo_valid ON topo_edge_time USING gist (tenant_id, src_resource_id, dst_resource_id, valid)',
       },
+      triggers: {},
+      cutAlong: null,
+      hasDefault: null,
+    },
+    topo_snapshot: {
+      columns: {
+        after_gap: 'boolean not null default false',
+        at: 'timestamp with time zone not null',
+        edge_count: 'bigint not null',
+        relation: 'text not null',
+        source: 'text not null',
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        topo_snapshot_edge_count_check: 'CHECK ((edge_count >= 0))',
+        topo_snapshot_pkey: 'PRIMARY KEY (tenant_id, source, relation, at)',
+        topo_snapshot_relation_check: 'CHECK (((octet_length(relation) >= 1) AND (octet_length(relation) <= 255)))',
+        topo_snapshot_source_check: 'CHECK ((octet_length(source) <= 255))',
+        topo_snapshot_tenant_id_fkey: 'FOREIGN KEY (tenant_id) REFERENCES dim_tenant(tenant_id)',
+      },
+      indexes: {},
       triggers: {},
       cutAlong: null,
       hasDefault: null,
@@ -918,7 +943,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: '56110d542a801ff7',
+      hash: 'b3826bf82c79f45f',
       requires: 'age',
     },
     'graph_reach(src bigint[], dst bigint[], weight double precision[], starts bigint[], hops integer)': {

@@ -263,9 +263,19 @@ export interface TopoEdgeTime {
   dst_resource_id: Int8;
   props: Generated<Json>;
   relation: string;
+  source: Generated<string>;
   src_resource_id: Int8;
   tenant_id: Int8;
   valid: string;
+}
+
+export interface TopoSnapshot {
+  after_gap: Generated<boolean>;
+  at: Timestamp;
+  edge_count: Int8;
+  relation: string;
+  source: string;
+  tenant_id: Int8;
 }
 
 export interface DB {
@@ -289,4 +299,5 @@ export interface DB {
   service_call_1h: ServiceCall1h;
   service_call_5m: ServiceCall5m;
   topo_edge_time: TopoEdgeTime;
+  topo_snapshot: TopoSnapshot;
 }
