@@ -15,6 +15,9 @@ language plpgsql volatile strict
 set search_path = ag_catalog, pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
+declare
+  edge_end text;
+  index_name text;
 begin
   perform pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0));
   perform '0'::ag_catalog.agtype;
@@ -39,6 +42,13 @@ begin
     -- The name is AGE's own, which makes this index itself since 1.6.
     execute format('create index if not exists %I on %I.%I (end_id)', edge_label || '_end_id_idx', graph, edge_label);
   end if;
+  -- The ends as activeCalls and graph_edges give them. Graphs of an older pgvantage get these the next time they are written.
+  foreach edge_end in array array['start_id', 'end_id'] loop
+    index_name := edge_label || '_' || edge_end || '_resource_idx';
+    if to_regclass(format('%I.%I', graph, index_name)) is null then
+      execute format('create index %I on %I.%I ((%I::text::int8 & 281474976710655))', index_name, graph, edge_label, edge_end);
+    end if;
+  end loop;
 end
 $$;
 

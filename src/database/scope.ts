@@ -20,6 +20,8 @@ export interface Scope {
   readonly installation: Installation
   /** The tenant's own AGE graph. */
   readonly graphName: string
+  /** Whether that graph had its label of calls when the scope was made: it has since the first `refreshCallGraph`. */
+  readonly graphMade: boolean
   /** The extensions this database has. */
   readonly extensions: ReadonlySet<KnownExtension>
   /** One of our tables under an alias, for `selectFrom` and joins, wherever it is installed. */
@@ -56,17 +58,22 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
-  const { rows } = await sql<{ probe: unknown; tenantId: unknown; extensions: string[]; mayReadTimes: boolean }>`
+  const { rows } = await sql<{ probe: unknown; tenantId: unknown; extensions: string[]; graphMade: boolean; mayReadTimes: boolean }>`
     select
       9007199254740993::int8 as probe,
-      (select tenant_id from ${sql.id(installation.schema, 'dim_tenant')} where code = ${code}) as "tenantId",
+      tenant.id as "tenantId",
       (select array(select extname::text from pg_catalog.pg_extension)) as extensions,
+      exists (
+        select from pg_catalog.pg_class as label join pg_catalog.pg_namespace as graph on graph.oid = label.relnamespace
+        where graph.nspname = ${installation.graphPrefix} || '_' || tenant.id and label.relname = 'CALLS'
+      ) as "graphMade",
       (
         select bool_and(has_table_privilege(name, 'select'))
         from unnest(${upkeepTables(installation)}::text[]) as name
       ) as "mayReadTimes"
+    from (select (select tenant_id from ${sql.id(installation.schema, 'dim_tenant')} where code = ${code}) as id) as tenant
   `.execute(plain)
-  const { probe, tenantId, extensions, mayReadTimes } = rows[0]!
+  const { probe, tenantId, extensions, graphMade, mayReadTimes } = rows[0]!
   if (probe !== '9007199254740993') {
     throw new InvalidInputError(
       'db',
@@ -83,6 +90,7 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
     tenantCode: code,
     installation,
     graphName: `${installation.graphPrefix}_${tenantId}`,
+    graphMade,
     extensions: new Set(knownExtensions.filter((name) => extensions.includes(name))),
     table: (name, alias) => sql<Selectable<DB[typeof name]>>`${sql.id(installation.schema, name)}`.as(alias),
     id: (name) => sql`${sql.id(installation.schema, name)}`,

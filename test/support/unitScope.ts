@@ -28,6 +28,7 @@ export function unitScope({ installation, ...overrides }: UnitScopeOverrides = {
     tenantCode: 't-001',
     installation: place,
     graphName: `${place.graphPrefix}_1`,
+    graphMade: true,
     extensions: new Set(knownExtensions),
     table: (name, alias) => sql<Selectable<DB[typeof name]>>`${sql.id(place.schema, name)}`.as(alias),
     id: (name) => sql`${sql.id(place.schema, name)}`,

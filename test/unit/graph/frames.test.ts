@@ -11,8 +11,24 @@ import { unitScope } from '../../support/unitScope.ts'
 const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ')
 
 describe('the SQL of', () => {
-  it('activeCalls reads the graph of the tenant, whatever is done with it afterwards', () => {
+  const read = (property: string) => `ag_catalog.agtype_object_field_text("call"."properties", '${property}')`
+
+  it('activeCalls selects from the label of the tenant’s graph, its ends written as the indexes are', () => {
     const { sql, parameters } = activeCalls(unitScope()).where('err_rate', '>', 0.05).compile()
+    const rps = `ag_catalog.agtype_to_float8(ag_catalog.agtype_object_field("call"."properties", 'rps'))`
+    expect(sql).toBe(
+      'select "call".* from (select "call"."start_id"::text::int8 & 281474976710655 as "src", "call"."end_id"::text::int8 & 281474976710655 as "dst", ' +
+        `${rps} as "weight", ${rps} as "rps", ${read('err_rate')}::float8 as "err_rate", ${read('p50_ms')}::float8 as "p50_ms", ` +
+        `${read('p95_ms')}::float8 as "p95_ms", ${read('first_seen')}::timestamptz as "first_seen", ${read('last_seen')}::timestamptz as "last_seen" ` +
+        'from "ops_1"."CALLS" as "call") as "call" where "err_rate" > $1',
+    )
+    expect(parameters).toEqual([0.05])
+  })
+
+  it('activeCalls calls a function where the scope is older than the graph', () => {
+    const { sql, parameters } = activeCalls(unitScope({ graphMade: false }))
+      .where('err_rate', '>', 0.05)
+      .compile()
     expect(sql).toBe(
       'select "call".* from (select "call"."src", "call"."dst", "call"."rps" as "weight", "call"."rps", "call"."err_rate", "call"."p50_ms", ' +
         '"call"."p95_ms", "call"."first_seen", "call"."last_seen" from "public"."call_graph_edges"($1) as "call") as "call" where "err_rate" > $2',
@@ -37,7 +53,7 @@ describe('the SQL of', () => {
   })
 
   it('reach is one statement around the frame, with every name a parameter and our tables where they are installed', () => {
-    const scope = unitScope({ installation: { schema: 'obs' } })
+    const scope = unitScope({ installation: { schema: 'obs' }, graphMade: false })
     const { sql, parameters } = reach(scope, activeCalls(scope), { from: `'; --`, direction: 'in' }).compile()
     expect(oneLine(sql)).toMatch(
       /^select "reached"\.\* from \( select resource\..* from \(select dst, src, weight from \(select "call"\.\*/,
@@ -48,13 +64,13 @@ describe('the SQL of', () => {
   })
 
   it('reach walks both ways with the frame evaluated once', () => {
-    const scope = unitScope()
+    const scope = unitScope({ graphMade: false })
     const { parameters } = reach(scope, activeCalls(scope), { from: ['a', 'b'], direction: 'both', hops: 7 }).compile()
     expect(parameters).toEqual(['ops_1', '1', ['a', 'b'], 7, '1', '1'])
   })
 
   it('impact is one statement around the frame', () => {
-    const scope = unitScope()
+    const scope = unitScope({ graphMade: false })
     const { sql, parameters } = impact(scope, activeCalls(scope), { of: 'x' }).compile()
     expect(oneLine(sql)).toMatch(/^select "hit"\.\* from \( select resource\./)
     expect(parameters).toEqual(['ops_1', '1', 'x', 10, '1'])
