@@ -1,30 +1,121 @@
-import { DirectedGraph } from 'graphology'
+import { sql } from 'kysely'
+import { DirectedGraph, MultiDirectedGraph } from 'graphology'
+import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
+import { streamThroughCursor, streamWherePossible } from './streamRows.ts'
+import type { VertexFrame, VertexRow } from './vertexFrame.ts'
+
+export interface ToGraphologyOptions<Multi extends boolean = boolean> {
+  /**
+   * Reads through a cursor on the scope's connection, in one transaction (the scope's own, or a new one of one snapshot): in constant memory beside the graph,
+   * whatever the dialect. Without it the rows are streamed only where the frame's own Kysely can, and else read at once.
+   */
+  scope?: Scope
+  /** Two rows with the same ends are two edges; the graph is a `MultiDirectedGraph`. Default: they are refused. */
+  multi?: Multi
+  /** Give up before the next rows. */
+  signal?: AbortSignal
+}
+
+export interface WithVertices<Vertex extends VertexRow> {
+  scope: Scope
+  /** A query with a row for each vertex: the row becomes the vertex's attributes. Rows of vertices without an edge are left out. */
+  vertices: VertexFrame<Vertex>
+}
+
+/** What the edges of a frame carry. */
+export type EdgeAttributes<Row extends EdgeRow> = Omit<Row, 'src' | 'dst'>
+
+/** The graph made of a frame; with `multi` one that takes several edges between the same two. */
+export type FrameGraph<Vertex extends object, Edge extends object, Multi extends boolean> = Multi extends true
+  ? MultiDirectedGraph<Vertex, Edge>
+  : DirectedGraph<Vertex, Edge>
 
 /**
  * Executes an edge frame and returns it as a graphology graph: a vertex per id that occurs (the id is its key), an edge per row with the row's
- * other columns as typed attributes. Everything of graphology works on it.
+ * other columns as typed attributes. Everything of graphology works on it, and so do `criticality`, `singlePointsOfFailure`,
+ * `stronglyConnectedComponents`, `communities` and `layers`.
  *
- * @throws InvalidInputError when two rows have the same ends, as topology of several relations may: narrow the frame to one relation first.
+ * With a `scope` the rows stream through a cursor: no more than 2,000 are held beside the graph, on every dialect. The statement is planned for all its rows,
+ * but PostgreSQL uses no parallel workers for a cursor. With `vertices` a second statement reads what is to be known of the vertices that occur.
+ *
+ * @throws InvalidInputError when two rows have the same ends, as topology of several relations may (narrow the frame to one relation first, or say `multi`);
+ * when `vertices` has no row for a vertex, or two. The signal's reason when aborted. No cursor and no transaction is left open.
  * @example
- * const graph = await toGraphology(callsDuring(scope, { range: last('1 hour') }))
- * graph.forEachEdge((edge, { weight }, src, dst) => console.log(src, dst, weight))
+ * const graph = await toGraphology(callsDuring(scope, { range: last('1 hour') }), { scope, vertices: resourceNames(scope) })
+ * graph.forEachEdge((edge, { weight }, src, dst, { urn: caller }, { urn: callee }) => console.log(caller, callee, weight))
+ *
+ * // declare "pgvantage_cursor_1" no scroll cursor for select edge.* from (select "edge".* from ... as "edge") as edge
+ * // fetch forward 2000 from "pgvantage_cursor_1"
  */
-export async function toGraphology<Row extends EdgeRow>(
+export function toGraphology<Row extends EdgeRow, Vertex extends VertexRow, Multi extends boolean = false>(
   edges: EdgeFrame<Row>,
-): Promise<DirectedGraph<Record<string, never>, Omit<Row, 'src' | 'dst'>>> {
-  const graph = new DirectedGraph<Record<string, never>, Omit<Row, 'src' | 'dst'>>()
-  for (const { src, dst, ...attributes } of await edges.execute()) {
+  options: ToGraphologyOptions<Multi> & WithVertices<Vertex>,
+): Promise<FrameGraph<Vertex, EdgeAttributes<Row>, Multi>>
+export function toGraphology<Row extends EdgeRow, Multi extends boolean = false>(
+  edges: EdgeFrame<Row>,
+  options?: ToGraphologyOptions<Multi> & { vertices?: undefined },
+): Promise<FrameGraph<Record<string, never>, EdgeAttributes<Row>, Multi>>
+export async function toGraphology<Row extends EdgeRow, Vertex extends VertexRow>(
+  edges: EdgeFrame<Row>,
+  { scope, vertices, multi = false, signal }: ToGraphologyOptions & Partial<WithVertices<Vertex>> = {},
+): Promise<DirectedGraph<Vertex, EdgeAttributes<Row>>> {
+  const graph = multi ? new MultiDirectedGraph<Vertex, EdgeAttributes<Row>>() : new DirectedGraph<Vertex, EdgeAttributes<Row>>()
+  const addEdge = ({ src, dst, ...attributes }: Row) => {
     graph.mergeNode(src)
     graph.mergeNode(dst)
-    if (graph.hasEdge(src, dst)) {
+    if (!multi && graph.hasEdge(src, dst)) {
       throw new InvalidInputError(
         'edges',
-        `has more than one edge from ${src} to ${dst}: narrow the frame, or sum it up, until there is one`,
+        `has more than one edge from ${src} to ${dst}: narrow the frame, or sum it up, until there is one, or say multi: true`,
       )
     }
     graph.addEdge(src, dst, attributes)
   }
+  if (scope === undefined) {
+    if (vertices !== undefined)
+      throw new InvalidInputError('options.scope', 'must be given with vertices, which are read on its connection')
+    await streamWherePossible(edges, addEdge, signal)
+    return graph
+  }
+  await inOneSnapshot(scope, async (inner) => {
+    await streamThroughCursor(inner, sql<Row>`select edge.* from ${edges} as edge`, addEdge, signal)
+    if (vertices !== undefined) await describeVertices(inner, graph, vertices, signal)
+  })
   return graph
+}
+
+/** In the transaction that the scope was made from, or in a new one whose statements all see the same. */
+const inOneSnapshot = (scope: Scope, work: (inner: Scope) => Promise<void>): Promise<void> =>
+  scope.db.isTransaction
+    ? work(scope)
+    : scope.db
+        .transaction()
+        .setIsolationLevel('repeatable read')
+        .execute((db) => work({ ...scope, db }))
+
+/** Gives each vertex its row. */
+async function describeVertices<Vertex extends VertexRow>(
+  scope: Scope,
+  graph: DirectedGraph<Vertex>,
+  vertices: VertexFrame<Vertex>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const wanted = sql<Vertex>`select vertex.* from ${vertices} as vertex where vertex.resource_id = any(${graph.nodes()}::int8[])`
+  const described = new Set<string>()
+  await streamThroughCursor(
+    scope,
+    wanted,
+    (row) => {
+      if (described.has(row.resource_id)) throw new InvalidInputError('vertices', `has more than one row for resource ${row.resource_id}`)
+      described.add(row.resource_id)
+      graph.replaceNodeAttributes(row.resource_id, row)
+    },
+    signal,
+  )
+  const nameless = graph.findNode((id) => !described.has(id))
+  if (nameless !== undefined) {
+    throw new InvalidInputError('vertices', `has no row for resource ${nameless}, which is an end of an edge`)
+  }
 }
