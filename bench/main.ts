@@ -9,8 +9,9 @@ import { load } from './load.ts'
 import { maintenance } from './maintain.ts'
 import { nab } from './nab.ts'
 import { series } from './series.ts'
+import { suspects } from './suspects.ts'
 
-const benchmarks: Record<string, Benchmark> = { load, maintain: maintenance, nab, series }
+const benchmarks: Record<string, Benchmark> = { load, maintain: maintenance, nab, series, suspects }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -1,0 +1,17 @@
+import type { TimeRange } from '../src/database/range.ts'
+
+/** A fault that somebody made in a running system, and noted down. */
+export interface Fault {
+  /** For people: where the data says it is. */
+  name: string
+  /** What it is counted with: a measure, a system. */
+  group: string
+  /** Where it hurts: a URN. */
+  service: string
+  /** When it hurts. */
+  range: TimeRange
+  /** When all was well. */
+  baseline: TimeRange
+  /** What was broken: a URN. */
+  cause: string
+}

@@ -1,0 +1,169 @@
+import { glob, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { externalClientUrn, serviceUrn } from '../src/catalog/urn.ts'
+import type { TimeRange } from '../src/database/range.ts'
+import type { Scope } from '../src/database/scope.ts'
+import { ingest } from '../src/ingest/ingest.ts'
+import { parse } from '../src/schema/parse.ts'
+import { csvRows } from './csv.ts'
+import type { Fault } from './fault.ts'
+import { logLines, metricLine, serviceOf, spanLine, type CsvRow } from './nezhaTelemetry.ts'
+
+/** A day of the Nezha dataset. */
+export interface NezhaDay {
+  /** `2023-01-30` */
+  day: string
+  /** The folder of the day with faults, and that of the same day without. */
+  faulty: string
+  calm: string
+}
+
+/**
+ * The Nezha dataset: spans, logs and metrics of Train Ticket (and Online Boutique), a few minutes around each of many faults that were made in it.
+ * Yu, Chen, Li, Chen, Li, Zheng: "Nezha: Interpretable Fine-Grained Root Causes Analysis for Microservices on Multi-Modal Observability Data", FSE 2023.
+ *
+ * @returns the days below `data`, in order.
+ */
+export async function nezhaDays(data: string): Promise<NezhaDay[]> {
+  const days: NezhaDay[] = []
+  for await (const traces of glob('**/rca_data/*/trace', { cwd: data })) {
+    const faulty = join(data, dirname(traces))
+    const day = basename(faulty)
+    days.push({ day, faulty, calm: join(faulty, '..', '..', 'construct_data', day) })
+  }
+  return days.toSorted((a, b) => (a.faulty < b.faulty ? -1 : 1))
+}
+
+/**
+ * Loads a day through the library's own ingest, as OTLP/JSON lines in the order of time.
+ *
+ * Of each fault it is told what someone on call knows: that users suffer (the service where it hurts is the one that is called from outside most, by
+ * the calls of the calm time) and since when. The range begins with the bucket of calls in which an alert a minute after the fault was made would ring,
+ * and ends with the fault's data. The baseline is the time from the first calm record to the first fault of the day.
+ *
+ * @throws Error when the day has no calls from outside in its baseline.
+ */
+export async function loadNezha(scope: Scope, { day, faulty, calm }: NezhaDay): Promise<Fault[]> {
+  const [calmMinutes, faultyMinutes] = [await minutesOf(calm, day), await minutesOf(faulty, day)]
+  const injections = await readInjections(faulty, day)
+  await ingest(scope, telemetry([...calmMinutes, ...faultyMinutes], await metricsOf([calm, faulty])))
+
+  const windows = injections.map(({ time }, at) => {
+    const next = injections[at + 1]?.time ?? Infinity
+    const from = floor(time + minute, bucket)
+    const last = faultyMinutes.findLast(({ time: begun }) => begun >= floor(time, minute) && begun < floor(next, minute))
+    return { from, to: Math.max(from + minute, (last?.time ?? 0) + minute) }
+  })
+  const baseline = calmTime(calmMinutes, windows[0]!.from)
+  const service = await entryOf(scope, baseline)
+  return injections.map(({ name, pod, type }, at) => ({
+    name: `${day} ${name} ${type}`,
+    group: pod.startsWith('ts-') ? 'trainticket' : 'onlineboutique',
+    service,
+    range: { from: new Date(windows[at]!.from), to: new Date(windows[at]!.to) },
+    baseline,
+    cause: serviceUrn(serviceOf(pod)),
+  }))
+}
+
+const minute = 60_000
+/** The length of a bucket of calls. */
+const bucket = 300_000
+
+/** The files of one minute's spans and logs; `time` is that of their name, which is about when the minute ended. */
+interface Minute {
+  time: number
+  spans: string
+  logs: string
+}
+
+async function minutesOf(folder: string, day: string): Promise<Minute[]> {
+  const minutes: Minute[] = []
+  for await (const name of glob('*_trace.csv', { cwd: join(folder, 'trace') })) {
+    const clock = /^(\d\d)_(\d\d)_/.exec(name)
+    if (clock === null) continue
+    const time = Date.parse(`${day}T${clock[1]}:${clock[2]}:00Z`)
+    minutes.push({ time, spans: join(folder, 'trace', name), logs: join(folder, 'log', name.replace('_trace', '_log')) })
+  }
+  return minutes.toSorted((a, b) => a.time - b.time)
+}
+
+const faultList = z.record(z.string(), z.array(z.object({ inject_time: z.string(), inject_pod: z.string(), inject_type: z.string() })))
+
+/** The faults of a day, the first first. Their times are written without a zone, and are UTC. */
+async function readInjections(folder: string, day: string): Promise<{ name: string; time: number; pod: string; type: string }[]> {
+  const file = `${day}-fault_list.json`
+  const text = await readFile(join(folder, file), 'utf8').catch(() => readFile(join(folder, '..', file), 'utf8'))
+  return Object.values(parse(faultList, JSON.parse(text), file))
+    .flat()
+    .map(({ inject_time, inject_pod, inject_type }) => ({
+      name: inject_time.slice(11),
+      time: Date.parse(`${inject_time.trim().replace(' ', 'T')}Z`),
+      pod: inject_pod,
+      type: inject_type,
+    }))
+    .toSorted((a, b) => a.time - b.time)
+}
+
+/** The metrics of all pods by minute. A row that several folders have counts once. */
+async function metricsOf(folders: readonly string[]): Promise<Map<number, Map<string, CsvRow>>> {
+  const byMinute = new Map<number, Map<string, CsvRow>>()
+  for (const folder of folders) {
+    for await (const name of glob('*.csv', { cwd: join(folder, 'metric') })) {
+      for (const row of csvRows(await readFile(join(folder, 'metric', name), 'utf8'))) {
+        const time = floor(Number(row['TimeStamp']) * 1_000, minute)
+        let rows = byMinute.get(time)
+        if (rows === undefined) byMinute.set(time, (rows = new Map()))
+        rows.set(`${name} ${row['TimeStamp']}`, row)
+      }
+    }
+  }
+  return byMinute
+}
+
+/** Everything from the first minute that has spans to the last, as export requests, minute by minute. */
+async function* telemetry(minutes: readonly Minute[], metrics: ReadonlyMap<number, ReadonlyMap<string, CsvRow>>): AsyncGenerator<string> {
+  const byTime = Map.groupBy(minutes, ({ time }) => time)
+  const [first, last] = [Math.min(...byTime.keys()), Math.max(...byTime.keys())]
+  for (let time = first; time <= last + minute; time += minute) {
+    for (const { spans, logs } of byTime.get(time) ?? []) {
+      const { lines, failed } = logLines(csvRows(await textOf(logs)))
+      yield* lines
+      yield spanLine([...csvRows(await textOf(spans))], failed)
+    }
+    const rows = metrics.get(time)
+    if (rows !== undefined) yield metricLine([...rows.values()])
+  }
+}
+
+/** A minute may have spans and no logs. */
+const textOf = (file: string): Promise<string> =>
+  readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return ''
+    throw error
+  })
+
+/** From the first calm minute to the first fault; where the calm time is later than that, the calm minutes alone. */
+function calmTime(minutes: readonly Minute[], firstFault: number): TimeRange {
+  // A file's minute is the one in which its records end.
+  const from = floor(minutes[0]!.time - minute, bucket)
+  const to = from < firstFault ? firstFault : floor(minutes.at(-1)!.time, bucket) + bucket
+  return { from: new Date(from), to: new Date(to) }
+}
+
+async function entryOf(scope: Scope, range: TimeRange): Promise<string> {
+  const { rows } = await sql<{ urn: string }>`
+    select entry.urn
+    from ${scope.id('service_call_5m')} as call
+    join ${scope.id('dim_resource')} as caller on caller.tenant_id = call.tenant_id and caller.resource_id = call.src_resource_id
+    join ${scope.id('dim_resource')} as entry on entry.tenant_id = call.tenant_id and entry.resource_id = call.dst_resource_id
+    where call.tenant_id = ${scope.tenantId}::int8 and call.bucket >= ${range.from} and call.bucket < ${range.to} and caller.urn = ${externalClientUrn}
+    group by entry.urn order by sum(call.call_count) desc, entry.urn limit 1
+  `.execute(scope.db)
+  if (rows[0] === undefined) throw new Error(`nobody is called from outside from ${range.from.toISOString()} to ${range.to.toISOString()}`)
+  return rows[0].urn
+}
+
+const floor = (time: number, step: number) => Math.floor(time / step) * step
