@@ -1,5 +1,4 @@
-import { AliasNode, RawNode, SelectQueryNode, sql, type OperationNode, type RawBuilder } from 'kysely'
-import type { SeriesFrame, SeriesRow } from './seriesFrame.ts'
+import { AliasNode, RawNode, SelectQueryNode, sql, type OperationNode, type RawBuilder, type SelectQueryBuilder } from 'kysely'
 
 /**
  * A frame without the order of its rows, for functions that order by themselves: PostgreSQL sorts a nested select that says so, whether or not anybody
@@ -8,7 +7,7 @@ import type { SeriesFrame, SeriesRow } from './seriesFrame.ts'
  * @example
  * scope.db.selectFrom(inAnyOrder(frame).as('point'))
  */
-export const inAnyOrder = <Row extends SeriesRow>(frame: SeriesFrame<Row>): RawBuilder<Row> =>
+export const inAnyOrder = <Row>(frame: SelectQueryBuilder<any, any, Row>): RawBuilder<Row> =>
   sql<Row>`${{ expressionType: undefined, toOperationNode: () => withoutOrder(frame.toOperationNode()) }}`
 
 function withoutOrder<Node extends OperationNode>(node: Node): Node {
