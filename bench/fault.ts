@@ -8,6 +8,8 @@ export interface Fault {
   group: string
   /** Where it hurts: a URN. */
   service: string
+  /** What hurts, where the data says so. */
+  symptom?: 'latency' | 'errors'
   /** When it hurts. */
   range: TimeRange
   /** When all was well. */

@@ -141,8 +141,8 @@ function meaningOf(column: string): Meaning {
     const side = latency[1] === 'Client' ? 'client' : 'server'
     return { name: `http.${side}.request.duration`, unit: 's', factor: 1, attributes: { quantile: String(Number(latency[2]) / 100) } }
   }
-  const [, name, unit] = /^([^(]*)(?:\((.*)\))?$/.exec(column) ?? [undefined, column, undefined]
-  const words = name!.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase()
+  const [, name = column, unit] = /^([^(]*)\((.*)\)$/.exec(column) ?? []
+  const words = name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase()
   return { name: `k8s.pod.${words}`, unit: unit === '%' ? '1' : (unit ?? '1'), factor: unit === '%' ? 0.01 : 1 }
 }
 

@@ -33,7 +33,7 @@ export async function petshopScenarios(data: string): Promise<string[]> {
  * - `requests` is `service.request.rate` a second;
  * - any other metric keeps its name and its value.
  *
- * What is to be found out about an issue is told as its authors do: the node and the time it hurts, and that the `noissue` rows are normal.
+ * Of an issue it is told what its authors tell: the node, the measure and the time that hurt, and that the `noissue` rows are normal.
  * The issue's first rows, before that time, are in the database but in neither window.
  *
  * @returns the issues, train and test.
@@ -65,6 +65,7 @@ export async function loadPetshop(scope: Scope, folder: string): Promise<Fault[]
       name: `${basename(folder)}/${path}`,
       group: target.metric,
       service: urn(target.node),
+      symptom: target.metric === 'latency' ? 'latency' : 'errors',
       range,
       baseline: clearOf(normal.range, measured.range),
       cause: urn(root_cause.node),

@@ -8,7 +8,7 @@ import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import type { Fault } from './fault.ts'
 import { loadPetshop, petshopScenarios } from './petshop.ts'
 import { newTenant, openTarget } from './target.ts'
-import { loadNezha, nezhaDays } from './trainTicket.ts'
+import { loadNezha, nezhaDays } from './nezha.ts'
 import { unpack } from './unpacked.ts'
 
 /**

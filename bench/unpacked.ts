@@ -1,9 +1,9 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { dirname, join, normalize } from 'node:path'
+import { dirname, isAbsolute, join, normalize } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
-import { extract } from 'tar-stream'
+import { extract, type Extract } from 'tar-stream'
 
 /**
  * Unpacks the files of a `.tar.gz` into a folder, as they come.
@@ -12,17 +12,24 @@ import { extract } from 'tar-stream'
  */
 export async function unpack(archive: string, folder: string): Promise<void> {
   const entries = extract()
-  const reading = pipeline(createReadStream(archive), createGunzip(), entries)
+  const [written, read] = await Promise.allSettled([
+    writeFiles(entries, folder),
+    pipeline(createReadStream(archive), createGunzip(), entries),
+  ])
+  if (written.status === 'rejected') throw written.reason
+  if (read.status === 'rejected') throw read.reason
+}
+
+async function writeFiles(entries: Extract, folder: string): Promise<void> {
   for await (const entry of entries) {
     const name = normalize(entry.header.name)
     if (entry.header.type !== 'file') {
       entry.resume()
       continue
     }
+    if (isAbsolute(name) || name.startsWith('..')) throw new Error(`the archive has a file outside of it: ${name}`)
     const path = join(folder, name)
-    if (name.startsWith('..') || !path.startsWith(folder)) throw new Error(`${archive} has a file outside of it: ${name}`)
     await mkdir(dirname(path), { recursive: true })
     await pipeline(entry, createWriteStream(path))
   }
-  await reading
 }
