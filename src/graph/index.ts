@@ -1,3 +1,15 @@
+export { communities, type Communities, type CommunitiesOptions, type Community } from './analysis/communities.ts'
+export { criticality, type CriticalityOptions, type CriticalityRow } from './analysis/criticality.ts'
+export { layers, type LayerRow, type LayersOptions } from './analysis/layers.ts'
+export {
+  singlePointsOfFailure,
+  type ArticulationPoint,
+  type Bridge,
+  type CutOff,
+  type SinglePoints,
+  type SinglePointsOptions,
+} from './analysis/singlePointsOfFailure.ts'
+export { stronglyConnectedComponents, type StrongComponent } from './analysis/stronglyConnectedComponents.ts'
 export type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
 export { impact, type ImpactOptions, type ImpactRow } from './impact.ts'
 export { mirrorGraph, type ChangeCounts, type MirrorCounts, type MirrorGraphOptions } from './mirrorGraph.ts'

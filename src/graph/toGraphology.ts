@@ -63,6 +63,10 @@ export async function toGraphology<Row extends EdgeRow, Vertex extends VertexRow
 ): Promise<DirectedGraph<Vertex, EdgeAttributes<Row>>> {
   const graph = multi ? new MultiDirectedGraph<Vertex, EdgeAttributes<Row>>() : new DirectedGraph<Vertex, EdgeAttributes<Row>>()
   const addEdge = ({ src, dst, ...attributes }: Row) => {
+    for (const end of [src, dst]) {
+      // graphology finds a vertex' neighbours in plain objects, where such a name already is something else.
+      if (end in Object.prototype) throw new InvalidInputError('edges', `has an end called ${end}, which graphology cannot hold`)
+    }
     graph.mergeNode(src)
     graph.mergeNode(dst)
     if (!multi && graph.hasEdge(src, dst)) {

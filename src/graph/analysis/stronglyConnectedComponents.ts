@@ -1,0 +1,33 @@
+import type { AbstractGraph, Attributes } from 'graphology-types'
+import { adjacencyOf } from './adjacency.ts'
+import { strongComponentsOf } from './strongComponents.ts'
+
+export interface StrongComponent {
+  /** How many vertices it has. */
+  size: number
+  /** Their keys, in order. */
+  vertices: string[]
+  /** Whether there is a way from a vertex back to itself: true from two vertices on, and for one with an edge to itself. */
+  cyclic: boolean
+}
+
+/**
+ * The strongly connected components of a graph: who can be reached from each other, in circles of calls. Largest first, then by their first vertex; every
+ * vertex is in exactly one.
+ *
+ * @example
+ * const circles = stronglyConnectedComponents(graph).filter(({ cyclic }) => cyclic)
+ */
+export function stronglyConnectedComponents<Vertex extends Attributes, Edge extends Attributes>(
+  graph: AbstractGraph<Vertex, Edge>,
+): StrongComponent[] {
+  const adjacency = adjacencyOf(graph)
+  const { componentOf, count } = strongComponentsOf(adjacency)
+  const vertices: string[][] = Array.from({ length: count }, () => [])
+  adjacency.keys.forEach((key, vertex) => vertices[componentOf[vertex]!]!.push(key))
+  return vertices
+    .map((keys) => ({ size: keys.length, vertices: keys, cyclic: keys.length > 1 || graph.hasEdge(keys[0]!, keys[0]!) }))
+    .sort((a, b) => b.size - a.size || compareText(a.vertices[0]!, b.vertices[0]!))
+}
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
