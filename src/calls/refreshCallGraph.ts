@@ -65,87 +65,67 @@ interface WindowCall {
 }
 
 /**
- * The edges of the window. Sums are of integers or numerics, so that they do not depend on the order of the rows: with floats, two refreshes of
- * the same rows could differ in the last digit.
+ * The edges of the window. Counts are added as float8, which is exact below 2^53, and other sums as numerics, so that nothing depends on the order of the
+ * rows: else two refreshes of the same rows could differ in the last digit. Rates and ratios of rows that count no calls are only asked for where no row does.
  *
- * Percentiles of several buckets are those of `exp_histogram_merge`, found for all edges at once (every key's count, the running sum, the key at
- * which it reaches the rank): the aggregate runs its final function once per edge, which took ten times as long on 37,000 edges. It is left
- * to the edges with a bucket that has no histogram, whose two percentiles come from different samples.
+ * The percentiles of several buckets are those of `exp_histogram_merge`. A bucket without a histogram stands for so many calls of its own p50 in one of
+ * them, and of its p95 in the other; where the two are the same it is as if it had a histogram.
  */
 function callsSince(scope: Scope, from: Date, to: Date) {
   const histogram = scope.id('exp_histogram')
-  const merge = scope.id('exp_histogram_merge')
-  const quantile = scope.id('exp_histogram_quantile')
-  const time = (moment: 'first_seen' | 'last_seen') =>
-    sql`to_char(edge.${sql.ref(moment)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')`
-  const reaches = (q: number) => sql`upto >= greatest(1, ceil(${sql.lit(q)}::float8 * total::float8))`
+  const collect = scope.id('exp_histogram_collect')
+  const quantiles = scope.id('exp_histogram_quantiles')
+  const active = sql`
+    from ${scope.id('service_call_5m')} where tenant_id = ${scope.tenantId}::int8 and bucket >= ${from}::timestamptz and bucket <= ${to}::timestamptz
+  `
   const calls = sql<WindowCall>`(
-    with call as materialized (
-      select
-        bucket, src_resource_id as src, dst_resource_id as dst, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram,
-        count(*) over edge as buckets,
-        bool_or(histogram is null and p50_ms is distinct from p95_ms) over edge as patched
-      from ${scope.id('service_call_5m')}
-      where tenant_id = ${scope.tenantId}::int8 and bucket >= ${from} and bucket <= ${to}
-      window edge as (partition by src_resource_id, dst_resource_id)
+    with span as materialized (
+      select bucket, to_char(bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as name, 300 * count(*) over () as seconds
+      from (select bucket ${active} group by bucket) as met
     ),
-    edge as materialized (
+    call as (
       select
-        src, dst, buckets, sum(call_count) as calls, sum(error_count) as errors, sum(rps::numeric) as rps, avg(err_rate::numeric) as err_rate,
-        min(p50_ms) as p50_ms, min(p95_ms) as p95_ms, min(bucket) as first_seen, max(bucket) as last_seen
-      from call
-      group by src, dst, buckets
+        src_resource_id as src,
+        dst_resource_id as dst,
+        count(*) as buckets,
+        sum(call_count::float8) as calls,
+        sum(error_count::float8) as errors,
+        sum(rps::numeric) filter (where call_count = 0) as rps,
+        avg(err_rate::numeric) filter (where call_count = 0) as err_rate,
+        min(p50_ms) as p50_ms,
+        min(p95_ms) as p95_ms,
+        ${collect}(coalesce(histogram, ${histogram}(p95_ms, greatest(call_count, 1))) order by bucket)
+          filter (where histogram is not null or p50_ms = p95_ms) as known,
+        ${collect}(${histogram}(p50_ms, greatest(call_count, 1)))
+          filter (where histogram is null and p50_ms is distinct from p95_ms) as halves,
+        ${collect}(${histogram}(p95_ms, greatest(call_count, 1)))
+          filter (where histogram is null and p50_ms is distinct from p95_ms) as tails,
+        min(bucket) as first_seen,
+        max(bucket) as last_seen
+      ${active}
+      group by 1, 2
       having sum(call_count) > 0 or sum(rps) > 0
-    ),
-    sample as materialized (
-      select src, dst, histogram, min(histogram[1]) over (partition by src, dst) as scale
-      from (
-        select src, dst, coalesce(histogram, ${histogram}(p95_ms, greatest(call_count, 1))) as histogram from call where buckets > 1 and not patched
-      ) as whole
-      where histogram is not null
-    ),
-    entry as (
-      select
-        src, dst, scale,
-        sign(histogram[at])::int8 * (((abs(histogram[at]) - 1) >> (histogram[1] - scale)::int4) + 1) as key,
-        sum(histogram[at + 1]) as count
-      from sample
-      cross join lateral generate_series(2, cardinality(histogram), 2) as at
-      group by 1, 2, 3, 4
-    ),
-    ranked as (
-      select
-        src, dst, scale, key,
-        sum(count) over (partition by src, dst order by key) as upto,
-        sum(count) over (partition by src, dst) as total
-      from entry
-    ),
-    merged as materialized (
-      select src, dst, array[scale, min(key) filter (where ${reaches(0.5)}), 1] as p50, array[scale, min(key) filter (where ${reaches(0.95)}), 1] as p95
-      from ranked
-      group by src, dst, scale
-      union all
-      select
-        src, dst,
-        ${merge}(coalesce(histogram, ${histogram}(p50_ms, greatest(call_count, 1)))),
-        ${merge}(coalesce(histogram, ${histogram}(p95_ms, greatest(call_count, 1))))
-      from call
-      where buckets > 1 and patched
-      group by src, dst
-    ),
-    span as materialized (select count(distinct bucket) as buckets from call)
+    )
     select
       edge.src,
       edge.dst,
-      case when edge.calls > 0 then (edge.calls / (300.0 * span.buckets))::float8 else (edge.rps / span.buckets)::float8 end as rps,
-      case when edge.calls > 0 then (edge.errors / edge.calls)::float8 else edge.err_rate::float8 end as err_rate,
-      case when edge.buckets = 1 then edge.p50_ms else ${quantile}(merged.p50, 0.5) end as p50_ms,
-      case when edge.buckets = 1 then edge.p95_ms else ${quantile}(merged.p95, 0.95) end as p95_ms,
-      ${time('first_seen')} as first_seen,
-      ${time('last_seen')} as last_seen
-    from edge
-    cross join span
-    left join merged on merged.src = edge.src and merged.dst = edge.dst
+      case when edge.calls > 0 then edge.calls / last.seconds else (edge.rps * 300 / last.seconds)::float8 end as rps,
+      case when edge.calls > 0 then edge.errors / edge.calls else edge.err_rate::float8 end as err_rate,
+      edge.percentiles[1] as p50_ms,
+      edge.percentiles[2] as p95_ms,
+      first.name as first_seen,
+      last.name as last_seen
+    from (
+      select call.*, case
+        when buckets = 1 then array[p50_ms, p95_ms]
+        when halves is null then ${quantiles}(known, '{0.5, 0.95}')
+        else array[(${quantiles}(array_cat(known, halves), '{0.5}'))[1], (${quantiles}(array_cat(known, tails), '{0.95}'))[1]]
+      end as percentiles
+      from call
+      offset 0
+    ) as edge
+    left join span as first on first.bucket = edge.first_seen
+    left join span as last on last.bucket = edge.last_seen
   )`
   return scope.db.selectFrom(calls.as('call')).selectAll('call').select('call.rps as weight')
 }
