@@ -591,7 +591,7 @@ export const manifest: Manifest = {
       },
       constraints: {
         topo_edge_time_once:
-          'EXCLUDE USING gist (tenant_id WITH =, src_resource_id WITH =, dst_resource_id WITH =, relation WITH =, source WITH =, valid WITH &&)',
+          'EXCLUDE USING gist (tenant_id WITH =, src_resource_id WITH =, dst_resource_id WITH =, valid WITH &&, relation WITH =, source WITH =)',
         topo_edge_time_pkey: 'PRIMARY KEY (tenant_id, src_resource_id, dst_resource_id, relation, source, valid)',
         topo_edge_time_relation_check: 'CHECK (((octet_length(relation) >= 1) AND (octet_length(relation) <= 255)))',
         topo_edge_time_source_check: 'CHECK ((octet_length(source) <= 255))',
@@ -605,7 +605,6 @@ export const manifest: Manifest = {
         idx_topo_closed: 'CREATE INDEX idx_topo_closed ON topo_edge_time USING btree (tenant_id, upper(valid))',
         idx_topo_dst: 'CREATE INDEX idx_topo_dst ON topo_edge_time USING btree (dst_resource_id)',
         idx_topo_opened: 'CREATE INDEX idx_topo_opened ON topo_edge_time USING btree (tenant_id, lower(valid))',
-        idx_topo_valid: 'CREATE INDEX idx_topo_valid ON topo_edge_time USING gist (tenant_id, src_resource_id, dst_resource_id, valid)',
       },
       triggers: {},
       cutAlong: null,
@@ -881,6 +880,10 @@ export const manifest: Manifest = {
     'service_call_5m.service_call_1h_stale_after_update',
   ],
   functions: {
+    'agtype_jsonb(value ag_catalog.agtype, asked text)': {
+      hash: '6d58b7b35df6176a',
+      requires: 'age',
+    },
     'call_graph_drop(graph text)': {
       hash: 'd1988b9f6ad97c43',
       requires: 'age',
@@ -897,6 +900,22 @@ export const manifest: Manifest = {
     'change_points(series_values double precision[], min_points integer, penalty double precision)': {
       hash: '71e071a165a07c0a',
       requires: null,
+    },
+    'cypher_failure(graph text, code text, message text, newer text)': {
+      hash: '0be1d60ebce5ab9d',
+      requires: 'age',
+    },
+    'cypher_read(graph text, query text, params text, kinds text[], newer text)': {
+      hash: '4ded57f192f50bce',
+      requires: 'age',
+    },
+    'cypher_statement(graph text, query text, kinds text[], with_params boolean)': {
+      hash: '998b45e4388a49bb',
+      requires: 'age',
+    },
+    'cypher_write(graph text, query text, params text, kinds text[], newer text)': {
+      hash: '712f70b3f32240f7',
+      requires: 'age',
     },
     'ewma(value double precision, alpha double precision)': {
       hash: 'a91ad358b6d7b1dc',
@@ -918,6 +937,10 @@ export const manifest: Manifest = {
       hash: '4d6b3ea541583075',
       requires: null,
     },
+    'exp_histogram_collect(exponential_histogram)': {
+      hash: 'dd9261bdf7c160b1',
+      requires: null,
+    },
     'exp_histogram_count(histogram bigint[])': {
       hash: '327d4f2ea7712f8d',
       requires: null,
@@ -934,6 +957,10 @@ export const manifest: Manifest = {
       hash: 'f2241a33fa301432',
       requires: null,
     },
+    'exp_histogram_quantiles(histograms exponential_histogram[], q double precision[])': {
+      hash: '20bcacaef7a04667',
+      requires: null,
+    },
     'graph_edges(graph text, edge_label text)': {
       hash: '672632b217438907',
       requires: 'age',
@@ -946,8 +973,18 @@ export const manifest: Manifest = {
       hash: 'b3826bf82c79f45f',
       requires: 'age',
     },
-    'graph_reach(src bigint[], dst bigint[], weight double precision[], starts bigint[], hops integer)': {
-      hash: '89c6f3921e040d39',
+    'graph_search(first integer[], head integer[], length double precision[], remaining double precision[], start integer, goal integer, spent double precision, closed boolean[], skip integer[], bound double precision, OUT path integer[], OUT costs double precision[], OUT distances double precision[])':
+      {
+        hash: 'e9ef98b9ccd568bb',
+        requires: null,
+      },
+    'graph_shortest_paths(vertices bigint[], src bigint[], dst bigint[], length double precision[], source bigint, target bigint, paths integer, bound double precision)':
+      {
+        hash: 'cc3945d67d70ed42',
+        requires: null,
+      },
+    'graph_walk_edges(src bigint[], dst bigint[], length double precision[])': {
+      hash: 'f5f1430c352315bc',
       requires: null,
     },
     'knowledge_nearest(tenant bigint, embedding real[], k integer, filters jsonb)': {

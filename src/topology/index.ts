@@ -1,1 +1,7 @@
+export { compareTopology, type CompareTopologyOptions } from './compareTopology.ts'
+export { edgeHistory, type EdgeHistoryOptions } from './edgeHistory.ts'
+export { recordTopology, type RecordFrameOptions, type RecordTopologyOptions, type TopologyCounts } from './recordTopology.ts'
+export { type TopologyEdge } from './stageSnapshot.ts'
 export { topologyAt, type TopologyAtOptions } from './topologyAt.ts'
+export { topologyChanges, type TopologyChange, type TopologyChangesOptions } from './topologyChanges.ts'
+export { type TopologyFilter } from './topologyVersions.ts'

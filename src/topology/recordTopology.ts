@@ -1,0 +1,223 @@
+import { sql, type RawBuilder } from 'kysely'
+import { z } from 'zod'
+import { inReadCommitted } from '../database/readCommitted.ts'
+import type { Scope } from '../database/scope.ts'
+import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
+import { withPlannerSettings } from '../graph/plannerSettings.ts'
+import { InvalidInputError } from '../schema/errors.ts'
+import { parse, preview } from '../schema/parse.ts'
+import { boundedText } from '../schema/text.ts'
+import { nextSnapshot, rememberSnapshot } from './snapshotMoments.ts'
+import { stagedSnapshot, stageSnapshot, type TopologyEdge } from './stageSnapshot.ts'
+
+export interface RecordTopologyOptions {
+  /** The moment the snapshot is of. */
+  at: Date
+  /** How its edges relate their resources: `calls`, `runs_on`, `depends_on`, ... At most 255 bytes. */
+  relation: string
+  /** Who says so: `kubernetes`, `tracing`, ... At most 255 bytes. Each source has its own history of an edge. */
+  source: string
+  /** A snapshot without an edge is taken for a failed export, unless this says otherwise. */
+  allowEmpty?: boolean
+  /** Give up before the next statement or the commit. What was begun is rolled back, unless the transaction is the caller's. */
+  signal?: AbortSignal
+}
+
+export interface RecordFrameOptions<Row extends EdgeRow> extends RecordTopologyOptions {
+  /** The columns that become the edges' props. Default: none. A measure that is never the same twice makes a new version of every edge each time. */
+  attributes?: readonly (keyof Row & string)[]
+}
+
+/** How many edges a snapshot opened, closed, changed the props of, and left as they were. */
+export interface TopologyCounts {
+  opened: number
+  closed: number
+  changed: number
+  unchanged: number
+}
+
+const recordOptions = z.strictObject({
+  at: z.date(),
+  relation: boundedText(255),
+  source: boundedText(255),
+  attributes: z.array(z.string()).max(45).default([]),
+  allowEmpty: z.boolean().default(false),
+  signal: z.instanceof(AbortSignal).optional(),
+})
+
+/**
+ * Records what a source says the topology is: from `at` until its next snapshot of that relation, the source's edges are those of the snapshot, all of
+ * them and no others. Returns what that changed.
+ *
+ * The difference is written, in one statement: an edge that is new opens at `at`, one that is missing closes, one with other props closes and opens again,
+ * and what is already right is not touched, so the same snapshot twice changes nothing. The whole snapshot is recorded, or nothing of it.
+ *
+ * A snapshot may come late: it counts from its own `at` until the next one that is known, so the history is the same in whichever order snapshots arrive.
+ * Another snapshot of the same moment takes the place of the first. The moments of the last 10,000 snapshots of a source and relation are remembered; what is
+ * older than them can no longer be put in.
+ *
+ * The snapshot is an array of edges between URNs, anything that yields such edges (it is streamed, 5,000 at a time, while a transaction is open), or an edge
+ * frame, which never leaves the database. Sources do not see each other's edges, nor those that were written without a source; {@link topologyAt} puts them together.
+ *
+ * Recorders of one source take turns; others do not wait for each other. Runs in its own transaction, or in the one the scope was made from, and
+ * needs a temporary table there.
+ *
+ * @throws NotFoundError naming the resources that the tenant does not have; nothing is written then.
+ * @throws InvalidInputError when an edge cannot be one or comes twice, the snapshot is empty without `allowEmpty`, or it is too old to be put in. The signal's
+ * reason when aborted.
+ * @example
+ * await recordTopology(scope, [{ src: 'urn:k8s:svc:shop/checkout', dst: 'urn:k8s:node:eu-1/worker-7', props: { image: 'checkout:4.2' } }], {
+ *   at: new Date(),
+ *   relation: 'runs_on',
+ *   source: 'kubernetes',
+ * })
+ * // { opened: 1, closed: 0, changed: 0, unchanged: 0 }
+ * const week = last('7 days')
+ * await recordTopology(scope, callsDuring(scope, { range: week }), { at: week.to, relation: 'calls', source: 'tracing' })
+ *
+ * // select pg_advisory_xact_lock(hashtextextended($1, 0));
+ * // with version as materialized (select ... from "public"."topo_edge_time" where tenant_id = $2 and source = $3 and relation = $4 and ...),
+ * //   deleted as (delete from "public"."topo_edge_time" ...), shortened as (update "public"."topo_edge_time" set valid = ...)
+ * // insert into "public"."topo_edge_time" (tenant_id, src_resource_id, dst_resource_id, relation, source, valid, props) select ... ;
+ * // insert into "public"."topo_snapshot" (tenant_id, source, relation, at, edge_count) values (...) on conflict ... do update set ...
+ */
+export function recordTopology<Row extends EdgeRow>(
+  scope: Scope,
+  snapshot: EdgeFrame<Row>,
+  options: RecordFrameOptions<Row>,
+): Promise<TopologyCounts>
+export function recordTopology(
+  scope: Scope,
+  snapshot: Iterable<TopologyEdge> | AsyncIterable<TopologyEdge>,
+  options: RecordTopologyOptions,
+): Promise<TopologyCounts>
+export async function recordTopology(
+  scope: Scope,
+  snapshot: Iterable<TopologyEdge> | AsyncIterable<TopologyEdge> | EdgeFrame,
+  options: RecordTopologyOptions | RecordFrameOptions<EdgeRow>,
+): Promise<TopologyCounts> {
+  const { at, relation, source, attributes, allowEmpty, signal } = parse(recordOptions, options, 'options')
+  assertSnapshot(snapshot, attributes)
+  signal?.throwIfAborted()
+  return inReadCommitted(scope.db, async (db) => {
+    const inner = { ...scope, db }
+    const edgeCount = await stageSnapshot(inner, snapshot, { attributes, signal })
+    if (edgeCount === 0 && !allowEmpty) {
+      throw new InvalidInputError(
+        'snapshot',
+        `is empty, which would close every edge that ${preview(source)} says ${preview(relation)}: give allowEmpty: true if there really is none`,
+      )
+    }
+    // Its own statement, so that the ones after it see what the recorder before us committed.
+    await sql`select pg_advisory_xact_lock(hashtextextended(${turn(inner, source)}, 0))`.execute(db)
+    signal?.throwIfAborted()
+    const until = await nextSnapshot(inner, { at, relation, source })
+    // What the planner believes of a temporary table, and of one that was filled a moment ago, makes it compare every edge with every version.
+    const counts = await withPlannerSettings(inner, { jit: 'off', enable_nestloop: 'off' }, () =>
+      writeDifference(inner, { at, until, relation, source }),
+    )
+    await rememberSnapshot(inner, { at, relation, source, edgeCount })
+    signal?.throwIfAborted()
+    return counts
+  })
+}
+
+/** What recorders of one tenant and source wait for each other by. */
+const turn = ({ installation, tenantId }: Scope, source: string): string =>
+  `pgvantage topology ${installation.schema} ${tenantId} ${source}`
+
+function assertSnapshot(snapshot: unknown, attributes: readonly string[]): void {
+  const given = typeof snapshot === 'object' && snapshot !== null ? snapshot : {}
+  const edges = Symbol.iterator in given || Symbol.asyncIterator in given
+  if (!edges && !('toOperationNode' in given)) {
+    throw new InvalidInputError('snapshot', `must be edges or an edge frame, got ${preview(snapshot)}`)
+  }
+  if (edges && attributes.length > 0) {
+    throw new InvalidInputError(
+      'options.attributes',
+      `are the columns of a frame, and each edge given here has its props, got ${preview(attributes)}`,
+    )
+  }
+}
+
+/**
+ * Makes the source's versions in `[at, until)` those of the staged snapshot: what contradicts it there is cut out of its version, what agrees grows over
+ * the whole of it and becomes one with its neighbours.
+ *
+ * A version is either deleted, or shortened, or left alone, and new ones are added; what is added waits for the count of the others, since two versions of an
+ * edge may not hold at once for an instant. `until` is `infinity` where no snapshot follows.
+ */
+async function writeDifference(
+  scope: Scope,
+  { at, until, relation, source }: { at: Date; until: RawBuilder<Date>; relation: string; source: string },
+): Promise<TopologyCounts> {
+  const table = scope.id('topo_edge_time')
+  const from = sql`${at}::timestamptz`
+  const window = sql`tstzrange(${from}, nullif(${until}, 'infinity'))`
+  const { rows } = await sql<TopologyCounts>`
+    with version as materialized (
+      select
+        old.ctid as place, old.src_resource_id as src, old.dst_resource_id as dst, old.props, lower(old.valid) as opens,
+        coalesce(upper(old.valid), 'infinity') as closes, old.valid && ${window} as meets, snapshot.props is not null as wanted,
+        snapshot.props is not distinct from old.props as agrees
+      from ${table} as old
+      left join ${stagedSnapshot} as snapshot on snapshot.src = old.src_resource_id and snapshot.dst = old.dst_resource_id
+      where old.tenant_id = ${scope.tenantId}::int8 and old.source = ${source} and old.relation = ${relation}
+        and lower(old.valid) <= ${until} and (upper(old.valid) >= ${from} or upper(old.valid) is null)
+    ),
+    edge as materialized (
+      select
+        src, dst, bool_or(meets) as met, bool_or(wanted) as wanted, bool_or(agrees and opens <= ${from} and closes >= ${until}) as whole,
+        least(min(opens) filter (where agrees), ${from}) as opens, greatest(max(closes) filter (where agrees), ${until}) as closes
+      from version
+      group by src, dst
+    ),
+    contradicted as materialized (select * from version where meets and not agrees),
+    incomplete as materialized (
+      select version.place from version join edge on edge.src = version.src and edge.dst = version.dst where version.agrees and not edge.whole
+    ),
+    deleted as (
+      delete from ${table} as old
+      where old.tenant_id = ${scope.tenantId}::int8
+        and old.ctid = any (array(
+          select place from contradicted where opens >= ${from} and closes <= ${until} union all select place from incomplete
+        ))
+      returning 1
+    ),
+    shortened as (
+      update ${table} as old
+      set valid = case
+        when lower(old.valid) < ${from} then tstzrange(lower(old.valid), ${from}) else tstzrange(${until}, upper(old.valid))
+      end
+      where old.tenant_id = ${scope.tenantId}::int8
+        and old.ctid = any (array(select place from contradicted where opens < ${from} or closes > ${until}))
+      returning 1
+    ),
+    made_room as materialized (select (select count(*) from deleted) + (select count(*) from shortened) as versions),
+    missing as (
+      select
+        snapshot.src, snapshot.dst, snapshot.props,
+        tstzrange(coalesce(edge.opens, ${from}), nullif(coalesce(edge.closes, ${until}), 'infinity')) as valid
+      from ${stagedSnapshot} as snapshot
+      left join edge on edge.src = snapshot.src and edge.dst = snapshot.dst
+      where edge.whole is not true
+      union all
+      select src, dst, props, tstzrange(${until}, nullif(closes, 'infinity')) from contradicted where opens < ${from} and closes > ${until}
+    ),
+    added as (
+      insert into ${table} (tenant_id, src_resource_id, dst_resource_id, relation, source, valid, props)
+      select ${scope.tenantId}::int8, missing.src, missing.dst, ${relation}, ${source}, missing.valid, missing.props
+      from missing
+      where (select versions from made_room) >= 0
+      returning 1
+    ),
+    tally as (
+      select
+        count(*) filter (where wanted and met)::int4 as held, count(*) filter (where wanted and whole)::int4 as unchanged,
+        count(*) filter (where met and not wanted)::int4 as closed
+      from edge
+    )
+    select (select count(*)::int4 from ${stagedSnapshot}) - held as opened, closed, held - unchanged as changed, unchanged from tally
+  `.execute(scope.db)
+  return rows[0]!
+}

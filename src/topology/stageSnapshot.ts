@@ -1,0 +1,138 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { resourceIds } from '../catalog/resources.ts'
+import type { Scope } from '../database/scope.ts'
+import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
+import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
+import { parse, preview } from '../schema/parse.ts'
+import { storableObject, urnText, type Json } from '../schema/text.ts'
+
+/** One edge of a snapshot: the URNs of two resources, and whatever describes their relation. */
+export interface TopologyEdge {
+  src: string
+  dst: string
+  /** Default `{}`. */
+  props?: Record<string, Json>
+}
+
+const topologyEdge = z.strictObject({ src: urnText, dst: urnText, props: storableObject.optional() })
+
+/** So many edges are held in memory, and sent to the database at once. */
+const batchSize = 5_000
+
+/** A table that is there until the transaction ends, for this connection alone: a snapshot of any size is diffed where it lies. */
+export const stagedSnapshot = sql.id('pg_temp', 'pgvantage_snapshot')
+
+/**
+ * Puts a snapshot into {@link stagedSnapshot}, in a transaction: `src`, `dst` (resource ids) and `props`.
+ *
+ * @returns how many edges it has.
+ * @throws NotFoundError naming the ends that are no resource of the tenant.
+ * @throws InvalidInputError when an edge cannot be one, or comes twice.
+ */
+export async function stageSnapshot<Row extends EdgeRow>(
+  scope: Scope,
+  snapshot: Iterable<TopologyEdge> | AsyncIterable<TopologyEdge> | EdgeFrame<Row>,
+  { attributes, signal }: { attributes: readonly string[]; signal: AbortSignal | undefined },
+): Promise<number> {
+  await sql`create temporary table if not exists pgvantage_snapshot (src int8, dst int8, props jsonb) on commit drop`.execute(scope.db)
+  // The transaction may be the caller's, and have one of an earlier snapshot.
+  await sql`truncate ${stagedSnapshot}`.execute(scope.db)
+  if (Symbol.iterator in snapshot || Symbol.asyncIterator in snapshot) await stageEdges(scope, snapshot, signal)
+  else await stageFrame(scope, snapshot, attributes)
+  signal?.throwIfAborted()
+  return countedEdges(scope)
+}
+
+async function stageEdges(
+  scope: Scope,
+  snapshot: Iterable<TopologyEdge> | AsyncIterable<TopologyEdge>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  let position = 0
+  let batch: TopologyEdge[] = []
+  for await (const edge of snapshot) {
+    batch.push(parse(topologyEdge, edge, `snapshot[${position}]`))
+    position += 1
+    if (batch.length < batchSize) continue
+    signal?.throwIfAborted()
+    await stageBatch(scope, batch)
+    batch = []
+  }
+  signal?.throwIfAborted()
+  if (batch.length > 0) await stageBatch(scope, batch)
+}
+
+async function stageBatch(scope: Scope, batch: readonly TopologyEdge[]): Promise<void> {
+  const id = (urn: 'src' | 'dst') => sql`(
+    select resource_id from ${scope.id('dim_resource')} as resource where resource.tenant_id = ${scope.tenantId}::int8 and resource.urn = edge.${sql.ref(urn)}
+  )`
+  const { rows } = await sql<{ complete: boolean }>`
+    with staged as (
+      insert into ${stagedSnapshot} (src, dst, props)
+      select ${id('src')}, ${id('dst')}, coalesce(edge.props, '{}')
+      from jsonb_to_recordset(${JSON.stringify(batch)}::jsonb) as edge (src text, dst text, props jsonb)
+      returning src, dst
+    )
+    select bool_and(src is not null and dst is not null) as complete from staged
+  `.execute(scope.db)
+  if (rows[0]!.complete) return
+  const urns = [...new Set(batch.flatMap(({ src, dst }) => [src, dst]))]
+  const known = await resourceIds(scope, urns)
+  throw strangers(
+    scope,
+    urns.filter((urn) => !known.has(urn)),
+  )
+}
+
+async function stageFrame<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Row>, attributes: readonly string[]): Promise<void> {
+  const props = attributes.flatMap((name) => [sql`${name}::text`, sql.id('frame', name)])
+  await sql`
+    insert into ${stagedSnapshot} (src, dst, props)
+    select frame.src, frame.dst, ${props.length === 0 ? sql`'{}'::jsonb` : sql`jsonb_build_object(${sql.join(props)})`} from ${edges} as frame
+  `.execute(scope.db)
+  const { rows } = await sql<{ id: string }>`
+    select coalesce(named.id::text, 'null') as id
+    from (select src as id from ${stagedSnapshot} union select dst from ${stagedSnapshot}) as named
+    where not exists (
+      select from ${scope.id('dim_resource')} as resource
+      where resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = named.id
+    )
+    order by named.id
+  `.execute(scope.db)
+  if (rows.length > 0) {
+    throw strangers(
+      scope,
+      rows.map(({ id }) => id),
+    )
+  }
+}
+
+/** An error message names at most so many. */
+const named = 10
+
+function strangers(scope: Scope, names: readonly string[]): NotFoundError {
+  const list = names.slice(0, named).map((name) => preview(name))
+  const more = names.length > named ? ` and ${names.length - named} more` : ''
+  return new NotFoundError(
+    `tenant ${preview(scope.tenantCode)} does not have what the snapshot names: ${list.join(', ')}${more}: create the resources with ensureResources before recording edges between them; nothing was recorded`,
+  )
+}
+
+async function countedEdges(scope: Scope): Promise<number> {
+  const { rows } = await sql<{ count: number; src: string | null; dst: string | null }>`
+    select counted.count, source.urn as src, target.urn as dst
+    from (select count(*)::int4 as count from ${stagedSnapshot}) as counted
+    left join (select src, dst from ${stagedSnapshot} group by src, dst having count(*) > 1 order by src, dst limit 1) as repeated on true
+    left join ${scope.id('dim_resource')} as source on source.resource_id = repeated.src
+    left join ${scope.id('dim_resource')} as target on target.resource_id = repeated.dst
+  `.execute(scope.db)
+  const { count, src, dst } = rows[0]!
+  if (src !== null) {
+    throw new InvalidInputError(
+      'snapshot',
+      `has more than one edge from ${preview(src)} to ${preview(dst)}: what one source says of a relation is one edge, with all its props`,
+    )
+  }
+  return count
+}
