@@ -1,0 +1,145 @@
+import { InvalidInputError, MissingCapabilityError } from '../schema/errors.ts'
+import { parse, preview } from '../schema/parse.ts'
+import { boundedText } from '../schema/text.ts'
+import { missingClauses, missingFunctions, onCreateSet, severalLabels, unsafeMerge, type MissingFeature } from './cypherFeatures.ts'
+import { mayCall } from './cypherFunctions.ts'
+import { cypherTokens, type CypherToken } from './cypherTokens.ts'
+
+export interface CheckedCypher {
+  /** The names of the parameters the text uses. */
+  parameters: ReadonlySet<string>
+  /** What of it AGE knows since 1.6 only, as a sentence names it; empty when nothing. */
+  newer: string
+}
+
+/** It goes into the statement between dollar quotes, and a statement has its limits. */
+const cypherSource = boundedText(100_000).refine(
+  (text) => !text.includes('$pgvantage_cypher$'),
+  'must not hold $pgvantage_cypher$, which encloses it',
+)
+
+/** Keywords of every AGE that an opening parenthesis may follow; a keyword is never taken for the name of a function. */
+const beforeParenthesis = new Set(
+  'AND AS BY CASE CONTAINS CREATE DELETE DISTINCT ELSE IN LIMIT MATCH MERGE NOT OR REMOVE RETURN SET SKIP THEN UNWIND WHEN WHERE WITH XOR'.split(
+    ' ',
+  ),
+)
+
+const writing = new Set(['CREATE', 'DELETE', 'DETACH', 'MERGE', 'REMOVE', 'SET'])
+
+/** What may stand after `::`; AGE takes any type of the server. */
+const casts = new Set(['BOOL', 'BOOLEAN', 'EDGE', 'FLOAT', 'INT', 'INTEGER', 'NUMERIC', 'PATH', 'VERTEX'])
+
+/**
+ * Refuses a text that could do more than ask the tenant's own graph, and what AGE would not understand or would do wrongly.
+ *
+ * A text has no other way out than what it calls: AGE finds functions in any schema (`pg_catalog.version()`), gives some of them any graph
+ * (`startnode('ops_2', e)`), casts to any type of the server and calls procedures. So only Cypher's own functions and types pass. What is looked at are tokens, cut
+ * as AGE cuts them, and never the grammar: what is no Cypher AGE itself refuses.
+ *
+ * @throws InvalidInputError for what is not let through. MissingCapabilityError for what AGE does not have.
+ */
+export function checkCypher(text: string, { write }: { write: boolean }): CheckedCypher {
+  parse(cypherSource, text, 'text')
+  const tokens = cypherTokens(text)
+  tokens.forEach((_, index) => {
+    checkCall(tokens, index)
+    checkCast(tokens, index)
+    checkLabels(tokens, index)
+  })
+  const clauses = clausesOf(tokens)
+  const changing = clauses.find((clause) => writing.has(clause))
+  if (changing !== undefined && !write) {
+    throw new InvalidInputError('text', `has ${changing}, which changes the graph: say { write: true } if it should`)
+  }
+  const merges = clauses.filter((clause) => clause === 'MERGE').length
+  if (merges > 1 || (merges === 1 && clauses.some((clause) => ['MATCH', 'UNWIND', 'WITH'].includes(clause)))) refuse(unsafeMerge)
+  return {
+    parameters: new Set(tokens.flatMap(({ kind, text }) => (kind === 'parameter' ? [text] : []))),
+    newer: newerFeatures(tokens).join(' and '),
+  }
+}
+
+/** A name before a parenthesis is a call, unless it is a keyword there. */
+function checkCall(tokens: readonly CypherToken[], index: number): void {
+  const { kind, text } = tokens[index]!
+  if ((kind !== 'name' && kind !== 'quoted') || !isSign(tokens[index + 1], '(')) return
+  if (isSign(tokens[index - 1], '.'))
+    throw new InvalidInputError('text', `calls a function by its schema, which no text may: ${shown(tokens, index)}`)
+  if (kind === 'name' && (beforeParenthesis.has(upper(text)) || mayCall(text))) return
+  const missing = kind === 'name' ? missingFunctions[upper(text)] : undefined
+  if (missing !== undefined) refuse(missing)
+  if (/^(start|end)node$/i.test(text)) throw new InvalidInputError('text', `must write ${text} as startNode or endNode`)
+  throw new InvalidInputError('text', `calls ${preview(text)}, which is no function of Cypher that AGE has`)
+}
+
+function checkCast(tokens: readonly CypherToken[], index: number): void {
+  if (!isSign(tokens[index], '::')) return
+  const type = tokens[index + 1]
+  if (type?.kind === 'name' && casts.has(upper(type.text)) && !isSign(tokens[index + 2], '.')) return
+  throw new InvalidInputError(
+    'text',
+    `casts to ${preview(type?.text ?? '')}; what it may cast to is ${[...casts].join(', ').toLowerCase()}`,
+  )
+}
+
+/** `:A|B` and `:A:B`. A map has commas between its keys. */
+function checkLabels(tokens: readonly CypherToken[], index: number): void {
+  const [colon, label, next, more] = tokens.slice(index, index + 4)
+  if (!isSign(colon, ':') || !isName(label) || !isName(more)) return
+  if (isSign(next, ':') || isSign(next, '|')) refuse(severalLabels)
+}
+
+/** The keywords that begin clauses, in their order, in upper case. */
+function clausesOf(tokens: readonly CypherToken[]): string[] {
+  return tokens.flatMap((_, index) => {
+    const word = keyword(tokens, index)
+    if (word === undefined) return []
+    if (word === 'ON' && ['CREATE', 'MATCH'].includes(keyword(tokens, index + 1) ?? '')) refuse(onCreateSet)
+    const missing = missingClauses[word]
+    if (missing !== undefined && (word !== 'LOAD' || keyword(tokens, index + 1) === 'CSV') && (word !== 'PROFILE' || index === 0))
+      refuse(missing)
+    if (word === 'WITH' && ['STARTS', 'ENDS'].includes(keyword(tokens, index - 1) ?? '')) return []
+    return writing.has(word) || word === 'MATCH' || word === 'UNWIND' || word === 'WITH' ? [word] : []
+  })
+}
+
+/** A name that is no property (`n.set`), label (`:Set`) or key of a map (`{set: 1}`), in upper case. */
+function keyword(tokens: readonly CypherToken[], index: number): string | undefined {
+  const token = tokens[index]
+  if (token?.kind !== 'name') return undefined
+  const [before, after] = [tokens[index - 1], tokens[index + 1]]
+  return isSign(before, '.') || isSign(before, ':') || isSign(after, ':') ? undefined : upper(token.text)
+}
+
+function newerFeatures(tokens: readonly CypherToken[]): string[] {
+  const found = new Set<string>()
+  tokens.forEach((token, index) => {
+    const next = tokens[index + 1]
+    const word = token.kind === 'name' ? upper(token.text) : ''
+    if (isSign(next, '{') && (word === 'EXISTS' || word === 'COUNT')) found.add(`${word} { ... }, which needs 1.6`)
+    else if (isName(token) && isSign(next, '{') && isSign(tokens[index + 2], '.')) found.add('map projections, which need 1.6')
+    if (isSign(token, '[') && isName(next) && keyword(tokens, index + 2) === 'IN') found.add('list comprehensions as this, which need 1.6')
+  })
+  return [...found]
+}
+
+function refuse({ feature, instead }: MissingFeature): never {
+  throw new MissingCapabilityError(`Apache AGE up to 1.7 cannot run ${feature} as it should: ${instead}`)
+}
+
+/** As AGE compares keywords: letters of ASCII only, for Unicode makes an `S` of `ſ`. */
+const upper = (text: string): string => text.replaceAll(/[a-z]/g, (letter) => letter.toUpperCase())
+
+const isSign = (token: CypherToken | undefined, sign: string): boolean => token?.kind === 'sign' && token.text === sign
+
+const isName = (token: CypherToken | undefined): token is CypherToken => token?.kind === 'name' || token?.kind === 'quoted'
+
+/** The call as it stands there, with what is before the point. */
+const shown = (tokens: readonly CypherToken[], index: number): string =>
+  preview(
+    tokens
+      .slice(Math.max(0, index - 2), index + 1)
+      .map(({ text }) => text)
+      .join(''),
+  )

@@ -1,0 +1,75 @@
+import { z } from 'zod'
+import type { Json } from '../schema/text.ts'
+import { boundedText } from '../schema/text.ts'
+
+/** A vertex as a column of Cypher holds it; `id` is AGE's own. */
+export interface CypherVertex<Properties = Record<string, Json>> {
+  id: string
+  label: string
+  properties: Properties
+}
+
+/** An edge from the vertex whose id is `start_id` to that of `end_id`. */
+export interface CypherEdge<Properties = Record<string, Json>> {
+  id: string
+  label: string
+  start_id: string
+  end_id: string
+  properties: Properties
+}
+
+/** A path: one vertex more than edges, in the order they are walked. */
+export interface CypherPath {
+  vertices: CypherVertex[]
+  edges: CypherEdge[]
+}
+
+/** What a column of Cypher can be declared as, and what it holds then. */
+export interface CypherTypes {
+  text: string
+  /** An integer of 64 bits, as a string. */
+  int8: string
+  int4: number
+  float8: number
+  bool: boolean
+  /** Of any length, as a string. */
+  numeric: string
+  /** From text as `2026-11-22T10:00:00Z`; agtype has no times of its own. */
+  timestamptz: Date
+  vertex: CypherVertex
+  edge: CypherEdge
+  path: CypherPath
+  map: Record<string, Json>
+  list: Json[]
+  /** Any value, as AGE writes it, for `decodeAgtype`. */
+  agtype: string
+}
+
+export type CypherColumns = Readonly<Record<string, keyof CypherTypes>>
+
+/** The row of these columns. Any may be null: Cypher has no column that may not. */
+export type CypherRow<Columns extends CypherColumns> = { [Name in keyof Columns]: CypherTypes[Columns[Name]] | null }
+
+/** Which type of PostgreSQL a column is delivered as. */
+export const sqlTypes = {
+  text: 'text',
+  int8: 'int8',
+  int4: 'int4',
+  float8: 'float8',
+  bool: 'bool',
+  numeric: 'numeric',
+  timestamptz: 'timestamptz',
+  vertex: 'jsonb',
+  edge: 'jsonb',
+  path: 'jsonb',
+  map: 'jsonb',
+  list: 'jsonb',
+  agtype: 'text',
+} as const satisfies Record<keyof CypherTypes, string>
+
+/** An object puts keys that are whole numbers before all others, and columns are told by their order. */
+const columnName = boundedText(63).refine((name) => !/^\d+$/.test(name), 'must not be a number')
+
+export const cypherColumns = z
+  .record(columnName, z.enum(Object.keys(sqlTypes) as (keyof CypherTypes)[]))
+  .refine((columns) => Object.keys(columns).length > 0, 'must declare a column at the least')

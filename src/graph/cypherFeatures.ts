@@ -1,0 +1,55 @@
+/** Something of Cypher that Apache AGE does not know, or pgvantage does not let through to it. */
+export interface MissingFeature {
+  feature: string
+  /** What to use instead, as the end of a sentence. */
+  instead: string
+}
+
+const instant = 'pass a Date as a parameter, which is text in UTC, and declare the column timestamptz'
+const shortest = 'use shortestPath or kShortestPaths of pgvantage on activeCalls(scope)'
+const predicate = 'use a list comprehension and size(), or UNWIND and WHERE'
+
+/** What looks like a call and is known to no version of AGE up to 1.7, by its name in upper case. */
+export const missingFunctions: Readonly<Record<string, MissingFeature>> = {
+  SHORTESTPATH: { feature: 'shortestPath()', instead: shortest },
+  ALLSHORTESTPATHS: { feature: 'allShortestPaths()', instead: shortest },
+  FOREACH: { feature: 'FOREACH', instead: 'use UNWIND and CREATE or SET' },
+  REDUCE: { feature: 'reduce()', instead: 'use UNWIND and sum()' },
+  ANY: { feature: 'any()', instead: predicate },
+  ALL: { feature: 'all()', instead: predicate },
+  NONE: { feature: 'none()', instead: predicate },
+  SINGLE: { feature: 'single()', instead: predicate },
+  DATE: { feature: 'date()', instead: instant },
+  DATETIME: { feature: 'datetime()', instead: instant },
+  LOCALDATETIME: { feature: 'localdatetime()', instead: instant },
+  TIME: { feature: 'time()', instead: instant },
+  LOCALTIME: { feature: 'localtime()', instead: instant },
+  DURATION: { feature: 'duration()', instead: 'compute the time in TypeScript and pass it as a parameter' },
+  POINT: { feature: 'point()', instead: 'pass the coordinates as a map' },
+}
+
+/** What begins with a word of its own, by that word in upper case. */
+export const missingClauses: Readonly<Record<string, MissingFeature>> = {
+  CALL: {
+    feature: 'CALL',
+    instead: 'what AGE calls are functions of the server, which no text may reach: join the rows with a query of your own',
+  },
+  EXPLAIN: { feature: 'EXPLAIN', instead: 'explain the query that cypher() is part of' },
+  PROFILE: { feature: 'PROFILE', instead: 'explain the query that cypher() is part of' },
+  LOAD: { feature: 'LOAD CSV', instead: 'pass the rows as a parameter and UNWIND it' },
+}
+
+export const onCreateSet: MissingFeature = {
+  feature: 'ON CREATE SET and ON MATCH SET',
+  instead: 'MERGE alone, then SET n.first = coalesce(n.first, $now)',
+}
+
+export const severalLabels: MissingFeature = {
+  feature: 'more than one label in a pattern',
+  instead: "leave the label away and compare label(n), as in WHERE label(n) IN ['A', 'B']",
+}
+
+export const unsafeMerge: MissingFeature = {
+  feature: 'MERGE next to MATCH, UNWIND, WITH or another MERGE',
+  instead: 'it writes doubles, or edges that lead nowhere: MERGE one pattern alone, or mirror a frame with mirrorGraph',
+}

@@ -1,0 +1,36 @@
+import { InvalidInputError } from '../schema/errors.ts'
+import { preview } from '../schema/parse.ts'
+
+/**
+ * Cypher with what no parameter can stand for put into its text: labels and numbers of hops.
+ *
+ * A string may stand after a colon and is a label: a letter, then letters, digits and underscores, at most 48. A number may stand after `*` or `..` and is
+ * a bound of hops, an integer from 0 to 100. Anything else is a parameter of `cypher` and no part of the text.
+ *
+ * @throws InvalidInputError when a value is neither, or stands where it is neither.
+ * @example
+ * cypherText`MATCH (a)-[:${'CALLS'}*1..${3}]->(b) WHERE a.urn = $urn RETURN DISTINCT b.urn`
+ * // MATCH (a)-[:`CALLS`*1..3]->(b) WHERE a.urn = $urn RETURN DISTINCT b.urn
+ */
+export function cypherText(texts: TemplateStringsArray, ...values: readonly (string | number)[]): string {
+  return texts.reduce((before, text, index) => `${before}${inlined(values[index - 1]!, before, index - 1)}${text}`)
+}
+
+function inlined(value: string | number, before: string, index: number): string {
+  const field = `values[${index}]`
+  if (typeof value === 'number') {
+    if (!/(?:\*|\.\.)\s*$/.test(before)) {
+      throw new InvalidInputError(field, `must be a parameter, for only a bound of hops may be inlined, after * or .., got ${value}`)
+    }
+    if (!Number.isInteger(value) || value < 0 || value > 100)
+      throw new InvalidInputError(field, `must be an integer from 0 to 100, got ${value}`)
+    return String(value)
+  }
+  if (!/[^:]:\s*$/.test(before)) {
+    throw new InvalidInputError(field, `must be a parameter, for only a label may be inlined, after a colon, got ${preview(value)}`)
+  }
+  if (typeof value !== 'string' || !/^[A-Za-z][A-Za-z0-9_]{0,47}$/.test(value)) {
+    throw new InvalidInputError(field, `must be a label: a letter, then letters, digits and underscores, at most 48, got ${preview(value)}`)
+  }
+  return `\`${value}\``
+}
