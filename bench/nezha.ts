@@ -31,7 +31,9 @@ export async function nezhaDays(data: string): Promise<NezhaDay[]> {
   for await (const traces of glob('**/rca_data/*/trace', { cwd: data })) {
     const faulty = join(data, dirname(traces))
     const day = basename(faulty)
-    days.push({ day, faulty, calm: join(faulty, '..', '..', 'construct_data', day) })
+    const calm = join(faulty, '..', '..', 'construct_data', day)
+    if ((await minutesOf(calm, day)).length > 0) days.push({ day, faulty, calm })
+    else console.error(`left out, as nothing says what was normal: ${faulty}`)
   }
   return days.toSorted((a, b) => (a.faulty < b.faulty ? -1 : 1))
 }

@@ -17,7 +17,7 @@ export function logLines(rows: Iterable<CsvRow>): { lines: string[]; failed: Set
   const failed = new Set<string>()
   const records = [...rows].map((row) => {
     const message = messageOf(row['Log'] ?? '')
-    const severity = /\b(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\b/.exec(message)?.[0]
+    const severity = severityIn(message)
     const [traceId, spanId] = [hexId(row['TraceID'], 32), hexId(row['SpanID'], 16)]
     if ((severity === 'ERROR' || severity === 'FATAL') && spanId !== '') failed.add(traceId + spanId)
     return {
@@ -38,6 +38,12 @@ export function logLines(rows: Iterable<CsvRow>): { lines: string[]; failed: Set
     )
   }
   return { lines, failed }
+}
+
+/** The severity that a line states: a field of its own where it is JSON, else a word in capitals. */
+function severityIn(message: string): string | undefined {
+  const [, field] = /"(?:severity|level)"\s*:\s*"([A-Za-z]+)"/.exec(message) ?? []
+  return field?.toUpperCase() ?? /\b(?:TRACE|DEBUG|INFO|WARN|ERROR|FATAL)\b/.exec(message)?.[0]
 }
 
 /** What was logged, out of the container runtime's envelope. */

@@ -55,7 +55,7 @@ export async function loadPetshop(scope: Scope, folder: string): Promise<Fault[]
   for (const { rows, nodes, range } of [normal, ...issues.map(({ measured }) => measured)]) {
     await writeRollups(scope, { ...range, resources: nodes.map(resource), metrics: rows, calls: [], patterns: [], locators: [] })
   }
-  const named = [...new Set([...edges.flat(), ...issues.map(({ target }) => target.root_cause.node)])]
+  const named = [...new Set([...edges.flat(), ...issues.flatMap(({ target: { target, root_cause } }) => [target.node, root_cause.node])])]
   await writeRollups(scope, { ...normal.range, resources: named.map(resource), metrics: [], calls: [], patterns: [], locators: [] })
   await writeEdges(scope, edges)
 
@@ -98,19 +98,25 @@ export function readMetrics(csv: string): Measured {
     const ofNode = memoryOf(columns, nodes[column]!, () => new Map<string, Map<string, number>>())
     memoryOf(ofNode, metrics[column]!, () => new Map<string, number>()).set(statistics[column]!, column)
   }
-  const lines = records.slice(3).filter(([time]) => cellNumber(time) !== null)
-  const times = lines.map(([time]) => Number(time) * 1_000)
+  // By the minute in which a row's step begins: of two rows of one minute the later counts.
+  const lines = new Map(
+    records.slice(3).flatMap((line): [number, string[]][] => {
+      const time = cellNumber(line[0])
+      return time === null ? [] : [[Math.floor(time / 60) * 60_000, line]]
+    }),
+  )
+  const times = [...lines.keys()].toSorted((a, b) => a - b)
   if (times.length === 0) throw new RangeError('metrics.csv has no rows')
   const step = Math.min(...times.slice(1).map((time, at) => time - times[at]!), 300_000)
   const rows: MetricRollup[] = []
-  for (const [at, line] of lines.entries()) {
+  for (const [time, line] of lines) {
     for (const [node, ofNode] of columns) {
       const cell = (metric: string, statistic: string) => cellNumber(line[ofNode.get(metric)?.get(statistic) ?? -1])
       const requests = cell('requests', 'Sum')
       for (const metric of ofNode.keys()) {
         const figures = (figuresOf[metric] ?? otherFigures(metric))(cell.bind(null, metric), { requests, seconds: step / 1_000 })
         if (figures.avg === null && figures.p95 === null) continue
-        rows.push({ bucket: new Date(times[at]!), resource: urn(node), labels: {}, max: null, sampleCount: 1, histogram: null, ...figures })
+        rows.push({ bucket: new Date(time), resource: urn(node), labels: {}, max: null, sampleCount: 1, histogram: null, ...figures })
       }
     }
   }

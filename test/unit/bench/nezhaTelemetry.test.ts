@@ -73,6 +73,17 @@ test('a span in another pod than its parent makes a call of both; one in which a
   )
 })
 
+test.each([
+  ['{"log":"19:50 WARN low on seats\\n","stream":"stdout"}', 'WARN', '19:50 WARN low on seats'],
+  ['{"severity":"error","message":"no INFO"}', 'ERROR', '{"severity":"error","message":"no INFO"}'],
+  ['nothing stated', undefined, 'nothing stated'],
+])('reads the severity of %s as %s', (log, severity, message) => {
+  const { lines } = logLines([{ PodName: basic, TimeUnixNano: `${start}`, Log: log }])
+  expect(lines).toEqual([expect.stringContaining(JSON.stringify({ stringValue: message }))])
+  expect(lines[0]!.includes('severityText')).toBe(severity !== undefined)
+  if (severity !== undefined) expect(lines[0]).toContain(`"severityText":"${severity}"`)
+})
+
 test("a pod's row is gauges by OpenTelemetry's names; what is empty was not measured, what the node says is left out", async () => {
   const row = {
     TimeStamp: '1675079501',
