@@ -1,47 +1,18 @@
--- Walks over edges given as arrays of equal length. Functions and not part of the caller's statement for one reason: they carry planner settings.
--- Nobody can estimate how many edges a frame has or how large a frontier grows, and a nested loop chosen for 10 rows takes seconds on 30,000.
+-- What walks over edges need of the server besides SQL itself.
 
--- Breadth-first search: every vertex within `hops` of the starts, with its least depth and the vertex before it on one shortest path (of several,
--- the heaviest last edge, then the lowest id). One row of the recursion is one level, so the edges are scanned once a level and no vertex is
--- expanded twice.
-create or replace function @extschema@.graph_reach(src int8[], dst int8[], weight float8[], starts int8[], hops int4)
-returns table (id int8, depth int4, via int8)
+-- The edges given as arrays of equal length, as rows. It is no part of the caller's statement (a function with a setting is never put into one) for the
+-- sake of its estimate alone: nobody can know how many edges a frame has, and a nested loop chosen for ten of them takes minutes on 30,000. A thousand is enough
+-- for the planner to hash, and not so many that it compiles the statement, which takes longer than a walk.
+create or replace function @extschema@.graph_walk_edges(src int8[], dst int8[], length float8[])
+returns table (src int8, dst int8, length float8)
 language sql immutable parallel safe rows 1000
 set search_path = pg_catalog, pg_temp
-set enable_nestloop = off
-set jit = off
 as $$
-  with recursive edge (src, dst, weight) as materialized (
-    select * from unnest(graph_reach.src, graph_reach.dst, graph_reach.weight)
-  ),
-  level (depth, frontier, visited) as (
-    select 0, starts, starts
-    union all
-    select level.depth + 1, next.frontier, level.visited || next.frontier
-    from level
-    cross join lateral (
-      select array_agg(candidate.id) as frontier
-      from (
-        select edge.dst from unnest(level.frontier) as at (id) join edge on edge.src = at.id
-        except
-        select unnest(level.visited)
-      ) as candidate (id)
-    ) as next
-    where level.depth < hops and next.frontier is not null
-  ),
-  vertex as materialized (
-    select distinct found.id, level.depth from level cross join lateral unnest(level.frontier) as found (id)
-  ),
-  step as materialized (
-    select edge.dst as id, vertex.depth + 1 as depth, vertex.id as via, edge.weight
-    from edge
-    join vertex on vertex.id = edge.src
-  )
-  select distinct on (vertex.id) vertex.id, vertex.depth, step.via
-  from vertex
-  join step on step.id = vertex.id and step.depth = vertex.depth
-  order by vertex.id, step.weight desc nulls last, step.via
+  select * from unnest(graph_walk_edges.src, graph_walk_edges.dst, graph_walk_edges.length)
 $$;
+
+-- Which did what graph_walk_edges and the caller's own statement do now.
+drop function if exists @extschema@.graph_reach(int8[], int8[], float8[], int8[], int4);
 
 -- Absorbing random walk: every vertex from which `target` can be reached within `hops`, with the least depth, the probability of coming there when
 -- each edge is taken as often as its share of its vertex's outgoing weight, and that weight. Weights count as pgvantage's impact() defines.

@@ -3,8 +3,10 @@ import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
+import { breadthFirst } from './breadthFirst.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
 import { hopCount } from './hops.ts'
+import { walkedEdges } from './walkedEdges.ts'
 
 export interface ImpactOptions {
   /** URN of the one that fails. */
@@ -39,7 +41,10 @@ const impactOptions = z.strictObject({ of: urnText, hops: hopCount.default(10) }
  * failing one, not how many of its own requests break.
  *
  * A weight that is null counts as 1, a negative one as 0; where all are 0, each call counts the same. A call to oneself is no call here. Rows
- * are ordered by `score` (descending), `depth`, `urn`; the failing one is no row. A URN the tenant does not have hits nobody.
+ * are ordered by `score` (descending), `depth`, `urn`; the failing one is no row. A URN the tenant does not have hits nobody. What is no resource of the tenant
+ * is not hit, nor does it pass on what hits it; calls to it count as traffic.
+ *
+ * As in `reach`, a frame that is a plain filter over one table is walked where it lies: only the callers and what else they call is read.
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example
@@ -47,26 +52,31 @@ const impactOptions = z.strictObject({ of: urnText, hops: hopCount.default(10) }
  * await topK(scope, hit, 5).execute()
  *
  * // select "hit".* from (
+ * //   with recursive frame as not materialized (...), edge (src, dst, length) as ..., level (...) as (...), reached (ids) as (...)
  * //   select resource.resource_id, resource.urn, walk.depth, walk.share, walk.share * walk.traffic as weight, ...
- * //   from (select array_agg(frame.src) as src, ... from (...) as frame) as edges
- * //   join "public"."dim_resource" as failing on failing.tenant_id = $2::int8 and failing.urn = $3
- * //   cross join lateral "public"."graph_impact"(edges.src, edges.dst, edges.weight::float8[], failing.resource_id, $4::int4) as walk
+ * //   from (select array_agg(edge.dst) as src, ... from reached ... join edge on edge.dst = at.id) as outgoing
+ * //   join "public"."dim_resource" as failing on failing.tenant_id = $5::int8 and failing.urn = $6
+ * //   cross join lateral "public"."graph_impact"(outgoing.src, outgoing.dst, outgoing.weight, failing.resource_id, $7::int4) as walk
  * //   join "public"."dim_resource" as resource on ... order by score desc, walk.depth, resource.urn
  * // ) as "hit"
  */
 export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions) {
   const { of, hops } = parse(impactOptions, options, 'options')
+  // Backwards, so an edge leads from its `dst` to its `src`: what leaves a caller ends there.
   const hit = sql<ImpactRow>`(
+    with recursive ${walkedEdges(scope, edges, 'in', sql`frame.weight`)}, ${breadthFirst(scope, { from: [of], hops })},
+    reached (ids) as (select level.visited from level order by level.depth desc limit 1)
     select
       resource.resource_id, resource.urn, walk.depth, walk.share, walk.share * walk.traffic as weight,
       resource.urn as item, walk.share * walk.traffic as score
     from (
-      select array_agg(frame.src) as src, array_agg(frame.dst) as dst, array_agg(frame.weight) as weight from ${edges} as frame
-    ) as edges
+      select array_agg(edge.dst) as src, array_agg(edge.src) as dst, array_agg(edge.length) as weight
+      from reached
+      cross join lateral unnest(reached.ids) as at (id)
+      join edge on edge.dst = at.id
+    ) as outgoing
     join ${scope.id('dim_resource')} as failing on failing.tenant_id = ${scope.tenantId}::int8 and failing.urn = ${of}
-    cross join lateral ${scope.id('graph_impact')}(
-      edges.src, edges.dst, edges.weight::float8[], failing.resource_id, ${hops}::int4
-    ) as walk
+    cross join lateral ${scope.id('graph_impact')}(outgoing.src, outgoing.dst, outgoing.weight, failing.resource_id, ${hops}::int4) as walk
     join ${scope.id('dim_resource')} as resource on resource.resource_id = walk.id and resource.tenant_id = ${scope.tenantId}::int8
     order by score desc, walk.depth, resource.urn
   )`

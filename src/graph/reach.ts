@@ -3,8 +3,10 @@ import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
+import { breadthFirst } from './breadthFirst.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
 import { hopCount } from './hops.ts'
+import { walkDirection, walkedEdges, type WalkDirection } from './walkedEdges.ts'
 
 export interface ReachOptions {
   /** URN, or several, to set out from. One the tenant does not have reaches nothing. */
@@ -12,7 +14,7 @@ export interface ReachOptions {
   /** Default 3; at most 100. */
   hops?: number
   /** `out` (the default) follows the calls, `in` goes back to the callers, `both` ignores the direction. */
-  direction?: 'out' | 'in' | 'both'
+  direction?: WalkDirection
 }
 
 export interface ReachRow {
@@ -20,24 +22,28 @@ export interface ReachRow {
   urn: string
   /** The fewest hops that lead there, from 1. */
   depth: number
-  /** The URN before it on one shortest path: of several, the heaviest last edge, then the lowest id. Following it leads back to a start. */
+  /** The URN before it on one shortest path: of several, the one with the lowest id. Following it leads back to a start. */
   via_urn: string
 }
 
 const reachOptions = z.strictObject({
   from: z.union([urnText.transform((urn) => [urn]), z.array(urnText)]),
   hops: hopCount.default(3),
-  direction: z.enum(['out', 'in', 'both']).default('out'),
+  direction: walkDirection.default('out'),
 })
 
 /**
  * The resources within `hops` of a start along the edges of any frame, each once, with its least depth and one shortest path.
  *
- * A breadth-first search, level by level, in an installed function: the edges are scanned once per level and no vertex is ever expanded twice,
- * however dense or cyclic the graph is; paths are not enumerated. The starts themselves are not rows, also when a cycle leads back to them. Ends
- * of edges that are no resource of the tenant are not rows either.
+ * A breadth-first search, level by level: no vertex is ever expanded twice, however dense or cyclic the graph is, and paths are not enumerated. A frame that is
+ * a plain filter over one table, as `activeCalls` is, is walked where it lies: each level finds its edges by the table's index on the end it starts
+ * from, and reads the table once where there is none. Any other frame is computed once, as a whole.
  *
- * Rows are ordered by `depth`, then `urn`. To filter edges before the walk, narrow the frame: that is what it is a frame for.
+ * The starts themselves are not rows, also when a cycle leads back to them. Ends of edges that are no resource of the tenant are not rows either, and not
+ * walked through.
+ *
+ * Rows are ordered by `depth`, then `urn`; whoever follows `via_urn` from row to row has a shortest path, backwards. To filter edges before the walk,
+ * narrow the frame: that is what it is a frame for.
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example
@@ -45,32 +51,26 @@ const reachOptions = z.strictObject({
  * await reach(scope, failing, { from: 'urn:k8s:svc:shop/checkout', hops: 3 }).execute()
  *
  * // select "reached".* from (
- * //   select resource.resource_id, resource.urn, walk.depth, before.urn as via_urn
- * //   from (select array_agg(edge.src) as src, ... from (select src, dst, weight from (...) as frame) as edge (src, dst, weight)) as edges
- * //   cross join lateral "public"."graph_reach"(edges.src, edges.dst, edges.weight::float8[], array(select resource_id ...), $4::int4) as walk
- * //   join "public"."dim_resource" as resource on ... join "public"."dim_resource" as before on ... order by walk.depth, resource.urn
+ * //   with recursive frame as not materialized (...), edge (src, dst) as not materialized (select src, dst from frame),
+ * //   level (depth, ids, via, urns, visited) as (
+ * //     select 0, array_agg(start.resource_id), ... from "public"."dim_resource" as start where ... start.urn = any($2::text[])
+ * //     union all
+ * //     select level.depth + 1, next.ids, ... from level cross join lateral (... unnest(level.ids) ... join edge on edge.src = at.id ...) as next
+ * //     where level.depth < $5::int4 and next.ids is not null
+ * //   )
+ * //   select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ... order by level.depth, found.urn
  * // ) as "reached"
  */
 export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions) {
   const { from, hops, direction } = parse(reachOptions, options, 'options')
-  const ends = { out: sql`src, dst`, in: sql`dst, src`, both: undefined }[direction]
-  const walked = ends
-    ? sql`select ${ends}, weight from ${edges} as frame`
-    : sql`select both_ways.* from ${edges} as frame cross join lateral (values (src, dst, weight), (dst, src, weight)) as both_ways`
   const reached = sql<ReachRow>`(
-    select resource.resource_id, resource.urn, walk.depth, before.urn as via_urn
-    from (
-      select array_agg(edge.src) as src, array_agg(edge.dst) as dst, array_agg(edge.weight) as weight
-      from (${walked}) as edge (src, dst, weight)
-    ) as edges
-    cross join lateral ${scope.id('graph_reach')}(
-      edges.src, edges.dst, edges.weight::float8[],
-      array(select resource_id from ${scope.id('dim_resource')} where tenant_id = ${scope.tenantId}::int8 and urn = any(${from}::text[])),
-      ${hops}::int4
-    ) as walk
-    join ${scope.id('dim_resource')} as resource on resource.resource_id = walk.id and resource.tenant_id = ${scope.tenantId}::int8
-    join ${scope.id('dim_resource')} as before on before.resource_id = walk.via and before.tenant_id = ${scope.tenantId}::int8
-    order by walk.depth, resource.urn
+    with recursive ${walkedEdges(scope, edges, direction)}, ${breadthFirst(scope, { from, hops })}
+    select found.id as resource_id, found.urn, level.depth, before.urn as via_urn
+    from level
+    cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn)
+    join ${scope.id('dim_resource')} as before on before.tenant_id = ${scope.tenantId}::int8 and before.resource_id = found.via
+    where level.depth > 0
+    order by level.depth, found.urn
   )`
   return scope.db.selectFrom(reached.as('reached')).selectAll('reached')
 }

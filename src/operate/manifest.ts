@@ -881,7 +881,11 @@ export const manifest: Manifest = {
   ],
   functions: {
     'agtype_jsonb(value ag_catalog.agtype, asked text)': {
-      hash: '6d58b7b35df6176a',
+      hash: '9158cf2efc4c76ef',
+      requires: 'age',
+    },
+    'agtype_whole(value ag_catalog.agtype)': {
+      hash: '9509ae3da21985d5',
       requires: 'age',
     },
     'call_graph_drop(graph text)': {
@@ -910,7 +914,7 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'cypher_statement(graph text, query text, kinds text[], with_params boolean)': {
-      hash: '998b45e4388a49bb',
+      hash: '8a0d16a3775b4a7d',
       requires: 'age',
     },
     'cypher_write(graph text, query text, params text, kinds text[], newer text)': {
@@ -959,6 +963,14 @@ export const manifest: Manifest = {
     },
     'exp_histogram_quantiles(histograms exponential_histogram[], q double precision[])': {
       hash: '20bcacaef7a04667',
+      requires: null,
+    },
+    'graph_core(sources bigint[], targets bigint[])': {
+      hash: 'eb68773d4790512b',
+      requires: null,
+    },
+    'graph_cycles(src bigint[], dst bigint[])': {
+      hash: 'e583d8818565b6d7',
       requires: null,
     },
     'graph_edges(graph text, edge_label text)': {

@@ -1,0 +1,67 @@
+import { sql } from 'kysely'
+import { inAnyOrder } from '../database/inAnyOrder.ts'
+import type { Scope } from '../database/scope.ts'
+import type { EdgeFrame } from './edgeFrame.ts'
+
+export interface CycleRow {
+  /** From 1, the component of the most members. */
+  component: number
+  size: number
+  /** The URNs of the component, in their order. */
+  members: string[]
+  /** The URNs along one of its shortest cycles: each leads to the next, the last to the first. A resource that leads to itself is a cycle of one. */
+  cycle: string[]
+}
+
+/**
+ * Who waits for himself: for each group of resources that all lead to each other (a strongly connected component of the edges), and each single one that leads
+ * to itself, its members and one of its shortest cycles.
+ *
+ * Cycles are not enumerated, there may be more than anybody could read: every cycle lies within one component, and without the shortest cycle of each there are
+ * fewer. Components come from one depth-first search (Tarjan, Depth-First Search and Linear Graph Algorithms, 1972), the shortest cycle from breadth-first
+ * searches that give up where they cannot be shorter. Of several, it is the one that comes to the lowest id, begins there, and goes on to the lowest ids.
+ *
+ * Rows are ordered by `size` (descending), then `members`. Edges whose ends are not both resources of the tenant do not count. To look at some edges only,
+ * narrow the frame.
+ *
+ * @example
+ * const loops = cycles(scope, topologyAt(scope, { at: new Date(), relation: 'depends_on' }))
+ * await loops.where('size', '>', 1).execute()
+ * // [{ component: 1, size: 3, members: ['urn:...:cart', 'urn:...:pricing', 'urn:...:stock'], cycle: ['urn:...:cart', 'urn:...:pricing'] }]
+ *
+ * // select "component".* from (
+ * //   select row_number() over (order by cardinality(named.members) desc, named.members)::int4 as component, ...
+ * //   from (select array_agg(own.src) as src, ... from (...) as given cross join lateral "public"."graph_core"(given.src, given.dst) as own
+ * //     where own.src in (select resource_id from "public"."dim_resource" where tenant_id = $1) and ...) as core
+ * //   cross join lateral "public"."graph_cycles"(core.src, core.dst) as found cross join lateral (...) as named order by component
+ * // ) as "component"
+ */
+export function cycles(scope: Scope, edges: EdgeFrame) {
+  const isOwn = (end: 'src' | 'dst') => sql`
+    exists (
+      select from ${scope.id('dim_resource')} as resource
+      where resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = ${sql.id('core', end)}
+    )
+  `
+  const urns = (ids: 'members' | 'cycle', order: 'urn' | 'place') => sql`array(
+    select resource.urn
+    from unnest(${sql.id('found', ids)}) with ordinality as at (id, place)
+    join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = at.id
+    order by ${sql.id(order)}
+  )`
+  const components = sql<CycleRow>`(
+    select
+      row_number() over (order by cardinality(named.members) desc, named.members)::int4 as component,
+      cardinality(named.members) as size, named.members, named.cycle
+    from (
+      select array_agg(core.src) as src, array_agg(core.dst) as dst
+      from (select array_agg(frame.src) as src, array_agg(frame.dst) as dst from ${inAnyOrder(edges)} as frame) as given
+      cross join lateral ${scope.id('graph_core')}(given.src, given.dst) as core
+      where ${isOwn('src')} and ${isOwn('dst')}
+    ) as own
+    cross join lateral ${scope.id('graph_cycles')}(own.src, own.dst) as found
+    cross join lateral (select ${urns('members', 'urn')} as members, ${urns('cycle', 'place')} as cycle) as named
+    order by component
+  )`
+  return scope.db.selectFrom(components.as('component')).selectAll('component')
+}

@@ -1,0 +1,63 @@
+import { sql, type SelectQueryBuilder } from 'kysely'
+import { z } from 'zod'
+import type { Scope } from '../database/scope.ts'
+import { parse } from '../schema/parse.ts'
+import { urnText } from '../schema/text.ts'
+import { breadthFirst } from './breadthFirst.ts'
+import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
+import { hopCount } from './hops.ts'
+import { isPlainFrame } from './plainFrame.ts'
+import { walkDirection, walkedEdges, type WalkDirection } from './walkedEdges.ts'
+
+export interface NeighbourhoodOptions {
+  /** URN, or several, of what is in the middle. One the tenant does not have has no neighbours. */
+  of: string | readonly string[]
+  /** How far away a neighbour is at most. Default 1; at most 100. */
+  hops?: number
+  /** `both` (the default): callers and callees, theirs and so on; `out`: what is called from there; `in`: what calls there. */
+  direction?: WalkDirection
+}
+
+const neighbourhoodOptions = z.strictObject({
+  of: z.union([urnText.transform((urn) => [urn]), z.array(urnText)]),
+  hops: hopCount.default(1),
+  direction: walkDirection.default('both'),
+})
+
+/**
+ * The part of a graph around some resources: an edge frame of the edges, with all their columns, whose ends are both among the resources within `hops`. So it can
+ * be drawn, walked again, or given to `toGraphology`.
+ *
+ * Edges between two neighbours are in it, also those that lead away from the middle or past it. Only resources of the tenant are neighbours. Ordered by `src`,
+ * `dst`, then by the whole row's text.
+ *
+ * @throws InvalidInputError when an option is out of its range.
+ * @example
+ * const around = neighbourhood(scope, activeCalls(scope), { of: 'urn:k8s:svc:shop/checkout', hops: 2 })
+ * const graph = await toGraphology(around)
+ *
+ * // select "neighbour".* from (
+ * //   with recursive frame as ..., edge (src, dst, length) as ..., level (...) as (...), near (id) as materialized (...)
+ * //   select frame.* from near join frame on frame.src = near.id where (frame.dst in (select id from near)) is true order by ...
+ * // ) as "neighbour"
+ */
+export function neighbourhood<Row extends EdgeRow>(
+  scope: Scope,
+  edges: EdgeFrame<Row>,
+  options: NeighbourhoodOptions,
+): SelectQueryBuilder<{ neighbour: Row }, 'neighbour', Row> {
+  const { of, hops, direction } = parse(neighbourhoodOptions, options, 'options')
+  // A condition that is no join is answered by one look into a hash of `near`; a join would be planned on a guess of how many that are. Where the frame is
+  // walked where it lies, the join finds the edges by its index.
+  const isNear = (end: 'src' | 'dst') => sql`(${sql.id('frame', end)} in (select id from near)) is true`
+  const among = isPlainFrame(edges) ? sql`near join frame on frame.src = near.id where ` : sql`frame where ${isNear('src')} and `
+  const neighbours = sql<Row>`(
+    with recursive ${walkedEdges(scope, edges, direction)}, ${breadthFirst(scope, { from: of, hops })},
+    near (id) as materialized (
+      select unnest(last.visited) from (select level.visited from level order by level.depth desc limit 1) as last
+    )
+    select frame.* from ${among} ${isNear('dst')}
+    order by frame.src, frame.dst, (frame.*)::text
+  )`
+  return scope.db.selectFrom(neighbours.as('neighbour')).selectAll('neighbour').$castTo<Row>()
+}

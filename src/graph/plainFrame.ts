@@ -1,0 +1,37 @@
+import { AliasNode, IdentifierNode, RawNode, SelectQueryNode, TableNode, type OperationNode } from 'kysely'
+import type { EdgeFrame } from './edgeFrame.ts'
+
+/**
+ * Whether a frame is a plain filter over one table: a walk can then ask it for the edges of one vertex at a time, and the table's index answers.
+ *
+ * Any other frame (one that groups, joins, limits, or reads a function) would be computed anew for each question, so it is computed once, as a whole. Whether
+ * the table has such an index cannot be seen here; without one every level of a walk reads the whole table. A view counts as the table it is named like.
+ */
+export const isPlainFrame = (frame: EdgeFrame): boolean => isPlain(frame.toOperationNode())
+
+/** What a plain select may consist of. Its order means nothing to a walk. */
+const plainParts = new Set(['kind', 'from', 'selections', 'where', 'orderBy'])
+
+function isPlain(node: OperationNode): boolean {
+  if (TableNode.is(node) || IdentifierNode.is(node)) return true
+  if (AliasNode.is(node)) return isPlain(node.node)
+  // A name put together from its parts, or a select that was only wrapped to be typed.
+  if (RawNode.is(node)) return node.sqlFragments.every((text) => text === '' || text === '.') && node.parameters.every(isPlain)
+  if (!SelectQueryNode.is(node)) return false
+  const parts = Object.entries(node).flatMap(([part, value]) => (value === undefined ? [] : [part]))
+  const froms = node.from?.froms ?? []
+  return (
+    parts.every((part) => plainParts.has(part)) &&
+    froms.length === 1 &&
+    isPlain(froms[0]!) &&
+    (node.selections ?? []).every(({ selection }) => isOfOneRow(selection))
+  )
+}
+
+/** Nothing that looks at other rows than its own, as aggregates and windows do, and as text may that somebody wrote as SQL. */
+function isOfOneRow(node: OperationNode): boolean {
+  if (AliasNode.is(node)) return isOfOneRow(node.node)
+  if (RawNode.is(node))
+    return !node.sqlFragments.some((text) => /\b(over|select|within)\b/i.test(text)) && node.parameters.every(isOfOneRow)
+  return node.kind !== 'AggregateFunctionNode' && node.kind !== 'OverNode' && node.kind !== 'SelectQueryNode'
+}

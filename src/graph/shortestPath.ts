@@ -1,0 +1,184 @@
+import { sql, type RawBuilder } from 'kysely'
+import { z } from 'zod'
+import type { Scope } from '../database/scope.ts'
+import { InvalidInputError } from '../schema/errors.ts'
+import { parse } from '../schema/parse.ts'
+import { urnText } from '../schema/text.ts'
+import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
+import { hopCount } from './hops.ts'
+import { columnName, shortestPaths } from './shortestPaths.ts'
+import { walkDirection, walkedEdges, type WalkDirection } from './walkedEdges.ts'
+
+export interface ShortestPathOptions<Row extends EdgeRow = EdgeRow> {
+  /** URN of where the path begins. */
+  from: string
+  /** URN of where it ends. */
+  to: string
+  /** The column of the frame that says how long an edge is, such as `p95_ms`. Default: every edge counts 1. */
+  weight?: keyof Row & string
+  /** `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they point. */
+  direction?: WalkDirection
+  /** The most edges a path may have. Default and limit 100; a path by `weight` may have any number, so it takes none. */
+  hops?: number
+}
+
+export interface PathStep {
+  /** From 0, the beginning. */
+  step: number
+  resource_id: string
+  urn: string
+  /** How long the edge is that leads here; null at the beginning. */
+  length: number | null
+  /** The lengths of all edges up to here; 0 at the beginning. */
+  cost: number
+}
+
+const shortestPathOptions = z.strictObject({
+  from: urnText,
+  to: urnText,
+  weight: columnName.optional(),
+  direction: walkDirection.default('out'),
+  hops: hopCount.optional(),
+})
+
+/**
+ * The shortest path between two resources along the edges of any frame, one row a step in the order of `step`; no rows when there is none, or when the tenant
+ * has no such resource. From a resource to itself there is the path of one step.
+ *
+ * Without `weight` it is the path of the fewest edges, found by a breadth-first search from both ends at once, which meets in the middle; of several, the one
+ * `reach` gives: at each step back from the end, from the lowest id. With `weight` it is the path whose edges are the shortest in sum (Dijkstra, A
+ * Note on Two Problems in Connexion with Graphs, 1959); of several, the one of the fewest edges, then of the lowest ids from the beginning on. Of several edges
+ * between the same two resources the shortest counts; an edge whose length is null, NaN or infinite is not walked; a negative one is refused by the
+ * database, wherever the beginning leads to it. The ends of edges that are no resource of the tenant are not walked through.
+ *
+ * As in `reach`, a frame that is a plain filter over one table is walked where it lies, by its index.
+ *
+ * @throws InvalidInputError when an option is out of its range, or there are `hops` with a `weight`.
+ * @example
+ * const slow = activeCalls(scope).where('p95_ms', '>', 100)
+ * await shortestPath(scope, slow, { from: 'urn:k8s:svc:shop/front', to: 'urn:k8s:svc:shop/payment', weight: 'p95_ms' }).execute()
+ * // [{ step: 0, urn: 'urn:k8s:svc:shop/front', length: null, cost: 0, ... }, { step: 1, urn: 'urn:k8s:svc:shop/checkout', length: 180, cost: 180, ... }, ...]
+ *
+ * // select "stop".* from (
+ * //   select walk.step, resource.resource_id, resource.urn, walk.edge_length as length, walk.cost
+ * //   from (
+ * //     with recursive frame as not materialized (...), edge (src, dst, length) as ..., level (...) as ..., reached (ids) as (...)
+ * //     select walk.* from (select reached.ids, array_agg(edge.src) as src, ... from reached ... left join edge on edge.src = at.id ...) as given
+ * //     join "public"."dim_resource" as source on ... join "public"."dim_resource" as target on ...
+ * //     cross join lateral "public"."graph_shortest_paths"(given.ids, given.src, given.dst, given.length, ..., 1, null) as walk
+ * //   ) as walk
+ * //   join "public"."dim_resource" as resource on ... order by walk.step
+ * // ) as "stop"
+ */
+export function shortestPath<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Row>, options: ShortestPathOptions<Row>) {
+  const { from, to, weight, direction, hops } = parse(shortestPathOptions, options, 'options')
+  if (weight !== undefined && hops !== undefined) {
+    throw new InvalidInputError('options.hops', `bounds paths by edges, not those by weight, got ${hops} and weight ${weight}`)
+  }
+  const walk =
+    weight === undefined
+      ? fewestEdges(scope, edges, { from, to, direction, hops: hops ?? 100 })
+      : shortestPaths(scope, edges, { from, to, paths: 1, weight, direction, hops: null })
+  const stops = sql<PathStep>`(
+    select walk.step, resource.resource_id, resource.urn, walk.edge_length as length, walk.cost
+    from ${walk} as walk
+    join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = walk.id
+    order by walk.step
+  )`
+  return scope.db.selectFrom(stops.as('stop')).selectAll('stop')
+}
+
+/**
+ * A breadth-first search from both ends by turns, always where the frontier is smaller. `search` has a row for each such step, in which the one side's ids, and
+ * where each was first met from, are new (in the first row both sides are); they have met when the new ones are among the other side's last. Then `tail` goes on from where they met, by what the
+ * other side has found: so every vertex on the way knows the lowest id it can be reached from in time, and `way` follows those back from the end.
+ */
+const fewestEdges = (
+  scope: Scope,
+  edges: EdgeFrame,
+  { from, to, direction, hops }: { from: string; to: string; direction: WalkDirection; hops: number },
+): RawBuilder<unknown> => sql`(
+  with recursive ${walkedEdges(scope, edges, direction)},
+  ends as materialized (
+    select source.resource_id as source, target.resource_id as target
+    from ${scope.id('dim_resource')} as source
+    join ${scope.id('dim_resource')} as target on target.tenant_id = source.tenant_id and target.urn = ${to}
+    where source.tenant_id = ${scope.tenantId}::int8 and source.urn = ${from}
+  ),
+  search (forward, out_depth, out_ids, out_via, out_seen, in_depth, in_ids, in_seen, met) as (
+    select
+      null::bool, 0, array[source], null::int8[], array[source], 0, array[target], array[target], case when source = target then array[source] end
+    from ends
+    union all
+    select
+      turn.forward,
+      search.out_depth + case when turn.forward then 1 else 0 end,
+      case when turn.forward then next.ids else search.out_ids end,
+      case when turn.forward then next.via else search.out_via end,
+      case when turn.forward then search.out_seen || next.ids else search.out_seen end,
+      search.in_depth + case when turn.forward then 0 else 1 end,
+      case when turn.forward then search.in_ids else next.ids end,
+      case when turn.forward then search.in_seen else search.in_seen || next.ids end,
+      met.ids
+    from search
+    cross join lateral (select cardinality(search.out_ids) <= cardinality(search.in_ids) as forward) as turn
+    cross join lateral (
+      select array_agg(step.id) as ids, array_agg(step.via) as via
+      from (
+        select met.id, min(met.via)
+        from (
+          select edge.dst, at.id from unnest(case when turn.forward then search.out_ids end) as at (id) join edge on edge.src = at.id
+          union all
+          select edge.src, at.id from unnest(case when turn.forward then null else search.in_ids end) as at (id) join edge on edge.dst = at.id
+          union all
+          select seen.id, null from unnest(case when turn.forward then search.out_seen else search.in_seen end) as seen (id)
+        ) as met (id, via)
+        group by met.id
+        having count(*) = count(met.via)
+      ) as step (id, via)
+      join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = step.id
+    ) as next
+    cross join lateral (
+      select array_agg(here.id) as ids
+      from unnest(next.ids) as here (id)
+      join unnest(case when turn.forward then search.in_ids else search.out_ids end) as there (id) on there.id = here.id
+    ) as met
+    where search.met is null and next.ids is not null and search.out_depth + search.in_depth < ${hops}::int4
+  ),
+  meeting as materialized (select out_depth, out_depth + in_depth as hops, met from search where met is not null),
+  tail (depth, ids, via) as (
+    select out_depth, met, null::int8[] from meeting
+    union all
+    select tail.depth + 1, next.ids, next.via
+    from tail
+    cross join meeting
+    join search on search.forward is not true and search.in_depth = meeting.hops - tail.depth - 1
+    cross join lateral (
+      select array_agg(step.id) as ids, array_agg(step.via) as via
+      from (
+        select met.id, min(met.via)
+        from (
+          select edge.dst, at.id from unnest(tail.ids) as at (id) join edge on edge.src = at.id
+          union all
+          select ahead.id, null from unnest(search.in_ids) as ahead (id)
+        ) as met (id, via)
+        group by met.id
+        having count(met.via) between 1 and count(*) - 1
+      ) as step (id, via)
+    ) as next
+  ),
+  found (depth, ids, via) as (
+    select out_depth, out_ids, out_via from search where forward
+    union all
+    select depth, ids, via from tail where via is not null
+  ),
+  way (step, id) as (
+    select meeting.hops, ends.target from meeting cross join ends
+    union all
+    select way.step - 1, before.id
+    from way
+    join found on found.depth = way.step
+    cross join lateral (select via.id from unnest(found.ids, found.via) as via (at, id) where via.at = way.id) as before
+  )
+  select way.step, way.id, case when way.step > 0 then 1::float8 end as edge_length, way.step::float8 as cost from way
+)`

@@ -1,0 +1,52 @@
+import { sql, type RawBuilder } from 'kysely'
+import { z } from 'zod'
+import type { Scope } from '../database/scope.ts'
+import { boundedText } from '../schema/text.ts'
+import { breadthFirst } from './breadthFirst.ts'
+import type { EdgeFrame } from './edgeFrame.ts'
+import { walkedEdges, type WalkDirection } from './walkedEdges.ts'
+
+export interface ShortestPathsOptions {
+  from: string
+  to: string
+  /** How many, at most. */
+  paths: number
+  /** A column of the frame; undefined: every edge counts 1. */
+  weight: string | undefined
+  direction: WalkDirection
+  /** How many edges a path has at most, where every edge counts 1; null: any number. */
+  hops: number | null
+}
+
+/** A column's name, as PostgreSQL bounds it. */
+export const columnName = boundedText(63)
+
+export const pathCount = z.int('must be a whole number').min(1, 'must be at least 1').max(1000, 'must be at most 1000')
+
+/**
+ * `path`, `step`, `id`, `edge_length` and `cost` of the best paths, as a `from` item: the edges that lead anywhere from the start are gathered, by an
+ * index where the frame has one, and searched by an installed function.
+ */
+export const shortestPaths = (
+  scope: Scope,
+  edges: EdgeFrame,
+  { from, to, paths, weight, direction, hops }: ShortestPathsOptions,
+): RawBuilder<unknown> => sql`(
+  with recursive
+    ${walkedEdges(scope, edges, direction, weight === undefined ? sql`1` : sql.id('frame', weight))},
+    ${breadthFirst(scope, { from: [from], hops })},
+    reached (ids) as (select level.visited from level order by level.depth desc limit 1)
+  select walk.*
+  from (
+    select reached.ids, array_agg(edge.src) as src, array_agg(edge.dst) as dst, array_agg(edge.length) as length
+    from reached
+    cross join lateral unnest(reached.ids) as at (id)
+    left join edge on edge.src = at.id
+    group by reached.ids
+  ) as given
+  join ${scope.id('dim_resource')} as source on source.tenant_id = ${scope.tenantId}::int8 and source.urn = ${from}
+  join ${scope.id('dim_resource')} as target on target.tenant_id = ${scope.tenantId}::int8 and target.urn = ${to}
+  cross join lateral ${scope.id('graph_shortest_paths')}(
+    given.ids, given.src, given.dst, given.length, source.resource_id, target.resource_id, ${paths}::int4, ${hops}::float8
+  ) as walk
+)`

@@ -1,0 +1,44 @@
+import { sql, type RawBuilder } from 'kysely'
+import { z } from 'zod'
+import { inAnyOrder } from '../database/inAnyOrder.ts'
+import type { Scope } from '../database/scope.ts'
+import type { EdgeFrame } from './edgeFrame.ts'
+import { isPlainFrame } from './plainFrame.ts'
+
+/** `out` follows the edges, `in` goes against them, `both` takes no notice of which way they point. */
+export type WalkDirection = 'out' | 'in' | 'both'
+
+export const walkDirection = z.enum(['out', 'in', 'both'])
+
+/**
+ * The members of a `with recursive` that a walk reads its edges from: `frame`, the frame itself, and `edge (src, dst, length)`, such that the walk leads from
+ * `src` to `dst`.
+ *
+ * A plain frame is walked where it lies: both members are written so that the planner puts the frame in their place, and each level of a walk asks its table for
+ * the edges of the vertices at hand, by an index where there is one. Any other frame is computed once, and its edges pass through an installed function that
+ * only tells the planner that they are many: on its own guess of a few dozen it would compare each vertex with each edge.
+ *
+ * @param length how long an edge is, over the columns of `frame`; null where the walk counts hops.
+ */
+export function walkedEdges(
+  scope: Scope,
+  edges: EdgeFrame,
+  direction: WalkDirection,
+  length: RawBuilder<unknown> = sql`null`,
+): RawBuilder<unknown> {
+  const out = sql`select frame.src, frame.dst, ${length}::float8 from frame`
+  const back = sql`select frame.dst, frame.src, ${length}::float8 from frame`
+  const ends = { out, in: back, both: sql`${out} union all ${back}` }[direction]
+  const frame = inAnyOrder(edges)
+  if (isPlainFrame(edges)) return sql`frame as not materialized (${frame}), edge (src, dst, length) as not materialized (${ends})`
+  return sql`
+    frame as materialized (${frame}),
+    edge (src, dst, length) as materialized (
+      select walked.*
+      from (
+        select array_agg(ends.src) as src, array_agg(ends.dst) as dst, array_agg(ends.length) as length from (${ends}) as ends (src, dst, length)
+      ) as given
+      cross join lateral ${scope.id('graph_walk_edges')}(given.src, given.dst, given.length) as walked
+    )
+  `
+}
