@@ -134,25 +134,26 @@ async function insertServices(scope: Scope, urns: readonly string[]): Promise<st
 }
 
 /**
- * The calls of one bucket. A histogram has up to 12 of the 2 %-wide classes between 1 ms and 1 s, in each up to four calls: what a service with a
- * dozen calls in 5 minutes leaves.
+ * The calls of one bucket. What an edge's calls took is one of a thousand histograms, of up to 12 of the 2 %-wide classes between 1 ms and 1 s with up to four
+ * calls in each: what a service with a dozen calls in 5 minutes leaves.
  */
 const insertCalls = (scope: Scope, bucket: Date, src: readonly string[], dst: readonly string[]) =>
   sql`
+  with sample as materialized (
+    select seed, histogram, calls, ${scope.id('exp_histogram_quantile')}(histogram, 0.5) as p50, ${scope.id('exp_histogram_quantile')}(histogram, 0.95) as p95
+    from generate_series(0, 1023) as seed
+    cross join lateral (
+      select array[5::int8] || array_agg(part order by class, position) as histogram, sum(part) filter (where position = 2) as calls
+      from generate_series(0, seed % 12) as class
+      cross join lateral (values (1, 65537::int8 + seed % 160 + class * (1 + seed % 13)), (2, 1 + ((seed >> class) & 3))) as half (position, part)
+    ) as made
+  )
   insert into ${scope.id('service_call_5m')}
     (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram)
   select
-    ${bucket}::timestamptz, ${scope.tenantId}::int8, src, dst, calls / 300::float8, errors / calls::float8,
-    ${scope.id('exp_histogram_quantile')}(histogram, 0.5), ${scope.id('exp_histogram_quantile')}(histogram, 0.95), calls, errors,
+    ${bucket}::timestamptz, ${scope.tenantId}::int8, src, dst, calls / 300::float8, errors / calls::float8, p50, p95, calls, errors,
     case when calls > 1 then histogram end
   from unnest(${src}::int8[], ${dst}::int8[]) as edge (src, dst)
-  cross join lateral (
-    select hashint8extended(src, hashint8extended(dst, extract(epoch from ${bucket}::timestamptz)::int8)) & 9223372036854775807 as seed
-  ) as random
-  cross join lateral (
-    select array[5::int8] || array_agg(part order by class, position) as histogram, sum(part) filter (where position = 2) as calls
-    from generate_series(0, (seed % 12)::int4) as class
-    cross join lateral (values (1, 65537 + seed % 160 + class * (1 + seed % 13)), (2, 1 + ((seed >> class) & 3))) as half (position, part)
-  ) as sample
-  cross join lateral (select case when seed % 10 = 0 then least(calls, 1 + seed % 3) else 0 end as errors) as failed
+  join sample on sample.seed = hashint8extended(src, hashint8extended(dst, extract(epoch from ${bucket}::timestamptz)::int8)) & 1023
+  cross join lateral (select case when src % 10 = 0 then least(calls, 1 + dst % 3) else 0 end as errors) as failed
 `.execute(scope.db)
