@@ -12,8 +12,16 @@ export const style = {
   warning: '#b45309',
   /** Far out of it. */
   critical: '#c81e1e',
+  vertex: { fill: '#f6f8fa', line: '#aab4bf' },
   suspect: { fill: '#fdecec', line: '#c81e1e' },
   symptom: { fill: '#fff3dd', line: '#b45309' },
+  /** The way from a symptom to a suspect. */
+  path: '#0b66b0',
+  /** What became of a dependency; blue, orange and purple are told apart with every common colour blindness. */
+  appeared: '#0b66b0',
+  vanished: '#c2410c',
+  changed: '#8e44ad',
+  unchanged: '#8a96a3',
   /** Series, in order; told apart with every common colour blindness (after Okabe and Ito, 2008, darkened for text contrast). */
   series: ['#0b66b0', '#c2410c', '#00785a', '#8e44ad', '#9a6700', '#5a6775'],
 } as const

@@ -6,10 +6,10 @@ export function wellFormed(xml: string): void {
   const rest = xml
     .trim()
     .replaceAll(
-      /<!--[\s\S]*?-->|<(\/?)([\w:-]+)((?:\s+[\w:-]+="[^"<]*")*)\s*(\/?)>/g,
+      /<!--[\s\S]*?-->|<(\/?)([\w:-]+)((?:\s+[\w:.-]+="[^"<]*")*)\s*(\/?)>/g,
       (tag, end, name: string, attributes: string, empty) => {
         if (tag.startsWith('<!--')) return ''
-        const names = [...attributes.matchAll(/([\w:-]+)="/g)].map(([, attribute]) => attribute)
+        const names = [...attributes.matchAll(/([\w:.-]+)="/g)].map(([, attribute]) => attribute)
         expect(names).toEqual([...new Set(names)])
         if (end) expect(open.pop()).toBe(name)
         else if (!empty) open.push(name)

@@ -1,0 +1,120 @@
+import { amount, latency, percent } from './amount.ts'
+import { callState, type CallMeasures } from './callState.ts'
+import { lastPart, namesOf, type Drawing, type DrawnEdge, type DrawnVertex } from './drawing.ts'
+import { shortened } from './markup.ts'
+import { mostTelling, readableEdges } from './mostTelling.ts'
+import { style } from './style.ts'
+
+/** One call between two names, as `activeCalls` or `callsDuring` give it once the ids are replaced by names. */
+export interface CallEdge extends CallMeasures {
+  /** Name of the caller: a URN, or whatever tells the vertices apart. */
+  src: string
+  dst: string
+  /** Calls per second, the edge's thickness; `rps` goes before `weight`. */
+  rps?: number | null
+  weight?: number | null
+}
+
+export interface GraphPictureOptions {
+  title: string
+  /** A sentence below the title, which screen readers read as the picture's description. */
+  description?: string
+  edges: readonly CallEdge[]
+  /** Names of what is thought to be behind it. */
+  suspects?: readonly string[]
+  /** Names of where it hurts. */
+  symptoms?: readonly string[]
+  /** Ways from a symptom to a suspect, each a list of names: the calls between neighbours on it, in either direction, are drawn bold in one colour. */
+  paths?: readonly (readonly string[])[]
+  /** What is written into a vertex. Default: what follows the last `/` or `:` of its name. */
+  nameOf?: (name: string) => string
+  /**
+   * How many calls are drawn at most: first those on a path, then those of suspects and symptoms, then the busiest. What was left out is said below the title.
+   * Default 200 in pictures and in Mermaid, where more can neither be read nor laid out in time; `Infinity` in DOT.
+   */
+  limit?: number
+}
+
+/** A call graph: thickness is traffic, colour is how far a call is from normal, suspects, symptoms and paths are marked. */
+export function callDrawing({
+  title,
+  description,
+  edges: given,
+  suspects = [],
+  symptoms = [],
+  paths = [],
+  nameOf = lastPart,
+  limit = readableEdges,
+}: GraphPictureOptions): Drawing {
+  const marked = { suspect: new Set(suspects), symptom: new Set(symptoms) }
+  const onPath = pathTest(paths)
+  const isMarked = ({ src, dst }: CallEdge) => [src, dst].some((name) => marked.suspect.has(name) || marked.symptom.has(name))
+  const { edges, omission } = mostTelling(given, {
+    limit,
+    rank: (edge) => (onPath(edge) ? 2 : isMarked(edge) ? 1 : 0),
+    traffic,
+    what: 'calls: those of what is marked, and the busiest',
+  })
+  const busiest = edges.reduce((most, edge) => Math.max(most, traffic(edge)), 0)
+  return {
+    title,
+    description,
+    omission,
+    summary: `A call graph of ${edges.length} calls.`,
+    nothing: 'There are no calls to draw.',
+    vertices: namesOf(edges).map((name): DrawnVertex => {
+      const marks = (['suspect', 'symptom'] as const).filter((mark) => marked[mark].has(name))
+      const colours = marks[0] === undefined ? style.vertex : style[marks[0]]
+      const lines = [shortened(nameOf(name), 28), ...(marks.length > 0 ? [`(${marks.join(', ')})`] : [])]
+      return { name, lines, ...colours, width: marks.length > 0 ? 2.4 : 1.2 }
+    }),
+    edges: edges.map((edge): DrawnEdge => {
+      const state = callState(edge)
+      const share = busiest > 0 ? traffic(edge) / busiest : 0
+      // Area grows with traffic as the eye expects it when thickness grows with the root.
+      const width = 1 + 5 * Math.sqrt(share)
+      return {
+        src: edge.src,
+        dst: edge.dst,
+        lines: labelOf(edge),
+        colour: onPath(edge) ? style.path : style[state],
+        fontColour: state === 'calm' ? style.quiet : style[state],
+        width: onPath(edge) ? Math.max(width, 4) : width,
+        pull: 1 + Math.round(9 * share),
+      }
+    }),
+    legend: [
+      { colour: style.calm, words: 'normal' },
+      { colour: style.warning, words: 'errors from 1 % or p95 from 2× normal' },
+      { colour: style.critical, words: 'errors from 5 % or p95 from 4× normal' },
+      ...(edges.some(onPath) ? [{ colour: style.path, words: 'on the way from symptom to suspect' }] : []),
+    ],
+  }
+}
+
+const traffic = ({ rps, weight }: CallEdge): number => Math.max(0, rps ?? weight ?? 0)
+
+/** Whether an edge joins two neighbours on one of the paths. */
+function pathTest(paths: readonly (readonly string[])[]): (edge: CallEdge) => boolean {
+  const next = new Map<string, Set<string>>()
+  const join = (from: string, to: string) => next.set(from, (next.get(from) ?? new Set()).add(to))
+  for (const path of paths) {
+    path.slice(1).forEach((name, index) => {
+      join(path[index]!, name)
+      join(name, path[index]!)
+    })
+  }
+  return ({ src, dst }) => next.get(src)?.has(dst) ?? false
+}
+
+/** Two short lines: rate and latency, then what is wrong with them. */
+function labelOf(edge: CallEdge): string[] {
+  const { p95_ms, normal_p95_ms, err_rate } = edge
+  const rate = edge.rps ?? edge.weight
+  const slower = p95_ms && normal_p95_ms && p95_ms / normal_p95_ms >= 2 ? ` (${amount(p95_ms / normal_p95_ms)}×)` : ''
+  return [
+    typeof rate === 'number' ? `${amount(rate)}/s` : '',
+    typeof p95_ms === 'number' ? `p95 ${latency(p95_ms)}${slower}` : '',
+    err_rate ? `err ${percent(err_rate)}` : '',
+  ].filter((line) => line !== '')
+}

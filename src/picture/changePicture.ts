@@ -1,0 +1,108 @@
+import { lastPart, namesOf, type Colour, type Drawing, type DrawnEdge, type DrawnVertex } from './drawing.ts'
+import { drawnSvg } from './drawnSvg.ts'
+import { shortened } from './markup.ts'
+import { mostTelling, readableEdges } from './mostTelling.ts'
+import { style } from './style.ts'
+
+export type ChangeKind = 'appeared' | 'vanished' | 'changed' | 'unchanged'
+
+/** A dependency between two names, and what became of it from one time to another. */
+export interface ChangedEdge {
+  /** Name of what depends: a URN, or whatever tells the vertices apart. */
+  src: string
+  dst: string
+  kind: ChangeKind
+  /** A few words at the edge: the relation, or what changed. */
+  label?: string | null
+  /** Of equal kind, the heaviest are drawn first where there is a limit. */
+  weight?: number | null
+}
+
+export interface ChangePictureOptions {
+  title: string
+  /** A sentence below the title, which screen readers read as the picture's description. */
+  description?: string
+  edges: readonly ChangedEdge[]
+  /** Names of what was not there before: marked as new. */
+  appeared?: readonly string[]
+  /** Names of what is no longer there: marked as gone. */
+  vanished?: readonly string[]
+  /** What is written into a vertex. Default: what follows the last `/` or `:` of its name. */
+  nameOf?: (name: string) => string
+  /** How many edges are drawn at most: the changes, then unchanged ones beside them. What was left out is said below the title. Default 200. */
+  limit?: number
+}
+
+/**
+ * What became of the dependencies from one time to another, as an SVG: new ones blue and bold, vanished ones orange and dashed, changed ones purple, the rest grey
+ * and thin; each change says in words what it is. Laid out by Graphviz.
+ *
+ * The colours keep apart under every common colour blindness, and no colour stands alone: line and words say the same. The legend counts each kind. It stands
+ * alone and shows any name, as `graphPicture` does.
+ *
+ * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
+ * @throws InvalidInputError when the limit is no whole number of at least 1.
+ * @example
+ * const svg = await changePicture({
+ *   title: 'What changed since last week',
+ *   edges: [
+ *     { src: 'checkout', dst: 'fraud', kind: 'appeared' },
+ *     { src: 'checkout', dst: 'legacy-tax', kind: 'vanished' },
+ *     { src: 'checkout', dst: 'payment', kind: 'unchanged' },
+ *   ],
+ *   appeared: ['fraud'],
+ * })
+ */
+export const changePicture = (options: ChangePictureOptions): Promise<string> => drawnSvg(changeDrawing(options), 'changePicture')
+
+const looks: Record<ChangeKind, { colour: Colour; fontColour: Colour; width: number; dashed: boolean; word: string }> = {
+  appeared: { colour: style.appeared, fontColour: style.appeared, width: 3.2, dashed: false, word: 'new' },
+  vanished: { colour: style.vanished, fontColour: style.vanished, width: 2.6, dashed: true, word: 'gone' },
+  changed: { colour: style.changed, fontColour: style.changed, width: 2.6, dashed: false, word: 'changed' },
+  unchanged: { colour: style.unchanged, fontColour: style.quiet, width: 1.3, dashed: false, word: 'unchanged' },
+}
+
+const kinds = ['appeared', 'vanished', 'changed', 'unchanged'] as const
+
+function changeDrawing({
+  title,
+  description,
+  edges: given,
+  appeared = [],
+  vanished = [],
+  nameOf = lastPart,
+  limit = readableEdges,
+}: ChangePictureOptions): Drawing {
+  const touched = new Set(namesOf(given.filter(({ kind }) => kind !== 'unchanged')))
+  const { edges, omission } = mostTelling(given, {
+    limit,
+    rank: ({ src, dst, kind }) => (kind !== 'unchanged' ? 2 : touched.has(src) || touched.has(dst) ? 1 : 0),
+    traffic: ({ weight }) => weight ?? 0,
+    what: 'dependencies: the changes, and what is beside them',
+  })
+  const counts = Map.groupBy(given, ({ kind }) => kind)
+  const marked = { appeared: new Set(appeared), vanished: new Set(vanished) }
+  return {
+    title,
+    description,
+    omission,
+    summary: `${kinds.map((kind) => `${counts.get(kind)?.length ?? 0} ${looks[kind].word}`).join(', ')}.`,
+    nothing: 'There are no dependencies to draw.',
+    vertices: namesOf(edges).map((name): DrawnVertex => {
+      const mark = (['appeared', 'vanished'] as const).find((kind) => marked[kind].has(name))
+      const lines = [shortened(nameOf(name), 28)]
+      if (mark === undefined) return { name, lines, ...style.vertex, width: 1.2 }
+      const { colour, dashed, word } = looks[mark]
+      return { name, lines: [...lines, `(${word})`], fill: style.vertex.fill, line: colour, width: 2.4, dashed }
+    }),
+    edges: edges.map(({ src, dst, kind, label }): DrawnEdge => {
+      const { colour, fontColour, width, dashed, word } = looks[kind]
+      const lines = [...(kind === 'unchanged' ? [] : [word]), ...(label ? [shortened(label, 32)] : [])]
+      return { src, dst, lines, colour, fontColour, width, dashed, pull: kind === 'unchanged' ? 2 : 1 }
+    }),
+    legend: kinds.map((kind) => {
+      const { colour, dashed, word } = looks[kind]
+      return { colour, dashed, words: `${word} (${counts.get(kind)?.length ?? 0})` }
+    }),
+  }
+}

@@ -1,0 +1,20 @@
+import type { AbstractGraph, Attributes } from 'graphology-types'
+
+/**
+ * The edges of a graphology graph as rows, with names in the place of keys: what `graphPicture`, `graphDot`, `graphMermaid` and `graphGraphml` take.
+ *
+ * @param nameOf what a vertex is called; by default its key.
+ * @example
+ * const graph = await toGraphology(activeCalls(scope), { scope, vertices: resourceNames(scope) })
+ * const svg = await graphPicture({ title: 'Who calls whom', edges: edgesOf(graph, (_, { urn }) => urn) })
+ */
+export function edgesOf<Vertex extends Attributes, Edge extends Attributes>(
+  graph: AbstractGraph<Vertex, Edge>,
+  nameOf: (key: string, attributes: Vertex) => string = (key) => key,
+): (Edge & { src: string; dst: string })[] {
+  return graph.mapEdges((_, attributes, src, dst, source, target) => ({
+    ...attributes,
+    src: nameOf(src, source),
+    dst: nameOf(dst, target),
+  }))
+}
