@@ -35,7 +35,7 @@ const tenantTables = [
 ] as const
 
 /**
- * Deletes a tenant and everything of it: its rows in all twelve tables and in the coarser rollups, and its AGE graph.
+ * Deletes a tenant and everything of it: its rows in every table and in the coarser rollups, and its AGE graph.
  *
  * In transactions of at most `batch` rows, so that no lock is held long (a compressed chunk is one transaction: its rows cannot be told apart without
  * being unpacked); the tenant itself goes last. Interrupted, it is run again and continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.

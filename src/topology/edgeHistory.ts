@@ -27,8 +27,8 @@ const edgeHistoryOptions = z.strictObject({ src: urnText, dst: urnText, ...topol
  *
  * // select "version".* from (
  * //   select "version"."relation", "version"."source", nullif(lower("version"."valid"), '-infinity') as "valid_from", ...
- * //   from "public"."topo_edge_time" as "version" inner join "public"."dim_resource" as "caller" on ... inner join ... as "callee" on ...
- * //   where "version"."tenant_id" = $1 and "version"."relation" = $2 and "caller"."urn" = $5 and "callee"."urn" = $6
+ * //   from "public"."topo_edge_time" as "version" inner join "public"."dim_resource" as "from_resource" on ... inner join ... as "to_resource" on ...
+ * //   where "version"."tenant_id" = $3 and "version"."relation" = $4 and "from_resource"."urn" = $5 and "to_resource"."urn" = $6
  * //   order by "version"."relation", "version"."source", lower("version"."valid")
  * // ) as "version"
  */

@@ -9,6 +9,7 @@ import { attachEvidence } from '../../../src/events/attachEvidence.ts'
 import { recordEvent } from '../../../src/events/recordEvent.ts'
 import { addDocuments } from '../../../src/knowledge/addDocuments.ts'
 import { InvalidInputError, NotFoundError, VantageError } from '../../../src/schema/errors.ts'
+import { recordTopology } from '../../../src/topology/recordTopology.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertCalls, insertMetrics, insertPatternCounts, insertPatterns } from '../../support/rows.ts'
 
@@ -22,6 +23,7 @@ const tables = [
   'log_pattern',
   'log_pattern_5m',
   'topo_edge_time',
+  'topo_snapshot',
   'kb_doc',
   'kb_chunk',
   'event_envelope',
@@ -30,8 +32,8 @@ const tables = [
 
 /** Rows in every table, over several chunks or partitions of the rollups. */
 async function fill(scope: Scope): Promise<void> {
-  const a = await ensureResource(scope, { urn: 'urn:a', type: 'service', name: 'a' })
-  const b = await ensureResource(scope, { urn: 'urn:b', type: 'service', name: 'b' })
+  await ensureResource(scope, { urn: 'urn:a', type: 'service', name: 'a' })
+  await ensureResource(scope, { urn: 'urn:b', type: 'service', name: 'b' })
   const { rows } = await sql<{ id: string }>`
     insert into ${scope.id('oo_locator')} (tenant_id, dataset, bucket, object_key, t_from, t_to)
     select ${scope.tenantId}::int8, 'logs', 'raw', n::text, now(), now() from generate_series(1, 30) as n returning id::text
@@ -52,10 +54,7 @@ async function fill(scope: Scope): Promise<void> {
     scope,
     minutes(20, 1440).map((bucket) => ({ bucket, resource: 'urn:a', fingerprint_id: fingerprint_id!, count_total: 1 })),
   )
-  await sql`
-    insert into ${scope.id('topo_edge_time')} (tenant_id, src_resource_id, dst_resource_id, relation, valid)
-    values (${scope.tenantId}::int8, ${a}::int8, ${b}::int8, 'calls', tstzrange(now(), null))
-  `.execute(scope.db)
+  await recordTopology(scope, [{ src: 'urn:a', dst: 'urn:b' }], { at: new Date(), relation: 'calls', source: 'tracing' })
   await addDocuments(scope, [{ source: 's', title: 't', chunks: [{ content: 'c', embedding: Array<number>(1536).fill(1) }] }])
   const event = await recordEvent(scope, { severity: 'INFO', kind: 'deploy', title: 't', resource: 'urn:a' })
   await attachEvidence(scope, { event, evidence: [{ dim: 'log', refOo: rows[0]!.id }] })
@@ -81,6 +80,7 @@ const filled = {
   log_pattern: 1,
   log_pattern_5m: 20,
   topo_edge_time: 1,
+  topo_snapshot: 1,
   kb_doc: 1,
   kb_chunk: 1,
   event_envelope: 1,

@@ -181,7 +181,7 @@ onEveryLeg('recordTopology', () => {
   })
 
   it('takes whatever yields edges, in batches', async () => {
-    const count = 12_000
+    const count = 6_000
     await services(
       scope,
       Array.from({ length: count }, (_, index) => `s${index}`),

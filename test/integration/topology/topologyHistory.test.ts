@@ -11,6 +11,9 @@ import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../supp
 import { services } from '../../support/rows.ts'
 import { hourOf, recordings, SnapshotList, type Recording, type Version } from './recordings.ts'
 
+/** Every run begins with deleting what the one before it wrote, and there are up to twelve recordings in one. */
+const timeout = 180_000
+
 const moments = [-1, 0, 0.5, 1, 2, 2.5, 3, 4, 5, 5.5, 6, 7]
 
 onEveryLeg('the history of a topology, whatever is recorded in whichever order', () => {
@@ -49,7 +52,7 @@ onEveryLeg('the history of a topology, whatever is recorded in whichever order',
     return rows.map((row) => ({ ...row, closes: row.closes ?? Infinity }))
   }
 
-  it('has the fewest versions that say what the snapshots said, and counts what each of them changed', async () => {
+  it('has the fewest versions that say what the snapshots said, and counts what each of them changed', { timeout }, async () => {
     await fc.assert(
       fc
         .asyncProperty(recordings, async (given) => {
@@ -58,11 +61,11 @@ onEveryLeg('the history of a topology, whatever is recorded in whichever order',
           expect(new Set(await stored())).toEqual(new Set(model.versions()))
         })
         .beforeEach(forgetAll),
-      { numRuns: 60 },
+      { numRuns: 30 },
     )
   })
 
-  it('is the same when all of it is recorded at once', async () => {
+  it('is the same when all of it is recorded at once', { timeout }, async () => {
     await fc.assert(
       fc
         .asyncProperty(recordings, async (given) => {
@@ -78,11 +81,11 @@ onEveryLeg('the history of a topology, whatever is recorded in whichever order',
           expect(new Set(await stored())).toEqual(new Set(model.versions()))
         })
         .beforeEach(forgetAll),
-      { numRuns: 20 },
+      { numRuns: 10 },
     )
   })
 
-  it('is what every reading of it tells', async () => {
+  it('is what every reading of it tells', { timeout }, async () => {
     await fc.assert(
       fc
         .asyncProperty(recordings, fc.constantFrom(...moments), fc.constantFrom(...moments), async (given, one, another) => {
@@ -148,7 +151,7 @@ onEveryLeg('the history of a topology, whatever is recorded in whichever order',
           )
         })
         .beforeEach(forgetAll),
-      { numRuns: 40 },
+      { numRuns: 20 },
     )
   })
 })

@@ -36,22 +36,6 @@ describe('the SQL of', () => {
     expect(parameters).toEqual(['ops_1', 0.05])
   })
 
-  it('topologyAt', () => {
-    const at = new Date('2026-11-22T10:00:00Z')
-    const { sql, parameters } = topologyAt(unitScope(), { at, relation: 'calls' }).compile()
-    expect(sql).toBe(
-      'select "edge".* from (select "edge"."src_resource_id" as "src", "edge"."dst_resource_id" as "dst", null::float8 as "weight", ' +
-        '"source"."urn" as "src_urn", "target"."urn" as "dst_urn", "edge"."relation", "edge"."props", ' +
-        `nullif(lower(edge.valid), '-infinity') as "valid_from", nullif(upper(edge.valid), 'infinity') as "valid_to" ` +
-        'from "public"."topo_edge_time" as "edge" ' +
-        'inner join "public"."dim_resource" as "source" on "source"."resource_id" = "edge"."src_resource_id" and "source"."tenant_id" = "edge"."tenant_id" ' +
-        'inner join "public"."dim_resource" as "target" on "target"."resource_id" = "edge"."dst_resource_id" and "target"."tenant_id" = "edge"."tenant_id" ' +
-        'where "edge"."tenant_id" = $1 and edge.valid @> $2::timestamptz and "edge"."relation" = $3 ' +
-        'order by "source"."urn", "target"."urn", "edge"."relation") as "edge"',
-    )
-    expect(parameters).toEqual(['1', at, 'calls'])
-  })
-
   it('reach is one statement around the frame, with every name a parameter and our tables where they are installed', () => {
     const scope = unitScope({ installation: { schema: 'obs' }, graphMade: false })
     const { sql, parameters } = reach(scope, activeCalls(scope), { from: `'; --`, direction: 'in' }).compile()
