@@ -50,7 +50,8 @@ function alike(looks: readonly string[]): [string, number[]][] {
   return [...Map.groupBy(looks.keys(), (number) => looks[number]!)]
 }
 
-const labelOf = (lines: readonly string[]): string => lines.map(plainLine).join('<br/>')
+/** Text within quotes; Mermaid takes none that is empty. */
+const labelOf = (lines: readonly string[]): string => lines.map(plainLine).join('<br/>') || code(' ')
 
 /** A line of text of which Mermaid reads nothing as its syntax, as HTML or as Markdown. */
 const plainLine = (line: string): string =>
