@@ -3,13 +3,43 @@ import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
-import { oddCalls, type OddityWindows } from './oddCalls.ts'
+import { accounts } from './accounts.ts'
+import { departures } from './departures.ts'
+import { meaningOfMetrics, type Measure } from './measures.ts'
+import { checkedWindows, oddCalls, thresholdsInput, type OddityThresholds, type OddityWindows } from './oddCalls.ts'
+import { reachedFrom } from './reachedFrom.ts'
+
+export interface SuspectThresholds extends OddityThresholds {
+  /** A metric has left its normal range when it is more than this many deviations above its median. Default: 3. */
+  deviations?: number
+}
 
 export interface RankSuspectsOptions extends OddityWindows {
   /** The URN of the service where it hurts. */
   service: string
-  /** How many calls deep to look, 1 to 32. Default: 8. */
+  /** What hurts there, where that is known: trouble of the other kind then counts half. */
+  symptom?: 'latency' | 'errors'
+  /** What metrics mean that OpenTelemetry's conventions do not name; or mean otherwise than they say. */
+  measures?: readonly Measure[]
+  /** How many calls or dependencies deep to look, 1 to 32. Default: 8. */
   hops?: number
+  thresholds?: SuspectThresholds
+}
+
+/** One thing that is odd about a suspect. */
+export interface SuspectEvidence {
+  /** What `caller` saw of its calls, or what a metric of the suspect's own says. */
+  kind: 'call' | 'metric'
+  /** `p95_ms` (milliseconds) or `err_rate` (0..1) of calls; of a metric its name. */
+  measure: string
+  /** In the baseline; of a metric its median. A latency is in milliseconds, an availability told as the share it lacks. */
+  expected: number
+  /** In the range; of a metric its mean. */
+  actual: number
+  /** URN of the caller; null for a metric. */
+  caller: string | null
+  /** What it cost: milliseconds waited or requests failed, in all, over the range; null for CPU and saturation. */
+  lost: number | null
 }
 
 /** A resource that may be behind it, with the evidence for that. */
@@ -18,100 +48,132 @@ export interface Suspect {
   urn: string
   /** The URN: suspects are a ranking frame. */
   item: string
-  /** The share of the trouble that arises in the resource itself, 0..1. */
+  /** How much of the trouble arises in the resource itself, 0..1. */
   score: number
-  /** Calls between the service and the suspect; 0 is the service itself. */
+  /** Calls and dependencies between the service and the suspect; 0 is the service itself. */
   depth: number
-  /** URNs from the service to the suspect, along odd calls. */
+  /** URNs from the service to the suspect, along odd calls and unmeasured dependencies. */
   path: string[]
-  /** What is odd about the calls to it. */
-  measure: 'p95_ms' | 'err_rate'
-  /** The measure in the baseline, of the calls that `caller` makes to it. */
+  /** What is oddest about it: `p95_ms` or `err_rate` of the calls to it, or the name of its metric. */
+  measure: string
+  /** The measure in the baseline. */
   expected: number
   /** The same in the range. */
   actual: number
-  /** The URN of the caller that saw the greatest rise. */
+  /** Who saw it: the URN of the caller whose calls lost most, or the suspect's own where the measure is a metric. */
   caller: string
   caller_resource_id: string
+  /** All that is odd about it, calls first, what cost most first. */
+  evidence: SuspectEvidence[]
 }
 
 /**
  * Who is behind it: the resources that may be the cause of a service's trouble, the likeliest first.
  *
- * It uses the call rollups only. A call is odd when its 95th percentile or error ratio rose against the baseline, as in `callOddities`. From the
- * service, odd calls are followed to what it calls, what that calls, and so on; who is reached is a suspect, and the service itself is
- * one when the calls to it are odd. A callee's time and errors include those of its own dependencies, so the score is what is left without them:
+ * From the service, what it depends on is followed down: odd calls (see `callOddities`), and what nobody measured: calls too few or too new to judge, and edges of the
+ * topology, of any relation (`calls`, `depends_on`, `runs_on`, ...). A measured call that is as ever carries no trouble. Who is reached and has something odd about it is a
+ * suspect. Then the trouble is accounted for, latency and errors apart:
  *
- * - `rise`: by how much the calls to the suspect rose in a measure (of several callers, the one that saw most);
- * - `explained`: the rises of its own odd calls, each times the number of such calls per call to the suspect, if that is more than one;
- * - `score`: (rise - explained) / the greatest rise of that measure among the suspects, halved if the suspect has any odd calls of its own
- *   (retries and timeouts turn one measure into the other); of the two measures the one that gives more.
+ * - `lost` is what the trouble cost at a resource over the whole range, against the baseline: how many milliseconds longer was waited for its answers in all, or
+ *   how many more requests failed. Its callers tell; where no calls to it are measured, its own metrics do (see `measures`).
+ * - Its own part is what is left after subtracting what was lost at what it depends on: who waits for others loses as much as they do, and has nothing left.
+ * - `score`: its own part / the most that was lost at any of the suspects. So that both kinds compare, a failed request in twenty weighs as much as answers that
+ *   take a tenth longer, of the service's; trouble smaller than that scores accordingly less.
  *
- * So a service that is slow because it waits scores near 0, and the one where the time is lost 1. Of equal scores the deeper is likelier, then
- * the URN decides. In calm times, and for a URN the tenant does not have: no rows.
+ * So a service that is slow because it waits scores near 0, and the one where the time is lost 1. As losses add, a dependency called ten times for each answer
+ * explains ten times its rise, and a part of the system that is odd but hardly used explains hardly anything. Four things amend the score:
  *
- * Its limits: it sees only what calls show. A cause that calls neither slow down nor fail with (a lost message, a wrong answer), one that is not
- * called (a host under all of them) or that was as bad in the baseline stays hidden; work that a service does on the side, off the path of
- * its answers, is counted as if it were on it.
+ * - A resource that is itself saturated (CPU, memory, ...) is twice a suspect: 1 - (1 - score)². If it is its CPU, what its calls to others lose is its own loss and not theirs,
+ *   unless theirs is, too: who does not get to run reads its answers late.
+ * - What a resource lost that is not saturated is the loss of the saturated resource it runs on, where that has no answers to measure (a host, a disk).
+ * - What may follow from trouble of the other kind below it counts down to half: retries and timeouts turn failures into waiting and back. So does, where the `symptom` is
+ *   known, trouble of the other kind.
+ * - A dependency that is new cannot have left what it was. Its failures count half, and do not excuse who began to call it.
  *
- * The percentiles are of all calls in the window, within 1.083 %. The method is a traversal of the anomalous part of the dependency graph, as in
- * Chen, Qi, Zheng, Hou: "CauseInfer: Automatic and distributed performance diagnosis with hierarchical causality graph in large distributed
- * systems", INFOCOM 2014.
+ * Of equal scores the deeper is likelier, then the URN decides. In calm times, and for a URN the tenant does not have: no rows.
+ *
+ * Its limits: a cause that shows in no measure (a lost message, a wrong answer), or was as bad in the baseline, stays hidden; work that a service does on the side, off the
+ * path of its answers, is counted as if it were on it; every sample of a latency or availability is taken for a request. One resource in trouble is supposed: of two at
+ * once the costlier comes first.
+ *
+ * Percentiles of calls are of all calls in the window, within 1.083 %. Metrics are read by the minute, whatever the length of the baseline: an hour or a day will do. The
+ * method is a traversal of the anomalous part of the dependency graph, as in Chen, Qi, Zheng, Hou: "CauseInfer: Automatic and distributed performance diagnosis with
+ * hierarchical causality graph in large distributed systems", INFOCOM 2014; what remains after subtracting is a profiler's self time, of rises
+ * instead of times (Graham, Kessler, McKusick: "gprof: a call graph execution profiler", 1982); that a resource's own metrics corroborate what calls show is from Wu, Tordsson,
+ * Elmroth, Kao: "MicroRCA: Root cause localization of performance issues in microservices", NOMS 2020.
  *
  * @throws InvalidInputError when a window runs backwards, the two overlap, or an option is out of its bounds.
  * @example
- * const suspects = rankSuspects(scope, { service: 'urn:k8s:svc:shop/frontend', range: last('20 minutes'), baseline })
+ * const suspects = rankSuspects(scope, {
+ *   service: 'urn:k8s:svc:shop/frontend',
+ *   range: last('20 minutes'),
+ *   baseline,
+ *   measures: [{ metric: 'shop.availability', means: 'availability' }],
+ * })
  * await topK(scope, suspects, 3).execute()
  *
  * // select "suspect".* from (
- * //   with recursive compared as (...), measured as (...), odd as (...), walk (resource_id, depth) as (... union ...), ...
+ * //   with recursive compared as (...), measured as (...), odd as (...), ..., walk (resource_id, depth) as (... union ...), ..., departed as (...), ...
  * //   select ... from ... order by score desc, depth desc, urn
  * // ) as "suspect"
  */
-export function rankSuspects(scope: Scope, { service, hops = 8, ...windows }: RankSuspectsOptions) {
+export function rankSuspects(
+  scope: Scope,
+  { service, symptom, measures = [], hops = 8, thresholds = {}, range, baseline }: RankSuspectsOptions,
+) {
   const start = parse(urnText, service, 'service')
   const depth = parse(z.int().min(1).max(32), hops, 'hops')
+  const suffered = parse(z.enum(['latency', 'errors']).optional(), symptom, 'symptom')
+  const meanings = meaningOfMetrics(measures)
+  const { deviations, ...ofCalls } = thresholds
+  const limit = parse(z.number().min(0).default(3), deviations, 'thresholds.deviations')
+  const { minCalls } = parse(thresholdsInput, ofCalls, 'thresholds')
+  const { now, before } = checkedWindows({ range, baseline })
   const resource = scope.id('dim_resource')
   const suspects = sql<Suspect>`(
-    with recursive ${oddCalls(scope, windows)}, walk (resource_id, depth) as (
-      -- Pairs, not paths: in a dense graph there are few of the former and very many of the latter.
-      select resource_id, 0 from ${resource} where tenant_id = ${scope.tenantId}::int8 and urn = ${start}
-      union
-      select odd.dst, walk.depth + 1 from walk join odd on odd.src = walk.resource_id where walk.depth < ${depth}::int4
-    ), reached as (
-      select resource_id, min(depth) as depth from walk group by resource_id
-    ), incoming as (
-      select reached.resource_id, reached.depth, odd.src, odd.measure, odd.expected, odd.actual, odd.rise, caller.depth as caller_depth
-      from reached
-      join odd on odd.dst = reached.resource_id and odd.src <> reached.resource_id
-      left join reached as caller on caller.resource_id = odd.src
-      where reached.depth = 0 or caller.resource_id is not null
-    ), worst as (
-      select distinct on (resource_id, measure) *
-      from incoming
-      order by resource_id, measure, rise desc, src
-    ), traffic as (
-      select dst as resource_id, sum(calls) as calls from compared group by dst
-    ), explained as (
-      select odd.src as resource_id, odd.measure, sum(odd.rise * greatest(1, odd.calls / nullif(traffic.calls, 0))) as rise
-      from odd
-      left join traffic on traffic.resource_id = odd.src
-      where odd.dst <> odd.src
-      group by odd.src, odd.measure
-    ), judged as (
+    with recursive ${oddCalls(scope, { range, baseline, thresholds: ofCalls })},
+    ${reachedFrom(scope, { service: start, hops: depth, now, minCalls })},
+    ${departures(scope, { now, before, meanings, deviations: limit })},
+    ${accounts(scope, { symptom: suffered })},
+    suspect as (
+      select distinct on (resource_id) judged.*, reached.depth
+      from judged
+      join reached using (resource_id)
+      order by resource_id, score desc, trouble
+    ), evidence as (
+      select resource_id, 'call' as kind, trouble, measure, expected, actual, src as caller, lost from incoming
+      union all
+      select resource_id, 'metric', case when kind in ('latency', 'errors') then kind end, metric, expected, actual, null, case when kind in ('latency', 'errors') then lost end from departed
+    ), oddest as (
+      select distinct on (suspect.resource_id) suspect.resource_id, evidence.measure, evidence.expected, evidence.actual, evidence.caller
+      from suspect
+      join evidence on evidence.resource_id = suspect.resource_id
+      order by suspect.resource_id, evidence.trouble = suspect.trouble desc nulls last, evidence.kind, evidence.lost desc nulls last, evidence.measure, evidence.caller
+    ), all_of_it as (
       select
-        worst.*,
-        greatest(0, worst.rise - coalesce(explained.rise, 0)) / max(worst.rise) over (partition by worst.measure)
-          * case when exists (select from explained as any_measure where any_measure.resource_id = worst.resource_id) then 0.5 else 1 end as score
-      from worst
-      left join explained on explained.resource_id = worst.resource_id and explained.measure = worst.measure
-    ), suspect as (
-      select distinct on (resource_id) * from judged order by resource_id, score desc, measure
+        evidence.resource_id,
+        jsonb_agg(
+          jsonb_build_object(
+            'kind', evidence.kind, 'measure', evidence.measure, 'expected', evidence.expected, 'actual', evidence.actual,
+            'caller', caller.urn, 'lost', evidence.lost
+          )
+          order by evidence.kind, evidence.lost desc nulls last, evidence.measure, caller.urn, evidence.actual desc
+        ) as evidence
+      from evidence
+      left join ${resource} as caller on caller.tenant_id = ${scope.tenantId}::int8 and caller.resource_id = evidence.caller
+      where evidence.resource_id in (select resource_id from suspect)
+      group by evidence.resource_id
     ), parent as (
-      select distinct on (incoming.resource_id) incoming.resource_id, incoming.src
-      from incoming
-      where incoming.caller_depth = incoming.depth - 1
-      order by incoming.resource_id, incoming.rise / max(incoming.rise) over (partition by incoming.measure) desc, incoming.src
+      select distinct on (reached.resource_id) reached.resource_id, step.src
+      from reached
+      join step on step.dst = reached.resource_id
+      join reached as caller on caller.resource_id = step.src and caller.depth = reached.depth - 1
+      left join (
+        select src, dst, max(share) as share
+        from (select src, dst, lost / max(lost) over (partition by trouble) as share from incoming) as call
+        group by src, dst
+      ) as call on call.src = step.src and call.dst = step.dst
+      order by reached.resource_id, call.share desc nulls last, step.src
     ), path (resource_id, urns) as (
       select reached.resource_id, array[${start}::text] from reached where reached.depth = 0
       union all
@@ -124,18 +186,22 @@ export function rankSuspects(scope: Scope, { service, hops = 8, ...windows }: Ra
       suspect.resource_id,
       called.urn,
       called.urn as item,
-      suspect.score::float8 as score,
+      suspect.score,
       suspect.depth,
       path.urns as path,
-      suspect.measure,
-      suspect.expected,
-      suspect.actual,
+      oddest.measure,
+      oddest.expected,
+      oddest.actual,
       caller.urn as caller,
-      suspect.src as caller_resource_id
+      caller.resource_id as caller_resource_id,
+      all_of_it.evidence
     from suspect
     join path on path.resource_id = suspect.resource_id
+    join oddest on oddest.resource_id = suspect.resource_id
+    join all_of_it on all_of_it.resource_id = suspect.resource_id
     join ${resource} as called on called.tenant_id = ${scope.tenantId}::int8 and called.resource_id = suspect.resource_id
-    join ${resource} as caller on caller.tenant_id = ${scope.tenantId}::int8 and caller.resource_id = suspect.src
+    join ${resource} as caller
+      on caller.tenant_id = ${scope.tenantId}::int8 and caller.resource_id = coalesce(oddest.caller, suspect.resource_id)
     order by score desc, depth desc, urn
   )`
   return scope.db.selectFrom(suspects.as('suspect')).selectAll('suspect')

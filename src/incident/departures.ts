@@ -1,0 +1,95 @@
+import { sql, type RawBuilder } from 'kysely'
+import type { TimeRange } from '../database/range.ts'
+import type { Scope } from '../database/scope.ts'
+import { spareStates, type MetricMeaning } from './measures.ts'
+import { beginsIn } from './oddCalls.ts'
+
+export interface DepartureOptions {
+  now: TimeRange
+  before: TimeRange
+  meanings: ReadonlyMap<string, MetricMeaning>
+  /** How many deviations are a departure. */
+  deviations: number
+}
+
+/**
+ * The common table expressions `watched`, one row for each metric of a resource in `reached` that both windows know, and `departed`, those of them that
+ * left, for the worse, the range they had in the baseline.
+ *
+ * `kind` is `latency` (milliseconds), `errors` (0..1: what is missing to an availability of 1, an error ratio, or the share of a latency's samples whose labels tell of
+ * a failure), `cpu` or `saturation` (as measured). A resource's label sets are put together, each by its samples; but of CPU and saturation each stands for
+ * itself, and what is spare (idle, free) does not count.
+ *
+ * A departure is told by the mean of the range, against the median of the baseline's buckets, in deviations. These are of the baseline's upper half: from its median to
+ * its 95th percentile, by what that is of a normal distribution's (1.645). What rises is upwards of the median, so the lower half says nothing about it, and
+ * quantiles forgive a baseline whose every twentieth bucket had an incident of its own, which a standard deviation does not (Huber, "Robust Statistics", 1981). No
+ * deviation is taken to be smaller than a twentieth of the value, a thirtieth of a core or of the whole, or, of errors, one request: what never varied
+ * is not fragile for it. With fewer than five buckets of baseline nothing is said.
+ *
+ * `lost` is what it cost in all: milliseconds waited, or requests failed, as far as the number of samples is that of requests.
+ */
+export function departures(scope: Scope, { now, before, meanings, deviations }: DepartureOptions): RawBuilder<unknown> {
+  const [metrics, means] = [[...meanings.keys()], [...meanings.values()]]
+  const failing = sql`(
+    labels -> 'error.type' is not null or coalesce(labels ->> 'http.response.status_code', labels ->> 'http.status_code') like '5__'
+  )`
+  const state = sql.join(
+    ['cpu.mode', 'system.memory.state', 'system.paging.state', 'system.filesystem.state', 'state'].map(
+      (label) => sql`labels ->> ${sql.lit(label)}`,
+    ),
+  )
+  return sql`watched as materialized (
+    select
+      resource_id, metric, kind, label_set,
+      count(*) filter (where not is_now) as buckets_before,
+      percentile_cont(0.5) within group (order by value) filter (where not is_now) as expected,
+      percentile_cont(0.95) within group (order by value) filter (where not is_now) as high,
+      sum(value * samples) filter (where is_now) / sum(samples) filter (where is_now) as actual,
+      sum(samples) filter (where is_now) as samples,
+      max(unit) as unit
+    from (
+      select told.resource_id, told.metric, told.label_set, told.is_now, told.samples, told.unit, said.kind, said.value
+      from (
+        select
+          point.resource_id, point.metric, meaning.means, point.bucket, ${beginsIn(now)} as is_now,
+          case when meaning.means in ('cpu', 'saturation') then point.labels_hash end as label_set,
+          sum(point.avg_val * point.sample_count) / nullif(sum(point.sample_count) filter (where point.avg_val is not null), 0)
+            * case max(point.unit) when 's' then 1000 when 'us' then 0.001 when 'ns' then 0.000001 when '%' then 0.01 else 1 end as value,
+          (sum(point.sample_count) filter (where ${failing}))::float8 / nullif(sum(point.sample_count), 0) as failing,
+          sum(point.sample_count)::float8 as samples,
+          max(point.unit) as unit
+        from ${scope.id('metric_1m')} as point
+        join unnest(${metrics}::text[], ${means}::text[]) as meaning (metric, means) on meaning.metric = point.metric
+        where point.tenant_id = ${scope.tenantId}::int8 and point.metric = any(${metrics}::text[])
+          and point.resource_id = any(array(select resource_id from reached))
+          and (${beginsIn(now)} or ${beginsIn(before)})
+          and (meaning.means not in ('cpu', 'saturation') or coalesce(${state}, '') <> all(${[...spareStates]}::text[]))
+        group by point.resource_id, point.metric, meaning.means, point.bucket, label_set
+      ) as told
+      cross join lateral (
+        values
+          (
+            case when told.means in ('latency', 'cpu', 'saturation') then told.means else 'errors' end,
+            case told.means when 'availability' then 1 - told.value else told.value end
+          ),
+          ('errors', case told.means when 'latency' then coalesce(told.failing, 0) end)
+      ) as said (kind, value)
+      where said.value between -1e100 and 1e100 and told.samples > 0
+    ) as point
+    group by resource_id, metric, kind, label_set
+    having count(*) filter (where is_now) > 0 and count(*) filter (where not is_now) >= 5
+  ), departed as (
+    select *, (actual - expected) / deviation as deviations, (actual - expected) * samples as lost
+    from (
+      select
+        *,
+        greatest(
+          (high - expected) / 1.645,
+          case kind when 'errors' then least(0.01, 1 / samples) else 0.05 * greatest(abs(expected), abs(actual)) end,
+          case when kind in ('cpu', 'saturation') and unit in ('1', '%', '{cpu}') then 1.0 / 30 else 0 end
+        ) as deviation
+      from watched
+    ) as deviating
+    where actual - expected > ${deviations}::float8 * deviation
+  )`
+}
