@@ -41,6 +41,9 @@ export async function* suspects({ data, url }: BenchmarkOptions): AsyncGenerator
   }
 }
 
+/** What OpenTelemetry has no name for, and a user would have to say. */
+const measures = [{ metric: 'service.availability', means: 'availability' }] as const
+
 /** A fault, and the place of its cause among the suspects: from 1, or 0 where it is none of them. */
 interface Judged {
   fault: Fault
@@ -53,8 +56,8 @@ async function judge(name: string, scope: Scope, load: (scope: Scope) => Promise
   await sql`analyze`.execute(scope.db)
   const judged: Judged[] = []
   for (const fault of faults) {
-    const { service, range, baseline, cause } = fault
-    const suspected = await rankSuspects(scope, { service, range, baseline }).execute()
+    const { service, symptom, range, baseline, cause } = fault
+    const suspected = await rankSuspects(scope, { service, symptom, range, baseline, measures }).execute()
     const rank = suspected.findIndex(({ urn }) => urn === cause) + 1
     const first = suspected.slice(0, 3).map(({ urn, score }) => `${nameOf(urn)} ${score.toFixed(2)}`)
     console.error(`${rank} ${fault.group}: ${fault.name}: ${nameOf(cause)} among ${first.join(', ') || 'none'}`)
