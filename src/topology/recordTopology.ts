@@ -59,8 +59,8 @@ const recordOptions = z.strictObject({
  * The snapshot is an array of edges between URNs, anything that yields such edges (it is streamed, 5,000 at a time, while a transaction is open), or an edge
  * frame, which never leaves the database. Sources do not see each other's edges, nor those that were written without a source; {@link topologyAt} puts them together.
  *
- * Recorders of one source take turns; others do not wait for each other. Runs in its own transaction, or in the one the scope was made from, and
- * needs a temporary table there.
+ * Recorders of one source take turns; others do not wait for each other. Runs in its own transaction, or in the one the scope was made from; it makes a
+ * temporary table there, which PostgreSQL lets everybody do unless the right was revoked.
  *
  * @throws NotFoundError naming the resources that the tenant does not have; nothing is written then.
  * @throws InvalidInputError when an edge cannot be one or comes twice, the snapshot is empty without `allowEmpty`, or it is too old to be put in. The signal's
