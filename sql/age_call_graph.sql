@@ -87,6 +87,19 @@ begin
 end
 $$;
 
+-- The vertices that stand for resources, by resource; none when the graph was never made.
+create or replace function @extschema@.graph_vertices(graph text)
+returns table (resource_id int8, properties ag_catalog.agtype)
+language plpgsql stable strict rows 10000
+set search_path = ag_catalog, pg_catalog, pg_temp
+as $$
+begin
+  if to_regclass(format('%I."Resource"', graph)) is not null then
+    return query execute format('select id::text::int8 & 281474976710655, properties from %I."Resource"', graph);
+  end if;
+end
+$$;
+
 -- The edges of the active call graph, with their properties as columns.
 create or replace function @extschema@.call_graph_edges(graph text)
 returns table (src int8, dst int8, rps float8, err_rate float8, p50_ms float8, p95_ms float8, first_seen timestamptz, last_seen timestamptz)

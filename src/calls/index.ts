@@ -1,6 +1,8 @@
 export { activeCalls, type ActiveCall } from './activeCalls.ts'
 export { callSeries, callMeasures, type CallMeasure, type CallSeriesOptions } from './callSeries.ts'
 export { callSummary, type CallSummaryOptions } from './callSummary.ts'
+export type { CallWindow } from './callsOfWindow.ts'
 export { callsDuring, type CallCondition, type CallsDuringOptions, type CallTables } from './callsDuring.ts'
 export { refreshCallGraph, type RefreshCallGraphOptions } from './refreshCallGraph.ts'
 export { slowestDependencies, type SlowestDependenciesOptions } from './slowestDependencies.ts'
+export { verifyCallGraph, type CallGraphDifference } from './verifyCallGraph.ts'

@@ -1,24 +1,15 @@
-import { sql } from 'kysely'
 import { z } from 'zod'
-import { durationText, milliseconds } from '../database/range.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { mirrorGraph, type MirrorCounts } from '../graph/mirrorGraph.ts'
 import { parse } from '../schema/parse.ts'
+import { callsOfWindow, callWindow, edgeProperties, type CallWindow } from './callsOfWindow.ts'
 
-export interface RefreshCallGraphOptions {
-  /** A 5-minute bucket belongs when it begins at `now - window` or later. Default `'10 minutes'`. */
-  window?: string
-  /** Default: the caller's clock. */
-  now?: Date
+export interface RefreshCallGraphOptions extends CallWindow {
   /** Give up before the next statement; the graph stays as it was. */
   signal?: AbortSignal
 }
 
-const refreshOptions = z.strictObject({
-  window: durationText.default('10 minutes'),
-  now: z.date().default(() => new Date()),
-  signal: z.instanceof(AbortSignal).optional(),
-})
+const refreshOptions = callWindow.extend({ signal: z.instanceof(AbortSignal).optional() })
 
 /**
  * Makes the tenant's AGE graph hold the calls that are active: those of `service_call_5m` with a call in the window, as
@@ -46,86 +37,5 @@ const refreshOptions = z.strictObject({
 export async function refreshCallGraph(scope: Scope, options: RefreshCallGraphOptions = {}): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'refreshCallGraph', 'traverse callsDuring, which needs no graph')
   const { window, now, signal } = parse(refreshOptions, options, 'options')
-  return mirrorGraph(scope, callsSince(scope, new Date(now.getTime() - milliseconds(window)), now), {
-    attributes: ['rps', 'err_rate', 'p50_ms', 'p95_ms', 'first_seen', 'last_seen'],
-    keep: ['first_seen'],
-    signal,
-  })
-}
-
-interface WindowCall {
-  src: string
-  dst: string
-  rps: number
-  err_rate: number | null
-  p50_ms: number | null
-  p95_ms: number | null
-  first_seen: string
-  last_seen: string
-}
-
-/**
- * The edges of the window. Counts are added as float8, which is exact below 2^53, and other sums as numerics, so that nothing depends on the order of the
- * rows: else two refreshes of the same rows could differ in the last digit. Rates and ratios of rows that count no calls are only asked for where no row does.
- *
- * The percentiles of several buckets are those of `exp_histogram_merge`. A bucket without a histogram stands for so many calls of its own p50 in one of
- * them, and of its p95 in the other; where the two are the same it is as if it had a histogram.
- */
-function callsSince(scope: Scope, from: Date, to: Date) {
-  const histogram = scope.id('exp_histogram')
-  const collect = scope.id('exp_histogram_collect')
-  const quantiles = scope.id('exp_histogram_quantiles')
-  const active = sql`
-    from ${scope.id('service_call_5m')} where tenant_id = ${scope.tenantId}::int8 and bucket >= ${from}::timestamptz and bucket <= ${to}::timestamptz
-  `
-  const calls = sql<WindowCall>`(
-    with span as materialized (
-      select bucket, to_char(bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as name, 300 * count(*) over () as seconds
-      from (select bucket ${active} group by bucket) as met
-    ),
-    call as (
-      select
-        src_resource_id as src,
-        dst_resource_id as dst,
-        count(*) as buckets,
-        sum(call_count::float8) as calls,
-        sum(error_count::float8) as errors,
-        sum(rps::numeric) filter (where call_count = 0) as rps,
-        avg(err_rate::numeric) filter (where call_count = 0) as err_rate,
-        min(p50_ms) as p50_ms,
-        min(p95_ms) as p95_ms,
-        ${collect}(coalesce(histogram, ${histogram}(p95_ms, greatest(call_count, 1))) order by bucket)
-          filter (where histogram is not null or p50_ms = p95_ms) as known,
-        ${collect}(${histogram}(p50_ms, greatest(call_count, 1)))
-          filter (where histogram is null and p50_ms is distinct from p95_ms) as halves,
-        ${collect}(${histogram}(p95_ms, greatest(call_count, 1)))
-          filter (where histogram is null and p50_ms is distinct from p95_ms) as tails,
-        min(bucket) as first_seen,
-        max(bucket) as last_seen
-      ${active}
-      group by 1, 2
-      having sum(call_count) > 0 or sum(rps) > 0
-    )
-    select
-      edge.src,
-      edge.dst,
-      case when edge.calls > 0 then edge.calls / last.seconds else (edge.rps * 300 / last.seconds)::float8 end as rps,
-      case when edge.calls > 0 then edge.errors / edge.calls else edge.err_rate::float8 end as err_rate,
-      edge.percentiles[1] as p50_ms,
-      edge.percentiles[2] as p95_ms,
-      first.name as first_seen,
-      last.name as last_seen
-    from (
-      select call.*, case
-        when buckets = 1 then array[p50_ms, p95_ms]
-        when halves is null then ${quantiles}(known, '{0.5, 0.95}')
-        else array[(${quantiles}(array_cat(known, halves), '{0.5}'))[1], (${quantiles}(array_cat(known, tails), '{0.95}'))[1]]
-      end as percentiles
-      from call
-      offset 0
-    ) as edge
-    left join span as first on first.bucket = edge.first_seen
-    left join span as last on last.bucket = edge.last_seen
-  )`
-  return scope.db.selectFrom(calls.as('call')).selectAll('call').select('call.rps as weight')
+  return mirrorGraph(scope, callsOfWindow(scope, { window, now }), { attributes: edgeProperties, earliest: ['first_seen'], signal })
 }

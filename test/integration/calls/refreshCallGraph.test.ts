@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { activeCalls } from '../../../src/calls/activeCalls.ts'
 import { refreshCallGraph } from '../../../src/calls/refreshCallGraph.ts'
+import { verifyCallGraph } from '../../../src/calls/verifyCallGraph.ts'
 import { deleteTenant } from '../../../src/catalog/deleteTenant.ts'
 import { connect } from '../../../src/database/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
@@ -133,6 +134,44 @@ onEveryLeg('refreshCallGraph', () => {
     expect(await activeCalls(scope).execute()).toEqual([])
   })
 
+  it.skipIf(!leg.age)('takes late rows for what they are, also those of before an edge was first seen', async () => {
+    const scope = await tenant(test.db, 'late')
+    await insertCalls(scope, [{ bucket: at('09:55'), src: 'a', dst: 'b', latencies: [10, 20] }])
+    await refreshCallGraph(scope, { now: at('10:00') })
+    await insertCalls(scope, [{ bucket: at('09:50'), src: 'a', dst: 'b', latencies: [10, 20] }])
+    expect((await refreshCallGraph(scope, { now: at('10:00') })).edges).toEqual({ ...nothing, changed: 1 })
+    expect(await edges(scope)).toMatchObject([{ first_seen: at('09:50'), last_seen: at('09:55') }])
+    // What the window has forgotten the graph remembers.
+    await refreshCallGraph(scope, { window: '5 minutes', now: at('10:00') })
+    expect(await edges(scope)).toMatchObject([{ first_seen: at('09:50'), last_seen: at('09:55') }])
+  })
+
+  it.skipIf(!leg.age)('has no property for what nobody measured', async () => {
+    const scope = await tenant(test.db, 'unmeasured')
+    await insertCalls(scope, [
+      { bucket: at('09:50'), src: 'a', dst: 'b', call_count: 3, p50_ms: null, p95_ms: null },
+      { bucket: at('09:55'), src: 'a', dst: 'b', call_count: 0, rps: 2, err_rate: null, p50_ms: null, p95_ms: null },
+      { bucket: at('09:55'), src: 'a', dst: 'c', call_count: 0, rps: 2, err_rate: null, p50_ms: 5, p95_ms: null },
+      { bucket: at('09:55'), src: 'a', dst: 'nobody', call_count: 0, rps: 0, p50_ms: 5 },
+    ])
+    await refreshCallGraph(scope, { now: at('10:00') })
+    expect(await edges(scope)).toMatchObject([
+      { edge: 'a > b', rps: 3 / 600, err_rate: 0, p50_ms: null, p95_ms: null },
+      { edge: 'a > c', rps: 1, err_rate: null, p50_ms: 5, p95_ms: null },
+    ])
+    const { rows } = await sql<{ text: string }>`
+      select ag_catalog.agtype_out(properties)::text as text from ${sql.id(scope.graphName, 'CALLS')}
+    `.execute(test.db)
+    expect(rows.filter(({ text }) => text.includes('null'))).toEqual([])
+  })
+
+  it.skipIf(!leg.age)('stops between its steps when told to, and leaves the graph as it was', async () => {
+    const scope = await tenant(test.db, 'signal')
+    await insertCalls(scope, [{ bucket: at('09:55'), src: 'a', dst: 'b', latencies: [1] }])
+    await expect(refreshCallGraph(scope, { now: at('10:00'), signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough')
+    expect(await activeCalls(scope).execute()).toEqual([])
+  })
+
   it.skipIf(!leg.age)('takes any name as data, and follows a rename', async () => {
     const scope = await tenant(test.db, `hostile '"$$`)
     const urns = [`'; drop table dim_resource; --`, '$$) as (a agtype)', '"', '\\', '🦊', '{"a": 1}', 'x'.repeat(1024)]
@@ -209,11 +248,52 @@ onEveryLeg('refreshCallGraph', () => {
     ).finally(() => {
       busy = false
     })
-    const sizes = new Set<number>()
-    while (busy) sizes.add((await activeCalls(scope).execute()).length)
+    const sizes = new Set<string>()
+    const size = async () => {
+      const { rows } = await sql<{ size: string }>`
+        select count(distinct edge.src || ' ' || edge.dst) || ' edges, ' || (select count(*) from graph_vertices(${scope.graphName})) || ' vertices' as size
+        from (${activeCalls(scope)}) as edge
+      `.execute(test.db)
+      return rows[0]!.size
+    }
+    while (busy) sizes.add(await size())
     await refreshes
-    expect([...sizes].filter((size) => ![0, 4, 5].includes(size))).toEqual([])
-    expect([4, 5]).toContain((await activeCalls(scope).execute()).length)
+    const whole = ['4 edges, 5 vertices', '5 edges, 6 vertices']
+    expect([...sizes].filter((each) => !['0 edges, 0 vertices', ...whole].includes(each))).toEqual([])
+    expect(whole).toContain(await size())
+  })
+
+  it.skipIf(!leg.concurrent)('killed in the middle leaves the graph as it was; nobody waits for it but the same tenant’s', async () => {
+    const [scope, other] = [await tenant(test.db, 'killed'), await tenant(test.db, 'bystander')]
+    const calls = (bucket: Date) => ['b', 'c', 'd'].map((dst) => ({ bucket, src: 'a', dst, latencies: [1, bucket.getTime() % 7, 3] }))
+    for (const each of [scope, other]) await insertCalls(each, [...calls(at('09:00')), ...calls(at('10:00'))])
+    await refreshCallGraph(scope, { now: at('09:00') })
+    const made = await tenantScope(test.db, 'killed')
+    const before = await edges(made)
+    const victim = connect({ connectionString: test.url!, max: 1 })
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(victim)
+    const { pid } = rows[0]!
+    await test.db.transaction().execute(async (holder) => {
+      // The refresh comes to this edge in the middle of its statement, and waits.
+      await sql`
+        select from ${sql.id(made.graphName, 'CALLS')} order by id desc limit 1 for update
+      `.execute(holder)
+      const refreshed = refreshCallGraph(await tenantScope(victim, 'killed'), { now: at('10:00') }).then(
+        () => 'done',
+        (error: unknown) => error,
+      )
+      const waits = async () =>
+        (await sql<{ waits: boolean }>`select wait_event_type = 'Lock' as waits from pg_stat_activity where pid = ${pid}`.execute(test.db))
+          .rows[0]?.waits
+      while (!(await waits())) await new Promise((resolve) => setTimeout(resolve, 10))
+      expect(await edges(made)).toEqual(before)
+      expect((await refreshCallGraph(other, { now: at('10:00') })).edges.added).toBe(3)
+      await sql`select pg_terminate_backend(${pid})`.execute(test.db)
+      expect(await refreshed).toBeInstanceOf(Error)
+    })
+    await victim.destroy()
+    expect(await edges(made)).toEqual(before)
+    expect((await refreshCallGraph(made, { now: at('10:00') })).edges).toEqual({ ...nothing, changed: 3 })
   })
 
   it.skipIf(!leg.concurrent)('needs no superuser and nothing of the session', async () => {
@@ -233,6 +313,16 @@ onEveryLeg('refreshCallGraph', () => {
       const plain = await tenantScope(db, 'plain')
       expect((await refreshCallGraph(plain, { now: at('10:00') })).edges.added).toBe(1)
       expect(await activeCalls(plain).execute()).toHaveLength(1)
+      expect(await verifyCallGraph(plain, { now: at('10:00') }).execute()).toEqual([])
+      // A connection on which nothing of AGE has been used yet.
+      const fresh = connect(url.href)
+      try {
+        const reader = await tenantScope(fresh, 'plain')
+        expect(reader.graphMade).toBe(true)
+        expect(await activeCalls(reader).where('rps', '>', 0).execute()).toHaveLength(1)
+      } finally {
+        await fresh.destroy()
+      }
     } finally {
       await sql`select ${scope.id('call_graph_drop')}(${scope.graphName})`.execute(db)
       await db.destroy()

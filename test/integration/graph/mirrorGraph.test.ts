@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { mirrorGraph } from '../../../src/graph/mirrorGraph.ts'
 import { toGraphology } from '../../../src/graph/toGraphology.ts'
+import type { EdgeRow } from '../../../src/graph/edgeFrame.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { services } from '../../support/rows.ts'
 import { frame } from './frame.ts'
 
 const nothing = { added: 0, changed: 0, removed: 0 }
@@ -44,6 +46,58 @@ onEveryLeg('mirrorGraph', () => {
     await expect(mirrorGraph(scope, foreign, { attributes: [] })).rejects.toThrow(/^edges: has an end that is no resource of tenant t-001/)
     const { rows } = await sql<{ count: number }>`select count(*)::int4 as count from ${sql.id(scope.graphName, 'CALLS')}`.execute(test.db)
     expect(rows).toEqual([{ count: 1 }])
+  })
+
+  it.skipIf(!leg.age)('writes no null, keeps the earliest and leaves alone what only differs in that', async () => {
+    const own = await tenant(test.db, 'earliest')
+    const ids = await services(own, ['a', 'b'])
+    const edge = (since: string | null, note: string | null) =>
+      own.db
+        .selectFrom(
+          sql<EdgeRow & { since: string | null; note: string | null }>`(
+            select ${ids.get('a')}::int8 as src, ${ids.get('b')}::int8 as dst, 1::float8 as weight, ${since}::text as since, ${note}::text as note
+          )`.as('given'),
+        )
+        .selectAll('given')
+    const mirror = (since: string | null, note: string | null) =>
+      mirrorGraph(own, edge(since, note), { attributes: ['weight', 'since', 'note'], earliest: ['since'] })
+    const properties = async () => {
+      const { rows } = await sql<{ text: string }>`
+        select ag_catalog.agtype_out(properties)::text as text from ${sql.id(own.graphName, 'CALLS')}
+      `.execute(test.db)
+      return rows.map(({ text }): unknown => JSON.parse(text))
+    }
+    const unchanged = { vertices: nothing, edges: nothing }
+    expect((await mirror(null, null)).edges).toEqual({ ...nothing, added: 1 })
+    expect(await properties()).toEqual([{ weight: 1 }])
+    expect((await mirror('2026-01-02', null)).edges).toEqual({ ...nothing, changed: 1 })
+    expect(await mirror('2026-01-03', null)).toEqual(unchanged)
+    expect(await mirror(null, null)).toEqual(unchanged)
+    expect(await properties()).toEqual([{ weight: 1, since: '2026-01-02' }])
+    expect((await mirror('2026-01-01', 'x')).edges).toEqual({ ...nothing, changed: 1 })
+    expect(await mirror('2026-01-04', 'x')).toEqual(unchanged)
+    expect(await properties()).toEqual([{ weight: 1, since: '2026-01-01', note: 'x' }])
+    expect((await mirror('2026-01-04', null)).edges).toEqual({ ...nothing, changed: 1 })
+    expect(await properties()).toEqual([{ weight: 1, since: '2026-01-01' }])
+  })
+
+  it.skipIf(!leg.age)('gives a graph of an older release the indexes on its ends', async () => {
+    const own = await tenant(test.db, 'older')
+    const edges = await frame(own, [['a', 'b', 1]])
+    await mirrorGraph(own, edges, { attributes: ['weight'] })
+    const indexes = async () => {
+      const { rows } = await sql<{ name: string }>`
+        select indexname::text as name from pg_catalog.pg_indexes where schemaname = ${own.graphName} and indexname like 'CALLS%' order by 1
+      `.execute(test.db)
+      return rows.map(({ name }) => name)
+    }
+    const made = await indexes()
+    expect(made).toContain('CALLS_start_id_resource_idx')
+    expect(made).toContain('CALLS_end_id_resource_idx')
+    for (const name of made.filter((each) => each.endsWith('_resource_idx')))
+      await sql`drop index ${sql.id(own.graphName, name)}`.execute(test.db)
+    await mirrorGraph(own, edges, { attributes: ['weight'] })
+    expect(await indexes()).toEqual(made)
   })
 
   it.skipIf(!leg.age)('takes any label that is a name, and no other', async () => {

@@ -1,0 +1,89 @@
+import { sql, type SelectQueryBuilder } from 'kysely'
+import { requireExtension, type Scope } from '../database/scope.ts'
+import { parse } from '../schema/parse.ts'
+import { callsOfWindow, callWindow, edgeProperties, type CallWindow } from './callsOfWindow.ts'
+
+export interface CallGraphDifference {
+  /** `resource_id` of caller and callee. */
+  src: string
+  dst: string
+  /** Null where the tenant has no such resource, which only what is `surplus` can be. */
+  src_urn: string | null
+  dst_urn: string | null
+  /** `missing`: in the source and not in the graph. `surplus`: in the graph and not in the source. `different`: in both, with other values. */
+  difference: 'missing' | 'surplus' | 'different'
+  /** What is different: a property of the edge, or the `urn` of the vertex at one of its ends (null in the graph where there is no vertex). */
+  property: (typeof edgeProperties)[number] | 'src' | 'dst' | null
+  /** What the source says, as the graph would print it. */
+  expected: string | null
+  /** What the graph says. */
+  actual: string | null
+}
+
+/**
+ * Where the active call graph and `service_call_5m` disagree, edge by edge and property by property, in the order of `src`, `dst`, `property`: no rows, they agree.
+ *
+ * They do after a `refreshCallGraph` of the same window and `now`, until rows of the window are written. A graph that nobody refreshes any more, or whose
+ * properties somebody changed in Cypher, shows here. `first_seen` may be earlier in the graph, which remembers it, than in the window; only a later one is
+ * different. Properties that a refresh does not write are not looked at.
+ *
+ * It makes the edges of the window as a refresh does and reads the whole graph, whatever is narrowed: about what an unchanged refresh costs.
+ *
+ * @throws MissingCapabilityError without Apache AGE.
+ * @throws InvalidInputError when `window` is no interval or `now` no date.
+ * @example
+ * const now = new Date()
+ * await refreshCallGraph(scope, { window: '10 minutes', now })
+ * await verifyCallGraph(scope, { window: '10 minutes', now }).execute() // []
+ *
+ * await verifyCallGraph(scope).where('difference', '=', 'missing').select(['src_urn', 'dst_urn']).execute()
+ *
+ * // select "src_urn", "dst_urn" from (
+ * //   with source as materialized (... what refreshCallGraph writes ...), graph as materialized (select ... from "public"."graph_edges"($5)), ...
+ * //   select ... from source full join graph using (src, dst) ... order by src, dst, property
+ * // ) as "difference" where "difference" = $6
+ */
+export function verifyCallGraph(
+  scope: Scope,
+  options: CallWindow = {},
+): SelectQueryBuilder<{ difference: CallGraphDifference }, 'difference', CallGraphDifference> {
+  requireExtension(scope, 'age', 'verifyCallGraph', 'callsDuring reads the source itself')
+  const properties = sql.join(edgeProperties.flatMap((name) => [sql.lit(name), sql.ref(`call.${name}`)]))
+  const text = (side: 'source' | 'graph', name: string) =>
+    sql`ag_catalog.agtype_object_field_text(${sql.ref(`${side}.properties`)}, ${sql.lit(name)})`
+  const compared = edgeProperties.map((name) => sql`(${sql.lit(name)}, ${text('source', name)}, ${text('graph', name)})`)
+  const urn = (vertex: 'caller' | 'callee') => sql`ag_catalog.agtype_object_field_text(${sql.ref(`${vertex}.properties`)}, 'urn')`
+  const difference = sql<CallGraphDifference>`(
+    with source as materialized (
+      select call.src, call.dst, ag_catalog.agtype_build_map_nonull(${properties}) as properties
+      from ${callsOfWindow(scope, parse(callWindow, options, 'options'))} as call
+    ),
+    graph as materialized (select src, dst, properties from ${scope.id('graph_edges')}(${scope.graphName})),
+    vertex as materialized (select resource_id, properties from ${scope.id('graph_vertices')}(${scope.graphName}))
+    select
+      src, dst, src_resource.urn as src_urn, dst_resource.urn as dst_urn, found.difference, found.property, found.expected, found.actual
+    from source
+    full join graph using (src, dst)
+    left join ${scope.id('dim_resource')} as src_resource on src_resource.resource_id = src and src_resource.tenant_id = ${scope.tenantId}::int8
+    left join ${scope.id('dim_resource')} as dst_resource on dst_resource.resource_id = dst and dst_resource.tenant_id = ${scope.tenantId}::int8
+    left join vertex as caller on caller.resource_id = src
+    left join vertex as callee on callee.resource_id = dst
+    cross join lateral (
+      select 'missing' as difference, null as property, null as expected, null as actual where graph.properties is null
+      union all
+      select 'surplus', null, null, null where source.properties is null
+      union all
+      select 'different', name, expected, actual
+      from (values
+        ${sql.join(compared)},
+        ('src', src_resource.urn, ${urn('caller')}),
+        ('dst', dst_resource.urn, ${urn('callee')})
+      ) as value (name, expected, actual)
+      where graph.properties is not null and source.properties is not null
+        and expected is distinct from actual
+        and not (name = 'first_seen' and coalesce(actual collate "C" < expected collate "C", false))
+    ) as found
+    order by src, dst, found.property
+  )`
+  return scope.db.selectFrom(difference.as('difference')).selectAll('difference')
+}
