@@ -1,21 +1,14 @@
-import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { leg } from '../../support/leg.ts'
+import { readNotebook } from '../../support/notebook.ts'
 
 /** The notebook opens a database of its own, so one leg is all. What it has to find is what fiveWeeks.ts hides. */
 describe.skipIf(leg.name !== 'embedded')("a service's week", () => {
-  let folder: string
   let told: string
+  let page: string
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'pgvantage-week-'))
-    const { stdout } = await promisify(execFile)(process.execPath, ['examples/week/week.ts', folder])
-    told = stdout
+    ;({ told, page } = await readNotebook('week'))
   })
-  afterAll(() => rm(folder, { recursive: true }))
 
   it('finds the outage, and nothing that is none', () => {
     expect(told).toMatch(/^9 of 2,016 .* the oddest at 2026-11-19 14:\d\d/m)
@@ -37,8 +30,7 @@ describe.skipIf(leg.name !== 'embedded')("a service's week", () => {
     expect(told).toContain('3 days / 6 hours: quiet')
   })
 
-  it('writes the same with charts', async () => {
-    const page = await readFile(join(folder, 'week.html'), 'utf8')
+  it('writes the same with charts', () => {
     expect(page.match(/<svg /g)).toHaveLength(3)
     expect(page).toContain('What a deploy gate would have said')
   })
