@@ -30,9 +30,9 @@ export function walkedEdges(
   const back = sql`select frame.dst, frame.src, ${length}::float8 from frame`
   const ends = { out, in: back, both: sql`${out} union all ${back}` }[direction]
   const frame = inAnyOrder(edges)
-  if (isPlainFrame(edges)) return sql`frame as not materialized (${frame}), edge (src, dst, length) as not materialized (${ends})`
+  if (isPlainFrame(edges)) return sql`frame as not materialized ${frame}, edge (src, dst, length) as not materialized (${ends})`
   return sql`
-    frame as materialized (${frame}),
+    frame as materialized ${frame},
     edge (src, dst, length) as materialized (
       select walked.*
       from (

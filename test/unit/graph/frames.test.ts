@@ -1,14 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { activeCalls } from '../../../src/calls/activeCalls.ts'
 import { refreshCallGraph } from '../../../src/calls/refreshCallGraph.ts'
-import { impact } from '../../../src/graph/impact.ts'
 import { mirrorGraph } from '../../../src/graph/mirrorGraph.ts'
-import { reach } from '../../../src/graph/reach.ts'
 import { MissingCapabilityError } from '../../../src/schema/errors.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
 import { unitScope } from '../../support/unitScope.ts'
-
-const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ')
 
 describe('the SQL of', () => {
   const read = (property: string) => `ag_catalog.agtype_object_field_text("call"."properties", '${property}')`
@@ -34,30 +30,6 @@ describe('the SQL of', () => {
         '"call"."p95_ms", "call"."first_seen", "call"."last_seen" from "public"."call_graph_edges"($1) as "call") as "call" where "err_rate" > $2',
     )
     expect(parameters).toEqual(['ops_1', 0.05])
-  })
-
-  it('reach is one statement around the frame, with every name a parameter and our tables where they are installed', () => {
-    const scope = unitScope({ installation: { schema: 'obs' }, graphMade: false })
-    const { sql, parameters } = reach(scope, activeCalls(scope), { from: `'; --`, direction: 'in' }).compile()
-    expect(oneLine(sql)).toMatch(
-      /^select "reached"\.\* from \( select resource\..* from \(select dst, src, weight from \(select "call"\.\*/,
-    )
-    expect(sql).toContain('"obs"."call_graph_edges"($1)')
-    expect(sql).toContain('from "obs"."dim_resource"')
-    expect(parameters).toEqual(['ops_1', '1', [`'; --`], 3, '1', '1'])
-  })
-
-  it('reach walks both ways with the frame evaluated once', () => {
-    const scope = unitScope({ graphMade: false })
-    const { parameters } = reach(scope, activeCalls(scope), { from: ['a', 'b'], direction: 'both', hops: 7 }).compile()
-    expect(parameters).toEqual(['ops_1', '1', ['a', 'b'], 7, '1', '1'])
-  })
-
-  it('impact is one statement around the frame', () => {
-    const scope = unitScope({ graphMade: false })
-    const { sql, parameters } = impact(scope, activeCalls(scope), { of: 'x' }).compile()
-    expect(oneLine(sql)).toMatch(/^select "hit"\.\* from \( select resource\./)
-    expect(parameters).toEqual(['ops_1', '1', 'x', 10, '1'])
   })
 })
 

@@ -1,0 +1,119 @@
+import { sql } from 'kysely'
+import { describe, expect, it } from 'vitest'
+import { activeCalls } from '../../../src/calls/activeCalls.ts'
+import { callsDuring } from '../../../src/calls/callsDuring.ts'
+import { cycles } from '../../../src/graph/cycles.ts'
+import type { EdgeRow } from '../../../src/graph/edgeFrame.ts'
+import { impact } from '../../../src/graph/impact.ts'
+import { kShortestPaths } from '../../../src/graph/kShortestPaths.ts'
+import { neighbourhood } from '../../../src/graph/neighbourhood.ts'
+import { pathsBetween } from '../../../src/graph/pathsBetween.ts'
+import { reach } from '../../../src/graph/reach.ts'
+import { shortestPath } from '../../../src/graph/shortestPath.ts'
+import { InvalidInputError } from '../../../src/schema/errors.ts'
+import { compiled } from '../../support/compiled.ts'
+import { during } from '../../support/rows.ts'
+import { unitScope } from '../../support/unitScope.ts'
+
+const scope = unitScope({ installation: { schema: 'obs' } })
+const plain = scope.db.selectFrom(sql<EdgeRow>`${sql.id('mine', 'edge')}`.as('mine')).selectAll('mine')
+const grouped = callsDuring(scope, { range: during('10:00', '11:00') })
+
+describe('the SQL of reach', () => {
+  const level = (hops: string) =>
+    'level (depth, ids, via, urns, visited) as (' +
+    'select 0, array_agg(start.resource_id), null::int8[], array_agg(start.urn), array_agg(start.resource_id) from "obs"."dim_resource" as start ' +
+    'where start.tenant_id = $1::int8 and start.urn = any($2::text[]) union all ' +
+    'select level.depth + 1, next.ids, next.via, next.urns, level.visited || next.ids from level cross join lateral (' +
+    'select array_agg(step.id) as ids, array_agg(step.via) as via, array_agg(resource.urn) as urns from (' +
+    'select met.id, min(met.via) from (' +
+    'select edge.dst, at.id from unnest(level.ids) as at (id) join edge on edge.src = at.id union all ' +
+    'select seen.id, null from unnest(level.visited) as seen (id)) as met (id, via) ' +
+    'group by met.id having count(*) = count(met.via)) as step (id, via) ' +
+    'join "obs"."dim_resource" as resource on resource.tenant_id = $3::int8 and resource.resource_id = step.id' +
+    `) as next where level.depth < ${hops}::int4 and next.ids is not null)`
+
+  it('walks a plain frame where it lies', () => {
+    const { sql: text, parameters } = compiled(reach(scope, plain.orderBy('mine.src'), { from: `'; --` }))
+    expect(text).toBe(
+      'select "reached".* from (with recursive frame as not materialized (select "mine".* from "mine"."edge" as "mine"), ' +
+        'edge (src, dst, length) as not materialized (select frame.src, frame.dst, null::float8 from frame), ' +
+        `${level('$4')} select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ` +
+        'cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn) ' +
+        'join "obs"."dim_resource" as before on before.tenant_id = $5::int8 and before.resource_id = found.via ' +
+        'where level.depth > 0 order by level.depth, found.urn) as "reached"',
+    )
+    expect(parameters).toEqual(['1', [`'; --`], '1', 3, '1'])
+  })
+
+  it('computes any other frame once, in no order', () => {
+    const { sql: text } = compiled(reach(scope, grouped, { from: 'a', direction: 'in' }))
+    expect(text).toContain('frame as materialized (select "edge".* from (select "call"."src_resource_id" as "src"')
+    expect(text).toContain(
+      'group by "call"."src_resource_id", "call"."dst_resource_id") as "edge"), edge (src, dst, length) as materialized (',
+    )
+    expect(text).toContain(
+      'from (select frame.dst, frame.src, null::float8 from frame) as ends (src, dst, length)) as given ' +
+        'cross join lateral "obs"."graph_walk_edges"(given.src, given.dst, given.length) as walked)',
+    )
+  })
+
+  it('takes the edges of both directions from one frame', () => {
+    expect(compiled(reach(scope, plain, { from: 'a', direction: 'both' })).sql).toContain(
+      '(select frame.src, frame.dst, null::float8 from frame union all select frame.dst, frame.src, null::float8 from frame)',
+    )
+  })
+})
+
+it('the paths are one statement around the frame, with every value a parameter', () => {
+  const ways = kShortestPaths(scope, activeCalls(scope).where('err_rate', '>', 0.5), { from: 'a', to: 'b', k: 7, weight: 'p95_ms' })
+  const { sql: text, parameters } = compiled(ways)
+  expect(text).toMatch(/^select "stop"\.\* from \(select walk\.path, walk\.step, .* order by walk\.path, walk\.step\) as "stop"$/)
+  expect(text).toContain(
+    'where "err_rate" > $1), edge (src, dst, length) as not materialized (select frame.src, frame.dst, "frame"."p95_ms"::float8 from frame)',
+  )
+  expect(parameters).toEqual([0.5, '1', ['a'], '1', '1', 'a', '1', 'b', 7, null, '1'])
+  expect(compiled(pathsBetween(scope, plain, { from: 'a', to: 'b', hops: 4, limit: 9 })).parameters).toEqual([
+    ...[9, '1', ['a'], '1', 4, '1', 'a', '1', 'b', 10, 4, '1', 9],
+  ])
+  expect(compiled(shortestPath(scope, plain, { from: 'a', to: 'b' })).parameters).toEqual(['b', '1', 'a', '1', 100, '1'])
+  expect(compiled(impact(scope, plain, { of: 'x' })).parameters).toEqual(['1', ['x'], '1', 10, '1', 'x', 10, '1'])
+})
+
+it('a neighbourhood has the columns of its frame, and asks a plain one by its index', () => {
+  const { sql: text } = compiled(neighbourhood(scope, plain, { of: 'a' }))
+  expect(text).toContain(
+    'select frame.* from near join frame on frame.src = near.id where ("frame"."dst" in (select id from near)) is true order by',
+  )
+  expect(compiled(neighbourhood(scope, grouped, { of: 'a' })).sql).toContain(
+    'select frame.* from frame where ("frame"."src" in (select id from near)) is true and ("frame"."dst" in (select id from near)) is true order by',
+  )
+})
+
+it('cycles computes any frame once, in no order', () => {
+  expect(compiled(cycles(scope, grouped)).sql).toContain(
+    'group by "call"."src_resource_id", "call"."dst_resource_id") as "edge") as frame) as given cross join lateral "obs"."graph_core"(given.src, given.dst) as core',
+  )
+})
+
+describe('options are refused by name', () => {
+  const ends = { from: 'a', to: 'b' }
+  it.each([
+    ['hops', () => shortestPath(scope, plain, { ...ends, hops: 0 }), /^options\.hops: must be at least 1, got 0/],
+    [
+      'hops with a weight',
+      () => shortestPath(scope, plain, { ...ends, hops: 3, weight: 'weight' }),
+      /^options\.hops: bounds .* got 3 and weight weight/,
+    ],
+    ['an empty weight', () => shortestPath(scope, plain, { ...ends, weight: '' as 'weight' }), /^options\.weight: must not be empty/],
+    ['a NUL', () => shortestPath(scope, plain, { from: 'a\u0000', to: 'b' }), /^options\.from: /],
+    ['k', () => kShortestPaths(scope, plain, { ...ends, k: 1001 }), /^options\.k: must be at most 1000, got 1001/],
+    ['limit', () => pathsBetween(scope, plain, { ...ends, limit: 0.5 }), /^options\.limit: /],
+    ['what is no option', () => pathsBetween(scope, plain, { ...ends, weight: 'weight' } as never), /^options: has no key "weight"/],
+    ['a direction', () => neighbourhood(scope, plain, { of: 'a', direction: 'up' as never }), /^options\.direction: /],
+    ['an empty URN', () => neighbourhood(scope, plain, { of: ['a', ''] }), /^options\.of/],
+  ])('%s', (_, ask, message) => {
+    expect(ask).toThrow(InvalidInputError)
+    expect(ask).toThrow(message)
+  })
+})
