@@ -4,11 +4,51 @@
 --
 -- The library checks what a text may call. These functions keep it inside its quotes, name its graph and give its columns their types.
 
+-- The value itself; an error where AGE has lost part of it. Before 1.7 it puts down wrongly, in a list or map, what comes after a vertex, edge or path:
+-- strings turn out empty, numerics and containers are anything (apache/age#241).
+create or replace function @extschema@.agtype_whole(value ag_catalog.agtype) returns ag_catalog.agtype
+language plpgsql stable strict
+set search_path = ag_catalog, pg_catalog, pg_temp
+as $$
+declare
+  written text := agtype_out(value);
+  parts agtype[];
+  part agtype;
+  entity_before bool := false;
+begin
+  if written !~ '::(vertex|edge|path).*[]}]$'
+    or (select string_to_array(extversion, '.')::int4[] >= '{1,7}' from pg_extension where extname = 'age') then
+    return value;
+  end if;
+  if left(written, 1) = '[' then
+    parts := array(select agtype_array_element(value, place) from generate_series(0, agtype_to_int4(age_size(value)) - 1) as place order by place);
+  else
+    parts := array(
+      select agtype_object_field(value, agtype_to_text(agtype_array_element(age_keys(value), place)))
+      from generate_series(0, agtype_to_int4(age_size(age_keys(value))) - 1) as place
+      order by place
+    );
+  end if;
+  foreach part in array parts loop
+    written := agtype_out(part);
+    if written ~ '::(vertex|edge|path)$' then
+      entity_before := true;
+    elsif entity_before and written ~ '^["[{]|::numeric$' then
+      raise exception 'Apache AGE before 1.7 loses what stands in a list or map beside a vertex, edge or path: return them as columns of their own'
+        using errcode = 'feature_not_supported';
+    else
+      perform @extschema@.agtype_whole(part);
+    end if;
+  end loop;
+  return value;
+end
+$$;
+
 -- An agtype as jsonb, digit for digit: a vertex is {id, label, properties}, an edge {id, label, start_id, end_id, properties}, a path {vertices, edges},
 -- and ids of these are strings. What a number of JavaScript cannot hold is a string too, as to_jsonb makes of an infinity: integers beyond 2 ^ 53,
 -- numerics, Infinity, -Infinity and NaN. The null of agtype is null. A value of another kind than the one that is asked for is an error.
 create or replace function @extschema@.agtype_jsonb(value ag_catalog.agtype, asked text default '') returns jsonb
-language plpgsql immutable strict parallel safe
+language plpgsql stable strict
 set search_path = ag_catalog, pg_catalog, pg_temp
 as $$
 declare
@@ -22,7 +62,6 @@ declare
     when left(written, 1) = '{' then 'map'
     else 'scalar'
   end;
-  names agtype;
 begin
   if written = 'null' then
     return null;
@@ -52,17 +91,19 @@ begin
   -- Without its strings, what is left shows whether it is JSON as it is: it has no annotation, no infinity, no integer that may be too long.
   elsif regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g') !~ '::|[IN]|[0-9]{16}' then
     return written::jsonb;
-  elsif kind = 'list' then
+  end if;
+  perform @extschema@.agtype_whole(value);
+  if kind = 'list' then
     return (
       select jsonb_agg(coalesce(@extschema@.agtype_jsonb(agtype_array_element(value, place)), 'null') order by place)
       from generate_series(0, agtype_to_int4(age_size(value)) - 1) as place
     );
   elsif kind = 'map' then
-    names := age_keys(value);
     return (
       select jsonb_object_agg(field.name, coalesce(@extschema@.agtype_jsonb(agtype_object_field(value, field.name)), 'null'))
       from (
-        select agtype_to_text(agtype_array_element(names, place)) as name from generate_series(0, agtype_to_int4(age_size(names)) - 1) as place
+        select agtype_to_text(agtype_array_element(age_keys(value), place)) as name
+        from generate_series(0, agtype_to_int4(age_size(age_keys(value))) - 1) as place
       ) as field
     );
   elsif written ~ '[.e]' or written !~ '[IN]' and abs(written::numeric) <= 9007199254740991 then
@@ -90,10 +131,11 @@ begin
         when kind in ('int8', 'int4', 'float8', 'bool') then format('c%s::%s', place, kind)
         when kind in ('numeric', 'timestamptz') then format('agtype_to_text(c%s)::%s', place, kind)
         when kind in ('vertex', 'edge', 'path', 'map', 'list') then format('%s.agtype_jsonb(c%s, %L)', '@extschema@', place, kind)
-        when kind = 'agtype' then format('agtype_out(c%s)::text', place)
+        when kind = 'agtype' then format('agtype_out(%s.agtype_whole(c%s))::text', '@extschema@', place)
         -- AGE 1.5 makes a text of scalars only, later ones of everything.
         when kind = 'text' then format(
-          'case when left(agtype_out(c%1$s)::text, 1) in (''{'', ''['') then agtype_out(c%1$s)::text else agtype_to_text(c%1$s) end', place
+          'case when left(agtype_out(c%1$s)::text, 1) in (''{'', ''['') then agtype_out(%2$s.agtype_whole(c%1$s))::text else agtype_to_text(c%1$s) end',
+          place, '@extschema@'
         )
       end,
       ', ' order by place

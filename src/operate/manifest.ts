@@ -881,11 +881,11 @@ export const manifest: Manifest = {
   ],
   functions: {
     'agtype_jsonb(value ag_catalog.agtype, asked text)': {
-      hash: '9158cf2efc4c76ef',
+      hash: '0eca7069fc51c128',
       requires: 'age',
     },
     'agtype_whole(value ag_catalog.agtype)': {
-      hash: '9509ae3da21985d5',
+      hash: '17d94c781d9c39ce',
       requires: 'age',
     },
     'call_graph_drop(graph text)': {
@@ -995,6 +995,10 @@ export const manifest: Manifest = {
         hash: 'cc3945d67d70ed42',
         requires: null,
       },
+    'graph_vertices(graph text)': {
+      hash: 'a5c3c0a127d3f2ed',
+      requires: 'age',
+    },
     'graph_walk_edges(src bigint[], dst bigint[], length double precision[])': {
       hash: 'f5f1430c352315bc',
       requires: null,
