@@ -13,7 +13,7 @@ export interface CriticalityOptions<Edge extends Attributes = Attributes> {
   weight?: keyof Edge & string
   /**
    * From how many vertices betweenness is measured; from fewer than there are, it is an estimate. `Infinity` measures from all. Default: from as many as 100
-   * million steps along edges allow, which takes about a second.
+   * million steps along edges allow, which takes a second or two.
    */
   pivots?: number
   /** Which ones are drawn, where not all are. Default 1. */

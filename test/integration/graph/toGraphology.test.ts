@@ -5,6 +5,7 @@ import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { reach, resourceNames, toGraphology } from '../../../src/graph/index.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { expectNarrows } from '../../support/narrowed.ts'
 import { services } from '../../support/rows.ts'
 import { frame } from './frame.ts'
 
@@ -74,6 +75,23 @@ onEveryLeg('toGraphology', () => {
       ['urn:db', 'service', 'db'],
     ])
     expect(graph.everyNode((id, { resource_id }) => id === resource_id)).toBe(true)
+  })
+
+  it('names the resources of the tenant alone, narrowed as in TypeScript', async () => {
+    const other = await tenant(database.db, 't-002')
+    await services(other, ['urn:theirs'])
+    await services(scope, [`urn:'"; --`, 'urn:web'])
+    await expectNarrows(
+      resourceNames(scope),
+      (eb) => eb('name', '=', 'web'),
+      ({ name }) => name === 'web',
+    )
+    const urns = (await resourceNames(scope).execute()).map(({ urn }) => urn)
+    expect(urns).toContain(`urn:'"; --`)
+    expect(urns).not.toContain('urn:theirs')
+    expect((await resourceNames(other).execute()).map(({ urn, type, name }) => [urn, type, name])).toEqual([
+      ['urn:theirs', 'service', 'theirs'],
+    ])
   })
 
   it('takes any query with a resource_id for the vertices, and refuses one that leaves some out or repeats some', async () => {
