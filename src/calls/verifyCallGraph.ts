@@ -52,14 +52,18 @@ export function verifyCallGraph(
   const text = (side: 'source' | 'graph', name: string) =>
     sql`ag_catalog.agtype_object_field_text(${sql.ref(`${side}.properties`)}, ${sql.lit(name)})`
   const compared = edgeProperties.map((name) => sql`(${sql.lit(name)}, ${text('source', name)}, ${text('graph', name)})`)
-  const urn = (vertex: 'caller' | 'callee') => sql`ag_catalog.agtype_object_field_text(${sql.ref(`${vertex}.properties`)}, 'urn')`
   const difference = sql<CallGraphDifference>`(
     with source as materialized (
       select call.src, call.dst, ag_catalog.agtype_build_map_nonull(${properties}) as properties
       from ${callsOfWindow(scope, parse(callWindow, options, 'options'))} as call
     ),
     graph as materialized (select src, dst, properties from ${scope.id('graph_edges')}(${scope.graphName})),
-    vertex as materialized (select resource_id, properties from ${scope.id('graph_vertices')}(${scope.graphName}))
+    -- Grouped, so that the planner knows that there is one for each: else it expects a multitude of rows, and compiles for seconds what runs for none.
+    vertex as materialized (
+      select resource_id, min(ag_catalog.agtype_object_field_text(properties, 'urn')) as urn
+      from ${scope.id('graph_vertices')}(${scope.graphName})
+      group by resource_id
+    )
     select
       src, dst, src_resource.urn as src_urn, dst_resource.urn as dst_urn, found.difference, found.property, found.expected, found.actual
     from source
@@ -76,8 +80,8 @@ export function verifyCallGraph(
       select 'different', name, expected, actual
       from (values
         ${sql.join(compared)},
-        ('src', src_resource.urn, ${urn('caller')}),
-        ('dst', dst_resource.urn, ${urn('callee')})
+        ('src', src_resource.urn, caller.urn),
+        ('dst', dst_resource.urn, callee.urn)
       ) as value (name, expected, actual)
       where graph.properties is not null and source.properties is not null
         and expected is distinct from actual
