@@ -44,13 +44,14 @@ export async function* refreshFigures(scope: Scope, now: Date): AsyncGenerator<F
   yield { figure: 'graph.refresh.vs_merge', value: perMerge / (fresh / edges), unit: 'x' }
 }
 
-/** Refreshing a large graph: all new, unchanged, and reading it. */
-export async function* refreshAtSize(scope: Scope, now: Date, edges: number): AsyncGenerator<Figure> {
-  yield { figure: 'graph.large.edges', value: edges, unit: 'rows' }
+/** Refreshing another graph, once: all new, then unchanged. */
+export async function* refreshAtSize(scope: Scope, now: Date, { name, edges }: { name: string; edges: number }): AsyncGenerator<Figure> {
+  yield { figure: `${name}.edges`, value: edges, unit: 'rows' }
   const fresh = await seconds(() => refresh(scope, now))
-  yield { figure: 'graph.large.refresh', value: fresh, unit: 's' }
-  yield { figure: 'graph.large.refresh.edges_per_s', value: edges / fresh, unit: 'rows/s' }
-  yield { figure: 'graph.large.unchanged', value: await seconds(() => refresh(scope, now)), unit: 's' }
+  yield { figure: `${name}.refresh`, value: fresh, unit: 's' }
+  yield { figure: `${name}.refresh.edges_per_s`, value: edges / fresh, unit: 'rows/s' }
+  const unchanged = await seconds(() => refresh(scope, now))
+  yield { figure: `${name}.refresh.unchanged_vs_new`, value: unchanged / fresh, unit: 'x' }
 }
 
 /** Refreshes in a window that holds the two buckets before `now`. */
