@@ -43,14 +43,11 @@ export interface ChangePictureOptions {
  * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
  * @throws InvalidInputError when the limit is no whole number of at least 1.
  * @example
+ * const rows = await compareTopology(scope, { before: weekAgo, after: now, unchanged: true }).execute()
  * const svg = await changePicture({
  *   title: 'What changed since last week',
- *   edges: [
- *     { src: 'checkout', dst: 'fraud', kind: 'appeared' },
- *     { src: 'checkout', dst: 'legacy-tax', kind: 'vanished' },
- *     { src: 'checkout', dst: 'payment', kind: 'unchanged' },
- *   ],
- *   appeared: ['fraud'],
+ *   edges: rows.map(({ src_urn, dst_urn, kind, relation }) => ({ src: src_urn, dst: dst_urn, kind, label: relation })),
+ *   appeared: ['urn:k8s:svc:shop/fraud'],
  * })
  */
 export const changePicture = (options: ChangePictureOptions): Promise<string> => drawnSvg(changeDrawing(options), 'changePicture')
