@@ -42,8 +42,7 @@ export async function nezhaDays(data: string): Promise<NezhaDay[]> {
  * Loads a day through the library's own ingest, as OTLP/JSON lines in the order of time.
  *
  * Of each fault it is told what someone on call knows: that users suffer (the service where it hurts is the one that is called from outside most, by
- * the calls of the calm time) and since when. The range begins with the bucket of calls in which an alert a minute after the fault was made would ring,
- * and ends with the fault's data. The baseline is the time from the first calm record to the first fault of the day.
+ * the calls of the calm time) and since when: see `faultWindows`.
  *
  * @throws Error when the day has no calls from outside in its baseline.
  */
@@ -52,19 +51,15 @@ export async function loadNezha(scope: Scope, { day, faulty, calm }: NezhaDay): 
   const injections = await readInjections(faulty, day)
   await ingest(scope, telemetry([...calmMinutes, ...faultyMinutes], await metricsOf([calm, faulty])))
 
-  const windows = injections.map(({ time }, at) => {
-    const next = injections[at + 1]?.time ?? Infinity
-    const from = floor(time + minute, bucket)
-    const last = faultyMinutes.findLast(({ time: begun }) => begun >= floor(time, minute) && begun < floor(next, minute))
-    return { from, to: Math.max(from + minute, (last?.time ?? 0) + minute) }
-  })
-  const baseline = calmTime(calmMinutes, windows[0]!.from)
+  const times = (minutes: readonly Minute[]) => minutes.map(({ time }) => time)
+  const made = injections.map(({ time }) => time)
+  const { baseline, ranges } = faultWindows({ injections: made, calm: times(calmMinutes), faulty: times(faultyMinutes) })
   const service = await entryOf(scope, baseline)
   return injections.map(({ name, pod, type }, at) => ({
     name: `${day} ${name} ${type}`,
     group: pod.startsWith('ts-') ? 'trainticket' : 'onlineboutique',
     service,
-    range: { from: new Date(windows[at]!.from), to: new Date(windows[at]!.to) },
+    range: ranges[at]!,
     baseline,
     cause: serviceUrn(serviceOf(pod)),
   }))
@@ -147,12 +142,29 @@ const textOf = (file: string): Promise<string> =>
     throw error
   })
 
-/** From the first calm minute to the first fault; where the calm time is later than that, the calm minutes alone. */
-function calmTime(minutes: readonly Minute[], firstFault: number): TimeRange {
-  // A file's minute is the one in which its records end.
-  const from = floor(minutes[0]!.time - minute, bucket)
-  const to = from < firstFault ? firstFault : floor(minutes.at(-1)!.time, bucket) + bucket
-  return { from: new Date(from), to: new Date(to) }
+/**
+ * When it hurts, fault by fault, and when all was well, by the times at which faults were made and the minutes of which there are files (their records are
+ * those of the minute before, about).
+ *
+ * A range begins with the bucket of calls in which an alert a minute after the fault was made would ring, and ends with the fault's data, which is before
+ * the next fault. The baseline is the time from the first calm minute to the first range; where it was calm later, the calm minutes.
+ */
+export function faultWindows({ injections, calm, faulty }: Record<'injections' | 'calm' | 'faulty', readonly number[]>): {
+  baseline: TimeRange
+  ranges: TimeRange[]
+} {
+  const begin = floor(calm[0]! - minute, bucket)
+  const first = floor(injections[0]! + minute, bucket)
+  const end = begin < first ? first : floor(calm.at(-1)!, bucket) + bucket
+  const ranges = injections.map((made, at) => {
+    const next = injections[at + 1] ?? Infinity
+    const last = faulty.findLast((time) => time >= floor(made, minute) && time < floor(next, minute)) ?? made
+    const alert = floor(made + minute, bucket)
+    // What was still calm is not when it hurt.
+    const from = alert >= begin && alert < end ? end : alert
+    return { from: new Date(from), to: new Date(Math.max(from, floor(last, minute)) + minute) }
+  })
+  return { baseline: { from: new Date(begin), to: new Date(end) }, ranges }
 }
 
 async function entryOf(scope: Scope, range: TimeRange): Promise<string> {
