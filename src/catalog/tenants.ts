@@ -47,3 +47,25 @@ export async function ensureTenant<Database>(
   `.execute(plain)
   return rows[0]!.id
 }
+
+/**
+ * The tenants of the installation, by code.
+ *
+ * @throws SchemaVersionError when the database is not migrated.
+ * @example
+ * await listTenants(db)
+ * // [{ code: 't-001', name: 'Shop' }]
+ *
+ * // select code, name from "public"."dim_tenant" order by code collate "C"
+ */
+export async function listTenants<Database>(
+  db: Kysely<Database>,
+  { schema }: { schema?: string } = {},
+): Promise<{ code: string; name: string }[]> {
+  const plain = plainKysely(db)
+  const installation = await findInstallation(plain, schema)
+  const { rows } = await sql<{ code: string; name: string }>`
+    select code, name from ${sql.id(installation.schema, 'dim_tenant')} order by code collate "C"
+  `.execute(plain)
+  return rows
+}

@@ -137,7 +137,8 @@ const count = (value: number) => value.toLocaleString('en')
 const ms = (value: number | null) =>
   value === null ? 'unknown' : `${value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(1)} ms`
 const percent = (ratio: number | null) => (ratio === null ? 'unknown' : `${Number((ratio * 100).toPrecision(2))} %`)
-const measured = (measure: 'p95_ms' | 'err_rate', value: number) => (measure === 'p95_ms' ? ms(value) : percent(value))
+const measured = (measure: string, value: number) =>
+  measure === 'p95_ms' ? ms(value) : measure === 'err_rate' ? percent(value) : value.toLocaleString('en', { maximumSignificantDigits: 3 })
 
 /** The time of day in UTC, to the minute or the second. */
 const clock = (time: Date, seconds = false) => `${time.toISOString().slice(11, seconds ? 19 : 16)}Z`

@@ -13,7 +13,7 @@ describe('pgvantage', () => {
     expect(await pgvantage(['--version'])).toEqual({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), err: '' })
     expect(await pgvantage(['--help'])).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/migrate[\s\S]*policies[\s\S]*maintain[\s\S]*doctor[\s\S]*ingest[\s\S]*Exit codes: 0 done/),
+      out: expect.stringMatching(/migrate[\s\S]*policies[\s\S]*maintain[\s\S]*doctor[\s\S]*ingest[\s\S]*graph[\s\S]*Exit codes: 0 done/),
       err: '',
     })
     expect(await pgvantage(['migrate', 'up', '--help'])).toMatchObject({ code: 0, out: expect.stringContaining('--embedding-distance') })
@@ -26,6 +26,10 @@ describe('pgvantage', () => {
     [['migrate', 'up', '--embedding-distance', 'l7'], 'Allowed choices are l2, cosine, ip'],
     [['ingest', 'file'], '--tenant'],
     [['ingest', 'file', '-t', 'a', '--shift', 'x'], 'It must be a whole number of milliseconds'],
+    [['graph'], "required option '-s, --service <urn>' not specified"],
+    [['graph', '-s', 'a', '--at', '2026-11-22 09:30'], 'It must be a time with its zone'],
+    [['graph', '-s', 'a', '--hops', '1e1'], 'It must be a whole number'],
+    [['graph', '-s', 'a', '--format', 'png'], 'Allowed choices are svg, dot, mermaid, graphml, json'],
     [['policies', 'frob'], "unknown command 'frob'"],
     [['policies', 'apply', '--frob'], "unknown option '--frob'"],
     [['maintain'], 'say which database'],

@@ -1,0 +1,131 @@
+import { writeFile } from 'node:fs/promises'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { activeCalls } from '../calls/activeCalls.ts'
+import { callsDuring } from '../calls/callsDuring.ts'
+import { resourceIds } from '../catalog/resources.ts'
+import { listTenants } from '../catalog/tenants.ts'
+import { milliseconds } from '../database/range.ts'
+import { tenantScope, type Scope } from '../database/scope.ts'
+import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
+import { neighbourhood } from '../graph/neighbourhood.ts'
+import { resourceNames } from '../graph/resourceNames.ts'
+import { toGraphology } from '../graph/toGraphology.ts'
+import type { WalkDirection } from '../graph/walkedEdges.ts'
+import type { CallEdge, GraphPictureOptions } from '../picture/callDrawing.ts'
+import { edgesOf } from '../picture/edgesOf.ts'
+import { graphDot } from '../picture/graphDot.ts'
+import { graphGraphml } from '../picture/graphGraphml.ts'
+import { graphMermaid } from '../picture/graphMermaid.ts'
+import { graphPicture } from '../picture/graphPicture.ts'
+import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
+import { preview } from '../schema/parse.ts'
+import { topologyAt } from '../topology/topologyAt.ts'
+import { databaseOption, schemaOption, withDatabase } from './connection.ts'
+import { document } from './document.ts'
+import type { Surroundings } from './surroundings.ts'
+
+interface Options {
+  database?: string
+  schema?: string
+  tenant?: string
+  service: string
+  at?: Date
+  window: string
+  topology?: string | true
+  hops: number
+  direction: WalkDirection
+  format: 'svg' | 'dot' | 'mermaid' | 'graphml' | 'json'
+  out?: string
+}
+
+/** `pgvantage graph --service URN`: what is around a resource, now or at any moment, as a picture or for a program. */
+export function graphCommand({ env, out, err }: Surroundings): Command {
+  return new Command('graph')
+    .description('draw who calls whom around a service, now or at any moment')
+    .requiredOption('-s, --service <urn>', 'the service, or any resource, in the middle')
+    .option('-t, --tenant <code>', 'whose; may be left out where there is one tenant')
+    .option('--at <time>', 'the moment, such as 2026-11-22T09:30:00Z (default: now)', time)
+    .option('--window <interval>', 'the calls of how long before that moment', '10 minutes')
+    .option('--topology [relation]', 'the recorded topology instead of calls: of one relation, or of all')
+    .option('--hops <n>', 'how far around', wholeNumber, 2)
+    .addOption(new Option('--direction <which>', 'callees, callers, or both').choices(['out', 'in', 'both']).default('both'))
+    .addOption(new Option('-f, --format <format>', 'of the output').choices(['svg', 'dot', 'mermaid', 'graphml', 'json']).default('svg'))
+    .option('-o, --out <file>', 'where it goes (default: the standard output)')
+    .addOption(databaseOption())
+    .addOption(schemaOption())
+    .action(async (options: Options) => {
+      const text = await withDatabase(options, env, async (db) => {
+        const scope = await tenantScope(db, options.tenant ?? (await onlyTenant(listTenants(db, options))), options)
+        const known = await resourceIds(scope, [options.service])
+        if (known.size === 0) throw new NotFoundError(`tenant ${preview(scope.tenantCode)} has no resource ${preview(options.service)}`)
+        const { edges, what } = await around(scope, options)
+        if (edges.length === 0) err(`nothing is around ${options.service}: ${what}\n`)
+        return render(edges, what, options)
+      })
+      if (options.out === undefined) out(text)
+      else {
+        await writeFile(options.out, text)
+        err(`wrote ${options.out}\n`)
+      }
+    })
+}
+
+/** The edges around the service, with URNs at their ends, and in words which they are. */
+async function around(scope: Scope, options: Options): Promise<{ edges: CallEdge[]; what: string }> {
+  const { at, window, topology, service, hops, direction } = options
+  const drawn = async <Row extends EdgeRow>(frame: EdgeFrame<Row>) => {
+    const near = neighbourhood(scope, frame, { of: service, hops, direction })
+    const graph = await toGraphology(near, { scope, vertices: resourceNames(scope), multi: true })
+    return edgesOf(graph, (_, { urn }) => urn).toSorted((a, b) => compare(a.src, b.src) || compare(a.dst, b.dst))
+  }
+  const moment = at ?? new Date()
+  if (topology !== undefined) {
+    const relation = topology === true ? undefined : topology
+    return {
+      edges: await drawn(topologyAt(scope, { at: moment, relation })),
+      what: `the topology at ${moment.toISOString()}${relation === undefined ? '' : `, relation ${relation}`}`,
+    }
+  }
+  if (at === undefined && scope.graphMade)
+    return { edges: await drawn(activeCalls(scope)), what: 'the active call graph, as it was refreshed last' }
+  const range = { from: new Date(moment.getTime() - milliseconds(window, '--window')), to: moment }
+  return { edges: await drawn(callsDuring(scope, { range })), what: `calls from ${range.from.toISOString()} to ${range.to.toISOString()}` }
+}
+
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+
+async function render(edges: CallEdge[], what: string, { service, format }: Options): Promise<string> {
+  const picture: GraphPictureOptions = { title: `Around ${service}`, description: `${what[0]!.toUpperCase()}${what.slice(1)}.`, edges }
+  switch (format) {
+    case 'svg':
+      return graphPicture(picture)
+    case 'dot':
+      return graphDot(picture)
+    case 'mermaid':
+      return graphMermaid(picture)
+    case 'graphml':
+      return graphGraphml({ edges })
+    case 'json':
+      return document({ service, what, edges })
+  }
+}
+
+async function onlyTenant(tenants: Promise<{ code: string }[]>): Promise<string> {
+  const [only, ...others] = await tenants
+  if (only === undefined) throw new NotFoundError('there is no tenant yet: `pgvantage ingest FILE --tenant CODE --create` makes one')
+  if (others.length > 0) throw new InvalidInputError('--tenant', `say whose graph: there are ${others.length + 1} tenants`)
+  return only.code
+}
+
+function time(text: string): Date {
+  const date = new Date(text)
+  // Without a zone a time would be that of whoever asks.
+  if (Number.isNaN(date.getTime()) || !/(Z|[+-]\d\d:?\d\d)$/i.test(text))
+    throw new InvalidArgumentError('It must be a time with its zone, such as 2026-11-22T09:30:00Z.')
+  return date
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  return Number(text)
+}

@@ -1,0 +1,96 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { refreshCallGraph } from '../../../src/calls/refreshCallGraph.ts'
+import { run } from '../../../src/cli/run.ts'
+import { recordTopology } from '../../../src/topology/recordTopology.ts'
+import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { at, insertCalls, services } from '../../support/rows.ts'
+
+describe.skipIf(!leg.available || !leg.concurrent)('pgvantage graph', () => {
+  let test: TestDatabase
+  beforeAll(async () => {
+    test = await freshDatabase()
+    const scope = await tenant(test.db, 'shop')
+    await insertCalls(scope, [
+      { bucket: at('09:55'), src: 'urn:web', dst: 'urn:api', latencies: [10, 20, 30], error_count: 1 },
+      { bucket: at('09:55'), src: 'urn:api', dst: 'urn:db', latencies: [5] },
+      { bucket: at('09:55'), src: 'urn:db', dst: 'urn:disk', latencies: [1] },
+      { bucket: at('09:55'), src: 'urn:disk', dst: 'urn:far', latencies: [1] },
+      { bucket: at('08:00'), src: 'urn:web', dst: 'urn:old', latencies: [7] },
+    ])
+    await services(scope, ['urn:lonely'])
+    await refreshCallGraph(scope, { now: at('10:00') })
+    await recordTopology(scope, [{ src: 'urn:api', dst: 'urn:disk', props: { zone: 'a' } }], {
+      at: at('07:00'),
+      relation: 'runs_on',
+      source: 'test',
+    })
+  })
+  afterAll(() => test.close())
+
+  async function graph(...args: string[]) {
+    let out = ''
+    let err = ''
+    const surroundings = { env: { DATABASE_URL: test.url! }, interactive: false }
+    const code = await run(['graph', ...args], { ...surroundings, out: (text) => (out += text), err: (text) => (err += text) })
+    return { code, out, err }
+  }
+  const ends = (out: string) => (JSON.parse(out).edges as { src: string; dst: string }[]).map(({ src, dst }) => `${src} > ${dst}`)
+
+  it('gives the active graph around a service, as far as asked', async () => {
+    const { code, out, err } = await graph('--service', 'urn:web', '--format', 'json')
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(ends(out)).toEqual(['urn:api > urn:db', 'urn:web > urn:api'])
+    expect(JSON.parse(out)).toMatchObject({
+      service: 'urn:web',
+      what: expect.stringContaining('active'),
+      edges: [{}, { rps: 0.01, p95_ms: 30 }],
+    })
+    expect(ends((await graph('-s', 'urn:db', '-f', 'json', '--hops', '1', '--direction', 'in')).out)).toEqual(['urn:api > urn:db'])
+  })
+
+  it('gives the calls before any moment, and the topology at it', async () => {
+    expect(ends((await graph('-s', 'urn:web', '-f', 'json', '--at', '2026-11-22T09:05:00+01:00')).out)).toEqual(['urn:web > urn:old'])
+    expect(ends((await graph('-s', 'urn:web', '-f', 'json', '--at', '2026-11-22T10:00:00Z', '--window', '3 hours')).out)).toContain(
+      'urn:web > urn:old',
+    )
+    const topology = await graph('-s', 'urn:api', '-f', 'json', '--at', '2026-11-22T10:00:00Z', '--topology')
+    expect(JSON.parse(topology.out).edges).toMatchObject([{ src: 'urn:api', dst: 'urn:disk', relation: 'runs_on', props: { zone: 'a' } }])
+    expect(ends((await graph('-s', 'urn:api', '-f', 'json', '--topology', 'calls')).out)).toEqual([])
+  })
+
+  it('draws it, in every format', async () => {
+    expect((await graph('-s', 'urn:web')).out).toMatch(/^<svg[\s\S]*Around urn:web[\s\S]*<\/svg>\n$/)
+    expect((await graph('-s', 'urn:web', '-f', 'dot')).out).toMatch(/^digraph "calls"/)
+    expect((await graph('-s', 'urn:web', '-f', 'mermaid')).out).toMatch(/flowchart LR/)
+    expect((await graph('-s', 'urn:web', '-f', 'graphml')).out).toMatch(/<graphml/)
+    const folder = await mkdtemp(join(tmpdir(), 'pgvantage-'))
+    const file = join(folder, 'web.svg')
+    expect(await graph('-s', 'urn:web', '--out', file)).toEqual({ code: 0, out: '', err: `wrote ${file}\n` })
+    expect(await readFile(file, 'utf8')).toMatch(/^<svg/)
+    await rm(folder, { recursive: true })
+  })
+
+  it('says what it cannot know', async () => {
+    expect(await graph('-s', 'urn:none')).toMatchObject({ code: 1, out: '', err: 'error: tenant "shop" has no resource "urn:none"\n' })
+    expect(await graph('-s', 'urn:lonely')).toMatchObject({
+      code: 0,
+      err: expect.stringContaining('nothing is around urn:lonely: the active call graph'),
+    })
+    expect(await graph('-s', 'urn:web', '--window', 'a while', '--at', '2026-11-22T10:00:00Z')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('"a while"'),
+    })
+    await tenant(test.db, 'other')
+    expect(await graph('-s', 'urn:web')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('--tenant: say whose graph: there are 2 tenants'),
+    })
+    expect(await graph('-s', 'urn:web', '-t', 'other')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('tenant "other" has no resource'),
+    })
+  })
+})
