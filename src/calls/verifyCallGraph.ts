@@ -52,13 +52,13 @@ export function verifyCallGraph(
   const text = (side: 'source' | 'graph', name: string) =>
     sql`ag_catalog.agtype_object_field_text(${sql.ref(`${side}.properties`)}, ${sql.lit(name)})`
   const compared = edgeProperties.map((name) => sql`(${sql.lit(name)}, ${text('source', name)}, ${text('graph', name)})`)
+  // Vertices are grouped so that the planner knows that there is one for each: else it expects a multitude of rows, and compiles for seconds what runs for none.
   const difference = sql<CallGraphDifference>`(
     with source as materialized (
       select call.src, call.dst, ag_catalog.agtype_build_map_nonull(${properties}) as properties
       from ${callsOfWindow(scope, parse(callWindow, options, 'options'))} as call
     ),
     graph as materialized (select src, dst, properties from ${scope.id('graph_edges')}(${scope.graphName})),
-    -- Grouped, so that the planner knows that there is one for each: else it expects a multitude of rows, and compiles for seconds what runs for none.
     vertex as materialized (
       select resource_id, min(ag_catalog.agtype_object_field_text(properties, 'urn')) as urn
       from ${scope.id('graph_vertices')}(${scope.graphName})
