@@ -42,12 +42,12 @@ const casts = new Set(['BOOL', 'BOOLEAN', 'EDGE', 'FLOAT', 'INT', 'INTEGER', 'NU
 export function checkCypher(text: string, { write }: { write: boolean }): CheckedCypher {
   parse(cypherSource, text, 'text')
   const tokens = cypherTokens(text)
+  const clauses = clausesOf(tokens)
   tokens.forEach((_, index) => {
     checkCall(tokens, index)
     checkCast(tokens, index)
     checkLabels(tokens, index)
   })
-  const clauses = clausesOf(tokens)
   const changing = clauses.find((clause) => writing.has(clause))
   if (changing !== undefined && !write) {
     throw new InvalidInputError('text', `has ${changing}, which changes the graph: say { write: true } if it should`)

@@ -48,7 +48,7 @@ export interface CypherTypes {
 export type CypherColumns = Readonly<Record<string, keyof CypherTypes>>
 
 /** The row of these columns. Any may be null: Cypher has no column that may not. */
-export type CypherRow<Columns extends CypherColumns> = { [Name in keyof Columns]: CypherTypes[Columns[Name]] | null }
+export type CypherRow<Columns extends CypherColumns> = { -readonly [Name in keyof Columns]: CypherTypes[Columns[Name]] | null }
 
 /** Which type of PostgreSQL a column is delivered as. */
 export const sqlTypes = {
@@ -67,9 +67,15 @@ export const sqlTypes = {
   agtype: 'text',
 } as const satisfies Record<keyof CypherTypes, string>
 
-/** An object puts keys that are whole numbers before all others, and columns are told by their order. */
+/** The names of columns: none is a number, for an object puts such keys before all others, and columns are told by their order. */
 const columnName = boundedText(63).refine((name) => !/^\d+$/.test(name), 'must not be a number')
 
 export const cypherColumns = z
-  .record(columnName, z.enum(Object.keys(sqlTypes) as (keyof CypherTypes)[]))
+  .record(z.string(), z.enum(Object.keys(sqlTypes) as (keyof CypherTypes)[]))
   .refine((columns) => Object.keys(columns).length > 0, 'must declare a column at the least')
+  .superRefine((columns, context) => {
+    for (const name of Object.keys(columns)) {
+      const message = columnName.safeParse(name).error?.issues[0]?.message
+      if (message !== undefined) context.addIssue({ code: 'custom', path: [name], message: `the name of a column ${message}` })
+    }
+  })
