@@ -11,7 +11,7 @@ const linesOf = (svg: string) =>
 
 const words = (svg: string) => [...svg.matchAll(/>([^<>]+)<\/text>/g)].map(([, text]) => text!.trim())
 
-describe('changePicture', () => {
+describe('changePicture', { timeout: 60_000 }, () => {
   const edges: ChangedEdge[] = [
     { src: 'urn:svc:shop/checkout', dst: 'urn:svc:shop/fraud', kind: 'appeared', label: 'calls' },
     { src: 'urn:svc:shop/checkout', dst: 'urn:svc:shop/tax', kind: 'vanished' },

