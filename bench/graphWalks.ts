@@ -174,17 +174,11 @@ async function compare<Row>(
   same?: (row: Row) => unknown,
 ): Promise<{ ratio: number; ours: number }> {
   const [mine, theirs] = [ours.compile(), byHand.compile(db)]
-  const [answer, expected] = [(await db.executeQuery(mine)).rows as Row[], (await db.executeQuery(theirs)).rows]
-  if (
-    answer.length < expected.length - 1 ||
-    (same !== undefined &&
-      !isDeepStrictEqual(
-        answer.map(same),
-        expected.map((row) => ({ ...(row as object) })),
-      ))
-  ) {
-    throw new Error(`${answer.length} rows of ours are not the ${expected.length} by hand`)
-  }
+  const answer = (await db.executeQuery(mine)).rows
+  const expected = (await db.executeQuery(theirs)).rows.map((row) => ({ ...(row as object) }))
+  // By hand the start is met again where a cycle leads back to it.
+  const agree = same === undefined ? Math.abs(answer.length - expected.length) <= 1 : isDeepStrictEqual(answer.map(same), expected)
+  if (answer.length === 0 || !agree) throw new Error(`${answer.length} rows of ours are not the ${expected.length} by hand`)
   const taken: { ratio: number; ours: number }[] = []
   for (let pair = 0; pair < pairs; pair++) {
     const quickest = { mine: Infinity, theirs: Infinity }
