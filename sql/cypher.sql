@@ -113,9 +113,10 @@ begin
 end
 $$;
 
--- The statement that runs a text on a graph and gives each column the type that stands for it in `kinds`.
-create or replace function @extschema@.cypher_statement(graph text, query text, kinds text[], with_params bool) returns text
-language plpgsql immutable strict parallel safe
+-- The statement that runs a text on a graph and gives each column the type that stands for it in `kinds`. `wide` names the functions in the text that
+-- AGE gets wrong where a pointer has 32 bits, as in WebAssembly: left('abc', 2) is 'abc' there.
+create or replace function @extschema@.cypher_statement(graph text, query text, kinds text[], wide text, with_params bool) returns text
+language plpgsql stable strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -124,6 +125,9 @@ declare
 begin
   if strpos(query, '$pgvantage_cypher$') > 0 then
     raise exception 'the text must not hold $pgvantage_cypher$, which encloses it' using errcode = 'invalid_parameter_value';
+  elsif wide <> '' and version() like '%32-bit%' then
+    raise exception 'Apache AGE compiled for 32 bits answers % wrongly: take texts apart in SQL, and name the ends of an edge in its pattern', wide
+      using errcode = 'feature_not_supported';
   end if;
   select
     string_agg(
@@ -178,13 +182,13 @@ end
 $$;
 
 -- The rows of a text that only reads, as of the snapshot of the statement it is part of; `params` is a map written as agtype, or null.
-create or replace function @extschema@.cypher_read(graph text, query text, params text, kinds text[], newer text) returns setof record
+create or replace function @extschema@.cypher_read(graph text, query text, params text, kinds text[], newer text, wide text) returns setof record
 language plpgsql stable rows 1000
 set search_path = ag_catalog, pg_catalog, pg_temp
 as $$
 begin
   perform '0'::ag_catalog.agtype;
-  return query execute @extschema@.cypher_statement(graph, query, kinds, params is not null) using params::ag_catalog.agtype;
+  return query execute @extschema@.cypher_statement(graph, query, kinds, wide, params is not null) using params::ag_catalog.agtype;
 exception
   when syntax_error_or_access_rule_violation or syntax_error or undefined_function or undefined_column or datatype_mismatch
     or invalid_schema_name or insufficient_privilege then
@@ -193,7 +197,7 @@ end
 $$;
 
 -- The same for a text that writes. AGE looks at no rights when SET and DELETE write (1.5 does not), so they are looked at here.
-create or replace function @extschema@.cypher_write(graph text, query text, params text, kinds text[], newer text) returns setof record
+create or replace function @extschema@.cypher_write(graph text, query text, params text, kinds text[], newer text, wide text) returns setof record
 language plpgsql volatile rows 1000
 set search_path = ag_catalog, pg_catalog, pg_temp
 as $$
@@ -206,7 +210,7 @@ begin
     raise exception 'permission denied to write to graph %', graph using errcode = 'insufficient_privilege';
   end if;
   perform '0'::ag_catalog.agtype;
-  return query execute @extschema@.cypher_statement(graph, query, kinds, params is not null) using params::ag_catalog.agtype;
+  return query execute @extschema@.cypher_statement(graph, query, kinds, wide, params is not null) using params::ag_catalog.agtype;
 exception
   when syntax_error_or_access_rule_violation or syntax_error or undefined_function or undefined_column or datatype_mismatch
     or invalid_schema_name or insufficient_privilege then

@@ -2,7 +2,7 @@ import { InvalidInputError, MissingCapabilityError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
 import { missingClauses, missingFunctions, onCreateSet, severalLabels, unsafeMerge, type MissingFeature } from './cypherFeatures.ts'
-import { mayCall } from './cypherFunctions.ts'
+import { isWide, mayCall } from './cypherFunctions.ts'
 import { cypherTokens, type CypherToken } from './cypherTokens.ts'
 
 export interface CheckedCypher {
@@ -10,6 +10,8 @@ export interface CheckedCypher {
   parameters: ReadonlySet<string>
   /** What of it AGE knows since 1.6 only, as a sentence names it; empty when nothing. */
   newer: string
+  /** The functions it calls that need a server of 64 bits, with commas between them. */
+  wide: string
 }
 
 /** It goes into the statement between dollar quotes, and a statement has its limits. */
@@ -57,6 +59,7 @@ export function checkCypher(text: string, { write }: { write: boolean }): Checke
   return {
     parameters: new Set(tokens.flatMap(({ kind, text }) => (kind === 'parameter' ? [text] : []))),
     newer: newerFeatures(tokens).join(' and '),
+    wide: [...new Set(calls(tokens).filter(isWide))].join(', '),
   }
 }
 
@@ -72,6 +75,10 @@ function checkCall(tokens: readonly CypherToken[], index: number): void {
   if (/^(start|end)node$/i.test(text)) throw new InvalidInputError('text', `must write ${text} as startNode or endNode`)
   throw new InvalidInputError('text', `calls ${preview(text)}, which is no function of Cypher that AGE has`)
 }
+
+/** The names before parentheses. */
+const calls = (tokens: readonly CypherToken[]): string[] =>
+  tokens.flatMap(({ kind, text }, index) => (kind === 'name' && isSign(tokens[index + 1], '(') ? [text] : []))
 
 function checkCast(tokens: readonly CypherToken[], index: number): void {
   if (!isSign(tokens[index], '::')) return

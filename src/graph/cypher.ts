@@ -64,7 +64,7 @@ const cypherOptions = z.strictObject({ columns: cypherColumns, write: z.boolean(
  *   .execute()
  * // [{ name: 'checkout', calls: '14', who: { id: '844424930131970', label: 'Resource', properties: { urn: 'urn:k8s:svc:shop/checkout', ... } } }]
  *
- * // select "found".* from "public"."cypher_read"($1, $2, $3, $4::text[], $5) as "found" ("urn" text, "calls" int8, "who" jsonb)
+ * // select "found".* from "public"."cypher_read"($1, $2, $3, $4::text[], $5, $6) as "found" ("urn" text, "calls" int8, "who" jsonb)
  */
 export function cypher<const Columns extends CypherColumns>(
   scope: Scope,
@@ -74,11 +74,11 @@ export function cypher<const Columns extends CypherColumns>(
 ): SelectQueryBuilder<{ found: CypherRow<Columns> }, 'found', CypherRow<Columns>> {
   requireExtension(scope, 'age', 'cypher', 'reach, impact and shortestPath walk any edge frame')
   const { columns, write } = parse(cypherOptions, options, 'options')
-  const { parameters, newer } = checkCypher(text, { write })
+  const { parameters, newer, wide } = checkCypher(text, { write })
   const map = parameterMap(parameters, params)
   const definition = sql.join(Object.entries(columns).map(([name, type]) => sql`${sql.id(name)} ${sql.raw(sqlTypes[type])}`))
   const rows = sql<CypherRow<Columns>>`${scope.id(write ? 'cypher_write' : 'cypher_read')}(
-    ${scope.graphName}, ${text}, ${map}, ${Object.values(columns)}::text[], ${newer}
+    ${scope.graphName}, ${text}, ${map}, ${Object.values(columns)}::text[], ${newer}, ${wide}
   )`.as<'found'>(sql`"found" (${definition})`)
   return scope.db.selectFrom(rows).selectAll('found').$castTo<CypherRow<Columns>>()
 }

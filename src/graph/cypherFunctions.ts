@@ -22,3 +22,9 @@ export const mayCall = (name: string): boolean => name === 'startNode' || name =
 
 /** As AGE lowers a name: not as Unicode does, which makes a `k` of the Kelvin sign. */
 const asciiLower = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
+
+/** What AGE compiled for 32 bits, as in WebAssembly, gets wrong (1.7): it takes their small integers for pointers. */
+const wide = new Set(['endnode', 'left', 'right', 'startnode', 'substring'])
+
+/** Whether a function needs a server of 64 bits. */
+export const isWide = (name: string): boolean => wide.has(asciiLower(name))

@@ -909,16 +909,16 @@ export const manifest: Manifest = {
       hash: '0be1d60ebce5ab9d',
       requires: 'age',
     },
-    'cypher_read(graph text, query text, params text, kinds text[], newer text)': {
-      hash: '4ded57f192f50bce',
+    'cypher_read(graph text, query text, params text, kinds text[], newer text, wide text)': {
+      hash: '9a1a5f7868adb54b',
       requires: 'age',
     },
-    'cypher_statement(graph text, query text, kinds text[], with_params boolean)': {
-      hash: '8a0d16a3775b4a7d',
+    'cypher_statement(graph text, query text, kinds text[], wide text, with_params boolean)': {
+      hash: 'ac707bfb2e0d7742',
       requires: 'age',
     },
-    'cypher_write(graph text, query text, params text, kinds text[], newer text)': {
-      hash: '712f70b3f32240f7',
+    'cypher_write(graph text, query text, params text, kinds text[], newer text, wide text)': {
+      hash: 'ae41f4f4375030e0',
       requires: 'age',
     },
     'ewma(value double precision, alpha double precision)': {

@@ -21,8 +21,8 @@ describe('the SQL of cypher', () => {
     )
     const { sql, parameters } = compiled(query.where('calls', '>', '2'))
     expect(sql).toBe(
-      'select "found".* from "obs"."cypher_read"($1, $2, $3, $4::text[], $5) ' +
-        'as "found" ("urn" text, "calls" int8, "a""b" jsonb, "way" jsonb, "raw" text, "at" timestamptz) where "calls" > $6',
+      'select "found".* from "obs"."cypher_read"($1, $2, $3, $4::text[], $5, $6) ' +
+        'as "found" ("urn" text, "calls" int8, "a""b" jsonb, "way" jsonb, "raw" text, "at" timestamptz) where "calls" > $7',
     )
     expect(parameters).toEqual([
       'ops_1',
@@ -30,13 +30,14 @@ describe('the SQL of cypher', () => {
       '{"min": 3, "list": ["x", null], "at": "1970-01-01T00:00:00.000Z"}',
       ['text', 'int8', 'vertex', 'path', 'agtype', 'timestamptz'],
       '',
+      '',
       '2',
     ])
   })
 
   it('is another function for a text that writes, and has no map without parameters', () => {
     const { sql, parameters } = compiled(cypher(scope, { columns: { n: 'int4' }, write: true }, 'CREATE (n:Note) RETURN 1'))
-    expect(sql).toContain('from "public"."cypher_write"($1, $2, $3, $4::text[], $5)')
+    expect(sql).toContain('from "public"."cypher_write"($1, $2, $3, $4::text[], $5, $6)')
     expect(parameters[2]).toBe(null)
   })
 
@@ -185,11 +186,13 @@ describe('checkCypher', () => {
     expect(check('MATCH (n {a: $a}) WHERE n.b = $b_1 AND n.c = $a RETURN "$no", `$no`')).toEqual({
       parameters: new Set(['a', 'b_1']),
       newer: '',
+      wide: '',
     })
     expect(check('MATCH (n) WHERE EXISTS { (n)-->() } RETURN n {.a}').newer).toBe(
       'EXISTS { ... }, which needs 1.6 and map projections, which need 1.6',
     )
     expect(check('RETURN [x IN $l WHERE x > 1 | x], COUNT { (a)-->() }').newer).toContain('COUNT { ... }')
+    expect(check('RETURN Left($a, 1), left($b, 1), startNode($e), n.left, trim($a)').wide).toBe('Left, left, startNode')
   })
 })
 
