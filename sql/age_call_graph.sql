@@ -42,7 +42,14 @@ begin
     -- The name is AGE's own, which makes this index itself since 1.6.
     execute format('create index if not exists %I on %I.%I (end_id)', edge_label || '_end_id_idx', graph, edge_label);
   end if;
-  -- The ends as activeCalls and graph_edges give them. Graphs of an older pgvantage get these the next time they are written.
+  -- What follows graphs of an older pgvantage get the next time they are written.
+  -- A refresh gives most edges other properties: with room beside it on its page an edge is renewed there, and no index hears of it.
+  if not exists (
+    select from pg_class, unnest(reloptions) as option where oid = to_regclass(format('%I.%I', graph, edge_label)) and option like 'fillfactor=%'
+  ) then
+    execute format('alter table %I.%I set (fillfactor = 50)', graph, edge_label);
+  end if;
+  -- The ends as activeCalls and graph_edges give them.
   foreach edge_end in array array['start_id', 'end_id'] loop
     index_name := edge_label || '_' || edge_end || '_resource_idx';
     if to_regclass(format('%I.%I', graph, index_name)) is null then

@@ -81,7 +81,7 @@ onEveryLeg('mirrorGraph', () => {
     expect(await properties()).toEqual([{ weight: 1, since: '2026-01-01' }])
   })
 
-  it.skipIf(!leg.age)('gives a graph of an older release the indexes on its ends', async () => {
+  it.skipIf(!leg.age)('gives a graph of an older release the indexes on its ends, and room on its pages', async () => {
     const own = await tenant(test.db, 'older')
     const edges = await frame(own, [['a', 'b', 1]])
     await mirrorGraph(own, edges, { attributes: ['weight'] })
@@ -96,8 +96,20 @@ onEveryLeg('mirrorGraph', () => {
     expect(made).toContain('CALLS_end_id_resource_idx')
     for (const name of made.filter((each) => each.endsWith('_resource_idx')))
       await sql`drop index ${sql.id(own.graphName, name)}`.execute(test.db)
+    const options = async () => {
+      const { rows } = await sql<{ options: string[] | null }>`
+        select reloptions as options from pg_catalog.pg_class where oid = ${`${own.graphName}."CALLS"`}::regclass
+      `.execute(test.db)
+      return rows[0]!.options
+    }
+    await sql`alter table ${sql.id(own.graphName, 'CALLS')} reset (fillfactor)`.execute(test.db)
     await mirrorGraph(own, edges, { attributes: ['weight'] })
     expect(await indexes()).toEqual(made)
+    expect(await options()).toEqual(['fillfactor=50'])
+    // What the owner decided stays.
+    await sql`alter table ${sql.id(own.graphName, 'CALLS')} set (fillfactor = 80)`.execute(test.db)
+    await mirrorGraph(own, edges, { attributes: ['weight'] })
+    expect(await options()).toEqual(['fillfactor=80'])
   })
 
   it.skipIf(!leg.age)('takes any label that is a name, and no other', async () => {
