@@ -37,16 +37,15 @@ export const shortestPaths = (
     ${breadthFirst(scope, { from: [from], hops })},
     reached (ids) as (select level.visited from level order by level.depth desc limit 1)
   select walk.*
-  from (
-    select reached.ids, array_agg(edge.src) as src, array_agg(edge.dst) as dst, array_agg(edge.length) as length
-    from reached
-    cross join lateral unnest(reached.ids) as at (id)
-    left join edge on edge.src = at.id
-    group by reached.ids
+  from reached
+  cross join lateral (
+    select array_agg(edge.src) as src, array_agg(edge.dst) as dst, array_agg(edge.length) as length
+    from unnest(reached.ids) as at (id)
+    join edge on edge.src = at.id
   ) as given
   join ${scope.id('dim_resource')} as source on source.tenant_id = ${scope.tenantId}::int8 and source.urn = ${from}
   join ${scope.id('dim_resource')} as target on target.tenant_id = ${scope.tenantId}::int8 and target.urn = ${to}
   cross join lateral ${scope.id('graph_shortest_paths')}(
-    given.ids, given.src, given.dst, given.length, source.resource_id, target.resource_id, ${paths}::int4, ${hops}::float8
+    reached.ids, given.src, given.dst, given.length, source.resource_id, target.resource_id, ${paths}::int4, ${hops}::float8
   ) as walk
 )`
