@@ -88,8 +88,8 @@ begin
     );
   elsif kind = 'numeric' then
     return to_jsonb(left(written, -9));
-  -- Without its strings, what is left shows whether it is JSON as it is: it has no annotation, no infinity, no integer that may be too long.
-  elsif regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g') !~ '::|[IN]|[0-9]{16}' then
+  -- JSON as it is: without its strings, if need be, it has no annotation, no infinity, no integer that may be too long.
+  elsif written !~ '::|Infinity|NaN|[0-9]{16}' or regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g') !~ '::|[IN]|[0-9]{16}' then
     return written::jsonb;
   end if;
   perform @extschema@.agtype_whole(value);
@@ -135,7 +135,10 @@ begin
         when kind in ('int8', 'int4', 'float8', 'bool') then format('c%s::%s', place, kind)
         when kind in ('numeric', 'timestamptz') then format('agtype_to_text(c%s)::%s', place, kind)
         when kind in ('vertex', 'edge', 'path', 'map', 'list') then format('%s.agtype_jsonb(c%s, %L)', '@extschema@', place, kind)
-        when kind = 'agtype' then format('agtype_out(%s.agtype_whole(c%s))::text', '@extschema@', place)
+        when kind = 'agtype' then format(
+          'case when agtype_out(c%1$s)::text ~ ''::(vertex|edge|path).*[]}]$'' then agtype_out(%2$s.agtype_whole(c%1$s))::text else agtype_out(c%1$s)::text end',
+          place, '@extschema@'
+        )
         -- AGE 1.5 makes a text of scalars only, later ones of everything.
         when kind = 'text' then format(
           'case when left(agtype_out(c%1$s)::text, 1) in (''{'', ''['') then agtype_out(%2$s.agtype_whole(c%1$s))::text else agtype_to_text(c%1$s) end',

@@ -36,8 +36,8 @@ const casts = new Set(['BOOL', 'BOOLEAN', 'EDGE', 'FLOAT', 'INT', 'INTEGER', 'NU
  * Refuses a text that could do more than ask the tenant's own graph, and what AGE would not understand or would do wrongly.
  *
  * A text has no other way out than what it calls: AGE finds functions in any schema (`pg_catalog.version()`), gives some of them any graph
- * (`startnode('ops_2', e)`), casts to any type of the server and calls procedures. So only Cypher's own functions and types pass. What is looked at are tokens, cut
- * as AGE cuts them, and never the grammar: what is no Cypher AGE itself refuses.
+ * (`startnode('ops_2', e)`), casts to any type of the server and calls procedures. So only Cypher's own functions and types pass. What is looked at
+ * are tokens, cut as AGE cuts them, and never the grammar: what is no Cypher AGE itself refuses.
  *
  * @throws InvalidInputError for what is not let through. MissingCapabilityError for what AGE does not have.
  */

@@ -881,7 +881,7 @@ export const manifest: Manifest = {
   ],
   functions: {
     'agtype_jsonb(value ag_catalog.agtype, asked text)': {
-      hash: '0eca7069fc51c128',
+      hash: '8bb740a3c937a730',
       requires: 'age',
     },
     'agtype_whole(value ag_catalog.agtype)': {
@@ -914,7 +914,7 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'cypher_statement(graph text, query text, kinds text[], wide text, with_params boolean)': {
-      hash: 'ac707bfb2e0d7742',
+      hash: 'bfb63c7805337625',
       requires: 'age',
     },
     'cypher_write(graph text, query text, params text, kinds text[], newer text, wide text)': {
@@ -982,7 +982,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: 'b3826bf82c79f45f',
+      hash: '4011b472e2c7420d',
       requires: 'age',
     },
     'graph_search(first integer[], head integer[], length double precision[], remaining double precision[], start integer, goal integer, spent double precision, closed boolean[], skip integer[], bound double precision, OUT path integer[], OUT costs double precision[], OUT distances double precision[])':
