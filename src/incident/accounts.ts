@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Scope } from '../database/scope.ts'
+import { meanOfTenths, quantiles, tenths } from './oddCalls.ts'
 
 /**
  * The common table expressions that account for trouble, of what `oddCalls`, `reachedFrom` and `departures` found: `incoming`, the odd calls to who was reached, and `judged`, one row for
@@ -39,8 +40,11 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
         select call.src as resource_id, of_call.trouble, of_call.lost
         from compared as call
         cross join lateral (
+          select ${quantiles(scope, 'histograms', tenths)} as quantile, ${quantiles(scope, 'histograms_before', tenths)} as quantile_before
+        ) as of_both
+        cross join lateral (
           values
-            ('latency', ${lostTime(scope)}),
+            ('latency', call.calls * (${meanOfTenths('quantile', 1)} - ${meanOfTenths('quantile_before', 1)})),
             ('errors', call.errors - call.calls * call.errors_before / call.calls_before)
         ) as of_call (trouble, lost)
         where call.src in (select resource_id from told) and call.src <> call.dst and call.calls > 0 and call.calls_before > 0
@@ -85,8 +89,9 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
       cross join lateral (
         select of_call.trouble, of_call.least_lost
         from compared as call
+        cross join lateral (select ${quantiles(scope, 'histograms_before', tenths)} as quantile) as of_baseline
         cross join lateral (
-          values ('latency', 0.1 * ${usualTime(scope)}), ('errors', 0.05 * call.calls)
+          values ('latency', 0.1 * call.calls * ${meanOfTenths('quantile', 1)}), ('errors', 0.05 * call.calls)
         ) as of_call (trouble, least_lost)
         where call.dst = reached.resource_id and call.src <> call.dst and call.calls > 0 and call.calls_before > 0
         union all
@@ -125,15 +130,3 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
         group by shared.resource_id, shared.trouble, shared.share
       ) as amended)`
 }
-
-/** Of a row of `compared`: how many milliseconds longer was waited for its calls than in the baseline. As `lost` in `oddCalls`. */
-const lostTime = (scope: Scope) => meanOfTenths((p) => sql`${quantile(scope, 'histogram', p)} - ${quantile(scope, 'histogram_before', p)}`)
-
-/** And how long they would have been waited for in the baseline. */
-const usualTime = (scope: Scope) => meanOfTenths((p) => quantile(scope, 'histogram_before', p))
-
-const quantile = (scope: Scope, histogram: 'histogram' | 'histogram_before', p: RawBuilder<number>) =>
-  sql`${scope.id('exp_histogram_quantile')}(${sql.ref(`call.${histogram}`)}, ${p})`
-
-const meanOfTenths = (value: (p: RawBuilder<number>) => RawBuilder<unknown>) =>
-  sql`call.calls * least(1e100, (select avg(${value(sql<number>`(tenth + 0.5) / 10`)}) from generate_series(0, 9) as tenth))`

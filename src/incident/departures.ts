@@ -29,7 +29,8 @@ export interface DepartureOptions {
  * `lost` is what it cost in all: milliseconds waited, or requests failed, as far as the number of samples is that of requests.
  */
 export function departures(scope: Scope, { now, before, meanings, deviations }: DepartureOptions): RawBuilder<unknown> {
-  const [metrics, means] = [[...meanings.keys()], [...meanings.values()]]
+  const of = (...wanted: readonly MetricMeaning[]) => [...meanings].filter(([, means]) => wanted.includes(means))
+  const [answers, resources] = [of('latency', 'availability', 'error_ratio'), of('cpu', 'saturation')]
   const failing = sql`(
     labels -> 'error.type' is not null or coalesce(labels ->> 'http.response.status_code', labels ->> 'http.status_code') like '5__'
   )`
@@ -38,46 +39,56 @@ export function departures(scope: Scope, { now, before, meanings, deviations }: 
       (label) => sql`labels ->> ${sql.lit(label)}`,
     ),
   )
+  /** The points of the tenant's metrics that are among those, with what these mean. */
+  const points = (metrics: readonly (readonly [string, MetricMeaning])[]) => {
+    const [names, means] = [metrics.map(([metric]) => metric), metrics.map(([, meaning]) => meaning)]
+    return sql`${scope.id('metric_1m')} as point
+        join unnest(${names}::text[], ${means}::text[]) as meaning (metric, means) on meaning.metric = point.metric
+        where point.tenant_id = ${scope.tenantId}::int8 and point.metric = any(${names}::text[])
+          and point.resource_id = any(array(select resource_id from reached))
+          and (${beginsIn(now)} or ${beginsIn(before)})`
+  }
   return sql`watched as materialized (
     select
-      resource_id, metric, kind, label_set,
-      count(*) filter (where not is_now) as buckets_before,
-      percentile_cont(0.5) within group (order by value) filter (where not is_now) as expected,
-      percentile_cont(0.95) within group (order by value) filter (where not is_now) as high,
-      sum(value * samples) filter (where is_now) / sum(samples) filter (where is_now) as actual,
-      sum(samples) filter (where is_now) as samples,
-      max(unit) as unit
+      resource_id, metric, kind, label_set, actual / nullif(samples, 0) as actual, samples, unit, usual[1] as expected, usual[2] as high
     from (
-      select told.resource_id, told.metric, told.label_set, told.is_now, told.samples, told.unit, said.kind, said.value
+      select
+        resource_id, metric, kind, label_set,
+        count(*) filter (where not is_now) as buckets_before,
+        percentile_cont(array[0.5, 0.95]) within group (order by value) filter (where not is_now) as usual,
+        sum(value * samples) filter (where is_now) as actual,
+        sum(samples) filter (where is_now) as samples,
+        max(unit) as unit
       from (
         select
-          point.resource_id, point.metric, meaning.means, point.bucket, ${beginsIn(now)} as is_now,
-          case when meaning.means in ('cpu', 'saturation') then point.labels_hash end as label_set,
-          sum(point.avg_val * point.sample_count) / nullif(sum(point.sample_count) filter (where point.avg_val is not null), 0)
-            * case max(point.unit) when 's' then 1000 when 'us' then 0.001 when 'ns' then 0.000001 when '%' then 0.01 else 1 end as value,
-          (sum(point.sample_count) filter (where ${failing}))::float8 / nullif(sum(point.sample_count), 0) as failing,
-          sum(point.sample_count)::float8 as samples,
-          max(point.unit) as unit
-        from ${scope.id('metric_1m')} as point
-        join unnest(${metrics}::text[], ${means}::text[]) as meaning (metric, means) on meaning.metric = point.metric
-        where point.tenant_id = ${scope.tenantId}::int8 and point.metric = any(${metrics}::text[])
-          and point.resource_id = any(array(select resource_id from reached))
-          and (${beginsIn(now)} or ${beginsIn(before)})
-          and (meaning.means not in ('cpu', 'saturation') or coalesce(${state}, '') <> all(${[...spareStates]}::text[]))
-        group by point.resource_id, point.metric, meaning.means, point.bucket, label_set
-      ) as told
-      cross join lateral (
-        values
-          (
-            case when told.means in ('latency', 'cpu', 'saturation') then told.means else 'errors' end,
-            case told.means when 'availability' then 1 - told.value else told.value end
-          ),
-          ('errors', case told.means when 'latency' then coalesce(told.failing, 0) end)
-      ) as said (kind, value)
-      where said.value between -1e100 and 1e100 and told.samples > 0
-    ) as point
-    group by resource_id, metric, kind, label_set
-    having count(*) filter (where is_now) > 0 and count(*) filter (where not is_now) >= 5
+          point.resource_id, point.metric, meaning.means as kind, point.labels_hash as label_set, ${beginsIn(now)} as is_now,
+          point.avg_val * ${scale(sql`point.unit`)} as value, point.sample_count::float8 as samples, point.unit
+        from ${points(resources)} and coalesce(${state}, '') <> all(${[...spareStates]}::text[])
+        union all
+        select told.resource_id, told.metric, said.kind, null, told.is_now, said.value, told.samples, told.unit
+        from (
+          select
+            point.resource_id, point.metric, meaning.means, point.bucket, ${beginsIn(now)} as is_now, max(point.unit) as unit,
+            sum(point.avg_val * point.sample_count) / nullif(sum(point.sample_count) filter (where point.avg_val is not null), 0)
+              * ${scale(sql`max(point.unit)`)} as value,
+            coalesce((sum(point.sample_count) filter (where ${failing}))::float8, 0) / nullif(sum(point.sample_count), 0) as failing,
+            sum(point.sample_count)::float8 as samples
+          from ${points(answers)}
+          group by point.resource_id, point.metric, meaning.means, point.bucket
+        ) as told
+        cross join lateral (
+          values
+            (
+              case told.means when 'latency' then 'latency' else 'errors' end,
+              case told.means when 'availability' then 1 - told.value else told.value end
+            ),
+            ('errors', case told.means when 'latency' then told.failing end)
+        ) as said (kind, value)
+      ) as said
+      where value between -1e100 and 1e100 and samples > 0
+      group by resource_id, metric, kind, label_set
+    ) as both_windows
+    where samples > 0 and buckets_before >= 5
   ), departed as (
     select *, (actual - expected) / deviation as deviations, (actual - expected) * samples as lost
     from (
@@ -93,3 +104,7 @@ export function departures(scope: Scope, { now, before, meanings, deviations }: 
     where actual - expected > ${deviations}::float8 * deviation
   )`
 }
+
+/** What a value in a unit has to be multiplied with, to be milliseconds or a share. */
+const scale = (unit: RawBuilder<unknown>) =>
+  sql`case ${unit} when 's' then 1000 when 'us' then 0.001 when 'ns' then 0.000001 when '%' then 0.01 else 1 end`

@@ -73,69 +73,80 @@ export function oddCalls(scope: Scope, { thresholds = {}, ...windows }: OddityWi
   const { latencyFactor, latencyRiseMs, errorFactor, errorRise, minCalls } = parse(thresholdsInput, thresholds, 'thresholds')
   const inRange = beginsIn(now)
   const inBaseline = beginsIn(before)
-  const merge = scope.id('exp_histogram_merge')
-  const quantile = scope.id('exp_histogram_quantile')
-  const count = scope.id('exp_histogram_count')
+  const single = sql`coalesce(histogram, case when call_count = 1 then ${scope.id('exp_histogram')}(p95_ms) end)`
+  const collect = scope.id('exp_histogram_collect')
   const p95 = sql<number>`0.95`
   const nowCount = sql<number>`measured_calls`
   const beforeCount = sql<number>`measured_before`
-  return sql`compared as (
+  return sql`compared as materialized (
     select
-      *,
-      ${count}(histogram)::float8 as measured_calls,
-      ${count}(histogram_before)::float8 as measured_before
+      src_resource_id as src,
+      dst_resource_id as dst,
+      coalesce(sum(call_count) filter (where is_now), 0)::float8 as calls,
+      coalesce(sum(error_count) filter (where is_now), 0)::float8 as errors,
+      coalesce(sum(call_count) filter (where not is_now), 0)::float8 as calls_before,
+      coalesce(sum(error_count) filter (where not is_now), 0)::float8 as errors_before,
+      coalesce(sum(call_count) filter (where is_now and histogram is not null), 0)::float8 as measured_calls,
+      coalesce(sum(call_count) filter (where not is_now and histogram is not null), 0)::float8 as measured_before,
+      max(p95_ms) filter (where is_now) as most_now,
+      min(p95_ms) filter (where not is_now) as least_before,
+      ${collect}(histogram order by bucket) filter (where is_now) as histograms,
+      ${collect}(histogram order by bucket) filter (where not is_now) as histograms_before
     from (
-      select
-        src_resource_id as src,
-        dst_resource_id as dst,
-        coalesce(sum(call_count) filter (where is_now), 0)::float8 as calls,
-        coalesce(sum(error_count) filter (where is_now), 0)::float8 as errors,
-        coalesce(sum(call_count) filter (where not is_now), 0)::float8 as calls_before,
-        coalesce(sum(error_count) filter (where not is_now), 0)::float8 as errors_before,
-        ${merge}(histogram) filter (where is_now) as histogram,
-        ${merge}(histogram) filter (where not is_now) as histogram_before
-      from (
-        select
-          src_resource_id, dst_resource_id, call_count, error_count, ${inRange} as is_now,
-          coalesce(histogram, case when call_count = 1 then ${scope.id('exp_histogram')}(p95_ms) end) as histogram
-        from ${scope.id('service_call_5m')}
-        where tenant_id = ${scope.tenantId}::int8 and (${inRange} or ${inBaseline})
-      ) as call
-      group by src_resource_id, dst_resource_id
-    ) as both_windows
+      select src_resource_id, dst_resource_id, bucket, call_count, error_count, p95_ms, ${inRange} as is_now, ${single} as histogram
+      from ${scope.id('service_call_5m')}
+      where tenant_id = ${scope.tenantId}::int8 and (${inRange} or ${inBaseline})
+    ) as call
+    group by src_resource_id, dst_resource_id
   ), measured as (
     select
-      src, dst, calls, calls_before, 'p95_ms' as measure, histogram, histogram_before,
-      ${quantile}(histogram_before, 0.95) as expected,
-      ${quantile}(histogram, 0.95) as actual,
-      ${quantile}(histogram_before, ${wilson('+', p95, beforeCount)}) as at_most,
-      ${quantile}(histogram, ${wilson('-', p95, nowCount)}) as at_least,
+      src, dst, calls, calls_before, 'p95_ms' as measure,
+      quantile_before[1] as expected,
+      quantile[1] as actual,
+      quantile_before[2] as at_most,
+      quantile[2] as at_least,
       ${latencyFactor}::float8 as factor,
-      ${latencyRiseMs}::float8 as rise
+      ${latencyRiseMs}::float8 as rise,
+      calls * (${meanOfTenths('quantile', 3)} - ${meanOfTenths('quantile_before', 3)}) as lost
     from compared
+    cross join lateral (
+      select
+        ${quantiles(scope, 'histograms', sql`array[0.95, ${wilson('-', p95, nowCount)}] || ${tenths}`)} as quantile,
+        ${quantiles(scope, 'histograms_before', sql`array[0.95, ${wilson('+', p95, beforeCount)}] || ${tenths}`)} as quantile_before
+    ) as of_both
     where measured_calls >= ${minCalls}::int4 and measured_before > 0
+      -- Of several buckets together no percentile is higher than the highest of theirs, nor lower than the lowest: most calls need no more than that.
+      and coalesce(most_now * 1.1 > least_before * ${latencyFactor}::float8, true)
     union all
     select
-      src, dst, calls, calls_before, 'err_rate', null, null,
+      src, dst, calls, calls_before, 'err_rate',
       -- A call that was never made before has never failed before.
       coalesce(errors_before / nullif(calls_before, 0), 0),
       errors / calls,
       case when calls_before = 0 then 0 else ${wilson('+', sql`(errors_before / calls_before)`, sql`calls_before`)} end,
       ${wilson('-', sql`(errors / calls)`, sql`calls`)},
       ${errorFactor}::float8,
-      ${errorRise}::float8
+      ${errorRise}::float8,
+      errors - calls * coalesce(errors_before / nullif(calls_before, 0), 0)
     from compared
     where calls >= ${minCalls}::int4
   ), odd as (
-    select
-      src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise,
-      calls * case measure
-        when 'err_rate' then actual - expected
-        else least(1e100, (
-          select avg(${quantile}(histogram, (tenth + 0.5) / 10) - ${quantile}(histogram_before, (tenth + 0.5) / 10)) from generate_series(0, 9) as tenth
-        ))
-      end as lost
+    select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost
     from measured
     where at_least > at_most and at_least > expected * factor and at_least - expected > rise
   )`
 }
+
+/** The quantiles of the latencies of a row of `compared` in one of the windows. */
+export const quantiles = (
+  scope: Scope,
+  histograms: 'histograms' | 'histograms_before',
+  shares: RawBuilder<unknown>,
+): RawBuilder<number[]> => sql`${scope.id('exp_histogram_quantiles')}(${sql.ref(histograms)}, ${shares})`
+
+/** The middle of each tenth. */
+export const tenths = sql`array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]::float8[]`
+
+/** The mean of an array's elements from one on. Bounded, so that what is multiplied with it stays a number. */
+export const meanOfTenths = (quantile: string, from: number): RawBuilder<number> =>
+  sql`(select least(1e100, avg(value)) from unnest((${sql.ref(quantile)})[${sql.lit(from)}:]) as value)`
