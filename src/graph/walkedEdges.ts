@@ -26,17 +26,25 @@ export function walkedEdges(
   direction: WalkDirection,
   length: RawBuilder<unknown> = sql`null`,
 ): RawBuilder<unknown> {
+  const frame = inAnyOrder(edges)
   const out = sql`select frame.src, frame.dst, ${length}::float8 from frame`
   const back = sql`select frame.dst, frame.src, ${length}::float8 from frame`
-  const ends = { out, in: back, both: sql`${out} union all ${back}` }[direction]
-  const frame = inAnyOrder(edges)
-  if (isPlainFrame(edges)) return sql`frame as not materialized ${frame}, edge (src, dst, length) as not materialized (${ends})`
+  if (isPlainFrame(edges)) {
+    const ends = { out, in: back, both: sql`${out} union all ${back}` }[direction]
+    return sql`frame as not materialized ${frame}, edge (src, dst, length) as not materialized (${ends})`
+  }
+  // The frame is named once, so that nothing is computed of it but what is walked: percentiles cost more than a walk.
+  const both = sql`
+    select ends.* from frame
+    cross join lateral (values (frame.src, frame.dst, ${length}::float8), (frame.dst, frame.src, ${length}::float8)) as ends
+  `
   return sql`
-    frame as materialized ${frame},
+    frame as ${frame},
     edge (src, dst, length) as materialized (
       select walked.*
       from (
-        select array_agg(ends.src) as src, array_agg(ends.dst) as dst, array_agg(ends.length) as length from (${ends}) as ends (src, dst, length)
+        select array_agg(ends.src) as src, array_agg(ends.dst) as dst, array_agg(ends.length) as length
+        from (${{ out, in: back, both }[direction]}) as ends (src, dst, length)
       ) as given
       cross join lateral ${scope.id('graph_walk_edges')}(given.src, given.dst, given.length) as walked
     )

@@ -48,7 +48,7 @@ describe('the SQL of reach', () => {
 
   it('computes any other frame once, in no order', () => {
     const { sql: text } = compiled(reach(scope, grouped, { from: 'a', direction: 'in' }))
-    expect(text).toContain('frame as materialized (select "edge".* from (select "call"."src_resource_id" as "src"')
+    expect(text).toContain('frame as (select "edge".* from (select "call"."src_resource_id" as "src"')
     expect(text).toContain(
       'group by "call"."src_resource_id", "call"."dst_resource_id") as "edge"), edge (src, dst, length) as materialized (',
     )
