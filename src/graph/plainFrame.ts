@@ -9,14 +9,17 @@ import type { EdgeFrame } from './edgeFrame.ts'
  */
 export const isPlainFrame = (frame: EdgeFrame): boolean => isPlain(frame.toOperationNode())
 
+/** Nothing, a dot, or names with dots between them, quoted or not: no function is called in it. */
+const partOfName = /^(?:"(?:[^"]|"")*"|[\w$.])*$/
+
 /** What a plain select may consist of. Its order means nothing to a walk. */
 const plainParts = new Set(['kind', 'from', 'selections', 'where', 'orderBy'])
 
 function isPlain(node: OperationNode): boolean {
   if (TableNode.is(node) || IdentifierNode.is(node)) return true
   if (AliasNode.is(node)) return isPlain(node.node)
-  // A name put together from its parts, or a select that was only wrapped to be typed.
-  if (RawNode.is(node)) return node.sqlFragments.every((text) => text === '' || text === '.') && node.parameters.every(isPlain)
+  // A name, written as SQL or put together from its parts, or a select that was only wrapped to be typed.
+  if (RawNode.is(node)) return node.sqlFragments.every((text) => partOfName.test(text)) && node.parameters.every(isPlain)
   if (!SelectQueryNode.is(node)) return false
   const parts = Object.entries(node).flatMap(([part, value]) => (value === undefined ? [] : [part]))
   const froms = node.from?.froms ?? []

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype, type AgtypeMap } from '../../src/graph/agtype.ts'
+import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype, type AgtypeMap } from '../../src/graph/cypher/agtype.ts'
 
 /**
  * Any value of agtype: integers around every limit, floats, numerics, strings with whatever must be escaped, nested lists and maps.

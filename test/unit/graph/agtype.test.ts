@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex } from '../../../src/graph/agtype.ts'
-import { decodeAgtype } from '../../../src/graph/decodeAgtype.ts'
-import { encodeAgtype, type AgtypeInput } from '../../../src/graph/encodeAgtype.ts'
+import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex } from '../../../src/graph/cypher/agtype.ts'
+import { decodeAgtype } from '../../../src/graph/cypher/decodeAgtype.ts'
+import { encodeAgtype, type AgtypeInput } from '../../../src/graph/cypher/encodeAgtype.ts'
 import { anyAgtype } from '../../support/anyAgtype.ts'
 
 describe('decodeAgtype', () => {

@@ -21,6 +21,7 @@ describe('isPlainFrame', () => {
     ['its rows of one kind, in an order', mine.where('kind', '=', 'calls').orderBy('src')],
     ['expressions over a row', db.selectFrom('edge').select((eb) => ['src', 'dst', eb('weight', '*', 2).as('weight')])],
     ['a filter around it', db.selectFrom(mine.as('inner')).selectAll('inner').where('weight', '>', 1)],
+    ['one that somebody named in SQL', db.selectFrom(sql<EdgeRow>`mine."An ""edge"" (of mine)"`.as('edge')).selectAll('edge')],
     ['the active calls of some weight', activeCalls(scope).where('err_rate', '>', 0.1)],
   ])('%s is', (_, frame) => {
     expect(isPlainFrame(frame)).toBe(true)
@@ -30,6 +31,11 @@ describe('isPlainFrame', () => {
     ['the calls of a range', callsDuring(scope, { range: during('10:00', '11:00') })],
     ['topology', topologyAt(scope, { at: at('10:00') })],
     ['a function', activeCalls(unitScope({ graphMade: false }))],
+    ['one that somebody calls in SQL', db.selectFrom(sql<EdgeRow>`mine."edges"()`.as('edge')).selectAll('edge')],
+    [
+      'rows that somebody wrote',
+      db.selectFrom(sql<EdgeRow>`(values (1, 2, 3))`.as<'edge'>(sql`edge (src, dst, weight)`)).selectAll('edge'),
+    ],
     ['a neighbourhood', neighbourhood(scope, mine, { of: 'a' })],
     ['a limit', mine.limit(3)],
     ['distinct rows', mine.distinct()],

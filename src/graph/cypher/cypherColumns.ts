@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { Json } from '../schema/text.ts'
-import { boundedText } from '../schema/text.ts'
+import type { Json } from '../../schema/text.ts'
+import { boundedText } from '../../schema/text.ts'
 
 /** A vertex as a column of Cypher holds it; `id` is AGE's own. */
 export interface CypherVertex<Properties = Record<string, Json>> {

@@ -1,5 +1,5 @@
-import { explainAgeCache } from '../database/ageCache.ts'
-import { InvalidInputError, MissingCapabilityError, NotFoundError, VantageError } from '../schema/errors.ts'
+import { explainAgeCache } from '../../database/ageCache.ts'
+import { InvalidInputError, MissingCapabilityError, NotFoundError, VantageError } from '../../schema/errors.ts'
 
 /**
  * What an error means that a query with `cypher` in it failed with, as one of pgvantage's errors with the driver's as its cause; any other error as it was.

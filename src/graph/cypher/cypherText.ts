@@ -1,5 +1,5 @@
-import { InvalidInputError } from '../schema/errors.ts'
-import { preview } from '../schema/parse.ts'
+import { InvalidInputError } from '../../schema/errors.ts'
+import { preview } from '../../schema/parse.ts'
 
 /**
  * Cypher with what no parameter can stand for put into its text: labels and numbers of hops.

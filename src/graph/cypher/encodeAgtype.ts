@@ -1,6 +1,6 @@
-import { InvalidInputError } from '../schema/errors.ts'
-import { parse, preview } from '../schema/parse.ts'
-import { storableText } from '../schema/text.ts'
+import { InvalidInputError } from '../../schema/errors.ts'
+import { parse, preview } from '../../schema/parse.ts'
+import { storableText } from '../../schema/text.ts'
 import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype } from './agtype.ts'
 
 /** What `encodeAgtype` takes: a value of agtype, or one with dates in it, which become text in UTC (agtype has no times). */

@@ -1,5 +1,5 @@
-import { InvalidInputError } from '../schema/errors.ts'
-import { preview } from '../schema/parse.ts'
+import { InvalidInputError } from '../../schema/errors.ts'
+import { preview } from '../../schema/parse.ts'
 
 export interface CypherToken {
   /** `name` also stands for keywords, which are no more than names in the right place. */

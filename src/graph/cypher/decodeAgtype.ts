@@ -1,5 +1,5 @@
-import { InvalidInputError } from '../schema/errors.ts'
-import { preview } from '../schema/parse.ts'
+import { InvalidInputError } from '../../schema/errors.ts'
+import { preview } from '../../schema/parse.ts'
 import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype, type AgtypeMap } from './agtype.ts'
 
 /**
