@@ -1,4 +1,5 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
+import { quoteIdentifier } from '../database/identifier.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 
 export interface ActiveCall {
@@ -52,8 +53,10 @@ function labelTable(scope: Scope) {
   const time = (property: string) => sql<Date>`${text(property)}::timestamptz`
   // Half the price of the way over text, which is the one that takes a null written as a property; AGE writes none, nor do we any more.
   const rps = sql<number>`ag_catalog.agtype_to_float8(ag_catalog.agtype_object_field("call"."properties", 'rps'))`
+  // As text, because a plugin of the Kysely that this is nested in may make other names of names, and the label's is not ours to choose.
+  const label = sql.raw<{}>(`${quoteIdentifier(scope.graphName)}."CALLS"`)
   return scope.db
-    .selectFrom(sql<{}>`${sql.id(scope.graphName, 'CALLS')}`.as('call'))
+    .selectFrom(label.as('call'))
     .select([
       resource('start_id').as('src'),
       resource('end_id').as('dst'),
