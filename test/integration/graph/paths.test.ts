@@ -105,6 +105,8 @@ onEveryLeg('paths', () => {
         const rows = await shortestPath(scope, edges, { from: hostile[0]!, to: hostile.at(-1)!, weight }).execute()
         expect(rows.map(({ urn }) => urn)).toEqual(hostile)
       }
+      const column = 'weight"; drop table dim_resource; --' as 'weight'
+      await expect(shortestPath(scope, edges, { from: 'a', to: 'b', weight: column }).execute()).rejects.toThrow('does not exist')
       const other = await tenant(test.db, 'other')
       const foreign = await services(other, ['a', 'between'])
       const own = await services(scope, ['a', 'b'])
