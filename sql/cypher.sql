@@ -120,6 +120,8 @@ language plpgsql stable strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  -- Where our functions are; in quotes that no name of a schema can end.
+  ours constant text := $schema$@extschema@.$schema$;
   casts text;
   fields text;
 begin
@@ -134,15 +136,15 @@ begin
       case
         when kind in ('int8', 'int4', 'float8', 'bool') then format('c%s::%s', place, kind)
         when kind in ('numeric', 'timestamptz') then format('agtype_to_text(c%s)::%s', place, kind)
-        when kind in ('vertex', 'edge', 'path', 'map', 'list') then format('%s.agtype_jsonb(c%s, %L)', '@extschema@', place, kind)
+        when kind in ('vertex', 'edge', 'path', 'map', 'list') then format('%sagtype_jsonb(c%s, %L)', ours, place, kind)
         when kind = 'agtype' then format(
-          'case when agtype_out(c%1$s)::text ~ ''::(vertex|edge|path).*[]}]$'' then agtype_out(%2$s.agtype_whole(c%1$s))::text else agtype_out(c%1$s)::text end',
-          place, '@extschema@'
+          'case when agtype_out(c%1$s)::text ~ ''::(vertex|edge|path).*[]}]$'' then agtype_out(%2$sagtype_whole(c%1$s))::text else agtype_out(c%1$s)::text end',
+          place, ours
         )
         -- AGE 1.5 makes a text of scalars only, later ones of everything.
         when kind = 'text' then format(
-          'case when left(agtype_out(c%1$s)::text, 1) in (''{'', ''['') then agtype_out(%2$s.agtype_whole(c%1$s))::text else agtype_to_text(c%1$s) end',
-          place, '@extschema@'
+          'case when left(agtype_out(c%1$s)::text, 1) in (''{'', ''['') then agtype_out(%2$sagtype_whole(c%1$s))::text else agtype_to_text(c%1$s) end',
+          place, ours
         )
       end,
       ', ' order by place

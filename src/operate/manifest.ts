@@ -914,7 +914,7 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'cypher_statement(graph text, query text, kinds text[], wide text, with_params boolean)': {
-      hash: 'bfb63c7805337625',
+      hash: 'ef77116d62e81983',
       requires: 'age',
     },
     'cypher_write(graph text, query text, params text, kinds text[], newer text, wide text)': {
