@@ -26,13 +26,28 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
     ), called as (
       select distinct dst as resource_id from compared where calls > 0 and calls_before > 0 and src <> dst
     ), told as (
-      select resource_id, trouble, sum(lost * counts) as lost from incoming where not of_caller group by resource_id, trouble
-      union all
-      -- Several metrics of one meaning are several views of the same requests: they do not add.
-      select resource_id, kind, max(lost)
-      from departed
-      where kind in ('latency', 'errors') and resource_id not in (select resource_id from called)
-      group by resource_id, kind
+      select resource_id, trouble, sum(lost) as lost
+      from (
+        select resource_id, trouble, lost * counts as lost from incoming where not of_caller
+        union all
+        -- Several metrics of one meaning are several views of the same requests: they do not add.
+        select resource_id, kind, max(lost)
+        from departed
+        where kind in ('latency', 'errors') and resource_id not in (select resource_id from called)
+        group by resource_id, kind
+      ) as seen
+      where (resource_id, trouble) in (select resource_id, trouble from walk)
+      group by resource_id, trouble
+    ), beneath (src, dst) as (
+      -- What somebody in trouble depends on, straight or through resources that nobody measures: those lose as much as what they depend on, whatever that is.
+      select src, dst from depends where src in (select resource_id from told)
+      union
+      select beneath.src, depends.dst
+      from beneath
+      join depends on depends.src = beneath.dst
+      where depends.dst <> beneath.src
+        and beneath.dst not in (select resource_id from called)
+        and beneath.dst not in (select resource_id from watched where kind in ('latency', 'errors'))
     ), explained as (
       -- All that was lost further down, also where it was too little to be odd: that of many calls may be odd when none of them is.
       select resource_id, trouble, sum(lost) as lost
@@ -50,8 +65,8 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
         where call.src in (select resource_id from told) and call.src <> call.dst and call.calls > 0 and call.calls_before > 0
           and not (call.src in (select resource_id from starved) and call.dst not in (select resource_id from starved))
         union all
-        select depends.src, below.trouble, below.lost
-        from depends
+        select beneath.src, below.trouble, below.lost
+        from beneath
         join (
           select resource_id, trouble, lost from told where resource_id in (select resource_id from called)
           union all
@@ -59,7 +74,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
           from watched
           where kind in ('latency', 'errors') and resource_id not in (select resource_id from called)
           group by resource_id, kind
-        ) as below on below.resource_id = depends.dst
+        ) as below on below.resource_id = beneath.dst
         where below.lost > 0
       ) as further_down
       group by resource_id, trouble

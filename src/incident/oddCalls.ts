@@ -53,17 +53,18 @@ export const beginsIn = ({ from, to }: TimeRange): RawBuilder<boolean> =>
   sql<boolean>`bucket >= ${from}::timestamptz and bucket < ${to}::timestamptz`
 
 /** One end of Wilson's two-sided 95 % score interval of a share that was observed as `share` in `count` trials. */
-const wilson = (end: '-' | '+', share: RawBuilder<number>, count: RawBuilder<number>): RawBuilder<number> =>
+export const wilson = (end: '-' | '+', share: RawBuilder<number>, count: RawBuilder<number>): RawBuilder<number> =>
   sql`(${share} + 1.9208 / ${count} ${sql.raw(end)} 1.96 * sqrt(${share} * (1 - ${share}) / ${count} + 0.9604 / ${count} ^ 2)) / (1 + 3.8416 / ${count})`
 
 /**
  * The common table expressions that compare every call of the tenant in a range with a baseline: `compared`, one row per caller and callee, and
  * `odd`, one row per caller, callee and measure that left its normal range.
  *
- * A difference must not be chance, in either window. What is held against the thresholds is therefore not the percentile or ratio itself: the lower end of the
- * range's two-sided 95 % confidence interval is held against the upper end of the baseline's. For the error ratio that is the score interval of Wilson
- * ("Probable inference, the law of succession, and statistical inference", 1927); for the percentile the samples whose ranks are the ends of the
- * same interval of 0.95, which supposes nothing about how latencies are distributed (Conover, "Practical Nonparametric Statistics", 1999, section 3.2).
+ * A difference must not be chance, in either window: the lower end of the range's two-sided 95 % confidence interval must be above the upper end of the
+ * baseline's, and as far above what was expected as the thresholds say. For the error ratio that is the score interval of Wilson ("Probable inference, the law of succession,
+ * and statistical inference", 1927); for the percentile the samples whose ranks are the ends of the same interval of 0.95, which supposes nothing about how
+ * latencies are distributed (Conover, "Practical Nonparametric Statistics", 1999, section 3.2). What a short baseline cannot tell of the failures of a call
+ * that is seldom made, all calls together do (an empirical Bayes estimate: Casella, "An Introduction to Empirical Bayes Data Analysis", 1985).
  *
  * `lost` is what an odd call cost in all, against the baseline: milliseconds waited, or calls failed. The mean is that of the ten quantiles in the middle
  * of each tenth: one call in a hundred that hangs for a minute does not outweigh all others.
@@ -123,12 +124,14 @@ export function oddCalls(scope: Scope, { thresholds = {}, ...windows }: OddityWi
       -- A call that was never made before has never failed before.
       coalesce(errors_before / nullif(calls_before, 0), 0),
       errors / calls,
-      case when calls_before = 0 then 0 else ${wilson('+', sql`(errors_before / calls_before)`, sql`calls_before`)} end,
+      -- As if it had been made twenty times more, failing as often as calls do overall.
+      ${wilson('+', sql`((errors_before + 20 * overall.err_rate) / (calls_before + 20))`, sql`(calls_before + 20)`)},
       ${wilson('-', sql`(errors / calls)`, sql`calls`)},
       ${errorFactor}::float8,
       ${errorRise}::float8,
       errors - calls * coalesce(errors_before / nullif(calls_before, 0), 0)
     from compared
+    cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0), 0) as err_rate from compared) as overall
     where calls >= ${minCalls}::int4
   ), odd as (
     select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost

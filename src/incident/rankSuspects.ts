@@ -52,7 +52,7 @@ export interface Suspect {
   score: number
   /** Calls and dependencies between the service and the suspect; 0 is the service itself. */
   depth: number
-  /** URNs from the service to the suspect, along odd calls and unmeasured dependencies. */
+  /** URNs from the service to the suspect, along what was followed. */
   path: string[]
   /** What is oddest about it: `p95_ms` or `err_rate` of the calls to it, or the name of its metric. */
   measure: string
@@ -70,9 +70,9 @@ export interface Suspect {
 /**
  * Who is behind it: the resources that may be the cause of a service's trouble, the likeliest first.
  *
- * From the service, what it depends on is followed down: odd calls (see `callOddities`), and what nobody measured: calls too few or too new to judge, and edges of the
- * topology, of any relation (`calls`, `depends_on`, `runs_on`, ...). A measured call that is as ever carries no trouble. Who is reached and has something odd about it is a
- * suspect. Then the trouble is accounted for, latency and errors apart:
+ * From the service, what it depends on is followed down: odd calls (see `callOddities`), calls that may well be odd though they were too few to tell, and the topology's
+ * edges, of any relation (`calls`, `depends_on`, `runs_on`, ...), along which nobody measured calls. A call that is sure to be as ever carries no trouble. Who is
+ * reached and has something odd about it is a suspect. Then the trouble is accounted for, latency and errors apart:
  *
  * - `lost` is what the trouble cost at a resource over the whole range, against the baseline: how many milliseconds longer was waited for its answers in all, or
  *   how many more requests failed. Its callers tell; where no calls to it are measured, its own metrics do (see `measures`).
@@ -126,14 +126,14 @@ export function rankSuspects(
   const suffered = parse(z.enum(['latency', 'errors']).optional(), symptom, 'symptom')
   const meanings = meaningOfMetrics(measures)
   const { deviations, ...ofCalls } = thresholds
-  const limit = parse(z.number().min(0).default(3), deviations, 'thresholds.deviations')
-  const { minCalls } = parse(thresholdsInput, ofCalls, 'thresholds')
+  const departed = parse(z.number().min(0).default(3), deviations, 'thresholds.deviations')
+  const limits = parse(thresholdsInput, ofCalls, 'thresholds')
   const { now, before } = checkedWindows({ range, baseline })
   const resource = scope.id('dim_resource')
   const suspects = sql<Suspect>`(
     with recursive ${oddCalls(scope, { range, baseline, thresholds: ofCalls })},
-    ${reachedFrom(scope, { service: start, hops: depth, now, minCalls })},
-    ${departures(scope, { now, before, meanings, deviations: limit })},
+    ${reachedFrom(scope, { service: start, hops: depth, now, thresholds: limits })},
+    ${departures(scope, { now, before, meanings, deviations: departed })},
     ${accounts(scope, { symptom: suffered })},
     suspect as (
       select distinct on (resource_id) judged.*, reached.depth

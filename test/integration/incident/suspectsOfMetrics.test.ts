@@ -307,11 +307,33 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
       [cart, database],
     ])
     await insertCalls(scope, calls(frontend, cart, 10))
-    await insertMetrics(scope, [...answers(frontend, 100, 300), ...answers(payment, 50, 250), ...answers(database, 5, 500)])
-    const rows = await suspects().execute()
-    expect(rows.map(({ urn }) => urn)).toEqual([payment, frontend])
+    const failing = metric(database, 'shop.failures', 0).map((row, n) => ({ ...row, avg_val: n < 30 ? 0 : 0.5, sample_count: 60 }))
+    await insertMetrics(scope, [...answers(frontend, 100, 300), ...answers(payment, 50, 250), ...answers(database, 5, 500), ...failing])
+    const measures = [{ metric: 'shop.failures', means: 'error_ratio' }] as const
+    const rows = await suspects({ measures }).execute()
+    // Cart answers as fast as ever, so the slow database behind it is not why the frontend is slow. Whether 120 calls without a failure are as good as
+    // ever is less sure.
+    expect(rows.map(({ urn, measure }) => [urn, measure])).toEqual(
+      expect.arrayContaining([
+        [database, 'shop.failures'],
+        [payment, duration],
+      ]),
+    )
+    expect(await ranked()).toEqual([
+      [payment, 1],
+      [frontend, 0],
+    ])
     // Checkout measures nothing: the way leads through it all the same.
-    expect(rows[0]!.path).toEqual([frontend, checkout, payment])
+    expect(rows.find(({ urn }) => urn === payment)!.path).toEqual([frontend, checkout, payment])
+    // Of very many calls it is sure.
+    const sure = await tenant(test.db, 'sure')
+    await depends([[cart, database]], undefined, sure)
+    await insertCalls(
+      sure,
+      calls(frontend, cart, 10).map((row) => ({ ...row, call_count: 4_000 })),
+    )
+    await insertMetrics(sure, failing)
+    expect(await rankSuspects(sure, { service: frontend, ...windows, measures }).execute()).toEqual([])
     expect(await ranked({ hops: 1 })).toEqual([[frontend, 1]])
   })
 

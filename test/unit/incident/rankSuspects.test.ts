@@ -44,9 +44,10 @@ const odd =
   'where measured_calls >= $10::int4 and measured_before > 0 and coalesce(most_now * 1.1 > least_before * $11::float8, true) ' +
   "union all select src, dst, calls, calls_before, 'err_rate', " +
   'coalesce(errors_before / nullif(calls_before, 0), 0), errors / calls, ' +
-  `case when calls_before = 0 then 0 else ${wilson('+', '(errors_before / calls_before)', 'calls_before')} end, ` +
+  `${wilson('+', '((errors_before + 20 * overall.err_rate) / (calls_before + 20))', '(calls_before + 20)')}, ` +
   `${wilson('-', '(errors / calls)', 'calls')}, $12::float8, $13::float8, ` +
-  'errors - calls * coalesce(errors_before / nullif(calls_before, 0), 0) from compared where calls >= $14::int4 ), ' +
+  'errors - calls * coalesce(errors_before / nullif(calls_before, 0), 0) from compared ' +
+  'cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0), 0) as err_rate from compared) as overall where calls >= $14::int4 ), ' +
   'odd as ( select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost from measured ' +
   'where at_least > at_most and at_least > expected * factor and at_least - expected > rise )'
 const given = [range.from, range.to, '1', range.from, range.to, baseline.from, baseline.to]
@@ -74,7 +75,7 @@ describe('rankSuspects', () => {
     expect(text.startsWith(`select "suspect".* from ( with recursive ${odd}, odd_call as (`)).toBe(true)
     const parts = [...text.matchAll(/(?:, |recursive )([a-z_]+)(?: \([a-z_, ]+\))? as (?:materialized )?\( (?:select|with)/g)]
     expect(parts.map(([, name]) => name).join(' ')).toBe(
-      'compared measured odd odd_call depends step walk reached watched departed saturated starved incoming called told explained own carried accounted ' +
+      'compared measured odd odd_call depends step walk reached watched departed saturated starved incoming called told beneath explained own carried accounted ' +
         'noticed shared judged suspect evidence oddest all_of_it parent path',
     )
     // Every table of a tenant's is filtered by the tenant.
@@ -89,7 +90,7 @@ describe('rankSuspects', () => {
     const points = ({ metrics, means }: typeof answers) =>
       [range.from, range.to, metrics, means, '1', metrics, range.from, range.to, baseline.from, baseline.to] as const
     const thresholdsGiven = [3, 5, 7, 3, 4, 0.5, 7]
-    const start = ['1', range.from, range.to, 7, '1', 'urn:a', 8]
+    const start = ['1', range.from, range.to, 7, 3, 5, 4, 0.5, '1', 'urn:a', 8]
     const rest = [9, null, '1', 'urn:a', '1', '1', '1', 0.5]
     const spare = ['idle', 'free', 'cached', 'buffered']
     expect(parameters).toEqual([...given, ...thresholdsGiven, ...start, ...points(resources), spare, ...points(answers), ...rest])
