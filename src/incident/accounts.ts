@@ -11,6 +11,8 @@ import { meanOfTenths, quantiles, tenths } from './oddCalls.ts'
  * its requests failing is worth, in the range.
  */
 export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'errors' | undefined }): RawBuilder<unknown> {
+  // What is known to hurt is noticed, however little it is.
+  const least = symptom === undefined ? sql`1` : sql`case trouble when ${symptom}::text then 0 else 1 end`
   return sql`saturated as (
       select distinct on (resource_id) * from departed where kind in ('cpu', 'saturation') order by resource_id, deviations desc, metric
     ), starved as (
@@ -55,7 +57,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
         select call.src as resource_id, of_call.trouble, of_call.lost
         from compared as call
         cross join lateral (
-          select ${quantiles(scope, 'histograms', tenths)} as quantile, ${quantiles(scope, 'histograms_before', tenths)} as quantile_before
+          select ${quantiles(scope, 'histograms', tenths)} as quantile, ${quantiles(scope, 'histograms_before', tenths)} as quantile_before offset 0
         ) as of_both
         cross join lateral (
           values
@@ -104,7 +106,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
       cross join lateral (
         select of_call.trouble, of_call.least_lost
         from compared as call
-        cross join lateral (select ${quantiles(scope, 'histograms_before', tenths)} as quantile) as of_baseline
+        cross join lateral (select ${quantiles(scope, 'histograms_before', tenths)} as quantile offset 0) as of_baseline
         cross join lateral (
           values ('latency', 0.1 * call.calls * ${meanOfTenths('quantile', 1)}), ('errors', 0.05 * call.calls)
         ) as of_call (trouble, least_lost)
@@ -122,7 +124,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
     ), shared as (
       select
         resource_id, trouble,
-        own / noticeable / greatest(1, max(lost / noticeable) over (${symptom === undefined ? sql`` : sql`partition by trouble`})) as share
+        own / noticeable / greatest(${least}, max(lost / noticeable) over (${symptom === undefined ? sql`` : sql`partition by trouble`})) as share
       from (
         select accounted.*, coalesce(nullif(noticed.least_lost, 0), max(accounted.lost) over (partition by trouble)) as noticeable
         from accounted

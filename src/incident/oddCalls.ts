@@ -114,6 +114,8 @@ export function oddCalls(scope: Scope, { thresholds = {}, ...windows }: OddityWi
       select
         ${quantiles(scope, 'histograms', sql`array[0.95, ${wilson('-', p95, nowCount)}] || ${tenths}`)} as quantile,
         ${quantiles(scope, 'histograms_before', sql`array[0.95, ${wilson('+', p95, beforeCount)}] || ${tenths}`)} as quantile_before
+      -- Once, and not once for each use of it.
+      offset 0
     ) as of_both
     where measured_calls >= ${minCalls}::int4 and measured_before > 0
       -- Of several buckets together no percentile is higher than the highest of theirs, nor lower than the lowest: most calls need no more than that.

@@ -10,7 +10,7 @@ import { checkedWindows, oddCalls, thresholdsInput, type OddityThresholds, type 
 import { reachedFrom } from './reachedFrom.ts'
 
 export interface SuspectThresholds extends OddityThresholds {
-  /** A metric has left its normal range when it is more than this many deviations above its median. Default: 3. */
+  /** A metric has left its normal range when it is more than this many deviations above its median. Default: 2.5. */
   deviations?: number
 }
 
@@ -78,7 +78,8 @@ export interface Suspect {
  *   how many more requests failed. Its callers tell; where no calls to it are measured, its own metrics do (see `measures`).
  * - Its own part is what is left after subtracting what was lost at what it depends on: who waits for others loses as much as they do, and has nothing left.
  * - `score`: its own part / the most that was lost at any of the suspects. So that both kinds compare, a failed request in twenty weighs as much as answers that
- *   take a tenth longer, of the service's; trouble smaller than that scores accordingly less.
+ *   take a tenth longer, of the service's; trouble smaller than that scores accordingly less, unless it is known to be
+ *   what hurts (`symptom`).
  *
  * So a service that is slow because it waits scores near 0, and the one where the time is lost 1. As losses add, a dependency called ten times for each answer
  * explains ten times its rise, and a part of the system that is odd but hardly used explains hardly anything. Four things amend the score:
@@ -126,7 +127,7 @@ export function rankSuspects(
   const suffered = parse(z.enum(['latency', 'errors']).optional(), symptom, 'symptom')
   const meanings = meaningOfMetrics(measures)
   const { deviations, ...ofCalls } = thresholds
-  const departed = parse(z.number().min(0).default(3), deviations, 'thresholds.deviations')
+  const departed = parse(z.number().min(0).default(2.5), deviations, 'thresholds.deviations')
   const limits = parse(thresholdsInput, ofCalls, 'thresholds')
   const { now, before } = checkedWindows({ range, baseline })
   const resource = scope.id('dim_resource')

@@ -40,7 +40,7 @@ const odd =
   `$8::float8 as factor, $9::float8 as rise, calls * (${mean('quantile')} - ${mean('quantile_before')}) as lost ` +
   'from compared cross join lateral ( select ' +
   `${quantiles}("histograms", array[0.95, ${wilson('-', '0.95', 'measured_calls')}] || ${tenths}) as quantile, ` +
-  `${quantiles}("histograms_before", array[0.95, ${wilson('+', '0.95', 'measured_before')}] || ${tenths}) as quantile_before ) as of_both ` +
+  `${quantiles}("histograms_before", array[0.95, ${wilson('+', '0.95', 'measured_before')}] || ${tenths}) as quantile_before offset 0 ) as of_both ` +
   'where measured_calls >= $10::int4 and measured_before > 0 and coalesce(most_now * 1.1 > least_before * $11::float8, true) ' +
   "union all select src, dst, calls, calls_before, 'err_rate', " +
   'coalesce(errors_before / nullif(calls_before, 0), 0), errors / calls, ' +
@@ -99,8 +99,10 @@ describe('rankSuspects', () => {
 
   it('measures the kinds of trouble by themselves where one is known to hurt', () => {
     const text = (symptom?: 'errors') => flat(rankSuspects(scope, { service: 'urn:a', ...windows, symptom }).compile().sql)
-    expect(text()).toContain('max(lost / noticeable) over ()')
-    expect(text('errors')).toContain('max(lost / noticeable) over (partition by trouble)')
+    expect(text()).toContain('greatest(1, max(lost / noticeable) over ())')
+    expect(text('errors')).toMatch(
+      /greatest\(case trouble when \$\d+::text then 0 else 1 end, max\(lost \/ noticeable\) over \(partition by trouble\)\)/,
+    )
   })
 })
 
