@@ -59,7 +59,7 @@ begin
 end
 $$;
 
--- Drops a graph with everything in it; no graph of that name is no error.
+-- Drops a graph with everything in it; no graph of that name is no error, and needs nothing of AGE. Nobody mirrors into it until the transaction ends.
 create or replace function @extschema@.call_graph_drop(graph text) returns void
 language plpgsql volatile strict
 set search_path = ag_catalog, pg_catalog, pg_temp
@@ -67,8 +67,8 @@ set client_min_messages = warning
 as $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0));
-  perform '0'::ag_catalog.agtype;
   if to_regclass(format('%I._ag_label_vertex', graph)) is not null then
+    perform '0'::ag_catalog.agtype;
     execute format('select drop_graph(%L, true)', graph);
   end if;
 end

@@ -27,6 +27,7 @@ const refreshOptions = callWindow.extend({ signal: z.instanceof(AbortSignal).opt
  * @returns what was added, changed and removed.
  * @throws MissingCapabilityError without Apache AGE: `callsDuring` is the frame to work on there.
  * @throws InvalidInputError when `window` is no interval or `now` no date.
+ * @throws NotFoundError when the tenant was deleted since the scope was made.
  * @example
  * await refreshCallGraph(scope, { window: '10 minutes' })
  * // { vertices: { added: 8, changed: 0, removed: 0 }, edges: { added: 11, changed: 0, removed: 0 } }

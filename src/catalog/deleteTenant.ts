@@ -4,6 +4,7 @@ import { explainAgeCache } from '../database/ageCache.ts'
 import { findInstallation, type Installation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import type { TimeRange } from '../database/range.ts'
+import { inReadCommitted } from '../database/readCommitted.ts'
 import { NotFoundError, VantageError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
@@ -31,14 +32,13 @@ const tenantTables = [
   'log_pattern',
   'oo_locator',
   'dim_resource',
-  'dim_tenant',
 ] as const
 
 /**
  * Deletes a tenant and everything of it: its rows in every table and in the coarser rollups, and its AGE graph.
  *
  * In transactions of at most `batch` rows, so that no lock is held long (a compressed chunk is one transaction: its rows cannot be told apart without
- * being unpacked); the tenant itself goes last. Interrupted, it is run again and continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.
+ * being unpacked); the tenant itself goes last, together with its graph, so that a refresh at the same time cannot leave one behind. Interrupted, it is run again and continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.
  *
  * @returns how many rows were deleted from each table.
  * @throws InvalidInputError when the code or an option cannot be.
@@ -56,22 +56,16 @@ export async function deleteTenant<Database>(
   const { schema, batch, signal, onProgress } = parse(deleteOptions, options, 'options')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
-  const tenant = await sql<{ id: string; graph: string; hasGraph: boolean }>`
+  const tenant = await sql<{ id: string; graph: string; hasGraphs: boolean }>`
     select
       tenant_id::text as id,
       ${installation.graphPrefix}::text || '_' || tenant_id as graph,
-      exists (select from pg_catalog.pg_namespace where nspname = ${installation.graphPrefix}::text || '_' || tenant_id) as "hasGraph"
+      to_regprocedure(format('%I.call_graph_drop(text)', ${installation.schema}::text)) is not null as "hasGraphs"
     from ${sql.id(installation.schema, 'dim_tenant')}
     where code = ${code}
   `.execute(plain)
   const [found] = tenant.rows
   if (found === undefined) throw new NotFoundError(`there is no tenant with code ${preview(code)}`)
-  if (found.hasGraph) {
-    signal?.throwIfAborted()
-    await sql`select ${sql.id(installation.schema, 'call_graph_drop')}(${found.graph})`.execute(plain).catch((error: unknown) => {
-      throw explainAgeCache(error)
-    })
-  }
   const deleted: Record<string, number> = {}
   const rollups = await rollupPlaces(plain, installation)
   const places = tenantTables.flatMap((table) => (table === 'rollups' ? rollups : [{ table, schema: installation.schema, name: table }]))
@@ -98,6 +92,17 @@ export async function deleteTenant<Database>(
     }
     deleted[table] = total
   }
+  signal?.throwIfAborted()
+  deleted['dim_tenant'] = await inReadCommitted(plain, async (trx) => {
+    // Whoever mirrors into the graph waits for this transaction, and then finds no tenant.
+    if (found.hasGraphs) {
+      await sql`select ${sql.id(installation.schema, 'call_graph_drop')}(${found.graph})`.execute(trx).catch((error: unknown) => {
+        throw explainAgeCache(error)
+      })
+    }
+    return affected(trx, sql`delete from ${sql.id(installation.schema, 'dim_tenant')} where tenant_id = ${found.id}::int8`)
+  })
+  if (deleted['dim_tenant'] > 0) onProgress?.({ table: 'dim_tenant', deleted: deleted['dim_tenant'] })
   return deleted
 }
 

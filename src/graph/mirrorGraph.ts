@@ -4,8 +4,8 @@ import { quoteIdentifier } from '../database/identifier.ts'
 import { explainAgeCache } from '../database/ageCache.ts'
 import { inReadCommitted } from '../database/readCommitted.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
-import { InvalidInputError } from '../schema/errors.ts'
-import { parse } from '../schema/parse.ts'
+import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
+import { parse, preview } from '../schema/parse.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
 import { withPlannerSettings } from './plannerSettings.ts'
 
@@ -56,6 +56,7 @@ const mirrorOptions = z.strictObject({
  * @throws MissingCapabilityError without Apache AGE.
  * @throws InvalidInputError when the frame has an edge twice, or an end that is no resource of the tenant; nothing is written then. The signal's
  * reason when aborted.
+ * @throws NotFoundError when the tenant was deleted since the scope was made; no graph of it comes back.
  * @example
  * await mirrorGraph(scope, topologyAt(scope, { at, relation: 'runs_on' }), { label: 'RUNS_ON', attributes: ['relation'] })
  * // { vertices: { added: 12, changed: 0, removed: 0 }, edges: { added: 20, changed: 0, removed: 0 } }
@@ -87,6 +88,7 @@ export async function mirrorGraph<Row extends EdgeRow>(
       mirrorStatement(inner, edges, { attributes, earliest, label }).execute(inner.db),
     )
     const row = rows[0]!
+    if (!row.tenant_known) throw new NotFoundError(`tenant ${preview(inner.tenantCode)} was deleted since its scope was made`)
     if (row.stranger !== null) {
       throw new InvalidInputError('edges', `has an end that is no resource of tenant ${inner.tenantCode}: ${row.stranger}`)
     }
@@ -102,6 +104,7 @@ export async function mirrorGraph<Row extends EdgeRow>(
 }
 
 interface MirrorRow {
+  tenant_known: boolean
   stranger: string | null
   repeated: string | null
   vertices_added: number
@@ -162,10 +165,11 @@ function mirrorStatement(
     ),
     problem as materialized (
       select
+        exists (select from ${scope.id('dim_tenant')} as tenant where tenant.tenant_id = ${scope.tenantId}::int8) as tenant_known,
         (select resource_id::text from wanted_vertex where properties is null limit 1) as stranger,
         (select 'from ' || src || ' to ' || dst from given group by src, dst having count(*) > 1 limit 1) as repeated
     ),
-    sound as materialized (select from problem where stranger is null and repeated is null),
+    sound as materialized (select from problem where tenant_known and stranger is null and repeated is null),
     vertex as materialized (
       select wanted.id, wanted.properties, old.id as old_id
       from wanted_vertex as wanted
@@ -217,6 +221,7 @@ function mirrorStatement(
       returning 1
     )
     select
+      problem.tenant_known,
       problem.stranger,
       problem.repeated,
       (select count(*)::int4 from vertex_added) as vertices_added,

@@ -889,7 +889,7 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'call_graph_drop(graph text)': {
-      hash: 'd1988b9f6ad97c43',
+      hash: 'b21ed30672216e2b',
       requires: 'age',
     },
     'call_graph_edges(graph text)': {

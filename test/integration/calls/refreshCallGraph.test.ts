@@ -6,7 +6,7 @@ import { verifyCallGraph } from '../../../src/calls/verifyCallGraph.ts'
 import { deleteTenant } from '../../../src/catalog/deleteTenant.ts'
 import { connect } from '../../../src/database/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
-import { MissingCapabilityError } from '../../../src/schema/errors.ts'
+import { MissingCapabilityError, NotFoundError } from '../../../src/schema/errors.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, insertCalls } from '../../support/rows.ts'
 
@@ -202,6 +202,30 @@ onEveryLeg('refreshCallGraph', () => {
     expect((await edges(two)).map(({ edge }) => edge)).toEqual(['two-a > b'])
     const { rows } = await sql`select from pg_namespace where nspname = ${one.graphName}`.execute(test.db)
     expect(rows).toEqual([])
+  })
+
+  it.skipIf(!leg.age)('makes no graph for a tenant that is gone', async () => {
+    const scope = await tenant(test.db, 'gone')
+    await insertCalls(scope, [{ bucket: at('09:55'), src: 'a', dst: 'b', latencies: [1] }])
+    await deleteTenant(test.db, 'gone')
+    await expect(refreshCallGraph(scope, { now: at('10:00') })).rejects.toThrow(NotFoundError)
+    await expect(refreshCallGraph(scope, { now: at('10:00') })).rejects.toThrow('tenant "gone" was deleted since its scope was made')
+    expect((await sql`select from pg_namespace where nspname = ${scope.graphName}`.execute(test.db)).rows).toEqual([])
+  })
+
+  it.skipIf(!leg.concurrent)('leaves no graph of a tenant that is deleted meanwhile', async () => {
+    for (const attempt of [0, 1, 2, 3, 4, 5]) {
+      const scope = await tenant(test.db, `doomed-${attempt}`)
+      await insertCalls(scope, [{ bucket: at('09:55'), src: 'a', dst: 'b', latencies: [1] }])
+      let busy = true
+      const deleted = deleteTenant(test.db, scope.tenantCode).finally(() => {
+        busy = false
+      })
+      const refresh = () => refreshCallGraph(scope, { now: at('10:00') })
+      while (busy) await refresh().catch((error: unknown) => expect(error).toBeInstanceOf(NotFoundError))
+      expect(await deleted).toMatchObject({ dim_tenant: 1 })
+      expect((await sql`select from pg_namespace where nspname = ${scope.graphName}`.execute(test.db)).rows).toEqual([])
+    }
   })
 
   it.skipIf(!leg.age)('belongs to the transaction its scope was made from', async () => {
