@@ -74,8 +74,11 @@ export function criticality<Vertex extends Attributes, Edge extends Attributes>(
     .sort((a, b) => b[by] - a[by])
 }
 
-/** Below this the ranks of two rounds count as the same; 0.85 to the power of the rounds falls below it long before they end. */
-const difference = 1e-9
+/**
+ * Below this the ranks of two rounds count as the same: what is missing to the limit is at most 0.85 / (1 - 0.85), not quite six times, as much. 0.85 to the power
+ * of the rounds falls below it long before they end.
+ */
+const difference = 1e-10
 const rounds = 200
 
 /** The ranks by number of the vertex. */

@@ -31,6 +31,16 @@ describe('criticality', { timeout: 60_000 }, () => {
     expect(rows.every(({ estimated }) => !estimated)).toBe(true)
   })
 
+  it('is exact to 1e-9 in all, also where ranks take many rounds to settle', () => {
+    const rows = criticality(graphOf('u>v:99, v>u:99, u>p:1, v>q:1, p>q, q>p'))
+    // By hand: each gets what anybody does and what the other of its pair keeps; p and q get what trickles from u and v.
+    const anybody = 0.15 / 4
+    const above = anybody / (1 - 0.85 * 0.99)
+    const below = (anybody + 0.85 * 0.01 * above) / (1 - 0.85)
+    const errors = rows.map(({ vertex, page_rank }) => Math.abs(page_rank - ('uv'.includes(vertex) ? above : below)))
+    expect(sum(errors)).toBeLessThan(1e-9)
+  })
+
   it('has an answer for little', () => {
     expect(criticality(graphOf(''))).toEqual([])
     expect(criticality(graphOf('a'))).toEqual([
