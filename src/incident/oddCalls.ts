@@ -20,9 +20,9 @@ export interface OddityThresholds {
 }
 
 export interface OddityWindows {
-  /** The time in question. A bucket belongs to it when it begins in it. */
+  /** The time in question. The five minutes of calls in which it begins belong to it, as do those in which it ends; of metrics each minute that begins in it. */
   range: TimeRange
-  /** A time when all was well, to compare with; the longer the better. It must not overlap `range`. */
+  /** A time when all was well, to compare with; the longer the better. It must not overlap `range`; what begins in it and belongs to the range is the range's. */
   baseline: TimeRange
   thresholds?: OddityThresholds
 }
@@ -48,6 +48,15 @@ export function checkedWindows({ range, baseline }: Pick<OddityWindows, 'range' 
   return { now, before }
 }
 
+const bucketLength = 300_000
+
+/** The windows as those of 5-minute buckets: trouble that began within a bucket is looked for there, and not taken for what was before. */
+function callWindows({ now, before }: { now: TimeRange; before: TimeRange }): { now: TimeRange; before: TimeRange } {
+  const from = new Date(Math.floor(now.from.getTime() / bucketLength) * bucketLength)
+  const to = before.from < now.from && before.to > from ? from : before.to
+  return { now: { from, to: now.to }, before: { from: before.from, to } }
+}
+
 /** Whether the column `bucket` begins in a window. */
 export const beginsIn = ({ from, to }: TimeRange): RawBuilder<boolean> =>
   sql<boolean>`bucket >= ${from}::timestamptz and bucket < ${to}::timestamptz`
@@ -70,7 +79,7 @@ export const wilson = (end: '-' | '+', share: RawBuilder<number>, count: RawBuil
  * of each tenth: one call in a hundred that hangs for a minute does not outweigh all others.
  */
 export function oddCalls(scope: Scope, { thresholds = {}, ...windows }: OddityWindows): RawBuilder<unknown> {
-  const { now, before } = checkedWindows(windows)
+  const { now, before } = callWindows(checkedWindows(windows))
   const { latencyFactor, latencyRiseMs, errorFactor, errorRise, minCalls } = parse(thresholdsInput, thresholds, 'thresholds')
   const inRange = beginsIn(now)
   const inBaseline = beginsIn(before)

@@ -74,6 +74,18 @@ onEveryLeg('rankSuspects and callOddities', () => {
     expect(third).toMatchObject({ caller: client, path: [frontend] })
   })
 
+  it('looks for trouble in the bucket in which the range begins, and takes nothing of it for what was before', async () => {
+    await insertCalls(scope, slowPayment)
+    const whole = await suspects().execute()
+    const begun = { range: during('10:32', '10:45'), baseline: during('10:00', '10:32') }
+    expect(await rankSuspects(scope, { service: frontend, ...begun }).execute()).toEqual(whole)
+    const odd = await callOddities(scope, windows).execute()
+    expect(await callOddities(scope, begun).execute()).toEqual(odd)
+    // The baseline may also come after the range.
+    const later = { range: during('10:02', '10:30'), baseline: during('10:30', '10:45') }
+    expect(await callOddities(scope, later).execute()).toEqual([])
+  })
+
   it('finds the same from any service that suffers, and nothing from one that does not', async () => {
     await insertCalls(scope, slowPayment)
     expect((await ranked(checkout))[0]).toBe(payment)
