@@ -234,6 +234,24 @@ onEveryLeg('the graph, composed', () => {
     }
   })
 
+  it('leaves out edges whose end nobody knows, and does not record them', async () => {
+    const loose = links().unionAll(
+      theirs
+        .selectFrom('shop.serviceLink')
+        .select((eb) => ['fromId as src', sql<string>`null::int8`.as('dst'), 'latencyMs as weight', eb.val('loose').as('kind')]),
+    )
+    const walks = (frame: EdgeFrame) => [
+      reach(scope, frame, { from: 'urn:0' }),
+      shortestPath(scope, frame, { from: 'urn:0', to: 'urn:3' }),
+      impact(scope, frame, { of: 'urn:3' }).clearSelect().select(['urn', 'depth']),
+      cycles(scope, frame),
+    ]
+    const [found, expected] = [walks(loose), walks(links())]
+    for (const [index, walk] of found.entries()) expect(await walk.execute()).toEqual(await expected[index]!.execute())
+    expect((await neighbourhood(scope, loose, { of: 'urn:0', hops: 9 }).execute()).length).toBe(5)
+    await expect(recordTopology(scope, loose, { at: at('10:00'), relation: 'loose', source: 'cmdb' })).rejects.toThrow('"null"')
+  })
+
   it("records the user's own table as topology, and mirrors it", async () => {
     const recorded = { relation: 'links', source: 'cmdb', attributes: ['kind'] } as const
     expect(await recordTopology(scope, links(), { ...recorded, at: at('10:00') })).toMatchObject({ opened: 5 })
