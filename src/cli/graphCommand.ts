@@ -7,6 +7,7 @@ import { listTenants } from '../catalog/tenants.ts'
 import { milliseconds } from '../database/range.ts'
 import { tenantScope, type Scope } from '../database/scope.ts'
 import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
+import { hopCount } from '../graph/hops.ts'
 import { neighbourhood } from '../graph/neighbourhood.ts'
 import { resourceNames } from '../graph/resourceNames.ts'
 import { toGraphology } from '../graph/toGraphology.ts'
@@ -18,7 +19,8 @@ import { graphGraphml } from '../picture/graphGraphml.ts'
 import { graphMermaid } from '../picture/graphMermaid.ts'
 import { graphPicture } from '../picture/graphPicture.ts'
 import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
-import { preview } from '../schema/parse.ts'
+import { parse, preview } from '../schema/parse.ts'
+import { boundedText, urnText } from '../schema/text.ts'
 import { topologyAt } from '../topology/topologyAt.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
@@ -30,7 +32,7 @@ interface Options {
   tenant?: string
   service: string
   at?: Date
-  window: string
+  window?: string
   topology?: string | true
   hops: number
   direction: WalkDirection
@@ -45,8 +47,10 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
     .requiredOption('-s, --service <urn>', 'the service, or any resource, in the middle')
     .option('-t, --tenant <code>', 'whose; may be left out where there is one tenant')
     .option('--at <time>', 'the moment, such as 2026-11-22T09:30:00Z (default: now)', time)
-    .option('--window <interval>', 'the calls of how long before that moment', '10 minutes')
-    .option('--topology [relation]', 'the recorded topology instead of calls: of one relation, or of all')
+    .option('--window <interval>', 'the calls of how long before that moment (default: the active call graph, or 10 minutes before --at)')
+    .addOption(
+      new Option('--topology [relation]', 'the recorded topology instead of calls: of one relation, or of all').conflicts('window'),
+    )
     .option('--hops <n>', 'how far around', wholeNumber, 2)
     .addOption(new Option('--direction <which>', 'callees, callers, or both').choices(['out', 'in', 'both']).default('both'))
     .addOption(new Option('-f, --format <format>', 'of the output').choices(['svg', 'dot', 'mermaid', 'graphml', 'json']).default('svg'))
@@ -56,6 +60,8 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
     .action(async (options: Options) => {
       const text = await withDatabase(options, env, async (db) => {
         const scope = await tenantScope(db, options.tenant ?? (await onlyTenant(listTenants(db, options))), options)
+        parse(urnText, options.service, '--service')
+        parse(hopCount, options.hops, '--hops')
         const known = await resourceIds(scope, [options.service])
         if (known.size === 0) throw new NotFoundError(`tenant ${preview(scope.tenantCode)} has no resource ${preview(options.service)}`)
         const { edges, what } = await around(scope, options)
@@ -80,15 +86,15 @@ async function around(scope: Scope, options: Options): Promise<{ edges: CallEdge
   }
   const moment = at ?? new Date()
   if (topology !== undefined) {
-    const relation = topology === true ? undefined : topology
+    const relation = topology === true ? undefined : parse(boundedText(255), topology, '--topology')
     return {
       edges: await drawn(topologyAt(scope, { at: moment, relation })),
       what: `the topology at ${moment.toISOString()}${relation === undefined ? '' : `, relation ${relation}`}`,
     }
   }
-  if (at === undefined && scope.graphMade)
+  if (at === undefined && window === undefined && scope.graphMade)
     return { edges: await drawn(activeCalls(scope)), what: 'the active call graph, as it was refreshed last' }
-  const range = { from: new Date(moment.getTime() - milliseconds(window, '--window')), to: moment }
+  const range = { from: new Date(moment.getTime() - milliseconds(window ?? '10 minutes', '--window')), to: moment }
   return { edges: await drawn(callsDuring(scope, { range })), what: `calls from ${range.from.toISOString()} to ${range.to.toISOString()}` }
 }
 

@@ -56,6 +56,10 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage graph', () => {
     expect(ends((await graph('-s', 'urn:web', '-f', 'json', '--at', '2026-11-22T10:00:00Z', '--window', '3 hours')).out)).toContain(
       'urn:web > urn:old',
     )
+    // Who says how long does not mean the graph that was refreshed at some time.
+    expect(JSON.parse((await graph('-s', 'urn:web', '-f', 'json', '--window', '1 minute')).out)).toMatchObject({
+      what: expect.stringMatching(/^calls from /),
+    })
     const topology = await graph('-s', 'urn:api', '-f', 'json', '--at', '2026-11-22T10:00:00Z', '--topology')
     expect(JSON.parse(topology.out).edges).toMatchObject([{ src: 'urn:api', dst: 'urn:disk', relation: 'runs_on', props: { zone: 'a' } }])
     expect(ends((await graph('-s', 'urn:api', '-f', 'json', '--topology', 'calls')).out)).toEqual([])
@@ -83,6 +87,14 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage graph', () => {
       code: 2,
       err: expect.stringContaining('"a while"'),
     })
+    for (const [option, value, message] of [
+      ['--hops', '101', 'error: --hops: must be at most 100, got 101\n'],
+      ['--window', 'soon', 'error: --window: must be a positive interval'],
+      ['--topology', '', 'error: --topology: must not be empty, got ""\n'],
+    ] as const) {
+      expect(await graph('-s', 'urn:web', option, value)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(message) })
+    }
+    expect(await graph('-s', '')).toMatchObject({ code: 2, err: 'error: --service: must not be empty, got ""\n' })
     await tenant(test.db, 'other')
     expect(await graph('-s', 'urn:web')).toMatchObject({
       code: 2,

@@ -29,6 +29,7 @@ describe('pgvantage', () => {
     [['graph'], "required option '-s, --service <urn>' not specified"],
     [['graph', '-s', 'a', '--at', '2026-11-22 09:30'], 'It must be a time with its zone'],
     [['graph', '-s', 'a', '--hops', '1e1'], 'It must be a whole number'],
+    [['graph', '-s', 'a', '--topology', '--window', '1 day'], "'--topology [relation]' cannot be used with option '--window <interval>'"],
     [['graph', '-s', 'a', '--format', 'png'], 'Allowed choices are svg, dot, mermaid, graphml, json'],
     [['policies', 'frob'], "unknown command 'frob'"],
     [['policies', 'apply', '--frob'], "unknown option '--frob'"],
