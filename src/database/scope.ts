@@ -92,8 +92,9 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
     graphName: `${installation.graphPrefix}_${tenantId}`,
     graphMade,
     extensions: new Set(knownExtensions.filter((name) => extensions.includes(name))),
-    table: (name, alias) => sql<Selectable<DB[typeof name]>>`${sql.id(installation.schema, name)}`.as(alias),
-    id: (name) => sql`${sql.id(installation.schema, name)}`,
+    // As text: an identifier would be renamed with the rest by a plugin such as CamelCasePlugin of the Kysely that a query is nested in.
+    table: (name, alias) => sql.raw<Selectable<DB[typeof name]>>(qualified(installation, name)).as(alias),
+    id: (name) => sql.raw(qualified(installation, name)),
     heldSince: timeOf(times, 'held_since'),
     rolledUntil: timeOf(times, 'rolled_until'),
   }

@@ -156,7 +156,7 @@ function mirrorStatement(
     wanted_vertex as materialized (
       select
         endpoint.id as resource_id,
-        ag_catalog._graphid((select id from label), endpoint.id) as id,
+        case when endpoint.id is not null then ag_catalog._graphid((select id from label), endpoint.id) end as id,
         case when resource.resource_id is not null then ag_catalog.agtype_build_map(
           'tenant_id', resource.tenant_id, 'resource_id', resource.resource_id, 'urn', resource.urn, 'type', resource.type, 'name', resource.name
         ) end as properties
@@ -166,7 +166,7 @@ function mirrorStatement(
     problem as materialized (
       select
         exists (select from ${scope.id('dim_tenant')} as tenant where tenant.tenant_id = ${scope.tenantId}::int8) as tenant_known,
-        (select resource_id::text from wanted_vertex where properties is null limit 1) as stranger,
+        (select coalesce(resource_id::text, 'null') from wanted_vertex where properties is null limit 1) as stranger,
         (select 'from ' || src || ' to ' || dst from given group by src, dst having count(*) > 1 limit 1) as repeated
     ),
     sound as materialized (select from problem where tenant_known and stranger is null and repeated is null),
@@ -184,6 +184,7 @@ function mirrorStatement(
           ag_catalog._graphid((select id from label), edge.dst) as end_id,
           ${properties} as properties
         from given as edge
+        where edge.src is not null and edge.dst is not null
       ) as wanted
       full join ${edgeTable} as old on old.start_id operator(ag_catalog.=) wanted.start_id and old.end_id operator(ag_catalog.=) wanted.end_id
       where exists (select from sound) and (wanted.start_id is null or old.id is null or record_image_ne(row(wanted.properties), row(old.properties)))

@@ -1,6 +1,6 @@
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql, type Selectable } from 'kysely'
 import { knownExtensions } from '../../src/database/capabilities.ts'
-import type { Installation } from '../../src/database/installation.ts'
+import { qualified, type Installation } from '../../src/database/installation.ts'
 import type { Scope } from '../../src/database/scope.ts'
 import type { DB } from '../../src/schema/tables.ts'
 
@@ -30,8 +30,8 @@ export function unitScope({ installation, ...overrides }: UnitScopeOverrides = {
     graphName: `${place.graphPrefix}_1`,
     graphMade: true,
     extensions: new Set(knownExtensions),
-    table: (name, alias) => sql<Selectable<DB[typeof name]>>`${sql.id(place.schema, name)}`.as(alias),
-    id: (name) => sql`${sql.id(place.schema, name)}`,
+    table: (name, alias) => sql.raw<Selectable<DB[typeof name]>>(qualified(place, name)).as(alias),
+    id: (name) => sql.raw(qualified(place, name)),
     heldSince: () => null,
     rolledUntil: () => null,
     ...overrides,

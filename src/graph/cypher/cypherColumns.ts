@@ -70,8 +70,14 @@ export const sqlTypes = {
 /** The names of columns: none is a number, for an object puts such keys before all others, and columns are told by their order. */
 const columnName = boundedText(63).refine((name) => !/^\d+$/.test(name), 'must not be a number')
 
-export const cypherColumns = z
-  .record(z.string(), z.enum(Object.keys(sqlTypes) as (keyof CypherTypes)[]))
+const keepsItsKeys = z.custom<Record<string, keyof CypherTypes>>(
+  // A record copies, and loses a key of this name: columns would be taken for one another.
+  (columns) => typeof columns !== 'object' || columns === null || !Object.hasOwn(columns, '__proto__'),
+  'must not declare a column __proto__',
+)
+
+export const cypherColumns = keepsItsKeys
+  .pipe(z.record(z.string(), z.enum(Object.keys(sqlTypes) as (keyof CypherTypes)[])))
   .refine((columns) => Object.keys(columns).length > 0, 'must declare a column at the least')
   .superRefine((columns, context) => {
     for (const name of Object.keys(columns)) {

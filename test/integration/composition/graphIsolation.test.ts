@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { CamelCasePlugin, sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { activeCalls, callsDuring } from '../../../src/calls/index.ts'
 import { ensureTenant, listTenants, resourceIds } from '../../../src/catalog/index.ts'
@@ -120,6 +120,12 @@ onEveryLeg('every read of the graph', () => {
     expect(mine.graphName).toMatch(/^mine_/)
     const answers = await answersOf(reads(mine))
     expect(withoutIds(answers, await resourceIds(mine, names))).toEqual(withoutIds(alone, await resourceIds(a, names)))
+    // What renames names in the Kysely it is nested in does not rename the schema.
+    const renaming = test.db.withPlugin(new CamelCasePlugin())
+    for (const [name, { query }] of Object.entries(reads(mine))) {
+      const counted = renaming.selectFrom(query.as('nested')).select((eb) => eb.fn.countAll<string>().as('count'))
+      expect([name, await counted.execute()]).toEqual([name, [{ count: String(answers[name]!.length) }]])
+    }
     expect(await answersOf(reads(a))).toEqual(alone)
     expect(await listTenants(test.db, { schema: 'My Schema' })).toEqual([{ code: 'a', name: 'a' }])
     expect((await listTenants(test.db, { schema: 'public' })).map(({ code }) => code)).toEqual(['a', 'b'])

@@ -112,6 +112,16 @@ onEveryLeg('mirrorGraph', () => {
     expect(await options()).toEqual(['fillfactor=80'])
   })
 
+  it.skipIf(!leg.age)('refuses an edge that ends nowhere', async () => {
+    const { src } = (await (await frame(scope, [['a', 'b']])).execute())[0]!
+    for (const ends of [sql`${src}::int8 as src, null::int8 as dst`, sql`null::int8 as src, ${src}::int8 as dst`]) {
+      const edges = scope.db.selectFrom(sql<EdgeRow>`(select ${ends}, 1::float8 as weight)`.as('edge')).selectAll('edge')
+      await expect(mirrorGraph(scope, edges, { attributes: [] })).rejects.toThrow(
+        /^edges: has an end that is no resource of tenant .*: null$/,
+      )
+    }
+  })
+
   it.skipIf(!leg.age)('takes any label that is a name, and no other', async () => {
     const edges = await frame(scope, [['a', 'b']])
     for (const label of ['', '1', 'a b', 'a"b', '_x', 'Resource', 'x'.repeat(49), "x'); drop"]) {

@@ -227,6 +227,8 @@ onEveryLeg('hostile text in the graph', () => {
       expect(Object.entries(row!)).toEqual([[column, 7]])
       return Object.keys(row!)[0]
     })
+    const beside = Object.fromEntries([['__proto__', 'int4'] as const, ['other', 'int4'] as const])
+    expect(() => cypher(scope, { columns: beside }, 'RETURN 7, 8')).toThrow(/^options\.columns/)
     await noText(/^options\.columns/, (type) => cypher(scope, { columns: { one: type as 'text' } }, 'RETURN 1'))
     await noText('params', (name) => cypher(scope, { columns: { one: 'int4' } }, 'RETURN 1', Object.fromEntries([[name, 1]])))
     await noText('values[0]', async (label) => cypherText`MATCH (a:${` ${label}`}) RETURN a`)
