@@ -165,23 +165,31 @@ export function rankSuspects(
       where evidence.resource_id in (select resource_id from suspect)
       group by evidence.resource_id
     ), parent as (
-      select distinct on (reached.resource_id) reached.resource_id, step.src
-      from reached
-      join step on step.dst = reached.resource_id
-      join reached as caller on caller.resource_id = step.src and caller.depth = reached.depth - 1
+      -- Of pairs of a resource and a kind of trouble, as they were walked: one may be reached by latency sooner than by the failures that go on from it.
+      select distinct on (met.resource_id, met.trouble) met.resource_id, met.trouble, step.src, before.trouble as src_trouble
+      from met
+      join step on step.dst = met.resource_id
+      join met as before
+        on before.resource_id = step.src and before.depth = met.depth - 1
+        and (step.trouble is null or step.trouble = met.trouble and step.trouble = before.trouble)
       left join (
         select src, dst, max(share) as share
         from (select src, dst, lost / max(lost) over (partition by trouble) as share from incoming) as call
         group by src, dst
       ) as call on call.src = step.src and call.dst = step.dst
-      order by reached.resource_id, call.share desc nulls last, step.src
-    ), path (resource_id, urns) as (
-      select reached.resource_id, array[${start}::text] from reached where reached.depth = 0
+      order by met.resource_id, met.trouble, call.share desc nulls last, step.src, before.trouble = met.trouble desc
+    ), path (resource_id, trouble, urns) as (
+      select met.resource_id, met.trouble, array[${start}::text] from met where met.depth = 0
       union all
-      select parent.resource_id, path.urns || called.urn
+      select parent.resource_id, parent.trouble, path.urns || called.urn
       from path
-      join parent on parent.src = path.resource_id
+      join parent on parent.src = path.resource_id and parent.src_trouble = path.trouble
       join ${resource} as called on called.tenant_id = ${scope.tenantId}::int8 and called.resource_id = parent.resource_id
+    ), shortest as (
+      select distinct on (suspect.resource_id) suspect.resource_id, path.urns
+      from suspect
+      join path on path.resource_id = suspect.resource_id
+      order by suspect.resource_id, cardinality(path.urns), path.trouble = suspect.trouble desc
     )
     select
       suspect.resource_id,
@@ -189,7 +197,7 @@ export function rankSuspects(
       called.urn as item,
       suspect.score,
       suspect.depth,
-      path.urns as path,
+      shortest.urns as path,
       oddest.measure,
       oddest.expected,
       oddest.actual,
@@ -197,7 +205,7 @@ export function rankSuspects(
       caller.resource_id as caller_resource_id,
       all_of_it.evidence
     from suspect
-    join path on path.resource_id = suspect.resource_id
+    join shortest on shortest.resource_id = suspect.resource_id
     join oddest on oddest.resource_id = suspect.resource_id
     join all_of_it on all_of_it.resource_id = suspect.resource_id
     join ${resource} as called on called.tenant_id = ${scope.tenantId}::int8 and called.resource_id = suspect.resource_id

@@ -15,7 +15,8 @@ export interface ReachedOptions {
 /**
  * The common table expressions, after those of `oddCalls`, that follow trouble down: `odd_call`, the odd calls between two resources; `depends`, the topology's edges of the range along which nobody
  * measured calls; `step`, what is followed, and of
- * which `trouble` (null: either); `walk`, who is reached by which trouble; and `reached`, one row for each resource that comes into question, with its least `depth`.
+ * which `trouble` (null: either); `walk`, who is reached by which trouble; `met`, one row for each of its resources and kinds of trouble, and `reached`, one for each of its resources, with
+ * the least `depth`.
  *
  * A call that is sure to be as ever carries no trouble, so it is not followed. One that may well be odd is, though it cannot be shown: there were too few calls to tell, or none in one
  * of the windows; so is what nobody measured.
@@ -70,6 +71,8 @@ export function reachedFrom(scope: Scope, { service, hops, now, thresholds }: Re
       join step on step.src = walk.resource_id and coalesce(step.trouble, walk.trouble) = walk.trouble
       join kind on kind.trouble = coalesce(step.trouble, kind.trouble)
       where walk.depth < ${hops}::int4
+    ), met as (
+      select resource_id, trouble, min(depth) as depth from walk group by resource_id, trouble
     ), reached as (
-      select resource_id, min(depth) as depth from walk group by resource_id)`
+      select resource_id, min(depth) as depth from met group by resource_id)`
 }

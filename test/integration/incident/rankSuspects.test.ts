@@ -241,6 +241,25 @@ onEveryLeg('rankSuspects and callOddities', () => {
     expect(await ranked('urn:nobody')).toEqual([])
   })
 
+  it('keeps a suspect to which failures lead over a resource that slow calls reach sooner', async () => {
+    const failing = [
+      ...calls(client, frontend, 10, { errors: 12 }),
+      ...calls(frontend, checkout, 10, { errors: 12 }),
+      // Too few calls to be sure that they fail no more than ever: only failures are followed here.
+      ...calls(checkout, cart, 10),
+      ...calls(cart, payment, 10),
+      ...calls(payment, database, 10, { errors: 24 }),
+      // Enough of them to be sure, but a moment of slowness: only latency is followed here.
+      ...before.map((clock) => bucket(clock, frontend, cart, 10, 0, 400)),
+      bucket('10:30', frontend, cart, 100, 0, 10),
+      bucket('10:35', frontend, cart, 10, 0, 400),
+      bucket('10:40', frontend, cart, 10, 0, 400),
+    ]
+    await insertCalls(scope, failing)
+    const [first] = await suspects().execute()
+    expect(first).toMatchObject({ urn: database, depth: 4, path: [frontend, checkout, cart, payment, database] })
+  })
+
   it.each([
     [{ service: '' }, 'service: must not be empty'],
     [{ service: 'a\u0000' }, 'service: must not contain the NUL'],

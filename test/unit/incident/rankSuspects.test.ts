@@ -75,8 +75,8 @@ describe('rankSuspects', () => {
     expect(text.startsWith(`select "suspect".* from ( with recursive ${odd}, odd_call as (`)).toBe(true)
     const parts = [...text.matchAll(/(?:, |recursive )([a-z_]+)(?: \([a-z_, ]+\))? as (?:materialized )?\( (?:select|with)/g)]
     expect(parts.map(([, name]) => name).join(' ')).toBe(
-      'compared measured odd odd_call depends step walk reached watched departed saturated starved incoming called told beneath explained own carried accounted ' +
-        'noticed shared judged suspect evidence oddest all_of_it parent path',
+      'compared measured odd odd_call depends step walk met reached watched departed saturated starved incoming called told beneath explained own carried accounted ' +
+        'noticed shared judged suspect evidence oddest all_of_it parent path shortest',
     )
     // Every table of a tenant's is filtered by the tenant.
     expect(text.match(/"obs"\."(?:metric_1m|topo_edge_time|service_call_5m|dim_resource)"/g)).toHaveLength(9)
