@@ -14,6 +14,26 @@ $$;
 -- Which did what graph_walk_edges and the caller's own statement do now.
 drop function if exists @extschema@.graph_reach(int8[], int8[], float8[], int8[], int4);
 
+-- The ways that lead from the starts of a breadth-first search to whatever it found, given what it found from where (null: a start), as arrays of equal length.
+-- A function for its setting: each step must be hashed, not compared with all that was found.
+create or replace function @extschema@.graph_trails(ids int8[], via int8[], urns text[])
+returns table (id int8, path text[])
+language sql immutable parallel safe rows 1000
+set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
+set jit = off
+as $$
+  with recursive met (id, via, urn) as materialized (
+    select * from unnest(graph_trails.ids, graph_trails.via, graph_trails.urns)
+  ),
+  trail (id, path) as (
+    select met.id, array[met.urn] from met where met.via is null
+    union all
+    select met.id, trail.path || met.urn from trail join met on met.via = trail.id
+  )
+  select trail.id, trail.path from trail
+$$;
+
 -- Absorbing random walk: every vertex from which `target` can be reached within `hops`, with the least depth, the probability of coming there when
 -- each edge is taken as often as its share of its vertex's outgoing weight, and that weight. Weights count as pgvantage's impact() defines.
 create or replace function @extschema@.graph_impact(src int8[], dst int8[], weight float8[], target int8, hops int4)

@@ -24,7 +24,7 @@ export { kShortestPaths, type KShortestPathsOptions, type RankedPathStep } from 
 export { mirrorGraph, type ChangeCounts, type MirrorCounts, type MirrorGraphOptions } from './mirrorGraph.ts'
 export { neighbourhood, type NeighbourhoodOptions } from './neighbourhood.ts'
 export { pathsBetween, type PathBetweenStep, type PathsBetweenOptions } from './pathsBetween.ts'
-export { reach, type ReachOptions, type ReachRow } from './reach.ts'
+export { reach, type ReachedPath, type ReachOptions, type ReachRow } from './reach.ts'
 export { resourceNames } from './resourceNames.ts'
 export { shortestPath, type PathStep, type ShortestPathOptions } from './shortestPath.ts'
 export { toGraphology, type EdgeAttributes, type FrameGraph, type ToGraphologyOptions, type WithVertices } from './toGraphology.ts'

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
@@ -15,6 +15,8 @@ export interface ReachOptions {
   hops?: number
   /** `out` (the default) follows the calls, `in` goes back to the callers, `both` ignores the direction. */
   direction?: WalkDirection
+  /** Whether each row has its whole `path`. Default false: what is reached is known without. */
+  paths?: boolean
 }
 
 export interface ReachRow {
@@ -26,10 +28,16 @@ export interface ReachRow {
   via_urn: string
 }
 
+export interface ReachedPath extends ReachRow {
+  /** The URNs of that shortest path, from a start to the resource itself. */
+  path: string[]
+}
+
 const reachOptions = z.strictObject({
   from: z.union([urnText.transform((urn) => [urn]), z.array(urnText)]),
   hops: hopCount.default(3),
   direction: walkDirection.default('out'),
+  paths: z.boolean().default(false),
 })
 
 /**
@@ -42,8 +50,8 @@ const reachOptions = z.strictObject({
  * The starts themselves are not rows, also when a cycle leads back to them. Ends of edges that are no resource of the tenant are not rows either, and not
  * walked through.
  *
- * Rows are ordered by `depth`, then `urn`; whoever follows `via_urn` from row to row has a shortest path, backwards. To filter edges before the walk,
- * narrow the frame: that is what it is a frame for.
+ * Rows are ordered by `depth`, then `urn`; whoever follows `via_urn` from row to row has a shortest path, backwards; with `paths: true` each row has
+ * its own, whole. To filter edges before the walk, narrow the frame: that is what it is a frame for.
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example
@@ -61,16 +69,39 @@ const reachOptions = z.strictObject({
  * //   select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ... order by level.depth, found.urn
  * // ) as "reached"
  */
+export function reach(
+  scope: Scope,
+  edges: EdgeFrame,
+  options: ReachOptions & { paths: true },
+): SelectQueryBuilder<{ reached: ReachedPath }, 'reached', ReachedPath>
+export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions): SelectQueryBuilder<{ reached: ReachRow }, 'reached', ReachRow>
 export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions) {
-  const { from, hops, direction } = parse(reachOptions, options, 'options')
+  const { from, hops, direction, paths } = parse(reachOptions, options, 'options')
   const reached = sql<ReachRow>`(
     with recursive ${walkedEdges(scope, edges, direction)}, ${breadthFirst(scope, { from, hops })}
+    ${paths ? withPaths(scope) : withLastSteps(scope)}
+  )`
+  return scope.db.selectFrom(reached.as('reached')).selectAll('reached')
+}
+
+const withLastSteps = (scope: Scope) => sql`
     select found.id as resource_id, found.urn, level.depth, before.urn as via_urn
     from level
     cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn)
     join ${scope.id('dim_resource')} as before on before.tenant_id = ${scope.tenantId}::int8 and before.resource_id = found.via
     where level.depth > 0
     order by level.depth, found.urn
-  )`
-  return scope.db.selectFrom(reached.as('reached')).selectAll('reached')
-}
+`
+
+const withPaths = (scope: Scope) => sql`
+    select trail.id as resource_id, step.urn, step.depth, trail.path[step.depth] as via_urn, trail.path
+    from (
+      select array_agg(found.id) as ids, array_agg(found.via) as via, array_agg(found.urn) as urns
+      from level
+      cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn)
+    ) as met
+    cross join lateral ${scope.id('graph_trails')}(met.ids, met.via, met.urns) as trail
+    cross join lateral (select trail.path[cardinality(trail.path)] as urn, cardinality(trail.path) - 1 as depth) as step
+    where step.depth > 0
+    order by step.depth, step.urn
+`

@@ -995,6 +995,10 @@ export const manifest: Manifest = {
         hash: 'cc3945d67d70ed42',
         requires: null,
       },
+    'graph_trails(ids bigint[], via bigint[], urns text[])': {
+      hash: '63101326b3307f62',
+      requires: null,
+    },
     'graph_vertices(graph text)': {
       hash: 'a5c3c0a127d3f2ed',
       requires: 'age',

@@ -44,6 +44,32 @@ onEveryLeg('reach', () => {
     expect(lines(await reach(scope, edges, { from: ['b', 'e'], hops: 1 }).execute())).toEqual(['1 d via b', '1 f via e'])
   })
 
+  it('gives the whole of that way where it is asked for', async () => {
+    const edges = await frame(scope, [
+      ['a', 'b'],
+      ['a', 'c'],
+      ['b', 'd'],
+      ['c', 'd'],
+      ['d', 'a'],
+      ['d', 'e'],
+      ['x', 'e'],
+    ])
+    for (const options of [{ from: 'a' }, { from: ['a', 'x'], hops: 2 }, { from: 'e', direction: 'in' as const }, { from: 'nobody' }]) {
+      const short = await reach(scope, edges, options).execute()
+      const whole = await reach(scope, edges, { ...options, paths: true }).execute()
+      expect(whole.map(({ path: _, ...row }) => row)).toEqual(short)
+      const before = new Map(short.map(({ urn, via_urn }) => [urn, via_urn]))
+      for (const { urn, depth, path } of whole) {
+        expect(path).toHaveLength(depth + 1)
+        expect([options.from].flat()).toContain(path[0])
+        expect(path.at(-1)).toBe(urn)
+        path.slice(1).forEach((step, index) => expect(before.get(step)).toBe(path[index]))
+      }
+    }
+    const [, , , last] = await reach(scope, edges, { from: 'a', paths: true }).execute()
+    expect(last!.path).toEqual(['a', 'b', 'd', 'e'])
+  })
+
   it('has an answer for cycles, loops, ends that nothing leaves and names that are not there', async () => {
     const edges = await frame(scope, [
       ['a', 'a'],

@@ -22,6 +22,8 @@ const ends = { from: 'a', to: 'b' }
 expectTypeOf(await shortestPath(scope, calls, { ...ends, weight: 'p95_ms' }).execute()).toEqualTypeOf<
   { step: number; resource_id: string; urn: string; length: number | null; cost: number }[]
 >()
+expectTypeOf((await reach(scope, narrow, { from: 'a', paths: true }).execute())[0]!.path).toEqualTypeOf<string[]>()
+expectTypeOf((await reach(scope, narrow, { from: 'a' }).execute())[0]!).not.toHaveProperty('path')
 expectTypeOf((await kShortestPaths(scope, narrow, ends).execute())[0]!.path).toEqualTypeOf<number>()
 expectTypeOf((await pathsBetween(scope, narrow, ends).execute())[0]!.cut).toEqualTypeOf<boolean>()
 expectTypeOf((await cycles(scope, narrow).execute())[0]!.cycle).toEqualTypeOf<string[]>()

@@ -46,6 +46,18 @@ describe('the SQL of reach', () => {
     expect(parameters).toEqual(['1', [`'; --`], '1', 3, '1'])
   })
 
+  it('puts the whole ways together in one function', () => {
+    const { sql: text } = compiled(reach(scope, plain, { from: 'a', paths: true }))
+    expect(text).toContain(
+      `${level('$4')} select trail.id as resource_id, step.urn, step.depth, trail.path[step.depth] as via_urn, trail.path ` +
+        'from (select array_agg(found.id) as ids, array_agg(found.via) as via, array_agg(found.urn) as urns from level ' +
+        'cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn)) as met ' +
+        'cross join lateral "obs"."graph_trails"(met.ids, met.via, met.urns) as trail ' +
+        'cross join lateral (select trail.path[cardinality(trail.path)] as urn, cardinality(trail.path) - 1 as depth) as step ' +
+        'where step.depth > 0 order by step.depth, step.urn',
+    )
+  })
+
   it('computes any other frame once, in no order', () => {
     const { sql: text } = compiled(reach(scope, grouped, { from: 'a', direction: 'in' }))
     expect(text).toContain('frame as (select "edge".* from (select "call"."src_resource_id" as "src"')
