@@ -38,7 +38,8 @@ const tenantTables = [
  * Deletes a tenant and everything of it: its rows in every table and in the coarser rollups, and its AGE graph.
  *
  * In transactions of at most `batch` rows, so that no lock is held long (a compressed chunk is one transaction: its rows cannot be told apart without
- * being unpacked); the tenant itself goes last, together with its graph, so that a refresh at the same time cannot leave one behind. Interrupted, it is run again and continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.
+ * being unpacked); the tenant itself goes last, together with its graph, so that a refresh at the same time cannot leave one behind. Interrupted, it is run again
+ * and continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.
  *
  * @returns how many rows were deleted from each table.
  * @throws InvalidInputError when the code or an option cannot be.
