@@ -50,7 +50,7 @@ const reachOptions = z.strictObject({
  * The starts themselves are not rows, also when a cycle leads back to them. Ends of edges that are no resource of the tenant are not rows either, and not
  * walked through.
  *
- * Rows are ordered by `depth`, then `urn`; whoever follows `via_urn` from row to row has a shortest path, backwards; with `paths: true` each row has
+ * Rows are ordered by `depth`, then by the bytes of `urn`; whoever follows `via_urn` from row to row has a shortest path, backwards; with `paths: true` each row has
  * its own, whole. To filter edges before the walk, narrow the frame: that is what it is a frame for.
  *
  * @throws InvalidInputError when an option is out of its range.
@@ -66,7 +66,7 @@ const reachOptions = z.strictObject({
  * //     select level.depth + 1, next.ids, ... from level cross join lateral (... unnest(level.ids) ... join edge on edge.src = at.id ...) as next
  * //     where level.depth < $5::int4 and next.ids is not null
  * //   )
- * //   select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ... order by level.depth, found.urn
+ * //   select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ... order by level.depth, found.urn collate "C"
  * // ) as "reached"
  */
 export function reach(
@@ -90,7 +90,7 @@ const withLastSteps = (scope: Scope) => sql`
     cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn)
     join ${scope.id('dim_resource')} as before on before.tenant_id = ${scope.tenantId}::int8 and before.resource_id = found.via
     where level.depth > 0
-    order by level.depth, found.urn
+    order by level.depth, found.urn collate "C"
 `
 
 const withPaths = (scope: Scope) => sql`
@@ -103,5 +103,5 @@ const withPaths = (scope: Scope) => sql`
     cross join lateral ${scope.id('graph_trails')}(met.ids, met.via, met.urns) as trail
     cross join lateral (select trail.path[cardinality(trail.path)] as urn, cardinality(trail.path) - 1 as depth) as step
     where step.depth > 0
-    order by step.depth, step.urn
+    order by step.depth, step.urn collate "C"
 `

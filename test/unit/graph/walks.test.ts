@@ -41,7 +41,7 @@ describe('the SQL of reach', () => {
         `${level('$4')} select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ` +
         'cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn) ' +
         'join "obs"."dim_resource" as before on before.tenant_id = $5::int8 and before.resource_id = found.via ' +
-        'where level.depth > 0 order by level.depth, found.urn) as "reached"',
+        'where level.depth > 0 order by level.depth, found.urn collate "C") as "reached"',
     )
     expect(parameters).toEqual(['1', [`'; --`], '1', 3, '1'])
   })
@@ -54,7 +54,7 @@ describe('the SQL of reach', () => {
         'cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn)) as met ' +
         'cross join lateral "obs"."graph_trails"(met.ids, met.via, met.urns) as trail ' +
         'cross join lateral (select trail.path[cardinality(trail.path)] as urn, cardinality(trail.path) - 1 as depth) as step ' +
-        'where step.depth > 0 order by step.depth, step.urn',
+        'where step.depth > 0 order by step.depth, step.urn collate "C"',
     )
   })
 
