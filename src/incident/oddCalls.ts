@@ -70,10 +70,11 @@ export const wilson = (end: '-' | '+', share: RawBuilder<number>, count: RawBuil
  * `odd`, one row per caller, callee and measure that left its normal range.
  *
  * A difference must not be chance, in either window: the lower end of the range's two-sided 95 % confidence interval must be above the upper end of the
- * baseline's, and as far above what was expected as the thresholds say. For the error ratio that is the score interval of Wilson ("Probable inference, the law of succession,
- * and statistical inference", 1927); for the percentile the samples whose ranks are the ends of the same interval of 0.95, which supposes nothing about how
- * latencies are distributed (Conover, "Practical Nonparametric Statistics", 1999, section 3.2). What a short baseline cannot tell of the failures of a call
- * that is seldom made, all calls together do (an empirical Bayes estimate: Casella, "An Introduction to Empirical Bayes Data Analysis", 1985).
+ * baseline's, and as far above what was expected as the thresholds say. For the error ratio that is the score interval of Wilson ("Probable inference, the
+ * law of succession, and statistical inference", 1927); for the percentile the samples whose ranks are the ends of the same interval of 0.95, which
+ * supposes nothing about how latencies are distributed (Conover, "Practical Nonparametric Statistics", 1999, section 3.2). What a short baseline cannot
+ * tell of the failures of a call that is seldom made, all calls together do (an empirical Bayes estimate: Casella, "An Introduction to Empirical Bayes
+ * Data Analysis", 1985).
  *
  * `lost` is what an odd call cost in all, against the baseline: milliseconds waited, or calls failed. The mean is that of the ten quantiles in the middle
  * of each tenth: one call in a hundred that hangs for a minute does not outweigh all others.
