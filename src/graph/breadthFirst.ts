@@ -13,8 +13,7 @@ export interface BreadthFirstOptions {
  *
  * `ids`, `via` and `urns` are of equal length: what was met at that depth for the first time, from where (of several, the lowest id), and its URN; `visited` is
  * all that was met so far. Level 0 is the starts. Only resources of the tenant are met, so nothing is walked through but them. No vertex is expanded twice, so
- * the work is one look at each edge that leaves what is reached, however dense or cyclic the graph is. What was met before is told from what is new by grouping
- * both together, because a join would be planned on a guess of how long an array is.
+ * the work is one look at each edge that leaves what is reached, however dense or cyclic the graph is.
  */
 export const breadthFirst = (scope: Scope, { from, hops }: BreadthFirstOptions): RawBuilder<unknown> => sql`
   level (depth, ids, via, urns, visited) as (
@@ -26,18 +25,32 @@ export const breadthFirst = (scope: Scope, { from, hops }: BreadthFirstOptions):
     from level
     cross join lateral (
       select array_agg(step.id) as ids, array_agg(step.via) as via, array_agg(resource.urn) as urns
-      from (
-        select met.id, min(met.via)
-        from (
-          select edge.dst, at.id from unnest(level.ids) as at (id) join edge on edge.src = at.id
-          union all
-          select seen.id, null from unnest(level.visited) as seen (id)
-        ) as met (id, via)
-        group by met.id
-        having count(*) = count(met.via)
-      ) as step (id, via)
-      join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = step.id
+      from ${firstMet(scope, {
+        steps: sql`select edge.dst, at.id from unnest(level.ids) as at (id) join edge on edge.src = at.id`,
+        seen: sql`level.visited`,
+      })}
     ) as next
     where ${hops === null ? sql`` : sql`level.depth < ${hops}::int4 and`} next.ids is not null
   )
 `
+
+/**
+ * What a search comes to that it has not `seen`: `step (id, via)`, from where (of several, the lowest id), joined with its `resource` of the tenant.
+ *
+ * @param options `steps` selects where an edge leads and where it comes from, `seen` is an array. What was met before is told from what is new by grouping both
+ * together, because a join would be planned on a guess of how long an array is.
+ */
+export const firstMet = (
+  scope: Scope,
+  { steps, seen }: { steps: RawBuilder<unknown>; seen: RawBuilder<unknown> },
+): RawBuilder<unknown> => sql`(
+        select met.id, min(met.via)
+        from (
+          ${steps}
+          union all
+          select seen.id, null from unnest(${seen}) as seen (id)
+        ) as met (id, via)
+        group by met.id
+        having count(*) = count(met.via)
+      ) as step (id, via)
+      join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = step.id`

@@ -31,7 +31,10 @@ function isPlain(node: OperationNode): boolean {
   )
 }
 
-/** Nothing that looks at other rows than its own, as aggregates and windows do, and as text may that somebody wrote as SQL. */
+/**
+ * Nothing that looks at other rows than its own, as aggregates and windows do. An aggregate that somebody wrote as SQL looks like any function: such a frame is
+ * taken for plain, and answered as rightly, but slower.
+ */
 function isOfOneRow(node: OperationNode): boolean {
   if (AliasNode.is(node)) return isOfOneRow(node.node)
   if (RawNode.is(node))

@@ -4,6 +4,7 @@ import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
+import { firstMet } from './breadthFirst.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
 import { hopCount } from './hops.ts'
 import { columnName, shortestPaths } from './shortestPaths.ts'
@@ -124,19 +125,12 @@ const fewestEdges = (
     cross join lateral (select cardinality(search.out_ids) <= cardinality(search.in_ids) as forward) as turn
     cross join lateral (
       select array_agg(step.id) as ids, array_agg(step.via) as via
-      from (
-        select met.id, min(met.via)
-        from (
-          select edge.dst, at.id from unnest(case when turn.forward then search.out_ids end) as at (id) join edge on edge.src = at.id
+      from ${firstMet(scope, {
+        steps: sql`select edge.dst, at.id from unnest(case when turn.forward then search.out_ids end) as at (id) join edge on edge.src = at.id
           union all
-          select edge.src, at.id from unnest(case when turn.forward then null else search.in_ids end) as at (id) join edge on edge.dst = at.id
-          union all
-          select seen.id, null from unnest(case when turn.forward then search.out_seen else search.in_seen end) as seen (id)
-        ) as met (id, via)
-        group by met.id
-        having count(*) = count(met.via)
-      ) as step (id, via)
-      join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = step.id
+          select edge.src, at.id from unnest(case when turn.forward then null else search.in_ids end) as at (id) join edge on edge.dst = at.id`,
+        seen: sql`case when turn.forward then search.out_seen else search.in_seen end`,
+      })}
     ) as next
     cross join lateral (
       select array_agg(here.id) as ids
