@@ -2,6 +2,7 @@ import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
 import { durationText, milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import type { ActiveCall } from './activeCalls.ts'
 
 export interface CallWindow {
   /** A 5-minute bucket belongs when it begins at `now - window` or later. Default `'10 minutes'`. */
@@ -18,16 +19,8 @@ export const callWindow = z.strictObject({
 /** What an edge of the active call graph carries. */
 export const edgeProperties = ['rps', 'err_rate', 'p50_ms', 'p95_ms', 'first_seen', 'last_seen'] as const satisfies (keyof WindowCall)[]
 
-export interface WindowCall {
-  /** `resource_id` of caller and callee. */
-  src: string
-  dst: string
-  /** `rps` again. */
-  weight: number
-  rps: number
-  err_rate: number | null
-  p50_ms: number | null
-  p95_ms: number | null
+/** As the graph will hold it: times are ISO 8601 text in UTC, since agtype has none. */
+export interface WindowCall extends Omit<ActiveCall, 'first_seen' | 'last_seen'> {
   first_seen: string
   last_seen: string
 }
