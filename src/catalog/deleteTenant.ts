@@ -4,7 +4,7 @@ import { explainAgeCache } from '../database/ageCache.ts'
 import { findInstallation, type Installation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import type { TimeRange } from '../database/range.ts'
-import { inReadCommitted } from '../database/readCommitted.ts'
+import { inTransaction } from '../database/transaction.ts'
 import { NotFoundError, VantageError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
@@ -94,7 +94,7 @@ export async function deleteTenant<Database>(
     deleted[table] = total
   }
   signal?.throwIfAborted()
-  deleted['dim_tenant'] = await inReadCommitted(plain, async (trx) => {
+  deleted['dim_tenant'] = await inTransaction(plain, async (trx) => {
     // Whoever mirrors into the graph waits for this transaction, and then finds no tenant.
     if (found.hasGraphs) {
       await sql`select ${sql.id(installation.schema, 'call_graph_drop')}(${found.graph})`.execute(trx).catch((error: unknown) => {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
+import { inTransaction } from '../database/transaction.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText, storableObject, urnText, type Json } from '../schema/text.ts'
 
@@ -54,7 +55,7 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
   const byUrn = new Map(given.map((resource) => [resource.urn, resource]))
   if (byUrn.size === 0) return new Map()
   // Sorted by URN, so that two writers of the same resources wait for each other instead of deadlocking.
-  const { rows } = await sql<{ urn: string; id: string }>`
+  const write = sql<{ urn: string; id: string }>`
     with given as (
       select *
       from jsonb_to_recordset(${JSON.stringify([...byUrn.values()])}::jsonb)
@@ -82,7 +83,8 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
     from ${scope.id('dim_resource')} as resource
     join given on given.urn = resource.urn
     where resource.tenant_id = ${scope.tenantId}::int8
-  `.execute(scope.db)
+  `
+  const { rows } = await inTransaction(scope.db, (trx) => write.execute(trx))
   const ids = new Map(rows.map((row) => [row.urn, row.id]))
   // A row another writer committed after this statement began is not in its snapshot, though the conflict with it was seen.
   const unseen = [...byUrn.keys()].filter((urn) => !ids.has(urn))

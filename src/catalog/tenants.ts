@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
 import { findInstallation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
+import { inTransaction } from '../database/transaction.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText, storableObject, type Json } from '../schema/text.ts'
 
@@ -39,12 +40,13 @@ export async function ensureTenant<Database>(
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
   const json = labels === undefined ? null : JSON.stringify(labels)
-  const { rows } = await sql<{ id: string }>`
+  const write = sql<{ id: string }>`
     insert into ${sql.id(installation.schema, 'dim_tenant')} as tenant (code, name, labels)
     values (${code}, coalesce(${name}::text, ${code}), coalesce(${json}::jsonb, '{}'))
     on conflict (code) do update set name = coalesce(${name}::text, tenant.name), labels = coalesce(${json}::jsonb, tenant.labels)
     returning tenant_id::text as id
-  `.execute(plain)
+  `
+  const { rows } = await inTransaction(plain, (trx) => write.execute(trx))
   return rows[0]!.id
 }
 

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
+import { inTransaction } from '../database/transaction.ts'
 import { NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { eventId } from './eventId.ts'
@@ -34,12 +35,13 @@ export async function attachEvidence(scope: Scope, input: { event: string; evide
   await assertThere(scope, event, [...new Set(evidence.flatMap(({ refOo }) => refOo ?? []))])
   if (evidence.length === 0) return 0
   const given = evidence.map(({ dim, refPg, refOo, note }) => ({ dim, ref_pg: refPg ?? null, ref_oo: refOo ?? null, note: note ?? null }))
-  const { numAffectedRows = 0n } = await sql`
+  const write = sql`
     insert into ${scope.id('evidence_link')} (tenant_id, event_id, dim, ref_pg, ref_oo, note)
     select ${scope.tenantId}::int8, ${event}::uuid, dim, ref_pg, ref_oo, note
     from jsonb_to_recordset(${JSON.stringify(given)}::jsonb) as given (dim text, ref_pg jsonb, ref_oo int8, note text)
     on conflict do nothing
-  `.execute(scope.db)
+  `
+  const { numAffectedRows = 0n } = await inTransaction(scope.db, (trx) => write.execute(trx))
   return Number(numAffectedRows)
 }
 

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import { inReadCommitted } from '../database/readCommitted.ts'
+import { asOwner } from '../database/transaction.ts'
 import type { Installation } from '../database/installation.ts'
 
 /** How many rows one transaction deletes at most. */
@@ -78,7 +78,7 @@ export async function expireEvents(
     order by detected_at desc, event_id desc
     limit 1
   `
-  const { rows } = await inReadCommitted(db, (trx) => expire.execute(trx))
+  const { rows } = await asOwner(db, { schema }, (trx) => expire.execute(trx))
   const [last] = rows
   if (last === undefined) return { events: 0, next: null }
   return { events: last.deleted, next: last.deleted < batch ? null : { detectedAt: last.detectedAt!, eventId: last.eventId! } }

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import { inReadCommitted } from '../database/readCommitted.ts'
+import { asOwner } from '../database/transaction.ts'
 import type { Installation } from '../database/installation.ts'
 
 const batch = 1_000
@@ -32,7 +32,7 @@ export async function expireLocators(
   after: LocatorCursor | null,
 ): Promise<ExpiredLocators> {
   const locator = sql.id(schema, 'oo_locator')
-  return inReadCommitted(db, async (trx) => {
+  return asOwner(db, { schema }, async (trx) => {
     const { rows } = await sql<{ id: string; from: string }>`
       select id::text as id, t_from::text as from
       from ${locator}

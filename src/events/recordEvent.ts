@@ -2,6 +2,8 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { resourceIds } from '../catalog/resources.ts'
 import type { Scope } from '../database/scope.ts'
+import { inTransaction } from '../database/transaction.ts'
+import { keyOf } from '../database/turn.ts'
 import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { severity, type Severity } from '../schema/severity.ts'
@@ -71,8 +73,8 @@ export async function recordEvent(scope: Scope, event: EventInput): Promise<stri
   const labels = given.labels === undefined ? null : JSON.stringify(given.labels)
   const fingerprints = given.fingerprints === undefined ? null : JSON.stringify(given.fingerprints)
   // The conflict is looked for in one of two unique indexes that an event's id stands in; of two at once, one could fail on the other.
-  const turn = id === null ? sql`` : sql`from pg_advisory_xact_lock(hashtextextended(${`pgvantage event ${id}`}::text, 0)) as turn`
-  const { rows } = await sql<{ id: string }>`
+  const turn = id === null ? sql`` : sql`from pg_catalog.pg_advisory_xact_lock(${keyOf(`pgvantage event ${id}`)}) as turn`
+  const write = sql<{ id: string }>`
     insert into ${scope.id('event_envelope')} as event
       (event_id, detected_at, tenant_id, resource_id, severity, kind, title, summary, labels, fingerprints)
     select
@@ -91,7 +93,8 @@ export async function recordEvent(scope: Scope, event: EventInput): Promise<stri
       fingerprints = coalesce(${fingerprints}::jsonb, event.fingerprints)
     where event.tenant_id = excluded.tenant_id
     returning event.event_id::text as id
-  `.execute(scope.db)
+  `
+  const { rows } = await inTransaction(scope.db, (trx) => write.execute(trx))
   const [written] = rows
   // The id is unique in the installation, so the conflict may be with an event this tenant must not see, let alone change.
   if (written === undefined) throw new InvalidInputError('event.eventId', `is taken by another event, got ${preview(id)}`)

@@ -1,13 +1,12 @@
-import { sql } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
 import { quoteIdentifier } from '../database/identifier.ts'
 import { explainAgeCache } from '../database/ageCache.ts'
-import { inReadCommitted } from '../database/readCommitted.ts'
+import { inTransaction, pinnedButForNames } from '../database/transaction.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
-import { withPlannerSettings } from './plannerSettings.ts'
 
 export interface MirrorGraphOptions<Row extends EdgeRow> {
   /** The columns that become properties of the edge, as the types they have, except where they are null; at most 45. A timestamp should come as text in UTC. */
@@ -74,7 +73,10 @@ export async function mirrorGraph<Row extends EdgeRow>(
 ): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'mirrorGraph', 'reach, impact and toGraphology work on the edge frame itself')
   const { attributes, earliest, label, signal } = parse(mirrorOptions, options, 'options')
-  return inReadCommitted(scope.db, async (db) => {
+  // Compiling this many expressions takes longer than running them (3 s of 8 on 37,000 edges), and a merge join by one of an edge's two ends
+  // is what the planner makes of estimates it cannot have.
+  const settings = { ...pinnedButForNames, jit: 'off', enable_mergejoin: 'off' }
+  const mirror = async (db: Kysely<{}>): Promise<MirrorCounts> => {
     signal?.throwIfAborted()
     const inner = { ...scope, db }
     // Its own statement, so that the one after it sees what the holder of the lock before us committed.
@@ -82,11 +84,7 @@ export async function mirrorGraph<Row extends EdgeRow>(
       throw explainAgeCache(error)
     })
     signal?.throwIfAborted()
-    // Compiling this many expressions takes longer than running them (3 s of 8 on 37,000 edges), and a merge join by one of an edge's two ends
-    // is what the planner makes of estimates it cannot have.
-    const { rows } = await withPlannerSettings(inner, { jit: 'off', enable_mergejoin: 'off' }, () =>
-      mirrorStatement(inner, edges, { attributes, earliest, label }).execute(inner.db),
-    )
+    const { rows } = await mirrorStatement(inner, edges, { attributes, earliest, label }).execute(inner.db)
     const row = rows[0]!
     if (!row.tenant_known) throw new NotFoundError(`tenant ${preview(inner.tenantCode)} was deleted since its scope was made`)
     if (row.stranger !== null) {
@@ -100,7 +98,8 @@ export async function mirrorGraph<Row extends EdgeRow>(
       vertices: { added: row.vertices_added, changed: row.vertices_changed, removed: row.vertices_removed },
       edges: { added: row.edges_added, changed: row.edges_changed, removed: row.edges_removed },
     }
-  })
+  }
+  return inTransaction(scope.db, mirror, settings)
 }
 
 interface MirrorRow {

@@ -1,6 +1,6 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { Scope } from '../database/scope.ts'
-import { withPlannerSettings } from './plannerSettings.ts'
+import { withSettings } from '../database/transaction.ts'
 
 /** So many rows are under way at a time: enough for the round trips not to count, few enough for the memory not to. */
 const batch = 2_000
@@ -24,9 +24,7 @@ export async function streamThroughCursor<Row>(
   cursors += 1
   const cursor = sql.id(`pgvantage_cursor_${cursors}`)
   // All rows are wanted: a plan that is quick with the first tenth, which is what a cursor gets otherwise, may be slow with the rest.
-  await withPlannerSettings(scope, { cursor_tuple_fraction: '1' }, () =>
-    sql`declare ${cursor} no scroll cursor for ${query}`.execute(scope.db),
-  )
+  await withSettings(scope.db, { cursor_tuple_fraction: '1' }, () => sql`declare ${cursor} no scroll cursor for ${query}`.execute(scope.db))
   try {
     for (let fetched = batch; fetched === batch;) {
       signal?.throwIfAborted()

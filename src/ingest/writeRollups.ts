@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { ensureResources } from '../catalog/resources.ts'
-import { inReadCommitted } from '../database/readCommitted.ts'
+import { inTransaction } from '../database/transaction.ts'
 import type { Scope } from '../database/scope.ts'
 import { severities, type Severity } from '../schema/severity.ts'
 import { mergedType } from './patternRollup.ts'
@@ -38,7 +38,7 @@ export interface WrittenRollups {
  */
 export async function writeRollups(scope: Scope, window: RollupWindow, { signal }: { signal?: AbortSignal } = {}): Promise<WrittenRollups> {
   signal?.throwIfAborted()
-  return inReadCommitted(scope.db, (db) => writeWindow({ ...scope, db }, window, signal))
+  return inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, signal))
 }
 
 async function writeWindow(scope: Scope, window: RollupWindow, signal: AbortSignal | undefined): Promise<WrittenRollups> {

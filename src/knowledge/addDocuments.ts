@@ -1,7 +1,8 @@
 import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
 import { qualified } from '../database/installation.ts'
-import { inReadCommitted } from '../database/readCommitted.ts'
+import { inTransaction } from '../database/transaction.ts'
+import { takeTurn } from '../database/turn.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText, storableObject, storableText, urnText, type Json } from '../schema/text.ts'
@@ -93,12 +94,10 @@ export async function addDocuments(
   const byKey = new Map(given.map((document) => [keyOf(document), document]))
   if (byKey.size === 0) return []
   const distinct = [...byKey.values()]
-  const ids = await inReadCommitted(scope.db, async (db) => {
+  const ids = await inTransaction(scope.db, async (db) => {
     signal?.throwIfAborted()
     // The documents have no unique key (their URL is text of any length), so writers take turns.
-    await sql`select pg_advisory_xact_lock(hashtextextended(${`pgvantage knowledge ${scope.installation.schema} ${scope.tenantId}`}, 0))`.execute(
-      db,
-    )
+    await takeTurn(db, `pgvantage knowledge ${scope.installation.schema} ${scope.tenantId}`)
     const docIds = await writeDocuments(scope, db, distinct)
     const chunks = distinct.flatMap((document, at) =>
       document.chunks.map(({ content, embedding, metadata }, chunk_idx) => ({

@@ -3,6 +3,7 @@ import { quoteLiteral } from '../database/identifier.ts'
 import { qualified, type Installation } from '../database/installation.ts'
 import { defaultPartitionOf, partitionName, partitionsOf, uncovered } from './partition.ts'
 import { insistingly, withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
+import { takeTurn } from '../database/turn.ts'
 import { execute, type Stretch } from './statement.ts'
 
 /**
@@ -30,9 +31,10 @@ export function addPartition(
   const parent = qualified(installation, table)
   return withShortLocks(
     db,
+    installation,
     async (trx) => {
       // Two that do the same wait here for each other, rather than one failing on the other's name.
-      await execute(trx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [`pgvantage partition ${parent}`])
+      await takeTurn(trx, `pgvantage partition ${parent}`)
       const [stretch] = uncovered(wanted, await partitionsOf(trx, installation, table))
       if (stretch === undefined) return null
       const bounds = [stretch.from.toISOString(), stretch.to.toISOString()]

@@ -3,7 +3,8 @@ import { quoteLiteral } from '../database/identifier.ts'
 import { qualified, type Installation } from '../database/installation.ts'
 import { defaultPartitionOf, partitionsOf } from './partition.ts'
 import { withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
-import { takeTurn } from './rollStale.ts'
+import { takeTurn } from '../database/turn.ts'
+import { rollTurn } from './rollStale.ts'
 import { execute, type Stretch } from './statement.ts'
 import { strayChunks } from './strayChunks.ts'
 import { timescale } from './timescale.ts'
@@ -76,9 +77,10 @@ export function dropExpired(
   const whole = qualified(installation, table)
   return withShortLocks(
     db,
+    installation,
     async (trx) => {
       // Nothing is being rolled from it meanwhile: who rolls has looked whether it is there.
-      if (rollup !== null) await takeTurn(trx, installation, rollup)
+      if (rollup !== null) await takeTurn(trx, rollTurn(installation, rollup))
       // Writers take the table's lock before they choose a chunk, so behind this one nobody chooses the one that goes.
       if (chunk.kind !== 'strays') await execute(trx, `lock table only ${whole} in access exclusive mode`)
       const bounds = [chunk.from.toISOString(), chunk.to.toISOString()]

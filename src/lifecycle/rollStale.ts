@@ -1,6 +1,8 @@
 import type { Kysely } from 'kysely'
 import { qualified, type Installation } from '../database/installation.ts'
 import { milliseconds } from '../database/range.ts'
+import { asOwner } from '../database/transaction.ts'
+import { takeTurn } from '../database/turn.ts'
 import { rolledRows, rollupColumns, storedTable, type Rollup } from './rollup.ts'
 import { datable, execute, type Stretch } from './statement.ts'
 
@@ -106,18 +108,15 @@ export function unitsOf(rollup: Rollup, { from, to }: Stretch): Stretch[] {
 }
 
 function inTurn<T>(db: Kysely<{}>, installation: Installation, rollup: Rollup, work: (trx: Kysely<{}>) => Promise<T>): Promise<T> {
-  return db
-    .transaction()
-    .setIsolationLevel('read committed')
-    .execute(async (trx) => {
-      await takeTurn(trx, installation, rollup)
-      return work(trx)
-    })
+  return asOwner(db, installation, async (trx) => {
+    await takeTurn(trx, rollTurn(installation, rollup))
+    return work(trx)
+  })
 }
 
-/** Waits, until the transaction ends for those behind, for whoever rolls the same: a statement of its own, so that the next ones see what that one has committed. */
-export const takeTurn = (trx: Kysely<{}>, installation: Installation, { name }: Pick<Rollup, 'name'>) =>
-  execute(trx, 'select pg_advisory_xact_lock(hashtextextended($1, 0))', [`pgvantage roll ${qualified(installation, name)}`])
+/** What those who roll the same, or drop what it is rolled from, wait for each other by. */
+export const rollTurn = (installation: Installation, { name }: Pick<Rollup, 'name'>): string =>
+  `pgvantage roll ${qualified(installation, name)}`
 
 const marks = (installation: Installation) => qualified(installation, 'pgvantage_stale_bucket')
 

@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
+import type { Installation } from '../database/installation.ts'
+import { asOwner } from '../database/transaction.ts'
 import { execute } from './statement.ts'
 
 /** What became of work that needs locks which others would have to wait behind. */
@@ -23,19 +25,17 @@ const lockTimeout = '100ms'
  */
 export async function withShortLocks<T>(
   db: Kysely<{}>,
+  installation: Pick<Installation, 'schema'>,
   work: (trx: Kysely<{}>) => Promise<T>,
   { attempts = 10, signal }: ShortLockOptions = {},
 ): Promise<Attempted<T>> {
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted()
     try {
-      const result = await db
-        .transaction()
-        .setIsolationLevel('read committed')
-        .execute(async (trx) => {
-          await execute(trx, `set local lock_timeout = '${lockTimeout}'`)
-          return work(trx)
-        })
+      const result = await asOwner(db, installation, async (trx) => {
+        await execute(trx, `set local lock_timeout = '${lockTimeout}'`)
+        return work(trx)
+      })
       return { done: true, result, attempts: attempt }
     } catch (error) {
       if (!lostTheLock(error)) throw error

@@ -17,6 +17,7 @@ export async function summarizeNewRows(
 ): Promise<void> {
   await withShortLocks(
     db,
+    installation,
     (trx) =>
       execute(
         trx,

@@ -1,10 +1,13 @@
-import { sql, type Kysely } from 'kysely'
+import type { Kysely } from 'kysely'
+import { findInstallation, type Installation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
+import { asOwner } from '../database/transaction.ts'
+import { takeTurn, type OnWait } from '../database/turn.ts'
+import { execute } from '../lifecycle/statement.ts'
 import { InvalidInputError, VantageError } from '../schema/errors.ts'
-import { convert, type ConvertReport, type ConvertStep } from './convert.ts'
+import { convert, policiesTurn, type ConvertReport, type ConvertStep } from './convert.ts'
 import { planPolicies, type PlanPoliciesOptions, type PolicyChange } from './planPolicies.ts'
 import { checkedPolicies, defaultPolicies } from './policies.ts'
-import { execute, inTransaction } from './transaction.ts'
 
 export interface ApplyPoliciesOptions extends PlanPoliciesOptions {
   /**
@@ -16,6 +19,8 @@ export interface ApplyPoliciesOptions extends PlanPoliciesOptions {
   onConverted?: (step: ConvertStep) => void
   /** Told of each change before it is made. */
   onChange?: (change: PolicyChange) => void
+  /** Told for whom it waits, where somebody else applies policies to this database already. */
+  onWait?: OnWait
   /** Give up before the next statement. Changes made until then stay; applying again goes on from there. */
   signal?: AbortSignal
 }
@@ -31,7 +36,8 @@ export interface PoliciesReport {
  * Reconciles the server with the declared policies and says what was done: the plan of `planPolicies`, carried out.
  *
  * Twice in a row changes nothing the second time. Each change is one transaction, and those that roll come before those that drop: a failure in the
- * middle leaves whole changes, and applying again does the rest. Run from several places at once, they queue.
+ * middle leaves whole changes, and applying again does the rest. Run from several places at once, they take turns change by change; what another has done
+ * in the meantime is planned again, and found done.
  *
  * @throws InvalidInputError when a policy could not be kept, or a transaction is handed in: TimescaleDB refreshes in none.
  * @throws VantageError (`POLICY_FAILED`) naming the change that failed, or (`CONVERT_FAILED`) what stands in the way of converting, with the server's
@@ -41,54 +47,48 @@ export interface PoliciesReport {
  */
 export async function applyPolicies<Database>(
   db: Kysely<Database>,
-  { convert: upwards = false, onConverted, onChange, signal, ...options }: ApplyPoliciesOptions = {},
+  { convert: upwards = false, onConverted, onChange, onWait, signal, ...options }: ApplyPoliciesOptions = {},
 ): Promise<PoliciesReport> {
   checkedPolicies(options.policies ?? defaultPolicies)
   const plain = plainKysely(db)
   if (plain.isTransaction) {
     throw new InvalidInputError('db', 'is a transaction: TimescaleDB refreshes its aggregates in none, so hand in the connection itself')
   }
-  return plain.connection().execute(async (connection) =>
-    locked(connection, async () => {
-      signal?.throwIfAborted()
-      const converted = upwards ? await convert(connection, { schema: options.schema, onStep: onConverted, signal }) : null
-      const changes = await planPolicies(connection, options)
-      for (const change of changes) await apply(connection, change, onChange, signal)
-      return { converted, changes }
-    }),
-  )
+  return plain.connection().execute(async (connection) => {
+    signal?.throwIfAborted()
+    const converted = upwards ? await convert(connection, { schema: options.schema, onStep: onConverted, onWait, signal }) : null
+    const installation = await findInstallation(connection, options.schema)
+    const changes: PolicyChange[] = []
+    for (const change of await planPolicies(connection, options)) {
+      changes.push(await apply(connection, installation, change, { options, onChange, onWait, signal }))
+    }
+    return { converted, changes }
+  })
 }
 
-/** Held by the session, for there is no transaction around the whole: through a pooler it needs a session of its own. */
-async function locked<T>(connection: Kysely<{}>, work: () => Promise<T>): Promise<T> {
-  await sql`select pg_advisory_lock(${sql.lit(lockKey)})`.execute(connection)
-  try {
-    return await work()
-  } finally {
-    await sql`select pg_advisory_unlock(${sql.lit(lockKey)})`.execute(connection)
-  }
-}
-
-const lockKey = 7620318452117002
-
+/** Makes a change, and says which it was: nothing is changed that somebody else has changed since it was planned. */
 async function apply(
   connection: Kysely<{}>,
+  installation: Installation,
   change: PolicyChange,
-  onChange: ApplyPoliciesOptions['onChange'],
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  if (change.before.length + change.sql.length === 0) return
+  { options, onChange, onWait, signal }: Pick<ApplyPoliciesOptions, 'onChange' | 'onWait' | 'signal'> & { options: PlanPoliciesOptions },
+): Promise<PolicyChange> {
+  if (change.before.length + change.sql.length === 0) return change
   onChange?.(change)
   try {
     for (const statement of change.before) {
       signal?.throwIfAborted()
       await execute(connection, statement)
     }
-    await inTransaction(connection, async (trx) => {
-      for (const statement of change.sql) {
+    return await asOwner(connection, installation, async (trx) => {
+      // Of the transaction, so that none is left behind on a connection of a pooler's.
+      await takeTurn(trx, policiesTurn, onWait)
+      const now = (await planPolicies(trx, options)).find(({ object, kind }) => object === change.object && kind === change.kind)
+      for (const statement of now?.sql ?? []) {
         signal?.throwIfAborted()
         await execute(trx, statement)
       }
+      return now === undefined ? change : { ...now, before: change.before }
     })
   } catch (cause) {
     if (signal?.aborted) throw signal.reason

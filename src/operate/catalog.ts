@@ -3,7 +3,8 @@ import { sql, type Kysely } from 'kysely'
 import { quoteIdentifier } from '../database/identifier.ts'
 import type { Installation } from '../database/installation.ts'
 import { extensionSearchPath } from './extensions.ts'
-import { execute, withoutTrace } from './transaction.ts'
+import { withoutTrace } from '../database/transaction.ts'
+import { execute } from '../lifecycle/statement.ts'
 
 /** A table as the server's catalog describes it, in words that are the same on every server, in any schema and for any embedding. */
 export interface CatalogTable {

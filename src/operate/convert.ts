@@ -3,14 +3,16 @@ import { capabilities } from '../database/capabilities.ts'
 import { quoteIdentifier, quoteLiteral } from '../database/identifier.ts'
 import { findInstallation, qualified, type Installation, type TimeRung } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
+import { inTurnTransaction } from '../database/transaction.ts'
+import { takeTurn, type OnWait } from '../database/turn.ts'
 import { createRollup, noteStaleBuckets, storedTable, rollupColumns, type Rollup } from '../lifecycle/rollup.ts'
+import { execute } from '../lifecycle/statement.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 import { VantageError } from '../schema/errors.ts'
 import { extensionSearchPath, extensionsToCreate, installedExtensions } from './extensions.ts'
 import { timeRung } from './planUp.ts'
 import { defaultPolicies } from './policies.ts'
 import { hangOn, moveToHypertable, obstacles, outgrown, readAttachments, type Attachments } from './timeShapes.ts'
-import { execute, inTransaction } from './transaction.ts'
 
 /** That the server can do more for time than it could when the tables were made. */
 export interface Conversion {
@@ -30,6 +32,17 @@ export interface ConvertStep {
   rows: number | null
   ms: number
 }
+
+export interface ConvertOptions {
+  schema?: string
+  onStep?: (step: ConvertStep) => void
+  /** Told for whom it waits. */
+  onWait?: OnWait
+  signal?: AbortSignal
+}
+
+/** What those who apply policies, or convert, wait for each other by, whichever installation of the database it is. */
+export const policiesTurn = 7620318452117002
 
 const height: Record<TimeRung, number> = { native: 0, apache: 1, community: 2 }
 
@@ -72,7 +85,7 @@ export async function planConversion<Database>(db: Kysely<Database>, { schema }:
  */
 export async function convert(
   connection: Kysely<{}>,
-  { schema, onStep, signal }: { schema?: string; onStep?: (step: ConvertStep) => void; signal?: AbortSignal } = {},
+  { schema, onStep, onWait, signal }: ConvertOptions = {},
 ): Promise<ConvertReport | null> {
   await dropOutgrown(connection)
   if ((await unobstructed(connection, schema)) === null) return null
@@ -89,7 +102,10 @@ export async function convert(
     onStep?.(step)
   }
   try {
-    await inTransaction(connection, (trx) => moveUp(trx, schema, possible, timed))
+    await inTurnTransaction(connection, async (trx) => {
+      await takeTurn(trx, policiesTurn, onWait)
+      await moveUp(trx, schema, possible, timed)
+    })
   } catch (cause) {
     if (signal?.aborted) throw signal.reason
     const reason = cause instanceof Error ? cause.message : String(cause)
@@ -114,6 +130,8 @@ type Timed = (object: string, work: () => Promise<number | void>) => Promise<voi
 
 async function moveUp(trx: Kysely<{}>, schema: string | undefined, { from, to }: Conversion, timed: Timed): Promise<void> {
   const installation = await findInstallation(trx, schema)
+  // Somebody else was faster, while we waited for our turn.
+  if (installation.timeRung !== from) return
   const target: Installation = { ...installation, timeRung: to }
   await lock(trx, installation, from, to)
   // With nothing else on the path every name is printed with its schema.

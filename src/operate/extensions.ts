@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { capabilities, requiredExtensions, type Capabilities, type KnownExtension } from '../database/capabilities.ts'
 import { MissingCapabilityError } from '../schema/errors.ts'
-import { execute } from './transaction.ts'
+import { execute } from '../lifecycle/statement.ts'
 import { older } from './version.ts'
 
 /** The extensions of ours that the database has. */
@@ -90,12 +90,12 @@ async function assertUsable(trx: Kysely<{}>): Promise<void> {
 }
 
 /**
- * Operator classes and functions of extensions are found wherever the extensions were put, whatever the search path was. Lasts until the transaction
- * ends.
+ * Operator classes and functions of extensions are found wherever the extensions were put, and nothing else is found but PostgreSQL's own, whatever the search
+ * path was. Lasts until the transaction ends.
  */
-export const extensionSearchPath = `select set_config('search_path', concat_ws(', ', (
-  select string_agg(distinct quote_ident(namespace.nspname), ', ')
+export const extensionSearchPath = `select pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog', (
+  select pg_catalog.string_agg(distinct pg_catalog.quote_ident(namespace.nspname), ', ')
   from pg_catalog.pg_extension as extension
   join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
   where extension.extname in ('vector', 'pg_trgm', 'btree_gist', 'timescaledb')
-), nullif(current_setting('search_path'), '')), true)`
+), 'pg_temp'), true)`

@@ -1,15 +1,17 @@
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { migrations } from '../../migrations/index.ts'
 import { explainAgeCache } from '../database/ageCache.ts'
 import { capabilities } from '../database/capabilities.ts'
 import { qualified, readInstallation, schemaVersion, type Installation } from '../database/installation.ts'
+import { inTransaction, inTurnTransaction, pinned, pinnedButForNames, withSettings } from '../database/transaction.ts'
+import { takeTurn } from '../database/turn.ts'
+import { execute } from '../lifecycle/statement.ts'
 import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { createExtensions, extensionSearchPath, installedExtensions } from './extensions.ts'
 import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
-import { assertKnown, lockStatement, migrationTable, planUp, versionOf } from './planUp.ts'
+import { assertKnown, migrationTable, migrationTurn, planUp, versionOf } from './planUp.ts'
 import { runMigrations } from './runMigrations.ts'
-import { execute, inTransaction } from './transaction.ts'
 import { uninstall } from './uninstall.ts'
 
 export interface MigrateResult {
@@ -40,11 +42,8 @@ export interface MigrateResult {
  * await migrateUp(db, { schema: 'observability', embeddingDimension: 384, embeddingDistance: 'cosine' })
  */
 export async function migrateUp<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigrateResult> {
-  const { signal, ...wanted } = parse(migrateOptions, options, 'options')
-  return inTransaction(db, async (trx) => {
-    signal?.throwIfAborted()
-    await execute(trx, lockStatement)
-    const notices = await createExtensions(trx)
+  const { signal, onWait, ...wanted } = parse(migrateOptions, options, 'options')
+  const migrate = async (trx: Transaction<{}>, notices: string[]): Promise<MigrateResult> => {
     const plan = await planUp(trx, wanted, new Set(installedExtensions(await capabilities(trx))))
     for (const statement of plan.before) await execute(trx, statement)
     const ran = await runMigrations(trx, plan.installation, 'up', plan.pending, signal)
@@ -53,10 +52,18 @@ export async function migrateUp<Database>(db: Kysely<Database>, options: Migrate
       await execute(trx, statement)
     }
     return { ran, version: schemaVersion, notices, installation: plan.installation }
-  })
+  }
+  const extendAndMigrate = async (trx: Transaction<{}>) => {
+    signal?.throwIfAborted()
+    await takeTurn(trx, migrationTurn, onWait)
+    // An extension goes where the caller's search path leads; for all that is ours the path is pinned.
+    const notices = await createExtensions(trx)
+    return withSettings(trx, { search_path: pinned['search_path']! }, () => migrate(trx, notices))
+  }
+  return inTransaction(db, extendAndMigrate, { ...pinnedButForNames, lock_timeout: '0' })
 }
 
-export interface MigrateDownOptions extends Pick<MigrateOptions, 'schema' | 'signal'> {
+export interface MigrateDownOptions extends Pick<MigrateOptions, 'schema' | 'signal' | 'onWait'> {
   /** The version to stop at. Default: 0, which removes everything. */
   to?: number
 }
@@ -73,10 +80,10 @@ export interface MigrateDownOptions extends Pick<MigrateOptions, 'schema' | 'sig
  * await migrateDown(db, { schema: 'observability' })
  */
 export async function migrateDown<Database>(db: Kysely<Database>, options: MigrateDownOptions = {}): Promise<MigrateResult> {
-  const { to = 0, schema, signal } = options
-  return inTransaction(db, async (trx) => {
+  const { to = 0, schema, signal, onWait } = options
+  return inTurnTransaction(db, async (trx) => {
     signal?.throwIfAborted()
-    await execute(trx, lockStatement)
+    await takeTurn(trx, migrationTurn, onWait)
     const found = await readInstallation(trx, schema)
     if (found === undefined) throw new SchemaVersionError('pgvantage is not installed here: there is nothing to take down')
     const { version, ...installation } = found

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { EmbeddingDistance } from '../database/installation.ts'
+import type { OnWait } from '../database/turn.ts'
 import { boundedText } from '../schema/text.ts'
 
 /** What `migrate up` can be told on first installation; afterwards the database remembers it. */
@@ -14,6 +15,8 @@ export interface MigrateOptions {
   embeddingDistance?: EmbeddingDistance
   /** Give up before the next statement. What was begun is rolled back. */
   signal?: AbortSignal
+  /** Told for whom it waits, where somebody else migrates this database already. */
+  onWait?: OnWait
 }
 
 /** PostgreSQL's limit for a name is 63 bytes; a graph's name also carries the tenant's id, up to 19 digits. */
@@ -29,4 +32,5 @@ export const migrateOptions = z.strictObject({
   embeddingDimension: z.int().min(1).max(4000).optional(),
   embeddingDistance: z.enum(['l2', 'cosine', 'ip']).optional(),
   signal: z.instanceof(AbortSignal).optional(),
+  onWait: z.custom<OnWait>((value) => typeof value === 'function', 'must be a function').optional(),
 })

@@ -5,7 +5,7 @@ import { plainKysely } from '../database/plain.ts'
 import { parse } from '../schema/parse.ts'
 import { extensionsToCreate, installedExtensions } from './extensions.ts'
 import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
-import { lockStatement, migrationTable, planUp } from './planUp.ts'
+import { migrationTable, migrationTurn, planUp } from './planUp.ts'
 
 export interface MigratePlan {
   installation: Installation
@@ -40,7 +40,7 @@ export async function migratePlan<Database>(db: Kysely<Database>, options: Migra
   const steps = plan.pending.map((migration) => ({ name: migration.name, statements: migration.up(plan.installation) }))
   const table = qualified(plan.installation, migrationTable)
   const statements = [
-    lockStatement,
+    `select pg_catalog.pg_advisory_xact_lock(${migrationTurn})`,
     ...extensions.map((name) => `create extension if not exists ${name}`),
     ...(extensions.includes('timescaledb') ? [editionGuard(plan.installation)] : []),
     ...plan.before,

@@ -13,8 +13,8 @@ import { older } from './version.ts'
 /** The table in which the runner records what has run; beside our tables. */
 export const migrationTable = 'pgvantage_migration'
 
-/** Taken for the length of a transaction, so it also holds through a pooler that hands out a connection per transaction. */
-export const lockStatement = 'select pg_advisory_xact_lock(7620318452117001)'
+/** What those who migrate wait for each other by, whichever installation of the database it is. */
+export const migrationTurn = 7620318452117001
 
 /** The schema version a migration leads to. */
 export const versionOf = (migration: Migration) => Number.parseInt(migration.name, 10)

@@ -9,7 +9,7 @@ import { quoteIdentifier } from '../database/identifier.ts'
 import { qualified, type Installation } from '../database/installation.ts'
 import { VantageError } from '../schema/errors.ts'
 import { migrationTable } from './planUp.ts'
-import { execute } from './transaction.ts'
+import { execute } from '../lifecycle/statement.ts'
 
 /**
  * Runs migrations in the transaction given, in the order their direction asks for, and records them.

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { quoteIdentifier } from '../database/identifier.ts'
 import { qualified, type Installation } from '../database/installation.ts'
-import { execute } from './transaction.ts'
+import { execute } from '../lifecycle/statement.ts'
 
 /** What hangs on a table or view by its name and has to be put on the one that takes its place: statements that do it. */
 export interface Attachments {

@@ -1,9 +1,9 @@
-import { sql, type RawBuilder } from 'kysely'
+import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { inReadCommitted } from '../database/readCommitted.ts'
+import { inTransaction, pinnedButForNames, withSettings } from '../database/transaction.ts'
+import { takeTurn } from '../database/turn.ts'
 import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
-import { withPlannerSettings } from '../graph/plannerSettings.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
@@ -99,7 +99,7 @@ export async function recordTopology(
   const { at, relation, source, attributes, allowEmpty, signal } = parse(recordOptions, options, 'options')
   assertSnapshot(snapshot, attributes)
   signal?.throwIfAborted()
-  return inReadCommitted(scope.db, async (db) => {
+  const record = async (db: Kysely<{}>): Promise<TopologyCounts> => {
     const inner = { ...scope, db }
     const edgeCount = await stageSnapshot(inner, snapshot, { attributes, signal })
     if (edgeCount === 0 && !allowEmpty) {
@@ -108,18 +108,18 @@ export async function recordTopology(
         `is empty, which would close every edge that ${preview(source)} says ${preview(relation)}: give allowEmpty: true if there really is none`,
       )
     }
-    // Its own statement, so that the ones after it see what the recorder before us committed.
-    await sql`select pg_advisory_xact_lock(hashtextextended(${turn(inner, source)}, 0))`.execute(db)
+    await takeTurn(db, turn(inner, source))
     signal?.throwIfAborted()
     const until = await nextSnapshot(inner, { at, relation, source })
     // What the planner believes of a temporary table, and of one that was filled a moment ago, makes it compare every edge with every version.
-    const counts = await withPlannerSettings(inner, { jit: 'off', enable_nestloop: 'off' }, () =>
+    const counts = await withSettings(db, { jit: 'off', enable_nestloop: 'off' }, () =>
       writeDifference(inner, { at, until, relation, source }),
     )
     await rememberSnapshot(inner, { at, relation, source, edgeCount })
     signal?.throwIfAborted()
     return counts
-  })
+  }
+  return inTransaction(scope.db, record, pinnedButForNames)
 }
 
 /** What recorders of one tenant and source wait for each other by. */

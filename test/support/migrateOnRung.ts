@@ -3,11 +3,11 @@ import { requiredExtensions } from '../../src/database/capabilities.ts'
 import type { TimeRung } from '../../src/database/installation.ts'
 import { planUp } from '../../src/operate/planUp.ts'
 import { runMigrations } from '../../src/operate/runMigrations.ts'
-import { execute, inTransaction } from '../../src/operate/transaction.ts'
+import { execute } from '../../src/lifecycle/statement.ts'
 
 /** `migrate up` as on a server that can do no more for time than this, and has no extension that is not needed for it. */
 export const migrateOnRung = (db: Kysely<{}>, rung: TimeRung): Promise<void> =>
-  inTransaction(db, async (trx) => {
+  db.transaction().execute(async (trx) => {
     for (const name of [...requiredExtensions, ...(rung === 'native' ? [] : ['timescaledb'])]) {
       await sql`create extension if not exists ${sql.id(name)}`.execute(trx)
     }

@@ -8,7 +8,6 @@ import { schemaDrift } from '../../../src/operate/drift.ts'
 import { createExtensions } from '../../../src/operate/extensions.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate.ts'
 import { migrateStatus } from '../../../src/operate/migrateStatus.ts'
-import { inTransaction } from '../../../src/operate/transaction.ts'
 import { InvalidInputError, SchemaVersionError, VantageError } from '../../../src/schema/errors.ts'
 import { at, insertMetrics } from '../../support/rows.ts'
 import { addOnePolicyOfEach } from '../../support/timescalePolicies.ts'
@@ -26,7 +25,7 @@ onEveryLeg('migrate', () => {
   afterEach(() => test.close())
 
   it('leaves nothing of ours after up and down, and the extensions as they were', async () => {
-    await inTransaction(test.db, createExtensions)
+    await test.db.transaction().execute(createExtensions)
     const before = await objects(test.db)
     expect(before).toContainEqual(expect.stringMatching(/^extension vector /))
     await migrateUp(test.db)
@@ -91,7 +90,7 @@ onEveryLeg('migrate', () => {
 
   it("goes down with the server's policies and jobs on what it drops", async ({ skip }) => {
     skip(leg.name !== 'community', 'no jobs here')
-    await inTransaction(test.db, createExtensions)
+    await test.db.transaction().execute(createExtensions)
     const before = await objects(test.db)
     await migrateUp(test.db)
     await addOnePolicyOfEach(test.db)
@@ -132,7 +131,7 @@ onEveryLeg('migrate', () => {
 
   it('leaves nothing behind when a migration fails in the middle', async () => {
     // First, because AGE 1.5 breaks the session in which its creation is rolled back.
-    await inTransaction(test.db, createExtensions)
+    await test.db.transaction().execute(createExtensions)
     await sql`create table kb_doc (theirs int4)`.execute(test.db)
     const before = await objects(test.db)
     const error = await migrateUp(test.db).catch((error: unknown) => error)
@@ -145,7 +144,7 @@ onEveryLeg('migrate', () => {
   })
 
   it('leaves nothing behind when the last migration fails on its last rollup', async () => {
-    await inTransaction(test.db, createExtensions)
+    await test.db.transaction().execute(createExtensions)
     await sql`create table log_pattern_1d (theirs int4)`.execute(test.db)
     const before = await objects(test.db)
     await expect(migrateUp(test.db)).rejects.toThrow(

@@ -7,7 +7,6 @@ import { createExtensions } from '../../../src/operate/extensions.ts'
 import { statements } from '../../../src/operate/installedSql.ts'
 import { migrateUp } from '../../../src/operate/migrate.ts'
 import { migratePlan } from '../../../src/operate/migratePlan.ts'
-import { inTransaction } from '../../../src/operate/transaction.ts'
 import { freshDatabase, leg, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
 
@@ -30,7 +29,7 @@ onEveryLeg('migratePlan', () => {
     ['public', {}],
     ['Its "own"', { schema: 'Its "own"', embeddingDimension: 3000, embeddingDistance: 'ip' as const, graphPrefix: 'g' }],
   ])('into %s gives a script that does what up does', async (schema, options) => {
-    if (leg.name === 'community') await inTransaction(test.db, createExtensions)
+    if (leg.name === 'community') await test.db.transaction().execute(createExtensions)
     const { sql: script } = await migratePlan(test.db, options)
     // Statement after statement on one connection, as psql sends them.
     await test.db.connection().execute(async (connection) => {
@@ -43,7 +42,7 @@ onEveryLeg('migratePlan', () => {
 
     const other = await freshDatabase({ migrated: false })
     try {
-      if (leg.name === 'community') await inTransaction(other.db, createExtensions)
+      if (leg.name === 'community') await other.db.transaction().execute(createExtensions)
       const { installation } = await migrateUp(other.db, options)
       expect(scripted.installation).toEqual(installation)
       expect(await readCatalog(test.db, installation)).toEqual(await readCatalog(other.db, installation))

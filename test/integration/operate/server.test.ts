@@ -9,7 +9,6 @@ import { manifest } from '../../../src/operate/manifest.ts'
 import { createExtensions } from '../../../src/operate/extensions.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate.ts'
 import { migrateStatus } from '../../../src/operate/migrateStatus.ts'
-import { inTransaction } from '../../../src/operate/transaction.ts'
 import { MissingCapabilityError } from '../../../src/schema/errors.ts'
 import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
@@ -47,7 +46,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
   })
 
   it('leaves nothing behind when its connection is killed half-way, and then runs', async () => {
-    await inTransaction(test.db, createExtensions)
+    await test.db.transaction().execute(createExtensions)
     const before = await objects(test.db)
     const blocker = await test.db.startTransaction().execute()
     // An uncommitted table of that name: the migration that makes it waits to learn what becomes of this one.
@@ -98,7 +97,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
       const refused = await migrateUp(db).catch((error: unknown) => error)
       expect(refused).toBeInstanceOf(MissingCapabilityError)
       expect(String(refused)).toContain('have a superuser run `create extension vector` in this database')
-      await inTransaction(test.db, createExtensions)
+      await test.db.transaction().execute(createExtensions)
       const { username } = new URL(url)
       await expect(migrateUp(db)).rejects.toThrow(`have a superuser run \`grant usage on schema ag_catalog to ${username}\``)
       await sql`grant usage on schema ag_catalog to ${sql.id(username)}`.execute(test.db)

@@ -1,0 +1,69 @@
+import { sql, type Kysely, type RawBuilder } from 'kysely'
+
+/** Who holds what somebody waits for. */
+export interface LockHolder {
+  /** The process of the server's: `pg_terminate_backend(pid)` ends it. */
+  readonly pid: number
+  readonly user: string | null
+  /** What the other program calls itself (`application_name`). */
+  readonly application: string
+  /** When its transaction began; null where this role may not see that. */
+  readonly since: Date | null
+}
+
+/** Told once, before waiting for others, who they are. */
+export type OnWait = (holders: readonly LockHolder[]) => void
+
+/**
+ * Waits for whoever does the same, and keeps others waiting until the transaction ends: a lock of the transaction, which also holds through a pooler that hands
+ * out a connection a transaction, and which nobody can forget to give back.
+ *
+ * A statement of its own, so that the next one sees what the transaction before has committed.
+ *
+ * @param name what is done, in which installation; or a number that is ours alone.
+ */
+export async function takeTurn(trx: Kysely<{}>, name: string | number, onWait?: OnWait): Promise<void> {
+  const key = keyOf(name)
+  if (onWait !== undefined) {
+    const { rows } = await sql<{ taken: boolean }>`select pg_catalog.pg_try_advisory_xact_lock(${key}) as taken`.execute(trx)
+    if (rows[0]!.taken) return
+    onWait(await holdersOf(trx, key))
+  }
+  await sql`select pg_catalog.pg_advisory_xact_lock(${key})`.execute(trx)
+}
+
+/** The number that a turn is known by to the server. */
+export const keyOf = (name: string | number): RawBuilder<string> =>
+  typeof name === 'number' ? sql`${sql.lit(name)}::int8` : sql`pg_catalog.hashtextextended(${name}::text, 0::int8)`
+
+async function holdersOf(trx: Kysely<{}>, key: RawBuilder<string>): Promise<LockHolder[]> {
+  const { rows } = await sql<LockHolder>`
+    select held.pid, activity.usename::text as user, coalesce(activity.application_name, '') as application, activity.xact_start as since
+    from (select ${key} as key) as wanted
+    join pg_catalog.pg_locks as held
+      on held.locktype = 'advisory' and held.granted and held.objsubid = 1::int2
+      and held.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+      -- The server shows the two halves of the number, each as a number without a sign.
+      and held.classid::int8 = ((wanted.key >> 32) & 4294967295::int8)
+      and held.objid::int8 = (wanted.key & 4294967295::int8)
+    left join pg_catalog.pg_stat_activity as activity on activity.pid = held.pid
+    where held.pid <> pg_catalog.pg_backend_pid()
+    order by activity.xact_start
+  `.execute(trx)
+  return rows
+}
+
+/** For a person: `pgvantage (process 4711, role deployer, since 2026-11-26T09:30:00.000Z)`. */
+export function describeHolders(holders: readonly LockHolder[]): string {
+  if (holders.length === 0) return 'somebody who has just finished'
+  return holders
+    .map(({ pid, user, application, since }) => {
+      const about = [
+        `process ${pid}`,
+        ...(user === null ? [] : [`role ${user}`]),
+        ...(since === null ? [] : [`since ${since.toISOString()}`]),
+      ]
+      return `${application || 'a session'} (${about.join(', ')})`
+    })
+    .join(', ')
+}
