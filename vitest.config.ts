@@ -17,7 +17,7 @@ export default defineConfig({
     reporters: ['default', ['json', { outputFile: '.cache/vitest.json' }], './test/support/legReporter.ts'],
     maxWorkers: 2,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], typecheck: { enabled: false } } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], typecheck: { enabled: false }, testTimeout: 60_000 } },
       leg('embedded'),
       leg('community'),
       leg('server'),

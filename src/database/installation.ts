@@ -1,8 +1,8 @@
 import { sql, type Kysely } from 'kysely'
-import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
-import { parse } from '../schema/parse.ts'
-import { boundedText } from '../schema/text.ts'
+import { SchemaVersionError } from '../schema/errors.ts'
 import { quoteIdentifier } from './identifier.ts'
+import { placeOfInstallation } from './installations.ts'
+import { plainKysely } from './plain.ts'
 
 /** The number of the newest migration this version of the library knows and works with. */
 export const schemaVersion = 8
@@ -65,29 +65,15 @@ export function assertVersion(version: number): void {
   }
 }
 
-/** PostgreSQL's limit for a name is 63 bytes. */
-const schemaName = boundedText(63).optional()
-
 /**
  * The installation, or undefined where there is none.
  *
  * @throws InvalidInputError when there are several and `schema` does not say which, or it can be no schema's name.
+ * @throws VantageError when what is there is not to be believed, see {@link placeOfInstallation}.
  */
 export async function readInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Located | undefined> {
-  parse(schemaName, schema, 'schema')
-  const plain = db.withoutPlugins()
-  const found = await sql<{ schema: string }>`
-    select namespace.nspname::text as schema
-    from pg_catalog.pg_class as class
-    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-    where class.relname = 'pgvantage_installation' and class.relkind = 'r' and (${schema ?? null}::text is null or namespace.nspname = ${schema ?? null})
-    order by namespace.nspname
-  `.execute(plain)
-  if (found.rows.length > 1) {
-    const names = found.rows.map((row) => row.schema).join(', ')
-    throw new InvalidInputError('schema', `this database holds several installations (${names}): say which with { schema }`)
-  }
-  const [place] = found.rows
+  const plain = plainKysely(db)
+  const place = await placeOfInstallation(plain, schema)
   if (place === undefined) return undefined
   const { rows } = await sql<Omit<Located, 'schema'>>`
     select
@@ -95,7 +81,13 @@ export async function readInstallation<Database>(db: Kysely<Database>, schema?: 
       installation.embedding_dimension as "embeddingDimension",
       installation.embedding_distance as "embeddingDistance",
       installation.time_rung as "timeRung",
-      coalesce((select max(substring(name from '^[0-9]+')::int4) from ${sql.id(place.schema, 'pgvantage_migration')}), 0) as version
+      coalesce(
+        (
+          select pg_catalog.max(pg_catalog.substring(name::text, '^[0-9]+'::text)::int4)
+          from ${sql.id(place.schema, 'pgvantage_migration')}
+        ),
+        0
+      ) as version
     from ${sql.id(place.schema, 'pgvantage_installation')} as installation
   `.execute(plain)
   const [row] = rows

@@ -70,24 +70,30 @@ export function asOwner<T>(
   work: (trx: Transaction<{}>) => Promise<T>,
 ): Promise<T> {
   return inTurnTransaction(db, async (trx) => {
-    const { rows } = await sql<{ owner: string; role: string; may: boolean; is: boolean }>`
-      select owner.rolname as owner, current_user as role, owner.rolname = current_user as is,
-        pg_catalog.pg_has_role(current_user, owner.oid, 'SET'::text) as may
-      from pg_catalog.pg_class as class
-      join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-      join pg_catalog.pg_roles as owner on owner.oid = class.relowner
-      where namespace.nspname = ${schema} and class.relname = 'pgvantage_installation'
-    `.execute(trx)
-    const { owner, role, may, is } = rows[0]!
-    if (!may) {
-      throw new VantageError(
-        `the tables in schema ${schema} belong to ${owner}, and ${role} may not act as it: connect as ${owner}, or have it granted (\`pgvantage grants --role maintainer ${role}\`)`,
-        { code: 'NOT_OWNER' },
-      )
-    }
-    if (!is) await set(trx, { role: owner })
+    await set(trx, await roleOfOwner(trx, schema))
     return work(trx)
   })
+}
+
+/**
+ * The setting by which the current role becomes the owner of our tables.
+ *
+ * @throws VantageError where it may not.
+ */
+export async function roleOfOwner(trx: Kysely<{}>, schema: string): Promise<{ role: string }> {
+  const { rows } = await sql<{ owner: string; role: string; may: boolean }>`
+    select owner.rolname::text as owner, current_user::text as role, pg_catalog.pg_has_role(current_user, owner.oid, 'SET'::text) as may
+    from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    join pg_catalog.pg_roles as owner on owner.oid = class.relowner
+    where namespace.nspname = ${schema} and class.relname = 'pgvantage_installation'
+  `.execute(trx)
+  const { owner, role, may } = rows[0]!
+  if (may) return { role: owner }
+  throw new VantageError(
+    `the tables in schema ${schema} belong to ${owner}, and ${role} may not act as it: connect as ${owner}, or have it granted (\`pgvantage grants --role maintainer ${role}\`)`,
+    { code: 'NOT_OWNER' },
+  )
 }
 
 /** Does work that leaves nothing behind, not even a setting: in a read-only transaction, or inside a caller's behind a savepoint that is rolled back. */

@@ -3,14 +3,14 @@ import { migrations } from '../../migrations/index.ts'
 import { explainAgeCache } from '../database/ageCache.ts'
 import { capabilities } from '../database/capabilities.ts'
 import { qualified, readInstallation, schemaVersion, type Installation } from '../database/installation.ts'
-import { inTransaction, inTurnTransaction, pinned, pinnedButForNames, withSettings } from '../database/transaction.ts'
+import { inTransaction, inTurnTransaction, pinned, pinnedButForNames, roleOfOwner, withSettings } from '../database/transaction.ts'
 import { takeTurn } from '../database/turn.ts'
 import { execute } from '../lifecycle/statement.ts'
 import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { createExtensions, extensionSearchPath, installedExtensions } from './extensions.ts'
 import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
-import { assertKnown, migrationTable, migrationTurn, planUp, versionOf } from './planUp.ts'
+import { assertKnown, migrationTable, migrationTurn, planUp, versionOf, type UpPlan } from './planUp.ts'
 import { runMigrations } from './runMigrations.ts'
 import { uninstall } from './uninstall.ts'
 
@@ -35,6 +35,7 @@ export interface MigrateResult {
  *
  * @throws MissingCapabilityError when pgvector, pg_trgm or btree_gist can neither be found nor created, or AGE is there but closed to this role.
  * @throws SchemaVersionError when the database is newer than this library.
+ * @throws VantageError (`NOT_OWNER`) when the tables, or the schema they should go into, belong to a role that the current one may not act as.
  * @throws InvalidInputError when an option is malformed, differs from what the database was installed with, or names the graph prefix of another
  * installation in this database.
  * @throws VantageError (`MIGRATION_FAILED`) when a statement fails, with the server's error as its cause.
@@ -43,8 +44,7 @@ export interface MigrateResult {
  */
 export async function migrateUp<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigrateResult> {
   const { signal, onWait, ...wanted } = parse(migrateOptions, options, 'options')
-  const migrate = async (trx: Transaction<{}>, notices: string[]): Promise<MigrateResult> => {
-    const plan = await planUp(trx, wanted, new Set(installedExtensions(await capabilities(trx))))
+  const migrate = async (trx: Transaction<{}>, plan: UpPlan, notices: string[]): Promise<MigrateResult> => {
     for (const statement of plan.before) await execute(trx, statement)
     const ran = await runMigrations(trx, plan.installation, 'up', plan.pending, signal)
     for (const statement of plan.after) {
@@ -58,7 +58,11 @@ export async function migrateUp<Database>(db: Kysely<Database>, options: Migrate
     await takeTurn(trx, migrationTurn, onWait)
     // An extension goes where the caller's search path leads; for all that is ours the path is pinned.
     const notices = await createExtensions(trx)
-    return withSettings(trx, { search_path: pinned['search_path']! }, () => migrate(trx, notices))
+    return withSettings(trx, { search_path: pinned['search_path']! }, async () => {
+      const plan = await planUp(trx, wanted, new Set(installedExtensions(await capabilities(trx))))
+      if (plan.isNew) return migrate(trx, plan, notices)
+      return withSettings(trx, await roleOfOwner(trx, plan.installation.schema), () => migrate(trx, plan, notices))
+    })
   }
   return inTransaction(db, extendAndMigrate, { ...pinnedButForNames, lock_timeout: '0' })
 }
@@ -94,7 +98,9 @@ export async function migrateDown<Database>(db: Kysely<Database>, options: Migra
     await execute(trx, extensionSearchPath)
     const undone = migrations.filter((migration) => versionOf(migration) > to && versionOf(migration) <= version)
     const leftovers = to === 0 ? [...(await uninstall(trx, installation)), `drop table ${qualified(installation, migrationTable)}`] : []
-    const ran = await runMigrations(trx, installation, 'down', undone, signal)
+    const ran = await withSettings(trx, await roleOfOwner(trx, installation.schema), () =>
+      runMigrations(trx, installation, 'down', undone, signal),
+    )
     for (const statement of leftovers) {
       signal?.throwIfAborted()
       await execute(trx, statement).catch((error: unknown) => {

@@ -3,8 +3,9 @@ import { migrations } from '../../migrations/index.ts'
 import type { Migration } from '../../migrations/migration.ts'
 import { quoteIdentifier } from '../database/identifier.ts'
 import { capabilities } from '../database/capabilities.ts'
+import { installationPlaces } from '../database/installations.ts'
 import { readInstallation, schemaVersion, type Installation, type TimeRung } from '../database/installation.ts'
-import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
+import { InvalidInputError, SchemaVersionError, VantageError } from '../schema/errors.ts'
 import { extensionSearchPath } from './extensions.ts'
 import { installedSql } from './installedSql.ts'
 import type { MigrateOptions } from './migrateOptions.ts'
@@ -22,6 +23,8 @@ export const versionOf = (migration: Migration) => Number.parseInt(migration.nam
 /** What `migrate up` does after the extensions are there, in this order. */
 export interface UpPlan {
   installation: Installation
+  /** Whether nothing of ours is there yet. */
+  isNew: boolean
   before: string[]
   pending: Migration[]
   after: string[]
@@ -35,6 +38,7 @@ export async function planUp(db: Kysely<{}>, options: MigrateOptions, extensions
   const installation = 'schema' in existing ? unchanged(existing, options) : await newInstallation(db, options, extensions)
   return {
     installation,
+    isNew: !('schema' in existing),
     before: [
       ...(installation.schema === 'public' ? [] : [`create schema if not exists ${quoteIdentifier(installation.schema)}`]),
       extensionSearchPath,
@@ -74,8 +78,9 @@ async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensio
     embeddingDistance: options.embeddingDistance ?? 'l2',
     timeRung: await timeRung(db, extensions),
   }
+  await assertOwnSchema(db, installation.schema)
   // Graphs live beside the schemas: two installations with one prefix would share (and drop) each other's.
-  for (const schema of await otherInstallations(db)) {
+  for (const { schema } of (await installationPlaces(db)).filter(({ doubts }) => doubts.length === 0)) {
     const other = await readInstallation(db, schema)
     if (other?.graphPrefix === installation.graphPrefix) {
       throw new InvalidInputError(
@@ -95,13 +100,20 @@ export async function timeRung(db: Kysely<{}>, extensions: ReadonlySet<string>):
   return timescaleLicence === 'timescale' ? 'community' : 'apache'
 }
 
-async function otherInstallations(db: Kysely<{}>): Promise<string[]> {
-  const { rows } = await sql<{ schema: string }>`
-    select namespace.nspname::text as schema
-    from pg_catalog.pg_class as class
-    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-    where class.relname = 'pgvantage_installation' and class.relkind = 'r'
-    order by 1
+/** Whoever owns a schema can put into it what ours would call: it has to be the current role's, or of somebody who could do that anyway. */
+async function assertOwnSchema(db: Kysely<{}>, schema: string): Promise<void> {
+  const { rows } = await sql<{ owner: string; role: string }>`
+    select owner.rolname::text as owner, current_user::text as role
+    from pg_catalog.pg_namespace as namespace
+    join pg_catalog.pg_roles as owner on owner.oid = namespace.nspowner
+    where namespace.nspname = ${schema}
+      and owner.rolname not in (current_user, 'pg_database_owner') and not owner.rolsuper
+      and owner.oid <> (select datdba from pg_catalog.pg_database where datname = pg_catalog.current_database())
   `.execute(db)
-  return rows.map((row) => row.schema)
+  const [other] = rows
+  if (other === undefined) return
+  throw new VantageError(
+    `schema ${quoteIdentifier(schema)} belongs to ${other.owner}, who could put into it what pgvantage would run as ${other.role}: migrate as ${other.owner}, or choose another schema with { schema }`,
+    { code: 'NOT_OWNER' },
+  )
 }

@@ -1,0 +1,164 @@
+import { sql, type Kysely } from 'kysely'
+import { InvalidInputError, VantageError } from '../schema/errors.ts'
+import { parse } from '../schema/parse.ts'
+import { boundedText } from '../schema/text.ts'
+import { quoteIdentifier } from './identifier.ts'
+
+/** A schema that holds a relation by the name of our installation's own table. */
+export interface InstallationPlace {
+  readonly schema: string
+  /** Who owns the table. */
+  readonly owner: string
+  /** Whether the owner is a superuser, the owner of the database, or the current role. */
+  readonly vouched: boolean
+  /** Why it is not to be believed, one reason each: nothing of it is read then. */
+  readonly doubts: readonly string[]
+  /** Whether the current role is a superuser. */
+  readonly asSuperuser: boolean
+}
+
+/** Our tables, by name. Whatever else has one of these names beside an installation makes it a doubtful one. */
+export const tableNames = [
+  'dim_resource',
+  'dim_tenant',
+  'event_envelope',
+  'evidence_link',
+  'kb_chunk',
+  'kb_doc',
+  'log_pattern',
+  'log_pattern_1d_stored',
+  'log_pattern_1h_stored',
+  'log_pattern_5m',
+  'metric_1d_stored',
+  'metric_1h_stored',
+  'metric_1m',
+  'oo_locator',
+  'pgvantage_installation',
+  'pgvantage_migration',
+  'pgvantage_policy',
+  'pgvantage_stale_bucket',
+  'pgvantage_time_table',
+  'service_call_1d_stored',
+  'service_call_1h_stored',
+  'service_call_5m',
+  'topo_edge_time',
+  'topo_snapshot',
+] as const
+
+/** Our views: the coarser rollups. */
+export const viewNames = ['log_pattern_1d', 'log_pattern_1h', 'metric_1d', 'metric_1h', 'service_call_1d', 'service_call_1h'] as const
+
+/** The columns that are read before anything is known of an installation: a type of somebody's own would bring its own operators. */
+const readFirst = {
+  pgvantage_installation: ['graph_prefix', 'embedding_dimension', 'embedding_distance', 'time_rung'],
+  pgvantage_migration: ['name', 'run_on'],
+  pgvantage_time_table: ['name', 'dropped_before', 'rolled_until'],
+  pgvantage_policy: ['object', 'kind', 'settings', 'job_id'],
+  dim_tenant: ['tenant_id', 'code'],
+}
+
+/**
+ * Every schema that says it holds an installation, with what speaks against it: looked at in the server's catalog, before anything of it is read.
+ *
+ * An installation is ordinary tables of one owner, in a schema of that owner or of the database's; a table of the same name proves nothing. Temporary tables are
+ * not looked at at all.
+ */
+export async function installationPlaces(db: Kysely<{}>, schema?: string): Promise<InstallationPlace[]> {
+  const first = Object.entries(readFirst).flatMap(([table, columns]) => columns.map((column) => ({ table, column })))
+  const { rows } = await sql<InstallationPlace>`
+    with place as (
+      select namespace.oid, namespace.nspname, namespace.nspowner, class.relowner as owner
+      from pg_catalog.pg_class as class
+      join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+      where class.relname = 'pgvantage_installation' and class.relkind in ('r', 'p', 'v', 'm', 'f') and class.relpersistence <> 't'
+        and (${schema ?? null}::text is null or namespace.nspname = ${schema ?? null}::text)
+    ),
+    relation as (
+      select place.oid as place, place.owner as place_owner, class.oid, class.relname::text as name, class.relkind::text as kind, class.relowner as owner,
+        class.relhasrules, class.relrowsecurity, class.relname = any(${[...viewNames]}::name[]) as is_view
+      from place
+      join pg_catalog.pg_class as class on class.relnamespace = place.oid
+      where class.relname = any(${[...tableNames, ...viewNames]}::name[])
+    ),
+    doubt (place, reason) as (
+      select place, name || ' is no ' || case when is_view then 'view' else 'table' end
+      from relation
+      where case when is_view then kind <> 'v' else kind not in ('r', 'p') end
+      union all
+      select relation.place, relation.name || ' belongs to ' || owner.rolname::text
+      from relation
+      join pg_catalog.pg_roles as owner on owner.oid = relation.owner
+      where relation.owner <> relation.place_owner
+      union all
+      select place, name || ' has rules' from relation where relhasrules and not is_view and kind in ('r', 'p')
+      union all
+      select place, name || ' has row-level security' from relation where relrowsecurity and name in ('pgvantage_installation', 'pgvantage_migration')
+      union all
+      select relation.place, relation.name || '.' || attribute.attname::text || ' has a type of somebody''s own'
+      from relation
+      join (
+        select wanted.name, wanted.attribute
+        from rows from (
+          pg_catalog.unnest(${first.map(({ table }) => table)}::text[]), pg_catalog.unnest(${first.map(({ column }) => column)}::text[])
+        ) as wanted (name, attribute)
+      ) as wanted on wanted.name = relation.name
+      join pg_catalog.pg_attribute as attribute on attribute.attrelid = relation.oid and attribute.attname::text = wanted.attribute
+      join pg_catalog.pg_type as type on type.oid = attribute.atttypid
+      join pg_catalog.pg_namespace as home on home.oid = type.typnamespace
+      where home.nspname <> 'pg_catalog'
+      union all
+      select place.oid, 'the schema belongs to ' || owner.rolname::text || ', its tables do not'
+      from place
+      join pg_catalog.pg_roles as owner on owner.oid = place.nspowner
+      where place.nspowner <> place.owner and not owner.rolsuper and owner.rolname <> 'pg_database_owner'
+        and place.nspowner <> (select datdba from pg_catalog.pg_database where datname = pg_catalog.current_database())
+    )
+    select place.nspname::text as schema, owner.rolname::text as owner,
+      owner.rolsuper or owner.rolname = current_user
+        or place.owner = (select datdba from pg_catalog.pg_database where datname = pg_catalog.current_database()) as vouched,
+      array(select doubt.reason from doubt where doubt.place = place.oid order by doubt.reason collate "C") as doubts,
+      (select rolsuper from pg_catalog.pg_roles where rolname = current_user) as "asSuperuser"
+    from place
+    join pg_catalog.pg_roles as owner on owner.oid = place.owner
+    order by place.nspname
+  `.execute(db)
+  return rows
+}
+
+/** PostgreSQL's limit for a name is 63 bytes. */
+const schemaName = boundedText(63).optional()
+
+/**
+ * Where our tables are; undefined where there are none.
+ *
+ * Without a name the one installation that can be believed is taken, or of several the one whose owner is a superuser, the database's owner or the current role.
+ * So a stranger's look-alike keeps nobody from the real one, unless neither can be told from the other: then it has to be named.
+ *
+ * @throws InvalidInputError when several could be meant, or a superuser would have to believe an ordinary role.
+ * @throws VantageError (`DOUBTFUL_INSTALLATION`) naming what speaks against the only one there is.
+ */
+export async function placeOfInstallation(db: Kysely<{}>, schema?: string): Promise<InstallationPlace | undefined> {
+  parse(schemaName, schema, 'schema')
+  const places = await installationPlaces(db, schema)
+  const sound = places.filter(({ doubts }) => doubts.length === 0)
+  const [doubtful] = places
+  if (sound.length === 0 && doubtful !== undefined) throw new VantageError(describeDoubts(doubtful), { code: 'DOUBTFUL_INSTALLATION' })
+  const vouched = sound.filter((place) => place.vouched)
+  const candidates = vouched.length === 1 ? vouched : sound
+  const [place] = candidates
+  if (candidates.length > 1) {
+    const names = candidates.map((candidate) => candidate.schema).join(', ')
+    throw new InvalidInputError('schema', `this database holds several installations (${names}): say which with { schema }`)
+  }
+  if (place !== undefined && schema === undefined && place.asSuperuser && !place.vouched) {
+    throw new InvalidInputError(
+      'schema',
+      `the installation in schema ${quoteIdentifier(place.schema)} belongs to ${place.owner}, which a superuser should not believe unasked: name it with { schema }`,
+    )
+  }
+  return place
+}
+
+/** What speaks against an installation, and what to do. */
+export const describeDoubts = ({ schema, owner, doubts }: InstallationPlace): string =>
+  `schema ${quoteIdentifier(schema)} has a pgvantage_installation of ${owner}'s that is not to be believed (${doubts.join('; ')}), so nothing of it was read: drop it, give all our tables there to one owner, or name another schema with { schema }`
