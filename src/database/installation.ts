@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { SchemaVersionError } from '../schema/errors.ts'
+import { assertDelivers, deliveryColumns, type Delivery } from './delivery.ts'
 import { quoteIdentifier } from './identifier.ts'
 import { placeOfInstallation } from './installations.ts'
 import { plainKysely } from './plain.ts'
@@ -39,15 +40,18 @@ interface Located extends Installation {
  *
  * @param schema only needed when one database holds more than one installation.
  * @throws SchemaVersionError when there is none, or its schema is older or newer than this library works with.
- * @throws InvalidInputError when there are several and `schema` does not say which.
+ * @throws InvalidInputError when there are several and `schema` does not say which, or the connection delivers values that would come out wrong, see
+ * {@link assertDelivers}.
  */
 export async function findInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Installation> {
-  const installation = await readInstallation(db, schema)
-  if (installation === undefined) {
+  const found = await read(plainKysely(db), schema)
+  if (found === undefined) {
     const where = schema === undefined ? 'this database' : `schema ${quoteIdentifier(schema)}`
     throw new SchemaVersionError(`pgvantage is not installed in ${where}: run \`pgvantage migrate up\``)
   }
-  assertVersion(installation.version)
+  assertDelivers(found.delivery)
+  const { version, ...installation } = found.located
+  assertVersion(version)
   return installation
 }
 
@@ -72,11 +76,16 @@ export function assertVersion(version: number): void {
  * @throws VantageError when what is there is not to be believed, see {@link placeOfInstallation}.
  */
 export async function readInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Located | undefined> {
-  const plain = plainKysely(db)
-  const place = await placeOfInstallation(plain, schema)
+  return (await read(plainKysely(db), schema))?.located
+}
+
+/** The installation, and what the connection did with values that are known. */
+async function read(db: Kysely<{}>, schema: string | undefined): Promise<{ located: Located; delivery: Delivery } | undefined> {
+  const place = await placeOfInstallation(db, schema)
   if (place === undefined) return undefined
-  const { rows } = await sql<Omit<Located, 'schema'>>`
+  const { rows } = await sql<Omit<Located, 'schema'> & Delivery>`
     select
+      ${deliveryColumns},
       installation.graph_prefix as "graphPrefix",
       installation.embedding_dimension as "embeddingDimension",
       installation.embedding_distance as "embeddingDistance",
@@ -89,7 +98,9 @@ export async function readInstallation<Database>(db: Kysely<Database>, schema?: 
         0
       ) as version
     from ${sql.id(place.schema, 'pgvantage_installation')} as installation
-  `.execute(plain)
+  `.execute(db)
   const [row] = rows
-  return row && { schema: place.schema, ...row }
+  if (row === undefined) return undefined
+  const { graphPrefix, embeddingDimension, embeddingDistance, timeRung, version, ...delivery } = row
+  return { located: { schema: place.schema, graphPrefix, embeddingDimension, embeddingDistance, timeRung, version }, delivery }
 }

@@ -1,5 +1,5 @@
 import { sql, type AliasedRawBuilder, type Kysely, type RawBuilder, type Selectable } from 'kysely'
-import { InvalidInputError, MissingCapabilityError, NotFoundError } from '../schema/errors.ts'
+import { MissingCapabilityError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
 import { boundedText } from '../schema/text.ts'
@@ -28,14 +28,18 @@ export interface Scope {
   table<Name extends keyof DB, Alias extends string>(name: Name, alias: Alias): AliasedRawBuilder<Selectable<DB[Name]>, Alias>
   /** One of our tables or functions as raw SQL names it: schema-qualified and quoted. */
   id(name: string): RawBuilder<unknown>
+  /** Whether this role may read what upkeep knows of the time tables; without it the three below are null. */
+  readonly timesKnown: boolean
   /**
-   * From when on a rollup table still has all its rows, as of when the scope was made: what is older is dropped, or may be. Null where nothing was dropped and
-   * nothing drops it, and where this role may not read what upkeep knows.
+   * From when on a rollup table still has all its rows: what is older was dropped when the scope was made, or may be by now. Null where nothing was dropped and
+   * nothing drops it.
    */
   heldSince(table: string): Date | null
+  /** After how many milliseconds a job of the server drops the rows of a table, as of when the scope was made; null where none does. */
+  retained(table: string): number | null
   /**
-   * Until when the rows of a coarser rollup are stored beside its view, as of when the scope was made: what is younger is computed from its source. Null
-   * where nothing is stored, where the server looks after that by itself, and where this role may read the view only.
+   * Until when the rows of a coarser rollup are stored beside its view, as of when the scope was made: later they may be by now, and what is younger is computed
+   * from its source. Null where nothing is stored, and where the server looks after that by itself.
    */
   rolledUntil(rollup: string): Date | null
 }
@@ -43,13 +47,15 @@ export interface Scope {
 /**
  * The scope of a tenant on any Kysely instance or transaction, whatever its database type and plugins.
  *
- * A scope belongs to its connection: inside a transaction, make it from the transaction.
+ * A scope belongs to its connection: inside a transaction, make it from the transaction. It may be kept for as long as one likes: what it knows of the tables'
+ * times is looked up again where an answer depends on it.
  *
  * @param code the tenant's `code`.
  * @param options `schema` is only needed when one database holds several installations.
  * @throws NotFoundError when there is no such tenant.
  * @throws SchemaVersionError when the schema is missing, older or newer than this library works with.
- * @throws InvalidInputError when the connection delivers `int8` as numbers, which lose digits above 2^53.
+ * @throws InvalidInputError when the connection delivers values that would come out wrong: `int8` as numbers, which lose digits above 2^53, or dates in another
+ * style than ISO.
  * @example
  * const scope = await tenantScope(db, 't-001')
  * const worst = await slowestDependencies(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('30 minutes') }).execute()
@@ -58,9 +64,8 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
-  const { rows } = await sql<{ probe: unknown; tenantId: unknown; extensions: string[]; graphMade: boolean; mayReadTimes: boolean }>`
+  const { rows } = await sql<{ tenantId: string | null; extensions: string[]; graphMade: boolean; mayReadTimes: boolean }>`
     select
-      9007199254740993::int8 as probe,
       tenant.id as "tenantId",
       (select array(select extname::text from pg_catalog.pg_extension)) as extensions,
       exists (
@@ -73,14 +78,8 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
       ) as "mayReadTimes"
     from (select (select tenant_id from ${sql.id(installation.schema, 'dim_tenant')} where code = ${code}) as id) as tenant
   `.execute(plain)
-  const { probe, tenantId, extensions, graphMade, mayReadTimes } = rows[0]!
-  if (probe !== '9007199254740993') {
-    throw new InvalidInputError(
-      'db',
-      `this connection delivers int8 as ${typeof probe} (${preview(probe)}) where pgvantage needs strings: leave pg's default parser for type 20, or give PGlite { parsers: { 20: (text) => text } }`,
-    )
-  }
-  if (typeof tenantId !== 'string') {
+  const { tenantId, extensions, graphMade, mayReadTimes } = rows[0]!
+  if (tenantId === null) {
     throw new NotFoundError(`there is no tenant with code ${preview(code)}: create it with ensureTenant(db, { code: ${preview(code)} })`)
   }
   const times = mayReadTimes ? (await timesOfTables(installation).execute(plain)).rows : []
@@ -95,14 +94,15 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
     // As text: an identifier would be renamed with the rest by a plugin such as CamelCasePlugin of the Kysely that a query is nested in.
     table: (name, alias) => sql.raw<Selectable<DB[typeof name]>>(qualified(installation, name)).as(alias),
     id: (name) => sql.raw(qualified(installation, name)),
-    heldSince: timeOf(times, 'held_since'),
-    rolledUntil: timeOf(times, 'rolled_until'),
+    timesKnown: mayReadTimes,
+    ...timesOf(times),
   }
 }
 
 interface TimesOfTable {
   name: string
-  held_since: number | null
+  dropped_before: number | null
+  retained: number | null
   rolled_until: number | null
 }
 
@@ -110,15 +110,11 @@ interface TimesOfTable {
 const upkeepTables = (installation: Installation) =>
   ['pgvantage_time_table', 'pgvantage_policy'].map((name) => qualified(installation, name))
 
-/**
- * The time tables, and since and until when they have what, in milliseconds since 1970.
- *
- * A job of the server that ran just now has dropped chunks that ended longer ago than its policy says, so what is younger than that is there, however the chunks
- * are cut.
- */
+/** The time tables: before when they were dropped and until when they are stored, in milliseconds since 1970, and how many of them a job leaves. */
 const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
   select time_table.name,
-    ${milliseconds(sql`greatest(time_table.dropped_before, now() - (retention.settings ->> 'retain')::interval)`)} as held_since,
+    ${milliseconds(sql`time_table.dropped_before`)} as dropped_before,
+    (extract(epoch from (retention.settings ->> 'retain'::text)::interval) * 1000)::float8 as retained,
     case
       when has_table_privilege(to_regclass(format('%I.%I', ${schema}::text, time_table.name || '_stored')), 'select')
       then ${milliseconds(sql`time_table.rolled_until`)}
@@ -132,11 +128,26 @@ const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
 const milliseconds = (time: RawBuilder<unknown>) =>
   sql`case when isfinite(${time}) then ceil(extract(epoch from ${time}) * 1000)::float8 end`
 
-function timeOf(times: readonly TimesOfTable[], column: 'held_since' | 'rolled_until'): (table: string) => Date | null {
-  const known = new Map(times.map((table) => [table.name, table[column]]))
-  return (table) => {
-    const time = known.get(table) ?? null
-    return time === null ? null : new Date(time)
+/**
+ * A job of the server that ran just now has dropped chunks that ended longer ago than its policy says, so what is younger than that is there, however the chunks
+ * are cut.
+ */
+function timesOf(times: readonly TimesOfTable[]): Pick<Scope, 'heldSince' | 'retained' | 'rolledUntil'> {
+  const known = new Map(times.map((table) => [table.name, table]))
+  const retained = (table: string) => known.get(table)?.retained ?? null
+  return {
+    retained,
+    heldSince: (table) => {
+      const retain = retained(table)
+      const bounds = [known.get(table)?.dropped_before ?? null, retain === null ? null : Date.now() - retain].filter(
+        (bound) => bound !== null,
+      )
+      return bounds.length === 0 ? null : new Date(Math.max(...bounds))
+    },
+    rolledUntil: (table) => {
+      const until = known.get(table)?.rolled_until ?? null
+      return until === null ? null : new Date(until)
+    },
   }
 }
 

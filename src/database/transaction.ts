@@ -16,6 +16,7 @@ const written: Settings = {
   standard_conforming_strings: 'on',
   quote_all_identifiers: 'off',
   transform_null_equals: 'off',
+  array_nulls: 'on',
 }
 
 /**

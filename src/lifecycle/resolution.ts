@@ -25,6 +25,8 @@ export interface Reading {
   every: string
   /** When the buckets begin that are read: the range, moved to whole buckets of the series where several make one. */
   range: TimeRange
+  /** Whether the table was chosen because it had all rows of the range: `'auto'`. */
+  chosen: boolean
 }
 
 /**
@@ -52,7 +54,7 @@ const lastDate = 8.64e15
  * @throws InvalidInputError when the resolution is neither `'auto'` nor made of the finest table's buckets.
  * @example
  * readingOf(scope, { table: 'metric_1m', bucket: '1 minute', rollups: [metric1h, metric1d] }, last('30 days'))
- * // { table: 'metric_1h', merged: 1, every: '1 hour', range }
+ * // { table: 'metric_1h', merged: 1, every: '1 hour', range, chosen: true }
  */
 export function readingOf(scope: Scope, ladder: Ladder, range: TimeRange, resolution: Resolution = 'auto'): Reading {
   const finest = { name: ladder.table, bucket: ladder.bucket }
@@ -62,12 +64,12 @@ export function readingOf(scope: Scope, ladder: Ladder, range: TimeRange, resolu
     const length = range.to.getTime() - range.from.getTime()
     const fits = ({ name, bucket }: Tier) => length <= maxBuckets * milliseconds(bucket) && holds(scope, name, range)
     const { name, bucket } = tiers.find(fits) ?? tiers.at(-1)!
-    return { table: name, merged: 1, every: bucket, range }
+    return { table: name, merged: 1, every: bucket, range, chosen: true }
   }
   const every = milliseconds(wanted)
   const { name, bucket } = tiers.findLast((tier) => every % milliseconds(tier.bucket) === 0) ?? finest
   const merged = every / milliseconds(bucket)
-  return { table: name, merged, every: wanted, range: merged === 1 ? range : wholeBuckets(range, every) }
+  return { table: name, merged, every: wanted, range: merged === 1 ? range : wholeBuckets(range, every), chosen: false }
 }
 
 const resolutionOf = ({ bucket }: Tier) =>

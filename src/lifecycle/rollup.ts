@@ -134,5 +134,6 @@ export const bucketOf = ({ timeRung }: Pick<Installation, 'timeRung'>, { bucket 
 /** Where days and hours begin, in UTC, as TimescaleDB has it. */
 const origin = '2000-01-01 00:00:00+00'
 
-const rolledUntil = (installation: Installation, { name }: Rollup): string =>
+/** How far the rows of a rollup are stored, looked up when the statement runs. */
+export const rolledUntil = (installation: Pick<Installation, 'schema'>, { name }: Pick<Rollup, 'name'>): string =>
   `(select rolled_until from ${qualified(installation, 'pgvantage_time_table')} where name = ${quoteLiteral(name)})`

@@ -5,7 +5,7 @@ import { quoteLiteral } from '../database/identifier.ts'
 import type { Scope } from '../database/scope.ts'
 import type { DB } from '../schema/tables.ts'
 import { wholeBuckets, type Ladder, type Reading } from './resolution.ts'
-import { rolledRows, rollupColumns, storedTable, type Rollup } from './rollup.ts'
+import { rolledRows, rolledUntil, rollupColumns, storedTable, type Rollup } from './rollup.ts'
 
 /**
  * The rows that a series is read from. They are yet to be filtered by the reading's range, and by tenant.
@@ -14,6 +14,9 @@ import { rolledRows, rollupColumns, storedTable, type Rollup } from './rollup.ts
  * but how far it has come stands in a table, and a planner that cannot know it expects a third of all rows of the source, for every read. As a constant, and with
  * the range beside it, a range that has been rolled is a plain read of stored rows, and of the source only the buckets are computed that begin in the range.
  *
+ * The constant is as old as the scope. So how far the rollup has come by now is looked up as well, and decides of what lies behind the constant: a scope may
+ * be older than what has been rolled and dropped since.
+ *
  * A rollup's columns are taken for those of the finest table, which it has, but for columns that say nothing of several rows.
  *
  * @example
@@ -21,17 +24,48 @@ import { rolledRows, rollupColumns, storedTable, type Rollup } from './rollup.ts
  *
  * // select ... from (
  * //   select bucket, tenant_id, ... from "public"."metric_1h_stored" where bucket < timestamptz '2026-11-22T09:00:00.000Z'
- * //   union all select date_bin(interval '1 hour', bucket, ...) as bucket, ... from "public"."metric_1m" where bucket >= ... group by 1, ...
+ * //   union all select bucket, tenant_id, ... from "public"."metric_1h_stored" where bucket >= timestamptz '2026-11-22T09:00:00.000Z' and bucket < (select rolled_until ...)
+ * //   union all select date_bin(interval '1 hour', bucket, ...) as bucket, ... from "public"."metric_1m"
+ * //     where bucket >= timestamptz '2026-11-22T09:00:00.000Z' and ... and bucket >= (select rolled_until ...) group by 1, ...
  * // ) as "metric"
  */
 export function rowsOf<Table extends keyof DB>(
   scope: Scope,
   ladder: Ladder<Table>,
-  { table, range }: Reading,
+  { table, range, chosen }: Reading,
 ): RawBuilder<Selectable<DB[Table]>> {
   const at = ladder.rollups.findIndex(({ name }) => name === table)
   const rows = rolled(scope, ladder.rollups.slice(0, at + 1), range)
+  const isCoarsest = at === ladder.rollups.length - 1
+  if (chosen && scope.timesKnown && !isCoarsest && range.from.getTime() > firstDate) {
+    const from = rows === undefined ? qualified(scope.installation, table) : `(${rows}) as held`
+    return sql`(select * from ${sql.raw(from)} where ${sql.raw(stillHeld(scope, table, range.from))})`
+  }
   return rows === undefined ? sql`${scope.id(table)}` : sql`(${sql.raw(rows)})`
+}
+
+/**
+ * A condition that is true while a table that was chosen because it has all rows of a range still has them; else the statement fails, since its answer would be
+ * short. It is looked up once a statement. What fails is a cast: the text it cannot read is the message.
+ */
+function stillHeld({ installation, retained }: Scope, table: string, from: Date): string {
+  const name = quoteLiteral(table)
+  const retain = retained(table)
+  const unchanged =
+    retain === null
+      ? 'policy.settings is null'
+      : `(policy.settings ->> 'retain'::text)::interval >= ${quoteLiteral(`${retain} milliseconds`)}::interval`
+  const message = `rows of ${table} from ${from.toISOString()} on have been dropped since this scope was made: make a new one with tenantScope`
+  return `(
+  select case
+    when known.dropped_before <= ${literal(from)} and coalesce(${unchanged}, true) then true
+    else (${quoteLiteral(message)} || left(known.name, 0))::boolean
+  end
+  from ${qualified(installation, 'pgvantage_time_table')} as known
+  left join ${qualified(installation, 'pgvantage_policy')} as policy
+    on policy.object = known.name and policy.kind = 'retention' and policy.job_id is not null
+  where known.name = ${name}
+)`
 }
 
 /** The rows of the last of the rollups whose buckets begin in the range; undefined where only its view knows them. */
@@ -45,8 +79,12 @@ function rolled(scope: Scope, rollups: readonly Rollup[], range: TimeRange): str
   const whole = wholeBuckets(range, milliseconds(rollup.bucket))
   const missing = { from: until > whole.from ? until : whole.from, to: whole.to }
   const source = rolled(scope, rollups.slice(0, -1), missing)
-  const computed = rolledRows(installation, rollup, within(missing), source && `(${source}) as source`)
-  return until <= whole.from ? computed : `${stored} where bucket < ${literal(until)} union all ${computed}`
+  const byNow = rolledUntil(installation, rollup)
+  return [
+    ...(until <= whole.from ? [] : [`${stored} where bucket < ${literal(until)}`]),
+    `${stored} where ${within(missing)} and bucket < ${byNow}`,
+    rolledRows(installation, rollup, `${within(missing)} and bucket >= ${byNow}`, source && `(${source}) as source`),
+  ].join(' union all ')
 }
 
 /** What PostgreSQL would not read, and nobody has rows of, bounds nothing. */

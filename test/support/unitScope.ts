@@ -32,7 +32,9 @@ export function unitScope({ installation, ...overrides }: UnitScopeOverrides = {
     extensions: new Set(knownExtensions),
     table: (name, alias) => sql.raw<Selectable<DB[typeof name]>>(qualified(place, name)).as(alias),
     id: (name) => sql.raw(qualified(place, name)),
+    timesKnown: false,
     heldSince: () => null,
+    retained: () => null,
     rolledUntil: () => null,
     ...overrides,
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { last, type TimeRange } from '../../../src/database/range.ts'
-import { readingOf, type Ladder } from '../../../src/lifecycle/resolution.ts'
+import { readingOf, type Ladder, type Reading } from '../../../src/lifecycle/resolution.ts'
 import { rowsOf } from '../../../src/lifecycle/rowsOf.ts'
 import { logPattern1d, logPattern1h } from '../../../src/logs/patternPolicy.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
@@ -24,7 +24,7 @@ describe('the table a series is read from', () => {
     ['421 days', 'log_pattern_1d', '1 day'],
     ['30000 days', 'log_pattern_1d', '1 day'],
   ])('is for %s by itself %s', (length, table, every) => {
-    expect(readingOf(scope, ladder, since(length))).toEqual({ table, merged: 1, every, range: since(length) })
+    expect(readingOf(scope, ladder, since(length))).toEqual({ table, merged: 1, every, range: since(length), chosen: true })
   })
 
   it('is the finest that still has what is asked for', () => {
@@ -76,10 +76,15 @@ describe('the rows of a rollup', () => {
     return compiled(scope.db.selectFrom(from).selectAll()).sql
   }
   const columns = 'bucket, tenant_id, resource_id, fingerprint_id, count_total, count_error'
-  const hours = (from: string, to: string, source = '"public"."log_pattern_5m"') =>
+  const byNow = (rollup: string) => `(select rolled_until from "public"."pgvantage_time_table" where name = '${rollup}')`
+  /** What has been stored since the scope was made. */
+  const storedSince = (rollup: string, from: string, to: string) =>
+    `select ${columns} from "public"."${rollup}_stored"
+    where bucket >= timestamptz '${from}' and bucket < timestamptz '${to}' and true and bucket < ${byNow(rollup)} union all `
+  const hours = (from: string, to: string, source = '"public"."log_pattern_5m"', rollup = 'log_pattern_1h') =>
     `select date_bin(interval '1 hour', bucket, timestamptz '2000-01-01 00:00:00+00') as bucket, tenant_id, resource_id, fingerprint_id,
       (sum(count_total))::bigint as count_total, (sum(count_error))::bigint as count_error
-    from ${source} where bucket >= timestamptz '${from}' and bucket < timestamptz '${to}' and true
+    from ${source} where bucket >= timestamptz '${from}' and bucket < timestamptz '${to}' and true and bucket >= ${byNow(rollup)}
     group by 1, tenant_id, resource_id, fingerprint_id`
 
   it('are those of its view where the scope does not know how far it has come, and of the finest table anyway', () => {
@@ -95,7 +100,8 @@ describe('the rows of a rollup', () => {
 
   it('are computed where none are', () => {
     expect(rows({ log_pattern_1h: at('09:00') }, during('09:30', '11:20'), '1 hour')).toBe(
-      oneLine(`select * from (${hours('2026-11-22T10:00:00.000Z', '2026-11-22T12:00:00.000Z')}) as "count"`),
+      oneLine(`select * from (${storedSince('log_pattern_1h', '2026-11-22T10:00:00.000Z', '2026-11-22T12:00:00.000Z')}
+        ${hours('2026-11-22T10:00:00.000Z', '2026-11-22T12:00:00.000Z')}) as "count"`),
     )
   })
 
@@ -103,7 +109,8 @@ describe('the rows of a rollup', () => {
     expect(rows({ log_pattern_1h: at('10:00') }, during('08:30', '11:20'), '1 hour')).toBe(
       oneLine(`select * from (
         select ${columns} from "public"."log_pattern_1h_stored" where bucket < timestamptz '2026-11-22T10:00:00.000Z'
-        union all ${hours('2026-11-22T10:00:00.000Z', '2026-11-22T12:00:00.000Z')}) as "count"`),
+        union all ${storedSince('log_pattern_1h', '2026-11-22T10:00:00.000Z', '2026-11-22T12:00:00.000Z')}
+        ${hours('2026-11-22T10:00:00.000Z', '2026-11-22T12:00:00.000Z')}) as "count"`),
     )
   })
 
@@ -111,11 +118,13 @@ describe('the rows of a rollup', () => {
     const days = { from: new Date('2026-11-01T00:00Z'), to: at('12:00') }
     const source = `(
       select ${columns} from "public"."log_pattern_1h_stored" where bucket < timestamptz '2026-11-22T10:00:00.000Z'
-      union all ${hours('2026-11-22T10:00:00.000Z', '2026-11-23T00:00:00.000Z')}) as source`
+      union all ${storedSince('log_pattern_1h', '2026-11-22T10:00:00.000Z', '2026-11-23T00:00:00.000Z')}
+      ${hours('2026-11-22T10:00:00.000Z', '2026-11-23T00:00:00.000Z')}) as source`
     expect(rows({ log_pattern_1h: at('10:00'), log_pattern_1d: at('00:00') }, days, '1 day')).toBe(
       oneLine(`select * from (
         select ${columns} from "public"."log_pattern_1d_stored" where bucket < timestamptz '2026-11-22T00:00:00.000Z'
-        union all ${hours('2026-11-22T00:00:00.000Z', '2026-11-23T00:00:00.000Z', source).replace("interval '1 hour'", "interval '1 day'")}) as "count"`),
+        union all ${storedSince('log_pattern_1d', '2026-11-22T00:00:00.000Z', '2026-11-23T00:00:00.000Z')}
+        ${hours('2026-11-22T00:00:00.000Z', '2026-11-23T00:00:00.000Z', source, 'log_pattern_1d').replace("interval '1 hour'", "interval '1 day'")}) as "count"`),
     )
   })
 
@@ -123,12 +132,35 @@ describe('the rows of a rollup', () => {
     const days = { from: new Date('2026-11-22T00:00Z'), to: new Date('2026-11-23T00:00Z') }
     expect(rows({ log_pattern_1d: at('00:00') }, days, '1 day')).toBe(
       oneLine(`select * from (
-        ${hours('2026-11-22T00:00:00.000Z', '2026-11-23T00:00:00.000Z', '"public"."log_pattern_1h"').replace("interval '1 hour'", "interval '1 day'")}) as "count"`),
+        ${storedSince('log_pattern_1d', '2026-11-22T00:00:00.000Z', '2026-11-23T00:00:00.000Z')}
+        ${hours('2026-11-22T00:00:00.000Z', '2026-11-23T00:00:00.000Z', '"public"."log_pattern_1h"', 'log_pattern_1d').replace("interval '1 hour'", "interval '1 day'")}) as "count"`),
     )
+  })
+
+  it('are refused by the statement itself once what was chosen for having them all has them no more', () => {
+    const scope = unitScope({ timesKnown: true, retained: (table) => (table === 'log_pattern_5m' ? 30 * 86_400_000 : null) })
+    const sql = (reading: Reading) => compiled(scope.db.selectFrom(rowsOf(scope, ladder, reading).as('count')).selectAll()).sql
+    const range = during('10:00', '11:00')
+    expect(sql(readingOf(scope, ladder, range))).toBe(
+      oneLine(`select * from (select * from "public"."log_pattern_5m" where (
+        select case
+          when known.dropped_before <= timestamptz '2026-11-22T10:00:00.000Z'
+            and coalesce((policy.settings ->> 'retain'::text)::interval >= '2592000000 milliseconds'::interval, true) then true
+          else ('rows of log_pattern_5m from 2026-11-22T10:00:00.000Z on have been dropped since this scope was made: make a new one with tenantScope' || left(known.name, 0))::boolean
+        end
+        from "public"."pgvantage_time_table" as known
+        left join "public"."pgvantage_policy" as policy
+          on policy.object = known.name and policy.kind = 'retention' and policy.job_id is not null
+        where known.name = 'log_pattern_5m'
+      )) as "count"`),
+    )
+    // What was asked for, and the coarsest there is, answer with what they have.
+    expect(sql(readingOf(scope, ladder, range, '5 minutes'))).toBe('select * from "public"."log_pattern_5m" as "count"')
+    expect(sql(readingOf(scope, ladder, since('500 days')))).toBe('select * from "public"."log_pattern_1d" as "count"')
   })
 
   it('are bounded by no date that PostgreSQL could not read', () => {
     const ever = rows({ log_pattern_1h: new Date(-8.64e15) }, { from: new Date(-8.64e15), to: new Date(8.64e15) }, '1 hour')
-    expect(ever).toContain('from "public"."log_pattern_5m" where true group by')
+    expect(ever).toContain(`from "public"."log_pattern_5m" where true and bucket >= ${byNow('log_pattern_1h')} group by`)
   })
 })
