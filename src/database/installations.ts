@@ -142,7 +142,14 @@ export async function placeOfInstallation(db: Kysely<{}>, schema?: string): Prom
   const places = await installationPlaces(db, schema)
   const sound = places.filter(({ doubts }) => doubts.length === 0)
   const [doubtful] = places
-  if (sound.length === 0 && doubtful !== undefined) throw new VantageError(describeDoubts(doubtful), { code: 'DOUBTFUL_INSTALLATION' })
+  if (sound.length === 0 && doubtful !== undefined) {
+    throw new VantageError(
+      `${describeDoubts(doubtful)}: drop it, give all our tables there to one owner, or name another schema with { schema }`,
+      {
+        code: 'DOUBTFUL_INSTALLATION',
+      },
+    )
+  }
   const vouched = sound.filter((place) => place.vouched)
   const candidates = vouched.length === 1 ? vouched : sound
   const [place] = candidates
@@ -159,6 +166,6 @@ export async function placeOfInstallation(db: Kysely<{}>, schema?: string): Prom
   return place
 }
 
-/** What speaks against an installation, and what to do. */
+/** What speaks against an installation. */
 export const describeDoubts = ({ schema, owner, doubts }: InstallationPlace): string =>
-  `schema ${quoteIdentifier(schema)} has a pgvantage_installation of ${owner}'s that is not to be believed (${doubts.join('; ')}), so nothing of it was read: drop it, give all our tables there to one owner, or name another schema with { schema }`
+  `schema ${quoteIdentifier(schema)} has a pgvantage_installation of ${owner}'s that is not to be believed (${doubts.join('; ')}), so nothing of it was read`

@@ -4,6 +4,7 @@ import { readInstallation, schemaVersion, type Installation } from '../database/
 import { plainKysely } from '../database/plain.ts'
 import { VantageError } from '../schema/errors.ts'
 import { schemaDrift, type Drift } from './drift.ts'
+import { doubtfulInstallations } from './installationFindings.ts'
 import { missingRights } from './missingRights.ts'
 import { policyFindings } from './policyFindings.ts'
 import { roomStates, type RoomState } from './roomStates.ts'
@@ -81,8 +82,11 @@ async function locate(
 ): Promise<{ located?: Installation & { version: number }; findings: Finding[] }> {
   try {
     const located = await readInstallation(db, schema)
-    if (located !== undefined) return { located, findings: [] }
+    if (located !== undefined) return { located, findings: await doubtfulInstallations(db, undefined) }
   } catch (cause) {
+    if (cause instanceof VantageError && cause.code === 'DOUBTFUL_INSTALLATION') {
+      return { findings: await doubtfulInstallations(db, schema) }
+    }
     if (cause instanceof VantageError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
     const remedy = 'restore pgvantage_installation and pgvantage_migration from a backup, or grant this role select on them'

@@ -10,7 +10,7 @@ import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { createExtensions, extensionSearchPath, installedExtensions } from './extensions.ts'
 import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
-import { assertKnown, migrationTable, migrationTurn, planUp, versionOf, type UpPlan } from './planUp.ts'
+import { assertKnown, assertPlace, migrationTable, migrationTurn, planUp, versionOf, type UpPlan } from './planUp.ts'
 import { runMigrations } from './runMigrations.ts'
 import { uninstall } from './uninstall.ts'
 
@@ -56,6 +56,7 @@ export async function migrateUp<Database>(db: Kysely<Database>, options: Migrate
   const extendAndMigrate = async (trx: Transaction<{}>) => {
     signal?.throwIfAborted()
     await takeTurn(trx, migrationTurn, onWait)
+    await assertPlace(trx, wanted)
     // An extension goes where the caller's search path leads; for all that is ours the path is pinned.
     const notices = await createExtensions(trx)
     return withSettings(trx, { search_path: pinned['search_path']! }, async () => {

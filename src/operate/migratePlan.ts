@@ -5,7 +5,7 @@ import { plainKysely } from '../database/plain.ts'
 import { parse } from '../schema/parse.ts'
 import { extensionsToCreate, installedExtensions } from './extensions.ts'
 import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
-import { migrationTable, migrationTurn, planUp } from './planUp.ts'
+import { assertPlace, migrationTable, migrationTurn, planUp } from './planUp.ts'
 
 export interface MigratePlan {
   installation: Installation
@@ -34,6 +34,7 @@ export interface MigratePlan {
 export async function migratePlan<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigratePlan> {
   const wanted = parse(migrateOptions, options, 'options')
   const plain = plainKysely(db)
+  await assertPlace(plain, wanted)
   const server = await capabilities(plain)
   const extensions = extensionsToCreate(server)
   const plan = await planUp(plain, wanted, new Set([...installedExtensions(server), ...extensions]))

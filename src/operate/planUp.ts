@@ -3,7 +3,7 @@ import { migrations } from '../../migrations/index.ts'
 import type { Migration } from '../../migrations/migration.ts'
 import { quoteIdentifier } from '../database/identifier.ts'
 import { capabilities } from '../database/capabilities.ts'
-import { installationPlaces } from '../database/installations.ts'
+import { installationPlaces, placeOfInstallation } from '../database/installations.ts'
 import { readInstallation, schemaVersion, type Installation, type TimeRung } from '../database/installation.ts'
 import { InvalidInputError, SchemaVersionError, VantageError } from '../schema/errors.ts'
 import { extensionSearchPath } from './extensions.ts'
@@ -78,7 +78,6 @@ async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensio
     embeddingDistance: options.embeddingDistance ?? 'l2',
     timeRung: await timeRung(db, extensions),
   }
-  await assertOwnSchema(db, installation.schema)
   // Graphs live beside the schemas: two installations with one prefix would share (and drop) each other's.
   for (const { schema } of (await installationPlaces(db)).filter(({ doubts }) => doubts.length === 0)) {
     const other = await readInstallation(db, schema)
@@ -98,6 +97,14 @@ export async function timeRung(db: Kysely<{}>, extensions: ReadonlySet<string>):
   const version = known.timescaledb.installed ?? known.timescaledb.available
   if (!extensions.has('timescaledb') || version === null || older(version, '2.18')) return 'native'
   return timescaleLicence === 'timescale' ? 'community' : 'apache'
+}
+
+/**
+ * Refuses to migrate where what is there is not to be believed, or where nothing is and the schema is a stranger's. Before anything is created: AGE 1.5 breaks the
+ * session that its creation is rolled back in.
+ */
+export async function assertPlace(db: Kysely<{}>, { schema }: Pick<MigrateOptions, 'schema'>): Promise<void> {
+  if ((await placeOfInstallation(db, schema)) === undefined) await assertOwnSchema(db, schema ?? 'public')
 }
 
 /** Whoever owns a schema can put into it what ours would call: it has to be the current role's, or of somebody who could do that anyway. */
