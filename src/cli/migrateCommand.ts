@@ -7,6 +7,7 @@ import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import type { Surroundings } from './surroundings.ts'
+import { waiting } from './waiting.ts'
 
 interface Options {
   database?: string
@@ -22,7 +23,9 @@ export function migrateCommand({ env, out, err, signal }: Surroundings): Command
   const migrate = new Command('migrate').description('bring the schema up, take it down, or say what would happen')
 
   install(base('up', 'create or upgrade the schema: all of it or nothing')).action(async ({ database, json, ...options }: Options) => {
-    const result = await withDatabase({ database }, env, (db) => migrateUp(db, { ...installOptions(options), signal }))
+    const result = await withDatabase({ database }, env, (db) =>
+      migrateUp(db, { ...installOptions(options), signal, onWait: waiting({ err }) }),
+    )
     for (const notice of result.notices) err(`note: ${notice}\n`)
     out(json ? document(result) : describeUp(result))
   })
@@ -32,7 +35,7 @@ export function migrateCommand({ env, out, err, signal }: Surroundings): Command
     .option('--to <version>', 'stop at this schema version', wholeNumber, 0)
     .action(async ({ database, schema, json, yes, to }: Options & { yes?: boolean; to: number }) => {
       if (!yes) throw new InvalidInputError('--yes', 'migrate down drops tables and the data in them: say --yes to have that done')
-      const result = await withDatabase({ database }, env, (db) => migrateDown(db, { schema, to, signal }))
+      const result = await withDatabase({ database }, env, (db) => migrateDown(db, { schema, to, signal, onWait: waiting({ err }) }))
       out(json ? document(result) : describeDown(result))
     })
 

@@ -11,6 +11,7 @@ import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import type { Surroundings } from './surroundings.ts'
+import { waiting } from './waiting.ts'
 
 interface Options {
   database?: string
@@ -21,7 +22,7 @@ interface Options {
 }
 
 /** `pgvantage policies plan | apply`: the default policies, with what a file says otherwise. */
-export function policiesCommand({ env, out, interactive, signal }: Surroundings): Command {
+export function policiesCommand({ env, out, err, interactive, signal }: Surroundings): Command {
   const policies = new Command('policies').description('have old data compressed, rolled up and dropped, or say what would be done')
 
   base('plan', 'what `apply` would do on this server; changes nothing')
@@ -51,6 +52,7 @@ export function policiesCommand({ env, out, interactive, signal }: Surroundings)
           remove,
           convert,
           signal,
+          onWait: waiting({ err }),
           onConverted: ({ object, rows }) => bar?.update(0, { what: `converted ${object}${rows === null ? '' : `: ${rows} rows`}` }),
           onChange: ({ action, object, kind }) => bar?.update(0, { what: `${action} ${kind} of ${object}` }),
         }),

@@ -37,35 +37,42 @@ export function rowsOf<Table extends keyof DB>(
   const at = ladder.rollups.findIndex(({ name }) => name === table)
   const rows = rolled(scope, ladder.rollups.slice(0, at + 1), range)
   const isCoarsest = at === ladder.rollups.length - 1
+  const all = rows ?? `select * from ${qualified(scope.installation, table)}`
   if (chosen && scope.timesKnown && !isCoarsest && range.from.getTime() > firstDate) {
-    const from = rows === undefined ? qualified(scope.installation, table) : `(${rows}) as held`
-    return sql`(select * from ${sql.raw(from)} where ${sql.raw(stillHeld(scope, table, range.from))})`
+    const columns = rows === undefined ? ['*'] : rollupColumns(ladder.rollups[at]!)
+    return sql`(${sql.raw(`${all} union all ${noRowsIfHeld(scope, table, columns, range.from)}`)})`
   }
   return rows === undefined ? sql`${scope.id(table)}` : sql`(${sql.raw(rows)})`
 }
 
 /**
- * A condition that is true while a table that was chosen because it has all rows of a range still has them; else the statement fails, since its answer would be
- * short. It is looked up once a statement. What fails is a cast: the text it cannot read is the message.
+ * No rows while a table that was chosen because it has all rows of a range still has them; else the statement fails, since its answer would be short. What fails is
+ * a cast: the text it cannot read is the message.
+ *
+ * Not a condition on the table's own rows: where all chunks of the range are gone the server looks at no condition. And behind an offset, so that none of the
+ * query's own conditions is looked at before.
  */
-function stillHeld({ installation, retained }: Scope, table: string, from: Date): string {
+function noRowsIfHeld({ installation, retained }: Scope, table: string, columns: readonly string[], from: Date): string {
   const name = quoteLiteral(table)
   const retain = retained(table)
   const unchanged =
     retain === null
       ? 'policy.settings is null'
-      : `(policy.settings ->> 'retain'::text)::interval >= ${quoteLiteral(`${retain} milliseconds`)}::interval`
-  const message = `rows of ${table} from ${from.toISOString()} on have been dropped since this scope was made: make a new one with tenantScope`
-  return `(
+      : `coalesce((policy.settings ->> 'retain'::text)::interval >= ${quoteLiteral(`${retain} milliseconds`)}::interval, true)`
+  const message = `rows from ${from.toISOString()} on have been dropped since this scope was made, make a new one with tenantScope: `
+  return `select ${columns.map((column) => `(held.no_row).${column}`).join(', ')}
+from (
   select case
-    when known.dropped_before <= ${literal(from)} and coalesce(${unchanged}, true) then true
-    else (${quoteLiteral(message)} || left(known.name, 0))::boolean
-  end
+    when known.dropped_before <= ${literal(from)} and ${unchanged} then null::${qualified(installation, table)}
+    when (${quoteLiteral(message)} || known.name)::boolean then null
+  end as no_row
   from ${qualified(installation, 'pgvantage_time_table')} as known
   left join ${qualified(installation, 'pgvantage_policy')} as policy
     on policy.object = known.name and policy.kind = 'retention' and policy.job_id is not null
   where known.name = ${name}
-)`
+  offset 0
+) as held
+where held.no_row is not null`
 }
 
 /** The rows of the last of the rollups whose buckets begin in the range; undefined where only its view knows them. */

@@ -9,7 +9,10 @@ import { patternSeries } from '../../../src/logs/patternSeries.ts'
 import { latestMetrics } from '../../../src/metrics/latestMetrics.ts'
 import { metric1d, metric1h } from '../../../src/metrics/metricPolicy.ts'
 import { metricSeries } from '../../../src/metrics/metricSeries.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { applyPolicies } from '../../../src/operate/applyPolicies.ts'
+import { maintain } from '../../../src/operate/maintain.ts'
+import { policiesWith } from '../../../src/operate/policiesWith.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { rollBefore } from '../../support/rollBefore.ts'
 import { insertCalls, insertMetrics, insertPatternCounts, insertPatterns, nearestRank } from '../../support/rows.ts'
 
@@ -321,5 +324,70 @@ onEveryLeg('a read', () => {
     )
     expect((await touched(query)).filter((chunk) => all.includes(chunk))).toEqual(minutes)
     expect(await query.execute()).toHaveLength(48 + 8)
+  })
+})
+
+onEveryLeg('a scope that is older than what has been rolled and dropped since', () => {
+  const today = Math.floor(Date.now() / day) * day
+  const daysAgo = (days: number) => new Date(today - days * day)
+  const policies = policiesWith({ metric_1m: { retain: '15 days', compress: null } })
+  let test: TestDatabase
+  let kept: Scope
+  const write = (days: readonly number[]) =>
+    insertMetrics(
+      kept,
+      days.map((n) => ({ bucket: new Date(daysAgo(n).getTime() + hour), resource: web, metric: 'age', samples: [n] })),
+    )
+  const read = (scope: Scope, resolution?: string) =>
+    metricSeries(scope, { metric: 'age', measure: 'max', resolution, range: { from: daysAgo(31), to: new Date() } }).execute()
+  const values = async (scope: Scope, resolution?: string) => (await read(scope, resolution)).map(({ value }) => value)
+
+  beforeAll(async () => {
+    test = await freshDatabase()
+    kept = await tenant(test.db)
+    await write([30, 29])
+    await applyPolicies(test.db, { policies, now: daysAgo(27) })
+    await maintain(test.db, { policies, now: daysAgo(27) })
+    kept = await tenantScope(test.db, 't-001')
+    await write([26, 25, 24, 23, 3, 2])
+    await maintain(test.db, { policies })
+  })
+  afterAll(() => test.close())
+
+  it.each(['1 hour', '12 hours', '1 day', '7 days'])('answers like a new one by %s', async (resolution) => {
+    const fresh = await tenantScope(test.db, 't-001')
+    expect(await values(kept, resolution)).toEqual(await values(fresh, resolution))
+    if (resolution === '1 day') expect(await values(kept, resolution)).toEqual([30, 29, 26, 25, 24, 23, 3, 2])
+  })
+
+  it('answers like a new one by itself, or says that it cannot', async () => {
+    const range = { from: daysAgo(26), to: daysAgo(22) }
+    const fresh = await tenantScope(test.db, 't-001')
+    const series = (scope: Scope) => metricSeries(scope, { metric: 'age', measure: 'max', range })
+    expect((await series(fresh).execute()).map(({ value }) => value)).toEqual([26, 25, 24, 23])
+    const answered = await series(kept)
+      .execute()
+      .then(
+        (rows) => rows.map(({ value }) => value),
+        (error: Error) => error.message,
+      )
+    // Where a job of the server drops, the clock tells what may be gone.
+    if (leg.name === 'community') expect(answered).toEqual([26, 25, 24, 23])
+    else
+      expect(answered).toContain(
+        `rows from ${daysAgo(26).toISOString()} on have been dropped since this scope was made, make a new one with tenantScope: metric_1m`,
+      )
+  })
+
+  it('is told when a retention has become shorter since', async () => {
+    const before = await tenantScope(test.db, 't-001')
+    const range = { from: daysAgo(3), to: new Date() }
+    const series = () => metricSeries(before, { metric: 'age', measure: 'max', range }).execute()
+    expect((await series()).map(({ value }) => value)).toEqual([3, 2])
+    await sql`
+      insert into pgvantage_policy (object, kind, settings, job_id) values ('metric_1m', 'retention', '{"retain": "1 day"}', 1000)
+      on conflict (object, kind) do update set settings = excluded.settings, job_id = excluded.job_id
+    `.execute(test.db)
+    await expect(series()).rejects.toThrow('have been dropped since this scope was made')
   })
 })
