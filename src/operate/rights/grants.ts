@@ -80,8 +80,7 @@ export function grantsOf(needs: readonly Need[], to: string): Grant[] {
 }
 
 function statement(kind: Need['kind'], rights: readonly string[], things: readonly string[], to: string): string {
-  // Since PostgreSQL 16 a member can be one that has the owner's rights only where it says so.
-  if (kind === 'role') return `grant ${things.join(', ')} to ${to}${rights.includes('set') ? ' with inherit false, set true' : ''}`
+  if (kind === 'role') return `grant ${things.join(', ')} to ${to}${rights.includes('set') ? ' with inherit true, set true' : ''}`
   const on = { database: 'database ', schema: 'schema ', relation: '', tables: 'all tables in schema ', function: 'function ' }[kind]
   return `grant ${rights.join(', ')} on ${on}${things.join(', ')} to ${to}`
 }

@@ -27,7 +27,7 @@ export async function lackingOf(db: Kysely<{}>, needs: readonly Need[]): Promise
 }
 
 function described({ kind, on }: Need, right: string): string {
-  if (kind === 'role') return `membership in ${on}`
+  if (kind === 'role') return `membership in ${on} (${right})`
   if (kind === 'tables') return `${right} on all tables in schema ${on}`
   return `${right} on ${kind === 'relation' ? '' : `${kind} `}${on}`
 }

@@ -114,14 +114,9 @@ export function needsOf(role: Role, facts: RightsFacts): Need[] {
       return rights.length === 0 ? [] : [{ kind: 'relation', oid, on: name, rights, grantor }]
     })
   if (role === 'maintainer') {
-    const found = ['pgvantage_installation', 'pgvantage_migration']
-    return [
-      connect,
-      ...extensions,
-      ours,
-      ...on((name) => (found.includes(name) ? ['select'] : [])),
-      { kind: 'role', oid: installed.ownerOid, on: installed.quotedOwner, rights: [facts.versionNumber >= 160_000 ? 'set' : 'member'], grantor: null },
-    ]
+    // What upkeep makes must be the owner's, so it acts as the owner; since PostgreSQL 16 that is a right of its own.
+    const rights = facts.versionNumber >= 160_000 ? ['usage', 'set'] : ['usage']
+    return [connect, { kind: 'role', oid: installed.ownerOid, on: installed.quotedOwner, rights, grantor: null }]
   }
   const execute = (who: string): Need[] =>
     routines.flatMap(({ oid, signature, bare }) =>

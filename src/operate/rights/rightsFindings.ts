@@ -19,8 +19,10 @@ export async function roleStates(db: Kysely<{}>, installation: Installation): Pr
   const facts = await rightsFacts(db, installation)
   const { installed, age } = facts
   if (installed === null) return []
-  const { rows } = await sql<{ owns: boolean }>`select pg_has_role(${installed.ownerOid}::int8::oid, 'usage') as owns`.execute(db)
-  const owns = rows[0]!.owns
+  const { rows } = await sql<{ owns: boolean }>`
+    select rolsuper or oid = ${installed.ownerOid}::int8::oid as owns from pg_catalog.pg_roles where rolname = current_user
+  `.execute(db)
+  const { owns } = rows[0]!
   const states: RoleState[] = []
   for (const role of roles) {
     if (role === 'refresher' && age === null) continue
@@ -34,8 +36,7 @@ export async function roleStates(db: Kysely<{}>, installation: Installation): Pr
 export function rightsFindings(states: readonly RoleState[]): Finding[] {
   const able = states.filter(({ lacking }) => lacking.length === 0).map(({ role }) => role)
   const unable = states.filter(({ lacking }) => lacking.length > 0)
-  // An owner need not be granted to itself.
-  if (unable.length === 0 || able.includes('owner')) return []
+  if (unable.length === 0) return []
   const lacks = unable.map(({ role, lacking }) => `for ${role} it lacks ${lacking.join(', ')}`).join('; ')
   if (able.length === 0) {
     return [
