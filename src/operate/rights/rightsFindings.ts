@@ -37,23 +37,31 @@ export function rightsFindings(states: readonly RoleState[]): Finding[] {
   const able = states.filter(({ lacking }) => lacking.length === 0).map(({ role }) => role)
   const unable = states.filter(({ lacking }) => lacking.length > 0)
   if (unable.length === 0) return []
-  const lacks = unable.map(({ role, lacking }) => `for ${role} it lacks ${lacking.join(', ')}`).join('; ')
   if (able.length === 0) {
     return [
       {
         severity: 'error',
         code: 'rights',
-        message: `this role is none of those pgvantage knows: ${lacks}`,
+        message: `this role is not even a reader: it lacks ${shortened(unable.find(({ role }) => role === 'reader')!.lacking)}`,
         remedy: 'run what `pgvantage grants --role ROLE NAME` prints for what it is meant to be',
       },
     ]
   }
+  const reading = new Set(states.find(({ role }) => role === 'reader')?.lacking)
+  const lacks = unable.map(({ role, lacking }) => {
+    const own = role === 'reader' ? lacking : lacking.filter((right) => !reading.has(right))
+    return `for ${role} it lacks ${own.length === 0 ? 'what it lacks as a reader' : shortened(own)}`
+  })
   return [
     {
       severity: 'info',
       code: 'rights',
-      message: `this role can be ${able.join(', ')}; ${lacks}`,
+      message: `this role can be ${able.join(', ')}; ${lacks.join('; ')}`,
       remedy: 'nothing, if that is what it is for; else run what `pgvantage grants --role ROLE NAME` prints',
     },
   ]
 }
+
+/** The report's `roles` have all of them. */
+const shortened = (rights: readonly string[], most = 5) =>
+  rights.length <= most ? rights.join(', ') : `${rights.slice(0, most).join(', ')} and ${rights.length - most} more`
