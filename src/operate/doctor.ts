@@ -93,7 +93,8 @@ async function locate(
     }
     if (cause instanceof VantageError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
-    const remedy = 'run what `pgvantage grants --role ROLE NAME` prints for what this role is meant to be; where the tables are gone, restore them from a backup'
+    const remedy =
+      'run what `pgvantage grants --role ROLE NAME` prints for what this role is meant to be; where the tables are gone, restore them from a backup'
     return {
       findings: [{ severity: 'error', code: 'unreadable', message: `the installation's own tables cannot be read: ${reason}`, remedy }],
     }

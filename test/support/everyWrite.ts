@@ -19,7 +19,10 @@ export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unkno
       { src: 'urn:a', dst: 'urn:b' },
       { src: 'urn:b', dst: 'urn:a' },
     ]
-    await ensureResources(scope, ['urn:a', 'urn:b'].map((urn) => ({ urn, type: 'service', name: urn })))
+    await ensureResources(
+      scope,
+      ['urn:a', 'urn:b'].map((urn) => ({ urn, type: 'service', name: urn })),
+    )
     for (const [minute, edges] of [[a, b], [{ ...a, props: { n: 1 } }], [b]].entries()) {
       await recordTopology(scope, edges, { relation: 'calls', source: 'tracing', at: at(`10:0${minute}`) })
     }

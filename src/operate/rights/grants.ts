@@ -4,7 +4,7 @@ import { capabilities } from '../../database/capabilities.ts'
 import { quoteIdentifier } from '../../database/identifier.ts'
 import { readInstallation } from '../../database/installation.ts'
 import { plainKysely } from '../../database/plain.ts'
-import { MissingCapabilityError, SchemaVersionError } from '../../schema/errors.ts'
+import { MissingCapabilityError, SchemaVersionError, VantageError } from '../../schema/errors.ts'
 import { parse } from '../../schema/parse.ts'
 import { boundedText } from '../../schema/text.ts'
 import { extensionsToCreate } from '../extensions.ts'
@@ -40,6 +40,7 @@ const grantsOptions = z.strictObject({ role: z.enum(roles), to: boundedText(63),
  *
  * @throws SchemaVersionError where pgvantage is not installed, unless for an `owner`.
  * @throws MissingCapabilityError for a `refresher` where there is no Apache AGE; for an `owner` where the server has not what the schema needs.
+ * @throws VantageError (`OWNER_IS_SUPERUSER`) for a `maintainer` of tables that belong to a superuser: it would be one.
  * @throws InvalidInputError when an option is malformed, or there are several installations and `schema` does not say which.
  * @example
  * const grants = await grantsFor(db, { role: 'writer', to: 'collector' })
@@ -55,11 +56,19 @@ export async function grantsFor<Database>(db: Kysely<Database>, options: GrantsO
   const plain = plainKysely(db)
   const installation = await readInstallation(plain, schema)
   if (installation === undefined && role !== 'owner') {
-    throw new SchemaVersionError(`pgvantage is not installed in ${schema === undefined ? 'this database' : `schema ${quoteIdentifier(schema)}`}: run \`pgvantage migrate up\``)
+    throw new SchemaVersionError(
+      `pgvantage is not installed in ${schema === undefined ? 'this database' : `schema ${quoteIdentifier(schema)}`}: run \`pgvantage migrate up\``,
+    )
   }
   const facts = await rightsFacts(plain, installation, schema)
   if (role === 'refresher' && facts.age === null) {
     throw new MissingCapabilityError('a refresher writes graphs, and this database has no Apache AGE: the other functions need none')
+  }
+  if (role === 'maintainer' && facts.installed?.ownerIsSuperuser) {
+    throw new VantageError(
+      `the tables belong to ${facts.installed.owner}, a superuser, whom a maintainer would act as: maintain as ${facts.installed.owner}, or restore a dump with --no-owner as a role that is none`,
+      { code: 'OWNER_IS_SUPERUSER' },
+    )
   }
   const first = role === 'owner' && facts.installed === null ? await beforeInstalling(plain, facts, to) : []
   return [...first, ...grantsOf(needsOf(role, facts), to), ...(role === 'refresher' ? graphsToOwner(facts, to) : [])]
@@ -75,7 +84,15 @@ export function grantsOf(needs: readonly Need[], to: string): Grant[] {
   const alike = Map.groupBy(rightsOn.values(), ({ kind, rights, grantor }) => JSON.stringify([kind, rights, grantor]))
   return [...alike.values()].map((group) => {
     const { kind, rights, grantor } = group[0]!
-    return { statement: statement(kind, rights, group.map(({ on }) => on), quoteIdentifier(to)), as: grantor }
+    return {
+      statement: statement(
+        kind,
+        rights,
+        group.map(({ on }) => on),
+        quoteIdentifier(to),
+      ),
+      as: grantor,
+    }
   })
 }
 
@@ -96,7 +113,9 @@ async function beforeInstalling(db: Kysely<{}>, { age }: RightsFacts, to: string
   const creatable = extensionsToCreate(await capabilities(db))
   const openAge =
     age === null && creatable.includes('age')
-      ? ['grant usage on schema ag_catalog', 'grant select on ag_catalog.ag_graph, ag_catalog.ag_label'].map((right) => `${right} to ${quoteIdentifier(to)}`)
+      ? ['grant usage on schema ag_catalog', 'grant select on ag_catalog.ag_graph, ag_catalog.ag_label'].map(
+          (right) => `${right} to ${quoteIdentifier(to)}`,
+        )
       : []
   return [...creatable.map((name) => `create extension if not exists ${name}`), ...openAge].map((statement) => ({ statement, as: null }))
 }

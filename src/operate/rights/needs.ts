@@ -86,9 +86,13 @@ export function needsOf(role: Role, facts: RightsFacts): Need[] {
   const { extensionSchemas, age, installed } = facts
   const grantor = installed?.owner ?? null
   const connect: Need = { ...onDatabase(facts), rights: ['connect'] }
-  const extensions = extensionSchemas.map(
-    (schema): Need => ({ kind: 'schema', oid: schema.oid, on: schema.name, rights: ['usage'], grantor: schema.owner }),
-  )
+  const extensions = extensionSchemas.map((schema): Need => ({
+    kind: 'schema',
+    oid: schema.oid,
+    on: schema.name,
+    rights: ['usage'],
+    grantor: schema.owner,
+  }))
   const graphs: Need[] =
     age === null
       ? []

@@ -90,7 +90,9 @@ onEveryLeg('every function that is installed', () => {
     const names = [...new Set(routines.flatMap(({ settings }) => settings.map((setting) => setting.split('=')[0]!)))]
     // One with a dot is an extension's, which only a superuser may give a function before the library is loaded.
     expect(names.filter((name) => name.includes('.'))).toEqual([])
-    const { rows } = await sql<{ name: string }>`select name from pg_settings where context = 'user' and name = any(${names}::text[])`.execute(test.db)
+    const { rows } = await sql<{
+      name: string
+    }>`select name from pg_settings where context = 'user' and name = any(${names}::text[])`.execute(test.db)
     expect(rows.map(({ name }) => name).sort()).toEqual(names.sort())
   })
 })
@@ -108,11 +110,20 @@ onEveryLeg('an installation made before functions were closed', () => {
   })
   afterAll(() => closeWithRoles(test, [stranger]))
 
-  const errors = async () => (await doctor(test.db)).findings.filter(({ severity, code }) => severity !== 'info' && code !== 'age-cache' && code !== 'pgvector-vacuum')
+  const errors = async () =>
+    (await doctor(test.db)).findings.filter(
+      ({ severity, code }) => severity !== 'info' && code !== 'age-cache' && code !== 'pgvector-vacuum',
+    )
 
   it('is told of by the doctor, mended by `migrate up`, and keeps what roles were granted', async () => {
     const codes = (await errors()).map(({ code, severity }) => `${severity} ${code}`)
-    expect(codes.sort()).toEqual(['error drift', 'error open-functions', 'error search-path', 'warning open-functions', 'warning schema-create'])
+    expect(codes.sort()).toEqual([
+      'error drift',
+      'error open-functions',
+      'error search-path',
+      'warning open-functions',
+      'warning schema-create',
+    ])
     await migrateUp(test.db)
     expect((await errors()).map(({ code }) => code)).toEqual(['schema-create'])
     const { rows } = await sql<{ may: boolean; open: boolean }>`
@@ -126,7 +137,9 @@ onEveryLeg('an installation made before functions were closed', () => {
     expect(await of()).toMatchObject({ severity: 'warning', message: expect.stringContaining(stranger) })
     await sql`grant create on schema public to public`.execute(test.db)
     const { findings } = await doctor(test.db)
-    expect(findings).toContainEqual(expect.objectContaining({ severity: 'error', code: 'schema-create', message: expect.stringContaining('anybody') }))
+    expect(findings).toContainEqual(
+      expect.objectContaining({ severity: 'error', code: 'schema-create', message: expect.stringContaining('anybody') }),
+    )
     await sql`revoke create on schema public from public`.execute(test.db)
   })
 
@@ -186,12 +199,16 @@ onEveryLeg('what notes stale buckets', () => {
       db.connection().execute(async (connection) => {
         await trap(connection)
         await hang(connection, 'trapped')
-        await expect(sql`insert into trapped values (row(1)::pg_temp.own)`.execute(connection)).rejects.toThrow('is not one that pgvantage made')
+        await expect(sql`insert into trapped values (row(1)::pg_temp.own)`.execute(connection)).rejects.toThrow(
+          'is not one that pgvantage made',
+        )
         expect((await sql`select who from cast_by`.execute(connection)).rows).toEqual([])
         // A table of the right name is not ours either.
         await sql`create temp table metric_1m (bucket timestamptz)`.execute(connection)
         await hang(connection, 'metric_1m')
-        await expect(sql`insert into pg_temp.metric_1m values (now())`.execute(connection)).rejects.toThrow('is not one that pgvantage made')
+        await expect(sql`insert into pg_temp.metric_1m values (now())`.execute(connection)).rejects.toThrow(
+          'is not one that pgvantage made',
+        )
         await sql`drop table trapped, cast_by, pg_temp.metric_1m`.execute(connection)
         await sql`drop type pg_temp.own cascade`.execute(connection)
       }),

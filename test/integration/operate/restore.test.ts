@@ -102,7 +102,9 @@ describe.runIf(leg.available && leg.concurrent)('an installation restored from a
     const restored = await tenantScope(to.db, 't-001')
     expect(edges.length).toBeGreaterThan(0)
     expect(await activeCalls(restored).execute()).toEqual(edges)
-    expect(await cypher(restored, { columns: { n: 'int4' } }, 'MATCH ()-[c:CALLS]->() RETURN count(c)').execute()).toEqual([{ n: edges.length }])
+    expect(await cypher(restored, { columns: { n: 'int4' } }, 'MATCH ()-[c:CALLS]->() RETURN count(c)').execute()).toEqual([
+      { n: edges.length },
+    ])
     expect((await refreshCallGraph(restored, window)).edges).toMatchObject({ added: 0, removed: 0 })
   })
 

@@ -8,7 +8,16 @@ import { cypher, mirrorGraph } from '../../../src/graph/index.ts'
 import { searchKnowledge } from '../../../src/knowledge/index.ts'
 import { newPatterns, patternSeries } from '../../../src/logs/index.ts'
 import { latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
-import { applyPolicies, doctor, maintain, migrateStatus, migrateUp, refreshRange, schemaDrift, type Role } from '../../../src/operate/index.ts'
+import {
+  applyPolicies,
+  doctor,
+  maintain,
+  migrateStatus,
+  migrateUp,
+  refreshRange,
+  schemaDrift,
+  type Role,
+} from '../../../src/operate/index.ts'
 import { executedBy, writtenBy } from '../../../src/operate/rights/needs.ts'
 import { distinctCount } from '../../../src/sketch/index.ts'
 import { topologyAt } from '../../../src/topology/index.ts'
@@ -96,7 +105,12 @@ onEveryLeg('a role made from what `grants` lists, and nothing else', () => {
         ...Object.fromEntries(Object.entries(graphReads(scope, names)).map(([name, { query }]) => [name, query])),
         ...(leg.age ? Object.fromEntries(Object.entries(ageReads(scope, names)).map(([name, { query }]) => [name, query])) : {}),
         metricSeries: metricSeries(scope, { metric: 'process.cpu.utilization', measure: 'p95', range }),
-        'metricSeries, by the hour': metricSeries(scope, { metric: 'process.cpu.utilization', measure: 'avg', range, resolution: '1 hour' }),
+        'metricSeries, by the hour': metricSeries(scope, {
+          metric: 'process.cpu.utilization',
+          measure: 'avg',
+          range,
+          resolution: '1 hour',
+        }),
         latestMetrics: latestMetrics(scope, { metric: 'process.cpu.utilization', measure: 'avg', range }),
         patternSeries: patternSeries(scope, { measure: 'count', range }),
         newPatterns: newPatterns(scope, { range }),
@@ -109,7 +123,8 @@ onEveryLeg('a role made from what `grants` lists, and nothing else', () => {
           throw new Error(`${name} is not for readers`, { cause })
         })
       }
-      if (leg.age) expect(await cypher(scope, { columns: { text: 'text' } }, 'MATCH (n:Note) RETURN n.text').execute()).toEqual([{ text: 'mine' }])
+      if (leg.age)
+        expect(await cypher(scope, { columns: { text: 'text' } }, 'MATCH (n:Note) RETURN n.text').execute()).toEqual([{ text: 'mine' }])
       expect(await listTenants(db)).toHaveLength(2)
       expect(await migrateStatus(db)).toMatchObject({ installed: true, pending: [] })
       expect((await doctor(db)).findings.filter(({ severity }) => severity === 'error')).toEqual([])
@@ -145,9 +160,12 @@ onEveryLeg('a role made from what `grants` lists, and nothing else', () => {
         ? {}
         : { 'a rolled row': (db: Kysely<{}>) => sql`update public.metric_1h_stored set avg_val = 0`.execute(db) }),
       'the installation': (db) => sql`update public.pgvantage_installation set graph_prefix = 'x'`.execute(db),
-      'a function': (db) => sql`create or replace function public.ewma_step(float8, float8, float8) returns float8 language sql return 1`.execute(db),
+      'a function': (db) =>
+        sql`create or replace function public.ewma_step(float8, float8, float8) returns float8 language sql return 1`.execute(db),
       'a trigger': (db) =>
-        sql`create trigger theirs after insert on public.metric_1m execute function public.note_stale_buckets('metric_1h', '1 hour')`.execute(db),
+        sql`create trigger theirs after insert on public.metric_1m execute function public.note_stale_buckets('metric_1h', '1 hour')`.execute(
+          db,
+        ),
       truncate: (db) => sql`truncate public.metric_1m`.execute(db),
     }
     const graphs: Record<string, (db: Kysely<{}>) => Promise<unknown>> = leg.age
