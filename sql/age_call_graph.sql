@@ -2,9 +2,11 @@
 -- The tenant's graph in Apache AGE: made, dropped and read by any role, on a connection that knows nothing of AGE.
 --
 -- AGE wants its library loaded and ag_catalog on the search path. Each function here sees to both: the path is its own setting, and reading an
--- agtype loads the library, which needs no right (LOAD does). What the role needs once, from a superuser:
---   grant usage on schema ag_catalog to ROLE; and for graph_prepare: grant create on database DATABASE to ROLE;
+-- agtype loads the library, which needs no right (LOAD does). What a role needs is listed by `pgvantage grants`.
 --
+-- Anybody who may create schemas can make one with the name of a graph. A graph is ours when its schema and tables belong to a role that may execute
+-- graph_prepare: the owner of this installation, and whom the owner has granted it.
+
 -- A vertex has the graphid (label, resource_id), so an edge is found from its two resources, and the resources from an edge, without a join.
 -- Vertices that somebody creates in Cypher take their ids from the label's sequence, which begins above every resource_id (2 ^ 47).
 
@@ -18,12 +20,23 @@ as $$
 declare
   edge_end text;
   index_name text;
+  graph_owner text;
+  reader text;
 begin
   perform pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0));
   perform '0'::ag_catalog.agtype;
-  if not exists (select from pg_namespace where nspname = graph) then
+  select pg_get_userbyid(nspowner) into graph_owner from pg_namespace where nspname = graph;
+  if graph_owner is null then
     execute format('select create_graph(%L)', graph);
+  elsif not has_function_privilege(graph_owner, $function$@extschema@.graph_prepare(text, text)$function$, 'execute') then
+    raise exception 'schema % belongs to %, who may not make graphs here: it is taken for none of pgvantage''s', graph, graph_owner
+      using errcode = 'insufficient_privilege', hint = 'Have it dropped or renamed, or grant its owner what `pgvantage grants --role refresher` lists.';
+  elsif _label_id(graph::name, '_ag_label_vertex'::name) = 0 then
+    raise exception 'schema % is no graph that Apache AGE knows of, as after a restore that could not write to ag_catalog', graph
+      using errcode = 'object_not_in_prerequisite_state', hint = 'Drop it with call_graph_drop, then refresh or mirror the graph again.';
   end if;
+  -- Whatever else has the name of a label would be written to with the rights of whoever calls this.
+  perform @extschema@.graph_table(graph, 'Resource'), @extschema@.graph_table(graph, edge_label);
   if to_regclass(format('%I.%I', graph, 'Resource')) is null then
     -- Literals of no type, because the arguments are name before AGE 1.6 and cstring since.
     execute format('select create_vlabel(%L, %L)', graph, 'Resource');
@@ -58,10 +71,56 @@ begin
       );
     end if;
   end loop;
+  -- Who may ask for the edges of a graph may read what they are made of: of new graphs and labels, and a role granted since.
+  for reader in
+    select pg_get_userbyid(granted.grantee)
+    from pg_proc as routine
+    cross join aclexplode(routine.proacl) as granted
+    join pg_namespace as namespace on namespace.nspname = graph
+    where routine.oid = $function$@extschema@.graph_edges(text, text)$function$::regprocedure
+      and granted.grantee not in (0, namespace.nspowner)
+      and pg_has_role(namespace.nspowner, 'usage')
+      and (
+        not has_schema_privilege(granted.grantee, namespace.oid, 'usage')
+        or exists (
+          select from pg_class as label
+          where label.relnamespace = namespace.oid and label.relkind = 'r' and not has_table_privilege(granted.grantee, label.oid, 'select')
+        )
+      )
+  loop
+    execute format('grant usage on schema %I to %I', graph, reader);
+    execute format('grant select on all tables in schema %I to %I', graph, reader);
+  end loop;
 end
 $$;
 
--- Drops a graph with everything in it; no graph of that name is no error, and needs nothing of AGE. Nobody mirrors into it until the transaction ends.
+-- The table of a label; null where there is none.
+create or replace function @extschema@.graph_table(graph text, label text) returns regclass
+language plpgsql stable strict
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  held record;
+begin
+  select
+    class.oid,
+    class.relkind = 'r'
+      and has_function_privilege(class.relowner, $function$@extschema@.graph_prepare(text, text)$function$, 'execute')
+      and has_function_privilege(namespace.nspowner, $function$@extschema@.graph_prepare(text, text)$function$, 'execute') as ours
+  into held
+  from pg_class as class
+  join pg_namespace as namespace on namespace.oid = class.relnamespace
+  where namespace.nspname = graph and class.relname = label;
+  if not held.ours then
+    raise exception '%.% is no table of a role that may make graphs here: it is taken for none of pgvantage''s', graph, label
+      using errcode = 'insufficient_privilege', hint = 'Have it dropped or renamed, or grant its owner what `pgvantage grants --role refresher` lists.';
+  end if;
+  return held.oid;
+end
+$$;
+
+-- Drops a graph with everything in it; no graph of that name is no error, and needs nothing of AGE, and one that is not ours stays. Nobody mirrors into it
+-- until the transaction ends.
 create or replace function @extschema@.call_graph_drop(graph text) returns void
 language plpgsql volatile strict
 set search_path = ag_catalog, pg_catalog, pg_temp
@@ -69,9 +128,17 @@ set client_min_messages = warning
 as $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0));
-  if to_regclass(format('%I._ag_label_vertex', graph)) is not null then
+  if exists (
+    select from pg_namespace
+    where nspname = graph and has_function_privilege(nspowner, $function$@extschema@.graph_prepare(text, text)$function$, 'execute')
+      and to_regclass(format('%I._ag_label_vertex', graph)) is not null
+  ) then
     perform '0'::ag_catalog.agtype;
-    execute format('select drop_graph(%L, true)', graph);
+    if _label_id(graph::name, '_ag_label_vertex'::name) <> 0 then
+      execute format('select drop_graph(%L, true)', graph);
+    else
+      execute format('drop schema %I cascade', graph);
+    end if;
   end if;
 end
 $$;
@@ -83,7 +150,7 @@ language plpgsql stable strict rows 10000
 set search_path = ag_catalog, pg_catalog, pg_temp
 as $$
 begin
-  if to_regclass(format('%I.%I', graph, edge_label)) is not null then
+  if @extschema@.graph_table(graph, edge_label) is not null then
     return query execute format(
       'select
          start_id::text::int8 & 281474976710655,
@@ -103,7 +170,7 @@ language plpgsql stable strict rows 10000
 set search_path = ag_catalog, pg_catalog, pg_temp
 as $$
 begin
-  if to_regclass(format('%I."Resource"', graph)) is not null then
+  if @extschema@.graph_table(graph, 'Resource') is not null then
     return query execute format('select id::text::int8 & 281474976710655, properties from %I."Resource"', graph);
   end if;
 end
@@ -116,7 +183,7 @@ language plpgsql stable strict rows 10000
 set search_path = ag_catalog, pg_catalog, pg_temp
 as $$
 begin
-  if to_regclass(format('%I."CALLS"', graph)) is not null then
+  if @extschema@.graph_table(graph, 'CALLS') is not null then
     return query execute format(
       'select
          start_id::text::int8 & 281474976710655,

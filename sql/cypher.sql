@@ -1,6 +1,6 @@
 -- requires: age
 -- Cypher as rows with types, for any role on a connection that knows nothing of AGE: the search path is a setting of these functions, and reading
--- an agtype loads the library. What the role needs: usage on schema ag_catalog and on the schema of the graph, and select on its tables.
+-- an agtype loads the library. What a role needs is listed by `pgvantage grants`.
 --
 -- The library checks what a text may call. These functions keep it inside its quotes, name its graph and give its columns their types.
 
@@ -173,7 +173,7 @@ begin
     raise exception '%', message using errcode = code,
       hint = format(
         'Cypher needs: grant usage on schema ag_catalog, %1$I to ROLE; grant select on all tables in schema ag_catalog, %1$I to ROLE;'
-        ' and to write: grant insert, update, delete on all tables in schema %1$I to ROLE;', graph
+        ' and to write: grant insert, update, delete on all tables in schema %1$I to ROLE; `pgvantage grants` prints all that a role needs.', graph
       );
   elsif code = '42601' and newer <> '' then
     raise exception '% does not know %: %', age, newer, message using errcode = 'feature_not_supported';

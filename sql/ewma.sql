@@ -6,6 +6,7 @@
 -- comes down to one.
 create or replace function @extschema@.ewma_step(state float8, value float8, alpha float8) returns float8
 language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if value is null or alpha is null or value - value <> 0 then
@@ -24,6 +25,7 @@ $$;
 
 create or replace function @extschema@.ewma_step(state float8, value float8, alpha float8, start float8) returns float8
 language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return @extschema@.ewma_step(coalesce(state, start), value, alpha);

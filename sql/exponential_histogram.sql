@@ -20,6 +20,7 @@ $$;
 -- every machine has the same 32 doubles. They are negated because width_bucket counts bounds <= operand, and what is wanted is bounds < mantissa.
 create or replace function @extschema@.exp_histogram(value float8, count int8 default 1) returns int8[]
 language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   magnitude float8 := pg_catalog.abs(value);
@@ -60,6 +61,7 @@ $$;
 -- Merges what the aggregate collected: the coarsest scale, counts added, all in one pass.
 create or replace function @extschema@.exp_histogram_merge_all(histograms @extschema@.exponential_histogram[]) returns int8[]
 language plpgsql immutable parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   coarsest int8;
@@ -102,6 +104,7 @@ create or replace aggregate @extschema@.exp_histogram_merge(@extschema@.exponent
 -- How many values a histogram holds.
 create or replace function @extschema@.exp_histogram_count(histogram int8[]) returns int8
 language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
   select pg_catalog.sum(histogram[at])::int8 from pg_catalog.generate_series(3, pg_catalog.cardinality(histogram), 2) as at
 $$;
@@ -110,6 +113,7 @@ $$;
 -- (base - 1) / (base + 1) away from every value of the bucket. Null when q is outside 0..1.
 create or replace function @extschema@.exp_histogram_quantile(histogram int8[], q float8) returns float8
 language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   scale int8 := histogram[1];

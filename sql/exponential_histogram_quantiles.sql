@@ -13,6 +13,7 @@ create or replace aggregate @extschema@.exp_histogram_collect(@extschema@.expone
 -- What exp_histogram_quantile gives of what exp_histogram_merge gives, for each q. Nulls are skipped; null when nothing is left.
 create or replace function @extschema@.exp_histogram_quantiles(histograms @extschema@.exponential_histogram[], q float8[]) returns float8[]
 language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   given int4;

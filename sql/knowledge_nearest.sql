@@ -2,21 +2,18 @@
 --
 -- An HNSW index knows nothing of tenants and filters: asked for k neighbours it finds k of whatever tenant and throws the others away. So up to 5,000
 -- candidates are compared one by one, which is exact; beyond that the index is scanned iteratively (hnsw.iterative_scan) until k candidates are
--- found; and should it give up before (hnsw.max_scan_tuples), the candidates are compared one by one after all. The settings are the function's
--- own: they hold while it runs, whatever the caller's session says.
-
--- A setting of an extension can be given to a function by anyone only once the extension's library is loaded, as reading one vector does. Wherever
--- the extension is, `migrate up` has its schema on the search path.
-select '[1]'::vector;
+-- found; and should it give up before (hnsw.max_scan_tuples), the candidates are compared one by one after all.
+--
+-- The scan's settings hold while it runs, whatever the caller's session says, and are then what they were; an error takes them back with everything
+-- else. They are no settings of the function, which only a superuser may restore from a dump, for pgvector's library is not loaded then. A statement
+-- in which they are set cannot run in parallel.
 
 -- `filters` is an object of which every key may be left out: `source` (text), `metadata` (object, containment), `from` and `to` (times, half-open).
 -- Distances are pgvector's: Euclidean, cosine, or the negative inner product, as the database was installed.
 create or replace function @extschema@.knowledge_nearest(tenant int8, embedding float4[], k int4, filters jsonb default '{}')
 returns table (chunk_id int8, distance float8)
-language plpgsql stable parallel restricted rows 20
+language plpgsql stable parallel unsafe rows 20
 set search_path = pg_catalog, pg_temp
-set hnsw.iterative_scan = 'strict_order'
-set hnsw.ef_search = 100
 set enable_sort = on
 as $$
 declare
@@ -30,6 +27,8 @@ declare
   count int4;
   ids int8[];
   distances float8[];
+  scan_before text;
+  breadth_before text;
 begin
   select
     pg_catalog.quote_ident(namespace.nspname),
@@ -66,6 +65,11 @@ begin
   execute 'select count(*) from (select ' || candidates || filtered || ' limit ' || exact_limit + 1 || ') as candidate'
   into count using tenant, embedding, filters;
   if count > exact_limit then
+    -- The library defines its settings when it is loaded, as reading one vector does.
+    execute pg_catalog.format('select %L::%s.vector', '[1]', vectors);
+    scan_before := pg_catalog.current_setting('hnsw.iterative_scan');
+    breadth_before := pg_catalog.current_setting('hnsw.ef_search');
+    perform pg_catalog.set_config('hnsw.iterative_scan', 'strict_order', true);
     -- Without sorting there is one way to this order: along the index. The planner would not always take it, as it does not see
     -- that long vectors lie outside the table's own pages.
     perform pg_catalog.set_config('enable_sort', 'off', true);
@@ -74,6 +78,8 @@ begin
       || candidates || filtered || ' order by ' || measured || ' limit $4) as nearest'
     into ids, distances using tenant, embedding, filters, k;
     perform pg_catalog.set_config('enable_sort', 'on', true);
+    perform pg_catalog.set_config('hnsw.ef_search', breadth_before, true);
+    perform pg_catalog.set_config('hnsw.iterative_scan', scan_before, true);
   end if;
   if count <= exact_limit or pg_catalog.cardinality(ids) is distinct from k then
     -- "+ 0" is no order of the index.

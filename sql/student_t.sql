@@ -4,6 +4,7 @@
 -- below, for confidences from 0.5 to 0.9999.
 create or replace function @extschema@.student_t_width(confidence float8, normal float8, freedom float8) returns float8
 language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   outside float8 := 1 - confidence;

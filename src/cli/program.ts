@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { MissingCapabilityError } from '../schema/errors.ts'
 import { doctorCommand } from './doctorCommand.ts'
 import { exitCode } from './exitCode.ts'
+import { grantsCommand } from './grantsCommand.ts'
 import { graphCommand } from './graphCommand.ts'
 import { ingestCommand } from './ingestCommand.ts'
 import { maintainCommand } from './maintainCommand.ts'
@@ -33,6 +34,7 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
   root.addCommand(policiesCommand(surroundings))
   root.addCommand(maintainCommand(surroundings))
   root.addCommand(doctorCommand(surroundings, exit))
+  root.addCommand(grantsCommand(surroundings))
   root.addCommand(ingestCommand(surroundings, exit))
   root.addCommand(graphCommand(surroundings))
   root

@@ -1,6 +1,5 @@
 import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
-import { qualified } from '../database/installation.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { takeTurn } from '../database/turn.ts'
 import type { Scope } from '../database/scope.ts'
@@ -136,7 +135,7 @@ async function writeDocuments(scope: Scope, db: Kysely<{}>, documents: readonly 
   const given = documents.map(({ source, title, url, metadata }, at) => ({ at, source, title, url, metadata }))
   const { rows } = await sql<{ at: number; id: string }>`
     with given as (
-      select row.*, known.doc_id, coalesce(known.doc_id, nextval(pg_get_serial_sequence(${qualified(scope.installation, 'kb_doc')}, 'doc_id'))) as id
+      select row.*, known.doc_id
       from jsonb_to_recordset(${JSON.stringify(given)}::jsonb) as row (at int4, source text, title text, url text, metadata jsonb)
       left join lateral (
         select doc.doc_id
@@ -153,10 +152,15 @@ async function writeDocuments(scope: Scope, db: Kysely<{}>, documents: readonly 
       where doc.tenant_id = ${scope.tenantId}::int8 and doc.doc_id = given.doc_id
         and (doc.title is distinct from given.title or doc.metadata <> given.metadata)
     ), added as (
-      insert into ${scope.id('kb_doc')} (doc_id, tenant_id, source, title, url, metadata)
-      select id, ${scope.tenantId}::int8, source, title, url, metadata from given where doc_id is null
+      insert into ${scope.id('kb_doc')} (tenant_id, source, title, url, metadata)
+      select ${scope.tenantId}::int8, source, title, url, metadata from given where doc_id is null order by at
+      returning doc_id, source, title, url
     )
-    select at, id::text as id from given order by at
+    select given.at, coalesce(given.doc_id, added.doc_id)::text as id
+    from given
+    left join added on given.doc_id is null and added.source = given.source
+      and (added.url = given.url or (given.url is null and added.url is null and added.title = given.title))
+    order by given.at
   `.execute(db)
   return rows.map(({ id }) => id)
 }

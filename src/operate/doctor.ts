@@ -5,8 +5,9 @@ import { plainKysely } from '../database/plain.ts'
 import { VantageError } from '../schema/errors.ts'
 import { schemaDrift, type Drift } from './drift.ts'
 import { doubtfulInstallations } from './installationFindings.ts'
-import { missingRights } from './missingRights.ts'
 import { policyFindings } from './policyFindings.ts'
+import { exposureFindings } from './rights/exposureFindings.ts'
+import { rightsFindings, roleStates, type RoleState } from './rights/rightsFindings.ts'
 import { roomStates, type RoomState } from './roomStates.ts'
 import { serverVersionFindings } from './serverVersionFindings.ts'
 import { strayRows } from './strayRows.ts'
@@ -34,6 +35,8 @@ export interface DoctorReport {
   libraryVersion: number
   /** What each room of the library can do here. */
   rooms: RoomState[]
+  /** Which of the roles the current role can be, and what it lacks for the others; none where nothing is installed. */
+  roles: RoleState[]
   drift: Drift[]
   /** Errors first. */
   findings: Finding[]
@@ -61,19 +64,20 @@ export async function doctor<Database>(db: Kysely<Database>, { schema }: { schem
     rooms: roomStates(server, located),
   }
   const findings = [...unreadable, ...serverVersionFindings(server), ...extensionFindings(server, located)]
-  if (located === undefined) return { ...report, installation: null, drift: [], findings: inOrder(findings) }
+  if (located === undefined) return { ...report, installation: null, roles: [], drift: [], findings: inOrder(findings) }
   const current = version === schemaVersion
   // Against another version's tables everything would be drift.
   const drift = current ? await schemaDrift(plain, located) : []
   if (!current) findings.push(versionFinding(version))
-  const rights = await rightsFindings(plain, located)
-  findings.push(...drift.map(driftFinding), ...rights)
+  const roles = await roleStates(plain, located)
+  const rights = rightsFindings(roles)
+  findings.push(...drift.map(driftFinding), ...rights, ...(await exposureFindings(plain, located)))
   // Tables that this role may not read, or that are gone, tell nothing of how policies are kept.
   const gone = drift.some(({ kind, what, name }) => kind === 'missing' && what === 'table' && name.startsWith('pgvantage_'))
   const readable = current && !gone && rights.every(({ severity }) => severity !== 'error')
   if (readable) findings.push(...(await policyFindings(plain, located)))
   if (located.timeRung === 'native') findings.push(...(await strayFindings(plain, located)))
-  return { ...report, installation: installation as Installation, drift, findings: inOrder(findings) }
+  return { ...report, installation: installation as Installation, roles, drift, findings: inOrder(findings) }
 }
 
 async function locate(
@@ -89,7 +93,8 @@ async function locate(
     }
     if (cause instanceof VantageError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
-    const remedy = 'restore pgvantage_installation and pgvantage_migration from a backup, or grant this role select on them'
+    const remedy =
+      'run what `pgvantage grants --role ROLE NAME` prints for what this role is meant to be; where the tables are gone, restore them from a backup'
     return {
       findings: [{ severity: 'error', code: 'unreadable', message: `the installation's own tables cannot be read: ${reason}`, remedy }],
     }
@@ -263,20 +268,6 @@ function driftRemedy({ kind, what, expected }: Drift): string {
   }
   if (what === 'table' && kind === 'missing') return 'restore it from a backup'
   return `change it back${expected === null ? '' : ` to: ${expected}`}`
-}
-
-async function rightsFindings(db: Kysely<{}>, installation: Installation): Promise<Finding[]> {
-  const missing = await missingRights(db, installation)
-  if (missing.length === 0) return []
-  const readable = missing.every(({ right }) => right !== 'select' && right !== 'usage')
-  return [
-    {
-      severity: readable ? 'info' : 'error',
-      code: 'rights',
-      message: `this role lacks ${missing.map(({ right, on }) => `${right} on ${on}`).join(', ')}`,
-      remedy: readable ? 'nothing if this role only reads; else grant them' : 'grant them to this role',
-    },
-  ]
 }
 
 async function strayFindings(db: Kysely<{}>, installation: Installation): Promise<Finding[]> {

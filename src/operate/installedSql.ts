@@ -40,6 +40,13 @@ export async function installedSql(schema: string, extensions: ReadonlySet<strin
     .flatMap((file) => statements(file.text.replaceAll('@extschema@', () => quoteIdentifier(schema))))
 }
 
+/** The names of what `sql/` creates of these kinds, each once. */
+export async function installedNames(...kinds: ('function' | 'procedure' | 'aggregate' | 'domain')[]): Promise<string[]> {
+  const text = (await sqlFiles()).map((file) => file.text).join('\n')
+  const created = new RegExp(`create (?:or replace )?(?:${kinds.join('|')}) @extschema@\\.(\\w+)`, 'g')
+  return [...new Set([...text.matchAll(created)].map((match) => match[1]!))].sort()
+}
+
 /** What a semicolon may hide in: dollar quotes, strings, quoted names and comments. */
 const token = /(\$\w*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|[\s\S]/g
 

@@ -889,11 +889,11 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'call_graph_drop(graph text)': {
-      hash: 'b21ed30672216e2b',
+      hash: 'e08d785647d7035e',
       requires: 'age',
     },
     'call_graph_edges(graph text)': {
-      hash: '246eeafb21c9af00',
+      hash: '1f805b0fff39962d',
       requires: 'age',
     },
     'change_point_of(series_values double precision[], min_points integer, noise double precision, by_median boolean, OUT at integer, OUT score double precision)':
@@ -906,7 +906,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'cypher_failure(graph text, code text, message text, newer text)': {
-      hash: '0be1d60ebce5ab9d',
+      hash: 'ca1ce4d2b5931272',
       requires: 'age',
     },
     'cypher_read(graph text, query text, params text, kinds text[], newer text, wide text)': {
@@ -930,15 +930,15 @@ export const manifest: Manifest = {
       requires: null,
     },
     'ewma_step(state double precision, value double precision, alpha double precision)': {
-      hash: '4dd6077c0f869632',
+      hash: 'de9986f26502e9b3',
       requires: null,
     },
     'ewma_step(state double precision, value double precision, alpha double precision, start double precision)': {
-      hash: '595c038312be7db8',
+      hash: '12d23efd9da4858b',
       requires: null,
     },
     'exp_histogram(value double precision, count bigint)': {
-      hash: '4d6b3ea541583075',
+      hash: 'a10a66f41c158740',
       requires: null,
     },
     'exp_histogram_collect(exponential_histogram)': {
@@ -946,7 +946,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'exp_histogram_count(histogram bigint[])': {
-      hash: '327d4f2ea7712f8d',
+      hash: '2bf8effb1056af29',
       requires: null,
     },
     'exp_histogram_merge(exponential_histogram)': {
@@ -954,15 +954,15 @@ export const manifest: Manifest = {
       requires: null,
     },
     'exp_histogram_merge_all(histograms exponential_histogram[])': {
-      hash: '3c28aef9d2eb229e',
+      hash: '1c47f6137077643e',
       requires: null,
     },
     'exp_histogram_quantile(histogram bigint[], q double precision)': {
-      hash: 'f2241a33fa301432',
+      hash: 'f05a1d3599bfd9a2',
       requires: null,
     },
     'exp_histogram_quantiles(histograms exponential_histogram[], q double precision[])': {
-      hash: '20bcacaef7a04667',
+      hash: '170199540f297685',
       requires: null,
     },
     'graph_core(sources bigint[], targets bigint[])': {
@@ -974,7 +974,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_edges(graph text, edge_label text)': {
-      hash: '672632b217438907',
+      hash: 'f11ec4a4e84c1155',
       requires: 'age',
     },
     'graph_impact(src bigint[], dst bigint[], weight double precision[], target bigint, hops integer)': {
@@ -982,7 +982,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: '9dcacaabe49f72be',
+      hash: 'ce9d3d872c0959f7',
       requires: 'age',
     },
     'graph_search(first integer[], head integer[], length double precision[], remaining double precision[], start integer, goal integer, spent double precision, closed boolean[], skip integer[], bound double precision, OUT path integer[], OUT costs double precision[], OUT distances double precision[])':
@@ -995,12 +995,16 @@ export const manifest: Manifest = {
         hash: 'cc3945d67d70ed42',
         requires: null,
       },
+    'graph_table(graph text, label text)': {
+      hash: '3bcba866d0bdb737',
+      requires: 'age',
+    },
     'graph_trails(ids bigint[], via bigint[], urns text[])': {
       hash: '63101326b3307f62',
       requires: null,
     },
     'graph_vertices(graph text)': {
-      hash: 'a5c3c0a127d3f2ed',
+      hash: 'bd98385ee3f21f43',
       requires: 'age',
     },
     'graph_walk_edges(src bigint[], dst bigint[], length double precision[])': {
@@ -1008,15 +1012,15 @@ export const manifest: Manifest = {
       requires: null,
     },
     'knowledge_nearest(tenant bigint, embedding real[], k integer, filters jsonb)': {
-      hash: '346dabb58d9c5283',
+      hash: '90dc41a08b579933',
       requires: null,
     },
     'note_stale_buckets()': {
-      hash: '81762a1795e167c0',
+      hash: 'c06d4510ac9f6796',
       requires: null,
     },
     'student_t_width(confidence double precision, normal double precision, freedom double precision)': {
-      hash: 'e727265f64794fb8',
+      hash: 'ba25f7975e968f34',
       requires: null,
     },
   },

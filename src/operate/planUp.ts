@@ -9,6 +9,7 @@ import { InvalidInputError, SchemaVersionError, VantageError } from '../schema/e
 import { extensionSearchPath } from './extensions.ts'
 import { installedSql } from './installedSql.ts'
 import type { MigrateOptions } from './migrateOptions.ts'
+import { closeToPublic, refuseStrangers } from './rights/closeToPublic.ts'
 import { older } from './version.ts'
 
 /** The table in which the runner records what has run; beside our tables. */
@@ -42,10 +43,11 @@ export async function planUp(db: Kysely<{}>, options: MigrateOptions, extensions
     before: [
       ...(installation.schema === 'public' ? [] : [`create schema if not exists ${quoteIdentifier(installation.schema)}`]),
       extensionSearchPath,
+      await refuseStrangers(installation),
       ...(await installedSql(installation.schema, extensions, 'before')),
     ],
     pending: migrations.filter((migration) => versionOf(migration) > version),
-    after: await installedSql(installation.schema, extensions, 'after'),
+    after: [...(await installedSql(installation.schema, extensions, 'after')), await closeToPublic(installation)],
   }
 }
 

@@ -1,7 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import { knownExtensions } from '../database/capabilities.ts'
 import { qualified, type Installation } from '../database/installation.ts'
-import { installedSql } from './installedSql.ts'
+import { installedNames } from './installedSql.ts'
 
 /**
  * The statements that drop the graphs of our tenants and what `sql/` installed: all of it is ours by name and schema.
@@ -27,20 +26,17 @@ async function dropGraphs(db: Kysely<{}>, installation: Installation): Promise<s
 }
 
 async function dropInstalled(db: Kysely<{}>, installation: Installation): Promise<string[]> {
-  const text = (await installedSql(installation.schema, new Set(knownExtensions), 'after')).join('\n')
-  const names = (kind: string) =>
-    [...text.matchAll(new RegExp(`create (?:or replace )?${kind} "(?:[^"]|"")*"\\.(\\w+)`, 'gi'))].map((match) => match[1]!)
   const { rows } = await sql<{ statement: string }>`
     select format('drop %s if exists %s cascade', case routine.prokind when 'a' then 'aggregate' when 'p' then 'procedure' else 'function' end, routine.oid::regprocedure) as statement
     from pg_catalog.pg_proc as routine
     join pg_catalog.pg_namespace as namespace on namespace.oid = routine.pronamespace
     where namespace.nspname = ${installation.schema}
-      and routine.proname = any(${[...names('function'), ...names('procedure'), ...names('aggregate')]}::text[])
+      and routine.proname = any(${await installedNames('function', 'procedure', 'aggregate')}::text[])
     union all
     select format('drop domain if exists %s cascade', type.oid::regtype)
     from pg_catalog.pg_type as type
     join pg_catalog.pg_namespace as namespace on namespace.oid = type.typnamespace
-    where namespace.nspname = ${installation.schema} and type.typname = any(${names('domain')}::text[])
+    where namespace.nspname = ${installation.schema} and type.typname = any(${await installedNames('domain')}::text[])
   `.execute(db)
   return rows.map((row) => row.statement)
 }

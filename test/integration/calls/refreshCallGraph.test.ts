@@ -9,6 +9,7 @@ import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { MissingCapabilityError, NotFoundError } from '../../../src/schema/errors.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, insertCalls } from '../../support/rows.ts'
+import { grantAll } from '../../support/role.ts'
 
 const nothing = { added: 0, changed: 0, removed: 0 }
 
@@ -325,11 +326,8 @@ onEveryLeg('refreshCallGraph', () => {
     await insertCalls(scope, [{ bucket: at('09:55'), src: 'a', dst: 'b', latencies: [1] }])
     const url = new URL(test.url!)
     const role = `plain_${url.pathname.slice(1, 20)}`
-    const database = sql.id(url.pathname.slice(1))
     await sql`create role ${sql.id(role)} login password 'plain'`.execute(test.db)
-    await sql`grant usage on schema ag_catalog, public to ${sql.id(role)}`.execute(test.db)
-    await sql`grant create on database ${database} to ${sql.id(role)}`.execute(test.db)
-    await sql`grant select on all tables in schema public to ${sql.id(role)}`.execute(test.db)
+    await grantAll(test, { role: 'refresher', to: role })
     url.username = role
     url.password = 'plain'
     const db = connect(url.href)

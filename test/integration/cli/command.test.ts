@@ -52,6 +52,22 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
     expect(JSON.parse(status.out)).toMatchObject({ installed: true, version: schemaVersion, pending: [] })
   })
 
+  it('prints what a role needs, as a script, and refuses a role it does not know', async () => {
+    const { code, out } = await pgvantage('grants', '--role', 'reader', 'app reader')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^-- as postgres, or a superuser\ngrant connect on database \w+ to "app reader";\n/)
+    expect(out).toMatch(/\ngrant select on public\.dim_resource, .*ag_catalog\.ag_label to "app reader";\n/)
+    const listed = await pgvantage('grants', '--role', 'writer', 'me', '--json')
+    expect(JSON.parse(listed.out)).toContainEqual({
+      statement: expect.stringMatching(/^grant select, insert, update on public\.dim_resource, .* to "me"$/),
+      as: 'postgres',
+    })
+    // Who acts as a superuser is one.
+    expect(await pgvantage('grants', '--role', 'maintainer', 'me')).toMatchObject({ code: 1, err: expect.stringContaining('a superuser') })
+    expect(await pgvantage('grants', '--role', 'king', 'me')).toMatchObject({ code: 2 })
+    expect(await pgvantage('grants', '--role', 'reader')).toMatchObject({ code: 2 })
+  })
+
   it('has the doctor decide its exit code by what it found', async () => {
     expect(await pgvantage('doctor')).toMatchObject({
       code: 0,

@@ -12,6 +12,7 @@ import { graphTimes, makeGraphWorld } from '../../support/graphWorld.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { rounded } from '../../support/narrowed.ts'
 import { at } from '../../support/rows.ts'
+import { grantAll } from '../../support/role.ts'
 
 const names = ['urn:web', 'urn:cart', 'urn:pay', 'urn:stock', 'urn:mail', 'urn:price', 'urn:tax', 'urn:ad', 'urn:host']
 const theirNames = [...names.slice(0, 8), 'urn:theirs', 'urn:host']
@@ -136,9 +137,8 @@ onEveryLeg('every read of the graph', () => {
     const role = `no_age_${process.pid}`
     await sql`create role ${sql.id(role)} login password 'reader'`.execute(test.db)
     try {
-      await sql`grant usage on schema public to ${sql.id(role)}`.execute(test.db)
-      await sql`grant select on all tables in schema public to ${sql.id(role)}`.execute(test.db)
-      await sql`revoke all on schema ag_catalog from public`.execute(test.db)
+      await grantAll(test, { role: 'reader', to: role, schema: 'public' })
+      await sql`revoke all on schema ag_catalog from public, ${sql.id(role)}`.execute(test.db)
       const url = new URL(test.url!)
       url.username = role
       url.password = 'reader'

@@ -11,6 +11,7 @@ import { mirrorGraph } from '../../../src/graph/mirrorGraph.ts'
 import { InvalidInputError, MissingCapabilityError, NotFoundError } from '../../../src/schema/errors.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
+import { grantAll } from '../../support/role.ts'
 import { frame } from './frame.ts'
 
 onEveryLeg('cypher', () => {
@@ -313,13 +314,9 @@ onEveryLeg('cypher', () => {
 
     it.skipIf(!leg.concurrent)('runs for a role that knows nothing of AGE, on many connections, and stops at a timeout', async () => {
       const role = `reader_${process.pid}`
-      const { graphName } = scope
       await sql`create role ${sql.id(role)} login password 'reader'`.execute(test.db)
       try {
-        for (const schema of ['ag_catalog', graphName, 'public']) {
-          await sql`grant usage on schema ${sql.id(schema)} to ${sql.id(role)}`.execute(test.db)
-          await sql`grant select on all tables in schema ${sql.id(schema)} to ${sql.id(role)}`.execute(test.db)
-        }
+        await grantAll(test, { role: 'reader', to: role })
         const url = new URL(test.url!)
         url.username = role
         url.password = 'reader'

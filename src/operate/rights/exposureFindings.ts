@@ -1,0 +1,109 @@
+import { sql, type Kysely } from 'kysely'
+import type { Installation } from '../../database/installation.ts'
+import { installedNames } from '../installedSql.ts'
+import type { Finding } from '../doctor.ts'
+import { manifest } from '../manifest.ts'
+
+interface Exposed {
+  kind: 'public' | 'definer' | 'path' | 'owner' | 'create'
+  name: string
+  /** Whose it is, or who may. */
+  by: string
+}
+
+/**
+ * What lets others act with rights of whoever uses pgvantage: functions of ours that anybody may execute or that look names up where others can put them, what
+ * belongs to somebody else than the tables, and who else may create things in our schema.
+ */
+export async function exposureFindings(db: Kysely<{}>, { schema }: Installation): Promise<Finding[]> {
+  const routines = await installedNames('function', 'procedure', 'aggregate')
+  const relations = [...Object.keys(manifest.tables), ...Object.keys(manifest.views)]
+  const { rows } = await sql<Exposed>`
+    with our as (
+      select namespace.oid, class.relowner as owner, namespace.nspowner, namespace.nspacl
+      from pg_catalog.pg_namespace as namespace
+      join pg_catalog.pg_class as class on class.relnamespace = namespace.oid and class.relname = 'pgvantage_installation'
+      where namespace.nspname = ${schema}
+    ),
+    routine as (
+      select proc.oid::regprocedure::text as name, proc.proowner, proc.prosecdef, proc.prokind, proc.proconfig, proc.prosqlbody is not null as bound,
+        has_function_privilege('public', proc.oid, 'execute') as open
+      from our
+      join pg_catalog.pg_proc as proc on proc.pronamespace = our.oid and proc.proname = any(${routines}::text[])
+      where not exists (
+        select from pg_catalog.pg_depend as member
+        where member.classid = 'pg_catalog.pg_proc'::regclass and member.objid = proc.oid and member.deptype = 'e'
+      )
+    )
+    select case when prosecdef then 'definer' else 'public' end as kind, name, '' as by from routine where open
+    union all
+    select 'path', name, '' from routine
+    where prokind <> 'a' and not bound
+      and not exists (select from unnest(proconfig) as setting where setting like 'search_path=%pg_temp')
+    union all
+    select 'owner', 'function ' || name, pg_get_userbyid(proowner)::text from our join routine on routine.proowner <> our.owner
+    union all
+    select 'owner', case class.relkind when 'v' then 'view ' when 'S' then 'sequence ' else 'table ' end || quote_ident(class.relname),
+      pg_get_userbyid(class.relowner)::text
+    from our join pg_catalog.pg_class as class on class.relnamespace = our.oid and class.relowner <> our.owner
+    where class.relname = any(${relations}::text[])
+    union all
+    -- Superusers and the database's owner can do what they like anyway.
+    select distinct 'create', '', case when granted.grantee = 0 then 'PUBLIC' else pg_get_userbyid(granted.grantee)::text end
+    from our
+    cross join lateral aclexplode(coalesce(our.nspacl, acldefault('n', our.nspowner))) as granted
+    where granted.privilege_type = 'CREATE' and granted.grantee <> our.owner
+      and not exists (
+        select from pg_catalog.pg_roles as role
+        where role.oid = granted.grantee and (role.rolsuper or role.rolname = 'pg_database_owner' or role.oid = (
+          select database.datdba from pg_catalog.pg_database as database where database.datname = current_database()
+        ))
+      )
+    order by 1, 2, 3
+  `.execute(db)
+  const of = (kind: Exposed['kind']) => rows.filter((row) => row.kind === kind)
+  const names = (found: readonly Exposed[]) => found.map(({ name }) => name).join(', ')
+  const findings: Finding[] = []
+  const [definers, open, loose, foreign] = (['definer', 'public', 'path', 'owner'] as const).map(of)
+  if (definers!.length > 0) {
+    findings.push({
+      severity: 'error',
+      code: 'open-functions',
+      message: `anybody may execute ${names(definers!)}, which runs with the owner's rights`,
+      remedy: 'run `pgvantage migrate up`, which closes it, then what `pgvantage grants` prints for each role',
+    })
+  }
+  if (open!.length > 0) {
+    findings.push({
+      severity: 'warning',
+      code: 'open-functions',
+      message: `anybody may execute ${names(open!)}`,
+      remedy: 'run `pgvantage migrate up`, which closes them, then what `pgvantage grants` prints for each role',
+    })
+  }
+  if (loose!.length > 0) {
+    findings.push({
+      severity: 'error',
+      code: 'search-path',
+      message: `${names(loose!)} looks names up wherever its caller's search_path leads`,
+      remedy: 'run `pgvantage migrate up`, which installs it again',
+    })
+  }
+  for (const { name, by } of foreign!) {
+    findings.push({
+      severity: 'error',
+      code: 'owner',
+      message: `${name} belongs to ${by}, not to the owner of pgvantage_installation`,
+      remedy: `see that it is what it should be, then run \`alter ${name} owner to\` that one`,
+    })
+  }
+  for (const { by } of of('create')) {
+    findings.push({
+      severity: by === 'PUBLIC' ? 'error' : 'warning',
+      code: 'schema-create',
+      message: `${by === 'PUBLIC' ? 'anybody' : by} may create functions in schema ${schema}, which calls of pgvantage's own could find`,
+      remedy: `run \`revoke create on schema ${JSON.stringify(schema)} from ${by === 'PUBLIC' ? 'public' : by}\`, or have pgvantage in a schema of its own`,
+    })
+  }
+  return findings
+}

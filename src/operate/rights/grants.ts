@@ -1,0 +1,121 @@
+import type { Kysely } from 'kysely'
+import { z } from 'zod'
+import { capabilities } from '../../database/capabilities.ts'
+import { quoteIdentifier } from '../../database/identifier.ts'
+import { readInstallation } from '../../database/installation.ts'
+import { plainKysely } from '../../database/plain.ts'
+import { MissingCapabilityError, SchemaVersionError, VantageError } from '../../schema/errors.ts'
+import { parse } from '../../schema/parse.ts'
+import { boundedText } from '../../schema/text.ts'
+import { extensionsToCreate } from '../extensions.ts'
+import { rightsFacts, type RightsFacts } from './facts.ts'
+import { needsOf, roles, type Need, type Role } from './needs.ts'
+
+export interface GrantsOptions {
+  /** What the login is for. */
+  role: Role
+  /** The name of the login, a role that is there or will be. */
+  to: string
+  /** Only needed when one database holds several installations; for an `owner` before the first `migrate up`, where it is to go (default: `public`). */
+  schema?: string
+}
+
+/** One statement to run. */
+export interface Grant {
+  /** Without its semicolon. */
+  statement: string
+  /** Which role may run it, besides a superuser; null: a superuser only. */
+  as: string | null
+}
+
+const grantsOptions = z.strictObject({ role: z.enum(roles), to: boundedText(63), schema: boundedText(63).optional() })
+
+/**
+ * The statements that give a role exactly what it needs here; changes nothing. Each can be run again.
+ *
+ * Run them once more after `migrate up` has installed functions that are new, and for a role that Apache AGE, or an extension in another schema, came after.
+ * Graphs need no more: `refreshCallGraph` and `mirrorGraph` let every `reader` read what they make.
+ *
+ * What a role is for: {@link Role}. An `owner` can be asked for before anything is installed; it then runs `migrate up`.
+ *
+ * @throws SchemaVersionError where pgvantage is not installed, unless for an `owner`.
+ * @throws MissingCapabilityError for a `refresher` where there is no Apache AGE; for an `owner` where the server has not what the schema needs.
+ * @throws VantageError (`OWNER_IS_SUPERUSER`) for a `maintainer` of tables that belong to a superuser: it would be one.
+ * @throws InvalidInputError when an option is malformed, or there are several installations and `schema` does not say which.
+ * @example
+ * const grants = await grantsFor(db, { role: 'writer', to: 'collector' })
+ * for (const { statement } of grants) await sql.raw(statement).execute(superuser)
+ *
+ * // grant connect, temporary on database app to "collector"
+ * // grant usage on schema public to "collector"
+ * // grant select on public.kb_doc, ... to "collector"
+ * // grant execute on function public.exp_histogram(double precision, bigint), ... to "collector"
+ */
+export async function grantsFor<Database>(db: Kysely<Database>, options: GrantsOptions): Promise<Grant[]> {
+  const { role, to, schema } = parse(grantsOptions, options, 'options')
+  const plain = plainKysely(db)
+  const installation = await readInstallation(plain, schema)
+  if (installation === undefined && role !== 'owner') {
+    throw new SchemaVersionError(
+      `pgvantage is not installed in ${schema === undefined ? 'this database' : `schema ${quoteIdentifier(schema)}`}: run \`pgvantage migrate up\``,
+    )
+  }
+  const facts = await rightsFacts(plain, installation, schema)
+  if (role === 'refresher' && facts.age === null) {
+    throw new MissingCapabilityError('a refresher writes graphs, and this database has no Apache AGE: the other functions need none')
+  }
+  if (role === 'maintainer' && facts.installed?.ownerIsSuperuser) {
+    throw new VantageError(
+      `the tables belong to ${facts.installed.owner}, a superuser, whom a maintainer would act as: maintain as ${facts.installed.owner}, or restore a dump with --no-owner as a role that is none`,
+      { code: 'OWNER_IS_SUPERUSER' },
+    )
+  }
+  const first = role === 'owner' && facts.installed === null ? await beforeInstalling(plain, facts, to) : []
+  return [...first, ...grantsOf(needsOf(role, facts), to), ...(role === 'refresher' ? graphsToOwner(facts, to) : [])]
+}
+
+/** Each right on the things it is wanted on, in the order of the needs. */
+export function grantsOf(needs: readonly Need[], to: string): Grant[] {
+  const rightsOn = new Map<string, Need>()
+  for (const need of needs) {
+    const key = `${need.kind} ${need.on}`
+    rightsOn.set(key, { ...need, rights: [...new Set([...(rightsOn.get(key)?.rights ?? []), ...need.rights])] })
+  }
+  const alike = Map.groupBy(rightsOn.values(), ({ kind, rights, grantor }) => JSON.stringify([kind, rights, grantor]))
+  return [...alike.values()].map((group) => {
+    const { kind, rights, grantor } = group[0]!
+    return {
+      statement: statement(
+        kind,
+        rights,
+        group.map(({ on }) => on),
+        quoteIdentifier(to),
+      ),
+      as: grantor,
+    }
+  })
+}
+
+function statement(kind: Need['kind'], rights: readonly string[], things: readonly string[], to: string): string {
+  if (kind === 'role') return `grant ${things.join(', ')} to ${to}${rights.includes('set') ? ' with inherit true, set true' : ''}`
+  const on = { database: 'database ', schema: 'schema ', relation: '', tables: 'all tables in schema ', function: 'function ' }[kind]
+  return `grant ${rights.join(', ')} on ${on}${things.join(', ')} to ${to}`
+}
+
+/** The graphs belong to whom they are refreshed by; the owner drops them with their tenants. */
+function graphsToOwner({ installed }: RightsFacts, to: string): Grant[] {
+  if (installed === null || installed.ownerIsSuperuser || installed.owner === to) return []
+  return [{ statement: `grant ${quoteIdentifier(to)} to ${installed.quotedOwner}`, as: null }]
+}
+
+/** What only a superuser may create, and opens to the one that installs: Apache AGE made here is not among what was found. */
+async function beforeInstalling(db: Kysely<{}>, { age }: RightsFacts, to: string): Promise<Grant[]> {
+  const creatable = extensionsToCreate(await capabilities(db))
+  const openAge =
+    age === null && creatable.includes('age')
+      ? ['grant usage on schema ag_catalog', 'grant select on ag_catalog.ag_graph, ag_catalog.ag_label'].map(
+          (right) => `${right} to ${quoteIdentifier(to)}`,
+        )
+      : []
+  return [...creatable.map((name) => `create extension if not exists ${name}`), ...openAge].map((statement) => ({ statement, as: null }))
+}

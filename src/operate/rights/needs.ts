@@ -1,0 +1,152 @@
+import type { RightsFacts } from './facts.ts'
+
+/**
+ * What a login is for.
+ *
+ * | role | does | of what |
+ * |---|---|---|
+ * | `reader` | every read, `doctor` | all tenants |
+ * | `writer` | what a reader does; `ensureTenant`, `ensureResources`, `recordTopology`, `recordEvent`, `attachEvidence`, `addDocuments`, `ingest` | all tenants |
+ * | `refresher` | what a reader does; `refreshCallGraph`, `mirrorGraph`, `cypher` that writes | the graphs, which belong to it |
+ * | `maintainer` | `maintain`, `applyPolicies`, `refreshRange`, `deleteTenant`, `migrateUp`, all as the owner | the installation |
+ * | `owner` | everything; the tables and functions belong to it | the installation |
+ */
+export type Role = (typeof roles)[number]
+
+/** The least first. */
+export const roles = ['reader', 'writer', 'refresher', 'maintainer', 'owner'] as const
+
+/** Rights on one thing, and who can grant them. */
+export interface Need {
+  kind: 'database' | 'schema' | 'relation' | 'tables' | 'function' | 'role'
+  oid: number
+  /** As SQL names it: quoted, with its schema. */
+  on: string
+  rights: readonly string[]
+  /** Who grants it, besides a superuser; null where nobody else does. */
+  grantor: string | null
+}
+
+/** Who executes the functions of `sql/`; what only the owner does needs no grant. */
+export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner'>> = {
+  agtype_jsonb: 'reader',
+  agtype_whole: 'reader',
+  call_graph_drop: 'refresher',
+  call_graph_edges: 'reader',
+  change_point_of: 'reader',
+  change_points: 'reader',
+  cypher_failure: 'reader',
+  cypher_read: 'reader',
+  cypher_statement: 'reader',
+  cypher_write: 'refresher',
+  ewma: 'reader',
+  ewma_step: 'reader',
+  exp_histogram: 'reader',
+  exp_histogram_collect: 'reader',
+  exp_histogram_count: 'reader',
+  exp_histogram_merge: 'reader',
+  exp_histogram_merge_all: 'reader',
+  exp_histogram_quantile: 'reader',
+  exp_histogram_quantiles: 'reader',
+  graph_core: 'reader',
+  graph_cycles: 'reader',
+  graph_edges: 'reader',
+  graph_impact: 'reader',
+  graph_prepare: 'refresher',
+  graph_search: 'reader',
+  graph_shortest_paths: 'reader',
+  graph_table: 'reader',
+  graph_trails: 'reader',
+  graph_vertices: 'reader',
+  graph_walk_edges: 'reader',
+  knowledge_nearest: 'reader',
+  note_stale_buckets: 'owner',
+  student_t_width: 'reader',
+}
+
+/** What the write functions do with our tables besides reading them. */
+export const writtenBy: Readonly<Record<string, readonly string[]>> = {
+  dim_tenant: ['insert', 'update'],
+  dim_resource: ['insert', 'update'],
+  oo_locator: ['insert', 'update'],
+  metric_1m: ['insert', 'update'],
+  service_call_5m: ['insert', 'update'],
+  log_pattern: ['insert', 'update'],
+  log_pattern_5m: ['insert', 'update'],
+  topo_edge_time: ['insert', 'update', 'delete'],
+  topo_snapshot: ['insert', 'update', 'delete'],
+  kb_doc: ['insert', 'update'],
+  kb_chunk: ['insert', 'update', 'delete'],
+  event_envelope: ['insert', 'update'],
+  evidence_link: ['insert'],
+}
+
+/** What a role needs of this database; with what it has to have from others, where pgvantage is not installed yet. */
+export function needsOf(role: Role, facts: RightsFacts): Need[] {
+  const { extensionSchemas, age, installed } = facts
+  const grantor = installed?.owner ?? null
+  const connect: Need = { ...onDatabase(facts), rights: ['connect'] }
+  const extensions = extensionSchemas.map((schema): Need => ({
+    kind: 'schema',
+    oid: schema.oid,
+    on: schema.name,
+    rights: ['usage'],
+    grantor: schema.owner,
+  }))
+  const graphs: Need[] =
+    age === null
+      ? []
+      : [
+          { kind: 'schema', oid: age.oid, on: 'ag_catalog', rights: ['usage'], grantor: age.owner },
+          ...age.tables.map(({ oid, name }): Need => ({ kind: 'relation', oid, on: name, rights: ['select'], grantor: age.owner })),
+        ]
+  if (role === 'owner') {
+    const create: Need = { ...onDatabase(facts), rights: ['connect', 'create', 'temporary'] }
+    const schema = installed?.schema ?? facts.place
+    const place: Need[] =
+      schema === null || (installed !== null && schema.owner === grantor)
+        ? []
+        : [{ kind: 'schema', oid: schema.oid, on: schema.name, rights: ['usage', 'create'], grantor: schema.owner }]
+    return [create, ...extensions, ...graphs, ...place]
+  }
+  if (installed === null) return []
+  const { schema, relations, routines } = installed
+  const ours: Need = { kind: 'schema', oid: schema.oid, on: schema.name, rights: ['usage'], grantor: schema.owner }
+  const on = (names: (name: string) => readonly string[]): Need[] =>
+    relations.flatMap(({ oid, name, bare }) => {
+      const rights = names(bare)
+      return rights.length === 0 ? [] : [{ kind: 'relation', oid, on: name, rights, grantor }]
+    })
+  if (role === 'maintainer') {
+    // What upkeep makes must be the owner's, so it acts as the owner; since PostgreSQL 16 that is a right of its own.
+    const rights = facts.versionNumber >= 160_000 ? ['usage', 'set'] : ['usage']
+    return [connect, { kind: 'role', oid: installed.ownerOid, on: installed.quotedOwner, rights, grantor: null }]
+  }
+  const execute = (who: string): Need[] =>
+    routines.flatMap(({ oid, signature, bare }) =>
+      executedBy[bare] === who ? [{ kind: 'function', oid, on: signature, rights: ['execute'], grantor }] : [],
+    )
+  const reading: Need[] = [
+    connect,
+    ...extensions,
+    ours,
+    ...on(() => ['select']),
+    ...execute('reader'),
+    ...graphs,
+    ...installed.graphs.flatMap(({ oid, name, owner }): Need[] => [
+      { kind: 'schema', oid, on: name, rights: ['usage'], grantor: owner },
+      { kind: 'tables', oid, on: name, rights: ['select'], grantor: owner },
+    ]),
+  ]
+  if (role === 'reader') return reading
+  // recordTopology stages what it is given in a temporary table.
+  if (role === 'writer') return [...reading, { ...onDatabase(facts), rights: ['temporary'] }, ...on((name) => writtenBy[name] ?? [])]
+  return age === null ? [] : [...reading, { ...onDatabase(facts), rights: ['create'] }, ...execute('refresher')]
+}
+
+const onDatabase = ({ database }: RightsFacts): Omit<Need, 'rights'> => ({
+  kind: 'database',
+  oid: database.oid,
+  on: database.name,
+  grantor: database.owner,
+})

@@ -1,0 +1,67 @@
+import { sql, type Kysely } from 'kysely'
+import type { Installation } from '../../database/installation.ts'
+import type { Finding } from '../doctor.ts'
+import { rightsFacts } from './facts.ts'
+import { lackingOf } from './lacking.ts'
+import { needsOf, roles, type Role } from './needs.ts'
+
+export interface RoleState {
+  role: Role
+  /** What the current role would have to be granted for it, such as `insert on public.dim_resource`; empty where it can be it. */
+  lacking: string[]
+}
+
+/**
+ * Which of the roles the current role can be here, and what it lacks for the others; a `refresher` only where there is Apache AGE, and an `owner` only where
+ * the tables belong to it.
+ */
+export async function roleStates(db: Kysely<{}>, installation: Installation): Promise<RoleState[]> {
+  const facts = await rightsFacts(db, installation)
+  const { installed, age } = facts
+  if (installed === null) return []
+  const { rows } = await sql<{ owns: boolean }>`
+    select rolsuper or oid = ${installed.ownerOid}::int8::oid as owns from pg_catalog.pg_roles where rolname = current_user
+  `.execute(db)
+  const { owns } = rows[0]!
+  const states: RoleState[] = []
+  for (const role of roles) {
+    if (role === 'refresher' && age === null) continue
+    if (role === 'owner' && !owns) continue
+    states.push({ role, lacking: await lackingOf(db, needsOf(role, facts)) })
+  }
+  return states
+}
+
+/** What that means for whoever asks: an error only where nothing can be done at all. */
+export function rightsFindings(states: readonly RoleState[]): Finding[] {
+  const able = states.filter(({ lacking }) => lacking.length === 0).map(({ role }) => role)
+  const unable = states.filter(({ lacking }) => lacking.length > 0)
+  if (unable.length === 0) return []
+  if (able.length === 0) {
+    return [
+      {
+        severity: 'error',
+        code: 'rights',
+        message: `this role is not even a reader: it lacks ${shortened(unable.find(({ role }) => role === 'reader')!.lacking)}`,
+        remedy: 'run what `pgvantage grants --role ROLE NAME` prints for what it is meant to be',
+      },
+    ]
+  }
+  const reading = new Set(states.find(({ role }) => role === 'reader')?.lacking)
+  const lacks = unable.map(({ role, lacking }) => {
+    const own = role === 'reader' ? lacking : lacking.filter((right) => !reading.has(right))
+    return `for ${role} it lacks ${own.length === 0 ? 'what it lacks as a reader' : shortened(own)}`
+  })
+  return [
+    {
+      severity: 'info',
+      code: 'rights',
+      message: `this role can be ${able.join(', ')}; ${lacks.join('; ')}`,
+      remedy: 'nothing, if that is what it is for; else run what `pgvantage grants --role ROLE NAME` prints',
+    },
+  ]
+}
+
+/** The report's `roles` have all of them. */
+const shortened = (rights: readonly string[], most = 5) =>
+  rights.length <= most ? rights.join(', ') : `${rights.slice(0, most).join(', ')} and ${rights.length - most} more`

@@ -1,0 +1,50 @@
+import { ensureResources } from '../../src/catalog/index.ts'
+import type { Scope } from '../../src/database/index.ts'
+import { attachEvidence, recordEvent } from '../../src/events/index.ts'
+import { ingest } from '../../src/ingest/index.ts'
+import { addDocuments } from '../../src/knowledge/index.ts'
+import { recordTopology } from '../../src/topology/index.ts'
+import { recording } from '../integration/faults/recording.ts'
+import { at } from './rows.ts'
+
+const embedding = Array.from({ length: 1536 }, (_, index) => Math.sin(index))
+
+/** Every function that writes for a tenant, so that it adds, changes and removes what it can; each can be run alone. */
+export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unknown>>> = {
+  ensureResources: async (scope) => {
+    for (const name of ['a', 'b']) await ensureResources(scope, [{ urn: 'urn:a', type: 'service', name }])
+  },
+  recordTopology: async (scope) => {
+    const [a, b] = [
+      { src: 'urn:a', dst: 'urn:b' },
+      { src: 'urn:b', dst: 'urn:a' },
+    ]
+    await ensureResources(
+      scope,
+      ['urn:a', 'urn:b'].map((urn) => ({ urn, type: 'service', name: urn })),
+    )
+    for (const [minute, edges] of [[a, b], [{ ...a, props: { n: 1 } }], [b]].entries()) {
+      await recordTopology(scope, edges, { relation: 'calls', source: 'tracing', at: at(`10:0${minute}`) })
+    }
+    // Between two that are there.
+    await recordTopology(scope, [a, b], { relation: 'calls', source: 'tracing', at: at('10:01:30') })
+  },
+  recordEvent: (scope) => recordEvent(scope, { severity: 'ERROR', kind: 'anomaly', title: 'it is slow' }),
+  attachEvidence: async (scope) => {
+    const event = await recordEvent(scope, { severity: 'ERROR', kind: 'anomaly', title: 'it is slow' })
+    await attachEvidence(scope, { event, evidence: [{ dim: 'kb', refPg: { table: 'kb_doc', keys: { doc_id: '1' } } }] })
+  },
+  addDocuments: async (scope) => {
+    for (const contents of [['one', 'two'], ['other']]) {
+      const chunks = contents.map((content) => ({ content, embedding }))
+      await addDocuments(scope, [{ source: 'runbooks', title: `${contents.length}`, url: 'https://wiki/1', chunks }])
+    }
+  },
+  ingest: (scope) =>
+    ingest(
+      scope,
+      (async function* () {
+        for (const payload of recording({ minutes: 6 })) yield `${JSON.stringify(payload)}\n`
+      })(),
+    ),
+}
