@@ -30,4 +30,4 @@ export async function missingRights(db: Kysely<{}>, { schema }: Installation): P
 }
 
 const ofUpkeep = (name: string) =>
-  name.endsWith('_stored') || ['pgvantage_policy', 'pgvantage_stale_bucket', 'pgvantage_time_table'].includes(name)
+  name.endsWith('_stored') || ['pgvantage_failure', 'pgvantage_policy', 'pgvantage_stale_bucket', 'pgvantage_time_table'].includes(name)
