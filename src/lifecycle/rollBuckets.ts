@@ -13,11 +13,11 @@ export async function rollBuckets(
   tenantId: string | null = null,
 ): Promise<number> {
   if (buckets.length === 0) return 0
-  const until = await sourceRolledUntil(trx, installation, rollup)
+  const stored = await storedSource(trx, installation, rollup)
   let rows = 0
   for (const run of runsOf(rollup, buckets)) {
-    const stored = until !== null && run.to <= until
-    rows += await rollRun(trx, installation, rollup, run, { tenantId, from: stored ? storedTable({ name: rollup.source }) : rollup.source })
+    const from = stored !== null && (await isStored(trx, installation, rollup, run)) ? stored : rollup.source
+    rows += await rollRun(trx, installation, rollup, run, { tenantId, from })
   }
   return rows
 }
@@ -35,19 +35,28 @@ export function runsOf(rollup: Pick<Rollup, 'bucket'>, buckets: readonly Date[])
   return runs
 }
 
+/** Where the rows of a source that is a rollup itself are stored; null for a source of another kind. */
+async function storedSource(trx: Kysely<{}>, installation: Installation, { source }: Rollup): Promise<string | null> {
+  const stored = storedTable({ name: source })
+  const { rows } = await execute<{ there: boolean }>(trx, 'select to_regclass($1) is not null as there', [qualified(installation, stored)])
+  return rows[0]!.there ? stored : null
+}
+
 /**
- * Until when the source, being a rollup itself, is read where it is stored, which is what its view would do; but a planner that cannot know that plans, for every
- * bucket of days, a read of all chunks of the minutes as well. Null for a source of another kind.
+ * Whether what the source, a rollup itself, has stored of a stretch is all there is to know of it. Its view would say the same, but is planned, for every bucket of
+ * days, as a read of all chunks of the minutes as well.
  */
-async function sourceRolledUntil(trx: Kysely<{}>, installation: Installation, { source }: Rollup): Promise<Date | null> {
-  const { rows } = await execute<{ until: Date | null }>(
+async function isStored(trx: Kysely<{}>, installation: Installation, { source }: Rollup, { from, to }: Stretch): Promise<boolean> {
+  const { rows } = await execute<{ stored: boolean }>(
     trx,
-    `select case when isfinite(rolled_until) then rolled_until end as until
+    `select rolled_until >= $3::timestamptz or not exists (
+  select from ${qualified(installation, 'pgvantage_stale_bucket')} where rollup = $1 and bucket >= $2::timestamptz and bucket < $3::timestamptz
+) as stored
 from ${qualified(installation, 'pgvantage_time_table')}
-where name = $1 and to_regclass($2) is not null`,
-    [source, qualified(installation, storedTable({ name: source }))],
+where name = $1`,
+    [source, from.toISOString(), to.toISOString()],
   )
-  return rows[0]?.until ?? null
+  return rows[0]!.stored
 }
 
 async function rollRun(
@@ -60,7 +69,9 @@ async function rollRun(
   const stored = qualified(installation, storedTable(rollup))
   const within = `bucket >= $1 and bucket < $2${read.tenantId === null ? '' : ' and tenant_id = $3::int8'}`
   const bounds = [from.toISOString(), to.toISOString(), ...(read.tenantId === null ? [] : [read.tenantId])]
-  await execute(trx, `delete from ${stored} where ${within}`, bounds)
+  // Most buckets are rolled for the first time, and of a hypertable of many chunks deleting nothing takes longer than all the rest.
+  const { rows } = await execute<{ some: boolean }>(trx, `select exists (select from ${stored} where ${within}) as some`, bounds)
+  if (rows[0]!.some) await execute(trx, `delete from ${stored} where ${within}`, bounds)
   const { numAffectedRows = 0n } = await execute(
     trx,
     `insert into ${stored} (${rollupColumns(rollup).join(', ')})\n${rolledRows(installation, rollup, within, qualified(installation, read.from))}`,

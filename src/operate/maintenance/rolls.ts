@@ -60,12 +60,12 @@ async function rollRecent(run: MaintenanceRun, policy: RollupPolicy, _coarser: r
 async function rollOld(run: MaintenanceRun, policy: RollupPolicy, coarser: readonly RollupPolicy[]): Promise<void> {
   const { rollup } = policy
   const horizon = horizonOf(run, policy)
-  const before = new Date(horizon.getTime() - recent)
-  const [newest] = await newestStale(run.db, run.installation, rollup, { from: null, before, limit: 1 })
+  // Of the last month, too: rolling old hours has made the day stale at which the month begins.
+  const [newest] = await newestStale(run.db, run.installation, rollup, { from: null, before: horizon, limit: 1 })
   if (newest === undefined) return
   const kept = keptSince(run, coarser)
   if (kept !== null) await forgetBefore(run.db, run.installation, rollup, kept)
-  await rollBackTo(run, rollup, { from: null, before })
+  await rollBackTo(run, rollup, { from: null, before: horizon })
   await advanceTo(run.db, run.installation, rollup, horizon)
 }
 
