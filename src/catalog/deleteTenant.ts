@@ -130,6 +130,7 @@ async function deleteRolledSince(
     const count = await affected(trx, sql`delete from ${sql.id(schema, name)} where tenant_id = ${tenantId}::int8`)
     deleted.push({ table, count })
   }
+  await sql`delete from ${sql.id(installation.schema, 'pgvantage_failure')} where tenant_id = ${tenantId}::int8`.execute(trx)
   return deleted
 }
 
