@@ -24,7 +24,11 @@ const young = 86_400_000
  *
  * A table keeps what the policy says that was applied last, to the end of the chunk; without one, everything. Who may not see the policies writes everything, too.
  */
-export async function withoutTooOld(scope: Scope, window: RollupWindow, now = new Date()): Promise<{ window: RollupWindow; tooOld: TooOld }> {
+export async function withoutTooOld(
+  scope: Scope,
+  window: RollupWindow,
+  now = new Date(),
+): Promise<{ window: RollupWindow; tooOld: TooOld }> {
   const none = { window, tooOld: { metrics: 0, calls: 0, patterns: 0 } }
   if (window.from.getTime() > now.getTime() - young) return none
   const retained = await retentions(scope)

@@ -77,7 +77,8 @@ export function dropBatches(chunks: readonly ExpiredChunk[]): ExpiredChunk[][] {
   const batches: ExpiredChunk[][] = []
   for (const chunk of chunks) {
     const last = batches.at(-1)
-    if (last !== undefined && last[0]!.kind === chunk.kind && last.length < (chunk.kind === 'strays' ? strayBatch : dropBatch)) last.push(chunk)
+    if (last !== undefined && last[0]!.kind === chunk.kind && last.length < (chunk.kind === 'strays' ? strayBatch : dropBatch))
+      last.push(chunk)
     else batches.push([chunk])
   }
   return batches

@@ -16,11 +16,7 @@ export interface Failure {
 const failures = (installation: Pick<Installation, 'schema'>) => qualified(installation, 'pgvantage_failure')
 
 /** Writes down that something failed, or failed again. */
-export const noteFailure = (
-  trx: Kysely<{}>,
-  installation: Pick<Installation, 'schema'>,
-  { step, object, at, tenantId, reason }: Failure,
-) =>
+export const noteFailure = (trx: Kysely<{}>, installation: Pick<Installation, 'schema'>, { step, object, at, tenantId, reason }: Failure) =>
   execute(
     trx,
     `insert into ${failures(installation)} as known (step, object, at, tenant_id, reason)

@@ -12,7 +12,8 @@ export async function dropOld(run: MaintenanceRun, cut: ExpiringTable): Promise<
         await drop(run, cut, batch)
       } catch (error) {
         if (batch.length === 1) run.failed('drop', cut.table, stretch, error)
-        else for (const chunk of batch) await run.attempt('drop', cut.table, { from: chunk.from, to: chunk.to }, () => drop(run, cut, [chunk]))
+        else
+          for (const chunk of batch) await run.attempt('drop', cut.table, { from: chunk.from, to: chunk.to }, () => drop(run, cut, [chunk]))
       }
     }
   })
@@ -28,7 +29,13 @@ async function drop(run: MaintenanceRun, cut: ExpiringTable, batch: Parameters<t
   const dropped = attempted.result.filter(({ outcome }) => outcome === 'dropped')
   if (dropped.length > 0) {
     const stretch = { from: dropped[0]!.chunk.from, to: dropped.at(-1)!.chunk.to }
-    run.did('drop', cut.table, stretch, dropped.reduce((sum, { rows }) => sum + rows, 0), began)
+    run.did(
+      'drop',
+      cut.table,
+      stretch,
+      dropped.reduce((sum, { rows }) => sum + rows, 0),
+      began,
+    )
   }
   for (const { chunk, outcome } of attempted.result) if (outcome === 'stale') run.stale(cut.table, chunk, attempted.attempts)
 }

@@ -1,6 +1,14 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { callsDuring, callSeries, callSummary, slowestDependencies, callMeasures, refreshCallGraph, verifyCallGraph } from '../../../src/calls/index.ts'
+import {
+  callsDuring,
+  callSeries,
+  callSummary,
+  slowestDependencies,
+  callMeasures,
+  refreshCallGraph,
+  verifyCallGraph,
+} from '../../../src/calls/index.ts'
 import { callsOfWindow } from '../../../src/calls/callsOfWindow.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { impact } from '../../../src/graph/index.ts'
@@ -174,7 +182,8 @@ onEveryLeg('extremes that a tenant sends', () => {
       }
       reads[`patternSeries ${resolution}`] = patternSeries(scope, { measure: 'count', resolution, range: whole })
     }
-    for (const measure of metricMeasures) reads[`latestMetrics ${measure}`] = latestMetrics(scope, { metric: 'm', measure, by: 'resource', range: whole })
+    for (const measure of metricMeasures)
+      reads[`latestMetrics ${measure}`] = latestMetrics(scope, { metric: 'm', measure, by: 'resource', range: whole })
     reads['callSummary'] = callSummary(scope, { range: whole })
     reads['callsDuring'] = callsDuring(scope, { range: whole })
     reads['slowestDependencies'] = slowestDependencies(scope, { service: 'urn:front', range: whole, limit: 10_000 })

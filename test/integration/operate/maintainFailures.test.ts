@@ -36,12 +36,13 @@ onEveryLeg('what maintenance cannot do', () => {
     return rows.map(({ bucket, max }) => [Math.round((now.getTime() - bucket.getTime()) / hour), max])
   }
   const rolledUntil = async () => {
-    const { rows } = await sql<{ until: Date }>`select rolled_until as until from pgvantage_time_table where name = 'metric_1h'`.execute(test.db)
+    const { rows } = await sql<{ until: Date }>`select rolled_until as until from pgvantage_time_table where name = 'metric_1h'`.execute(
+      test.db,
+    )
     return rows[0]!.until
   }
   /** From here on a value of 13 cannot be rolled, for a reason that lies in the row. */
-  const refuseThirteen = () =>
-    sql`alter table metric_1h_stored add constraint no_thirteen check (max_val <> 13)`.execute(test.db)
+  const refuseThirteen = () => sql`alter table metric_1h_stored add constraint no_thirteen check (max_val <> 13)`.execute(test.db)
   const failing = async () => (await doctor(test.db)).findings.filter(({ code }) => code === 'maintenance-failing')
 
   it.skipIf(leg.name === 'community')('sets aside one tenant’s bucket, rolls everybody else’s, says so, and tries again', async () => {
@@ -71,7 +72,10 @@ onEveryLeg('what maintenance cannot do', () => {
     ])
     expect(await rolledUntil()).toEqual(hoursAgo(1))
     expect(await failing()).toMatchObject([
-      { severity: 'warning', message: expect.stringMatching(`cannot roll metric_1h at .* for tenant ${bad.tenantId}, since .*: .*no_thirteen`) },
+      {
+        severity: 'warning',
+        message: expect.stringMatching(`cannot roll metric_1h at .* for tenant ${bad.tenantId}, since .*: .*no_thirteen`),
+      },
     ])
 
     // Not before its time.
@@ -93,11 +97,13 @@ onEveryLeg('what maintenance cannot do', () => {
     expect(await failing()).toEqual([])
   })
 
-  it.skipIf(leg.name === 'community')('leaves what fails for another reason to the next run, answers it from its source, and drops nothing of it', async () => {
-    await write(good, [24 * 60, 9, 8, 7], 1)
-    await run()
-    // Not the rows' fault: out of space, a broken index.
-    await sql`
+  it.skipIf(leg.name === 'community')(
+    'leaves what fails for another reason to the next run, answers it from its source, and drops nothing of it',
+    async () => {
+      await write(good, [24 * 60, 9, 8, 7], 1)
+      await run()
+      // Not the rows' fault: out of space, a broken index.
+      await sql`
       create function no_space() returns trigger language plpgsql as $$
       begin
         if new.max_val = 13 then raise exception 'no space left on device' using errcode = 'disk_full'; end if;
@@ -105,24 +111,29 @@ onEveryLeg('what maintenance cannot do', () => {
       end
       $$
     `.execute(test.db)
-    await sql`create trigger no_space before insert on metric_1h_stored for each row execute function no_space()`.execute(test.db)
-    await write(bad, [24 * 50], 13)
-    await write(good, [24 * 50 - 1], 5)
-    await write(good, [6], 4)
-    await sql`update pgvantage_time_table set rolled_until = ${hoursAgo(24 * 55)} where name = 'metric_1h'`.execute(test.db)
-    await sql`insert into pgvantage_policy (object, kind, settings) values ('metric_1m', 'retention', '{"retain": "30 days"}')`.execute(test.db)
-    const { notDone } = await run()
-    expect(notDone).toContainEqual(expect.objectContaining({ step: 'roll', object: 'metric_1h', why: 'failed', reason: 'no space left on device' }))
-    // What could not be rolled is read from the minutes, which are therefore still there.
-    expect(await stored(bad, 'metric_1h')).toEqual([[24 * 50, 13]])
-    expect((await stored(good, 'metric_1h')).map(([ago]) => ago)).toEqual([24 * 60, 24 * 50 - 1, 9, 8, 7, 6])
-    expect(await failing()).toMatchObject([{ message: expect.stringContaining('no space left on device') }])
-    await sql`drop trigger no_space on metric_1h_stored`.execute(test.db)
-    expect((await run()).notDone).toEqual([])
-    expect(await stored(bad, 'metric_1h')).toEqual([[24 * 50, 13]])
-    expect((await stored(good, 'metric_1h')).map(([ago]) => ago)).toEqual([24 * 60, 24 * 50 - 1, 9, 8, 7, 6])
-    expect(await failing()).toEqual([])
-  })
+      await sql`create trigger no_space before insert on metric_1h_stored for each row execute function no_space()`.execute(test.db)
+      await write(bad, [24 * 50], 13)
+      await write(good, [24 * 50 - 1], 5)
+      await write(good, [6], 4)
+      await sql`update pgvantage_time_table set rolled_until = ${hoursAgo(24 * 55)} where name = 'metric_1h'`.execute(test.db)
+      await sql`insert into pgvantage_policy (object, kind, settings) values ('metric_1m', 'retention', '{"retain": "30 days"}')`.execute(
+        test.db,
+      )
+      const { notDone } = await run()
+      expect(notDone).toContainEqual(
+        expect.objectContaining({ step: 'roll', object: 'metric_1h', why: 'failed', reason: 'no space left on device' }),
+      )
+      // What could not be rolled is read from the minutes, which are therefore still there.
+      expect(await stored(bad, 'metric_1h')).toEqual([[24 * 50, 13]])
+      expect((await stored(good, 'metric_1h')).map(([ago]) => ago)).toEqual([24 * 60, 24 * 50 - 1, 9, 8, 7, 6])
+      expect(await failing()).toMatchObject([{ message: expect.stringContaining('no space left on device') }])
+      await sql`drop trigger no_space on metric_1h_stored`.execute(test.db)
+      expect((await run()).notDone).toEqual([])
+      expect(await stored(bad, 'metric_1h')).toEqual([[24 * 50, 13]])
+      expect((await stored(good, 'metric_1h')).map(([ago]) => ago)).toEqual([24 * 60, 24 * 50 - 1, 9, 8, 7, 6])
+      expect(await failing()).toEqual([])
+    },
+  )
 
   it('goes on with the other tables where the server refuses something of one of them', async () => {
     await write(good, [9, 8], 1)
@@ -132,7 +143,9 @@ onEveryLeg('what maintenance cannot do', () => {
     const { rows } = await sql<{ definition: string }>`
       select pg_get_functiondef('exp_histogram_merge_all'::regproc) as definition
     `.execute(test.db)
-    await sql.raw(rows[0]!.definition.replace('begin', "begin if cardinality(histograms) > 1 then raise 'broken'; end if;")).execute(test.db)
+    await sql
+      .raw(rows[0]!.definition.replace('begin', "begin if cardinality(histograms) > 1 then raise 'broken'; end if;"))
+      .execute(test.db)
     const report = await run()
     const done = report.steps.map(({ object }) => object)
     expect(done).toContain('metric_1h')
@@ -144,38 +157,43 @@ onEveryLeg('what maintenance cannot do', () => {
     expect(await failing()).toEqual([])
   })
 
-  it.skipIf(leg.name === 'community')('rolls the newest first, makes no more chunks than it may for what is old, and goes on with it', async () => {
-    const weeks = Array.from({ length: 30 }, (_, week) => 24 * 7 * (week + 10))
-    await write(good, [5, 4], 1)
-    await write(bad, weeks, 2)
-    const order: (number | null)[] = []
-    const { notDone } = await run({
-      maxChunks: 3,
-      onStep: ({ step, object, to }) => step === 'roll' && object === 'metric_1h' && order.push(to?.getTime() ?? null),
-    })
-    expect(order).toEqual([...order].sort((a, b) => b! - a!))
-    expect(order[0]).toBe(hoursAgo(3).getTime())
-    expect(notDone.filter(({ object }) => object === 'metric_1h')).toMatchObject([{ step: 'roll', why: 'left' }])
-    expect(await stored(good)).toEqual([
-      [5, 1],
-      [4, 1],
-    ])
-    expect((await stored(bad)).length).toBeLessThan(20)
-    // Nobody waits for it: what is not rolled yet is answered all the same.
-    expect(await stored(bad, 'metric_1h')).toHaveLength(30)
-    let runs = 0
-    for (let left = true; left; runs++) left = (await run({ maxChunks: 3 })).notDone.length > 0
-    expect(runs).toBeGreaterThan(1)
-    expect(await stored(bad)).toHaveLength(30)
-    expect(await rolledUntil()).toEqual(hoursAgo(1))
-    expect((await run()).steps).toEqual([])
-  })
+  it.skipIf(leg.name === 'community')(
+    'rolls the newest first, makes no more chunks than it may for what is old, and goes on with it',
+    async () => {
+      const weeks = Array.from({ length: 30 }, (_, week) => 24 * 7 * (week + 10))
+      await write(good, [5, 4], 1)
+      await write(bad, weeks, 2)
+      const order: (number | null)[] = []
+      const { notDone } = await run({
+        maxChunks: 3,
+        onStep: ({ step, object, to }) => step === 'roll' && object === 'metric_1h' && order.push(to?.getTime() ?? null),
+      })
+      expect(order).toEqual([...order].sort((a, b) => b! - a!))
+      expect(order[0]).toBe(hoursAgo(3).getTime())
+      expect(notDone.filter(({ object }) => object === 'metric_1h')).toMatchObject([{ step: 'roll', why: 'left' }])
+      expect(await stored(good)).toEqual([
+        [5, 1],
+        [4, 1],
+      ])
+      expect((await stored(bad)).length).toBeLessThan(20)
+      // Nobody waits for it: what is not rolled yet is answered all the same.
+      expect(await stored(bad, 'metric_1h')).toHaveLength(30)
+      let runs = 0
+      for (let left = true; left; runs++) left = (await run({ maxChunks: 3 })).notDone.length > 0
+      expect(runs).toBeGreaterThan(1)
+      expect(await stored(bad)).toHaveLength(30)
+      expect(await rolledUntil()).toEqual(hoursAgo(1))
+      expect((await run()).steps).toEqual([])
+    },
+  )
 
   it.skipIf(leg.name === 'community')('is not held back by marks of the past, nor by a bucket that is marked very often', async () => {
     await write(good, [9, 8, 7], 1)
     await run()
     await sql`update metric_1m set max_val = 5 where bucket = ${hoursAgo(8)}`.execute(test.db)
-    await sql`insert into pgvantage_stale_bucket select 'metric_1h', ${hoursAgo(8)}::timestamptz from generate_series(1, 250000)`.execute(test.db)
+    await sql`insert into pgvantage_stale_bucket select 'metric_1h', ${hoursAgo(8)}::timestamptz from generate_series(1, 250000)`.execute(
+      test.db,
+    )
     await sql`
       insert into pgvantage_stale_bucket
       select 'metric_1h', ${hoursAgo(24 * 400)}::timestamptz - at * interval '1 hour' from generate_series(1, 20000) as at
@@ -196,7 +214,9 @@ onEveryLeg('what maintenance cannot do', () => {
 
   it.skipIf(leg.name === 'community')('does not roll what no table keeps any more', async () => {
     for (const object of ['metric_1m', 'metric_1h', 'metric_1d']) {
-      await sql`insert into pgvantage_policy (object, kind, settings) values (${object}, 'retention', '{"retain": "400 days"}')`.execute(test.db)
+      await sql`insert into pgvantage_policy (object, kind, settings) values (${object}, 'retention', '{"retain": "400 days"}')`.execute(
+        test.db,
+      )
     }
     await write(bad, [24 * 2000, 24 * 3000], 1)
     await write(good, [5], 1)

@@ -15,7 +15,8 @@ const flat = (sql: string) => sql.replaceAll(/--[^\n]*/g, '').replaceAll(/\s+/g,
 const quantiles = '"obs"."exp_histogram_quantiles"'
 const collect = '"obs"."exp_histogram_collect"(histogram order by bucket)'
 const tenths = 'array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]::float8[]'
-const mean = (column: string) => `( select avg(greatest(-1e100, least(1e100, ${bounded('value')}))) from unnest(("${column}")[3:]) as value )`
+const mean = (column: string) =>
+  `( select avg(greatest(-1e100, least(1e100, ${bounded('value')}))) from unnest(("${column}")[3:]) as value )`
 const wilson = (end: string, share: string, count: string) =>
   `(${share} + 1.9208 / ${count} ${end} 1.96 * sqrt(${share} * (1 - ${share}) / ${count} + 0.9604 / ${count} ^ 2)) / (1 + 3.8416 / ${count})`
 
