@@ -5,6 +5,9 @@
 -- the key i + 2 ^ (scale + 11) + 1 (at least 1 for every double), one of negative values minus the key of their magnitudes, zero the key 0.
 -- Values are recorded at scale 5: relative error of a quantile 1.083 %. src/sketch/exponentialHistogram.ts is the same in TypeScript, and a test
 -- holds the two together.
+--
+-- Nothing here raises, whatever it is given: counts saturate at the largest int8, and what is no histogram (no scale from -10 to 20) holds no values. One
+-- tenant's row that raised would stop the rolling of everybody's.
 
 -- An array of arrays of different lengths exists only as an array of a domain: the aggregate's state. A domain cannot be created twice.
 do $$
@@ -72,20 +75,26 @@ begin
   if coalesce(pg_catalog.cardinality(histograms), 0) < 2 then
     return histograms[1];
   end if;
-  select pg_catalog.min(each.histogram[1]) into coarsest from pg_catalog.unnest(histograms) as each (histogram);
+  select pg_catalog.min(each.histogram[1]) into coarsest from pg_catalog.unnest(histograms) as each (histogram) where each.histogram[1] between -10 and 20;
   select pg_catalog.array_agg(array[bucket.key, bucket.count] order by bucket.key)
   into merged
   from (
     select
       pg_catalog.sign(entry.key)::int8 * (((pg_catalog.abs(entry.key) - 1) >> (entry.scale - coarsest)::int4) + 1) as key,
-      pg_catalog.sum(entry.count)::int8 as count
+      least(pg_catalog.sum(entry.count), 9223372036854775807)::int8 as count
     from (
       select each.histogram[1] as scale, each.histogram[at] as key, each.histogram[at + 1] as count
       from pg_catalog.unnest(histograms) as each (histogram)
       cross join pg_catalog.generate_series(2, pg_catalog.cardinality(each.histogram), 2) as at
+      where each.histogram[1] between -10 and 20
     ) as entry
+    -- The least int8 has no magnitude.
+    where entry.count > 0 and entry.key > -9223372036854775807
     group by 1
   ) as bucket;
+  if merged is null then
+    return null;
+  end if;
   -- unnest flattens the pairs row by row, which is the order wanted.
   return coarsest || array(select pg_catalog.unnest(merged));
 end
@@ -106,31 +115,31 @@ create or replace function @extschema@.exp_histogram_count(histogram int8[]) ret
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select pg_catalog.sum(histogram[at])::int8 from pg_catalog.generate_series(3, pg_catalog.cardinality(histogram), 2) as at
+  select least(pg_catalog.sum(histogram[at]), 9223372036854775807)::int8 from pg_catalog.generate_series(3, pg_catalog.cardinality(histogram), 2) as at
 $$;
 
 -- The nearest-rank quantile: rank max(1, ceil(q * count)); its bucket's 2 * low * high / (low + high), which is at most
--- (base - 1) / (base + 1) away from every value of the bucket. Null when q is outside 0..1.
+-- (base - 1) / (base + 1) away from every value of the bucket. Null when q is outside 0..1. Counts are added as float8, which is exact below 2 ^ 53.
 create or replace function @extschema@.exp_histogram_quantile(histogram int8[], q float8) returns float8
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   scale int8 := histogram[1];
-  width float8 := pg_catalog.power(2::float8, -scale);
-  total int8 := 0;
-  rank int8;
-  seen int8 := 0;
-  key int8;
+  width float8;
+  total float8 := 0;
+  rank float8;
+  seen float8 := 0;
+  key float8;
   exponent float8;
 begin
-  if not (q >= 0 and q <= 1) then
+  if not (q >= 0 and q <= 1) or scale is null or scale not between -10 and 20 then
     return null;
   end if;
   for at in 3 .. pg_catalog.cardinality(histogram) by 2 loop
     total := total + histogram[at];
   end loop;
-  rank := greatest(1, pg_catalog.ceil(q * total)::int8);
+  rank := greatest(1, pg_catalog.ceil(q * total));
   for at in 2 .. pg_catalog.cardinality(histogram) by 2 loop
     seen := seen + histogram[at + 1];
     if seen >= rank then
@@ -138,10 +147,13 @@ begin
       if key = 0 then
         return 0;
       end if;
+      width := pg_catalog.power(2::float8, -scale);
       exponent := (pg_catalog.abs(key) - 1 - (1::int8 << (scale + 11)::int4)) * width;
-      -- power() reports an underflow as an error; below the smallest double there is only zero.
+      -- power() reports an underflow as an error, and an overflow; below the smallest double there is only zero, above the largest infinity.
       if exponent < -1074 then
         return 0;
+      elsif exponent >= 1024 then
+        return pg_catalog.sign(key) * 'Infinity'::float8;
       end if;
       return pg_catalog.sign(key) * pg_catalog.power(2::float8, exponent) * (2 / (1 + pg_catalog.power(2::float8, -width)));
     end if;

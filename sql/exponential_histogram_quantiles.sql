@@ -10,7 +10,7 @@ create or replace aggregate @extschema@.exp_histogram_collect(@extschema@.expone
   parallel = safe
 );
 
--- What exp_histogram_quantile gives of what exp_histogram_merge gives, for each q. Nulls are skipped; null when nothing is left.
+-- What exp_histogram_quantile gives of what exp_histogram_merge gives, for each q. Nulls are skipped; null when nothing is left. Nothing raises here either.
 create or replace function @extschema@.exp_histogram_quantiles(histograms @extschema@.exponential_histogram[], q float8[]) returns float8[]
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -25,10 +25,10 @@ declare
   merged int8[];
   i int4;
   j int4;
-  total int8 := 0;
-  seen int8 := 0;
-  rank int8;
-  key int8;
+  total float8 := 0;
+  seen float8 := 0;
+  rank float8;
+  key float8;
   exponent float8;
   share float8;
   answer float8[] := '{}';
@@ -42,14 +42,17 @@ begin
   scale := a[1];
   b := case when given = 1 then array[scale] else histograms[given] end;
   -- One after the other, for as long as that is quicker than sorting all keys in a statement; the last two are walked over without making one of them.
-  alike := given <= 8 and b[1] = scale;
+  alike := coalesce(given <= 8 and b[1] = scale and scale between -10 and 20, false);
   for at in 2 .. given - 1 loop
     b := histograms[at];
-    alike := alike and b[1] = scale;
+    alike := alike and coalesce(b[1] = scale, false);
   end loop;
   if not alike then
     a := @extschema@.exp_histogram_merge_all(histograms);
     scale := a[1];
+    if scale is null or scale not between -10 and 20 then
+      return null;
+    end if;
     b := array[scale];
     given := 1;
   end if;
@@ -66,7 +69,7 @@ begin
         merged := merged || b[j] || b[j + 1];
         j := j + 2;
       else
-        merged := merged || a[i] || (a[i + 1] + b[j + 1]);
+        merged := merged || a[i] || greatest(0, least(a[i + 1]::float8 + b[j + 1], 9223372036854774784))::int8;
         i := i + 2;
         j := j + 2;
       end if;
@@ -83,7 +86,7 @@ begin
   end loop;
   width := pg_catalog.power(2::float8, -scale);
   foreach share in array q loop
-    rank := greatest(1, pg_catalog.ceil(share * total)::int8);
+    rank := greatest(1, pg_catalog.ceil(share * total));
     seen := 0;
     -- From the nearer end. Outside an array there are nulls, and of the keys met the last is the one looked for.
     if rank <= total / 2 then
@@ -117,6 +120,7 @@ begin
     exponent := (pg_catalog.abs(key) - 1 - (1::int8 << (scale + 11)::int4)) * width;
     answer := answer || case
       when key = 0 or exponent < -1074 then 0
+      when exponent >= 1024 then pg_catalog.sign(key) * 'Infinity'::float8
       else pg_catalog.sign(key) * pg_catalog.power(2::float8, exponent) * (2 / (1 + pg_catalog.power(2::float8, -width)))
     end;
   end loop;

@@ -1,3 +1,4 @@
+import { bounded, saturated } from '../database/bounded.ts'
 import type { InstalledFunction, Rollup } from '../lifecycle/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 
@@ -19,12 +20,12 @@ function callRollup(
     keys,
     identity: Object.keys(keys),
     measures: {
-      rps: { type: 'float8', of: () => `sum(rps) / ${bucketsOfSource}` },
+      rps: { type: 'float8', of: () => `sum(${bounded('rps')}) / ${bucketsOfSource}` },
       err_rate: { type: 'float8', of: () => 'sum(error_count)::float8 / nullif(sum(call_count), 0)::float8' },
       p50_ms: percentile(0.5),
       p95_ms: percentile(0.95),
-      call_count: { type: 'bigint', of: () => 'sum(call_count)' },
-      error_count: { type: 'bigint', of: () => 'sum(error_count)' },
+      call_count: { type: 'bigint', of: () => saturated('sum(call_count)') },
+      error_count: { type: 'bigint', of: () => saturated('sum(error_count)') },
       histogram: { type: 'bigint[]', of: merged },
     },
     indexes: ['src_resource_id, dst_resource_id, bucket desc', 'dst_resource_id, bucket desc'],

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { bounded } from '../database/bounded.ts'
 import { checkedRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { byName, readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
@@ -91,4 +92,6 @@ export function callSeries(
 
 /** The calls per second of rows of `call` together, of which so many buckets follow each other. */
 const callsPerSecondTogether = (buckets: number) =>
-  buckets === 1 ? sql<number | null>`sum("call"."rps")` : sql<number | null>`sum("call"."rps") / ${sql.lit(buckets)}`
+  buckets === 1 ? sql<number | null>`sum(${callRate})` : sql<number | null>`sum(${callRate}) / ${sql.lit(buckets)}`
+
+const callRate = sql.raw(bounded('"call"."rps"'))

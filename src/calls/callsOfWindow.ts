@@ -1,5 +1,6 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
+import { bounded } from '../database/bounded.ts'
 import { durationText, milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import type { ActiveCall } from './activeCalls.ts'
@@ -40,6 +41,7 @@ export function callsOfWindow(
   const histogram = scope.id('exp_histogram')
   const collect = scope.id('exp_histogram_collect')
   const quantiles = scope.id('exp_histogram_quantiles')
+  const [rate, ratio] = ['rps', 'err_rate'].map((column) => sql.raw(bounded(column)))
   const active = sql`
     from ${scope.id('service_call_5m')} where tenant_id = ${scope.tenantId}::int8 and bucket >= ${from}::timestamptz and bucket <= ${now}::timestamptz
   `
@@ -55,8 +57,8 @@ export function callsOfWindow(
         count(*) as buckets,
         sum(call_count::float8) as calls,
         sum(error_count::float8) as errors,
-        sum(rps::numeric) filter (where call_count = 0) as rps,
-        avg(err_rate::numeric) filter (where call_count = 0) as err_rate,
+        sum((${rate})::numeric) filter (where call_count = 0) as rps,
+        avg((${ratio})::numeric) filter (where call_count = 0) as err_rate,
         min(p50_ms) as p50_ms,
         min(p95_ms) as p95_ms,
         ${collect}(coalesce(histogram, ${histogram}(p95_ms, greatest(call_count, 1))) order by bucket)
@@ -69,7 +71,7 @@ export function callsOfWindow(
         max(bucket) as last_seen
       ${active}
       group by 1, 2
-      having sum(call_count::float8) > 0 or sum(rps) > 0
+      having sum(call_count::float8) > 0 or sum(${rate}) > 0
     )
     select
       edge.src,

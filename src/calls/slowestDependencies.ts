@@ -1,4 +1,6 @@
+import { sql } from 'kysely'
 import { z } from 'zod'
+import { bounded } from '../database/bounded.ts'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
@@ -39,7 +41,7 @@ export function slowestDependencies(scope: Scope, { service, range, limit = 5 }:
     .groupBy('callee.urn')
     .select(({ fn }) => [
       'callee.urn as urn',
-      fn.avg<number | null>('call.p95_ms').as('mean_p95_ms'),
+      fn.avg<number | null>(sql.raw(bounded('"call"."p95_ms"'))).as('mean_p95_ms'),
       fn.avg<number | null>('call.err_rate').as('mean_err_rate'),
     ])
     .orderBy('mean_p95_ms', (order) => order.desc().nullsLast())

@@ -4,7 +4,9 @@ import { explainAgeCache } from '../database/ageCache.ts'
 import { findInstallation, type Installation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import type { TimeRange } from '../database/range.ts'
+import { rollTurn } from '../database/rollTurn.ts'
 import { inTransaction } from '../database/transaction.ts'
+import { takeTurn } from '../database/turn.ts'
 import { NotFoundError, VantageError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
@@ -38,8 +40,8 @@ const tenantTables = [
  * Deletes a tenant and everything of it: its rows in every table and in the coarser rollups, and its AGE graph.
  *
  * In transactions of at most `batch` rows, so that no lock is held long (a compressed chunk is one transaction: its rows cannot be told apart without
- * being unpacked); the tenant itself goes last, together with its graph, so that a refresh at the same time cannot leave one behind. Interrupted, it is run again
- * and continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.
+ * being unpacked); the tenant itself goes last, together with its graph and with what was rolled of it meanwhile, so that neither a refresh nor a `maintain` at the
+ * same time can leave anything behind: for one unit of rolling it waits. Interrupted, it is run again and continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.
  *
  * @returns how many rows were deleted from each table.
  * @throws InvalidInputError when the code or an option cannot be.
@@ -95,6 +97,7 @@ export async function deleteTenant<Database>(
   }
   signal?.throwIfAborted()
   deleted['dim_tenant'] = await inTransaction(plain, async (trx) => {
+    for (const { table, count } of await deleteRolledSince(trx, installation, rollups, found.id)) deleted[table] = deleted[table]! + count
     // Whoever mirrors into the graph waits for this transaction, and then finds no tenant.
     if (found.hasGraphs) {
       await sql`select ${sql.id(installation.schema, 'call_graph_drop')}(${found.graph})`.execute(trx).catch((error: unknown) => {
@@ -104,6 +107,30 @@ export async function deleteTenant<Database>(
     return affected(trx, sql`delete from ${sql.id(installation.schema, 'dim_tenant')} where tenant_id = ${found.id}::int8`)
   })
   if (deleted['dim_tenant'] > 0) onProgress?.({ table: 'dim_tenant', deleted: deleted['dim_tenant'] })
+  return deleted
+}
+
+/**
+ * Deletes what was rolled of a tenant while its rows were being deleted, and keeps others from rolling until the transaction ends: then there is nothing left to
+ * roll of it. Who rolls is waited for, so that what it has just rolled is seen.
+ */
+async function deleteRolledSince(
+  trx: Kysely<{}>,
+  installation: Installation,
+  rollups: readonly { table: string; schema: string; name: string }[],
+  tenantId: string,
+): Promise<{ table: string; count: number }[]> {
+  const deleted: { table: string; count: number }[] = []
+  // Everybody who wants several takes them in this order; who rolls takes but one.
+  for (const { table, schema, name } of rollups) {
+    if (installation.timeRung === 'community') await sql`lock table ${sql.id(schema, name)} in share row exclusive mode`.execute(trx)
+    else await takeTurn(trx, rollTurn(installation, table))
+  }
+  for (const { table, schema, name } of rollups) {
+    const count = await affected(trx, sql`delete from ${sql.id(schema, name)} where tenant_id = ${tenantId}::int8`)
+    deleted.push({ table, count })
+  }
+  await sql`delete from ${sql.id(installation.schema, 'pgvantage_failure')} where tenant_id = ${tenantId}::int8`.execute(trx)
   return deleted
 }
 

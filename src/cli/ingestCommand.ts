@@ -20,6 +20,7 @@ interface Options {
   create?: boolean
   strict?: boolean
   shift?: number
+  acceptOld?: boolean
   json?: boolean
 }
 
@@ -32,11 +33,12 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
     .option('--create', 'create the tenant if there is none')
     .option('--strict', `end with exit code ${exitCode.findings} when a line was malformed (the rest is loaded all the same)`)
     .option('--shift <ms>', 'milliseconds added to every time', milliseconds)
+    .option('--accept-old', 'also load what is older than its table keeps, to be rolled up before it is dropped')
     .addOption(databaseOption())
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
     .action(async (files: string[], options: Options) => {
-      const { database, schema, tenant, create, strict, shift, json } = options
+      const { database, schema, tenant, create, strict, shift, acceptOld, json } = options
       const sizes = await Promise.all(files.map(sizeOf))
       const report = await withDatabase({ database }, env, async (db) => {
         if (create) await ensureTenant(db, { code: tenant }, { schema })
@@ -56,6 +58,7 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
             streams.map((source, at) => ({ source, origin: { bucket: dirname(resolve(files[at]!)), objectKey: basename(files[at]!) } })),
             {
               shift,
+              acceptOld,
               signal,
               onMalformed: ({ file, line, reason }) => err(`${file}:${line}: ${reason}\n`),
               onWindow: (_window, { windows }) =>

@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { maintain, type MaintainReport } from '../operate/maintain.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
+import { exitCode } from './exitCode.ts'
 import type { Surroundings } from './surroundings.ts'
 
 interface Options {
@@ -12,8 +13,8 @@ interface Options {
   json?: boolean
 }
 
-/** `pgvantage maintain`: what is left for the next run is told, and is no failure. */
-export function maintainCommand({ env, out, interactive, signal }: Surroundings): Command {
+/** `pgvantage maintain`: what is left for the next run is told, and is no failure; what the server refuses has an exit code of its own. */
+export function maintainCommand({ env, out, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('maintain')
     .description('do what the policies ask for and the server has no job for; have it run by a scheduler, every half hour or so')
     .addOption(databaseOption())
@@ -32,7 +33,15 @@ export function maintainCommand({ env, out, interactive, signal }: Surroundings)
         }),
       ).finally(() => bar?.stop())
       out(json ? document(report) : describeReport(report))
+      // What is left for the next run is no failure; what the server refuses is, whatever else was done.
+      if (report.notDone.some(({ why }) => why === 'failed')) exit(exitCode.findings)
     })
+}
+
+function stretchText(from: Date | null, to: Date | null): string {
+  if (from === null && to === null) return ''
+  if (from === null) return `, before ${to!.toISOString()}`
+  return to === null ? `, from ${from.toISOString()}` : `, ${from.toISOString()} to ${to.toISOString()}`
 }
 
 function describeReport({ steps, tooLate, notDone }: MaintainReport): string {
@@ -47,9 +56,14 @@ function describeReport({ steps, tooLate, notDone }: MaintainReport): string {
   return [
     steps.length === 0 ? 'nothing to do' : table.toString(),
     ...notDone.map(
-      ({ step, object, from, to, why }) =>
-        `not done: ${step} ${object}, ${from.toISOString()} to ${to.toISOString()}: ${
-          why === 'locked' ? 'somebody kept it locked; the next run tries again' : 'it has not been rolled up yet'
+      ({ step, object, from, to, why, reason = '', tenantId }) =>
+        `not done: ${step} ${object}${stretchText(from, to)}: ${
+          {
+            locked: 'somebody kept it locked; the next run tries again',
+            stale: 'it has not been rolled up yet',
+            left: 'more than one run does; the next goes on',
+            failed: `${reason}${tenantId === undefined ? '' : ` (the rows of tenant ${tenantId}; everybody else's are done)`}`,
+          }[why]
         }`,
     ),
     ...tooLate.map(

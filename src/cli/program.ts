@@ -19,7 +19,7 @@ const { version, peerDependencies, peerDependenciesMeta } = createRequire(import
 }
 
 const epilogue = `
-Exit codes: ${exitCode.ok} done; ${exitCode.failed} failed, nothing half done; ${exitCode.usage} wrong command line or value; ${exitCode.findings} findings (doctor, ingest --strict); ${exitCode.interrupted} interrupted.
+Exit codes: ${exitCode.ok} done; ${exitCode.failed} failed, nothing half done; ${exitCode.usage} wrong command line or value; ${exitCode.findings} findings (doctor, ingest --strict, maintain); ${exitCode.interrupted} interrupted.
 With --json stdout is one JSON document; after a failure {"error": {"code", "message"}}.`
 
 /** The `pgvantage` command; `exit` is told the exit code of a command that worked but has something to say with it. */
@@ -32,7 +32,7 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
     .addHelpText('after', epilogue)
   root.addCommand(migrateCommand(surroundings))
   root.addCommand(policiesCommand(surroundings))
-  root.addCommand(maintainCommand(surroundings))
+  root.addCommand(maintainCommand(surroundings, exit))
   root.addCommand(doctorCommand(surroundings, exit))
   root.addCommand(grantsCommand(surroundings))
   root.addCommand(ingestCommand(surroundings, exit))

@@ -33,6 +33,7 @@ export const tableNames = [
   'metric_1h_stored',
   'metric_1m',
   'oo_locator',
+  'pgvantage_failure',
   'pgvantage_installation',
   'pgvantage_migration',
   'pgvantage_policy',

@@ -1,4 +1,5 @@
 import { sql, type RawBuilder } from 'kysely'
+import { bounded, weightedMean } from '../database/bounded.ts'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { spareStates, type MetricMeaning } from './measures.ts'
@@ -62,14 +63,14 @@ export function departures(scope: Scope, { now, before, meanings, deviations }: 
       from (
         select
           point.resource_id, point.metric, meaning.means as kind, point.labels_hash as label_set, ${beginsIn(now)} as is_now,
-          point.avg_val * ${scale(sql`point.unit`)} as value, point.sample_count::float8 as samples, point.unit
+          (${sql.raw(bounded('point.avg_val'))}) * ${scale(sql`point.unit`)} as value, point.sample_count::float8 as samples, point.unit
         from ${points(resources)} and coalesce(${state}, '') <> all(${[...spareStates]}::text[])
         union all
         select told.resource_id, told.metric, said.kind, null, told.is_now, said.value, told.samples, told.unit
         from (
           select
             point.resource_id, point.metric, meaning.means, point.bucket, ${beginsIn(now)} as is_now, max(point.unit) as unit,
-            sum(point.avg_val * point.sample_count) / nullif(sum(point.sample_count) filter (where point.avg_val is not null), 0)
+            ${sql.raw(weightedMean('point.avg_val', 'point.sample_count'))}
               * ${scale(sql`max(point.unit)`)} as value,
             coalesce((sum(point.sample_count) filter (where ${failing}))::float8, 0) / nullif(sum(point.sample_count), 0) as failing,
             sum(point.sample_count)::float8 as samples

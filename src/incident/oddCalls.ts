@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../database/range.ts'
+import { bounded } from '../database/bounded.ts'
 import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
@@ -86,6 +87,7 @@ export function oddCalls(scope: Scope, { thresholds = {}, ...windows }: OddityWi
   const inBaseline = beginsIn(before)
   const single = sql`coalesce(histogram, case when call_count = 1 then ${scope.id('exp_histogram')}(p95_ms) end)`
   const collect = scope.id('exp_histogram_collect')
+  const of = (latency: string) => sql.raw(bounded(latency))
   const p95 = sql<number>`0.95`
   const nowCount = sql<number>`measured_calls`
   const beforeCount = sql<number>`measured_before`
@@ -104,7 +106,7 @@ export function oddCalls(scope: Scope, { thresholds = {}, ...windows }: OddityWi
       ${collect}(histogram order by bucket) filter (where is_now) as histograms,
       ${collect}(histogram order by bucket) filter (where not is_now) as histograms_before
     from (
-      select src_resource_id, dst_resource_id, bucket, call_count, error_count, p95_ms, ${inRange} as is_now, ${single} as histogram
+      select src_resource_id, dst_resource_id, bucket, call_count, error_count, ${of('p95_ms')} as p95_ms, ${inRange} as is_now, ${single} as histogram
       from ${scope.id('service_call_5m')}
       where tenant_id = ${scope.tenantId}::int8 and (${inRange} or ${inBaseline})
     ) as call
@@ -112,10 +114,10 @@ export function oddCalls(scope: Scope, { thresholds = {}, ...windows }: OddityWi
   ), measured as (
     select
       src, dst, calls, calls_before, 'p95_ms' as measure,
-      quantile_before[1] as expected,
-      quantile[1] as actual,
-      quantile_before[2] as at_most,
-      quantile[2] as at_least,
+      ${of('quantile_before[1]')} as expected,
+      ${of('quantile[1]')} as actual,
+      ${of('quantile_before[2]')} as at_most,
+      ${of('quantile[2]')} as at_least,
       ${latencyFactor}::float8 as factor,
       ${latencyRiseMs}::float8 as rise,
       calls * (${meanOfTenths('quantile', 3)} - ${meanOfTenths('quantile_before', 3)}) as lost
@@ -164,4 +166,6 @@ export const tenths = sql`array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 
 
 /** The mean of an array's elements from one on. Bounded, so that what is multiplied with it stays a number. */
 export const meanOfTenths = (quantile: string, from: number): RawBuilder<number> =>
-  sql`(select least(1e100, avg(value)) from unnest((${sql.ref(quantile)})[${sql.lit(from)}:]) as value)`
+  sql`(
+    select avg(greatest(-1e100, least(1e100, ${sql.raw(bounded('value'))}))) from unnest((${sql.ref(quantile)})[${sql.lit(from)}:]) as value
+  )`

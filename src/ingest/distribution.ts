@@ -60,8 +60,9 @@ export function exponentialDistribution(point: OtlpExponentialPoint): Distributi
   return total === count ? { count, ...limits(point), buckets: { scale: ours, counts } } : null
 }
 
+const finite = (value: number | null | undefined) => (value != null && Number.isFinite(value) ? value : null)
+
 function limits({ sum, min, max }: Pick<OtlpHistogramPoint, 'sum' | 'min' | 'max'>) {
-  const finite = (value: number | null | undefined) => (value != null && Number.isFinite(value) ? value : null)
   return { sum: finite(sum), min: finite(min), max: finite(max) }
 }
 
@@ -71,7 +72,7 @@ function limits({ sum, min, max }: Pick<OtlpHistogramPoint, 'sum' | 'min' | 'max
  */
 export function subtractDistribution(now: Distribution, before: Distribution): Distribution | null {
   if (now.count < before.count) return null
-  const sum = now.sum === null || before.sum === null ? null : now.sum - before.sum
+  const sum = finite(now.sum === null || before.sum === null ? null : now.sum - before.sum)
   const rest = { count: now.count - before.count, sum, min: now.min, max: now.max }
   if ('bounds' in now.buckets && 'bounds' in before.buckets) {
     const { bounds, counts } = now.buckets

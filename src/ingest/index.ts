@@ -14,4 +14,5 @@ export {
   type ResourceInput,
   type RollupWindow,
 } from './rollupWindow.ts'
-export { writeRollups, type WrittenRollups } from './writeRollups.ts'
+export type { TooOld } from './tooOld.ts'
+export { writeRollups, type WriteRollupsOptions, type WrittenRollups } from './writeRollups.ts'

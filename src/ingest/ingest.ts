@@ -23,6 +23,8 @@ export interface IngestOptions {
   lateness?: string
   /** Milliseconds added to every time. */
   shift?: number
+  /** Also loads what is older than its table keeps: history that is to be rolled up before it is dropped. Default: false. */
+  acceptOld?: boolean
   signal?: AbortSignal
   /** Told of every line that is no export request. */
   onMalformed?: (malformed: MalformedLine) => void
@@ -36,6 +38,10 @@ export interface IngestOptions {
 export interface IngestReport extends RollupReport {
   /** Lines that are no export request. */
   malformed: number
+  /** Minutes of metrics, buckets of calls and of patterns that were refused: they are older than their table keeps. */
+  tooOldMetrics: number
+  tooOldCalls: number
+  tooOldPatterns: number
 }
 
 /**
@@ -55,9 +61,9 @@ export interface IngestReport extends RollupReport {
 export async function ingest(
   scope: Scope,
   source: OtlpSource | readonly PlacedSource[],
-  { lateness, shift, signal, onMalformed, onWindow, origin }: IngestOptions = {},
+  { lateness, shift, acceptOld, signal, onMalformed, onWindow, origin }: IngestOptions = {},
 ): Promise<IngestReport> {
-  const report: IngestReport = { ...emptyReport(), malformed: 0 }
+  const report: IngestReport = { ...emptyReport(), malformed: 0, tooOldMetrics: 0, tooOldCalls: 0, tooOldPatterns: 0 }
   const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
   const requests = placed.map((one) =>
     readOtlp(one.source, {
@@ -70,7 +76,10 @@ export async function ingest(
     }),
   )
   for await (const window of rollUp(inOrderOfTime(requests), { lateness, shift, signal, report })) {
-    await writeRollups(scope, window, { signal })
+    const { tooOld } = await writeRollups(scope, window, { acceptOld, signal })
+    report.tooOldMetrics += tooOld.metrics
+    report.tooOldCalls += tooOld.calls
+    report.tooOldPatterns += tooOld.patterns
     onWindow?.(window, report)
   }
   return report

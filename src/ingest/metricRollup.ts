@@ -188,6 +188,11 @@ export class MetricTally {
           report.baselinePoints += 1
           continue
         }
+        // A rate or a running total that left the doubles.
+        if (typeof sample === 'number' && !Number.isFinite(sample)) {
+          report.unusablePoints += 1
+          continue
+        }
         const minute = point.minute * minuteMilliseconds
         const key = JSON.stringify([series.resource, series.metric, series.labels, minute])
         const row = memoryOf(rows, key, () => new Map<string, MinuteTally>())

@@ -6,6 +6,7 @@ import { severities, type Severity } from '../schema/severity.ts'
 import { mergedType } from './patternRollup.ts'
 import type { Locator, PatternRollup, RollupWindow } from './rollupWindow.ts'
 import { greaterSeverity } from './severityOf.ts'
+import { withoutTooOld, type TooOld } from './tooOld.ts'
 
 /** How many rows of each table a window has: written, or found as they should be. */
 export interface WrittenRollups {
@@ -14,6 +15,14 @@ export interface WrittenRollups {
   metrics: number
   calls: number
   patterns: number
+  /** Rows that were refused: they are older than their table keeps. */
+  tooOld: TooOld
+}
+
+export interface WriteRollupsOptions {
+  /** Also writes what is older than its table keeps: history that is to be rolled up before it is dropped. Default: false. */
+  acceptOld?: boolean
+  signal?: AbortSignal
 }
 
 /**
@@ -23,6 +32,8 @@ export interface WrittenRollups {
  * Idempotent: the same window written again leaves the same rows, and rows that would not change are not written. A window rolled up again from
  * more records replaces what it said before. A pattern is first seen when it was seen earliest, last when latest, with the highest severity met;
  * an attribute that came with two types is `mixed`.
+ *
+ * Rows older than their table keeps (by the policy applied last, to the end of the chunk) are refused and counted, unless `acceptOld`.
  *
  * Set-based: one statement a table, whatever the number of rows, one parameter for all of them. Every statement takes its rows in the order of their
  * keys, and tables come in one order, so two writers wait for each other and never deadlock.
@@ -36,12 +47,22 @@ export interface WrittenRollups {
  *
  * @throws the signal's reason when aborted before the commit; the driver's error when the database refuses.
  */
-export async function writeRollups(scope: Scope, window: RollupWindow, { signal }: { signal?: AbortSignal } = {}): Promise<WrittenRollups> {
+export async function writeRollups(
+  scope: Scope,
+  window: RollupWindow,
+  { acceptOld = false, signal }: WriteRollupsOptions = {},
+): Promise<WrittenRollups> {
   signal?.throwIfAborted()
-  return inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, signal))
+  return inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, { acceptOld, signal }))
 }
 
-async function writeWindow(scope: Scope, window: RollupWindow, signal: AbortSignal | undefined): Promise<WrittenRollups> {
+async function writeWindow(scope: Scope, given: RollupWindow, { acceptOld, signal }: WriteRollupsOptions): Promise<WrittenRollups> {
+  const { window, tooOld } = acceptOld === true ? { window: given, tooOld: noneTooOld } : await withoutTooOld(scope, given)
+  // Who is named in nothing but what is refused is not registered for it.
+  const refused = tooOld.metrics + tooOld.calls + tooOld.patterns
+  if (refused > 0 && window.metrics.length + window.calls.length + window.patterns.length === 0) {
+    return { resources: 0, locators: 0, metrics: 0, calls: 0, patterns: 0, tooOld }
+  }
   const resourceIds = await ensureResources(scope, window.resources)
   signal?.throwIfAborted()
   const locatorIds = await writeLocators(scope, window.locators)
@@ -60,8 +81,14 @@ async function writeWindow(scope: Scope, window: RollupWindow, signal: AbortSign
     metrics: window.metrics.length,
     calls: window.calls.length,
     patterns: window.patterns.length,
+    tooOld,
   }
 }
+
+const noneTooOld: TooOld = { metrics: 0, calls: 0, patterns: 0 }
+
+/** A count as int8 has it. */
+const whole = (count: number) => Math.min(count, 2 ** 63 - 1024)
 
 /** @returns the ids, in the order of the locators. */
 async function writeLocators(scope: Scope, locators: readonly Locator[]): Promise<string[]> {
@@ -185,8 +212,8 @@ async function writeMetrics(scope: Scope, { metrics }: RollupWindow, resourceIds
       avg_val: row.avg,
       max_val: row.max,
       p95_val: row.p95,
-      sample_count: row.sampleCount,
-      histogram: row.histogram,
+      sample_count: whole(row.sampleCount),
+      histogram: row.histogram?.map(whole) ?? null,
     })),
   )
   await sql`

@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely'
 import { quoteLiteral } from '../database/identifier.ts'
 import { qualified, type Installation } from '../database/installation.ts'
+import { rollTurn } from '../database/rollTurn.ts'
+import { takeTurn } from '../database/turn.ts'
 import { defaultPartitionOf, partitionsOf } from './partition.ts'
 import { withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
-import { takeTurn } from '../database/turn.ts'
-import { rollTurn } from './rollStale.ts'
 import { execute, type Stretch } from './statement.ts'
 import { strayChunks } from './strayChunks.ts'
 import { timescale } from './timescale.ts'
@@ -59,65 +59,103 @@ order by range_end`,
 /** `stale`: it holds what has not been rolled, and stays until it has. `gone`: somebody else was faster. */
 export type DropOutcome = 'dropped' | 'stale' | 'gone'
 
+/** What became of one of them. */
+export interface DroppedChunk {
+  readonly chunk: ExpiredChunk
+  readonly outcome: DropOutcome
+  /** How many rows were deleted; of a chunk or a partition, which are dropped unread, 0. */
+  readonly rows: number
+}
+
+/** So many chunks are dropped in one transaction: readers wait for the last of them. */
+const dropBatch = 10
+/** Of strays, whose deletion nobody waits for. */
+const strayBatch = 100
+
+/** Cuts what has expired into what goes in one transaction: neighbours of one kind. */
+export function dropBatches(chunks: readonly ExpiredChunk[]): ExpiredChunk[][] {
+  const batches: ExpiredChunk[][] = []
+  for (const chunk of chunks) {
+    const last = batches.at(-1)
+    if (last !== undefined && last[0]!.kind === chunk.kind && last.length < (chunk.kind === 'strays' ? strayBatch : dropBatch))
+      last.push(chunk)
+    else batches.push([chunk])
+  }
+  return batches
+}
+
 /**
- * Drops an expired chunk, and says in the same transaction up to where the table has been dropped; unless it still holds what has not been rolled.
+ * Drops expired chunks of one kind, and says in the same transaction up to where the table has been dropped; but for those that still hold what has not been
+ * rolled.
  *
- * Readers and writers of the table wait while it is dropped, a matter of milliseconds, and so does whoever uses the tables that its foreign keys point
+ * Readers and writers of the table wait while they are dropped, a matter of milliseconds each, and so does whoever uses the tables that its foreign keys point
  * at; no lock is waited for longer than 100 ms at a time. Strays are deleted instead, behind nobody's back: whoever writes in the meantime leaves a mark.
- *
- * @returns how many rows were deleted; of a chunk or a partition, which are dropped unread, 0.
  */
 export function dropExpired(
   db: Kysely<{}>,
   installation: Installation,
   { name, table, rollup }: ExpiringTable,
-  chunk: ExpiredChunk,
+  chunks: readonly ExpiredChunk[],
   options: ShortLockOptions = {},
-): Promise<Attempted<{ readonly outcome: DropOutcome; readonly rows: number }>> {
+): Promise<Attempted<DroppedChunk[]>> {
   const whole = qualified(installation, table)
   return withShortLocks(
     db,
     installation,
     async (trx) => {
       // Nothing is being rolled from it meanwhile: who rolls has looked whether it is there.
-      if (rollup !== null) await takeTurn(trx, rollTurn(installation, rollup))
+      if (rollup !== null) await takeTurn(trx, rollTurn(installation, rollup.name))
       // Writers take the table's lock before they choose a chunk, so behind this one nobody chooses the one that goes.
-      if (chunk.kind !== 'strays') await execute(trx, `lock table only ${whole} in access exclusive mode`)
-      const bounds = [chunk.from.toISOString(), chunk.to.toISOString()]
-      await execute(trx, 'savepoint pgvantage_drop')
-      let rows = 0
-      if (chunk.kind === 'strays') {
-        const { numAffectedRows = 0n } = await execute(
+      if (chunks[0]!.kind !== 'strays') await execute(trx, `lock table only ${whole} in access exclusive mode`)
+      const dropped: DroppedChunk[] = []
+      for (const chunk of chunks) dropped.push({ chunk, ...(await dropOne(trx, installation, { whole, rollup }, chunk)) })
+      const last = dropped.findLast(({ outcome }) => outcome === 'dropped')?.chunk.to
+      if (last !== undefined) {
+        await execute(
           trx,
-          `delete from ${qualified(installation, chunk.name)} where bucket >= $1 and bucket < $2`,
-          bounds,
+          `update ${qualified(installation, 'pgvantage_time_table')} set dropped_before = $2 where name = $1 and dropped_before < $2::timestamptz`,
+          [name, last.toISOString()],
         )
-        rows = Number(numAffectedRows)
       }
-      // After the rows were read: a row that was seen came with a mark that is seen now.
-      if (rollup !== null && (await isStale(trx, installation, rollup, bounds))) {
-        await execute(trx, 'rollback to savepoint pgvantage_drop')
-        return { outcome: 'stale', rows: 0 }
-      }
-      if (chunk.kind === 'partition' && !(await isThere(trx, qualified(installation, chunk.name)))) return { outcome: 'gone', rows: 0 }
-      if (chunk.kind === 'partition') await execute(trx, `drop table ${qualified(installation, chunk.name)}`)
-      if (chunk.kind === 'chunk') {
-        const { rows: dropped } = await execute(
-          trx,
-          `select ${await timescale(trx, 'drop_chunks')}(${quoteLiteral(whole)}::regclass, older_than => $2::timestamptz, newer_than => $1::timestamptz)`,
-          bounds,
-        )
-        if (dropped.length === 0) return { outcome: 'gone', rows: 0 }
-      }
-      await execute(
-        trx,
-        `update ${qualified(installation, 'pgvantage_time_table')} set dropped_before = $2 where name = $1 and dropped_before < $2::timestamptz`,
-        [name, chunk.to.toISOString()],
-      )
-      return { outcome: 'dropped', rows }
+      return dropped
     },
     options,
   )
+}
+
+async function dropOne(
+  trx: Kysely<{}>,
+  installation: Installation,
+  { whole, rollup }: { whole: string; rollup: ExpiringTable['rollup'] },
+  chunk: ExpiredChunk,
+): Promise<{ outcome: DropOutcome; rows: number }> {
+  const bounds = [chunk.from.toISOString(), chunk.to.toISOString()]
+  await execute(trx, 'savepoint pgvantage_drop')
+  let rows = 0
+  if (chunk.kind === 'strays') {
+    const { numAffectedRows = 0n } = await execute(
+      trx,
+      `delete from ${qualified(installation, chunk.name)} where bucket >= $1 and bucket < $2`,
+      bounds,
+    )
+    rows = Number(numAffectedRows)
+  }
+  // After the rows were read: a row that was seen came with a mark that is seen now.
+  if (rollup !== null && (await isStale(trx, installation, rollup, bounds))) {
+    await execute(trx, 'rollback to savepoint pgvantage_drop')
+    return { outcome: 'stale', rows: 0 }
+  }
+  if (chunk.kind === 'partition' && !(await isThere(trx, qualified(installation, chunk.name)))) return { outcome: 'gone', rows: 0 }
+  if (chunk.kind === 'partition') await execute(trx, `drop table ${qualified(installation, chunk.name)}`)
+  if (chunk.kind === 'chunk') {
+    const { rows: dropped } = await execute(
+      trx,
+      `select ${await timescale(trx, 'drop_chunks')}(${quoteLiteral(whole)}::regclass, older_than => $2::timestamptz, newer_than => $1::timestamptz)`,
+      bounds,
+    )
+    if (dropped.length === 0) return { outcome: 'gone', rows: 0 }
+  }
+  return { outcome: 'dropped', rows }
 }
 
 async function isThere(trx: Kysely<{}>, table: string): Promise<boolean> {
@@ -125,6 +163,10 @@ async function isThere(trx: Kysely<{}>, table: string): Promise<boolean> {
   return rows[0]!.there
 }
 
+/**
+ * Whether something of a stretch is still to be rolled: it is marked, or the rollup answers from its source from a bucket before the end of it on, which is what
+ * it does where a bucket cannot be rolled.
+ */
 async function isStale(
   trx: Kysely<{}>,
   installation: Installation,
@@ -135,6 +177,8 @@ async function isStale(
     trx,
     `select exists (
   select from ${qualified(installation, 'pgvantage_stale_bucket')} where rollup = $1 and bucket > $2::timestamptz - $4::interval and bucket < $3
+) or exists (
+  select from ${qualified(installation, 'pgvantage_time_table')} where name = $1 and rolled_until < $3::timestamptz
 ) as stale`,
     [name, ...bounds, bucket],
   )

@@ -1,20 +1,32 @@
 import type { Kysely } from 'kysely'
 import { qualified, type Installation } from '../database/installation.ts'
 import { milliseconds } from '../database/range.ts'
+import { rollTurn } from '../database/rollTurn.ts'
 import { asOwner } from '../database/transaction.ts'
 import { takeTurn } from '../database/turn.ts'
-import { rolledRows, rollupColumns, storedTable, type Rollup } from './rollup.ts'
-import { datable, execute, type Stretch } from './statement.ts'
+import { forgetSetAside, noteFailure, tryAgain } from './failures.ts'
+import { lateOf, rollBuckets } from './rollBuckets.ts'
+import { storedTable, type Rollup } from './rollup.ts'
+import { advance, forgetMarks, takeMarks } from './staleMarks.ts'
+import { execute, type Stretch } from './statement.ts'
 
 /** One transaction of rolling. */
 export interface RolledUnit {
-  /** From the first bucket rolled to the end of the last. */
+  /** From the first bucket to the end of the last. */
   readonly stretch: Stretch
   readonly buckets: number
   /** Rows of the rollup that were written. */
   readonly rows: number
   /** Buckets that cannot be rolled again: part of what they were made from has been dropped. */
   readonly tooLate: readonly Date[]
+  /** Whether the buckets were marked more often than one transaction takes away: then none of them is rolled yet, and they are to be tried again. */
+  readonly again: boolean
+}
+
+/** A tenant whose rows of a bucket cannot be rolled, and what the server said. */
+export interface SetAside {
+  readonly tenantId: string
+  readonly error: unknown
 }
 
 /** Buckets are dated from here, in UTC: hours and days as everybody has them. */
@@ -31,44 +43,82 @@ export const rollHorizon = (rollup: Pick<Rollup, 'bucket'>, settle: string, now:
   bucketStart(rollup, new Date(now.getTime() - milliseconds(settle)))
 
 /** So many buckets are rolled in one transaction: a day of hours, a month of days. */
-const unitBuckets = (rollup: Pick<Rollup, 'bucket'>) => (milliseconds(rollup.bucket) <= 3_600_000 ? 24 : 30)
+export const unitBuckets = (rollup: Pick<Rollup, 'bucket'>): number => (milliseconds(rollup.bucket) <= 3_600_000 ? 24 : 30)
 
 /**
- * Rolls the stale buckets of the next unit, in a transaction of its own. Null when no bucket from `from` until before `horizon` is stale; all there are
- * being rolled, the rollup then answers up to `horizon` with what is stored.
+ * Rolls those of the buckets that are marked, in a transaction of its own.
  *
  * What is marked while this runs stays marked for the next time, committed or not: a mark is taken with the rows that came with it, or not at all.
- * Two that roll at once take turns, unit by unit.
+ * Two that roll at once take turns, unit by unit; what one has rolled the other finds no mark of.
  */
-export function rollNextUnit(
+export function rollMarked(db: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]): Promise<RolledUnit> {
+  return inTurn(db, installation, rollup, async (trx) => {
+    const stretch = stretchOf(rollup, buckets)
+    const taken = await takeMarks(trx, installation, rollup, buckets)
+    if (!taken.all) return { stretch, buckets: 0, rows: 0, tooLate: [], again: true }
+    const { open, late } = await openAndLate(trx, installation, rollup, taken.buckets)
+    await forgetSetAside(trx, installation, rollup.name, open)
+    return { stretch, buckets: open.length, rows: await rollBuckets(trx, installation, rollup, open), tooLate: late, again: false }
+  })
+}
+
+/**
+ * Rolls a marked bucket tenant by tenant, in a transaction of its own: those of whose rows the server says that they cannot be rolled are left as they are, and
+ * named; everybody else's are rolled.
+ *
+ * @param isData tells what is wrong with rows from what is wrong with the server, which is thrown.
+ */
+export function rollApart(
   db: Kysely<{}>,
   installation: Installation,
   rollup: Rollup,
-  { from, horizon }: { from: Date | null; horizon: Date },
-) {
-  return inTurn(db, installation, rollup, async (trx): Promise<RolledUnit | null> => {
-    const { rows } = await execute<{ first: Date | null }>(
+  bucket: Date,
+  isData: (error: unknown) => boolean,
+): Promise<RolledUnit & { setAside: SetAside[] }> {
+  return inTurn(db, installation, rollup, async (trx) => {
+    const stretch = stretchOf(rollup, [bucket])
+    const taken = await takeMarks(trx, installation, rollup, [bucket])
+    if (!taken.all) return { stretch, buckets: 0, rows: 0, tooLate: [], again: true, setAside: [] }
+    const { open, late } = await openAndLate(trx, installation, rollup, taken.buckets)
+    const setAside: SetAside[] = []
+    let rows = 0
+    for (const tenantId of open.length === 0 ? [] : await tenantsOf(trx, installation, rollup, stretch)) {
+      await execute(trx, 'savepoint pgvantage_tenant')
+      try {
+        rows += await rollBuckets(trx, installation, rollup, open, tenantId)
+        await execute(trx, 'release savepoint pgvantage_tenant')
+      } catch (error) {
+        if (!isData(error)) throw error
+        await execute(trx, 'rollback to savepoint pgvantage_tenant')
+        setAside.push({ tenantId, error })
+      }
+    }
+    await forgetSetAside(
       trx,
-      `select min(bucket) as first from ${marks(installation)} where rollup = $1 and ${datable} and ($2::timestamptz is null or bucket >= $2::timestamptz) and bucket < $3`,
-      [rollup.name, from?.toISOString() ?? null, horizon.toISOString()],
+      installation,
+      rollup.name,
+      [bucket],
+      setAside.map(({ tenantId }) => tenantId),
     )
-    const first = rows[0]!.first
-    if (first === null) {
-      await advance(trx, installation, rollup, horizon)
-      return null
+    for (const { tenantId, error } of setAside) {
+      const reason = error instanceof Error ? error.message : String(error)
+      await noteFailure(trx, installation, { step: 'roll', object: rollup.name, at: bucket, tenantId, reason })
     }
-    const end = Math.min(horizon.getTime(), first.getTime() + unitBuckets(rollup) * milliseconds(rollup.bucket))
-    const stretch = { from: first, to: new Date(end) }
-    const stale = await takeMarks(trx, installation, rollup, stretch)
-    const late = await lateOf(trx, installation, rollup, stale)
-    const open = stale.filter((bucket) => !late.has(bucket.getTime()))
-    return {
-      stretch,
-      buckets: open.length,
-      rows: await rollBuckets(trx, installation, rollup, open),
-      tooLate: stale.filter((bucket) => late.has(bucket.getTime())),
-    }
+    return { stretch, buckets: open.length, rows, tooLate: late, again: false, setAside }
   })
+}
+
+/** Marks again what was set aside, if it is time to. */
+export const retrySetAside = (db: Kysely<{}>, installation: Installation, rollup: Rollup) =>
+  asOwner(db, installation, (trx) => tryAgain(trx, installation, rollup.name))
+
+/** Lets the rollup answer with what is stored as far as it has been rolled. */
+export const advanceTo = (db: Kysely<{}>, installation: Installation, rollup: Rollup, horizon: Date) =>
+  inTurn(db, installation, rollup, (trx) => advance(trx, installation, rollup, horizon))
+
+/** Forgets that buckets before a moment are stale: what would be rolled into them is older than anything is kept. */
+export async function forgetBefore(db: Kysely<{}>, installation: Installation, rollup: Rollup, before: Date): Promise<void> {
+  while (!(await inTurn(db, installation, rollup, (trx) => forgetMarks(trx, installation, rollup, before))).all);
 }
 
 /**
@@ -84,16 +134,15 @@ export function rollStretch(
   { force = false }: { force?: boolean } = {},
 ) {
   return inTurn(db, installation, rollup, async (trx): Promise<RolledUnit> => {
-    await takeMarks(trx, installation, rollup, stretch)
     const length = milliseconds(rollup.bucket)
     const all = Array.from(
       { length: (stretch.to.getTime() - stretch.from.getTime()) / length },
       (_, at) => new Date(stretch.from.getTime() + at * length),
     )
-    const late = force ? new Set<number>() : await lateOf(trx, installation, rollup, all)
-    const open = all.filter((bucket) => !late.has(bucket.getTime()))
+    await takeMarks(trx, installation, rollup, all)
+    const { open, late } = force ? { open: all, late: [] } : await openAndLate(trx, installation, rollup, all)
     const rows = await rollBuckets(trx, installation, rollup, open)
-    return { stretch, buckets: open.length, rows, tooLate: all.filter((bucket) => late.has(bucket.getTime())) }
+    return { stretch, buckets: open.length, rows, tooLate: late, again: false }
   })
 }
 
@@ -109,85 +158,32 @@ export function unitsOf(rollup: Rollup, { from, to }: Stretch): Stretch[] {
 
 function inTurn<T>(db: Kysely<{}>, installation: Installation, rollup: Rollup, work: (trx: Kysely<{}>) => Promise<T>): Promise<T> {
   return asOwner(db, installation, async (trx) => {
-    await takeTurn(trx, rollTurn(installation, rollup))
+    await takeTurn(trx, rollTurn(installation, rollup.name))
     return work(trx)
   })
 }
 
-/** What those who roll the same, or drop what it is rolled from, wait for each other by. */
-export const rollTurn = (installation: Installation, { name }: Pick<Rollup, 'name'>): string =>
-  `pgvantage roll ${qualified(installation, name)}`
+/** From the first of some buckets, which are in order, to the end of the last. */
+const stretchOf = (rollup: Rollup, buckets: readonly Date[]): Stretch => ({
+  from: buckets[0]!,
+  to: new Date(buckets.at(-1)!.getTime() + milliseconds(rollup.bucket)),
+})
 
-const marks = (installation: Installation) => qualified(installation, 'pgvantage_stale_bucket')
-
-/** Buckets before the earliest mark that is left are as their source says, so the rollup may answer up to there with what is stored. */
-const advance = (trx: Kysely<{}>, installation: Installation, { name }: Rollup, horizon: Date) =>
-  execute(
-    trx,
-    `update ${qualified(installation, 'pgvantage_time_table')} set rolled_until = clean.until
-from (
-  select coalesce(min(bucket), $2::timestamptz) as until from ${marks(installation)} where rollup = $1 and ${datable} and bucket < $2::timestamptz
-) as clean
-where name = $1 and rolled_until < clean.until`,
-    [name, horizon.toISOString()],
-  )
-
-/** Takes the marks of a stretch away; the buckets they stood for, in order. */
-async function takeMarks(trx: Kysely<{}>, installation: Installation, { name }: Rollup, { from, to }: Stretch): Promise<Date[]> {
-  const { rows } = await execute<{ bucket: Date }>(
-    trx,
-    `with taken as (
-  delete from ${marks(installation)} where rollup = $1 and bucket >= $2 and bucket < $3 returning bucket
-)
-select distinct bucket from taken order by bucket`,
-    [name, from.toISOString(), to.toISOString()],
-  )
-  return rows.map(({ bucket }) => bucket)
+async function openAndLate(trx: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]) {
+  const late = await lateOf(trx, installation, rollup, buckets)
+  const isLate = (bucket: Date) => late.has(bucket.getTime())
+  return { open: buckets.filter((bucket) => !isLate(bucket)), late: buckets.filter(isLate) }
 }
 
-/**
- * Of these buckets those that must stay as they are: some of what they were made from has been dropped, and they hold what it was. One that holds
- * nothing has nothing to lose: of it all there is was written after the rest was dropped.
- */
-async function lateOf(trx: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]): Promise<Set<number>> {
-  const { rows } = await execute<{ bucket: Date }>(
+/** Who has rows in a stretch, in the rollup or to make it from. */
+async function tenantsOf(trx: Kysely<{}>, installation: Installation, rollup: Rollup, { from, to }: Stretch): Promise<string[]> {
+  const { rows } = await execute<{ id: string }>(
     trx,
-    `select stale.bucket
-from unnest($1::timestamptz[]) as stale (bucket)
-where stale.bucket < (select dropped_before from ${qualified(installation, 'pgvantage_time_table')} where name = $2)
-  and exists (select from ${qualified(installation, storedTable(rollup))} as stored where stored.bucket = stale.bucket)`,
-    [buckets.map((bucket) => bucket.toISOString()), rollup.source],
+    `select tenant_id::text as id from ${qualified(installation, rollup.source)} where bucket >= $1 and bucket < $2
+union
+select tenant_id::text from ${qualified(installation, storedTable(rollup))} where bucket >= $1 and bucket < $2
+order by 1`,
+    [from.toISOString(), to.toISOString()],
   )
-  return new Set(rows.map(({ bucket }) => bucket.getTime()))
-}
-
-async function rollBuckets(trx: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]): Promise<number> {
-  let rows = 0
-  for (const run of runsOf(rollup, buckets)) rows += await rollRun(trx, installation, rollup, run)
-  return rows
-}
-
-/** Neighbouring buckets together: each run is one read of one stretch of the source, whose bounds the planner can see. */
-export function runsOf(rollup: Pick<Rollup, 'bucket'>, buckets: readonly Date[]): Stretch[] {
-  const length = milliseconds(rollup.bucket)
-  const runs: Stretch[] = []
-  for (const from of buckets) {
-    const to = new Date(from.getTime() + length)
-    const before = runs.at(-1)
-    if (before?.to.getTime() === from.getTime()) runs[runs.length - 1] = { from: before.from, to }
-    else runs.push({ from, to })
-  }
-  return runs
-}
-
-async function rollRun(trx: Kysely<{}>, installation: Installation, rollup: Rollup, { from, to }: Stretch): Promise<number> {
-  const stored = qualified(installation, storedTable(rollup))
-  const bounds = [from.toISOString(), to.toISOString()]
-  await execute(trx, `delete from ${stored} where bucket >= $1 and bucket < $2`, bounds)
-  const { numAffectedRows = 0n } = await execute(
-    trx,
-    `insert into ${stored} (${rollupColumns(rollup).join(', ')})\n${rolledRows(installation, rollup, 'bucket >= $1 and bucket < $2')}`,
-    bounds,
-  )
-  return Number(numAffectedRows)
+  return rows.map(({ id }) => id)
 }

@@ -2,7 +2,6 @@ import type { Kysely } from 'kysely'
 import { qualified, type Installation } from '../database/installation.ts'
 import { milliseconds } from '../database/range.ts'
 import { chunkStretch, defaultPartitionOf } from './partition.ts'
-import type { Rollup } from './rollup.ts'
 import { datable, execute, type Stretch } from './statement.ts'
 
 /**
@@ -17,27 +16,14 @@ export async function strayChunks(
 ): Promise<Stretch[]> {
   const overflow = await defaultPartitionOf(db, installation, table)
   if (overflow === null) return []
-  return chunksOf(db, chunk, qualified(installation, overflow), 'true', [])
-}
-
-/** The chunks that the marked buckets of a rollup, before its horizon, will be stored in. */
-export const staleChunks = (
-  db: Kysely<{}>,
-  installation: Installation,
-  { name, chunk }: Pick<Rollup, 'name' | 'chunk'>,
-  horizon: Date,
-): Promise<Stretch[]> =>
-  chunksOf(db, chunk, qualified(installation, 'pgvantage_stale_bucket'), 'rollup = $2 and bucket < $3', [name, horizon.toISOString()])
-
-async function chunksOf(db: Kysely<{}>, chunk: string, table: string, where: string, parameters: readonly unknown[]): Promise<Stretch[]> {
   const { rows } = await execute<{ number: number }>(
     db,
     `select floor(extract(epoch from bucket) * 1000 / $1::float8::numeric)::float8 as number
-from ${table}
-where ${datable} and ${where}
+from ${qualified(installation, overflow)}
+where ${datable}
 group by 1
 order by 1`,
-    [milliseconds(chunk), ...parameters],
+    [milliseconds(chunk)],
   )
   return rows.map(({ number }) => chunkStretch(chunk, number))
 }

@@ -1,3 +1,4 @@
+import { saturated } from '../database/bounded.ts'
 import type { Rollup } from '../lifecycle/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 
@@ -8,8 +9,8 @@ const patternRollup = (rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chun
   keys,
   identity: Object.keys(keys),
   measures: {
-    count_total: { type: 'bigint', of: () => 'sum(count_total)' },
-    count_error: { type: 'bigint', of: () => 'sum(count_error)' },
+    count_total: { type: 'bigint', of: () => saturated('sum(count_total)') },
+    count_error: { type: 'bigint', of: () => saturated('sum(count_error)') },
   },
   indexes: ['resource_id, bucket desc', 'fingerprint_id, bucket desc'],
 })

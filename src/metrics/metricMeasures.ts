@@ -1,4 +1,5 @@
 import { sql, type RawBuilder } from 'kysely'
+import { weightedMean } from '../database/bounded.ts'
 import type { Scope } from '../database/scope.ts'
 import { histogramQuantile } from '../sketch/histogramQuantile.ts'
 
@@ -23,10 +24,8 @@ export const storedMeasure: Readonly<Record<MetricMeasure, RawBuilder<number | n
  */
 export function mergedMeasure(scope: Scope, measure: MetricMeasure, weight: 'sample_count' | 'avg_weight'): RawBuilder<number | null> {
   switch (measure) {
-    case 'avg': {
-      const weights = sql.ref(`metric.${weight}`)
-      return sql`sum("metric"."avg_val" * ${weights}) / nullif(sum(${weights}) filter (where "metric"."avg_val" is not null), 0)::float8`
-    }
+    case 'avg':
+      return sql.raw(weightedMean('"metric"."avg_val"', `"metric"."${weight}"`))
     case 'max':
       return sql`max("metric"."max_val")`
     case 'p95': {

@@ -1,3 +1,4 @@
+import { saturated, weightedMean } from '../database/bounded.ts'
 import type { InstalledFunction, Rollup } from '../lifecycle/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 
@@ -15,14 +16,14 @@ function metricRollup(
     keys,
     identity: ['tenant_id', 'resource_id', 'metric', 'labels_hash'],
     measures: {
-      avg_val: { type: 'float8', of: () => `sum(avg_val * ${weight}) / nullif(sum(${weight}) filter (where avg_val is not null), 0)` },
+      avg_val: { type: 'float8', of: () => weightedMean('avg_val', weight) },
       max_val: { type: 'float8', of: () => 'max(max_val)' },
       p95_val: { type: 'float8', of: (fn) => `${fn('exp_histogram_quantile')}(${merged(fn)}, 0.95)` },
       unit: { type: 'text', of: () => 'max(unit)' },
       kind: { type: 'text', of: () => 'max(kind)' },
-      sample_count: { type: 'bigint', of: () => 'sum(sample_count)' },
+      sample_count: { type: 'bigint', of: () => saturated('sum(sample_count)') },
       // A row may count samples without knowing their average: they weigh nothing in the next coarser one.
-      avg_weight: { type: 'bigint', of: () => `coalesce(sum(${weight}) filter (where avg_val is not null), 0)` },
+      avg_weight: { type: 'bigint', of: () => saturated(`coalesce(sum(${weight}) filter (where avg_val is not null), 0)`) },
       histogram: { type: 'bigint[]', of: merged },
     },
     indexes: ['resource_id, metric, bucket desc'],

@@ -396,6 +396,25 @@ export const manifest: Manifest = {
       cutAlong: null,
       hasDefault: null,
     },
+    pgvantage_failure: {
+      columns: {
+        at: 'timestamp with time zone not null',
+        failures: 'bigint not null default 1',
+        first_at: 'timestamp with time zone not null default now()',
+        last_at: 'timestamp with time zone not null default now()',
+        object: 'text not null',
+        reason: 'text not null',
+        step: 'text not null',
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        pgvantage_failure_pkey: 'PRIMARY KEY (step, object, at, tenant_id)',
+      },
+      indexes: {},
+      triggers: {},
+      cutAlong: null,
+      hasDefault: null,
+    },
     pgvantage_installation: {
       columns: {
         embedding_dimension: 'integer not null',
@@ -642,7 +661,7 @@ export const manifest: Manifest = {
         resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'view 285085cd2247845a',
+      definition: 'view 99550b44a00536eb',
       indexes: {},
     },
     log_pattern_1h: {
@@ -654,7 +673,7 @@ export const manifest: Manifest = {
         resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'view bcc64d5e613f4453',
+      definition: 'view 00a5c51b43ab53a9',
       indexes: {},
     },
     metric_1d: {
@@ -674,7 +693,7 @@ export const manifest: Manifest = {
         tenant_id: 'bigint',
         unit: 'text',
       },
-      definition: 'view 30fc3b9cbf9a965f',
+      definition: 'view 811952ce544f25ad',
       indexes: {},
     },
     metric_1h: {
@@ -694,7 +713,7 @@ export const manifest: Manifest = {
         tenant_id: 'bigint',
         unit: 'text',
       },
-      definition: 'view 3d911801a0a02539',
+      definition: 'view 13636980912387a6',
       indexes: {},
     },
     service_call_1d: {
@@ -711,7 +730,7 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'view 5d6a301763c75690',
+      definition: 'view 1bf3113b81d33e58',
       indexes: {},
     },
     service_call_1h: {
@@ -728,7 +747,7 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'view 7c3a48969319b67b',
+      definition: 'view ff3c1d12d6d00e43',
       indexes: {},
     },
   },
@@ -742,7 +761,7 @@ export const manifest: Manifest = {
         resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'continuous aggregate, real-time, 9d7029863e05fb7c',
+      definition: 'continuous aggregate, real-time, fc6c85fdefd4a902',
       indexes: {
         'btree (resource_id, bucket DESC)': 'CREATE INDEX ON log_pattern_1d USING btree (resource_id, bucket DESC)',
         'btree (fingerprint_id, bucket DESC)': 'CREATE INDEX ON log_pattern_1d USING btree (fingerprint_id, bucket DESC)',
@@ -759,7 +778,7 @@ export const manifest: Manifest = {
         resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'continuous aggregate, real-time, 837b810fec8a7283',
+      definition: 'continuous aggregate, real-time, bcd63ff8be203d41',
       indexes: {
         'btree (resource_id, bucket DESC)': 'CREATE INDEX ON log_pattern_1h USING btree (resource_id, bucket DESC)',
         'btree (fingerprint_id, bucket DESC)': 'CREATE INDEX ON log_pattern_1h USING btree (fingerprint_id, bucket DESC)',
@@ -784,7 +803,7 @@ export const manifest: Manifest = {
         tenant_id: 'bigint',
         unit: 'text',
       },
-      definition: 'continuous aggregate, real-time, e1b65b98787f7b35',
+      definition: 'continuous aggregate, real-time, 01cc77dda939b16b',
       indexes: {
         'btree (resource_id, metric, bucket DESC)': 'CREATE INDEX ON metric_1d USING btree (resource_id, metric, bucket DESC)',
         'btree (tenant_id, resource_id, metric, labels_hash, bucket)':
@@ -808,7 +827,7 @@ export const manifest: Manifest = {
         tenant_id: 'bigint',
         unit: 'text',
       },
-      definition: 'continuous aggregate, real-time, 51400386f25aba17',
+      definition: 'continuous aggregate, real-time, 35c0c235ba422907',
       indexes: {
         'btree (resource_id, metric, bucket DESC)': 'CREATE INDEX ON metric_1h USING btree (resource_id, metric, bucket DESC)',
         'btree (tenant_id, resource_id, metric, labels_hash, bucket)':
@@ -829,7 +848,7 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'continuous aggregate, real-time, 1c69e9ae025578d1',
+      definition: 'continuous aggregate, real-time, 567737f6c1a2e29d',
       indexes: {
         'btree (dst_resource_id, bucket DESC)': 'CREATE INDEX ON service_call_1d USING btree (dst_resource_id, bucket DESC)',
         'btree (src_resource_id, dst_resource_id, bucket DESC)':
@@ -852,7 +871,7 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'continuous aggregate, real-time, 26b8d20d5c833ae5',
+      definition: 'continuous aggregate, real-time, 2d4dc2335b6b60f4',
       indexes: {
         'btree (dst_resource_id, bucket DESC)': 'CREATE INDEX ON service_call_1h USING btree (dst_resource_id, bucket DESC)',
         'btree (src_resource_id, dst_resource_id, bucket DESC)':
@@ -946,7 +965,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'exp_histogram_count(histogram bigint[])': {
-      hash: '2bf8effb1056af29',
+      hash: '208b95948d8afbb1',
       requires: null,
     },
     'exp_histogram_merge(exponential_histogram)': {
@@ -954,15 +973,15 @@ export const manifest: Manifest = {
       requires: null,
     },
     'exp_histogram_merge_all(histograms exponential_histogram[])': {
-      hash: '1c47f6137077643e',
+      hash: '79211f072b4b95dd',
       requires: null,
     },
     'exp_histogram_quantile(histogram bigint[], q double precision)': {
-      hash: 'f05a1d3599bfd9a2',
+      hash: '5ac7fcaaea4bf4e1',
       requires: null,
     },
     'exp_histogram_quantiles(histograms exponential_histogram[], q double precision[])': {
-      hash: '170199540f297685',
+      hash: '6f019fda8afe08ac',
       requires: null,
     },
     'graph_core(sources bigint[], targets bigint[])': {

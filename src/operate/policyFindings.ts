@@ -7,9 +7,11 @@ import { defaultPolicies } from './policies.ts'
 /** Whether the policies are kept: by the server's jobs, or by somebody who has `maintain` run. */
 export async function policyFindings(db: Kysely<{}>, installation: Installation): Promise<Finding[]> {
   if (!(await mayRead(db, installation))) return []
+  const failing = await failureFindings(db, installation)
   const applied = await appliedPolicies(db, installation)
   if (applied.length === 0) {
     return [
+      ...failing,
       {
         severity: 'info',
         code: 'policies-never-applied',
@@ -18,7 +20,8 @@ export async function policyFindings(db: Kysely<{}>, installation: Installation)
       },
     ]
   }
-  return installation.timeRung === 'community' ? jobFindings(db, installation) : overdueFindings(db, installation)
+  const kept = installation.timeRung === 'community' ? jobFindings(db, installation) : overdueFindings(db, installation)
+  return [...failing, ...(await kept)]
 }
 
 /** Who only reads rollups need not see how they are kept. */
@@ -27,9 +30,43 @@ async function mayRead(db: Kysely<{}>, { schema }: Installation): Promise<boolea
     select bool_and(has_table_privilege(class.oid, 'select')) as may
     from pg_catalog.pg_class as class
     join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-    where namespace.nspname = ${schema} and class.relname in ('pgvantage_policy', 'pgvantage_stale_bucket', 'pgvantage_time_table')
+    where namespace.nspname = ${schema} and class.relname in ('pgvantage_failure', 'pgvantage_policy', 'pgvantage_stale_bucket', 'pgvantage_time_table')
   `.execute(db)
   return rows[0]!.may
+}
+
+interface KeepsFailing {
+  step: string
+  object: string
+  tenant: string | null
+  places: number
+  at: Date | null
+  since: Date
+  reason: string
+}
+
+/** What `maintain` could not do when it tried last. Most of what fails for one tenant, or one table, fails for one reason. */
+async function failureFindings(db: Kysely<{}>, { schema }: Installation): Promise<Finding[]> {
+  const { rows } = await sql<KeepsFailing>`
+    select step, object, nullif(tenant_id, 0)::text as tenant, count(*)::int4 as places, nullif(max(at), '-infinity') as at, min(first_at) as since,
+      (array_agg(reason order by at desc))[1] as reason
+    from ${sql.id(schema, 'pgvantage_failure')}
+    group by step, object, tenant_id
+    order by step, object, tenant_id
+    limit 20
+  `.execute(db)
+  return rows.map(({ step, object, tenant, places, at, since, reason }) => {
+    const where = `${places === 1 ? '' : `in ${places} places, the last `}${at === null ? '' : `at ${at.toISOString()}`}`
+    return {
+      severity: 'warning',
+      code: 'maintenance-failing',
+      message: `maintain cannot ${step} ${object}${where === '' ? '' : ` ${where}`}${tenant === null ? '' : ` for tenant ${tenant}`}, since ${since.toISOString()}: ${reason}`,
+      remedy:
+        step === 'roll' && tenant !== null
+          ? 'mend or delete these rows; everybody else’s are rolled, and these are tried again when they change and every six hours'
+          : 'mend what the server says; everything else is done, and this is tried again by every run of `pgvantage maintain`',
+    }
+  })
 }
 
 interface JobState {

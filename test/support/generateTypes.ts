@@ -21,7 +21,7 @@ const generated = await generate({
   outFile: null,
   partitions: false,
   includePattern: 'public.*',
-  excludePattern: 'public.{*_p[0-9]*,*_default,pgvantage_policy,pgvantage_stale_bucket,pgvantage_time_table}',
+  excludePattern: 'public.{*_p[0-9]*,*_default,pgvantage_failure,pgvantage_policy,pgvantage_stale_bucket,pgvantage_time_table}',
   typeOnlyImports: true,
 })
 await close()

@@ -3,6 +3,7 @@ import { callsDuring } from '../../../src/calls/callsDuring.ts'
 import { callSeries } from '../../../src/calls/callSeries.ts'
 import { callSummary } from '../../../src/calls/callSummary.ts'
 import { slowestDependencies } from '../../../src/calls/slowestDependencies.ts'
+import { bounded } from '../../../src/database/bounded.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
 import { at, during } from '../../support/rows.ts'
@@ -27,7 +28,7 @@ describe('the exact SQL', () => {
     expect(compiled(query)).toEqual({
       sql: oneLine(`
         select "dependency".* from (
-          select "callee"."urn" as "urn", avg("call"."p95_ms") as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate" ${calls}
+          select "callee"."urn" as "urn", avg(${bounded('"call"."p95_ms"')}) as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate" ${calls}
           where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4
           group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, "urn" limit $5
         ) as "dependency" where "mean_err_rate" > $6`),
@@ -93,7 +94,7 @@ describe('the exact SQL', () => {
     expect(compiled(query)).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "caller"."urn" || ' -> ' || "callee"."urn" as "series", ${half} as "bucket", sum("call"."rps") / 6 as "value",
+          select "caller"."urn" || ' -> ' || "callee"."urn" as "series", ${half} as "bucket", sum(${bounded('"call"."rps"')}) / 6 as "value",
             null::int8 as "resource_id" ${calls}
           where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4 and "callee"."urn" = $5
           group by "caller"."resource_id", "callee"."resource_id", ${half}

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { bounded } from '../../../src/database/bounded.ts'
 import { callOddities } from '../../../src/incident/callOddities.ts'
 import { meaningOfMetrics } from '../../../src/incident/measures.ts'
 import { rankSuspects } from '../../../src/incident/rankSuspects.ts'
@@ -14,7 +15,8 @@ const flat = (sql: string) => sql.replaceAll(/--[^\n]*/g, '').replaceAll(/\s+/g,
 const quantiles = '"obs"."exp_histogram_quantiles"'
 const collect = '"obs"."exp_histogram_collect"(histogram order by bucket)'
 const tenths = 'array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]::float8[]'
-const mean = (column: string) => `(select least(1e100, avg(value)) from unnest(("${column}")[3:]) as value)`
+const mean = (column: string) =>
+  `( select avg(greatest(-1e100, least(1e100, ${bounded('value')}))) from unnest(("${column}")[3:]) as value )`
 const wilson = (end: string, share: string, count: string) =>
   `(${share} + 1.9208 / ${count} ${end} 1.96 * sqrt(${share} * (1 - ${share}) / ${count} + 0.9604 / ${count} ^ 2)) / (1 + 3.8416 / ${count})`
 
@@ -29,14 +31,16 @@ const odd =
   'coalesce(sum(call_count) filter (where not is_now and histogram is not null), 0)::float8 as measured_before, ' +
   'max(p95_ms) filter (where is_now) as most_now, min(p95_ms) filter (where not is_now) as least_before, ' +
   `${collect} filter (where is_now) as histograms, ${collect} filter (where not is_now) as histograms_before ` +
-  'from ( select src_resource_id, dst_resource_id, bucket, call_count, error_count, p95_ms, ' +
+  'from ( select src_resource_id, dst_resource_id, bucket, call_count, error_count, ' +
+  `${bounded('p95_ms')} as p95_ms, ` +
   'bucket >= $1::timestamptz and bucket < $2::timestamptz as is_now, ' +
   'coalesce(histogram, case when call_count = 1 then "obs"."exp_histogram"(p95_ms) end) as histogram ' +
   'from "obs"."service_call_5m" where tenant_id = $3::int8 and ' +
   '(bucket >= $4::timestamptz and bucket < $5::timestamptz or bucket >= $6::timestamptz and bucket < $7::timestamptz) ' +
   ') as call group by src_resource_id, dst_resource_id ), ' +
   `measured as ( select src, dst, calls, calls_before, 'p95_ms' as measure, ` +
-  'quantile_before[1] as expected, quantile[1] as actual, quantile_before[2] as at_most, quantile[2] as at_least, ' +
+  `${bounded('quantile_before[1]')} as expected, ${bounded('quantile[1]')} as actual, ` +
+  `${bounded('quantile_before[2]')} as at_most, ${bounded('quantile[2]')} as at_least, ` +
   `$8::float8 as factor, $9::float8 as rise, calls * (${mean('quantile')} - ${mean('quantile_before')}) as lost ` +
   'from compared cross join lateral ( select ' +
   `${quantiles}("histograms", array[0.95, ${wilson('-', '0.95', 'measured_calls')}] || ${tenths}) as quantile, ` +

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { bounded } from '../../../src/database/bounded.ts'
 import { latestMetrics } from '../../../src/metrics/latestMetrics.ts'
 import { metricSeries } from '../../../src/metrics/metricSeries.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
@@ -18,7 +19,7 @@ const named = `case when "metric"."labels" = '{}' then "resource"."urn" else "re
 const binned = (milliseconds: number) =>
   `date_bin('${milliseconds} milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)`
 const average = (weight: string) => `
-  sum("metric"."avg_val" * "metric"."${weight}")
+  sum((${bounded('"metric"."avg_val"')}) * "metric"."${weight}"::float8) filter (where "metric"."${weight}" > 0)
     / nullif(sum("metric"."${weight}") filter (where "metric"."avg_val" is not null), 0)::float8`
 
 describe('the exact SQL', () => {

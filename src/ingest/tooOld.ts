@@ -1,0 +1,67 @@
+import { sql } from 'kysely'
+import { callPolicy } from '../calls/callPolicy.ts'
+import { milliseconds } from '../database/range.ts'
+import type { Scope } from '../database/scope.ts'
+import { chunkNumber, chunkStretch } from '../lifecycle/partition.ts'
+import { patternPolicy } from '../logs/patternPolicy.ts'
+import { metricPolicy } from '../metrics/metricPolicy.ts'
+import type { RollupWindow } from './rollupWindow.ts'
+
+/** Rows of one window that are older than their table keeps. */
+export interface TooOld {
+  metrics: number
+  calls: number
+  patterns: number
+}
+
+const policies = { metrics: metricPolicy, calls: callPolicy, patterns: patternPolicy } as const
+
+/** What came this late at most is not looked at: no table keeps less. */
+const young = 86_400_000
+
+/**
+ * A window without the rows that are older than their table keeps, and how many these were. Written, each would make a chunk of its own, only to be dropped with it.
+ *
+ * A table keeps what the policy says that was applied last, to the end of the chunk; without one, everything. Who may not see the policies writes everything, too.
+ */
+export async function withoutTooOld(
+  scope: Scope,
+  window: RollupWindow,
+  now = new Date(),
+): Promise<{ window: RollupWindow; tooOld: TooOld }> {
+  const none = { window, tooOld: { metrics: 0, calls: 0, patterns: 0 } }
+  if (window.from.getTime() > now.getTime() - young) return none
+  const retained = await retentions(scope)
+  if (retained.size === 0) return none
+  const kept = <Row extends { bucket: Date }>(kind: keyof TooOld, rows: Row[]): Row[] => {
+    const { table, chunk } = policies[kind]
+    const retain = retained.get(table)
+    if (retain === undefined) return rows
+    const since = chunkStretch(chunk, chunkNumber(chunk, new Date(now.getTime() - milliseconds(retain)))).from
+    return rows.filter(({ bucket }) => bucket >= since)
+  }
+  const rest = { metrics: kept('metrics', window.metrics), calls: kept('calls', window.calls), patterns: kept('patterns', window.patterns) }
+  return {
+    window: { ...window, ...rest },
+    tooOld: {
+      metrics: window.metrics.length - rest.metrics.length,
+      calls: window.calls.length - rest.calls.length,
+      patterns: window.patterns.length - rest.patterns.length,
+    },
+  }
+}
+
+/** How long the tables keep their rows, by table, as far as this role may know. */
+async function retentions({ db, installation: { schema } }: Scope): Promise<Map<string, string>> {
+  const { rows: rights } = await sql<{ may: boolean }>`
+    select pg_catalog.has_table_privilege(class.oid, 'select'::text) as may
+    from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = ${schema} and class.relname = 'pgvantage_policy'
+  `.execute(db)
+  if (rights[0]?.may !== true) return new Map()
+  const { rows } = await sql<{ object: string; retain: string }>`
+    select object, settings ->> 'retain' as retain from ${sql.id(schema, 'pgvantage_policy')} where kind = 'retention'
+  `.execute(db)
+  return new Map(rows.map(({ object, retain }) => [object, retain]))
+}
