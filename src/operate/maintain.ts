@@ -19,6 +19,7 @@ import type { ShortLockOptions } from '../lifecycle/shortLock.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
 import { appliedPolicies, type AppliedPolicy } from './appliedPolicies.ts'
+import { noteDroppedByOthers } from './noteDroppedByOthers.ts'
 import { checkedPolicies, defaultPolicies, type Policies } from './policies.ts'
 
 /**
@@ -120,7 +121,9 @@ export async function maintain<Database>(db: Kysely<Database>, options: Maintain
   signal?.throwIfAborted()
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
-  const work = new Maintenance(plain, installation, await appliedPolicies(plain, installation), { now, lockAttempts, signal, onStep })
+  const applied = await appliedPolicies(plain, installation)
+  await noteDroppedByOthers(plain, installation, applied, policies.time.flatMap(cutTables))
+  const work = new Maintenance(plain, installation, applied, { now, lockAttempts, signal, onStep })
   if (installation.timeRung === 'native') {
     for (const table of policies.time.flatMap(cutTables)) await work.partition(table)
   }
@@ -307,8 +310,8 @@ class Maintenance {
   }
 
   /**
-   * The server drops chunks that ended before the retention began: nothing after the last end of one before that. A retention that was shorter before
-   * has dropped more, and it was noted when it was changed.
+   * The server drops chunks that ended before the retention began: nothing after the last end of one before that. A retention that was shorter before,
+   * or is not ours, has dropped more, and that was noted.
    */
   async #closedBefore({ name, chunk }: { name: string; chunk: string }): Promise<Date | null> {
     const { rows } = await sql<{ dropped: Date | null }>`
