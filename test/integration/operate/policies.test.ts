@@ -35,7 +35,7 @@ const named = (changes: readonly PolicyChange[] | undefined) => (changes ?? []).
 const changed = (plan: readonly PolicyChange[]) =>
   plan.filter(({ sql }) => sql.length > 0).map(({ action, object, kind }) => `${action} ${object} ${kind}`)
 
-onEveryLeg('data of 400 days', () => {
+onEveryLeg('a history', () => {
   let test: TestDatabase
   let scope: Scope
   const now = new Date()
@@ -203,7 +203,7 @@ describe.runIf(jobs && leg.available)('hours', () => {
       const test = await freshDatabase()
       const scope = await tenant(test.db)
       const now = new Date()
-      const points = history(now, 100)
+      const points = history(now, 45)
       await writeHistory(scope, points)
       if (before !== 'ours') await sql`select add_retention_policy('metric_1m', ${before}::interval)`.execute(test.db)
       await applyPolicies(test.db)

@@ -35,18 +35,30 @@ export const moments: readonly Moment[] = [
   { name: 'before midnight UTC on a Friday, where it is Saturday', now: '2026-07-31T23:40:00Z', zone: 'Pacific/Auckland', server: false },
 ]
 
-/** Where the tests are that look at the clock, and what they are about depends on it; as filters of vitest. */
+/** Where the tests are whose outcome hangs on the clock; as filters of vitest. */
 export const clockTests: readonly string[] = [
   'test/unit/lifecycle/',
   'test/unit/operate/',
-  'test/unit/series/resampling.test.ts',
+  'test/unit/series/',
   'test/integration/cli/policies.test.ts',
   'test/integration/faults/maintainKilled.test.ts',
   'test/integration/lifecycle/',
   'test/integration/operate/maintain',
-  'test/integration/operate/polic',
-  'test/integration/series/detection.test.ts',
-  'test/integration/series/resampling.test.ts',
+  'test/integration/operate/policies.test.ts',
+  'test/integration/operate/policyFindings.test.ts',
+]
+
+/** Those that take long, for the moments at which the server is run. */
+export const longClockTests: readonly string[] = ['test/integration/operate/policiesConvert.test.ts']
+
+/** Buckets and seasons of given days: they do not ask what day it is, but could be led astray by a zone. */
+export const zoneTests: readonly string[] = ['test/integration/series/detection.test.ts', 'test/integration/series/resampling.test.ts']
+
+/** The tests of a moment. */
+export const testsAt = ({ zone, server }: Moment): string[] => [
+  ...clockTests,
+  ...(server ? longClockTests : []),
+  ...(zone === 'UTC' ? [] : zoneTests),
 ]
 
 /** Tests that read the clock, but would not notice what day it is: they measure how long something takes, or want any time at all. */

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { clockTests, moments, type Moment } from './moments.ts'
+import { moments, testsAt, type Moment } from './moments.ts'
 
 const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url))
 const reports = '.cache/moments'
@@ -15,7 +15,7 @@ async function runAt(moment: Moment): Promise<void> {
   const { name, now, zone, server } = moment
   const began = performance.now()
   const legs = ['unit', 'embedded', 'community', ...(server ? ['server'] : [])]
-  const run = spawn(process.execPath, [vitest, 'run', '--maxWorkers=1', ...legs.map((leg) => `--project=${leg}`), ...clockTests], {
+  const run = spawn(process.execPath, [vitest, 'run', '--maxWorkers=1', ...legs.map((leg) => `--project=${leg}`), ...testsAt(moment)], {
     env: { ...process.env, PGVANTAGE_TEST_NOW: now, TZ: zone, PGVANTAGE_TEST_REPORT: `${reports}/${now.replaceAll(':', '')}.json` },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
