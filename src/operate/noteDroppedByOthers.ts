@@ -1,9 +1,10 @@
 import type { Kysely } from 'kysely'
 import type { Installation } from '../database/installation.ts'
+import { asOwner } from '../database/transaction.ts'
+import { execute } from '../lifecycle/statement.ts'
 import type { AppliedPolicy } from './appliedPolicies.ts'
 import { duration } from './declaredPolicies.ts'
 import { noteDropped, policyJobs } from './policyJobs.ts'
-import { execute } from './transaction.ts'
 
 /**
  * Notes before when jobs that pgvantage did not make may have dropped rows by now. They drop on without a word, and a roll of what is gone would take its
@@ -26,6 +27,6 @@ export async function noteDroppedByOthers(
   for (const { id, object, kind, after } of jobs) {
     const chunk = tables.find(({ name }) => name === object)?.chunk
     if (kind !== 'retention' || after === null || chunk === undefined || ours.has(id)) continue
-    await execute(db, noteDropped(installation, { object }, chunk, duration(after)))
+    await asOwner(db, installation, (trx) => execute(trx, noteDropped(installation, { object }, chunk, duration(after))))
   }
 }

@@ -14,7 +14,7 @@ export interface HistoryPoint {
 }
 
 /** Longer than everything is kept; in a run at another moment, of which there are many, longer than metrics and patterns are. */
-const historyDays = clockShift() === 0 ? 400 : 220
+const historyDays = clockShift() === 0 ? 400 : 190
 
 /** Points every six hours of the `days` that end with the hour before `now`, on the hour. */
 export function history(now: Date, days = historyDays): HistoryPoint[] {
