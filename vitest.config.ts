@@ -1,4 +1,7 @@
 import { defineConfig } from 'vitest/config'
+import { moveClocks } from './test/support/moment/moment.ts'
+
+await moveClocks()
 
 const leg = (name: string) => ({
   test: {
@@ -14,7 +17,11 @@ const leg = (name: string) => ({
 
 export default defineConfig({
   test: {
-    reporters: ['default', ['json', { outputFile: '.cache/vitest.json' }], './test/support/legReporter.ts'],
+    reporters: [
+      'default',
+      ['json', { outputFile: process.env.PGVANTAGE_TEST_REPORT ?? '.cache/vitest.json' }],
+      './test/support/legReporter.ts',
+    ],
     maxWorkers: 2,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], typecheck: { enabled: false }, testTimeout: 60_000 } },

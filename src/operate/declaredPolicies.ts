@@ -11,7 +11,7 @@ interface Declared<Kind extends PolicyKind> {
   readonly kind: Kind
   readonly settings: PolicySettings[Kind]
   /** What a job of the server is made of; undefined for what is always left to `maintain`. */
-  readonly job?: JobShape
+  readonly job?: Kind extends 'refresh' ? RefreshShape : JobShape
 }
 
 export interface JobShape {
@@ -23,6 +23,11 @@ export interface JobShape {
   readonly every: string
   /** Counts the jobs that there can be, so that no two begin in the same second. */
   readonly position: number
+}
+
+export interface RefreshShape extends JobShape {
+  /** The length of the rollup's buckets. */
+  readonly bucket: string
 }
 
 /** The policies one by one, in the order they have to be applied: what rolls, then what compresses, then what drops. */
@@ -40,7 +45,7 @@ export function declaredPolicies({ time, events }: Policies): DeclaredPolicy[] {
           object: rollup.name,
           kind: 'refresh',
           settings: { start: refreshStart(retain, chunk), settle, every },
-          job: { source, chunk: rollup.chunk, every, position: first + at },
+          job: { source, chunk: rollup.chunk, bucket: rollup.bucket, every, position: first + at },
         }
       }),
       ...(policy.compress === undefined

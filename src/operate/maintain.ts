@@ -16,6 +16,7 @@ import { makePartitions } from './maintenance/partitions.ts'
 import type { MaintainReport, MaintenanceUnit } from './maintenance/report.ts'
 import { rollAll } from './maintenance/rolls.ts'
 import { MaintenanceRun } from './maintenance/run.ts'
+import { noteDroppedByOthers } from './noteDroppedByOthers.ts'
 import { checkedPolicies, defaultPolicies, type Policies } from './policies.ts'
 
 export type { MaintainReport, MaintenanceKind, MaintenanceStep, MaintenanceUnit, NotDone, TooLate } from './maintenance/report.ts'
@@ -77,6 +78,7 @@ export async function maintain<Database>(db: Kysely<Database>, options: Maintain
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
   const applied = await appliedPolicies(plain, installation)
+  await noteDroppedByOthers(plain, installation, applied, time.flatMap(cutTables))
   const run = new MaintenanceRun(plain, installation, applied, { now, lockAttempts, maxChunks, signal, onStep })
   if (installation.timeRung === 'native') for (const table of time.flatMap(cutTables)) await makePartitions(run, table)
   await rollAll(run, time)

@@ -4,7 +4,7 @@ import { findInstallation, qualified, type Installation } from '../database/inst
 import { plainKysely } from '../database/plain.ts'
 import { milliseconds } from '../database/range.ts'
 import { appliedPolicies, type AppliedPolicy, type PolicyKind, type PolicySettings } from './appliedPolicies.ts'
-import { declaredPolicies, duration, type DeclaredPolicy, type JobShape } from './declaredPolicies.ts'
+import { declaredPolicies, duration, type DeclaredPolicy, type JobShape, type RefreshShape } from './declaredPolicies.ts'
 import { checkedPolicies, defaultPolicies, type Policies } from './policies.ts'
 import {
   addJob,
@@ -20,6 +20,7 @@ import {
   type PolicyJob,
   type TimescaleFunction,
 } from './policyJobs.ts'
+import { refreshReach } from './refreshReach.ts'
 
 /** What becomes of one policy of one table. */
 export interface PolicyChange {
@@ -125,22 +126,40 @@ async function readTables(db: Kysely<{}>, { schema }: Installation): Promise<Map
   return new Map(rows.map(({ name, ...state }) => [name, state]))
 }
 
-/**
- * A refresh that does not look back to where rows have been dropped, by a retention that was shorter than the declared one: it would take their rolled
- * rows away. By whole chunks, so that it grows with the time since, a chunk at a time, until it is as declared.
- */
+/** A refresh that looks back no further than its source is kept, now and later; or as declared, where `emptiedBy` says that there can be none. */
 function withinReach({ timeRung }: Installation, state: State, policy: DeclaredPolicy, now: Date): DeclaredPolicy {
   if (timeRung !== 'community' || policy.kind !== 'refresh' || policy.job === undefined) return policy
-  const { source } = policy.job
+  const reach = reachOf(state, { ...policy, job: policy.job }, now)
+  return reach === null ? policy : { ...policy, settings: { ...policy.settings, start: duration(reach) } }
+}
+
+/**
+ * What was dropped until now stays where it is, and the time since grows. A job of others drops on: of what it keeps only its length holds on every day,
+ * and not what happens to be left of the chunk that it drops next.
+ */
+function reachOf(state: State, policy: Rolling, now: Date): number | null {
+  const { source, bucket } = policy.job
   const { start, settle } = policy.settings
-  const chunk = chunkOf(state, source)
-  const { droppedBefore = null, oldest = null } = state.tables.get(source) ?? {}
-  // Once something was dropped by other rules than those of now, what there is no chunk for may have been dropped since.
-  const closed = Math.max(closedBefore(state, source, now), droppedBefore === null ? Number.NEGATIVE_INFINITY : (oldest?.getTime() ?? 0))
-  const reach = Math.floor((now.getTime() - closed) / chunk) * chunk
-  if (reach >= milliseconds(start)) return policy
-  // A window has to hold two whole buckets, and the longest bucket is a day.
-  return { ...policy, settings: { ...policy.settings, start: duration(Math.max(reach, milliseconds(settle) + 2 * day)) } }
+  const applied = state.applied.find(({ object, kind }) => object === policy.object && kind === 'refresh')
+  return refreshReach({
+    start: milliseconds(start),
+    settle: milliseconds(settle),
+    bucket: milliseconds(bucket),
+    chunk: chunkOf(state, source),
+    kept: Math.min(now.getTime() - goneBefore(state, source, now), ...outrunning(state, policy).map(({ after }) => after!)),
+    current: applied?.kind === 'refresh' ? milliseconds(applied.settings.start) : 0,
+  })
+}
+
+/**
+ * Before when rows of a table are gone already. Where more was dropped than by the retentions of now, it may have gone on after it was noted: what there is
+ * no chunk for may have been dropped too.
+ */
+function goneBefore(state: State, object: string, now: Date): number {
+  const closed = closedBefore(state, object, now)
+  const { droppedBefore = null, oldest = null } = state.tables.get(object) ?? {}
+  const byOtherRules = droppedBefore !== null && droppedBefore.getTime() > droppedByJobs(state, object, now)
+  return byOtherRules ? Math.max(closed, oldest?.getTime() ?? closed) : closed
 }
 
 const chunkOf = ({ declared }: State, object: string): number =>
@@ -169,20 +188,24 @@ function planOne(installation: Installation, state: State, policy: DeclaredPolic
   const own = here.find(({ id }) => id === applied?.jobId)
   const others = here.filter(({ id }) => id !== own?.id)
   if (own === undefined && others.length > 0) return change('leave', conflict(object, others))
-  if (policy.kind === 'refresh') {
-    const obstacle = emptiedBy(state, { ...policy, job })
-    if (obstacle !== undefined) return change('leave', obstacle)
+  const rolling = policy.kind === 'refresh' && policy.job !== undefined ? { ...policy, job: policy.job } : undefined
+  const obstacle = rolling && emptiedBy(state, rolling, now)
+  if (obstacle !== undefined) {
+    // A job of ours that stayed in force would do what a new one must not.
+    return applied === undefined
+      ? change('leave', obstacle)
+      : { ...change('remove', obstacle, removal(installation, state, applied)), to: null }
   }
   if (own !== undefined && applied !== undefined && sameSettings(applied.settings, settings) && doesAsDeclared(own, policy)) {
     return change('keep', `job ${own.id} ${meaning(policy)}`)
   }
   const statements = [
-    ...(policy.kind === 'refresh' ? droppedByOthers(installation, state, { ...policy, job }) : []),
+    ...(rolling === undefined ? [] : droppedByOthers(installation, state, rolling)),
     ...(own === undefined ? [] : [...droppedSoFar(installation, own, job), `select ${state.fn('delete_job')}(${own.id})`]),
     ...(policy.kind === 'compression' ? enableCompression(installation, state, policy, applied) : []),
     ...addJob(installation, state.fn, policy, job, now),
   ]
-  const before = policy.kind === 'refresh' ? rollNow(installation, state, { ...policy, job }, now) : []
+  const before = rolling === undefined ? [] : rollNow(installation, state, rolling, now)
   const reason =
     applied === undefined
       ? ''
@@ -216,15 +239,20 @@ function outrunning({ jobs, applied }: State, { job }: Rolling): PolicyJob[] {
 }
 
 /**
- * Why a rollup cannot be refreshed at all: a job that pgvantage did not make drops its source within days, and a refresh of what is gone would take the
- * rolled rows away.
+ * Why a rollup has no job that refreshes it, on this day and on every other: a job that pgvantage did not make drops its source within two days, which
+ * leaves no time to roll what was missed. Or its source was dropped a moment ago: then it is a matter of days.
  */
-function emptiedBy(state: State, policy: Rolling): string | undefined {
-  const job = outrunning(state, policy).find(({ after }) => after! < milliseconds(policy.settings.start))
-  return (
-    job &&
-    `job ${job.id}, which pgvantage did not make, ${describeJob(job)} in ${policy.job.source}, and a refresh of ${policy.settings.start} would empty ${policy.object}: \`select delete_job(${job.id})\` and apply again`
-  )
+function emptiedBy(state: State, policy: Rolling, now: Date): string | undefined {
+  const { object, job, settings } = policy
+  const until = `until then maintain rolls it`
+  const dropping = outrunning(state, policy).find(({ after }) => after! < milliseconds(settings.settle) + 2 * day)
+  if (dropping !== undefined) {
+    return `job ${dropping.id}, which pgvantage did not make, ${describeJob(dropping)} in ${job.source}, and a job that looked back so far would empty ${object}: \`select delete_job(${dropping.id})\` and apply again; ${until}`
+  }
+  if (reachOf(state, policy, now) !== null) return undefined
+  const gone = goneBefore(state, job.source, now)
+  const again = gone + milliseconds(settings.settle) + 2 * milliseconds(job.bucket)
+  return `${job.source} was dropped before ${new Date(gone).toISOString()}, and a job that looked back so far would empty ${object}: apply again after ${new Date(again).toISOString()}; ${until}`
 }
 
 /** Notes what jobs of others have dropped, for the day they are gone. */
@@ -271,7 +299,7 @@ function rollNow(installation: Installation, state: State, { object, settings, j
   })
 }
 
-type Rolling = DeclaredPolicy & { kind: 'refresh'; job: JobShape }
+type Rolling = DeclaredPolicy & { kind: 'refresh'; job: RefreshShape }
 
 const day = 86_400_000
 
@@ -284,12 +312,17 @@ function oldestChunk(state: State, object: string): number | undefined {
 }
 
 /** Before when rows of a table may have been dropped, by a retention of now or of before. */
-function closedBefore(state: State, object: string, now: Date): number {
+const closedBefore = (state: State, object: string, now: Date): number =>
+  Math.max(state.tables.get(object)?.droppedBefore?.getTime() ?? Number.NEGATIVE_INFINITY, droppedByJobs(state, object, now))
+
+/** Before when the retentions of now may have dropped: whole chunks, so this moves on by chunks. */
+function droppedByJobs(state: State, object: string, now: Date): number {
   const chunk = chunkOf(state, object)
-  const dropped = state.jobs.flatMap(({ object: other, kind, after }) =>
-    other === object && kind === 'retention' && after !== null ? [Math.floor((now.getTime() - after) / chunk) * chunk] : [],
+  return Math.max(
+    ...state.jobs.flatMap(({ object: other, kind, after }) =>
+      other === object && kind === 'retention' && after !== null ? [Math.floor((now.getTime() - after) / chunk) * chunk] : [],
+    ),
   )
-  return Math.max(state.tables.get(object)?.droppedBefore?.getTime() ?? Number.NEGATIVE_INFINITY, ...dropped)
 }
 
 /** Before a retention is new or drops sooner, all it could drop has to be rolled. */
@@ -313,12 +346,8 @@ function beforeDropping(
 }
 
 /** Policies of ours that are declared no more. */
-function undeclared(
-  installation: Installation,
-  { applied, jobs, fn }: State,
-  declared: readonly DeclaredPolicy[],
-  remove: boolean,
-): PolicyChange[] {
+function undeclared(installation: Installation, state: State, declared: readonly DeclaredPolicy[], remove: boolean): PolicyChange[] {
+  const { applied, jobs } = state
   return applied
     .filter(({ object, kind }) => !declared.some((policy) => policy.object === object && policy.kind === kind))
     .map((policy): PolicyChange => {
@@ -337,12 +366,17 @@ function undeclared(
           ...(policy.kind === 'retention' && job !== undefined && chunk !== undefined
             ? [noteDropped(installation, policy, chunk, policy.settings.retain)]
             : []),
-          ...(job === undefined ? [] : [`select ${fn('delete_job')}(${job.id})`]),
-          forget(installation, policy),
+          ...removal(installation, state, policy),
         ],
         why: kind === 'compression' ? 'no longer declared; what is compressed stays so' : 'no longer declared',
       }
     })
+}
+
+/** The statements that take a policy of ours away, with its job if it still has one. */
+function removal(installation: Installation, { jobs, fn }: State, policy: AppliedPolicy): string[] {
+  const job = jobs.find(({ id }) => id === policy.jobId)
+  return [...(job === undefined ? [] : [`select ${fn('delete_job')}(${job.id})`]), forget(installation, policy)]
 }
 
 const chunks = ({ table, chunk, rollups }: Policies['time'][number]) => [

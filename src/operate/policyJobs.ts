@@ -141,9 +141,10 @@ export const forget = (installation: Installation, { object, kind }: { object: s
  * A job drops whole chunks whose end is old enough, and chunks are aligned to the epoch; that it may not have run since only errs on the safe side.
  */
 export const noteDropped = (installation: Installation, { object }: { object: string }, chunk: string, retain: string): string =>
-  `update ${qualified(installation, 'pgvantage_time_table')}
-set dropped_before = greatest(dropped_before, date_bin(${interval(chunk)}, now() - ${interval(retain)}, timestamptz '1970-01-01 00:00:00+00'))
-where name = ${quoteLiteral(object)}`
+  `update ${qualified(installation, 'pgvantage_time_table')} as known
+set dropped_before = dropped.before
+from (select date_bin(${interval(chunk)}, now() - ${interval(retain)}, timestamptz '1970-01-01 00:00:00+00')) as dropped (before)
+where known.name = ${quoteLiteral(object)} and known.dropped_before < dropped.before`
 
 export const interval = (text: string): string => `interval ${quoteLiteral(text)}`
 

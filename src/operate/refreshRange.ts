@@ -13,6 +13,7 @@ import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
 import { appliedPolicies } from './appliedPolicies.ts'
 import type { MaintenanceUnit } from './maintain.ts'
+import { noteDroppedByOthers } from './noteDroppedByOthers.ts'
 import { checkedPolicies, defaultPolicies, type Policies } from './policies.ts'
 
 export interface RefreshRangeOptions {
@@ -72,6 +73,12 @@ export async function refreshRange<Database>(db: Kysely<Database>, options: Refr
   })
   // All of it is looked at before any of it is changed.
   if (!force) {
+    await noteDroppedByOthers(
+      plain,
+      installation,
+      applied,
+      wanted.map(({ source }) => source),
+    )
     for (const { rollup, source, stretch } of wanted) {
       const retention = applied.find(({ kind, object }) => kind === 'retention' && object === source.name)
       const retained = retention?.kind === 'retention' ? new Date(now.getTime() - milliseconds(retention.settings.retain)) : null

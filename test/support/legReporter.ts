@@ -9,8 +9,10 @@ interface LegReport {
   description: string
 }
 
-/** Closes a test run with one table: which legs ran, on which versions, and how their tests ended. */
+/** Closes a test run with one table: which legs ran, on which versions, and how their tests ended. And with the moment it began, to run it again at that. */
 export default class LegReporter implements Reporter {
+  readonly #began = new Date()
+
   async onTestRunEnd(modules: readonly TestModule[]): Promise<void> {
     const files = await readdir(legFolder).catch(() => [])
     const reports = await Promise.all(
@@ -33,6 +35,8 @@ export default class LegReporter implements Reporter {
       table.push([name, count('passed'), count('failed'), count('skipped'), ran ? description : `DID NOT RUN: ${description}`])
     }
     console.log(`\n${table.toString()}`)
+    const again = `PGVANTAGE_TEST_NOW=${this.#began.toISOString()} TZ=${Intl.DateTimeFormat().resolvedOptions().timeZone}`
+    console.log(`This run began at ${this.#began.toISOString()}. To run tests at that moment again: ${again} npx vitest run FILE...`)
     await rm(legFolder, { recursive: true, force: true })
   }
 }

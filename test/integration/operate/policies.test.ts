@@ -35,7 +35,7 @@ const named = (changes: readonly PolicyChange[] | undefined) => (changes ?? []).
 const changed = (plan: readonly PolicyChange[]) =>
   plan.filter(({ sql }) => sql.length > 0).map(({ action, object, kind }) => `${action} ${object} ${kind}`)
 
-onEveryLeg('data of 400 days', () => {
+onEveryLeg('a history', () => {
   let test: TestDatabase
   let scope: Scope
   const now = new Date()
@@ -196,13 +196,54 @@ onEveryLeg('applying policies', () => {
   })
 })
 
+describe.runIf(jobs && leg.available)('hours', () => {
+  it.each(['ours', '60 days'])(
+    'are not emptied by a job of somebody else that drops sooner than the one before (%s)',
+    async (before) => {
+      const test = await freshDatabase()
+      const scope = await tenant(test.db)
+      const now = new Date()
+      const points = history(now, 45)
+      await writeHistory(scope, points)
+      if (before !== 'ours') await sql`select add_retention_policy('metric_1m', ${before}::interval)`.execute(test.db)
+      await applyPolicies(test.db)
+      // The days are made from hours that maintenance may have rolled.
+      for (const _turn of [1, 2]) await keepPolicies(test.db)
+      await sql`select remove_retention_policy('metric_1m')`.execute(test.db)
+      const { rows } = await sql<{ id: number }>`select add_retention_policy('metric_1m', interval '10 days') as id`.execute(test.db)
+      await sql`call run_job(${sql.lit(rows[0]!.id)})`.execute(test.db)
+      const { metric_1m, metric_1h, metric_1d } = expectedHoldings(points, now, {
+        ...declared,
+        metric_1m: { ...metricPolicy, retain: '10 days' },
+      })
+      await maintain(test.db)
+      expect(await holdings(scope)).toMatchObject({ metric_1m, metric_1h, metric_1d })
+      await applyPolicies(test.db)
+      const { rows: refreshes } = await sql<{ id: number }>`
+      select job_id as id from timescaledb_information.jobs where proc_name like 'policy_refresh%' order by job_id
+    `.execute(test.db)
+      for (const { id } of refreshes) await sql`call run_job(${sql.lit(id)})`.execute(test.db)
+      await maintain(test.db)
+      expect(await holdings(scope)).toMatchObject({ metric_1m, metric_1h, metric_1d })
+      await test.close()
+    },
+    300_000,
+  )
+})
+
 describe.runIf(jobs && leg.available)('jobs', () => {
   let test: TestDatabase
+  /** One that no policy is ever applied to. */
+  let untouched: TestDatabase
 
   beforeAll(async () => {
     test = await freshDatabase()
+    untouched = await freshDatabase()
   })
-  afterAll(() => test?.close())
+  afterAll(async () => {
+    await test?.close()
+    await untouched?.close()
+  })
 
   const jobOf = async (object: string, kind: string) => {
     const { rows } = await sql<{ id: number }>`
@@ -222,7 +263,7 @@ describe.runIf(jobs && leg.available)('jobs', () => {
     })
     // Refreshed further back than its minutes are kept, an hour would be emptied.
     const refresh = changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!
-    expect(refresh).toMatchObject({ action: 'add', to: { start: expect.stringMatching(/^(28|35) days$/) } })
+    expect(refresh).toMatchObject({ action: 'add', to: { start: '28 days' } })
     const { rows } = await sql<{ after: string }>`
       select config ->> 'drop_after' as after from timescaledb_information.jobs where hypertable_name = 'metric_1m' and proc_name = 'policy_retention'
     `.execute(test.db)
@@ -234,12 +275,48 @@ describe.runIf(jobs && leg.available)('jobs', () => {
     expect(changed(await planPolicies(test.db))).toEqual([])
   })
 
-  it('of somebody else that drop within days keep the hours from being refreshed at all', async () => {
+  it.each([
+    ['1 day', 'leave'],
+    ['2 days', 'leave'],
+    ['3 days', '3 days'],
+    ['6 days 12 hours', '6 days'],
+    ['7 days', '7 days'],
+    ['30 days', '28 days'],
+    ['175 days', '173 days'],
+    ['400 days', '173 days'],
+  ])('of somebody else that drop after %s are planned for alike on every day: %s', async (after, planned) => {
+    await sql`select add_retention_policy('metric_1m', ${after}::interval)`.execute(untouched.db)
+    const seen = new Set<string>()
+    for (let days = 0; days < 7; days += 1) {
+      const plan = await planPolicies(untouched.db, { now: new Date(Date.now() + days * 86_400_000) })
+      const { action, to } = plan.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!
+      seen.add(action === 'leave' ? action : String(to !== null && 'start' in to && to.start))
+    }
+    await sql`select remove_retention_policy('metric_1m')`.execute(untouched.db)
+    expect([...seen]).toEqual([planned])
+  })
+
+  it('of somebody else that drop within days keep the hours from being refreshed by a job at all', async () => {
     await applyPolicies(test.db, { policies: { time: [callPolicy, patternPolicy] }, remove: true })
     await sql`select add_retention_policy('metric_1m', interval '1 day')`.execute(test.db)
     const { changes } = await applyPolicies(test.db)
     const refresh = changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!
     expect(refresh).toMatchObject({ action: 'leave', sql: [], why: expect.stringMatching(/would empty metric_1h/) })
+    await sql`select remove_retention_policy('metric_1m')`.execute(test.db)
+    await applyPolicies(test.db)
+    expect(changed(await planPolicies(test.db))).toEqual([])
+  })
+
+  it('of ours go where somebody else began to drop within days', async () => {
+    const refreshing = await jobOf('metric_1h', 'refresh')
+    await sql`select remove_retention_policy('metric_1m')`.execute(test.db)
+    await sql`select add_retention_policy('metric_1m', interval '1 day')`.execute(test.db)
+    const { changes } = await applyPolicies(test.db)
+    expect(changed(changes)).toEqual(['remove metric_1h refresh'])
+    expect(await ourJobs(test.db)).not.toContain(refreshing)
+    const { rows } = await sql`select from timescaledb_information.jobs where job_id = ${sql.lit(refreshing)}`.execute(test.db)
+    expect(rows).toEqual([])
+    expect(changed(await planPolicies(test.db))).toEqual([])
     await sql`select remove_retention_policy('metric_1m')`.execute(test.db)
     await applyPolicies(test.db)
     expect(changed(await planPolicies(test.db))).toEqual([])
@@ -271,7 +348,7 @@ describe.runIf(jobs && leg.available)('jobs', () => {
     expect(changed(changes)).toEqual(['change metric_1h refresh', 'change metric_1m retention'])
     expect(changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!.to).toMatchObject({
       settle: '1 hour',
-      start: expect.stringMatching(/^(\d+ days|49 hours)$/),
+      start: expect.stringMatching(/^[1-7] days$/),
     })
     expect(changed(await planPolicies(test.db))).toEqual([])
   })

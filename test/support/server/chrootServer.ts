@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
+import { clockShift } from '../moment/moment.ts'
 import { debianRoot } from './debianRoot.ts'
 import { describeServer } from './describeServer.ts'
 import { freePort } from './freePort.ts'
@@ -23,7 +24,7 @@ export async function chrootServer(): Promise<ServerLeg> {
       root: root.path,
       script: startScript,
       args: [...testSettings, ...settings.flatMap((setting) => ['-c', setting])],
-      env: { PGDATA: 'data', POSTGRES_PASSWORD: password },
+      env: { PGDATA: 'data', POSTGRES_PASSWORD: password, ...(clockShift() === 0 ? {} : { POSTGRES_CLOCK: String(clockShift() / 1000) }) },
       probe: () => describeServer(url),
     })
     return { available: true, url, description: `chroot: ${await describeServer(url)}`, stop }

@@ -3,6 +3,7 @@
 #
 # PGDATA             the data directory
 # POSTGRES_PASSWORD  the superuser's password, read only when the data directory is made; whoever comes over the network must know it
+# POSTGRES_CLOCK     sets the server's clock back by so many seconds (-86400: a day); for tests alone
 # Arguments go to postgres: settings such as -c fsync=off.
 set -euo pipefail
 trap 'exit 130' INT
@@ -21,6 +22,12 @@ if [[ ! -s $PGDATA/PG_VERSION ]]; then
   mv "$PGDATA.new" "$PGDATA"
 fi
 unset POSTGRES_PASSWORD
+
+if [[ -n ${POSTGRES_CLOCK:-} ]]; then
+  # Back, never ahead: with a clock in the future no statement_timeout, lock_timeout or deadlock_timeout ever ends anything (libfaketime 0.9.10).
+  library=(/usr/lib/*/faketime/libfaketime.so.1)
+  export LD_PRELOAD=${library[0]} FAKETIME=$POSTGRES_CLOCK FAKETIME_DONT_FAKE_MONOTONIC=1 FAKETIME_DISABLE_SHM=1
+fi
 
 # TimescaleDB wants a worker for each database that has it, beside those of its jobs, and a lock for each chunk that a query opens.
 exec "$bin/postgres" -D "$PGDATA" \

@@ -1,0 +1,73 @@
+/** A moment at which the tests of `clockTests` are run. */
+export interface Moment {
+  /** What about it could go wrong. */
+  name: string
+  now: string
+  /** The zone of Node's local time; UTC unless a change of its clocks is what matters. */
+  zone: string
+  /** Whether the server leg is run too. That moment has to lie in the past. */
+  server: boolean
+}
+
+/**
+ * The moments, each minutes away from what could go wrong, and none so near that a run would cross it.
+ *
+ * Chunks of every length that the tables have (7, 30, 90, 180 days) begin together on 2025-03-13, a Thursday.
+ */
+export const moments: readonly Moment[] = [
+  { name: `before every chunk's boundary`, now: '2025-03-12T23:40:00Z', zone: 'UTC', server: false },
+  { name: `after every chunk's boundary`, now: '2025-03-13T00:02:00Z', zone: 'UTC', server: true },
+  { name: `before a year's, quarter's and month's boundary`, now: '2027-12-31T23:40:00Z', zone: 'UTC', server: false },
+  { name: `after a year's, quarter's and month's boundary`, now: '2028-01-01T00:02:00Z', zone: 'UTC', server: false },
+  { name: '29 February', now: '2024-02-29T12:00:00Z', zone: 'UTC', server: true },
+  {
+    name: 'after the clocks went forward, in the hour that is left out',
+    now: '2025-03-30T01:02:00Z',
+    zone: 'Europe/Berlin',
+    server: false,
+  },
+  {
+    name: 'before the clocks went back, in the first of two equal hours',
+    now: '2025-10-26T00:15:00Z',
+    zone: 'Europe/Berlin',
+    server: false,
+  },
+  { name: 'before midnight UTC on a Friday, where it is Saturday', now: '2026-07-31T23:40:00Z', zone: 'Pacific/Auckland', server: false },
+]
+
+/** Where the tests are whose outcome hangs on the clock; as filters of vitest. */
+export const clockTests: readonly string[] = [
+  'test/unit/lifecycle/',
+  'test/unit/operate/',
+  'test/unit/series/',
+  'test/integration/cli/policies.test.ts',
+  'test/integration/faults/maintainKilled.test.ts',
+  'test/integration/lifecycle/',
+  'test/integration/operate/maintain',
+  'test/integration/operate/policies.test.ts',
+  'test/integration/operate/policyFindings.test.ts',
+]
+
+/** Those that take long, for the moments at which the server is run. */
+export const longClockTests: readonly string[] = ['test/integration/operate/policiesConvert.test.ts']
+
+/** Buckets and seasons of given days: they do not ask what day it is, but could be led astray by a zone. */
+export const zoneTests: readonly string[] = ['test/integration/series/detection.test.ts', 'test/integration/series/resampling.test.ts']
+
+/** The tests of a moment. */
+export const testsAt = ({ zone, server }: Moment): string[] => [
+  ...clockTests,
+  ...(server ? longClockTests : []),
+  ...(zone === 'UTC' ? [] : zoneTests),
+]
+
+/** Tests that read the clock, but would not notice what day it is: they measure how long something takes, or want any time at all. */
+export const indifferentTests: readonly string[] = [
+  'test/integration/catalog/tenants.test.ts',
+  'test/integration/knowledge/knowledge.test.ts',
+  'test/integration/operate/doctor.test.ts',
+  'test/integration/operate/migrate.test.ts',
+  'test/integration/operate/server.test.ts',
+  'test/unit/database/inAnyOrder.test.ts',
+  'test/unit/graph/frames.test.ts',
+]
