@@ -13,6 +13,9 @@ const maxMilliseconds = 365_250 * 86_400_000
 
 const unitMilliseconds = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const
 
+/** Nobody writes a longer one. */
+const maxDurationLength = 100
+
 const durationProblem = "must be a positive interval such as '30 minutes' or '1 day 12 hours', at most a thousand years"
 
 /**
@@ -23,19 +26,22 @@ const durationProblem = "must be a positive interval such as '30 minutes' or '1 
  * @throws InvalidInputError, naming the option `name`, when the text is not such an interval, is not positive, or is longer than a thousand years.
  */
 export function milliseconds(duration: string, name = 'duration'): number {
-  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*/gy)]
-  const matched = parts.reduce((length, [text]) => length + text.length, 0)
-  const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMilliseconds[unit as keyof typeof unitMilliseconds], 0)
-  if (
-    parts.length === 0 ||
-    matched !== duration.trimStart().length ||
-    duration !== duration.trimStart() ||
-    !(total > 0) ||
-    total > maxMilliseconds
-  ) {
-    throw new InvalidInputError(name, `${durationProblem}, got ${preview(duration)}`)
-  }
+  const total = typeof duration === 'string' && duration.length <= maxDurationLength ? summed(duration) : NaN
+  if (!(total > 0 && total <= maxMilliseconds)) throw new InvalidInputError(name, `${durationProblem}, got ${preview(duration)}`)
   return total
+}
+
+/** NaN where the text is anything else than amounts with their units. */
+function summed(duration: string): number {
+  const parts = [...duration.matchAll(/(\d+)(?:\.(\d+))?\s*(second|minute|hour|day|week)s?\s*/gy)]
+  const matched = parts.reduce((length, [text]) => length + text.length, 0)
+  if (matched !== duration.length) return NaN
+  // The digits as a whole number, so that the decimal that was typed is meant: 0.07 * 1000 is 70.00000000000001.
+  return parts.reduce(
+    (sum, [, whole, decimals = '', unit]) =>
+      sum + (Number(`${whole}${decimals}`) * unitMilliseconds[unit as keyof typeof unitMilliseconds]) / 10 ** decimals.length,
+    0,
+  )
 }
 
 /** A duration as an option gives it: a PostgreSQL interval of fixed length, such as `'30 minutes'`. */

@@ -3,7 +3,7 @@ import type { Scope } from '../database/scope.ts'
 import type { SeasonalSettings } from './detection.ts'
 import { exactInterval } from './exactInterval.ts'
 import { measuredPoints } from './measuredPoints.ts'
-import { deviationOf, middleOf } from './medians.ts'
+import { deviationOf, middleOf, spreadOf } from './medians.ts'
 import { scored } from './scored.ts'
 import { seasonStart, slotStart } from './season.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
@@ -57,7 +57,7 @@ export function seasonalScores(
       'point.bucket',
       'point.value',
       'middle.expected',
-      sql<number>`greatest(1.4826 * "around"."deviation", ${floor}::float8 * abs("middle"."expected"), ${minSpread}::float8)`.as('spread'),
+      spreadOf({ floor, minSpread }).as('spread'),
     ])
   return scored(scope, judged)
 }
