@@ -27,20 +27,21 @@ async function dropGraphs(db: Kysely<{}>, installation: Installation): Promise<s
 }
 
 async function dropInstalled(db: Kysely<{}>, installation: Installation): Promise<string[]> {
-  const text = (await installedSql(installation.schema, new Set(knownExtensions), 'after')).join('\n')
-  const names = (kind: string) =>
-    [...text.matchAll(new RegExp(`create (?:or replace )?${kind} "(?:[^"]|"")*"\\.(\\w+)`, 'gi'))].map((match) => match[1]!)
+  const text = (await installedSql('x', new Set(knownExtensions), 'after')).join('\n')
+  const made = [...text.matchAll(/create (?:or replace )?(function|procedure|aggregate|domain) "x"\.(\w+)/gi)]
+  const routines = made.flatMap(([, kind, name]) => (kind === 'domain' ? [] : [name!]))
+  const domains = made.flatMap(([, kind, name]) => (kind === 'domain' ? [name!] : []))
   const { rows } = await sql<{ statement: string }>`
     select format('drop %s if exists %s cascade', case routine.prokind when 'a' then 'aggregate' when 'p' then 'procedure' else 'function' end, routine.oid::regprocedure) as statement
     from pg_catalog.pg_proc as routine
     join pg_catalog.pg_namespace as namespace on namespace.oid = routine.pronamespace
     where namespace.nspname = ${installation.schema}
-      and routine.proname = any(${[...names('function'), ...names('procedure'), ...names('aggregate')]}::text[])
+      and routine.proname = any(${routines}::text[])
     union all
     select format('drop domain if exists %s cascade', type.oid::regtype)
     from pg_catalog.pg_type as type
     join pg_catalog.pg_namespace as namespace on namespace.oid = type.typnamespace
-    where namespace.nspname = ${installation.schema} and type.typname = any(${names('domain')}::text[])
+    where namespace.nspname = ${installation.schema} and type.typname = any(${domains}::text[])
   `.execute(db)
   return rows.map((row) => row.statement)
 }

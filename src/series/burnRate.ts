@@ -89,10 +89,7 @@ export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: Burn
   const { objective, windows, at = new Date() } = parse(burnRateOptions, options, 'options')
   const tolerance = toleranceOf(objective)
   const burnOf = (condition: RawBuilder<unknown>) =>
-    tolerance.burn(
-      sql`coalesce(sum("event"."bad") filter (where ${condition}), 0)`,
-      sql`sum("event"."total") filter (where ${condition})`,
-    )
+    tolerance.burn(sql`coalesce(sum("event"."bad") filter (where ${condition}), 0)`, sql`sum("event"."total") filter (where ${condition})`)
   const pairs = windows.map(
     ({ long, short, burn }, position) =>
       sql`(${position}::int4, ${long}::text, ${short}::text, ${burn}::float8, ${before(at, long)}::timestamptz, ${before(at, short)}::timestamptz)`,

@@ -32,12 +32,6 @@ export function robustScores(
     .crossJoinLateral(middleOf(sql.ref('point.before')))
     .crossJoinLateral(deviationOf(sql.ref('point.before')))
     .where(sql<boolean>`cardinality("point"."before") >= ${minPoints}::int4`)
-    .select([
-      'point.series',
-      'point.bucket',
-      'point.value',
-      'middle.expected',
-      spreadOf({ floor, minSpread }).as('spread'),
-    ])
+    .select(['point.series', 'point.bucket', 'point.value', 'middle.expected', spreadOf({ floor, minSpread }).as('spread')])
   return scored(scope, judged)
 }

@@ -52,12 +52,6 @@ export function seasonalScores(
       sql<{ bucket: Date; value: number }>`unnest("occurrence"."buckets", "occurrence"."values")`.as<'point'>(sql`point (bucket, value)`),
     )
     .where(sql<boolean>`cardinality("history"."before") >= ${minPoints}::int4`)
-    .select([
-      'occurrence.series',
-      'point.bucket',
-      'point.value',
-      'middle.expected',
-      spreadOf({ floor, minSpread }).as('spread'),
-    ])
+    .select(['occurrence.series', 'point.bucket', 'point.value', 'middle.expected', spreadOf({ floor, minSpread }).as('spread')])
   return scored(scope, judged)
 }
