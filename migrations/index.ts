@@ -6,6 +6,7 @@ import { knowledge } from './0005_knowledge.ts'
 import { events } from './0006_events.ts'
 import { coarserRollups } from './0007_coarser_rollups.ts'
 import { topologySources } from './0008_topology_sources.ts'
+import { canonicalEvidence } from './0009_canonical_evidence.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, oldest first. What has been released never changes; what comes next is appended. */
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   events,
   coarserRollups,
   topologySources,
+  canonicalEvidence,
 ]
