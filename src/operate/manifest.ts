@@ -958,11 +958,11 @@ export const manifest: Manifest = {
       requires: null,
     },
     'exp_histogram_quantile(histogram bigint[], q double precision)': {
-      hash: 'f2241a33fa301432',
+      hash: 'fd3b44b1c0bffec6',
       requires: null,
     },
     'exp_histogram_quantiles(histograms exponential_histogram[], q double precision[])': {
-      hash: '20bcacaef7a04667',
+      hash: '5932b9b5a6cfa3f3',
       requires: null,
     },
     'graph_core(sources bigint[], targets bigint[])': {
