@@ -21,6 +21,16 @@ declare
 begin
   perform pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0));
   perform '0'::ag_catalog.agtype;
+  if exists (
+    select from (values ('Resource', 'v'), (edge_label, 'e')) as wanted (name, kind)
+    where to_regclass(format('%I.%I', graph, wanted.name)) is not null
+      and not exists (
+        select from ag_label as label
+        where label.relation = to_regclass(format('%I.%I', graph_prepare.graph, wanted.name)) and label.kind::text = wanted.kind
+      )
+  ) then
+    raise exception 'is the name of something else in the graph' using errcode = 'wrong_object_type';
+  end if;
   if not exists (select from pg_namespace where nspname = graph) then
     execute format('select create_graph(%L)', graph);
   end if;

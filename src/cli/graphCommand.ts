@@ -4,7 +4,7 @@ import { activeCalls } from '../calls/activeCalls.ts'
 import { callsDuring } from '../calls/callsDuring.ts'
 import { resourceIds } from '../catalog/resources.ts'
 import { listTenants } from '../catalog/tenants.ts'
-import { milliseconds } from '../database/range.ts'
+import { durationText, last } from '../database/range.ts'
 import { tenantScope, type Scope } from '../database/scope.ts'
 import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
 import { hopCount } from '../graph/hops.ts'
@@ -94,7 +94,7 @@ async function around(scope: Scope, options: Options): Promise<{ edges: CallEdge
   }
   if (at === undefined && window === undefined && scope.graphMade)
     return { edges: await drawn(activeCalls(scope)), what: 'the active call graph, as it was refreshed last' }
-  const range = { from: new Date(moment.getTime() - milliseconds(window ?? '10 minutes', '--window')), to: moment }
+  const range = last(parse(durationText, window ?? '10 minutes', '--window'), () => moment)
   return { edges: await drawn(callsDuring(scope, { range })), what: `calls from ${range.from.toISOString()} to ${range.to.toISOString()}` }
 }
 

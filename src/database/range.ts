@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { firstDate, lastDate, withinStorable } from '../schema/date.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
@@ -65,11 +66,16 @@ function isDuration(text: string): boolean {
  */
 export function last(duration: string, clock: () => Date = () => new Date()): TimeRange {
   const to = clock()
-  return { from: new Date(to.getTime() - milliseconds(duration)), to }
+  return { from: earlier(to, duration), to }
 }
+
+/** So long before a moment; at the earliest, the earliest moment that can be stored. */
+export const earlier = (moment: Date, duration: string): Date => withinStorable(new Date(moment.getTime() - milliseconds(duration)))
 
 /**
  * Refuses a range whose ends are not dates or that runs backwards. An empty one (`from` equals `to`) is a range: it holds nothing.
+ *
+ * Nothing can be stored outside of the years 1 to 9999, so a range that reaches beyond them, as one of JavaScript's earliest and latest dates does, ends there.
  *
  * @throws InvalidInputError naming the end that is wrong.
  */
@@ -82,5 +88,6 @@ export function checkedRange(range: TimeRange, name = 'range'): TimeRange {
   if (range.from > range.to) {
     throw new InvalidInputError(`${name}.from`, `must not be after ${name}.to (${range.to.toISOString()}), got ${range.from.toISOString()}`)
   }
-  return range
+  const { from, to } = range
+  return from < firstDate || to > lastDate ? { from: withinStorable(from), to: withinStorable(to) } : range
 }

@@ -16,6 +16,7 @@ import { staleChunks, strayChunks } from '../lifecycle/strayChunks.ts'
 import { summarizeNewRows } from '../lifecycle/summarize.ts'
 import type { RollupPolicy, TimePolicy } from '../lifecycle/timePolicy.ts'
 import type { ShortLockOptions } from '../lifecycle/shortLock.ts'
+import { storableDate } from '../schema/date.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
 import { appliedPolicies, type AppliedPolicy } from './appliedPolicies.ts'
@@ -110,12 +111,16 @@ export interface MaintainOptions {
  * console.table(steps) // [{ step: 'roll', object: 'metric_1h', units: 1, rows: 240, ms: 31 }, ...]
  */
 export async function maintain<Database>(db: Kysely<Database>, options: MaintainOptions = {}): Promise<MaintainReport> {
-  const { schema, now = new Date(), lockAttempts = 10, signal, onStep } = options
+  const { schema, lockAttempts = 10, signal, onStep } = options
+  const now = parse(
+    storableDate.default(() => new Date()),
+    options.now,
+    'now',
+  )
   parse(z.int().min(1).max(100), lockAttempts, 'lockAttempts')
   if (db.isTransaction) {
     throw new InvalidInputError('db', 'must not be a transaction: maintenance is many short ones, give it the connection or pool itself')
   }
-  if (!(now instanceof Date) || Number.isNaN(now.getTime())) throw new InvalidInputError('now', `must be a valid Date, got ${String(now)}`)
   const policies = checkedPolicies(options.policies ?? defaultPolicies)
   signal?.throwIfAborted()
   const plain = plainKysely(db)

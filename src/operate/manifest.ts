@@ -982,7 +982,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: '9dcacaabe49f72be',
+      hash: '45bd5946a3d2ea33',
       requires: 'age',
     },
     'graph_search(first integer[], head integer[], length double precision[], remaining double precision[], start integer, goal integer, spent double precision, closed boolean[], skip integer[], bound double precision, OUT path integer[], OUT costs double precision[], OUT distances double precision[])':

@@ -1,7 +1,8 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { milliseconds } from '../database/range.ts'
+import { earlier, milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { storableDate } from '../schema/date.ts'
 import { parse } from '../schema/parse.ts'
 import { lengthText } from './bucketStart.ts'
 import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
@@ -45,7 +46,7 @@ const burnRateOptions = z.strictObject({
     .min(1)
     .max(100)
     .default([...workbookWindows]),
-  at: z.date().optional(),
+  at: storableDate.optional(),
 })
 
 /** A check of two fields runs even where one of them was refused: that field's error is the one to show. */
@@ -92,13 +93,13 @@ export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: Burn
     tolerance.burn(sql`coalesce(sum("event"."bad") filter (where ${condition}), 0)`, sql`sum("event"."total") filter (where ${condition})`)
   const pairs = windows.map(
     ({ long, short, burn }, position) =>
-      sql`(${position}::int4, ${long}::text, ${short}::text, ${burn}::float8, ${before(at, long)}::timestamptz, ${before(at, short)}::timestamptz)`,
+      sql`(${position}::int4, ${long}::text, ${short}::text, ${burn}::float8, ${earlier(at, long)}::timestamptz, ${earlier(at, short)}::timestamptz)`,
   )
-  const longest = Math.max(...windows.map(({ long }) => milliseconds(long)))
+  const longest = windows.reduce((longest, { long }) => (milliseconds(long) > milliseconds(longest) ? long : longest), windows[0]!.long)
   const events = scope.db
     .selectFrom(countedEvents(scope, counts).as('event'))
     .selectAll('event')
-    .where('event.bucket', '>=', new Date(at.getTime() - longest))
+    .where('event.bucket', '>=', earlier(at, longest))
     .where('event.bucket', '<', at)
   const burnt = scope.db
     .selectFrom(events.as('event'))
@@ -139,5 +140,3 @@ interface Pair {
   long_from: Date
   short_from: Date
 }
-
-const before = (at: Date, window: string): Date => new Date(at.getTime() - milliseconds(window))
