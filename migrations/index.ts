@@ -7,6 +7,7 @@ import { events } from './0006_events.ts'
 import { coarserRollups } from './0007_coarser_rollups.ts'
 import { topologySources } from './0008_topology_sources.ts'
 import { maintenanceFailures } from './0009_maintenance_failures.ts'
+import { canonicalEvidence } from './0010_canonical_evidence.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, oldest first. What has been released never changes; what comes next is appended. */
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   coarserRollups,
   topologySources,
   maintenanceFailures,
+  canonicalEvidence,
 ]

@@ -35,6 +35,16 @@ begin
     raise exception 'schema % is no graph that Apache AGE knows of, as after a restore that could not write to ag_catalog', graph
       using errcode = 'object_not_in_prerequisite_state', hint = 'Drop it with call_graph_drop, then refresh or mirror the graph again.';
   end if;
+  if exists (
+    select from (values ('Resource', 'v'), (edge_label, 'e')) as wanted (name, kind)
+    where to_regclass(format('%I.%I', graph, wanted.name)) is not null
+      and not exists (
+        select from ag_label as label
+        where label.relation = to_regclass(format('%I.%I', graph_prepare.graph, wanted.name)) and label.kind::text = wanted.kind
+      )
+  ) then
+    raise exception 'is the name of something else in the graph' using errcode = 'wrong_object_type';
+  end if;
   -- Whatever else has the name of a label would be written to with the rights of whoever calls this.
   perform @extschema@.graph_table(graph, 'Resource'), @extschema@.graph_table(graph, edge_label);
   if to_regclass(format('%I.%I', graph, 'Resource')) is null then

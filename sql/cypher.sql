@@ -50,6 +50,7 @@ $$;
 create or replace function @extschema@.agtype_jsonb(value ag_catalog.agtype, asked text default '') returns jsonb
 language plpgsql stable strict
 set search_path = ag_catalog, pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 declare
   written text := agtype_out(value);
@@ -190,6 +191,7 @@ $$;
 create or replace function @extschema@.cypher_read(graph text, query text, params text, kinds text[], newer text, wide text) returns setof record
 language plpgsql stable rows 1000
 set search_path = ag_catalog, pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 begin
   perform '0'::ag_catalog.agtype;
@@ -205,6 +207,7 @@ $$;
 create or replace function @extschema@.cypher_write(graph text, query text, params text, kinds text[], newer text, wide text) returns setof record
 language plpgsql volatile rows 1000
 set search_path = ag_catalog, pg_catalog, pg_temp
+set standard_conforming_strings = on
 as $$
 begin
   if exists (

@@ -120,6 +120,7 @@ $$;
 
 -- The nearest-rank quantile: rank max(1, ceil(q * count)); its bucket's 2 * low * high / (low + high), which is at most
 -- (base - 1) / (base + 1) away from every value of the bucket. Null when q is outside 0..1. Counts are added as float8, which is exact below 2 ^ 53.
+-- The rank is counted with the decimal that q was typed as: in floating point 0.07 * 100 is more than 7.
 create or replace function @extschema@.exp_histogram_quantile(histogram int8[], q float8) returns float8
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -139,7 +140,7 @@ begin
   for at in 3 .. pg_catalog.cardinality(histogram) by 2 loop
     total := total + histogram[at];
   end loop;
-  rank := greatest(1, pg_catalog.ceil(q * total));
+  rank := greatest(1, pg_catalog.ceil(q::numeric * total::numeric)::float8);
   for at in 2 .. pg_catalog.cardinality(histogram) by 2 loop
     seen := seen + histogram[at + 1];
     if seen >= rank then

@@ -31,10 +31,10 @@ export const callLadder = {
  */
 export function callsInRange(
   scope: Scope,
-  { from, to, range }: CallFilter,
+  { from, to, range: given }: CallFilter,
   calls: RawBuilder<Selectable<DB['service_call_5m']>> = sql`${scope.id('service_call_5m')}`,
 ) {
-  checkedRange(range)
+  const range = checkedRange(given)
   parse(urnText.optional(), from, 'from')
   parse(urnText.optional(), to, 'to')
   return scope.db

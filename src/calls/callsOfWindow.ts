@@ -1,8 +1,9 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
 import { bounded } from '../database/bounded.ts'
-import { durationText, milliseconds } from '../database/range.ts'
+import { durationText, earlier } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { storableDate } from '../schema/date.ts'
 import type { ActiveCall } from './activeCalls.ts'
 
 export interface CallWindow {
@@ -14,7 +15,7 @@ export interface CallWindow {
 
 export const callWindow = z.strictObject({
   window: durationText.default('10 minutes'),
-  now: z.date().default(() => new Date()),
+  now: storableDate.default(() => new Date()),
 })
 
 /** What an edge of the active call graph carries. */
@@ -37,7 +38,7 @@ export function callsOfWindow(
   scope: Scope,
   { window, now }: Required<CallWindow>,
 ): SelectQueryBuilder<{ call: WindowCall }, 'call', WindowCall> {
-  const from = new Date(now.getTime() - milliseconds(window))
+  const from = earlier(now, window)
   const histogram = scope.id('exp_histogram')
   const collect = scope.id('exp_histogram_collect')
   const quantiles = scope.id('exp_histogram_quantiles')

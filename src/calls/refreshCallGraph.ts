@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { assertReadCommitted } from '../database/isolation.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { mirrorGraph, type MirrorCounts } from '../graph/mirrorGraph.ts'
 import { parse } from '../schema/parse.ts'
@@ -26,7 +27,7 @@ const refreshOptions = callWindow.extend({ signal: z.instanceof(AbortSignal).opt
  *
  * @returns what was added, changed and removed.
  * @throws MissingCapabilityError without Apache AGE: `callsDuring` is the frame to work on there.
- * @throws InvalidInputError when `window` is no interval or `now` no date.
+ * @throws InvalidInputError when `window` is no interval or `now` no date, or the scope was made from a REPEATABLE READ or SERIALIZABLE transaction.
  * @throws NotFoundError when the tenant was deleted since the scope was made.
  * @example
  * await refreshCallGraph(scope, { window: '10 minutes' })
@@ -41,5 +42,6 @@ const refreshOptions = callWindow.extend({ signal: z.instanceof(AbortSignal).opt
 export async function refreshCallGraph(scope: Scope, options: RefreshCallGraphOptions = {}): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'refreshCallGraph', 'traverse callsDuring, which needs no graph')
   const { window, now, signal } = parse(refreshOptions, options, 'options')
+  await assertReadCommitted(scope.db, 'refreshCallGraph')
   return mirrorGraph(scope, callsOfWindow(scope, { window, now }), { attributes: edgeProperties, earliest: ['first_seen'], signal })
 }

@@ -79,19 +79,23 @@ const defaultPorts: Readonly<Record<string, number>> = {
  * `?`, `#`, white space and control characters (NUL too). Letters of every script stay readable. A lone surrogate becomes U+FFFD.
  */
 function part(text: string): string {
+  if (text.length > maxUrnBytes) throw tooLong(text)
   return text.toWellFormed().replace(/[%/:?#\s\p{Cc}]/gu, (character) => encodeURIComponent(character))
 }
 
 function authority(host: string, port?: number): string {
+  if (host.length > maxUrnBytes) throw tooLong(host)
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
-  const name = /^[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*$/i.test(bare) ? `[${bare.toLowerCase()}]` : part(host)
+  const name = bare.split(':').length > 2 && /^[0-9a-f:.]+$/i.test(bare) ? `[${bare.toLowerCase()}]` : part(host)
   return port === undefined ? name : `${name}:${port}`
 }
 
 function urn(rest: string): string {
   const text = `urn:${rest}`
-  const bytes = Buffer.byteLength(text)
-  if (bytes > maxUrnBytes)
-    throw new InvalidInputError('urn', `must be at most ${maxUrnBytes} bytes long, got ${bytes} bytes: ${preview(text)}`)
+  if (Buffer.byteLength(text) > maxUrnBytes) throw tooLong(text)
   return text
 }
+
+/** What is too long already in the characters given is neither matched nor encoded. */
+const tooLong = (text: string) =>
+  new InvalidInputError('urn', `must be at most ${maxUrnBytes} bytes long, got ${Buffer.byteLength(text)} bytes: ${preview(text)}`)

@@ -4,7 +4,7 @@ import { activeCalls } from '../calls/activeCalls.ts'
 import { callsDuring } from '../calls/callsDuring.ts'
 import { resourceIds } from '../catalog/resources.ts'
 import { listTenants } from '../catalog/tenants.ts'
-import { milliseconds } from '../database/range.ts'
+import { durationText, last } from '../database/range.ts'
 import { tenantScope, type Scope } from '../database/scope.ts'
 import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
 import { hopCount } from '../graph/hops.ts'
@@ -94,7 +94,7 @@ async function around(scope: Scope, options: Options): Promise<{ edges: CallEdge
   }
   if (at === undefined && window === undefined && scope.graphMade)
     return { edges: await drawn(activeCalls(scope)), what: 'the active call graph, as it was refreshed last' }
-  const range = { from: new Date(moment.getTime() - milliseconds(window ?? '10 minutes', '--window')), to: moment }
+  const range = last(parse(durationText, window ?? '10 minutes', '--window'), () => moment)
   return { edges: await drawn(callsDuring(scope, { range })), what: `calls from ${range.from.toISOString()} to ${range.to.toISOString()}` }
 }
 
@@ -124,7 +124,7 @@ async function onlyTenant(tenants: Promise<{ code: string }[]>): Promise<string>
 }
 
 function time(text: string): Date {
-  const date = new Date(text)
+  const date = new Date(text.length > 64 ? NaN : text)
   // Without a zone a time would be that of whoever asks.
   if (Number.isNaN(date.getTime()) || !/(Z|[+-]\d\d:?\d\d)$/i.test(text))
     throw new InvalidArgumentError('It must be a time with its zone, such as 2026-11-22T09:30:00Z.')

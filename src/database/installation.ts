@@ -6,7 +6,7 @@ import { placeOfInstallation } from './installations.ts'
 import { plainKysely } from './plain.ts'
 
 /** The number of the newest migration this version of the library knows and works with. */
-export const schemaVersion = 9
+export const schemaVersion = 10
 
 export type EmbeddingDistance = 'l2' | 'cosine' | 'ip'
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { firstDate, lastDate, withinStorable } from '../schema/date.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
@@ -13,6 +14,9 @@ const maxMilliseconds = 365_250 * 86_400_000
 
 const unitMilliseconds = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const
 
+/** Nobody writes a longer one. */
+const maxDurationLength = 100
+
 const durationProblem = "must be a positive interval such as '30 minutes' or '1 day 12 hours', at most a thousand years"
 
 /**
@@ -23,19 +27,22 @@ const durationProblem = "must be a positive interval such as '30 minutes' or '1 
  * @throws InvalidInputError, naming the option `name`, when the text is not such an interval, is not positive, or is longer than a thousand years.
  */
 export function milliseconds(duration: string, name = 'duration'): number {
-  const parts = [...duration.matchAll(/(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*/gy)]
-  const matched = parts.reduce((length, [text]) => length + text.length, 0)
-  const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * unitMilliseconds[unit as keyof typeof unitMilliseconds], 0)
-  if (
-    parts.length === 0 ||
-    matched !== duration.trimStart().length ||
-    duration !== duration.trimStart() ||
-    !(total > 0) ||
-    total > maxMilliseconds
-  ) {
-    throw new InvalidInputError(name, `${durationProblem}, got ${preview(duration)}`)
-  }
+  const total = typeof duration === 'string' && duration.length <= maxDurationLength ? summed(duration) : NaN
+  if (!(total > 0 && total <= maxMilliseconds)) throw new InvalidInputError(name, `${durationProblem}, got ${preview(duration)}`)
   return total
+}
+
+/** NaN where the text is anything else than amounts with their units. */
+function summed(duration: string): number {
+  const parts = [...duration.matchAll(/(\d+)(?:\.(\d+))?\s*(second|minute|hour|day|week)s?\s*/gy)]
+  const matched = parts.reduce((length, [text]) => length + text.length, 0)
+  if (matched !== duration.length) return NaN
+  // The digits as a whole number, so that the decimal that was typed is meant: 0.07 * 1000 is 70.00000000000001.
+  return parts.reduce(
+    (sum, [, whole, decimals = '', unit]) =>
+      sum + (Number(`${whole}${decimals}`) * unitMilliseconds[unit as keyof typeof unitMilliseconds]) / 10 ** decimals.length,
+    0,
+  )
 }
 
 /** A duration as an option gives it: a PostgreSQL interval of fixed length, such as `'30 minutes'`. */
@@ -59,11 +66,16 @@ function isDuration(text: string): boolean {
  */
 export function last(duration: string, clock: () => Date = () => new Date()): TimeRange {
   const to = clock()
-  return { from: new Date(to.getTime() - milliseconds(duration)), to }
+  return { from: earlier(to, duration), to }
 }
+
+/** So long before a moment; at the earliest, the earliest moment that can be stored. */
+export const earlier = (moment: Date, duration: string): Date => withinStorable(new Date(moment.getTime() - milliseconds(duration)))
 
 /**
  * Refuses a range whose ends are not dates or that runs backwards. An empty one (`from` equals `to`) is a range: it holds nothing.
+ *
+ * Nothing can be stored outside of the years 1 to 9999, so a range that reaches beyond them, as one of JavaScript's earliest and latest dates does, ends there.
  *
  * @throws InvalidInputError naming the end that is wrong.
  */
@@ -76,5 +88,6 @@ export function checkedRange(range: TimeRange, name = 'range'): TimeRange {
   if (range.from > range.to) {
     throw new InvalidInputError(`${name}.from`, `must not be after ${name}.to (${range.to.toISOString()}), got ${range.from.toISOString()}`)
   }
-  return range
+  const { from, to } = range
+  return from < firstDate || to > lastDate ? { from: withinStorable(from), to: withinStorable(to) } : range
 }

@@ -1,4 +1,5 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
+import { refuseOldSnapshot } from './isolation.ts'
 
 /** Who holds what somebody waits for. */
 export interface LockHolder {
@@ -18,9 +19,10 @@ export type OnWait = (holders: readonly LockHolder[]) => void
  * Waits for whoever does the same, and keeps others waiting until the transaction ends: a lock of the transaction, which also holds through a pooler that hands
  * out a connection a transaction, and which nobody can forget to give back.
  *
- * A statement of its own, so that the next one sees what the transaction before has committed.
+ * A statement of its own, so that the next one sees what the transaction before has committed; where it would not, the transaction is refused.
  *
  * @param name what is done, in which installation; or a number that is ours alone.
+ * @throws InvalidInputError when the transaction is REPEATABLE READ or SERIALIZABLE.
  */
 export async function takeTurn(trx: Kysely<{}>, name: string | number, onWait?: OnWait): Promise<void> {
   const key = keyOf(name)
@@ -29,7 +31,10 @@ export async function takeTurn(trx: Kysely<{}>, name: string | number, onWait?: 
     if (rows[0]!.taken) return
     onWait(await holdersOf(trx, key))
   }
-  await sql`select pg_catalog.pg_advisory_xact_lock(${key})`.execute(trx)
+  const { rows } = await sql<{ isolation: string }>`
+    select pg_catalog.current_setting('transaction_isolation') as isolation from pg_catalog.pg_advisory_xact_lock(${key}) as turn
+  `.execute(trx)
+  refuseOldSnapshot(rows[0]!.isolation, 'it')
 }
 
 /** The number that a turn is known by to the server. */

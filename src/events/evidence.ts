@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { boundedText, storableText } from '../schema/text.ts'
+import { storableText } from '../schema/text.ts'
+import { canonicalKey } from './canonicalKey.ts'
 
 /** What a piece of evidence is about. */
 export const evidenceDimensions = ['metric', 'log', 'trace', 'topo', 'kb', 'call'] as const
@@ -21,7 +22,8 @@ export type EvidenceTable = keyof typeof evidenceKeys
 
 /**
  * Rows of one of our tables, named by some or all of the columns that tell them apart; the fewer are given, the more rows are meant.
- * A `Date` is kept as ISO 8601 in UTC, an `int8` as text.
+ * Each value is kept in one way of writing, whichever it came in, so that what names the same row is the same: an `int8` as text without leading zeros, a
+ * UUID in lower case with hyphens, a time as ISO 8601 in UTC (a `Date`, or text with its zone), the `valid` of an edge as a range of two such times.
  *
  * @example
  * const reference: EvidenceReference = { table: 'service_call_5m', keys: { src_resource_id: '7', dst_resource_id: '9', bucket: new Date() } }
@@ -40,15 +42,30 @@ export interface EvidenceInput {
   note?: string
 }
 
-const keyValue = z
-  .union([boundedText(1024), z.date()], 'must be text or a valid Date')
-  .transform((value) => (value instanceof Date ? value.toISOString() : value))
+type KeyColumn = (typeof evidenceKeys)[EvidenceTable][number]
+
+/** A column has one type, whichever table it names rows of. */
+const keyTypes = {
+  resource_id: 'int8',
+  src_resource_id: 'int8',
+  dst_resource_id: 'int8',
+  fingerprint_id: 'int8',
+  doc_id: 'int8',
+  chunk_id: 'int8',
+  event_id: 'uuid',
+  labels_hash: 'uuid',
+  bucket: 'timestamptz',
+  valid: 'tstzrange',
+  metric: 'text',
+  relation: 'text',
+  source: 'text',
+} as const satisfies Record<KeyColumn, keyof typeof canonicalKey>
 
 const references = (Object.keys(evidenceKeys) as EvidenceTable[]).map((table) =>
   z.strictObject({
     table: z.literal(table),
     keys: z
-      .partialRecord(z.enum(evidenceKeys[table] as readonly string[]), keyValue)
+      .strictObject(Object.fromEntries(evidenceKeys[table].map((column) => [column, canonicalKey[keyTypes[column]].optional()])))
       .refine((keys) => Object.values(keys).some((value) => value !== undefined), 'must name the rows by at least one column'),
   }),
 )
@@ -60,6 +77,7 @@ export const evidenceInput = z
     refOo: z
       .string()
       .regex(/^[0-9]{1,18}$/, 'must be the id of a locator')
+      .transform((id) => String(BigInt(id)))
       .optional(),
     note: storableText.refine((text) => Buffer.byteLength(text) <= 10_000, 'must be at most 10,000 bytes long').optional(),
   })

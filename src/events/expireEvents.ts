@@ -38,8 +38,10 @@ export async function expireEvents(
   const event = sql.id(schema, 'event_envelope')
   const evidence = sql.id(schema, 'evidence_link')
   const isOpen = (alias: string) => sql`lower(${sql.ref(`${alias}.labels`)} ->> 'status') not in ('closed', 'resolved')`
+  // Whichever way it is written: attachEvidence writes a UUID one way only, but others may have written evidence too.
   const names = (link: string, named: string) =>
-    sql`${sql.ref(`${link}.ref_pg`)} ->> 'table' = 'event_envelope' and ${sql.ref(`${link}.ref_pg`)} -> 'keys' ->> 'event_id' = ${sql.ref(`${named}.event_id`)}::text`
+    sql`${sql.ref(`${link}.ref_pg`)} ->> 'table' = 'event_envelope'
+      and lower(translate(${sql.ref(`${link}.ref_pg`)} -> 'keys' ->> 'event_id', ' {}-', '')) = replace(${sql.ref(`${named}.event_id`)}::text, '-', '')`
   const expire = sql<{ deleted: number; detectedAt: string | null; eventId: string | null }>`
     with open_event as materialized (
       select event.event_id

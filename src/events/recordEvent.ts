@@ -4,6 +4,7 @@ import { resourceIds } from '../catalog/resources.ts'
 import type { Scope } from '../database/scope.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { keyOf } from '../database/turn.ts'
+import { storableDate } from '../schema/date.ts'
 import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { severity, type Severity } from '../schema/severity.ts'
@@ -30,7 +31,7 @@ export interface EventInput {
 
 const eventInput = z.strictObject({
   eventId: eventId.optional(),
-  detectedAt: z.date().optional(),
+  detectedAt: storableDate.optional(),
   resource: urnText.nullish(),
   severity,
   kind: boundedText(255),

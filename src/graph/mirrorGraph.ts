@@ -2,11 +2,13 @@ import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
 import { quoteIdentifier } from '../database/identifier.ts'
 import { explainAgeCache } from '../database/ageCache.ts'
+import { assertReadCommitted } from '../database/isolation.ts'
 import { inTransaction, pinnedButForNames } from '../database/transaction.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
+import { explainFrameColumn, frameColumns } from './frameColumns.ts'
 
 export interface MirrorGraphOptions<Row extends EdgeRow> {
   /** The columns that become properties of the edge, as the types they have, except where they are null; at most 45. A timestamp should come as text in UTC. */
@@ -31,8 +33,8 @@ export interface ChangeCounts {
 }
 
 const mirrorOptions = z.strictObject({
-  attributes: z.array(z.string()).max(45),
-  earliest: z.array(z.string()).default([]),
+  attributes: frameColumns,
+  earliest: frameColumns.default([]),
   label: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9_]{0,47}$/, 'must begin with a letter and hold at most 48 letters, digits and underscores')
@@ -53,7 +55,9 @@ const mirrorOptions = z.strictObject({
  * Runs in its own transaction, or in the one the scope was made from.
  *
  * @throws MissingCapabilityError without Apache AGE.
- * @throws InvalidInputError when the frame has an edge twice, or an end that is no resource of the tenant; nothing is written then. The signal's
+ * @throws InvalidInputError when the frame has an edge twice, or an end that is no resource of the tenant; when the label is the name of something else in the
+ * graph, such as an index; when the scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which would not see what another mirror has written. Nothing is
+ * written then. The signal's
  * reason when aborted.
  * @throws NotFoundError when the tenant was deleted since the scope was made; no graph of it comes back.
  * @example
@@ -81,10 +85,15 @@ export async function mirrorGraph<Row extends EdgeRow>(
     const inner = { ...scope, db }
     // Its own statement, so that the one after it sees what the holder of the lock before us committed.
     await sql`select ${inner.id('graph_prepare')}(${inner.graphName}, ${label})`.execute(inner.db).catch((error: unknown) => {
-      throw explainAgeCache(error)
+      if (!isNoLabel(error)) throw explainAgeCache(error)
+      throw new InvalidInputError('options.label', `${error.message}: choose another label, got ${preview(label)}`, { cause: error })
     })
     signal?.throwIfAborted()
-    const { rows } = await mirrorStatement(inner, edges, { attributes, earliest, label }).execute(inner.db)
+    const { rows } = await mirrorStatement(inner, edges, { attributes, earliest, label })
+      .execute(inner.db)
+      .catch((error: unknown) => {
+        throw explainFrameColumn(error, 'options.attributes')
+      })
     const row = rows[0]!
     if (!row.tenant_known) throw new NotFoundError(`tenant ${preview(inner.tenantCode)} was deleted since its scope was made`)
     if (row.stranger !== null) {
@@ -99,8 +108,12 @@ export async function mirrorGraph<Row extends EdgeRow>(
       edges: { added: row.edges_added, changed: row.edges_changed, removed: row.edges_removed },
     }
   }
+  await assertReadCommitted(scope.db, 'mirrorGraph')
   return inTransaction(scope.db, mirror, settings)
 }
+
+/** What graph_prepare says of a label that is none. */
+const isNoLabel = (error: unknown): error is Error => error instanceof Error && 'code' in error && error.code === '42809'
 
 interface MirrorRow {
   tenant_known: boolean

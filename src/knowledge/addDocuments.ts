@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
 import { inTransaction } from '../database/transaction.ts'
 import { takeTurn } from '../database/turn.ts'
+import { assertReadCommitted } from '../database/isolation.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText, storableObject, storableText, urnText, type Json } from '../schema/text.ts'
@@ -62,7 +63,8 @@ const batch = 500
  * waits for another. An abort leaves everything as it was.
  *
  * @throws InvalidInputError naming the document and field: an embedding of the wrong dimension, a number that is not finite, text that cannot be
- * stored. Nothing is written then.
+ * stored; or when the scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which would not see the documents others add meanwhile.
+ * Nothing is written then.
  * @example
  * const [runbook] = await addDocuments(scope, [
  *   {
@@ -93,6 +95,7 @@ export async function addDocuments(
   const byKey = new Map(given.map((document) => [keyOf(document), document]))
   if (byKey.size === 0) return []
   const distinct = [...byKey.values()]
+  await assertReadCommitted(scope.db, 'addDocuments')
   const ids = await inTransaction(scope.db, async (db) => {
     signal?.throwIfAborted()
     // The documents have no unique key (their URL is text of any length), so writers take turns.

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { checkedRange, durationText, milliseconds, type TimeRange } from '../database/range.ts'
+import { checkedRange, durationText, earlier, milliseconds, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import type { Severity } from '../schema/severity.ts'
@@ -41,19 +41,19 @@ export interface NewPatternsOptions {
  * //   group by "known"."fingerprint_id" order by "first_seen", "count_total" desc, "fingerprint_id"
  * // ) as "pattern" where "severity" in ($6, $7)
  */
-export function newPatterns(scope: Scope, { range, resource, before }: NewPatternsOptions) {
-  checkedRange(range)
-  const silence = before === undefined ? undefined : milliseconds(parse(durationText, before, 'before'))
+export function newPatterns(scope: Scope, { range: given, resource, before }: NewPatternsOptions) {
+  const range = checkedRange(given)
+  const silence = before === undefined ? undefined : parse(durationText, before, 'before')
   const inRange = patternCounts(scope, { resource, range: silence === undefined ? wholeBuckets(range) : range })
   const fresh =
     silence === undefined
       ? inRange.where('known.first_seen', '>=', range.from).where('known.first_seen', '<', range.to)
       : inRange.where(({ exists, not }) => {
-          const earlier = { from: new Date(range.from.getTime() - silence), to: range.from }
+          const silent = { from: earlier(range.from, silence), to: range.from }
           return not(
             exists(
               scope.db
-                .selectFrom(patternCounts(scope, { resource, range: earlier }).select('count.fingerprint_id').as('earlier'))
+                .selectFrom(patternCounts(scope, { resource, range: silent }).select('count.fingerprint_id').as('earlier'))
                 .select('earlier.fingerprint_id')
                 .whereRef('earlier.fingerprint_id', '=', sql.ref('known.fingerprint_id')),
             ),

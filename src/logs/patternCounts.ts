@@ -20,10 +20,10 @@ export const patternLadder = {
  */
 export function patternCounts(
   scope: Scope,
-  { resource, range }: { resource?: string; range: TimeRange },
+  { resource, range: given }: { resource?: string; range: TimeRange },
   counts: RawBuilder<Selectable<DB['log_pattern_5m']>> = sql`${scope.id('log_pattern_5m')}`,
 ) {
-  checkedRange(range)
+  const range = checkedRange(given)
   parse(urnText.optional(), resource, 'resource')
   return scope.db
     .selectFrom(counts.as('count'))

@@ -31,7 +31,6 @@ export function checkedMetric<By extends MetricBy>(
   { metric, resource, labels, measure, range, by }: MetricOptions<By>,
   groupings: readonly MetricBy[] = metricGroupings,
 ) {
-  checkedRange(range)
   return {
     metrics: oneOrMore(metric, metricName, 'metric'),
     /** Whether the metric has to be part of the series' names. */
@@ -39,7 +38,7 @@ export function checkedMetric<By extends MetricBy>(
     resources: resource === undefined ? undefined : oneOrMore(resource, urnText, 'resource'),
     labels: parse(storableObject.optional(), labels, 'labels'),
     measure: parse(z.enum(metricMeasures), measure, 'measure'),
-    range,
+    range: checkedRange(range),
     by: parse(z.enum(groupings), by ?? 'series', 'by'),
   }
 }

@@ -216,7 +216,7 @@ async function readContinuousAggregates(trx: Kysely<{}>, { schema }: Installatio
 const query = (text: string) =>
   text
     .replaceAll(/\s+/g, ' ')
-    .replaceAll(/(?<![\w.])[a-z_]\w*\.(?=[a-z_])/g, '')
+    .replaceAll(/[\w.]+/g, (name) => name.replace(/^[a-z_]\w*\.(?=[a-z_])/, ''))
     .trim()
 
 interface Routine {
@@ -266,10 +266,15 @@ const hash = (text: string) => createHash('sha256').update(text).digest('hex').s
 /** Takes the schema off qualified names, written as PostgreSQL writes them: quoted only where needed. */
 function bare({ schema }: Installation): (text: string) => string {
   const forms = [`${quoteIdentifier(schema)}.`, `${schema}.`]
-  return (text) => forms.reduce((rest, form) => rest.replaceAll(new RegExp(`(?<![\\w."])${escape(form)}`, 'g'), ''), text)
+  return (text) => forms.reduce(withoutPrefix, text)
 }
 
-const escape = (text: string) => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+/** Takes a prefix away wherever a name begins with it; within a longer name, or a quoted one, it stays. */
+function withoutPrefix(text: string, prefix: string): string {
+  const pieces = text.split(prefix)
+  const beginsName = (before: string, at: number) => (before === '' ? at === 0 : !/[\w."]/.test(before.at(-1)!))
+  return pieces.map((piece, at) => (at === pieces.length - 1 || beginsName(piece, at) ? piece : piece + prefix)).join('')
+}
 
 const mapValues = <From, To>(record: Record<string, From>, change: (value: From) => To): Record<string, To> =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))

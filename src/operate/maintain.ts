@@ -7,6 +7,7 @@ import type { ExpiringTable } from '../lifecycle/dropExpired.ts'
 import { forgetFailures, noteFailure } from '../lifecycle/failures.ts'
 import { storedTable } from '../lifecycle/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
+import { storableDate } from '../schema/date.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
 import { appliedPolicies } from './appliedPolicies.ts'
@@ -66,13 +67,17 @@ export interface MaintainOptions {
  * console.table(steps) // [{ step: 'roll', object: 'metric_1h', units: 1, rows: 240, ms: 31 }, ...]
  */
 export async function maintain<Database>(db: Kysely<Database>, options: MaintainOptions = {}): Promise<MaintainReport> {
-  const { schema, now = new Date(), lockAttempts = 10, maxChunks = 100, signal, onStep } = options
+  const { schema, lockAttempts = 10, maxChunks = 100, signal, onStep } = options
+  const now = parse(
+    storableDate.default(() => new Date()),
+    options.now,
+    'now',
+  )
   parse(z.int().min(1).max(100), lockAttempts, 'lockAttempts')
   parse(z.int().min(1).max(10_000), maxChunks, 'maxChunks')
   if (db.isTransaction) {
     throw new InvalidInputError('db', 'must not be a transaction: maintenance is many short ones, give it the connection or pool itself')
   }
-  if (!(now instanceof Date) || Number.isNaN(now.getTime())) throw new InvalidInputError('now', `must be a valid Date, got ${String(now)}`)
   const { time } = checkedPolicies(options.policies ?? defaultPolicies)
   signal?.throwIfAborted()
   const plain = plainKysely(db)

@@ -900,7 +900,7 @@ export const manifest: Manifest = {
   ],
   functions: {
     'agtype_jsonb(value ag_catalog.agtype, asked text)': {
-      hash: '8bb740a3c937a730',
+      hash: '167135b9d45fc0f2',
       requires: 'age',
     },
     'agtype_whole(value ag_catalog.agtype)': {
@@ -929,7 +929,7 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'cypher_read(graph text, query text, params text, kinds text[], newer text, wide text)': {
-      hash: '9a1a5f7868adb54b',
+      hash: '8e3610b2dc8d622f',
       requires: 'age',
     },
     'cypher_statement(graph text, query text, kinds text[], wide text, with_params boolean)': {
@@ -937,7 +937,7 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'cypher_write(graph text, query text, params text, kinds text[], newer text, wide text)': {
-      hash: 'ae41f4f4375030e0',
+      hash: '5e5b193ecb9f9a33',
       requires: 'age',
     },
     'ewma(value double precision, alpha double precision)': {
@@ -977,11 +977,11 @@ export const manifest: Manifest = {
       requires: null,
     },
     'exp_histogram_quantile(histogram bigint[], q double precision)': {
-      hash: '5ac7fcaaea4bf4e1',
+      hash: '718ba859d6220580',
       requires: null,
     },
     'exp_histogram_quantiles(histograms exponential_histogram[], q double precision[])': {
-      hash: '6f019fda8afe08ac',
+      hash: '1d1b596706bca3a0',
       requires: null,
     },
     'graph_core(sources bigint[], targets bigint[])': {
@@ -1001,7 +1001,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: 'ce9d3d872c0959f7',
+      hash: '734b43fcd9afe16d',
       requires: 'age',
     },
     'graph_search(first integer[], head integer[], length double precision[], remaining double precision[], start integer, goal integer, spent double precision, closed boolean[], skip integer[], bound double precision, OUT path integer[], OUT costs double precision[], OUT distances double precision[])':

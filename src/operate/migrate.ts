@@ -1,6 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import { migrations } from '../../migrations/index.ts'
 import { explainAgeCache } from '../database/ageCache.ts'
+import { assertReadCommitted } from '../database/isolation.ts'
 import { capabilities } from '../database/capabilities.ts'
 import { qualified, readInstallation, schemaVersion, type Installation } from '../database/installation.ts'
 import { inTransaction, inTurnTransaction, pinned, pinnedButForNames, roleOfOwner, withSettings } from '../database/transaction.ts'
@@ -37,7 +38,7 @@ export interface MigrateResult {
  * @throws SchemaVersionError when the database is newer than this library.
  * @throws VantageError (`NOT_OWNER`) when the tables, or the schema they should go into, belong to a role that the current one may not act as.
  * @throws InvalidInputError when an option is malformed, differs from what the database was installed with, or names the graph prefix of another
- * installation in this database.
+ * installation in this database; or when it is handed a REPEATABLE READ or SERIALIZABLE transaction.
  * @throws VantageError (`MIGRATION_FAILED`) when a statement fails, with the server's error as its cause.
  * @example
  * await migrateUp(db, { schema: 'observability', embeddingDimension: 384, embeddingDistance: 'cosine' })
@@ -65,6 +66,7 @@ export async function migrateUp<Database>(db: Kysely<Database>, options: Migrate
       return withSettings(trx, await roleOfOwner(trx, plan.installation.schema), () => migrate(trx, plan, notices))
     })
   }
+  await assertReadCommitted(db, 'migrateUp')
   return inTransaction(db, extendAndMigrate, { ...pinnedButForNames, lock_timeout: '0' })
 }
 
@@ -80,12 +82,13 @@ export interface MigrateDownOptions extends Pick<MigrateOptions, 'schema' | 'sig
  * In one transaction, or in the one handed in.
  *
  * @throws SchemaVersionError when nothing is installed, or the database is newer than this library.
- * @throws InvalidInputError when `to` is not a version the database has passed.
+ * @throws InvalidInputError when `to` is not a version the database has passed, or the transaction handed in is REPEATABLE READ or SERIALIZABLE.
  * @example
  * await migrateDown(db, { schema: 'observability' })
  */
 export async function migrateDown<Database>(db: Kysely<Database>, options: MigrateDownOptions = {}): Promise<MigrateResult> {
   const { to = 0, schema, signal, onWait } = options
+  await assertReadCommitted(db, 'migrateDown')
   return inTurnTransaction(db, async (trx) => {
     signal?.throwIfAborted()
     await takeTurn(trx, migrationTurn, onWait)

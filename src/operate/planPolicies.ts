@@ -3,6 +3,8 @@ import { quoteLiteral } from '../database/identifier.ts'
 import { findInstallation, qualified, type Installation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import { milliseconds } from '../database/range.ts'
+import { storableDate } from '../schema/date.ts'
+import { parse } from '../schema/parse.ts'
 import { appliedPolicies, type AppliedPolicy, type PolicyKind, type PolicySettings } from './appliedPolicies.ts'
 import { declaredPolicies, duration, type DeclaredPolicy, type JobShape, type RefreshShape } from './declaredPolicies.ts'
 import { checkedPolicies, defaultPolicies, type Policies } from './policies.ts'
@@ -67,8 +69,13 @@ export interface PlanPoliciesOptions {
  */
 export async function planPolicies<Database>(
   db: Kysely<Database>,
-  { policies = defaultPolicies, schema, remove = false, now = new Date() }: PlanPoliciesOptions = {},
+  { policies = defaultPolicies, schema, remove = false, now: given }: PlanPoliciesOptions = {},
 ): Promise<PolicyChange[]> {
+  const now = parse(
+    storableDate.default(() => new Date()),
+    given,
+    'now',
+  )
   const declared = declaredPolicies(checkedPolicies(policies))
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)

@@ -9,6 +9,7 @@ import { bucketFrom, refreshAggregate } from '../lifecycle/refreshAggregate.ts'
 import { rollHorizon, rollStretch, unitsOf } from '../lifecycle/rollStale.ts'
 import type { Rollup } from '../lifecycle/rollup.ts'
 import type { Stretch } from '../lifecycle/statement.ts'
+import { storableDate } from '../schema/date.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
 import { appliedPolicies } from './appliedPolicies.ts'
@@ -47,9 +48,14 @@ export interface RefreshRangeOptions {
  * await refreshRange(db, { table: 'metric_1m', range: last('2 days') })
  */
 export async function refreshRange<Database>(db: Kysely<Database>, options: RefreshRangeOptions): Promise<MaintenanceUnit[]> {
-  const { range, force = false, now = new Date(), signal, onStep } = options
+  const { force = false, signal, onStep } = options
   if (db.isTransaction) throw new InvalidInputError('db', 'must not be a transaction: each unit is rolled in one of its own')
-  checkedRange(range)
+  const range = checkedRange(options.range)
+  const now = parse(
+    storableDate.default(() => new Date()),
+    options.now,
+    'now',
+  )
   const { time } = checkedPolicies(options.policies ?? defaultPolicies)
   const ladders = time.map(({ table, chunk, rollups }) => ({
     table,

@@ -60,12 +60,19 @@ export async function seriesChart(options: SeriesChartOptions): Promise<string> 
   try {
     chart.setOption(optionsOf(options))
     const words = `<title>${escapeMarkup(title)}</title><desc>${escapeMarkup(description ?? `A chart of ${options.series.length} series over time.`)}</desc>`
-    const drawn = chart.renderToSVGString().replace(/<svg ([^>]*)>/, (_, attributes: string) => `<svg role="img" ${attributes}>${words}`)
+    const drawn = chart.renderToSVGString()
+    const [opening, content] = [drawn.slice(0, drawn.indexOf('>') + 1), drawn.slice(drawn.indexOf('>') + 1)]
     // What is left to the style sheet is how a pointer changes it, and its classes would meet those of another chart.
-    return `${drawn.replace(/<style ?>[\s\S]*?<\/style>/, '')}\n`
+    return `${opening.replace('<svg ', '<svg role="img" ')}${words}${withoutElement(content, 'style')}\n`
   } finally {
     chart.dispose()
   }
+}
+
+/** Markup without its first element of that name, which holds no other. */
+function withoutElement(markup: string, name: string): string {
+  const [from, end] = [markup.indexOf(`<${name}`), markup.indexOf(`</${name}>`)]
+  return from === -1 || end < from ? markup : markup.slice(0, from) + markup.slice(end + `</${name}>`.length)
 }
 
 function optionsOf({ title, description, series, unit, band, marks = [] }: SeriesChartOptions): EChartsOption {

@@ -36,12 +36,15 @@ const count = z
   .transform(Number)
 const double = written(doubleText, () => true, 'must be a number').transform(Number)
 
-const hex = (digits: number) => {
-  const text = new RegExp(`^(?:[0-9a-fA-F]{${digits}})?$`)
-  return z
-    .custom<string>((value) => typeof value === 'string' && text.test(value), `must be ${digits} hex digits or empty`)
+const hexText = /^[0-9a-fA-F]*$/
+
+const hex = (digits: number) =>
+  z
+    .custom<string>(
+      (value) => typeof value === 'string' && (value === '' || (value.length === digits && hexText.test(value))),
+      `must be ${digits} hex digits or empty`,
+    )
     .transform((id) => id.toLowerCase())
-}
 
 const named = (prefix: string, names: readonly string[]) => {
   const numbers = new Map(names.map((name, number) => [prefix + name, number]))

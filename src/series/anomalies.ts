@@ -55,12 +55,12 @@ import type { SeriesFrame } from './seriesFrame.ts'
  * // select "anomaly".* from (
  * //   select * from (
  * //     select ..., abs("value" - "expected") / "spread" as "score" from (
- * //       select ..., greatest(1.4826 * "deviation", $5::float8 * abs("expected"), $6::float8) as "spread" from (
+ * //       select ..., greatest(1.4826 * "deviation", abs("expected") * $5::float8 / $6::float8, $7::float8) as "spread" from (
  * //         select ..., array_agg("value") over (partition by "series" order by "bucket"
  * //           range between $1::interval preceding and current row exclude group) as "before" from (select ...)
  * //       ) cross join lateral (select percentile_cont(0.5) ...) as "middle" cross join lateral (...) as "around"
  * //       where cardinality("before") >= $4
- * //   )) where "score" > $7 order by "series", "bucket"
+ * //   )) where "score" > $8 order by "series", "bucket"
  * // ) as "anomaly"
  * @example
  * const unlikeOtherWeeks = anomalies(scope, latency, { method: 'seasonal', history: '4 weeks' })

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
+import { assertBuckets } from './bucketStart.ts'
 import { parseSeason, type SeasonOptions } from './detection.ts'
 import { exactInterval } from './exactInterval.ts'
 import { seasonStart } from './season.ts'
@@ -23,7 +24,7 @@ export interface BaselineSeriesOptions extends SeasonOptions {
  * Rows: `series`, `bucket` (when a slot of the season begins), `value` (what is expected there), `lower` and `upper` (`width` spreads below and above).
  * A slot that the frame has no measurement of has no row.
  *
- * @throws InvalidInputError naming the option that is wrong.
+ * @throws InvalidInputError naming the option that is wrong, and where the range has more than 1,000,000 slots.
  * @example
  * const learnt = callSeries(scope, { to: checkout, measure: 'p95_ms', range: last('5 weeks') })
  * await baselineSeries(scope, learnt, { range: last('1 day') }).execute()
@@ -37,7 +38,8 @@ export interface BaselineSeriesOptions extends SeasonOptions {
 export function baselineSeries(scope: Scope, frame: SeriesFrame, { range, width = 3, ...options }: BaselineSeriesOptions) {
   const { from, to } = checkedRange(range)
   const spreads = parse(z.number().min(0).max(1e100), width, 'width')
-  const { season } = parseSeason(options)
+  const { season, slot } = parseSeason(options)
+  assertBuckets({ from, to }, slot, 'options.slot')
   const first = sql`${seasonStart(season, sql`${from}::timestamptz`)} + make_interval(secs => "slot"."slot_start_s")`
   const laid = scope.db
     .selectFrom(seasonalBaseline(scope, frame, options).as('slot'))

@@ -1,6 +1,8 @@
 import { sql, type Expression, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { durationText, milliseconds } from '../database/range.ts'
+import { durationText, milliseconds, type TimeRange } from '../database/range.ts'
+import { InvalidInputError } from '../schema/errors.ts'
+import { preview } from '../schema/parse.ts'
 import { exactInterval } from './exactInterval.ts'
 
 /** The length of a bucket or a window, as an option gives it. */
@@ -17,3 +19,20 @@ export const lengthText = durationText.pipe(z.string().refine((text) => millisec
  */
 export const bucketStart = (length: string, time: Expression<Date>): RawBuilder<Date> =>
   sql<Date>`date_bin(${exactInterval(length)}, ${time}, '2000-01-03T00:00:00Z'::timestamptz)`
+
+/** More are a slip of the length or the range, not a question. */
+const maxBuckets = 1_000_000
+
+/**
+ * Refuses a range that would be cut into more than a million rows for each series.
+ *
+ * @throws InvalidInputError naming the option that the length stands in.
+ */
+export function assertBuckets({ from, to }: TimeRange, length: string, field: string): void {
+  const buckets = (to.getTime() - from.getTime()) / milliseconds(length)
+  if (buckets <= maxBuckets) return
+  throw new InvalidInputError(
+    field,
+    `must cut the range into at most ${maxBuckets} buckets, got ${preview(length)}, which makes ${Math.ceil(buckets)} of it`,
+  )
+}

@@ -1,10 +1,11 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { milliseconds } from '../database/range.ts'
+import { earlier, milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { storableDate } from '../schema/date.ts'
 import { parse } from '../schema/parse.ts'
 import { lengthText } from './bucketStart.ts'
-import { countedEvents, objectiveShare, type ServiceLevelCounts } from './serviceLevel.ts'
+import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
 
 /** One alert: it fires while the budget burns faster than `burn` both over the long window and over the short one. */
 export interface BurnWindow {
@@ -45,7 +46,7 @@ const burnRateOptions = z.strictObject({
     .min(1)
     .max(100)
     .default([...workbookWindows]),
-  at: z.date().optional(),
+  at: storableDate.optional(),
 })
 
 /** A check of two fields runs even where one of them was refused: that field's error is the one to show. */
@@ -60,7 +61,7 @@ const isShorter = (short: string, long: string): boolean =>
  * matters) and over the short one (so that it stops soon after the trouble did).
  *
  * Rows: `series`; `long_window`, `short_window` and `burn`, the pair as given; `long_burn` and `short_burn`, the rates over `[at - window, at)`, null where
- * nothing was counted there; `firing`: both above `burn`, false where either is null. A series is in the answer when one of the
+ * nothing was counted there; `firing`: both above `burn`, false where either is null; a rate of exactly `burn` is not above it. A series is in the answer when one of the
  * frames has a row of it in the longest of the windows; one that only `bad` has burns nothing that is known, and mostly means that the frames name their series
  * differently. Nulls, NaN and magnitudes above 1e100 count nothing.
  *
@@ -79,8 +80,7 @@ const isShorter = (short: string, long: string): boolean =>
  *
  * // select "alert".* from (
  * //   select "series", "long_window", ..., "long_burn" > "burn" and "short_burn" > "burn" as "firing" from (
- * //     select ..., sum("bad") / (0.001 * nullif(sum("total"), 0)) as "long_burn",
- * //       sum("bad") filter (where "bucket" >= "short_from") / ... as "short_burn"
+ * //     select ..., sum("bad") filter (...) * 1000 / nullif(sum("total") filter (...) * 1, 0) as "long_burn", ... as "short_burn"
  * //     from (... union all ...) as "event" inner join (values ($1, $2, ...), ...) as "pair" on "bucket" >= "long_from" and "bucket" < $3
  * //     group by "series", "pair"."position", ...
  * //   ) order by "series", "position"
@@ -88,16 +88,18 @@ const isShorter = (short: string, long: string): boolean =>
  */
 export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: BurnRateOptions) {
   const { objective, windows, at = new Date() } = parse(burnRateOptions, options, 'options')
-  const tolerated = 1 - objective
+  const tolerance = toleranceOf(objective)
+  const burnOf = (condition: RawBuilder<unknown>) =>
+    tolerance.burn(sql`coalesce(sum("event"."bad") filter (where ${condition}), 0)`, sql`sum("event"."total") filter (where ${condition})`)
   const pairs = windows.map(
     ({ long, short, burn }, position) =>
-      sql`(${position}::int4, ${long}::text, ${short}::text, ${burn}::float8, ${before(at, long)}::timestamptz, ${before(at, short)}::timestamptz)`,
+      sql`(${position}::int4, ${long}::text, ${short}::text, ${burn}::float8, ${earlier(at, long)}::timestamptz, ${earlier(at, short)}::timestamptz)`,
   )
-  const longest = Math.max(...windows.map(({ long }) => milliseconds(long)))
+  const longest = windows.reduce((longest, { long }) => (milliseconds(long) > milliseconds(longest) ? long : longest), windows[0]!.long)
   const events = scope.db
     .selectFrom(countedEvents(scope, counts).as('event'))
     .selectAll('event')
-    .where('event.bucket', '>=', new Date(at.getTime() - longest))
+    .where('event.bucket', '>=', earlier(at, longest))
     .where('event.bucket', '<', at)
   const burnt = scope.db
     .selectFrom(events.as('event'))
@@ -110,8 +112,8 @@ export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: Burn
       'pair.long_window',
       'pair.short_window',
       'pair.burn',
-      sql<number | null>`${share(sql`"event"."bucket" >= "pair"."long_from"`)} / ${tolerated}::float8`.as('long_burn'),
-      sql<number | null>`${share(sql`"event"."bucket" >= "pair"."short_from"`)} / ${tolerated}::float8`.as('short_burn'),
+      burnOf(sql`"event"."bucket" >= "pair"."long_from"`).as('long_burn'),
+      burnOf(sql`"event"."bucket" >= "pair"."short_from"`).as('short_burn'),
     ])
     .groupBy(['event.series', 'pair.position', 'pair.long_window', 'pair.short_window', 'pair.burn'])
   const alerts = scope.db
@@ -138,9 +140,3 @@ interface Pair {
   long_from: Date
   short_from: Date
 }
-
-const before = (at: Date, window: string): Date => new Date(at.getTime() - milliseconds(window))
-
-/** The share of bad events among those that a condition holds for. */
-const share = (condition: ReturnType<typeof sql>) =>
-  sql`coalesce(sum("event"."bad") filter (where ${condition}), 0) / nullif(sum("event"."total") filter (where ${condition}), 0)`

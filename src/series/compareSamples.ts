@@ -67,7 +67,7 @@ export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEf
     .selectFrom(tested.as('pair'))
     .selectAll('pair')
     .select([
-      sql<number | null>`2 * "pair"."u" / nullif("pair"."pairs", 0) - 1`.as('effect'),
+      sql<number | null>`(2 * "pair"."u" - "pair"."pairs") / nullif("pair"."pairs", 0)`.as('effect'),
       sql<number | null>`case
         when "pair"."pairs" = 0 then null
         else least(1, erfc(

@@ -44,7 +44,7 @@ export interface CompareWindowsOptions extends ComparisonOptions {
  * if (change?.verdict === 'up') throw new Error(`slower by ${change.shift} ms`)
  *
  * // select "comparison".* from (
- * //   select ..., 2 * "u" / nullif("pairs", 0) - 1 as "effect", erfc(...) as "p_value", ... from (
+ * //   select ..., (2 * "u" - "pairs") / nullif("pairs", 0) as "effect", erfc(...) as "p_value", ... from (
  * //     select "series", sum(<mid-rank>) filter (where "candidate") as "rank_sum", ... from (
  * //       select ..., rank() over (partition by "series" order by "value"), count(*) over (partition by "series", "value") as "tied" ...
  * //     ) group by "series"

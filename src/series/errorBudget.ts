@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
-import { countedEvents, objectiveShare, type ServiceLevelCounts } from './serviceLevel.ts'
+import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
 
 export interface ErrorBudgetOptions {
   /** The share of events that are to be good: 0.999. */
@@ -38,14 +38,14 @@ const errorBudgetOptions = z.strictObject({ objective: objectiveShare, range: z.
  * const [budget] = await errorBudget(scope, counts, { objective: 0.999 }).execute()
  *
  * // select "budget".* from (
- * //   select ..., 1 - "bad" / nullif("total", 0) as "sli", ..., 1 - "bad" / nullif("allowed", 0) as "remaining" from (
+ * //   select ..., 1 - "bad" / nullif("total", 0) as "sli", ..., 1 - "bad" * 1000 / nullif("total" * 1, 0) as "remaining" from (
  * //     select "series", coalesce(sum("total"), 0) as "total", coalesce(sum("bad"), 0) as "bad" from (... union all ...) group by "series"
  * //   ) order by "remaining" nulls last, "series"
  * // ) as "budget"
  */
 export function errorBudget(scope: Scope, counts: ServiceLevelCounts, options: ErrorBudgetOptions) {
   const { objective, range } = parse(errorBudgetOptions, options, 'options')
-  const tolerated = 1 - objective
+  const tolerance = toleranceOf(objective)
   const window = range && checkedRange(range, 'options.range')
   const summed = scope.db
     .selectFrom(countedEvents(scope, counts).as('event'))
@@ -54,9 +54,9 @@ export function errorBudget(scope: Scope, counts: ServiceLevelCounts, options: E
       'event.series',
       sql<number>`coalesce(sum("event"."total"), 0)`.as('total'),
       sql<number>`coalesce(sum("event"."bad"), 0)`.as('bad'),
-      sql<number>`${tolerated}::float8 * coalesce(sum("event"."total"), 0)`.as('allowed'),
     ])
     .groupBy('event.series')
+  const spent = tolerance.burn(sql`"event"."bad"`, sql`"event"."total"`)
   const budget = scope.db
     .selectFrom(summed.as('event'))
     .select([
@@ -64,10 +64,10 @@ export function errorBudget(scope: Scope, counts: ServiceLevelCounts, options: E
       'event.total',
       'event.bad',
       sql<number | null>`1 - "event"."bad" / nullif("event"."total", 0)`.as('sli'),
-      'event.allowed',
-      sql<number | null>`1 - "event"."bad" / nullif("event"."allowed", 0)`.as('remaining'),
+      tolerance.allowed(sql`"event"."total"`).as('allowed'),
+      sql<number | null>`1 - ${spent}`.as('remaining'),
       'event.series as item',
-      sql<number | null>`"event"."bad" / nullif("event"."allowed", 0)`.as('score'),
+      spent.as('score'),
     ])
     .orderBy('remaining', (order) => order.asc().nullsLast())
     .orderBy('event.series')

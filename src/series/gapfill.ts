@@ -1,11 +1,10 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { checkedRange, milliseconds, type TimeRange } from '../database/range.ts'
+import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedPoints } from './boundedPoints.ts'
-import { bucketStart, lengthText } from './bucketStart.ts'
+import { assertBuckets, bucketStart, lengthText } from './bucketStart.ts'
 import { exactInterval } from './exactInterval.ts'
 import type { SeriesFrame, SeriesRow } from './seriesFrame.ts'
 
@@ -19,9 +18,6 @@ export interface GapfillOptions {
 }
 
 const gapfillOptions = z.strictObject({ every: lengthText, range: z.custom<TimeRange>(), fill: z.enum(['null', 'zero', 'last', 'linear']) })
-
-/** More are a slip of `every` or `range`, not a question. */
-const maxBuckets = 1_000_000
 
 /**
  * The series of a frame without gaps: a row for every bucket that begins in the range, for every series the frame has, in the order of series and time.
@@ -59,13 +55,7 @@ const maxBuckets = 1_000_000
 export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOptions) {
   const { every, range, fill } = parse(gapfillOptions, options, 'options')
   const { from, to } = checkedRange(range, 'options.range')
-  const buckets = (to.getTime() - from.getTime()) / milliseconds(every)
-  if (buckets > maxBuckets) {
-    throw new InvalidInputError(
-      'options.every',
-      `must cut the range into at most ${maxBuckets} buckets, got ${JSON.stringify(every)}, which makes ${Math.ceil(buckets)} of it`,
-    )
-  }
+  assertBuckets({ from, to }, every, 'options.every')
   const slots = sql<{ bucket: Date }>`generate_series(
     ${bucketStart(every, sql<Date>`${from}::timestamptz - interval '1 microsecond'`)} + ${exactInterval(every)},
     ${to}::timestamptz - interval '1 microsecond',

@@ -1,4 +1,5 @@
-import { sql, type Expression } from 'kysely'
+import { sql, type Expression, type RawBuilder } from 'kysely'
+import { decimalFraction } from '../schema/decimal.ts'
 
 /** For a lateral join: the median of an array of numbers, as `middle.expected`. */
 export const middleOf = (values: Expression<number[] | null>) =>
@@ -11,3 +12,10 @@ export const deviationOf = (values: Expression<number[] | null>) =>
   sql<{ deviation: number }>`(
     select percentile_cont(0.5) within group (order by abs(value - "middle"."expected")) as deviation from unnest(${values}) as value
   )`.as('around')
+
+/** Of `middle` and `around`: how far from the median values usually are, but at least a share of it (exactly the decimal that was typed), and at least `minSpread`. */
+export function spreadOf({ floor, minSpread }: { floor: number; minSpread: number }): RawBuilder<number> {
+  const { numerator, denominator } = decimalFraction(floor)
+  const least = sql`abs("middle"."expected") * ${numerator}::float8 / ${denominator}::float8`
+  return sql<number>`greatest(1.4826 * "around"."deviation", ${least}, ${minSpread}::float8)`
+}

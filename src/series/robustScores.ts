@@ -3,7 +3,7 @@ import type { Scope } from '../database/scope.ts'
 import type { RobustScoreSettings } from './detection.ts'
 import { exactInterval } from './exactInterval.ts'
 import { measuredPoints } from './measuredPoints.ts'
-import { deviationOf, middleOf } from './medians.ts'
+import { deviationOf, middleOf, spreadOf } from './medians.ts'
 import { scored } from './scored.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
@@ -32,12 +32,6 @@ export function robustScores(
     .crossJoinLateral(middleOf(sql.ref('point.before')))
     .crossJoinLateral(deviationOf(sql.ref('point.before')))
     .where(sql<boolean>`cardinality("point"."before") >= ${minPoints}::int4`)
-    .select([
-      'point.series',
-      'point.bucket',
-      'point.value',
-      'middle.expected',
-      sql<number>`greatest(1.4826 * "around"."deviation", ${floor}::float8 * abs("middle"."expected"), ${minSpread}::float8)`.as('spread'),
-    ])
+    .select(['point.series', 'point.bucket', 'point.value', 'middle.expected', spreadOf({ floor, minSpread }).as('spread')])
   return scored(scope, judged)
 }

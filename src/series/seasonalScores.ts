@@ -3,7 +3,7 @@ import type { Scope } from '../database/scope.ts'
 import type { SeasonalSettings } from './detection.ts'
 import { exactInterval } from './exactInterval.ts'
 import { measuredPoints } from './measuredPoints.ts'
-import { deviationOf, middleOf } from './medians.ts'
+import { deviationOf, middleOf, spreadOf } from './medians.ts'
 import { scored } from './scored.ts'
 import { seasonStart, slotStart } from './season.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
@@ -52,12 +52,6 @@ export function seasonalScores(
       sql<{ bucket: Date; value: number }>`unnest("occurrence"."buckets", "occurrence"."values")`.as<'point'>(sql`point (bucket, value)`),
     )
     .where(sql<boolean>`cardinality("history"."before") >= ${minPoints}::int4`)
-    .select([
-      'occurrence.series',
-      'point.bucket',
-      'point.value',
-      'middle.expected',
-      sql<number>`greatest(1.4826 * "around"."deviation", ${floor}::float8 * abs("middle"."expected"), ${minSpread}::float8)`.as('spread'),
-    ])
+    .select(['occurrence.series', 'point.bucket', 'point.value', 'middle.expected', spreadOf({ floor, minSpread }).as('spread')])
   return scored(scope, judged)
 }

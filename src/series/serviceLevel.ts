@@ -1,6 +1,7 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
+import { decimalFraction } from '../schema/decimal.ts'
 import { measuredPoints } from './measuredPoints.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
@@ -14,6 +15,19 @@ export interface ServiceLevelCounts {
 
 /** The share of events that are to be good: above 0, below 1. */
 export const objectiveShare = z.number().gt(0).lt(1)
+
+/**
+ * What an objective makes of counts: how many bad events it allows of `total`, and how fast `bad` of them burn that. In whole numbers, `bad * 1000 / (total * 1)`
+ * for 0.999, so that exactly as many as are allowed burn exactly 1.
+ */
+export function toleranceOf(objective: number) {
+  const { numerator, denominator } = decimalFraction(objective)
+  const [part, whole] = [sql`${denominator - numerator}::float8`, sql`${denominator}::float8`]
+  return {
+    allowed: (total: RawBuilder<unknown>) => sql<number>`${total} * ${part} / ${whole}`,
+    burn: (bad: RawBuilder<unknown>, total: RawBuilder<unknown>) => sql<number | null>`${bad} * ${whole} / nullif(${total} * ${part}, 0)`,
+  }
+}
 
 /** Both counts in one frame, a row for each row of either: what the other one counts is null. */
 export function countedEvents(scope: Scope, { total, bad }: ServiceLevelCounts) {

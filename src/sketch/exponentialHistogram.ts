@@ -1,3 +1,4 @@
+import { partOf } from '../schema/decimal.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
@@ -222,7 +223,8 @@ export function quantileOf(histogram: ExponentialHistogram, q: number): number {
 /** The rank, from 1, of the nearest-rank quantile among `count` values. */
 export function quantileRank(count: number, q: number): number {
   if (!(q >= 0 && q <= 1)) throw new InvalidInputError('q', `must be a number from 0 to 1, got ${preview(q)}`)
-  return Math.max(1, Math.ceil(q * count))
+  // Of 100 values the 0.07 quantile is the 7th, though 0.07 * 100 is more than 7.
+  return Math.max(1, Math.ceil(partOf(q, count)))
 }
 
 /**

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { byName } from '../lifecycle/resolution.ts'
+import { storableDate } from '../schema/date.ts'
 import { parse } from '../schema/parse.ts'
 import type { Json } from '../schema/text.ts'
 import { edgesAt } from './edgesAt.ts'
@@ -18,8 +19,8 @@ export interface CompareTopologyOptions extends TopologyFilter {
 }
 
 const compareTopologyOptions = z.strictObject({
-  before: z.date(),
-  after: z.date(),
+  before: storableDate,
+  after: storableDate,
   unchanged: z.boolean().default(false),
   ...topologyFilter,
 })

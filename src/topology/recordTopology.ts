@@ -1,9 +1,12 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { z } from 'zod'
+import { assertReadCommitted } from '../database/isolation.ts'
 import { inTransaction, pinnedButForNames, withSettings } from '../database/transaction.ts'
 import { takeTurn } from '../database/turn.ts'
 import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
+import { frameColumns } from '../graph/frameColumns.ts'
+import { storableDate } from '../schema/date.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
@@ -37,10 +40,10 @@ export interface TopologyCounts {
 }
 
 const recordOptions = z.strictObject({
-  at: z.date(),
+  at: storableDate,
   relation: boundedText(255),
   source: boundedText(255),
-  attributes: z.array(z.string()).max(45).default([]),
+  attributes: frameColumns.default([]),
   allowEmpty: z.boolean().default(false),
   signal: z.instanceof(AbortSignal).optional(),
 })
@@ -63,8 +66,8 @@ const recordOptions = z.strictObject({
  * temporary table there, which PostgreSQL lets everybody do unless the right was revoked.
  *
  * @throws NotFoundError naming the resources that the tenant does not have; nothing is written then.
- * @throws InvalidInputError when an edge cannot be one or comes twice, the snapshot is empty without `allowEmpty`, or it is too old to be put in. The signal's
- * reason when aborted.
+ * @throws InvalidInputError when an edge cannot be one or comes twice, the snapshot is empty without `allowEmpty`, or it is too old to be put in; when
+ * the scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which would not see what other recorders write. The signal's reason when aborted.
  * @example
  * await recordTopology(scope, [{ src: 'urn:k8s:svc:shop/checkout', dst: 'urn:k8s:node:eu-1/worker-7', props: { image: 'checkout:4.2' } }], {
  *   at: new Date(),
@@ -99,6 +102,7 @@ export async function recordTopology(
   const { at, relation, source, attributes, allowEmpty, signal } = parse(recordOptions, options, 'options')
   assertSnapshot(snapshot, attributes)
   signal?.throwIfAborted()
+  await assertReadCommitted(scope.db, 'recordTopology')
   const record = async (db: Kysely<{}>): Promise<TopologyCounts> => {
     const inner = { ...scope, db }
     const edgeCount = await stageSnapshot(inner, snapshot, { attributes, signal })

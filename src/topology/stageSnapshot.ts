@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { resourceIds } from '../catalog/resources.ts'
 import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
+import { explainFrameColumn } from '../graph/frameColumns.ts'
 import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { storableObject, urnText, type Json } from '../schema/text.ts'
@@ -90,7 +91,11 @@ async function stageFrame<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Ro
   await sql`
     insert into ${stagedSnapshot} (src, dst, props)
     select frame.src, frame.dst, ${props.length === 0 ? sql`'{}'::jsonb` : sql`jsonb_build_object(${sql.join(props)})`} from ${edges} as frame
-  `.execute(scope.db)
+  `
+    .execute(scope.db)
+    .catch((error: unknown) => {
+      throw explainFrameColumn(error, 'options.attributes')
+    })
   const { rows } = await sql<{ id: string }>`
     select coalesce(named.id::text, 'null') as id
     from (select src as id from ${stagedSnapshot} union select dst from ${stagedSnapshot}) as named

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { byName } from '../lifecycle/resolution.ts'
+import { storableDate } from '../schema/date.ts'
 import { parse } from '../schema/parse.ts'
 import { edgesAt } from './edgesAt.ts'
 import { topologyFilter, type TopologyFilter } from './topologyVersions.ts'
@@ -11,7 +12,7 @@ export interface TopologyAtOptions extends TopologyFilter {
   at: Date
 }
 
-const topologyAtOptions = z.strictObject({ at: z.date(), ...topologyFilter })
+const topologyAtOptions = z.strictObject({ at: storableDate, ...topologyFilter })
 
 /**
  * What the topology looked like at a moment: the edges whose validity `[from, to)` holds it. Typical query 3 of the schema's source.

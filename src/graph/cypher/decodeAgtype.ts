@@ -1,5 +1,6 @@
+import { z } from 'zod'
 import { InvalidInputError } from '../../schema/errors.ts'
-import { preview } from '../../schema/parse.ts'
+import { parse, preview } from '../../schema/parse.ts'
 import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype, type AgtypeMap } from './agtype.ts'
 
 /**
@@ -7,7 +8,7 @@ import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype, type 
  *
  * For columns that `cypher` is asked for as `'agtype'`, and for what a driver delivers of AGE's own tables.
  *
- * @throws InvalidInputError when the text is no agtype.
+ * @throws InvalidInputError when the text is no agtype, or is nested deeper than 1,000 levels.
  * @example
  * decodeAgtype('{"big": 9223372036854775807, "worst": [1.5, -Infinity]}')
  * // { big: 9223372036854775807n, worst: [1.5, -Infinity] }
@@ -15,17 +16,20 @@ import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype, type 
  * // AgtypeVertex { id: '844424930131969', label: 'Resource', properties: { urn: 'a' } }
  */
 export function decodeAgtype(text: string): Agtype {
-  const reader = new AgtypeReader(text)
+  const reader = new AgtypeReader(parse(z.string(), text, 'agtype'))
   const value = reader.value()
   reader.end()
   return value
 }
 
+/** Each level takes its part of the stack, and what a query builds is not this deep. */
+const maxDepth = 1_000
+
 /** What may stand between two parts of a value. */
 const space = /\s*/y
 /** Integers too are kept as they are written until it is known whether they are the id of a vertex. */
 const number = /-?(?:Infinity|NaN|\d+(\.\d+)?([eE][+-]?\d+)?)/y
-const string = /"(?:[^"\\]|\\.)*"/y
+const string = /"[^"\\]*(?:\\.[^"\\]*)*"/y
 const word = /null|true|false/y
 const annotation = /::(numeric|vertex|edge|path)/y
 
@@ -33,6 +37,7 @@ const annotation = /::(numeric|vertex|edge|path)/y
 class AgtypeReader {
   readonly #text: string
   #at = 0
+  #depth = 0
 
   constructor(text: string) {
     this.#text = text
@@ -60,13 +65,21 @@ class AgtypeReader {
   #bare(): Agtype {
     const text = this.#take(string)
     if (text !== undefined) return this.#string(text)
-    if (this.#sign('[')) return this.#list()
-    if (this.#sign('{')) return this.#map()
+    if (this.#sign('[')) return this.#nested(() => this.#list())
+    if (this.#sign('{')) return this.#nested(() => this.#map())
     const name = this.#take(word)
     if (name !== undefined) return name === 'null' ? null : name === 'true'
     const digits = this.#take(number)
     if (digits === undefined) throw this.#refusal('no value')
     return numberOf(digits)
+  }
+
+  #nested<T>(read: () => T): T {
+    if (this.#depth === maxDepth) throw this.#refusal(`more than ${maxDepth} levels`)
+    this.#depth += 1
+    const value = read()
+    this.#depth -= 1
+    return value
   }
 
   #list(): Agtype[] {

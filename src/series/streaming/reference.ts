@@ -1,3 +1,4 @@
+import { partOf } from '../../schema/decimal.ts'
 import type { Judged } from './observation.ts'
 import type { SortedValues } from './sortedValues.ts'
 
@@ -21,7 +22,7 @@ export const toSigma = 1.4826
 export function referenceOf(values: SortedValues, { minPoints, floor, minSpread }: ReferenceSettings): Reference | null {
   if (values.size < minPoints) return null
   const expected = values.median()
-  return { expected, spread: Math.max(toSigma * values.medianDeviation(expected), floor * Math.abs(expected), minSpread) }
+  return { expected, spread: Math.max(toSigma * values.medianDeviation(expected), partOf(floor, Math.abs(expected)), minSpread) }
 }
 
 /** How many spreads a value is above (positive) or below what is expected; infinite where it is off and the spread 0. */

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { burnRate, type BurnRateOptions } from '../../../src/series/burnRate.ts'
@@ -17,6 +18,40 @@ onEveryLeg('service levels', () => {
   afterAll(() => test.close())
 
   const counts = (total: SeriesRow[], bad: SeriesRow[]) => ({ total: frameOf(scope, total), bad: frameOf(scope, bad) })
+
+  it('takes an objective for the decimal it was typed as: exactly what is allowed burns 1, fires nothing and leaves 0', async () => {
+    // An objective of 2 to 7 decimals, and as many events that what it allows of them is a whole number.
+    const exactly = fc
+      .tuple(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 10 ** 7 - 1 }), fc.integer({ min: 1, max: 1_000 }))
+      .map(([decimals, digits, times]) => {
+        const whole = 10 ** decimals
+        const bad = 1 + (digits % (whole - 1))
+        return { objective: Number(`0.${`${whole - bad}`.padStart(decimals, '0')}`), total: whole * times, bad: bad * times }
+      })
+    const known = [0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999, 0.995, 0.9995, 0.95, 0.975, 0.93].map((objective) => {
+      const decimals = `${objective}`.length - 2
+      return { objective, total: 10 ** decimals, bad: 10 ** decimals - Number(`${objective}`.slice(2)) }
+    })
+    for (const { objective, total, bad } of [...known, ...fc.sample(exactly, { numRuns: 60, seed: 1 })]) {
+      const given = (more: number) => counts(points('a', [total]), points('a', [bad + more]))
+      const [budget] = await errorBudget(scope, given(0), { objective }).execute()
+      expect(budget).toMatchObject({ allowed: bad, remaining: 0, score: 1 })
+      const windows = [{ long: '10 minutes', short: '5 minutes', burn: 1 }]
+      const burnt = async (more: number) => (await burnRate(scope, given(more), { objective, windows, at: bucketAt(1) }).execute())[0]
+      expect(await burnt(0), `${bad} of ${total} at ${objective}`).toMatchObject({ long_burn: 1, short_burn: 1, firing: false })
+      expect(await burnt(1)).toMatchObject({ firing: true })
+    }
+  })
+
+  it.each([14.4, 6, 13.44, 1.1, 0.7])('does not fire at a burn of exactly %d', async (burn) => {
+    const total = 1_000_000
+    const windows = [{ long: '10 minutes', short: '5 minutes', burn }]
+    const burnt = (bad: number) =>
+      burnRate(scope, counts(points('a', [total]), points('a', [bad])), { objective: 0.999, windows, at: bucketAt(1) }).execute()
+    const exactly = Math.round(burn * 1_000)
+    expect(await burnt(exactly)).toMatchObject([{ long_burn: burn, firing: false }])
+    expect(await burnt(exactly + 1)).toMatchObject([{ firing: true }])
+  })
 
   describe('errorBudget', () => {
     it('says how many bad events were allowed, and what is left of them', async () => {

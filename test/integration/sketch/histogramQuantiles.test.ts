@@ -32,6 +32,22 @@ onEveryLeg('exp_histogram_quantiles', () => {
     expect((await bothWays([null, null], [0.5])).together).toBeNull()
   })
 
+  it('counts ranks with the decimal that was typed', async () => {
+    const twoValues = (below: number, above: number) => [`{5,65537,${below},65601,${above}}`]
+    for (const [q, rank, count] of [
+      [0.07, 7, 100],
+      [0.28, 7, 25],
+      [0.55, 55, 100],
+      [0.57, 57, 100],
+      [0.29, 29, 100],
+    ] as const) {
+      // The rank is the last of the lower value, and one less would make it the first of the upper.
+      const [last, first] = [await bothWays(twoValues(rank, count - rank), [q]), await bothWays(twoValues(rank - 1, count - rank + 1), [q])]
+      expect([last.together, last.merged]).toEqual([[expect.closeTo(1.01, 2)], [expect.closeTo(1.01, 2)]])
+      expect([first.together, first.merged]).toEqual([[expect.closeTo(4.04, 2)], [expect.closeTo(4.04, 2)]])
+    }
+  })
+
   it('of any histograms, few or many, of one scale or several, with nulls among them', async () => {
     const bucket = fc.record({
       sign: fc.constantFrom(-1, 0, 1, 1),

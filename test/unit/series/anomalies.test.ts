@@ -7,7 +7,7 @@ import { unitKysely, unitScope } from '../../support/unitScope.ts'
 const scope = unitScope()
 const frame = unitKysely<{ load: { series: string; bucket: Date; value: number | null } }>().selectFrom('load').selectAll()
 
-/** The scores, with the numbers of their first five parameters. */
+/** The scores, with the numbers of their first parameters. */
 const scores = (first: number) => `
   select "point"."series", "point"."bucket", "point"."value", "point"."expected", "point"."spread",
     case when "point"."value" = "point"."expected" then 0
@@ -17,11 +17,11 @@ const scores = (first: number) => `
     "point"."series" as "item"
   from (
     select "point"."series", "point"."bucket", "point"."value", "middle"."expected",
-      greatest(1.4826 * "around"."deviation", $${first}::float8 * abs("middle"."expected"), $${first + 1}::float8) as "spread"
+      greatest(1.4826 * "around"."deviation", abs("middle"."expected") * $${first}::float8 / $${first + 1}::float8, $${first + 2}::float8) as "spread"
     from (
       select "point".*, array_agg("point"."value") over (
         partition by "point"."series" order by "point"."bucket"
-        range between $${first + 2}::interval preceding and current row exclude group) as "before"
+        range between $${first + 3}::interval preceding and current row exclude group) as "before"
       from (
         select "point"."series", "point"."bucket",
           case when abs("point"."value"::float8) < 1e-100 then 0 else "point"."value"::float8 end as "value"
@@ -34,16 +34,16 @@ const scores = (first: number) => `
     cross join lateral (
       select percentile_cont(0.5) within group (order by abs(value - "middle"."expected")) as deviation from unnest("point"."before") as value
     ) as "around"
-    where cardinality("point"."before") >= $${first + 3}::int4
+    where cardinality("point"."before") >= $${first + 4}::int4
   ) as "point"`
 
 it('anomalies is one statement over the frame', () => {
   expect(compiled(anomalies(scope, frame, { window: '30 minutes', threshold: 3.5, minPoints: 4, floor: 0.1, minSpread: 2 }))).toEqual({
     sql: oneLine(`
       select "anomaly".* from (
-        select "point".* from (${scores(1)}) as "point" where "point"."score" > $5 order by "point"."series", "point"."bucket"
+        select "point".* from (${scores(1)}) as "point" where "point"."score" > $6 order by "point"."series", "point"."bucket"
       ) as "anomaly"`),
-    parameters: [0.1, 2, '1800000 milliseconds', 4, 3.5],
+    parameters: [1, 10, 2, '1800000 milliseconds', 4, 3.5],
   })
 })
 
@@ -57,9 +57,9 @@ it('firstDeparture is one statement over the frame', () => {
             select "point".*, sum(case when "point"."score" <= $1 then 0 when "point"."direction" = 'up' then 1 else -1 end) over (
               partition by "point"."series" order by "point"."bucket" rows between current row and $2::int8 following) as "run"
             from (${scores(3)}) as "point"
-          ) as "point" where abs("point"."run") = $7::int8 order by "point"."series", "point"."bucket"
+          ) as "point" where abs("point"."run") = $8::int8 order by "point"."series", "point"."bucket"
         ) as "first" order by "first"."bucket", "first"."series"
       ) as "departure"`),
-    parameters: [4, 2, 0.05, 0, '3600000 milliseconds', 5, 3],
+    parameters: [4, 2, 5, 100, 0, '3600000 milliseconds', 5, 3],
   })
 })

@@ -38,14 +38,14 @@ it('anomalies by the season is one statement over the frame', () => {
             case when "point"."value" < "point"."expected" then 'down' else 'up' end as "direction", "point"."series" as "item"
           from (
             select "occurrence"."series", "point"."bucket", "point"."value", "middle"."expected",
-              greatest(1.4826 * "around"."deviation", $1::float8 * abs("middle"."expected"), $2::float8) as "spread"
+              greatest(1.4826 * "around"."deviation", abs("middle"."expected") * $1::float8 / $2::float8, $3::float8) as "spread"
             from (
               select "occurrence".*, array_agg(row("occurrence"."values")) over (partition by "occurrence"."series",
-                "occurrence"."slot_start" - date_bin($3::interval, "occurrence"."slot_start",
-                '2000-01-03T00:00:00.000Z'::timestamptz) order by "occurrence"."slot_start" range between $4::interval preceding
+                "occurrence"."slot_start" - date_bin($4::interval, "occurrence"."slot_start",
+                '2000-01-03T00:00:00.000Z'::timestamptz) order by "occurrence"."slot_start" range between $5::interval preceding
                 and current row exclude group) as "earlier"
               from (
-                select "point"."series", date_bin($5::interval, "point"."bucket",
+                select "point"."series", date_bin($6::interval, "point"."bucket",
                   '2000-01-03T00:00:00.000Z'::timestamptz) as "slot_start",
                   array_agg("point"."bucket" order by "point"."bucket") as "buckets",
                   array_agg("point"."value" order by "point"."bucket") as "values"
@@ -67,13 +67,13 @@ it('anomalies by the season is one statement over the frame', () => {
               from unnest("history"."before") as value
             ) as "around"
             cross join lateral unnest("occurrence"."buckets", "occurrence"."values") as point (bucket, value)
-            where cardinality("history"."before") >= $6::int4
+            where cardinality("history"."before") >= $7::int4
           ) as "point"
         ) as "point"
-        where "point"."score" > $7
+        where "point"."score" > $8
         order by "point"."series", "point"."bucket"
       ) as "anomaly"`),
-    parameters: [0.1, 2, '86400000 milliseconds', '259200000 milliseconds', '900000 milliseconds', 4, 3],
+    parameters: [1, 10, 2, '86400000 milliseconds', '259200000 milliseconds', '900000 milliseconds', 4, 3],
   })
 })
 
@@ -102,10 +102,10 @@ it('anomalies by a control chart is one statement over the frame', () => {
                   "point"."series" as "item"
                 from (
                   select "point"."series", "point"."bucket", "point"."value", "middle"."expected",
-                    greatest(1.4826 * "around"."deviation", $7::float8 * abs("middle"."expected"), $8::float8) as "spread"
+                    greatest(1.4826 * "around"."deviation", abs("middle"."expected") * $7::float8 / $8::float8, $9::float8) as "spread"
                   from (
                     select "point".*, array_agg("point"."value") over (partition by "point"."series" order by "point"."bucket"
-                      range between $9::interval preceding and current row exclude group) as "before"
+                      range between $10::interval preceding and current row exclude group) as "before"
                     from ${measured} as "point"
                   ) as "point"
                   cross join lateral (
@@ -116,15 +116,15 @@ it('anomalies by a control chart is one statement over the frame', () => {
                     select percentile_cont(0.5) within group (order by abs(value - "middle"."expected")) as deviation
                     from unnest("point"."before") as value
                   ) as "around"
-                  where cardinality("point"."before") >= $10::int4
+                  where cardinality("point"."before") >= $11::int4
                 ) as "point"
               ) as "point"
             ) as "point"
           ) as "point"
         ) as "point"
-        where "point"."score" > $11
+        where "point"."score" > $12
         order by "point"."series", "point"."bucket"
       ) as "anomaly"`),
-    parameters: [0.3333333333333333, 0.5, 58, 0.5, 6, 6, 0.05, 0, '1800000 milliseconds', 5, 4],
+    parameters: [0.3333333333333333, 0.5, 58, 0.5, 6, 6, 5, 100, 0, '1800000 milliseconds', 5, 4],
   })
 })

@@ -22,23 +22,23 @@ it('errorBudget is one statement over the frame', () => {
       select "budget".*
       from (
         select "event"."series", "event"."total", "event"."bad", 1 - "event"."bad" / nullif("event"."total", 0) as "sli",
-          "event"."allowed", 1 - "event"."bad" / nullif("event"."allowed", 0) as "remaining", "event"."series" as "item",
-          "event"."bad" / nullif("event"."allowed", 0) as "score"
+          "event"."total" * $1::float8 / $2::float8 as "allowed",
+          1 - "event"."bad" * $3::float8 / nullif("event"."total" * $4::float8, 0) as "remaining", "event"."series" as "item",
+          "event"."bad" * $5::float8 / nullif("event"."total" * $6::float8, 0) as "score"
         from (
-          select "event"."series", coalesce(sum("event"."total"), 0) as "total", coalesce(sum("event"."bad"), 0) as "bad",
-            $1::float8 * coalesce(sum("event"."total"), 0) as "allowed"
+          select "event"."series", coalesce(sum("event"."total"), 0) as "total", coalesce(sum("event"."bad"), 0) as "bad"
           from (
             select "point"."series", "point"."bucket", "point"."value" as "total", null::float8 as "bad"
             from ${measured} as "point"
             union all select "point"."series", "point"."bucket", null::float8 as "total", "point"."value" as "bad"
             from ${measured} as "point"
           ) as "event"
-          where "event"."bucket" >= $2 and "event"."bucket" < $3
+          where "event"."bucket" >= $7 and "event"."bucket" < $8
           group by "event"."series"
         ) as "event"
         order by "remaining" asc nulls last, "event"."series"
       ) as "budget"`),
-    parameters: [0.25, minute(0), minute(60)],
+    parameters: [25, 100, 100, 25, 100, 25, minute(0), minute(60)],
   })
 })
 
@@ -61,10 +61,11 @@ it('burnRate is one statement over the frame', () => {
         from (
           select "event"."series", "pair"."position", "pair"."long_window", "pair"."short_window", "pair"."burn",
             coalesce(sum("event"."bad") filter (where "event"."bucket" >= "pair"."long_from"),
-            0) / nullif(sum("event"."total") filter (where "event"."bucket" >= "pair"."long_from"), 0) / $1::float8 as "long_burn",
+            0) * $1::float8 / nullif(sum("event"."total") filter (where "event"."bucket" >= "pair"."long_from") * $2::float8,
+            0) as "long_burn",
             coalesce(sum("event"."bad") filter (where "event"."bucket" >= "pair"."short_from"),
-            0) / nullif(sum("event"."total") filter (where "event"."bucket" >= "pair"."short_from"),
-            0) / $2::float8 as "short_burn"
+            0) * $3::float8 / nullif(sum("event"."total") filter (where "event"."bucket" >= "pair"."short_from") * $4::float8,
+            0) as "short_burn"
           from (
             select "event".*
             from (
@@ -73,14 +74,14 @@ it('burnRate is one statement over the frame', () => {
               union all select "point"."series", "point"."bucket", null::float8 as "total", "point"."value" as "bad"
               from ${measured} as "point"
             ) as "event"
-            where "event"."bucket" >= $3 and "event"."bucket" < $4
+            where "event"."bucket" >= $5 and "event"."bucket" < $6
           ) as "event"
-          cross join (values ($5::int4, $6::text, $7::text, $8::float8, $9::timestamptz, $10::timestamptz)) as pair (position,
+          cross join (values ($7::int4, $8::text, $9::text, $10::float8, $11::timestamptz, $12::timestamptz)) as pair (position,
             long_window, short_window, burn, long_from, short_from)
           group by "event"."series", "pair"."position", "pair"."long_window", "pair"."short_window", "pair"."burn"
         ) as "pair"
         order by "pair"."series", "pair"."position"
       ) as "alert"`),
-    parameters: [0.25, 0.25, minute(0), minute(60), 0, '1 hour', '5 minutes', 2, minute(0), minute(55)],
+    parameters: [100, 25, 100, 25, minute(0), minute(60), 0, '1 hour', '5 minutes', 2, minute(0), minute(55)],
   })
 })

@@ -127,7 +127,7 @@ it('compareWindows is one statement over the frame', () => {
           $3::float8 then 'same' when "pair"."effect" > 0 then 'up' else 'down' end as "verdict", "pair"."series" as "item",
           abs("pair"."effect") as "score"
         from (
-          select "pair".*, 2 * "pair"."u" / nullif("pair"."pairs", 0) - 1 as "effect",
+          select "pair".*, (2 * "pair"."u" - "pair"."pairs") / nullif("pair"."pairs", 0) as "effect",
             case when "pair"."pairs" = 0 then null else least(1,
             erfc((abs("pair"."u" - "pair"."pairs" / 2) - 0.5) / nullif(sqrt(2 * "pair"."pairs" / 12 * greatest(0,
             "pair"."points" + 1 - "pair"."ties" / ("pair"."points" * ("pair"."points" - 1)))), 0))) end as "p_value"
@@ -178,7 +178,7 @@ it('compareSeries is one statement over the frame', () => {
           $3::float8 then 'same' when "pair"."effect" > 0 then 'up' else 'down' end as "verdict", "pair"."series" as "item",
           abs("pair"."effect") as "score"
         from (
-          select "pair".*, 2 * "pair"."u" / nullif("pair"."pairs", 0) - 1 as "effect",
+          select "pair".*, (2 * "pair"."u" - "pair"."pairs") / nullif("pair"."pairs", 0) as "effect",
             case when "pair"."pairs" = 0 then null else least(1,
             erfc((abs("pair"."u" - "pair"."pairs" / 2) - 0.5) / nullif(sqrt(2 * "pair"."pairs" / 12 * greatest(0,
             "pair"."points" + 1 - "pair"."ties" / ("pair"."points" * ("pair"."points" - 1)))), 0))) end as "p_value"

@@ -1,0 +1,198 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import * as api from '../../../src/index.ts'
+import type { Scope } from '../../../src/index.ts'
+import type { AsyncFunction } from '../../support/asyncFunctions.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { at, during, insertCalls } from '../../support/rows.ts'
+import { asLines, recording } from '../faults/recording.ts'
+import { hostileValues, placed, placesIn } from './values.ts'
+
+const range = during('10:00', '11:00')
+const eventId = '0193d3a0-0000-7000-8000-00000000000c'
+const embedding = Array<number>(1536).fill(0.1)
+const schema = { schema: 'public' }
+
+/** What is asked of a function: a connection, a scope on it, and arguments in one of whose places stands what should not. */
+interface Subject {
+  arguments: readonly unknown[]
+  act: (scope: Scope, values: readonly never[]) => unknown
+  /** Begins transactions of its own, and takes no other. */
+  alone?: true
+  needs?: 'age'
+}
+
+async function* lines() {
+  yield asLines(recording({ minutes: 1, services: ['web'] }))
+}
+
+/** Everything that answers with a promise, with arguments it takes: all but connections, frames, streams, signals and functions to call back, which are no values. */
+const functions: Record<AsyncFunction, Subject> = {
+  addDocuments: {
+    arguments: [
+      [
+        {
+          source: 's',
+          title: 't',
+          url: 'u',
+          resources: ['urn:a'],
+          metadata: { a: { b: 1 } },
+          chunks: [{ content: 'c', embedding, metadata: {} }],
+        },
+      ],
+    ],
+    act: (scope, [documents]) => api.addDocuments(scope, documents!),
+  },
+  applyPolicies: {
+    arguments: [{ ...schema, remove: false, convert: false, now: at('10:00') }],
+    act: ({ db }, [options]) => api.applyPolicies(db, options),
+    alone: true,
+  },
+  attachEvidence: {
+    arguments: [
+      {
+        event: eventId,
+        evidence: [{ dim: 'call', refPg: { table: 'service_call_5m', keys: { src_resource_id: '7', bucket: at('10:00') } }, note: 'n' }],
+      },
+    ],
+    act: async (scope, [input]) => {
+      await api.recordEvent(scope, { eventId, severity: 'INFO', kind: 'k', title: 't' })
+      return api.attachEvidence(scope, input!)
+    },
+  },
+  capabilities: { arguments: [], act: ({ db }) => api.capabilities(db) },
+  deleteTenant: { arguments: ['nobody', { ...schema, batch: 10 }], act: ({ db }, [code, options]) => api.deleteTenant(db, code!, options) },
+  doctor: { arguments: [schema], act: ({ db }, [options]) => api.doctor(db, options) },
+  ensureResource: { arguments: [{ urn: 'urn:a', type: 't', name: 'n' }], act: (scope, [resource]) => api.ensureResource(scope, resource!) },
+  ensureResources: {
+    arguments: [[{ urn: 'urn:a', type: 't', name: 'n', env: 'e', region: null, zone: 'z', labels: { a: ['b'] } }]],
+    act: (scope, [resources]) => api.ensureResources(scope, resources!),
+  },
+  ensureTenant: {
+    arguments: [{ code: 'c', name: 'n', labels: { a: 'b' } }, schema],
+    act: ({ db }, [given, options]) => api.ensureTenant(db, given!, options),
+  },
+  expireEvents: {
+    arguments: [schema, '1', at('10:00'), { detectedAt: '2026-01-01T00:00:00Z', eventId }],
+    act: ({ db }, [place, tenantId, before, after]) => api.expireEvents(db, place!, tenantId!, before!, after!),
+  },
+  expireLocators: {
+    arguments: [schema, 'logs', at('10:00'), { from: '2026-01-01T00:00:00Z', id: '1' }],
+    act: ({ db }, [place, dataset, before, after]) => api.expireLocators(db, place!, dataset!, before!, after!),
+  },
+  grantsFor: { arguments: [{ ...schema, role: 'reader', to: 'somebody' }], act: ({ db }, [options]) => api.grantsFor(db, options) },
+  ingest: {
+    arguments: [{ lateness: '1 minute', shift: 1_000, origin: { bucket: 'b', objectKey: 'k' } }],
+    act: (scope, [options]) => api.ingest(scope, lines(), options),
+  },
+  listTenants: { arguments: [schema], act: ({ db }, [options]) => api.listTenants(db, options) },
+  maintain: {
+    arguments: [{ ...schema, now: at('10:00'), lockAttempts: 1 }],
+    act: ({ db }, [options]) => api.maintain(db, options),
+    alone: true,
+  },
+  migrateDown: { arguments: [{ ...schema, to: api.schemaVersion }], act: ({ db }, [options]) => api.migrateDown(db, options) },
+  migratePlan: {
+    arguments: [{ ...schema, graphPrefix: 'ops', embeddingDimension: 1536, embeddingDistance: 'l2' }],
+    act: ({ db }, [options]) => api.migratePlan(db, options),
+  },
+  migrateStatus: { arguments: [schema], act: ({ db }, [options]) => api.migrateStatus(db, options) },
+  migrateUp: {
+    arguments: [{ ...schema, graphPrefix: 'ops', embeddingDimension: 1536, embeddingDistance: 'l2' }],
+    act: ({ db }, [options]) => api.migrateUp(db, options),
+  },
+  mirrorGraph: {
+    arguments: [{ label: 'MIRROR', attributes: ['rps'], earliest: ['rps'] }],
+    act: (scope, [options]) => api.mirrorGraph(scope, api.callsDuring(scope, { range }), options!),
+    needs: 'age',
+  },
+  planConversion: { arguments: [schema], act: ({ db }, [options]) => api.planConversion(db, options) },
+  planPolicies: { arguments: [{ ...schema, remove: false, now: at('10:00') }], act: ({ db }, [options]) => api.planPolicies(db, options) },
+  recordEvent: {
+    arguments: [
+      {
+        eventId,
+        detectedAt: at('10:00'),
+        resource: 'urn:a',
+        severity: 'INFO',
+        kind: 'k',
+        title: 't',
+        summary: 's',
+        labels: { a: 1 },
+        fingerprints: { a: [1] },
+      },
+    ],
+    act: (scope, [event]) => api.recordEvent(scope, event!),
+  },
+  recordTopology: {
+    arguments: [[{ src: 'urn:a', dst: 'urn:b', props: { a: 1 } }], { at: at('10:00'), relation: 'r', source: 's', allowEmpty: false }],
+    act: (scope, [edges, options]) => api.recordTopology(scope, edges!, options!),
+  },
+  refreshCallGraph: {
+    arguments: [{ window: '1 hour', now: at('11:00') }],
+    act: (scope, [options]) => api.refreshCallGraph(scope, options),
+    needs: 'age',
+  },
+  refreshRange: {
+    arguments: [{ ...schema, table: 'metric_1m', range, force: false, now: at('12:00') }],
+    act: ({ db }, [options]) => api.refreshRange(db, options!),
+    alone: true,
+  },
+  resourceIds: { arguments: [['urn:a']], act: (scope, [urns]) => api.resourceIds(scope, urns!) },
+  schemaDrift: { arguments: [], act: (scope) => api.schemaDrift(scope.db, scope.installation) },
+  tenantScope: { arguments: ['t-001', schema], act: ({ db }, [code, options]) => api.tenantScope(db, code!, options) },
+  toGraphology: { arguments: [{ multi: true }], act: (scope, [options]) => api.toGraphology(api.callsDuring(scope, { range }), options) },
+  writeRollups: {
+    arguments: [{}],
+    act: async (scope) => {
+      for await (const window of api.rollUp(api.readOtlp(lines(), { origin: { bucket: 'b', objectKey: 'k' } })))
+        await api.writeRollups(scope, window)
+    },
+  },
+}
+
+/** A statement of ours was refused by the driver or the server, or the program fell over its own feet. */
+class Undone extends Error {}
+
+onEveryLeg('hostile values', () => {
+  let test: TestDatabase
+  beforeAll(async () => {
+    test = await freshDatabase()
+    const scope = await tenant(test.db)
+    await insertCalls(scope, [{ bucket: at('10:05'), src: 'urn:a', dst: 'urn:b', latencies: [1, 2] }])
+  })
+  afterAll(() => test.close())
+
+  const outcomeOf = ({ act, alone }: Subject, values: readonly unknown[]): Promise<unknown> => {
+    const given = values as readonly never[]
+    const outcome = alone
+      ? api.tenantScope(test.db, 't-001').then((scope) => act(scope, given))
+      : test.db.transaction().execute(async (trx) => {
+          await act(await api.tenantScope(trx, 't-001'), given)
+          throw new Undone()
+        })
+    return outcome.then(
+      () => undefined,
+      (error: unknown) => (error instanceof Undone ? undefined : error),
+    )
+  }
+
+  it.each(Object.entries(functions).filter(([, { needs }]) => needs !== 'age' || leg.age))(
+    'of every kind, in every argument of %s, are taken or refused by name',
+    { timeout: 300_000 },
+    async (_, subject) => {
+      expect(await outcomeOf(subject, subject.arguments)).toBeUndefined()
+      const failures: string[] = []
+      // A vector is one value, and not 1,536 of them.
+      for (const place of placesIn(subject.arguments).filter(
+        (path) => path.length > 0 && !(path.at(-2) === 'embedding' && path.at(-1) !== 0),
+      )) {
+        for (const [name, value] of hostileValues) {
+          const error = await outcomeOf(subject, placed(subject.arguments, place, value) as unknown[])
+          if (error === undefined || error instanceof api.VantageError) continue
+          failures.push(`${place.map(String).join('.')} being ${name}: ${String(error).slice(0, 150)}`)
+        }
+      }
+      expect(failures).toEqual([])
+    },
+  )
+})
