@@ -79,7 +79,7 @@ const functions: Record<AsyncFunction, Subject> = {
     arguments: [schema, 'logs', at('10:00'), { from: '2026-01-01T00:00:00Z', id: '1' }],
     act: ({ db }, [place, dataset, before, after]) => api.expireLocators(db, place!, dataset!, before!, after!),
   },
-  grantsFor: { arguments: [{ ...schema, role: 'reader', to: 'somebody' }], act: ({ db }, [options]) => api.grantsFor(db, options) },
+  grantsFor: { arguments: [{ ...schema, role: 'reader', to: 'somebody' }], act: ({ db }, [options]) => api.grantsFor(db, options!) },
   ingest: {
     arguments: [{ lateness: '1 minute', shift: 1_000, origin: { bucket: 'b', objectKey: 'k' } }],
     act: (scope, [options]) => api.ingest(scope, lines(), options),
