@@ -48,7 +48,7 @@ onEveryLeg('a role made from what `grants` lists, and nothing else', () => {
     await as('owner', (db) => migrateUp(db))
     for (const kind of ['reader', 'writer', 'maintainer', ...(leg.age ? (['refresher'] as const) : [])] as const) {
       role[kind] = await createRole(test, kind)
-      await grantAll(test, { role: kind, to: role[kind] })
+      await grantAll(test, { role: kind, to: role[kind], schema: 'public' })
     }
   })
   afterAll(() => closeWithRoles(test, Object.values(role)))
