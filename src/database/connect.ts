@@ -18,7 +18,11 @@ export function connect(target?: string | PoolConfig): Kysely<{}> {
   const config = typeof target === 'string' ? { connectionString: target } : (target ?? {})
   const pool = new Pool({
     ...config,
-    verify: (client, done) => client.query(deliverAsExpected).then(() => (config.verify ?? accept)(client, done), done),
+    verify: (client, done) =>
+      client.query(deliverAsExpected, (error) => {
+        if (error) done(error)
+        else (config.verify ?? accept)(client, done)
+      }),
   })
   // A connection that the server closes fails the query under way, or is replaced on the next one; without listeners it would also end the process.
   pool.on('error', () => {})

@@ -20,7 +20,10 @@ export interface Scope {
   readonly installation: Installation
   /** The tenant's own AGE graph. */
   readonly graphName: string
-  /** Whether that graph had its label of calls when the scope was made: it has since the first `refreshCallGraph`. */
+  /**
+   * Whether that graph had its label of calls when the scope was made, as it has since the first `refreshCallGraph`: a table of a role that may make graphs here,
+   * not a stranger's of the same name.
+   */
   readonly graphMade: boolean
   /** The extensions this database has. */
   readonly extensions: ReadonlySet<KnownExtension>
@@ -70,7 +73,8 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
       (select array(select extname::text from pg_catalog.pg_extension)) as extensions,
       exists (
         select from pg_catalog.pg_class as label join pg_catalog.pg_namespace as graph on graph.oid = label.relnamespace
-        where graph.nspname = ${installation.graphPrefix} || '_' || tenant.id and label.relname = 'CALLS'
+        where graph.nspname = ${installation.graphPrefix} || '_' || tenant.id and label.relname = 'CALLS' and label.relkind = 'r'
+          and pg_catalog.has_function_privilege(label.relowner, pg_catalog.to_regprocedure(${`${qualified(installation, 'graph_prepare')}(text, text)`}::text)::oid, 'execute'::text)
       ) as "graphMade",
       (
         select bool_and(has_table_privilege(name, 'select'))

@@ -43,8 +43,8 @@ export async function installedSql(schema: string, extensions: ReadonlySet<strin
 /** The names of what `sql/` creates of these kinds, each once. */
 export async function installedNames(...kinds: ('function' | 'procedure' | 'aggregate' | 'domain')[]): Promise<string[]> {
   const text = (await sqlFiles()).map((file) => file.text).join('\n')
-  const created = new RegExp(`create (?:or replace )?(?:${kinds.join('|')}) @extschema@\\.(\\w+)`, 'g')
-  return [...new Set([...text.matchAll(created)].map((match) => match[1]!))].sort()
+  const created = text.matchAll(/create (?:or replace )?(function|procedure|aggregate|domain) @extschema@\.(\w+)/g)
+  return [...new Set([...created].flatMap(([, kind, name]) => (kinds.some((wanted) => wanted === kind) ? [name!] : [])))].sort()
 }
 
 /** What a semicolon may hide in: dollar quotes, strings, quoted names and comments. */

@@ -83,8 +83,20 @@ const snapshots = ['repeatable read', 'serializable'] as const
 const levels: readonly IsolationLevel[] = ['read committed', ...snapshots]
 
 const tables = [
-  ...['dim_tenant', 'dim_resource', 'event_envelope', 'evidence_link', 'kb_doc', 'kb_chunk', 'topo_edge_time', 'topo_snapshot'],
-  ...['metric_1m', 'service_call_5m', 'log_pattern', 'log_pattern_5m', 'oo_locator', 'pgvantage_migration'],
+  'dim_tenant',
+  'dim_resource',
+  'event_envelope',
+  'evidence_link',
+  'kb_doc',
+  'kb_chunk',
+  'topo_edge_time',
+  'topo_snapshot',
+  'metric_1m',
+  'service_call_5m',
+  'log_pattern',
+  'log_pattern_5m',
+  'oo_locator',
+  'pgvantage_migration',
 ]
 
 onEveryLeg('isolation levels', () => {

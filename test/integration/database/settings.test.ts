@@ -188,7 +188,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('a database whose settings ar
     const brought = connect({
       connectionString: test.url!,
       max: 1,
-      verify: (client, done) => void client.query(`set datestyle = 'German'`).then(() => done(), done),
+      verify: (client, done) => client.query(`set datestyle = 'German'`, (error) => done(error ?? undefined)),
     })
     try {
       await expect(maintain(brought)).rejects.toThrow(InvalidInputError)

@@ -189,7 +189,9 @@ onEveryLeg('hostile values', () => {
         for (const [name, value] of hostileValues) {
           const error = await outcomeOf(subject, placed(subject.arguments, place, value) as unknown[])
           if (error === undefined || error instanceof api.VantageError) continue
-          failures.push(`${place.map(String).join('.')} being ${name}: ${String(error).slice(0, 150)}`)
+          failures.push(
+            `${place.map(String).join('.')} being ${name}: ${error instanceof Error ? error.message.slice(0, 150) : typeof error}`,
+          )
         }
       }
       expect(failures).toEqual([])
