@@ -35,30 +35,36 @@ export const moments: readonly Moment[] = [
   { name: 'before midnight UTC on a Friday, where it is Saturday', now: '2026-07-31T23:40:00Z', zone: 'Pacific/Auckland', server: false },
 ]
 
-/** Where the tests are whose outcome hangs on the clock; as filters of vitest. */
+/** Where the tests are whose outcome hangs most on the clock, as filters of vitest: at every moment, on the legs in process. */
 export const clockTests: readonly string[] = [
   'test/unit/lifecycle/',
   'test/unit/operate/',
-  'test/unit/series/',
-  'test/integration/cli/policies.test.ts',
-  'test/integration/faults/maintainKilled.test.ts',
-  'test/integration/lifecycle/',
-  'test/integration/operate/maintain',
+  'test/integration/lifecycle/native.test.ts',
+  'test/integration/operate/maintain.test.ts',
   'test/integration/operate/policies.test.ts',
   'test/integration/operate/policyFindings.test.ts',
 ]
 
-/** Those that take long, for the moments at which the server is run. */
-export const longClockTests: readonly string[] = ['test/integration/operate/policiesConvert.test.ts']
+/** The others that look at the clock, which would take long in process: with those above, on the server leg at its moments. */
+export const longClockTests: readonly string[] = [
+  'test/integration/cli/policies.test.ts',
+  'test/integration/database/settings.test.ts',
+  'test/integration/faults/maintainKilled.test.ts',
+  'test/integration/ingest/tooOld.test.ts',
+  'test/integration/lifecycle/extremes.test.ts',
+  'test/integration/lifecycle/resolution.test.ts',
+  'test/integration/operate/maintainEvents.test.ts',
+  'test/integration/operate/maintainFailures.test.ts',
+  'test/integration/operate/maintainLate.test.ts',
+  'test/integration/operate/policiesConvert.test.ts',
+  'test/integration/operate/turns.test.ts',
+]
 
 /** Buckets and seasons of given days: they do not ask what day it is, but could be led astray by a zone. */
-export const zoneTests: readonly string[] = ['test/integration/series/detection.test.ts', 'test/integration/series/resampling.test.ts']
-
-/** The tests of a moment. */
-export const testsAt = ({ zone, server }: Moment): string[] => [
-  ...clockTests,
-  ...(server ? longClockTests : []),
-  ...(zone === 'UTC' ? [] : zoneTests),
+export const zoneTests: readonly string[] = [
+  'test/unit/series/',
+  'test/integration/series/detection.test.ts',
+  'test/integration/series/resampling.test.ts',
 ]
 
 /** Tests that read the clock, but would not notice what day it is: they measure how long something takes, or want any time at all. */
@@ -66,6 +72,7 @@ export const indifferentTests: readonly string[] = [
   'test/integration/catalog/tenants.test.ts',
   'test/integration/knowledge/knowledge.test.ts',
   'test/integration/operate/doctor.test.ts',
+  'test/integration/operate/installedFunctions.test.ts',
   'test/integration/operate/migrate.test.ts',
   'test/integration/operate/server.test.ts',
   'test/unit/database/inAnyOrder.test.ts',
