@@ -111,7 +111,7 @@ onEveryLeg('a schema that looks like an installation', () => {
   ])('and %s is refused by name, and nothing of it is run', async (_, statements, doubt) => {
     test = empty
     await make(trap, ...statements)
-    const { doctor: _, ...refusing } = lookers
+    const { doctor: _doctor, ...refusing } = lookers
     for (const look of Object.values(refusing)) await expect(look(test.db)).rejects.toThrow(doubt)
     const { findings, installation } = await doctor(test.db)
     expect(installation).toBeNull()
