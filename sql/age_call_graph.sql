@@ -37,11 +37,9 @@ begin
   end if;
   if exists (
     select from (values ('Resource', 'v'), (edge_label, 'e')) as wanted (name, kind)
-    where to_regclass(format('%I.%I', graph, wanted.name)) is not null
-      and not exists (
-        select from ag_label as label
-        where label.relation = to_regclass(format('%I.%I', graph_prepare.graph, wanted.name)) and label.kind::text = wanted.kind
-      )
+    join pg_class as class on class.relnamespace = graph::regnamespace and class.relname = wanted.name
+    where has_function_privilege(class.relowner, $function$@extschema@.graph_prepare(text, text)$function$, 'execute')
+      and not exists (select from ag_label as label where label.relation = class.oid and label.kind::text = wanted.kind)
   ) then
     raise exception 'is the name of something else in the graph' using errcode = 'wrong_object_type';
   end if;

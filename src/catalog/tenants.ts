@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { findInstallation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import { inTransaction } from '../database/transaction.ts'
+import { schemaOption } from '../database/schemaOption.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText, storableObject, type Json } from '../schema/text.ts'
 
@@ -34,9 +35,10 @@ const tenantInput = z.strictObject({ code: boundedText(255), name: boundedText(1
 export async function ensureTenant<Database>(
   db: Kysely<Database>,
   tenant: TenantInput,
-  { schema }: { schema?: string } = {},
+  options: { schema?: string } = {},
 ): Promise<string> {
   const { code, name = null, labels } = parse(tenantInput, tenant, 'tenant')
+  const { schema } = parse(schemaOption, options, 'options')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
   const json = labels === undefined ? null : JSON.stringify(labels)
@@ -62,8 +64,9 @@ export async function ensureTenant<Database>(
  */
 export async function listTenants<Database>(
   db: Kysely<Database>,
-  { schema }: { schema?: string } = {},
+  options: { schema?: string } = {},
 ): Promise<{ code: string; name: string }[]> {
+  const { schema } = parse(schemaOption, options, 'options')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
   const { rows } = await sql<{ code: string; name: string }>`

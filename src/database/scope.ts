@@ -6,6 +6,7 @@ import { boundedText } from '../schema/text.ts'
 import { knownExtensions, type KnownExtension } from './capabilities.ts'
 import { findInstallation, qualified, type Installation } from './installation.ts'
 import { plainKysely } from './plain.ts'
+import { schemaOption } from './schemaOption.ts'
 
 /**
  * Whose data, on which connection, and where our tables are: the first argument of every domain function.
@@ -63,7 +64,8 @@ export interface Scope {
  * const scope = await tenantScope(db, 't-001')
  * const worst = await slowestDependencies(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('30 minutes') }).execute()
  */
-export async function tenantScope<Database>(db: Kysely<Database>, code: string, { schema }: { schema?: string } = {}): Promise<Scope> {
+export async function tenantScope<Database>(db: Kysely<Database>, code: string, options: { schema?: string } = {}): Promise<Scope> {
+  const { schema } = parse(schemaOption, options, 'options')
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)

@@ -1,7 +1,9 @@
 import { sql } from 'kysely'
+import { z } from 'zod'
 import { DirectedGraph, MultiDirectedGraph } from 'graphology'
 import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
+import { parse } from '../schema/parse.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
 import { streamThroughCursor, streamWherePossible } from './streamRows.ts'
 import type { VertexFrame, VertexRow } from './vertexFrame.ts'
@@ -32,6 +34,15 @@ export type FrameGraph<Vertex extends object, Edge extends object, Multi extends
   ? MultiDirectedGraph<Vertex, Edge>
   : DirectedGraph<Vertex, Edge>
 
+const graphologyOptions = z.strictObject({
+  scope: z.custom<Scope>((scope) => typeof scope === 'object' && scope !== null, 'must be a scope').optional(),
+  vertices: z
+    .custom<object>((frame) => typeof frame === 'object' && frame !== null && 'toOperationNode' in frame, 'must be a query')
+    .optional(),
+  multi: z.boolean().optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+})
+
 /**
  * Executes an edge frame and returns it as a graphology graph: a vertex per id that occurs (the id is its key), an edge per row with the row's
  * other columns as typed attributes. Everything of graphology works on it, and so do `criticality`, `singlePointsOfFailure`,
@@ -59,8 +70,10 @@ export function toGraphology<Row extends EdgeRow, Multi extends boolean = false>
 ): Promise<FrameGraph<Record<string, never>, EdgeAttributes<Row>, Multi>>
 export async function toGraphology<Row extends EdgeRow, Vertex extends VertexRow>(
   edges: EdgeFrame<Row>,
-  { scope, vertices, multi = false, signal }: ToGraphologyOptions & Partial<WithVertices<Vertex>> = {},
+  options: ToGraphologyOptions & Partial<WithVertices<Vertex>> = {},
 ): Promise<DirectedGraph<Vertex, EdgeAttributes<Row>>> {
+  parse(graphologyOptions, options, 'options')
+  const { scope, vertices, multi = false, signal } = options
   const graph = multi ? new MultiDirectedGraph<Vertex, EdgeAttributes<Row>>() : new DirectedGraph<Vertex, EdgeAttributes<Row>>()
   const addEdge = ({ src, dst, ...attributes }: Row) => {
     for (const end of [src, dst]) {

@@ -1,5 +1,7 @@
 import type { Readable } from 'node:stream'
+import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
+import { parse } from '../schema/parse.ts'
 import { inOrderOfTime } from './inOrderOfTime.ts'
 import type { MalformedLine, SourceObject } from './otlpRequest.ts'
 import { readOtlp } from './readOtlp.ts'
@@ -34,6 +36,17 @@ export interface IngestOptions {
   origin?: SourceObject
 }
 
+/** What it hands on is checked where it is used. */
+const ingestOptions = z.strictObject({
+  lateness: z.string().optional(),
+  shift: z.number().optional(),
+  acceptOld: z.boolean().optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+  onMalformed: z.custom<IngestOptions['onMalformed']>().optional(),
+  onWindow: z.custom<IngestOptions['onWindow']>().optional(),
+  origin: z.custom<SourceObject>().optional(),
+})
+
 /** What became of everything that was read. */
 export interface IngestReport extends RollupReport {
   /** Lines that are no export request. */
@@ -61,8 +74,9 @@ export interface IngestReport extends RollupReport {
 export async function ingest(
   scope: Scope,
   source: OtlpSource | readonly PlacedSource[],
-  { lateness, shift, acceptOld, signal, onMalformed, onWindow, origin }: IngestOptions = {},
+  options: IngestOptions = {},
 ): Promise<IngestReport> {
+  const { lateness, shift, acceptOld, signal, onMalformed, onWindow, origin } = parse(ingestOptions, options, 'options')
   const report: IngestReport = { ...emptyReport(), malformed: 0, tooOldMetrics: 0, tooOldCalls: 0, tooOldPatterns: 0 }
   const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
   const requests = placed.map((one) =>

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { z } from 'zod'
 import { findInstallation, type Installation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import { asOwner } from '../database/transaction.ts'
@@ -6,7 +7,8 @@ import { takeTurn, type OnWait } from '../database/turn.ts'
 import { execute } from '../lifecycle/statement.ts'
 import { InvalidInputError, VantageError } from '../schema/errors.ts'
 import { convert, policiesTurn, type ConvertReport, type ConvertStep } from './convert.ts'
-import { planPolicies, type PlanPoliciesOptions, type PolicyChange } from './planPolicies.ts'
+import { parse } from '../schema/parse.ts'
+import { planOptions, planPolicies, type PlanPoliciesOptions, type PolicyChange } from './planPolicies.ts'
 import { checkedPolicies, defaultPolicies } from './policies.ts'
 
 export interface ApplyPoliciesOptions extends PlanPoliciesOptions {
@@ -24,6 +26,14 @@ export interface ApplyPoliciesOptions extends PlanPoliciesOptions {
   /** Give up before the next statement. Changes made until then stay; applying again goes on from there. */
   signal?: AbortSignal
 }
+
+const applyOptions = planOptions.extend({
+  convert: z.boolean().default(false),
+  onConverted: z.custom<ApplyPoliciesOptions['onConverted']>().optional(),
+  onChange: z.custom<ApplyPoliciesOptions['onChange']>().optional(),
+  onWait: z.custom<ApplyPoliciesOptions['onWait']>().optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+})
 
 export interface PoliciesReport {
   /** What `convert` moved; null where it was not asked for, or there was nothing to gain. */
@@ -45,10 +55,8 @@ export interface PoliciesReport {
  * @example
  * const { changes } = await applyPolicies(db, { policies: { ...defaultPolicies, time: [{ ...metricPolicy, retain: '90 days' }, callPolicy, patternPolicy] } })
  */
-export async function applyPolicies<Database>(
-  db: Kysely<Database>,
-  { convert: upwards = false, onConverted, onChange, onWait, signal, ...options }: ApplyPoliciesOptions = {},
-): Promise<PoliciesReport> {
+export async function applyPolicies<Database>(db: Kysely<Database>, given: ApplyPoliciesOptions = {}): Promise<PoliciesReport> {
+  const { convert: upwards, onConverted, onChange, onWait, signal, ...options } = parse(applyOptions, given, 'options')
   checkedPolicies(options.policies ?? defaultPolicies)
   const plain = plainKysely(db)
   if (plain.isTransaction) {

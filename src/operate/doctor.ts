@@ -3,6 +3,8 @@ import { capabilities, requiredExtensions, type Capabilities } from '../database
 import { readInstallation, schemaVersion, type Installation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import { VantageError } from '../schema/errors.ts'
+import { schemaOption } from '../database/schemaOption.ts'
+import { parse } from '../schema/parse.ts'
 import { schemaDrift, type Drift } from './drift.ts'
 import { doubtfulInstallations } from './installationFindings.ts'
 import { policyFindings } from './policyFindings.ts'
@@ -50,7 +52,8 @@ export interface DoctorReport {
  * const { findings } = await doctor(db)
  * const broken = findings.filter(({ severity }) => severity === 'error')
  */
-export async function doctor<Database>(db: Kysely<Database>, { schema }: { schema?: string } = {}): Promise<DoctorReport> {
+export async function doctor<Database>(db: Kysely<Database>, options: { schema?: string } = {}): Promise<DoctorReport> {
+  const { schema } = parse(schemaOption, options, 'options')
   const plain = plainKysely(db)
   const server = await capabilities(plain)
   const { located, findings: unreadable } = await locate(plain, schema)

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
+import { schemaOption } from '../database/schemaOption.ts'
 import { findInstallation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import { asOwner } from '../database/transaction.ts'
@@ -42,6 +43,15 @@ export interface MaintainOptions {
   onStep?: (unit: MaintenanceUnit) => void
 }
 
+const maintainOptions = schemaOption.extend({
+  policies: z.custom<Policies>().optional(),
+  now: storableDate.default(() => new Date()),
+  lockAttempts: z.int().min(1).max(100).default(10),
+  maxChunks: z.int().min(1).max(10_000).default(100),
+  signal: z.instanceof(AbortSignal).optional(),
+  onStep: z.custom<MaintainOptions['onStep']>().optional(),
+})
+
 /**
  * Does what the policies ask for and the server has no job for. To be called by a scheduler, every few minutes or every few hours.
  *
@@ -67,18 +77,11 @@ export interface MaintainOptions {
  * console.table(steps) // [{ step: 'roll', object: 'metric_1h', units: 1, rows: 240, ms: 31 }, ...]
  */
 export async function maintain<Database>(db: Kysely<Database>, options: MaintainOptions = {}): Promise<MaintainReport> {
-  const { schema, lockAttempts = 10, maxChunks = 100, signal, onStep } = options
-  const now = parse(
-    storableDate.default(() => new Date()),
-    options.now,
-    'now',
-  )
-  parse(z.int().min(1).max(100), lockAttempts, 'lockAttempts')
-  parse(z.int().min(1).max(10_000), maxChunks, 'maxChunks')
+  const { schema, policies = defaultPolicies, now, lockAttempts, maxChunks, signal, onStep } = parse(maintainOptions, options, 'options')
   if (db.isTransaction) {
     throw new InvalidInputError('db', 'must not be a transaction: maintenance is many short ones, give it the connection or pool itself')
   }
-  const { time } = checkedPolicies(options.policies ?? defaultPolicies)
+  const { time } = checkedPolicies(policies)
   signal?.throwIfAborted()
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)

@@ -1,4 +1,5 @@
 import type { Kysely, Transaction } from 'kysely'
+import { z } from 'zod'
 import { migrations } from '../../migrations/index.ts'
 import { explainAgeCache } from '../database/ageCache.ts'
 import { assertReadCommitted } from '../database/isolation.ts'
@@ -7,6 +8,7 @@ import { qualified, readInstallation, schemaVersion, type Installation } from '.
 import { inTransaction, inTurnTransaction, pinned, pinnedButForNames, roleOfOwner, withSettings } from '../database/transaction.ts'
 import { takeTurn } from '../database/turn.ts'
 import { execute } from '../lifecycle/statement.ts'
+import { schemaOption } from '../database/schemaOption.ts'
 import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { createExtensions, extensionSearchPath, installedExtensions } from './extensions.ts'
@@ -75,6 +77,12 @@ export interface MigrateDownOptions extends Pick<MigrateOptions, 'schema' | 'sig
   to?: number
 }
 
+const downOptions = schemaOption.extend({
+  to: z.number().optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+  onWait: z.custom<MigrateDownOptions['onWait']>().optional(),
+})
+
 /**
  * Takes the schema down again: everything `migrateUp` made is dropped, with the data in it and the tenants' graphs. Extensions stay, as does a schema
  * made for the tables.
@@ -87,7 +95,7 @@ export interface MigrateDownOptions extends Pick<MigrateOptions, 'schema' | 'sig
  * await migrateDown(db, { schema: 'observability' })
  */
 export async function migrateDown<Database>(db: Kysely<Database>, options: MigrateDownOptions = {}): Promise<MigrateResult> {
-  const { to = 0, schema, signal, onWait } = options
+  const { to = 0, schema, signal, onWait } = parse(downOptions, options, 'options')
   await assertReadCommitted(db, 'migrateDown')
   return inTurnTransaction(db, async (trx) => {
     signal?.throwIfAborted()

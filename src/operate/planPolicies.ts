@@ -1,4 +1,6 @@
 import { sql, type Kysely } from 'kysely'
+import { z } from 'zod'
+import { schemaOption } from '../database/schemaOption.ts'
 import { quoteLiteral } from '../database/identifier.ts'
 import { findInstallation, qualified, type Installation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
@@ -54,6 +56,12 @@ export interface PlanPoliciesOptions {
   now?: Date
 }
 
+export const planOptions = schemaOption.extend({
+  policies: z.custom<Policies>().optional(),
+  remove: z.boolean().default(false),
+  now: storableDate.default(() => new Date()),
+})
+
 /**
  * What `applyPolicies` would do on this server, statement by statement; reads only.
  *
@@ -67,15 +75,8 @@ export interface PlanPoliciesOptions {
  * for (const { action, object, kind, why } of plan) console.log(action, object, kind, why)
  * // add metric_1h refresh  a job rolls it every 30 minutes, ...
  */
-export async function planPolicies<Database>(
-  db: Kysely<Database>,
-  { policies = defaultPolicies, schema, remove = false, now: given }: PlanPoliciesOptions = {},
-): Promise<PolicyChange[]> {
-  const now = parse(
-    storableDate.default(() => new Date()),
-    given,
-    'now',
-  )
+export async function planPolicies<Database>(db: Kysely<Database>, options: PlanPoliciesOptions = {}): Promise<PolicyChange[]> {
+  const { policies = defaultPolicies, schema, remove, now } = parse(planOptions, options, 'options')
   const declared = declaredPolicies(checkedPolicies(policies))
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)

@@ -1,5 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
+import { schemaOption } from '../database/schemaOption.ts'
 import { findInstallation, type Installation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import { checkedRange, milliseconds, type TimeRange } from '../database/range.ts'
@@ -35,6 +36,16 @@ export interface RefreshRangeOptions {
   onStep?: (unit: MaintenanceUnit) => void
 }
 
+const refreshOptions = schemaOption.extend({
+  policies: z.custom<Policies>().optional(),
+  now: storableDate.default(() => new Date()),
+  table: z.string(),
+  range: z.custom<TimeRange>(),
+  force: z.boolean().default(false),
+  signal: z.instanceof(AbortSignal).optional(),
+  onStep: z.custom<RefreshRangeOptions['onStep']>().optional(),
+})
+
 /**
  * Rolls every bucket that begins in a range again, stale or not: after a change behind the library's back, or to have it now rather than with the next
  * `maintain`. The same on every server.
@@ -48,27 +59,29 @@ export interface RefreshRangeOptions {
  * await refreshRange(db, { table: 'metric_1m', range: last('2 days') })
  */
 export async function refreshRange<Database>(db: Kysely<Database>, options: RefreshRangeOptions): Promise<MaintenanceUnit[]> {
-  const { force = false, signal, onStep } = options
+  const {
+    schema,
+    policies = defaultPolicies,
+    now,
+    table: asked,
+    force,
+    signal,
+    onStep,
+    ...given
+  } = parse(refreshOptions, options, 'options')
   if (db.isTransaction) throw new InvalidInputError('db', 'must not be a transaction: each unit is rolled in one of its own')
-  const range = checkedRange(options.range)
-  const now = parse(
-    storableDate.default(() => new Date()),
-    options.now,
-    'now',
-  )
-  const { time } = checkedPolicies(options.policies ?? defaultPolicies)
+  const range = checkedRange(given.range)
+  const { time } = checkedPolicies(policies)
   const ladders = time.map(({ table, chunk, rollups }) => ({
     table,
     steps: rollups.map(({ rollup, settle }, at) => ({ rollup, settle, source: rollups[at - 1]?.rollup ?? { name: table, chunk } })),
   }))
   const names = ladders.flatMap(({ table, steps }) => [table, ...steps.map(({ rollup }) => rollup.name)])
-  parse(z.enum(names), options.table, 'table')
-  const steps = ladders.flatMap(({ table, steps }) =>
-    steps.filter(({ rollup }) => table === options.table || rollup.name === options.table),
-  )
+  parse(z.enum(names), asked, 'table')
+  const steps = ladders.flatMap(({ table, steps }) => steps.filter(({ rollup }) => table === asked || rollup.name === asked))
 
   const plain = plainKysely(db)
-  const installation = await findInstallation(plain, options.schema)
+  const installation = await findInstallation(plain, schema)
   const applied = await appliedPolicies(plain, installation)
   const wanted = steps.map((step) => {
     const refresh = applied.find(({ kind, object }) => kind === 'refresh' && object === step.rollup.name)

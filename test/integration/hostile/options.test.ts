@@ -60,7 +60,7 @@ const functions: Record<AsyncFunction, Subject> = {
     },
   },
   capabilities: { arguments: [], act: ({ db }) => api.capabilities(db) },
-  deleteTenant: { arguments: ['nobody', { ...schema, batch: 10 }], act: ({ db }, [code, options]) => api.deleteTenant(db, code!, options) },
+  deleteTenant: { arguments: ['t-002', { ...schema, batch: 10 }], act: ({ db }, [code, options]) => api.deleteTenant(db, code!, options) },
   doctor: { arguments: [schema], act: ({ db }, [options]) => api.doctor(db, options) },
   ensureResource: { arguments: [{ urn: 'urn:a', type: 't', name: 'n' }], act: (scope, [resource]) => api.ensureResource(scope, resource!) },
   ensureResources: {
@@ -71,13 +71,9 @@ const functions: Record<AsyncFunction, Subject> = {
     arguments: [{ code: 'c', name: 'n', labels: { a: 'b' } }, schema],
     act: ({ db }, [given, options]) => api.ensureTenant(db, given!, options),
   },
-  expireEvents: {
-    arguments: [schema, '1', at('10:00'), { detectedAt: '2026-01-01T00:00:00Z', eventId }],
-    act: ({ db }, [place, tenantId, before, after]) => api.expireEvents(db, place!, tenantId!, before!, after!),
-  },
-  expireLocators: {
-    arguments: [schema, 'logs', at('10:00'), { from: '2026-01-01T00:00:00Z', id: '1' }],
-    act: ({ db }, [place, dataset, before, after]) => api.expireLocators(db, place!, dataset!, before!, after!),
+  grantsFor: {
+    arguments: [{ ...schema, role: 'reader', to: 'somebody' }],
+    act: ({ db }, [options]) => api.grantsFor(db, options!),
   },
   grantsFor: { arguments: [{ ...schema, role: 'reader', to: 'somebody' }], act: ({ db }, [options]) => api.grantsFor(db, options!) },
   ingest: {
@@ -101,7 +97,7 @@ const functions: Record<AsyncFunction, Subject> = {
     act: ({ db }, [options]) => api.migrateUp(db, options),
   },
   mirrorGraph: {
-    arguments: [{ label: 'MIRROR', attributes: ['rps'], earliest: ['rps'] }],
+    arguments: [{ label: 'MIRROR', attributes: ['call_count'], earliest: ['call_count'] }],
     act: (scope, [options]) => api.mirrorGraph(scope, api.callsDuring(scope, { range }), options!),
     needs: 'age',
   },
@@ -150,7 +146,7 @@ const functions: Record<AsyncFunction, Subject> = {
   },
 }
 
-/** A statement of ours was refused by the driver or the server, or the program fell over its own feet. */
+/** Ends a transaction in which all went well. */
 class Undone extends Error {}
 
 onEveryLeg('hostile values', () => {
@@ -158,6 +154,7 @@ onEveryLeg('hostile values', () => {
   beforeAll(async () => {
     test = await freshDatabase()
     const scope = await tenant(test.db)
+    await tenant(test.db, 't-002')
     await insertCalls(scope, [{ bucket: at('10:05'), src: 'urn:a', dst: 'urn:b', latencies: [1, 2] }])
   })
   afterAll(() => test.close())
