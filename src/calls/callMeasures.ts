@@ -15,7 +15,7 @@ export const mergedCalls = (scope: Scope) => {
   return {
     call_count: sql<number>`sum("call"."call_count")::float8`,
     error_count: sql<number>`sum("call"."error_count")::float8`,
-    err_rate: sql<number | null>`sum("call"."error_count")::float8 / nullif(sum("call"."call_count"), 0)::float8`,
+    err_rate: sql<number | null>`sum("call"."error_count")::float8 / nullif(sum("call"."call_count")::float8, 0::float8)`,
     p50_ms: percentile(0.5),
     p95_ms: percentile(0.95),
     p99_ms: percentile(0.99),

@@ -13,15 +13,15 @@ function callRollup(
   const merged = (fn: InstalledFunction) => `${fn('exp_histogram_merge')}(${histogram(fn)})`
   const percentile = (q: number) => ({
     type: 'float8',
-    of: (fn: InstalledFunction) => `${fn('exp_histogram_quantile')}(${merged(fn)}, ${q})`,
+    of: (fn: InstalledFunction) => `${fn('exp_histogram_quantile')}(${merged(fn)}, ${q}::float8)`,
   })
   return {
     ...rollup,
     keys,
     identity: Object.keys(keys),
     measures: {
-      rps: { type: 'float8', of: () => `sum(${bounded('rps')}) / ${bucketsOfSource}` },
-      err_rate: { type: 'float8', of: () => 'sum(error_count)::float8 / nullif(sum(call_count), 0)::float8' },
+      rps: { type: 'float8', of: () => `sum(${bounded('rps')}) / ${bucketsOfSource}::float8` },
+      err_rate: { type: 'float8', of: () => 'sum(error_count)::float8 / nullif(sum(call_count), 0::numeric)::float8' },
       p50_ms: percentile(0.5),
       p95_ms: percentile(0.95),
       call_count: { type: 'bigint', of: () => saturated('sum(call_count)') },

@@ -92,6 +92,6 @@ export function callSeries(
 
 /** The calls per second of rows of `call` together, of which so many buckets follow each other. */
 const callsPerSecondTogether = (buckets: number) =>
-  buckets === 1 ? sql<number | null>`sum(${callRate})` : sql<number | null>`sum(${callRate}) / ${sql.lit(buckets)}`
+  buckets === 1 ? sql<number | null>`sum(${callRate})` : sql<number | null>`sum(${callRate}) / ${sql.lit(buckets)}::float8`
 
 const callRate = sql.raw(bounded('"call"."rps"'))

@@ -72,13 +72,13 @@ export function callsOfWindow(
         max(bucket) as last_seen
       ${active}
       group by 1, 2
-      having sum(call_count::float8) > 0 or sum(${rate}) > 0
+      having sum(call_count::float8) > 0::float8 or sum(${rate}) > 0::float8
     )
     select
       edge.src,
       edge.dst,
-      case when edge.calls > 0 then edge.calls / last.seconds else (edge.rps * 300 / last.seconds)::float8 end as rps,
-      case when edge.calls > 0 then edge.errors / edge.calls else edge.err_rate::float8 end as err_rate,
+      case when edge.calls > 0::float8 then edge.calls / last.seconds::float8 else (edge.rps * 300::numeric / last.seconds::numeric)::float8 end as rps,
+      case when edge.calls > 0::float8 then edge.errors / edge.calls else edge.err_rate::float8 end as err_rate,
       edge.percentiles[1] as p50_ms,
       edge.percentiles[2] as p95_ms,
       first.name as first_seen,
@@ -87,7 +87,7 @@ export function callsOfWindow(
       select call.*, case
         when buckets = 1 then array[p50_ms, p95_ms]
         when halves is null then ${quantiles}(known, '{0.5, 0.95}')
-        else array[(${quantiles}(array_cat(known, halves), '{0.5}'))[1], (${quantiles}(array_cat(known, tails), '{0.95}'))[1]]
+        else array[(${quantiles}(pg_catalog.array_cat(known, halves), '{0.5}'))[1], (${quantiles}(pg_catalog.array_cat(known, tails), '{0.95}'))[1]]
       end as percentiles
       from call
       offset 0

@@ -62,8 +62,8 @@ export async function deleteTenant<Database>(
   const tenant = await sql<{ id: string; graph: string; hasGraphs: boolean }>`
     select
       tenant_id::text as id,
-      ${installation.graphPrefix}::text || '_' || tenant_id as graph,
-      to_regprocedure(format('%I.call_graph_drop(text)', ${installation.schema}::text)) is not null as "hasGraphs"
+      ${installation.graphPrefix}::text || '_' || tenant_id::text as graph,
+      to_regprocedure(pg_catalog.format('%I.call_graph_drop(text)', ${installation.schema}::text)) is not null as "hasGraphs"
     from ${sql.id(installation.schema, 'dim_tenant')}
     where code = ${code}
   `.execute(plain)

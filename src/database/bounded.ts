@@ -10,7 +10,7 @@ export const bounded = (column: string): string =>
 /** The mean of a column of float8, each row weighing as much as an int8 column says; null where nothing weighs. An aggregate that never raises. */
 export const weightedMean = (column: string, weight: string): string =>
   `sum((${bounded(column)}) * ${weight}::float8) filter (where ${weight} > 0)
-    / nullif(sum(${weight}) filter (where ${column} is not null), 0)::float8`
+    / nullif(sum(${weight}) filter (where ${column} is not null), 0::numeric)::float8`
 
 /** The sum of an aggregate over int8, as int8: the largest there is where it would be more. */
 export const saturated = (sum: string): string => `least(${sum}, 9223372036854775807)`

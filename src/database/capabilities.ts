@@ -57,8 +57,8 @@ export async function capabilities<Database>(db: Kysely<Database>): Promise<Capa
       (select setting from pg_catalog.pg_settings where name = 'shared_preload_libraries') as preload,
       current_setting('timescaledb.license', true) as licence,
       (
-        select coalesce(json_agg(json_build_object('name', known.name, 'installed', installed.extversion, 'available', available.default_version)), '[]')
-        from unnest(${[...knownExtensions]}::text[]) as known (name)
+        select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('name', known.name, 'installed', installed.extversion, 'available', available.default_version)), '[]')
+        from pg_catalog.unnest(${[...knownExtensions]}::text[]) as known (name)
         left join pg_catalog.pg_extension as installed on installed.extname = known.name
         left join pg_catalog.pg_available_extensions as available on available.name = known.name
       ) as extensions

@@ -7,6 +7,7 @@ import { knownExtensions, type KnownExtension } from './capabilities.ts'
 import { findInstallation, qualified, type Installation } from './installation.ts'
 import { plainKysely } from './plain.ts'
 import { schemaOption } from './schemaOption.ts'
+import { assertSearchPath } from './searchPath.ts'
 
 /**
  * Whose data, on which connection, and where our tables are: the first argument of every domain function.
@@ -59,7 +60,7 @@ export interface Scope {
  * @throws NotFoundError when there is no such tenant.
  * @throws SchemaVersionError when the schema is missing, older or newer than this library works with.
  * @throws InvalidInputError when the connection delivers values that would come out wrong: `int8` as numbers, which lose digits above 2^53, or dates in another
- * style than ISO.
+ * style than ISO; or when its `search_path` puts a schema before `pg_catalog`.
  * @example
  * const scope = await tenantScope(db, 't-001')
  * const worst = await slowestDependencies(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('30 minutes') }).execute()
@@ -68,6 +69,7 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
   const { schema } = parse(schemaOption, options, 'options')
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)
+  await assertSearchPath(plain)
   const installation = await findInstallation(plain, schema)
   const { rows } = await sql<{ tenantId: string | null; extensions: string[]; graphMade: boolean; mayReadTimes: boolean }>`
     select
@@ -75,12 +77,12 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
       (select array(select extname::text from pg_catalog.pg_extension)) as extensions,
       exists (
         select from pg_catalog.pg_class as label join pg_catalog.pg_namespace as graph on graph.oid = label.relnamespace
-        where graph.nspname = ${installation.graphPrefix} || '_' || tenant.id and label.relname = 'CALLS' and label.relkind = 'r'
+        where graph.nspname = ${installation.graphPrefix}::text || '_'::text || tenant.id::text and label.relname = 'CALLS' and label.relkind = 'r'
           and pg_catalog.has_function_privilege(label.relowner, pg_catalog.to_regprocedure(${`${qualified(installation, 'graph_prepare')}(text, text)`}::text)::oid, 'execute'::text)
       ) as "graphMade",
       (
         select bool_and(has_table_privilege(name, 'select'))
-        from unnest(${upkeepTables(installation)}::text[]) as name
+        from pg_catalog.unnest(${upkeepTables(installation)}::text[]) as name
       ) as "mayReadTimes"
     from (select (select tenant_id from ${sql.id(installation.schema, 'dim_tenant')} where code = ${code}) as id) as tenant
   `.execute(plain)
@@ -120,9 +122,9 @@ const upkeepTables = (installation: Installation) =>
 const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
   select time_table.name,
     ${milliseconds(sql`time_table.dropped_before`)} as dropped_before,
-    (extract(epoch from (retention.settings ->> 'retain'::text)::interval) * 1000)::float8 as retained,
+    (extract(epoch from (retention.settings ->> 'retain'::text)::interval) * 1000::numeric)::float8 as retained,
     case
-      when has_table_privilege(to_regclass(format('%I.%I', ${schema}::text, time_table.name || '_stored')), 'select')
+      when pg_catalog.has_table_privilege(pg_catalog.to_regclass(pg_catalog.format('%I.%I', ${schema}::text, time_table.name || '_stored')), 'select')
       then ${milliseconds(sql`time_table.rolled_until`)}
     end as rolled_until
   from ${sql.id(schema, 'pgvantage_time_table')} as time_table
@@ -132,7 +134,7 @@ const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
 
 /** Null for the infinities. */
 const milliseconds = (time: RawBuilder<unknown>) =>
-  sql`case when isfinite(${time}) then ceil(extract(epoch from ${time}) * 1000)::float8 end`
+  sql`case when isfinite(${time}) then ceil(extract(epoch from ${time}) * 1000::numeric)::float8 end`
 
 /**
  * A job of the server that ran just now has dropped chunks that ended longer ago than its policy says, so what is younger than that is there, however the chunks

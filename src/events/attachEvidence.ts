@@ -54,7 +54,7 @@ async function assertThere(scope: Scope, event: string, locators: readonly strin
     select
       exists (select from ${scope.id('event_envelope')} where tenant_id = ${scope.tenantId}::int8 and event_id = ${event}::uuid) as found,
       (
-        select min(wanted.id)::text from unnest(${[...locators]}::int8[]) as wanted (id)
+        select min(wanted.id)::text from pg_catalog.unnest(${[...locators]}::int8[]) as wanted (id)
         where not exists (select from ${scope.id('oo_locator')} as locator where locator.tenant_id = ${scope.tenantId}::int8 and locator.id = wanted.id)
       ) as missing
   `.execute(scope.db)

@@ -17,16 +17,16 @@ export interface BreadthFirstOptions {
  */
 export const breadthFirst = (scope: Scope, { from, hops }: BreadthFirstOptions): RawBuilder<unknown> => sql`
   level (depth, ids, via, urns, visited) as (
-    select 0, array_agg(start.resource_id), null::int8[], array_agg(start.urn), array_agg(start.resource_id)
+    select 0, pg_catalog.array_agg(start.resource_id), null::int8[], pg_catalog.array_agg(start.urn), pg_catalog.array_agg(start.resource_id)
     from ${scope.id('dim_resource')} as start
     where start.tenant_id = ${scope.tenantId}::int8 and start.urn = any(${from}::text[])
     union all
-    select level.depth + 1, next.ids, next.via, next.urns, level.visited || next.ids
+    select level.depth + 1, next.ids, next.via, next.urns, pg_catalog.array_cat(level.visited, next.ids)
     from level
     cross join lateral (
-      select array_agg(step.id) as ids, array_agg(step.via) as via, array_agg(resource.urn) as urns
+      select pg_catalog.array_agg(step.id) as ids, pg_catalog.array_agg(step.via) as via, pg_catalog.array_agg(resource.urn) as urns
       from ${firstMet(scope, {
-        steps: sql`select edge.dst, at.id from unnest(level.ids) as at (id) join edge on edge.src = at.id`,
+        steps: sql`select edge.dst, at.id from pg_catalog.unnest(level.ids) as at (id) join edge on edge.src = at.id`,
         seen: sql`level.visited`,
       })}
     ) as next
@@ -48,9 +48,9 @@ export const firstMet = (
         from (
           ${steps}
           union all
-          select seen.id, null from unnest(${seen}) as seen (id)
+          select seen.id, null from pg_catalog.unnest(${seen}) as seen (id)
         ) as met (id, via)
         group by met.id
-        having count(*) = count(met.via)
+        having count(*) = pg_catalog.count(met.via)
       ) as step (id, via)
       join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = step.id`

@@ -30,8 +30,8 @@ export interface CycleRow {
  * // [{ component: 1, size: 3, members: ['urn:...:cart', 'urn:...:pricing', 'urn:...:stock'], cycle: ['urn:...:cart', 'urn:...:pricing'] }]
  *
  * // select "component".* from (
- * //   select row_number() over (order by cardinality(named.members) desc, named.members)::int4 as component, ...
- * //   from (select array_agg(own.src) as src, ... from (...) as given cross join lateral "public"."graph_core"(given.src, given.dst) as own
+ * //   select row_number() over (order by pg_catalog.cardinality(named.members) desc, named.members)::int4 as component, ...
+ * //   from (select pg_catalog.array_agg(own.src) as src, ... from (...) as given cross join lateral "public"."graph_core"(given.src, given.dst) as own
  * //     where own.src in (select resource_id from "public"."dim_resource" where tenant_id = $1) and ...) as core
  * //   cross join lateral "public"."graph_cycles"(core.src, core.dst) as found cross join lateral (...) as named order by component
  * // ) as "component"
@@ -45,17 +45,17 @@ export function cycles(scope: Scope, edges: EdgeFrame) {
   `
   const urns = (ids: 'members' | 'cycle', order: 'urn' | 'place') => sql`array(
     select resource.urn
-    from unnest(${sql.id('found', ids)}) with ordinality as at (id, place)
+    from pg_catalog.unnest(${sql.id('found', ids)}) with ordinality as at (id, place)
     join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = at.id
     order by ${sql.id(order)}
   )`
   const components = sql<CycleRow>`(
     select
-      row_number() over (order by cardinality(named.members) desc, named.members)::int4 as component,
-      cardinality(named.members) as size, named.members, named.cycle
+      row_number() over (order by pg_catalog.cardinality(named.members) desc, named.members)::int4 as component,
+      pg_catalog.cardinality(named.members) as size, named.members, named.cycle
     from (
-      select array_agg(core.src) as src, array_agg(core.dst) as dst
-      from (select array_agg(frame.src) as src, array_agg(frame.dst) as dst from ${inAnyOrder(edges)} as frame) as given
+      select pg_catalog.array_agg(core.src) as src, pg_catalog.array_agg(core.dst) as dst
+      from (select pg_catalog.array_agg(frame.src) as src, pg_catalog.array_agg(frame.dst) as dst from ${inAnyOrder(edges)} as frame) as given
       cross join lateral ${scope.id('graph_core')}(given.src, given.dst) as core
       where ${isOwn('src')} and ${isOwn('dst')}
     ) as own

@@ -54,7 +54,7 @@ const impactOptions = z.strictObject({ of: urnText, hops: hopCount.default(10) }
  * // select "hit".* from (
  * //   with recursive frame as not materialized (...), edge (src, dst, length) as ..., level (...) as (...), reached (ids) as (...)
  * //   select resource.resource_id, resource.urn, walk.depth, walk.share, walk.share * walk.traffic as weight, ...
- * //   from (select array_agg(edge.dst) as src, ... from reached ... join edge on edge.dst = at.id) as outgoing
+ * //   from (select pg_catalog.array_agg(edge.dst) as src, ... from reached ... join edge on edge.dst = at.id) as outgoing
  * //   join "public"."dim_resource" as failing on failing.tenant_id = $5::int8 and failing.urn = $6
  * //   cross join lateral "public"."graph_impact"(outgoing.src, outgoing.dst, outgoing.weight, failing.resource_id, $7::int4) as walk
  * //   join "public"."dim_resource" as resource on ... order by score desc, walk.depth, resource.urn
@@ -70,9 +70,9 @@ export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions) {
       resource.resource_id, resource.urn, walk.depth, walk.share, walk.share * walk.traffic as weight,
       resource.urn as item, walk.share * walk.traffic as score
     from (
-      select array_agg(edge.dst) as src, array_agg(edge.src) as dst, array_agg(edge.length) as weight
+      select pg_catalog.array_agg(edge.dst) as src, pg_catalog.array_agg(edge.src) as dst, pg_catalog.array_agg(edge.length) as weight
       from reached
-      cross join lateral unnest(reached.ids) as at (id)
+      cross join lateral pg_catalog.unnest(reached.ids) as at (id)
       join edge on edge.dst = at.id
     ) as outgoing
     join ${scope.id('dim_resource')} as failing on failing.tenant_id = ${scope.tenantId}::int8 and failing.urn = ${of}

@@ -159,7 +159,7 @@ function mirrorStatement(
   const elsewhere = (end: 'start_id' | 'end_id') => sql`
     exists (
       select from ${everyEdge} as other
-      where other.tableoid <> ${labelName}::regclass and ${sql.ref(`other.${end}`)} operator(ag_catalog.=) old.id
+      where other.tableoid <> ${labelName}::regclass::oid and ${sql.ref(`other.${end}`)} operator(ag_catalog.=) old.id
     )
   `
   return sql<MirrorRow>`
@@ -179,7 +179,7 @@ function mirrorStatement(
       select
         exists (select from ${scope.id('dim_tenant')} as tenant where tenant.tenant_id = ${scope.tenantId}::int8) as tenant_known,
         (select coalesce(resource_id::text, 'null') from wanted_vertex where properties is null limit 1) as stranger,
-        (select 'from ' || src || ' to ' || dst from given group by src, dst having count(*) > 1 limit 1) as repeated
+        (select 'from ' || src::text || ' to ' || dst::text from given group by src, dst having count(*) > 1 limit 1) as repeated
     ),
     sound as materialized (select from problem where tenant_known and stranger is null and repeated is null),
     vertex as materialized (

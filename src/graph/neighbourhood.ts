@@ -54,7 +54,7 @@ export function neighbourhood<Row extends EdgeRow>(
   const neighbours = sql<Row>`(
     with recursive ${walkedEdges(scope, edges, direction)}, ${breadthFirst(scope, { from: of, hops })},
     near (id) as materialized (
-      select unnest(last.visited) from (select level.visited from level order by level.depth desc limit 1) as last
+      select pg_catalog.unnest(last.visited) from (select level.visited from level order by level.depth desc limit 1) as last
     )
     select frame.* from ${among} ${isNear('dst')}
     order by frame.src, frame.dst, (frame.*)::text

@@ -61,9 +61,9 @@ const reachOptions = z.strictObject({
  * // select "reached".* from (
  * //   with recursive frame as not materialized (...), edge (src, dst) as not materialized (select src, dst from frame),
  * //   level (depth, ids, via, urns, visited) as (
- * //     select 0, array_agg(start.resource_id), ... from "public"."dim_resource" as start where ... start.urn = any($2::text[])
+ * //     select 0, pg_catalog.array_agg(start.resource_id), ... from "public"."dim_resource" as start where ... start.urn = any($2::text[])
  * //     union all
- * //     select level.depth + 1, next.ids, ... from level cross join lateral (... unnest(level.ids) ... join edge on edge.src = at.id ...) as next
+ * //     select level.depth + 1, next.ids, ... from level cross join lateral (... pg_catalog.unnest(level.ids) ... join edge on edge.src = at.id ...) as next
  * //     where level.depth < $5::int4 and next.ids is not null
  * //   )
  * //   select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ... order by level.depth, found.urn collate "C"
@@ -96,12 +96,12 @@ const withLastSteps = (scope: Scope) => sql`
 const withPaths = (scope: Scope) => sql`
     select trail.id as resource_id, step.urn, step.depth, trail.path[step.depth] as via_urn, trail.path
     from (
-      select array_agg(found.id) as ids, array_agg(found.via) as via, array_agg(found.urn) as urns
+      select pg_catalog.array_agg(found.id) as ids, pg_catalog.array_agg(found.via) as via, pg_catalog.array_agg(found.urn) as urns
       from level
       cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn)
     ) as met
     cross join lateral ${scope.id('graph_trails')}(met.ids, met.via, met.urns) as trail
-    cross join lateral (select trail.path[cardinality(trail.path)] as urn, cardinality(trail.path) - 1 as depth) as step
+    cross join lateral (select trail.path[pg_catalog.cardinality(trail.path)] as urn, pg_catalog.cardinality(trail.path) - 1 as depth) as step
     where step.depth > 0
     order by step.depth, step.urn collate "C"
 `

@@ -64,7 +64,7 @@ const shortestPathOptions = z.strictObject({
  * //   select walk.step, resource.resource_id, resource.urn, walk.edge_length as length, walk.cost
  * //   from (
  * //     with recursive frame as not materialized (...), edge (src, dst, length) as ..., level (...) as ..., reached (ids) as (...)
- * //     select walk.* from reached cross join lateral (select array_agg(edge.src) as src, ... join edge on edge.src = at.id) as given
+ * //     select walk.* from reached cross join lateral (select pg_catalog.array_agg(edge.src) as src, ... join edge on edge.src = at.id) as given
  * //     join "public"."dim_resource" as source on ... join "public"."dim_resource" as target on ...
  * //     cross join lateral "public"."graph_shortest_paths"(reached.ids, given.src, given.dst, given.length, ..., 1, null) as walk
  * //   ) as walk
@@ -116,26 +116,26 @@ const fewestEdges = (
       search.out_depth + case when turn.forward then 1 else 0 end,
       case when turn.forward then next.ids else search.out_ids end,
       case when turn.forward then next.via else search.out_via end,
-      case when turn.forward then search.out_seen || next.ids else search.out_seen end,
+      case when turn.forward then pg_catalog.array_cat(search.out_seen, next.ids) else search.out_seen end,
       search.in_depth + case when turn.forward then 0 else 1 end,
       case when turn.forward then search.in_ids else next.ids end,
-      case when turn.forward then search.in_seen else search.in_seen || next.ids end,
+      case when turn.forward then search.in_seen else pg_catalog.array_cat(search.in_seen, next.ids) end,
       met.ids
     from search
-    cross join lateral (select cardinality(search.out_ids) <= cardinality(search.in_ids) as forward) as turn
+    cross join lateral (select pg_catalog.cardinality(search.out_ids) <= pg_catalog.cardinality(search.in_ids) as forward) as turn
     cross join lateral (
-      select array_agg(step.id) as ids, array_agg(step.via) as via
+      select pg_catalog.array_agg(step.id) as ids, pg_catalog.array_agg(step.via) as via
       from ${firstMet(scope, {
-        steps: sql`select edge.dst, at.id from unnest(case when turn.forward then search.out_ids end) as at (id) join edge on edge.src = at.id
+        steps: sql`select edge.dst, at.id from pg_catalog.unnest(case when turn.forward then search.out_ids end) as at (id) join edge on edge.src = at.id
           union all
-          select edge.src, at.id from unnest(case when turn.forward then null else search.in_ids end) as at (id) join edge on edge.dst = at.id`,
+          select edge.src, at.id from pg_catalog.unnest(case when turn.forward then null else search.in_ids end) as at (id) join edge on edge.dst = at.id`,
         seen: sql`case when turn.forward then search.out_seen else search.in_seen end`,
       })}
     ) as next
     cross join lateral (
-      select array_agg(here.id) as ids
-      from unnest(next.ids) as here (id)
-      join unnest(case when turn.forward then search.in_ids else search.out_ids end) as there (id) on there.id = here.id
+      select pg_catalog.array_agg(here.id) as ids
+      from pg_catalog.unnest(next.ids) as here (id)
+      join pg_catalog.unnest(case when turn.forward then search.in_ids else search.out_ids end) as there (id) on there.id = here.id
     ) as met
     where search.met is null and next.ids is not null and search.out_depth + search.in_depth < ${hops}::int4
   ),
@@ -148,16 +148,16 @@ const fewestEdges = (
     cross join meeting
     join search on search.forward is not true and search.in_depth = meeting.hops - tail.depth - 1
     cross join lateral (
-      select array_agg(step.id) as ids, array_agg(step.via) as via
+      select pg_catalog.array_agg(step.id) as ids, pg_catalog.array_agg(step.via) as via
       from (
         select met.id, min(met.via)
         from (
-          select edge.dst, at.id from unnest(tail.ids) as at (id) join edge on edge.src = at.id
+          select edge.dst, at.id from pg_catalog.unnest(tail.ids) as at (id) join edge on edge.src = at.id
           union all
-          select ahead.id, null from unnest(search.in_ids) as ahead (id)
+          select ahead.id, null from pg_catalog.unnest(search.in_ids) as ahead (id)
         ) as met (id, via)
         group by met.id
-        having count(met.via) between 1 and count(*) - 1
+        having pg_catalog.count(met.via) between 1 and count(*) - 1
       ) as step (id, via)
     ) as next
   ),

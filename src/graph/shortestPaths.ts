@@ -39,8 +39,8 @@ export const shortestPaths = (
   select walk.*
   from reached
   cross join lateral (
-    select array_agg(edge.src) as src, array_agg(edge.dst) as dst, array_agg(edge.length) as length
-    from unnest(reached.ids) as at (id)
+    select pg_catalog.array_agg(edge.src) as src, pg_catalog.array_agg(edge.dst) as dst, pg_catalog.array_agg(edge.length) as length
+    from pg_catalog.unnest(reached.ids) as at (id)
     join edge on edge.src = at.id
   ) as given
   join ${scope.id('dim_resource')} as source on source.tenant_id = ${scope.tenantId}::int8 and source.urn = ${from}

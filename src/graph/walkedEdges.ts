@@ -43,7 +43,7 @@ export function walkedEdges(
     edge (src, dst, length) as materialized (
       select walked.*
       from (
-        select array_agg(ends.src) as src, array_agg(ends.dst) as dst, array_agg(ends.length) as length
+        select pg_catalog.array_agg(ends.src) as src, pg_catalog.array_agg(ends.dst) as dst, pg_catalog.array_agg(ends.length) as length
         from (${{ out, in: back, both }[direction]}) as ends (src, dst, length)
       ) as given
       cross join lateral ${scope.id('graph_walk_edges')}(given.src, given.dst, given.length) as walked

@@ -26,11 +26,11 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
       left join reached as caller on caller.resource_id = odd_call.src
       where reached.depth = 0 or caller.resource_id is not null
     ), called as (
-      select distinct dst as resource_id from compared where calls > 0 and calls_before > 0 and src <> dst
+      select distinct dst as resource_id from compared where calls > 0::float8 and calls_before > 0::float8 and src <> dst
     ), told as (
       select resource_id, trouble, sum(lost) as lost
       from (
-        select resource_id, trouble, lost * counts as lost from incoming where not of_caller
+        select resource_id, trouble, lost * counts::float8 as lost from incoming where not of_caller
         union all
         -- Several metrics of one meaning are several views of the same requests: they do not add.
         select resource_id, kind, max(lost)
@@ -64,7 +64,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
             ('latency', call.calls * (${meanOfTenths('quantile', 1)} - ${meanOfTenths('quantile_before', 1)})),
             ('errors', call.errors - call.calls * call.errors_before / call.calls_before)
         ) as of_call (trouble, lost)
-        where call.src in (select resource_id from told) and call.src <> call.dst and call.calls > 0 and call.calls_before > 0
+        where call.src in (select resource_id from told) and call.src <> call.dst and call.calls > 0::float8 and call.calls_before > 0::float8
           and not (call.src in (select resource_id from starved) and call.dst not in (select resource_id from starved))
         union all
         select beneath.src, below.trouble, below.lost
@@ -77,7 +77,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
           where kind in ('latency', 'errors') and resource_id not in (select resource_id from called)
           group by resource_id, kind
         ) as below on below.resource_id = beneath.dst
-        where below.lost > 0
+        where below.lost > 0::float8
       ) as further_down
       group by resource_id, trouble
     ), own as (
@@ -88,7 +88,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
       select depends.src, depends.dst, own.trouble, own.own
       from own
       join depends on depends.src = own.resource_id
-      where own.own > 0
+      where own.own > 0::float8
         and depends.dst in (select resource_id from saturated)
         and depends.dst not in (select resource_id from told)
         and depends.src not in (select resource_id from saturated)
@@ -108,12 +108,12 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
         from compared as call
         cross join lateral (select ${quantiles(scope, 'histograms_before', tenths)} as quantile offset 0) as of_baseline
         cross join lateral (
-          values ('latency', 0.1 * call.calls * ${meanOfTenths('quantile', 1)}), ('errors', 0.05 * call.calls)
+          values ('latency', 0.1::float8 * call.calls * ${meanOfTenths('quantile', 1)}), ('errors', 0.05::float8 * call.calls)
         ) as of_call (trouble, least_lost)
-        where call.dst = reached.resource_id and call.src <> call.dst and call.calls > 0 and call.calls_before > 0
+        where call.dst = reached.resource_id and call.src <> call.dst and call.calls > 0::float8 and call.calls_before > 0::float8
         union all
         (
-          select distinct on (kind) kind, case kind when 'latency' then 0.1 * expected else 0.05 end * samples
+          select distinct on (kind) kind, case kind when 'latency' then 0.1::float8 * expected else 0.05 end * samples
           from watched
           where watched.resource_id = reached.resource_id and kind in ('latency', 'errors') and watched.resource_id not in (select resource_id from called)
           order by kind, samples desc, metric
@@ -126,21 +126,21 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
         resource_id, trouble,
         own / noticeable / greatest(${least}, max(lost / noticeable) over (${symptom === undefined ? sql`` : sql`partition by trouble`})) as share
       from (
-        select accounted.*, coalesce(nullif(noticed.least_lost, 0), max(accounted.lost) over (partition by trouble)) as noticeable
+        select accounted.*, coalesce(nullif(noticed.least_lost, 0::float8), max(accounted.lost) over (partition by trouble)) as noticeable
         from accounted
         left join noticed using (trouble)
-        where accounted.lost > 0
+        where accounted.lost > 0::float8
       ) as noticeable
     ), judged as (
       select
         resource_id, trouble,
-        round((case when resource_id in (select resource_id from saturated) then 1 - (1 - likely) ^ 2 else likely end)::numeric, 9)::float8 as score
+        round((case when resource_id in (select resource_id from saturated) then 1::float8 - (1::float8 - likely) ^ 2::float8 else likely end)::numeric, 9)::float8 as score
       from (
         select
           shared.resource_id, shared.trouble,
           shared.share
-            * case when shared.trouble = coalesce(${symptom ?? null}::text, shared.trouble) then 1 else 0.5 end
-            * (1 - 0.5 * coalesce(max(below.share), 0)) as likely
+            * case when shared.trouble = coalesce(${symptom ?? null}::text, shared.trouble) then 1 else 0.5 end::float8
+            * (1::float8 - 0.5::float8 * coalesce(max(below.share), 0)) as likely
         from shared
         left join step on step.src = shared.resource_id
         left join shared as below on below.resource_id = step.dst and below.trouble <> shared.trouble

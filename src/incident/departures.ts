@@ -33,11 +33,11 @@ export function departures(scope: Scope, { now, before, meanings, deviations }: 
   const of = (...wanted: readonly MetricMeaning[]) => [...meanings].filter(([, means]) => wanted.includes(means))
   const [answers, resources] = [of('latency', 'availability', 'error_ratio'), of('cpu', 'saturation')]
   const failing = sql`(
-    labels -> 'error.type' is not null or coalesce(labels ->> 'http.response.status_code', labels ->> 'http.status_code') like '5__'
+    labels -> 'error.type'::text is not null or coalesce(labels ->> 'http.response.status_code'::text, labels ->> 'http.status_code'::text) like '5__'
   )`
   const state = sql.join(
     ['cpu.mode', 'system.memory.state', 'system.paging.state', 'system.filesystem.state', 'state'].map(
-      (label) => sql`labels ->> ${sql.lit(label)}`,
+      (label) => sql`labels ->> ${sql.lit(label)}::text`,
     ),
   )
   /** The points of the tenant's metrics that are among those, with what these mean. */
@@ -51,12 +51,12 @@ export function departures(scope: Scope, { now, before, meanings, deviations }: 
   }
   return sql`watched as materialized (
     select
-      resource_id, metric, kind, label_set, actual / nullif(samples, 0) as actual, samples, unit, usual[1] as expected, usual[2] as high
+      resource_id, metric, kind, label_set, actual / nullif(samples, 0::float8) as actual, samples, unit, usual[1] as expected, usual[2] as high
     from (
       select
         resource_id, metric, kind, label_set,
         count(*) filter (where not is_now) as buckets_before,
-        percentile_cont(array[0.5, 0.95]) within group (order by value) filter (where not is_now) as usual,
+        pg_catalog.percentile_cont(array[0.5, 0.95]::float8[]) within group (order by value) filter (where not is_now) as usual,
         sum(value * samples) filter (where is_now) as actual,
         sum(samples) filter (where is_now) as samples,
         max(unit) as unit
@@ -72,7 +72,7 @@ export function departures(scope: Scope, { now, before, meanings, deviations }: 
             point.resource_id, point.metric, meaning.means, point.bucket, ${beginsIn(now)} as is_now, max(point.unit) as unit,
             ${sql.raw(weightedMean('point.avg_val', 'point.sample_count'))}
               * ${scale(sql`max(point.unit)`)} as value,
-            coalesce((sum(point.sample_count) filter (where ${failing}))::float8, 0) / nullif(sum(point.sample_count), 0) as failing,
+            coalesce((sum(point.sample_count) filter (where ${failing}))::float8, 0) / nullif(sum(point.sample_count)::float8, 0::float8) as failing,
             sum(point.sample_count)::float8 as samples
           from ${points(answers)}
           group by point.resource_id, point.metric, meaning.means, point.bucket
@@ -81,24 +81,24 @@ export function departures(scope: Scope, { now, before, meanings, deviations }: 
           values
             (
               case told.means when 'latency' then 'latency' else 'errors' end,
-              case told.means when 'availability' then 1 - told.value else told.value end
+              case told.means when 'availability' then 1::float8 - told.value else told.value end
             ),
             ('errors', case told.means when 'latency' then told.failing end)
         ) as said (kind, value)
       ) as said
-      where value between -1e100 and 1e100 and samples > 0
+      where value between -1e100::float8 and 1e100::float8 and samples > 0::float8
       group by resource_id, metric, kind, label_set
     ) as both_windows
-    where samples > 0 and buckets_before >= 5
+    where samples > 0::float8 and buckets_before >= 5
   ), departed as (
     select *, (actual - expected) / deviation as deviations, (actual - expected) * samples as lost
     from (
       select
         *,
         greatest(
-          (high - expected) / 1.645,
-          case kind when 'errors' then least(0.01, 1 / samples) else 0.05 * greatest(abs(expected), abs(actual)) end,
-          case when kind in ('cpu', 'saturation') and unit in ('1', '%', '{cpu}') then 1.0 / 30 else 0 end
+          (high - expected) / 1.645::float8,
+          case kind when 'errors' then least(0.01, 1::float8 / samples) else 0.05::float8 * greatest(abs(expected), abs(actual)) end,
+          case when kind in ('cpu', 'saturation') and unit in ('1', '%', '{cpu}') then 1.0::float8 / 30::float8 else 0 end
         ) as deviation
       from watched
     ) as deviating
@@ -108,4 +108,4 @@ export function departures(scope: Scope, { now, before, meanings, deviations }: 
 
 /** What a value in a unit has to be multiplied with, to be milliseconds or a share. */
 const scale = (unit: RawBuilder<unknown>) =>
-  sql`case ${unit} when 's' then 1000 when 'us' then 0.001 when 'ns' then 0.000001 when '%' then 0.01 else 1 end`
+  sql`case ${unit} when 's' then 1000 when 'us' then 0.001 when 'ns' then 0.000001 when '%' then 0.01 else 1 end::float8`

@@ -64,7 +64,9 @@ export const beginsIn = ({ from, to }: TimeRange): RawBuilder<boolean> =>
 
 /** One end of Wilson's two-sided 95 % score interval of a share that was observed as `share` in `count` trials. */
 export const wilson = (end: '-' | '+', share: RawBuilder<number>, count: RawBuilder<number>): RawBuilder<number> =>
-  sql`(${share} + 1.9208 / ${count} ${sql.raw(end)} 1.96 * sqrt(${share} * (1 - ${share}) / ${count} + 0.9604 / ${count} ^ 2)) / (1 + 3.8416 / ${count})`
+  sql`(
+    ${share} + 1.9208::float8 / ${count} ${sql.raw(end)} 1.96::float8 * sqrt(${share} * (1::float8 - ${share}) / ${count} + 0.9604::float8 / ${count} ^ 2::float8)
+  ) / (1::float8 + 3.8416::float8 / ${count})`
 
 /**
  * The common table expressions that compare every call of the tenant in a range with a baseline: `compared`, one row per caller and callee, and
@@ -88,7 +90,7 @@ export function oddCalls(scope: Scope, { thresholds = {}, ...windows }: OddityWi
   const single = sql`coalesce(histogram, case when call_count = 1 then ${scope.id('exp_histogram')}(p95_ms) end)`
   const collect = scope.id('exp_histogram_collect')
   const of = (latency: string) => sql.raw(bounded(latency))
-  const p95 = sql<number>`0.95`
+  const p95 = sql<number>`0.95::float8`
   const nowCount = sql<number>`measured_calls`
   const beforeCount = sql<number>`measured_before`
   return sql`compared as materialized (
@@ -124,29 +126,29 @@ export function oddCalls(scope: Scope, { thresholds = {}, ...windows }: OddityWi
     from compared
     cross join lateral (
       select
-        ${quantiles(scope, 'histograms', sql`array[0.95, ${wilson('-', p95, nowCount)}] || ${tenths}`)} as quantile,
-        ${quantiles(scope, 'histograms_before', sql`array[0.95, ${wilson('+', p95, beforeCount)}] || ${tenths}`)} as quantile_before
+        ${quantiles(scope, 'histograms', sql`pg_catalog.array_cat(array[0.95, ${wilson('-', p95, nowCount)}], ${tenths})`)} as quantile,
+        ${quantiles(scope, 'histograms_before', sql`pg_catalog.array_cat(array[0.95, ${wilson('+', p95, beforeCount)}], ${tenths})`)} as quantile_before
       -- Once, and not once for each use of it.
       offset 0
     ) as of_both
-    where measured_calls >= ${minCalls}::int4 and measured_before > 0
+    where measured_calls >= ${minCalls}::float8 and measured_before > 0::float8
       -- Of several buckets together no percentile is higher than the highest of theirs, nor lower than the lowest: most calls need no more than that.
-      and coalesce(most_now * 1.1 > least_before * ${latencyFactor}::float8, true)
+      and coalesce(most_now * 1.1::float8 > least_before * ${latencyFactor}::float8, true)
     union all
     select
       src, dst, calls, calls_before, 'err_rate',
       -- A call that was never made before has never failed before.
-      coalesce(errors_before / nullif(calls_before, 0), 0),
+      coalesce(errors_before / nullif(calls_before, 0::float8), 0),
       errors / calls,
       -- As if it had been made twenty times more, failing as often as calls do overall.
-      ${wilson('+', sql`((errors_before + 20 * overall.err_rate) / (calls_before + 20))`, sql`(calls_before + 20)`)},
+      ${wilson('+', sql`((errors_before + 20::float8 * overall.err_rate) / (calls_before + 20::float8))`, sql`(calls_before + 20::float8)`)},
       ${wilson('-', sql`(errors / calls)`, sql`calls`)},
       ${errorFactor}::float8,
       ${errorRise}::float8,
-      errors - calls * coalesce(errors_before / nullif(calls_before, 0), 0)
+      errors - calls * coalesce(errors_before / nullif(calls_before, 0::float8), 0)
     from compared
-    cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0), 0) as err_rate from compared) as overall
-    where calls >= ${minCalls}::int4
+    cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0::float8), 0) as err_rate from compared) as overall
+    where calls >= ${minCalls}::float8
   ), odd as (
     select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost
     from measured
@@ -167,5 +169,5 @@ export const tenths = sql`array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 
 /** The mean of an array's elements from one on. Bounded, so that what is multiplied with it stays a number. */
 export const meanOfTenths = (quantile: string, from: number): RawBuilder<number> =>
   sql`(
-    select avg(greatest(-1e100, least(1e100, ${sql.raw(bounded('value'))}))) from unnest((${sql.ref(quantile)})[${sql.lit(from)}:]) as value
+    select avg(greatest(-1e100, least(1e100, ${sql.raw(bounded('value'))}))) from pg_catalog.unnest((${sql.ref(quantile)})[${sql.lit(from)}:]) as value
   )`

@@ -153,8 +153,8 @@ export function rankSuspects(
     ), all_of_it as (
       select
         evidence.resource_id,
-        jsonb_agg(
-          jsonb_build_object(
+        pg_catalog.jsonb_agg(
+          pg_catalog.jsonb_build_object(
             'kind', evidence.kind, 'measure', evidence.measure, 'expected', evidence.expected, 'actual', evidence.actual,
             'caller', caller.urn, 'lost', evidence.lost
           )
@@ -181,7 +181,7 @@ export function rankSuspects(
     ), path (resource_id, trouble, urns) as (
       select met.resource_id, met.trouble, array[${start}::text] from met where met.depth = 0
       union all
-      select parent.resource_id, parent.trouble, path.urns || called.urn
+      select parent.resource_id, parent.trouble, pg_catalog.array_append(path.urns, called.urn)
       from path
       join parent on parent.src = path.resource_id and parent.src_trouble = path.trouble
       join ${resource} as called on called.tenant_id = ${scope.tenantId}::int8 and called.resource_id = parent.resource_id
@@ -189,7 +189,7 @@ export function rankSuspects(
       select distinct on (suspect.resource_id) suspect.resource_id, path.urns
       from suspect
       join path on path.resource_id = suspect.resource_id
-      order by suspect.resource_id, cardinality(path.urns), path.trouble = suspect.trouble desc
+      order by suspect.resource_id, pg_catalog.cardinality(path.urns), path.trouble = suspect.trouble desc
     )
     select
       suspect.resource_id,

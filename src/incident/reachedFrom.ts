@@ -28,17 +28,17 @@ export function reachedFrom(scope: Scope, { service, hops, now, thresholds }: Re
         src, dst, case measure when 'err_rate' then 'errors' else 'latency' end as trouble, measure, expected, actual,
         lost,
         -- A call that is new has left nothing: who began to make it is likelier to blame, and it is no excuse.
-        case when calls_before = 0 then 0.5 else 1 end as counts
+        case when calls_before = 0::float8 then 0.5 else 1 end as counts
       from odd
-      where src <> dst and lost > 0
+      where src <> dst and lost > 0::float8
     ), depends as (
       select distinct edge.src_resource_id as src, edge.dst_resource_id as dst
       from ${scope.id('topo_edge_time')} as edge
       where edge.tenant_id = ${scope.tenantId}::int8
-        and edge.valid && tstzrange(${now.from}::timestamptz, ${now.to}::timestamptz)
+        and edge.valid operator(pg_catalog.&&) tstzrange(${now.from}::timestamptz, ${now.to}::timestamptz)
         and edge.src_resource_id <> edge.dst_resource_id
         and not exists (
-          select from compared where compared.src = edge.src_resource_id and compared.dst = edge.dst_resource_id and compared.calls > 0
+          select from compared where compared.src = edge.src_resource_id and compared.dst = edge.dst_resource_id and compared.calls > 0::float8
         )
     ), kind (trouble) as (
       values ('latency'), ('errors')
@@ -51,10 +51,10 @@ export function reachedFrom(scope: Scope, { service, hops, now, thresholds }: Re
       select src, dst, trouble
       from compared
       cross join kind
-      where src <> dst and calls > 0 and (
-        calls_before = 0 or calls < ${minCalls}::int4
+      where src <> dst and calls > 0::float8 and (
+        calls_before = 0::float8 or calls < ${minCalls}::float8
         or case trouble
-          when 'latency' then most_now * 1.1 > greatest(least_before * ${latencyFactor}::float8, least_before + ${latencyRiseMs}::float8)
+          when 'latency' then most_now * 1.1::float8 > greatest(least_before * ${latencyFactor}::float8, least_before + ${latencyRiseMs}::float8)
           else ${wilson('+', sql`(errors / calls)`, sql`calls`)}
             > greatest(errors_before / calls_before * ${errorFactor}::float8, errors_before / calls_before + ${errorRise}::float8)
         end

@@ -115,6 +115,6 @@ function withResource(metadata: Record<string, Json>, resource: string): Record<
 }
 
 function score({ installation: { embeddingDistance } }: Scope) {
-  if (embeddingDistance === 'l2') return sql<number>`1 / (1 + nearest.distance)`
-  return embeddingDistance === 'cosine' ? sql<number>`1 - nearest.distance` : sql<number>`-nearest.distance`
+  if (embeddingDistance === 'l2') return sql<number>`1::float8 / (1::float8 + nearest.distance)`
+  return embeddingDistance === 'cosine' ? sql<number>`1::float8 - nearest.distance` : sql<number>`-nearest.distance`
 }

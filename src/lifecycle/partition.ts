@@ -16,7 +16,7 @@ export async function partitionsOf(db: Kysely<{}>, installation: Installation, t
 from pg_catalog.pg_inherits as child
 join pg_catalog.pg_class as partition on partition.oid = child.inhrelid
 cross join lateral regexp_match(pg_catalog.pg_get_expr(partition.relpartbound, partition.oid), $2) as bound
-where child.inhparent = $1::text::regclass and bound is not null and bound[1] is not null and bound[2] is not null
+where child.inhparent = $1::text::regclass::oid and bound is not null and bound[1] is not null and bound[2] is not null
 order by 2`,
     [qualified(installation, table), String.raw`FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)`],
   )
@@ -30,7 +30,7 @@ export async function defaultPartitionOf(db: Kysely<{}>, installation: Installat
     `select partition.relname::text as name
 from pg_catalog.pg_partitioned_table as partitioned
 join pg_catalog.pg_class as partition on partition.oid = partitioned.partdefid
-where partitioned.partrelid = $1::text::regclass`,
+where partitioned.partrelid = $1::text::regclass::oid`,
     [qualified(installation, table)],
   )
   return rows[0]?.name ?? null

@@ -74,7 +74,7 @@ export async function invalidStretches(
   -- What is left of a refresh of everything: the time before TimescaleDB's least.
   where greatest >= -210866803200000000
 )
-select timestamptz 'epoch' + lowest * interval '1 microsecond' as "from", timestamptz 'epoch' + (greatest + 1) * interval '1 microsecond' as "to"
+select timestamptz 'epoch' + lowest::float8 * interval '1 microsecond' as "from", timestamptz 'epoch' + (greatest + 1)::float8 * interval '1 microsecond' as "to"
 from dated
 where ($3::timestamptz is null or greatest >= (extract(epoch from $3::timestamptz) * 1e6)::int8)
   and ($4::timestamptz is null or lowest < (extract(epoch from $4::timestamptz) * 1e6)::int8)

@@ -18,7 +18,7 @@ export async function strayChunks(
   if (overflow === null) return []
   const { rows } = await execute<{ number: number }>(
     db,
-    `select floor(extract(epoch from bucket) * 1000 / $1::float8::numeric)::float8 as number
+    `select floor(extract(epoch from bucket) * 1000::numeric / $1::float8::numeric)::float8 as number
 from ${qualified(installation, overflow)}
 where ${datable}
 group by 1

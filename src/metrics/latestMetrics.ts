@@ -20,7 +20,7 @@ import { checkedMetric, seriesName, type MetricOptions } from './metricOptions.t
  *
  * // select "point".* from (
  * //   select ... as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
- * //   from "public"."dim_resource" as "resource" cross join unnest($1::text[]) as "wanted"("name") cross join lateral (
+ * //   from "public"."dim_resource" as "resource" cross join pg_catalog.unnest($1::text[]) as "wanted"("name") cross join lateral (
  * //     select "metric".* from "public"."metric_1m" as "metric"
  * //     where "metric"."tenant_id" = $2 and "metric"."resource_id" = "resource"."resource_id" and "metric"."metric" = "wanted"."name"
  * //       and "metric"."bucket" >= $3 and "metric"."bucket" < $4
@@ -47,7 +47,7 @@ export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>
     .fetch(1, 'with ties')
   const rows = scope.db
     .selectFrom(scope.table('dim_resource', 'resource'))
-    .crossJoin(sql<{ name: string }>`unnest(${metrics}::text[])`.as<'wanted'>(sql`"wanted"("name")`))
+    .crossJoin(sql<{ name: string }>`pg_catalog.unnest(${metrics}::text[])`.as<'wanted'>(sql`"wanted"("name")`))
     .crossJoinLateral(newest.as('metric'))
     .where('resource.tenant_id', '=', scope.tenantId)
     .$if(resources !== undefined, (all) => all.where(sql<boolean>`"resource"."urn" = any(${resources}::text[])`))

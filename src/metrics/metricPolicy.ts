@@ -18,7 +18,7 @@ function metricRollup(
     measures: {
       avg_val: { type: 'float8', of: () => weightedMean('avg_val', weight) },
       max_val: { type: 'float8', of: () => 'max(max_val)' },
-      p95_val: { type: 'float8', of: (fn) => `${fn('exp_histogram_quantile')}(${merged(fn)}, 0.95)` },
+      p95_val: { type: 'float8', of: (fn) => `${fn('exp_histogram_quantile')}(${merged(fn)}, 0.95::float8)` },
       unit: { type: 'text', of: () => 'max(unit)' },
       kind: { type: 'text', of: () => 'max(kind)' },
       sample_count: { type: 'bigint', of: () => saturated('sum(sample_count)') },

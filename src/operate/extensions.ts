@@ -80,7 +80,7 @@ export async function createExtensions(trx: Kysely<{}>): Promise<string[]> {
 /** AGE's schema is open to nobody but its owner; what we install for it has to name its types. */
 async function assertUsable(trx: Kysely<{}>): Promise<void> {
   const { rows } = await sql<{ role: string }>`
-    select quote_ident(current_user) as role from pg_catalog.pg_namespace where nspname = 'ag_catalog' and not has_schema_privilege(oid, 'usage')
+    select pg_catalog.quote_ident(current_user::text) as role from pg_catalog.pg_namespace where nspname = 'ag_catalog' and not has_schema_privilege(oid, 'usage')
   `.execute(trx)
   if (rows[0] !== undefined) {
     throw new MissingCapabilityError(

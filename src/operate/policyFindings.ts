@@ -49,7 +49,7 @@ interface KeepsFailing {
 async function failureFindings(db: Kysely<{}>, { schema }: Installation): Promise<Finding[]> {
   const { rows } = await sql<KeepsFailing>`
     select step, object, nullif(tenant_id, 0)::text as tenant, count(*)::int4 as places, nullif(max(at), '-infinity') as at, min(first_at) as since,
-      (array_agg(reason order by at desc))[1] as reason
+      (pg_catalog.array_agg(reason order by at desc))[1] as reason
     from ${sql.id(schema, 'pgvantage_failure')}
     group by step, object, tenant_id
     order by step, object, tenant_id

@@ -23,10 +23,10 @@ export interface PolicyJob {
 /** The server's jobs for our tables; none but on the rung `community`. */
 export async function policyJobs(db: Kysely<{}>, { schema, timeRung }: Installation, objects: readonly string[]): Promise<PolicyJob[]> {
   if (timeRung !== 'community') return []
-  const length = (field: string) => sql`(extract(epoch from (config ->> ${sql.lit(field)})::interval) * 1000)::float8`
+  const length = (field: string) => sql`(extract(epoch from (config ->> ${sql.lit(field)}::text)::interval) * 1000::numeric)::float8`
   const { rows } = await sql<PolicyJob>`
     select job_id as id, hypertable_name::text as object, kind,
-      (extract(epoch from schedule_interval) * 1000)::float8 as every, scheduled,
+      (extract(epoch from schedule_interval) * 1000::numeric)::float8 as every, scheduled,
       case kind when 'retention' then ${length('drop_after')} when 'compression' then ${length('compress_after')} end as after,
       case kind when 'refresh' then ${length('start_offset')} end as start,
       case kind when 'refresh' then ${length('end_offset')} end as "end"

@@ -90,7 +90,7 @@ const aggregateAcrossOptions = z.strictObject({
  * await aggregateAcross(scope, movingAverage(scope, errors, { points: 5 }), { with: 'sum', by: { lookup: methods } }).execute()
  *
  * // select "across".* from (
- * //   select "point"."series", "point"."bucket", sum("point"."value") as "value", count("point"."value")::int4 as "members"
+ * //   select "point"."series", "point"."bucket", sum("point"."value") as "value", pg_catalog.count("point"."value")::int4 as "members"
  * //   from (
  * //     select coalesce("resource"."region", '') as "series", "point"."bucket", ... as "value"
  * //     from (...) as "point" left join "public"."dim_resource" as "resource"
@@ -126,7 +126,7 @@ export function aggregateAcross(
   const across = scope.db
     .selectFrom(grouped.as('point'))
     .groupBy(['point.series', 'point.bucket'])
-    .select(['point.series', 'point.bucket', reduced[how].as('value'), sql<number>`count("point"."value")::int4`.as('members')])
+    .select(['point.series', 'point.bucket', reduced[how].as('value'), sql<number>`pg_catalog.count("point"."value")::int4`.as('members')])
     .orderBy('point.series')
     .orderBy('point.bucket')
   return scope.db.selectFrom(across.as('across')).selectAll('across')
@@ -142,7 +142,7 @@ function groupName({ resource, resourceLabel, label, lookup }: By): RawBuilder<s
   if (lookup === undefined) return sql`'all'::text`
   // Looked up in one object, not joined: the planner can only guess how many rows a frame has, and where it guesses few it compares all with all.
   return sql`coalesce((
-    select jsonb_object_agg("lookup"."series", "lookup"."group") from ${lookup} as "lookup" where "lookup"."series" is not null
+    select pg_catalog.jsonb_object_agg("lookup"."series", "lookup"."group") from ${lookup} as "lookup" where "lookup"."series" is not null
   ) ->> "point"."series", '')`
 }
 

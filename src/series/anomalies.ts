@@ -55,11 +55,11 @@ import type { SeriesFrame } from './seriesFrame.ts'
  * // select "anomaly".* from (
  * //   select * from (
  * //     select ..., abs("value" - "expected") / "spread" as "score" from (
- * //       select ..., greatest(1.4826 * "deviation", abs("expected") * $5::float8 / $6::float8, $7::float8) as "spread" from (
- * //         select ..., array_agg("value") over (partition by "series" order by "bucket"
+ * //       select ..., greatest(1.4826::float8 * "deviation", abs("expected") * $5::float8 / $6::float8, $7::float8) as "spread" from (
+ * //         select ..., pg_catalog.array_agg("value") over (partition by "series" order by "bucket"
  * //           range between $1::interval preceding and current row exclude group) as "before" from (select ...)
- * //       ) cross join lateral (select percentile_cont(0.5) ...) as "middle" cross join lateral (...) as "around"
- * //       where cardinality("before") >= $4
+ * //       ) cross join lateral (select pg_catalog.percentile_cont(0.5::float8) ...) as "middle" cross join lateral (...) as "around"
+ * //       where pg_catalog.cardinality("before") >= $4
  * //   )) where "score" > $8 order by "series", "bucket"
  * // ) as "anomaly"
  * @example

@@ -59,10 +59,10 @@ const changePointOptions = z.strictObject({
  *
  * // select "change".* from (
  * //   select "series", "buckets"["at"] as "bucket", "earlier"."median" as "before", "later"."median" as "after", ... from (
- * //     select ..., lag("at", 1, 1) over (...) as "previous", lead("at", 1, ...) over (...) as "next" from (
- * //       select "series", array_agg("bucket" order by "bucket") as "buckets", array_agg("value" order by "bucket") as "values" ... group by "series"
+ * //     select ..., pg_catalog.lag("at", 1, 1) over (...) as "previous", pg_catalog.lead("at", 1, ...) over (...) as "next" from (
+ * //       select "series", pg_catalog.array_agg("bucket" order by "bucket") as "buckets", pg_catalog.array_agg("value" order by "bucket") as "values" ... group by "series"
  * //     ) as "gathered" cross join lateral "public"."change_points"("values", $1, $2 * ln(...)) as "found"
- * //   ) cross join lateral (select percentile_cont(0.5) ... from unnest("values"["previous":"at" - 1])) as "earlier" ... order by "series", "bucket"
+ * //   ) cross join lateral (select pg_catalog.percentile_cont(0.5::float8) ... from pg_catalog.unnest("values"["previous":"at" - 1])) as "earlier" ... order by "series", "bucket"
  * // ) as "change"
  */
 export function changePoints(scope: Scope, frame: SeriesFrame, options: ChangePointOptions = {}) {
@@ -71,30 +71,30 @@ export function changePoints(scope: Scope, frame: SeriesFrame, options: ChangePo
     .selectFrom(measuredPoints(scope, frame).as('point'))
     .select([
       'point.series',
-      sql<Date[]>`array_agg("point"."bucket" order by "point"."bucket")`.as('buckets'),
-      sql<number[]>`array_agg("point"."value" order by "point"."bucket")`.as('values'),
+      sql<Date[]>`pg_catalog.array_agg("point"."bucket" order by "point"."bucket")`.as('buckets'),
+      sql<number[]>`pg_catalog.array_agg("point"."value" order by "point"."bucket")`.as('values'),
     ])
     .groupBy('point.series')
   const found = scope.db
     .selectFrom(gathered.as('gathered'))
     .crossJoinLateral(
       sql<{ at: number; score: number }>`${scope.id('change_points')}(
-        "gathered"."values", ${minPoints}::int4, ${penalty}::float8 * ln(cardinality("gathered"."values")::float8)
+        "gathered"."values", ${minPoints}::int4, ${penalty}::float8 * ln(pg_catalog.cardinality("gathered"."values")::float8)
       )`.as('found'),
     )
     .selectAll('gathered')
     .select([
       'found.at',
       'found.score',
-      sql<number>`lag("found"."at", 1, 1) over (partition by "gathered"."series" order by "found"."at")`.as('previous'),
-      sql<number>`lead("found"."at", 1, cardinality("gathered"."values") + 1) over (partition by "gathered"."series" order by "found"."at")`.as(
+      sql<number>`pg_catalog.lag("found"."at", 1, 1) over (partition by "gathered"."series" order by "found"."at")`.as('previous'),
+      sql<number>`pg_catalog.lead("found"."at", 1, pg_catalog.cardinality("gathered"."values") + 1) over (partition by "gathered"."series" order by "found"."at")`.as(
         'next',
       ),
     ])
   const level = (from: 'previous' | 'at', to: 'at' | 'next') =>
     sql<{ median: number }>`(
-      select percentile_cont(0.5) within group (order by value) as median
-      from unnest("found"."values"[${sql.ref(`found.${from}`)}:${sql.ref(`found.${to}`)} - 1]) as value
+      select pg_catalog.percentile_cont(0.5::float8) within group (order by value) as median
+      from pg_catalog.unnest("found"."values"[${sql.ref(`found.${from}`)}:${sql.ref(`found.${to}`)} - 1]) as value
     )`
   const changes = scope.db
     .selectFrom(found.as('found'))

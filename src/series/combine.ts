@@ -43,7 +43,7 @@ const combineOptions = z.strictObject({
  * await combine(scope, hourly(errors), hourly(calls), { op: 'ratio' }).execute()
  *
  * // select "combined".* from (
- * //   select "joined"."series", "joined"."bucket", "joined"."left" / nullif("joined"."right", 0) as "value"
+ * //   select "joined"."series", "joined"."bucket", "joined"."left" / nullif("joined"."right", 0::float8) as "value"
  * //   from (...) as "joined" order by "joined"."series", "joined"."bucket"
  * // ) as "combined"
  */
@@ -63,7 +63,7 @@ export function combine(scope: Scope, left: SeriesFrame, right: SeriesFrame, opt
 }
 
 const applied = {
-  ratio: sql<number | null>`"joined"."left" / nullif("joined"."right", 0)`,
+  ratio: sql<number | null>`"joined"."left" / nullif("joined"."right", 0::float8)`,
   difference: sql<number | null>`"joined"."left" - "joined"."right"`,
   sum: sql<number | null>`"joined"."left" + "joined"."right"`,
   product: sql<number | null>`"joined"."left" * "joined"."right"`,

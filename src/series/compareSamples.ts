@@ -44,22 +44,28 @@ export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEf
       'point.series',
       sql<number>`(count(*) filter (where not "point"."candidate"))::float8`.as('baseline_points'),
       sql<number>`(count(*) filter (where "point"."candidate"))::float8`.as('candidate_points'),
-      sql<number | null>`percentile_cont(0.5) within group (order by "point"."value") filter (where not "point"."candidate")`.as(
+      sql<
+        number | null
+      >`pg_catalog.percentile_cont(0.5::float8) within group (order by "point"."value") filter (where not "point"."candidate")`.as(
         'baseline_median',
       ),
-      sql<number | null>`percentile_cont(0.5) within group (order by "point"."value") filter (where "point"."candidate")`.as(
+      sql<
+        number | null
+      >`pg_catalog.percentile_cont(0.5::float8) within group (order by "point"."value") filter (where "point"."candidate")`.as(
         'candidate_median',
       ),
-      sql<number | null>`sum("point"."least_rank" + ("point"."tied" - 1) / 2) filter (where "point"."candidate")`.as('rank_sum'),
+      sql<number | null>`sum("point"."least_rank" + ("point"."tied" - 1::float8) / 2::float8) filter (where "point"."candidate")`.as(
+        'rank_sum',
+      ),
       // A run of t equal values has t rows, so this is the sum of t ^ 3 - t over the runs.
-      sql<number>`sum("point"."tied" * "point"."tied" - 1)`.as('ties'),
+      sql<number>`sum("point"."tied" * "point"."tied" - 1::float8)`.as('ties'),
     ])
     .groupBy('point.series')
   const tested = scope.db
     .selectFrom(counted.as('pair'))
     .selectAll('pair')
     .select([
-      sql<number | null>`"pair"."rank_sum" - "pair"."candidate_points" * ("pair"."candidate_points" + 1) / 2`.as('u'),
+      sql<number | null>`"pair"."rank_sum" - "pair"."candidate_points" * ("pair"."candidate_points" + 1::float8) / 2::float8`.as('u'),
       sql<number>`"pair"."baseline_points" * "pair"."candidate_points"`.as('pairs'),
       sql<number>`"pair"."baseline_points" + "pair"."candidate_points"`.as('points'),
     ])
@@ -67,12 +73,15 @@ export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEf
     .selectFrom(tested.as('pair'))
     .selectAll('pair')
     .select([
-      sql<number | null>`(2 * "pair"."u" - "pair"."pairs") / nullif("pair"."pairs", 0)`.as('effect'),
+      sql<number | null>`(2::float8 * "pair"."u" - "pair"."pairs") / nullif("pair"."pairs", 0::float8)`.as('effect'),
       sql<number | null>`case
-        when "pair"."pairs" = 0 then null
+        when "pair"."pairs" = 0::float8 then null
         else least(1, erfc(
-          (abs("pair"."u" - "pair"."pairs" / 2) - 0.5)
-          / nullif(sqrt(2 * "pair"."pairs" / 12 * greatest(0, "pair"."points" + 1 - "pair"."ties" / ("pair"."points" * ("pair"."points" - 1)))), 0)
+          (abs("pair"."u" - "pair"."pairs" / 2::float8) - 0.5::float8)
+          / nullif(sqrt(
+            2::float8 * "pair"."pairs" / 12::float8
+            * greatest(0, "pair"."points" + 1::float8 - "pair"."ties" / ("pair"."points" * ("pair"."points" - 1::float8)))
+          ), 0::float8)
         ))
       end`.as('p_value'),
     ])
@@ -90,7 +99,7 @@ export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEf
       sql<Verdict>`case
         when least("pair"."baseline_points", "pair"."candidate_points") < ${minPoints}::float8 then 'unknown'
         when "pair"."p_value" > ${alpha}::float8 or abs("pair"."effect") < ${minEffect}::float8 then 'same'
-        when "pair"."effect" > 0 then 'up'
+        when "pair"."effect" > 0::float8 then 'up'
         else 'down'
       end`.as('verdict'),
       'pair.series as item',

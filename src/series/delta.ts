@@ -23,7 +23,7 @@ import type { SeriesFrame } from './seriesFrame.ts'
  *
  * // select "delta".* from (
  * //   select "point"."series", "point"."bucket", ("point"."value" - "point"."before") as "value"
- * //   from (select ..., lag("value") over (partition by "series", "value" is null order by "bucket") as "before" from (...)) as "point"
+ * //   from (select ..., pg_catalog.lag("value") over (partition by "series", "value" is null order by "bucket") as "before" from (...)) as "point"
  * //   order by "point"."series", "point"."bucket"
  * // ) as "delta"
  */

@@ -63,9 +63,9 @@ export function errorBudget(scope: Scope, counts: ServiceLevelCounts, options: E
       'event.series',
       'event.total',
       'event.bad',
-      sql<number | null>`1 - "event"."bad" / nullif("event"."total", 0)`.as('sli'),
+      sql<number | null>`1::float8 - "event"."bad" / nullif("event"."total", 0::float8)`.as('sli'),
       tolerance.allowed(sql`"event"."total"`).as('allowed'),
-      sql<number | null>`1 - ${spent}`.as('remaining'),
+      sql<number | null>`1::float8 - ${spent}`.as('remaining'),
       'event.series as item',
       spent.as('score'),
     ])

@@ -47,7 +47,7 @@ const ewmaOptions = z
  * // select "smoothed".* from (
  * //   select "point"."series", "point"."bucket",
  * //     "public"."ewma"("point"."value", "point"."weight") over (partition by "point"."series" order by "point"."bucket") as "value"
- * //   from (select ..., 1 - power(2::float8, -least(1000, extract(epoch from "bucket" - lag("bucket") over (...)) / ...)) as "weight" from (...)) as "point"
+ * //   from (select ..., 1 - power(2::float8, -least(1000, extract(epoch from "bucket" - pg_catalog.lag("bucket") over (...)) / ...)) as "weight" from (...)) as "point"
  * //   order by "point"."series", "point"."bucket"
  * // ) as "smoothed"
  */
@@ -55,14 +55,14 @@ export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaWeight) {
   const { alpha, halfLife } = parse(ewmaOptions, options, 'options')
   // Whether a value is finite is a partition of its own: so lag() finds the finite one before. Of two points at one time, against what a frame is, the
   // later would weigh nothing.
-  const elapsed = sql`extract(epoch from "point"."bucket" - lag("point"."bucket") over (
-    partition by "point"."series", "point"."value" - "point"."value" = 0 order by "point"."bucket"
+  const elapsed = sql`extract(epoch from "point"."bucket" - pg_catalog.lag("point"."bucket") over (
+    partition by "point"."series", "point"."value" - "point"."value" = 0::float8 order by "point"."bucket"
   ))::float8`
   const weight =
     halfLife === undefined
       ? sql<number>`${alpha}::float8`
       : // 2 ^ -1100 would be an underflow, which PostgreSQL reports as an error.
-        sql<number>`coalesce(1 - power(2::float8, -least(1000, ${elapsed} / extract(epoch from ${exactInterval(halfLife)})::float8)), 1)`
+        sql<number>`coalesce(1::float8 - power(2::float8, -least(1000, ${elapsed} / extract(epoch from ${exactInterval(halfLife)})::float8)), 1)`
   const weighted = scope.db.selectFrom(boundedPoints(scope, frame).as('point')).selectAll('point').select(weight.as('weight'))
   const smoothed = scope.db
     .selectFrom(weighted.as('point'))

@@ -35,9 +35,9 @@ export function ewmaScores(scope: Scope, frame: SeriesFrame, { lambda, clip, ...
     'point.expected',
     'point.spread',
     sql<number>`abs("point"."mean") / sqrt(
-        ${lambda / (2 - lambda)}::float8 * (1 - power(${1 - lambda}::float8, least(2 * "point"."observed", ${settledAfter(lambda)}::float8)))
+        ${lambda / (2 - lambda)}::float8 * (1::float8 - power(${1 - lambda}::float8, least(2 * "point"."observed", ${settledAfter(lambda)}::float8)))
       )`.as('score'),
-    sql<Direction>`case when "point"."mean" < 0 then 'down' else 'up' end`.as('direction'),
+    sql<Direction>`case when "point"."mean" < 0::float8 then 'down' else 'up' end`.as('direction'),
     'point.item',
   ])
 }

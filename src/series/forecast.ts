@@ -120,9 +120,9 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
     ),
     sloped as (
       select "series", "slot", "first_value", "rise", "hours", "mean_hours", "last_hours", "last_at",
-        case when ${sloping} then coalesce(sum("hours_off" * "rise_off") over series / nullif(sum("hours_off" * "hours_off") over series, 0), 0) else 0 end
+        case when ${sloping} then coalesce(sum("hours_off" * "rise_off") over series / nullif(sum("hours_off" * "hours_off") over series, 0::float8), 0) else 0 end
           as "slope",
-        case when ${sloping} then nullif(sum("hours_off" * "hours_off") over series, 0) end as "hours_squared"
+        case when ${sloping} then nullif(sum("hours_off" * "hours_off") over series, 0::float8) end as "hours_squared"
       from "centred"
       window series as (partition by "series")
     ),
@@ -130,44 +130,44 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
       select "series", "slot",
         min("first_value") as "first_value", min("slope") as "slope", min("hours_squared") as "hours_squared",
         min("mean_hours") as "mean_hours", min("last_hours") as "last_hours", min("last_at") as "last_at",
-        array_agg("hours") as "hours",
-        array_agg("rise" - "slope" * "hours") as "levels",
-        percentile_cont(0.5) within group (order by "rise" - "slope" * "hours") as "level"
+        pg_catalog.array_agg("hours") as "hours",
+        pg_catalog.array_agg("rise" - "slope" * "hours") as "levels",
+        pg_catalog.percentile_cont(0.5::float8) within group (order by "rise" - "slope" * "hours") as "level"
       from "sloped"
       group by "series", "slot"
     ),
     residuals as (
       select "levelled"."series", "levelled"."slot", "levelled"."first_value", "levelled"."slope", "levelled"."hours_squared", "levelled"."mean_hours",
         "levelled"."last_hours", "levelled"."last_at", "point"."hours" as "at_hours",
-        case when abs("point"."level" - "levelled"."level") < 1e-140 then 0 else "point"."level" - "levelled"."level" end as "residual"
+        case when abs("point"."level" - "levelled"."level") < 1e-140::float8 then 0 else "point"."level" - "levelled"."level" end as "residual"
       from "levelled" cross join lateral unnest("levelled"."hours", "levelled"."levels") as "point" ("hours", "level")
     ),
     neighbours as (
-      select "residuals".*, lag("residual") over (partition by "series" order by "at_hours") as "residual_before" from "residuals"
+      select "residuals".*, pg_catalog.lag("residual") over (partition by "series" order by "at_hours") as "residual_before" from "residuals"
     ),
     summed as (
       select "series",
         min("first_value") as "first_value", min("slope") as "slope", min("hours_squared") as "hours_squared",
         min("mean_hours") as "mean_hours", min("last_hours") as "last_hours", min("last_at") as "last_at",
         count(*)::float8 as "points",
-        count(distinct "slot")::float8 as "slots",
+        pg_catalog.count(distinct "slot")::float8 as "slots",
         sum("residual" * "residual") as "squared",
         ${likeness} as "likeness",
-        greatest(0, -percentile_cont(${outside}::float8) within group (order by "residual")) as "below",
-        greatest(0, percentile_cont(${1 - outside}::float8) within group (order by "residual")) as "above"
+        greatest(0, -pg_catalog.percentile_cont(${outside}::float8) within group (order by "residual")) as "below",
+        greatest(0, pg_catalog.percentile_cont(${1 - outside}::float8) within group (order by "residual")) as "above"
       from "neighbours"
       group by "series"
     ),
     weighed as (
-      select "summed".*, "points" * (1 - "likeness") / (1 + "likeness") as "effective_points",
-        "squared" / greatest("points" - "slots" - 1, 1) as "variance"
+      select "summed".*, "points" * (1::float8 - "likeness") / (1::float8 + "likeness") as "effective_points",
+        "squared" / greatest("points" - "slots" - 1::float8, 1) as "variance"
       from "summed"
     ),
     spread as (
       select "weighed".*,
-        sqrt(("per_slot" + 1) / ("per_slot" - 1)) as "widening",
+        sqrt(("per_slot" + 1::float8) / ("per_slot" - 1::float8)) as "widening",
         coalesce(
-          ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, greatest("effective_points" - 2, 2))
+          ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, greatest("effective_points" - 2::float8, 2))
             * sqrt("variance" * "points" / "effective_points" / "hours_squared"),
           0
         ) as "slope_width"
@@ -176,12 +176,12 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
     future as (
       select "spread"."series", ${slotOf('step.bucket')} as "slot", "step"."bucket",
         "first_value" + "slope" * ("last_hours" + "step"."ahead") as "moved",
-        case when "points" >= "slots" + 3 then "widening" * "below" end as "below",
-        case when "points" >= "slots" + 3 then "widening" * "above" end as "above",
+        case when "points" >= "slots" + 3::float8 then "widening" * "below" end as "below",
+        case when "points" >= "slots" + 3::float8 then "widening" * "above" end as "above",
         "slope_width" * ("last_hours" + "step"."ahead" - "mean_hours") as "drift"
       from "spread"
       cross join lateral (
-        select "last_at" + "step" * ${exactInterval(every)} as "bucket", "step" * ${milliseconds(every) / 3_600_000}::float8 as "ahead"
+        select "last_at" + "step"::float8 * ${exactInterval(every)} as "bucket", "step"::float8 * ${milliseconds(every) / 3_600_000}::float8 as "ahead"
         from generate_series(1, ${steps}::int4) as "step"
       ) as "step"
     ),
@@ -209,7 +209,7 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
  * that no square leaves the doubles; what is nothing beside the greater one cannot be seen in the sum anyway.
  */
 const both = (residual: RawBuilder<unknown>) => sql`case
-  when greatest(${residual}, "drift") = 0 then ${residual}
+  when greatest(${residual}, "drift") = 0::float8 then ${residual}
   when ${residual} is not null then greatest(${residual}, "drift")
-    * sqrt(1 + greatest(1e-100, least(${residual}, "drift") / greatest(${residual}, "drift")) ^ 2)
+    * sqrt(1::float8 + greatest(1e-100, least(${residual}, "drift") / greatest(${residual}, "drift")) ^ 2::float8)
 end`

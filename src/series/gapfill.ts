@@ -122,7 +122,7 @@ const filling = {
   last: (scope: Scope) => {
     // A value begins a stretch that lasts until the next: as many values up to a row, so many stretches.
     const stretches = presentRows(scope).select(
-      sql<number>`count("point"."value") over (partition by "point"."series" order by "point"."bucket")`.as('stretch'),
+      sql<number>`pg_catalog.count("point"."value") over (partition by "point"."series" order by "point"."bucket")`.as('stretch'),
     )
     return scope.db
       .selectFrom(stretches.as('point'))

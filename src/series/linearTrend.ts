@@ -47,7 +47,7 @@ const linearTrendOptions = z.strictObject({ confidence: confidenceShare.default(
 export function linearTrend(scope: Scope, frame: SeriesFrame, options: LinearTrendOptions = {}) {
   const { confidence } = parse(linearTrendOptions, options, 'options')
   const level = (hours: 'last_hours' | 'none') =>
-    sql<number>`"line"."first_value" + "line"."mean_rise" + "line"."slope" * (${hours === 'none' ? sql.lit(0) : sql.ref(`line.${hours}`)} - "line"."mean_hours")`
+    sql<number>`"line"."first_value" + "line"."mean_rise" + "line"."slope" * (${hours === 'none' ? sql`0::float8` : sql.ref(`line.${hours}`)} - "line"."mean_hours")`
   const trend = scope.db
     .selectFrom(trendLines(scope, frame, confidence).as('line'))
     .select([

@@ -4,18 +4,18 @@ import { decimalFraction } from '../schema/decimal.ts'
 /** For a lateral join: the median of an array of numbers, as `middle.expected`. */
 export const middleOf = (values: Expression<number[] | null>) =>
   sql<{ expected: number }>`(
-    select percentile_cont(0.5) within group (order by value) as expected from unnest(${values}) as value
+    select pg_catalog.percentile_cont(0.5::float8) within group (order by value) as expected from pg_catalog.unnest(${values}) as value
   )`.as('middle')
 
 /** For a lateral join beside {@link middleOf}: the median of the array's absolute deviations from its median, as `around.deviation`. */
 export const deviationOf = (values: Expression<number[] | null>) =>
   sql<{ deviation: number }>`(
-    select percentile_cont(0.5) within group (order by abs(value - "middle"."expected")) as deviation from unnest(${values}) as value
+    select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - "middle"."expected")) as deviation from pg_catalog.unnest(${values}) as value
   )`.as('around')
 
 /** Of `middle` and `around`: how far from the median values usually are, but at least a share of it (exactly the decimal that was typed), and at least `minSpread`. */
 export function spreadOf({ floor, minSpread }: { floor: number; minSpread: number }): RawBuilder<number> {
   const { numerator, denominator } = decimalFraction(floor)
   const least = sql`abs("middle"."expected") * ${numerator}::float8 / ${denominator}::float8`
-  return sql<number>`greatest(1.4826 * "around"."deviation", ${least}, ${minSpread}::float8)`
+  return sql<number>`greatest(1.4826::float8 * "around"."deviation", ${least}, ${minSpread}::float8)`
 }

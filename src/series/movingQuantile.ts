@@ -35,8 +35,8 @@ const movingQuantileOptions = z
  *
  * // select "smoothed".* from (
  * //   select "point"."series", "point"."bucket",
- * //     (select percentile_cont($1::float8) within group (order by "near") from unnest("point"."nearby") as "near") as "value"
- * //   from (select ..., array_agg("point"."value") over (partition by "point"."series" order by "point"."bucket"
+ * //     (select pg_catalog.percentile_cont($1::float8) within group (order by "near") from pg_catalog.unnest("point"."nearby") as "near") as "value"
+ * //   from (select ..., pg_catalog.array_agg("point"."value") over (partition by "point"."series" order by "point"."bucket"
  * //     rows between $2::int8 preceding and current row) as "nearby" from (...)) as "point"
  * //   order by "point"."series", "point"."bucket"
  * // ) as "smoothed"
@@ -45,13 +45,19 @@ export function movingQuantile(scope: Scope, frame: SeriesFrame, options: Moving
   const { q, ...window } = parse(movingQuantileOptions, options, 'options')
   const gathered = scope.db
     .selectFrom(boundedPoints(scope, frame).as('point'))
-    .select(['point.series', 'point.bucket', sql<(number | null)[]>`array_agg("point"."value") ${trailing(window)}`.as('nearby')])
+    .select([
+      'point.series',
+      'point.bucket',
+      sql<(number | null)[]>`pg_catalog.array_agg("point"."value") ${trailing(window)}`.as('nearby'),
+    ])
   const quantiles = scope.db
     .selectFrom(gathered.as('point'))
     .select([
       'point.series',
       'point.bucket',
-      sql<number | null>`(select percentile_cont(${q}::float8) within group (order by "near") from unnest("point"."nearby") as "near")`.as(
+      sql<
+        number | null
+      >`(select pg_catalog.percentile_cont(${q}::float8) within group (order by "near") from pg_catalog.unnest("point"."nearby") as "near")`.as(
         'value',
       ),
     ])

@@ -22,8 +22,8 @@ import type { SeriesFrame } from './seriesFrame.ts'
  *
  * // select "rate".* from (
  * //   select "point"."series", "point"."bucket", case when ... end / nullif(extract(epoch from "bucket" - "since")::float8, 0) as "value"
- * //   from (select ..., lag("value") over (partition by "series", "value" is null order by "bucket") as "before",
- * //     lag("bucket") over (partition by "series", "value" is null order by "bucket") as "since" from (...)) as "point"
+ * //   from (select ..., pg_catalog.lag("value") over (partition by "series", "value" is null order by "bucket") as "before",
+ * //     pg_catalog.lag("bucket") over (partition by "series", "value" is null order by "bucket") as "since" from (...)) as "point"
  * //   order by "point"."series", "point"."bucket"
  * // ) as "rate"
  */
@@ -34,7 +34,9 @@ export function rate(scope: Scope, frame: SeriesFrame, options: StepOptions = {}
     .select([
       'point.series',
       'point.bucket',
-      sql<number | null>`${stepValue(counter)} / nullif(extract(epoch from "point"."bucket" - "point"."since")::float8, 0)`.as('value'),
+      sql<number | null>`${stepValue(counter)} / nullif(extract(epoch from "point"."bucket" - "point"."since")::float8, 0::float8)`.as(
+        'value',
+      ),
     ])
     .orderBy('point.series')
     .orderBy('point.bucket')

@@ -10,6 +10,6 @@ export const reduced = {
   sum: sql<number | null>`sum("point"."value")`,
   min: sql<number | null>`min("point"."value")`,
   max: sql<number | null>`max("point"."value")`,
-  count: sql<number | null>`count("point"."value")::float8`,
-  median: sql<number | null>`percentile_cont(0.5) within group (order by "point"."value")`,
+  count: sql<number | null>`pg_catalog.count("point"."value")::float8`,
+  median: sql<number | null>`pg_catalog.percentile_cont(0.5::float8) within group (order by "point"."value")`,
 }

@@ -15,7 +15,7 @@ export function scored(scope: Scope, judged: JudgedFrame) {
     'point.spread',
     sql<number>`case
         when "point"."value" = "point"."expected" then 0
-        when "point"."spread" = 0 then 'Infinity'
+        when "point"."spread" = 0::float8 then 'Infinity'
         else abs("point"."value" - "point"."expected") / "point"."spread"
       end`.as('score'),
     sql<Direction>`case when "point"."value" < "point"."expected" then 'down' else 'up' end`.as('direction'),

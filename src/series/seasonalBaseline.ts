@@ -31,10 +31,10 @@ import type { SeriesFrame } from './seriesFrame.ts'
  * await seasonalBaseline(scope, latency, { season: '1 day', slot: '15 minutes' }).execute()
  *
  * // select "baseline".* from (
- * //   select "series", "slot", ..., "middle"."expected", 1.4826 * "around"."deviation" as "spread", cardinality("slot"."values") as "points"
+ * //   select "series", "slot", ..., "middle"."expected", 1.4826 * "around"."deviation" as "spread", pg_catalog.cardinality("slot"."values") as "points"
  * //   from (
- * //     select "series", <slot of "bucket"> as "slot", array_agg("value") as "values" from (select ...) as "point" group by "series", "slot"
- * //   ) as "slot" cross join lateral (select percentile_cont(0.5) ...) as "middle" cross join lateral (...) as "around"
+ * //     select "series", <slot of "bucket"> as "slot", pg_catalog.array_agg("value") as "values" from (select ...) as "point" group by "series", "slot"
+ * //   ) as "slot" cross join lateral (select pg_catalog.percentile_cont(0.5) ...) as "middle" cross join lateral (...) as "around"
  * //   order by "series", "slot"
  * // ) as "baseline"
  */
@@ -46,7 +46,7 @@ export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: Seas
     .select([
       'point.series',
       slotNumber({ season, slot }, sql.ref('point.bucket')).as('slot'),
-      sql<number[]>`array_agg("point"."value")`.as('values'),
+      sql<number[]>`pg_catalog.array_agg("point"."value")`.as('values'),
     ])
     .groupBy(['point.series', 'slot'])
   const baseline = scope.db
@@ -56,10 +56,10 @@ export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: Seas
     .select([
       'slot.series',
       'slot.slot',
-      sql<number>`"slot"."slot" * ${seconds}::float8`.as('slot_start_s'),
+      sql<number>`"slot"."slot"::float8 * ${seconds}::float8`.as('slot_start_s'),
       'middle.expected',
-      sql<number>`1.4826 * "around"."deviation"`.as('spread'),
-      sql<number>`cardinality("slot"."values")`.as('points'),
+      sql<number>`1.4826::float8 * "around"."deviation"`.as('spread'),
+      sql<number>`pg_catalog.cardinality("slot"."values")`.as('points'),
     ])
     .orderBy('slot.series')
     .orderBy('slot.slot')

@@ -25,7 +25,8 @@ export function toleranceOf(objective: number) {
   const [part, whole] = [sql`${denominator - numerator}::float8`, sql`${denominator}::float8`]
   return {
     allowed: (total: RawBuilder<unknown>) => sql<number>`${total} * ${part} / ${whole}`,
-    burn: (bad: RawBuilder<unknown>, total: RawBuilder<unknown>) => sql<number | null>`${bad} * ${whole} / nullif(${total} * ${part}, 0)`,
+    burn: (bad: RawBuilder<unknown>, total: RawBuilder<unknown>) =>
+      sql<number | null>`${bad} * ${whole} / nullif(${total} * ${part}, 0::float8)`,
   }
 }
 

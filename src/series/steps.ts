@@ -21,8 +21,8 @@ export function steps(scope: Scope, frame: SeriesFrame) {
     .selectFrom(boundedPoints(scope, frame).as('point'))
     .selectAll('point')
     .select([
-      sql<number | null>`lag("point"."value") ${earlier}`.as('before'),
-      sql<Date | null>`lag("point"."bucket") ${earlier}`.as('since'),
+      sql<number | null>`pg_catalog.lag("point"."value") ${earlier}`.as('before'),
+      sql<Date | null>`pg_catalog.lag("point"."bucket") ${earlier}`.as('since'),
     ])
 }
 

@@ -65,7 +65,7 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
   const { threshold, direction, confidence, horizon } = parse(timeToThresholdOptions, options, 'options')
   // As small as this a value counts as 0, and so does what it is compared with.
   const bound = Math.abs(threshold) < 1e-100 ? 0 : threshold
-  const sign = sql.lit(direction === 'up' ? 1 : -1)
+  const sign = sql`${sql.lit(direction === 'up' ? 1 : -1)}::float8`
   // Turned so that the threshold lies above, in hours u after the points' mean: the line is at climb * u, the threshold at height, and the band reaches
   // width * sqrt(1 / effective_points + u ^ 2 / hours_squared) to either side. Where an edge of it meets the threshold,
   // (climb ^ 2 - width ^ 2 / hours_squared) * u ^ 2 - 2 * climb * height * u + height ^ 2 - width ^ 2 / effective_points = 0.
@@ -80,7 +80,11 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
   const measured = scope.db
     .selectFrom(turned.as('line'))
     .selectAll('line')
-    .select(sql<number>`coalesce(nullif(greatest(abs("line"."steepness"), abs("line"."distance"), "line"."uncertainty"), 0), 1)`.as('unit'))
+    .select(
+      sql<number>`coalesce(nullif(greatest(abs("line"."steepness"), abs("line"."distance"), "line"."uncertainty"), 0::float8), 1::float8)`.as(
+        'unit',
+      ),
+    )
   const scaled = scope.db
     .selectFrom(measured.as('line'))
     .selectAll('line')
@@ -101,22 +105,22 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
     .selectFrom(equation.as('line'))
     .selectAll('line')
     .select([
-      sql<number | null>`case when "line"."climb" > 0 then "line"."height" / "line"."climb" end`.as('line_u'),
+      sql<number | null>`case when "line"."climb" > 0::float8 then "line"."height" / "line"."climb" end`.as('line_u'),
       // Of the two forms of a root, the one that does not subtract what is nearly equal.
       sql<number | null>`case
         when "line"."climb" * "line"."last_u" + "line"."width" * sqrt(
-          1 / "line"."effective_points" + "line"."last_u" * "line"."last_u" / "line"."hours_squared") >= "line"."height" then "line"."last_u"
-        when "line"."climb" >= 0 then "line"."constant" / nullif("line"."climb" * "line"."height" + "line"."root", 0)
-        when "line"."quadratic" < 0 then ("line"."climb" * "line"."height" - "line"."root") / "line"."quadratic"
+          1::float8 / "line"."effective_points" + "line"."last_u" * "line"."last_u" / "line"."hours_squared") >= "line"."height" then "line"."last_u"
+        when "line"."climb" >= 0::float8 then "line"."constant" / nullif("line"."climb" * "line"."height" + "line"."root", 0::float8)
+        when "line"."quadratic" < 0::float8 then ("line"."climb" * "line"."height" - "line"."root") / "line"."quadratic"
       end`.as('near_u'),
       sql<number | null>`case
-        when "line"."climb" > 0 and "line"."quadratic" > 0 then ("line"."climb" * "line"."height" + "line"."root") / "line"."quadratic"
+        when "line"."climb" > 0::float8 and "line"."quadratic" > 0::float8 then ("line"."climb" * "line"."height" + "line"."root") / "line"."quadratic"
       end`.as('far_u'),
     ])
   const limit = milliseconds(horizon) / 3_600_000
   const moment = (u: 'line_u' | 'near_u' | 'far_u') => sql<Date | null>`case
     when not "line"."already" and ${sql.ref(`line.${u}`)} <= "line"."last_u" + ${limit}::float8
-    then "line"."first_at" + make_interval(secs => 3600 * ("line"."mean_hours" + ${sql.ref(`line.${u}`)}))
+    then "line"."first_at" + pg_catalog.make_interval(secs => 3600::float8 * ("line"."mean_hours" + ${sql.ref(`line.${u}`)}))
   end`
   const dated = scope.db
     .selectFrom(solved.as('line'))
@@ -154,5 +158,5 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
  */
 const inUnits = (column: 'steepness' | 'distance' | 'uncertainty') => {
   const value = sql.ref<number | null>(`line.${column}`)
-  return sql<number | null>`case when abs(${value}) / "line"."unit" < 1e-140 then 0 else ${value} / "line"."unit" end`
+  return sql<number | null>`case when abs(${value}) / "line"."unit" < 1e-140::float8 then 0 else ${value} / "line"."unit" end`
 }

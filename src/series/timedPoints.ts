@@ -11,8 +11,8 @@ import type { SeriesFrame } from './seriesFrame.ts'
  */
 export const timedPoints = (scope: Scope, frame: SeriesFrame, also: RawBuilder<unknown> = sql``): RawBuilder<unknown> => sql`select
   "point"."series", "point"."bucket"${also},
-  first_value("point"."value") over earlier as "first_value",
-  "point"."value" - first_value("point"."value") over earlier as "rise",
-  extract(epoch from "point"."bucket" - first_value("point"."bucket") over earlier)::float8 / 3600 as "hours"
+  pg_catalog.first_value("point"."value") over earlier as "first_value",
+  "point"."value" - pg_catalog.first_value("point"."value") over earlier as "rise",
+  extract(epoch from "point"."bucket" - pg_catalog.first_value("point"."bucket") over earlier)::float8 / 3600::float8 as "hours"
 from ${measuredPoints(scope, frame)} as "point"
 window earlier as (partition by "point"."series" order by "point"."bucket" rows unbounded preceding)`

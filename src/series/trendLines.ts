@@ -47,12 +47,12 @@ export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number)
       window series as (partition by "series")
     ),
     residuals as (
-      select "fitted".*, case when abs("off") < 1e-140 then 0 else "off" end as "residual"
+      select "fitted".*, case when abs("off") < 1e-140::float8 then 0 else "off" end as "residual"
       from "fitted" cross join lateral (select "rise" - "mean_rise" - "slope" * ("hours" - "mean_hours") as "off") as "difference"
       where "slope" is not null
     ),
     neighbours as (
-      select "residuals".*, lag("residual") over (partition by "series" order by "bucket") as "residual_before" from "residuals"
+      select "residuals".*, pg_catalog.lag("residual") over (partition by "series" order by "bucket") as "residual_before" from "residuals"
     ),
     summed as (
       select "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared",
@@ -67,13 +67,13 @@ export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number)
       group by "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared", "rise_squared"
     ),
     weighed as (
-      select "summed".*, "points" * (1 - "likeness") / (1 + "likeness") as "effective_points" from "summed"
+      select "summed".*, "points" * (1::float8 - "likeness") / (1::float8 + "likeness") as "effective_points" from "summed"
     )
     select "series", "first_at", "last_at", "first_value", "points", "last_hours", "mean_hours", "mean_rise", "slope", "hours_squared",
-      case when "rise_squared" > 0 then case when "squared" > 1e-20 * "rise_squared" then greatest(0, 1 - "squared" / "rise_squared") else 1 end end as "r2",
+      case when "rise_squared" > 0::float8 then case when "squared" > 1e-20::float8 * "rise_squared" then greatest(0, 1::float8 - "squared" / "rise_squared") else 1 end end as "r2",
       "effective_points",
-      ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, "effective_points" - 2)
-        * sqrt("squared" / nullif(greatest("effective_points" - 2, 0), 0)) as "uncertainty"
+      ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, "effective_points" - 2::float8)
+        * sqrt("squared" / nullif(greatest("effective_points" - 2::float8, 0), 0::float8)) as "uncertainty"
     from "weighed"
   )`
 }

@@ -15,12 +15,12 @@ import type { Scope } from '../database/scope.ts'
  * const { distinct_count } = await affected.executeTakeFirstOrThrow()
  *
  * // select "answer".* from (
- * //   select count(distinct "row"."series")::float8 as "distinct_count" from (select ...) as "row"
+ * //   select pg_catalog.count(distinct "row"."series")::float8 as "distinct_count" from (select ...) as "row"
  * // ) as "answer"
  */
 export function distinctCount<Row>(scope: Scope, query: SelectQueryBuilder<any, any, Row>, column: keyof Row & string) {
   const answer = scope.db
     .selectFrom(query.as('row'))
-    .select(sql<number>`count(distinct ${sql.id('row', column)})::float8`.as('distinct_count'))
+    .select(sql<number>`pg_catalog.count(distinct ${sql.id('row', column)})::float8`.as('distinct_count'))
   return scope.db.selectFrom(answer.as('answer')).selectAll('answer')
 }

@@ -42,5 +42,5 @@ export function histogramQuantile(scope: Scope, { histogram, count, single }: Sa
   if (!(q >= 0 && q <= 1)) throw new InvalidInputError('q', `must be between 0 and 1, got ${preview(q)}`)
   // A literal, checked above: equal aggregates are recognised only while nothing in them is a parameter.
   const merged = sql`${scope.id('exp_histogram_merge')}(coalesce(${histogram}, case when ${count} = 1 then ${scope.id('exp_histogram')}(${single}) end))`
-  return sql<number | null>`${scope.id('exp_histogram_quantile')}(${merged}, ${sql.lit(q)})`
+  return sql<number | null>`${scope.id('exp_histogram_quantile')}(${merged}, ${sql.lit(q)}::float8)`
 }

@@ -26,16 +26,16 @@ const edgeHistoryOptions = z.strictObject({ src: urnText, dst: urnText, ...topol
  * await edgeHistory(scope, { src: 'urn:k8s:svc:shop/checkout', dst: 'urn:k8s:svc:shop/payment', relation: 'calls' }).execute()
  *
  * // select "version".* from (
- * //   select "version"."relation", "version"."source", nullif(lower("version"."valid"), '-infinity') as "valid_from", ...
+ * //   select "version"."relation", "version"."source", nullif(pg_catalog.lower("version"."valid"), '-infinity') as "valid_from", ...
  * //   from "public"."topo_edge_time" as "version" inner join "public"."dim_resource" as "from_resource" on ... inner join ... as "to_resource" on ...
  * //   where "version"."tenant_id" = $3 and "version"."relation" = $4 and "from_resource"."urn" = $5 and "to_resource"."urn" = $6
- * //   order by "version"."relation", "version"."source", lower("version"."valid")
+ * //   order by "version"."relation", "version"."source", pg_catalog.lower("version"."valid")
  * // ) as "version"
  */
 export function edgeHistory(scope: Scope, options: EdgeHistoryOptions) {
   const { src, dst, ...filter } = parse(edgeHistoryOptions, options, 'options')
-  const from = sql<Date | null>`nullif(lower("version"."valid"), '-infinity')`
-  const to = sql<Date | null>`nullif(upper("version"."valid"), 'infinity')`
+  const from = sql<Date | null>`nullif(pg_catalog.lower("version"."valid"), '-infinity')`
+  const to = sql<Date | null>`nullif(pg_catalog.upper("version"."valid"), 'infinity')`
   const versions = topologyVersions(scope, filter)
     .innerJoin(scope.table('dim_resource', 'from_resource'), (join) =>
       join.onRef('from_resource.resource_id', '=', 'version.src_resource_id').on('from_resource.tenant_id', '=', scope.tenantId),
@@ -59,6 +59,6 @@ export function edgeHistory(scope: Scope, options: EdgeHistoryOptions) {
     ])
     .orderBy(byName(sql.ref('version.relation')))
     .orderBy(byName(sql.ref('version.source')))
-    .orderBy(sql`lower("version"."valid")`)
+    .orderBy(sql`pg_catalog.lower("version"."valid")`)
   return scope.db.selectFrom(versions.as('version')).selectAll('version')
 }

@@ -1,7 +1,7 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { assertReadCommitted } from '../database/isolation.ts'
-import { inTransaction, pinnedButForNames, withSettings } from '../database/transaction.ts'
+import { inTransaction, pinned, pinnedButForNames, withSettings } from '../database/transaction.ts'
 import { takeTurn } from '../database/turn.ts'
 import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
@@ -112,18 +112,25 @@ export async function recordTopology(
         `is empty, which would close every edge that ${preview(source)} says ${preview(relation)}: give allowEmpty: true if there really is none`,
       )
     }
-    await takeTurn(db, turn(inner, source))
-    signal?.throwIfAborted()
-    const until = await nextSnapshot(inner, { at, relation, source })
-    // What the planner believes of a temporary table, and of one that was filled a moment ago, makes it compare every edge with every version.
-    const counts = await withSettings(db, { jit: 'off', enable_nestloop: 'off' }, () =>
-      writeDifference(inner, { at, until, relation, source }),
-    )
-    await rememberSnapshot(inner, { at, relation, source, edgeCount })
-    signal?.throwIfAborted()
-    return counts
+    // From here on nothing is the caller's.
+    return withSettings(db, { search_path: pinned['search_path']! }, () => write(inner, { at, relation, source, edgeCount, signal }))
   }
   return inTransaction(scope.db, record, pinnedButForNames)
+}
+
+/** Writes what differs from the staged snapshot, when it is this recorder's turn. */
+async function write(
+  scope: Scope,
+  { edgeCount, signal, ...snapshot }: { at: Date; relation: string; source: string; edgeCount: number; signal: AbortSignal | undefined },
+): Promise<TopologyCounts> {
+  await takeTurn(scope.db, turn(scope, snapshot.source))
+  signal?.throwIfAborted()
+  const until = await nextSnapshot(scope, snapshot)
+  // What the planner believes of a temporary table, and of one that was filled a moment ago, makes it compare every edge with every version.
+  const counts = await withSettings(scope.db, { jit: 'off', enable_nestloop: 'off' }, () => writeDifference(scope, { ...snapshot, until }))
+  await rememberSnapshot(scope, { ...snapshot, edgeCount })
+  signal?.throwIfAborted()
+  return counts
 }
 
 /** What recorders of one tenant and source wait for each other by. */

@@ -90,7 +90,7 @@ async function stageFrame<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Ro
   const props = attributes.flatMap((name) => [sql`${name}::text`, sql.id('frame', name)])
   await sql`
     insert into ${stagedSnapshot} (src, dst, props)
-    select frame.src, frame.dst, ${props.length === 0 ? sql`'{}'::jsonb` : sql`jsonb_build_object(${sql.join(props)})`} from ${edges} as frame
+    select frame.src, frame.dst, ${props.length === 0 ? sql`'{}'::jsonb` : sql`pg_catalog.jsonb_build_object(${sql.join(props)})`} from ${edges} as frame
   `
     .execute(scope.db)
     .catch((error: unknown) => {

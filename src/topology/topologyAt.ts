@@ -31,7 +31,7 @@ const topologyAtOptions = z.strictObject({ at: storableDate, ...topologyFilter }
  *
  * // select "edge".* from (
  * //   select "edge"."src", "edge"."dst", ... from (
- * //     select "version"."src_resource_id" as "src", ..., (array_agg("version"."props" order by lower("version"."valid") desc, ...))[1] as "props", ...
+ * //     select "version"."src_resource_id" as "src", ..., (pg_catalog.array_agg("version"."props" order by pg_catalog.lower("version"."valid") desc, ...))[1] as "props", ...
  * //     from "public"."topo_edge_time" as "version"
  * //     where "version"."tenant_id" = $1 and "version"."relation" = $2 and "version"."valid" @> $3::timestamptz group by ...
  * //   ) as "edge" inner join "public"."dim_resource" as "source" on ... inner join "public"."dim_resource" as "target" on ... order by ...
@@ -56,8 +56,8 @@ export function topologyAt(scope: Scope, options: TopologyAtOptions) {
       'edge.relation',
       'edge.props',
       // An end written as infinity is as open as one left out.
-      sql<Date | null>`nullif(lower("edge"."valid"), '-infinity')`.as('valid_from'),
-      sql<Date | null>`nullif(upper("edge"."valid"), 'infinity')`.as('valid_to'),
+      sql<Date | null>`nullif(pg_catalog.lower("edge"."valid"), '-infinity')`.as('valid_from'),
+      sql<Date | null>`nullif(pg_catalog.upper("edge"."valid"), 'infinity')`.as('valid_to'),
       'edge.sources',
     ])
     .orderBy(byName(sql.ref('source.urn')))

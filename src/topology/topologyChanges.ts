@@ -34,9 +34,9 @@ const topologyChangesOptions = z.strictObject({ range: z.custom<TimeRange>(), ..
  *
  * // select "change".* from (
  * //   select "moment"."at", case when "said"."props_before" is null then 'appeared' ... end as "kind", ... from (
- * //     select ..., lower("version"."valid") as "at" from "public"."topo_edge_time" as "version" where ... union select ..., upper("version"."valid") as "at" ...
+ * //     select ..., pg_catalog.lower("version"."valid") as "at" from "public"."topo_edge_time" as "version" where ... union select ..., pg_catalog.upper("version"."valid") as "at" ...
  * //   ) as "moment" inner join lateral (
- * //     select (array_agg("version"."props" order by ...) filter (where lower("version"."valid") < "moment"."at" and ...))[1] as "props_before", ...
+ * //     select (pg_catalog.array_agg("version"."props" order by ...) filter (where pg_catalog.lower("version"."valid") < "moment"."at" and ...))[1] as "props_before", ...
  * //   ) as "said" on true inner join ... where "said"."props_before" is distinct from "said"."props_after" order by ...
  * // ) as "change" where "kind" = $12
  */
@@ -48,9 +48,9 @@ export function topologyChanges(scope: Scope, options: TopologyChangesOptions) {
       .where(sql<boolean>`${end} >= ${from}::timestamptz and ${end} < ${to}::timestamptz`)
       .select(['version.src_resource_id as src', 'version.dst_resource_id as dst', 'version.relation as relation', end.as('at')])
   const deciding = (holds: RawBuilder<boolean>) =>
-    sql<Json | null>`(array_agg("version"."props" order by ${decidingFirst}) filter (where ${holds}))[1]`
-  const before = sql<boolean>`lower("version"."valid") < "moment"."at" and coalesce(upper("version"."valid"), 'infinity') >= "moment"."at"`
-  const after = sql<boolean>`"version"."valid" @> "moment"."at"`
+    sql<Json | null>`(pg_catalog.array_agg("version"."props" order by ${decidingFirst}) filter (where ${holds}))[1]`
+  const before = sql<boolean>`pg_catalog.lower("version"."valid") < "moment"."at" and coalesce(pg_catalog.upper("version"."valid"), 'infinity') >= "moment"."at"`
+  const after = sql<boolean>`"version"."valid" operator(pg_catalog.@>) "moment"."at"`
   const said = topologyVersions(scope, filter)
     .where(sql<boolean>`"version"."src_resource_id" = "moment"."src" and "version"."dst_resource_id" = "moment"."dst"`)
     .where(sql<boolean>`"version"."relation" = "moment"."relation"`)
@@ -58,8 +58,8 @@ export function topologyChanges(scope: Scope, options: TopologyChangesOptions) {
   // Lateral, so that each moment looks its edge up: a join of a table without statistics to itself may compare every version with every moment.
   const changes = scope.db
     .selectFrom(
-      moments(sql<Date>`lower("version"."valid")`)
-        .union(moments(sql<Date>`upper("version"."valid")`))
+      moments(sql<Date>`pg_catalog.lower("version"."valid")`)
+        .union(moments(sql<Date>`pg_catalog.upper("version"."valid")`))
         .as('moment'),
     )
     .innerJoinLateral(said.as('said'), (join) => join.onTrue())

@@ -24,4 +24,4 @@ export const topologyVersions = (scope: Scope, { relation, source }: TopologyFil
     .$if(source !== undefined, (versions) => versions.where('version.source', '=', source!))
 
 /** Of several versions of an edge that hold at once, the first decides: the one that opened last, then the one whose source sorts first. */
-export const decidingFirst = sql`lower("version"."valid") desc, "version"."source" collate "C"`
+export const decidingFirst = sql`pg_catalog.lower("version"."valid") desc, "version"."source" collate "C"`

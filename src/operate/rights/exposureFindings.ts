@@ -27,31 +27,31 @@ export async function exposureFindings(db: Kysely<{}>, { schema }: Installation)
     ),
     routine as (
       select proc.oid::regprocedure::text as name, proc.proowner, proc.prosecdef, proc.prokind, proc.proconfig, proc.prosqlbody is not null as bound,
-        has_function_privilege('public', proc.oid, 'execute') as open
+        pg_catalog.has_function_privilege('public'::name, proc.oid, 'execute'::text) as open
       from our
       join pg_catalog.pg_proc as proc on proc.pronamespace = our.oid and proc.proname = any(${routines}::text[])
       where not exists (
         select from pg_catalog.pg_depend as member
-        where member.classid = 'pg_catalog.pg_proc'::regclass and member.objid = proc.oid and member.deptype = 'e'
+        where member.classid = 'pg_catalog.pg_proc'::regclass::oid and member.objid = proc.oid and member.deptype = 'e'
       )
     )
     select case when prosecdef then 'definer' else 'public' end as kind, name, '' as by from routine where open
     union all
     select 'path', name, '' from routine
     where prokind <> 'a' and not bound
-      and not exists (select from unnest(proconfig) as setting where setting like 'search_path=%pg_temp')
+      and not exists (select from pg_catalog.unnest(proconfig) as setting where setting like 'search_path=%pg_temp')
     union all
     select 'owner', 'function ' || name, pg_get_userbyid(proowner)::text from our join routine on routine.proowner <> our.owner
     union all
-    select 'owner', case class.relkind when 'v' then 'view ' when 'S' then 'sequence ' else 'table ' end || quote_ident(class.relname),
+    select 'owner', case class.relkind when 'v' then 'view ' when 'S' then 'sequence ' else 'table ' end || pg_catalog.quote_ident(class.relname::text),
       pg_get_userbyid(class.relowner)::text
     from our join pg_catalog.pg_class as class on class.relnamespace = our.oid and class.relowner <> our.owner
     where class.relname = any(${relations}::text[])
     union all
     -- Superusers and the database's owner can do what they like anyway.
-    select distinct 'create', '', case when granted.grantee = 0 then 'PUBLIC' else pg_get_userbyid(granted.grantee)::text end
+    select distinct 'create', '', case when granted.grantee = 0::oid then 'PUBLIC' else pg_get_userbyid(granted.grantee)::text end
     from our
-    cross join lateral aclexplode(coalesce(our.nspacl, acldefault('n', our.nspowner))) as granted
+    cross join lateral aclexplode(coalesce(our.nspacl, pg_catalog.acldefault('n'::"char", our.nspowner))) as granted
     where granted.privilege_type = 'CREATE' and granted.grantee <> our.owner
       and not exists (
         select from pg_catalog.pg_roles as role

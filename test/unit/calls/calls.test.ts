@@ -17,10 +17,10 @@ const calls = `
   inner join "public"."dim_resource" as "callee" on "callee"."tenant_id" = "call"."tenant_id" and "callee"."resource_id" = "call"."dst_resource_id"`
 const quantile = (q: number) => `
   "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(
-    coalesce("call"."histogram", case when "call"."call_count" = 1 then "public"."exp_histogram"("call"."p50_ms") end)), ${q})`
+    coalesce("call"."histogram", case when "call"."call_count" = 1 then "public"."exp_histogram"("call"."p50_ms") end)), ${q}::float8)`
 const counted = `
   sum("call"."call_count")::float8 as "call_count", sum("call"."error_count")::float8 as "error_count"`
-const ratio = `sum("call"."error_count")::float8 / nullif(sum("call"."call_count"), 0)::float8 as "err_rate"`
+const ratio = `sum("call"."error_count")::float8 / nullif(sum("call"."call_count")::float8, 0::float8) as "err_rate"`
 
 describe('the exact SQL', () => {
   it('of slowestDependencies, narrowed', () => {
@@ -94,7 +94,7 @@ describe('the exact SQL', () => {
     expect(compiled(query)).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "caller"."urn" || ' -> ' || "callee"."urn" as "series", ${half} as "bucket", sum(${bounded('"call"."rps"')}) / 6 as "value",
+          select "caller"."urn" || ' -> ' || "callee"."urn" as "series", ${half} as "bucket", sum(${bounded('"call"."rps"')}) / 6::float8 as "value",
             null::int8 as "resource_id" ${calls}
           where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4 and "callee"."urn" = $5
           group by "caller"."resource_id", "callee"."resource_id", ${half}

@@ -13,7 +13,7 @@ describe('arithmetic that never raises', () => {
     expect(oneLine(weightedMean('value', 'weight'))).toBe(
       oneLine(`
         sum((${bounded('value')}) * weight::float8) filter (where weight > 0)
-          / nullif(sum(weight) filter (where value is not null), 0)::float8`),
+          / nullif(sum(weight) filter (where value is not null), 0::numeric)::float8`),
     )
   })
 

@@ -22,14 +22,14 @@ const grouped = callsDuring(scope, { range: during('10:00', '11:00') })
 describe('the SQL of reach', () => {
   const level = (hops: string) =>
     'level (depth, ids, via, urns, visited) as (' +
-    'select 0, array_agg(start.resource_id), null::int8[], array_agg(start.urn), array_agg(start.resource_id) from "obs"."dim_resource" as start ' +
+    'select 0, pg_catalog.array_agg(start.resource_id), null::int8[], pg_catalog.array_agg(start.urn), pg_catalog.array_agg(start.resource_id) from "obs"."dim_resource" as start ' +
     'where start.tenant_id = $1::int8 and start.urn = any($2::text[]) union all ' +
-    'select level.depth + 1, next.ids, next.via, next.urns, level.visited || next.ids from level cross join lateral (' +
-    'select array_agg(step.id) as ids, array_agg(step.via) as via, array_agg(resource.urn) as urns from (' +
+    'select level.depth + 1, next.ids, next.via, next.urns, pg_catalog.array_cat(level.visited, next.ids) from level cross join lateral (' +
+    'select pg_catalog.array_agg(step.id) as ids, pg_catalog.array_agg(step.via) as via, pg_catalog.array_agg(resource.urn) as urns from (' +
     'select met.id, min(met.via) from (' +
-    'select edge.dst, at.id from unnest(level.ids) as at (id) join edge on edge.src = at.id union all ' +
-    'select seen.id, null from unnest(level.visited) as seen (id)) as met (id, via) ' +
-    'group by met.id having count(*) = count(met.via)) as step (id, via) ' +
+    'select edge.dst, at.id from pg_catalog.unnest(level.ids) as at (id) join edge on edge.src = at.id union all ' +
+    'select seen.id, null from pg_catalog.unnest(level.visited) as seen (id)) as met (id, via) ' +
+    'group by met.id having count(*) = pg_catalog.count(met.via)) as step (id, via) ' +
     'join "obs"."dim_resource" as resource on resource.tenant_id = $3::int8 and resource.resource_id = step.id' +
     `) as next where level.depth < ${hops}::int4 and next.ids is not null)`
 
@@ -50,10 +50,10 @@ describe('the SQL of reach', () => {
     const { sql: text } = compiled(reach(scope, plain, { from: 'a', paths: true }))
     expect(text).toContain(
       `${level('$4')} select trail.id as resource_id, step.urn, step.depth, trail.path[step.depth] as via_urn, trail.path ` +
-        'from (select array_agg(found.id) as ids, array_agg(found.via) as via, array_agg(found.urn) as urns from level ' +
+        'from (select pg_catalog.array_agg(found.id) as ids, pg_catalog.array_agg(found.via) as via, pg_catalog.array_agg(found.urn) as urns from level ' +
         'cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn)) as met ' +
         'cross join lateral "obs"."graph_trails"(met.ids, met.via, met.urns) as trail ' +
-        'cross join lateral (select trail.path[cardinality(trail.path)] as urn, cardinality(trail.path) - 1 as depth) as step ' +
+        'cross join lateral (select trail.path[pg_catalog.cardinality(trail.path)] as urn, pg_catalog.cardinality(trail.path) - 1 as depth) as step ' +
         'where step.depth > 0 order by step.depth, step.urn collate "C"',
     )
   })

@@ -16,9 +16,9 @@ const quantiles = '"obs"."exp_histogram_quantiles"'
 const collect = '"obs"."exp_histogram_collect"(histogram order by bucket)'
 const tenths = 'array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]::float8[]'
 const mean = (column: string) =>
-  `( select avg(greatest(-1e100, least(1e100, ${bounded('value')}))) from unnest(("${column}")[3:]) as value )`
+  `( select avg(greatest(-1e100, least(1e100, ${bounded('value')}))) from pg_catalog.unnest(("${column}")[3:]) as value )`
 const wilson = (end: string, share: string, count: string) =>
-  `(${share} + 1.9208 / ${count} ${end} 1.96 * sqrt(${share} * (1 - ${share}) / ${count} + 0.9604 / ${count} ^ 2)) / (1 + 3.8416 / ${count})`
+  `( ${share} + 1.9208::float8 / ${count} ${end} 1.96::float8 * sqrt(${share} * (1::float8 - ${share}) / ${count} + 0.9604::float8 / ${count} ^ 2::float8) ) / (1::float8 + 3.8416::float8 / ${count})`
 
 /** What both begin with, with its parameters. */
 const odd =
@@ -43,15 +43,15 @@ const odd =
   `${bounded('quantile_before[2]')} as at_most, ${bounded('quantile[2]')} as at_least, ` +
   `$8::float8 as factor, $9::float8 as rise, calls * (${mean('quantile')} - ${mean('quantile_before')}) as lost ` +
   'from compared cross join lateral ( select ' +
-  `${quantiles}("histograms", array[0.95, ${wilson('-', '0.95', 'measured_calls')}] || ${tenths}) as quantile, ` +
-  `${quantiles}("histograms_before", array[0.95, ${wilson('+', '0.95', 'measured_before')}] || ${tenths}) as quantile_before offset 0 ) as of_both ` +
-  'where measured_calls >= $10::int4 and measured_before > 0 and coalesce(most_now * 1.1 > least_before * $11::float8, true) ' +
+  `${quantiles}("histograms", pg_catalog.array_cat(array[0.95, ${wilson('-', '0.95::float8', 'measured_calls')}], ${tenths})) as quantile, ` +
+  `${quantiles}("histograms_before", pg_catalog.array_cat(array[0.95, ${wilson('+', '0.95::float8', 'measured_before')}], ${tenths})) as quantile_before offset 0 ) as of_both ` +
+  'where measured_calls >= $10::float8 and measured_before > 0::float8 and coalesce(most_now * 1.1::float8 > least_before * $11::float8, true) ' +
   "union all select src, dst, calls, calls_before, 'err_rate', " +
-  'coalesce(errors_before / nullif(calls_before, 0), 0), errors / calls, ' +
-  `${wilson('+', '((errors_before + 20 * overall.err_rate) / (calls_before + 20))', '(calls_before + 20)')}, ` +
+  'coalesce(errors_before / nullif(calls_before, 0::float8), 0), errors / calls, ' +
+  `${wilson('+', '((errors_before + 20::float8 * overall.err_rate) / (calls_before + 20::float8))', '(calls_before + 20::float8)')}, ` +
   `${wilson('-', '(errors / calls)', 'calls')}, $12::float8, $13::float8, ` +
-  'errors - calls * coalesce(errors_before / nullif(calls_before, 0), 0) from compared ' +
-  'cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0), 0) as err_rate from compared) as overall where calls >= $14::int4 ), ' +
+  'errors - calls * coalesce(errors_before / nullif(calls_before, 0::float8), 0) from compared ' +
+  'cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0::float8), 0) as err_rate from compared) as overall where calls >= $14::float8 ), ' +
   'odd as ( select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost from measured ' +
   'where at_least > at_most and at_least > expected * factor and at_least - expected > rise )'
 const given = [range.from, range.to, '1', range.from, range.to, baseline.from, baseline.to]

@@ -16,8 +16,8 @@ const sqlWithScore = (score: string) =>
   ') as "found"'
 
 it.each([
-  ['l2' as const, '1 / (1 + nearest.distance)'],
-  ['cosine' as const, '1 - nearest.distance'],
+  ['l2' as const, '1::float8 / (1::float8 + nearest.distance)'],
+  ['cosine' as const, '1::float8 - nearest.distance'],
   ['ip' as const, '-nearest.distance'],
 ])('is one select over what the installed function found, scored for %s', (distance, score) => {
   const { sql, parameters } = searchKnowledge(scope(distance), { embedding: [1, 0.5] }).compile()

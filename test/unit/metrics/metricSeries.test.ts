@@ -20,7 +20,7 @@ const binned = (milliseconds: number) =>
   `date_bin('${milliseconds} milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)`
 const average = (weight: string) => `
   sum((${bounded('"metric"."avg_val"')}) * "metric"."${weight}"::float8) filter (where "metric"."${weight}" > 0)
-    / nullif(sum("metric"."${weight}") filter (where "metric"."avg_val" is not null), 0)::float8`
+    / nullif(sum("metric"."${weight}") filter (where "metric"."avg_val" is not null), 0::numeric)::float8`
 
 describe('the exact SQL', () => {
   it('of single series', () => {
@@ -40,7 +40,7 @@ describe('the exact SQL', () => {
     [
       'p95',
       `"public"."exp_histogram_quantile"("public"."exp_histogram_merge"(
-        coalesce("metric"."histogram", case when "metric"."sample_count" = 1 then "public"."exp_histogram"("metric"."avg_val") end)), 0.95)`,
+        coalesce("metric"."histogram", case when "metric"."sample_count" = 1 then "public"."exp_histogram"("metric"."avg_val") end)), 0.95::float8)`,
     ],
     ['count', 'sum("metric"."sample_count")::float8'],
   ] as const)('of %s by resource', (measure, value) => {
@@ -107,7 +107,7 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select ${named} as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
-          from "public"."dim_resource" as "resource" cross join unnest($1::text[]) as "wanted"("name") cross join lateral (
+          from "public"."dim_resource" as "resource" cross join pg_catalog.unnest($1::text[]) as "wanted"("name") cross join lateral (
             select "metric".* from "public"."metric_1m" as "metric"
             where "metric"."tenant_id" = $2 and "metric"."resource_id" = "resource"."resource_id" and "metric"."metric" = "wanted"."name"
               and "metric"."bucket" >= $3 and "metric"."bucket" < $4

@@ -27,7 +27,7 @@ it('counts distinct values of any query', () => {
   expect(compiled(distinctCount(scope, theirs, 'team'))).toEqual({
     sql: oneLine(`
       select "answer".* from (
-        select count(distinct "row"."team")::float8 as "distinct_count" from (select * from "owner" where "team" <> $1) as "row"
+        select pg_catalog.count(distinct "row"."team")::float8 as "distinct_count" from (select * from "owner" where "team" <> $1) as "row"
       ) as "answer"`),
     parameters: ['x'],
   })

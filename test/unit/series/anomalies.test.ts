@@ -11,30 +11,30 @@ const frame = unitKysely<{ load: { series: string; bucket: Date; value: number |
 const scores = (first: number) => `
   select "point"."series", "point"."bucket", "point"."value", "point"."expected", "point"."spread",
     case when "point"."value" = "point"."expected" then 0
-      when "point"."spread" = 0 then 'Infinity'
+      when "point"."spread" = 0::float8 then 'Infinity'
       else abs("point"."value" - "point"."expected") / "point"."spread" end as "score",
     case when "point"."value" < "point"."expected" then 'down' else 'up' end as "direction",
     "point"."series" as "item"
   from (
     select "point"."series", "point"."bucket", "point"."value", "middle"."expected",
-      greatest(1.4826 * "around"."deviation", abs("middle"."expected") * $${first}::float8 / $${first + 1}::float8, $${first + 2}::float8) as "spread"
+      greatest(1.4826::float8 * "around"."deviation", abs("middle"."expected") * $${first}::float8 / $${first + 1}::float8, $${first + 2}::float8) as "spread"
     from (
-      select "point".*, array_agg("point"."value") over (
+      select "point".*, pg_catalog.array_agg("point"."value") over (
         partition by "point"."series" order by "point"."bucket"
         range between $${first + 3}::interval preceding and current row exclude group) as "before"
       from (
         select "point"."series", "point"."bucket",
-          case when abs("point"."value"::float8) < 1e-100 then 0 else "point"."value"::float8 end as "value"
-        from (select * from "load") as "point" where abs("point"."value"::float8) <= 1e100
+          case when abs("point"."value"::float8) < 1e-100::float8 then 0 else "point"."value"::float8 end as "value"
+        from (select * from "load") as "point" where abs("point"."value"::float8) <= 1e100::float8
       ) as "point"
     ) as "point"
     cross join lateral (
-      select percentile_cont(0.5) within group (order by value) as expected from unnest("point"."before") as value
+      select pg_catalog.percentile_cont(0.5::float8) within group (order by value) as expected from pg_catalog.unnest("point"."before") as value
     ) as "middle"
     cross join lateral (
-      select percentile_cont(0.5) within group (order by abs(value - "middle"."expected")) as deviation from unnest("point"."before") as value
+      select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - "middle"."expected")) as deviation from pg_catalog.unnest("point"."before") as value
     ) as "around"
-    where cardinality("point"."before") >= $${first + 4}::int4
+    where pg_catalog.cardinality("point"."before") >= $${first + 4}::int4
   ) as "point"`
 
 it('anomalies is one statement over the frame', () => {

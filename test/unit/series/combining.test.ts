@@ -50,7 +50,7 @@ it.each(['inner', 'full'] as const)('a join (%s) is one statement over both fram
 })
 
 it.each([
-  ['ratio', '"joined"."left" / nullif("joined"."right", 0)'],
+  ['ratio', '"joined"."left" / nullif("joined"."right", 0::float8)'],
   ['difference', '"joined"."left" - "joined"."right"'],
   ['sum', '"joined"."left" + "joined"."right"'],
   ['product', '"joined"."left" * "joined"."right"'],
@@ -74,7 +74,7 @@ it.each([
 const grouped = (group: string, beside = '') =>
   oneLine(`
     select "across".* from (
-      select "point"."series", "point"."bucket", sum("point"."value") as "value", count("point"."value")::int4 as "members"
+      select "point"."series", "point"."bucket", sum("point"."value") as "value", pg_catalog.count("point"."value")::int4 as "members"
       from (select ${group} as "series", "point"."bucket", ${boundedValue} as "value" from (select * from "member") as "point" ${beside}) as "point"
       group by "point"."series", "point"."bucket" order by "point"."series", "point"."bucket"
     ) as "across"`)
@@ -108,7 +108,7 @@ it('aggregateAcross by a lookup nests it', () => {
   expect(compiled(aggregateAcross(scope, frame, { with: 'sum', by: { lookup } }))).toEqual({
     sql: grouped(`
       coalesce((
-        select jsonb_object_agg("lookup"."series", "lookup"."group") from (select * from "team") as "lookup" where "lookup"."series" is not null
+        select pg_catalog.jsonb_object_agg("lookup"."series", "lookup"."group") from (select * from "team") as "lookup" where "lookup"."series" is not null
       ) ->> "point"."series", '')`),
     parameters: [],
   })

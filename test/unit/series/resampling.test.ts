@@ -14,10 +14,10 @@ it.each([
   ['sum', 'sum("point"."value")'],
   ['min', 'min("point"."value")'],
   ['max', 'max("point"."value")'],
-  ['count', 'count("point"."value")::float8'],
-  ['median', 'percentile_cont(0.5) within group (order by "point"."value")'],
-  ['first', '(array_agg("point"."value" order by "point"."at") filter (where "point"."value" is not null))[1]'],
-  ['last', '(array_agg("point"."value" order by "point"."at" desc) filter (where "point"."value" is not null))[1]'],
+  ['count', 'pg_catalog.count("point"."value")::float8'],
+  ['median', 'pg_catalog.percentile_cont(0.5::float8) within group (order by "point"."value")'],
+  ['first', '(pg_catalog.array_agg("point"."value" order by "point"."at") filter (where "point"."value" is not null))[1]'],
+  ['last', '(pg_catalog.array_agg("point"."value" order by "point"."at" desc) filter (where "point"."value" is not null))[1]'],
 ] as const)('resample with %s is one statement over the frame', (how, value) => {
   expect(compiled(resample(scope, load, { every: '1 day', with: how }))).toEqual({
     sql: oneLine(`
@@ -65,7 +65,7 @@ it.each([
     'last',
     `select "point"."series", "point"."bucket", max("point"."value") over (partition by "point"."series", "point"."stretch") as "value" from (
        select "point"."series", "point"."bucket", "point"."value",
-         count("point"."value") over (partition by "point"."series" order by "point"."bucket") as "stretch"
+         pg_catalog.count("point"."value") over (partition by "point"."series" order by "point"."bucket") as "stretch"
        from "present" as "point"
      ) as "point"`,
   ],

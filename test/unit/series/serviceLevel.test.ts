@@ -10,8 +10,8 @@ const minute = (minutes: number) => new Date(Date.UTC(2026, 10, 22, 0, minutes))
 
 /** The frame without what is no measurement. */
 const measured = `(
-  select "point"."series", "point"."bucket", case when abs("point"."value"::float8) < 1e-100 then 0 else "point"."value"::float8 end as "value"
-  from (select * from "load") as "point" where abs("point"."value"::float8) <= 1e100
+  select "point"."series", "point"."bucket", case when abs("point"."value"::float8) < 1e-100::float8 then 0 else "point"."value"::float8 end as "value"
+  from (select * from "load") as "point" where abs("point"."value"::float8) <= 1e100::float8
 )`
 
 it('errorBudget is one statement over the frame', () => {
@@ -21,10 +21,10 @@ it('errorBudget is one statement over the frame', () => {
     sql: oneLine(`
       select "budget".*
       from (
-        select "event"."series", "event"."total", "event"."bad", 1 - "event"."bad" / nullif("event"."total", 0) as "sli",
+        select "event"."series", "event"."total", "event"."bad", 1::float8 - "event"."bad" / nullif("event"."total", 0::float8) as "sli",
           "event"."total" * $1::float8 / $2::float8 as "allowed",
-          1 - "event"."bad" * $3::float8 / nullif("event"."total" * $4::float8, 0) as "remaining", "event"."series" as "item",
-          "event"."bad" * $5::float8 / nullif("event"."total" * $6::float8, 0) as "score"
+          1::float8 - "event"."bad" * $3::float8 / nullif("event"."total" * $4::float8, 0::float8) as "remaining", "event"."series" as "item",
+          "event"."bad" * $5::float8 / nullif("event"."total" * $6::float8, 0::float8) as "score"
         from (
           select "event"."series", coalesce(sum("event"."total"), 0) as "total", coalesce(sum("event"."bad"), 0) as "bad"
           from (
@@ -62,10 +62,10 @@ it('burnRate is one statement over the frame', () => {
           select "event"."series", "pair"."position", "pair"."long_window", "pair"."short_window", "pair"."burn",
             coalesce(sum("event"."bad") filter (where "event"."bucket" >= "pair"."long_from"),
             0) * $1::float8 / nullif(sum("event"."total") filter (where "event"."bucket" >= "pair"."long_from") * $2::float8,
-            0) as "long_burn",
+            0::float8) as "long_burn",
             coalesce(sum("event"."bad") filter (where "event"."bucket" >= "pair"."short_from"),
             0) * $3::float8 / nullif(sum("event"."total") filter (where "event"."bucket" >= "pair"."short_from") * $4::float8,
-            0) as "short_burn"
+            0::float8) as "short_burn"
           from (
             select "event".*
             from (

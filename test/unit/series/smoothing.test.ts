@@ -32,9 +32,9 @@ it.each(windows)('movingQuantile over %j is one statement over the frame', (wind
     sql: oneLine(`
       select "smoothed".* from (
         select "point"."series", "point"."bucket",
-          (select percentile_cont($1::float8) within group (order by "near") from unnest("point"."nearby") as "near") as "value"
+          (select pg_catalog.percentile_cont($1::float8) within group (order by "near") from pg_catalog.unnest("point"."nearby") as "near") as "value"
         from (
-          select "point"."series", "point"."bucket", array_agg("point"."value") over (
+          select "point"."series", "point"."bucket", pg_catalog.array_agg("point"."value") over (
             partition by "point"."series" order by "point"."bucket" ${from(2)} and current row) as "nearby"
           from (${bounded}) as "point"
         ) as "point" order by "point"."series", "point"."bucket"
@@ -47,8 +47,8 @@ it.each([
   [{ alpha: 0.2 }, '$1::float8', 0.2],
   [
     { halfLife: '10 minutes' },
-    `coalesce(1 - power(2::float8, -least(1000, extract(epoch from "point"."bucket" - lag("point"."bucket") over (
-      partition by "point"."series", "point"."value" - "point"."value" = 0 order by "point"."bucket"
+    `coalesce(1::float8 - power(2::float8, -least(1000, extract(epoch from "point"."bucket" - pg_catalog.lag("point"."bucket") over (
+      partition by "point"."series", "point"."value" - "point"."value" = 0::float8 order by "point"."bucket"
     ))::float8 / extract(epoch from $1::interval)::float8)), 1)`,
     '600000 milliseconds',
   ],
@@ -66,7 +66,7 @@ it.each([
 
 const earlier = 'over (partition by "point"."series", "point"."value" is null order by "point"."bucket")'
 const steps = `
-  select "point".*, lag("point"."value") ${earlier} as "before", lag("point"."bucket") ${earlier} as "since" from (${bounded}) as "point"`
+  select "point".*, pg_catalog.lag("point"."value") ${earlier} as "before", pg_catalog.lag("point"."bucket") ${earlier} as "since" from (${bounded}) as "point"`
 
 it.each([
   [false, '("point"."value" - "point"."before")'],
@@ -85,7 +85,7 @@ it.each([
   expect(compiled(rate(scope, load, { counter }))).toEqual({
     sql: oneLine(`
       select "rate".* from (
-        select "point"."series", "point"."bucket", ${change} / nullif(extract(epoch from "point"."bucket" - "point"."since")::float8, 0) as "value"
+        select "point"."series", "point"."bucket", ${change} / nullif(extract(epoch from "point"."bucket" - "point"."since")::float8, 0::float8) as "value"
         from (${steps}) as "point" order by "point"."series", "point"."bucket"
       ) as "rate"`),
     parameters: [],
