@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex } from '../../../src/graph/cypher/agtype.ts'
 import { decodeAgtype } from '../../../src/graph/cypher/decodeAgtype.ts'
 import { encodeAgtype, type AgtypeInput } from '../../../src/graph/cypher/encodeAgtype.ts'
+import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { anyAgtype } from '../../support/anyAgtype.ts'
 
 describe('decodeAgtype', () => {
@@ -121,4 +122,11 @@ it('any value decodes to what was encoded', () => {
     }),
     { numRuns: 500 },
   )
+})
+
+it('takes values as deep as any stack allows, and refuses deeper ones by name', () => {
+  expect(decodeAgtype('['.repeat(1_000) + ']'.repeat(1_000))).toEqual(expect.any(Array))
+  for (const opening of ['[', '{"a":', '[{"a":'])
+    expect(() => decodeAgtype(opening.repeat(100_000))).toThrow(/^agtype: has more than 1000 levels/)
+  expect(() => decodeAgtype(7 as never)).toThrow(InvalidInputError)
 })
