@@ -75,7 +75,6 @@ const functions: Record<AsyncFunction, Subject> = {
     arguments: [{ ...schema, role: 'reader', to: 'somebody' }],
     act: ({ db }, [options]) => api.grantsFor(db, options!),
   },
-  grantsFor: { arguments: [{ ...schema, role: 'reader', to: 'somebody' }], act: ({ db }, [options]) => api.grantsFor(db, options!) },
   ingest: {
     arguments: [{ lateness: '1 minute', shift: 1_000, origin: { bucket: 'b', objectKey: 'k' } }],
     act: (scope, [options]) => api.ingest(scope, lines(), options),
