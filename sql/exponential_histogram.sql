@@ -140,7 +140,7 @@ begin
   for at in 3 .. pg_catalog.cardinality(histogram) by 2 loop
     total := total + histogram[at];
   end loop;
-  rank := greatest(1, pg_catalog.ceil(q::numeric * total::numeric)::float8);
+  rank := least(total, greatest(1, pg_catalog.ceil(q::numeric * total::numeric)::float8));
   for at in 2 .. pg_catalog.cardinality(histogram) by 2 loop
     seen := seen + histogram[at + 1];
     if seen >= rank then

@@ -86,7 +86,7 @@ begin
   end loop;
   width := pg_catalog.power(2::float8, -scale);
   foreach share in array q loop
-    rank := greatest(1, pg_catalog.ceil(share::numeric * total::numeric)::float8);
+    rank := least(total, greatest(1, pg_catalog.ceil(share::numeric * total::numeric)::float8));
     seen := 0;
     -- From the nearer end. Outside an array there are nulls, and of the keys met the last is the one looked for.
     if rank <= total / 2 then

@@ -977,11 +977,11 @@ export const manifest: Manifest = {
       requires: null,
     },
     'exp_histogram_quantile(histogram bigint[], q double precision)': {
-      hash: '718ba859d6220580',
+      hash: '080759b6bdf71ba1',
       requires: null,
     },
     'exp_histogram_quantiles(histograms exponential_histogram[], q double precision[])': {
-      hash: '1d1b596706bca3a0',
+      hash: '0d4a9d9f66748a99',
       requires: null,
     },
     'graph_core(sources bigint[], targets bigint[])': {

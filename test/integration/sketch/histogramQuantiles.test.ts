@@ -48,6 +48,12 @@ onEveryLeg('exp_histogram_quantiles', () => {
     }
   })
 
+  it('finds the last of as many values as a count can say', async () => {
+    const { together, merged } = await bothWays(['{5,65537,1,65601,9223372036854775806}'], [0, 0.5, 1])
+    const expected = [expect.closeTo(1.01, 2), expect.closeTo(4.04, 2), expect.closeTo(4.04, 2)] as unknown[]
+    expect([together, merged]).toEqual([expected, expected])
+  })
+
   it('of any histograms, few or many, of one scale or several, with nulls among them', async () => {
     const bucket = fc.record({
       sign: fc.constantFrom(-1, 0, 1, 1),
