@@ -35,7 +35,10 @@ export async function expiredChunks(
 ): Promise<ExpiredChunk[]> {
   if (installation.timeRung !== 'native') return expiredHypertableChunks(db, installation, table, before)
   const overflow = await defaultPartitionOf(db, installation, table)
-  const partitions = (await partitionsOf(db, installation, table)).map((partition) => ({ ...partition, kind: 'partition' as const }))
+  // One that somebody attached from another schema is theirs to drop.
+  const partitions = (await partitionsOf(db, installation, table)).flatMap(({ schema, ...partition }) =>
+    schema === installation.schema ? [{ ...partition, kind: 'partition' as const }] : [],
+  )
   const strays = (await strayChunks(db, installation, { table, chunk })).map((stretch) => ({
     ...stretch,
     kind: 'strays' as const,
@@ -145,7 +148,8 @@ async function dropOne(
     await execute(trx, 'rollback to savepoint pgvantage_drop')
     return { outcome: 'stale', rows: 0 }
   }
-  if (chunk.kind === 'partition' && !(await isThere(trx, qualified(installation, chunk.name)))) return { outcome: 'gone', rows: 0 }
+  if (chunk.kind === 'partition' && !(await isPartition(trx, qualified(installation, chunk.name), whole)))
+    return { outcome: 'gone', rows: 0 }
   if (chunk.kind === 'partition') await execute(trx, `drop table ${qualified(installation, chunk.name)}`)
   if (chunk.kind === 'chunk') {
     const { rows: dropped } = await execute(
@@ -158,9 +162,17 @@ async function dropOne(
   return { outcome: 'dropped', rows }
 }
 
-async function isThere(trx: Kysely<{}>, table: string): Promise<boolean> {
-  const { rows } = await execute<{ there: boolean }>(trx, 'select to_regclass($1::text) is not null as there', [table])
-  return rows[0]!.there
+/** Whether it is one still: what was detached meanwhile belongs to whoever did that. */
+async function isPartition(trx: Kysely<{}>, table: string, whole: string): Promise<boolean> {
+  const { rows } = await execute<{ is: boolean }>(
+    trx,
+    `select exists (
+  select from pg_catalog.pg_inherits as child
+  where child.inhrelid = pg_catalog.to_regclass($1::text)::oid and child.inhparent = $2::text::regclass::oid
+) as is`,
+    [table, whole],
+  )
+  return rows[0]!.is
 }
 
 /**

@@ -5,6 +5,8 @@ import { execute, type Stretch } from './statement.ts'
 
 /** A partition that holds a stretch of time. */
 export interface Partition extends Stretch {
+  /** Where it is: ours lie beside their table, but somebody may have attached one of another schema. */
+  readonly schema: string
   readonly name: string
 }
 
@@ -12,9 +14,10 @@ export interface Partition extends Stretch {
 export async function partitionsOf(db: Kysely<{}>, installation: Installation, table: string): Promise<Partition[]> {
   const { rows } = await execute<Partition>(
     db,
-    `select partition.relname::text as name, bound[1]::timestamptz as "from", bound[2]::timestamptz as "to"
+    `select namespace.nspname::text as schema, partition.relname::text as name, bound[1]::timestamptz as "from", bound[2]::timestamptz as "to"
 from pg_catalog.pg_inherits as child
 join pg_catalog.pg_class as partition on partition.oid = child.inhrelid
+join pg_catalog.pg_namespace as namespace on namespace.oid = partition.relnamespace
 cross join lateral regexp_match(pg_catalog.pg_get_expr(partition.relpartbound, partition.oid), $2) as bound
 where child.inhparent = $1::text::regclass::oid and bound is not null and bound[1] is not null and bound[2] is not null
 order by 2`,
@@ -23,13 +26,14 @@ order by 2`,
   return rows
 }
 
-/** The name of a table's default partition; null where it has none. */
+/** The name of a table's default partition, beside the table; null where it has none there. */
 export async function defaultPartitionOf(db: Kysely<{}>, installation: Installation, table: string): Promise<string | null> {
   const { rows } = await execute<{ name: string }>(
     db,
     `select partition.relname::text as name
 from pg_catalog.pg_partitioned_table as partitioned
 join pg_catalog.pg_class as partition on partition.oid = partitioned.partdefid
+join pg_catalog.pg_class as parent on parent.oid = partitioned.partrelid and parent.relnamespace = partition.relnamespace
 where partitioned.partrelid = $1::text::regclass::oid`,
     [qualified(installation, table)],
   )

@@ -175,6 +175,21 @@ describe.skipIf(!leg.available || leg.name === 'community')('maintain, where tim
     expect((await run()).steps).toEqual([])
   })
 
+  it('drops no table for its name: neither a partition of another schema nor what has its name in ours', async () => {
+    await sql`create schema elsewhere`.execute(test.db)
+    const [from, to] = [daysAgo(700), daysAgo(690)].map((time) => sql.lit(time.toISOString()))
+    await sql`create table elsewhere.metric_1m_old partition of metric_1m for values from (${from}) to (${to})`.execute(test.db)
+    await sql`create table metric_1m_old (theirs int4)`.execute(test.db)
+    await retention(test.db, 'metric_1m', '90 days')
+    const { steps, notDone } = await run()
+    expect([steps, notDone]).toEqual([[], []])
+    const { rows } =
+      await sql`select to_regclass('elsewhere.metric_1m_old') is not null and to_regclass('public.metric_1m_old') is not null as kept`.execute(
+        test.db,
+      )
+    expect(rows).toEqual([{ kept: true }])
+  })
+
   it('rolls old rows before it drops them, and gives them no partition for that', async () => {
     await retention(test.db, 'metric_1m', '30 days')
     await insertEvery(scope, { from: daysAgo(90), to: daysAgo(80), step: '6 hours' })
