@@ -1,4 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { sql, type Kysely } from 'kysely'
 import type { TestProject } from 'vitest/node'
 import { capabilities } from '../../src/database/capabilities.ts'
@@ -42,11 +43,12 @@ interface Started {
 async function start(name: LegName): Promise<Started> {
   if (name === 'server') return startOnServer()
   const open = name === 'embedded' ? openEmbedded : openCommunity
-  const empty = await open()
   await mkdir(legFolder, { recursive: true })
-  const emptyImage = `${legFolder}/${name}-empty.tar`
-  await writeFile(emptyImage, Buffer.from(await (await empty.pglite.dumpDataDir('none')).arrayBuffer()))
-  await empty.close()
+  const emptyImage = await keptEmptyImage(name, async (path) => {
+    const empty = await open()
+    await writeFile(path, Buffer.from(await (await empty.pglite.dumpDataDir('none')).arrayBuffer()))
+    await empty.close()
+  })
   const migrated = await open({ image: emptyImage })
   await migrateUp(migrated.db)
   const description = await describe(migrated.db)
@@ -54,6 +56,23 @@ async function start(name: LegName): Promise<Started> {
   await writeFile(image, Buffer.from(await (await migrated.pglite.dumpDataDir('none')).arrayBuffer()))
   await migrated.close()
   return { context: { name, available: true, image, emptyImage }, report: { ran: true, description }, stop: async () => {} }
+}
+
+/** The image of an empty database: this run's own, or with `PGVANTAGE_TEST_IMAGES` one that several runs share, which the first of them makes. */
+async function keptEmptyImage(name: LegName, make: (path: string) => Promise<void>): Promise<string> {
+  const made = `${legFolder}/${name}-empty.tar`
+  const folder = process.env.PGVANTAGE_TEST_IMAGES
+  if (!folder) {
+    await make(made)
+    return made
+  }
+  const kept = `${folder}/${name}-empty.tar`
+  if (!existsSync(kept)) {
+    await make(made)
+    await mkdir(folder, { recursive: true })
+    await rename(made, kept)
+  }
+  return kept
 }
 
 async function startOnServer(): Promise<Started> {

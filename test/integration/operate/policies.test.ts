@@ -197,13 +197,13 @@ onEveryLeg('applying policies', () => {
 })
 
 describe.runIf(jobs && leg.available)('hours', () => {
-  it.each(['ours', '60 days'])(
+  it.each(['ours', '25 days'])(
     'are not emptied by a job of somebody else that drops sooner than the one before (%s)',
     async (before) => {
       const test = await freshDatabase()
       const scope = await tenant(test.db)
       const now = new Date()
-      const points = history(now, 45)
+      const points = history(now, 30)
       await writeHistory(scope, points)
       if (before !== 'ours') await sql`select add_retention_policy('metric_1m', ${before}::interval)`.execute(test.db)
       await applyPolicies(test.db)

@@ -40,7 +40,6 @@ export const clockTests: readonly string[] = [
   'test/unit/lifecycle/',
   'test/unit/operate/',
   'test/integration/lifecycle/native.test.ts',
-  'test/integration/operate/maintain.test.ts',
   'test/integration/operate/policies.test.ts',
   'test/integration/operate/policyFindings.test.ts',
 ]
@@ -53,6 +52,7 @@ export const longClockTests: readonly string[] = [
   'test/integration/ingest/tooOld.test.ts',
   'test/integration/lifecycle/extremes.test.ts',
   'test/integration/lifecycle/resolution.test.ts',
+  'test/integration/operate/maintain.test.ts',
   'test/integration/operate/maintainEvents.test.ts',
   'test/integration/operate/maintainFailures.test.ts',
   'test/integration/operate/maintainLate.test.ts',

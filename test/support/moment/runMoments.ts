@@ -16,6 +16,8 @@ interface Run {
 
 const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url))
 const reports = '.cache/moments'
+/** What an empty database is made of does not hang on the moment it is made. */
+const images = '.cache/moment-images'
 const failed: string[] = []
 
 const runs = moments.flatMap((moment): Run[] => [
@@ -35,6 +37,7 @@ async function carryOut({ moment: { name, now, zone }, on, legs, tests }: Run): 
       ...process.env,
       PGVANTAGE_TEST_NOW: now,
       TZ: zone,
+      PGVANTAGE_TEST_IMAGES: images,
       PGVANTAGE_TEST_REPORT: `${reports}/${now.replaceAll(':', '')}-${on.replace(' ', '-')}.json`,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -47,12 +50,13 @@ async function carryOut({ moment: { name, now, zone }, on, legs, tests }: Run): 
   console.log(`\n-- ${what}: ${seconds} s, ${status === 0 ? 'ok' : 'FAILED'}\n${said}${complained}`)
 }
 
-await rm(reports, { recursive: true, force: true })
+for (const folder of [reports, images]) await rm(folder, { recursive: true, force: true })
 await mkdir(reports, { recursive: true })
 await Promise.all(
   [1, 2].map(async () => {
     for (let next = runs.shift(); next !== undefined; next = runs.shift()) await carryOut(next)
   }),
 )
+await rm(images, { recursive: true, force: true })
 for (const what of failed) console.log(`failed at ${what}`)
 if (failed.length > 0) process.exitCode = 1
