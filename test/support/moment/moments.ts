@@ -68,7 +68,7 @@ export const zoneTests: readonly string[] = [
 ]
 
 /** Tests that read the clock, but would not notice what day it is: they measure how long something takes, or want any time at all. */
-export const indifferentTests: readonly string[] = [
+export const indifferentTests: readonly string[] = ([
   'test/integration/catalog/tenants.test.ts',
   'test/integration/composition/isolationLevels.test.ts',
   'test/integration/events/canonicalEvidence.test.ts',
@@ -92,4 +92,4 @@ export const indifferentTests: readonly string[] = [
   'test/integration/operate/server.test.ts',
   'test/unit/database/inAnyOrder.test.ts',
   'test/unit/graph/frames.test.ts',
-]
+])
