@@ -48,6 +48,7 @@ export const clockTests: readonly string[] = [
 export const longClockTests: readonly string[] = [
   'test/integration/cli/policies.test.ts',
   'test/integration/database/settings.test.ts',
+  'test/integration/events/canonicalEvidence.test.ts',
   'test/integration/faults/maintainKilled.test.ts',
   'test/integration/ingest/tooOld.test.ts',
   'test/integration/lifecycle/extremes.test.ts',
@@ -70,6 +71,8 @@ export const zoneTests: readonly string[] = [
 /** Tests that read the clock, but would not notice what day it is: they measure how long something takes, or want any time at all. */
 export const indifferentTests: readonly string[] = [
   'test/integration/catalog/tenants.test.ts',
+  'test/integration/composition/isolationLevels.test.ts',
+  'test/integration/hostile/ends.test.ts',
   'test/integration/knowledge/knowledge.test.ts',
   'test/integration/operate/doctor.test.ts',
   'test/integration/operate/installedFunctions.test.ts',
@@ -77,4 +80,6 @@ export const indifferentTests: readonly string[] = [
   'test/integration/operate/server.test.ts',
   'test/unit/database/inAnyOrder.test.ts',
   'test/unit/graph/frames.test.ts',
+  'test/unit/schema/decimal.test.ts',
+  'test/unit/worstInput.test.ts',
 ]
