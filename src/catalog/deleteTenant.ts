@@ -5,6 +5,7 @@ import { findInstallation, type Installation } from '../database/installation.ts
 import { plainKysely } from '../database/plain.ts'
 import type { TimeRange } from '../database/range.ts'
 import { rollTurn } from '../database/rollTurn.ts'
+import { assertReadCommitted } from '../database/isolation.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { takeTurn } from '../database/turn.ts'
 import { NotFoundError, VantageError } from '../schema/errors.ts'
@@ -44,7 +45,7 @@ const tenantTables = [
  * same time can leave anything behind: for one unit of rolling it waits. Interrupted, it is run again and continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.
  *
  * @returns how many rows were deleted from each table.
- * @throws InvalidInputError when the code or an option cannot be.
+ * @throws InvalidInputError when the code or an option cannot be, or `db` is a REPEATABLE READ or SERIALIZABLE transaction.
  * @throws NotFoundError when there is no such tenant.
  * @throws VantageError when rows were written for the tenant meanwhile.
  * @example
@@ -58,6 +59,7 @@ export async function deleteTenant<Database>(
   parse(boundedText(255), code, 'code')
   const { schema, batch, signal, onProgress } = parse(deleteOptions, options, 'options')
   const plain = plainKysely(db)
+  await assertReadCommitted(plain, 'deleteTenant')
   const installation = await findInstallation(plain, schema)
   const tenant = await sql<{ id: string; graph: string; hasGraphs: boolean }>`
     select
