@@ -68,4 +68,19 @@ export const zoneTests: readonly string[] = [
 ]
 
 /** Tests that read the clock, but would not notice what day it is: they measure how long something takes, or want any time at all. */
-export const indifferentTests: readonly string[]
+export const indifferentTests: readonly string[] = [
+  'test/integration/catalog/tenants.test.ts',
+  'test/integration/composition/isolationLevels.test.ts',
+  'test/integration/events/canonicalEvidence.test.ts',
+  'test/integration/hostile/ends.test.ts',
+  'test/integration/hostile/searchPath.test.ts',
+  'test/integration/knowledge/knowledge.test.ts',
+  'test/integration/operate/doctor.test.ts',
+  'test/integration/operate/installedFunctions.test.ts',
+  'test/integration/operate/migrate.test.ts',
+  'test/integration/operate/server.test.ts',
+  'test/unit/database/inAnyOrder.test.ts',
+  'test/unit/graph/frames.test.ts',
+  'test/unit/schema/decimal.test.ts',
+  'test/unit/worstInput.test.ts',
+]
