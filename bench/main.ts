@@ -27,6 +27,10 @@ if (benchmark === undefined || positionals.length !== 1) {
   process.exit(2)
 }
 const table = new Table({ head: ['figure', 'value', 'unit'], style: { head: [], border: [] }, colAligns: ['left', 'right', 'left'] })
+process.once('uncaughtException', (error) => {
+  console.error(`bench: ${error.message}`)
+  process.exit(1)
+})
 for await (const { figure, value, unit } of benchmark({
   data: values.data,
   url: values.url,

@@ -2,6 +2,7 @@ import { glob, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { sql } from 'kysely'
+import type { TimeRange } from '../src/database/range.ts'
 import type { Scope } from '../src/database/scope.ts'
 import { rankSuspects } from '../src/incident/rankSuspects.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
@@ -57,6 +58,11 @@ async function judge(name: string, scope: Scope, load: (scope: Scope) => Promise
   const judged: Judged[] = []
   for (const fault of faults) {
     const { service, symptom, range, baseline, cause } = fault
+    if (baseline.from < range.to && range.from < baseline.to) {
+      const span = ({ from, to }: TimeRange) => `${from.toISOString()} to ${to.toISOString()}`
+      console.error(`- ${fault.group}: ${fault.name}: left out, since its calm time (${span(baseline)}) overlaps it (${span(range)})`)
+      continue
+    }
     const suspected = await rankSuspects(scope, { service, symptom, range, baseline, measures }).execute()
     const rank = suspected.findIndex(({ urn }) => urn === cause) + 1
     const first = suspected.slice(0, 3).map(({ urn, score }) => `${nameOf(urn)} ${score.toFixed(2)}`)
