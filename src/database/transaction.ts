@@ -79,17 +79,26 @@ export function asOwner<T>(
 /**
  * The setting by which the current role becomes the owner of our tables.
  *
- * @throws VantageError where it may not.
+ * @throws VantageError (`NOT_OWNER`) where it may not; (`READ_ONLY`) where nothing can be written, as on a standby.
  */
 export async function roleOfOwner(trx: Kysely<{}>, schema: string): Promise<{ role: string }> {
-  const { rows } = await sql<{ owner: string; role: string; may: boolean }>`
-    select owner.rolname::text as owner, current_user::text as role, pg_catalog.pg_has_role(current_user, owner.oid, 'SET'::text) as may
+  const { rows } = await sql<{ owner: string; role: string; may: boolean; readOnly: boolean; standby: boolean }>`
+    select owner.rolname::text as owner, current_user::text as role, pg_catalog.pg_has_role(current_user, owner.oid, 'SET'::text) as may,
+      pg_catalog.current_setting('transaction_read_only'::text) = 'on' as "readOnly", pg_catalog.pg_is_in_recovery() as standby
     from pg_catalog.pg_class as class
     join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
     join pg_catalog.pg_roles as owner on owner.oid = class.relowner
     where namespace.nspname = ${schema} and class.relname = 'pgvantage_installation'
   `.execute(trx)
-  const { owner, role, may } = rows[0]!
+  const { owner, role, may, readOnly, standby } = rows[0]!
+  if (readOnly) {
+    throw new VantageError(
+      standby
+        ? 'this server is a standby, which takes no writes: connect to its primary'
+        : `transactions of ${role} are read-only here (default_transaction_read_only): connect as a role whose transactions are not`,
+      { code: 'READ_ONLY' },
+    )
+  }
   if (may) return { role: owner }
   throw new VantageError(
     `the tables in schema ${schema} belong to ${owner}, and ${role} may not act as it: connect as ${owner}, or have it granted (\`pgvantage grants --role maintainer ${role}\`)`,

@@ -100,6 +100,7 @@ async function apply(
     })
   } catch (cause) {
     if (signal?.aborted) throw signal.reason
+    if (cause instanceof VantageError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new VantageError(
       `policies: could not ${change.action} the ${change.kind} of ${change.object}: ${reason}; what was done before stays, apply again to go on`,

@@ -8,7 +8,9 @@ import { last } from '../../../src/database/range.ts'
 import { tenantScope } from '../../../src/database/scope.ts'
 import { inTransaction, pinned, pinnedButForNames } from '../../../src/database/transaction.ts'
 import { recordEvent } from '../../../src/events/recordEvent.ts'
+import { applyPolicies } from '../../../src/operate/applyPolicies.ts'
 import { maintain } from '../../../src/operate/maintain.ts'
+import { migrateUp } from '../../../src/operate/migrate.ts'
 import { planPolicies } from '../../../src/operate/planPolicies.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -164,6 +166,20 @@ describe.skipIf(!leg.available || !leg.concurrent)('a database whose settings ar
     test = await freshDatabase()
   })
   afterAll(() => test.close())
+
+  it('is told by name where nothing can be written, as on a standby', async () => {
+    const reading = connect({ connectionString: test.url!, max: 1, options: '-c default_transaction_read_only=on' })
+    try {
+      for (const write of [() => maintain(reading), () => applyPolicies(reading), () => migrateUp(reading)]) {
+        await expect(write()).rejects.toMatchObject({
+          code: 'READ_ONLY',
+          message: expect.stringContaining('default_transaction_read_only'),
+        })
+      }
+    } finally {
+      await reading.destroy()
+    }
+  })
 
   it('is read and kept as any other through connect, and refused on a connection brought along', async () => {
     const scope = await tenant(test.db)
