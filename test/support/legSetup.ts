@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { link, mkdir, writeFile } from 'node:fs/promises'
 import { sql, type Kysely } from 'kysely'
 import type { TestProject } from 'vitest/node'
 import { capabilities } from '../../src/database/capabilities.ts'
@@ -58,21 +58,21 @@ async function start(name: LegName): Promise<Started> {
   return { context: { name, available: true, image, emptyImage }, report: { ran: true, description }, stop: async () => {} }
 }
 
-/** The image of an empty database: this run's own, or with `PGVANTAGE_TEST_IMAGES` one that several runs share, which the first of them makes. */
+/**
+ * The image of an empty database: this run's own, or with `PGVANTAGE_TEST_IMAGES` one that several runs share. The first to have made one puts it there, and
+ * nobody replaces it: a file that changes cannot be read any more by those who have opened it.
+ */
 async function keptEmptyImage(name: LegName, make: (path: string) => Promise<void>): Promise<string> {
   const made = `${legFolder}/${name}-empty.tar`
   const folder = process.env.PGVANTAGE_TEST_IMAGES
-  if (!folder) {
-    await make(made)
-    return made
-  }
   const kept = `${folder}/${name}-empty.tar`
-  if (!existsSync(kept)) {
-    await make(made)
+  if (folder && existsSync(kept)) return kept
+  await make(made)
+  if (folder) {
     await mkdir(folder, { recursive: true })
-    await rename(made, kept)
+    await link(made, kept).catch(() => {})
   }
-  return kept
+  return made
 }
 
 async function startOnServer(): Promise<Started> {

@@ -2,7 +2,7 @@
 //
 // What vitest says of a run is printed when it is done, and its report is left in .cache/moments.
 import { spawn } from 'node:child_process'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { clockTests, longClockTests, moments, zoneTests, type Moment } from './moments.ts'
@@ -32,22 +32,30 @@ const runs = moments.flatMap((moment): Run[] => [
 
 async function carryOut({ moment: { name, now, zone }, on, legs, tests }: Run): Promise<void> {
   const began = performance.now()
+  const report = `${reports}/${now.replaceAll(':', '')}-${on.replace(' ', '-')}.json`
   const child = spawn(process.execPath, [vitest, 'run', '--maxWorkers=1', ...legs.map((leg) => `--project=${leg}`), ...tests], {
     env: {
       ...process.env,
       PGVANTAGE_TEST_NOW: now,
       TZ: zone,
       PGVANTAGE_TEST_IMAGES: images,
-      PGVANTAGE_TEST_REPORT: `${reports}/${now.replaceAll(':', '')}-${on.replace(' ', '-')}.json`,
+      PGVANTAGE_TEST_REPORT: report,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject))
   const [said, complained, status] = await Promise.all([text(child.stdout), text(child.stderr), ended])
   const what = `${now}, ${name}, ${on}`
-  if (status !== 0) failed.push(what)
+  const ok = status === 0 && (await passed(report)) > 0
+  if (!ok) failed.push(what)
   const seconds = Math.round((performance.now() - began) / 1000)
-  console.log(`\n-- ${what}: ${seconds} s, ${status === 0 ? 'ok' : 'FAILED'}\n${said}${complained}`)
+  console.log(`\n-- ${what}: ${seconds} s, ${ok ? 'ok' : `FAILED (${status})`}\n${said}${complained}`)
+}
+
+/** How many tests a run says have passed; none where it has left no report, however it ended. */
+async function passed(report: string): Promise<number> {
+  const said: { numPassedTests: number } = JSON.parse(await readFile(report, 'utf8').catch(() => '{ "numPassedTests": 0 }'))
+  return said.numPassedTests
 }
 
 for (const folder of [reports, images]) await rm(folder, { recursive: true, force: true })
