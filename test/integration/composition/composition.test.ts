@@ -65,7 +65,7 @@ onEveryLeg('composing', () => {
       .select(['worst.item', 'worst.value', 'teamRoster.teamName'])
     const { sql: text, parameters } = owned.compile()
     expect(text).not.toContain(';')
-    expect(text.match(/"service_call_5m"/g)).toHaveLength(1)
+    expect(text.match(/from "public"."service_call_5m"/g)).toHaveLength(1)
     expect(parameters).toContain(scope.tenantId)
     const rows = await owned.execute()
     expect(rows).toEqual([{ item: 'urn:cart', value: expect.closeTo(5100, -2), teamName: null }])
