@@ -10,8 +10,8 @@ const leg = (name: string) => ({
     globalSetup: ['test/support/legSetup.ts'],
     env: { PGVANTAGE_LEG: name },
     provide: { legName: name },
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 300_000,
   },
 })
 
