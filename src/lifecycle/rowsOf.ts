@@ -55,10 +55,10 @@ export function rowsOf<Table extends keyof DB>(
 function noRowsIfHeld({ installation, retained }: Scope, table: string, columns: readonly string[], from: Date): string {
   const name = quoteLiteral(table)
   const retain = retained(table)
-  const unchanged =
-    retain === null
-      ? 'policy.settings is null'
-      : `coalesce((policy.settings ->> 'retain'::text)::interval >= ${quoteLiteral(`${retain} milliseconds`)}::interval, true)`
+  const isAsLong =
+    retain === null ? 'false' : `(policy.settings ->> 'retain'::text)::interval >= ${quoteLiteral(`${retain} milliseconds`)}::interval`
+  const isYounger = `${literal(from)} >= now() - (policy.settings ->> 'retain'::text)::interval`
+  const unchanged = `(policy.settings is null or ${isAsLong} or ${isYounger})`
   const message = `rows from ${from.toISOString()} on have been dropped since this scope was made, make a new one with tenantScope: `
   return `select ${columns.map((column) => `(held.no_row).${column}`).join(', ')}
 from (

@@ -147,7 +147,8 @@ describe('the rows of a rollup', () => {
         union all select (held.no_row).* from (
           select case
             when known.dropped_before <= timestamptz '2026-11-22T10:00:00.000Z'
-              and coalesce((policy.settings ->> 'retain'::text)::interval >= '2592000000 milliseconds'::interval, true) then null::"public"."log_pattern_5m"
+              and (policy.settings is null or (policy.settings ->> 'retain'::text)::interval >= '2592000000 milliseconds'::interval
+                or timestamptz '2026-11-22T10:00:00.000Z' >= now() - (policy.settings ->> 'retain'::text)::interval) then null::"public"."log_pattern_5m"
             when ('rows from 2026-11-22T10:00:00.000Z on have been dropped since this scope was made, make a new one with tenantScope: ' || known.name)::boolean then null
           end as no_row
           from "public"."pgvantage_time_table" as known
