@@ -59,7 +59,8 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
     .addOption(schemaOption())
     .action(async (options: Options) => {
       const text = await withDatabase(options, env, async (db) => {
-        const scope = await tenantScope(db, options.tenant ?? (await onlyTenant(listTenants(db, options))), options)
+        const { schema } = options
+        const scope = await tenantScope(db, options.tenant ?? (await onlyTenant(listTenants(db, { schema }))), { schema })
         parse(urnText, options.service, '--service')
         parse(hopCount, options.hops, '--hops')
         const known = await resourceIds(scope, [options.service])
