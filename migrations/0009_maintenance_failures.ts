@@ -1,7 +1,9 @@
 import { qualified } from '../src/database/installation.ts'
 import type { Migration } from './migration.ts'
 
-/** What maintenance could not do, and why: for doctor to tell, and for the next runs to try again. */
+/**
+ * What maintenance could not do, and why: for doctor to tell, and for the next runs to try again.
+ */
 export const maintenanceFailures: Migration = {
   name: '0009_maintenance_failures',
   up: (installation) => [

@@ -1,7 +1,10 @@
 import { qualified } from '../src/database/installation.ts'
 import type { Migration } from './migration.ts'
 
-/** Evidence names a row in one way of writing, so that what names the same row is the same text. What cannot be read stays as it is. */
+/**
+ * Evidence names a row in one way of writing, so that what names the same row is the same text.
+ * What cannot be read stays as it is.
+ */
 export const canonicalEvidence: Migration = {
   name: '0010_canonical_evidence',
   up: (installation) => {

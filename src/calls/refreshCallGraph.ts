@@ -27,7 +27,8 @@ const refreshOptions = callWindow.extend({ signal: z.instanceof(AbortSignal).opt
  *
  * @returns what was added, changed and removed.
  * @throws MissingCapabilityError without Apache AGE: `callsDuring` is the frame to work on there.
- * @throws InvalidInputError when `window` is no interval or `now` no date, or the scope was made from a REPEATABLE READ or SERIALIZABLE transaction.
+ * @throws InvalidInputError when `window` is no interval or `now` no date, or the scope was made
+ * from a REPEATABLE READ or SERIALIZABLE transaction.
  * @throws NotFoundError when the tenant was deleted since the scope was made.
  * @example
  * await refreshCallGraph(scope, { window: '10 minutes' })

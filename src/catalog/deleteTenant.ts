@@ -40,12 +40,16 @@ const tenantTables = [
 /**
  * Deletes a tenant and everything of it: its rows in every table and in the coarser rollups, and its AGE graph.
  *
- * In transactions of at most `batch` rows, so that no lock is held long (a compressed chunk is one transaction: its rows cannot be told apart without
- * being unpacked); the tenant itself goes last, together with its graph and with what was rolled of it meanwhile, so that neither a refresh nor a `maintain` at the
- * same time can leave anything behind: for one unit of rolling it waits. Interrupted, it is run again and continues. Rows that others write for the tenant meanwhile are met by the foreign keys: the call fails at the end and can be repeated.
+ * In transactions of at most `batch` rows, so that no lock is held long (a compressed chunk is one
+ * transaction: its rows cannot be told apart without being unpacked); the tenant itself goes last,
+ * together with its graph and with what was rolled of it meanwhile, so that neither a refresh nor a
+ * `maintain` at the same time can leave anything behind: for one unit of rolling it waits.
+ * Interrupted, it is run again and continues. Rows that others write for the tenant meanwhile are
+ * met by the foreign keys: the call fails at the end and can be repeated.
  *
  * @returns how many rows were deleted from each table.
- * @throws InvalidInputError when the code or an option cannot be, or `db` is a REPEATABLE READ or SERIALIZABLE transaction.
+ * @throws InvalidInputError when the code or an option cannot be, or `db` is a REPEATABLE READ or
+ * SERIALIZABLE transaction.
  * @throws NotFoundError when there is no such tenant.
  * @throws VantageError when rows were written for the tenant meanwhile.
  * @example
@@ -113,8 +117,9 @@ export async function deleteTenant<Database>(
 }
 
 /**
- * Deletes what was rolled of a tenant while its rows were being deleted, and keeps others from rolling until the transaction ends: then there is nothing left to
- * roll of it. Who rolls is waited for, so that what it has just rolled is seen.
+ * Deletes what was rolled of a tenant while its rows were being deleted, and keeps others from
+ * rolling until the transaction ends: then there is nothing left to roll of it. Who rolls is waited
+ * for, so that what it has just rolled is seen.
  */
 async function deleteRolledSince(
   trx: Kysely<{}>,

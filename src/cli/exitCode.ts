@@ -5,7 +5,10 @@ export const exitCode = {
   failed: 1,
   /** The command line or a value in it is wrong; nothing was done. */
   usage: 2,
-  /** The command did its work and found something: `doctor` an error, `ingest --strict` a malformed line, `maintain` what the server refuses. */
+  /**
+   * The command did its work and found something: `doctor` an error, `ingest --strict` a malformed
+   * line, `maintain` what the server refuses.
+   */
   findings: 3,
   /** Ended by Ctrl-C or SIGTERM. What was begun was rolled back. */
   interrupted: 130,

@@ -5,7 +5,10 @@ import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import type { Surroundings } from './surroundings.ts'
 
-/** `pgvantage grants --role ROLE NAME`: the statements that make a role what it is to be; runs none of them. */
+/**
+ * `pgvantage grants --role ROLE NAME`: the statements that make a role what it is to be; runs none
+ * of them.
+ */
 export function grantsCommand({ env, out }: Surroundings): Command {
   return new Command('grants')
     .description('print what to run so that a role can do what it is for, and nothing more; changes nothing')

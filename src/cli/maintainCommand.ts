@@ -13,7 +13,10 @@ interface Options {
   json?: boolean
 }
 
-/** `pgvantage maintain`: what is left for the next run is told, and is no failure; what the server refuses has an exit code of its own. */
+/**
+ * `pgvantage maintain`: what is left for the next run is told, and is no failure; what the server
+ * refuses has an exit code of its own.
+ */
 export function maintainCommand({ env, out, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('maintain')
     .description('do what the policies ask for and the server has no job for; have it run by a scheduler, every half hour or so')

@@ -4,9 +4,11 @@ import { Pool, type PoolConfig } from 'pg'
 /**
  * A Kysely instance over a `pg.Pool`, from a connection string or pg's own options; without either, from the usual `PG*` variables.
  *
- * `int8` arrives as a string, `timestamptz` as a `Date`: pg's own defaults, which pgvantage relies on. A role or a database may have other settings by which dates
- * and numbers are written; each connection is given the defaults before it is used. `db.destroy()` closes the pool.
- * A service that already has a pool or a Kysely instance needs no `connect`: `tenantScope` takes any, and says what to set where it has to be set.
+ * `int8` arrives as a string, `timestamptz` as a `Date`: pg's own defaults, which pgvantage relies
+ * on. A role or a database may have other settings by which dates and numbers are written; each
+ * connection is given the defaults before it is used. `db.destroy()` closes the pool. A service
+ * that already has a pool or a Kysely instance needs no `connect`: `tenantScope` takes any, and
+ * says what to set where it has to be set.
  *
  * @example
  * const db = connect(process.env.DATABASE_URL)
@@ -32,7 +34,10 @@ export function connect(target?: string | PoolConfig): Kysely<{}> {
 
 const accept: NonNullable<PoolConfig['verify']> = (_, done) => done()
 
-/** Set only where it is another, so that a pooler's connections are left as they are. What a date may be written like (DMY, MDY) stays. */
+/**
+ * Set only where it is another, so that a pooler's connections are left as they are. What a date
+ * may be written like (DMY, MDY) stays.
+ */
 const deliverAsExpected = `
   select pg_catalog.set_config(wanted.name, wanted.value, false)
   from (values

@@ -11,7 +11,10 @@ export interface Delivery {
   ginLimit: unknown
 }
 
-/** The columns that show how a connection delivers values: to be selected with whatever else is asked of it first. */
+/**
+ * The columns that show how a connection delivers values: to be selected with whatever else is
+ * asked of it first.
+ */
 export const deliveryColumns: RawBuilder<Delivery> = sql`
   9007199254740993::int8 as int8,
   '2001-02-03 04:05:06.789+00'::timestamptz as "time",
@@ -23,7 +26,8 @@ export const deliveryColumns: RawBuilder<Delivery> = sql`
 const time = Date.UTC(2001, 1, 3, 4, 5, 6, 789)
 
 /**
- * Refuses a connection on which answers would come out wrong without a word: read here once, relied on everywhere.
+ * Refuses a connection on which answers would come out wrong without a word: read here once, relied
+ * on everywhere.
  *
  * @throws InvalidInputError naming the setting or the parser, and what to set.
  */

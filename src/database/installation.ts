@@ -40,8 +40,8 @@ interface Located extends Installation {
  *
  * @param schema only needed when one database holds more than one installation.
  * @throws SchemaVersionError when there is none, or its schema is older or newer than this library works with.
- * @throws InvalidInputError when there are several and `schema` does not say which, or the connection delivers values that would come out wrong, see
- * {@link assertDelivers}.
+ * @throws InvalidInputError when there are several and `schema` does not say which, or the
+ * connection delivers values that would come out wrong, see {@link assertDelivers}.
  */
 export async function findInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Installation> {
   const found = await read(plainKysely(db), schema)

@@ -2,10 +2,12 @@ import { sql, type Kysely } from 'kysely'
 import { InvalidInputError } from '../schema/errors.ts'
 
 /**
- * Refuses a caller's transaction that is REPEATABLE READ or SERIALIZABLE, for work that waits for others and must then see what they have committed: such a
- * transaction sees what was there when it began, so it would write again what is there already.
+ * Refuses a caller's transaction that is REPEATABLE READ or SERIALIZABLE, for work that waits for
+ * others and must then see what they have committed: such a transaction sees what was there when it
+ * began, so it would write again what is there already.
  *
- * What needs no such look works at every level: there the server ends a transaction that another one got ahead of, with its serialization failure (40001).
+ * What needs no such look works at every level: there the server ends a transaction that another
+ * one got ahead of, with its serialization failure (40001).
  *
  * @param what the function, as the caller knows it.
  * @throws InvalidInputError naming it, and what to do.

@@ -75,7 +75,8 @@ export const earlier = (moment: Date, duration: string): Date => withinStorable(
 /**
  * Refuses a range whose ends are not dates or that runs backwards. An empty one (`from` equals `to`) is a range: it holds nothing.
  *
- * Nothing can be stored outside of the years 1 to 9999, so a range that reaches beyond them, as one of JavaScript's earliest and latest dates does, ends there.
+ * Nothing can be stored outside of the years 1 to 9999, so a range that reaches beyond them, as one
+ * of JavaScript's earliest and latest dates does, ends there.
  *
  * @throws InvalidInputError naming the end that is wrong.
  */

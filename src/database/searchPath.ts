@@ -3,24 +3,30 @@ import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
 /*
- * Reads run under the caller's `search_path`, since they hold the caller's own queries. PostgreSQL looks in pg_catalog first, but takes from another schema of the path
- * what fits a call better. So in SQL that runs under the caller's path
+ * Reads run under the caller's `search_path`, since they hold the caller's own queries. PostgreSQL
+ * looks in pg_catalog first, but takes from another schema of the path what fits a call better. So
+ * in SQL that runs under the caller's path
  *
- * - a call of a function has arguments of exactly the types that pg_catalog has it for (a parameter or literal is cast: `round(x, 9)`, `power(x, 2::float8)`), or is
- *   written with its schema. What takes any type (`count`, `lag`, `unnest`, `lower` of a range, `percentile_cont`, `jsonb_build_object`) always is: `pg_catalog.count(x)`;
- * - the sides of an operator have the types that pg_catalog has it for: `x * 2::float8`, `id::text || name`. A bare parameter or literal takes the type of the other side,
- *   so `tenant_id = $1` is right, but `labels ->> 'team'` is not: `labels ->> 'team'::text`. For arrays there are functions (`pg_catalog.array_cat`), for ranges
- *   `operator(pg_catalog.@>)`;
- * - a cast, `coalesce`, `greatest`, `case`, `extract`, `at time zone`, `order by`, `group by` and `unnest` of several arrays in `from` look nothing up.
+ * - a call of a function has arguments of exactly the types that pg_catalog has it for (a parameter
+ *   or literal is cast: `round(x, 9)`, `power(x, 2::float8)`), or is written with its schema. What
+ *   takes any type (`count`, `lag`, `unnest`, `lower` of a range, `percentile_cont`,
+ *   `jsonb_build_object`) always is: `pg_catalog.count(x)`;
+ * - the sides of an operator have the types that pg_catalog has it for: `x * 2::float8`,
+ *   `id::text || name`. A bare parameter or literal takes the type of the other side, so
+ *   `tenant_id = $1` is right, but `labels ->> 'team'` is not: `labels ->> 'team'::text`. For arrays
+ *   there are functions (`pg_catalog.array_cat`), for ranges `operator(pg_catalog.@>)`;
+ * - a cast, `coalesce`, `greatest`, `case`, `extract`, `at time zone`, `order by`, `group by` and
+ *   `unnest` of several arrays in `from` look nothing up.
  *
  * test/integration/hostile/searchPath.test.ts holds every read to it.
  */
 
 /**
- * Refuses a `search_path` in which a schema comes before `pg_catalog`: whatever has the name of a function of PostgreSQL's there would be called instead.
+ * Refuses a `search_path` in which a schema comes before `pg_catalog`: whatever has the name of a
+ * function of PostgreSQL's there would be called instead.
  *
- * A schema that is not there yet counts too, somebody may create it. Only the session's own temporary objects may come first: PostgreSQL never looks for functions or
- * operators among them.
+ * A schema that is not there yet counts too, somebody may create it. Only the session's own
+ * temporary objects may come first: PostgreSQL never looks for functions or operators among them.
  *
  * @throws InvalidInputError naming the schemas.
  */

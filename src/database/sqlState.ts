@@ -4,10 +4,16 @@ export function sqlStateOf(error: unknown): string | null {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : null
 }
 
-/** Whether it is about the rows: a value out of range or malformed, a limit exceeded, a constraint or a trigger of the user's own that refuses them. */
+/**
+ * Whether it is about the rows: a value out of range or malformed, a limit exceeded, a constraint
+ * or a trigger of the user's own that refuses them.
+ */
 export const isAboutRows = (error: unknown): boolean => ['22', '23', '54', 'P0'].includes(sqlStateOf(error)?.slice(0, 2) ?? '')
 
-/** Whether it is about one object or statement, so that others can be tried: not a lost connection, a server that shuts down, or one that only reads. */
+/**
+ * Whether it is about one object or statement, so that others can be tried: not a lost connection,
+ * a server that shuts down, or one that only reads.
+ */
 export function isAboutOne(error: unknown): boolean {
   const state = sqlStateOf(error)
   return state !== null && !state.startsWith('08') && !['57P01', '57P02', '57P03', '57P05', '25006', '28000', '3D000'].includes(state)

@@ -6,7 +6,9 @@ import { plainKysely } from './plain.ts'
 /** Names of settings and their values. */
 export type Settings = Readonly<Record<string, string>>
 
-/** What a connection can bring along that changes how dates, numbers and names are written and read. */
+/**
+ * What a connection can bring along that changes how dates, numbers and names are written and read.
+ */
 const written: Settings = {
   datestyle: 'ISO, YMD',
   intervalstyle: 'postgres',
@@ -20,22 +22,31 @@ const written: Settings = {
 }
 
 /**
- * What writes and upkeep run under, whatever the role, the database or the caller has set. Names are looked up in PostgreSQL's own schema and nowhere else:
- * what an extension has is named with its schema.
+ * What writes and upkeep run under, whatever the role, the database or the caller has set. Names
+ * are looked up in PostgreSQL's own schema and nowhere else: what an extension has is named with
+ * its schema.
  */
 export const pinned: Settings = { search_path: 'pg_catalog, pg_temp', ...written }
 
-/** The same for a statement that holds a query of the caller's: its names are looked up where the caller has them looked up. */
+/**
+ * The same for a statement that holds a query of the caller's: its names are looked up where the
+ * caller has them looked up.
+ */
 export const pinnedButForNames: Settings = written
 
-/** Upkeep waits for its turn, however short a wait the role is allowed. A statement's own timeout still ends it. */
+/**
+ * Upkeep waits for its turn, however short a wait the role is allowed. A statement's own timeout
+ * still ends it.
+ */
 const turns: Settings = { ...pinned, lock_timeout: '0' }
 
 /**
- * Does the work in the transaction handed in, if it is one, else in a new one, under settings that do not depend on the caller.
+ * Does the work in the transaction handed in, if it is one, else in a new one, under settings that
+ * do not depend on the caller.
  *
- * The new one is READ COMMITTED whatever the database's default: a statement after one that waited for another writer must see what that writer has committed.
- * In a caller's transaction the settings are put back afterwards, also when the work fails.
+ * The new one is READ COMMITTED whatever the database's default: a statement after one that waited
+ * for another writer must see what that writer has committed. In a caller's transaction the
+ * settings are put back afterwards, also when the work fails.
  *
  * @example
  * await inTransaction(scope.db, async (trx) => { await sql`insert into ...`.execute(trx) })
@@ -56,12 +67,16 @@ export async function inTransaction<Database, T>(
     })
 }
 
-/** {@link inTransaction} for what waits for its turn: who runs migrations or applies policies waits for whoever does so already. */
+/**
+ * {@link inTransaction} for what waits for its turn: who runs migrations or applies policies waits
+ * for whoever does so already.
+ */
 export const inTurnTransaction = <Database, T>(db: Kysely<Database>, work: (trx: Transaction<{}>) => Promise<T>): Promise<T> =>
   inTransaction(db, work, turns)
 
 /**
- * A transaction of upkeep's own, as the owner of our tables: what it makes is the owner's, and what it runs has no more rights than the owner.
+ * A transaction of upkeep's own, as the owner of our tables: what it makes is the owner's, and what
+ * it runs has no more rights than the owner.
  *
  * @throws VantageError where the current role may not become the owner.
  */
@@ -79,7 +94,8 @@ export function asOwner<T>(
 /**
  * The setting by which the current role becomes the owner of our tables.
  *
- * @throws VantageError (`NOT_OWNER`) where it may not; (`READ_ONLY`) where nothing can be written, as on a standby.
+ * @throws VantageError (`NOT_OWNER`) where it may not; (`READ_ONLY`) where nothing can be written,
+ * as on a standby.
  */
 export async function roleOfOwner(trx: Kysely<{}>, schema: string): Promise<{ role: string }> {
   const { rows } = await sql<{ owner: string; role: string; may: boolean; readOnly: boolean; standby: boolean }>`
@@ -106,7 +122,10 @@ export async function roleOfOwner(trx: Kysely<{}>, schema: string): Promise<{ ro
   )
 }
 
-/** Does work that leaves nothing behind, not even a setting: in a read-only transaction, or inside a caller's behind a savepoint that is rolled back. */
+/**
+ * Does work that leaves nothing behind, not even a setting: in a read-only transaction, or inside a
+ * caller's behind a savepoint that is rolled back.
+ */
 export async function withoutTrace<Database, T>(db: Kysely<Database>, work: (trx: Transaction<{}>) => Promise<T>): Promise<T> {
   const plain = plainKysely(db)
   if (!isTransaction(plain)) return plain.transaction().setAccessMode('read only').execute(work)
@@ -120,8 +139,9 @@ export async function withoutTrace<Database, T>(db: Kysely<Database>, work: (trx
 }
 
 /**
- * Does work in a transaction under settings that hold for it alone, and puts back what was set before. Where the transaction itself has failed there is nothing
- * to put back: it is rolled back, or the savepoint around the work is, and the settings with it.
+ * Does work in a transaction under settings that hold for it alone, and puts back what was set
+ * before. Where the transaction itself has failed there is nothing to put back: it is rolled back,
+ * or the savepoint around the work is, and the settings with it.
  */
 export async function withSettings<T>(trx: Kysely<{}>, settings: Settings, work: () => Promise<T>): Promise<T> {
   const before = await currentSettings(trx, Object.keys(settings))

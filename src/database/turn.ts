@@ -16,10 +16,12 @@ export interface LockHolder {
 export type OnWait = (holders: readonly LockHolder[]) => void
 
 /**
- * Waits for whoever does the same, and keeps others waiting until the transaction ends: a lock of the transaction, which also holds through a pooler that hands
- * out a connection a transaction, and which nobody can forget to give back.
+ * Waits for whoever does the same, and keeps others waiting until the transaction ends: a lock of
+ * the transaction, which also holds through a pooler that hands out a connection a transaction, and
+ * which nobody can forget to give back.
  *
- * A statement of its own, so that the next one sees what the transaction before has committed; where it would not, the transaction is refused.
+ * A statement of its own, so that the next one sees what the transaction before has committed;
+ * where it would not, the transaction is refused.
  *
  * @param name what is done, in which installation; or a number that is ours alone.
  * @throws InvalidInputError when the transaction is REPEATABLE READ or SERIALIZABLE.

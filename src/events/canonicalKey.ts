@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { boundedText } from '../schema/text.ts'
 
 /**
- * The values by which evidence names rows, in one way of writing for each value: two pieces of evidence name the same row exactly if their keys are the same text.
+ * The values by which evidence names rows, in one way of writing for each value: two pieces of
+ * evidence name the same row exactly if their keys are the same text.
  *
  * | column | taken | kept |
  * |---|---|---|

@@ -21,9 +21,11 @@ export const evidenceKeys = {
 export type EvidenceTable = keyof typeof evidenceKeys
 
 /**
- * Rows of one of our tables, named by some or all of the columns that tell them apart; the fewer are given, the more rows are meant.
- * Each value is kept in one way of writing, whichever it came in, so that what names the same row is the same: an `int8` as text without leading zeros, a
- * UUID in lower case with hyphens, a time as ISO 8601 in UTC (a `Date`, or text with its zone), the `valid` of an edge as a range of two such times.
+ * Rows of one of our tables, named by some or all of the columns that tell them apart; the fewer
+ * are given, the more rows are meant. Each value is kept in one way of writing, whichever it came
+ * in, so that what names the same row is the same: an `int8` as text without leading zeros, a UUID
+ * in lower case with hyphens, a time as ISO 8601 in UTC (a `Date`, or text with its zone), the
+ * `valid` of an edge as a range of two such times.
  *
  * @example
  * const reference: EvidenceReference = { table: 'service_call_5m', keys: { src_resource_id: '7', dst_resource_id: '9', bucket: new Date() } }

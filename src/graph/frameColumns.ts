@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { InvalidInputError } from '../schema/errors.ts'
 import { boundedText } from '../schema/text.ts'
 
-/** The columns of a frame that become attributes; as many as one call of a function that builds a map takes, with names as long as PostgreSQL's. */
+/**
+ * The columns of a frame that become attributes; as many as one call of a function that builds a
+ * map takes, with names as long as PostgreSQL's.
+ */
 export const frameColumns = z.array(boundedText(63)).max(45)
 
 /** What to say where a frame does not have a column that was named; any other error as it was. */

@@ -55,10 +55,10 @@ const mirrorOptions = z.strictObject({
  * Runs in its own transaction, or in the one the scope was made from.
  *
  * @throws MissingCapabilityError without Apache AGE.
- * @throws InvalidInputError when the frame has an edge twice, or an end that is no resource of the tenant; when the label is the name of something else in the
- * graph, such as an index; when the scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which would not see what another mirror has written. Nothing is
- * written then. The signal's
- * reason when aborted.
+ * @throws InvalidInputError when the frame has an edge twice, or an end that is no resource of the
+ * tenant; when the label is the name of something else in the graph, such as an index; when the
+ * scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which would not see what
+ * another mirror has written. Nothing is written then. The signal's reason when aborted.
  * @throws NotFoundError when the tenant was deleted since the scope was made; no graph of it comes back.
  * @example
  * await mirrorGraph(scope, topologyAt(scope, { at, relation: 'runs_on' }), { label: 'RUNS_ON', attributes: ['relation'] })

@@ -9,7 +9,10 @@ import type { EdgeFrame } from './edgeFrame.ts'
  */
 export const isPlainFrame = (frame: EdgeFrame): boolean => isPlain(frame.toOperationNode())
 
-/** Nothing, a dot, or names with dots between them, quoted or not (a doubled quote is the end of one part and the begin of the next): no function is called in it. */
+/**
+ * Nothing, a dot, or names with dots between them, quoted or not (a doubled quote is the end of one
+ * part and the begin of the next): no function is called in it.
+ */
 const partOfName = /^(?:"[^"]*"|[\w$.])*$/
 
 /** What a plain select may consist of. Its order means nothing to a walk. */

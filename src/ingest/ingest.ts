@@ -25,7 +25,10 @@ export interface IngestOptions {
   lateness?: string
   /** Milliseconds added to every time. */
   shift?: number
-  /** Also loads what is older than its table keeps: history that is to be rolled up before it is dropped. Default: false. */
+  /**
+   * Also loads what is older than its table keeps: history that is to be rolled up before it is
+   * dropped. Default: false.
+   */
   acceptOld?: boolean
   signal?: AbortSignal
   /** Told of every line that is no export request. */
@@ -51,7 +54,10 @@ const ingestOptions = z.strictObject({
 export interface IngestReport extends RollupReport {
   /** Lines that are no export request. */
   malformed: number
-  /** Minutes of metrics, buckets of calls and of patterns that were refused: they are older than their table keeps. */
+  /**
+   * Minutes of metrics, buckets of calls and of patterns that were refused: they are older than
+   * their table keeps.
+   */
   tooOldMetrics: number
   tooOldCalls: number
   tooOldPatterns: number

@@ -17,7 +17,10 @@ export interface RollupReport {
   untimedRecords: number
   /** Spans that end before they start. */
   negativeSpans: number
-  /** Metric points of no use: no value, NaN or infinite (also as a rate or a running total), flagged "no recorded value", buckets that contradict their bounds. */
+  /**
+   * Metric points of no use: no value, NaN or infinite (also as a rate or a running total), flagged
+   * "no recorded value", buckets that contradict their bounds.
+   */
   unusablePoints: number
   /** Points that only set the baseline of a cumulative series, or whose interval is not known: there is nothing to subtract from yet. */
   baselinePoints: number

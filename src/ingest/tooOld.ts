@@ -20,9 +20,11 @@ const policies = { metrics: metricPolicy, calls: callPolicy, patterns: patternPo
 const young = 86_400_000
 
 /**
- * A window without the rows that are older than their table keeps, and how many these were. Written, each would make a chunk of its own, only to be dropped with it.
+ * A window without the rows that are older than their table keeps, and how many these were.
+ * Written, each would make a chunk of its own, only to be dropped with it.
  *
- * A table keeps what the policy says that was applied last, to the end of the chunk; without one, everything. Who may not see the policies writes everything, too.
+ * A table keeps what the policy says that was applied last, to the end of the chunk; without one,
+ * everything. Who may not see the policies writes everything, too.
  */
 export async function withoutTooOld(
   scope: Scope,

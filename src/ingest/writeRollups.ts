@@ -20,7 +20,10 @@ export interface WrittenRollups {
 }
 
 export interface WriteRollupsOptions {
-  /** Also writes what is older than its table keeps: history that is to be rolled up before it is dropped. Default: false. */
+  /**
+   * Also writes what is older than its table keeps: history that is to be rolled up before it is
+   * dropped. Default: false.
+   */
   acceptOld?: boolean
   signal?: AbortSignal
 }
@@ -33,7 +36,8 @@ export interface WriteRollupsOptions {
  * more records replaces what it said before. A pattern is first seen when it was seen earliest, last when latest, with the highest severity met;
  * an attribute that came with two types is `mixed`.
  *
- * Rows older than their table keeps (by the policy applied last, to the end of the chunk) are refused and counted, unless `acceptOld`.
+ * Rows older than their table keeps (by the policy applied last, to the end of the chunk) are
+ * refused and counted, unless `acceptOld`.
  *
  * Set-based: one statement a table, whatever the number of rows, one parameter for all of them. Every statement takes its rows in the order of their
  * keys, and tables come in one order, so two writers wait for each other and never deadlock.

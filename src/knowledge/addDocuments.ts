@@ -62,9 +62,10 @@ const batch = 500
  * All in one transaction (the caller's, if the scope was made from one), in statements of 500 chunks; a writer of the same tenant's knowledge
  * waits for another. An abort leaves everything as it was.
  *
- * @throws InvalidInputError naming the document and field: an embedding of the wrong dimension, a number that is not finite, text that cannot be
- * stored; or when the scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which would not see the documents others add meanwhile.
- * Nothing is written then.
+ * @throws InvalidInputError naming the document and field: an embedding of the wrong dimension, a
+ * number that is not finite, text that cannot be stored; or when the scope was made from a
+ * REPEATABLE READ or SERIALIZABLE transaction, which would not see the documents others add
+ * meanwhile. Nothing is written then.
  * @example
  * const [runbook] = await addDocuments(scope, [
  *   {

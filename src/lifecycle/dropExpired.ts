@@ -88,11 +88,13 @@ export function dropBatches(chunks: readonly ExpiredChunk[]): ExpiredChunk[][] {
 }
 
 /**
- * Drops expired chunks of one kind, and says in the same transaction up to where the table has been dropped; but for those that still hold what has not been
- * rolled.
+ * Drops expired chunks of one kind, and says in the same transaction up to where the table has been
+ * dropped; but for those that still hold what has not been rolled.
  *
- * Readers and writers of the table wait while they are dropped, a matter of milliseconds each, and so does whoever uses the tables that its foreign keys point
- * at; no lock is waited for longer than 100 ms at a time. Strays are deleted instead, behind nobody's back: whoever writes in the meantime leaves a mark.
+ * Readers and writers of the table wait while they are dropped, a matter of milliseconds each, and
+ * so does whoever uses the tables that its foreign keys point at; no lock is waited for longer than
+ * 100 ms at a time. Strays are deleted instead, behind nobody's back: whoever writes in the
+ * meantime leaves a mark.
  */
 export function dropExpired(
   db: Kysely<{}>,
@@ -176,8 +178,9 @@ async function isPartition(trx: Kysely<{}>, table: string, whole: string): Promi
 }
 
 /**
- * Whether something of a stretch is still to be rolled: it is marked, or the rollup answers from its source from a bucket before the end of it on, which is what
- * it does where a bucket cannot be rolled.
+ * Whether something of a stretch is still to be rolled: it is marked, or the rollup answers from
+ * its source from a bucket before the end of it on, which is what it does where a bucket cannot be
+ * rolled.
  */
 async function isStale(
   trx: Kysely<{}>,

@@ -41,7 +41,8 @@ where step = 'roll' and object = $1 and at = any ($2::timestamptz[]) and tenant_
   )
 
 /**
- * Marks buckets again of which some tenant's rows could not be rolled and were not tried for six hours: a version of the library, or of the server, may do better.
+ * Marks buckets again of which some tenant's rows could not be rolled and were not tried for six
+ * hours: a version of the library, or of the server, may do better.
  */
 export const tryAgain = (trx: Kysely<{}>, installation: Pick<Installation, 'schema'>, rollup: string) =>
   execute(
@@ -55,7 +56,10 @@ insert into ${qualified(installation, 'pgvantage_stale_bucket')} (rollup, bucket
     [rollup],
   )
 
-/** Forgets what failed before a run and did not fail in it, unless the run left some of it for the next one; what was set aside is tried at its own time. */
+/**
+ * Forgets what failed before a run and did not fail in it, unless the run left some of it for the
+ * next one; what was set aside is tried at its own time.
+ */
 export const forgetFailures = (
   trx: Kysely<{}>,
   installation: Pick<Installation, 'schema'>,

@@ -5,7 +5,9 @@ import { execute, type Stretch } from './statement.ts'
 
 /** A partition that holds a stretch of time. */
 export interface Partition extends Stretch {
-  /** Where it is: ours lie beside their table, but somebody may have attached one of another schema. */
+  /**
+   * Where it is: ours lie beside their table, but somebody may have attached one of another schema.
+   */
   readonly schema: string
   readonly name: string
 }

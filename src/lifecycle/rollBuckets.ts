@@ -22,7 +22,10 @@ export async function rollBuckets(
   return rows
 }
 
-/** Neighbouring buckets together: each run is one read of one stretch of the source, whose bounds the planner can see. */
+/**
+ * Neighbouring buckets together: each run is one read of one stretch of the source, whose bounds
+ * the planner can see.
+ */
 export function runsOf(rollup: Pick<Rollup, 'bucket'>, buckets: readonly Date[]): Stretch[] {
   const length = milliseconds(rollup.bucket)
   const runs: Stretch[] = []
@@ -35,7 +38,9 @@ export function runsOf(rollup: Pick<Rollup, 'bucket'>, buckets: readonly Date[])
   return runs
 }
 
-/** Where the rows of a source that is a rollup itself are stored; null for a source of another kind. */
+/**
+ * Where the rows of a source that is a rollup itself are stored; null for a source of another kind.
+ */
 async function storedSource(trx: Kysely<{}>, installation: Installation, { source }: Rollup): Promise<string | null> {
   const stored = storedTable({ name: source })
   const { rows } = await execute<{ there: boolean }>(trx, 'select to_regclass($1) is not null as there', [qualified(installation, stored)])
@@ -43,8 +48,9 @@ async function storedSource(trx: Kysely<{}>, installation: Installation, { sourc
 }
 
 /**
- * Whether what the source, a rollup itself, has stored of a stretch is all there is to know of it. Its view would say the same, but is planned, for every bucket of
- * days, as a read of all chunks of the minutes as well.
+ * Whether what the source, a rollup itself, has stored of a stretch is all there is to know of it.
+ * Its view would say the same, but is planned, for every bucket of days, as a read of all chunks of
+ * the minutes as well.
  */
 async function isStored(trx: Kysely<{}>, installation: Installation, { source }: Rollup, { from, to }: Stretch): Promise<boolean> {
   const { rows } = await execute<{ stored: boolean }>(
@@ -81,8 +87,9 @@ async function rollRun(
 }
 
 /**
- * Of these buckets those that must stay as they are: some of what they were made from has been dropped, and they hold what it was. One that holds
- * nothing has nothing to lose: of it all there is was written after the rest was dropped.
+ * Of these buckets those that must stay as they are: some of what they were made from has been
+ * dropped, and they hold what it was. One that holds nothing has nothing to lose: of it all there
+ * is was written after the rest was dropped.
  */
 export async function lateOf(trx: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]): Promise<Set<number>> {
   const { rows: known } = await execute<{ before: Date }>(

@@ -19,7 +19,10 @@ export interface RolledUnit {
   readonly rows: number
   /** Buckets that cannot be rolled again: part of what they were made from has been dropped. */
   readonly tooLate: readonly Date[]
-  /** Whether the buckets were marked more often than one transaction takes away: then none of them is rolled yet, and they are to be tried again. */
+  /**
+   * Whether the buckets were marked more often than one transaction takes away: then none of them
+   * is rolled yet, and they are to be tried again.
+   */
   readonly again: boolean
 }
 
@@ -63,8 +66,9 @@ export function rollMarked(db: Kysely<{}>, installation: Installation, rollup: R
 }
 
 /**
- * Rolls a marked bucket tenant by tenant, in a transaction of its own: those of whose rows the server says that they cannot be rolled are left as they are, and
- * named; everybody else's are rolled.
+ * Rolls a marked bucket tenant by tenant, in a transaction of its own: those of whose rows the
+ * server says that they cannot be rolled are left as they are, and named; everybody else's are
+ * rolled.
  *
  * @param isData tells what is wrong with rows from what is wrong with the server, which is thrown.
  */
@@ -116,7 +120,10 @@ export const retrySetAside = (db: Kysely<{}>, installation: Installation, rollup
 export const advanceTo = (db: Kysely<{}>, installation: Installation, rollup: Rollup, horizon: Date) =>
   inTurn(db, installation, rollup, (trx) => advance(trx, installation, rollup, horizon))
 
-/** Forgets that buckets before a moment are stale: what would be rolled into them is older than anything is kept. */
+/**
+ * Forgets that buckets before a moment are stale: what would be rolled into them is older than
+ * anything is kept.
+ */
 export async function forgetBefore(db: Kysely<{}>, installation: Installation, rollup: Rollup, before: Date): Promise<void> {
   while (!(await inTurn(db, installation, rollup, (trx) => forgetMarks(trx, installation, rollup, before))).all);
 }

@@ -14,8 +14,9 @@ import { rolledRows, rolledUntil, rollupColumns, storedTable, type Rollup } from
  * but how far it has come stands in a table, and a planner that cannot know it expects a third of all rows of the source, for every read. As a constant, and with
  * the range beside it, a range that has been rolled is a plain read of stored rows, and of the source only the buckets are computed that begin in the range.
  *
- * The constant is as old as the scope. So how far the rollup has come by now is looked up as well, and decides of what lies behind the constant: a scope may
- * be older than what has been rolled and dropped since.
+ * The constant is as old as the scope. So how far the rollup has come by now is looked up as well,
+ * and decides of what lies behind the constant: a scope may be older than what has been rolled and
+ * dropped since.
  *
  * A rollup's columns are taken for those of the finest table, which it has, but for columns that say nothing of several rows.
  *
@@ -46,11 +47,13 @@ export function rowsOf<Table extends keyof DB>(
 }
 
 /**
- * No rows while a table that was chosen because it has all rows of a range still has them; else the statement fails, since its answer would be short. What fails is
- * a cast: the text it cannot read is the message.
+ * No rows while a table that was chosen because it has all rows of a range still has them; else the
+ * statement fails, since its answer would be short. What fails is a cast: the text it cannot read
+ * is the message.
  *
- * Not a condition on the table's own rows: where all chunks of the range are gone the server looks at no condition. And behind an offset, so that none of the
- * query's own conditions is looked at before.
+ * Not a condition on the table's own rows: where all chunks of the range are gone the server looks
+ * at no condition. And behind an offset, so that none of the query's own conditions is looked at
+ * before.
  */
 function noRowsIfHeld({ installation, retained }: Scope, table: string, columns: readonly string[], from: Date): string {
   const name = quoteLiteral(table)

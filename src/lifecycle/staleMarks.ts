@@ -3,13 +3,16 @@ import { qualified, type Installation } from '../database/installation.ts'
 import type { Rollup } from './rollup.ts'
 import { datable, execute } from './statement.ts'
 
-/** So many marks go at a time at most: what a single writer can leave does not keep a turn for long. */
+/**
+ * So many marks go at a time at most: what a single writer can leave does not keep a turn for long.
+ */
 const batch = 100_000
 
 const marks = (installation: Installation) => qualified(installation, 'pgvantage_stale_bucket')
 
 /**
- * The newest marked buckets that begin at `from` or after it (null: whenever) and before `before`, in order.
+ * The newest marked buckets that begin at `from` or after it (null: whenever) and before `before`,
+ * in order.
  *
  * Each is one look into the index, however often it is marked and however many others are.
  */
@@ -35,7 +38,8 @@ select bucket from newest where bucket is not null order by bucket`,
 }
 
 /**
- * Takes the marks of buckets away, at most a hundred thousand: those that were marked, in order, and whether that was all.
+ * Takes the marks of buckets away, at most a hundred thousand: those that were marked, in order,
+ * and whether that was all.
  *
  * What was marked more often than that keeps a mark for the next time, and is not to be rolled yet.
  */
@@ -80,8 +84,9 @@ where ctid = any (array(select ctid from ${marks(installation)} where rollup = $
 }
 
 /**
- * Up to the earliest mark that is left the rollup may answer with what is stored. Marks before where it has come to already do not hold it back: what came late is
- * in its hour when that is rolled again, and everybody else's hours do not wait for it.
+ * Up to the earliest mark that is left the rollup may answer with what is stored. Marks before
+ * where it has come to already do not hold it back: what came late is in its hour when that is
+ * rolled again, and everybody else's hours do not wait for it.
  */
 export const advance = (trx: Kysely<{}>, installation: Installation, { name }: Pick<Rollup, 'name'>, horizon: Date) =>
   execute(

@@ -45,9 +45,10 @@ export interface PoliciesReport {
 /**
  * Reconciles the server with the declared policies and says what was done: the plan of `planPolicies`, carried out.
  *
- * Twice in a row changes nothing the second time. Each change is one transaction, and those that roll come before those that drop: a failure in the
- * middle leaves whole changes, and applying again does the rest. Run from several places at once, they take turns change by change; what another has done
- * in the meantime is planned again, and found done.
+ * Twice in a row changes nothing the second time. Each change is one transaction, and those that
+ * roll come before those that drop: a failure in the middle leaves whole changes, and applying
+ * again does the rest. Run from several places at once, they take turns change by change; what
+ * another has done in the meantime is planned again, and found done.
  *
  * @throws InvalidInputError when a policy could not be kept, or a transaction is handed in: TimescaleDB refreshes in none.
  * @throws VantageError (`POLICY_FAILED`) naming the change that failed, or (`CONVERT_FAILED`) what stands in the way of converting, with the server's
@@ -74,7 +75,10 @@ export async function applyPolicies<Database>(db: Kysely<Database>, given: Apply
   })
 }
 
-/** Makes a change, and says which it was: nothing is changed that somebody else has changed since it was planned. */
+/**
+ * Makes a change, and says which it was: nothing is changed that somebody else has changed since it
+ * was planned.
+ */
 async function apply(
   connection: Kysely<{}>,
   installation: Installation,

@@ -269,7 +269,10 @@ function bare({ schema }: Installation): (text: string) => string {
   return (text) => forms.reduce(withoutPrefix, text)
 }
 
-/** Takes a prefix away wherever a name begins with it; within a longer name, or a quoted one, it stays. */
+/**
+ * Takes a prefix away wherever a name begins with it; within a longer name, or a quoted one, it
+ * stays.
+ */
 function withoutPrefix(text: string, prefix: string): string {
   const pieces = text.split(prefix)
   const beginsName = (before: string, at: number) => (before === '' ? at === 0 : !/[\w."]/.test(before.at(-1)!))

@@ -43,7 +43,10 @@ export interface ConvertOptions {
   signal?: AbortSignal
 }
 
-/** What those who apply policies, or convert, wait for each other by, whichever installation of the database it is. */
+/**
+ * What those who apply policies, or convert, wait for each other by, whichever installation of the
+ * database it is.
+ */
 export const policiesTurn = 7620318452117002
 
 const height: Record<TimeRung, number> = { native: 0, apache: 1, community: 2 }

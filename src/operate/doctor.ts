@@ -37,7 +37,10 @@ export interface DoctorReport {
   libraryVersion: number
   /** What each room of the library can do here. */
   rooms: RoomState[]
-  /** Which of the roles the current role can be, and what it lacks for the others; none where nothing is installed. */
+  /**
+   * Which of the roles the current role can be, and what it lacks for the others; none where
+   * nothing is installed.
+   */
   roles: RoleState[]
   drift: Drift[]
   /** Errors first. */

@@ -90,8 +90,9 @@ async function assertUsable(trx: Kysely<{}>): Promise<void> {
 }
 
 /**
- * Operator classes and functions of extensions are found wherever the extensions were put, and nothing else is found but PostgreSQL's own, whatever the search
- * path was. Lasts until the transaction ends.
+ * Operator classes and functions of extensions are found wherever the extensions were put, and
+ * nothing else is found but PostgreSQL's own, whatever the search path was. Lasts until the
+ * transaction ends.
  */
 export const extensionSearchPath = `select pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog', (
   select pg_catalog.string_agg(distinct pg_catalog.quote_ident(namespace.nspname), ', ')

@@ -2,7 +2,10 @@ import type { Kysely } from 'kysely'
 import { describeDoubts, installationPlaces } from '../database/installations.ts'
 import type { Finding } from './doctor.ts'
 
-/** Schemas that look like an installation and are none to believe: an error where nothing else is there, else a warning. */
+/**
+ * Schemas that look like an installation and are none to believe: an error where nothing else is
+ * there, else a warning.
+ */
 export async function doubtfulInstallations(db: Kysely<{}>, schema: string | undefined): Promise<Finding[]> {
   const places = await installationPlaces(db, schema)
   const severity = places.some(({ doubts }) => doubts.length === 0) ? 'warning' : 'error'

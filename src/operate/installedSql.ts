@@ -47,7 +47,9 @@ export async function installedNames(...kinds: ('function' | 'procedure' | 'aggr
   return [...new Set([...created].flatMap(([, kind, name]) => (kinds.some((wanted) => wanted === kind) ? [name!] : [])))].sort()
 }
 
-/** What a semicolon may hide in: dollar quotes, bodies of SQL, strings, quoted names and comments. */
+/**
+ * What a semicolon may hide in: dollar quotes, bodies of SQL, strings, quoted names and comments.
+ */
 const token = /begin atomic\b[\s\S]*?;\s*end\b|(\$\w*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|[\s\S]/g
 
 /** A script cut into its statements, each without its semicolon: PGlite takes one at a time. */

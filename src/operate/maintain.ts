@@ -33,8 +33,8 @@ export interface MaintainOptions {
   /** How often a lock that others hold is asked for, 100 ms each time, with longer and longer pauses. Default: 10 times, within about seven seconds. */
   lockAttempts?: number
   /**
-   * How many chunks of each table one run makes at most for what is older than a month; the rest is left for the next run. Default: 100, which are two years of
-   * weeks, or eight of hours' chunks.
+   * How many chunks of each table one run makes at most for what is older than a month; the rest is
+   * left for the next run. Default: 100, which are two years of weeks, or eight of hours' chunks.
    */
   maxChunks?: number
   /** Gives up before the next unit; what was done stays done. */
@@ -62,12 +62,16 @@ const maintainOptions = schemaOption.extend({
  * Nothing is dropped or deleted that `applyPolicies` has not put a retention on, and no chunk before it has been rolled up. Rolling needs no policy: the
  * rollups give the same answers before and after, only faster.
  *
- * Short transactions, one a unit (a day of hours, a partition, a thousand events): killed at any moment it leaves whole units, and the next run goes
- * on from there. Two at once take turns. Run again with nothing new it does nothing: `steps` is empty. The newest is rolled first, of all tables.
+ * Short transactions, one a unit (a day of hours, a partition, a thousand events): killed at any
+ * moment it leaves whole units, and the next run goes on from there. Two at once take turns. Run
+ * again with nothing new it does nothing: `steps` is empty. The newest is rolled first, of all
+ * tables.
  *
- * One unit that cannot be done costs itself only. `notDone` says why: a lock is not to be had within some seconds, or the server refuses (`failed`, with its
- * reason); the next run tries again. A bucket that fails because of what some tenant's rows hold is rolled for everybody else; that tenant's rows of it stay as
- * they were and are tried again after six hours, or when they change. `doctor` tells what keeps failing.
+ * One unit that cannot be done costs itself only. `notDone` says why: a lock is not to be had
+ * within some seconds, or the server refuses (`failed`, with its reason); the next run tries again.
+ * A bucket that fails because of what some tenant's rows hold is rolled for everybody else; that
+ * tenant's rows of it stay as they were and are tried again after six hours, or when they change.
+ * `doctor` tells what keeps failing.
  *
  * @throws SchemaVersionError when nothing is installed, or another version than this library's.
  * @throws InvalidInputError when the policies are malformed, `now` is no date, or `db` is a transaction.
@@ -105,7 +109,10 @@ function cutTables({ table, chunk, rollups }: TimePolicy): ExpiringTable[] {
   return all.map((cut, at) => ({ ...cut, rollup: rollups[at]?.rollup ?? null }))
 }
 
-/** What failed is kept for `doctor`, and what did not fail again is forgotten. Of tenants set aside in rolling the unit itself has written it down. */
+/**
+ * What failed is kept for `doctor`, and what did not fail again is forgotten. Of tenants set aside
+ * in rolling the unit itself has written it down.
+ */
 async function writeDown(run: MaintenanceRun): Promise<void> {
   const { db, installation } = run
   const { notDone } = run.report()

@@ -38,9 +38,11 @@ export interface MigrateResult {
  *
  * @throws MissingCapabilityError when pgvector, pg_trgm or btree_gist can neither be found nor created, or AGE is there but closed to this role.
  * @throws SchemaVersionError when the database is newer than this library.
- * @throws VantageError (`NOT_OWNER`) when the tables, or the schema they should go into, belong to a role that the current one may not act as.
- * @throws InvalidInputError when an option is malformed, differs from what the database was installed with, or names the graph prefix of another
- * installation in this database; or when it is handed a REPEATABLE READ or SERIALIZABLE transaction.
+ * @throws VantageError (`NOT_OWNER`) when the tables, or the schema they should go into, belong to
+ * a role that the current one may not act as.
+ * @throws InvalidInputError when an option is malformed, differs from what the database was
+ * installed with, or names the graph prefix of another installation in this database; or when it is
+ * handed a REPEATABLE READ or SERIALIZABLE transaction.
  * @throws VantageError (`MIGRATION_FAILED`) when a statement fails, with the server's error as its cause.
  * @example
  * await migrateUp(db, { schema: 'observability', embeddingDimension: 384, embeddingDistance: 'cosine' })
@@ -90,7 +92,8 @@ const downOptions = schemaOption.extend({
  * In one transaction, or in the one handed in.
  *
  * @throws SchemaVersionError when nothing is installed, or the database is newer than this library.
- * @throws InvalidInputError when `to` is not a version the database has passed, or the transaction handed in is REPEATABLE READ or SERIALIZABLE.
+ * @throws InvalidInputError when `to` is not a version the database has passed, or the transaction
+ * handed in is REPEATABLE READ or SERIALIZABLE.
  * @example
  * await migrateDown(db, { schema: 'observability' })
  */

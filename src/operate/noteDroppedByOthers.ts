@@ -7,8 +7,9 @@ import { duration } from './declaredPolicies.ts'
 import { noteDropped, policyJobs } from './policyJobs.ts'
 
 /**
- * Notes before when jobs that pgvantage did not make may have dropped rows by now. They drop on without a word, and a roll of what is gone would take its
- * rolled rows away; so whoever rolls asks first.
+ * Notes before when jobs that pgvantage did not make may have dropped rows by now. They drop on
+ * without a word, and a roll of what is gone would take its rolled rows away; so whoever rolls asks
+ * first.
  *
  * @param tables the tables that are rolled, with the length of their chunks.
  */

@@ -134,7 +134,10 @@ async function readTables(db: Kysely<{}>, { schema }: Installation): Promise<Map
   return new Map(rows.map(({ name, ...state }) => [name, state]))
 }
 
-/** A refresh that looks back no further than its source is kept, now and later; or as declared, where `emptiedBy` says that there can be none. */
+/**
+ * A refresh that looks back no further than its source is kept, now and later; or as declared,
+ * where `emptiedBy` says that there can be none.
+ */
 function withinReach({ timeRung }: Installation, state: State, policy: DeclaredPolicy, now: Date): DeclaredPolicy {
   if (timeRung !== 'community' || policy.kind !== 'refresh' || policy.job === undefined) return policy
   const reach = reachOf(state, { ...policy, job: policy.job }, now)
@@ -142,8 +145,9 @@ function withinReach({ timeRung }: Installation, state: State, policy: DeclaredP
 }
 
 /**
- * What was dropped until now stays where it is, and the time since grows. A job of others drops on: of what it keeps only its length holds on every day,
- * and not what happens to be left of the chunk that it drops next.
+ * What was dropped until now stays where it is, and the time since grows. A job of others drops on:
+ * of what it keeps only its length holds on every day, and not what happens to be left of the chunk
+ * that it drops next.
  */
 function reachOf(state: State, policy: Rolling, now: Date): number | null {
   const { source, bucket } = policy.job
@@ -160,8 +164,9 @@ function reachOf(state: State, policy: Rolling, now: Date): number | null {
 }
 
 /**
- * Before when rows of a table are gone already. Where more was dropped than by the retentions of now, it may have gone on after it was noted: what there is
- * no chunk for may have been dropped too.
+ * Before when rows of a table are gone already. Where more was dropped than by the retentions of
+ * now, it may have gone on after it was noted: what there is no chunk for may have been dropped
+ * too.
  */
 function goneBefore(state: State, object: string, now: Date): number {
   const closed = closedBefore(state, object, now)
@@ -247,8 +252,9 @@ function outrunning({ jobs, applied }: State, { job }: Rolling): PolicyJob[] {
 }
 
 /**
- * Why a rollup has no job that refreshes it, on this day and on every other: a job that pgvantage did not make drops its source within two days, which
- * leaves no time to roll what was missed. Or its source was dropped a moment ago: then it is a matter of days.
+ * Why a rollup has no job that refreshes it, on this day and on every other: a job that pgvantage
+ * did not make drops its source within two days, which leaves no time to roll what was missed. Or
+ * its source was dropped a moment ago: then it is a matter of days.
  */
 function emptiedBy(state: State, policy: Rolling, now: Date): string | undefined {
   const { object, job, settings } = policy

@@ -102,14 +102,18 @@ export async function timeRung(db: Kysely<{}>, extensions: ReadonlySet<string>):
 }
 
 /**
- * Refuses to migrate where what is there is not to be believed, or where nothing is and the schema is a stranger's. Before anything is created: AGE 1.5 breaks the
- * session that its creation is rolled back in.
+ * Refuses to migrate where what is there is not to be believed, or where nothing is and the schema
+ * is a stranger's. Before anything is created: AGE 1.5 breaks the session that its creation is
+ * rolled back in.
  */
 export async function assertPlace(db: Kysely<{}>, { schema }: Pick<MigrateOptions, 'schema'>): Promise<void> {
   if ((await placeOfInstallation(db, schema)) === undefined) await assertOwnSchema(db, schema ?? 'public')
 }
 
-/** Whoever owns a schema can put into it what ours would call: it has to be the current role's, or of somebody who could do that anyway. */
+/**
+ * Whoever owns a schema can put into it what ours would call: it has to be the current role's, or
+ * of somebody who could do that anyway.
+ */
 async function assertOwnSchema(db: Kysely<{}>, schema: string): Promise<void> {
   const { rows } = await sql<{ owner: string; role: string }>`
     select owner.rolname::text as owner, current_user::text as role

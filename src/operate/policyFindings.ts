@@ -45,7 +45,10 @@ interface KeepsFailing {
   reason: string
 }
 
-/** What `maintain` could not do when it tried last. Most of what fails for one tenant, or one table, fails for one reason. */
+/**
+ * What `maintain` could not do when it tried last. Most of what fails for one tenant, or one table,
+ * fails for one reason.
+ */
 async function failureFindings(db: Kysely<{}>, { schema }: Installation): Promise<Finding[]> {
   const { rows } = await sql<KeepsFailing>`
     select step, object, nullif(tenant_id, 0)::text as tenant, count(*)::int4 as places, nullif(max(at), '-infinity') as at, min(first_at) as since,

@@ -14,10 +14,12 @@ export interface RefreshReachOptions {
 }
 
 /**
- * How far back a job may roll, in milliseconds: never to where rows of the source may be gone, for it would take their rolled rows away too.
+ * How far back a job may roll, in milliseconds: never to where rows of the source may be gone, for
+ * it would take their rolled rows away too.
  *
- * As far as declared where the source is kept so long; else so many whole chunks (or days, where not one chunk is kept). A job that looks back less stays
- * as it is until a second chunk could be added: how many chunks are whole depends on the day, and no job should come and go with that.
+ * As far as declared where the source is kept so long; else so many whole chunks (or days, where
+ * not one chunk is kept). A job that looks back less stays as it is until a second chunk could be
+ * added: how many chunks are whole depends on the day, and no job should come and go with that.
  *
  * Null where not even the two buckets that a job's window has to hold are kept.
  */

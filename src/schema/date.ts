@@ -1,6 +1,9 @@
 import { z } from 'zod'
 
-/** JavaScript's dates go further than PostgreSQL's, and neither writes those beyond four digits of a year as the other reads them. */
+/**
+ * JavaScript's dates go further than PostgreSQL's, and neither writes those beyond four digits of a
+ * year as the other reads them.
+ */
 export const firstDate = new Date('0001-01-01T00:00:00.000Z')
 export const lastDate = new Date('9999-12-31T00:00:00.000Z')
 

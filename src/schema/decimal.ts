@@ -8,10 +8,13 @@ export interface DecimalFraction {
 const mostDecimals = 22
 
 /**
- * The fraction that a person means who types a decimal: that of the shortest decimal which is this double.
+ * The fraction that a person means who types a decimal: that of the shortest decimal which is this
+ * double.
  *
- * `0.07 * 100` is 7.000000000000001, and `1 - 0.9` is not `0.1`: a double is seldom the decimal it was typed as. With whole numbers in its place,
- * `count * 7 / 100` is rounded once, and is exact where the result is a whole number. A number that is no decimal of at most 22 places stands over 1, as it is.
+ * `0.07 * 100` is 7.000000000000001, and `1 - 0.9` is not `0.1`: a double is seldom the decimal it
+ * was typed as. With whole numbers in its place, `count * 7 / 100` is rounded once, and is exact
+ * where the result is a whole number. A number that is no decimal of at most 22 places stands over
+ * 1, as it is.
  *
  * @example
  * decimalFraction(0.999) // { numerator: 999, denominator: 1000 }

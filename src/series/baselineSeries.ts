@@ -24,7 +24,8 @@ export interface BaselineSeriesOptions extends SeasonOptions {
  * Rows: `series`, `bucket` (when a slot of the season begins), `value` (what is expected there), `lower` and `upper` (`width` spreads below and above).
  * A slot that the frame has no measurement of has no row.
  *
- * @throws InvalidInputError naming the option that is wrong, and where the range has more than 1,000,000 slots.
+ * @throws InvalidInputError naming the option that is wrong, and where the range has more than
+ * 1,000,000 slots.
  * @example
  * const learnt = callSeries(scope, { to: checkout, measure: 'p95_ms', range: last('5 weeks') })
  * await baselineSeries(scope, learnt, { range: last('1 day') }).execute()

@@ -60,9 +60,11 @@ const isShorter = (short: string, long: string): boolean =>
  * window, at 14.4 one of 30 days is gone after 50 hours. An alert fires while the burn is above the pair's `burn` over the long window (so that it
  * matters) and over the short one (so that it stops soon after the trouble did).
  *
- * Rows: `series`; `long_window`, `short_window` and `burn`, the pair as given; `long_burn` and `short_burn`, the rates over `[at - window, at)`, null where
- * nothing was counted there; `firing`: both above `burn`, false where either is null; a rate of exactly `burn` is not above it. A series is in the answer when one of the
- * frames has a row of it in the longest of the windows; one that only `bad` has burns nothing that is known, and mostly means that the frames name their series
+ * Rows: `series`; `long_window`, `short_window` and `burn`, the pair as given; `long_burn` and
+ * `short_burn`, the rates over `[at - window, at)`, null where nothing was counted there; `firing`:
+ * both above `burn`, false where either is null; a rate of exactly `burn` is not above it. A series
+ * is in the answer when one of the frames has a row of it in the longest of the windows; one that
+ * only `bad` has burns nothing that is known, and mostly means that the frames name their series
  * differently. Nulls, NaN and magnitudes above 1e100 count nothing.
  *
  * Buckets count whole, by when they begin: with buckets of 5 minutes give an `at` on their grid, or the last one in the windows is not over yet. A frame whose

@@ -13,7 +13,10 @@ export const deviationOf = (values: Expression<number[] | null>) =>
     select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - "middle"."expected")) as deviation from pg_catalog.unnest(${values}) as value
   )`.as('around')
 
-/** Of `middle` and `around`: how far from the median values usually are, but at least a share of it (exactly the decimal that was typed), and at least `minSpread`. */
+/**
+ * Of `middle` and `around`: how far from the median values usually are, but at least a share of it
+ * (exactly the decimal that was typed), and at least `minSpread`.
+ */
 export function spreadOf({ floor, minSpread }: { floor: number; minSpread: number }): RawBuilder<number> {
   const { numerator, denominator } = decimalFraction(floor)
   const least = sql`abs("middle"."expected") * ${numerator}::float8 / ${denominator}::float8`

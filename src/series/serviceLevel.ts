@@ -17,8 +17,9 @@ export interface ServiceLevelCounts {
 export const objectiveShare = z.number().gt(0).lt(1)
 
 /**
- * What an objective makes of counts: how many bad events it allows of `total`, and how fast `bad` of them burn that. In whole numbers, `bad * 1000 / (total * 1)`
- * for 0.999, so that exactly as many as are allowed burn exactly 1.
+ * What an objective makes of counts: how many bad events it allows of `total`, and how fast `bad`
+ * of them burn that. In whole numbers, `bad * 1000 / (total * 1)` for 0.999, so that exactly as
+ * many as are allowed burn exactly 1.
  */
 export function toleranceOf(objective: number) {
   const { numerator, denominator } = decimalFraction(objective)

@@ -66,8 +66,10 @@ const recordOptions = z.strictObject({
  * temporary table there, which PostgreSQL lets everybody do unless the right was revoked.
  *
  * @throws NotFoundError naming the resources that the tenant does not have; nothing is written then.
- * @throws InvalidInputError when an edge cannot be one or comes twice, the snapshot is empty without `allowEmpty`, or it is too old to be put in; when
- * the scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which would not see what other recorders write. The signal's reason when aborted.
+ * @throws InvalidInputError when an edge cannot be one or comes twice, the snapshot is empty
+ * without `allowEmpty`, or it is too old to be put in; when the scope was made from a REPEATABLE
+ * READ or SERIALIZABLE transaction, which would not see what other recorders write. The signal's
+ * reason when aborted.
  * @example
  * await recordTopology(scope, [{ src: 'urn:k8s:svc:shop/checkout', dst: 'urn:k8s:node:eu-1/worker-7', props: { image: 'checkout:4.2' } }], {
  *   at: new Date(),

@@ -60,8 +60,9 @@ export async function makeEverythingElse(scope: Scope, names: readonly string[])
 }
 
 /**
- * Every public function that returns a query, in each of the ways that its options make other SQL of it, over what `makeGraphWorld` and `makeEverythingElse`
- * made; one that is left out is refused by the compiler.
+ * Every public function that returns a query, in each of the ways that its options make other SQL
+ * of it, over what `makeGraphWorld` and `makeEverythingElse` made; one that is left out is refused
+ * by the compiler.
  */
 export function everyRead(scope: Scope, names: readonly string[], { event }: { event: string }, { age }: { age: boolean }) {
   const all = { from: baseline.from, to: range.to }
@@ -191,7 +192,10 @@ function seriesVariants(scope: Scope, frame: series.SeriesFrame, all: typeof ran
   })
 }
 
-/** The walks and the reads of calls and topology with the options that `graphReads` does not give them. */
+/**
+ * The walks and the reads of calls and topology with the options that `graphReads` does not give
+ * them.
+ */
 function graphVariants(scope: Scope, names: readonly string[]): Record<string, Read> {
   const [first, second, , fourth] = names as [string, string, string, string]
   const own = scope.db

@@ -9,7 +9,10 @@ import { at } from './rows.ts'
 
 const embedding = Array.from({ length: 1536 }, (_, index) => Math.sin(index))
 
-/** Every function that writes for a tenant, so that it adds, changes and removes what it can; each can be run alone. */
+/**
+ * Every function that writes for a tenant, so that it adds, changes and removes what it can; each
+ * can be run alone.
+ */
 export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unknown>>> = {
   ensureResources: async (scope) => {
     for (const name of ['a', 'b']) await ensureResources(scope, [{ urn: 'urn:a', type: 'service', name }])

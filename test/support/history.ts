@@ -13,7 +13,10 @@ export interface HistoryPoint {
   value: number
 }
 
-/** Longer than everything is kept; in a run at another moment, of which there are many, longer than metrics and patterns are. */
+/**
+ * Longer than everything is kept; in a run at another moment, of which there are many, longer than
+ * metrics and patterns are.
+ */
 const historyDays = clockShift() === 0 ? 400 : 190
 
 /** Points every six hours of the `days` that end with the hour before `now`, on the hour. */

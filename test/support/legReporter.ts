@@ -9,7 +9,10 @@ interface LegReport {
   description: string
 }
 
-/** Closes a test run with one table: which legs ran, on which versions, and how their tests ended. And with the moment it began, to run it again at that. */
+/**
+ * Closes a test run with one table: which legs ran, on which versions, and how their tests ended.
+ * And with the moment it began, to run it again at that.
+ */
 export default class LegReporter implements Reporter {
   readonly #began = new Date()
 

@@ -59,8 +59,9 @@ async function start(name: LegName): Promise<Started> {
 }
 
 /**
- * The image of an empty database: this run's own, or with `PGVANTAGE_TEST_IMAGES` one that several runs share. The first to have made one puts it there, and
- * nobody replaces it: a file that changes cannot be read any more by those who have opened it.
+ * The image of an empty database: this run's own, or with `PGVANTAGE_TEST_IMAGES` one that several
+ * runs share. The first to have made one puts it there, and nobody replaces it: a file that changes
+ * cannot be read any more by those who have opened it.
  */
 async function keptEmptyImage(name: LegName, make: (path: string) => Promise<void>): Promise<string> {
   const made = `${legFolder}/${name}-empty.tar`

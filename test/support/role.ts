@@ -4,7 +4,10 @@ import { quoteIdentifier } from '../../src/database/identifier.ts'
 import { grantsFor, type Grant, type GrantsOptions } from '../../src/operate/rights/grants.ts'
 import type { TestDatabase } from './leg.ts'
 
-/** Does the work as a role: with a login of its own on a server, else by `set role` on the one connection there is. */
+/**
+ * Does the work as a role: with a login of its own on a server, else by `set role` on the one
+ * connection there is.
+ */
 export async function actingAs<T>(test: TestDatabase, role: string, work: (db: Kysely<{}>) => Promise<T>): Promise<T> {
   if (test.url === undefined) {
     await sql`set role ${sql.id(role)}`.execute(test.db)
@@ -25,14 +28,20 @@ export async function actingAs<T>(test: TestDatabase, role: string, work: (db: K
   }
 }
 
-/** A role that may log in and nothing else; roles belong to the whole server, so it is dropped when its database is gone. */
+/**
+ * A role that may log in and nothing else; roles belong to the whole server, so it is dropped when
+ * its database is gone.
+ */
 export async function createRole({ db }: Pick<TestDatabase, 'db'>, kind: string): Promise<string> {
   const name = `${kind} ${crypto.randomUUID().slice(0, 8)}`
   await sql`create role ${sql.id(name)} login password 'a role of the tests'`.execute(db)
   return name
 }
 
-/** Makes a role what it is to be by the statements for it, each run as the role that is said to be able to run it; returns them. */
+/**
+ * Makes a role what it is to be by the statements for it, each run as the role that is said to be
+ * able to run it; returns them.
+ */
 export async function grantAll(test: TestDatabase, options: GrantsOptions): Promise<Grant[]> {
   const grants = await grantsFor(test.db, options)
   for (const { statement, as } of grants) {

@@ -1,7 +1,10 @@
 import { glob, readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 
-/** A lock of the session outlives its transaction, and through a pooler its owner: it stays on a connection that somebody else gets. */
+/**
+ * A lock of the session outlives its transaction, and through a pooler its owner: it stays on a
+ * connection that somebody else gets.
+ */
 const ofTheSession = /\bpg_(?:try_)?advisory_(?!xact_)\w*lock/
 const ofTheTransaction = /\bpg_(?:try_)?advisory_xact_lock\b/
 

@@ -130,7 +130,10 @@ const parsers: Record<string, (text: string) => unknown> = {
   },
 }
 
-/** What patterns over text have stumbled over: runs of what a part of them takes, with an end that the whole does not. */
+/**
+ * What patterns over text have stumbled over: runs of what a part of them takes, with an end that
+ * the whole does not.
+ */
 // prettier-ignore
 const atoms = [
   'a', 'z.', 'a-', 'a_', '_', '0', '1.', '1 ', '1e', '1:', ':', '::', 'f:', '.', '..', '-', '+', ' ', '\n', '\n ',
@@ -143,7 +146,10 @@ const ends = ['z', '!']
 const worst = (length: number) =>
   atoms.flatMap((atom) => ends.map((end) => atom.repeat(Math.ceil(length / atom.length)).slice(0, length - 1) + end))
 
-/** Linear work on 100 kB takes milliseconds; what grows with the square takes minutes, and with the cube hours. So much is between them, whatever else the machine does. */
+/**
+ * Linear work on 100 kB takes milliseconds; what grows with the square takes minutes, and with the
+ * cube hours. So much is between them, whatever else the machine does.
+ */
 const seconds = 5
 
 describe('the worst of texts takes no time', () => {

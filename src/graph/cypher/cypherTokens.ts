@@ -9,9 +9,10 @@ export interface CypherToken {
 }
 
 /**
- * What a token can be, as AGE's own scanner cuts them (src/backend/parser/ag_scanner.l of Apache AGE): what it takes for a name or the end of a string
- * decides what a text can call. Every character beyond ASCII belongs to a name; `1.` is a number, but the dots of `1..3` are none of its. Tried in this order,
- * each at one place only, so that none has to be looked for.
+ * What a token can be, as AGE's own scanner cuts them (src/backend/parser/ag_scanner.l of Apache
+ * AGE): what it takes for a name or the end of a string decides what a text can call. Every
+ * character beyond ASCII belongs to a name; `1.` is a number, but the dots of `1..3` are none of
+ * its. Tried in this order, each at one place only, so that none has to be looked for.
  */
 const kinds = [
   ['skipped', /([\t\n\v\f\r ]+|\/\/[^\n\r]*|\/\*[\s\S]*?\*\/)/uy],

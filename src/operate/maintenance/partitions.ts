@@ -6,9 +6,11 @@ import { strayChunks } from '../../lifecycle/strayChunks.ts'
 import type { MaintenanceRun } from './run.ts'
 
 /**
- * Rows that were waiting for a partition first, those of the future after: by then the default partition is empty, and attaching reads all of it.
+ * Rows that were waiting for a partition first, those of the future after: by then the default
+ * partition is empty, and attaching reads all of it.
  *
- * Of what waits the newest goes first, and no more of it than a run may make; the rest is left for the next.
+ * Of what waits the newest goes first, and no more of it than a run may make; the rest is left for
+ * the next.
  */
 export async function makePartitions(run: MaintenanceRun, cut: ExpiringTable): Promise<void> {
   const expired = run.expiredBefore(cut.name)

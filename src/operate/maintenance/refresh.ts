@@ -7,7 +7,10 @@ import type { Rollup } from '../../lifecycle/rollup.ts'
 import type { RollupPolicy } from '../../lifecycle/timePolicy.ts'
 import type { MaintenanceRun } from './run.ts'
 
-/** What lies before the window of the server's job: later than that it is rolled by the job, unless there is none. */
+/**
+ * What lies before the window of the server's job: later than that it is rolled by the job, unless
+ * there is none.
+ */
 export async function refreshRollup(
   run: MaintenanceRun,
   { rollup, settle }: RollupPolicy,
@@ -36,7 +39,10 @@ async function refresh(run: MaintenanceRun, rollup: Rollup, stretch: RefreshWind
   run.did('refresh', rollup.name, stretch, null, began)
 }
 
-/** All that has changed at once, and where that fails each part of it, the newest first: one that cannot be rolled does not keep the others from it. */
+/**
+ * All that has changed at once, and where that fails each part of it, the newest first: one that
+ * cannot be rolled does not keep the others from it.
+ */
 async function refreshOrParts(run: MaintenanceRun, rollup: Rollup, whole: RefreshWindow, invalid: readonly RefreshWindow[]): Promise<void> {
   try {
     return await refresh(run, rollup, whole)
@@ -53,8 +59,9 @@ async function refreshOrParts(run: MaintenanceRun, rollup: Rollup, whole: Refres
 }
 
 /**
- * The server drops chunks that ended before the retention began: nothing after the last end of one before that. A retention that was shorter before
- * has dropped more, and it was noted when it was changed.
+ * The server drops chunks that ended before the retention began: nothing after the last end of one
+ * before that. A retention that was shorter before has dropped more, and it was noted when it was
+ * changed.
  */
 async function closedBefore(run: MaintenanceRun, { name, chunk }: { name: string; chunk: string }): Promise<Date | null> {
   const { rows } = await sql<{ dropped: Date | null }>`

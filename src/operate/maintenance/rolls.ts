@@ -26,8 +26,9 @@ const recent = 31 * 86_400_000
 const patience = 3
 
 /**
- * Rolls all rollups up, the newest buckets first: of every table those of the last month, and then what is older, as much of it as a run may make chunks for. So
- * nobody's newest hours wait for what somebody writes about the past.
+ * Rolls all rollups up, the newest buckets first: of every table those of the last month, and then
+ * what is older, as much of it as a run may make chunks for. So nobody's newest hours wait for what
+ * somebody writes about the past.
  */
 export async function rollAll(run: MaintenanceRun, time: readonly TimePolicy[]): Promise<void> {
   for (const policy of time) await rollLadder(run, policy, rollRecent)
@@ -74,7 +75,10 @@ const horizonOf = (run: MaintenanceRun, { rollup, settle }: RollupPolicy): Date 
   return rollHorizon(rollup, policy?.kind === 'refresh' ? policy.settings.settle : settle, run.now)
 }
 
-/** What ended before it is kept by none of these rollups, so rolling it would be for nothing; null where one of them keeps everything. */
+/**
+ * What ended before it is kept by none of these rollups, so rolling it would be for nothing; null
+ * where one of them keeps everything.
+ */
 function keptSince(run: MaintenanceRun, rollups: readonly RollupPolicy[]): Date | null {
   const kept = rollups.map(({ rollup }) => {
     const expired = run.expiredBefore(rollup.name)
@@ -84,7 +88,10 @@ function keptSince(run: MaintenanceRun, rollups: readonly RollupPolicy[]): Date 
   return new Date(Math.min(...kept.map((moment) => moment!.getTime())))
 }
 
-/** Rolls marked buckets, unit by unit, from the newest before `before` back to `from`; null: back to the first, as long as that makes no more chunks than a run may. */
+/**
+ * Rolls marked buckets, unit by unit, from the newest before `before` back to `from`; null: back to
+ * the first, as long as that makes no more chunks than a run may.
+ */
 async function rollBackTo(run: MaintenanceRun, rollup: Rollup, { from, before }: { from: Date | null; before: Date }): Promise<void> {
   const chunks = new Set<number>()
   let failures = 0
@@ -124,7 +131,10 @@ async function partitionsFor(run: MaintenanceRun, rollup: Rollup, buckets: reado
   }
 }
 
-/** Rolls a unit, and where it fails for what the rows hold, bucket by bucket; false where it failed for another reason. */
+/**
+ * Rolls a unit, and where it fails for what the rows hold, bucket by bucket; false where it failed
+ * for another reason.
+ */
 async function rollUnit(run: MaintenanceRun, rollup: Rollup, buckets: readonly Date[]): Promise<boolean> {
   const note = (unit: RolledUnit, began: number) => {
     run.tooLate(rollup.name, unit.tooLate)

@@ -62,7 +62,10 @@ export class MaintenanceRun {
     return policy?.kind === 'retention' ? new Date(this.now.getTime() - milliseconds(policy.settings.retain)) : null
   }
 
-  /** Whoever keeps a table locked through all attempts at one of its chunks is asked but once for the others. */
+  /**
+   * Whoever keeps a table locked through all attempts at one of its chunks is asked but once for
+   * the others.
+   */
   locks(table: string): ShortLockOptions {
     const given = this.#notDone.some(({ object, why }) => object === table && why === 'locked')
     return { attempts: given ? 1 : this.#lockAttempts, signal: this.signal }
@@ -109,7 +112,8 @@ export class MaintenanceRun {
   /**
    * Notes what the server refused, so that everything else is done all the same.
    *
-   * @throws the error where nothing else could be done either: the run was aborted, the connection is lost, or it is none of the server's.
+   * @throws the error where nothing else could be done either: the run was aborted, the connection
+   * is lost, or it is none of the server's.
    */
   failed(step: MaintenanceKind, object: string, { from, to }: OpenStretch, error: unknown, tenantId?: string): void {
     this.signal?.throwIfAborted()

@@ -3,8 +3,9 @@ import { qualified, type Installation } from '../../database/installation.ts'
 import { installedNames } from '../installedSql.ts'
 
 /**
- * The statement that stops where a function or type with a name of ours is there already and is somebody else's: replaced, it would stay theirs to change, and
- * beside ours it could be the one that is called.
+ * The statement that stops where a function or type with a name of ours is there already and is
+ * somebody else's: replaced, it would stay theirs to change, and beside ours it could be the one
+ * that is called.
  */
 export async function refuseStrangers(installation: Pick<Installation, 'schema'>): Promise<string> {
   const ours = qualified(installation, 'pgvantage_installation')
@@ -24,8 +25,9 @@ end`)
 }
 
 /**
- * The statement that takes from PUBLIC what PostgreSQL gives it on every new function and type, on ours: also on those that an older pgvantage installed. What
- * an administrator has granted to roles stays, for `create or replace` keeps it.
+ * The statement that takes from PUBLIC what PostgreSQL gives it on every new function and type, on
+ * ours: also on those that an older pgvantage installed. What an administrator has granted to roles
+ * stays, for `create or replace` keeps it.
  */
 export async function closeToPublic(installation: Pick<Installation, 'schema'>): Promise<string> {
   return block(`declare

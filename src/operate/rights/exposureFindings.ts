@@ -12,8 +12,9 @@ interface Exposed {
 }
 
 /**
- * What lets others act with rights of whoever uses pgvantage: functions of ours that anybody may execute or that look names up where others can put them, what
- * belongs to somebody else than the tables, and who else may create things in our schema.
+ * What lets others act with rights of whoever uses pgvantage: functions of ours that anybody may
+ * execute or that look names up where others can put them, what belongs to somebody else than the
+ * tables, and who else may create things in our schema.
  */
 export async function exposureFindings(db: Kysely<{}>, { schema }: Installation): Promise<Finding[]> {
   const routines = await installedNames('function', 'procedure', 'aggregate')

@@ -16,7 +16,10 @@ export interface GrantsOptions {
   role: Role
   /** The name of the login, a role that is there or will be. */
   to: string
-  /** Only needed when one database holds several installations; for an `owner` before the first `migrate up`, where it is to go (default: `public`). */
+  /**
+   * Only needed when one database holds several installations; for an `owner` before the first
+   * `migrate up`, where it is to go (default: `public`).
+   */
   schema?: string
 }
 
@@ -31,17 +34,23 @@ export interface Grant {
 const grantsOptions = z.strictObject({ role: z.enum(roles), to: boundedText(63), schema: boundedText(63).optional() })
 
 /**
- * The statements that give a role exactly what it needs here; changes nothing. Each can be run again.
+ * The statements that give a role exactly what it needs here; changes nothing. Each can be run
+ * again.
  *
- * Run them once more after `migrate up` has installed functions that are new, and for a role that Apache AGE, or an extension in another schema, came after.
- * Graphs need no more: `refreshCallGraph` and `mirrorGraph` let every `reader` read what they make.
+ * Run them once more after `migrate up` has installed functions that are new, and for a role that
+ * Apache AGE, or an extension in another schema, came after. Graphs need no more:
+ * `refreshCallGraph` and `mirrorGraph` let every `reader` read what they make.
  *
- * What a role is for: {@link Role}. An `owner` can be asked for before anything is installed; it then runs `migrate up`.
+ * What a role is for: {@link Role}. An `owner` can be asked for before anything is installed; it
+ * then runs `migrate up`.
  *
  * @throws SchemaVersionError where pgvantage is not installed, unless for an `owner`.
- * @throws MissingCapabilityError for a `refresher` where there is no Apache AGE; for an `owner` where the server has not what the schema needs.
- * @throws VantageError (`OWNER_IS_SUPERUSER`) for a `maintainer` of tables that belong to a superuser: it would be one.
- * @throws InvalidInputError when an option is malformed, or there are several installations and `schema` does not say which.
+ * @throws MissingCapabilityError for a `refresher` where there is no Apache AGE; for an `owner`
+ * where the server has not what the schema needs.
+ * @throws VantageError (`OWNER_IS_SUPERUSER`) for a `maintainer` of tables that belong to a
+ * superuser: it would be one.
+ * @throws InvalidInputError when an option is malformed, or there are several installations and
+ * `schema` does not say which.
  * @example
  * const grants = await grantsFor(db, { role: 'writer', to: 'collector' })
  * for (const { statement } of grants) await sql.raw(statement).execute(superuser)
@@ -108,7 +117,10 @@ function graphsToOwner({ installed }: RightsFacts, to: string): Grant[] {
   return [{ statement: `grant ${quoteIdentifier(to)} to ${installed.quotedOwner}`, as: null }]
 }
 
-/** What only a superuser may create, and opens to the one that installs: Apache AGE made here is not among what was found. */
+/**
+ * What only a superuser may create, and opens to the one that installs: Apache AGE made here is not
+ * among what was found.
+ */
 async function beforeInstalling(db: Kysely<{}>, { age }: RightsFacts, to: string): Promise<Grant[]> {
   const creatable = extensionsToCreate(await capabilities(db))
   const openAge =

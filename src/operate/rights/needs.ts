@@ -81,7 +81,10 @@ export const writtenBy: Readonly<Record<string, readonly string[]>> = {
   evidence_link: ['insert'],
 }
 
-/** What a role needs of this database; with what it has to have from others, where pgvantage is not installed yet. */
+/**
+ * What a role needs of this database; with what it has to have from others, where pgvantage is not
+ * installed yet.
+ */
 export function needsOf(role: Role, facts: RightsFacts): Need[] {
   const { extensionSchemas, age, installed } = facts
   const grantor = installed?.owner ?? null

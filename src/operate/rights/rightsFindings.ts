@@ -7,13 +7,16 @@ import { needsOf, roles, type Role } from './needs.ts'
 
 export interface RoleState {
   role: Role
-  /** What the current role would have to be granted for it, such as `insert on public.dim_resource`; empty where it can be it. */
+  /**
+   * What the current role would have to be granted for it, such as `insert on public.dim_resource`;
+   * empty where it can be it.
+   */
   lacking: string[]
 }
 
 /**
- * Which of the roles the current role can be here, and what it lacks for the others; a `refresher` only where there is Apache AGE, and an `owner` only where
- * the tables belong to it.
+ * Which of the roles the current role can be here, and what it lacks for the others; a `refresher`
+ * only where there is Apache AGE, and an `owner` only where the tables belong to it.
  */
 export async function roleStates(db: Kysely<{}>, installation: Installation): Promise<RoleState[]> {
   const facts = await rightsFacts(db, installation)

@@ -9,7 +9,10 @@ import { asLines, recording } from '../faults/recording.ts'
 
 interface Subject {
   act: (scope: Scope, db: Kysely<{}>) => Promise<unknown>
-  /** `everywhere`; `read committed`: refuses a transaction whose snapshot is old; `alone`: refuses any transaction. */
+  /**
+   * `everywhere`; `read committed`: refuses a transaction whose snapshot is old; `alone`: refuses
+   * any transaction.
+   */
   works: 'everywhere' | 'read committed' | 'alone'
   needs?: 'age'
 }

@@ -16,7 +16,10 @@ import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertCalls } from '../../support/rows.ts'
 
-/** Settings of a connection, and of each a value under which something would be written or read in another way. */
+/**
+ * Settings of a connection, and of each a value under which something would be written or read in
+ * another way.
+ */
 const unusual: Readonly<Record<string, string>> = {
   search_path: '"$user", public',
   datestyle: 'German, DMY',

@@ -57,7 +57,10 @@ const writes: Readonly<Record<string, (scope: Scope) => Promise<unknown>>> = {
   ingest: (scope) => ingest(scope, lines()),
 }
 
-/** A Kysely instance whose connection is cut before a statement is sent, counted from 1 from `arm` on. */
+/**
+ * A Kysely instance whose connection is cut before a statement is sent, counted from 1 from `arm`
+ * on.
+ */
 function fragile(url: string) {
   const pool = new Pool({ connectionString: url, max: 1 })
   pool.on('error', () => {})

@@ -12,7 +12,10 @@ const eventId = '0193d3a0-0000-7000-8000-00000000000c'
 const embedding = Array<number>(1536).fill(0.1)
 const schema = { schema: 'public' }
 
-/** What is asked of a function: a connection, a scope on it, and arguments in one of whose places stands what should not. */
+/**
+ * What is asked of a function: a connection, a scope on it, and arguments in one of whose places
+ * stands what should not.
+ */
 interface Subject {
   arguments: readonly unknown[]
   act: (scope: Scope, values: readonly never[]) => unknown
@@ -25,7 +28,10 @@ async function* lines() {
   yield asLines(recording({ minutes: 1, services: ['web'] }))
 }
 
-/** Everything that answers with a promise, with arguments it takes: all but connections, frames, streams, signals and functions to call back, which are no values. */
+/**
+ * Everything that answers with a promise, with arguments it takes: all but connections, frames,
+ * streams, signals and functions to call back, which are no values.
+ */
 const functions: Record<AsyncFunction, Subject> = {
   addDocuments: {
     arguments: [

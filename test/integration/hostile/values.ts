@@ -5,7 +5,10 @@ function nested(depth: number): unknown {
   return value
 }
 
-/** What no type of an option allows, or what lies at the end of what it allows: values of every kind that have broken other software. */
+/**
+ * What no type of an option allows, or what lies at the end of what it allows: values of every kind
+ * that have broken other software.
+ */
 export const hostileValues: readonly (readonly [name: string, value: unknown])[] = [
   ['undefined', undefined],
   ['null', null],
@@ -44,7 +47,10 @@ export const hostileValues: readonly (readonly [name: string, value: unknown])[]
   ['a pattern', /a/],
 ]
 
-/** Where values stand in a value: every key of plain objects and arrays, at every depth, and the value itself. */
+/**
+ * Where values stand in a value: every key of plain objects and arrays, at every depth, and the
+ * value itself.
+ */
 export function placesIn(value: unknown, path: readonly PropertyKey[] = []): PropertyKey[][] {
   if (typeof value !== 'object' || value === null) return [[...path]]
   const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype

@@ -33,7 +33,10 @@ onEveryLeg('telemetry older than its table keeps', () => {
   })
   afterAll(() => test.close())
 
-  /** Each age by itself: to a stream that goes on from one to the other more than a day ahead is a broken clock. */
+  /**
+   * Each age by itself: to a stream that goes on from one to the other more than a day ahead is a
+   * broken clock.
+   */
   async function load(ages: readonly number[], acceptOld = false) {
     const total = { tooOldMetrics: 0, tooOldCalls: 0, tooOldPatterns: 0 }
     for (const age of ages) {

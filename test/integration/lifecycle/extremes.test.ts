@@ -64,7 +64,10 @@ function extreme(value: string | null, count = '1', histogram: string | null = n
 /** Each with itself and with each that comes after it. */
 const paired = <T>(all: readonly T[]) => all.flatMap((one, position) => all.slice(position).map((other) => [one, other] as const))
 
-/** What two rows of a series are: every value with every other, of samples as many as they come and as none; and every histogram with every other. */
+/**
+ * What two rows of a series are: every value with every other, of samples as many as they come and
+ * as none; and every histogram with every other.
+ */
 const ofOne = paired(values).map(([one, other]) => [extreme(one), extreme(other)] as const)
 const pairs = [
   ...ofOne,

@@ -6,7 +6,10 @@ import { executedBy } from '../../../src/operate/rights/needs.ts'
 import { freshDatabase, leg, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
 import { actingAs, closeWithRoles, createRole } from '../../support/role.ts'
 
-/** Rights of the owner where nothing else would do: each of these is here for a reason given in its file. */
+/**
+ * Rights of the owner where nothing else would do: each of these is here for a reason given in its
+ * file.
+ */
 const definers = ['note_stale_buckets']
 
 /** What changes something, so that no plan may leave it out or call it twice. */

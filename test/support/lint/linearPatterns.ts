@@ -14,7 +14,10 @@ interface Context {
 // Its JavaScript, which needs neither Java nor a binary of the platform.
 process.env.RECHECK_SYNC_BACKEND = 'pure'
 
-/** The searches for an attack end after so long; what is not decided by then is not known to be linear. */
+/**
+ * The searches for an attack end after so long; what is not decided by then is not known to be
+ * linear.
+ */
 const timeout = 60_000
 
 const linear = {
@@ -39,5 +42,8 @@ const linear = {
   },
 }
 
-/** A plugin for oxlint: no pattern may take longer than in proportion to its input. recheck decides most of them by automata, and attacks the others. */
+/**
+ * A plugin for oxlint: no pattern may take longer than in proportion to its input. recheck decides
+ * most of them by automata, and attacks the others.
+ */
 export default { meta: { name: 'patterns' }, rules: { linear } }

@@ -1,10 +1,12 @@
 const clock = new URL('./clock.ts', import.meta.url).href
 
 /**
- * Has a run of the tests take place at the moment that `PGVANTAGE_TEST_NOW` names (`2024-02-29T12:00:00Z`): this process, its workers and what they start
- * believe that it began then. Without the variable it takes place now.
+ * Has a run of the tests take place at the moment that `PGVANTAGE_TEST_NOW` names
+ * (`2024-02-29T12:00:00Z`): this process, its workers and what they start believe that it began
+ * then. Without the variable it takes place now.
  *
- * How far the clocks are moved is found once, in whole seconds, and handed down in `PGVANTAGE_TEST_SHIFT`, so that all of a run's clocks agree.
+ * How far the clocks are moved is found once, in whole seconds, and handed down in
+ * `PGVANTAGE_TEST_SHIFT`, so that all of a run's clocks agree.
  *
  * @throws Error when the variable names no moment.
  */

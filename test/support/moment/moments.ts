@@ -10,9 +10,11 @@ export interface Moment {
 }
 
 /**
- * The moments, each minutes away from what could go wrong, and none so near that a run would cross it.
+ * The moments, each minutes away from what could go wrong, and none so near that a run would cross
+ * it.
  *
- * Chunks of every length that the tables have (7, 30, 90, 180 days) begin together on 2025-03-13, a Thursday.
+ * Chunks of every length that the tables have (7, 30, 90, 180 days) begin together on 2025-03-13, a
+ * Thursday.
  */
 export const moments: readonly Moment[] = [
   { name: `before every chunk's boundary`, now: '2025-03-12T23:40:00Z', zone: 'UTC', server: false },
@@ -35,7 +37,10 @@ export const moments: readonly Moment[] = [
   { name: 'before midnight UTC on a Friday, where it is Saturday', now: '2026-07-31T23:40:00Z', zone: 'Pacific/Auckland', server: false },
 ]
 
-/** Where the tests are whose outcome hangs most on the clock, as filters of vitest: at every moment, on the legs in process. */
+/**
+ * Where the tests are whose outcome hangs most on the clock, as filters of vitest: at every moment,
+ * on the legs in process.
+ */
 export const clockTests: readonly string[] = [
   'test/unit/lifecycle/',
   'test/unit/operate/',
@@ -44,7 +49,10 @@ export const clockTests: readonly string[] = [
   'test/integration/operate/policyFindings.test.ts',
 ]
 
-/** The others that look at the clock, which would take long in process: with those above, on the server leg at its moments. */
+/**
+ * The others that look at the clock, which would take long in process: with those above, on the
+ * server leg at its moments.
+ */
 export const longClockTests: readonly string[] = [
   'test/integration/cli/policies.test.ts',
   'test/integration/database/settings.test.ts',
@@ -60,14 +68,20 @@ export const longClockTests: readonly string[] = [
   'test/integration/operate/turns.test.ts',
 ]
 
-/** Buckets and seasons of given days: they do not ask what day it is, but could be led astray by a zone. */
+/**
+ * Buckets and seasons of given days: they do not ask what day it is, but could be led astray by a
+ * zone.
+ */
 export const zoneTests: readonly string[] = [
   'test/unit/series/',
   'test/integration/series/detection.test.ts',
   'test/integration/series/resampling.test.ts',
 ]
 
-/** Tests that read the clock, but would not notice what day it is: they measure how long something takes, or want any time at all. */
+/**
+ * Tests that read the clock, but would not notice what day it is: they measure how long something
+ * takes, or want any time at all.
+ */
 export const indifferentTests: readonly string[] = [
   'test/integration/catalog/tenants.test.ts',
   'test/integration/composition/isolationLevels.test.ts',

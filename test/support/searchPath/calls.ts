@@ -9,7 +9,10 @@ export interface Call {
   oid: number
   /** The type it gives. */
   result: number
-  /** For each argument the types it might be said to have: more than one where it is a literal or parameter, whose type may have been guessed. */
+  /**
+   * For each argument the types it might be said to have: more than one where it is a literal or
+   * parameter, whose type may have been guessed.
+   */
   args: readonly (readonly number[])[]
   /** And its name, where the call says it. */
   names: readonly (string | null)[]
@@ -17,7 +20,10 @@ export interface Call {
 
 const text = 25
 
-/** The calls of an analysed statement. Casts are none, they are not looked up by name, and neither is what grammar alone names (`extract`, `at time zone`). */
+/**
+ * The calls of an analysed statement. Casts are none, they are not looked up by name, and neither
+ * is what grammar alone names (`extract`, `at time zone`).
+ */
 export function callsOf(tree: NodeTree): Call[] {
   return [...nodesOf(tree)].flatMap((node): Call[] => {
     const operator = (oid: NodeTree | undefined, result: NodeTree | number | undefined, args: number[][]): Call => ({

@@ -1,4 +1,7 @@
-/** What PostgreSQL makes of a statement, as `pg_node_tree` writes it: nodes with named fields, lists, and single words. */
+/**
+ * What PostgreSQL makes of a statement, as `pg_node_tree` writes it: nodes with named fields,
+ * lists, and single words.
+ */
 export type NodeTree = Node | readonly NodeTree[] | string
 
 export interface Node {

@@ -7,10 +7,15 @@ export interface Statement {
   parameters: readonly unknown[]
 }
 
-/** The schema in which strangers put their functions and operators, before all others of the path but `pg_catalog`, which is implicitly first. */
+/**
+ * The schema in which strangers put their functions and operators, before all others of the path
+ * but `pg_catalog`, which is implicitly first.
+ */
 export const strangersSchema = 'stranger'
 
-/** What PostgreSQL makes of a statement under the connection's `search_path`; nothing is executed. */
+/**
+ * What PostgreSQL makes of a statement under the connection's `search_path`; nothing is executed.
+ */
 export async function analysed(db: Kysely<{}>, statement: string): Promise<NodeTree> {
   await execute(db, `prepare analysed as ${statement}`)
   try {
@@ -31,8 +36,10 @@ export async function analysed(db: Kysely<{}>, statement: string): Promise<NodeT
 }
 
 /**
- * Makes in the strangers' schema, for every call of the statements, what PostgreSQL would rather call than what stands in `pg_catalog`: a function, aggregate or
- * operator of the same name for exactly the types that it is called with, where `pg_catalog` has none. All of them raise "a stranger ran".
+ * Makes in the strangers' schema, for every call of the statements, what PostgreSQL would rather
+ * call than what stands in `pg_catalog`: a function, aggregate or operator of the same name for
+ * exactly the types that it is called with, where `pg_catalog` has none. All of them raise "a
+ * stranger ran".
  *
  * @returns how many there are.
  */
@@ -79,7 +86,10 @@ const overloads = ({ args, ...call }: Call) =>
     .reduce<number[][]>((all, types) => all.flatMap((before) => types.map((type) => [...before, type])), [[]])
     .map((types) => ({ ...call, args: types }))
 
-/** Types come as numbers: below 0 the elements' of an array, from ten thousand million on an array's of that type. */
+/**
+ * Types come as numbers: below 0 the elements' of an array, from ten thousand million on an array's
+ * of that type.
+ */
 const inviting = `
 create function ${strangersSchema}.invite(calls text) returns int4
 language plpgsql

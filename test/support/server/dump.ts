@@ -9,11 +9,17 @@ const run = promisify(execFile)
 
 /** PostgreSQL's own programs for dumping and restoring. */
 export interface DumpTools {
-  /** Dumps the database at `from`, and restores that into the database at `to`; the options are each program's own. */
+  /**
+   * Dumps the database at `from`, and restores that into the database at `to`; the options are each
+   * program's own.
+   */
   copy(from: string, to: string, options?: { dump?: string[]; restore?: string[] }): Promise<void>
 }
 
-/** The programs of the Debian root, else of this machine; null where neither has those of PostgreSQL 17. */
+/**
+ * The programs of the Debian root, else of this machine; null where neither has those of PostgreSQL
+ * 17.
+ */
 export async function dumpTools(): Promise<DumpTools | null> {
   const root = await debianRoot()
   const binaries = '/usr/lib/postgresql/17/bin'

@@ -11,8 +11,9 @@ import type { ServerLeg } from './serverLeg.ts'
  * 2. a container made from the repository's Dockerfile, where Docker answers within 2 seconds;
  * 3. on Debian with root, a Debian trixie system in the user's cache folder under `chroot`: a minute and 700 MB the first time, 3 seconds later on.
  *
- * A run at another moment (`PGVANTAGE_TEST_NOW`) has the third way alone, since no other server's clock can be moved, and in the past alone: with a clock that
- * is ahead of the machine's the server's timeouts end nothing.
+ * A run at another moment (`PGVANTAGE_TEST_NOW`) has the third way alone, since no other server's
+ * clock can be moved, and in the past alone: with a clock that is ahead of the machine's the
+ * server's timeouts end nothing.
  *
  * @throws Error when there is none and `PGVANTAGE_REQUIRE_SERVER` is `1`, as in CI: a leg that is left out silently proves nothing.
  *
