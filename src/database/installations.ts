@@ -3,6 +3,7 @@ import { InvalidInputError, VantageError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
 import { quoteIdentifier } from './identifier.ts'
+import { assertSearchPath } from './searchPath.ts'
 
 /** A schema that holds a relation by the name of our installation's own table. */
 export interface InstallationPlace {
@@ -17,7 +18,10 @@ export interface InstallationPlace {
   readonly asSuperuser: boolean
 }
 
-/** Our tables, by name. Whatever else has one of these names beside an installation makes it a doubtful one. */
+/**
+ * Our tables, by name. Whatever else has one of these names beside an installation makes it a
+ * doubtful one.
+ */
 export const tableNames = [
   'dim_resource',
   'dim_tenant',
@@ -49,7 +53,10 @@ export const tableNames = [
 /** Our views: the coarser rollups. */
 export const viewNames = ['log_pattern_1d', 'log_pattern_1h', 'metric_1d', 'metric_1h', 'service_call_1d', 'service_call_1h'] as const
 
-/** The columns that are read before anything is known of an installation: a type of somebody's own would bring its own operators. */
+/**
+ * The columns that are read before anything is known of an installation: a type of somebody's own
+ * would bring its own operators.
+ */
 const readFirst = {
   pgvantage_installation: ['graph_prefix', 'embedding_dimension', 'embedding_distance', 'time_rung'],
   pgvantage_migration: ['name', 'run_on'],
@@ -59,10 +66,11 @@ const readFirst = {
 }
 
 /**
- * Every schema that says it holds an installation, with what speaks against it: looked at in the server's catalog, before anything of it is read.
+ * Every schema that says it holds an installation, with what speaks against it: looked at in the
+ * server's catalog, before anything of it is read.
  *
- * An installation is ordinary tables of one owner, in a schema of that owner or of the database's; a table of the same name proves nothing. Temporary tables are
- * not looked at at all.
+ * An installation is ordinary tables of one owner, in a schema of that owner or of the database's;
+ * a table of the same name proves nothing. Temporary tables do not count.
  */
 export async function installationPlaces(db: Kysely<{}>, schema?: string): Promise<InstallationPlace[]> {
   const first = Object.entries(readFirst).flatMap(([table, columns]) => columns.map((column) => ({ table, column })))
@@ -132,14 +140,17 @@ const schemaName = boundedText(63).optional()
 /**
  * Where our tables are; undefined where there are none.
  *
- * Without a name the one installation that can be believed is taken, or of several the one whose owner is a superuser, the database's owner or the current role.
- * So a stranger's look-alike keeps nobody from the real one, unless neither can be told from the other: then it has to be named.
+ * Without a name the one installation that can be believed is taken, or of several the one whose
+ * owner is a superuser, the database's owner or the current role. So a stranger's look-alike keeps
+ * nobody from the real one, unless neither can be told from the other: then it has to be named.
  *
- * @throws InvalidInputError when several could be meant, or a superuser would have to believe an ordinary role.
+ * @throws InvalidInputError when several could be meant, a superuser would have to believe an
+ * ordinary role, or the search path puts a schema before `pg_catalog`.
  * @throws VantageError (`DOUBTFUL_INSTALLATION`) naming what speaks against the only one there is.
  */
 export async function placeOfInstallation(db: Kysely<{}>, schema?: string): Promise<InstallationPlace | undefined> {
   parse(schemaName, schema, 'schema')
+  await assertSearchPath(db)
   const places = await installationPlaces(db, schema)
   const sound = places.filter(({ doubts }) => doubts.length === 0)
   const [doubtful] = places

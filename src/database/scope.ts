@@ -7,7 +7,6 @@ import { knownExtensions, type KnownExtension } from './capabilities.ts'
 import { findInstallation, qualified, type Installation } from './installation.ts'
 import { plainKysely } from './plain.ts'
 import { schemaOption } from './schemaOption.ts'
-import { assertSearchPath } from './searchPath.ts'
 
 /**
  * Whose data, on which connection, and where our tables are: the first argument of every domain function.
@@ -23,8 +22,9 @@ export interface Scope {
   /** The tenant's own AGE graph. */
   readonly graphName: string
   /**
-   * Whether that graph had its label of calls when the scope was made, as it has since the first `refreshCallGraph`: a table of a role that may make graphs here,
-   * not a stranger's of the same name.
+   * Whether that graph had its label of calls when the scope was made, as it has since the first
+   * `refreshCallGraph`: a table of a role that may make graphs here, not a stranger's of the same
+   * name.
    */
   readonly graphMade: boolean
   /** The extensions this database has. */
@@ -33,18 +33,25 @@ export interface Scope {
   table<Name extends keyof DB, Alias extends string>(name: Name, alias: Alias): AliasedRawBuilder<Selectable<DB[Name]>, Alias>
   /** One of our tables or functions as raw SQL names it: schema-qualified and quoted. */
   id(name: string): RawBuilder<unknown>
-  /** Whether this role may read what upkeep knows of the time tables; without it the three below are null. */
+  /**
+   * Whether this role may read what upkeep knows of the time tables; without it the three below are
+   * null.
+   */
   readonly timesKnown: boolean
   /**
-   * From when on a rollup table still has all its rows: what is older was dropped when the scope was made, or may be by now. Null where nothing was dropped and
-   * nothing drops it.
+   * From when on a rollup table still has all its rows: what is older was dropped when the scope
+   * was made, or may be by now. Null where nothing was dropped and nothing drops it.
    */
   heldSince(table: string): Date | null
-  /** After how many milliseconds a job of the server drops the rows of a table, as of when the scope was made; null where none does. */
+  /**
+   * After how many milliseconds a job of the server drops the rows of a table, as of when the scope
+   * was made; null where none does.
+   */
   retained(table: string): number | null
   /**
-   * Until when the rows of a coarser rollup are stored beside its view, as of when the scope was made: later they may be by now, and what is younger is computed
-   * from its source. Null where nothing is stored, and where the server looks after that by itself.
+   * Until when the rows of a coarser rollup are stored beside its view, as of when the scope was
+   * made: later they may be by now, and what is younger is computed from its source. Null where
+   * nothing is stored, and where the server looks after that by itself.
    */
   rolledUntil(rollup: string): Date | null
 }
@@ -52,15 +59,17 @@ export interface Scope {
 /**
  * The scope of a tenant on any Kysely instance or transaction, whatever its database type and plugins.
  *
- * A scope belongs to its connection: inside a transaction, make it from the transaction. It may be kept for as long as one likes: what it knows of the tables'
- * times is looked up again where an answer depends on it.
+ * A scope belongs to its connection: inside a transaction, make it from the transaction. It may be
+ * kept for as long as one likes: what it knows of the tables' times is looked up again where an
+ * answer depends on it.
  *
  * @param code the tenant's `code`.
  * @param options `schema` is only needed when one database holds several installations.
  * @throws NotFoundError when there is no such tenant.
  * @throws SchemaVersionError when the schema is missing, older or newer than this library works with.
- * @throws InvalidInputError when the connection delivers values that would come out wrong: `int8` as numbers, which lose digits above 2^53, or dates in another
- * style than ISO; or when its `search_path` puts a schema before `pg_catalog`.
+ * @throws InvalidInputError when the connection delivers values that would come out wrong: `int8`
+ * as numbers, which lose digits above 2^53, or dates in another style than ISO; or when its
+ * `search_path` puts a schema before `pg_catalog`.
  * @example
  * const scope = await tenantScope(db, 't-001')
  * const worst = await slowestDependencies(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('30 minutes') }).execute()
@@ -69,7 +78,6 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
   const { schema } = parse(schemaOption, options, 'options')
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)
-  await assertSearchPath(plain)
   const installation = await findInstallation(plain, schema)
   const { rows } = await sql<{ tenantId: string | null; extensions: string[]; graphMade: boolean; mayReadTimes: boolean }>`
     select
@@ -118,7 +126,10 @@ interface TimesOfTable {
 const upkeepTables = (installation: Installation) =>
   ['pgvantage_time_table', 'pgvantage_policy'].map((name) => qualified(installation, name))
 
-/** The time tables: before when they were dropped and until when they are stored, in milliseconds since 1970, and how many of them a job leaves. */
+/**
+ * The time tables: before when they were dropped and until when they are stored, in milliseconds
+ * since 1970, and how many of them a job leaves.
+ */
 const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
   select time_table.name,
     ${milliseconds(sql`time_table.dropped_before`)} as dropped_before,
@@ -137,8 +148,8 @@ const milliseconds = (time: RawBuilder<unknown>) =>
   sql`case when isfinite(${time}) then ceil(extract(epoch from ${time}) * 1000::numeric)::float8 end`
 
 /**
- * A job of the server that ran just now has dropped chunks that ended longer ago than its policy says, so what is younger than that is there, however the chunks
- * are cut.
+ * A job of the server that ran just now has dropped chunks that ended longer ago than its policy
+ * says, so what is younger than that is there, however the chunks are cut.
  */
 function timesOf(times: readonly TimesOfTable[]): Pick<Scope, 'heldSince' | 'retained' | 'rolledUntil'> {
   const known = new Map(times.map((table) => [table.name, table]))

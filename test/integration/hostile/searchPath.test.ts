@@ -31,7 +31,10 @@ import { asLines, recording } from '../faults/recording.ts'
 
 const names = ['web', 'cart', 'pay', 'stock', 'mail', 'db', 'disk'].map((name) => `urn:${name}`)
 
-/** What PostgreSQL looks up among all there is of a name: by no means what pg_catalog has, where a stranger has something nearer. */
+/**
+ * What PostgreSQL looks up among all there is of a name: by no means what pg_catalog has, where a
+ * stranger has something nearer.
+ */
 const careless = {
   'lower(tstzrange)': `select lower(tstzrange(now(), null))`,
   'count(bigint)': `select count(1::int8)`,
@@ -54,7 +57,9 @@ onEveryLeg('a search_path that strangers have filled', () => {
   let before: { reads: Record<string, unknown>; lookups: Record<string, unknown> }
   /** How many functions and operators were made to be called by mistake. */
   let strangers: number
-  /** The statements of reads, and all others that run under the caller's path, by what makes them. */
+  /**
+   * The statements of reads, and all others that run under the caller's path, by what makes them.
+   */
   const statements = new Map<string, string>()
 
   /** What looks something up outside of a read, under the caller's path. */
@@ -166,7 +171,9 @@ onEveryLeg('a search_path that strangers have filled', () => {
       return tenantScope(scope.db, scope.tenantCode)
     }
     for (const path of [`${strangersSchema}, pg_catalog`, `"$user", public, pg_catalog`, `pg_temp, "St""range", "pg_catalog"`]) {
-      await expect(under(path)).rejects.toThrow(/^db: must not look for functions elsewhere before pg_catalog.*(?:stranger|user|St.*range)/)
+      const refusal = /^db: must not look for functions elsewhere before pg_catalog.*(?:stranger|user|St.*range)/
+      await expect(under(path)).rejects.toThrow(refusal)
+      for (const look of [doctor, migrateStatus, migrateUp, planPolicies]) await expect(look(scope.db)).rejects.toThrow(refusal)
     }
     for (const path of [
       '',
