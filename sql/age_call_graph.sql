@@ -43,7 +43,7 @@ begin
   ) then
     raise exception 'is the name of something else in the graph' using errcode = 'wrong_object_type';
   end if;
-  -- Whatever else has the name of a label would be written to with the rights of whoever calls this.
+  -- A stranger's table with the name of a label would be written to with the caller's rights.
   perform @extschema@.graph_table(graph, 'Resource'), @extschema@.graph_table(graph, edge_label);
   if to_regclass(format('%I.%I', graph, 'Resource')) is null then
     -- Literals of no type, because the arguments are name before AGE 1.6 and cstring since.

@@ -1001,7 +1001,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: 'e9a2959e6155ff53',
+      hash: '006a5ff9c9ac7e2c',
       requires: 'age',
     },
     'graph_search(first integer[], head integer[], length double precision[], remaining double precision[], start integer, goal integer, spent double precision, closed boolean[], skip integer[], bound double precision, OUT path integer[], OUT costs double precision[], OUT distances double precision[])':
