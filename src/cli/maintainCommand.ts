@@ -6,6 +6,7 @@ import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { exitCode } from './exitCode.ts'
 import type { Surroundings } from './surroundings.ts'
+import { waiting } from './waiting.ts'
 
 interface Options {
   database?: string
@@ -17,7 +18,7 @@ interface Options {
  * `pgvantage maintain`: what is left for the next run is told, and is no failure; what the server
  * refuses has an exit code of its own.
  */
-export function maintainCommand({ env, out, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
+export function maintainCommand({ env, out, err, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('maintain')
     .description('do what the policies ask for and the server has no job for; have it run by a scheduler, every half hour or so')
     .addOption(databaseOption())
@@ -31,6 +32,7 @@ export function maintainCommand({ env, out, interactive, signal }: Surroundings,
         maintain(db, {
           schema,
           signal,
+          onWait: waiting({ err }),
           onStep: ({ step, object, from }) =>
             bar?.update(0, { units: ++units, what: `${step} ${object}${from === null ? '' : ` ${from.toISOString()}`}` }),
         }),

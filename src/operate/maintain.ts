@@ -4,6 +4,7 @@ import { schemaOption } from '../database/schemaOption.ts'
 import { findInstallation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import { asOwner } from '../database/transaction.ts'
+import type { OnWait } from '../database/turn.ts'
 import type { ExpiringTable } from '../lifecycle/dropExpired.ts'
 import { forgetFailures, noteFailure } from '../lifecycle/failures.ts'
 import { storedTable } from '../lifecycle/rollup.ts'
@@ -41,6 +42,8 @@ export interface MaintainOptions {
   signal?: AbortSignal
   /** Called after each unit. */
   onStep?: (unit: MaintenanceUnit) => void
+  /** Told for whom it waits, where somebody else rolls the same rollup already. */
+  onWait?: OnWait
 }
 
 const maintainOptions = schemaOption.extend({
@@ -50,6 +53,7 @@ const maintainOptions = schemaOption.extend({
   maxChunks: z.int().min(1).max(10_000).default(100),
   signal: z.instanceof(AbortSignal).optional(),
   onStep: z.custom<MaintainOptions['onStep']>().optional(),
+  onWait: z.custom<MaintainOptions['onWait']>().optional(),
 })
 
 /**
@@ -81,7 +85,16 @@ const maintainOptions = schemaOption.extend({
  * console.table(steps) // [{ step: 'roll', object: 'metric_1h', units: 1, rows: 240, ms: 31 }, ...]
  */
 export async function maintain<Database>(db: Kysely<Database>, options: MaintainOptions = {}): Promise<MaintainReport> {
-  const { schema, policies = defaultPolicies, now, lockAttempts, maxChunks, signal, onStep } = parse(maintainOptions, options, 'options')
+  const {
+    schema,
+    policies = defaultPolicies,
+    now,
+    lockAttempts,
+    maxChunks,
+    signal,
+    onStep,
+    onWait,
+  } = parse(maintainOptions, options, 'options')
   if (db.isTransaction) {
     throw new InvalidInputError('db', 'must not be a transaction: maintenance is many short ones, give it the connection or pool itself')
   }
@@ -91,7 +104,7 @@ export async function maintain<Database>(db: Kysely<Database>, options: Maintain
   const installation = await findInstallation(plain, schema)
   const applied = await appliedPolicies(plain, installation)
   await noteDroppedByOthers(plain, installation, applied, time.flatMap(cutTables))
-  const run = new MaintenanceRun(plain, installation, applied, { now, lockAttempts, maxChunks, signal, onStep })
+  const run = new MaintenanceRun(plain, installation, applied, { now, lockAttempts, maxChunks, signal, onStep, onWait })
   if (installation.timeRung === 'native') for (const table of time.flatMap(cutTables)) await makePartitions(run, table)
   await rollAll(run, time)
   if (installation.timeRung !== 'community') for (const table of time.flatMap(cutTables)) await dropOld(run, table)

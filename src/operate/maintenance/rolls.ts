@@ -1,5 +1,8 @@
 import { milliseconds } from '../../database/range.ts'
+import { rollTurn } from '../../database/rollTurn.ts'
 import { isAboutOne, isAboutRows } from '../../database/sqlState.ts'
+import { asOwner } from '../../database/transaction.ts'
+import { takeTurn } from '../../database/turn.ts'
 import { chunkNumber, chunkStretch } from '../../lifecycle/partition.ts'
 import {
   advanceTo,
@@ -51,6 +54,7 @@ async function rollLadder(run: MaintenanceRun, { table, chunk, rollups }: TimePo
 
 async function rollRecent(run: MaintenanceRun, policy: RollupPolicy, _coarser: readonly RollupPolicy[]): Promise<void> {
   const { rollup } = policy
+  await waitForOthers(run, rollup)
   const horizon = horizonOf(run, policy)
   await retrySetAside(run.db, run.installation, rollup)
   await summarizeNewRows(run.db, run.installation, rollup.source, { signal: run.signal })
@@ -68,6 +72,11 @@ async function rollOld(run: MaintenanceRun, policy: RollupPolicy, coarser: reado
   if (kept !== null) await forgetBefore(run.db, run.installation, rollup, kept)
   await rollBackTo(run, rollup, { from: null, before: horizon })
   await advanceTo(run.db, run.installation, rollup, horizon)
+}
+
+/** Each unit waits its turn; who is in the way of the first is told. */
+async function waitForOthers({ db, installation, onWait }: MaintenanceRun, { name }: Rollup): Promise<void> {
+  if (onWait !== undefined) await asOwner(db, installation, (trx) => takeTurn(trx, rollTurn(installation, name), onWait))
 }
 
 const horizonOf = (run: MaintenanceRun, { rollup, settle }: RollupPolicy): Date => {

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Installation } from '../../database/installation.ts'
 import { milliseconds } from '../../database/range.ts'
 import { isAboutOne } from '../../database/sqlState.ts'
+import type { OnWait } from '../../database/turn.ts'
 import type { ShortLockOptions } from '../../lifecycle/shortLock.ts'
 import type { Stretch } from '../../lifecycle/statement.ts'
 import type { AppliedPolicy } from '../appliedPolicies.ts'
@@ -19,6 +20,7 @@ export interface RunOptions {
   readonly maxChunks: number
   readonly signal: AbortSignal | undefined
   readonly onStep: ((unit: MaintenanceUnit) => void) | undefined
+  readonly onWait: OnWait | undefined
 }
 
 /** One run of `maintain`: what it works on, and its report as it fills. */
@@ -30,6 +32,7 @@ export class MaintenanceRun {
   /** So many chunks of a table, or of what is rolled, may be made by one run for what is old. */
   readonly maxChunks: number
   readonly signal: AbortSignal | undefined
+  readonly onWait: OnWait | undefined
   readonly #lockAttempts: number
   readonly #onStep: RunOptions['onStep']
   readonly #steps: MaintenanceStep[] = []
@@ -40,7 +43,7 @@ export class MaintenanceRun {
     db: Kysely<{}>,
     installation: Installation,
     applied: readonly AppliedPolicy[],
-    { now, lockAttempts, maxChunks, signal, onStep }: RunOptions,
+    { now, lockAttempts, maxChunks, signal, onStep, onWait }: RunOptions,
   ) {
     this.db = db
     this.installation = installation
@@ -48,6 +51,7 @@ export class MaintenanceRun {
     this.now = now
     this.maxChunks = maxChunks
     this.signal = signal
+    this.onWait = onWait
     this.#lockAttempts = lockAttempts
     this.#onStep = onStep
   }

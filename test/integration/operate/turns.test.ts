@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { run } from '../../../src/cli/run.ts'
 import { connect } from '../../../src/database/connect.ts'
+import { rollTurn } from '../../../src/database/rollTurn.ts'
 import { describeHolders, takeTurn, type LockHolder } from '../../../src/database/turn.ts'
 import { applyPolicies } from '../../../src/operate/applyPolicies.ts'
 import { maintain } from '../../../src/operate/maintain.ts'
@@ -62,18 +63,22 @@ describe.skipIf(!leg.available || !leg.concurrent)('those who do the same', () =
       const held = first.transaction().execute(async (trx) => {
         await takeTurn(trx, 7620318452117001)
         await takeTurn(trx, 'anything')
+        await takeTurn(trx, rollTurn({ schema: 'public' }, 'metric_1h'))
         await holding.promise
       })
-      const heldBy = async () => (await advisoryLocks()) === 2
+      const heldBy = async () => (await advisoryLocks()) === 3
       while (!(await heldBy())) await new Promise((resolve) => setTimeout(resolve, 20))
       const waiting = test.db.transaction().execute((trx) => takeTurn(trx, 'anything', (holders) => told.push(...holders)))
       let said = ''
-      const command = run(['migrate', 'up', '--database', test.url!], { out: () => {}, err: (text) => void (said += text) })
-      while (told.length === 0 || said === '') await new Promise((resolve) => setTimeout(resolve, 20))
+      const surroundings = { out: () => {}, err: (text: string) => void (said += text) }
+      const command = Promise.all([['migrate', 'up'], ['maintain']].map((words) => run([...words, '--database', test.url!], surroundings)))
+      while (told.length === 0 || said.split('\n').length < 3) await new Promise((resolve) => setTimeout(resolve, 20))
       holding.resolve()
       await Promise.all([held, waiting, command])
       expect(told).toMatchObject([{ application: 'the first of them', user: 'postgres', since: expect.any(Date) }])
-      expect(said).toMatch(/^waiting for the first of them \(process \d+, role postgres, since \d{4}-\d\d-\d\dT/)
+      const waits = said.trimEnd().split('\n')
+      expect(waits).toHaveLength(2)
+      for (const line of waits) expect(line).toMatch(/^waiting for the first of them \(process \d+, role postgres, since \d{4}-\d\d-\d\dT/)
       expect(describeHolders([])).toBe('somebody who has just finished')
     } finally {
       await first.destroy()
