@@ -58,13 +58,25 @@ export async function inTransaction<Database, T>(
 ): Promise<T> {
   const plain = plainKysely(db)
   if (isTransaction(plain)) return withSettings(plain, settings, () => work(plain))
-  return plain
-    .transaction()
-    .setIsolationLevel('read committed')
-    .execute(async (trx) => {
-      await set(trx, settings)
-      return work(trx)
-    })
+  return newTransaction(plain, 'isolation level read committed', async (trx) => {
+    await set(trx, settings)
+    return work(trx)
+  })
+}
+
+/**
+ * Does the work in a new transaction of a mode. A statement says which, since Kysely's dialect of
+ * PGlite begins every transaction in the database's default mode, whatever it is asked for.
+ */
+export function newTransaction<Database, T>(
+  db: Kysely<Database>,
+  mode: 'isolation level read committed' | 'isolation level repeatable read' | 'read only',
+  work: (trx: Transaction<Database>) => Promise<T>,
+): Promise<T> {
+  return db.transaction().execute(async (trx) => {
+    await sql`set transaction ${sql.raw(mode)}`.execute(trx)
+    return work(trx)
+  })
 }
 
 /**
@@ -128,7 +140,7 @@ export async function roleOfOwner(trx: Kysely<{}>, schema: string): Promise<{ ro
  */
 export async function withoutTrace<Database, T>(db: Kysely<Database>, work: (trx: Transaction<{}>) => Promise<T>): Promise<T> {
   const plain = plainKysely(db)
-  if (!isTransaction(plain)) return plain.transaction().setAccessMode('read only').execute(work)
+  if (!isTransaction(plain)) return newTransaction(plain, 'read only', work)
   await sql`savepoint pgvantage_reading`.execute(plain)
   try {
     return await work(plain)

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { DirectedGraph, MultiDirectedGraph } from 'graphology'
 import type { Scope } from '../database/scope.ts'
+import { newTransaction } from '../database/transaction.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
@@ -107,10 +108,7 @@ export async function toGraphology<Row extends EdgeRow, Vertex extends VertexRow
 const inOneSnapshot = (scope: Scope, work: (inner: Scope) => Promise<void>): Promise<void> =>
   scope.db.isTransaction
     ? work(scope)
-    : scope.db
-        .transaction()
-        .setIsolationLevel('repeatable read')
-        .execute((db) => work({ ...scope, db }))
+    : newTransaction(scope.db, 'isolation level repeatable read', (db) => work({ ...scope, db }))
 
 /** Gives each vertex its row. */
 async function describeVertices<Vertex extends VertexRow>(
