@@ -73,62 +73,56 @@ const readFirst = {
  * a table of the same name proves nothing. Temporary tables do not count.
  */
 export async function installationPlaces(db: Kysely<{}>, schema?: string): Promise<InstallationPlace[]> {
-  const first = Object.entries(readFirst).flatMap(([table, columns]) => columns.map((column) => ({ table, column })))
+  const first = Object.entries(readFirst).flatMap(([table, columns]) => columns.map((column) => `${table}.${column}`))
+  // Every scope begins with this, and planning is most of its cost: so few tables are joined.
   const { rows } = await sql<InstallationPlace>`
     with place as (
-      select namespace.oid, namespace.nspname, namespace.nspowner, class.relowner as owner
+      select namespace.oid, namespace.nspname, namespace.nspowner, class.relowner as owner,
+        (select datdba from pg_catalog.pg_database where datname = pg_catalog.current_database()) as database_owner
       from pg_catalog.pg_class as class
       join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
       where class.relname = 'pgvantage_installation' and class.relkind in ('r', 'p', 'v', 'm', 'f') and class.relpersistence <> 't'
         and (${schema ?? null}::text is null or namespace.nspname = ${schema ?? null}::text)
     ),
     relation as (
-      select place.oid as place, place.owner as place_owner, class.oid, class.relname::text as name, class.relkind::text as kind, class.relowner as owner,
-        class.relhasrules, class.relrowsecurity, class.relname = any(${[...viewNames]}::name[]) as is_view
+      select place.oid as place, place.owner as place_owner, class.oid, class.relname::text as name, class.relowner as owner,
+        class.relkind in ('r', 'p') as is_table, class.relkind = 'v' as is_view, class.relhasrules, class.relrowsecurity,
+        class.relname = any(${[...viewNames]}::name[]) as to_be_view
       from place
       join pg_catalog.pg_class as class on class.relnamespace = place.oid
       where class.relname = any(${[...tableNames, ...viewNames]}::name[])
     ),
     doubt (place, reason) as (
-      select place, name || ' is no ' || case when is_view then 'view' else 'table' end
+      select relation.place, relation.name || problem.text
       from relation
-      where case when is_view then kind <> 'v' else kind not in ('r', 'p') end
+      cross join lateral (
+        values
+          (case when to_be_view and not is_view then ' is no view' when not to_be_view and not is_table then ' is no table' end),
+          (case when owner <> place_owner then ' belongs to ' || pg_catalog.pg_get_userbyid(owner)::text end),
+          (case when relhasrules and is_table and not to_be_view then ' has rules' end),
+          (case when relrowsecurity and name in ('pgvantage_installation', 'pgvantage_migration') then ' has row-level security' end)
+      ) as problem (text)
+      where problem.text is not null
       union all
-      select relation.place, relation.name || ' belongs to ' || owner.rolname::text
-      from relation
-      join pg_catalog.pg_roles as owner on owner.oid = relation.owner
-      where relation.owner <> relation.place_owner
-      union all
-      select place, name || ' has rules' from relation where relhasrules and not is_view and kind in ('r', 'p')
-      union all
-      select place, name || ' has row-level security' from relation where relrowsecurity and name in ('pgvantage_installation', 'pgvantage_migration')
-      union all
+      -- What is not the server's own has a number from 16384 on.
       select relation.place, relation.name || '.' || attribute.attname::text || ' has a type of somebody''s own'
       from relation
-      join (
-        select wanted.name, wanted.attribute
-        from rows from (
-          pg_catalog.unnest(${first.map(({ table }) => table)}::text[]), pg_catalog.unnest(${first.map(({ column }) => column)}::text[])
-        ) as wanted (name, attribute)
-      ) as wanted on wanted.name = relation.name
-      join pg_catalog.pg_attribute as attribute on attribute.attrelid = relation.oid and attribute.attname::text = wanted.attribute
-      join pg_catalog.pg_type as type on type.oid = attribute.atttypid
-      join pg_catalog.pg_namespace as home on home.oid = type.typnamespace
-      where home.nspname <> 'pg_catalog'
+      join pg_catalog.pg_attribute as attribute on attribute.attrelid = relation.oid
+      where relation.name || '.' || attribute.attname::text = any(${first}::text[]) and attribute.atttypid >= 16384::oid
       union all
-      select place.oid, 'the schema belongs to ' || owner.rolname::text || ', its tables do not'
+      select oid, 'the schema belongs to ' || pg_catalog.pg_get_userbyid(nspowner)::text || ', its tables do not'
       from place
-      join pg_catalog.pg_roles as owner on owner.oid = place.nspowner
-      where place.nspowner <> place.owner and not owner.rolsuper and owner.rolname <> 'pg_database_owner'
-        and place.nspowner <> (select datdba from pg_catalog.pg_database where datname = pg_catalog.current_database())
+      where nspowner <> owner and nspowner <> database_owner
+        and not exists (
+          select from pg_catalog.pg_roles where oid = nspowner and (rolsuper or rolname = 'pg_database_owner')
+        )
     )
-    select place.nspname::text as schema, owner.rolname::text as owner,
-      owner.rolsuper or owner.rolname = current_user
-        or place.owner = (select datdba from pg_catalog.pg_database where datname = pg_catalog.current_database()) as vouched,
+    select place.nspname::text as schema, pg_catalog.pg_get_userbyid(place.owner)::text as owner,
+      place.owner = place.database_owner or pg_catalog.pg_get_userbyid(place.owner) = current_user
+        or (select rolsuper from pg_catalog.pg_roles where oid = place.owner) as vouched,
       array(select doubt.reason from doubt where doubt.place = place.oid order by doubt.reason collate "C") as doubts,
       (select rolsuper from pg_catalog.pg_roles where rolname = current_user) as "asSuperuser"
     from place
-    join pg_catalog.pg_roles as owner on owner.oid = place.owner
     order by place.nspname
   `.execute(db)
   return rows

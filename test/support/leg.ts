@@ -53,7 +53,7 @@ export async function freshDatabase({ migrated = true }: { migrated?: boolean } 
   const url = new URL(context.url)
   url.pathname = `/${name}`
   // AGE before 1.7 breaks a connection that has met many graphs' labels (apache/age#2245), and a test file makes many graphs.
-  const db = connect({ connectionString: url.href, maxUses: 20 })
+  const db = connect({ connectionString: url.href, maxUses: 100 })
   return {
     db,
     url: url.href,

@@ -1,8 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import * as api from '../../../src/index.ts'
 import type { Scope } from '../../../src/index.ts'
 import type { AsyncFunction } from '../../support/asyncFunctions.ts'
-import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls } from '../../support/rows.ts'
 import { asLines, recording } from '../faults/recording.ts'
 import { hostileValues, placed, placesIn } from './values.ts'
@@ -154,12 +154,12 @@ const functions: Record<AsyncFunction, Subject> = {
 /** Ends a transaction in which all went well. */
 class Undone extends Error {}
 
-// Most are refused before anything is sent, the same on every leg; what is sent takes minutes where one connection does all in turn.
-describe.skipIf(!leg.available || !leg.concurrent)('hostile values', () => {
+onEveryLeg('hostile values', () => {
   let test: TestDatabase
+  let scope: Scope
   beforeAll(async () => {
     test = await freshDatabase()
-    const scope = await tenant(test.db)
+    scope = await tenant(test.db)
     await tenant(test.db, 't-002')
     await insertCalls(scope, [{ bucket: at('10:05'), src: 'urn:a', dst: 'urn:b', latencies: [1, 2] }])
   })
@@ -168,12 +168,13 @@ describe.skipIf(!leg.available || !leg.concurrent)('hostile values', () => {
   const outcomeOf = ({ act, alone }: Subject, values: readonly unknown[]): Promise<unknown> => {
     const given = values as readonly never[]
     const outcome = alone
-      ? api.tenantScope(test.db, 't-001').then((scope) => act(scope, given))
-      : test.db.transaction().execute(async (trx) => {
-          await act(await api.tenantScope(trx, 't-001'), given)
-          throw new Undone()
-        })
-    return outcome.then(
+      ? async () => act(scope, given)
+      : () =>
+          test.db.transaction().execute(async (trx) => {
+            await act({ ...scope, db: trx }, given)
+            throw new Undone()
+          })
+    return outcome().then(
       () => undefined,
       (error: unknown) => (error instanceof Undone ? undefined : error),
     )

@@ -45,7 +45,7 @@ export const boundedAll = (given: readonly SeriesRow[]): SeriesRow[] => given.ma
 
 /** Rows compared with a tolerance for rounding: relative to the value, and to `scale`. */
 export const near = (value: number | null, scale = 0): unknown =>
-  value === null || !Number.isFinite(value) || value === 0
+  value === null || !Number.isFinite(value) || (value === 0 && scale === 0)
     ? value
     : {
         asymmetricMatch: (actual: unknown) =>
