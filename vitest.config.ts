@@ -12,8 +12,8 @@ const leg = (name: string) => ({
     provide: { legName: name },
     // Files one after another in one process: a database in process is compiled once, and starts in half the time.
     isolate: false,
-    testTimeout: 240_000,
-    hookTimeout: 300_000,
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
   },
 })
 

@@ -16,6 +16,8 @@ export type LegContext =
   | { name: LegName; available: false; reason: string }
 
 const context = inject('leg')
+// Files of one leg share a process, and this is asked once in it.
+if (process.env.PGVANTAGE_LEG !== context.name) throw new Error(`a process of leg ${context.name} was given a file of another`)
 
 /** The leg this test file runs on, and what can be asked of it. */
 export const leg = {
@@ -48,7 +50,7 @@ export async function freshDatabase({ migrated = true }: { migrated?: boolean } 
     return { db, url: undefined, close }
   }
   const admin = connect({ connectionString: context.url, max: 1 })
-  const name = `test_${randomUUID().replaceAll('-', '')}`
+  const name = `${context.template}_${randomUUID().replaceAll('-', '')}`
   await sql`create database ${sql.id(name)} ${migrated ? sql`template ${sql.id(context.template)}` : sql``}`.execute(admin)
   const url = new URL(context.url)
   url.pathname = `/${name}`
@@ -63,6 +65,18 @@ export async function freshDatabase({ migrated = true }: { migrated?: boolean } 
       await admin.destroy()
     },
   }
+}
+
+let shared: Promise<TestDatabase> | undefined
+
+/**
+ * The migrated database that the test files of a process have in common: for those that only ask, of
+ * rows they bring along in the question, or write under a tenant of their own and change nothing
+ * else. It ends with the process; the leg's setup drops it.
+ */
+export async function sharedDatabase(): Promise<TestDatabase> {
+  shared ??= freshDatabase()
+  return { ...(await shared), close: async () => {} }
 }
 
 /** A tenant of that code, created if need be, and its scope. */

@@ -44,38 +44,46 @@ async function start(name: LegName): Promise<Started> {
   if (name === 'server') return startOnServer()
   const open = name === 'embedded' ? openEmbedded : openCommunity
   await mkdir(legFolder, { recursive: true })
-  const emptyImage = await keptEmptyImage(name, async (path) => {
+  const emptyImage = await keptImage(`${name}-empty`, async () => {
     const empty = await open()
     // To clear PGlite's 128 MB takes longer than all the rest of its start.
     await sql`alter system set shared_buffers = '16MB'`.execute(empty.db)
-    await writeFile(path, Buffer.from(await (await empty.pglite.dumpDataDir('none')).arrayBuffer()))
-    await empty.close()
+    return empty
   })
-  const migrated = await open({ image: emptyImage })
-  await migrateUp(migrated.db)
-  const description = await describe(migrated.db)
-  const image = `${legFolder}/${name}.tar`
-  await writeFile(image, Buffer.from(await (await migrated.pglite.dumpDataDir('none')).arrayBuffer()))
-  await migrated.close()
+  const image = await keptImage(name, async () => {
+    const migrated = await open({ image: emptyImage })
+    await migrateUp(migrated.db)
+    return migrated
+  })
+  const { db, close } = await open({ image })
+  const description = await describe(db)
+  await close()
   return { context: { name, available: true, image, emptyImage }, report: { ran: true, description }, stop: async () => {} }
 }
 
 /**
- * The image of an empty database: this run's own, or with `PGVANTAGE_TEST_IMAGES` one that several
- * runs share. The first to have made one puts it there, and nobody replaces it: a file that changes
+ * The image of a database: this run's own, or with `PGVANTAGE_TEST_IMAGES` one that several runs
+ * share. The first to have made one puts it there, and nobody replaces it: a file that changes
  * cannot be read any more by those who have opened it.
  */
-async function keptEmptyImage(name: LegName, make: (path: string) => Promise<void>): Promise<string> {
-  const made = `${legFolder}/${name}-empty.tar`
+async function keptImage(name: string, make: () => Promise<Made>): Promise<string> {
+  const made = `${legFolder}/${name}.tar`
   const folder = process.env.PGVANTAGE_TEST_IMAGES
-  const kept = `${folder}/${name}-empty.tar`
+  const kept = `${folder}/${name}.tar`
   if (folder && existsSync(kept)) return kept
-  await make(made)
+  const { pglite, close } = await make()
+  await writeFile(made, Buffer.from(await (await pglite.dumpDataDir('none')).arrayBuffer()))
+  await close()
   if (folder) {
     await mkdir(folder, { recursive: true })
     await link(made, kept).catch(() => {})
   }
   return made
+}
+
+interface Made {
+  pglite: { dumpDataDir(compression: 'none'): Promise<Blob> }
+  close(): Promise<void>
 }
 
 async function startOnServer(): Promise<Started> {
@@ -105,6 +113,11 @@ async function startOnServer(): Promise<Started> {
     report: { ran: true, description },
     stop: async () => {
       await drop()
+      // Those that the test files of a process have in common are closed by none of them.
+      const { rows } = await sql<{
+        name: string
+      }>`select datname as name from pg_database where starts_with(datname, ${`${template}_`})`.execute(admin)
+      for (const { name } of rows) await sql`drop database if exists ${sql.id(name)} with (force)`.execute(admin)
       await admin.destroy()
       await server.stop()
     },

@@ -7,7 +7,7 @@ import { decodeAgtype } from '../../../src/graph/cypher/decodeAgtype.ts'
 import { mirrorGraph } from '../../../src/graph/mirrorGraph.ts'
 import type { Json } from '../../../src/schema/text.ts'
 import { anyAgtype, anyEntity, plainKeys } from '../../support/anyAgtype.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { frame } from './frame.ts'
 
 /** A value as a column of Cypher says it in JSON. */
@@ -28,7 +28,7 @@ onEveryLeg('agtype', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
     if (leg.age) await mirrorGraph(scope, await frame(scope, [['a', 'b', 1]]), { attributes: ['weight'] })
   })

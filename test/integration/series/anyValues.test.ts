@@ -13,7 +13,7 @@ import { linearTrend } from '../../../src/series/linearTrend.ts'
 import { seasonalBaseline } from '../../../src/series/seasonalBaseline.ts'
 import type { SeriesFrame, SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { timeToThreshold } from '../../../src/series/timeToThreshold.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { noise } from './noise.ts'
 
@@ -51,7 +51,7 @@ onEveryLeg('what is concluded from series', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

@@ -5,7 +5,7 @@ import { delta } from '../../../src/series/delta.ts'
 import { rate } from '../../../src/series/rate.ts'
 import type { SeriesFrame, SeriesRow } from '../../../src/series/seriesFrame.ts'
 import type { StepOptions } from '../../../src/series/steps.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { frameOf, points } from '../../support/points.ts'
 import { arbitraryPoints, boundedAll, near } from './arbitraryPoints.ts'
@@ -14,7 +14,7 @@ onEveryLeg('the change of series', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

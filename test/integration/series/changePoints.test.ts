@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { changePoints, type ChangePointOptions } from '../../../src/series/changePoints.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { autoregressive, noise } from './noise.ts'
@@ -12,7 +12,7 @@ onEveryLeg('changePoints', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

@@ -4,7 +4,7 @@ import { anomalies } from '../../../src/series/anomalies.ts'
 import type { DetectionOptions, EwmaOptions, SeasonalOptions } from '../../../src/series/detection.ts'
 import { firstDeparture } from '../../../src/series/firstDeparture.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { frameOf, points } from '../../support/points.ts'
 
@@ -12,7 +12,7 @@ onEveryLeg('detection', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

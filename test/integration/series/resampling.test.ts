@@ -6,7 +6,7 @@ import { gapfill, type GapfillOptions } from '../../../src/series/gapfill.ts'
 import { resample, type ResampleOptions } from '../../../src/series/resample.ts'
 import type { SeriesFrame, SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { shift } from '../../../src/series/shift.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { at, during } from '../../support/rows.ts'
@@ -16,7 +16,7 @@ onEveryLeg('the time of series', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

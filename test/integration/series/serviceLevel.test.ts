@@ -4,7 +4,7 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { burnRate, type BurnRateOptions } from '../../../src/series/burnRate.ts'
 import { errorBudget } from '../../../src/series/errorBudget.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 
@@ -12,7 +12,7 @@ onEveryLeg('service levels', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

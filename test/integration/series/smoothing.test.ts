@@ -7,7 +7,7 @@ import { movingAverage } from '../../../src/series/movingAverage.ts'
 import { movingQuantile, type MovingQuantileOptions } from '../../../src/series/movingQuantile.ts'
 import type { SeriesFrame, SeriesRow } from '../../../src/series/seriesFrame.ts'
 import type { TrailingWindow } from '../../../src/series/trailingWindow.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { frameOf, points } from '../../support/points.ts'
 import { arbitraryPoints, bounded, boundedAll, near } from './arbitraryPoints.ts'
@@ -16,7 +16,7 @@ onEveryLeg('smoothed series', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

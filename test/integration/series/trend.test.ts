@@ -5,7 +5,7 @@ import { linearTrend } from '../../../src/series/linearTrend.ts'
 import { normalQuantile, normalWidth } from '../../../src/series/normalQuantile.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { timeToThreshold, type TimeToThresholdOptions } from '../../../src/series/timeToThreshold.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { autoregressive, noise } from './noise.ts'
@@ -22,7 +22,7 @@ onEveryLeg('trends', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

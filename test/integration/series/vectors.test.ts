@@ -5,7 +5,7 @@ import { anomalies } from '../../../src/series/anomalies.ts'
 import type { DetectionOptions } from '../../../src/series/detection.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { streamingDetectors } from '../../../src/series/streaming/streamingDetectors.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { bucketAt, frameOf } from '../../support/points.ts'
 import { detectionVectors } from '../../support/vectors/detection.ts'
 import { near } from '../../support/vectors/near.ts'
@@ -14,7 +14,7 @@ onEveryLeg('detection vectors', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

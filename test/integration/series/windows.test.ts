@@ -6,7 +6,7 @@ import { compareSeries } from '../../../src/series/compareSeries.ts'
 import { compareWindows } from '../../../src/series/compareWindows.ts'
 import { seasonalBaseline } from '../../../src/series/seasonalBaseline.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { noise } from './noise.ts'
@@ -15,7 +15,7 @@ onEveryLeg('windows of time', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

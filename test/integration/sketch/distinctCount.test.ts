@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { distinctCount } from '../../../src/sketch/distinctCount.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 
 onEveryLeg('distinctCount', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { freshDatabase, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
 
 onEveryLeg('exp_histogram_quantiles', () => {
   let test: TestDatabase
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await sharedDatabase()
   })
   afterAll(() => test.close())
 
