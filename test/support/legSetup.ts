@@ -44,46 +44,38 @@ async function start(name: LegName): Promise<Started> {
   if (name === 'server') return startOnServer()
   const open = name === 'embedded' ? openEmbedded : openCommunity
   await mkdir(legFolder, { recursive: true })
-  const emptyImage = await keptImage(`${name}-empty`, async () => {
+  const emptyImage = await keptEmptyImage(name, async (path) => {
     const empty = await open()
     // To clear PGlite's 128 MB takes longer than all the rest of its start.
     await sql`alter system set shared_buffers = '16MB'`.execute(empty.db)
-    return empty
+    await writeFile(path, Buffer.from(await (await empty.pglite.dumpDataDir('none')).arrayBuffer()))
+    await empty.close()
   })
-  const image = await keptImage(name, async () => {
-    const migrated = await open({ image: emptyImage })
-    await migrateUp(migrated.db)
-    return migrated
-  })
-  const { db, close } = await open({ image })
-  const description = await describe(db)
-  await close()
+  const migrated = await open({ image: emptyImage })
+  await migrateUp(migrated.db)
+  const description = await describe(migrated.db)
+  const image = `${legFolder}/${name}.tar`
+  await writeFile(image, Buffer.from(await (await migrated.pglite.dumpDataDir('none')).arrayBuffer()))
+  await migrated.close()
   return { context: { name, available: true, image, emptyImage }, report: { ran: true, description }, stop: async () => {} }
 }
 
 /**
- * The image of a database: this run's own, or with `PGVANTAGE_TEST_IMAGES` one that several runs
- * share. The first to have made one puts it there, and nobody replaces it: a file that changes
+ * The image of an empty database: this run's own, or with `PGVANTAGE_TEST_IMAGES` one that several
+ * runs share. The first to have made one puts it there, and nobody replaces it: a file that changes
  * cannot be read any more by those who have opened it.
  */
-async function keptImage(name: string, make: () => Promise<Made>): Promise<string> {
-  const made = `${legFolder}/${name}.tar`
+async function keptEmptyImage(name: LegName, make: (path: string) => Promise<void>): Promise<string> {
+  const made = `${legFolder}/${name}-empty.tar`
   const folder = process.env.PGVANTAGE_TEST_IMAGES
-  const kept = `${folder}/${name}.tar`
+  const kept = `${folder}/${name}-empty.tar`
   if (folder && existsSync(kept)) return kept
-  const { pglite, close } = await make()
-  await writeFile(made, Buffer.from(await (await pglite.dumpDataDir('none')).arrayBuffer()))
-  await close()
+  await make(made)
   if (folder) {
     await mkdir(folder, { recursive: true })
     await link(made, kept).catch(() => {})
   }
   return made
-}
-
-interface Made {
-  pglite: { dumpDataDir(compression: 'none'): Promise<Blob> }
-  close(): Promise<void>
 }
 
 async function startOnServer(): Promise<Started> {

@@ -16,7 +16,7 @@ interface Run {
 
 const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url))
 const reports = '.cache/moments'
-/** A database that was migrated at one moment is used at the others too, as in life. */
+/** What an empty database is made of does not hang on the moment it is made. */
 const images = '.cache/moment-images'
 const failed: string[] = []
 
