@@ -106,9 +106,7 @@ export async function toGraphology<Row extends EdgeRow, Vertex extends VertexRow
 
 /** In the transaction that the scope was made from, or in a new one whose statements all see the same. */
 const inOneSnapshot = (scope: Scope, work: (inner: Scope) => Promise<void>): Promise<void> =>
-  scope.db.isTransaction
-    ? work(scope)
-    : newTransaction(scope.db, 'isolation level repeatable read', (db) => work({ ...scope, db }))
+  scope.db.isTransaction ? work(scope) : newTransaction(scope.db, 'isolation level repeatable read', (db) => work({ ...scope, db }))
 
 /** Gives each vertex its row. */
 async function describeVertices<Vertex extends VertexRow>(
