@@ -1,7 +1,6 @@
 import { qualified } from '../src/database/installation.ts'
-import { timeTable } from '../src/lifecycle/timeTable.ts'
-import { severities } from '../src/schema/severity.ts'
 import type { Migration } from './migration.ts'
+import { timeTable } from './timeTable.ts'
 
 /** The three rollup tables, in the shape of the server's rung, and the library of log patterns that one of them counts. */
 export const rollups: Migration = {
@@ -16,8 +15,7 @@ export const rollups: Migration = {
     return [
       ...timeTable(installation, {
         name: 'metric_1m',
-        time: 'bucket',
-        chunk: '7 days',
+        chunkDays: 7,
         columns: `bucket timestamptz not null,
   tenant_id bigint not null,
   resource_id bigint not null,
@@ -38,8 +36,7 @@ export const rollups: Migration = {
       `create index idx_metric_labels on ${metric} using gin (labels)`,
       ...timeTable(installation, {
         name: 'service_call_5m',
-        time: 'bucket',
-        chunk: '30 days',
+        chunkDays: 30,
         columns: `bucket timestamptz not null,
   tenant_id bigint not null,
   src_resource_id bigint not null,
@@ -65,7 +62,7 @@ export const rollups: Migration = {
   tenant_id bigint not null references ${qualified(installation, 'dim_tenant')} (tenant_id),
   pattern text not null,
   sample_message text,
-  severity text check (severity in (${severities.map((severity) => `'${severity}'`).join(', ')})),
+  severity text check (severity in ('TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL')),
   attrs_schema jsonb not null default '{}',
   first_seen timestamptz,
   last_seen timestamptz,
@@ -77,8 +74,7 @@ export const rollups: Migration = {
       `create index idx_logpat_pattern_trgm on ${pattern} using gin (pattern gin_trgm_ops)`,
       ...timeTable(installation, {
         name: 'log_pattern_5m',
-        time: 'bucket',
-        chunk: '30 days',
+        chunkDays: 30,
         columns: `bucket timestamptz not null,
   tenant_id bigint not null,
   resource_id bigint not null,

@@ -1,5 +1,4 @@
 import { qualified } from '../src/database/installation.ts'
-import { severities } from '../src/schema/severity.ts'
 import type { Migration } from './migration.ts'
 
 /** Events and the evidence that explains them. */
@@ -14,7 +13,7 @@ export const events: Migration = {
   detected_at timestamptz not null default now(),
   tenant_id bigint not null references ${qualified(installation, 'dim_tenant')} (tenant_id),
   resource_id bigint,
-  severity text not null check (severity in (${severities.map((severity) => `'${severity}'`).join(', ')})),
+  severity text not null check (severity in ('TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL')),
   kind text not null,
   title text,
   summary text,

@@ -1,15 +1,119 @@
-import { serviceCall1d, serviceCall1h } from '../src/calls/callPolicy.ts'
-import { quoteLiteral } from '../src/database/identifier.ts'
 import { qualified, type Installation } from '../src/database/installation.ts'
-import { createRollup, dropRollup, noteStaleBuckets, storedTable, type Rollup } from '../src/lifecycle/rollup.ts'
-import { logPattern1d, logPattern1h } from '../src/logs/patternPolicy.ts'
-import { metric1d, metric1h } from '../src/metrics/metricPolicy.ts'
 import type { Migration } from './migration.ts'
+import { timeTable } from './timeTable.ts'
+
+/** A rollup as this migration makes it, its SQL as it was then. */
+interface Rollup {
+  name: string
+  source: string
+  /** The table that its source's rows are written to. */
+  written: string
+  bucket: '1 hour' | '1 day'
+  chunkDays: number
+  /** Columns and their types; those of the identity tell, with the bucket, one row from another. */
+  keys: Readonly<Record<string, string>>
+  identity: string
+  measures: Readonly<Record<string, readonly [type: string, aggregate: string]>>
+  indexes: readonly (readonly [name: string, columns: string])[]
+}
+
+const metric = (
+  rollup: Pick<Rollup, 'name' | 'source' | 'written' | 'bucket' | 'chunkDays'>,
+  weight: string,
+  histogram: string,
+): Rollup => ({
+  ...rollup,
+  keys: { tenant_id: 'bigint', resource_id: 'bigint', metric: 'text', labels: 'jsonb', labels_hash: 'uuid' },
+  identity: 'tenant_id, resource_id, metric, labels_hash',
+  measures: {
+    avg_val: [
+      'float8',
+      `sum((case when abs(avg_val) < '1e-100'::float8 then 0 when abs(avg_val) > '1e100'::float8 then avg_val * 'Infinity'::float8 else avg_val end) * ${weight}::float8) filter (where ${weight} > 0)
+    / nullif(sum(${weight}) filter (where avg_val is not null), 0::numeric)::float8`,
+    ],
+    max_val: ['float8', 'max(max_val)'],
+    p95_val: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${histogram}), 0.95::float8)`],
+    unit: ['text', 'max(unit)'],
+    kind: ['text', 'max(kind)'],
+    sample_count: ['bigint', 'least(sum(sample_count), 9223372036854775807)'],
+    avg_weight: ['bigint', `least(coalesce(sum(${weight}) filter (where avg_val is not null), 0), 9223372036854775807)`],
+    histogram: ['bigint[]', `:exp_histogram_merge(${histogram})`],
+  },
+  indexes: [[`idx_${rollup.name}_resource_id`, 'resource_id, metric, bucket desc']],
+})
+
+const call = (
+  rollup: Pick<Rollup, 'name' | 'source' | 'written' | 'bucket' | 'chunkDays'>,
+  buckets: number,
+  histogram: string,
+): Rollup => ({
+  ...rollup,
+  keys: { tenant_id: 'bigint', src_resource_id: 'bigint', dst_resource_id: 'bigint' },
+  identity: 'tenant_id, src_resource_id, dst_resource_id',
+  measures: {
+    rps: [
+      'float8',
+      `sum(case when abs(rps) < '1e-100'::float8 then 0 when abs(rps) > '1e100'::float8 then rps * 'Infinity'::float8 else rps end) / ${buckets}::float8`,
+    ],
+    err_rate: ['float8', 'sum(error_count)::float8 / nullif(sum(call_count), 0::numeric)::float8'],
+    p50_ms: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${histogram}), 0.5::float8)`],
+    p95_ms: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${histogram}), 0.95::float8)`],
+    call_count: ['bigint', 'least(sum(call_count), 9223372036854775807)'],
+    error_count: ['bigint', 'least(sum(error_count), 9223372036854775807)'],
+    histogram: ['bigint[]', `:exp_histogram_merge(${histogram})`],
+  },
+  indexes: [
+    [`idx_${rollup.name}_src_resource_id`, 'src_resource_id, dst_resource_id, bucket desc'],
+    [`idx_${rollup.name}_dst_resource_id`, 'dst_resource_id, bucket desc'],
+  ],
+})
+
+const pattern = (rollup: Pick<Rollup, 'name' | 'source' | 'written' | 'bucket' | 'chunkDays'>): Rollup => ({
+  ...rollup,
+  keys: { tenant_id: 'bigint', resource_id: 'bigint', fingerprint_id: 'bigint' },
+  identity: 'tenant_id, resource_id, fingerprint_id',
+  measures: {
+    count_total: ['bigint', 'least(sum(count_total), 9223372036854775807)'],
+    count_error: ['bigint', 'least(sum(count_error), 9223372036854775807)'],
+  },
+  indexes: [
+    [`idx_${rollup.name}_resource_id`, 'resource_id, bucket desc'],
+    [`idx_${rollup.name}_fingerprint_id`, 'fingerprint_id, bucket desc'],
+  ],
+})
 
 const ladders: readonly { table: string; hours: Rollup; days: Rollup }[] = [
-  { table: 'metric_1m', hours: metric1h, days: metric1d },
-  { table: 'service_call_5m', hours: serviceCall1h, days: serviceCall1d },
-  { table: 'log_pattern_5m', hours: logPattern1h, days: logPattern1d },
+  {
+    table: 'metric_1m',
+    hours: metric(
+      { name: 'metric_1h', source: 'metric_1m', written: 'metric_1m', bucket: '1 hour', chunkDays: 30 },
+      'sample_count',
+      'coalesce(histogram, case when sample_count = 1 then :exp_histogram(avg_val) end)',
+    ),
+    days: metric(
+      { name: 'metric_1d', source: 'metric_1h', written: 'metric_1h_stored', bucket: '1 day', chunkDays: 180 },
+      'avg_weight',
+      'histogram',
+    ),
+  },
+  {
+    table: 'service_call_5m',
+    hours: call(
+      { name: 'service_call_1h', source: 'service_call_5m', written: 'service_call_5m', bucket: '1 hour', chunkDays: 90 },
+      12,
+      'coalesce(histogram, case when call_count = 1 then :exp_histogram(p50_ms) end)',
+    ),
+    days: call(
+      { name: 'service_call_1d', source: 'service_call_1h', written: 'service_call_1h_stored', bucket: '1 day', chunkDays: 180 },
+      24,
+      'histogram',
+    ),
+  },
+  {
+    table: 'log_pattern_5m',
+    hours: pattern({ name: 'log_pattern_1h', source: 'log_pattern_5m', written: 'log_pattern_5m', bucket: '1 hour', chunkDays: 90 }),
+    days: pattern({ name: 'log_pattern_1d', source: 'log_pattern_1h', written: 'log_pattern_1h_stored', bucket: '1 day', chunkDays: 180 }),
+  },
 ]
 
 /** The rollups by the hour and by the day, what is known of how far they have come, and the policies that were applied. */
@@ -34,32 +138,107 @@ export const coarserRollups: Migration = {
     `create table ${qualified(installation, 'pgvantage_stale_bucket')} (rollup text not null, bucket timestamptz not null)`,
     `create index idx_stale_bucket on ${qualified(installation, 'pgvantage_stale_bucket')} (rollup, bucket)`,
     `create index idx_metric_time on ${qualified(installation, 'metric_1m')} using brin (bucket)`,
-    ...ladders.flatMap((ladder) => [
-      ...timeTableRow(installation, ladder.table),
-      ...createRollup(installation, ladder.hours),
-      ...noteStaleBuckets(installation, ladder.hours, ladder.table),
-      ...createRollup(installation, ladder.days),
-      ...noteStaleBuckets(installation, ladder.days, storedTable(ladder.hours)),
+    ...ladders.flatMap(({ table, hours, days }) => [
+      known(installation, table),
+      ...create(installation, hours),
+      ...noteStale(installation, hours),
+      ...create(installation, days),
+      ...noteStale(installation, days),
     ]),
   ],
   down: (installation) => [
     ...ladders
       .toReversed()
-      .flatMap(({ table, hours, days }) => [
-        ...dropRollup(installation, days),
-        ...dropTriggers(installation, hours, table),
-        ...dropRollup(installation, hours),
-      ]),
+      .flatMap(({ hours, days }) => [...drop(installation, days), ...dropTriggers(installation, hours), ...drop(installation, hours)]),
     `drop index ${qualified(installation, 'idx_metric_time')}`,
     ...['pgvantage_stale_bucket', 'pgvantage_time_table', 'pgvantage_policy'].map((name) => `drop table ${qualified(installation, name)}`),
   ],
 }
 
-const timeTableRow = (installation: Installation, name: string) => [
-  `insert into ${qualified(installation, 'pgvantage_time_table')} (name) values (${quoteLiteral(name)})`,
-]
+const stored = ({ name }: Rollup): string => `${name}_stored`
 
-const dropTriggers = (installation: Installation, { name }: Rollup, on: string) =>
+const known = (installation: Installation, name: string): string =>
+  `insert into ${qualified(installation, 'pgvantage_time_table')} (name) values ('${name}')`
+
+const bucketOf = ({ timeRung }: Installation, { bucket }: Rollup): string =>
+  timeRung === 'community'
+    ? `time_bucket(interval '${bucket}', bucket)`
+    : `date_bin(interval '${bucket}', bucket, timestamptz '2000-01-01 00:00:00+00')`
+
+function rolledRows(installation: Installation, rollup: Rollup, where = ''): string {
+  const measures = Object.entries(rollup.measures).map(([name, [type, aggregate]]) => {
+    const text = aggregate.replaceAll(/:(exp_histogram\w*)/g, (_, called: string) => qualified(installation, called))
+    return `(${text})::${type} as ${name}`
+  })
+  const keys = Object.keys(rollup.keys).join(', ')
+  return `select
+  ${bucketOf(installation, rollup)} as bucket,
+  ${keys},
+  ${measures.join(',\n  ')}
+from ${qualified(installation, rollup.source)}${where}
+group by 1, ${keys}`
+}
+
+/** A continuous aggregate; where there are none, a table and a view that adds what is not rolled yet. */
+function create(installation: Installation, rollup: Rollup): string[] {
+  const view = qualified(installation, rollup.name)
+  if (installation.timeRung === 'community') {
+    return [
+      known(installation, rollup.name),
+      `create materialized view ${view}
+with (timescaledb.continuous, timescaledb.materialized_only = false, timescaledb.create_group_indexes = false, timescaledb.chunk_interval = '${rollup.chunkDays} days') as
+${rolledRows(installation, rollup)}
+with no data`,
+      // Without names: they lie in one schema of TimescaleDB's whatever ours is, where another installation's would have the same.
+      ...[`${rollup.identity}, bucket`, ...rollup.indexes.map(([, columns]) => columns)].map(
+        (columns) => `create index on ${view} (${columns})`,
+      ),
+    ]
+  }
+  const rolledUntil = `(select rolled_until from ${qualified(installation, 'pgvantage_time_table')} where name = '${rollup.name}')`
+  const columns = ['bucket', ...Object.keys(rollup.keys), ...Object.keys(rollup.measures)]
+  return [
+    ...timeTable(installation, {
+      name: stored(rollup),
+      chunkDays: rollup.chunkDays,
+      columns: `${[
+        'bucket timestamptz not null',
+        ...Object.entries(rollup.keys).map(([name, type]) => `${name} ${type} not null`),
+        ...Object.entries(rollup.measures).map(([name, [type]]) => `${name} ${type}`),
+      ].join(',\n  ')},
+  primary key (${rollup.identity}, bucket)`,
+    }),
+    ...rollup.indexes.map(([name, indexed]) => `create index "${name}" on ${qualified(installation, stored(rollup))} (${indexed})`),
+    known(installation, rollup.name),
+    `insert into ${qualified(installation, 'pgvantage_stale_bucket')} (rollup, bucket)
+select distinct '${rollup.name}', ${bucketOf(installation, rollup)} from ${qualified(installation, rollup.source)}`,
+    `create view ${view} as
+select ${columns.join(', ')} from ${qualified(installation, stored(rollup))} where bucket < ${rolledUntil}
+union all
+${rolledRows(installation, rollup, `\nwhere bucket >= ${rolledUntil}`)}`,
+  ]
+}
+
+/** Triggers that note which buckets a change makes stale; a continuous aggregate knows by itself. */
+function noteStale(installation: Installation, { name, bucket, written }: Rollup): string[] {
+  if (installation.timeRung === 'community') return []
+  const trigger = (event: string, changed: string) =>
+    `create trigger "${name}_stale_after_${event}" after ${event} on ${qualified(installation, written)}
+referencing ${changed} for each statement
+execute function ${qualified(installation, 'note_stale_buckets')}('${name}', '${bucket}')`
+  return [
+    trigger('insert', 'new table as changed'),
+    trigger('update', 'old table as changed_from new table as changed'),
+    trigger('delete', 'old table as changed'),
+  ]
+}
+
+const drop = (installation: Installation, rollup: Rollup): string[] =>
+  installation.timeRung === 'community'
+    ? [`drop materialized view ${qualified(installation, rollup.name)}`]
+    : [`drop view ${qualified(installation, rollup.name)}`, `drop table ${qualified(installation, stored(rollup))}`]
+
+const dropTriggers = (installation: Installation, { name, written }: Rollup): string[] =>
   installation.timeRung === 'community'
     ? []
-    : ['insert', 'update', 'delete'].map((event) => `drop trigger ${name}_stale_after_${event} on ${qualified(installation, on)}`)
+    : ['insert', 'update', 'delete'].map((event) => `drop trigger ${name}_stale_after_${event} on ${qualified(installation, written)}`)

@@ -101,12 +101,6 @@ execute function ${qualified(installation, 'note_stale_buckets')}(${quoteLiteral
   ]
 }
 
-/** The statements that drop a rollup; coarser ones made from it have to be dropped before. */
-export const dropRollup = (installation: Installation, rollup: Rollup): string[] =>
-  installation.timeRung === 'community'
-    ? [`drop materialized view ${qualified(installation, rollup.name)}`]
-    : [`drop view ${qualified(installation, rollup.name)}`, `drop table ${qualified(installation, storedTable(rollup))}`]
-
 /** A select of the rollup's rows, computed from its source, or from what has the source's columns. */
 export function rolledRows(
   installation: Installation,
