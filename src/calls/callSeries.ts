@@ -2,8 +2,9 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { bounded } from '../database/bounded.ts'
 import { checkedRange } from '../database/range.ts'
+import { byBytes } from '../database/order.ts'
 import type { Scope } from '../database/scope.ts'
-import { byName, readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
+import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
 import { rowsOf } from '../lifecycle/rowsOf.ts'
 import { parse } from '../schema/parse.ts'
 import { callLadder, callsInRange, type CallFilter } from './callsInRange.ts'
@@ -70,7 +71,7 @@ export function callSeries(
   const bucket = seriesBucket(reading, sql.ref('call.bucket'))
   const name = group === 'call' ? sql<string>`"caller"."urn" || ' -> ' || "callee"."urn"` : sql.ref<string>(`${group}.urn`)
   const calls = callsInRange(scope, { from, to, range: reading.range }, rowsOf(scope, callLadder, reading))
-    .orderBy(byName(name))
+    .orderBy(byBytes(name))
     .orderBy(sql.ref('bucket'))
   const columns = [name.as('series'), bucket.as('bucket')] as const
   const merged = measure === 'rps' ? callsPerSecondTogether(reading.merged) : mergedCalls(scope)[measure]

@@ -1,5 +1,6 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { inAnyOrder } from '../database/inAnyOrder.ts'
+import { byBytes } from '../database/order.ts'
 import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
 
@@ -30,7 +31,7 @@ export interface CycleRow {
  * // [{ component: 1, size: 3, members: ['urn:...:cart', 'urn:...:pricing', 'urn:...:stock'], cycle: ['urn:...:cart', 'urn:...:pricing'] }]
  *
  * // select "component".* from (
- * //   select row_number() over (order by pg_catalog.cardinality(named.members) desc, named.members)::int4 as component, ...
+ * //   select row_number() over (order by pg_catalog.cardinality(named.members) desc, named.members collate "C")::int4 as component, ...
  * //   from (select pg_catalog.array_agg(own.src) as src, ... from (...) as given cross join lateral "public"."graph_core"(given.src, given.dst) as own
  * //     where own.src in (select resource_id from "public"."dim_resource" where tenant_id = $1) and ...) as core
  * //   cross join lateral "public"."graph_cycles"(core.src, core.dst) as found cross join lateral (...) as named order by component
@@ -43,15 +44,15 @@ export function cycles(scope: Scope, edges: EdgeFrame) {
       where resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = ${sql.id('core', end)}
     )
   `
-  const urns = (ids: 'members' | 'cycle', order: 'urn' | 'place') => sql`array(
+  const urns = (ids: 'members' | 'cycle', order: RawBuilder<unknown>) => sql`array(
     select resource.urn
     from pg_catalog.unnest(${sql.id('found', ids)}) with ordinality as at (id, place)
     join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = at.id
-    order by ${sql.id(order)}
+    order by ${order}
   )`
   const components = sql<CycleRow>`(
     select
-      row_number() over (order by pg_catalog.cardinality(named.members) desc, named.members)::int4 as component,
+      row_number() over (order by pg_catalog.cardinality(named.members) desc, named.members collate "C")::int4 as component,
       pg_catalog.cardinality(named.members) as size, named.members, named.cycle
     from (
       select pg_catalog.array_agg(core.src) as src, pg_catalog.array_agg(core.dst) as dst
@@ -60,7 +61,7 @@ export function cycles(scope: Scope, edges: EdgeFrame) {
       where ${isOwn('src')} and ${isOwn('dst')}
     ) as own
     cross join lateral ${scope.id('graph_cycles')}(own.src, own.dst) as found
-    cross join lateral (select ${urns('members', 'urn')} as members, ${urns('cycle', 'place')} as cycle) as named
+    cross join lateral (select ${urns('members', byBytes(sql.ref('resource.urn')))} as members, ${urns('cycle', sql`at.place`)} as cycle) as named
     order by component
   )`
   return scope.db.selectFrom(components.as('component')).selectAll('component')

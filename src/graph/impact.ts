@@ -57,7 +57,7 @@ const impactOptions = z.strictObject({ of: urnText, hops: hopCount.default(10) }
  * //   from (select pg_catalog.array_agg(edge.dst) as src, ... from reached ... join edge on edge.dst = at.id) as outgoing
  * //   join "public"."dim_resource" as failing on failing.tenant_id = $5::int8 and failing.urn = $6
  * //   cross join lateral "public"."graph_impact"(outgoing.src, outgoing.dst, outgoing.weight, failing.resource_id, $7::int4) as walk
- * //   join "public"."dim_resource" as resource on ... order by score desc, walk.depth, resource.urn
+ * //   join "public"."dim_resource" as resource on ... order by score desc, walk.depth, resource.urn collate "C"
  * // ) as "hit"
  */
 export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions) {
@@ -78,7 +78,7 @@ export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions) {
     join ${scope.id('dim_resource')} as failing on failing.tenant_id = ${scope.tenantId}::int8 and failing.urn = ${of}
     cross join lateral ${scope.id('graph_impact')}(outgoing.src, outgoing.dst, outgoing.weight, failing.resource_id, ${hops}::int4) as walk
     join ${scope.id('dim_resource')} as resource on resource.resource_id = walk.id and resource.tenant_id = ${scope.tenantId}::int8
-    order by score desc, walk.depth, resource.urn
+    order by score desc, walk.depth, resource.urn collate "C"
   )`
   return scope.db.selectFrom(hit.as('hit')).selectAll('hit')
 }

@@ -57,7 +57,7 @@ export function neighbourhood<Row extends EdgeRow>(
       select pg_catalog.unnest(last.visited) from (select level.visited from level order by level.depth desc limit 1) as last
     )
     select frame.* from ${among} ${isNear('dst')}
-    order by frame.src, frame.dst, (frame.*)::text
+    order by frame.src, frame.dst, (frame.*)::text collate "C"
   )`
   return scope.db.selectFrom(neighbours.as('neighbour')).selectAll('neighbour').$castTo<Row>()
 }

@@ -1,3 +1,5 @@
+import { sql } from 'kysely'
+import { byBytes } from '../database/order.ts'
 import type { Scope } from '../database/scope.ts'
 
 /**
@@ -9,7 +11,7 @@ import type { Scope } from '../database/scope.ts'
  *
  * // select "resource".* from (
  * //   select "resource"."resource_id", "resource"."urn", "resource"."type", "resource"."name"
- * //   from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $1 order by "resource"."urn"
+ * //   from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $1 order by ("resource"."urn") collate "C"
  * // ) as "resource"
  */
 export function resourceNames(scope: Scope) {
@@ -17,6 +19,6 @@ export function resourceNames(scope: Scope) {
     .selectFrom(scope.table('dim_resource', 'resource'))
     .where('resource.tenant_id', '=', scope.tenantId)
     .select(['resource.resource_id', 'resource.urn', 'resource.type', 'resource.name'])
-    .orderBy('resource.urn')
+    .orderBy(byBytes(sql.ref('resource.urn')))
   return scope.db.selectFrom(resources.as('resource')).selectAll('resource')
 }

@@ -14,7 +14,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
   // What is known to hurt is noticed, however little it is.
   const least = symptom === undefined ? sql`1` : sql`case trouble when ${symptom}::text then 0 else 1 end`
   return sql`saturated as (
-      select distinct on (resource_id) * from departed where kind in ('cpu', 'saturation') order by resource_id, deviations desc, metric
+      select distinct on (resource_id) * from departed where kind in ('cpu', 'saturation') order by resource_id, deviations desc, metric collate "C"
     ), starved as (
       select distinct resource_id from departed where kind = 'cpu'
     ), incoming as (
@@ -116,7 +116,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
           select distinct on (kind) kind, case kind when 'latency' then 0.1::float8 * expected else 0.05 end * samples
           from watched
           where watched.resource_id = reached.resource_id and kind in ('latency', 'errors') and watched.resource_id not in (select resource_id from called)
-          order by kind, samples desc, metric
+          order by kind, samples desc, metric collate "C"
         )
       ) as usual
       where reached.depth = 0

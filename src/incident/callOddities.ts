@@ -53,7 +53,7 @@ export function callOddities(scope: Scope, windows: OddityWindows) {
     from odd
     join ${scope.id('dim_resource')} as caller on caller.tenant_id = ${scope.tenantId}::int8 and caller.resource_id = odd.src
     join ${scope.id('dim_resource')} as callee on callee.tenant_id = ${scope.tenantId}::int8 and callee.resource_id = odd.dst
-    order by odd.measure, odd.rise desc, caller.urn, callee.urn
+    order by odd.measure collate "C", odd.rise desc, caller.urn collate "C", callee.urn collate "C"
   )`
   return scope.db.selectFrom(oddities.as('oddity')).selectAll('oddity')
 }

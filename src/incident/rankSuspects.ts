@@ -115,7 +115,7 @@ export interface Suspect {
  *
  * // select "suspect".* from (
  * //   with recursive compared as (...), measured as (...), odd as (...), ..., walk (resource_id, depth) as (... union ...), ..., departed as (...), ...
- * //   select ... from ... order by score desc, depth desc, urn
+ * //   select ... from ... order by suspect.score desc, suspect.depth desc, called.urn collate "C"
  * // ) as "suspect"
  */
 export function rankSuspects(
@@ -140,7 +140,7 @@ export function rankSuspects(
       select distinct on (resource_id) judged.*, reached.depth
       from judged
       join reached using (resource_id)
-      order by resource_id, score desc, trouble
+      order by resource_id, score desc, trouble collate "C"
     ), evidence as (
       select resource_id, 'call' as kind, trouble, measure, expected, actual, src as caller, lost from incoming
       union all
@@ -149,7 +149,7 @@ export function rankSuspects(
       select distinct on (suspect.resource_id) suspect.resource_id, evidence.measure, evidence.expected, evidence.actual, evidence.caller
       from suspect
       join evidence on evidence.resource_id = suspect.resource_id
-      order by suspect.resource_id, evidence.trouble = suspect.trouble desc nulls last, evidence.kind, evidence.lost desc nulls last, evidence.measure, evidence.caller
+      order by suspect.resource_id, evidence.trouble = suspect.trouble desc nulls last, evidence.kind collate "C", evidence.lost desc nulls last, evidence.measure collate "C", evidence.caller
     ), all_of_it as (
       select
         evidence.resource_id,
@@ -158,7 +158,7 @@ export function rankSuspects(
             'kind', evidence.kind, 'measure', evidence.measure, 'expected', evidence.expected, 'actual', evidence.actual,
             'caller', caller.urn, 'lost', evidence.lost
           )
-          order by evidence.kind, evidence.lost desc nulls last, evidence.measure, caller.urn, evidence.actual desc
+          order by evidence.kind collate "C", evidence.lost desc nulls last, evidence.measure collate "C", caller.urn collate "C", evidence.actual desc
         ) as evidence
       from evidence
       left join ${resource} as caller on caller.tenant_id = ${scope.tenantId}::int8 and caller.resource_id = evidence.caller
@@ -211,7 +211,7 @@ export function rankSuspects(
     join ${resource} as called on called.tenant_id = ${scope.tenantId}::int8 and called.resource_id = suspect.resource_id
     join ${resource} as caller
       on caller.tenant_id = ${scope.tenantId}::int8 and caller.resource_id = coalesce(oddest.caller, suspect.resource_id)
-    order by score desc, depth desc, urn
+    order by suspect.score desc, suspect.depth desc, called.urn collate "C"
   )`
   return scope.db.selectFrom(suspects.as('suspect')).selectAll('suspect')
 }

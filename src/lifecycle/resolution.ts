@@ -96,13 +96,6 @@ export const seriesBucket = ({ merged, every }: Reading, bucket: Expression<Date
     ? sql<Date>`${bucket}`
     : sql<Date>`date_bin(${sql.lit(`${milliseconds(every)} milliseconds`)}::interval, ${bucket}, '2000-01-03T00:00:00Z'::timestamptz)`
 
-/**
- * Series in the order of their names' bytes: the same on every server, and as fast as comparing bytes. Comparing by a language's rules can cost more than all the rest of a read.
- *
- * The column itself keeps its collation, so that names can be compared with any others.
- */
-export const byName = (name: Expression<string>): RawBuilder<string> => sql<string>`(${name}) collate "C"`
-
 function holds(scope: Scope, table: string, { from }: TimeRange): boolean {
   const since = scope.heldSince(table)
   return since === null || since <= from

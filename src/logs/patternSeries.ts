@@ -1,8 +1,9 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../database/range.ts'
+import { byBytes } from '../database/order.ts'
 import type { Scope } from '../database/scope.ts'
-import { byName, readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
+import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
 import { rowsOf } from '../lifecycle/rowsOf.ts'
 import { parse } from '../schema/parse.ts'
 import { severity as severitySchema, type Severity } from '../schema/severity.ts'
@@ -62,7 +63,7 @@ export function patternSeries(
   const counts = patternCounts(scope, { resource, range: reading.range }, rowsOf(scope, patternLadder, reading))
     .$if(fingerprint !== undefined, (all) => all.where('count.fingerprint_id', '=', fingerprint!))
     .$if(severity !== undefined, (all) => all.where('known.severity', '=', severity!))
-    .orderBy(byName(name))
+    .orderBy(byBytes(name))
     .orderBy(sql.ref('bucket'))
   const points =
     group === 'pattern'

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
+import { byBytes } from '../database/order.ts'
 import type { Scope } from '../database/scope.ts'
-import { byName } from '../lifecycle/resolution.ts'
 import type { MetricBy, MetricFrame, MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
 import { checkedMetric, seriesName, type MetricOptions } from './metricOptions.ts'
@@ -51,7 +51,7 @@ export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>
     .crossJoinLateral(newest.as('metric'))
     .where('resource.tenant_id', '=', scope.tenantId)
     .$if(resources !== undefined, (all) => all.where(sql<boolean>`"resource"."urn" = any(${resources}::text[])`))
-    .orderBy(byName(name))
+    .orderBy(byBytes(name))
     .orderBy(sql.ref('bucket'))
   const columns = [name.as('series'), 'metric.bucket as bucket'] as const
   const points =

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
+import { byBytes } from '../database/order.ts'
 import type { Scope } from '../database/scope.ts'
-import { byName, readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
+import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
 import { rowsOf } from '../lifecycle/rowsOf.ts'
 import type { MetricBy, MetricFrame, MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
@@ -65,7 +66,7 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
     .where('metric.bucket', '<', reading.range.to)
     .where(isOneOf('metric.metric', metrics))
     .$if(labels !== undefined, (all) => all.where(sql<boolean>`"metric"."labels" @> ${JSON.stringify(labels)}::jsonb`))
-    .$if(!oneSeries, (all) => all.orderBy(byName(name)))
+    .$if(!oneSeries, (all) => all.orderBy(byBytes(name)))
     .orderBy(sql.ref('bucket'))
   const ofResources = rows
     .innerJoin(scope.table('dim_resource', 'resource'), (join) =>

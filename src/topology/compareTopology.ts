@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { byBytes } from '../database/order.ts'
 import type { Scope } from '../database/scope.ts'
-import { byName } from '../lifecycle/resolution.ts'
 import { storableDate } from '../schema/date.ts'
 import { parse } from '../schema/parse.ts'
 import type { Json } from '../schema/text.ts'
@@ -78,8 +78,8 @@ export function compareTopology(scope: Scope, options: CompareTopologyOptions) {
       sql<Json | null>`"before"."props"`.as('props_before'),
       sql<Json | null>`"after"."props"`.as('props_after'),
     ])
-    .orderBy(byName(sql.ref('source.urn')))
-    .orderBy(byName(sql.ref('target.urn')))
-    .orderBy(byName(relation))
+    .orderBy(byBytes(sql.ref('source.urn')))
+    .orderBy(byBytes(sql.ref('target.urn')))
+    .orderBy(byBytes(relation))
   return scope.db.selectFrom(edges.as('edge')).selectAll('edge')
 }

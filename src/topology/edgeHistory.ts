@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { byBytes } from '../database/order.ts'
 import type { Scope } from '../database/scope.ts'
-import { byName } from '../lifecycle/resolution.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText, type Json } from '../schema/text.ts'
 import { topologyFilter, topologyVersions, type TopologyFilter } from './topologyVersions.ts'
@@ -57,8 +57,8 @@ export function edgeHistory(scope: Scope, options: EdgeHistoryOptions) {
       'from_resource.urn as src_urn',
       'to_resource.urn as dst_urn',
     ])
-    .orderBy(byName(sql.ref('version.relation')))
-    .orderBy(byName(sql.ref('version.source')))
+    .orderBy(byBytes(sql.ref('version.relation')))
+    .orderBy(byBytes(sql.ref('version.source')))
     .orderBy(sql`pg_catalog.lower("version"."valid")`)
   return scope.db.selectFrom(versions.as('version')).selectAll('version')
 }

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { byBytes } from '../database/order.ts'
 import type { Scope } from '../database/scope.ts'
-import { byName } from '../lifecycle/resolution.ts'
 import { storableDate } from '../schema/date.ts'
 import { parse } from '../schema/parse.ts'
 import { edgesAt } from './edgesAt.ts'
@@ -60,8 +60,8 @@ export function topologyAt(scope: Scope, options: TopologyAtOptions) {
       sql<Date | null>`nullif(pg_catalog.upper("edge"."valid"), 'infinity')`.as('valid_to'),
       'edge.sources',
     ])
-    .orderBy(byName(sql.ref('source.urn')))
-    .orderBy(byName(sql.ref('target.urn')))
-    .orderBy(byName(sql.ref('edge.relation')))
+    .orderBy(byBytes(sql.ref('source.urn')))
+    .orderBy(byBytes(sql.ref('target.urn')))
+    .orderBy(byBytes(sql.ref('edge.relation')))
   return scope.db.selectFrom(edges.as('edge')).selectAll('edge')
 }

@@ -1,8 +1,8 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../database/range.ts'
+import { byBytes } from '../database/order.ts'
 import type { Scope } from '../database/scope.ts'
-import { byName } from '../lifecycle/resolution.ts'
 import { parse } from '../schema/parse.ts'
 import type { Json } from '../schema/text.ts'
 import { decidingFirst, topologyFilter, topologyVersions, type TopologyFilter } from './topologyVersions.ts'
@@ -85,8 +85,8 @@ export function topologyChanges(scope: Scope, options: TopologyChangesOptions) {
       'said.props_after',
     ])
     .orderBy('moment.at')
-    .orderBy(byName(sql.ref('source.urn')))
-    .orderBy(byName(sql.ref('target.urn')))
-    .orderBy(byName(sql.ref('moment.relation')))
+    .orderBy(byBytes(sql.ref('source.urn')))
+    .orderBy(byBytes(sql.ref('target.urn')))
+    .orderBy(byBytes(sql.ref('moment.relation')))
   return scope.db.selectFrom(changes.as('change')).selectAll('change')
 }

@@ -41,8 +41,11 @@ export interface TestDatabase {
   close(): Promise<void>
 }
 
-/** A database of this test file's own: a copy of the migrated one, or with `migrated: false` an empty one. Close it when done. */
-export async function freshDatabase({ migrated = true }: { migrated?: boolean } = {}): Promise<TestDatabase> {
+/**
+ * A database of this test file's own: a copy of the migrated one, or with `migrated: false` an empty
+ * one, on the server leg in the order of a language where `icu` names one (`de`). Close it when done.
+ */
+export async function freshDatabase({ migrated = true, icu }: { migrated?: boolean; icu?: string } = {}): Promise<TestDatabase> {
   if (!context.available) throw new Error(`leg ${context.name} is not available: ${context.reason}`)
   if (context.name !== 'server') {
     const open = context.name === 'embedded' ? openEmbedded : openCommunity
@@ -51,7 +54,9 @@ export async function freshDatabase({ migrated = true }: { migrated?: boolean } 
   }
   const admin = connect({ connectionString: context.url, max: 1 })
   const name = `${context.template}_${randomUUID().replaceAll('-', '')}`
-  await sql`create database ${sql.id(name)} ${migrated ? sql`template ${sql.id(context.template)}` : sql``}`.execute(admin)
+  const locale = icu === undefined ? sql`` : sql`locale_provider icu icu_locale ${sql.lit(icu)} locale 'C' encoding 'UTF8'`
+  const source = migrated ? context.template : icu === undefined ? 'template1' : 'template0'
+  await sql`create database ${sql.id(name)} template ${sql.id(source)} ${locale}`.execute(admin)
   const url = new URL(context.url)
   url.pathname = `/${name}`
   // AGE before 1.7 breaks a connection that has met many graphs' labels (apache/age#2245), and a test file makes many graphs.

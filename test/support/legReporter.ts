@@ -10,8 +10,8 @@ interface LegReport {
 }
 
 /**
- * Closes a test run with one table: which legs ran, on which versions, and how their tests ended.
- * And with the moment it began, to run it again at that.
+ * Closes a test run with one table: which legs ran, on which versions, and how their tests ended;
+ * with the files that took longest, and with the moment it began, to run it again at that.
  */
 export default class LegReporter implements Reporter {
   readonly #began = new Date()
@@ -38,6 +38,12 @@ export default class LegReporter implements Reporter {
       table.push([name, count('passed'), count('failed'), count('skipped'), ran ? description : `DID NOT RUN: ${description}`])
     }
     console.log(`\n${table.toString()}`)
+    const slowest = modules.toSorted((one, other) => other.diagnostic().duration - one.diagnostic().duration).slice(0, 10)
+    console.log(`The ${slowest.length} slowest files:`)
+    for (const module of slowest) {
+      const seconds = (module.diagnostic().duration / 1000).toFixed(1).padStart(7)
+      console.log(`${seconds} s  ${module.project.name}  ${module.relativeModuleId}`)
+    }
     const again = `PGVANTAGE_TEST_NOW=${this.#began.toISOString()} TZ=${Intl.DateTimeFormat().resolvedOptions().timeZone}`
     console.log(`This run began at ${this.#began.toISOString()}. To run tests at that moment again: ${again} npx vitest run FILE...`)
     await rm(legFolder, { recursive: true, force: true })

@@ -17,11 +17,11 @@ export interface Moment {
  * Thursday.
  */
 export const moments: readonly Moment[] = [
-  { name: '29 February', now: '2024-02-29T12:00:00Z', zone: 'UTC', server: true },
   { name: `before every chunk's boundary`, now: '2025-03-12T23:40:00Z', zone: 'UTC', server: false },
   { name: `after every chunk's boundary`, now: '2025-03-13T00:02:00Z', zone: 'UTC', server: true },
   { name: `before a year's, quarter's and month's boundary`, now: '2027-12-31T23:40:00Z', zone: 'UTC', server: false },
   { name: `after a year's, quarter's and month's boundary`, now: '2028-01-01T00:02:00Z', zone: 'UTC', server: false },
+  { name: '29 February', now: '2024-02-29T12:00:00Z', zone: 'UTC', server: true },
   {
     name: 'after the clocks went forward, in the hour that is left out',
     now: '2025-03-30T01:02:00Z',

@@ -30,7 +30,7 @@ describe('the exact SQL', () => {
         select "dependency".* from (
           select "callee"."urn" as "urn", avg(${bounded('"call"."p95_ms"')}) as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate" ${calls}
           where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4
-          group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, "urn" limit $5
+          group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $5
         ) as "dependency" where "mean_err_rate" > $6`),
       parameters: ['1', range.from, range.to, 'urn:a', 5, 0.01],
     })
@@ -43,7 +43,7 @@ describe('the exact SQL', () => {
           select "caller"."urn" as "src_urn", "callee"."urn" as "urn", ${counted}, sum("call"."call_count")::float8 / $1::float8 as "rps", ${ratio},
             ${quantile(0.5)} as "p50_ms", ${quantile(0.95)} as "p95_ms", ${quantile(0.99)} as "p99_ms" ${calls}
           where "call"."tenant_id" = $2 and "call"."bucket" >= $3 and "call"."bucket" < $4 and "caller"."urn" = $5
-          group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last, "err_rate" desc nulls last, "urn", "src_urn"
+          group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last, "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
         ) as "dependency"`),
       parameters: [3600, '1', range.from, range.to, 'urn:a'],
     })

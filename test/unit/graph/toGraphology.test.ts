@@ -86,7 +86,7 @@ describe('the SQL of', () => {
     const { sql: text, parameters } = resourceNames(scope).where('type', '=', 'service').compile()
     expect(text).toBe(
       'select "resource".* from (select "resource"."resource_id", "resource"."urn", "resource"."type", "resource"."name" ' +
-        'from "obs"."dim_resource" as "resource" where "resource"."tenant_id" = $1 order by "resource"."urn") as "resource" where "type" = $2',
+        'from "obs"."dim_resource" as "resource" where "resource"."tenant_id" = $1 order by ("resource"."urn") collate "C") as "resource" where "type" = $2',
     )
     expect(parameters).toEqual(['1', 'service'])
   })

@@ -64,7 +64,7 @@ it('callOddities is one statement over finished rows', () => {
       'odd.measure, odd.expected, odd.actual, odd.rise, odd.calls as call_count from odd ' +
       'join "obs"."dim_resource" as caller on caller.tenant_id = $15::int8 and caller.resource_id = odd.src ' +
       'join "obs"."dim_resource" as callee on callee.tenant_id = $16::int8 and callee.resource_id = odd.dst ' +
-      'order by odd.measure, odd.rise desc, caller.urn, callee.urn ) as "oddity" where "measure" = $17',
+      'order by odd.measure collate "C", odd.rise desc, caller.urn collate "C", callee.urn collate "C" ) as "oddity" where "measure" = $17',
   )
   expect(parameters).toEqual([...given, 2, 50, 5, 2, 2, 0.02, 5, '1', '1', 'err_rate'])
 })
@@ -98,7 +98,7 @@ describe('rankSuspects', () => {
     const rest = [9, null, '1', 'urn:a', '1', '1', '1', 0.5]
     const spare = ['idle', 'free', 'cached', 'buffered']
     expect(parameters).toEqual([...given, ...thresholdsGiven, ...start, ...points(resources), spare, ...points(answers), ...rest])
-    expect(text.endsWith(`order by score desc, depth desc, urn ) as "suspect" where "score" > $${parameters.length}`)).toBe(true)
+    expect(text.endsWith(`order by suspect.score desc, suspect.depth desc, called.urn collate "C" ) as "suspect" where "score" > $${parameters.length}`)).toBe(true)
   })
 
   it('measures the kinds of trouble by themselves where one is known to hurt', () => {
