@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { cypher } from '../../../src/graph/cypher/cypher.ts'
 import { mirrorGraph } from '../../../src/graph/mirrorGraph.ts'
-import { sharedDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { frame } from './frame.ts'
 
 /** What could end a string, a comment or a name too early, or begin one too late. */
@@ -34,7 +34,7 @@ onEveryLeg('a text put together at random', () => {
   let scope: Scope
   let other: Scope
   beforeAll(async () => {
-    test = await sharedDatabase()
+    test = await freshDatabase()
     scope = await tenant(test.db)
     other = await tenant(test.db, 'other')
     if (!leg.age) return

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { reach } from '../../../src/graph/reach.ts'
 import type { Scope } from '../../../src/database/scope.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { services } from '../../support/rows.ts'
 import { frame } from './frame.ts'
 
@@ -9,7 +9,7 @@ onEveryLeg('reach', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await sharedDatabase()
+    test = await freshDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { reach, resourceNames, toGraphology } from '../../../src/graph/index.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import { sharedDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { services } from '../../support/rows.ts'
 import { frame } from './frame.ts'
@@ -13,7 +13,7 @@ onEveryLeg('toGraphology', () => {
   let database: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    database = await sharedDatabase()
+    database = await freshDatabase()
     scope = await tenant(database.db)
   })
   afterAll(() => database.close())

@@ -12,7 +12,7 @@ import { join, type JoinOptions } from '../../../src/series/join.ts'
 import { rate } from '../../../src/series/rate.ts'
 import { resample } from '../../../src/series/resample.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { at, during, insertCalls } from '../../support/rows.ts'
@@ -23,7 +23,7 @@ onEveryLeg('several series', () => {
   let scope: Scope
   let other: Scope
   beforeAll(async () => {
-    test = await sharedDatabase()
+    test = await freshDatabase()
     scope = await tenant(test.db)
     other = await tenant(test.db, 't-002')
   })

@@ -98,7 +98,11 @@ describe('rankSuspects', () => {
     const rest = [9, null, '1', 'urn:a', '1', '1', '1', 0.5]
     const spare = ['idle', 'free', 'cached', 'buffered']
     expect(parameters).toEqual([...given, ...thresholdsGiven, ...start, ...points(resources), spare, ...points(answers), ...rest])
-    expect(text.endsWith(`order by suspect.score desc, suspect.depth desc, called.urn collate "C" ) as "suspect" where "score" > $${parameters.length}`)).toBe(true)
+    expect(
+      text.endsWith(
+        `order by suspect.score desc, suspect.depth desc, called.urn collate "C" ) as "suspect" where "score" > $${parameters.length}`,
+      ),
+    ).toBe(true)
   })
 
   it('measures the kinds of trouble by themselves where one is known to hurt', () => {
