@@ -10,7 +10,8 @@ const leg = (name: string) => ({
     globalSetup: ['test/support/legSetup.ts'],
     env: { PGVANTAGE_LEG: name },
     provide: { legName: name },
-    // Files one after another in one process: a database in process is compiled once, and starts in half the time.
+    // Files one after another in one process: a database in process is compiled once, and starts
+    // in half the time.
     isolate: false,
     testTimeout: 120_000,
     hookTimeout: 180_000,

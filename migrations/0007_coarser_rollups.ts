@@ -17,11 +17,10 @@ interface Rollup {
   indexes: readonly (readonly [name: string, columns: string])[]
 }
 
-const metric = (
-  rollup: Pick<Rollup, 'name' | 'source' | 'written' | 'bucket' | 'chunkDays'>,
-  weight: string,
-  histogram: string,
-): Rollup => ({
+/** Where a rollup stands: what it is called, made from, and cut into. */
+type Place = Pick<Rollup, 'name' | 'source' | 'written' | 'bucket' | 'chunkDays'>
+
+const metric = (rollup: Place, weight: string, histogram: string): Rollup => ({
   ...rollup,
   keys: { tenant_id: 'bigint', resource_id: 'bigint', metric: 'text', labels: 'jsonb', labels_hash: 'uuid' },
   identity: 'tenant_id, resource_id, metric, labels_hash',
@@ -42,11 +41,7 @@ const metric = (
   indexes: [[`idx_${rollup.name}_resource_id`, 'resource_id, metric, bucket desc']],
 })
 
-const call = (
-  rollup: Pick<Rollup, 'name' | 'source' | 'written' | 'bucket' | 'chunkDays'>,
-  buckets: number,
-  histogram: string,
-): Rollup => ({
+const call = (rollup: Place, buckets: number, histogram: string): Rollup => ({
   ...rollup,
   keys: { tenant_id: 'bigint', src_resource_id: 'bigint', dst_resource_id: 'bigint' },
   identity: 'tenant_id, src_resource_id, dst_resource_id',
@@ -68,7 +63,7 @@ const call = (
   ],
 })
 
-const pattern = (rollup: Pick<Rollup, 'name' | 'source' | 'written' | 'bucket' | 'chunkDays'>): Rollup => ({
+const pattern = (rollup: Place): Rollup => ({
   ...rollup,
   keys: { tenant_id: 'bigint', resource_id: 'bigint', fingerprint_id: 'bigint' },
   identity: 'tenant_id, resource_id, fingerprint_id',
@@ -179,7 +174,7 @@ from ${qualified(installation, rollup.source)}${where}
 group by 1, ${keys}`
 }
 
-/** A continuous aggregate; where there are none, a table and a view that adds what is not rolled yet. */
+/** A continuous aggregate; elsewhere a table, and a view that adds what is not rolled yet. */
 function create(installation: Installation, rollup: Rollup): string[] {
   const view = qualified(installation, rollup.name)
   if (installation.timeRung === 'community') {
@@ -189,7 +184,8 @@ function create(installation: Installation, rollup: Rollup): string[] {
 with (timescaledb.continuous, timescaledb.materialized_only = false, timescaledb.create_group_indexes = false, timescaledb.chunk_interval = '${rollup.chunkDays} days') as
 ${rolledRows(installation, rollup)}
 with no data`,
-      // Without names: they lie in one schema of TimescaleDB's whatever ours is, where another installation's would have the same.
+      // Without names: they lie in one schema of TimescaleDB's, whatever ours is, where those of
+      // another installation would have the same.
       ...[`${rollup.identity}, bucket`, ...rollup.indexes.map(([, columns]) => columns)].map(
         (columns) => `create index on ${view} (${columns})`,
       ),
@@ -219,7 +215,7 @@ ${rolledRows(installation, rollup, `\nwhere bucket >= ${rolledUntil}`)}`,
   ]
 }
 
-/** Triggers that note which buckets a change makes stale; a continuous aggregate knows by itself. */
+/** Triggers that note what a change makes stale; a continuous aggregate knows by itself. */
 function noteStale(installation: Installation, { name, bucket, written }: Rollup): string[] {
   if (installation.timeRung === 'community') return []
   const trigger = (event: string, changed: string) =>

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import type { TimeRange } from '../database/range.ts'
 import { byBytes } from '../database/order.ts'
+import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -42,7 +42,8 @@ export interface CallSummaryOptions {
  * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(coalesce("call"."histogram", case when "call"."call_count" = 1 then
  * //       "public"."exp_histogram"("call"."p50_ms") end)), 0.95) as "p95_ms", ...
  * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $2 and ...
- * //   group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last, "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
+ * //   group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last,
+ * //     "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
  * // ) as "dependency" where "err_rate" > $6
  */
 export function callSummary(scope: Scope, { service, callee, range, by = service === undefined ? 'callee' : 'call' }: CallSummaryOptions) {

@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { bounded } from '../database/bounded.ts'
-import type { TimeRange } from '../database/range.ts'
 import { byBytes } from '../database/order.ts'
+import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -34,7 +34,8 @@ export interface SlowestDependenciesOptions {
  * //   from "public"."service_call_5m" as "call"
  * //   inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as "callee" on ...
  * //   where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4
- * //   group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $5
+ * //   group by "callee"."urn" order by "mean_p95_ms" desc nulls last,
+ * //     "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $5
  * // ) as "dependency" where "mean_err_rate" > $6
  */
 export function slowestDependencies(scope: Scope, { service, range, limit = 5 }: SlowestDependenciesOptions) {

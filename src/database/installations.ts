@@ -114,7 +114,7 @@ export async function installationPlaces(db: Kysely<{}>, schema?: string): Promi
       from place
       where nspowner <> owner and nspowner <> database_owner
         and not exists (
-          select from pg_catalog.pg_roles where oid = nspowner and (rolsuper or rolname = 'pg_database_owner')
+          select from pg_catalog.pg_roles as role where role.oid = place.nspowner and (role.rolsuper or role.rolname = 'pg_database_owner')
         )
     )
     select place.nspname::text as schema, pg_catalog.pg_get_userbyid(place.owner)::text as owner,

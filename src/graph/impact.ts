@@ -57,7 +57,8 @@ const impactOptions = z.strictObject({ of: urnText, hops: hopCount.default(10) }
  * //   from (select pg_catalog.array_agg(edge.dst) as src, ... from reached ... join edge on edge.dst = at.id) as outgoing
  * //   join "public"."dim_resource" as failing on failing.tenant_id = $5::int8 and failing.urn = $6
  * //   cross join lateral "public"."graph_impact"(outgoing.src, outgoing.dst, outgoing.weight, failing.resource_id, $7::int4) as walk
- * //   join "public"."dim_resource" as resource on ... order by score desc, walk.depth, resource.urn collate "C"
+ * //   join "public"."dim_resource" as resource on ...
+ * //   order by score desc, walk.depth, resource.urn collate "C"
  * // ) as "hit"
  */
 export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions) {

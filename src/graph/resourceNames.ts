@@ -11,7 +11,8 @@ import type { Scope } from '../database/scope.ts'
  *
  * // select "resource".* from (
  * //   select "resource"."resource_id", "resource"."urn", "resource"."type", "resource"."name"
- * //   from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $1 order by ("resource"."urn") collate "C"
+ * //   from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $1
+ * //   order by ("resource"."urn") collate "C"
  * // ) as "resource"
  */
 export function resourceNames(scope: Scope) {

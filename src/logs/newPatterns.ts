@@ -35,7 +35,7 @@ export interface NewPatternsOptions {
  *
  * // select "pattern".* from (
  * //   select "known"."fingerprint_id", "known"."pattern", ..., sum("count"."count_total")::float8 as "count_total", ...,
- * //     pg_catalog.array_agg(distinct "resource"."urn" collate "C" order by "resource"."urn" collate "C") as "resources"
+ * //     pg_catalog.array_agg(distinct "resource"."urn" collate "C" order by ...) collate "default" as "resources"
  * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on ... inner join "public"."dim_resource" as "resource" on ...
  * //   where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and "known"."first_seen" >= $4 and "known"."first_seen" < $5
  * //   group by "known"."fingerprint_id" order by "first_seen", "count_total" desc, "fingerprint_id"
@@ -69,7 +69,10 @@ export function newPatterns(scope: Scope, { range: given, resource, before }: Ne
       'known.first_seen',
       sql<number>`sum("count"."count_total")::float8`.as('count_total'),
       sql<number>`sum("count"."count_error")::float8`.as('count_error'),
-      sql<string[]>`pg_catalog.array_agg(distinct "resource"."urn" collate "C" order by "resource"."urn" collate "C")`.as('resources'),
+      // Ordered by bytes, and yet to be compared with names of any collation.
+      sql<string[]>`pg_catalog.array_agg(distinct "resource"."urn" collate "C" order by "resource"."urn" collate "C") collate "default"`.as(
+        'resources',
+      ),
     ])
     .orderBy('first_seen')
     .orderBy('count_total', 'desc')

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { checkedRange, type TimeRange } from '../database/range.ts'
 import { byBytes } from '../database/order.ts'
+import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/resolution.ts'
 import { rowsOf } from '../lifecycle/rowsOf.ts'

@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { checkedRange, type TimeRange } from '../database/range.ts'
 import { byBytes } from '../database/order.ts'
+import { checkedRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import type { Json } from '../schema/text.ts'

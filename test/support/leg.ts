@@ -42,8 +42,9 @@ export interface TestDatabase {
 }
 
 /**
- * A database of this test file's own: a copy of the migrated one, or with `migrated: false` an empty
- * one, on the server leg in the order of a language where `icu` names one (`de`). Close it when done.
+ * A database of this test file's own: a copy of the migrated one, or with `migrated: false` an
+ * empty one, on the server leg in the order of a language where `icu` names one (`de`). Close it
+ * when done.
  */
 export async function freshDatabase({ migrated = true, icu }: { migrated?: boolean; icu?: string } = {}): Promise<TestDatabase> {
   if (!context.available) throw new Error(`leg ${context.name} is not available: ${context.reason}`)
@@ -75,9 +76,9 @@ export async function freshDatabase({ migrated = true, icu }: { migrated?: boole
 let shared: Promise<TestDatabase> | undefined
 
 /**
- * The migrated database that the test files of a process have in common: for those that only ask, of
- * rows they bring along in the question, or write under a tenant of their own and change nothing
- * else. It ends with the process; the leg's setup drops it.
+ * The migrated database that the test files of a process have in common: for those that write
+ * nothing but their tenant, and ask of rows they bring along in the question. It ends with the
+ * process; the leg's setup drops it.
  */
 export async function sharedDatabase(): Promise<TestDatabase> {
   shared ??= freshDatabase()

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { callsDuring } from '../../../src/calls/callsDuring.ts'
 import { callSummary } from '../../../src/calls/callSummary.ts'
@@ -14,7 +15,7 @@ import { migrateUp } from '../../../src/operate/migrate.ts'
 import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls, insertPatternCounts, insertPatterns } from '../../support/rows.ts'
 
-/** In German order `urn:_c`, `urn:a`, `urn:b-1`, `urn:b1`, `urn:B2`, ...; of bytes, capitals come first. */
+/** In German order `urn:_c`, `urn:a`, `urn:b-1`, `urn:b1`, ...; of bytes, capitals come first. */
 const names = ['urn:Z', 'urn:b1', 'urn:_c', 'urn:é', 'urn:a', 'urn:B2', 'urn:b-1']
 const byBytes = names.toSorted((one, other) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
 const hub = 'urn:hub'
@@ -79,5 +80,14 @@ describe.skipIf(!leg.available || !leg.concurrent).each([
     ['newPatterns', async () => (await newPatterns(scope, { range }).execute())[0]!.resources],
   ])('%s puts what is equal in the order of bytes', async (_name, read) => {
     expect(await read()).toEqual(byBytes)
+  })
+
+  it('and can be compared with names of any collation', async () => {
+    await sql`create table mine (urn text collate "de-x-icu")`.execute(test.db)
+    await sql`insert into mine values ('urn:a')`.execute(test.db)
+    const { rows } = await sql`
+      select mine.urn from ${newPatterns(scope, { range })} as pattern join mine on mine.urn = any(pattern.resources)
+    `.execute(test.db)
+    expect(rows).toEqual([{ urn: 'urn:a' }])
   })
 })

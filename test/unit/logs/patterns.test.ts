@@ -16,7 +16,7 @@ const counts = `
 const columns = `
   "known"."fingerprint_id", "known"."pattern", "known"."severity" as "severity", "known"."sample_message", "known"."first_seen",
   sum("count"."count_total")::float8 as "count_total", sum("count"."count_error")::float8 as "count_error",
-  pg_catalog.array_agg(distinct "resource"."urn" collate "C" order by "resource"."urn" collate "C") as "resources"`
+  pg_catalog.array_agg(distinct "resource"."urn" collate "C" order by "resource"."urn" collate "C") collate "default" as "resources"`
 
 describe('the exact SQL', () => {
   it('of newPatterns, which counts from the beginning of the bucket its range begins in', () => {
