@@ -67,16 +67,29 @@ export async function inTransaction<Database, T>(
 /**
  * Does the work in a new transaction of a mode. A statement says which, since Kysely's dialect of
  * PGlite begins every transaction in the database's default mode, whatever it is asked for.
+ *
+ * What stopped the work is thrown, also where the connection breaks as it is rolled back.
  */
-export function newTransaction<Database, T>(
+export async function newTransaction<Database, T>(
   db: Kysely<Database>,
   mode: 'isolation level read committed' | 'isolation level repeatable read' | 'read only',
   work: (trx: Transaction<Database>) => Promise<T>,
 ): Promise<T> {
-  return db.transaction().execute(async (trx) => {
+  const stopped: unknown[] = []
+  const all = async (trx: Transaction<Database>) => {
     await sql`set transaction ${sql.raw(mode)}`.execute(trx)
     return work(trx)
-  })
+  }
+  try {
+    return await db.transaction().execute((trx) =>
+      all(trx).catch((error: unknown) => {
+        stopped.push(error)
+        throw error
+      }),
+    )
+  } catch (error) {
+    throw stopped.length > 0 ? stopped[0] : error
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import { migrations } from '../../migrations/index.ts'
 import { explainAgeCache } from '../database/ageCache.ts'
 import { assertReadCommitted } from '../database/isolation.ts'
 import { capabilities } from '../database/capabilities.ts'
-import { qualified, readInstallation, schemaVersion, type Installation } from '../database/installation.ts'
+import { readInstallation, schemaVersion, type Installation } from '../database/installation.ts'
 import { inTransaction, inTurnTransaction, pinned, pinnedButForNames, roleOfOwner, withSettings } from '../database/transaction.ts'
 import { takeTurn } from '../database/turn.ts'
 import { execute } from '../lifecycle/statement.ts'
@@ -13,7 +13,7 @@ import { InvalidInputError, SchemaVersionError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { createExtensions, extensionSearchPath, installedExtensions } from './extensions.ts'
 import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
-import { assertKnown, assertPlace, migrationTable, migrationTurn, planUp, versionOf, type UpPlan } from './planUp.ts'
+import { assertKnown, assertPlace, migrationTurn, planUp, versionOf, type UpPlan } from './planUp.ts'
 import { runMigrations } from './runMigrations.ts'
 import { uninstall } from './uninstall.ts'
 
@@ -112,7 +112,7 @@ export async function migrateDown<Database>(db: Kysely<Database>, options: Migra
     }
     await execute(trx, extensionSearchPath)
     const undone = migrations.filter((migration) => versionOf(migration) > to && versionOf(migration) <= version)
-    const leftovers = to === 0 ? [...(await uninstall(trx, installation)), `drop table ${qualified(installation, migrationTable)}`] : []
+    const leftovers = to === 0 ? await uninstall(trx, installation) : []
     const ran = await withSettings(trx, await roleOfOwner(trx, installation.schema), () =>
       runMigrations(trx, installation, 'down', undone, signal),
     )
