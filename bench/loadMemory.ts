@@ -1,8 +1,8 @@
 /** Loads a file in a process of its own, and prints the most memory it ever held; `node loadMemory.ts FILE [URL]`. */
 import { readFile } from 'node:fs/promises'
 import { ingest } from '../src/ingest/ingest.ts'
-import { readOtlp } from '../src/ingest/readOtlp.ts'
-import { rollUp } from '../src/ingest/rollUp.ts'
+import { readOtlp } from '../src/ingest/sources/readOtlp.ts'
+import { rollUp } from '../src/ingest/rollups/rollUp.ts'
 import { newTenant, openTarget, seconds } from './target.ts'
 
 const [file, url] = process.argv.slice(2)

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { Scope } from '../src/database/scope.ts'
 import { connect } from '../src/database/connect.ts'
-import { maintain, type MaintenanceKind } from '../src/operate/maintain.ts'
+import { maintain, type MaintenanceKind } from '../src/operate/maintain/maintain.ts'
 import { migrateOnRung } from '../test/support/migrateOnRung.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { newTenant, openTarget } from './target.ts'

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { ensureResource } from '../src/catalog/resources.ts'
 import type { Scope } from '../src/database/scope.ts'
-import type { RollupWindow } from '../src/ingest/rollupWindow.ts'
+import type { RollupWindow } from '../src/ingest/rollups/rollupWindow.ts'
 
 /** What a service without `writeRollups` would do: the same rows of a window in one transaction, each by an insert of its own. */
 export async function insertRowByRow(outer: Scope, window: RollupWindow): Promise<void> {

@@ -3,7 +3,7 @@ import { ensureResources } from '../src/catalog/resources.ts'
 import { qualified } from '../src/database/installation.ts'
 import type { TimeRange } from '../src/database/range.ts'
 import type { Scope } from '../src/database/scope.ts'
-import { rolledRows, rollupColumns, storedTable } from '../src/lifecycle/rollup.ts'
+import { rolledRows, rollupColumns, storedTable } from '../src/lifecycle/rollups/rollup.ts'
 import { metric1h } from '../src/metrics/metricPolicy.ts'
 
 /** Ten metrics of a host, as TSBS has them of a CPU. */

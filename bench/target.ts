@@ -3,7 +3,7 @@ import { sql, type Kysely } from 'kysely'
 import { ensureTenant } from '../src/catalog/tenants.ts'
 import { connect } from '../src/database/connect.ts'
 import { tenantScope, type Scope } from '../src/database/scope.ts'
-import { migrateUp } from '../src/operate/migrate.ts'
+import { migrateUp } from '../src/operate/migrate/migrate.ts'
 
 /** A migrated database of the benchmark's own: a new one on the server, or one in this process; gone when closed. */
 export async function openTarget(

@@ -1,5 +1,5 @@
 import { bounded, saturated } from '../database/bounded.ts'
-import type { InstalledFunction, Rollup } from '../lifecycle/rollup.ts'
+import type { InstalledFunction, Rollup } from '../lifecycle/rollups/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 
 const keys = { tenant_id: 'bigint', src_resource_id: 'bigint', dst_resource_id: 'bigint' }

@@ -1,6 +1,6 @@
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { doctor, type DoctorReport } from '../operate/doctor.ts'
+import { doctor, type DoctorReport } from '../operate/doctor/doctor.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { exitCode } from './exitCode.ts'

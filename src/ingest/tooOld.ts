@@ -2,10 +2,10 @@ import { sql } from 'kysely'
 import { callPolicy } from '../calls/callPolicy.ts'
 import { milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { chunkNumber, chunkStretch } from '../lifecycle/partition.ts'
+import { chunkNumber, chunkStretch } from '../lifecycle/partitions/partition.ts'
 import { patternPolicy } from '../logs/patternPolicy.ts'
 import { metricPolicy } from '../metrics/metricPolicy.ts'
-import type { RollupWindow } from './rollupWindow.ts'
+import type { RollupWindow } from './rollups/rollupWindow.ts'
 
 /** Rows of one window that are older than their table keeps. */
 export interface TooOld {

@@ -3,9 +3,9 @@ import { ensureResources } from '../catalog/resources.ts'
 import { inTransaction } from '../database/transaction.ts'
 import type { Scope } from '../database/scope.ts'
 import { severities, type Severity } from '../schema/severity.ts'
-import { mergedType } from './patternRollup.ts'
-import type { Locator, PatternRollup, RollupWindow } from './rollupWindow.ts'
-import { greaterSeverity } from './severityOf.ts'
+import { mergedType } from './rollups/patternRollup.ts'
+import type { Locator, PatternRollup, RollupWindow } from './rollups/rollupWindow.ts'
+import { greaterSeverity } from './records/severityOf.ts'
 import { withoutTooOld, type TooOld } from './tooOld.ts'
 
 /** How many rows of each table a window has: written, or found as they should be. */

@@ -1,4 +1,4 @@
-import type { Rollup } from './rollup.ts'
+import type { Rollup } from './rollups/rollup.ts'
 
 /** What becomes of a time table as its rows grow old. Every duration is an interval of fixed length. */
 export interface TimePolicy {

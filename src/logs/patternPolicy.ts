@@ -1,5 +1,5 @@
 import { saturated } from '../database/bounded.ts'
-import type { Rollup } from '../lifecycle/rollup.ts'
+import type { Rollup } from '../lifecycle/rollups/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 
 const keys = { tenant_id: 'bigint', resource_id: 'bigint', fingerprint_id: 'bigint' }

@@ -1,5 +1,5 @@
 import { saturated, weightedMean } from '../database/bounded.ts'
-import type { InstalledFunction, Rollup } from '../lifecycle/rollup.ts'
+import type { InstalledFunction, Rollup } from '../lifecycle/rollups/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 
 const keys = { tenant_id: 'bigint', resource_id: 'bigint', metric: 'text', labels: 'jsonb', labels_hash: 'uuid' }

@@ -39,6 +39,15 @@ export interface Catalog {
   domains: Record<string, string>
 }
 
+/** What a migrated database holds; `{dimension}` and `{embedding key}` stand for what depends on the installation. */
+export interface Manifest extends Omit<Catalog, 'functions'> {
+  /** The views that are continuous aggregates on the rung that has them, as they are there. */
+  continuousAggregates: Record<string, CatalogView>
+  /** The tables, and the triggers as `table.trigger`, that are not there beside continuous aggregates: they stand in for them. */
+  insteadOfContinuousAggregates: string[]
+  functions: Record<string, { hash: string; requires: string | null }>
+}
+
 /**
  * What is installed in the schema: tables, views, functions, aggregates and domains, members of extensions and partitions aside.
  *

@@ -1,6 +1,6 @@
 import { sql, type Expression, type RawBuilder } from 'kysely'
 import { milliseconds } from '../database/range.ts'
-import { seasonOrigin } from './detection.ts'
+import { seasonOrigin } from './anomalies/detection.ts'
 import { exactInterval } from './exactInterval.ts'
 
 /** When the slot that a time falls into begins. */

@@ -1,8 +1,8 @@
 import { sql, type Kysely } from 'kysely'
 import { requiredExtensions } from '../../src/database/capabilities.ts'
 import type { TimeRung } from '../../src/database/installation.ts'
-import { planUp } from '../../src/operate/planUp.ts'
-import { runMigrations } from '../../src/operate/runMigrations.ts'
+import { planUp } from '../../src/operate/migrate/planUp.ts'
+import { runMigrations } from '../../src/operate/migrate/runMigrations.ts'
 import { execute } from '../../src/lifecycle/statement.ts'
 
 /** `migrate up` as on a server that can do no more for time than this, and has no extension that is not needed for it. */

@@ -2,9 +2,9 @@ import { sql, type Kysely } from 'kysely'
 import { callPolicy } from '../../src/calls/callPolicy.ts'
 import { patternPolicy } from '../../src/logs/patternPolicy.ts'
 import { metricPolicy } from '../../src/metrics/metricPolicy.ts'
-import { maintain } from '../../src/operate/maintain.ts'
-import type { PolicyChange } from '../../src/operate/planPolicies.ts'
-import { defaultPolicies, type Policies } from '../../src/operate/policies.ts'
+import { maintain } from '../../src/operate/maintain/maintain.ts'
+import type { PolicyChange } from '../../src/operate/policies/planPolicies.ts'
+import { defaultPolicies, type Policies } from '../../src/operate/policies/defaultPolicies.ts'
 import { leg } from './leg.ts'
 
 /** Whether the server has jobs of its own that keep policies. */

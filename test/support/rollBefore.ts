@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { qualified } from '../../src/database/installation.ts'
 import type { Scope } from '../../src/database/scope.ts'
-import { bucketOf, rolledRows, rollupColumns, storedTable, type Rollup } from '../../src/lifecycle/rollup.ts'
+import { bucketOf, rolledRows, rollupColumns, storedTable, type Rollup } from '../../src/lifecycle/rollups/rollup.ts'
 
 /** Rolls all of a rollup's buckets before a time, as maintenance or the server's own job would. */
 export async function rollBefore({ db, installation, id }: Scope, rollup: Rollup, until: Date): Promise<void> {

@@ -25,7 +25,7 @@ it('locks for the length of a transaction only, and in TypeScript in one place',
     'src/database/turn.ts',
     'src/events/recordEvent.ts',
     // In a script that somebody else runs.
-    'src/operate/migratePlan.ts',
+    'src/operate/migrate/migratePlan.ts',
   ])
 })
 

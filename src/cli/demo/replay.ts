@@ -5,7 +5,7 @@ import { SingleBar } from 'cli-progress'
 import type { TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { ingest, type IngestReport } from '../../ingest/ingest.ts'
-import { otlpLines } from '../../ingest/otlpLines.ts'
+import { otlpLines } from '../../ingest/sources/otlpLines.ts'
 import { VantageError } from '../../schema/errors.ts'
 
 export interface Replayed {

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { Installation } from '../../database/installation.ts'
 import { installedNames } from '../installedSql.ts'
-import type { Finding } from '../doctor.ts'
+import type { Finding } from '../finding.ts'
 import { manifest } from '../manifest.ts'
 
 interface Exposed {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { EwmaSettings } from '../detection.ts'
+import type { EwmaSettings } from '../anomalies/detection.ts'
 import type { Judge } from './observation.ts'
 import { judgedBy } from './reference.ts'
 import { Residuals } from './robustJudge.ts'

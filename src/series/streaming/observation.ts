@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../../schema/errors.ts'
 import { preview } from '../../schema/parse.ts'
-import type { Direction } from '../scored.ts'
+import type { Direction } from '../anomalies/scored.ts'
 import type { Look } from './looks.ts'
 
 /** One point of a series, as it comes in. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { milliseconds } from '../../database/range.ts'
-import type { RobustScoreSettings } from '../detection.ts'
+import type { RobustScoreSettings } from '../anomalies/detection.ts'
 import type { Judge } from './observation.ts'
 import { TimeWindow } from './timeWindow.ts'
 import { judgedBy, referenceOf, signedScore, type Reference, type ReferenceSettings } from './reference.ts'

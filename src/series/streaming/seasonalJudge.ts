@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { milliseconds } from '../../database/range.ts'
-import { seasonOrigin, type SeasonalSettings } from '../detection.ts'
+import { seasonOrigin, type SeasonalSettings } from '../anomalies/detection.ts'
 import type { Judge } from './observation.ts'
 import { judgedBy, referenceOf, signedScore } from './reference.ts'
 import { pointsState } from './state.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { parse } from '../../schema/parse.ts'
-import { parseDetection, type DetectionOptions, type DetectionSettings } from '../detection.ts'
+import { parseDetection, type DetectionOptions, type DetectionSettings } from '../anomalies/detection.ts'
 import { EwmaJudge, ewmaState } from './ewmaJudge.ts'
 import { measured, timeOf, type Judge, type Judgement, type Observation } from './observation.ts'
 import { RobustJudge, robustState } from './robustJudge.ts'

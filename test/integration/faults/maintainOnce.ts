@@ -1,6 +1,6 @@
 /** `node maintainOnce.ts URL NOW`: one run of maintain, in a process that a test can kill; a line for each unit. */
 import { connect } from '../../../src/database/connect.ts'
-import { maintain } from '../../../src/operate/maintain.ts'
+import { maintain } from '../../../src/operate/maintain/maintain.ts'
 
 const [, , url, now] = process.argv
 const db = connect(url)

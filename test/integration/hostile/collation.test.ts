@@ -11,7 +11,7 @@ import { resourceNames } from '../../../src/graph/resourceNames.ts'
 import { callOddities } from '../../../src/incident/callOddities.ts'
 import { rankSuspects } from '../../../src/incident/rankSuspects.ts'
 import { newPatterns } from '../../../src/logs/newPatterns.ts'
-import { migrateUp } from '../../../src/operate/migrate.ts'
+import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls, insertPatternCounts, insertPatterns } from '../../support/rows.ts'
 

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { searchKnowledge } from '../../../src/knowledge/searchKnowledge.ts'
-import { migrateUp } from '../../../src/operate/migrate.ts'
+import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 const dimensions = 8

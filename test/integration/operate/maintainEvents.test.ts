@@ -4,7 +4,7 @@ import { connect } from '../../../src/database/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { attachEvidence } from '../../../src/events/attachEvidence.ts'
 import { recordEvent } from '../../../src/events/recordEvent.ts'
-import { maintain } from '../../../src/operate/maintain.ts'
+import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertCalls } from '../../support/rows.ts'
 

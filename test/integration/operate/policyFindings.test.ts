@@ -1,8 +1,8 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { applyPolicies } from '../../../src/operate/applyPolicies.ts'
-import { doctor } from '../../../src/operate/doctor.ts'
-import { maintain } from '../../../src/operate/maintain.ts'
+import { applyPolicies } from '../../../src/operate/policies/applyPolicies.ts'
+import { doctor } from '../../../src/operate/doctor/doctor.ts'
+import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertMetrics } from '../../support/rows.ts'
 

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
-import { changePoints, type ChangePointOptions } from '../../../src/series/changePoints.ts'
+import { changePoints, type ChangePointOptions } from '../../../src/series/comparison/changePoints.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
-import { forecast, type ForecastOptions } from '../../../src/series/forecast.ts'
+import { forecast, type ForecastOptions } from '../../../src/series/trends/forecast.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { expect, it } from 'vitest'
-import { migrateDown, migrateUp } from '../../../src/operate/migrate.ts'
+import { migrateDown, migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { recordTopology } from '../../../src/topology/recordTopology.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
 import { freshDatabase, onEveryLeg, tenant } from '../../support/leg.ts'

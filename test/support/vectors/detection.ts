@@ -1,4 +1,4 @@
-import type { DetectionOptions } from '../../../src/series/detection.ts'
+import type { DetectionOptions } from '../../../src/series/anomalies/detection.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { bucketAt, points } from '../points.ts'
 

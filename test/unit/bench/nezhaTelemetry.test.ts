@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { logLines, metricLine, serviceOf, spanLine } from '../../../bench/nezhaTelemetry.ts'
-import { readOtlp } from '../../../src/ingest/readOtlp.ts'
-import { rollUp } from '../../../src/ingest/rollUp.ts'
-import type { RollupWindow } from '../../../src/ingest/rollupWindow.ts'
+import { readOtlp } from '../../../src/ingest/sources/readOtlp.ts'
+import { rollUp } from '../../../src/ingest/rollups/rollUp.ts'
+import type { RollupWindow } from '../../../src/ingest/rollups/rollupWindow.ts'
 
 const [gateway, basic, other] = [
   'ts-gateway-service-6f6cfc45b-d9pnv',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { CallRollup } from '../../../src/ingest/rollupWindow.ts'
+import type { CallRollup } from '../../../src/ingest/rollups/rollupWindow.ts'
 import { histogramOf } from '../../../src/sketch/exponentialHistogram.ts'
 import { date, rolledUp, span, spans, urn } from './telemetry.ts'
 

@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { inOrderOfTime } from '../../../src/ingest/inOrderOfTime.ts'
-import type { OtlpRequest } from '../../../src/ingest/otlpRequest.ts'
-import { readOtlp } from '../../../src/ingest/readOtlp.ts'
-import { rollUp } from '../../../src/ingest/rollUp.ts'
-import type { RollupWindow } from '../../../src/ingest/rollupWindow.ts'
+import { inOrderOfTime } from '../../../src/ingest/sources/inOrderOfTime.ts'
+import type { OtlpRequest } from '../../../src/ingest/sources/otlpRequest.ts'
+import { readOtlp } from '../../../src/ingest/sources/readOtlp.ts'
+import { rollUp } from '../../../src/ingest/rollups/rollUp.ts'
+import type { RollupWindow } from '../../../src/ingest/rollups/rollupWindow.ts'
 
 const start = Date.UTC(2026, 0, 1, 12)
 

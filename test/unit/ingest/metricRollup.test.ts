@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { MetricRollup } from '../../../src/ingest/rollupWindow.ts'
+import type { MetricRollup } from '../../../src/ingest/rollups/rollupWindow.ts'
 import { histogramCount, histogramOf, quantileOf, relativeError } from '../../../src/sketch/exponentialHistogram.ts'
 import { at, attributes, date, gauge, metrics, point, rolledUp, sum, urn } from './telemetry.ts'
 

@@ -5,9 +5,9 @@ import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { otlpLines } from '../../../src/ingest/otlpLines.ts'
-import type { MalformedLine } from '../../../src/ingest/otlpRequest.ts'
-import { readOtlp } from '../../../src/ingest/readOtlp.ts'
+import { otlpLines } from '../../../src/ingest/sources/otlpLines.ts'
+import type { MalformedLine } from '../../../src/ingest/sources/otlpRequest.ts'
+import { readOtlp } from '../../../src/ingest/sources/readOtlp.ts'
 import { all, log, logs, point, span } from './telemetry.ts'
 
 const line = (text: string) => JSON.stringify(logs('a', [log(0, text)]))

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { rollUp } from '../../../src/ingest/rollUp.ts'
-import { emptyReport } from '../../../src/ingest/rollupReport.ts'
+import { rollUp } from '../../../src/ingest/rollups/rollUp.ts'
+import { emptyReport } from '../../../src/ingest/rollups/rollupReport.ts'
 import { all, date, gauge, log, logs, metrics, noon, point, requests, rolledUp, spans, sum, urn } from './telemetry.ts'
 
 const tick = (seconds: number) => logs('clock', [log(seconds, 'tick')])

@@ -1,7 +1,7 @@
-import { parseOtlpRequest, type OtlpRequest } from '../../../src/ingest/otlpRequest.ts'
-import { rollUp, type RollUpOptions } from '../../../src/ingest/rollUp.ts'
-import { emptyReport, type RollupReport } from '../../../src/ingest/rollupReport.ts'
-import type { RollupWindow } from '../../../src/ingest/rollupWindow.ts'
+import { parseOtlpRequest, type OtlpRequest } from '../../../src/ingest/sources/otlpRequest.ts'
+import { rollUp, type RollUpOptions } from '../../../src/ingest/rollups/rollUp.ts'
+import { emptyReport, type RollupReport } from '../../../src/ingest/rollups/rollupReport.ts'
+import type { RollupWindow } from '../../../src/ingest/rollups/rollupWindow.ts'
 
 /** Telemetry for tests, written down shortly: seconds after noon, attributes as plain objects. */
 

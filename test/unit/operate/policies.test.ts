@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { callPolicy } from '../../../src/calls/callPolicy.ts'
 import { metricPolicy } from '../../../src/metrics/metricPolicy.ts'
 import { patternPolicy } from '../../../src/logs/patternPolicy.ts'
-import { declaredPolicies } from '../../../src/operate/declaredPolicies.ts'
-import { checkedPolicies, defaultPolicies, type Policies } from '../../../src/operate/policies.ts'
-import { policiesWith } from '../../../src/operate/policiesWith.ts'
+import { declaredPolicies } from '../../../src/operate/policies/declared.ts'
+import { checkedPolicies, defaultPolicies, type Policies } from '../../../src/operate/policies/defaultPolicies.ts'
+import { policiesWith } from '../../../src/operate/policies/policiesWith.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 
 const [hours, days] = metricPolicy.rollups as [(typeof metricPolicy.rollups)[0], (typeof metricPolicy.rollups)[0]]

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { serverVersionFindings } from '../../../src/operate/serverVersionFindings.ts'
+import { serverVersionFindings } from '../../../src/operate/doctor/serverVersionFindings.ts'
 
 it.each([
   ['PostgreSQL 17.0', 170_000],

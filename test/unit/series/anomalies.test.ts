@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { anomalies } from '../../../src/series/anomalies.ts'
-import { firstDeparture } from '../../../src/series/firstDeparture.ts'
+import { anomalies } from '../../../src/series/anomalies/anomalies.ts'
+import { firstDeparture } from '../../../src/series/anomalies/firstDeparture.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
 import { unitKysely, unitScope } from '../../support/unitScope.ts'
 

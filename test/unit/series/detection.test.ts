@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { anomalies } from '../../../src/series/anomalies.ts'
+import { anomalies } from '../../../src/series/anomalies/anomalies.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
 import { unitKysely, unitScope } from '../../support/unitScope.ts'
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { burnRate } from '../../../src/series/burnRate.ts'
-import { errorBudget } from '../../../src/series/errorBudget.ts'
+import { burnRate } from '../../../src/series/budgets/burnRate.ts'
+import { errorBudget } from '../../../src/series/budgets/errorBudget.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
 import { unitKysely, unitScope } from '../../support/unitScope.ts'
 

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import { changePoints } from '../../../src/series/changePoints.ts'
-import { forecast } from '../../../src/series/forecast.ts'
-import { linearTrend } from '../../../src/series/linearTrend.ts'
-import { timeToThreshold } from '../../../src/series/timeToThreshold.ts'
+import { changePoints } from '../../../src/series/comparison/changePoints.ts'
+import { forecast } from '../../../src/series/trends/forecast.ts'
+import { linearTrend } from '../../../src/series/trends/linearTrend.ts'
+import { timeToThreshold } from '../../../src/series/trends/timeToThreshold.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
 import { unitKysely, unitScope } from '../../support/unitScope.ts'
 

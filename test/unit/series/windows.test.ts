@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import { baselineSeries } from '../../../src/series/baselineSeries.ts'
-import { compareSeries } from '../../../src/series/compareSeries.ts'
-import { compareWindows } from '../../../src/series/compareWindows.ts'
-import { seasonalBaseline } from '../../../src/series/seasonalBaseline.ts'
+import { baselineSeries } from '../../../src/series/anomalies/baselineSeries.ts'
+import { compareSeries } from '../../../src/series/comparison/compareSeries.ts'
+import { compareWindows } from '../../../src/series/comparison/compareWindows.ts'
+import { seasonalBaseline } from '../../../src/series/anomalies/seasonalBaseline.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
 import { unitKysely, unitScope } from '../../support/unitScope.ts'
 

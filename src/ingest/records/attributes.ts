@@ -1,0 +1,77 @@
+import { storable } from '../../logs/pattern.ts'
+import type { AnyValue, KeyValue } from '../../schema/otlp.ts'
+import type { Json } from '../../schema/text.ts'
+
+/** Attributes deeper than this are cut off: PostgreSQL's JSON has a depth limit too, and nothing meaningful lies there. */
+const maxDepth = 32
+
+/**
+ * An attribute's value as JSON. Integers above 2^53 and doubles that JSON has no number for (NaN, the infinities) become strings; bytes stay base64;
+ * NUL and lone surrogates become U+FFFD; an empty value is null.
+ */
+export function jsonOf(value: AnyValue | null | undefined, depth = 0): Json {
+  if (value == null || depth > maxDepth) return null
+  if (value.stringValue != null) return storable(value.stringValue)
+  if (value.intValue != null) {
+    const number = Number(value.intValue)
+    return Number.isSafeInteger(number) ? number : storable(String(value.intValue))
+  }
+  if (value.boolValue != null) return value.boolValue
+  if (value.doubleValue != null) {
+    const number = Number(value.doubleValue)
+    return Number.isFinite(number) ? number : storable(String(value.doubleValue))
+  }
+  if (value.arrayValue != null) return (value.arrayValue.values ?? []).map((item) => jsonOf(item, depth + 1))
+  if (value.kvlistValue != null) return attributesOf(value.kvlistValue.values ?? [], depth + 1)
+  if (value.bytesValue != null) return storable(value.bytesValue)
+  return null
+}
+
+/** Attributes as a JSON object with its keys in order; of a key that is there twice the last one counts. */
+export function attributesOf(list: readonly KeyValue[], depth = 0): Record<string, Json> {
+  const values = new Map<string, Json>()
+  for (const { key, value } of list) values.set(storable(key), jsonOf(value, depth))
+  // fromEntries defines own properties: a key named __proto__ is data.
+  return Object.fromEntries([...values].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** The type of an attribute's value, in the words of OpenTelemetry's data model. */
+export function typeOf(value: AnyValue | null | undefined): string {
+  if (value == null) return 'empty'
+  if (value.stringValue != null) return 'string'
+  if (value.intValue != null) return 'int'
+  if (value.boolValue != null) return 'bool'
+  if (value.doubleValue != null) return 'double'
+  if (value.arrayValue != null) return 'array'
+  if (value.kvlistValue != null) return 'map'
+  return value.bytesValue != null ? 'bytes' : 'empty'
+}
+
+/** Looks attributes up by name, the first name that has a value first: new names of the semantic conventions before old ones. */
+export class AttributeLookup {
+  readonly #values = new Map<string, AnyValue>()
+
+  constructor(list: readonly KeyValue[]) {
+    for (const { key, value } of list) if (value != null) this.#values.set(key, value)
+  }
+
+  has(...names: string[]): boolean {
+    return names.some((name) => this.#values.has(name))
+  }
+
+  /** The first text that is not empty; a number or boolean is written out. */
+  text(...names: string[]): string | undefined {
+    for (const name of names) {
+      const value = this.#values.get(name)
+      const text = value?.stringValue ?? value?.intValue ?? value?.doubleValue ?? value?.boolValue
+      if (text != null && text !== '') return String(text)
+    }
+    return undefined
+  }
+
+  /** A port: a whole number from 1 to 65,535. */
+  port(...names: string[]): number | undefined {
+    const port = Number(this.text(...names))
+    return Number.isInteger(port) && port >= 1 && port <= 65_535 ? port : undefined
+  }
+}

@@ -1,0 +1,58 @@
+import { spanKind, type OtlpSpan } from '../../schema/otlp.ts'
+import { AttributeLookup } from './attributes.ts'
+import { calledResource, isConnecting, queueOf } from './calledResource.ts'
+import type { SourceObject } from '../sources/otlpRequest.ts'
+import type { ReportingResource } from './resourceOf.ts'
+import type { ResourceInput } from '../rollups/rollupWindow.ts'
+
+/** What is kept of a span until its window, and the one after, have closed. Times are milliseconds. */
+export interface SpanRecord {
+  /** Trace and span id. */
+  readonly key: string
+  /** The keys of what caused it: its parent first, then, for a consumer, the spans it links to. */
+  readonly causes: readonly string[]
+  readonly kind: number
+  readonly resource: ResourceInput
+  /** What a client, producer or consumer names as the other side. */
+  readonly names: ResourceInput | null
+  /** Whether it only opens a connection. */
+  readonly connecting: boolean
+  readonly start: number
+  readonly duration: number
+  readonly failed: boolean
+  readonly source: SourceObject
+  /** As a callee: it is part of a call that was counted. */
+  claimed: boolean
+  /** As a caller: its call was counted, its window has closed. */
+  settled: boolean
+}
+
+const statusError = 2
+
+/** @throws InvalidInputError when what it names as the other side has a URN that is too long. */
+export function spanRecord(
+  span: OtlpSpan,
+  reporter: ReportingResource,
+  times: { start: number; duration: number },
+  source: SourceObject,
+): SpanRecord {
+  const kind = span.kind ?? spanKind.unspecified
+  const calls = kind === spanKind.client || kind === spanKind.producer
+  const consumes = kind === spanKind.consumer
+  const lookup = calls || consumes ? new AttributeLookup(span.attributes) : null
+  const parent = span.parentSpanId ? [span.traceId + span.parentSpanId] : []
+  const links = consumes ? span.links.map((link) => link.traceId + link.spanId) : []
+  return {
+    key: span.traceId + span.spanId,
+    causes: [...new Set([...parent, ...links])],
+    kind,
+    resource: reporter.resource,
+    names: lookup === null ? null : calls ? calledResource(lookup, reporter.namespace) : queueOf(lookup),
+    connecting: calls && lookup !== null && isConnecting(lookup, span.name ?? ''),
+    ...times,
+    failed: span.status?.code === statusError,
+    source,
+    claimed: false,
+    settled: false,
+  }
+}

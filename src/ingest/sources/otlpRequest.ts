@@ -1,0 +1,63 @@
+import { hash } from 'node:crypto'
+import { otlpRequest, type OtlpPayload } from '../../schema/otlp.ts'
+
+/** The object a request was read from: what an `oo_locator` row names. */
+export interface SourceObject {
+  /** The bucket, or the folder of a file. */
+  readonly bucket: string
+  /** The key inside the bucket, or the file's name. */
+  readonly objectKey: string
+}
+
+/** One export request and where it stands. */
+export interface OtlpRequest {
+  readonly payload: OtlpPayload
+  readonly source: SourceObject
+  /** The line in the source object, from 1. */
+  readonly line: number
+  /** A hash of the line's bytes: two requests with the same one are the same request, sent or read twice. */
+  readonly digest: string
+}
+
+/** A line that could not be read. */
+export interface MalformedLine {
+  readonly file: string
+  readonly line: number
+  readonly reason: string
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * Reads one export request from its JSON, as it stands on a line of a file or in the body of an OTLP/HTTP request.
+ *
+ * @returns the request, or the reason why it is none. Nothing is thrown: what comes from outside may be anything.
+ */
+export function parseOtlpRequest(json: string | Uint8Array, source: SourceObject, line: number): OtlpRequest | { reason: string } {
+  let document: unknown
+  try {
+    document = JSON.parse(typeof json === 'string' ? json : utf8.decode(json))
+  } catch (error) {
+    if (typeof json !== 'string' && error instanceof TypeError) return { reason: 'not UTF-8' }
+    const nul = typeof json === 'string' ? json.includes('\0') : json.includes(0)
+    return { reason: nul ? 'not JSON: it holds a NUL byte' : `not JSON: ${error instanceof Error ? bounded(error.message) : 'unreadable'}` }
+  }
+  let result
+  try {
+    result = otlpRequest.safeParse(document)
+  } catch (error) {
+    // Attributes nest without a limit; the stack has one.
+    if (error instanceof RangeError) return { reason: 'not an OTLP export request: nested too deeply' }
+    throw error
+  }
+  if (!result.success) {
+    const issue = result.error.issues[0]
+    return {
+      reason: `not an OTLP export request: ${bounded(`${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'invalid'}`)}`,
+    }
+  }
+  return { payload: result.data, source, line, digest: hash('sha256', json, 'base64') }
+}
+
+// The parser quotes the text it stumbled over: what goes into logs and terminals has no control characters and an end.
+const bounded = (text: string) => text.replace(/\p{Cc}/gu, '�').slice(0, 200)

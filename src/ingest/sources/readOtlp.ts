@@ -1,0 +1,97 @@
+import { createReadStream, ReadStream } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import type { Readable } from 'node:stream'
+import { z } from 'zod'
+import { parse } from '../../schema/parse.ts'
+import { storableText } from '../../schema/text.ts'
+import { otlpLines } from './otlpLines.ts'
+import { parseOtlpRequest, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
+
+export interface ReadOtlpOptions {
+  /** Stops the reading: the next request is not yielded, and the signal's reason is thrown. */
+  signal?: AbortSignal
+  /** Told of every line that is no export request. Without it such lines are passed over in silence. */
+  onMalformed?: (malformed: MalformedLine) => void
+  /** What locators name as the place of the records. A file's folder and name unless given; any other stream has none of its own and is `-`. */
+  origin?: SourceObject
+}
+
+const sourceObject = z.strictObject({ bucket: storableText, objectKey: storableText })
+
+/**
+ * Reads OTLP/JSON lines, as the OpenTelemetry Collector's file exporter writes them: one export request of traces, metrics or logs a line; plain or
+ * gzip, told apart by content. Streaming: memory is that of one line (64 MB at most).
+ *
+ * A malformed line (not JSON, not the shape of an export request, a NUL byte, not UTF-8, longer than 64 MB, cut off by damaged gzip) goes to
+ * `onMalformed` with the file's name, the line's number from 1 and the reason; the lines before and after it are read. Empty lines are no lines at
+ * all. A JSON document spread over several lines is not this format.
+ *
+ * @example
+ * for await (const { payload, line } of readOtlp('telemetry.jsonl.gz', { onMalformed: console.warn })) {
+ *   console.log(line, payload.resourceSpans?.length ?? 0)
+ * }
+ *
+ * @param source a file's path, or a stream of its bytes.
+ * @throws InvalidInputError when `origin` cannot be stored; the file system's error when the file cannot be read; the signal's reason when aborted.
+ */
+export async function* readOtlp(
+  source: string | Readable | AsyncIterable<string | Uint8Array>,
+  { signal, onMalformed, origin }: ReadOtlpOptions = {},
+): AsyncGenerator<OtlpRequest, void> {
+  const path = typeof source === 'string' ? source : source instanceof ReadStream ? String(source.path) : undefined
+  const place =
+    parse(sourceObject.optional(), origin, 'origin') ??
+    (path === undefined ? { bucket: '-', objectKey: '-' } : { bucket: dirname(path), objectKey: basename(path) })
+  const file = path ?? place.objectKey
+  const chunks: AsyncIterable<string | Uint8Array> =
+    typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
+  for await (const entry of otlpLines(signal === undefined ? chunks : untilAborted(chunks, signal))) {
+    signal?.throwIfAborted()
+    if ('problem' in entry) {
+      onMalformed?.({ file, line: entry.line, reason: entry.problem })
+      continue
+    }
+    const bytes = trimmed(entry.bytes, entry.line === 1)
+    if (bytes.length === 0) continue
+    const request = parseOtlpRequest(bytes, place, entry.line)
+    if ('reason' in request) onMalformed?.({ file, line: entry.line, reason: request.reason })
+    else yield request
+  }
+  signal?.throwIfAborted()
+}
+
+/** The chunks until the signal; a source that has gone quiet (a pipe, a socket) is not waited for. */
+async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const source = chunks[Symbol.asyncIterator]()
+  // One listener that ends the read under way. A race against one promise of the signal would keep every chunk for as long as the signal lives.
+  let give: (reason: unknown) => void = () => {}
+  const abort = () => give(signal.reason)
+  signal.addEventListener('abort', abort)
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        give = reject
+        source.next().then(resolve, reject)
+      })
+      if (next.done) return
+      yield next.value
+    }
+  } finally {
+    signal.removeEventListener('abort', abort)
+    // A generator in the middle of a read takes this when that ends, which may be never.
+    const closed = source.return?.()
+    if (signal.aborted) closed?.catch(() => {})
+    else await closed
+  }
+}
+
+/** Without a byte order mark, and without white space around it (a carriage return before the line feed, above all). */
+function trimmed(bytes: Uint8Array, first: boolean): Uint8Array {
+  let start = first && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
+  let end = bytes.length
+  const blank = (byte: number | undefined) => byte === 32 || byte === 9 || byte === 13
+  while (start < end && blank(bytes[start])) start += 1
+  while (end > start && blank(bytes[end - 1])) end -= 1
+  return bytes.subarray(start, end)
+}

@@ -1,0 +1,159 @@
+import type { Kysely } from 'kysely'
+import { quoteLiteral } from '../../database/identifier.ts'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { defaultPartitionOf, partitionName, partitionsOf, uncovered } from './partition.ts'
+import { insistingly, withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
+import { takeTurn } from '../../database/turn.ts'
+import { execute, type Stretch } from '../statement.ts'
+
+/**
+ * Gives a stretch of a partitioned table a partition of its own, with the rows that the default partition holds for it. Null where it has one already.
+ *
+ * One transaction. The partition is made beside the table and then attached, so readers and writers of the table go on; only who registers a resource, a
+ * pattern or a locator waits for that moment (the foreign keys that the partition gets lock the tables they point at against writing), and who reads or
+ * writes rows that have no partition.
+ *
+ * Where rows have to be moved more is needed. Who writes to the table waits until they are: one that had already chosen the default partition for a row
+ * would be refused once there is a better one. Readers go on until the partition is attached, and then wait for that: one that had already listed the
+ * partitions would find the rows in none of them.
+ *
+ * No lock is waited for longer than 100 ms at a time (see `withShortLocks`).
+ *
+ * @returns how many rows were moved.
+ */
+export function addPartition(
+  db: Kysely<{}>,
+  installation: Installation,
+  table: string,
+  wanted: Stretch,
+  options: ShortLockOptions = {},
+): Promise<Attempted<number | null>> {
+  const parent = qualified(installation, table)
+  return withShortLocks(
+    db,
+    installation,
+    async (trx) => {
+      // Two that do the same wait here for each other, rather than one failing on the other's name.
+      await takeTurn(trx, `pgvantage partition ${parent}`)
+      const [stretch] = uncovered(wanted, await partitionsOf(trx, installation, table))
+      if (stretch === undefined) return null
+      const bounds = [stretch.from.toISOString(), stretch.to.toISOString()]
+      const overflow = await defaultPartitionOf(trx, installation, table)
+      const strays = overflow === null ? 0 : await lockedStrays(trx, installation, { table, overflow }, bounds)
+      const partition = qualified(installation, await freeName(trx, installation, partitionName(table, stretch)))
+      await execute(trx, `create table ${partition} (like ${parent} including all${strays > 0 ? ' excluding indexes' : ''})`)
+      if (strays > 0) await moveRows(trx, { parent, partition, overflow: qualified(installation, overflow!) }, bounds)
+      const attach = `alter table ${parent} attach partition ${partition} for values from (${quoteLiteral(bounds[0]!)}) to (${quoteLiteral(bounds[1]!)})`
+      await insistingly(trx, [...(strays > 0 ? [`lock table only ${parent} in access exclusive mode`] : []), attach], {
+        signal: options.signal,
+      })
+      if (strays > 0) await execute(trx, `alter table ${partition} drop constraint pgvantage_bounds`)
+      return strays
+    },
+    options,
+  )
+}
+
+/**
+ * How many rows of a stretch lie in the default partition; where there are any, nobody writes to the table from here on until the transaction ends.
+ *
+ * Counted again under the lock: a row may have come while it was waited for.
+ */
+async function lockedStrays(
+  trx: Kysely<{}>,
+  installation: Installation,
+  { table, overflow }: { table: string; overflow: string },
+  bounds: readonly string[],
+): Promise<number> {
+  const { rows: some } = await execute<{ any: boolean }>(
+    trx,
+    `select exists (select from ${qualified(installation, overflow)} where bucket >= $1 and bucket < $2) as "any"`,
+    bounds,
+  )
+  if (!some[0]!.any) return 0
+  await execute(
+    trx,
+    `lock table only ${qualified(installation, table)}, only ${qualified(installation, overflow)} in share row exclusive mode`,
+  )
+  const { rows } = await execute<{ count: number }>(
+    trx,
+    `select count(*)::float8 as count from ${qualified(installation, overflow)} where bucket >= $1 and bucket < $2`,
+    bounds,
+  )
+  return rows[0]!.count
+}
+
+/** What attaching would check of these rows while everybody waits is checked here: their bounds and their foreign keys. */
+async function moveRows(
+  trx: Kysely<{}>,
+  { parent, partition, overflow }: { parent: string; partition: string; overflow: string },
+  bounds: readonly string[],
+): Promise<void> {
+  const [from, to] = bounds.map(quoteLiteral)
+  await execute(
+    trx,
+    `alter table ${partition} add constraint pgvantage_bounds check (bucket is not null and bucket >= ${from} and bucket < ${to})`,
+  )
+  const columns = await storedColumns(trx, parent)
+  await execute(trx, `insert into ${partition} (${columns}) select ${columns} from ${overflow} where bucket >= $1 and bucket < $2`, bounds)
+  // Not truncated: who reads with a snapshot from before this transaction still finds the rows here.
+  await execute(trx, `delete from ${overflow} where bucket >= $1 and bucket < $2`, bounds)
+  // Indexes that attaching finds as it wants them are not made while everybody waits; made of rows that are there, they are made in half the time.
+  for (const statement of await indexesOf(trx, parent, partition)) await execute(trx, statement)
+  const { rows: keys } = await execute<{ name: string; definition: string }>(
+    trx,
+    `select quote_ident(conname) as name, pg_get_constraintdef(oid) as definition from pg_catalog.pg_constraint where conrelid = $1::text::regclass and contype = 'f' order by conname`,
+    [parent],
+  )
+  for (const { name, definition } of keys) await insistingly(trx, [`alter table ${partition} add constraint ${name} ${definition}`])
+}
+
+/** The statements that give a partition the indexes and keys of its table. */
+async function indexesOf(trx: Kysely<{}>, parent: string, partition: string): Promise<string[]> {
+  const { rows } = await execute<{ definition: string; isKey: boolean; isUnique: boolean }>(
+    trx,
+    `select
+  key.oid is not null as "isKey",
+  index.indisunique as "isUnique",
+  case
+    when key.oid is not null then pg_get_constraintdef(key.oid)
+    else substr(
+      pg_get_indexdef(index.indexrelid),
+      1 + length(format('CREATE %sINDEX %I ON ONLY %I.%I ', case when index.indisunique then 'UNIQUE ' end, own.relname, namespace.nspname, class.relname))
+    )
+  end as definition
+from pg_catalog.pg_index as index
+join pg_catalog.pg_class as own on own.oid = index.indexrelid
+join pg_catalog.pg_class as class on class.oid = index.indrelid
+join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+left join pg_catalog.pg_constraint as key on key.conindid = index.indexrelid and key.conrelid = index.indrelid and key.contype in ('p', 'u')
+where index.indrelid = $1::text::regclass
+order by index.indexrelid`,
+    [parent],
+  )
+  return rows.map(({ definition, isKey, isUnique }) =>
+    isKey ? `alter table ${partition} add ${definition}` : `create ${isUnique ? 'unique ' : ''}index on ${partition} ${definition}`,
+  )
+}
+
+/** The columns a row is written with: generated ones make themselves. */
+async function storedColumns(trx: Kysely<{}>, table: string): Promise<string> {
+  const { rows } = await execute<{ columns: string }>(
+    trx,
+    `select string_agg(quote_ident(attname), ', ' order by attnum) as columns
+from pg_catalog.pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped and attgenerated = ''`,
+    [table],
+  )
+  return rows[0]!.columns
+}
+
+/** The name, or where somebody has a table of that name the name with a number. */
+async function freeName(trx: Kysely<{}>, installation: Installation, name: string): Promise<string> {
+  for (let number = 1; ; number++) {
+    const candidate = number === 1 ? name : `${name}_${number}`
+    const { rows } = await execute<{ free: boolean }>(trx, 'select to_regclass($1::text) is null as free', [
+      qualified(installation, candidate),
+    ])
+    if (rows[0]!.free) return candidate
+  }
+}

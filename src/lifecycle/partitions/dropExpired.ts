@@ -1,0 +1,201 @@
+import type { Kysely } from 'kysely'
+import { quoteLiteral } from '../../database/identifier.ts'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { rollTurn } from '../../database/rollTurn.ts'
+import { takeTurn } from '../../database/turn.ts'
+import { defaultPartitionOf, partitionsOf } from './partition.ts'
+import { withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
+import { execute, type Stretch } from '../statement.ts'
+import { strayChunks } from './strayChunks.ts'
+import { timescale } from '../timescale.ts'
+
+/** A table that loses its old chunks. */
+export interface ExpiringTable {
+  /** What it is known as: `metric_1m`, `metric_1h`. */
+  readonly name: string
+  /** Where its rows lie: `metric_1m`, `metric_1h_stored`. */
+  readonly table: string
+  readonly chunk: string
+  /** The rollup made from it, if there is one: what it has not been rolled into is not dropped. */
+  readonly rollup: { readonly name: string; readonly bucket: string } | null
+}
+
+/** A chunk, a partition, or a chunk's worth of rows in the default partition. */
+export interface ExpiredChunk extends Stretch {
+  readonly kind: 'chunk' | 'partition' | 'strays'
+  readonly name: string
+}
+
+/** What of a table ended before `before`, the oldest first; on a server whose jobs do not drop it. */
+export async function expiredChunks(
+  db: Kysely<{}>,
+  installation: Installation,
+  { table, chunk }: ExpiringTable,
+  before: Date,
+): Promise<ExpiredChunk[]> {
+  if (installation.timeRung !== 'native') return expiredHypertableChunks(db, installation, table, before)
+  const overflow = await defaultPartitionOf(db, installation, table)
+  // One that somebody attached from another schema is theirs to drop.
+  const partitions = (await partitionsOf(db, installation, table)).flatMap(({ schema, ...partition }) =>
+    schema === installation.schema ? [{ ...partition, kind: 'partition' as const }] : [],
+  )
+  const strays = (await strayChunks(db, installation, { table, chunk })).map((stretch) => ({
+    ...stretch,
+    kind: 'strays' as const,
+    name: overflow!,
+  }))
+  return [...partitions, ...strays].filter(({ to }) => to <= before).sort((a, b) => a.to.getTime() - b.to.getTime())
+}
+
+async function expiredHypertableChunks(db: Kysely<{}>, installation: Installation, table: string, before: Date): Promise<ExpiredChunk[]> {
+  const { rows } = await execute<ExpiredChunk>(
+    db,
+    `select 'chunk' as kind, chunk_name::text as name, range_start as "from", range_end as "to"
+from timescaledb_information.chunks
+where hypertable_schema = $1 and hypertable_name = $2 and range_end <= $3
+order by range_end`,
+    [installation.schema, table, before.toISOString()],
+  )
+  return rows
+}
+
+/** `stale`: it holds what has not been rolled, and stays until it has. `gone`: somebody else was faster. */
+export type DropOutcome = 'dropped' | 'stale' | 'gone'
+
+/** What became of one of them. */
+export interface DroppedChunk {
+  readonly chunk: ExpiredChunk
+  readonly outcome: DropOutcome
+  /** How many rows were deleted; of a chunk or a partition, which are dropped unread, 0. */
+  readonly rows: number
+}
+
+/** So many chunks are dropped in one transaction: readers wait for the last of them. */
+const dropBatch = 10
+/** Of strays, whose deletion nobody waits for. */
+const strayBatch = 100
+
+/** Cuts what has expired into what goes in one transaction: neighbours of one kind. */
+export function dropBatches(chunks: readonly ExpiredChunk[]): ExpiredChunk[][] {
+  const batches: ExpiredChunk[][] = []
+  for (const chunk of chunks) {
+    const last = batches.at(-1)
+    if (last !== undefined && last[0]!.kind === chunk.kind && last.length < (chunk.kind === 'strays' ? strayBatch : dropBatch))
+      last.push(chunk)
+    else batches.push([chunk])
+  }
+  return batches
+}
+
+/**
+ * Drops expired chunks of one kind, and says in the same transaction up to where the table has been
+ * dropped; but for those that still hold what has not been rolled.
+ *
+ * Readers and writers of the table wait while they are dropped, a matter of milliseconds each, and
+ * so does whoever uses the tables that its foreign keys point at; no lock is waited for longer than
+ * 100 ms at a time. Strays are deleted instead, behind nobody's back: whoever writes in the
+ * meantime leaves a mark.
+ */
+export function dropExpired(
+  db: Kysely<{}>,
+  installation: Installation,
+  { name, table, rollup }: ExpiringTable,
+  chunks: readonly ExpiredChunk[],
+  options: ShortLockOptions = {},
+): Promise<Attempted<DroppedChunk[]>> {
+  const whole = qualified(installation, table)
+  return withShortLocks(
+    db,
+    installation,
+    async (trx) => {
+      // Nothing is being rolled from it meanwhile: who rolls has looked whether it is there.
+      if (rollup !== null) await takeTurn(trx, rollTurn(installation, rollup.name))
+      // Writers take the table's lock before they choose a chunk, so behind this one nobody chooses the one that goes.
+      if (chunks[0]!.kind !== 'strays') await execute(trx, `lock table only ${whole} in access exclusive mode`)
+      const dropped: DroppedChunk[] = []
+      for (const chunk of chunks) dropped.push({ chunk, ...(await dropOne(trx, installation, { whole, rollup }, chunk)) })
+      const last = dropped.findLast(({ outcome }) => outcome === 'dropped')?.chunk.to
+      if (last !== undefined) {
+        await execute(
+          trx,
+          `update ${qualified(installation, 'pgvantage_time_table')} set dropped_before = $2 where name = $1 and dropped_before < $2::timestamptz`,
+          [name, last.toISOString()],
+        )
+      }
+      return dropped
+    },
+    options,
+  )
+}
+
+async function dropOne(
+  trx: Kysely<{}>,
+  installation: Installation,
+  { whole, rollup }: { whole: string; rollup: ExpiringTable['rollup'] },
+  chunk: ExpiredChunk,
+): Promise<{ outcome: DropOutcome; rows: number }> {
+  const bounds = [chunk.from.toISOString(), chunk.to.toISOString()]
+  await execute(trx, 'savepoint pgvantage_drop')
+  let rows = 0
+  if (chunk.kind === 'strays') {
+    const { numAffectedRows = 0n } = await execute(
+      trx,
+      `delete from ${qualified(installation, chunk.name)} where bucket >= $1 and bucket < $2`,
+      bounds,
+    )
+    rows = Number(numAffectedRows)
+  }
+  // After the rows were read: a row that was seen came with a mark that is seen now.
+  if (rollup !== null && (await isStale(trx, installation, rollup, bounds))) {
+    await execute(trx, 'rollback to savepoint pgvantage_drop')
+    return { outcome: 'stale', rows: 0 }
+  }
+  if (chunk.kind === 'partition' && !(await isPartition(trx, qualified(installation, chunk.name), whole)))
+    return { outcome: 'gone', rows: 0 }
+  if (chunk.kind === 'partition') await execute(trx, `drop table ${qualified(installation, chunk.name)}`)
+  if (chunk.kind === 'chunk') {
+    const { rows: dropped } = await execute(
+      trx,
+      `select ${await timescale(trx, 'drop_chunks')}(${quoteLiteral(whole)}::regclass, older_than => $2::timestamptz, newer_than => $1::timestamptz)`,
+      bounds,
+    )
+    if (dropped.length === 0) return { outcome: 'gone', rows: 0 }
+  }
+  return { outcome: 'dropped', rows }
+}
+
+/** Whether it is one still: what was detached meanwhile belongs to whoever did that. */
+async function isPartition(trx: Kysely<{}>, table: string, whole: string): Promise<boolean> {
+  const { rows } = await execute<{ is: boolean }>(
+    trx,
+    `select exists (
+  select from pg_catalog.pg_inherits as child
+  where child.inhrelid = pg_catalog.to_regclass($1::text)::oid and child.inhparent = $2::text::regclass::oid
+) as is`,
+    [table, whole],
+  )
+  return rows[0]!.is
+}
+
+/**
+ * Whether something of a stretch is still to be rolled: it is marked, or the rollup answers from
+ * its source from a bucket before the end of it on, which is what it does where a bucket cannot be
+ * rolled.
+ */
+async function isStale(
+  trx: Kysely<{}>,
+  installation: Installation,
+  { name, bucket }: { name: string; bucket: string },
+  bounds: readonly string[],
+) {
+  const { rows } = await execute<{ stale: boolean }>(
+    trx,
+    `select exists (
+  select from ${qualified(installation, 'pgvantage_stale_bucket')} where rollup = $1 and bucket > $2::timestamptz - $4::interval and bucket < $3
+) or exists (
+  select from ${qualified(installation, 'pgvantage_time_table')} where name = $1 and rolled_until < $3::timestamptz
+) as stale`,
+    [name, ...bounds, bucket],
+  )
+  return rows[0]!.stale
+}

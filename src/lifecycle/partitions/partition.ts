@@ -1,0 +1,73 @@
+import type { Kysely } from 'kysely'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { milliseconds } from '../../database/range.ts'
+import { execute, type Stretch } from '../statement.ts'
+
+/** A partition that holds a stretch of time. */
+export interface Partition extends Stretch {
+  /**
+   * Where it is: ours lie beside their table, but somebody may have attached one of another schema.
+   */
+  readonly schema: string
+  readonly name: string
+}
+
+/** The partitions of a table with bounds, the oldest first; the default partition is not among them. */
+export async function partitionsOf(db: Kysely<{}>, installation: Installation, table: string): Promise<Partition[]> {
+  const { rows } = await execute<Partition>(
+    db,
+    `select namespace.nspname::text as schema, partition.relname::text as name, bound[1]::timestamptz as "from", bound[2]::timestamptz as "to"
+from pg_catalog.pg_inherits as child
+join pg_catalog.pg_class as partition on partition.oid = child.inhrelid
+join pg_catalog.pg_namespace as namespace on namespace.oid = partition.relnamespace
+cross join lateral regexp_match(pg_catalog.pg_get_expr(partition.relpartbound, partition.oid), $2) as bound
+where child.inhparent = $1::text::regclass::oid and bound is not null and bound[1] is not null and bound[2] is not null
+order by 2`,
+    [qualified(installation, table), String.raw`FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)`],
+  )
+  return rows
+}
+
+/** The name of a table's default partition, beside the table; null where it has none there. */
+export async function defaultPartitionOf(db: Kysely<{}>, installation: Installation, table: string): Promise<string | null> {
+  const { rows } = await execute<{ name: string }>(
+    db,
+    `select partition.relname::text as name
+from pg_catalog.pg_partitioned_table as partitioned
+join pg_catalog.pg_class as partition on partition.oid = partitioned.partdefid
+join pg_catalog.pg_class as parent on parent.oid = partitioned.partrelid and parent.relnamespace = partition.relnamespace
+where partitioned.partrelid = $1::text::regclass::oid`,
+    [qualified(installation, table)],
+  )
+  return rows[0]?.name ?? null
+}
+
+/** The stretch of time, aligned to the epoch, that the chunk with this number covers. */
+export function chunkStretch(chunk: string, number: number): Stretch {
+  const length = milliseconds(chunk)
+  return { from: new Date(number * length), to: new Date((number + 1) * length) }
+}
+
+/** The number of the chunk that a moment falls into. */
+export const chunkNumber = (chunk: string, moment: Date): number => Math.floor(moment.getTime() / milliseconds(chunk))
+
+/** What of a stretch no partition covers: all of it, or what is left beside partitions that somebody cut differently. */
+export function uncovered(stretch: Stretch, partitions: readonly Stretch[]): Stretch[] {
+  let open = [stretch]
+  for (const { from, to } of partitions) {
+    open = open.flatMap((part) =>
+      [
+        { from: part.from, to: new Date(Math.min(part.to.getTime(), from.getTime())) },
+        { from: new Date(Math.max(part.from.getTime(), to.getTime())), to: part.to },
+      ].filter((rest) => rest.from < rest.to),
+    )
+  }
+  return open
+}
+
+/** `metric_1m_p20261119`, as those made with the table; one that does not begin at midnight also says when it does. */
+export function partitionName(table: string, { from }: Stretch): string {
+  const [day, time] = from.toISOString().split('T') as [string, string]
+  const clock = time.slice(0, 8).replaceAll(':', '')
+  return `${table}_p${day.replaceAll('-', '')}${clock === '000000' ? '' : `_${clock}`}`
+}

@@ -1,0 +1,29 @@
+import type { Kysely } from 'kysely'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { milliseconds } from '../../database/range.ts'
+import { chunkStretch, defaultPartitionOf } from './partition.ts'
+import { datable, execute, type Stretch } from '../statement.ts'
+
+/**
+ * The chunks of a partitioned table of which the default partition holds rows, the oldest first.
+ *
+ * Rows before the year 2 and after 9998 stay where they are for good: no calendar but the server's has a name for their partition.
+ */
+export async function strayChunks(
+  db: Kysely<{}>,
+  installation: Installation,
+  { table, chunk }: { table: string; chunk: string },
+): Promise<Stretch[]> {
+  const overflow = await defaultPartitionOf(db, installation, table)
+  if (overflow === null) return []
+  const { rows } = await execute<{ number: number }>(
+    db,
+    `select floor(extract(epoch from bucket) * 1000::numeric / $1::float8::numeric)::float8 as number
+from ${qualified(installation, overflow)}
+where ${datable}
+group by 1
+order by 1`,
+    [milliseconds(chunk)],
+  )
+  return rows.map(({ number }) => chunkStretch(chunk, number))
+}

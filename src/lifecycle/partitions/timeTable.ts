@@ -1,0 +1,42 @@
+import { quoteLiteral } from '../../database/identifier.ts'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { milliseconds } from '../../database/range.ts'
+
+export interface TimeTable {
+  name: string
+  /** The time column it is cut along. */
+  time: string
+  /** The length of one chunk or partition, an interval of fixed length. */
+  chunk: string
+  /** The text between the parentheses of `create table`. */
+  columns: string
+}
+
+/**
+ * The statements that create a table cut along time, in the shape of the server's rung.
+ *
+ * With TimescaleDB a hypertable, which makes its chunks as rows come. Without, a range-partitioned table: partitions aligned to the epoch as
+ * TimescaleDB aligns chunks, for the chunk before `now` and the two after it, and a default partition so that no row is ever refused.
+ */
+export function timeTable(installation: Installation, { name, time, chunk, columns }: TimeTable, now = new Date()): string[] {
+  const table = qualified(installation, name)
+  if (installation.timeRung !== 'native') {
+    return [
+      `create table ${table} (\n  ${columns}\n)`,
+      `select create_hypertable(${quoteLiteral(table)}::regclass, ${quoteLiteral(time)}::name, chunk_time_interval => interval ${quoteLiteral(chunk)}, create_default_indexes => false)`,
+    ]
+  }
+  const length = milliseconds(chunk)
+  const current = Math.floor(now.getTime() / length)
+  const partitions = [-1, 0, 1, 2].map((offset) => {
+    const from = new Date((current + offset) * length)
+    const to = new Date((current + offset + 1) * length)
+    const partition = qualified(installation, `${name}_p${from.toISOString().slice(0, 10).replaceAll('-', '')}`)
+    return `create table ${partition} partition of ${table} for values from (${quoteLiteral(from.toISOString())}) to (${quoteLiteral(to.toISOString())})`
+  })
+  return [
+    `create table ${table} (\n  ${columns}\n) partition by range (${time})`,
+    ...partitions,
+    `create table ${qualified(installation, `${name}_default`)} partition of ${table} default`,
+  ]
+}

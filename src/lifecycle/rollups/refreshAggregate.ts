@@ -1,0 +1,124 @@
+import { CompiledQuery, type Kysely } from 'kysely'
+import { quoteLiteral } from '../../database/identifier.ts'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { milliseconds } from '../../database/range.ts'
+import { storedIn } from './materialized.ts'
+import { runsOf } from './rollBuckets.ts'
+import { bucketStart } from './rollStale.ts'
+import { bucketOf, type Rollup } from './rollup.ts'
+import { execute, type Stretch } from '../statement.ts'
+import { timescale } from '../timescale.ts'
+
+/** A stretch of a continuous aggregate; an end that is null lies at the end of time. */
+export interface RefreshWindow {
+  readonly from: Date | null
+  readonly to: Date | null
+}
+
+/** The first bucket that begins at a moment or after it. */
+export function bucketFrom(rollup: Pick<Rollup, 'bucket'>, moment: Date): Date {
+  const start = bucketStart(rollup, moment)
+  return start.getTime() === moment.getTime() ? start : new Date(start.getTime() + milliseconds(rollup.bucket))
+}
+
+/**
+ * Lets TimescaleDB roll what has changed in a stretch of a continuous aggregate: it keeps a log of that, so what has not changed costs nothing.
+ *
+ * Not in a transaction: the server refuses it there.
+ *
+ * @param options `force` rolls what has not changed too.
+ */
+export async function refreshAggregate(
+  db: Kysely<{}>,
+  installation: Installation,
+  { name }: Pick<Rollup, 'name'>,
+  { from, to }: RefreshWindow,
+  { force = false }: { force?: boolean } = {},
+): Promise<void> {
+  const procedure = await timescale(db, 'refresh_continuous_aggregate')
+  const end = (moment: Date | null) => (moment === null ? 'null' : `timestamptz ${quoteLiteral(moment.toISOString())}`)
+  const aggregate = `${quoteLiteral(qualified(installation, name))}::regclass`
+  await db
+    .connection()
+    .execute((connection) =>
+      connection.executeQuery(
+        CompiledQuery.raw(`call ${procedure}(${aggregate}, ${end(from)}, ${end(to)}${force ? ', force => true' : ''})`),
+      ),
+    )
+}
+
+/** What TimescaleDB knows to have changed since it was rolled, of a stretch of a continuous aggregate. */
+export async function invalidStretches(
+  db: Kysely<{}>,
+  installation: Installation,
+  { name }: Pick<Rollup, 'name'>,
+  { from, to }: RefreshWindow,
+): Promise<RefreshWindow[]> {
+  const { rows } = await execute<RefreshWindow>(
+    db,
+    `with log as (
+  select changed.lowest_modified_value as lowest, changed.greatest_modified_value as greatest
+  from _timescaledb_catalog.continuous_agg as aggregate
+  join _timescaledb_catalog.continuous_aggs_materialization_invalidation_log as changed on changed.materialization_id = aggregate.mat_hypertable_id
+  where aggregate.user_view_schema = $1 and aggregate.user_view_name = $2
+  union all
+  select changed.lowest_modified_value, changed.greatest_modified_value
+  from _timescaledb_catalog.continuous_agg as aggregate
+  join _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log as changed on changed.hypertable_id = aggregate.raw_hypertable_id
+  where aggregate.user_view_schema = $1 and aggregate.user_view_name = $2
+), dated as (
+  select
+    greatest(lowest, (extract(epoch from timestamptz '0001-01-01 00:00:00+00') * 1e6)::int8) as lowest,
+    least(greatest, (extract(epoch from timestamptz '9999-01-01 00:00:00+00') * 1e6)::int8) as greatest
+  from log
+  -- What is left of a refresh of everything: the time before TimescaleDB's least.
+  where greatest >= -210866803200000000
+)
+select timestamptz 'epoch' + lowest::float8 * interval '1 microsecond' as "from", timestamptz 'epoch' + (greatest + 1)::float8 * interval '1 microsecond' as "to"
+from dated
+where ($3::timestamptz is null or greatest >= (extract(epoch from $3::timestamptz) * 1e6)::int8)
+  and ($4::timestamptz is null or lowest < (extract(epoch from $4::timestamptz) * 1e6)::int8)
+order by 1`,
+    [installation.schema, name, from?.toISOString() ?? null, to?.toISOString() ?? null],
+  )
+  return rows
+}
+
+/** Buckets of closed time that have changed: those that can still be rolled, and those that cannot any more. */
+export interface ClosedBuckets {
+  readonly open: readonly Stretch[]
+  readonly tooLate: readonly Date[]
+}
+
+/**
+ * What came after its time: buckets before `closed`, where the source may have been dropped, that have changed and of which it holds rows. One the rollup has nothing of can be
+ * rolled from them; any other holds what has been dropped and has to stay as it is.
+ */
+export async function closedBuckets(db: Kysely<{}>, installation: Installation, rollup: Rollup, closed: Date): Promise<ClosedBuckets> {
+  const invalid = await invalidStretches(db, installation, rollup, { from: null, to: closed })
+  if (invalid.length === 0) return { open: [], tooLate: [] }
+  const place = await storedIn(db, installation, rollup)
+  const stored = qualified(place, place.name)
+  const { rows } = await execute<{ bucket: Date; rolled: boolean }>(
+    db,
+    `with late as (
+  select distinct ${bucketOf(installation, rollup)} as bucket from ${qualified(installation, rollup.source)} where bucket < $1
+)
+select late.bucket, exists (select from ${stored} as stored where stored.bucket = late.bucket) as rolled
+from late
+where late.bucket < $1
+order by 1`,
+    [closed.toISOString()],
+  )
+  const length = milliseconds(rollup.bucket)
+  const changed = rows.filter(({ bucket }) =>
+    invalid.some(({ from, to }) => (from === null || from.getTime() < bucket.getTime() + length) && (to === null || to > bucket)),
+  )
+  return {
+    open: runsOf(
+      rollup,
+      changed.flatMap(({ bucket, rolled }) => (rolled ? [] : [bucket])),
+    ),
+    tooLate: changed.flatMap(({ bucket, rolled }) => (rolled ? [bucket] : [])),
+  }
+}

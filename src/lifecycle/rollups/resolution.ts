@@ -1,0 +1,108 @@
+import { sql, type Expression, type RawBuilder } from 'kysely'
+import { z } from 'zod'
+import { durationText, milliseconds, type TimeRange } from '../../database/range.ts'
+import type { Scope } from '../../database/scope.ts'
+import { parse } from '../../schema/parse.ts'
+import type { Rollup } from './rollup.ts'
+
+/** A rollup table, and the coarser ones made from it. */
+export interface Ladder<Table extends string = string> {
+  /** The table whose buckets are the finest. */
+  readonly table: Table
+  /** How long these are: `'1 minute'`. */
+  readonly bucket: string
+  /** Each made from the one before, the first from the table. */
+  readonly rollups: readonly Rollup[]
+}
+
+/** Where a series is read from, and how long its buckets are. */
+export interface Reading {
+  /** The name of the table or rollup to read. */
+  table: string
+  /** How many of its buckets make one of the series: 1, where they are the same. */
+  merged: number
+  /** The length of the series' buckets, an interval of fixed length. */
+  every: string
+  /** When the buckets begin that are read: the range, moved to whole buckets of the series where several make one. */
+  range: TimeRange
+  /** Whether the table was chosen because it had all rows of the range: `'auto'`. */
+  chosen: boolean
+}
+
+/**
+ * How long the buckets of a series are: `'auto'`, or a whole number of the finest table's buckets, such as `'15 minutes'`.
+ *
+ * - `'auto'`: the buckets of the finest table that has at most 10,080 of them in the range (a week of minutes, 35 days of five minutes, 420 days of hours) and whose rows
+ *   of that time have not been dropped; where no table has it all, the coarsest.
+ * - any other: from the coarsest table whose buckets they are made of, which is the fastest and tells the same. Where that table's rows may have been dropped,
+ *   finer ones have gone long before.
+ */
+export type Resolution = string
+
+/** A week of minutes. */
+const maxBuckets = 10_080
+
+/** Buckets are counted from where TimescaleDB's `time_bucket` counts them: a Monday. */
+const origin = Date.UTC(2000, 0, 3)
+
+/** JavaScript's last date. */
+const lastDate = 8.64e15
+
+/**
+ * Which table a series over a range is read from.
+ *
+ * @throws InvalidInputError when the resolution is neither `'auto'` nor made of the finest table's buckets.
+ * @example
+ * readingOf(scope, { table: 'metric_1m', bucket: '1 minute', rollups: [metric1h, metric1d] }, last('30 days'))
+ * // { table: 'metric_1h', merged: 1, every: '1 hour', range, chosen: true }
+ */
+export function readingOf(scope: Scope, ladder: Ladder, range: TimeRange, resolution: Resolution = 'auto'): Reading {
+  const finest = { name: ladder.table, bucket: ladder.bucket }
+  const tiers: readonly Tier[] = [finest, ...ladder.rollups]
+  const wanted = parse(resolutionOf(finest), resolution, 'resolution')
+  if (wanted === 'auto') {
+    const length = range.to.getTime() - range.from.getTime()
+    const fits = ({ name, bucket }: Tier) => length <= maxBuckets * milliseconds(bucket) && holds(scope, name, range)
+    const { name, bucket } = tiers.find(fits) ?? tiers.at(-1)!
+    return { table: name, merged: 1, every: bucket, range, chosen: true }
+  }
+  const every = milliseconds(wanted)
+  const { name, bucket } = tiers.findLast((tier) => every % milliseconds(tier.bucket) === 0) ?? finest
+  const merged = every / milliseconds(bucket)
+  return { table: name, merged, every: wanted, range: merged === 1 ? range : wholeBuckets(range, every), chosen: false }
+}
+
+const resolutionOf = ({ bucket }: Tier) =>
+  z
+    .string()
+    .refine(
+      (text) => text === 'auto' || (durationText.safeParse(text).success && milliseconds(text) % milliseconds(bucket) === 0),
+      `must be 'auto' or an interval made of whole buckets of ${bucket}`,
+    )
+
+type Tier = Pick<Rollup, 'name' | 'bucket'>
+
+/**
+ * The bucket of the series that a row of the table falls into.
+ *
+ * The length is checked, and stands in the SQL itself: an expression to group by is recognised in the select list only while nothing in it is a parameter.
+ *
+ * @example
+ * seriesBucket(readingOf(scope, ladder, range, '15 minutes'), sql.ref('metric.bucket'))
+ * // date_bin('900000 milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)
+ */
+export const seriesBucket = ({ merged, every }: Reading, bucket: Expression<Date>): RawBuilder<Date> =>
+  merged === 1
+    ? sql<Date>`${bucket}`
+    : sql<Date>`date_bin(${sql.lit(`${milliseconds(every)} milliseconds`)}::interval, ${bucket}, '2000-01-03T00:00:00Z'::timestamptz)`
+
+function holds(scope: Scope, table: string, { from }: TimeRange): boolean {
+  const since = scope.heldSince(table)
+  return since === null || since <= from
+}
+
+/** The buckets of a length (milliseconds) that begin in the range, from the beginning of the first to the end of the last. */
+export function wholeBuckets({ from, to }: TimeRange, every: number): TimeRange {
+  const next = (time: Date) => new Date(Math.min(origin + Math.ceil((time.getTime() - origin) / every) * every, lastDate))
+  return { from: next(from), to: next(to) }
+}

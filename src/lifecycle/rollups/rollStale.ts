@@ -1,0 +1,196 @@
+import type { Kysely } from 'kysely'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { milliseconds } from '../../database/range.ts'
+import { rollTurn } from '../../database/rollTurn.ts'
+import { asOwner } from '../../database/transaction.ts'
+import { takeTurn } from '../../database/turn.ts'
+import { forgetSetAside, noteFailure, tryAgain } from '../failures.ts'
+import { lateOf, rollBuckets } from './rollBuckets.ts'
+import { storedTable, type Rollup } from './rollup.ts'
+import { advance, forgetMarks, takeMarks } from './staleMarks.ts'
+import { execute, type Stretch } from '../statement.ts'
+
+/** One transaction of rolling. */
+export interface RolledUnit {
+  /** From the first bucket to the end of the last. */
+  readonly stretch: Stretch
+  readonly buckets: number
+  /** Rows of the rollup that were written. */
+  readonly rows: number
+  /** Buckets that cannot be rolled again: part of what they were made from has been dropped. */
+  readonly tooLate: readonly Date[]
+  /**
+   * Whether the buckets were marked more often than one transaction takes away: then none of them
+   * is rolled yet, and they are to be tried again.
+   */
+  readonly again: boolean
+}
+
+/** A tenant whose rows of a bucket cannot be rolled, and what the server said. */
+export interface SetAside {
+  readonly tenantId: string
+  readonly error: unknown
+}
+
+/** Buckets are dated from here, in UTC: hours and days as everybody has them. */
+const origin = Date.UTC(2000, 0, 1)
+
+/** The beginning of the bucket that a moment falls into. */
+export function bucketStart({ bucket }: Pick<Rollup, 'bucket'>, moment: Date): Date {
+  const length = milliseconds(bucket)
+  return new Date(origin + Math.floor((moment.getTime() - origin) / length) * length)
+}
+
+/** Buckets from here on are not rolled yet: their rows are still coming. */
+export const rollHorizon = (rollup: Pick<Rollup, 'bucket'>, settle: string, now: Date): Date =>
+  bucketStart(rollup, new Date(now.getTime() - milliseconds(settle)))
+
+/** So many buckets are rolled in one transaction: a day of hours, a month of days. */
+export const unitBuckets = (rollup: Pick<Rollup, 'bucket'>): number => (milliseconds(rollup.bucket) <= 3_600_000 ? 24 : 30)
+
+/**
+ * Rolls those of the buckets that are marked, in a transaction of its own.
+ *
+ * What is marked while this runs stays marked for the next time, committed or not: a mark is taken with the rows that came with it, or not at all.
+ * Two that roll at once take turns, unit by unit; what one has rolled the other finds no mark of.
+ */
+export function rollMarked(db: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]): Promise<RolledUnit> {
+  return inTurn(db, installation, rollup, async (trx) => {
+    const stretch = stretchOf(rollup, buckets)
+    const taken = await takeMarks(trx, installation, rollup, buckets)
+    if (!taken.all) return { stretch, buckets: 0, rows: 0, tooLate: [], again: true }
+    const { open, late } = await openAndLate(trx, installation, rollup, taken.buckets)
+    await forgetSetAside(trx, installation, rollup.name, open)
+    return { stretch, buckets: open.length, rows: await rollBuckets(trx, installation, rollup, open), tooLate: late, again: false }
+  })
+}
+
+/**
+ * Rolls a marked bucket tenant by tenant, in a transaction of its own: those of whose rows the
+ * server says that they cannot be rolled are left as they are, and named; everybody else's are
+ * rolled.
+ *
+ * @param isData tells what is wrong with rows from what is wrong with the server, which is thrown.
+ */
+export function rollApart(
+  db: Kysely<{}>,
+  installation: Installation,
+  rollup: Rollup,
+  bucket: Date,
+  isData: (error: unknown) => boolean,
+): Promise<RolledUnit & { setAside: SetAside[] }> {
+  return inTurn(db, installation, rollup, async (trx) => {
+    const stretch = stretchOf(rollup, [bucket])
+    const taken = await takeMarks(trx, installation, rollup, [bucket])
+    if (!taken.all) return { stretch, buckets: 0, rows: 0, tooLate: [], again: true, setAside: [] }
+    const { open, late } = await openAndLate(trx, installation, rollup, taken.buckets)
+    const setAside: SetAside[] = []
+    let rows = 0
+    for (const tenantId of open.length === 0 ? [] : await tenantsOf(trx, installation, rollup, stretch)) {
+      await execute(trx, 'savepoint pgvantage_tenant')
+      try {
+        rows += await rollBuckets(trx, installation, rollup, open, tenantId)
+        await execute(trx, 'release savepoint pgvantage_tenant')
+      } catch (error) {
+        if (!isData(error)) throw error
+        await execute(trx, 'rollback to savepoint pgvantage_tenant')
+        setAside.push({ tenantId, error })
+      }
+    }
+    await forgetSetAside(
+      trx,
+      installation,
+      rollup.name,
+      [bucket],
+      setAside.map(({ tenantId }) => tenantId),
+    )
+    for (const { tenantId, error } of setAside) {
+      const reason = error instanceof Error ? error.message : String(error)
+      await noteFailure(trx, installation, { step: 'roll', object: rollup.name, at: bucket, tenantId, reason })
+    }
+    return { stretch, buckets: open.length, rows, tooLate: late, again: false, setAside }
+  })
+}
+
+/** Marks again what was set aside, if it is time to. */
+export const retrySetAside = (db: Kysely<{}>, installation: Installation, rollup: Rollup) =>
+  asOwner(db, installation, (trx) => tryAgain(trx, installation, rollup.name))
+
+/** Lets the rollup answer with what is stored as far as it has been rolled. */
+export const advanceTo = (db: Kysely<{}>, installation: Installation, rollup: Rollup, horizon: Date) =>
+  inTurn(db, installation, rollup, (trx) => advance(trx, installation, rollup, horizon))
+
+/**
+ * Forgets that buckets before a moment are stale: what would be rolled into them is older than
+ * anything is kept.
+ */
+export async function forgetBefore(db: Kysely<{}>, installation: Installation, rollup: Rollup, before: Date): Promise<void> {
+  while (!(await inTurn(db, installation, rollup, (trx) => forgetMarks(trx, installation, rollup, before))).all);
+}
+
+/**
+ * Rolls the buckets that begin in a stretch of at most a unit's length again, stale or not.
+ *
+ * @param options `force` rolls those too whose source has been dropped in part; without it they stay as they are, as too late.
+ */
+export function rollStretch(
+  db: Kysely<{}>,
+  installation: Installation,
+  rollup: Rollup,
+  stretch: Stretch,
+  { force = false }: { force?: boolean } = {},
+) {
+  return inTurn(db, installation, rollup, async (trx): Promise<RolledUnit> => {
+    const length = milliseconds(rollup.bucket)
+    const all = Array.from(
+      { length: (stretch.to.getTime() - stretch.from.getTime()) / length },
+      (_, at) => new Date(stretch.from.getTime() + at * length),
+    )
+    await takeMarks(trx, installation, rollup, all)
+    const { open, late } = force ? { open: all, late: [] } : await openAndLate(trx, installation, rollup, all)
+    const rows = await rollBuckets(trx, installation, rollup, open)
+    return { stretch, buckets: open.length, rows, tooLate: late, again: false }
+  })
+}
+
+/** A stretch of whole buckets cut into units, the oldest first. */
+export function unitsOf(rollup: Rollup, { from, to }: Stretch): Stretch[] {
+  const length = unitBuckets(rollup) * milliseconds(rollup.bucket)
+  const count = Math.max(0, Math.ceil((to.getTime() - from.getTime()) / length))
+  return Array.from({ length: count }, (_, at) => ({
+    from: new Date(from.getTime() + at * length),
+    to: new Date(Math.min(to.getTime(), from.getTime() + (at + 1) * length)),
+  }))
+}
+
+function inTurn<T>(db: Kysely<{}>, installation: Installation, rollup: Rollup, work: (trx: Kysely<{}>) => Promise<T>): Promise<T> {
+  return asOwner(db, installation, async (trx) => {
+    await takeTurn(trx, rollTurn(installation, rollup.name))
+    return work(trx)
+  })
+}
+
+/** From the first of some buckets, which are in order, to the end of the last. */
+const stretchOf = (rollup: Rollup, buckets: readonly Date[]): Stretch => ({
+  from: buckets[0]!,
+  to: new Date(buckets.at(-1)!.getTime() + milliseconds(rollup.bucket)),
+})
+
+async function openAndLate(trx: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]) {
+  const late = await lateOf(trx, installation, rollup, buckets)
+  const isLate = (bucket: Date) => late.has(bucket.getTime())
+  return { open: buckets.filter((bucket) => !isLate(bucket)), late: buckets.filter(isLate) }
+}
+
+/** Who has rows in a stretch, in the rollup or to make it from. */
+async function tenantsOf(trx: Kysely<{}>, installation: Installation, rollup: Rollup, { from, to }: Stretch): Promise<string[]> {
+  const { rows } = await execute<{ id: string }>(
+    trx,
+    `select tenant_id::text as id from ${qualified(installation, rollup.source)} where bucket >= $1 and bucket < $2
+union
+select tenant_id::text from ${qualified(installation, storedTable(rollup))} where bucket >= $1 and bucket < $2
+order by 1`,
+    [from.toISOString(), to.toISOString()],
+  )
+  return rows.map(({ id }) => id)
+}

@@ -1,0 +1,133 @@
+import { quoteIdentifier, quoteLiteral } from '../../database/identifier.ts'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { timeTable } from '../partitions/timeTable.ts'
+
+/** Names a function that `sql/` installs, schema-qualified: `fn('exp_histogram_merge')`. */
+export type InstalledFunction = (name: string) => string
+
+/** A coarser table made from a finer one: its rows of an hour (or a day) put together, key by key. */
+export interface Rollup {
+  /** `metric_1h`. */
+  readonly name: string
+  /** The table it is made from: a time table, or a finer rollup of it. */
+  readonly source: string
+  /** The length of its buckets, aligned in UTC: `'1 hour'`. */
+  readonly bucket: string
+  /** The length of its chunks or partitions. */
+  readonly chunk: string
+  /** What the rows put together have in common, as columns of the source and their types. */
+  readonly keys: Readonly<Record<string, string>>
+  /** Of the keys those that, with the bucket, tell one row from another. */
+  readonly identity: readonly string[]
+  /** What is known of the rows together: the columns' types, and aggregates over the columns of the source. */
+  readonly measures: Readonly<Record<string, { readonly type: string; readonly of: (fn: InstalledFunction) => string }>>
+  /** Beside the one on its identity: lists of columns, the bucket included. */
+  readonly indexes: readonly string[]
+}
+
+/** Where the rolled rows lie on a server without continuous aggregates; the rollup itself is a view over them. */
+export const storedTable = (rollup: Pick<Rollup, 'name'>): string => `${rollup.name}_stored`
+
+/** The columns of a rollup, in order. */
+export const rollupColumns = ({ keys, measures }: Rollup): string[] => ['bucket', ...Object.keys(keys), ...Object.keys(measures)]
+
+/**
+ * The statements that create a rollup under its name, in the shape of the server's rung.
+ *
+ * With TimescaleDB's community edition it is a continuous aggregate, real-time, empty until it is refreshed. Without, rows lie in a time table of their
+ * own, and the rollup is a view that adds what has not been rolled yet: the same answers. What was written to the source is noted by triggers, bucket by
+ * bucket, in `pgvantage_stale_bucket`, and rolled by `maintain`.
+ */
+export function createRollup(installation: Installation, rollup: Rollup, now = new Date()): string[] {
+  const view = qualified(installation, rollup.name)
+  const known = `insert into ${qualified(installation, 'pgvantage_time_table')} (name) values (${quoteLiteral(rollup.name)})`
+  if (installation.timeRung === 'community') {
+    return [
+      known,
+      `create materialized view ${view}
+with (timescaledb.continuous, timescaledb.materialized_only = false, timescaledb.create_group_indexes = false, timescaledb.chunk_interval = ${quoteLiteral(rollup.chunk)}) as
+${rolledRows(installation, rollup)}
+with no data`,
+      // Without names: they lie in one schema of TimescaleDB's whatever ours is, where another installation's would have the same.
+      ...[`${rollup.identity.join(', ')}, bucket`, ...rollup.indexes].map((columns) => `create index on ${view} (${columns})`),
+    ]
+  }
+  const stored = storedTable(rollup)
+  return [
+    ...timeTable(
+      installation,
+      {
+        name: stored,
+        time: 'bucket',
+        chunk: rollup.chunk,
+        columns: `${[
+          'bucket timestamptz not null',
+          ...Object.entries(rollup.keys).map(([name, type]) => `${name} ${type} not null`),
+          ...Object.entries(rollup.measures).map(([name, { type }]) => `${name} ${type}`),
+        ].join(',\n  ')},
+  primary key (${rollup.identity.join(', ')}, bucket)`,
+      },
+      now,
+    ),
+    ...rollup.indexes.map(
+      (columns) =>
+        `create index ${quoteIdentifier(`idx_${rollup.name}_${columns.split(/\W/)[0]}`)} on ${qualified(installation, stored)} (${columns})`,
+    ),
+    known,
+    `insert into ${qualified(installation, 'pgvantage_stale_bucket')} (rollup, bucket)
+select distinct ${quoteLiteral(rollup.name)}, ${bucketOf(installation, rollup)} from ${qualified(installation, rollup.source)}`,
+    `create view ${view} as
+select ${rollupColumns(rollup).join(', ')} from ${qualified(installation, stored)} where bucket < ${rolledUntil(installation, rollup)}
+union all
+${rolledRows(installation, rollup, `bucket >= ${rolledUntil(installation, rollup)}`)}`,
+  ]
+}
+
+/**
+ * The statements that make a table note which buckets of a rollup its changes make stale; none where the server does that by itself.
+ *
+ * @param on the table rows are written to: the source, or where a finer rollup stores its rows.
+ */
+export function noteStaleBuckets(installation: Installation, rollup: Rollup, on: string): string[] {
+  if (installation.timeRung === 'community') return []
+  const trigger = (event: string, changed: string) =>
+    `create trigger ${quoteIdentifier(`${rollup.name}_stale_after_${event}`)} after ${event} on ${qualified(installation, on)}
+referencing ${changed} for each statement
+execute function ${qualified(installation, 'note_stale_buckets')}(${quoteLiteral(rollup.name)}, ${quoteLiteral(rollup.bucket)})`
+  return [
+    trigger('insert', 'new table as changed'),
+    trigger('update', 'old table as changed_from new table as changed'),
+    trigger('delete', 'old table as changed'),
+  ]
+}
+
+/** A select of the rollup's rows, computed from its source, or from what has the source's columns. */
+export function rolledRows(
+  installation: Installation,
+  rollup: Rollup,
+  where?: string,
+  from = qualified(installation, rollup.source),
+): string {
+  const fn: InstalledFunction = (name) => qualified(installation, name)
+  return `select
+  ${bucketOf(installation, rollup)} as bucket,
+  ${Object.keys(rollup.keys).join(', ')},
+  ${Object.entries(rollup.measures)
+    .map(([name, { type, of }]) => `(${of(fn)})::${type} as ${name}`)
+    .join(',\n  ')}
+from ${from}${where === undefined ? '' : `\nwhere ${where}`}
+group by 1, ${Object.keys(rollup.keys).join(', ')}`
+}
+
+/** The bucket of the rollup that a row of its source falls into. A continuous aggregate takes nothing but TimescaleDB's own function for it. */
+export const bucketOf = ({ timeRung }: Pick<Installation, 'timeRung'>, { bucket }: Pick<Rollup, 'bucket'>): string =>
+  timeRung === 'community'
+    ? `time_bucket(interval ${quoteLiteral(bucket)}, bucket)`
+    : `date_bin(interval ${quoteLiteral(bucket)}, bucket, timestamptz ${quoteLiteral(origin)})`
+
+/** Where days and hours begin, in UTC, as TimescaleDB has it. */
+const origin = '2000-01-01 00:00:00+00'
+
+/** How far the rows of a rollup are stored, looked up when the statement runs. */
+export const rolledUntil = (installation: Pick<Installation, 'schema'>, { name }: Pick<Rollup, 'name'>): string =>
+  `(select rolled_until from ${qualified(installation, 'pgvantage_time_table')} where name = ${quoteLiteral(name)})`

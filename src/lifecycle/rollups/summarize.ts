@@ -1,0 +1,34 @@
+import type { Kysely } from 'kysely'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { withShortLocks, type ShortLockOptions } from '../partitions/shortLock.ts'
+import { execute } from '../statement.ts'
+
+/**
+ * Brings the block-range indexes of a table's chunks up to its last rows.
+ *
+ * The server does that when it vacuums, which of a growing table it does rarely; a block it has not got to is read for every hour. Readers and writers
+ * are not blocked; where a vacuum is under way it is left to that.
+ */
+export async function summarizeNewRows(
+  db: Kysely<{}>,
+  installation: Installation,
+  table: string,
+  { signal }: ShortLockOptions = {},
+): Promise<void> {
+  await withShortLocks(
+    db,
+    installation,
+    (trx) =>
+      execute(
+        trx,
+        `select sum(brin_summarize_new_values(index.indexrelid))
+from pg_catalog.pg_inherits as child
+join pg_catalog.pg_index as index on index.indrelid = child.inhrelid
+join pg_catalog.pg_class as class on class.oid = index.indexrelid
+join pg_catalog.pg_am as method on method.oid = class.relam
+where child.inhparent = $1::text::regclass and method.amname = 'brin' and class.relkind = 'i'`,
+        [qualified(installation, table)],
+      ),
+    { attempts: 1, signal },
+  )
+}

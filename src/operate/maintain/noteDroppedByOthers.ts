@@ -1,0 +1,33 @@
+import type { Kysely } from 'kysely'
+import type { Installation } from '../../database/installation.ts'
+import { asOwner } from '../../database/transaction.ts'
+import { execute } from '../../lifecycle/statement.ts'
+import type { AppliedPolicy } from '../policies/applied.ts'
+import { duration } from '../policies/declared.ts'
+import { noteDropped, policyJobs } from '../policies/timescaleJobs.ts'
+
+/**
+ * Notes before when jobs that pgvantage did not make may have dropped rows by now. They drop on
+ * without a word, and a roll of what is gone would take its rolled rows away; so whoever rolls asks
+ * first.
+ *
+ * @param tables the tables that are rolled, with the length of their chunks.
+ */
+export async function noteDroppedByOthers(
+  db: Kysely<{}>,
+  installation: Installation,
+  applied: readonly AppliedPolicy[],
+  tables: readonly { name: string; chunk: string }[],
+): Promise<void> {
+  const ours = new Set(applied.map(({ jobId }) => jobId))
+  const jobs = await policyJobs(
+    db,
+    installation,
+    tables.map(({ name }) => name),
+  )
+  for (const { id, object, kind, after } of jobs) {
+    const chunk = tables.find(({ name }) => name === object)?.chunk
+    if (kind !== 'retention' || after === null || chunk === undefined || ours.has(id)) continue
+    await asOwner(db, installation, (trx) => execute(trx, noteDropped(installation, { object }, chunk, duration(after))))
+  }
+}

@@ -1,0 +1,137 @@
+import type { Kysely } from 'kysely'
+import type { Installation } from '../../database/installation.ts'
+import { milliseconds } from '../../database/range.ts'
+import { isAboutOne } from '../../database/sqlState.ts'
+import type { OnWait } from '../../database/turn.ts'
+import type { ShortLockOptions } from '../../lifecycle/partitions/shortLock.ts'
+import type { Stretch } from '../../lifecycle/statement.ts'
+import type { AppliedPolicy } from '../policies/applied.ts'
+import type { MaintainReport, MaintenanceKind, MaintenanceStep, MaintenanceUnit, NotDone, TooLate } from './report.ts'
+
+/** A stretch of time one of whose ends may lie at the end of time. */
+export interface OpenStretch {
+  readonly from: Date | null
+  readonly to: Date | null
+}
+
+export interface RunOptions {
+  readonly now: Date
+  readonly lockAttempts: number
+  readonly maxChunks: number
+  readonly signal: AbortSignal | undefined
+  readonly onStep: ((unit: MaintenanceUnit) => void) | undefined
+  readonly onWait: OnWait | undefined
+}
+
+/** One run of `maintain`: what it works on, and its report as it fills. */
+export class MaintenanceRun {
+  readonly db: Kysely<{}>
+  readonly installation: Installation
+  readonly applied: readonly AppliedPolicy[]
+  readonly now: Date
+  /** So many chunks of a table, or of what is rolled, may be made by one run for what is old. */
+  readonly maxChunks: number
+  readonly signal: AbortSignal | undefined
+  readonly onWait: OnWait | undefined
+  readonly #lockAttempts: number
+  readonly #onStep: RunOptions['onStep']
+  readonly #steps: MaintenanceStep[] = []
+  readonly #tooLate: TooLate[] = []
+  readonly #notDone: NotDone[] = []
+
+  constructor(
+    db: Kysely<{}>,
+    installation: Installation,
+    applied: readonly AppliedPolicy[],
+    { now, lockAttempts, maxChunks, signal, onStep, onWait }: RunOptions,
+  ) {
+    this.db = db
+    this.installation = installation
+    this.applied = applied
+    this.now = now
+    this.maxChunks = maxChunks
+    this.signal = signal
+    this.onWait = onWait
+    this.#lockAttempts = lockAttempts
+    this.#onStep = onStep
+  }
+
+  report(): MaintainReport {
+    return { steps: this.#steps, tooLate: this.#tooLate, notDone: this.#notDone }
+  }
+
+  /** Null where no retention was applied. */
+  expiredBefore(object: string): Date | null {
+    const policy = this.applied.find((applied) => applied.kind === 'retention' && applied.object === object)
+    return policy?.kind === 'retention' ? new Date(this.now.getTime() - milliseconds(policy.settings.retain)) : null
+  }
+
+  /**
+   * Whoever keeps a table locked through all attempts at one of its chunks is asked but once for
+   * the others.
+   */
+  locks(table: string): ShortLockOptions {
+    const given = this.#notDone.some(({ object, why }) => object === table && why === 'locked')
+    return { attempts: given ? 1 : this.#lockAttempts, signal: this.signal }
+  }
+
+  begin(): number {
+    this.signal?.throwIfAborted()
+    return performance.now()
+  }
+
+  did(step: MaintenanceKind, object: string, { from, to }: OpenStretch, rows: number | null, began: number): void {
+    const ms = performance.now() - began
+    const at = this.#steps.findIndex((known) => known.step === step && known.object === object)
+    const known = at < 0 ? { units: 0, rows: 0, ms: 0 } : this.#steps[at]!
+    const sum = {
+      step,
+      object,
+      units: known.units + 1,
+      rows: rows === null || known.rows === null ? null : known.rows + rows,
+      ms: known.ms + ms,
+    }
+    if (at < 0) this.#steps.push(sum)
+    else this.#steps[at] = sum
+    this.#onStep?.({ step, object, from, to, rows, ms })
+  }
+
+  tooLate(rollup: string, buckets: readonly Date[]): void {
+    this.#tooLate.push(...buckets.map((bucket) => ({ rollup, bucket })))
+  }
+
+  locked(step: MaintenanceKind, object: string, { from, to }: Stretch, attempts: number): void {
+    this.#notDone.push({ step, object, from, to, why: 'locked', attempts })
+  }
+
+  stale(object: string, { from, to }: Stretch, attempts: number): void {
+    this.#notDone.push({ step: 'drop', object, from, to, why: 'stale', attempts })
+  }
+
+  /** There is more than one run does. */
+  left(step: MaintenanceKind, object: string, { from, to }: OpenStretch): void {
+    this.#notDone.push({ step, object, from, to, why: 'left', attempts: 0 })
+  }
+
+  /**
+   * Notes what the server refused, so that everything else is done all the same.
+   *
+   * @throws the error where nothing else could be done either: the run was aborted, the connection
+   * is lost, or it is none of the server's.
+   */
+  failed(step: MaintenanceKind, object: string, { from, to }: OpenStretch, error: unknown, tenantId?: string): void {
+    this.signal?.throwIfAborted()
+    if (!isAboutOne(error)) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    this.#notDone.push({ step, object, from, to, why: 'failed', attempts: 1, reason, ...(tenantId === undefined ? {} : { tenantId }) })
+  }
+
+  /** Does one unit of work; one that fails is noted, and costs itself only. */
+  async attempt(step: MaintenanceKind, object: string, stretch: OpenStretch, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      this.failed(step, object, stretch, error)
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import type { Kysely, Transaction } from 'kysely'
+import { z } from 'zod'
+import { migrations } from '../../../migrations/index.ts'
+import { explainAgeCache } from '../../database/ageCache.ts'
+import { assertReadCommitted } from '../../database/isolation.ts'
+import { capabilities } from '../../database/capabilities.ts'
+import { readInstallation, schemaVersion, type Installation } from '../../database/installation.ts'
+import { inTransaction, inTurnTransaction, pinned, pinnedButForNames, roleOfOwner, withSettings } from '../../database/transaction.ts'
+import { takeTurn } from '../../database/turn.ts'
+import { execute } from '../../lifecycle/statement.ts'
+import { schemaOption } from '../../database/schemaOption.ts'
+import { InvalidInputError, SchemaVersionError } from '../../schema/errors.ts'
+import { parse, preview } from '../../schema/parse.ts'
+import { createExtensions, extensionSearchPath, installedExtensions } from '../extensions.ts'
+import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
+import { assertKnown, assertPlace, migrationTurn, planUp, versionOf, type UpPlan } from './planUp.ts'
+import { runMigrations } from './runMigrations.ts'
+import { uninstall } from './uninstall.ts'
+
+export interface MigrateResult {
+  /** The names of the migrations that ran, in the order they ran. */
+  ran: string[]
+  /** The schema version the database is at now; 0 after a complete `down`. */
+  version: number
+  /** What was done without and why, one sentence each: an extension that could not be created, for instance. */
+  notices: string[]
+  installation: Installation
+}
+
+/**
+ * Brings the schema up to this library's version: extensions, tables, and the functions of `sql/`, in one transaction.
+ *
+ * All or nothing: after a failure the database is as it was. Run it from as many places at once as you like; they queue on an advisory lock and the
+ * later ones find nothing to do. The options are for the first run; later ones may repeat them but not change them. Handed a transaction it works
+ * inside it, and what it did stands or falls with it.
+ *
+ * After a failure that rolled back the creation of AGE, use another connection: AGE 1.5 breaks the session it was loaded in.
+ *
+ * @throws MissingCapabilityError when pgvector, pg_trgm or btree_gist can neither be found nor created, or AGE is there but closed to this role.
+ * @throws SchemaVersionError when the database is newer than this library.
+ * @throws VantageError (`NOT_OWNER`) when the tables, or the schema they should go into, belong to
+ * a role that the current one may not act as.
+ * @throws InvalidInputError when an option is malformed, differs from what the database was
+ * installed with, or names the graph prefix of another installation in this database; or when it is
+ * handed a REPEATABLE READ or SERIALIZABLE transaction.
+ * @throws VantageError (`MIGRATION_FAILED`) when a statement fails, with the server's error as its cause.
+ * @example
+ * await migrateUp(db, { schema: 'observability', embeddingDimension: 384, embeddingDistance: 'cosine' })
+ */
+export async function migrateUp<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigrateResult> {
+  const { signal, onWait, ...wanted } = parse(migrateOptions, options, 'options')
+  const migrate = async (trx: Transaction<{}>, plan: UpPlan, notices: string[]): Promise<MigrateResult> => {
+    for (const statement of plan.before) await execute(trx, statement)
+    const ran = await runMigrations(trx, plan.installation, 'up', plan.pending, signal)
+    for (const statement of plan.after) {
+      signal?.throwIfAborted()
+      await execute(trx, statement)
+    }
+    return { ran, version: schemaVersion, notices, installation: plan.installation }
+  }
+  const extendAndMigrate = async (trx: Transaction<{}>) => {
+    signal?.throwIfAborted()
+    await takeTurn(trx, migrationTurn, onWait)
+    await assertPlace(trx, wanted)
+    // An extension goes where the caller's search path leads; for all that is ours the path is pinned.
+    const notices = await createExtensions(trx)
+    return withSettings(trx, { search_path: pinned['search_path']! }, async () => {
+      const plan = await planUp(trx, wanted, new Set(installedExtensions(await capabilities(trx))))
+      if (plan.isNew) return migrate(trx, plan, notices)
+      return withSettings(trx, await roleOfOwner(trx, plan.installation.schema), () => migrate(trx, plan, notices))
+    })
+  }
+  await assertReadCommitted(db, 'migrateUp')
+  return inTransaction(db, extendAndMigrate, { ...pinnedButForNames, lock_timeout: '0' })
+}
+
+export interface MigrateDownOptions extends Pick<MigrateOptions, 'schema' | 'signal' | 'onWait'> {
+  /** The version to stop at. Default: 0, which removes everything. */
+  to?: number
+}
+
+const downOptions = schemaOption.extend({
+  to: z.number().optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+  onWait: z.custom<MigrateDownOptions['onWait']>().optional(),
+})
+
+/**
+ * Takes the schema down again: everything `migrateUp` made is dropped, with the data in it and the tenants' graphs. Extensions stay, as does a schema
+ * made for the tables.
+ *
+ * In one transaction, or in the one handed in.
+ *
+ * @throws SchemaVersionError when nothing is installed, or the database is newer than this library.
+ * @throws InvalidInputError when `to` is not a version the database has passed, or the transaction
+ * handed in is REPEATABLE READ or SERIALIZABLE.
+ * @example
+ * await migrateDown(db, { schema: 'observability' })
+ */
+export async function migrateDown<Database>(db: Kysely<Database>, options: MigrateDownOptions = {}): Promise<MigrateResult> {
+  const { to = 0, schema, signal, onWait } = parse(downOptions, options, 'options')
+  await assertReadCommitted(db, 'migrateDown')
+  return inTurnTransaction(db, async (trx) => {
+    signal?.throwIfAborted()
+    await takeTurn(trx, migrationTurn, onWait)
+    const found = await readInstallation(trx, schema)
+    if (found === undefined) throw new SchemaVersionError('pgvantage is not installed here: there is nothing to take down')
+    const { version, ...installation } = found
+    assertKnown(version)
+    if (!Number.isInteger(to) || to < 0 || to > version) {
+      throw new InvalidInputError('to', `must be a schema version from 0 to ${version}, got ${preview(to)}`)
+    }
+    await execute(trx, extensionSearchPath)
+    const undone = migrations.filter((migration) => versionOf(migration) > to && versionOf(migration) <= version)
+    const leftovers = to === 0 ? await uninstall(trx, installation) : []
+    const ran = await withSettings(trx, await roleOfOwner(trx, installation.schema), () =>
+      runMigrations(trx, installation, 'down', undone, signal),
+    )
+    for (const statement of leftovers) {
+      signal?.throwIfAborted()
+      await execute(trx, statement).catch((error: unknown) => {
+        throw explainAgeCache(error)
+      })
+    }
+    return { ran, version: to, notices: [], installation }
+  })
+}

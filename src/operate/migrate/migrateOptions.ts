@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import type { EmbeddingDistance } from '../../database/installation.ts'
+import type { OnWait } from '../../database/turn.ts'
+import { boundedText } from '../../schema/text.ts'
+
+/** What `migrate up` can be told on first installation; afterwards the database remembers it. */
+export interface MigrateOptions {
+  /** The schema our tables go into, created if missing: any name of at most 63 bytes without `$`, `'` and backslash. Default: `public`. */
+  schema?: string
+  /** AGE graphs are named `<graphPrefix>_<tenant_id>`. Default: `ops`. */
+  graphPrefix?: string
+  /** Dimensions of `kb_chunk.embedding`, 1 to 4,000. Default: 1536. */
+  embeddingDimension?: number
+  /** What `kb_chunk`'s index is ordered by: `l2` (Euclidean), `cosine` or `ip` (inner product). Default: `l2`. */
+  embeddingDistance?: EmbeddingDistance
+  /** Give up before the next statement. What was begun is rolled back. */
+  signal?: AbortSignal
+  /** Told for whom it waits, where somebody else migrates this database already. */
+  onWait?: OnWait
+}
+
+/** PostgreSQL's limit for a name is 63 bytes; a graph's name also carries the tenant's id, up to 19 digits. */
+export const migrateOptions = z.strictObject({
+  // The name is put into the text of functions, where these three could end a string.
+  schema: boundedText(63)
+    .regex(/^[^$'\\]*$/, "must not contain $, ' or \\")
+    .optional(),
+  graphPrefix: z
+    .string()
+    .regex(/^[a-z][a-z0-9_]{0,41}$/, 'must be 1 to 42 lower-case letters, digits or underscores, starting with a letter')
+    .optional(),
+  embeddingDimension: z.int().min(1).max(4000).optional(),
+  embeddingDistance: z.enum(['l2', 'cosine', 'ip']).optional(),
+  signal: z.instanceof(AbortSignal).optional(),
+  onWait: z.custom<OnWait>((value) => typeof value === 'function', 'must be a function').optional(),
+})

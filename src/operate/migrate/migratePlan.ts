@@ -1,0 +1,77 @@
+import type { Kysely } from 'kysely'
+import { capabilities } from '../../database/capabilities.ts'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { plainKysely } from '../../database/plain.ts'
+import { parse } from '../../schema/parse.ts'
+import { extensionsToCreate, installedExtensions } from '../extensions.ts'
+import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
+import { assertPlace, migrationTable, migrationTurn, planUp } from './planUp.ts'
+
+export interface MigratePlan {
+  installation: Installation
+  /** The extensions that would be created. */
+  extensions: string[]
+  /** Each pending migration with its statements. */
+  migrations: { name: string; statements: string[] }[]
+  /** What could not be known without changing anything, one sentence each. */
+  notices: string[]
+  /** The whole as one script in one transaction, with the records that make `migrate up` find nothing left to do. */
+  sql: string
+}
+
+/**
+ * What `migrateUp` would do, as SQL; changes nothing. `sql` is a script that a team with its own migration tool can commit.
+ *
+ * The script is for this server: an extension the server offers is created by it, and the rollup tables have the shape that goes with that. Which edition
+ * of TimescaleDB a server has shows only in a database that has the extension: until then the plan is for the Apache edition, a notice says so, and the
+ * script stops where it meets the other.
+ *
+ * @throws as `migrateUp`.
+ * @example
+ * const { sql } = await migratePlan(db, { schema: 'observability' })
+ * await writeFile('V7__pgvantage.sql', sql)
+ */
+export async function migratePlan<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigratePlan> {
+  const wanted = parse(migrateOptions, options, 'options')
+  const plain = plainKysely(db)
+  await assertPlace(plain, wanted)
+  const server = await capabilities(plain)
+  const extensions = extensionsToCreate(server)
+  const plan = await planUp(plain, wanted, new Set([...installedExtensions(server), ...extensions]))
+  const steps = plan.pending.map((migration) => ({ name: migration.name, statements: migration.up(plan.installation) }))
+  const table = qualified(plan.installation, migrationTable)
+  const statements = [
+    `select pg_catalog.pg_advisory_xact_lock(${migrationTurn})`,
+    ...extensions.map((name) => `create extension if not exists ${name}`),
+    ...(extensions.includes('timescaledb') ? [editionGuard(plan.installation)] : []),
+    ...plan.before,
+    `create table if not exists ${table} (id serial primary key, name varchar(255) not null, run_on timestamp not null)`,
+    ...steps.flatMap((step) => [
+      `-- ${step.name}\n${step.statements[0]}`,
+      ...step.statements.slice(1),
+      `insert into ${table} (name, run_on) values ('${step.name}', now() at time zone 'UTC')`,
+    ]),
+    ...plan.after,
+  ]
+  return {
+    installation: plan.installation,
+    extensions,
+    migrations: steps,
+    notices:
+      extensions.includes('timescaledb') && server.timescaleLicence === null
+        ? [
+            'which edition TimescaleDB is shows only once the database has it: this plan is for the Apache edition. Run `create extension timescaledb`, then plan again, to be sure',
+          ]
+        : [],
+    sql: `begin;\n\n${statements.map((statement) => `${statement};\n`).join('\n')}\ncommit;\n`,
+  }
+}
+
+/** Ends the script where the server turns out to be of the other edition, before anything is made in the wrong shape. */
+const editionGuard = ({ timeRung }: Installation): string => `do $guard$
+begin
+  if (current_setting('timescaledb.license', true) = 'timescale') is distinct from ${timeRung === 'community'} then
+    raise exception 'this script was planned for TimescaleDB''s other edition: create extension timescaledb, then plan again';
+  end if;
+end
+$guard$`

@@ -1,0 +1,49 @@
+import { sql, type Kysely } from 'kysely'
+import { migrations } from '../../../migrations/index.ts'
+import { readInstallation, schemaVersion, type Installation } from '../../database/installation.ts'
+import { schemaOption } from '../../database/schemaOption.ts'
+import { parse } from '../../schema/parse.ts'
+import type { MigrateOptions } from './migrateOptions.ts'
+import { migrationTable, versionOf } from './planUp.ts'
+
+export interface MigrateStatus {
+  installed: boolean
+  /** The version the database is at; 0 where nothing is installed. */
+  version: number
+  /** The version this library brings a database to. */
+  libraryVersion: number
+  applied: { name: string; ranAt: Date }[]
+  pending: string[]
+  installation: Installation | null
+}
+
+/**
+ * Which migrations have run and which would. Reads only.
+ *
+ * @throws InvalidInputError when the database holds several installations and `schema` does not say which.
+ * @example
+ * const { pending } = await migrateStatus(db)
+ * if (pending.length > 0) console.log('run `pgvantage migrate up`:', pending)
+ *
+ * // select name, run_on at time zone 'UTC' as "ranAt" from "public"."pgvantage_migration" order by name
+ */
+export async function migrateStatus<Database>(db: Kysely<Database>, options: Pick<MigrateOptions, 'schema'> = {}): Promise<MigrateStatus> {
+  const { schema } = parse(schemaOption, options, 'options')
+  const found = await readInstallation(db, schema)
+  if (found === undefined) {
+    const pending = migrations.map((migration) => migration.name)
+    return { installed: false, version: 0, libraryVersion: schemaVersion, applied: [], pending, installation: null }
+  }
+  const { version, ...installation } = found
+  const { rows: applied } = await sql<{ name: string; ranAt: Date }>`
+    select name, run_on at time zone 'UTC' as "ranAt" from ${sql.id(installation.schema, migrationTable)} order by name
+  `.execute(db.withoutPlugins())
+  return {
+    installed: true,
+    version,
+    libraryVersion: schemaVersion,
+    applied,
+    pending: migrations.filter((migration) => versionOf(migration) > version).map((migration) => migration.name),
+    installation,
+  }
+}

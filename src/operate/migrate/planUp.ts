@@ -1,0 +1,123 @@
+import { sql, type Kysely } from 'kysely'
+import { migrations } from '../../../migrations/index.ts'
+import type { Migration } from '../../../migrations/migration.ts'
+import { quoteIdentifier } from '../../database/identifier.ts'
+import { installationPlaces, placeOfInstallation } from '../../database/installations.ts'
+import { readInstallation, schemaVersion, type Installation } from '../../database/installation.ts'
+import { InvalidInputError, SchemaVersionError, VantageError } from '../../schema/errors.ts'
+import { extensionSearchPath } from '../extensions.ts'
+import { installedSql } from '../installedSql.ts'
+import type { MigrateOptions } from './migrateOptions.ts'
+import { closeToPublic, refuseStrangers } from '../rights/closeToPublic.ts'
+import { timeRung } from '../timeRung.ts'
+
+/** The table in which the runner records what has run; beside our tables. */
+export const migrationTable = 'pgvantage_migration'
+
+/** What those who migrate wait for each other by, whichever installation of the database it is. */
+export const migrationTurn = 7620318452117001
+
+/** The schema version a migration leads to. */
+export const versionOf = (migration: Migration) => Number.parseInt(migration.name, 10)
+
+/** What `migrate up` does after the extensions are there, in this order. */
+export interface UpPlan {
+  installation: Installation
+  /** Whether nothing of ours is there yet. */
+  isNew: boolean
+  before: string[]
+  pending: Migration[]
+  after: string[]
+}
+
+/** What brings this database up, given the extensions it has (or will have by then). */
+export async function planUp(db: Kysely<{}>, options: MigrateOptions, extensions: ReadonlySet<string>): Promise<UpPlan> {
+  // Without a schema said, an installation that is there is brought up wherever it is.
+  const { version = 0, ...existing } = (await readInstallation(db, options.schema)) ?? {}
+  assertKnown(version)
+  const installation = 'schema' in existing ? unchanged(existing, options) : await newInstallation(db, options, extensions)
+  return {
+    installation,
+    isNew: !('schema' in existing),
+    before: [
+      ...(installation.schema === 'public' ? [] : [`create schema if not exists ${quoteIdentifier(installation.schema)}`]),
+      extensionSearchPath,
+      await refuseStrangers(installation),
+      ...(await installedSql(installation.schema, extensions, 'before')),
+    ],
+    pending: migrations.filter((migration) => versionOf(migration) > version),
+    after: [...(await installedSql(installation.schema, extensions, 'after')), await closeToPublic(installation)],
+  }
+}
+
+/** Refuses a database newer than this library. */
+export function assertKnown(version: number): void {
+  if (version > schemaVersion) {
+    throw new SchemaVersionError(
+      `the database's schema is at version ${version}, this library knows ${schemaVersion}: upgrade the pgvantage package; nothing was changed`,
+    )
+  }
+}
+
+function unchanged(existing: Installation, options: MigrateOptions): Installation {
+  for (const option of ['graphPrefix', 'embeddingDimension', 'embeddingDistance'] as const) {
+    if (options[option] !== undefined && options[option] !== existing[option]) {
+      throw new InvalidInputError(
+        option,
+        `this database was installed with ${existing[option]} and cannot be changed to ${options[option]} by a migration: install into another schema`,
+      )
+    }
+  }
+  return existing
+}
+
+async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensions: ReadonlySet<string>): Promise<Installation> {
+  const installation: Installation = {
+    schema: options.schema ?? 'public',
+    graphPrefix: options.graphPrefix ?? 'ops',
+    embeddingDimension: options.embeddingDimension ?? 1536,
+    embeddingDistance: options.embeddingDistance ?? 'l2',
+    timeRung: await timeRung(db, extensions),
+  }
+  // Graphs live beside the schemas: two installations with one prefix would share (and drop) each other's.
+  for (const { schema } of (await installationPlaces(db)).filter(({ doubts }) => doubts.length === 0)) {
+    const other = await readInstallation(db, schema)
+    if (other?.graphPrefix === installation.graphPrefix) {
+      throw new InvalidInputError(
+        'graphPrefix',
+        `the installation in schema ${quoteIdentifier(schema)} of this database already uses "${installation.graphPrefix}": choose another`,
+      )
+    }
+  }
+  return installation
+}
+
+/**
+ * Refuses to migrate where what is there is not to be believed, or where nothing is and the schema
+ * is a stranger's. Before anything is created: AGE 1.5 breaks the session that its creation is
+ * rolled back in.
+ */
+export async function assertPlace(db: Kysely<{}>, { schema }: Pick<MigrateOptions, 'schema'>): Promise<void> {
+  if ((await placeOfInstallation(db, schema)) === undefined) await assertOwnSchema(db, schema ?? 'public')
+}
+
+/**
+ * Whoever owns a schema can put into it what ours would call: it has to be the current role's, or
+ * of somebody who could do that anyway.
+ */
+async function assertOwnSchema(db: Kysely<{}>, schema: string): Promise<void> {
+  const { rows } = await sql<{ owner: string; role: string }>`
+    select owner.rolname::text as owner, current_user::text as role
+    from pg_catalog.pg_namespace as namespace
+    join pg_catalog.pg_roles as owner on owner.oid = namespace.nspowner
+    where namespace.nspname = ${schema}
+      and owner.rolname not in (current_user, 'pg_database_owner') and not owner.rolsuper
+      and owner.oid <> (select datdba from pg_catalog.pg_database where datname = pg_catalog.current_database())
+  `.execute(db)
+  const [other] = rows
+  if (other === undefined) return
+  throw new VantageError(
+    `schema ${quoteIdentifier(schema)} belongs to ${other.owner}, who could put into it what pgvantage would run as ${other.role}: migrate as ${other.owner}, or choose another schema with { schema }`,
+    { code: 'NOT_OWNER' },
+  )
+}

@@ -1,0 +1,159 @@
+import { sql, type Kysely } from 'kysely'
+import { quoteIdentifier } from '../../database/identifier.ts'
+import { qualified, type Installation } from '../../database/installation.ts'
+import { execute } from '../../lifecycle/statement.ts'
+
+/** What hangs on a table or view by its name and has to be put on the one that takes its place: statements that do it. */
+export interface Attachments {
+  readonly owner: string
+  /** Columns that take values; generated ones make theirs. */
+  readonly columns: readonly string[]
+  /** Primary key, unique, foreign key and exclusion; a check comes with the columns. */
+  readonly constraints: readonly string[]
+  readonly indexes: readonly string[]
+  readonly triggers: readonly { readonly name: string; readonly definition: string }[]
+  readonly grants: readonly string[]
+  readonly comments: readonly string[]
+  /** The select of a view; null for a table. */
+  readonly query: string | null
+}
+
+/** Reads what hangs on a relation. The search path has to be empty but for `pg_catalog`, so that every name is printed with its schema. */
+export async function readAttachments(trx: Kysely<{}>, installation: Installation, name: string): Promise<Attachments> {
+  const place = qualified(installation, name)
+  const { rows } = await sql<Attachments>`
+    with relation as (select * from pg_catalog.pg_class where oid = ${place}::regclass),
+    granted as (
+      select acl.*, '' as only_column from relation, aclexplode(relation.relacl) as acl where acl.grantee <> relation.relowner
+      union all
+      select acl.*, format(' (%I)', attribute.attname)
+      from relation
+      join pg_catalog.pg_attribute as attribute on attribute.attrelid = relation.oid and not attribute.attisdropped, aclexplode(attribute.attacl) as acl
+    )
+    select
+      quote_ident(pg_get_userbyid(relation.relowner)) as owner,
+      array(
+        select attname::text from pg_catalog.pg_attribute
+        where attrelid = relation.oid and attnum > 0 and not attisdropped and attgenerated = ''
+        order by attnum
+      ) as columns,
+      array(
+        select format('alter table %s add constraint %I %s', ${place}::text, conname, pg_get_constraintdef(oid)) from pg_catalog.pg_constraint
+        where conrelid = relation.oid and contype in ('p', 'u', 'f', 'x')
+        order by contype <> 'p', conname
+      ) as constraints,
+      array(
+        select replace(pg_get_indexdef(entry.indexrelid), ' ON ONLY ', ' ON ') from pg_catalog.pg_index as entry
+        where entry.indrelid = relation.oid
+          and not exists (select from pg_catalog.pg_constraint where conindid = entry.indexrelid and conrelid = relation.oid)
+        order by entry.indexrelid
+      ) as indexes,
+      coalesce((
+        select jsonb_agg(jsonb_build_object('name', tgname, 'definition', pg_get_triggerdef(oid)) order by tgname)
+        from pg_catalog.pg_trigger where tgrelid = relation.oid and not tgisinternal
+      ), '[]') as triggers,
+      array(
+        select format('grant %s%s on %s to %s%s', privilege_type, only_column, ${place}::text,
+          case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end, case when is_grantable then ' with grant option' else '' end)
+        from granted
+      ) as grants,
+      array(
+        select format('comment on %s %s is %L', case when relation.relkind = 'v' then 'view' else 'table' end, ${place}::text, described)
+        from obj_description(relation.oid, 'pg_class') as described
+        where described is not null
+      ) as comments,
+      case when relation.relkind = 'v' then pg_get_viewdef(relation.oid) end as query
+    from relation
+  `.execute(trx)
+  return rows[0]!
+}
+
+/** Gives a relation the owner and exactly the grants another had, whatever default privileges it was born with. */
+export async function hangOn(trx: Kysely<{}>, installation: Installation, name: string, kept: Attachments): Promise<void> {
+  const place = qualified(installation, name)
+  await execute(trx, `alter table ${place} owner to ${kept.owner}`)
+  const { rows } = await sql<{ statement: string }>`
+    select distinct format('revoke all on %s from %s', ${place}::text, case acl.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(acl.grantee)) end) as statement
+    from pg_catalog.pg_class as class, aclexplode(class.relacl) as acl
+    where class.oid = ${place}::regclass and acl.grantee <> class.relowner
+  `.execute(trx)
+  for (const { statement } of rows) await execute(trx, statement)
+  for (const statement of [...kept.grants, ...kept.comments]) await execute(trx, statement)
+}
+
+/**
+ * What stands in the way of making these relations anew: objects that hang on a table itself, not on its name, and are not ours to make again.
+ *
+ * @returns a phrase for each: `view public.my_report reads metric_1m`.
+ */
+export async function obstacles(trx: Kysely<{}>, { schema }: Installation, names: readonly string[]): Promise<string[]> {
+  const { rows } = await sql<{ obstacle: string }>`
+    with ours as (
+      select class.oid, class.relname::text as name from pg_catalog.pg_class as class
+      join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+      where namespace.nspname = ${schema} and class.relname = any(${names}::text[])
+    )
+    select distinct format('%s %s reads %s', case reader.relkind when 'm' then 'materialized view' else 'view' end, reader.oid::regclass, ours.name) as obstacle
+    from ours
+    join pg_catalog.pg_depend as depend on depend.refclassid = 'pg_class'::regclass and depend.refobjid = ours.oid and depend.classid = 'pg_rewrite'::regclass
+    join pg_catalog.pg_rewrite as rule on rule.oid = depend.objid
+    join pg_catalog.pg_class as reader on reader.oid = rule.ev_class
+    where reader.oid not in (select oid from ours)
+    union all
+    select format('foreign key %I of %s refers to %s', conname, conrelid::regclass, ours.name)
+    from ours join pg_catalog.pg_constraint on confrelid = ours.oid and conrelid not in (select oid from ours) and contype = 'f' and conparentid = 0
+    union all
+    select format('row security policy %I is on %s', polname, ours.name) from ours join pg_catalog.pg_policy on polrelid = ours.oid
+    union all
+    select format('publication %I publishes %s', pubname, ours.name)
+    from ours
+    join pg_catalog.pg_publication_rel as published on published.prrelid = ours.oid
+    join pg_catalog.pg_publication as publication on publication.oid = published.prpubid
+    order by 1
+  `.execute(trx)
+  return rows.map(({ obstacle }) => obstacle)
+}
+
+/** Where tables wait to be dropped whose rows have moved. */
+export const outgrown = 'pgvantage_outgrown'
+
+export interface HypertableOptions {
+  name: string
+  time: string
+  chunk: string
+}
+
+/**
+ * Makes a partitioned table a hypertable: a new table like it takes its name, its rows, and what hung on it; the old one waits in a schema aside.
+ *
+ * Constraints, indexes and triggers are put on after the rows: a foreign key is then one join instead of a look-up for each row.
+ *
+ * @returns the number of rows, which both tables have.
+ * @throws Error when they do not.
+ */
+export async function moveToHypertable(
+  trx: Kysely<{}>,
+  installation: Installation,
+  { name, time, chunk }: HypertableOptions,
+  kept: Attachments,
+  keepTrigger: (name: string) => boolean,
+): Promise<number> {
+  const table = qualified(installation, name)
+  const old = qualified({ schema: outgrown }, name)
+  await execute(trx, `alter table ${table} set schema ${quoteIdentifier(outgrown)}`)
+  await execute(trx, `create table ${table} (like ${old} including all excluding indexes)`)
+  await sql`select create_hypertable(${sql.lit(table)}::regclass, ${sql.lit(time)}::name, chunk_time_interval => ${sql.lit(chunk)}::interval, create_default_indexes => false)`.execute(
+    trx,
+  )
+  const columns = kept.columns.map(quoteIdentifier).join(', ')
+  await execute(trx, `insert into ${table} (${columns}) overriding system value select ${columns} from ${old}`)
+  const { rows } = await sql<{ before: string; after: string }>`
+    select (select count(*) from ${sql.raw(old)})::text as before, (select count(*) from ${sql.raw(table)})::text as after
+  `.execute(trx)
+  const { before, after } = rows[0]!
+  if (before !== after) throw new Error(`${name} had ${before} rows and its hypertable has ${after}`)
+  const triggers = kept.triggers.filter((trigger) => keepTrigger(trigger.name)).map(({ definition }) => definition)
+  for (const statement of [...kept.constraints, ...kept.indexes, ...triggers]) await execute(trx, statement)
+  await hangOn(trx, installation, name, kept)
+  return Number(after)
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import { durationText } from '../../database/range.ts'
+import type { TimePolicy } from '../../lifecycle/timePolicy.ts'
+import { parse } from '../../schema/parse.ts'
+import { checkedPolicies, defaultPolicies, type Policies } from './defaultPolicies.ts'
+
+/** What is to differ from other policies, by the names of tables and rollups; what is not named stays. It may be read from a JSON file. */
+export type PolicyOverrides = {
+  readonly [Name in string]?: {
+    /** Of a table, rollup, or of `event_envelope` and `oo_locator`. */
+    readonly retain?: string | undefined
+    /** Of a table; null for none. */
+    readonly compress?:
+      | { readonly [Option in keyof NonNullable<TimePolicy['compress']>]?: NonNullable<TimePolicy['compress']>[Option] | undefined }
+      | null
+      | undefined
+    /** Of a rollup. */
+    readonly settle?: string | undefined
+    /** Of a rollup. */
+    readonly every?: string | undefined
+  } | null
+}
+
+const table = z.strictObject({
+  retain: durationText.optional(),
+  compress: z
+    .strictObject({ after: durationText.optional(), segmentBy: z.array(z.string()).optional(), orderBy: z.array(z.string()).optional() })
+    .nullable()
+    .optional(),
+})
+const rollup = z.strictObject({ retain: durationText.optional(), settle: durationText.optional(), every: durationText.optional() })
+const retention = z.strictObject({ retain: durationText.optional() })
+
+const overridesShape = z.strictObject({
+  ...Object.fromEntries(defaultPolicies.time.map((policy) => [policy.table, table.nullable().optional()])),
+  ...Object.fromEntries(defaultPolicies.time.flatMap(({ rollups }) => rollups.map((policy) => [policy.rollup.name, rollup.optional()]))),
+  event_envelope: retention.optional(),
+  oo_locator: retention.optional(),
+})
+
+/**
+ * The default policies with some values of your own. A table that is `null` has none: all of it is kept as it comes.
+ *
+ * @throws InvalidInputError naming the field, as in `policies.metric_1m.retain`, when there is no such table or value, or as `checkedPolicies` does.
+ * @example
+ * await applyPolicies(db, { policies: policiesWith({ metric_1m: { retain: '90 days' }, metric_1d: { retain: '3650 days' }, log_pattern_5m: null }) })
+ */
+export function policiesWith(overrides: PolicyOverrides): Policies {
+  parse(overridesShape, overrides, 'policies')
+  const { time, events } = defaultPolicies
+  return checkedPolicies({
+    time: time.flatMap((policy) => {
+      const own = overrides[policy.table]
+      return own === null ? [] : [withOwn(policy, own, overrides)]
+    }),
+    ...(events === undefined
+      ? {}
+      : {
+          events: {
+            retain: overrides.event_envelope?.retain ?? events.retain,
+            locators: { retain: overrides.oo_locator?.retain ?? events.locators.retain },
+          },
+        }),
+  })
+}
+
+function withOwn({ compress, ...policy }: TimePolicy, own: PolicyOverrides[string], overrides: PolicyOverrides): TimePolicy {
+  const compressed =
+    own?.compress === undefined
+      ? compress
+      : own.compress === null
+        ? undefined
+        : {
+            after: own.compress.after ?? compress?.after ?? policy.chunk,
+            segmentBy: own.compress.segmentBy ?? compress?.segmentBy ?? ['tenant_id'],
+            orderBy: own.compress.orderBy ?? compress?.orderBy ?? ['bucket'],
+          }
+  return {
+    ...policy,
+    retain: own?.retain ?? policy.retain,
+    ...(compressed === undefined ? {} : { compress: compressed }),
+    rollups: policy.rollups.map((rolled) => {
+      const { retain = rolled.retain, settle = rolled.settle, every = rolled.every } = overrides[rolled.rollup.name] ?? {}
+      return { ...rolled, retain, settle, every }
+    }),
+  }
+}

@@ -1,0 +1,70 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import type { Scope } from '../../database/scope.ts'
+import { parse } from '../../schema/parse.ts'
+import { boundedText } from '../../schema/text.ts'
+import { boundedPoints } from '../boundedPoints.ts'
+import { join, type JoinOptions } from './join.ts'
+import type { SeriesFrame } from '../seriesFrame.ts'
+
+/** What becomes of two values: the left by the right, the left less the right, both together, or one times the other. */
+export const combinations = ['ratio', 'difference', 'sum', 'product'] as const
+export type Combination = (typeof combinations)[number]
+
+export interface CombineOptions extends Pick<JoinOptions, 'on'> {
+  op: Combination
+  /**
+   * What the combined series is called instead. It is for frames of one series each: of several, all would go by this name, and a frame whose series have two
+   * rows for a bucket is none.
+   */
+  series?: string
+}
+
+const combineOptions = z.strictObject({
+  op: z.enum(combinations),
+  on: z.enum(['series', 'bucket']).default('series'),
+  series: boundedText(1024).optional(),
+})
+
+/**
+ * Two series frames made into one, value by value, in the order of series and time: errors by calls, this week less last week.
+ *
+ * Rows: `series`, `bucket`, `value`, for the buckets that both frames have ({@link gapfill} adds missing ones, as zero or what they stand for). Which points belong
+ * together, and how the series are called, `on` says as it does for {@link join}. A null on either side makes null; so does a ratio to zero, which is no number. NaN
+ * and the infinities are as arithmetic has them. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
+ *
+ * Averages and percentiles do not add up, and the ratio of two averages is not the average of the ratios: combine counts and sums, and divide last.
+ *
+ * @throws InvalidInputError naming the option that is none.
+ * @example
+ * const errors = callSeries(scope, { to: checkout, measure: 'error_count', range })
+ * const calls = callSeries(scope, { to: checkout, measure: 'call_count', range })
+ * const hourly = (frame: SeriesFrame) => resample(scope, frame, { every: '1 hour', with: 'sum' })
+ * await combine(scope, hourly(errors), hourly(calls), { op: 'ratio' }).execute()
+ *
+ * // select "combined".* from (
+ * //   select "joined"."series", "joined"."bucket", "joined"."left" / nullif("joined"."right", 0::float8) as "value"
+ * //   from (...) as "joined" order by "joined"."series", "joined"."bucket"
+ * // ) as "combined"
+ */
+export function combine(scope: Scope, left: SeriesFrame, right: SeriesFrame, options: CombineOptions) {
+  const { op, on, series } = parse(combineOptions, options, 'options')
+  const both = join(scope, boundedPoints(scope, left), boundedPoints(scope, right), { on })
+  const combined = scope.db
+    .selectFrom(both.as('joined'))
+    .select([
+      (series === undefined ? sql.ref<string>('joined.series') : sql<string>`${series}::text`).as('series'),
+      'joined.bucket',
+      applied[op].as('value'),
+    ])
+    .orderBy('series')
+    .orderBy('joined.bucket')
+  return scope.db.selectFrom(combined.as('combined')).selectAll('combined')
+}
+
+const applied = {
+  ratio: sql<number | null>`"joined"."left" / nullif("joined"."right", 0::float8)`,
+  difference: sql<number | null>`"joined"."left" - "joined"."right"`,
+  sum: sql<number | null>`"joined"."left" + "joined"."right"`,
+  product: sql<number | null>`"joined"."left" * "joined"."right"`,
+}

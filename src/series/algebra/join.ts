@@ -1,0 +1,102 @@
+import { sql, type SelectQueryBuilder } from 'kysely'
+import { z } from 'zod'
+import type { Scope } from '../../database/scope.ts'
+import { parse } from '../../schema/parse.ts'
+import type { SeriesFrame } from '../seriesFrame.ts'
+
+export interface JoinOptions {
+  /**
+   * Which points belong together: `'series'`, those of the same series and bucket; `'bucket'`, those of the same bucket, each series of the left frame with each
+   * of the right. Default: `'series'`.
+   */
+  on?: 'series' | 'bucket'
+  /** `'inner'`: only buckets that both frames have. `'full'`: those of either, null standing for what the other lacks. Default: `'inner'`. */
+  how?: 'inner' | 'full'
+}
+
+/** Two series side by side. */
+export interface JoinedRow {
+  series: string
+  bucket: Date
+  left: number | null
+  right: number | null
+}
+
+const joinOptions = z.strictObject({
+  on: z.enum(['series', 'bucket']).default('series'),
+  how: z.enum(['inner', 'full']).default('inner'),
+})
+
+/**
+ * Two series frames side by side, in the order of series and time.
+ *
+ * Rows: `series`, `bucket`, and the values `left` and `right`. Buckets match when they begin at the same time: {@link resample} brings frames of different
+ * buckets together.
+ *
+ * - `on: 'series'` (for frames whose series are named alike): a series of both, under its name. `how: 'full'` keeps those that only one frame has.
+ * - `on: 'bucket'` (for frames whose series are named differently): each series of the left frame with each one of the right, named `<left> / <right>`. One series
+ *   on the right is what all others are compared with; several make all pairs. `how: 'full'` keeps, in each pair, the buckets that only one of
+ *   the two has; where one frame has no series at all there is no pair, and no row.
+ *
+ * A value that is null and, with `how: 'full'`, one that is not there look the same. Of two rows of a series for one bucket, against what a frame is, the larger value
+ * counts.
+ *
+ * @throws InvalidInputError naming the option that is none.
+ * @example
+ * const cpu = metricSeries(scope, { metric: 'system.cpu.utilization', measure: 'avg', range, by: 'resource' })
+ * const memory = metricSeries(scope, { metric: 'system.memory.utilization', measure: 'avg', range, by: 'resource' })
+ * await join(scope, cpu, memory).where('left', '>', 0.9).execute()
+ *
+ * // select "joined".* from (
+ * //   select "point"."series" as "series", "point"."bucket", max("value") filter (where "is_left") as "left", max("value") filter (where not "is_left") as "right"
+ * //   from (select "series", "bucket", "value", true as "is_left" from (...) as "left" union all select ..., false from (...) as "right") as "point"
+ * //   group by "point"."series", "point"."bucket" having bool_or("is_left") and bool_or(not "is_left") order by "series", "bucket"
+ * // ) as "joined"
+ */
+export function join(
+  scope: Scope,
+  left: SeriesFrame,
+  right: SeriesFrame,
+  options: JoinOptions = {},
+): SelectQueryBuilder<{ joined: JoinedRow }, 'joined', JoinedRow> {
+  const { on, how } = parse(joinOptions, options, 'options')
+  const { common, name, key, points } = on === 'series' ? alike(left, right) : pairs(left, right)
+  // Grouped, not joined: how many rows a frame has the planner can only guess, and where it guesses few it compares every bucket of a series with every other.
+  const joined = sql<JoinedRow>`(
+    ${common}
+    select
+      ${name} as "series",
+      "point"."bucket",
+      max("point"."value") filter (where "point"."is_left") as "left",
+      max("point"."value") filter (where not "point"."is_left") as "right"
+    from (${points}) as "point"
+    group by ${key}, "point"."bucket"
+    ${how === 'inner' ? sql`having bool_or("point"."is_left") and bool_or(not "point"."is_left")` : sql``}
+    order by "series", "bucket"
+  )`
+  return scope.db.selectFrom(joined.as('joined')).selectAll('joined')
+}
+
+/** The points of both frames, by the series' name. */
+const alike = (left: SeriesFrame, right: SeriesFrame) => ({
+  common: sql``,
+  name: sql`"point"."series"`,
+  key: sql`"point"."series"`,
+  points: sql`
+    select "left"."series", "left"."bucket", "left"."value"::float8 as "value", true as "is_left" from ${left} as "left"
+    union all
+    select "right"."series", "right"."bucket", "right"."value"::float8, false from ${right} as "right"`,
+})
+
+/** Every point once for each series of the other side, so that a bucket that only one side has still knows its pair. */
+const pairs = (left: SeriesFrame, right: SeriesFrame) => ({
+  common: sql`with "left" as ${left}, "right" as ${right}`,
+  name: sql`"point"."first" || ' / ' || "point"."second"`,
+  key: sql`"point"."first", "point"."second"`,
+  points: sql`
+    select "left"."series" as "first", "name"."series" as "second", "left"."bucket", "left"."value"::float8 as "value", true as "is_left"
+    from "left" cross join (select distinct "series" from "right") as "name"
+    union all
+    select "name"."series", "right"."series", "right"."bucket", "right"."value"::float8, false
+    from "right" cross join (select distinct "series" from "left") as "name"`,
+})

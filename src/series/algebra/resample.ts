@@ -1,0 +1,68 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import type { Scope } from '../../database/scope.ts'
+import { parse } from '../../schema/parse.ts'
+import { boundedPoints } from '../boundedPoints.ts'
+import { bucketStart, lengthText } from '../bucketStart.ts'
+import { reduced, reductions, type Reduction } from './reduction.ts'
+import type { SeriesFrame } from '../seriesFrame.ts'
+
+export interface ResampleOptions {
+  /** How long the new buckets are: `'15 minutes'`, `'1 week'`. A day has 24 hours. */
+  every: string
+  /** What becomes of the points of one bucket. `first` and `last` are by time. */
+  with: Reduction | 'first' | 'last'
+}
+
+const resampleOptions = z.strictObject({ every: lengthText, with: z.enum([...reductions, 'first', 'last']) })
+
+/**
+ * The series of a frame in buckets of another length, in the order of series and time.
+ *
+ * Buckets are aligned in UTC as TimescaleDB's `time_bucket` aligns them, counted from Monday 2000-01-03 00:00: hours begin on the hour, days at
+ * midnight UTC, weeks on Mondays.
+ *
+ * Rows: `series`, `bucket` (when it begins), `value`. A bucket that holds no point has no row ({@link gapfill} adds them). Every point weighs the same,
+ * whatever it stands for. Nulls do not count: a bucket of nothing but nulls has the value null, or 0 with `count`. NaN makes the average and the sum NaN;
+ * for the others it is above every number, as PostgreSQL orders it. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
+ *
+ * Buckets shorter than those of the frame merge nothing: each point stays alone and moves to where its new bucket begins, which for aligned points
+ * is where it was.
+ *
+ * Percentiles do not average, nor do ratios, such as `err_rate`, of which a busy minute weighs as much as a silent one: for those of an hour ask
+ * `callSeries` or `metricSeries` for `resolution: '1 hour'`, which puts histograms and counts together. The maximum of percentiles is an upper bound of the
+ * percentile of all.
+ *
+ * @throws InvalidInputError naming the option that is out of its range.
+ * @example
+ * const calls = callSeries(scope, { to: checkout, measure: 'call_count', range: last('7 days') })
+ * await resample(scope, calls, { every: '1 hour', with: 'sum' }).execute()
+ *
+ * // select "resampled".* from (
+ * //   select "point"."series", "point"."bucket", sum("point"."value") as "value"
+ * //   from (
+ * //     select "point"."series", date_bin($1::interval, "point"."bucket", '2000-01-03T00:00:00Z'::timestamptz) as "bucket", ... from (...) as "point"
+ * //   ) as "point" group by "point"."series", "point"."bucket" order by "point"."series", "point"."bucket"
+ * // ) as "resampled"
+ */
+export function resample(scope: Scope, frame: SeriesFrame, options: ResampleOptions) {
+  const { every, with: how } = parse(resampleOptions, options, 'options')
+  const moved = scope.db
+    .selectFrom(boundedPoints(scope, frame).as('point'))
+    .select(['point.series', bucketStart(every, sql.ref('point.bucket')).as('bucket'), 'point.bucket as at', 'point.value'])
+  const resampled = scope.db
+    .selectFrom(moved.as('point'))
+    .groupBy(['point.series', 'point.bucket'])
+    .select(['point.series', 'point.bucket', merged[how].as('value')])
+    .orderBy('point.series')
+    .orderBy('point.bucket')
+  return scope.db.selectFrom(resampled.as('resampled')).selectAll('resampled')
+}
+
+const merged = {
+  ...reduced,
+  first: sql<number | null>`(pg_catalog.array_agg("point"."value" order by "point"."at") filter (where "point"."value" is not null))[1]`,
+  last: sql<
+    number | null
+  >`(pg_catalog.array_agg("point"."value" order by "point"."at" desc) filter (where "point"."value" is not null))[1]`,
+}

@@ -1,0 +1,45 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import type { Scope } from '../../database/scope.ts'
+import { parse } from '../../schema/parse.ts'
+import { lengthText } from '../bucketStart.ts'
+import { exactInterval } from '../exactInterval.ts'
+import type { SeriesFrame } from '../seriesFrame.ts'
+import { oneOf } from './trailingWindow.ts'
+
+/** Which way in time the points go, and how far. */
+export type ShiftOptions = { later: string; earlier?: undefined } | { earlier: string; later?: undefined }
+
+const shiftOptions = z
+  .strictObject({ later: lengthText.optional(), earlier: lengthText.optional() })
+  .refine(oneOf('later', 'earlier'), 'must have either later or earlier')
+
+/**
+ * The series of a frame at another time, in the order of series and time: `{ later: '7 days' }` puts last week's values at this week's buckets.
+ *
+ * Rows: those of the frame, `bucket` being so much later, or with `earlier` so much earlier. The frame has to be one of the time that the values come from: of
+ * last week, for a comparison with this one. Days have 24 hours, in whatever time zone: seven of them keep a bucket's place in the week in UTC.
+ *
+ * @throws InvalidInputError naming the option that is out of its range.
+ * @example
+ * const now = last('6 hours')
+ * const aWeekAgo = { from: new Date(now.from.getTime() - 604_800_000), to: new Date(now.to.getTime() - 604_800_000) }
+ * const [today, before] = [now, aWeekAgo].map((range) => callSeries(scope, { to: checkout, measure: 'rps', range }))
+ * await combine(scope, today, shift(scope, before, { later: '7 days' }), { op: 'ratio' }).execute()
+ *
+ * // select "shifted".* from (
+ * //   select "point"."series", "point"."bucket" + $1::interval as "bucket", "point"."value"::float8 as "value"
+ * //   from (...) as "point" order by "point"."series", "point"."bucket"
+ * // ) as "shifted"
+ */
+export function shift(scope: Scope, frame: SeriesFrame, options: ShiftOptions) {
+  const { later, earlier } = parse(shiftOptions, options, 'options')
+  const bucket =
+    later === undefined ? sql<Date>`"point"."bucket" - ${exactInterval(earlier!)}` : sql<Date>`"point"."bucket" + ${exactInterval(later)}`
+  const shifted = scope.db
+    .selectFrom(frame.as('point'))
+    .select(['point.series', bucket.as('bucket'), sql<number | null>`"point"."value"::float8`.as('value')])
+    .orderBy('point.series')
+    .orderBy('point.bucket')
+  return scope.db.selectFrom(shifted.as('shifted')).selectAll('shifted')
+}

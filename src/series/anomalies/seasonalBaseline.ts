@@ -1,0 +1,67 @@
+import { sql } from 'kysely'
+import { milliseconds } from '../../database/range.ts'
+import type { Scope } from '../../database/scope.ts'
+import { parseSeason, type SeasonOptions } from './detection.ts'
+import { measuredPoints } from '../measuredPoints.ts'
+import { deviationOf, middleOf } from '../medians.ts'
+import { slotNumber } from '../season.ts'
+import type { SeriesFrame } from '../seriesFrame.ts'
+
+/**
+ * What is normal at each time of the season: for each series and slot (by default, hour of the week) the median of all its points there and their
+ * spread. In the order of series and slot.
+ *
+ * Seasons are counted from Monday 2000-01-03 00:00 UTC: slot 0 of a week is Monday from 0 to 1 o'clock UTC, slot 167 the last hour of Sunday. They do not
+ * follow a time zone: what keeps local office hours moves by one slot when summer time begins.
+ *
+ * Rows: `series`; `slot` (0 to the number of slots less one); `slot_start_s`, the seconds from the season's beginning to the slot's; `expected`, the
+ * median; `spread`, 1.4826 times the median absolute deviation (the standard deviation, were the points normally distributed), 0 where at least half of
+ * the points are equal; `points`, how many there were. The frame decides what is learnt from: give it several whole seasons, or slots weigh different
+ * weeks. Half of a slot's points have to be odd before its baseline is.
+ *
+ * Nulls, NaN and magnitudes above 1e100 are no measurements. A slot without any has no row (so an empty frame has none), one with a single point
+ * expects that point, with spread 0.
+ *
+ * Literature: Tukey, "Exploratory Data Analysis" (1977), for medians by slot; Rousseeuw and Croux, "Alternatives to the Median Absolute Deviation"
+ * (JASA 1993) for the factor. To find the points that leave it use `anomalies` with the method `'seasonal'`, to draw it {@link baselineSeries}.
+ *
+ * @throws InvalidInputError naming the option that is wrong, as when slots do not divide the season.
+ * @example
+ * const latency = callSeries(scope, { to: checkout, measure: 'p95_ms', range: last('5 weeks') })
+ * await seasonalBaseline(scope, latency, { season: '1 day', slot: '15 minutes' }).execute()
+ *
+ * // select "baseline".* from (
+ * //   select "series", "slot", ..., "middle"."expected", 1.4826 * "around"."deviation" as "spread", pg_catalog.cardinality("slot"."values") as "points"
+ * //   from (
+ * //     select "series", <slot of "bucket"> as "slot", pg_catalog.array_agg("value") as "values" from (select ...) as "point" group by "series", "slot"
+ * //   ) as "slot" cross join lateral (select pg_catalog.percentile_cont(0.5) ...) as "middle" cross join lateral (...) as "around"
+ * //   order by "series", "slot"
+ * // ) as "baseline"
+ */
+export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: SeasonOptions = {}) {
+  const { season, slot } = parseSeason(options)
+  const seconds = milliseconds(slot) / 1_000
+  const slots = scope.db
+    .selectFrom(measuredPoints(scope, frame).as('point'))
+    .select([
+      'point.series',
+      slotNumber({ season, slot }, sql.ref('point.bucket')).as('slot'),
+      sql<number[]>`pg_catalog.array_agg("point"."value")`.as('values'),
+    ])
+    .groupBy(['point.series', 'slot'])
+  const baseline = scope.db
+    .selectFrom(slots.as('slot'))
+    .crossJoinLateral(middleOf(sql.ref('slot.values')))
+    .crossJoinLateral(deviationOf(sql.ref('slot.values')))
+    .select([
+      'slot.series',
+      'slot.slot',
+      sql<number>`"slot"."slot"::float8 * ${seconds}::float8`.as('slot_start_s'),
+      'middle.expected',
+      sql<number>`1.4826::float8 * "around"."deviation"`.as('spread'),
+      sql<number>`pg_catalog.cardinality("slot"."values")`.as('points'),
+    ])
+    .orderBy('slot.series')
+    .orderBy('slot.slot')
+  return scope.db.selectFrom(baseline.as('baseline')).selectAll('baseline')
+}

@@ -1,0 +1,144 @@
+import { sql, type RawBuilder } from 'kysely'
+import { z } from 'zod'
+import { earlier, milliseconds } from '../../database/range.ts'
+import type { Scope } from '../../database/scope.ts'
+import { storableDate } from '../../schema/date.ts'
+import { parse } from '../../schema/parse.ts'
+import { lengthText } from '../bucketStart.ts'
+import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
+
+/** One alert: it fires while the budget burns faster than `burn` both over the long window and over the short one. */
+export interface BurnWindow {
+  /** Over it a burn is significant. */
+  long: string
+  /** Over it a burn is still going on; shorter than `long`. */
+  short: string
+  /** How many times as fast as would spend the budget exactly at the end of the objective's window. */
+  burn: number
+}
+
+export interface BurnRateOptions {
+  /** The share of events that are to be good: 0.999. */
+  objective: number
+  /** Default: the workbook's for a window of 30 days: 2 % of the budget in an hour, 5 % in six hours (both page), 10 % in three days (a ticket). */
+  windows?: readonly BurnWindow[]
+  /** Where the windows end; a bucket that begins then no longer counts. Default: when the query is built. */
+  at?: Date
+}
+
+const workbookWindows: readonly BurnWindow[] = [
+  { long: '1 hour', short: '5 minutes', burn: 14.4 },
+  { long: '6 hours', short: '30 minutes', burn: 6 },
+  { long: '3 days', short: '6 hours', burn: 1 },
+]
+
+const burnRateOptions = z.strictObject({
+  objective: objectiveShare,
+  windows: z
+    .array(
+      z
+        .strictObject({ long: lengthText, short: lengthText, burn: z.number().gt(0).max(1e100) })
+        .refine(({ long, short }) => isShorter(short, long), {
+          path: ['short'],
+          error: 'must be shorter than the long window',
+        }),
+    )
+    .min(1)
+    .max(100)
+    .default([...workbookWindows]),
+  at: storableDate.optional(),
+})
+
+/** A check of two fields runs even where one of them was refused: that field's error is the one to show. */
+const isShorter = (short: string, long: string): boolean =>
+  !lengthText.safeParse(short).success || !lengthText.safeParse(long).success || milliseconds(short) < milliseconds(long)
+
+/**
+ * How fast each series burns its error budget, over pairs of windows, and which pairs raise an alert. By series, then by the windows' order.
+ *
+ * The burn rate of a window is its share of bad events by the share the objective allows: at 1 the budget lasts exactly as long as the objective's
+ * window, at 14.4 one of 30 days is gone after 50 hours. An alert fires while the burn is above the pair's `burn` over the long window (so that it
+ * matters) and over the short one (so that it stops soon after the trouble did).
+ *
+ * Rows: `series`; `long_window`, `short_window` and `burn`, the pair as given; `long_burn` and
+ * `short_burn`, the rates over `[at - window, at)`, null where nothing was counted there; `firing`:
+ * both above `burn`, false where either is null; a rate of exactly `burn` is not above it. A series
+ * is in the answer when one of the frames has a row of it in the longest of the windows; one that
+ * only `bad` has burns nothing that is known, and mostly means that the frames name their series
+ * differently. Nulls, NaN and magnitudes above 1e100 count nothing.
+ *
+ * Buckets count whole, by when they begin: with buckets of 5 minutes give an `at` on their grid, or the last one in the windows is not over yet. A frame whose
+ * buckets are longer than a short window has seldom one in it, and never fires: over more than 35 days ask `callSeries` for `resolution: '5 minutes'`. Few events
+ * make rates that jump: ten calls in an hour with one error are a burn of 100 of an objective of 0.999.
+ *
+ * Literature: "The Site Reliability Workbook" (O'Reilly 2018), chapter 5, "Alerting on SLOs", section "Multiwindow, Multi-Burn-Rate Alerts" and its table
+ * 5-8, whose windows and rates are the default.
+ *
+ * @throws InvalidInputError naming the option that is out of its range.
+ * @example
+ * const range = last('3 days')
+ * const counts = { total: callSeries(scope, { measure: 'call_count', range }), bad: callSeries(scope, { measure: 'error_count', range }) }
+ * await burnRate(scope, counts, { objective: 0.999, at: range.to }).where('firing', '=', true).execute()
+ *
+ * // select "alert".* from (
+ * //   select "series", "long_window", ..., "long_burn" > "burn" and "short_burn" > "burn" as "firing" from (
+ * //     select ..., sum("bad") filter (...) * 1000 / nullif(sum("total") filter (...) * 1, 0) as "long_burn", ... as "short_burn"
+ * //     from (... union all ...) as "event" inner join (values ($1, $2, ...), ...) as "pair" on "bucket" >= "long_from" and "bucket" < $3
+ * //     group by "series", "pair"."position", ...
+ * //   ) order by "series", "position"
+ * // ) as "alert"
+ */
+export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: BurnRateOptions) {
+  const { objective, windows, at = new Date() } = parse(burnRateOptions, options, 'options')
+  const tolerance = toleranceOf(objective)
+  const burnOf = (condition: RawBuilder<unknown>) =>
+    tolerance.burn(sql`coalesce(sum("event"."bad") filter (where ${condition}), 0)`, sql`sum("event"."total") filter (where ${condition})`)
+  const pairs = windows.map(
+    ({ long, short, burn }, position) =>
+      sql`(${position}::int4, ${long}::text, ${short}::text, ${burn}::float8, ${earlier(at, long)}::timestamptz, ${earlier(at, short)}::timestamptz)`,
+  )
+  const longest = windows.reduce((longest, { long }) => (milliseconds(long) > milliseconds(longest) ? long : longest), windows[0]!.long)
+  const events = scope.db
+    .selectFrom(countedEvents(scope, counts).as('event'))
+    .selectAll('event')
+    .where('event.bucket', '>=', earlier(at, longest))
+    .where('event.bucket', '<', at)
+  const burnt = scope.db
+    .selectFrom(events.as('event'))
+    .crossJoin(
+      sql<Pair>`(values ${sql.join(pairs)})`.as<'pair'>(sql`pair (position, long_window, short_window, burn, long_from, short_from)`),
+    )
+    .select([
+      'event.series',
+      'pair.position',
+      'pair.long_window',
+      'pair.short_window',
+      'pair.burn',
+      burnOf(sql`"event"."bucket" >= "pair"."long_from"`).as('long_burn'),
+      burnOf(sql`"event"."bucket" >= "pair"."short_from"`).as('short_burn'),
+    ])
+    .groupBy(['event.series', 'pair.position', 'pair.long_window', 'pair.short_window', 'pair.burn'])
+  const alerts = scope.db
+    .selectFrom(burnt.as('pair'))
+    .select([
+      'pair.series',
+      'pair.long_window',
+      'pair.short_window',
+      'pair.burn',
+      'pair.long_burn',
+      'pair.short_burn',
+      sql<boolean>`coalesce("pair"."long_burn" > "pair"."burn" and "pair"."short_burn" > "pair"."burn", false)`.as('firing'),
+    ])
+    .orderBy('pair.series')
+    .orderBy('pair.position')
+  return scope.db.selectFrom(alerts.as('alert')).selectAll('alert')
+}
+
+interface Pair {
+  position: number
+  long_window: string
+  short_window: string
+  burn: number
+  long_from: Date
+  short_from: Date
+}
