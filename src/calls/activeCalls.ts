@@ -1,5 +1,6 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
 import { quoteIdentifier } from '../database/identifier.ts'
+import { finished } from '../database/finished.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 
 export interface ActiveCall {
@@ -42,7 +43,7 @@ export interface ActiveCall {
 export function activeCalls(scope: Scope): SelectQueryBuilder<{ call: ActiveCall }, 'call', ActiveCall> {
   requireExtension(scope, 'age', 'activeCalls', 'callsDuring gives the calls of the last 10 minutes as the same kind of frame')
   const edges = scope.graphMade ? labelTable(scope) : installedFunction(scope)
-  return scope.db.selectFrom(edges.as('call')).selectAll('call')
+  return finished(scope, edges, 'call')
 }
 
 /** Expressions over the columns of the label's table, so that the planner works on the table itself. The ends are written as its indexes are. */

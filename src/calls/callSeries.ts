@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { bounded } from '../database/bounded.ts'
 import { byBytes } from '../database/order.ts'
 import { checkedRange } from '../database/range.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
@@ -88,7 +89,7 @@ export function callSeries(
             .groupBy(`${group}.resource_id`)
             .groupBy(bucket)
             .select([...columns, merged.as('value'), sql.ref<string | null>(`${group}.resource_id`).as('resource_id')])
-  return scope.db.selectFrom(points.as('point')).selectAll('point')
+  return finished(scope, points, 'point')
 }
 
 /** The calls per second of rows of `call` together, of which so many buckets follow each other. */

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { byBytes } from '../database/order.ts'
 import type { TimeRange } from '../database/range.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -69,7 +70,7 @@ export function callSummary(scope: Scope, { service, callee, range, by = service
     .orderBy('err_rate', (order) => order.desc().nullsLast())
     .orderBy(byBytes(sql.ref('callee.urn')))
     .$if(perCall, (calls) => calls.orderBy(byBytes(sql.ref('caller.urn'))))
-  return scope.db.selectFrom(summary.as('dependency')).selectAll('dependency')
+  return finished(scope, summary, 'dependency')
 }
 
 const seconds = ({ from, to }: TimeRange) => (to.getTime() - from.getTime()) / 1000

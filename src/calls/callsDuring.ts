@@ -1,5 +1,6 @@
 import type { Expression, ExpressionBuilder, Selectable, SqlBool } from 'kysely'
 import type { TimeRange } from '../database/range.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import type { DB } from '../schema/tables.ts'
 import { callsPerSecond, mergedCalls } from './callMeasures.ts'
@@ -57,5 +58,5 @@ export function callsDuring(scope: Scope, { range, where }: CallsDuringOptions) 
     ])
     .orderBy('src')
     .orderBy('dst')
-  return scope.db.selectFrom(edges.as('edge')).selectAll('edge')
+  return finished(scope, edges, 'edge')
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { bounded } from '../database/bounded.ts'
 import { byBytes } from '../database/order.ts'
 import type { TimeRange } from '../database/range.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -50,5 +51,5 @@ export function slowestDependencies(scope: Scope, { service, range, limit = 5 }:
     .orderBy('mean_err_rate', (order) => order.desc().nullsLast())
     .orderBy(byBytes(sql.ref('callee.urn')))
     .limit(parse(z.int().min(1), limit, 'limit'))
-  return scope.db.selectFrom(worst.as('dependency')).selectAll('dependency')
+  return finished(scope, worst, 'dependency')
 }

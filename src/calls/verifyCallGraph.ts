@@ -1,4 +1,5 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
+import { finished } from '../database/finished.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { callsOfWindow, callWindow, edgeProperties, type CallWindow } from './callsOfWindow.ts'
@@ -89,5 +90,5 @@ export function verifyCallGraph(
     ) as found
     order by src, dst, found.property
   )`
-  return scope.db.selectFrom(difference.as('difference')).selectAll('difference')
+  return finished(scope, difference, 'difference')
 }

@@ -1,3 +1,4 @@
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { eventId } from './eventId.ts'
@@ -58,5 +59,5 @@ export function evidenceChain(scope: Scope, { event }: { event: string }) {
       'locator.t_to as t_to',
     ])
     .orderBy('evidence.evidence_id')
-  return scope.db.selectFrom(chain.as('link')).selectAll('link')
+  return finished(scope, chain, 'link')
 }

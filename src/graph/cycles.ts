@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { inAnyOrder } from '../database/inAnyOrder.ts'
 import { byBytes } from '../database/order.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
 
@@ -66,5 +67,5 @@ export function cycles(scope: Scope, edges: EdgeFrame) {
     cross join lateral (select ${urns('members', byBytes(sql.ref('resource.urn')))} as members, ${urns('cycle', sql`at.place`)} as cycle) as named
     order by component
   )`
-  return scope.db.selectFrom(components.as('component')).selectAll('component')
+  return finished(scope, components, 'component')
 }

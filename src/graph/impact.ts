@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -81,5 +82,5 @@ export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions) {
     join ${scope.id('dim_resource')} as resource on resource.resource_id = walk.id and resource.tenant_id = ${scope.tenantId}::int8
     order by score desc, walk.depth, resource.urn collate "C"
   )`
-  return scope.db.selectFrom(hit.as('hit')).selectAll('hit')
+  return finished(scope, hit, 'hit')
 }

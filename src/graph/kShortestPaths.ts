@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -63,5 +64,5 @@ export function kShortestPaths<Row extends EdgeRow>(scope: Scope, edges: EdgeFra
     join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = walk.id
     order by walk.path, walk.step
   )`
-  return scope.db.selectFrom(stops.as('stop')).selectAll('stop')
+  return finished(scope, stops, 'stop')
 }

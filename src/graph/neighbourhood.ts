@@ -1,5 +1,6 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -59,5 +60,5 @@ export function neighbourhood<Row extends EdgeRow>(
     select frame.* from ${among} ${isNear('dst')}
     order by frame.src, frame.dst, (frame.*)::text collate "C"
   )`
-  return scope.db.selectFrom(neighbours.as('neighbour')).selectAll('neighbour').$castTo<Row>()
+  return finished(scope, neighbours, 'neighbour').$castTo<Row>()
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -75,5 +76,5 @@ export function pathsBetween(scope: Scope, edges: EdgeFrame, options: PathsBetwe
     where walk.path <= ${limit}::int4
     order by walk.path, walk.step
   )`
-  return scope.db.selectFrom(stops.as('stop')).selectAll('stop')
+  return finished(scope, stops, 'stop')
 }

@@ -1,5 +1,6 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -81,7 +82,7 @@ export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions) {
     with recursive ${walkedEdges(scope, edges, direction)}, ${breadthFirst(scope, { from, hops })}
     ${paths ? withPaths(scope) : withLastSteps(scope)}
   )`
-  return scope.db.selectFrom(reached.as('reached')).selectAll('reached')
+  return finished(scope, reached, 'reached')
 }
 
 const withLastSteps = (scope: Scope) => sql`

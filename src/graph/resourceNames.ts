@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { byBytes } from '../database/order.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 
 /**
@@ -21,5 +22,5 @@ export function resourceNames(scope: Scope) {
     .where('resource.tenant_id', '=', scope.tenantId)
     .select(['resource.resource_id', 'resource.urn', 'resource.type', 'resource.name'])
     .orderBy(byBytes(sql.ref('resource.urn')))
-  return scope.db.selectFrom(resources.as('resource')).selectAll('resource')
+  return finished(scope, resources, 'resource')
 }

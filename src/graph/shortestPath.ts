@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
@@ -86,7 +87,7 @@ export function shortestPath<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame
     join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = walk.id
     order by walk.step
   )`
-  return scope.db.selectFrom(stops.as('stop')).selectAll('stop')
+  return finished(scope, stops, 'stop')
 }
 
 /**

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { oddCalls, type OddityWindows } from './oddCalls.ts'
 
@@ -55,5 +56,5 @@ export function callOddities(scope: Scope, windows: OddityWindows) {
     join ${scope.id('dim_resource')} as callee on callee.tenant_id = ${scope.tenantId}::int8 and callee.resource_id = odd.dst
     order by odd.measure collate "C", odd.rise desc, caller.urn collate "C", callee.urn collate "C"
   )`
-  return scope.db.selectFrom(oddities.as('oddity')).selectAll('oddity')
+  return finished(scope, oddities, 'oddity')
 }

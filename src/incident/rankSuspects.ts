@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -213,5 +214,5 @@ export function rankSuspects(
       on caller.tenant_id = ${scope.tenantId}::int8 and caller.resource_id = coalesce(oddest.caller, suspect.resource_id)
     order by suspect.score desc, suspect.depth desc, called.urn collate "C"
   )`
-  return scope.db.selectFrom(suspects.as('suspect')).selectAll('suspect')
+  return finished(scope, suspects, 'suspect')
 }

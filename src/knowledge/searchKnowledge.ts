@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../database/range.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText, storableObject, urnText, type Json } from '../schema/text.ts'
@@ -92,7 +93,7 @@ export function searchKnowledge(scope: Scope, { embedding, limit = 10, where = {
     ])
     .orderBy('nearest.distance')
     .orderBy('nearest.chunk_id')
-  return scope.db.selectFrom(found.as('found')).selectAll('found')
+  return finished(scope, found, 'found')
 }
 
 /** The filters as `knowledge_nearest` reads them. */

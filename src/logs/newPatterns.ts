@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { checkedRange, durationText, earlier, milliseconds, type TimeRange } from '../database/range.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import type { Severity } from '../schema/severity.ts'
@@ -77,7 +78,7 @@ export function newPatterns(scope: Scope, { range: given, resource, before }: Ne
     .orderBy('first_seen')
     .orderBy('count_total', 'desc')
     .orderBy('fingerprint_id')
-  return scope.db.selectFrom(patterns.as('pattern')).selectAll('pattern')
+  return finished(scope, patterns, 'pattern')
 }
 
 const bucket = milliseconds('5 minutes')

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { byBytes } from '../database/order.ts'
 import { checkedRange, type TimeRange } from '../database/range.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
@@ -80,7 +81,7 @@ export function patternSeries(
             records.as('value'),
             sql.ref<string | null>('resource.resource_id').as('resource_id'),
           ])
-  return scope.db.selectFrom(points.as('point')).selectAll('point')
+  return finished(scope, points, 'point')
 }
 
 const fingerprintId = z.string().refine(isFingerprintId, 'must be a fingerprint_id: a whole number as text, at most 9223372036854775807')

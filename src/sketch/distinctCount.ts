@@ -1,4 +1,5 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 
 /**
@@ -22,5 +23,5 @@ export function distinctCount<Row>(scope: Scope, query: SelectQueryBuilder<any, 
   const answer = scope.db
     .selectFrom(query.as('row'))
     .select(sql<number>`pg_catalog.count(distinct ${sql.id('row', column)})::float8`.as('distinct_count'))
-  return scope.db.selectFrom(answer.as('answer')).selectAll('answer')
+  return finished(scope, answer, 'answer')
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { byBytes } from '../database/order.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText, type Json } from '../schema/text.ts'
@@ -60,5 +61,5 @@ export function edgeHistory(scope: Scope, options: EdgeHistoryOptions) {
     .orderBy(byBytes(sql.ref('version.relation')))
     .orderBy(byBytes(sql.ref('version.source')))
     .orderBy(sql`pg_catalog.lower("version"."valid")`)
-  return scope.db.selectFrom(versions.as('version')).selectAll('version')
+  return finished(scope, versions, 'version')
 }

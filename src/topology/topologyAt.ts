@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { byBytes } from '../database/order.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { storableDate } from '../schema/date.ts'
 import { parse } from '../schema/parse.ts'
@@ -63,5 +64,5 @@ export function topologyAt(scope: Scope, options: TopologyAtOptions) {
     .orderBy(byBytes(sql.ref('source.urn')))
     .orderBy(byBytes(sql.ref('target.urn')))
     .orderBy(byBytes(sql.ref('edge.relation')))
-  return scope.db.selectFrom(edges.as('edge')).selectAll('edge')
+  return finished(scope, edges, 'edge')
 }

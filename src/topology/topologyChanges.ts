@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { byBytes } from '../database/order.ts'
 import { checkedRange, type TimeRange } from '../database/range.ts'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import type { Json } from '../schema/text.ts'
@@ -88,5 +89,5 @@ export function topologyChanges(scope: Scope, options: TopologyChangesOptions) {
     .orderBy(byBytes(sql.ref('source.urn')))
     .orderBy(byBytes(sql.ref('target.urn')))
     .orderBy(byBytes(sql.ref('moment.relation')))
-  return scope.db.selectFrom(changes.as('change')).selectAll('change')
+  return finished(scope, changes, 'change')
 }

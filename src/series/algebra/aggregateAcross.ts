@@ -4,6 +4,7 @@ import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { boundedText } from '../../schema/text.ts'
 import { boundedValue } from '../boundedPoints.ts'
+import { finished } from '../../database/finished.ts'
 import { inAnyOrder } from '../../database/inAnyOrder.ts'
 import type { LookupFrame } from './lookupFrame.ts'
 import { reduced, reductions, type Reduction } from './reduction.ts'
@@ -129,7 +130,7 @@ export function aggregateAcross(
     .select(['point.series', 'point.bucket', reduced[how].as('value'), sql<number>`pg_catalog.count("point"."value")::int4`.as('members')])
     .orderBy('point.series')
     .orderBy('point.bucket')
-  return scope.db.selectFrom(across.as('across')).selectAll('across')
+  return finished(scope, across, 'across')
 }
 
 type By = NonNullable<z.output<typeof aggregateAcrossOptions>['by']>

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { boundedText } from '../../schema/text.ts'
@@ -59,7 +60,7 @@ export function combine(scope: Scope, left: SeriesFrame, right: SeriesFrame, opt
     ])
     .orderBy('series')
     .orderBy('joined.bucket')
-  return scope.db.selectFrom(combined.as('combined')).selectAll('combined')
+  return finished(scope, combined, 'combined')
 }
 
 const applied = {

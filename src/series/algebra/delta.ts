@@ -1,3 +1,4 @@
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parseStepOptions, stepValue, steps, type StepOptions } from './steps.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
@@ -34,5 +35,5 @@ export function delta(scope: Scope, frame: SeriesFrame, options: StepOptions = {
     .select(['point.series', 'point.bucket', stepValue(counter).as('value')])
     .orderBy('point.series')
     .orderBy('point.bucket')
-  return scope.db.selectFrom(changes.as('delta')).selectAll('delta')
+  return finished(scope, changes, 'delta')
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
@@ -75,5 +76,5 @@ export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaWeight) {
     ])
     .orderBy('point.series')
     .orderBy('point.bucket')
-  return scope.db.selectFrom(smoothed.as('smoothed')).selectAll('smoothed')
+  return finished(scope, smoothed, 'smoothed')
 }

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../../database/range.ts'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
@@ -109,7 +110,7 @@ export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOption
     .where('point.bucket', '<', to)
     .orderBy('point.series')
     .orderBy('point.bucket')
-  return scope.db.selectFrom(filled.as('filled')).selectAll('filled')
+  return finished(scope, filled, 'filled')
 }
 
 /** The rows that are present, with what each of the fills makes of them. */

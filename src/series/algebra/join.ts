@@ -1,5 +1,6 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
@@ -74,7 +75,7 @@ export function join(
     ${how === 'inner' ? sql`having bool_or("point"."is_left") and bool_or(not "point"."is_left")` : sql``}
     order by "series", "bucket"
   )`
-  return scope.db.selectFrom(joined.as('joined')).selectAll('joined')
+  return finished(scope, joined, 'joined')
 }
 
 /** The points of both frames, by the series' name. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
@@ -42,5 +43,5 @@ export function movingAverage(scope: Scope, frame: SeriesFrame, options: Trailin
     ])
     .orderBy('point.series')
     .orderBy('point.bucket')
-  return scope.db.selectFrom(averages.as('smoothed')).selectAll('smoothed')
+  return finished(scope, averages, 'smoothed')
 }

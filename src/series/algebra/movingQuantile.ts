@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
@@ -63,5 +64,5 @@ export function movingQuantile(scope: Scope, frame: SeriesFrame, options: Moving
     ])
     .orderBy('point.series')
     .orderBy('point.bucket')
-  return scope.db.selectFrom(quantiles.as('smoothed')).selectAll('smoothed')
+  return finished(scope, quantiles, 'smoothed')
 }

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parseStepOptions, stepValue, steps, type StepOptions } from './steps.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
@@ -40,5 +41,5 @@ export function rate(scope: Scope, frame: SeriesFrame, options: StepOptions = {}
     ])
     .orderBy('point.series')
     .orderBy('point.bucket')
-  return scope.db.selectFrom(rates.as('rate')).selectAll('rate')
+  return finished(scope, rates, 'rate')
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
@@ -56,7 +57,7 @@ export function resample(scope: Scope, frame: SeriesFrame, options: ResampleOpti
     .select(['point.series', 'point.bucket', merged[how].as('value')])
     .orderBy('point.series')
     .orderBy('point.bucket')
-  return scope.db.selectFrom(resampled.as('resampled')).selectAll('resampled')
+  return finished(scope, resampled, 'resampled')
 }
 
 const merged = {

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { lengthText } from '../bucketStart.ts'
@@ -41,5 +42,5 @@ export function shift(scope: Scope, frame: SeriesFrame, options: ShiftOptions) {
     .select(['point.series', bucket.as('bucket'), sql<number | null>`"point"."value"::float8`.as('value')])
     .orderBy('point.series')
     .orderBy('point.bucket')
-  return scope.db.selectFrom(shifted.as('shifted')).selectAll('shifted')
+  return finished(scope, shifted, 'shifted')
 }

@@ -1,3 +1,4 @@
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parseDetection, type DetectionOptions } from './detection.ts'
 import { scoredPoints } from './scoredPoints.ts'
@@ -74,5 +75,5 @@ export function anomalies(scope: Scope, frame: SeriesFrame, options: DetectionOp
     .where('point.score', '>', settings.threshold)
     .orderBy('point.series')
     .orderBy('point.bucket')
-  return scope.db.selectFrom(odd.as('anomaly')).selectAll('anomaly')
+  return finished(scope, odd, 'anomaly')
 }

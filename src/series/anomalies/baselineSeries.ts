@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../../database/range.ts'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { assertBuckets } from '../bucketStart.ts'
@@ -58,5 +59,5 @@ export function baselineSeries(scope: Scope, frame: SeriesFrame, { range, width 
     .where('time.bucket', '<', to)
     .orderBy('slot.series')
     .orderBy('time.bucket')
-  return scope.db.selectFrom(laid.as('point')).selectAll('point')
+  return finished(scope, laid, 'point')
 }

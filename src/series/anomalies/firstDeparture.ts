@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../../database/range.ts'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { parseDetection, type DetectionOptions } from './detection.ts'
@@ -66,5 +67,5 @@ export function firstDeparture(scope: Scope, frame: SeriesFrame, { consecutive =
     .orderBy('point.series')
     .orderBy('point.bucket')
   const inTime = scope.db.selectFrom(first.as('first')).selectAll('first').orderBy('first.bucket').orderBy('first.series')
-  return scope.db.selectFrom(inTime.as('departure')).selectAll('departure')
+  return finished(scope, inTime, 'departure')
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { milliseconds } from '../../database/range.ts'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parseSeason, type SeasonOptions } from './detection.ts'
 import { measuredPoints } from '../measuredPoints.ts'
@@ -63,5 +64,5 @@ export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: Seas
     ])
     .orderBy('slot.series')
     .orderBy('slot.slot')
-  return scope.db.selectFrom(baseline.as('baseline')).selectAll('baseline')
+  return finished(scope, baseline, 'baseline')
 }

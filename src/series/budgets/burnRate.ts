@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { earlier, milliseconds } from '../../database/range.ts'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { storableDate } from '../../schema/date.ts'
 import { parse } from '../../schema/parse.ts'
@@ -131,7 +132,7 @@ export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: Burn
     ])
     .orderBy('pair.series')
     .orderBy('pair.position')
-  return scope.db.selectFrom(alerts.as('alert')).selectAll('alert')
+  return finished(scope, alerts, 'alert')
 }
 
 interface Pair {

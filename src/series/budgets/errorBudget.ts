@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../../database/range.ts'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
@@ -71,5 +72,5 @@ export function errorBudget(scope: Scope, counts: ServiceLevelCounts, options: E
     ])
     .orderBy('remaining', (order) => order.asc().nullsLast())
     .orderBy('event.series')
-  return scope.db.selectFrom(budget.as('budget')).selectAll('budget')
+  return finished(scope, budget, 'budget')
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { measuredPoints } from '../measuredPoints.ts'
@@ -114,5 +115,5 @@ export function changePoints(scope: Scope, frame: SeriesFrame, options: ChangePo
     ])
     .orderBy('found.series')
     .orderBy('bucket')
-  return scope.db.selectFrom(changes.as('change')).selectAll('change')
+  return finished(scope, changes, 'change')
 }

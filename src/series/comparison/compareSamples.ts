@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import type { SampleFrame } from './sampleFrame.ts'
@@ -107,5 +108,5 @@ export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEf
     ])
     .orderBy('score', (order) => order.desc().nullsLast())
     .orderBy('pair.series')
-  return scope.db.selectFrom(judged.as('comparison')).selectAll('comparison')
+  return finished(scope, judged, 'comparison')
 }

@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { milliseconds } from '../../database/range.ts'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { InvalidInputError } from '../../schema/errors.ts'
 import { parse, preview } from '../../schema/parse.ts'
@@ -201,7 +202,7 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
     where "bucket" is not null
     order by "series", "bucket"
   )`
-  return scope.db.selectFrom(points.as('point')).selectAll('point')
+  return finished(scope, points, 'point')
 }
 
 /**

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
@@ -64,5 +65,5 @@ export function linearTrend(scope: Scope, frame: SeriesFrame, options: LinearTre
       'line.effective_points',
     ])
     .orderBy('line.series')
-  return scope.db.selectFrom(trend.as('trend')).selectAll('trend')
+  return finished(scope, trend, 'trend')
 }

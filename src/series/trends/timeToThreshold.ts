@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { durationText, milliseconds } from '../../database/range.ts'
+import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
 import { confidenceShare } from './linearTrend.ts'
@@ -149,7 +150,7 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
     .orderBy(sql`"line"."already" desc`)
     .orderBy(sql`"line"."at" nulls last`)
     .orderBy('line.series')
-  return scope.db.selectFrom(crossings.as('crossing')).selectAll('crossing')
+  return finished(scope, crossings, 'crossing')
 }
 
 /**
