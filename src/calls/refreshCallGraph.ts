@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { assertReadCommitted } from '../database/isolation.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { mirrorGraph, type MirrorCounts } from '../graph/mirrorGraph.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { callsOfWindow, callWindow, edgeProperties, type CallWindow } from './callsOfWindow.ts'
 
 export interface RefreshCallGraphOptions extends CallWindow {
@@ -42,7 +42,7 @@ const refreshOptions = callWindow.extend({ signal: z.instanceof(AbortSignal).opt
  */
 export async function refreshCallGraph(scope: Scope, options: RefreshCallGraphOptions = {}): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'refreshCallGraph', 'traverse callsDuring, which needs no graph')
-  const { window, now, signal } = parse(refreshOptions, options, 'options')
+  const { window, now, signal } = parseOptions(refreshOptions, options)
   await assertReadCommitted(scope.db, 'refreshCallGraph')
   return mirrorGraph(scope, callsOfWindow(scope, { window, now }), { attributes: edgeProperties, earliest: ['first_seen'], signal })
 }

@@ -1,7 +1,7 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
 import { finished } from '../database/finished.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { callsOfWindow, callWindow, edgeProperties, type CallWindow } from './callsOfWindow.ts'
 
 export interface CallGraphDifference {
@@ -57,7 +57,7 @@ export function verifyCallGraph(
   const difference = sql<CallGraphDifference>`(
     with source as materialized (
       select call.src, call.dst, ag_catalog.agtype_build_map_nonull(${properties}) as properties
-      from ${callsOfWindow(scope, parse(callWindow, options, 'options'))} as call
+      from ${callsOfWindow(scope, parseOptions(callWindow, options))} as call
     ),
     graph as materialized (select src, dst, properties from ${scope.id('graph_edges')}(${scope.graphName})),
     vertex as materialized (

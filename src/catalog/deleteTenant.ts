@@ -9,7 +9,7 @@ import { assertReadCommitted } from '../database/isolation.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { takeTurn } from '../database/turn.ts'
 import { NotFoundError, VantageError } from '../schema/errors.ts'
-import { parse, preview } from '../schema/parse.ts'
+import { parse, parseOptions, preview } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
 
 export interface DeleteTenantOptions {
@@ -61,7 +61,7 @@ export async function deleteTenant<Database>(
   options: DeleteTenantOptions = {},
 ): Promise<Record<string, number>> {
   parse(boundedText(255), code, 'code')
-  const { schema, batch, signal, onProgress } = parse(deleteOptions, options, 'options')
+  const { schema, batch, signal, onProgress } = parseOptions(deleteOptions, options)
   const plain = plainKysely(db)
   await assertReadCommitted(plain, 'deleteTenant')
   const installation = await findInstallation(plain, schema)

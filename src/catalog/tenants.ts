@@ -4,7 +4,7 @@ import { findInstallation } from '../database/installation.ts'
 import { plainKysely } from '../database/plain.ts'
 import { inTransaction } from '../database/transaction.ts'
 import { schemaOption } from '../database/schemaOption.ts'
-import { parse } from '../schema/parse.ts'
+import { parse, parseOptions } from '../schema/parse.ts'
 import { boundedText, storableObject, type Json } from '../schema/text.ts'
 
 export interface TenantInput {
@@ -38,7 +38,7 @@ export async function ensureTenant<Database>(
   options: { schema?: string } = {},
 ): Promise<string> {
   const { code, name = null, labels } = parse(tenantInput, tenant, 'tenant')
-  const { schema } = parse(schemaOption, options, 'options')
+  const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
   const json = labels === undefined ? null : JSON.stringify(labels)
@@ -66,7 +66,7 @@ export async function listTenants<Database>(
   db: Kysely<Database>,
   options: { schema?: string } = {},
 ): Promise<{ code: string; name: string }[]> {
-  const { schema } = parse(schemaOption, options, 'options')
+  const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
   const { rows } = await sql<{ code: string; name: string }>`

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { firstDate, lastDate, withinStorable } from '../schema/date.ts'
+import { withinStorable } from '../schema/date.ts'
 import { InvalidInputError } from '../schema/errors.ts'
-import { preview } from '../schema/parse.ts'
+import { parse, preview } from '../schema/parse.ts'
 
 /** A half-open stretch of time: `from` belongs to it, `to` does not. */
 export interface TimeRange {
@@ -72,23 +72,21 @@ export function last(duration: string, clock: () => Date = () => new Date()): Ti
 /** So long before a moment; at the earliest, the earliest moment that can be stored. */
 export const earlier = (moment: Date, duration: string): Date => withinStorable(new Date(moment.getTime() - milliseconds(duration)))
 
+const end = z.date('must be a valid Date')
+
 /**
- * Refuses a range whose ends are not dates or that runs backwards. An empty one (`from` equals `to`) is a range: it holds nothing.
+ * A time range as an option gives it. An empty one (`from` equals `to`) is a range: it holds
+ * nothing. One that runs backwards is refused.
  *
  * Nothing can be stored outside of the years 1 to 9999, so a range that reaches beyond them, as one
  * of JavaScript's earliest and latest dates does, ends there.
- *
- * @throws InvalidInputError naming the end that is wrong.
  */
-export function checkedRange(range: TimeRange, name = 'range'): TimeRange {
-  for (const end of ['from', 'to'] as const) {
-    if (!(range?.[end] instanceof Date) || Number.isNaN(range[end].getTime())) {
-      throw new InvalidInputError(`${name}.${end}`, `must be a valid Date, got ${preview(range?.[end])}`)
-    }
-  }
-  if (range.from > range.to) {
-    throw new InvalidInputError(`${name}.from`, `must not be after ${name}.to (${range.to.toISOString()}), got ${range.from.toISOString()}`)
-  }
-  const { from, to } = range
-  return from < firstDate || to > lastDate ? { from: withinStorable(from), to: withinStorable(to) } : range
-}
+export const timeRange = z
+  .object({ from: end, to: end }, "must be a time range { from, to }, as last('1 hour') gives it")
+  .superRefine(({ from, to }, { addIssue }) => {
+    if (from > to) addIssue({ code: 'custom', path: ['from'], message: `must not be after to (${to.toISOString()})` })
+  })
+  .transform(({ from, to }): TimeRange => ({ from: withinStorable(from), to: withinStorable(to) }))
+
+/** {@link timeRange} of a value that stands alone. */
+export const checkedRange = (range: TimeRange, name = 'range'): TimeRange => parse(timeRange, range, name)

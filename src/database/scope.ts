@@ -1,6 +1,6 @@
 import { sql, type AliasedRawBuilder, type Kysely, type RawBuilder, type Selectable } from 'kysely'
 import { MissingCapabilityError, NotFoundError } from '../schema/errors.ts'
-import { parse, preview } from '../schema/parse.ts'
+import { parse, parseOptions, preview } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
 import { boundedText } from '../schema/text.ts'
 import { knownExtensions, type KnownExtension } from './capabilities.ts'
@@ -75,7 +75,7 @@ export interface Scope {
  * const worst = await slowestDependencies(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('30 minutes') }).execute()
  */
 export async function tenantScope<Database>(db: Kysely<Database>, code: string, options: { schema?: string } = {}): Promise<Scope> {
-  const { schema } = parse(schemaOption, options, 'options')
+  const { schema } = parseOptions(schemaOption, options)
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { breadthFirst } from './breadthFirst.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
@@ -63,7 +63,7 @@ const impactOptions = z.strictObject({ of: urnText, hops: hopCount.default(10) }
  * // ) as "hit"
  */
 export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions) {
-  const { of, hops } = parse(impactOptions, options, 'options')
+  const { of, hops } = parseOptions(impactOptions, options)
   // Backwards, so an edge leads from its `dst` to its `src`: what leaves a caller ends there.
   const hit = sql<ImpactRow>`(
     with recursive ${walkedEdges(scope, edges, 'in', sql`frame.weight`)}, ${breadthFirst(scope, { from: [of], hops })},

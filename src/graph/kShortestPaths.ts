@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
 import type { PathStep } from './shortestPath.ts'
@@ -57,7 +57,7 @@ const kShortestPathsOptions = z.strictObject({
  * // ) as "stop"
  */
 export function kShortestPaths<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Row>, options: KShortestPathsOptions<Row>) {
-  const { from, to, k, weight, direction } = parse(kShortestPathsOptions, options, 'options')
+  const { from, to, k, weight, direction } = parseOptions(kShortestPathsOptions, options)
   const stops = sql<RankedPathStep>`(
     select walk.path, walk.step, resource.resource_id, resource.urn, walk.edge_length as length, walk.cost
     from ${shortestPaths(scope, edges, { from, to, paths: k, weight, direction, hops: null })} as walk

@@ -6,7 +6,7 @@ import { assertReadCommitted } from '../database/isolation.ts'
 import { inTransaction, pinnedButForNames } from '../database/transaction.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
-import { parse, preview } from '../schema/parse.ts'
+import { parseOptions, preview } from '../schema/parse.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
 import { explainFrameColumn, frameColumns } from './frameColumns.ts'
 
@@ -76,7 +76,7 @@ export async function mirrorGraph<Row extends EdgeRow>(
   options: MirrorGraphOptions<Row>,
 ): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'mirrorGraph', 'reach, impact and toGraphology work on the edge frame itself')
-  const { attributes, earliest, label, signal } = parse(mirrorOptions, options, 'options')
+  const { attributes, earliest, label, signal } = parseOptions(mirrorOptions, options)
   // Compiling this many expressions takes longer than running them (3 s of 8 on 37,000 edges), and a merge join by one of an edge's two ends
   // is what the planner makes of estimates it cannot have.
   const settings = { ...pinnedButForNames, jit: 'off', enable_mergejoin: 'off' }
@@ -86,13 +86,13 @@ export async function mirrorGraph<Row extends EdgeRow>(
     // Its own statement, so that the one after it sees what the holder of the lock before us committed.
     await sql`select ${inner.id('graph_prepare')}(${inner.graphName}, ${label})`.execute(inner.db).catch((error: unknown) => {
       if (!isNoLabel(error)) throw explainAgeCache(error)
-      throw new InvalidInputError('options.label', `${error.message}: choose another label, got ${preview(label)}`, { cause: error })
+      throw new InvalidInputError('label', `${error.message}: choose another label, got ${preview(label)}`, { cause: error })
     })
     signal?.throwIfAborted()
     const { rows } = await mirrorStatement(inner, edges, { attributes, earliest, label })
       .execute(inner.db)
       .catch((error: unknown) => {
-        throw explainFrameColumn(error, 'options.attributes')
+        throw explainFrameColumn(error, 'attributes')
       })
     const row = rows[0]!
     if (!row.tenant_known) throw new NotFoundError(`tenant ${preview(inner.tenantCode)} was deleted since its scope was made`)

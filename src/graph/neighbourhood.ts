@@ -2,7 +2,7 @@ import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { breadthFirst } from './breadthFirst.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
@@ -47,7 +47,7 @@ export function neighbourhood<Row extends EdgeRow>(
   edges: EdgeFrame<Row>,
   options: NeighbourhoodOptions,
 ): SelectQueryBuilder<{ neighbour: Row }, 'neighbour', Row> {
-  const { of, hops, direction } = parse(neighbourhoodOptions, options, 'options')
+  const { of, hops, direction } = parseOptions(neighbourhoodOptions, options)
   // A condition that is no join is answered by one look into a hash of `near`; a join would be planned on a guess of how many that are. Where the frame is
   // walked where it lies, the join finds the edges by its index.
   const isNear = (end: 'src' | 'dst') => sql`(${sql.id('frame', end)} in (select id from near)) is true`

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
 import { hopCount } from './hops.ts'
@@ -64,7 +64,7 @@ const pathsBetweenOptions = z.strictObject({
  * // ) as "stop"
  */
 export function pathsBetween(scope: Scope, edges: EdgeFrame, options: PathsBetweenOptions) {
-  const { from, to, hops, limit, direction } = parse(pathsBetweenOptions, options, 'options')
+  const { from, to, hops, limit, direction } = parseOptions(pathsBetweenOptions, options)
   // One more than is given says whether that is all.
   const walk = shortestPaths(scope, edges, { from, to, paths: limit + 1, weight: undefined, direction, hops })
   const stops = sql<PathBetweenStep>`(

@@ -2,7 +2,7 @@ import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { breadthFirst } from './breadthFirst.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
@@ -77,7 +77,7 @@ export function reach(
 ): SelectQueryBuilder<{ reached: ReachedPath }, 'reached', ReachedPath>
 export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions): SelectQueryBuilder<{ reached: ReachRow }, 'reached', ReachRow>
 export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions) {
-  const { from, hops, direction, paths } = parse(reachOptions, options, 'options')
+  const { from, hops, direction, paths } = parseOptions(reachOptions, options)
   const reached = sql<ReachRow>`(
     with recursive ${walkedEdges(scope, edges, direction)}, ${breadthFirst(scope, { from, hops })}
     ${paths ? withPaths(scope) : withLastSteps(scope)}

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { firstMet } from './breadthFirst.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
@@ -73,9 +73,9 @@ const shortestPathOptions = z.strictObject({
  * // ) as "stop"
  */
 export function shortestPath<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Row>, options: ShortestPathOptions<Row>) {
-  const { from, to, weight, direction, hops } = parse(shortestPathOptions, options, 'options')
+  const { from, to, weight, direction, hops } = parseOptions(shortestPathOptions, options)
   if (weight !== undefined && hops !== undefined) {
-    throw new InvalidInputError('options.hops', `bounds paths by edges, not those by weight, got ${hops} and weight ${weight}`)
+    throw new InvalidInputError('hops', `bounds paths by edges, not those by weight, got ${hops} and weight ${weight}`)
   }
   const walk =
     weight === undefined

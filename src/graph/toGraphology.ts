@@ -4,7 +4,7 @@ import { DirectedGraph, MultiDirectedGraph } from 'graphology'
 import type { Scope } from '../database/scope.ts'
 import { newTransaction } from '../database/transaction.ts'
 import { InvalidInputError } from '../schema/errors.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
 import { streamThroughCursor, streamWherePossible } from './streamRows.ts'
 import type { VertexFrame, VertexRow } from './vertexFrame.ts'
@@ -73,7 +73,7 @@ export async function toGraphology<Row extends EdgeRow, Vertex extends VertexRow
   edges: EdgeFrame<Row>,
   options: ToGraphologyOptions & Partial<WithVertices<Vertex>> = {},
 ): Promise<DirectedGraph<Vertex, EdgeAttributes<Row>>> {
-  parse(graphologyOptions, options, 'options')
+  parseOptions(graphologyOptions, options)
   const { scope, vertices, multi = false, signal } = options
   const graph = multi ? new MultiDirectedGraph<Vertex, EdgeAttributes<Row>>() : new DirectedGraph<Vertex, EdgeAttributes<Row>>()
   const addEdge = ({ src, dst, ...attributes }: Row) => {
@@ -92,8 +92,7 @@ export async function toGraphology<Row extends EdgeRow, Vertex extends VertexRow
     graph.addEdge(src, dst, attributes)
   }
   if (scope === undefined) {
-    if (vertices !== undefined)
-      throw new InvalidInputError('options.scope', 'must be given with vertices, which are read on its connection')
+    if (vertices !== undefined) throw new InvalidInputError('scope', 'must be given with vertices, which are read on its connection')
     await streamWherePossible(edges, addEdge, signal)
     return graph
   }

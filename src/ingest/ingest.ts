@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { inOrderOfTime } from './sources/inOrderOfTime.ts'
 import type { MalformedLine, SourceObject } from './sources/otlpRequest.ts'
 import { readOtlp } from './sources/readOtlp.ts'
@@ -82,7 +82,7 @@ export async function ingest(
   source: OtlpSource | readonly PlacedSource[],
   options: IngestOptions = {},
 ): Promise<IngestReport> {
-  const { lateness, shift, acceptOld, signal, onMalformed, onWindow, origin } = parse(ingestOptions, options, 'options')
+  const { lateness, shift, acceptOld, signal, onMalformed, onWindow, origin } = parseOptions(ingestOptions, options)
   const report: IngestReport = { ...emptyReport(), malformed: 0, tooOldMetrics: 0, tooOldCalls: 0, tooOldPatterns: 0 }
   const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
   const requests = placed.map((one) =>

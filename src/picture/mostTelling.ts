@@ -16,7 +16,7 @@ export function mostTelling<Edge>(
   edges: readonly Edge[],
   { limit, rank, traffic, what }: { limit: number; rank: (edge: Edge) => number; traffic: (edge: Edge) => number; what: string },
 ): { edges: readonly Edge[]; omission: string | undefined } {
-  parse(limits, limit, 'options.limit')
+  parse(limits, limit, 'limit')
   if (edges.length <= limit) return { edges, omission: undefined }
   const order = edges
     .map((edge, index) => ({ index, rank: rank(edge), traffic: traffic(edge) }))

@@ -10,8 +10,28 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, name: stri
   const result = schema.safeParse(value)
   if (result.success) return result.data
   const issue = result.error.issues[0]!
-  const path = issue.path.reduce<string>((path, key) => path + step(key), name)
-  throw new InvalidInputError(path, `${problemOf(issue)}, got ${preview(valueAt(value, issue.path))}`)
+  throw refusal(issue, value, name)
+}
+
+/**
+ * Checks an options object. A field is named as the caller wrote it: `range.from`, not
+ * `options.range.from`.
+ *
+ * @throws InvalidInputError naming the first field that is wrong and the value it had; `options`
+ * where no field is.
+ * @example
+ * const { range, limit } = parseOptions(slowestDependenciesOptions, options)
+ */
+export function parseOptions<S extends z.ZodType>(schema: S, options: unknown): z.output<S> {
+  const result = schema.safeParse(options)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  throw refusal(issue, options, issue.path.length === 0 ? 'options' : '')
+}
+
+function refusal(issue: z.core.$ZodIssue, value: unknown, name: string): InvalidInputError {
+  const path = issue.path.reduce<string>((path, key) => path + step(key), name).replace(/^\./, '')
+  return new InvalidInputError(path, `${problemOf(issue)}, got ${preview(valueAt(value, issue.path))}`)
 }
 
 /** zod writes unknown keys into its message as they are; here they are bounded, and quoted as JSON. */
@@ -29,9 +49,11 @@ const step = (key: PropertyKey): string => {
 
 /** A value as an error message shows it: JSON, at most 80 characters. */
 export function preview(value: unknown): string {
-  const text = typeof value === 'bigint' ? `${value}n` : value instanceof Date ? String(value) : json(value)
+  const text = typeof value === 'bigint' ? `${value}n` : value instanceof Date ? dateText(value) : json(value)
   return text.length > 80 ? `${text.slice(0, 80).toWellFormed()}… (${text.length} characters)` : text
 }
+
+const dateText = (date: Date) => (Number.isNaN(date.getTime()) ? String(date) : date.toISOString())
 
 /** JSON; or, of what has none (it goes round in a circle, or deeper than the stack), what JavaScript calls it. */
 function json(value: unknown): string {

@@ -4,7 +4,7 @@ import { byBytes } from '../database/order.ts'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { storableDate } from '../schema/date.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import type { Json } from '../schema/text.ts'
 import { edgesAt } from './edgesAt.ts'
 import type { TopologyChange } from './topologyChanges.ts'
@@ -47,7 +47,7 @@ const compareTopologyOptions = z.strictObject({
  * // ) as "edge" where "kind" = $11
  */
 export function compareTopology(scope: Scope, options: CompareTopologyOptions) {
-  const { before, after, unchanged, ...filter } = parse(compareTopologyOptions, options, 'options')
+  const { before, after, unchanged, ...filter } = parseOptions(compareTopologyOptions, options)
   const src = sql<string>`coalesce("before"."src", "after"."src")`
   const dst = sql<string>`coalesce("before"."dst", "after"."dst")`
   const relation = sql<string>`coalesce("before"."relation", "after"."relation")`

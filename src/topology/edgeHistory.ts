@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { byBytes } from '../database/order.ts'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { urnText, type Json } from '../schema/text.ts'
 import { topologyFilter, topologyVersions, type TopologyFilter } from './topologyVersions.ts'
 
@@ -34,7 +34,7 @@ const edgeHistoryOptions = z.strictObject({ src: urnText, dst: urnText, ...topol
  * // ) as "version"
  */
 export function edgeHistory(scope: Scope, options: EdgeHistoryOptions) {
-  const { src, dst, ...filter } = parse(edgeHistoryOptions, options, 'options')
+  const { src, dst, ...filter } = parseOptions(edgeHistoryOptions, options)
   const from = sql<Date | null>`nullif(pg_catalog.lower("version"."valid"), '-infinity')`
   const to = sql<Date | null>`nullif(pg_catalog.upper("version"."valid"), 'infinity')`
   const versions = topologyVersions(scope, filter)

@@ -8,7 +8,7 @@ import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
 import { frameColumns } from '../graph/frameColumns.ts'
 import { storableDate } from '../schema/date.ts'
 import { InvalidInputError } from '../schema/errors.ts'
-import { parse, preview } from '../schema/parse.ts'
+import { parseOptions, preview } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
 import { nextSnapshot, rememberSnapshot } from './snapshotMoments.ts'
 import { stagedSnapshot, stageSnapshot, type TopologyEdge } from './stageSnapshot.ts'
@@ -101,7 +101,7 @@ export async function recordTopology(
   snapshot: Iterable<TopologyEdge> | AsyncIterable<TopologyEdge> | EdgeFrame,
   options: RecordTopologyOptions | RecordFrameOptions<EdgeRow>,
 ): Promise<TopologyCounts> {
-  const { at, relation, source, attributes, allowEmpty, signal } = parse(recordOptions, options, 'options')
+  const { at, relation, source, attributes, allowEmpty, signal } = parseOptions(recordOptions, options)
   assertSnapshot(snapshot, attributes)
   signal?.throwIfAborted()
   await assertReadCommitted(scope.db, 'recordTopology')
@@ -147,7 +147,7 @@ function assertSnapshot(snapshot: unknown, attributes: readonly string[]): void 
   }
   if (edges && attributes.length > 0) {
     throw new InvalidInputError(
-      'options.attributes',
+      'attributes',
       `are the columns of a frame, and each edge given here has its props, got ${preview(attributes)}`,
     )
   }

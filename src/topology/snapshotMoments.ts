@@ -32,7 +32,7 @@ export async function nextSnapshot(scope: Scope, snapshot: Snapshot): Promise<Ra
   const [next] = rows
   if (next?.after_gap) {
     throw new InvalidInputError(
-      'options.at',
+      'at',
       `must not be before ${next.moment.toISOString()}, the oldest snapshot of source ${preview(snapshot.source)} and relation ${preview(snapshot.relation)} that is still remembered (of ${remembered}), got ${snapshot.at.toISOString()}`,
     )
   }

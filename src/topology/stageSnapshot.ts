@@ -94,7 +94,7 @@ async function stageFrame<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Ro
   `
     .execute(scope.db)
     .catch((error: unknown) => {
-      throw explainFrameColumn(error, 'options.attributes')
+      throw explainFrameColumn(error, 'attributes')
     })
   const { rows } = await sql<{ id: string }>`
     select coalesce(named.id::text, 'null') as id

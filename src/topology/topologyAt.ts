@@ -4,7 +4,7 @@ import { byBytes } from '../database/order.ts'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { storableDate } from '../schema/date.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { edgesAt } from './edgesAt.ts'
 import { topologyFilter, type TopologyFilter } from './topologyVersions.ts'
 
@@ -39,7 +39,7 @@ const topologyAtOptions = z.strictObject({ at: storableDate, ...topologyFilter }
  * // ) as "edge"
  */
 export function topologyAt(scope: Scope, options: TopologyAtOptions) {
-  const { at, ...filter } = parse(topologyAtOptions, options, 'options')
+  const { at, ...filter } = parseOptions(topologyAtOptions, options)
   const edges = scope.db
     .selectFrom(edgesAt(scope, at, filter).as('edge'))
     .innerJoin(scope.table('dim_resource', 'source'), (join) =>

@@ -4,7 +4,7 @@ import { byBytes } from '../database/order.ts'
 import { checkedRange, type TimeRange } from '../database/range.ts'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import type { Json } from '../schema/text.ts'
 import { decidingFirst, topologyFilter, topologyVersions, type TopologyFilter } from './topologyVersions.ts'
 
@@ -42,7 +42,7 @@ const topologyChangesOptions = z.strictObject({ range: z.custom<TimeRange>(), ..
  * // ) as "change" where "kind" = $12
  */
 export function topologyChanges(scope: Scope, options: TopologyChangesOptions) {
-  const { range, ...filter } = parse(topologyChangesOptions, options, 'options')
+  const { range, ...filter } = parseOptions(topologyChangesOptions, options)
   const { from, to } = checkedRange(range)
   const moments = (end: RawBuilder<Date>) =>
     topologyVersions(scope, filter)

@@ -2,7 +2,7 @@ import { UndirectedGraph } from 'graphology'
 import imported from 'graphology-communities-louvain'
 import type { AbstractGraph, Attributes } from 'graphology-types'
 import { z } from 'zod'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { adjacencyOf, type Adjacency } from './adjacency.ts'
 import { seededRandom } from './seededRandom.ts'
 
@@ -57,7 +57,7 @@ export function communities<Vertex extends Attributes, Edge extends Attributes>(
   graph: AbstractGraph<Vertex, Edge>,
   options: CommunitiesOptions<Edge> = {},
 ): Communities {
-  const { weight, resolution, seed } = parse(communitiesOptions, options, 'options')
+  const { weight, resolution, seed } = parseOptions(communitiesOptions, options)
   const adjacency = withSomeWeight(adjacencyOf(graph, { undirected: true, weight }))
   const { communities: numbers, modularity } = louvain.detailed(plainOf(adjacency), {
     getEdgeWeight: 'weight',

@@ -2,7 +2,7 @@ import { DirectedGraph } from 'graphology'
 import { pagerank } from 'graphology-metrics/centrality/index.js'
 import type { AbstractGraph, Attributes } from 'graphology-types'
 import { z } from 'zod'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { adjacencyOf, type Adjacency } from './adjacency.ts'
 import { betweennessOf } from './betweenness.ts'
 
@@ -59,7 +59,7 @@ export function criticality<Vertex extends Attributes, Edge extends Attributes>(
   graph: AbstractGraph<Vertex, Edge>,
   options: CriticalityOptions<Edge> = {},
 ): CriticalityRow<Vertex>[] {
-  const { by, weight, pivots, seed } = parse(criticalityOptions, options, 'options')
+  const { by, weight, pivots, seed } = parseOptions(criticalityOptions, options)
   const adjacency = adjacencyOf(graph, { weight })
   const ranks = pageRankOf(adjacency)
   const { shares, estimated } = betweennessOf(adjacency, { pivots, seed, steps: 100_000_000 })

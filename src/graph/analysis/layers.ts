@@ -1,7 +1,7 @@
 import type { AbstractGraph, Attributes } from 'graphology-types'
 import { z } from 'zod'
 import { InvalidInputError } from '../../schema/errors.ts'
-import { parse, preview } from '../../schema/parse.ts'
+import { parseOptions, preview } from '../../schema/parse.ts'
 import { adjacencyOf, type Adjacency } from './adjacency.ts'
 import { strongComponentsOf } from './strongComponents.ts'
 
@@ -42,9 +42,9 @@ export function layers<Vertex extends Attributes, Edge extends Attributes>(
   graph: AbstractGraph<Vertex, Edge>,
   options: LayersOptions = {},
 ): LayerRow<Vertex>[] {
-  const { entries, distance } = parse(layersOptions, options, 'options')
+  const { entries, distance } = parseOptions(layersOptions, options)
   const unknown = entries?.findIndex((entry) => !graph.hasNode(entry)) ?? -1
-  if (unknown !== -1) throw new InvalidInputError(`options.entries[${unknown}]`, `is no vertex of the graph: ${preview(entries![unknown])}`)
+  if (unknown !== -1) throw new InvalidInputError(`entries[${unknown}]`, `is no vertex of the graph: ${preview(entries![unknown])}`)
   const adjacency = adjacencyOf(graph)
   const components = strongComponentsOf(adjacency)
   const given = entries && new Set(entries)

@@ -1,6 +1,6 @@
 import type { AbstractGraph, Attributes } from 'graphology-types'
 import { z } from 'zod'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { adjacencyOf, type Adjacency } from './adjacency.ts'
 
 export interface SinglePointsOptions {
@@ -59,7 +59,7 @@ export function singlePointsOfFailure<Vertex extends Attributes, Edge extends At
   graph: AbstractGraph<Vertex, Edge>,
   options: SinglePointsOptions = {},
 ): SinglePoints<Vertex> {
-  const { list } = parse(singlePointsOptions, options, 'options')
+  const { list } = parseOptions(singlePointsOptions, options)
   const adjacency = adjacencyOf(graph, { undirected: true })
   const { keys } = adjacency
   const { sequence, met, low, size, parent, root } = searchTreeOf(adjacency)

@@ -2,7 +2,7 @@ import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
 import { requireExtension, type Scope } from '../../database/scope.ts'
 import { InvalidInputError } from '../../schema/errors.ts'
-import { parse, preview } from '../../schema/parse.ts'
+import { parse, parseOptions, preview } from '../../schema/parse.ts'
 import { checkCypher } from './checkCypher.ts'
 import { cypherColumns, sqlTypes, type CypherColumns, type CypherRow } from './cypherColumns.ts'
 import { encodeAgtype, type AgtypeInput } from './encodeAgtype.ts'
@@ -75,7 +75,7 @@ export function cypher<const Columns extends CypherColumns>(
   params: Readonly<Record<string, AgtypeInput>> = {},
 ): SelectQueryBuilder<{ found: CypherRow<Columns> }, 'found', CypherRow<Columns>> {
   requireExtension(scope, 'age', 'cypher', 'reach, impact and shortestPath walk any edge frame')
-  const { columns, write } = parse(cypherOptions, options, 'options')
+  const { columns, write } = parseOptions(cypherOptions, options)
   const { parameters, newer, wide } = checkCypher(text, { write })
   const map = parameterMap(parameters, params)
   const definition = sql.join(Object.entries(columns).map(([name, type]) => sql`${sql.id(name)} ${sql.raw(sqlTypes[type])}`))

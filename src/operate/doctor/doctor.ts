@@ -4,7 +4,7 @@ import { readInstallation, schemaVersion, type Installation } from '../../databa
 import { plainKysely } from '../../database/plain.ts'
 import { VantageError } from '../../schema/errors.ts'
 import { schemaOption } from '../../database/schemaOption.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { schemaDrift, type Drift } from './schemaDrift.ts'
 import { doubtfulInstallations } from './installationFindings.ts'
 import { policyFindings } from './policyFindings.ts'
@@ -47,7 +47,7 @@ export interface DoctorReport {
  * const broken = findings.filter(({ severity }) => severity === 'error')
  */
 export async function doctor<Database>(db: Kysely<Database>, options: { schema?: string } = {}): Promise<DoctorReport> {
-  const { schema } = parse(schemaOption, options, 'options')
+  const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
   const server = await capabilities(plain)
   const { located, findings: unreadable } = await locate(plain, schema)

@@ -11,7 +11,7 @@ import { storedTable } from '../../lifecycle/rollups/rollup.ts'
 import type { TimePolicy } from '../../lifecycle/timePolicy.ts'
 import { storableDate } from '../../schema/date.ts'
 import { InvalidInputError } from '../../schema/errors.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { appliedPolicies } from '../policies/applied.ts'
 import { dropOld } from './drops.ts'
 import { expireOld } from './expiry.ts'
@@ -94,7 +94,7 @@ export async function maintain<Database>(db: Kysely<Database>, options: Maintain
     signal,
     onStep,
     onWait,
-  } = parse(maintainOptions, options, 'options')
+  } = parseOptions(maintainOptions, options)
   if (db.isTransaction) {
     throw new InvalidInputError('db', 'must not be a transaction: maintenance is many short ones, give it the connection or pool itself')
   }

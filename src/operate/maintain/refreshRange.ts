@@ -12,7 +12,7 @@ import type { Rollup } from '../../lifecycle/rollups/rollup.ts'
 import type { Stretch } from '../../lifecycle/statement.ts'
 import { storableDate } from '../../schema/date.ts'
 import { InvalidInputError } from '../../schema/errors.ts'
-import { parse } from '../../schema/parse.ts'
+import { parse, parseOptions } from '../../schema/parse.ts'
 import { appliedPolicies } from '../policies/applied.ts'
 import type { MaintenanceUnit } from './maintain.ts'
 import { noteDroppedByOthers } from './noteDroppedByOthers.ts'
@@ -59,16 +59,7 @@ const refreshOptions = schemaOption.extend({
  * await refreshRange(db, { table: 'metric_1m', range: last('2 days') })
  */
 export async function refreshRange<Database>(db: Kysely<Database>, options: RefreshRangeOptions): Promise<MaintenanceUnit[]> {
-  const {
-    schema,
-    policies = defaultPolicies,
-    now,
-    table: asked,
-    force,
-    signal,
-    onStep,
-    ...given
-  } = parse(refreshOptions, options, 'options')
+  const { schema, policies = defaultPolicies, now, table: asked, force, signal, onStep, ...given } = parseOptions(refreshOptions, options)
   if (db.isTransaction) throw new InvalidInputError('db', 'must not be a transaction: each unit is rolled in one of its own')
   const range = checkedRange(given.range)
   const { time } = checkedPolicies(policies)

@@ -10,7 +10,7 @@ import { takeTurn } from '../../database/turn.ts'
 import { execute } from '../../lifecycle/statement.ts'
 import { schemaOption } from '../../database/schemaOption.ts'
 import { InvalidInputError, SchemaVersionError } from '../../schema/errors.ts'
-import { parse, preview } from '../../schema/parse.ts'
+import { parseOptions, preview } from '../../schema/parse.ts'
 import { createExtensions, extensionSearchPath, installedExtensions } from '../extensions.ts'
 import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
 import { assertKnown, assertPlace, migrationTurn, planUp, versionOf, type UpPlan } from './planUp.ts'
@@ -48,7 +48,7 @@ export interface MigrateResult {
  * await migrateUp(db, { schema: 'observability', embeddingDimension: 384, embeddingDistance: 'cosine' })
  */
 export async function migrateUp<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigrateResult> {
-  const { signal, onWait, ...wanted } = parse(migrateOptions, options, 'options')
+  const { signal, onWait, ...wanted } = parseOptions(migrateOptions, options)
   const migrate = async (trx: Transaction<{}>, plan: UpPlan, notices: string[]): Promise<MigrateResult> => {
     for (const statement of plan.before) await execute(trx, statement)
     const ran = await runMigrations(trx, plan.installation, 'up', plan.pending, signal)
@@ -98,7 +98,7 @@ const downOptions = schemaOption.extend({
  * await migrateDown(db, { schema: 'observability' })
  */
 export async function migrateDown<Database>(db: Kysely<Database>, options: MigrateDownOptions = {}): Promise<MigrateResult> {
-  const { to = 0, schema, signal, onWait } = parse(downOptions, options, 'options')
+  const { to = 0, schema, signal, onWait } = parseOptions(downOptions, options)
   await assertReadCommitted(db, 'migrateDown')
   return inTurnTransaction(db, async (trx) => {
     signal?.throwIfAborted()

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { capabilities } from '../../database/capabilities.ts'
 import { qualified, type Installation } from '../../database/installation.ts'
 import { plainKysely } from '../../database/plain.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { extensionsToCreate, installedExtensions } from '../extensions.ts'
 import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
 import { assertPlace, migrationTable, migrationTurn, planUp } from './planUp.ts'
@@ -32,7 +32,7 @@ export interface MigratePlan {
  * await writeFile('V7__pgvantage.sql', sql)
  */
 export async function migratePlan<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigratePlan> {
-  const wanted = parse(migrateOptions, options, 'options')
+  const wanted = parseOptions(migrateOptions, options)
   const plain = plainKysely(db)
   await assertPlace(plain, wanted)
   const server = await capabilities(plain)

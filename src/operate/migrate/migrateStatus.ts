@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import { migrations } from '../../../migrations/index.ts'
 import { readInstallation, schemaVersion, type Installation } from '../../database/installation.ts'
 import { schemaOption } from '../../database/schemaOption.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import type { MigrateOptions } from './migrateOptions.ts'
 import { migrationTable, versionOf } from './planUp.ts'
 
@@ -28,7 +28,7 @@ export interface MigrateStatus {
  * // select name, run_on at time zone 'UTC' as "ranAt" from "public"."pgvantage_migration" order by name
  */
 export async function migrateStatus<Database>(db: Kysely<Database>, options: Pick<MigrateOptions, 'schema'> = {}): Promise<MigrateStatus> {
-  const { schema } = parse(schemaOption, options, 'options')
+  const { schema } = parseOptions(schemaOption, options)
   const found = await readInstallation(db, schema)
   if (found === undefined) {
     const pending = migrations.map((migration) => migration.name)

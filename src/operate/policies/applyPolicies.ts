@@ -7,7 +7,7 @@ import { takeTurn, type OnWait } from '../../database/turn.ts'
 import { execute } from '../../lifecycle/statement.ts'
 import { InvalidInputError, VantageError } from '../../schema/errors.ts'
 import { convert, policiesTurn, type ConvertReport, type ConvertStep } from './planConversion.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { planOptions, planPolicies, type PlanPoliciesOptions, type PolicyChange } from './planPolicies.ts'
 import { checkedPolicies, defaultPolicies } from './defaultPolicies.ts'
 
@@ -57,7 +57,7 @@ export interface PoliciesReport {
  * const { changes } = await applyPolicies(db, { policies: { ...defaultPolicies, time: [{ ...metricPolicy, retain: '90 days' }, callPolicy, patternPolicy] } })
  */
 export async function applyPolicies<Database>(db: Kysely<Database>, given: ApplyPoliciesOptions = {}): Promise<PoliciesReport> {
-  const { convert: upwards, onConverted, onChange, onWait, signal, ...options } = parse(applyOptions, given, 'options')
+  const { convert: upwards, onConverted, onChange, onWait, signal, ...options } = parseOptions(applyOptions, given)
   checkedPolicies(options.policies ?? defaultPolicies)
   const plain = plainKysely(db)
   if (plain.isTransaction) {

@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { schemaOption } from '../../database/schemaOption.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { capabilities } from '../../database/capabilities.ts'
 import { quoteIdentifier, quoteLiteral } from '../../database/identifier.ts'
 import { findInstallation, qualified, type Installation, type TimeRung } from '../../database/installation.ts'
@@ -60,7 +60,7 @@ const height: Record<TimeRung, number> = { native: 0, apache: 1, community: 2 }
  * if (possible !== null) console.log(`${possible.from} -> ${possible.to}`)
  */
 export async function planConversion<Database>(db: Kysely<Database>, options: { schema?: string } = {}): Promise<Conversion | null> {
-  const { schema } = parse(schemaOption, options, 'options')
+  const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
   const server = await capabilities(plain)

@@ -6,7 +6,7 @@ import { findInstallation, qualified, type Installation } from '../../database/i
 import { plainKysely } from '../../database/plain.ts'
 import { milliseconds } from '../../database/range.ts'
 import { storableDate } from '../../schema/date.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { appliedPolicies, type AppliedPolicy, type PolicyKind, type PolicySettings } from './applied.ts'
 import { declaredPolicies, duration, type DeclaredPolicy, type JobShape, type RefreshShape } from './declared.ts'
 import { checkedPolicies, defaultPolicies, type Policies } from './defaultPolicies.ts'
@@ -76,7 +76,7 @@ export const planOptions = schemaOption.extend({
  * // add metric_1h refresh  a job rolls it every 30 minutes, ...
  */
 export async function planPolicies<Database>(db: Kysely<Database>, options: PlanPoliciesOptions = {}): Promise<PolicyChange[]> {
-  const { policies = defaultPolicies, schema, remove, now } = parse(planOptions, options, 'options')
+  const { policies = defaultPolicies, schema, remove, now } = parseOptions(planOptions, options)
   const declared = declaredPolicies(checkedPolicies(policies))
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)

@@ -5,7 +5,7 @@ import { quoteIdentifier } from '../../database/identifier.ts'
 import { readInstallation } from '../../database/installation.ts'
 import { plainKysely } from '../../database/plain.ts'
 import { MissingCapabilityError, SchemaVersionError, VantageError } from '../../schema/errors.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { boundedText } from '../../schema/text.ts'
 import { extensionsToCreate } from '../extensions.ts'
 import { rightsFacts, type RightsFacts } from './facts.ts'
@@ -61,7 +61,7 @@ const grantsOptions = z.strictObject({ role: z.enum(roles), to: boundedText(63),
  * // grant execute on function public.exp_histogram(double precision, bigint), ... to "collector"
  */
 export async function grantsFor<Database>(db: Kysely<Database>, options: GrantsOptions): Promise<Grant[]> {
-  const { role, to, schema } = parse(grantsOptions, options, 'options')
+  const { role, to, schema } = parseOptions(grantsOptions, options)
   const plain = plainKysely(db)
   const installation = await readInstallation(plain, schema)
   if (installation === undefined && role !== 'owner') {

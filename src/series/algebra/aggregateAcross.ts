@@ -1,7 +1,7 @@
 import { sql, type RawBuilder, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { boundedText } from '../../schema/text.ts'
 import { boundedValue } from '../boundedPoints.ts'
 import { finished } from '../../database/finished.ts'
@@ -119,7 +119,7 @@ export function aggregateAcross(
   frame: SeriesFrame,
   options: { with: Reduction; by?: ByLookup | ByResource | ByLabel | undefined },
 ): AcrossFrame {
-  const { with: how, by = {} } = parse(aggregateAcrossOptions, options, 'options')
+  const { with: how, by = {} } = parseOptions(aggregateAcrossOptions, options)
   const grouped = sql<SeriesRow>`(
     select ${groupName(by)} as "series", "point"."bucket", ${boundedValue} as "value"
     from ${inAnyOrder(frame)} as "point" ${catalog(scope, by)}

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { boundedText } from '../../schema/text.ts'
 import { boundedPoints } from '../boundedPoints.ts'
 import { join, type JoinOptions } from './join.ts'
@@ -49,7 +49,7 @@ const combineOptions = z.strictObject({
  * // ) as "combined"
  */
 export function combine(scope: Scope, left: SeriesFrame, right: SeriesFrame, options: CombineOptions) {
-  const { op, on, series } = parse(combineOptions, options, 'options')
+  const { op, on, series } = parseOptions(combineOptions, options)
   const both = join(scope, boundedPoints(scope, left), boundedPoints(scope, right), { on })
   const combined = scope.db
     .selectFrom(both.as('joined'))

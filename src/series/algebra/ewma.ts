@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
 import { lengthText } from '../bucketStart.ts'
 import { exactInterval } from '../exactInterval.ts'
@@ -53,7 +53,7 @@ const ewmaOptions = z
  * // ) as "smoothed"
  */
 export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaWeight) {
-  const { alpha, halfLife } = parse(ewmaOptions, options, 'options')
+  const { alpha, halfLife } = parseOptions(ewmaOptions, options)
   // Whether a value is finite is a partition of its own: so lag() finds the finite one before. Of two points at one time, against what a frame is, the
   // later would weigh nothing.
   const elapsed = sql`extract(epoch from "point"."bucket" - pg_catalog.lag("point"."bucket") over (

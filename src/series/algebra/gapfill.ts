@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../../database/range.ts'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
 import { assertBuckets, bucketStart, lengthText } from '../bucketStart.ts'
 import { exactInterval } from '../exactInterval.ts'
@@ -54,9 +54,9 @@ const gapfillOptions = z.strictObject({ every: lengthText, range: z.custom<TimeR
  * // ) as "filled"
  */
 export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOptions) {
-  const { every, range, fill } = parse(gapfillOptions, options, 'options')
-  const { from, to } = checkedRange(range, 'options.range')
-  assertBuckets({ from, to }, every, 'options.every')
+  const { every, range, fill } = parseOptions(gapfillOptions, options)
+  const { from, to } = checkedRange(range, 'range')
+  assertBuckets({ from, to }, every, 'every')
   const slots = sql<{ bucket: Date }>`generate_series(
     ${bucketStart(every, sql<Date>`${from}::timestamptz - interval '1 microsecond'`)} + ${exactInterval(every)},
     ${to}::timestamptz - interval '1 microsecond',

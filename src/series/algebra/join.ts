@@ -2,7 +2,7 @@ import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 export interface JoinOptions {
@@ -60,7 +60,7 @@ export function join(
   right: SeriesFrame,
   options: JoinOptions = {},
 ): SelectQueryBuilder<{ joined: JoinedRow }, 'joined', JoinedRow> {
-  const { on, how } = parse(joinOptions, options, 'options')
+  const { on, how } = parseOptions(joinOptions, options)
   const { common, name, key, points } = on === 'series' ? alike(left, right) : pairs(left, right)
   // Grouped, not joined: how many rows a frame has the planner can only guess, and where it guesses few it compares every bucket of a series with every other.
   const joined = sql<JoinedRow>`(

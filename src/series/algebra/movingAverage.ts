@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 import { oneOf, trailing, trailingWindow, type TrailingWindow } from './trailingWindow.ts'
@@ -31,7 +31,7 @@ const movingAverageOptions = z.strictObject(trailingWindow).refine(oneOf('points
  * // ) as "smoothed"
  */
 export function movingAverage(scope: Scope, frame: SeriesFrame, options: TrailingWindow) {
-  const window = parse(movingAverageOptions, options, 'options')
+  const window = parseOptions(movingAverageOptions, options)
   const averages = scope.db
     .selectFrom(boundedPoints(scope, frame).as('point'))
     .select([

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 import { oneOf, trailing, trailingWindow, type TrailingWindow } from './trailingWindow.ts'
@@ -43,7 +43,7 @@ const movingQuantileOptions = z
  * // ) as "smoothed"
  */
 export function movingQuantile(scope: Scope, frame: SeriesFrame, options: MovingQuantileOptions) {
-  const { q, ...window } = parse(movingQuantileOptions, options, 'options')
+  const { q, ...window } = parseOptions(movingQuantileOptions, options)
   const gathered = scope.db
     .selectFrom(boundedPoints(scope, frame).as('point'))
     .select([

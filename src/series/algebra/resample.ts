@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
 import { bucketStart, lengthText } from '../bucketStart.ts'
 import { reduced, reductions, type Reduction } from './reduction.ts'
@@ -47,7 +47,7 @@ const resampleOptions = z.strictObject({ every: lengthText, with: z.enum([...red
  * // ) as "resampled"
  */
 export function resample(scope: Scope, frame: SeriesFrame, options: ResampleOptions) {
-  const { every, with: how } = parse(resampleOptions, options, 'options')
+  const { every, with: how } = parseOptions(resampleOptions, options)
   const moved = scope.db
     .selectFrom(boundedPoints(scope, frame).as('point'))
     .select(['point.series', bucketStart(every, sql.ref('point.bucket')).as('bucket'), 'point.bucket as at', 'point.value'])

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { lengthText } from '../bucketStart.ts'
 import { exactInterval } from '../exactInterval.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
@@ -34,7 +34,7 @@ const shiftOptions = z
  * // ) as "shifted"
  */
 export function shift(scope: Scope, frame: SeriesFrame, options: ShiftOptions) {
-  const { later, earlier } = parse(shiftOptions, options, 'options')
+  const { later, earlier } = parseOptions(shiftOptions, options)
   const bucket =
     later === undefined ? sql<Date>`"point"."bucket" - ${exactInterval(earlier!)}` : sql<Date>`"point"."bucket" + ${exactInterval(later)}`
   const shifted = scope.db

@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
@@ -12,7 +12,7 @@ export interface StepOptions {
 
 const stepOptions = z.strictObject({ counter: z.boolean().default(false) })
 
-export const parseStepOptions = (options: StepOptions) => parse(stepOptions, options, 'options')
+export const parseStepOptions = (options: StepOptions) => parseOptions(stepOptions, options)
 
 /** The points of a frame, each with the value before it and when that was; nulls are passed over, being a partition of their own. */
 export function steps(scope: Scope, frame: SeriesFrame) {

@@ -41,7 +41,7 @@ export function baselineSeries(scope: Scope, frame: SeriesFrame, { range, width 
   const { from, to } = checkedRange(range)
   const spreads = parse(z.number().min(0).max(1e100), width, 'width')
   const { season, slot } = parseSeason(options)
-  assertBuckets({ from, to }, slot, 'options.slot')
+  assertBuckets({ from, to }, slot, 'slot')
   const first = sql`${seasonStart(season, sql`${from}::timestamptz`)} + pg_catalog.make_interval(secs => "slot"."slot_start_s")`
   const laid = scope.db
     .selectFrom(seasonalBaseline(scope, frame, options).as('slot'))

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { milliseconds } from '../../database/range.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { lengthText } from '../bucketStart.ts'
 
 /** What every way of judging a point has in common. */
@@ -115,7 +115,7 @@ export type EwmaSettings = z.output<typeof ewma>
 export function parseDetection(options: DetectionOptions = {}): DetectionSettings {
   const given: unknown = options
   const named = typeof given === 'object' && given !== null ? { ...given, method: options.method ?? 'robust-z' } : given
-  return parse(detection, named, 'options')
+  return parseOptions(detection, named)
 }
 
 const season = z.strictObject(seasonFields).refine(...dividesSeason)
@@ -125,4 +125,4 @@ const season = z.strictObject(seasonFields).refine(...dividesSeason)
  *
  * @throws InvalidInputError naming the option that is wrong, as when slots do not divide the season.
  */
-export const parseSeason = (options: SeasonOptions = {}) => parse(season, options, 'options')
+export const parseSeason = (options: SeasonOptions = {}) => parseOptions(season, options)

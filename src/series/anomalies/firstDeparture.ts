@@ -39,8 +39,8 @@ export type FirstDepartureOptions = DetectionOptions & {
  */
 export function firstDeparture(scope: Scope, frame: SeriesFrame, { consecutive = 2, range, ...options }: FirstDepartureOptions = {}) {
   const settings = parseDetection(options)
-  const within = range && checkedRange(range, 'options.range')
-  const length = parse(z.int().min(1).max(10_000), consecutive, 'options.consecutive')
+  const within = range && checkedRange(range, 'range')
+  const length = parse(z.int().min(1).max(10_000), consecutive, 'consecutive')
   const runs = scope.db
     .selectFrom(scoredPoints(scope, frame, settings).as('point'))
     .selectAll('point')

@@ -4,7 +4,7 @@ import { earlier, milliseconds } from '../../database/range.ts'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { storableDate } from '../../schema/date.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { lengthText } from '../bucketStart.ts'
 import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
 
@@ -90,7 +90,7 @@ const isShorter = (short: string, long: string): boolean =>
  * // ) as "alert"
  */
 export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: BurnRateOptions) {
-  const { objective, windows, at = new Date() } = parse(burnRateOptions, options, 'options')
+  const { objective, windows, at = new Date() } = parseOptions(burnRateOptions, options)
   const tolerance = toleranceOf(objective)
   const burnOf = (condition: RawBuilder<unknown>) =>
     tolerance.burn(sql`coalesce(sum("event"."bad") filter (where ${condition}), 0)`, sql`sum("event"."total") filter (where ${condition})`)

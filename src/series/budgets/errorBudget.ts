@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { checkedRange, type TimeRange } from '../../database/range.ts'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
 
 export interface ErrorBudgetOptions {
@@ -45,9 +45,9 @@ const errorBudgetOptions = z.strictObject({ objective: objectiveShare, range: z.
  * // ) as "budget"
  */
 export function errorBudget(scope: Scope, counts: ServiceLevelCounts, options: ErrorBudgetOptions) {
-  const { objective, range } = parse(errorBudgetOptions, options, 'options')
+  const { objective, range } = parseOptions(errorBudgetOptions, options)
   const tolerance = toleranceOf(objective)
-  const window = range && checkedRange(range, 'options.range')
+  const window = range && checkedRange(range, 'range')
   const summed = scope.db
     .selectFrom(countedEvents(scope, counts).as('event'))
     .$if(window !== undefined, (events) => events.where('event.bucket', '>=', window!.from).where('event.bucket', '<', window!.to))

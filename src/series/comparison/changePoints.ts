@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { measuredPoints } from '../measuredPoints.ts'
 import type { Direction } from '../anomalies/scored.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
@@ -67,7 +67,7 @@ const changePointOptions = z.strictObject({
  * // ) as "change"
  */
 export function changePoints(scope: Scope, frame: SeriesFrame, options: ChangePointOptions = {}) {
-  const { minPoints, penalty } = parse(changePointOptions, options, 'options')
+  const { minPoints, penalty } = parseOptions(changePointOptions, options)
   const gathered = scope.db
     .selectFrom(measuredPoints(scope, frame).as('point'))
     .select([

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import type { SampleFrame } from './sampleFrame.ts'
 
 /** When two samples count as different. */
@@ -24,7 +24,7 @@ const comparison = z.strictObject({
   minPoints: z.int().min(1).default(8),
 })
 
-export const parseComparison = (options: ComparisonOptions) => parse(comparison, options, 'options')
+export const parseComparison = (options: ComparisonOptions) => parseOptions(comparison, options)
 
 /**
  * Two samples of each series compared by ranks: Mann-Whitney's U from the mid-ranks of both together, and what follows from it. Sorting is all the work.

@@ -21,7 +21,7 @@ const method = z
 
 /** @throws InvalidInputError naming the option that is out of its range. */
 export function parseStreaming(options: StreamingOptions): StreamingSettings {
-  parse(method, options?.method, 'options.method')
+  parse(method, options?.method, 'method')
   return options?.method === 'surprise' ? parseSurprise(options) : parseDetection(options)
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 
 /**
  * How rarely a series looked as it does now, on several scales at once. For values that come in, not for the database: `anomalies` does not have it.
@@ -34,4 +34,4 @@ const surprise = z
 export type SurpriseSettings = z.output<typeof surprise>
 
 /** @throws InvalidInputError naming the option that is out of its range. */
-export const parseSurprise = (options: SurpriseOptions): SurpriseSettings => parse(surprise, options, 'options')
+export const parseSurprise = (options: SurpriseOptions): SurpriseSettings => parseOptions(surprise, options)

@@ -4,7 +4,7 @@ import { milliseconds } from '../../database/range.ts'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { InvalidInputError } from '../../schema/errors.ts'
-import { parse, preview } from '../../schema/parse.ts'
+import { parseOptions, preview } from '../../schema/parse.ts'
 import { lengthText } from '../bucketStart.ts'
 import { parseSeason } from '../anomalies/detection.ts'
 import { exactInterval } from '../exactInterval.ts'
@@ -88,16 +88,13 @@ const forecastOptions = z.strictObject({
  * // ) as "point"
  */
 export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOptions) {
-  const { horizon, every, season, slot, trend, confidence } = parse(forecastOptions, options, 'options')
+  const { horizon, every, season, slot, trend, confidence } = parseOptions(forecastOptions, options)
   const steps = Math.floor(milliseconds(horizon) / milliseconds(every))
   if (steps < 1 || steps > maxSteps) {
-    throw new InvalidInputError(
-      'options.every',
-      `must fit into the horizon of ${preview(horizon)} 1 to ${maxSteps} times, got ${preview(every)}`,
-    )
+    throw new InvalidInputError('every', `must fit into the horizon of ${preview(horizon)} 1 to ${maxSteps} times, got ${preview(every)}`)
   }
   if (season === undefined && slot !== undefined) {
-    throw new InvalidInputError('options.slot', `needs a season that it is a part of, got ${preview(slot)}`)
+    throw new InvalidInputError('slot', `needs a season that it is a part of, got ${preview(slot)}`)
   }
   const seasonal = season === undefined ? undefined : parseSeason({ season, slot })
   const slotOf = (bucket: string) => (seasonal === undefined ? sql.lit(0) : slotNumber(seasonal, sql.ref<Date>(bucket)))

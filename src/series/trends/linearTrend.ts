@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 import { trendLines } from './trendLines.ts'
 
@@ -46,7 +46,7 @@ const linearTrendOptions = z.strictObject({ confidence: confidenceShare.default(
  * // ) as "trend"
  */
 export function linearTrend(scope: Scope, frame: SeriesFrame, options: LinearTrendOptions = {}) {
-  const { confidence } = parse(linearTrendOptions, options, 'options')
+  const { confidence } = parseOptions(linearTrendOptions, options)
   const level = (hours: 'last_hours' | 'none') =>
     sql<number>`"line"."first_value" + "line"."mean_rise" + "line"."slope" * (${hours === 'none' ? sql`0::float8` : sql.ref(`line.${hours}`)} - "line"."mean_hours")`
   const trend = scope.db

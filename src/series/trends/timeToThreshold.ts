@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { durationText, milliseconds } from '../../database/range.ts'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { confidenceShare } from './linearTrend.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 import { trendLines } from './trendLines.ts'
@@ -63,7 +63,7 @@ const timeToThresholdOptions = z.strictObject({
  * // ) as "crossing"
  */
 export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeToThresholdOptions) {
-  const { threshold, direction, confidence, horizon } = parse(timeToThresholdOptions, options, 'options')
+  const { threshold, direction, confidence, horizon } = parseOptions(timeToThresholdOptions, options)
   // As small as this a value counts as 0, and so does what it is compared with.
   const bound = Math.abs(threshold) < 1e-100 ? 0 : threshold
   const sign = sql`${sql.lit(direction === 'up' ? 1 : -1)}::float8`

@@ -355,7 +355,7 @@ onEveryLeg('refreshCallGraph', () => {
 
   it.skipIf(!leg.age)('refuses what is no window', async () => {
     const scope = await tenant(test.db, 'window')
-    await expect(refreshCallGraph(scope, { window: 'a while' })).rejects.toThrow(/^options\.window: .*"a while"/)
-    await expect(refreshCallGraph(scope, { now: new Date(Number.NaN) })).rejects.toThrow(/^options\.now: /)
+    await expect(refreshCallGraph(scope, { window: 'a while' })).rejects.toThrow(/^window: .*"a while"/)
+    await expect(refreshCallGraph(scope, { now: new Date(Number.NaN) })).rejects.toThrow(/^now: /)
   })
 })

@@ -155,7 +155,7 @@ onEveryLeg('verifyCallGraph', () => {
 
   it.skipIf(!leg.age)('refuses what is no window', async () => {
     const scope = await tenant(test.db, 'refused')
-    expect(() => verifyCallGraph(scope, { window: 'a while' })).toThrow(/^options\.window: .*"a while"/)
-    expect(() => verifyCallGraph(scope, { now: new Date(Number.NaN) })).toThrow(/^options\.now: /)
+    expect(() => verifyCallGraph(scope, { window: 'a while' })).toThrow(/^window: .*"a while"/)
+    expect(() => verifyCallGraph(scope, { now: new Date(Number.NaN) })).toThrow(/^now: /)
   })
 })

@@ -234,8 +234,8 @@ onEveryLeg('tenants', () => {
   it.each([
     ['nobody', {}, 'there is no tenant with code "nobody"'],
     ["'; drop table dim_tenant; --", {}, 'there is no tenant with code'],
-    ['nobody', { batch: 0 }, 'options.batch: '],
-    ['nobody', { batch: 1.5 }, 'options.batch: '],
+    ['nobody', { batch: 0 }, 'batch: '],
+    ['nobody', { batch: 1.5 }, 'batch: '],
     ['', {}, 'code: must not be empty'],
     ['a\u0000', {}, 'code: must not contain the NUL'],
   ])('deleteTenant refuses the code %j with %j', async (wrong, options, message) => {

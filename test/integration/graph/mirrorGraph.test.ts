@@ -125,7 +125,7 @@ onEveryLeg('mirrorGraph', () => {
   it.skipIf(!leg.age)('takes any label that is a name, and no other', async () => {
     const edges = await frame(scope, [['a', 'b']])
     for (const label of ['', '1', 'a b', 'a"b', '_x', 'Resource', 'x'.repeat(49), "x'); drop"]) {
-      await expect(mirrorGraph(scope, edges, { label, attributes: [] })).rejects.toThrow(/^options\.label: /)
+      await expect(mirrorGraph(scope, edges, { label, attributes: [] })).rejects.toThrow(/^label: /)
     }
   })
 

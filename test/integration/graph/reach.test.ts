@@ -117,12 +117,12 @@ onEveryLeg('reach', () => {
   })
 
   it.each([
-    [{ from: 'a', hops: 0 }, /^options\.hops: must be at least 1, got 0/],
-    [{ from: 'a', hops: 101 }, /^options\.hops: must be at most 100, got 101/],
-    [{ from: 'a', hops: 1.5 }, /^options\.hops: /],
-    [{ from: '' }, /^options\.from/],
-    [{ from: 'a\u0000b' }, /^options\.from/],
-    [{ from: 'x'.repeat(1025) }, /^options\.from/],
+    [{ from: 'a', hops: 0 }, /^hops: must be at least 1, got 0/],
+    [{ from: 'a', hops: 101 }, /^hops: must be at most 100, got 101/],
+    [{ from: 'a', hops: 1.5 }, /^hops: /],
+    [{ from: '' }, /^from/],
+    [{ from: 'a\u0000b' }, /^from/],
+    [{ from: 'x'.repeat(1025) }, /^from/],
   ])('refuses %j by name', (options, message) => {
     const edges = scope.db.selectNoFrom(({ lit, val }) => [val('1').as('src'), val('2').as('dst'), lit(1).as('weight')])
     expect(() => reach(scope, edges, options)).toThrow(message)

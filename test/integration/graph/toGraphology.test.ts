@@ -104,7 +104,7 @@ onEveryLeg('toGraphology', () => {
     await expect(toGraphology(edges, { scope, vertices: names.unionAll(resourceNames(scope)) })).rejects.toThrow(
       /^vertices: has more than one row for resource \d+$/,
     )
-    await expect(toGraphology(edges, { vertices: names } as never)).rejects.toThrow('options.scope: must be given with vertices')
+    await expect(toGraphology(edges, { vertices: names } as never)).rejects.toThrow('scope: must be given with vertices')
   })
 
   it('keeps several edges between the same two with multi, and refuses them without', async () => {

@@ -64,14 +64,10 @@ onEveryLeg('the ends of what can be given', () => {
     async (moment) => {
       const event = { severity: 'INFO', kind: 'k', title: 't', detectedAt: moment } as const
       await expect(api.recordEvent(scope, event)).rejects.toThrow('event.detectedAt: must be a valid Date from the year 1 to 9999')
-      await expect(api.recordTopology(scope, [], { at: moment, relation: 'r', source: 's' })).rejects.toThrow(
-        'options.at: must be a valid Date',
-      )
-      expect(() => api.topologyAt(scope, { at: moment })).toThrow('options.at: must be a valid Date')
+      await expect(api.recordTopology(scope, [], { at: moment, relation: 'r', source: 's' })).rejects.toThrow('at: must be a valid Date')
+      expect(() => api.topologyAt(scope, { at: moment })).toThrow('at: must be a valid Date')
       const counts = frameOf(scope, [{ series: 's', bucket, value: 1 }])
-      expect(() => api.burnRate(scope, { total: counts, bad: counts }, { objective: 0.9, at: moment })).toThrow(
-        'options.at: must be a valid Date',
-      )
+      expect(() => api.burnRate(scope, { total: counts, bad: counts }, { objective: 0.9, at: moment })).toThrow('at: must be a valid Date')
     },
   )
 
@@ -87,10 +83,10 @@ onEveryLeg('the ends of what can be given', () => {
     const counts = frameOf(scope, [{ series: 's', bucket, value: 1 }])
     const range = { from: new Date(0), to: bucket }
     expect(() => api.baselineSeries(scope, counts, { season: '2 seconds', slot: '1 second', range })).toThrow(
-      'options.slot: must cut the range into at most 1000000 buckets',
+      'slot: must cut the range into at most 1000000 buckets',
     )
-    expect(() => api.gapfill(scope, counts, { every: '1 second', range, fill: 'zero' })).toThrow('options.every: must cut the range')
-    expect(() => api.gapfill(scope, counts, { every: '1 day', range: ever, fill: 'zero' })).toThrow('options.every: must cut the range')
+    expect(() => api.gapfill(scope, counts, { every: '1 second', range, fill: 'zero' })).toThrow('every: must cut the range')
+    expect(() => api.gapfill(scope, counts, { every: '1 day', range: ever, fill: 'zero' })).toThrow('every: must cut the range')
   })
 
   describe.skipIf(!leg.age)('of graphs', () => {
@@ -99,11 +95,11 @@ onEveryLeg('the ends of what can be given', () => {
       const edges = api.callsDuring(scope, { range: ever })
       for (const label of ['Resource_pkey', 'Resource_id_seq', 'CALLS_id_seq', 'CALLS_end_id_idx']) {
         const attempt = api.mirrorGraph(scope, edges, { label, attributes: [] })
-        await expect(attempt).rejects.toThrow(/^options\.label: (is the name of something else in the graph|must)/)
+        await expect(attempt).rejects.toThrow(/^label: (is the name of something else in the graph|must)/)
         await expect(attempt).rejects.toThrow(api.InvalidInputError)
       }
       await expect(api.mirrorGraph(scope, edges, { attributes: ['elsewhere' as 'weight'] })).rejects.toThrow(
-        'options.attributes: must name columns that the frame has',
+        'attributes: must name columns that the frame has',
       )
     })
 

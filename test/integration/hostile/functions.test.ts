@@ -103,8 +103,8 @@ onEveryLeg('hostile text', () => {
     })
     expect((await tenantScope(test.db, 't-001', { schema: 'public' })).tenantId).toBe(scope.tenantId)
     // Some would do as a prefix, but none is the one this database was installed with.
-    await noText(/^(?:options\.)?graphPrefix$/, (graphPrefix) => migrateUp(test.db, { graphPrefix }))
-    await noText(/^(?:options\.)?graphPrefix$/, (graphPrefix) => migratePlan(test.db, { graphPrefix }))
+    await noText(/^graphPrefix$/, (graphPrefix) => migrateUp(test.db, { graphPrefix }))
+    await noText(/^graphPrefix$/, (graphPrefix) => migratePlan(test.db, { graphPrefix }))
     expect(await migrateStatus(test.db)).toMatchObject({ installed: true, version: schemaVersion })
   })
 
@@ -302,13 +302,13 @@ onEveryLeg('hostile text', () => {
     await everyText({ field: 'service', taken }, async (service) => (await one(callSummary(own, { service, range }))).src_urn)
     await everyText({ field: 'callee', taken }, async (callee) => (await one(callSummary(own, { callee, range }))).urn)
     await everyText({ field: 'service', taken }, async (service) => back((await one(slowestDependencies(own, { service, range }))).urn))
-    await everyText({ field: 'options.from', taken }, async (from) => {
+    await everyText({ field: 'from', taken }, async (from) => {
       const [reached] = await reach(own, edges, { from, hops: 1 }).execute()
       expect(reached).toMatchObject({ urn: next(from), via_urn: from })
       expect(await reach(own, edges, { from: [from], hops: 2 }).execute()).toHaveLength(2)
       return back(reached!.urn)
     })
-    await everyText({ field: 'options.of', taken }, async (of) => next((await one(impact(own, edges, { of, hops: 1 }))).item))
+    await everyText({ field: 'of', taken }, async (of) => next((await one(impact(own, edges, { of, hops: 1 }))).item))
     const windows = { range, baseline: during('08:00', '09:00') }
     await everyText({ field: 'service', taken }, async (service) => {
       expect(await rankSuspects(own, { ...windows, service }).execute()).toEqual([])
@@ -317,7 +317,7 @@ onEveryLeg('hostile text', () => {
     await noText('measure', (measure) => callSeries(own, { measure: measure as 'rps', range }))
     await noText('by', (by) => callSeries(own, { measure: 'rps', by: by as 'call', range }))
     await noText('by', (by) => callSummary(own, { by: by as 'call', range }))
-    await noText('options.direction', (direction) => reach(own, edges, { from: 'a', direction: direction as 'in' }))
+    await noText('direction', (direction) => reach(own, edges, { from: 'a', direction: direction as 'in' }))
     await noText('thresholds', (text) => callOddities(own, { ...windows, thresholds: Object.fromEntries([[text, 1]]) }))
 
     if (!leg.age) return
@@ -334,7 +334,7 @@ onEveryLeg('hostile text', () => {
     `.execute(own.db)
     expect(rows.map(({ urn }) => urn).sort()).toEqual([...urns].sort())
     // With a blank before it none is a label.
-    await noText('options.label', (label) => mirrorGraph(own, mirrored, { attributes: [], label: ` ${label}` }))
+    await noText('label', (label) => mirrorGraph(own, mirrored, { attributes: [], label: ` ${label}` }))
   })
 
   it('as log messages and the relation of a topology', async () => {
@@ -372,7 +372,7 @@ onEveryLeg('hostile text', () => {
       select ${scope.tenantId}::int8, ${resources.get('urn:a')!}::int8, ${resources.get('urn:b')!}::int8, relation, tstzrange(${bucket}, null), '{}'
       from jsonb_array_elements_text(${JSON.stringify(relations)}::jsonb) as relation
     `.execute(scope.db)
-    await everyText({ field: 'options.relation', taken: fits(255) }, async (relation) => {
+    await everyText({ field: 'relation', taken: fits(255) }, async (relation) => {
       const edges = await topologyAt(scope, { at: at('10:10'), relation }).execute()
       expect(edges).toHaveLength(1)
       return edges[0]!.relation
@@ -399,11 +399,11 @@ onEveryLeg('hostile text', () => {
     const one = frameOf(scope, [{ series: 'one', bucket: range.from, value: 1 }])
     const paired = await join(scope, frame, one, { on: 'bucket' }).execute()
     expect(paired.map(({ series }) => series).sort()).toEqual(names.map((text) => `${text} / one`).sort())
-    await everyText({ field: 'options.series', taken: fits(1024) }, async (series) => {
+    await everyText({ field: 'series', taken: fits(1024) }, async (series) => {
       const [row] = await combine(scope, one, one, { op: 'sum', series }).execute()
       return row!.series
     })
-    await everyText({ field: 'options.by.label', taken: fits(1024) }, async (label) => {
+    await everyText({ field: 'by.label', taken: fits(1024) }, async (label) => {
       const labels = JSON.stringify(Object.fromEntries([[label, label]]))
       const labelled = scope.db
         .selectFrom(one.as('one'))
@@ -417,19 +417,17 @@ onEveryLeg('hostile text', () => {
       .selectFrom(one.as('one'))
       .selectAll('one')
       .select(sql<string>`${id}::int8`.as('resource_id'))
-    await everyText({ field: 'options.by.resourceLabel', taken: fits(1024) }, async (resourceLabel) => {
+    await everyText({ field: 'by.resourceLabel', taken: fits(1024) }, async (resourceLabel) => {
       const across = aggregateAcross(scope, owned, { with: 'sum', by: { resourceLabel } })
       await ensureResource(scope, { ...resource, labels: Object.fromEntries([[resourceLabel, resourceLabel]]) })
       return (await across.execute())[0]!.series
     })
-    await noText('options.with', (how) => resample(scope, frame, { every: '1 hour', with: how as 'avg' }))
-    await noText('options.op', (op) => combine(scope, frame, frame, { op: op as 'sum' }))
-    await noText('options.fill', (fill) =>
+    await noText('with', (how) => resample(scope, frame, { every: '1 hour', with: how as 'avg' }))
+    await noText('op', (op) => combine(scope, frame, frame, { op: op as 'sum' }))
+    await noText('fill', (fill) =>
       gapfill(scope, frame, { every: '1 hour', range, fill: fill === 'null' ? ('nil' as 'null') : (fill as 'null') }),
     )
-    await noText('options.by.resource', (resource) =>
-      aggregateAcross(scope, frame as never, { with: 'sum', by: { resource: resource as 'env' } }),
-    )
+    await noText('by.resource', (resource) => aggregateAcross(scope, frame as never, { with: 'sum', by: { resource: resource as 'env' } }))
   })
 
   it('as columns and items of a ranking', async () => {
@@ -449,25 +447,25 @@ onEveryLeg('hostile text', () => {
     const frame = callSeries(scope, { measure: 'rps', range })
     await noText('duration', (text) => last(text))
     await noText('before', (before) => newPatterns(scope, { range, before }))
-    await noText('options.window', (window) => anomalies(scope, frame, { window }))
-    await noText('options.window', (window) => firstDeparture(scope, frame, { window }))
-    await noText('options.every', (every) => resample(scope, frame, { every, with: 'sum' }))
-    await noText('options.window', (window) => movingAverage(scope, frame, { window }))
-    await noText('options.halfLife', (halfLife) => ewma(scope, frame, { halfLife }))
-    await noText('options.later', (later) => shift(scope, frame, { later }))
-    await noText('options.season', (season) => seasonalBaseline(scope, frame, { season }))
-    await noText('options.horizon', (horizon) => timeToThreshold(scope, frame, { threshold: 1, horizon }))
-    await noText('options.horizon', (horizon) => forecast(scope, frame, { horizon, every: '1 hour' }))
-    await noText('options.windows[0].long', (long) =>
+    await noText('window', (window) => anomalies(scope, frame, { window }))
+    await noText('window', (window) => firstDeparture(scope, frame, { window }))
+    await noText('every', (every) => resample(scope, frame, { every, with: 'sum' }))
+    await noText('window', (window) => movingAverage(scope, frame, { window }))
+    await noText('halfLife', (halfLife) => ewma(scope, frame, { halfLife }))
+    await noText('later', (later) => shift(scope, frame, { later }))
+    await noText('season', (season) => seasonalBaseline(scope, frame, { season }))
+    await noText('horizon', (horizon) => timeToThreshold(scope, frame, { threshold: 1, horizon }))
+    await noText('horizon', (horizon) => forecast(scope, frame, { horizon, every: '1 hour' }))
+    await noText('windows[0].long', (long) =>
       burnRate(scope, { total: frame, bad: frame }, { objective: 0.9, windows: [{ long, short: '1 minute', burn: 1 }] }),
     )
     await noText('lateness', (lateness) => rollUp([], { lateness }).next())
-    if (leg.age) await noText('options.window', (window) => refreshCallGraph(scope, { window }))
+    if (leg.age) await noText('window', (window) => refreshCallGraph(scope, { window }))
     for (const long of [`${'9'.repeat(400)} weeks`, '99999999999 weeks']) {
       expect(() => last(long)).toThrow(/^duration: /)
       expect(() => newPatterns(scope, { range, before: long })).toThrow(/^before: /)
-      expect(() => anomalies(scope, frame, { window: long })).toThrow(/^options\.window: /)
-      if (leg.age) await expect(refreshCallGraph(scope, { window: long })).rejects.toThrow(/^options\.window: /)
+      expect(() => anomalies(scope, frame, { window: long })).toThrow(/^window: /)
+      if (leg.age) await expect(refreshCallGraph(scope, { window: long })).rejects.toThrow(/^window: /)
     }
   })
 

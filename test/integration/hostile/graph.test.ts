@@ -88,28 +88,25 @@ onEveryLeg('hostile text in the graph', () => {
     const path = async (frame: EdgeFrame<Pick<ActiveCall, keyof EdgeRow | 'p95_ms'>>, from: string, to: string, weight?: 'p95_ms') =>
       (await shortestPath(scope, frame, { from, to, weight }).execute()).map(({ urn }) => urn)
     for (const frame of [own, ...(age ? [activeCalls(scope)] : [])]) {
-      await everyText({ field: 'options.from', taken }, async (from) => {
+      await everyText({ field: 'from', taken }, async (from) => {
         const [begin, end] = await path(frame, from, inRing(from) ? next(from) : last)
         expect(end).toBe(from === last ? undefined : next(from))
         return begin
       })
     }
-    await everyText({ field: 'options.to', taken }, async (to) => (await path(own, names[0]!, to, 'p95_ms')).at(-1))
-    await everyText({ field: 'options.of', taken }, async (of) => {
+    await everyText({ field: 'to', taken }, async (to) => (await path(own, names[0]!, to, 'p95_ms')).at(-1))
+    await everyText({ field: 'of', taken }, async (of) => {
       const near = neighbourhood(scope, own, { of, direction: 'out' })
       const found = await reach(scope, near, { from: of, hops: 1 }).execute()
       expect(found.map(({ urn }) => urn)).toEqual(of === last ? [] : expect.arrayContaining([next(of), next(of, 2)]))
       return of
     })
     for (const walk of [kShortestPaths, pathsBetween]) {
-      await everyText({ field: 'options.from', taken }, async (from) => (await walk(scope, own, { from, to: from }).execute())[0]!.urn)
-      await everyText(
-        { field: 'options.to', taken },
-        async (to) => (await walk(scope, own, { from: taken(to) ? to : last, to }).execute())[0]!.urn,
-      )
+      await everyText({ field: 'from', taken }, async (from) => (await walk(scope, own, { from, to: from }).execute())[0]!.urn)
+      await everyText({ field: 'to', taken }, async (to) => (await walk(scope, own, { from: taken(to) ? to : last, to }).execute())[0]!.urn)
     }
-    await noText('options.direction', (direction) => shortestPath(scope, own, { from: 'a', to: 'b', direction: direction as 'in' }))
-    await noText('options.direction', (direction) => neighbourhood(scope, own, { of: 'a', direction: direction as 'in' }))
+    await noText('direction', (direction) => shortestPath(scope, own, { from: 'a', to: 'b', direction: direction as 'in' }))
+    await noText('direction', (direction) => neighbourhood(scope, own, { of: 'a', direction: direction as 'in' }))
   })
 
   it('as the column that says how long an edge is, and as what is mirrored and recorded', async () => {
@@ -136,7 +133,7 @@ onEveryLeg('hostile text in the graph', () => {
       .selectAll('edge')
     for (const walk of [shortestPath, kShortestPaths]) {
       for (const text of nasty.filter((text) => !fits(63)(text))) {
-        expect(() => walk(scope, none, { from: 'a', to: 'b', weight: text as 'weight' })).toThrow(/^options\.weight: /)
+        expect(() => walk(scope, none, { from: 'a', to: 'b', weight: text as 'weight' })).toThrow(/^weight: /)
       }
       // Well formed, it is a column that the frame does not have.
       await expect(walk(scope, none, { from: 'a', to: 'b', weight: 'x" from pg_class; --' as 'weight' }).execute()).rejects.toThrow(
@@ -149,7 +146,7 @@ onEveryLeg('hostile text in the graph', () => {
     const edge = { src: names[0]!, dst: names[1]! }
     const moment = at('10:00')
     const of = { at: moment, relation: 'said', source: 'said' }
-    await everyText({ field: 'options.relation', taken: fits(255) }, async (relation) => {
+    await everyText({ field: 'relation', taken: fits(255) }, async (relation) => {
       // Its source is called the same.
       const filter = { relation, source: fits(255)(relation) ? relation : 'said' }
       await recordTopology(scope, [edge], { at: moment, ...filter })
@@ -169,11 +166,11 @@ onEveryLeg('hostile text in the graph', () => {
       async (source: string) => edgeHistory(scope, { ...edge, source }),
     ]) {
       // None is a source too, but not one that records.
-      await onlyRefused('options.source', (text) => text === '' || fits(255)(text), use)
+      await onlyRefused('source', (text) => text === '' || fits(255)(text), use)
     }
     for (const end of ['src', 'dst'] as const) {
       await onlyRefused(`snapshot[0].${end}`, taken, (urn) => recordTopology(scope, [{ ...edge, [end]: urn }], of))
-      await onlyRefused(`options.${end}`, taken, async (urn) => edgeHistory(scope, { ...edge, [end]: urn }))
+      await onlyRefused(end, taken, async (urn) => edgeHistory(scope, { ...edge, [end]: urn }))
     }
     await onlyRefused('snapshot[0].props', storable, (text) =>
       recordTopology(scope, [{ ...edge, props: Object.fromEntries([[text, 1]]) }], of),
@@ -222,14 +219,14 @@ onEveryLeg('hostile text in the graph', () => {
       expect(Object.entries(row!.map!)).toEqual([[text, text]])
       return row!.it
     })
-    await everyText({ field: /^options\.columns/, taken: (text) => fits(63)(text) && text !== '__proto__' }, async (column) => {
+    await everyText({ field: /^columns/, taken: (text) => fits(63)(text) && text !== '__proto__' }, async (column) => {
       const [row] = await cypher(scope, { columns: Object.fromEntries([[column, 'int4']]) }, 'RETURN 7').execute()
       expect(Object.entries(row!)).toEqual([[column, 7]])
       return Object.keys(row!)[0]
     })
     const beside = Object.fromEntries([['__proto__', 'int4'] as const, ['other', 'int4'] as const])
-    expect(() => cypher(scope, { columns: beside }, 'RETURN 7, 8')).toThrow(/^options\.columns/)
-    await noText(/^options\.columns/, (type) => cypher(scope, { columns: { one: type as 'text' } }, 'RETURN 1'))
+    expect(() => cypher(scope, { columns: beside }, 'RETURN 7, 8')).toThrow(/^columns/)
+    await noText(/^columns/, (type) => cypher(scope, { columns: { one: type as 'text' } }, 'RETURN 1'))
     await noText('params', (name) => cypher(scope, { columns: { one: 'int4' } }, 'RETURN 1', Object.fromEntries([[name, 1]])))
     await noText('values[0]', async (label) => cypherText`MATCH (a:${` ${label}`}) RETURN a`)
   })

@@ -28,8 +28,8 @@ onEveryLeg('hostile schema names', () => {
   it('refuses by name what could end a string in the text of a function, and what is no name', async () => {
     const before = await objects(test.db)
     const unfit = nasty.filter((text) => !fits(63)(text) || /[$'\\]/.test(text))
-    await noText('options.schema', (text) => migrateUp(test.db, { schema: unfit.includes(text) ? text : `${text}$` }))
-    await noText('options.embeddingDistance', (text) => migrateUp(test.db, { embeddingDistance: text as 'l2' }))
+    await noText('schema', (text) => migrateUp(test.db, { schema: unfit.includes(text) ? text : `${text}$` }))
+    await noText('embeddingDistance', (text) => migrateUp(test.db, { embeddingDistance: text as 'l2' }))
     expect(await objects(test.db)).toEqual(before)
   })
 })

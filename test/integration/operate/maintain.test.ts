@@ -330,7 +330,7 @@ onEveryLeg('maintain', () => {
 
   it('refuses a transaction, a moment that is none, and policies that are none', async () => {
     await expect(test.db.transaction().execute((trx) => maintain(trx))).rejects.toThrow(InvalidInputError)
-    await expect(maintain(test.db, { now: new Date(Number.NaN) })).rejects.toThrow(/options.now: must be a valid Date/)
+    await expect(maintain(test.db, { now: new Date(Number.NaN) })).rejects.toThrow(/now: must be a valid Date/)
   })
 
   it('rolls a range again when asked to, on its own, and nothing beside it', async () => {

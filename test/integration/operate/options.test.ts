@@ -34,15 +34,15 @@ onEveryLeg('the options of migrate', () => {
   )
 
   it.each([
-    [{ schema: '' }, 'options.schema: must not be empty'],
-    [{ schema: 'x'.repeat(64) }, 'options.schema: must be at most 63 bytes'],
+    [{ schema: '' }, 'schema: must not be empty'],
+    [{ schema: 'x'.repeat(64) }, 'schema: must be at most 63 bytes'],
     [{ schema: 'a\u0000' }, 'NUL'],
-    [{ schema: 'a$$b' }, "options.schema: must not contain $, ' or"],
-    [{ schema: "a'b" }, "options.schema: must not contain $, ' or"],
-    [{ graphPrefix: 'Ops' }, 'options.graphPrefix: must be 1 to 42 lower-case letters'],
-    [{ embeddingDimension: 4001 }, 'options.embeddingDimension: '],
-    [{ embeddingDimension: 0 }, 'options.embeddingDimension: '],
-    [{ embeddingDimension: 1.5 }, 'options.embeddingDimension: '],
+    [{ schema: 'a$$b' }, "schema: must not contain $, ' or"],
+    [{ schema: "a'b" }, "schema: must not contain $, ' or"],
+    [{ graphPrefix: 'Ops' }, 'graphPrefix: must be 1 to 42 lower-case letters'],
+    [{ embeddingDimension: 4001 }, 'embeddingDimension: '],
+    [{ embeddingDimension: 0 }, 'embeddingDimension: '],
+    [{ embeddingDimension: 1.5 }, 'embeddingDimension: '],
   ])('refuses %j by name', async (options, problem) => {
     const attempt = migrateUp(test.db, options)
     await expect(attempt).rejects.toThrow(InvalidInputError)

@@ -77,7 +77,7 @@ onEveryLeg('the change of series', () => {
       ))
 
     it.each([
-      [{ counter: 'yes' }, /^options\.counter: .*"yes"/],
+      [{ counter: 'yes' }, /^counter: .*"yes"/],
       [{ gauge: true }, /^options: has no key "gauge"/],
     ])('refuses %j by name', (options, message) => {
       expect(() => how(scope, frameOf(scope, []), options as StepOptions)).toThrow(message)

@@ -125,8 +125,8 @@ onEveryLeg('changePoints', () => {
       )
       .selectAll('long')
     await expect(changePoints(scope, long).execute()).rejects.toThrow(/at most 50000 points of a series, this one has 50001/)
-    expect(() => changePoints(scope, frameOf(scope, []), { minPoints: 1 })).toThrow(/^options\.minPoints: .*1/)
-    expect(() => changePoints(scope, frameOf(scope, []), { penalty: 0 })).toThrow(/^options\.penalty: .*0/)
+    expect(() => changePoints(scope, frameOf(scope, []), { minPoints: 1 })).toThrow(/^minPoints: .*1/)
+    expect(() => changePoints(scope, frameOf(scope, []), { penalty: 0 })).toThrow(/^penalty: .*0/)
   })
 
   describe('change_points', () => {

@@ -204,21 +204,21 @@ onEveryLeg('detection', () => {
   })
 
   it.each<[DetectionOptions, RegExp]>([
-    [{ method: 'seasonal', slot: '5 hours' }, /^options\.slot: must divide the season .*"5 hours"/],
-    [{ method: 'seasonal', slot: '1 week' }, /^options\.slot: /],
-    [{ method: 'seasonal', season: '1 month' }, /^options\.season: .*"1 month"/],
-    [{ method: 'seasonal', history: '1 day' }, /^options\.history: .*"1 day"/],
-    [{ method: 'ewma', lambda: 0 }, /^options\.lambda: .*0/],
-    [{ method: 'ewma', lambda: 1.5 }, /^options\.lambda: /],
-    [{ method: 'ewma', clip: Number.NaN }, /^options\.clip: /],
-    [{ method: 'ewma', threshold: -1 }, /^options\.threshold: /],
+    [{ method: 'seasonal', slot: '5 hours' }, /^slot: must divide the season .*"5 hours"/],
+    [{ method: 'seasonal', slot: '1 week' }, /^slot: /],
+    [{ method: 'seasonal', season: '1 month' }, /^season: .*"1 month"/],
+    [{ method: 'seasonal', history: '1 day' }, /^history: .*"1 day"/],
+    [{ method: 'ewma', lambda: 0 }, /^lambda: .*0/],
+    [{ method: 'ewma', lambda: 1.5 }, /^lambda: /],
+    [{ method: 'ewma', clip: Number.NaN }, /^clip: /],
+    [{ method: 'ewma', threshold: -1 }, /^threshold: /],
   ])('refuses %j by name', (options, message) => {
     expect(() => anomalies(scope, frameOf(scope, []), options)).toThrow(message)
   })
 
   it('refuses a method there is not, and an option of another method', () => {
     const refused = (options: unknown) => () => anomalies(scope, frameOf(scope, []), options as DetectionOptions)
-    expect(refused({ method: 'zscore' })).toThrow(/^options\.method: must be 'robust-z', 'seasonal' or 'ewma', got "zscore"/)
+    expect(refused({ method: 'zscore' })).toThrow(/^method: must be 'robust-z', 'seasonal' or 'ewma', got "zscore"/)
     expect(refused({ lambda: 0.3 })).toThrow(/^options: has no key "lambda"/)
     expect(refused({ method: 'seasonal', window: '1 hour' })).toThrow(/^options: has no key "window"/)
   })

@@ -184,12 +184,12 @@ onEveryLeg('forecast', () => {
 
   describe('refuses', () => {
     it.each<[Partial<ForecastOptions>, RegExp]>([
-      [{ horizon: 'soon' }, /^options\.horizon: .*"soon"/],
-      [{ every: '4 hours' }, /^options\.every: must fit into the horizon of "3 hours" 1 to 10000 times, got "4 hours"/],
-      [{ every: '1 second' }, /^options\.every: .*"1 second"/],
-      [{ slot: '1 hour' }, /^options\.slot: needs a season/],
-      [{ season: '1 day', slot: '7 hours' }, /^options\.slot: .*"7 hours"/],
-      [{ confidence: 95 }, /^options\.confidence: .*95/],
+      [{ horizon: 'soon' }, /^horizon: .*"soon"/],
+      [{ every: '4 hours' }, /^every: must fit into the horizon of "3 hours" 1 to 10000 times, got "4 hours"/],
+      [{ every: '1 second' }, /^every: .*"1 second"/],
+      [{ slot: '1 hour' }, /^slot: needs a season/],
+      [{ season: '1 day', slot: '7 hours' }, /^slot: .*"7 hours"/],
+      [{ confidence: 95 }, /^confidence: .*95/],
     ])('%j by name', (options, message) => {
       expect(() => forecast(scope, frameOf(scope, []), { horizon: '3 hours', every: '1 hour', ...options })).toThrow(message)
     })

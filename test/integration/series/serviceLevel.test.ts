@@ -94,7 +94,7 @@ onEveryLeg('service levels', () => {
     })
 
     it.each([0, 1, 1.2, Number.NaN])('refuses an objective of %d', (objective) => {
-      expect(() => errorBudget(scope, counts([], []), { objective })).toThrow(/^options\.objective: /)
+      expect(() => errorBudget(scope, counts([], []), { objective })).toThrow(/^objective: /)
     })
   })
 
@@ -184,12 +184,12 @@ onEveryLeg('service levels', () => {
     })
 
     it.each<[Partial<BurnRateOptions>, RegExp]>([
-      [{ objective: 1 }, /^options\.objective: .*1/],
-      [{ windows: [] }, /^options\.windows: /],
-      [{ windows: [{ long: '5 minutes', short: '1 hour', burn: 1 }] }, /^options\.windows\[0\]\.short: must be shorter .*"1 hour"/],
-      [{ windows: [{ long: 'an hour', short: '1 minute', burn: 1 }] }, /^options\.windows\[0\]\.long: .*"an hour"/],
-      [{ windows: [{ long: '1 hour', short: '1 minute', burn: 0 }] }, /^options\.windows\[0\]\.burn: .*0/],
-      [{ at: new Date('never') }, /^options\.at: /],
+      [{ objective: 1 }, /^objective: .*1/],
+      [{ windows: [] }, /^windows: /],
+      [{ windows: [{ long: '5 minutes', short: '1 hour', burn: 1 }] }, /^windows\[0\]\.short: must be shorter .*"1 hour"/],
+      [{ windows: [{ long: 'an hour', short: '1 minute', burn: 1 }] }, /^windows\[0\]\.long: .*"an hour"/],
+      [{ windows: [{ long: '1 hour', short: '1 minute', burn: 0 }] }, /^windows\[0\]\.burn: .*0/],
+      [{ at: new Date('never') }, /^at: /],
     ])('refuses %j by name', (options, message) => {
       expect(() => burning([], [], options)).toThrow(message)
     })

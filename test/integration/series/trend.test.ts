@@ -139,7 +139,7 @@ onEveryLeg('trends', () => {
       ))
 
     it('refuses a confidence that is none', () => {
-      expect(() => linearTrend(scope, frameOf(scope, []), { confidence: 1 })).toThrow(/^options\.confidence: .*1/)
+      expect(() => linearTrend(scope, frameOf(scope, []), { confidence: 1 })).toThrow(/^confidence: .*1/)
     })
   })
 
@@ -245,9 +245,9 @@ onEveryLeg('trends', () => {
       ))
 
     it.each<[TimeToThresholdOptions, RegExp]>([
-      [{ threshold: Number.NaN }, /^options\.threshold: /],
-      [{ threshold: 1, horizon: '1 year' }, /^options\.horizon: .*"1 year"/],
-      [{ threshold: 1, confidence: 0.1 }, /^options\.confidence: .*0\.1/],
+      [{ threshold: Number.NaN }, /^threshold: /],
+      [{ threshold: 1, horizon: '1 year' }, /^horizon: .*"1 year"/],
+      [{ threshold: 1, confidence: 0.1 }, /^confidence: .*0\.1/],
     ])('refuses %j by name', (options, message) => {
       expect(() => timeToThreshold(scope, frameOf(scope, []), options)).toThrow(message)
     })

@@ -92,7 +92,7 @@ onEveryLeg('windows of time', () => {
 
     it('refuses by name what is no season', () => {
       const frame = frameOf(scope, [])
-      expect(() => seasonalBaseline(scope, frame, { season: '1 day', slot: '7 hours' })).toThrow(/^options\.slot: .*"7 hours"/)
+      expect(() => seasonalBaseline(scope, frame, { season: '1 day', slot: '7 hours' })).toThrow(/^slot: .*"7 hours"/)
       expect(() => baselineSeries(scope, frame, { range: { from: hour(0), to: hour(1) }, width: -1 })).toThrow(/^width: .*-1/)
     })
   })
@@ -208,8 +208,8 @@ onEveryLeg('windows of time', () => {
         compareWindows(scope, frameOf(scope, []), { baseline: before, candidate: after, ...options })
       expect(compare({ candidate: { from: bucketAt(99), to: bucketAt(120) } })).toThrow(/^candidate: must not overlap the baseline/)
       expect(compare({ baseline: { from: bucketAt(9), to: bucketAt(1) } })).toThrow(/^baseline\.from: /)
-      expect(compare({ alpha: 0 })).toThrow(/^options\.alpha: .*0/)
-      expect(compare({ minEffect: 1.1 })).toThrow(/^options\.minEffect: .*1\.1/)
+      expect(compare({ alpha: 0 })).toThrow(/^alpha: .*0/)
+      expect(compare({ minEffect: 1.1 })).toThrow(/^minEffect: .*1\.1/)
       expect(compare({ minPoint: 3 })).toThrow(/^options: has no key "minPoint"/)
     })
   })

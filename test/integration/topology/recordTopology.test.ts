@@ -113,7 +113,7 @@ onEveryLeg('recordTopology', () => {
     await record('06:00', [{ src: 'a', dst: 'b' }])
     expect(await edges()).toEqual(['a calls b tracing 06:00-07:13 {}'])
     await expect(record('06:00', [{ src: 'a', dst: 'b' }])).rejects.toThrow(
-      'options.at: must not be before 2026-11-22T07:13:21.000Z, the oldest snapshot of source "tracing" and relation "calls" that is still remembered',
+      'at: must not be before 2026-11-22T07:13:21.000Z, the oldest snapshot of source "tracing" and relation "calls" that is still remembered',
     )
     expect(await snapshots()).toHaveLength(10_000)
     expect(await record('07:13', [], { relation: 'runs_on', allowEmpty: true })).toEqual(nothing)
@@ -295,10 +295,10 @@ onEveryLeg('recordTopology', () => {
     await refused(record('10:00', [{ src: 'a', dst: 'b', props: { bad: Number.NaN } }]), 'snapshot[0].props.bad: must be a finite number')
     // @ts-expect-error an edge has no weight
     await refused(record('10:00', [{ src: 'a', dst: 'b', weight: 1 }]), 'snapshot[0]: has no key "weight"')
-    await refused(record('10:00', [], { at: new Date(Number.NaN) }), /^options\.at: /)
-    await refused(record('10:00', [], { relation: '' }), 'options.relation: must not be empty')
-    await refused(record('10:00', [], { source: '' }), 'options.source: must not be empty')
-    await refused(record('10:00', [], { source: 'x'.repeat(256) }), 'options.source: must be at most 255 bytes long')
+    await refused(record('10:00', [], { at: new Date(Number.NaN) }), /^at: /)
+    await refused(record('10:00', [], { relation: '' }), 'relation: must not be empty')
+    await refused(record('10:00', [], { source: '' }), 'source: must not be empty')
+    await refused(record('10:00', [], { source: 'x'.repeat(256) }), 'source: must be at most 255 bytes long')
     const options = { at: at('10:00'), relation: 'calls', source: 'tracing' }
     // @ts-expect-error neither edges nor a frame
     await refused(recordTopology(scope, 'ab', options), 'snapshot: must be edges or an edge frame, got "ab"')
@@ -306,7 +306,7 @@ onEveryLeg('recordTopology', () => {
     // @ts-expect-error one edge is no list of edges
     await refused(recordTopology(scope, single, options), 'snapshot: must be edges or an edge frame, got {"src":"a","dst":"b"}')
     // @ts-expect-error edges have props, not attributes
-    await refused(recordTopology(scope, [], { ...options, attributes: ['rps'] }), 'options.attributes: are the columns of a frame')
+    await refused(recordTopology(scope, [], { ...options, attributes: ['rps'] }), 'attributes: are the columns of a frame')
   })
 
   it('goes with the tenant', async () => {

@@ -78,8 +78,8 @@ onEveryLeg('topologyAt', () => {
   })
 
   it('refuses what is no moment', () => {
-    expect(() => topologyAt(scope, { at: new Date(Number.NaN) })).toThrow(/^options\.at: /)
-    expect(() => topologyAt(scope, { at: at('10:00'), relation: '' })).toThrow(/^options\.relation: must not be empty/)
+    expect(() => topologyAt(scope, { at: new Date(Number.NaN) })).toThrow(/^at: /)
+    expect(() => topologyAt(scope, { at: at('10:00'), relation: '' })).toThrow(/^relation: must not be empty/)
   })
 
   it.skipIf(!leg.concurrent)('finds them by the GiST index', async () => {

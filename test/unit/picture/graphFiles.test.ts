@@ -255,7 +255,7 @@ describe('limit', { timeout: 60_000 }, () => {
 
   it.each([0, -1, 1.5, Number.NaN])('of %d is refused', (limit) => {
     expect(() => graphDot({ title: 't', edges, limit })).toThrow(InvalidInputError)
-    expect(() => graphDot({ title: 't', edges, limit })).toThrow('options.limit')
+    expect(() => graphDot({ title: 't', edges, limit })).toThrow('limit')
   })
 })
 

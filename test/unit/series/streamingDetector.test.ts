@@ -103,13 +103,13 @@ it.each([
 })
 
 it.each([
-  [{ threshold: -1 }, 'options.threshold'],
-  [{ method: 'psychic' }, "options.method: must be 'robust-z', 'seasonal', 'ewma' or 'surprise', got \"psychic\""],
+  [{ threshold: -1 }, 'threshold'],
+  [{ method: 'psychic' }, "method: must be 'robust-z', 'seasonal', 'ewma' or 'surprise', got \"psychic\""],
   [{ method: 'surprise', window: '1 hour' }, 'options: has no key "window"'],
-  [{ method: 'surprise', history: 200, minPoints: 201 }, 'options.minPoints: must not be above the history'],
+  [{ method: 'surprise', history: 200, minPoints: 201 }, 'minPoints: must not be above the history'],
   [null, 'options'],
-  [{ method: 'ewma', lambda: 0 }, 'options.lambda'],
-  [{ method: 'seasonal', slot: '5 hours' }, 'options.slot'],
+  [{ method: 'ewma', lambda: 0 }, 'lambda'],
+  [{ method: 'seasonal', slot: '5 hours' }, 'slot'],
 ])('refuses the options %j', (options, message) => {
   expect(() => streamingDetector(options as StreamingOptions)).toThrow(message)
 })
@@ -126,7 +126,7 @@ describe('a state', () => {
     ['another version', (state) => ({ ...state, version: 2 }), 'state.version'],
     ['a key more', (state) => ({ ...state, more: 1 }), 'state: has no key'],
     ['a time that is none', (state) => ({ ...state, last: 'now' }), 'state.last'],
-    ['options out of range', (state) => ({ ...state, settings: { ...state.settings, threshold: -1 } }), 'options.threshold'],
+    ['options out of range', (state) => ({ ...state, settings: { ...state.settings, threshold: -1 } }), 'threshold'],
     ['what another method learnt', (state) => ({ ...state, settings: { method: 'robust-z' } }), 'state.learnt: has no key'],
     [
       'points out of order',

@@ -67,7 +67,7 @@ describe('layers', { timeout: 60_000 }, () => {
   })
 
   it('refuses an entry that is no vertex', () => {
-    expect(() => layersOf('a>b', { entries: ['a', 'z'] })).toThrow('options.entries[1]: is no vertex of the graph: "z"')
+    expect(() => layersOf('a>b', { entries: ['a', 'z'] })).toThrow('entries[1]: is no vertex of the graph: "z"')
   })
 
   it('lets every edge that is in no circle lead to a later layer, and what is reached has one', () => {
@@ -115,7 +115,7 @@ describe('communities', { timeout: 60_000 }, () => {
       ['a', 'b'],
       ['c', 'd'],
     ])
-    expect(() => communities(graphOf('a'), { resolution: 0 })).toThrow('options.resolution: must be above 0, got 0')
+    expect(() => communities(graphOf('a'), { resolution: 0 })).toThrow('resolution: must be above 0, got 0')
   })
 
   it('divides the vertices, the same way however the graph was built', () => {

@@ -37,7 +37,7 @@ describe('singlePointsOfFailure', { timeout: 60_000 }, () => {
     expect(singlePointsOfFailure(star, { list: 2 }).articulationPoints[0]).toMatchObject({ parts: [1, 1, 1, 1], cut_off: 3 })
     expect(singlePointsOfFailure(star, { list: 2 }).articulationPoints[0]!.cut_off_vertices).toHaveLength(2)
     expect(singlePointsOfFailure(star, { list: 0 }).bridges.flatMap((bridge) => bridge.cut_off_vertices)).toEqual([])
-    expect(() => singlePointsOfFailure(star, { list: -1 })).toThrow('options.list: must be at least 0, got -1')
+    expect(() => singlePointsOfFailure(star, { list: -1 })).toThrow('list: must be at least 0, got -1')
   })
 
   /** The undirected graph without loops. */
