@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import type { Scope } from '../src/database/scope.ts'
-import { connect } from '../src/database/connect.ts'
+import { connect } from '../src/database/connection/connect.ts'
 import { maintain, type MaintenanceKind } from '../src/operate/maintain/maintain.ts'
 import { migrateOnRung } from '../test/support/migrateOnRung.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'

@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { ensureResources } from '../src/catalog/resources.ts'
-import { qualified } from '../src/database/installation.ts'
+import { qualified } from '../src/database/installation/installation.ts'
 import type { TimeRange } from '../src/database/range.ts'
 import type { Scope } from '../src/database/scope.ts'
 import { rolledRows, rollupColumns, storedTable } from '../src/lifecycle/rollups/rollup.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { sql, type Kysely } from 'kysely'
 import { ensureTenant } from '../src/catalog/tenants.ts'
-import { connect } from '../src/database/connect.ts'
+import { connect } from '../src/database/connection/connect.ts'
 import { tenantScope, type Scope } from '../src/database/scope.ts'
 import { migrateUp } from '../src/operate/migrate/migrate.ts'
 
@@ -11,7 +11,7 @@ export async function openTarget(
   { migrate = migrateUp }: { migrate?: (db: Kysely<{}>) => Promise<unknown> } = {},
 ): Promise<{ db: Kysely<{}>; url: string | undefined; close(): Promise<void> }> {
   if (url === undefined) {
-    const { openEmbedded } = await import('../src/database/embedded.ts')
+    const { openEmbedded } = await import('../src/database/connection/embedded.ts')
     const { db, close } = await openEmbedded()
     await migrate(db)
     return { db, url, close }

@@ -1,5 +1,5 @@
-import { quoteLiteral } from '../src/database/identifier.ts'
-import { qualified } from '../src/database/installation.ts'
+import { quoteLiteral } from '../src/database/sql/identifier.ts'
+import { qualified } from '../src/database/installation/installation.ts'
 import type { Migration } from './migration.ts'
 
 /** The options of `migrate up`, in the database, so that every function honours them without being told again. */

@@ -1,4 +1,4 @@
-import { qualified } from '../src/database/installation.ts'
+import { qualified } from '../src/database/installation/installation.ts'
 import type { Migration } from './migration.ts'
 
 /** Tenants, their resources, and the locators that say where raw records lie in the object store. */

@@ -1,4 +1,4 @@
-import { qualified } from '../src/database/installation.ts'
+import { qualified } from '../src/database/installation/installation.ts'
 import type { Migration } from './migration.ts'
 
 /** Events and the evidence that explains them. */

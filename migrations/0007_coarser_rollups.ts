@@ -1,4 +1,4 @@
-import { qualified, type Installation } from '../src/database/installation.ts'
+import { qualified, type Installation } from '../src/database/installation/installation.ts'
 import type { Migration } from './migration.ts'
 import { timeTable } from './timeTable.ts'
 

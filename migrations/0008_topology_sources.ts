@@ -1,4 +1,4 @@
-import { qualified } from '../src/database/installation.ts'
+import { qualified } from '../src/database/installation/installation.ts'
 import type { Migration } from './migration.ts'
 
 /** Who says that an edge holds: each source has its own history of it. And when each source told what it knows. */

@@ -1,4 +1,4 @@
-import type { Installation } from '../src/database/installation.ts'
+import type { Installation } from '../src/database/installation/installation.ts'
 
 /** One step in the life of the schema. `up` and `down` give the statements, in order; each is one statement, run in one transaction with its record. */
 export interface Migration {

@@ -1,5 +1,5 @@
-import { quoteLiteral } from '../src/database/identifier.ts'
-import { qualified, type Installation } from '../src/database/installation.ts'
+import { quoteLiteral } from '../src/database/sql/identifier.ts'
+import { qualified, type Installation } from '../src/database/installation/installation.ts'
 
 export interface TimeTable {
   name: string

@@ -1,5 +1,5 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
-import { quoteIdentifier } from '../database/identifier.ts'
+import { quoteIdentifier } from '../database/sql/identifier.ts'
 import { finished } from '../database/finished.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 

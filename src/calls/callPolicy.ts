@@ -1,4 +1,4 @@
-import { bounded, saturated } from '../database/bounded.ts'
+import { bounded, saturated } from '../database/sql/bounded.ts'
 import type { InstalledFunction, Rollup } from '../lifecycle/rollups/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 

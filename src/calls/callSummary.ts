@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { byBytes } from '../database/order.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
 import type { TimeRange } from '../database/range.ts'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'

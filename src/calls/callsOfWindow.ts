@@ -1,6 +1,6 @@
 import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
-import { bounded } from '../database/bounded.ts'
+import { bounded } from '../database/sql/bounded.ts'
 import { durationText, earlier } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { storableDate } from '../schema/date.ts'

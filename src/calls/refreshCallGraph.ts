@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { assertReadCommitted } from '../database/isolation.ts'
+import { assertReadCommitted } from '../database/transaction/isolation.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { mirrorGraph, type MirrorCounts } from '../graph/mirrorGraph.ts'
 import { parseOptions } from '../schema/parse.ts'

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
-import { inTransaction } from '../database/transaction.ts'
+import { inTransaction } from '../database/transaction/inTransaction.ts'
 import { parse } from '../schema/parse.ts'
 import { boundedText, storableObject, urnText, type Json } from '../schema/text.ts'
 

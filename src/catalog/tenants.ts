@@ -1,9 +1,9 @@
 import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
-import { findInstallation } from '../database/installation.ts'
-import { plainKysely } from '../database/plain.ts'
-import { inTransaction } from '../database/transaction.ts'
-import { schemaOption } from '../database/schemaOption.ts'
+import { findInstallation } from '../database/installation/installation.ts'
+import { plainKysely } from '../database/connection/plainKysely.ts'
+import { inTransaction } from '../database/transaction/inTransaction.ts'
+import { schemaOption } from '../database/installation/schemaOption.ts'
 import { parse, parseOptions } from '../schema/parse.ts'
 import { boundedText, storableObject, type Json } from '../schema/text.ts'
 

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import type { Kysely } from 'kysely'
-import { connect } from '../database/connect.ts'
+import { connect } from '../database/connection/connect.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 
 /** `--database URL`, for every command that needs one. */

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import type { EmbeddingDistance } from '../database/installation.ts'
+import type { EmbeddingDistance } from '../database/installation/installation.ts'
 import { migrateDown, migrateUp, type MigrateResult } from '../operate/migrate/migrate.ts'
 import { migratePlan, type MigratePlan } from '../operate/migrate/migratePlan.ts'
 import { migrateStatus, type MigrateStatus } from '../operate/migrate/migrateStatus.ts'

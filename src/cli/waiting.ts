@@ -1,4 +1,4 @@
-import { describeHolders, type OnWait } from '../database/turn.ts'
+import { describeHolders, type OnWait } from '../database/transaction/takeTurn.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** Says for whom a command waits. */

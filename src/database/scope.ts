@@ -4,9 +4,9 @@ import { parse, parseOptions, preview } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
 import { boundedText } from '../schema/text.ts'
 import { knownExtensions, type KnownExtension } from './capabilities.ts'
-import { findInstallation, qualified, type Installation } from './installation.ts'
-import { plainKysely } from './plain.ts'
-import { schemaOption } from './schemaOption.ts'
+import { findInstallation, qualified, type Installation } from './installation/installation.ts'
+import { plainKysely } from './connection/plainKysely.ts'
+import { schemaOption } from './installation/schemaOption.ts'
 
 /**
  * Whose data, on which connection, and where our tables are: the first argument of every domain function.

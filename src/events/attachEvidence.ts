@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
-import { inTransaction } from '../database/transaction.ts'
+import { inTransaction } from '../database/transaction/inTransaction.ts'
 import { NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { eventId } from './eventId.ts'

@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import { asOwner } from '../database/transaction.ts'
-import type { Installation } from '../database/installation.ts'
+import { asOwner } from '../database/transaction/asOwner.ts'
+import type { Installation } from '../database/installation/installation.ts'
 
 /** How many rows one transaction deletes at most. */
 const batch = 1_000

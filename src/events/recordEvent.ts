@@ -2,8 +2,8 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { resourceIds } from '../catalog/resources.ts'
 import type { Scope } from '../database/scope.ts'
-import { inTransaction } from '../database/transaction.ts'
-import { keyOf } from '../database/turn.ts'
+import { inTransaction } from '../database/transaction/inTransaction.ts'
+import { turnLock } from '../database/transaction/takeTurn.ts'
 import { storableDate } from '../schema/date.ts'
 import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
@@ -74,7 +74,7 @@ export async function recordEvent(scope: Scope, event: EventInput): Promise<stri
   const labels = given.labels === undefined ? null : JSON.stringify(given.labels)
   const fingerprints = given.fingerprints === undefined ? null : JSON.stringify(given.fingerprints)
   // The conflict is looked for in one of two unique indexes that an event's id stands in; of two at once, one could fail on the other.
-  const turn = id === null ? sql`` : sql`from pg_catalog.pg_advisory_xact_lock(${keyOf(`pgvantage event ${id}`)}) as turn`
+  const turn = id === null ? sql`` : sql`from ${turnLock(`pgvantage event ${id}`)} as turn`
   const write = sql<{ id: string }>`
     insert into ${scope.id('event_envelope')} as event
       (event_id, detected_at, tenant_id, resource_id, severity, kind, title, summary, labels, fingerprints)

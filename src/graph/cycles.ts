@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
-import { inAnyOrder } from '../database/inAnyOrder.ts'
-import { byBytes } from '../database/order.ts'
+import { inAnyOrder } from '../database/sql/inAnyOrder.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame } from './edgeFrame.ts'

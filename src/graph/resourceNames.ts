@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { byBytes } from '../database/order.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 

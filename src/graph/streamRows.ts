@@ -1,6 +1,6 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { Scope } from '../database/scope.ts'
-import { withSettings } from '../database/transaction.ts'
+import { withSettings } from '../database/transaction/settings.ts'
 
 /** So many rows are under way at a time: enough for the round trips not to count, few enough for the memory not to. */
 const batch = 2_000

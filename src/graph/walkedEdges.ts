@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { inAnyOrder } from '../database/inAnyOrder.ts'
+import { inAnyOrder } from '../database/sql/inAnyOrder.ts'
 import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
 import { isPlainFrame } from './plainFrame.ts'

@@ -1,5 +1,5 @@
 import { sql, type RawBuilder } from 'kysely'
-import { bounded, weightedMean } from '../database/bounded.ts'
+import { bounded, weightedMean } from '../database/sql/bounded.ts'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { spareStates, type MetricMeaning } from './measures.ts'

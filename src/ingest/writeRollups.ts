@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { ensureResources } from '../catalog/resources.ts'
-import { inTransaction } from '../database/transaction.ts'
+import { inTransaction } from '../database/transaction/inTransaction.ts'
 import type { Scope } from '../database/scope.ts'
 import { severities, type Severity } from '../schema/severity.ts'
 import { mergedType } from './rollups/patternRollup.ts'

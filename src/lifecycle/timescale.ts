@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { quoteIdentifier } from '../database/identifier.ts'
+import { quoteIdentifier } from '../database/sql/identifier.ts'
 import { MissingCapabilityError } from '../schema/errors.ts'
 import { execute } from './statement.ts'
 

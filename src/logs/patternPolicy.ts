@@ -1,4 +1,4 @@
-import { saturated } from '../database/bounded.ts'
+import { saturated } from '../database/sql/bounded.ts'
 import type { Rollup } from '../lifecycle/rollups/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 

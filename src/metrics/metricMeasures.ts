@@ -1,5 +1,5 @@
 import { sql, type RawBuilder } from 'kysely'
-import { weightedMean } from '../database/bounded.ts'
+import { weightedMean } from '../database/sql/bounded.ts'
 import type { Scope } from '../database/scope.ts'
 import { histogramQuantile } from '../sketch/histogramQuantile.ts'
 

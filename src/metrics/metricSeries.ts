@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { byBytes } from '../database/order.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
 import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { sql, type Kysely } from 'kysely'
-import { quoteIdentifier } from '../database/identifier.ts'
-import type { Installation } from '../database/installation.ts'
+import { quoteIdentifier } from '../database/sql/identifier.ts'
+import type { Installation } from '../database/installation/installation.ts'
 import { extensionSearchPath } from './extensions.ts'
-import { withoutTrace } from '../database/transaction.ts'
+import { withoutTrace } from '../database/transaction/inTransaction.ts'
 import { execute } from '../lifecycle/statement.ts'
 
 /** A table as the server's catalog describes it, in words that are the same on every server, in any schema and for any embedding. */

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { quoteIdentifier } from '../database/identifier.ts'
+import { quoteIdentifier } from '../database/sql/identifier.ts'
 
 const folder = new URL('../../sql/', import.meta.url)
 

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { capabilities } from '../database/capabilities.ts'
-import type { TimeRung } from '../database/installation.ts'
+import type { TimeRung } from '../database/installation/installation.ts'
 import { older } from './version.ts'
 
 /** TimescaleDB before 2.18 is as if it was not there: its triggers do not see which rows were written. */

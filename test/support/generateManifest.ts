@@ -5,7 +5,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { format, resolveConfig } from 'prettier'
-import { openEmbedded } from '../../src/database/embedded.ts'
+import { openEmbedded } from '../../src/database/connection/embedded.ts'
 import { readCatalog, type Catalog } from '../../src/operate/catalog.ts'
 import { sqlFiles } from '../../src/operate/installedSql.ts'
 import { migrateUp } from '../../src/operate/migrate/migrate.ts'

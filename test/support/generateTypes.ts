@@ -7,7 +7,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { sql, type Kysely } from 'kysely'
 import { generate, PostgresDialect } from 'kysely-codegen'
-import { openEmbedded } from '../../src/database/embedded.ts'
+import { openEmbedded } from '../../src/database/connection/embedded.ts'
 import { migrateUp } from '../../src/operate/migrate/migrate.ts'
 
 const file = new URL('../../src/schema/tables.ts', import.meta.url)

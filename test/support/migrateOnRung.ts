@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { requiredExtensions } from '../../src/database/capabilities.ts'
-import type { TimeRung } from '../../src/database/installation.ts'
+import type { TimeRung } from '../../src/database/installation/installation.ts'
 import { planUp } from '../../src/operate/migrate/planUp.ts'
 import { runMigrations } from '../../src/operate/migrate/runMigrations.ts'
 import { execute } from '../../src/lifecycle/statement.ts'

@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import { connect } from '../../src/database/connect.ts'
-import { quoteIdentifier } from '../../src/database/identifier.ts'
+import { connect } from '../../src/database/connection/connect.ts'
+import { quoteIdentifier } from '../../src/database/sql/identifier.ts'
 import { grantsFor, type Grant, type GrantsOptions } from '../../src/operate/rights/grants.ts'
 import type { TestDatabase } from './leg.ts'
 

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { qualified } from '../../src/database/installation.ts'
+import { qualified } from '../../src/database/installation/installation.ts'
 import type { Scope } from '../../src/database/scope.ts'
 import { bucketOf, rolledRows, rollupColumns, storedTable, type Rollup } from '../../src/lifecycle/rollups/rollup.ts'
 

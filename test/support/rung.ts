@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { TimeRung } from '../../src/database/installation.ts'
+import type { TimeRung } from '../../src/database/installation/installation.ts'
 import { freshDatabase, leg, type TestDatabase } from './leg.ts'
 import { migrateOnRung } from './migrateOnRung.ts'
 

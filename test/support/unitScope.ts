@@ -1,6 +1,6 @@
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql, type Selectable } from 'kysely'
 import { knownExtensions } from '../../src/database/capabilities.ts'
-import { qualified, type Installation } from '../../src/database/installation.ts'
+import { qualified, type Installation } from '../../src/database/installation/installation.ts'
 import type { Scope } from '../../src/database/scope.ts'
 import type { DB } from '../../src/schema/tables.ts'
 

@@ -19,14 +19,7 @@ it('locks for the length of a transaction only, and in TypeScript in one place',
   }
   expect(files).toBeGreaterThan(100)
   expect(places['session']).toEqual([])
-  expect(places['transaction']!.sort()).toEqual([
-    'sql/age_call_graph.sql',
-    // In the statement that writes, which needs its turn only for an id that is given.
-    'src/database/turn.ts',
-    'src/events/recordEvent.ts',
-    // In a script that somebody else runs.
-    'src/operate/migrate/migratePlan.ts',
-  ])
+  expect(places['transaction']!.sort()).toEqual(['sql/age_call_graph.sql', 'src/database/transaction/takeTurn.ts'])
 })
 
 it.each(['pg_advisory_lock(1)', 'pg_try_advisory_lock(1)', 'pg_advisory_lock_shared(1)', 'pg_advisory_unlock_all()'])(

@@ -57,6 +57,6 @@ describe('the package', () => {
   }, 30_000)
 
   it('would notice', async () => {
-    expect(await loaded('database/embedded.ts')).toContain('@electric-sql/pglite')
+    expect(await loaded('database/connection/embedded.ts')).toContain('@electric-sql/pglite')
   }, 30_000)
 })

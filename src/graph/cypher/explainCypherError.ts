@@ -1,4 +1,4 @@
-import { explainAgeCache } from '../../database/ageCache.ts'
+import { explainAgeCache } from '../../database/explainAgeCache.ts'
 import { InvalidInputError, MissingCapabilityError, NotFoundError, VantageError } from '../../schema/errors.ts'
 
 /**

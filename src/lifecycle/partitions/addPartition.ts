@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
-import { quoteLiteral } from '../../database/identifier.ts'
-import { qualified, type Installation } from '../../database/installation.ts'
+import { quoteLiteral } from '../../database/sql/identifier.ts'
+import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { defaultPartitionOf, partitionName, partitionsOf, uncovered } from './partition.ts'
 import { insistingly, withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
-import { takeTurn } from '../../database/turn.ts'
+import { takeTurn } from '../../database/transaction/takeTurn.ts'
 import { execute, type Stretch } from '../statement.ts'
 
 /**

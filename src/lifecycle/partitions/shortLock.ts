@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import type { Installation } from '../../database/installation.ts'
-import { asOwner } from '../../database/transaction.ts'
+import type { Installation } from '../../database/installation/installation.ts'
+import { asOwner } from '../../database/transaction/asOwner.ts'
 import { execute } from '../statement.ts'
 
 /** What became of work that needs locks which others would have to wait behind. */

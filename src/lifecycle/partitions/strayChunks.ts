@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { qualified, type Installation } from '../../database/installation.ts'
+import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { milliseconds } from '../../database/range.ts'
 import { chunkStretch, defaultPartitionOf } from './partition.ts'
 import { datable, execute, type Stretch } from '../statement.ts'

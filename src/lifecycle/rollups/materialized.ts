@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Installation } from '../../database/installation.ts'
+import type { Installation } from '../../database/installation/installation.ts'
 import { storedTable, type Rollup } from './rollup.ts'
 import { execute } from '../statement.ts'
 

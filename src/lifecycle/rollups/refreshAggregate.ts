@@ -1,6 +1,6 @@
 import { CompiledQuery, type Kysely } from 'kysely'
-import { quoteLiteral } from '../../database/identifier.ts'
-import { qualified, type Installation } from '../../database/installation.ts'
+import { quoteLiteral } from '../../database/sql/identifier.ts'
+import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { milliseconds } from '../../database/range.ts'
 import { storedIn } from './materialized.ts'
 import { runsOf } from './rollBuckets.ts'

@@ -1,5 +1,5 @@
-import { quoteIdentifier, quoteLiteral } from '../../database/identifier.ts'
-import { qualified, type Installation } from '../../database/installation.ts'
+import { quoteIdentifier, quoteLiteral } from '../../database/sql/identifier.ts'
+import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { timeTable } from '../partitions/timeTable.ts'
 
 /** Names a function that `sql/` installs, schema-qualified: `fn('exp_histogram_merge')`. */

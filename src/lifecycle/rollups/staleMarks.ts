@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { qualified, type Installation } from '../../database/installation.ts'
+import { qualified, type Installation } from '../../database/installation/installation.ts'
 import type { Rollup } from './rollup.ts'
 import { datable, execute } from '../statement.ts'
 

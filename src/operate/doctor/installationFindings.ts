@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { describeDoubts, installationPlaces } from '../../database/installations.ts'
+import { describeDoubts, installationPlaces } from '../../database/installation/installationPlaces.ts'
 import type { Finding } from '../finding.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { Capabilities } from '../../database/capabilities.ts'
-import type { Installation } from '../../database/installation.ts'
+import type { Installation } from '../../database/installation/installation.ts'
 
 export interface RoomState {
   room: string

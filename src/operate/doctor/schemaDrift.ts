@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { capabilities, type KnownExtension } from '../../database/capabilities.ts'
-import type { Installation } from '../../database/installation.ts'
+import type { Installation } from '../../database/installation/installation.ts'
 import { readCatalog, type Catalog, type CatalogTable, type CatalogView } from '../catalog.ts'
 import { installedExtensions } from '../extensions.ts'
 import { manifest } from '../manifest.ts'

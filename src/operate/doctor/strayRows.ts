@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import type { Installation } from '../../database/installation.ts'
+import type { Installation } from '../../database/installation/installation.ts'
 import { manifest } from '../manifest.ts'
 
 /** The partitioned tables of ours whose default partition holds rows; one that this role may not read is left out. */

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
-import type { Installation } from '../../database/installation.ts'
-import { asOwner } from '../../database/transaction.ts'
+import type { Installation } from '../../database/installation/installation.ts'
+import { asOwner } from '../../database/transaction/asOwner.ts'
 import { execute } from '../../lifecycle/statement.ts'
 import type { AppliedPolicy } from '../policies/applied.ts'
 import { duration } from '../policies/declared.ts'

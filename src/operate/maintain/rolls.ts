@@ -1,8 +1,8 @@
 import { milliseconds } from '../../database/range.ts'
-import { rollTurn } from '../../database/rollTurn.ts'
+import { rollTurn } from '../../database/transaction/rollTurn.ts'
 import { isAboutOne, isAboutRows } from '../../database/sqlState.ts'
-import { asOwner } from '../../database/transaction.ts'
-import { takeTurn } from '../../database/turn.ts'
+import { asOwner } from '../../database/transaction/asOwner.ts'
+import { takeTurn } from '../../database/transaction/takeTurn.ts'
 import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/partition.ts'
 import {
   advanceTo,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { EmbeddingDistance } from '../../database/installation.ts'
-import type { OnWait } from '../../database/turn.ts'
+import type { EmbeddingDistance } from '../../database/installation/installation.ts'
+import type { OnWait } from '../../database/transaction/takeTurn.ts'
 import { boundedText } from '../../schema/text.ts'
 
 /** What `migrate up` can be told on first installation; afterwards the database remembers it. */

@@ -1,7 +1,8 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { capabilities } from '../../database/capabilities.ts'
-import { qualified, type Installation } from '../../database/installation.ts'
-import { plainKysely } from '../../database/plain.ts'
+import { qualified, type Installation } from '../../database/installation/installation.ts'
+import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { turnLock } from '../../database/transaction/takeTurn.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { extensionsToCreate, installedExtensions } from '../extensions.ts'
 import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
@@ -41,7 +42,7 @@ export async function migratePlan<Database>(db: Kysely<Database>, options: Migra
   const steps = plan.pending.map((migration) => ({ name: migration.name, statements: migration.up(plan.installation) }))
   const table = qualified(plan.installation, migrationTable)
   const statements = [
-    `select pg_catalog.pg_advisory_xact_lock(${migrationTurn})`,
+    sql`select ${turnLock(migrationTurn)}`.compile(plain).sql,
     ...extensions.map((name) => `create extension if not exists ${name}`),
     ...(extensions.includes('timescaledb') ? [editionGuard(plan.installation)] : []),
     ...plan.before,

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import { qualified, type Installation } from '../../database/installation.ts'
+import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { installedNames } from '../installedSql.ts'
 import { migrationTable } from './planUp.ts'
 

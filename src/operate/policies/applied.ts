@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import type { Installation } from '../../database/installation.ts'
+import type { Installation } from '../../database/installation/installation.ts'
 
 /** What is kept in `pgvantage_policy.settings`, by the policy's kind. Durations are intervals of fixed length, as they were declared. */
 export interface PolicySettings {

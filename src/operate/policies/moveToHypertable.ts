@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import { quoteIdentifier } from '../../database/identifier.ts'
-import { qualified, type Installation } from '../../database/installation.ts'
+import { quoteIdentifier } from '../../database/sql/identifier.ts'
+import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { execute } from '../../lifecycle/statement.ts'
 
 /** What hangs on a table or view by its name and has to be put on the one that takes its place: statements that do it. */

@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import { quoteIdentifier, quoteLiteral } from '../../database/identifier.ts'
-import { qualified, type Installation } from '../../database/installation.ts'
+import { quoteIdentifier, quoteLiteral } from '../../database/sql/identifier.ts'
+import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { milliseconds } from '../../database/range.ts'
 import type { PolicyKind, PolicySettings } from './applied.ts'
 import type { DeclaredPolicy, JobShape } from './declared.ts'

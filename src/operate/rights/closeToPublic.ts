@@ -1,5 +1,5 @@
-import { quoteLiteral } from '../../database/identifier.ts'
-import { qualified, type Installation } from '../../database/installation.ts'
+import { quoteLiteral } from '../../database/sql/identifier.ts'
+import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { installedNames } from '../installedSql.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import type { Installation } from '../../database/installation.ts'
+import type { Installation } from '../../database/installation/installation.ts'
 import { installedNames } from '../installedSql.ts'
 import type { Finding } from '../finding.ts'
 import { manifest } from '../manifest.ts'

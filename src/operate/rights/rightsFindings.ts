@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import type { Installation } from '../../database/installation.ts'
+import type { Installation } from '../../database/installation/installation.ts'
 import type { Finding } from '../finding.ts'
 import { rightsFacts } from './facts.ts'
 import { lackingOf } from './lacking.ts'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { schemaVersion } from '../../../src/database/installation.ts'
+import { schemaVersion } from '../../../src/database/installation/installation.ts'
 import { run } from '../../../src/cli/run.ts'
 import { freshDatabase, leg, type TestDatabase } from '../../support/leg.ts'
 

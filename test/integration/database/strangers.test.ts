@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { ensureTenant } from '../../../src/catalog/tenants.ts'
-import { installationPlaces, tableNames, viewNames } from '../../../src/database/installations.ts'
+import { installationPlaces, tableNames, viewNames } from '../../../src/database/installation/installationPlaces.ts'
 import { tenantScope } from '../../../src/database/scope.ts'
 import { doctor } from '../../../src/operate/doctor/doctor.ts'
 import { manifest } from '../../../src/operate/manifest.ts'

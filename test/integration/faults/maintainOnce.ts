@@ -1,5 +1,5 @@
 /** `node maintainOnce.ts URL NOW`: one run of maintain, in a process that a test can kill; a line for each unit. */
-import { connect } from '../../../src/database/connect.ts'
+import { connect } from '../../../src/database/connection/connect.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
 
 const [, , url, now] = process.argv

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connect } from '../../../src/database/connect.ts'
+import { connect } from '../../../src/database/connection/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { AgtypeNumeric } from '../../../src/graph/cypher/agtype.ts'
 import { cypher } from '../../../src/graph/cypher/cypher.ts'

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { ensureResource } from '../../../src/catalog/resources.ts'
-import { schemaVersion } from '../../../src/database/installation.ts'
+import { schemaVersion } from '../../../src/database/installation/installation.ts'
 import { doctor } from '../../../src/operate/doctor/doctor.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { readInstallation, type Installation } from '../../../src/database/installation.ts'
+import { readInstallation, type Installation } from '../../../src/database/installation/installation.ts'
 import { schemaDrift, type Drift } from '../../../src/operate/doctor/schemaDrift.ts'
 import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { addOnePolicyOfEach } from '../../support/timescalePolicies.ts'

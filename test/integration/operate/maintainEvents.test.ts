@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { connect } from '../../../src/database/connect.ts'
+import { connect } from '../../../src/database/connection/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { attachEvidence } from '../../../src/events/attachEvidence.ts'
 import { recordEvent } from '../../../src/events/recordEvent.ts'

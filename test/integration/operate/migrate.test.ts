@@ -1,7 +1,7 @@
 import { CamelCasePlugin, sql } from 'kysely'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { ensureTenant } from '../../../src/catalog/tenants.ts'
-import { connect } from '../../../src/database/connect.ts'
+import { connect } from '../../../src/database/connection/connect.ts'
 import { tenantScope } from '../../../src/database/scope.ts'
 import { readCatalog } from '../../../src/operate/catalog.ts'
 import { schemaDrift } from '../../../src/operate/doctor/schemaDrift.ts'

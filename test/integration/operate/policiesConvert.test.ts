@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { callPolicy } from '../../../src/calls/callPolicy.ts'
-import { findInstallation, type TimeRung } from '../../../src/database/installation.ts'
+import { findInstallation, type TimeRung } from '../../../src/database/installation/installation.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { patternPolicy } from '../../../src/logs/patternPolicy.ts'
 import { metricPolicy } from '../../../src/metrics/metricPolicy.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bounded, saturated, weightedMean } from '../../../src/database/bounded.ts'
+import { bounded, saturated, weightedMean } from '../../../src/database/sql/bounded.ts'
 import { oneLine } from '../../support/compiled.ts'
 
 describe('arithmetic that never raises', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { schemasOf } from '../../../src/database/searchPath.ts'
+import { schemasOf } from '../../../src/database/connection/searchPath.ts'
 
 it.each([
   ['', []],

@@ -1,6 +1,6 @@
 import { DummyDriver, Kysely, PostgresAdapter, PostgresQueryCompiler, type PostgresIntrospector } from 'kysely'
 import { expect, it } from 'vitest'
-import { newTransaction } from '../../../src/database/transaction.ts'
+import { newTransaction } from '../../../src/database/transaction/inTransaction.ts'
 
 class BreaksAtRollback extends DummyDriver {
   override async rollbackTransaction(): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bounded } from '../../../src/database/bounded.ts'
+import { bounded } from '../../../src/database/sql/bounded.ts'
 import { callOddities } from '../../../src/incident/callOddities.ts'
 import { meaningOfMetrics } from '../../../src/incident/measures.ts'
 import { rankSuspects } from '../../../src/incident/rankSuspects.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bounded } from '../../../src/database/bounded.ts'
+import { bounded } from '../../../src/database/sql/bounded.ts'
 import { latestMetrics } from '../../../src/metrics/latestMetrics.ts'
 import { metricSeries } from '../../../src/metrics/metricSeries.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'

@@ -1,9 +1,9 @@
 import { sql, type Kysely } from 'kysely'
-import { SchemaVersionError } from '../schema/errors.ts'
-import { assertDelivers, deliveryColumns, type Delivery } from './delivery.ts'
-import { quoteIdentifier } from './identifier.ts'
-import { placeOfInstallation } from './installations.ts'
-import { plainKysely } from './plain.ts'
+import { SchemaVersionError } from '../../schema/errors.ts'
+import { assertDelivers, deliveryColumns, type Delivery } from '../connection/delivery.ts'
+import { quoteIdentifier } from '../sql/identifier.ts'
+import { placeOfInstallation } from './installationPlaces.ts'
+import { plainKysely } from '../connection/plainKysely.ts'
 
 /** The number of the newest migration this version of the library knows and works with. */
 export const schemaVersion = 10

@@ -1,9 +1,9 @@
 import { sql, type Kysely } from 'kysely'
-import { InvalidInputError, VantageError } from '../schema/errors.ts'
-import { parse } from '../schema/parse.ts'
-import { boundedText } from '../schema/text.ts'
-import { quoteIdentifier } from './identifier.ts'
-import { assertSearchPath } from './searchPath.ts'
+import { InvalidInputError, VantageError } from '../../schema/errors.ts'
+import { parse } from '../../schema/parse.ts'
+import { boundedText } from '../../schema/text.ts'
+import { quoteIdentifier } from '../sql/identifier.ts'
+import { assertSearchPath } from '../connection/searchPath.ts'
 
 /** A schema that holds a relation by the name of our installation's own table. */
 export interface InstallationPlace {

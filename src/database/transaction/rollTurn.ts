@@ -1,4 +1,4 @@
-import { qualified, type Installation } from './installation.ts'
+import { qualified, type Installation } from '../installation/installation.ts'
 
 /** What those who roll the same, or take away what is rolled, wait for each other by. */
 export const rollTurn = (installation: Pick<Installation, 'schema'>, name: string): string =>

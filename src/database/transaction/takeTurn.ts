@@ -34,13 +34,21 @@ export async function takeTurn(trx: Kysely<{}>, name: string | number, onWait?: 
     onWait(await holdersOf(trx, key))
   }
   const { rows } = await sql<{ isolation: string }>`
-    select pg_catalog.current_setting('transaction_isolation') as isolation from pg_catalog.pg_advisory_xact_lock(${key}) as turn
+    select pg_catalog.current_setting('transaction_isolation') as isolation from ${turnLock(name)} as turn
   `.execute(trx)
   refuseOldSnapshot(rows[0]!.isolation, 'it')
 }
 
+/**
+ * The call that waits for a turn, for a statement that takes it as it goes.
+ *
+ * @example
+ * sql`select ... from ${turnLock('pgvantage event 4711')} as turn`
+ */
+export const turnLock = (name: string | number): RawBuilder<void> => sql`pg_catalog.pg_advisory_xact_lock(${keyOf(name)})`
+
 /** The number that a turn is known by to the server. */
-export const keyOf = (name: string | number): RawBuilder<string> =>
+const keyOf = (name: string | number): RawBuilder<string> =>
   typeof name === 'number' ? sql`${sql.lit(name)}::int8` : sql`pg_catalog.hashtextextended(${name}::text, 0::int8)`
 
 async function holdersOf(trx: Kysely<{}>, key: RawBuilder<string>): Promise<LockHolder[]> {

@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
-import { InvalidInputError } from '../schema/errors.ts'
-import { preview } from '../schema/parse.ts'
+import { InvalidInputError } from '../../schema/errors.ts'
+import { preview } from '../../schema/parse.ts'
 
 /** What a connection does with values that are known. */
 export interface Delivery {

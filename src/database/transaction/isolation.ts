@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import { InvalidInputError } from '../schema/errors.ts'
+import { InvalidInputError } from '../../schema/errors.ts'
 
 /**
  * Refuses a caller's transaction that is REPEATABLE READ or SERIALIZABLE, for work that waits for

@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import { InvalidInputError } from '../schema/errors.ts'
-import { preview } from '../schema/parse.ts'
+import { InvalidInputError } from '../../schema/errors.ts'
+import { preview } from '../../schema/parse.ts'
 
 /*
  * Reads run under the caller's `search_path`, since they hold the caller's own queries. PostgreSQL
