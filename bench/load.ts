@@ -9,8 +9,8 @@ import { sql } from 'kysely'
 import { ingest } from '../src/ingest/ingest.ts'
 import { readOtlp } from '../src/ingest/sources/readOtlp.ts'
 import { rollUp } from '../src/ingest/rollups/rollUp.ts'
-import type { RollupWindow } from '../src/ingest/rollups/rollupWindow.ts'
-import { writeRollups } from '../src/ingest/writeRollups.ts'
+import type { IngestWindow } from '../src/ingest/rollups/windows/ingestWindow.ts'
+import { writeRollups } from '../src/ingest/writer/writeRollups.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { mockTelemetry } from './mockTelemetry.ts'
 import { insertRowByRow } from './rowByRow.ts'
@@ -34,7 +34,7 @@ export async function* load({ data, url }: BenchmarkOptions): AsyncGenerator<Fig
       for await (const window of rollUp(readOtlp(recording))) await insertRowByRow(rowByRow, window)
     })
     // The same without reading and rolling up, which both have to do.
-    const windows: RollupWindow[] = []
+    const windows: IngestWindow[] = []
     for await (const window of rollUp(readOtlp(recording))) windows.push(window)
     const fastWrite = await seconds(async () => {
       for (const window of windows) await writeRollups(written, window)

@@ -6,8 +6,9 @@ import { serviceUrn } from '../src/catalog/urn.ts'
 import { resourceIds } from '../src/catalog/resources.ts'
 import type { TimeRange } from '../src/database/range.ts'
 import type { Scope } from '../src/database/scope.ts'
-import type { MetricRollup, ResourceInput } from '../src/ingest/rollups/rollupWindow.ts'
-import { writeRollups } from '../src/ingest/writeRollups.ts'
+import type { TelemetryResource } from '../src/ingest/records/telemetryResource.ts'
+import type { MetricRow } from '../src/ingest/rollups/windows/ingestWindow.ts'
+import { writeRollups } from '../src/ingest/writer/writeRollups.ts'
 import { parse } from '../src/schema/parse.ts'
 import { cellNumber, csvRecords } from './csv.ts'
 import type { Fault } from './fault.ts'
@@ -81,7 +82,7 @@ type Target = z.output<typeof targetFile>
 
 /** What a file of metrics says. */
 interface Measured {
-  rows: MetricRollup[]
+  rows: MetricRow[]
   nodes: string[]
   /** From its first row to the end of its last. */
   range: TimeRange
@@ -108,7 +109,7 @@ export function readMetrics(csv: string): Measured {
   const times = [...lines.keys()].toSorted((a, b) => a - b)
   if (times.length === 0) throw new RangeError('metrics.csv has no rows')
   const step = Math.min(...times.slice(1).map((time, at) => time - times[at]!), 300_000)
-  const rows: MetricRollup[] = []
+  const rows: MetricRow[] = []
   for (const [time, line] of lines) {
     for (const [node, ofNode] of columns) {
       const cell = (metric: string, statistic: string) => cellNumber(line[ofNode.get(metric)?.get(statistic) ?? -1])
@@ -123,7 +124,7 @@ export function readMetrics(csv: string): Measured {
   return { rows, nodes: [...columns.keys()], range: { from: new Date(times[0]!), to: new Date(times.at(-1)! + step) } }
 }
 
-type Figures = Pick<MetricRollup, 'metric' | 'unit' | 'kind' | 'avg' | 'p95'> & Partial<MetricRollup>
+type Figures = Pick<MetricRow, 'metric' | 'unit' | 'kind' | 'avg' | 'p95'> & Partial<MetricRow>
 type ReadFigures = (cell: (statistic: string) => number | null, step: { requests: number | null; seconds: number }) => Figures
 
 const figuresOf: Readonly<Record<string, ReadFigures>> = {
@@ -172,7 +173,7 @@ async function writeEdges(scope: Scope, edges: readonly (readonly [string, strin
 const urn = (node: string) => serviceUrn(node)
 
 /** A node is named after what it is and, behind the last underscore, of what sort. */
-function resource(node: string): ResourceInput {
+function resource(node: string): TelemetryResource {
   const sort = node.slice(node.lastIndexOf('_') + 1)
   const type = /DynamoDB|SQL/.test(sort)
     ? 'database'

@@ -1,10 +1,10 @@
 import { sql } from 'kysely'
 import { ensureResource } from '../src/catalog/resources.ts'
 import type { Scope } from '../src/database/scope.ts'
-import type { RollupWindow } from '../src/ingest/rollups/rollupWindow.ts'
+import type { IngestWindow } from '../src/ingest/rollups/windows/ingestWindow.ts'
 
 /** What a service without `writeRollups` would do: the same rows of a window in one transaction, each by an insert of its own. */
-export async function insertRowByRow(outer: Scope, window: RollupWindow): Promise<void> {
+export async function insertRowByRow(outer: Scope, window: IngestWindow): Promise<void> {
   await outer.db.transaction().execute(async (db) => {
     const scope = { ...outer, db }
     const tenant = scope.tenantId

@@ -16,5 +16,3 @@ export * from './schema/index.ts'
 export * from './series/index.ts'
 export * from './sketch/index.ts'
 export * from './topology/index.ts'
-// The roll-up's resources have all their fields; to the outside the catalog's is the one meant.
-export type { ResourceInput } from './catalog/index.ts'

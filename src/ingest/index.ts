@@ -1,18 +1,11 @@
 export { ingest, type IngestOptions, type IngestReport, type OtlpSource, type PlacedSource } from './ingest.ts'
+export type { MetricKind } from './records/metricForm.ts'
+export type { TelemetryResource } from './records/telemetryResource.ts'
+export { rollUp, type RollUpOptions } from './rollups/rollUp.ts'
+export type { CallRow, IngestWindow, Locator, MetricRow, PatternRow } from './rollups/windows/ingestWindow.ts'
+export { emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
 export { inOrderOfTime } from './sources/inOrderOfTime.ts'
 export { parseOtlpRequest, type MalformedLine, type OtlpRequest, type SourceObject } from './sources/otlpRequest.ts'
 export { readOtlp, type ReadOtlpOptions } from './sources/readOtlp.ts'
-export { rollUp, type RollUpOptions } from './rollups/rollUp.ts'
-export { emptyReport, type RollupReport } from './rollups/rollupReport.ts'
-export {
-  windowMilliseconds,
-  type CallRollup,
-  type Locator,
-  type MetricKind,
-  type MetricRollup,
-  type PatternRollup,
-  type ResourceInput,
-  type RollupWindow,
-} from './rollups/rollupWindow.ts'
-export type { TooOld } from './tooOld.ts'
-export { writeRollups, type WriteRollupsOptions, type WrittenRollups } from './writeRollups.ts'
+export type { TooOld } from './writer/tooOld.ts'
+export { writeRollups, type WriteRollupsOptions, type WrittenRollups } from './writer/writeRollups.ts'

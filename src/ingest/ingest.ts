@@ -6,9 +6,9 @@ import { inOrderOfTime } from './sources/inOrderOfTime.ts'
 import type { MalformedLine, SourceObject } from './sources/otlpRequest.ts'
 import { readOtlp } from './sources/readOtlp.ts'
 import { rollUp } from './rollups/rollUp.ts'
-import { emptyReport, type RollupReport } from './rollups/rollupReport.ts'
-import type { RollupWindow } from './rollups/rollupWindow.ts'
-import { writeRollups } from './writeRollups.ts'
+import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
+import { emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
+import { writeRollups } from './writer/writeRollups.ts'
 
 /** Where telemetry comes from: a file's path, or a stream of its bytes. */
 export type OtlpSource = string | Readable | AsyncIterable<string | Uint8Array>
@@ -21,7 +21,7 @@ export interface PlacedSource {
 }
 
 export interface IngestOptions {
-  /** How long a window waits for late records: a PostgreSQL interval, `'2 minutes'` by default. */
+  /** How long a window waits for late records: a PostgreSQL interval. Default: `'2 minutes'`. */
   lateness?: string
   /** Milliseconds added to every time. */
   shift?: number
@@ -34,12 +34,14 @@ export interface IngestOptions {
   /** Told of every line that is no export request. */
   onMalformed?: (malformed: MalformedLine) => void
   /** Told after each window has been committed. */
-  onWindow?: (window: RollupWindow, report: IngestReport) => void
-  /** What locators name as the place of the records, where it is not the file's own folder and name. */
+  onWindow?: (window: IngestWindow, report: IngestReport) => void
+  /**
+   * What locators name as the place of the records, where it is not the file's own folder and name.
+   */
   origin?: SourceObject
 }
 
-/** What it hands on is checked where it is used. */
+/** What is only passed on is checked where it is used. */
 const ingestOptions = z.strictObject({
   lateness: z.string().optional(),
   shift: z.number().optional(),
@@ -51,7 +53,7 @@ const ingestOptions = z.strictObject({
 })
 
 /** What became of everything that was read. */
-export interface IngestReport extends RollupReport {
+export interface IngestReport extends RollUpReport {
   /** Lines that are no export request. */
   malformed: number
   /**
@@ -64,18 +66,23 @@ export interface IngestReport extends RollupReport {
 }
 
 /**
- * Loads telemetry: reads OTLP/JSON lines, rolls them up and writes each window in one transaction, in constant memory.
+ * Loads telemetry: reads OTLP/JSON lines, rolls them up and writes each window in one transaction,
+ * in constant memory.
  *
- * Stopped anywhere, and run again from the beginning, it leaves exactly the rows of one clean run: windows come whole, in order, and a window that is
- * there already is written over with itself.
+ * Stopped anywhere and run again from the beginning, it leaves exactly the rows of one clean run:
+ * windows come whole and in order, and one that is there already is written over with itself.
  *
  * @example
- * const report = await ingest(scope, 'telemetry.jsonl.gz', { onMalformed: ({ file, line, reason }) => console.warn(`${file}:${line}: ${reason}`) })
+ * const report = await ingest(scope, 'telemetry.jsonl.gz', {
+ *   onMalformed: ({ file, line, reason }) => console.warn(`${file}:${line}: ${reason}`),
+ * })
  * console.log(report.windows, report.malformed)
  *
- * @param source a file's path, or a stream of its bytes; or several, which are read in the order of time as one stream: the files that a collector has
- * rotated, or one for each signal. A window that two files share is whole only when they are loaded together.
- * @throws the signal's reason when aborted (windows already committed stay); what `readOtlp` and `writeRollups` throw.
+ * @param source a file's path, or a stream of its bytes. Or several, read in the order of time as
+ * one stream: files that a collector has rotated, or one for each signal. Load files that share a
+ * window together; only then is the window whole.
+ * @throws the signal's reason when aborted (windows already committed stay); what `readOtlp` and
+ * `writeRollups` throw.
  */
 export async function ingest(
   scope: Scope,

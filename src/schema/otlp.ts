@@ -194,6 +194,12 @@ export type OtlpNumberPoint = z.output<typeof numberPoint>
 export type OtlpHistogramPoint = z.output<typeof histogramPoint>
 export type OtlpExponentialPoint = z.output<typeof exponentialPoint>
 export type OtlpSummaryPoint = z.output<typeof summaryPoint>
+/** A point of a metric of any type. */
+export type OtlpPoint = OtlpNumberPoint | OtlpHistogramPoint | OtlpExponentialPoint | OtlpSummaryPoint
+
+/** The points of a metric, whatever its type. */
+export const pointsOf = (metric: OtlpMetric): readonly OtlpPoint[] =>
+  (metric.gauge ?? metric.sum ?? metric.histogram ?? metric.exponentialHistogram ?? metric.summary)?.dataPoints ?? []
 
 /** `aggregationTemporality` of a sum or histogram. */
 export const temporality = { unspecified: 0, delta: 1, cumulative: 2 } as const

@@ -2,12 +2,18 @@ import { storable } from '../../logs/pattern.ts'
 import type { AnyValue, KeyValue } from '../../schema/otlp.ts'
 import type { Json } from '../../schema/text.ts'
 
-/** Attributes deeper than this are cut off: PostgreSQL's JSON has a depth limit too, and nothing meaningful lies there. */
+/** Attributes that nest deeper are cut off: PostgreSQL's JSON has a limit too. */
 const maxDepth = 32
 
 /**
- * An attribute's value as JSON. Integers above 2^53 and doubles that JSON has no number for (NaN, the infinities) become strings; bytes stay base64;
- * NUL and lone surrogates become U+FFFD; an empty value is null.
+ * An attribute's value as JSON.
+ *
+ * | value | JSON |
+ * |---|---|
+ * | an integer beyond 2^53, NaN, an infinity | a string |
+ * | bytes | their base64 |
+ * | NUL and lone surrogates in a text | U+FFFD |
+ * | an empty value | null |
  */
 export function jsonOf(value: AnyValue | null | undefined, depth = 0): Json {
   if (value == null || depth > maxDepth) return null
@@ -27,7 +33,7 @@ export function jsonOf(value: AnyValue | null | undefined, depth = 0): Json {
   return null
 }
 
-/** Attributes as a JSON object with its keys in order; of a key that is there twice the last one counts. */
+/** Attributes as a JSON object, keys in order. Of a key that comes twice the last value counts. */
 export function attributesOf(list: readonly KeyValue[], depth = 0): Record<string, Json> {
   const values = new Map<string, Json>()
   for (const { key, value } of list) values.set(storable(key), jsonOf(value, depth))
@@ -47,7 +53,13 @@ export function typeOf(value: AnyValue | null | undefined): string {
   return value.bytesValue != null ? 'bytes' : 'empty'
 }
 
-/** Looks attributes up by name, the first name that has a value first: new names of the semantic conventions before old ones. */
+/** The type of an attribute that has come with both types: `mixed` when they differ. */
+export const mergedType = (known: string | undefined, type: string): string => (known === undefined || known === type ? type : 'mixed')
+
+/**
+ * Looks attributes up by name. Of several names the first one that has a value counts: give the new
+ * names of the semantic conventions before the old ones.
+ */
 export class AttributeLookup {
   readonly #values = new Map<string, AnyValue>()
 

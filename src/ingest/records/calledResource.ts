@@ -1,16 +1,23 @@
 import { databaseUrn, hostUrn, queueUrn, serviceUrn } from '../../catalog/urn.ts'
 import type { AttributeLookup } from './attributes.ts'
-import { namedResource } from './resourceOf.ts'
-import type { ResourceInput } from '../rollups/rollupWindow.ts'
+import { namedResource, type TelemetryResource } from './telemetryResource.ts'
 
 /**
- * What a client's or producer's span says that it calls, by the semantic conventions: the database (`db.system.name`), the queue (`messaging.system`),
- * the service (`peer.service`, taken to be in the caller's namespace), or the host (`server.address`, or that of the URL; the port is named unless it
- * is 80 or 443). Null when it names none.
+ * Reads from the attributes of a client's or producer's span what it calls; null where they name
+ * nothing.
+ *
+ * The first of these that is there counts, as OpenTelemetry's semantic conventions name them:
+ *
+ * | attribute | resource |
+ * |---|---|
+ * | `db.system.name` | the database |
+ * | `messaging.system` | the queue |
+ * | `peer.service` | the service, taken to be in the caller's namespace |
+ * | `server.address`, `url.full` | the host, with its port unless that is 80 or 443 |
  *
  * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
  */
-export function calledResource(span: AttributeLookup, namespace: string | undefined): ResourceInput | null {
+export function calledResource(span: AttributeLookup, namespace: string | undefined): TelemetryResource | null {
   const host = span.text('server.address', 'net.peer.name', 'net.peer.ip')
   const port = span.port('server.port', 'net.peer.port')
   const system = span.text('db.system.name', 'db.system')
@@ -28,7 +35,7 @@ export function calledResource(span: AttributeLookup, namespace: string | undefi
 }
 
 /** The queue or topic that a span names. */
-export function queueOf(span: AttributeLookup): ResourceInput | null {
+export function queueOf(span: AttributeLookup): TelemetryResource | null {
   const system = span.text('messaging.system')
   if (system === undefined) return null
   const destination = span.text('messaging.destination.name', 'messaging.destination')
@@ -36,8 +43,9 @@ export function queueOf(span: AttributeLookup): ResourceInput | null {
 }
 
 /**
- * Whether a client's span opens a connection and does nothing else: a database span that is named so and carries no operation. Instrumentations write
- * one beside each query; as calls they would double the rate and halve the latency.
+ * Whether a client's span does nothing but open a connection to a database: its name says
+ * "connect", and it has no operation. Instrumentations write one beside each query. Counted as
+ * calls they would double the rate and halve the latency.
  */
 export function isConnecting(span: AttributeLookup, name: string): boolean {
   return span.has('db.system.name', 'db.system') && /connect/i.test(name) && !span.has(...operationAttributes)
@@ -56,5 +64,5 @@ const operationAttributes = [
   'db.stored_procedure.name',
 ]
 
-const hostResource = (host: string, port: number | undefined): ResourceInput =>
+const hostResource = (host: string, port: number | undefined): TelemetryResource =>
   namedResource(hostUrn(host, port === 80 || port === 443 ? undefined : port), 'host', host)

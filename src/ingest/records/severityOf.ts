@@ -1,15 +1,16 @@
 import { severities, type Severity } from '../../schema/severity.ts'
 
 /**
- * The severity of a log record by OpenTelemetry's number (1-4 TRACE, 5-8 DEBUG, 9-12 INFO, 13-16 WARN, 17-20 ERROR, 21-24 FATAL), or, where there is
- * none, by a text that is one of the usual names. Null otherwise.
+ * The severity of a log record, by OpenTelemetry's number (1-4 TRACE, 5-8 DEBUG, 9-12 INFO, 13-16
+ * WARN, 17-20 ERROR, 21-24 FATAL). Without a number by the text, where that is one of the usual
+ * names. Null otherwise.
  */
 export function severityOf(number: number | null | undefined, text: string | null | undefined): Severity | null {
   if (number != null && number >= 1 && number <= 24) return severities[Math.floor((number - 1) / 4)]!
   return names.get(text?.trim().toUpperCase() ?? '') ?? null
 }
 
-/** The greater of two severities; none is the least. */
+/** The greater of two severities. Null is the least. */
 export const greaterSeverity = (a: Severity | null, b: Severity | null): Severity | null => (rank(a) >= rank(b) ? a : b)
 
 const rank = (severity: Severity | null): number => (severity === null ? -1 : severities.indexOf(severity))

@@ -2,20 +2,22 @@ import { spanKind, type OtlpSpan } from '../../schema/otlp.ts'
 import { AttributeLookup } from './attributes.ts'
 import { calledResource, isConnecting, queueOf } from './calledResource.ts'
 import type { SourceObject } from '../sources/otlpRequest.ts'
-import type { ReportingResource } from './resourceOf.ts'
-import type { ResourceInput } from '../rollups/rollupWindow.ts'
+import type { ReportingResource } from './reportingResource.ts'
+import type { TelemetryResource } from './telemetryResource.ts'
 
-/** What is kept of a span until its window, and the one after, have closed. Times are milliseconds. */
+/**
+ * What is kept of a span until its window and the one after it have closed. Times are milliseconds.
+ */
 export interface SpanRecord {
   /** Trace and span id. */
   readonly key: string
-  /** The keys of what caused it: its parent first, then, for a consumer, the spans it links to. */
+  /** The keys of the spans that caused it: its parent first; for a consumer then its links. */
   readonly causes: readonly string[]
   readonly kind: number
-  readonly resource: ResourceInput
+  readonly resource: TelemetryResource
   /** What a client, producer or consumer names as the other side. */
-  readonly names: ResourceInput | null
-  /** Whether it only opens a connection. */
+  readonly names: TelemetryResource | null
+  /** Whether it does nothing but open a connection. */
   readonly connecting: boolean
   readonly start: number
   readonly duration: number
@@ -29,7 +31,11 @@ export interface SpanRecord {
 
 const statusError = 2
 
-/** @throws InvalidInputError when what it names as the other side has a URN that is too long. */
+/**
+ * Reads from a span what is kept of it.
+ *
+ * @throws InvalidInputError when the URN of the other side would be longer than 1,024 bytes.
+ */
 export function spanRecord(
   span: OtlpSpan,
   reporter: ReportingResource,

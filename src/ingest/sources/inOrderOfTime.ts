@@ -1,12 +1,15 @@
 import type { OtlpRequest } from './otlpRequest.ts'
-import { extentOf } from '../rollups/timeExtent.ts'
+import { extentOf } from './timeExtent.ts'
 
 /**
- * The requests of several sources as one stream in the order of time, by their latest record: files that a collector has rotated, or one for each
- * signal, become what they were before they were parted. A request that begins before the one before it in its own source comes right after that.
+ * The requests of several sources as one stream, in the order of their latest records.
  *
- * Without it, what two files say of one window would be rolled up from each alone, and the later file would replace what the earlier one said.
- * Of each source one request is kept in memory.
+ * Use it for files that belong together: those a collector has rotated, or one for each signal.
+ * Read one after the other, two files that share a window would each be rolled up alone, and the
+ * rows of the later file would replace those of the earlier.
+ *
+ * Within a source the order stays: a request that is older than the one before it comes right after
+ * that. One request of each source is kept in memory.
  *
  * @example
  * const files = ['traces-1.jsonl.gz', 'traces-2.jsonl.gz', 'logs.jsonl']
@@ -34,11 +37,14 @@ export async function* inOrderOfTime(sources: readonly AsyncIterable<OtlpRequest
 interface Head {
   iterator: AsyncIterator<OtlpRequest>
   request: OtlpRequest
-  /** When it is its turn: never before what came before it in its source. */
+  /** Decides whose turn it is; never less than that of the request before it in its source. */
   time: bigint
 }
 
-/** A record this far ahead of those before it has a broken clock, which must not hold back the ones behind it. */
+/**
+ * A record this far ahead of those before it has a broken clock. It must not hold back what
+ * follows.
+ */
 const maxLead = 86_400n * 1_000_000_000n
 
 async function next(iterator: AsyncIterator<OtlpRequest>, previous: bigint): Promise<Head | undefined> {

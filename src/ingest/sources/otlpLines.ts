@@ -1,16 +1,20 @@
 import { createGunzip } from 'node:zlib'
 
-/** The longest line that is read; JSON of more than this is no export request, and would take a multiple of it in memory. */
+/**
+ * The longest line that is read. Longer JSON is no export request, and takes a multiple of it in
+ * memory.
+ */
 export const maxLineBytes = 64 * 1024 * 1024
 
 /** A line without its end, or what went wrong in its place. */
 export type Line = { line: number; bytes: Uint8Array } | { line: number; problem: string }
 
 /**
- * The lines of a stream of bytes, plain or gzip (told apart by the first two bytes, not by a name). Memory is bounded by the longest line.
+ * The lines of a stream of bytes, plain or gzip (told apart by the first two bytes, not by a name).
+ * Memory is bounded by the longest line.
  *
- * A line longer than 64 MB is reported and skipped. Damaged gzip is reported at the line it broke off in: the whole lines before it are read, the
- * broken one and what follows are not, since nothing after the damage can be decompressed.
+ * A line longer than 64 MB is reported and skipped. Damaged gzip is reported at the line where it
+ * breaks off: the whole lines before it are read. Nothing after the damage can be decompressed.
  */
 export async function* otlpLines(chunks: AsyncIterable<string | Uint8Array>, maxBytes = maxLineBytes): AsyncGenerator<Line> {
   let line = 1
@@ -72,7 +76,8 @@ async function* bytesOf(chunks: AsyncIterable<string | Uint8Array>): AsyncGenera
 }
 
 /**
- * Written out, not piped: a stream destroyed by an error drops what it had already decompressed, and how much that is depends on timing.
+ * Written out, not piped: a stream that an error destroys drops what it has already decompressed,
+ * and how much that is depends on timing.
  */
 async function* gunzip(head: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const stream = createGunzip()

@@ -15,7 +15,7 @@ export interface OtlpRequest {
   readonly source: SourceObject
   /** The line in the source object, from 1. */
   readonly line: number
-  /** A hash of the line's bytes: two requests with the same one are the same request, sent or read twice. */
+  /** A hash of the line's bytes: two requests with the same hash are one, sent or read twice. */
   readonly digest: string
 }
 
@@ -29,9 +29,11 @@ export interface MalformedLine {
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * Reads one export request from its JSON, as it stands on a line of a file or in the body of an OTLP/HTTP request.
+ * Reads one export request from its JSON, as it stands on a line of a file or in the body of an
+ * OTLP/HTTP request.
  *
- * @returns the request, or the reason why it is none. Nothing is thrown: what comes from outside may be anything.
+ * @returns the request, or the reason why it is none. It throws nothing: what comes from outside
+ * may be anything.
  */
 export function parseOtlpRequest(json: string | Uint8Array, source: SourceObject, line: number): OtlpRequest | { reason: string } {
   let document: unknown
@@ -59,5 +61,6 @@ export function parseOtlpRequest(json: string | Uint8Array, source: SourceObject
   return { payload: result.data, source, line, digest: hash('sha256', json, 'base64') }
 }
 
-// The parser quotes the text it stumbled over: what goes into logs and terminals has no control characters and an end.
+// The parser quotes the text it stumbled over: no control characters and no endless text into logs
+// and terminals.
 const bounded = (text: string) => text.replace(/\p{Cc}/gu, '�').slice(0, 200)

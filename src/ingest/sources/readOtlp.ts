@@ -10,21 +10,28 @@ import { parseOtlpRequest, type MalformedLine, type OtlpRequest, type SourceObje
 export interface ReadOtlpOptions {
   /** Stops the reading: the next request is not yielded, and the signal's reason is thrown. */
   signal?: AbortSignal
-  /** Told of every line that is no export request. Without it such lines are passed over in silence. */
+  /**
+   * Told of every line that is no export request. Without it such lines are passed over in silence.
+   */
   onMalformed?: (malformed: MalformedLine) => void
-  /** What locators name as the place of the records. A file's folder and name unless given; any other stream has none of its own and is `-`. */
+  /**
+   * What locators name as the place of the records. Default: a file's folder and name, `-` for any
+   * other stream.
+   */
   origin?: SourceObject
 }
 
 const sourceObject = z.strictObject({ bucket: storableText, objectKey: storableText })
 
 /**
- * Reads OTLP/JSON lines, as the OpenTelemetry Collector's file exporter writes them: one export request of traces, metrics or logs a line; plain or
- * gzip, told apart by content. Streaming: memory is that of one line (64 MB at most).
+ * Reads OTLP/JSON lines, as the OpenTelemetry Collector's file exporter writes them: one export
+ * request of traces, metrics or logs a line, plain or gzip (told apart by their first bytes).
+ * Streaming: in memory is one line, of 64 MB at most.
  *
- * A malformed line (not JSON, not the shape of an export request, a NUL byte, not UTF-8, longer than 64 MB, cut off by damaged gzip) goes to
- * `onMalformed` with the file's name, the line's number from 1 and the reason; the lines before and after it are read. Empty lines are no lines at
- * all. A JSON document spread over several lines is not this format.
+ * A malformed line goes to `onMalformed` with the file's name, the line's number from 1 and the
+ * reason. The lines before and after it are read. Malformed is what is not JSON or not an export
+ * request, has a NUL byte, is not UTF-8, is longer than 64 MB, or is cut off by damaged gzip. Empty
+ * lines are passed over. One JSON document over several lines is not this format.
  *
  * @example
  * for await (const { payload, line } of readOtlp('telemetry.jsonl.gz', { onMalformed: console.warn })) {
@@ -32,7 +39,8 @@ const sourceObject = z.strictObject({ bucket: storableText, objectKey: storableT
  * }
  *
  * @param source a file's path, or a stream of its bytes.
- * @throws InvalidInputError when `origin` cannot be stored; the file system's error when the file cannot be read; the signal's reason when aborted.
+ * @throws InvalidInputError when `origin` cannot be stored; the file system's error when the file
+ * cannot be read; the signal's reason when aborted.
  */
 export async function* readOtlp(
   source: string | Readable | AsyncIterable<string | Uint8Array>,
@@ -60,10 +68,13 @@ export async function* readOtlp(
   signal?.throwIfAborted()
 }
 
-/** The chunks until the signal; a source that has gone quiet (a pipe, a socket) is not waited for. */
+/**
+ * The chunks until the signal. A source that has gone quiet (a pipe, a socket) is not waited for.
+ */
 async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   const source = chunks[Symbol.asyncIterator]()
-  // One listener that ends the read under way. A race against one promise of the signal would keep every chunk for as long as the signal lives.
+  // One listener ends the read under way. Racing against a promise of the signal would keep every
+  // chunk as long as the signal.
   let give: (reason: unknown) => void = () => {}
   const abort = () => give(signal.reason)
   signal.addEventListener('abort', abort)
@@ -86,7 +97,10 @@ async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): 
   }
 }
 
-/** Without a byte order mark, and without white space around it (a carriage return before the line feed, above all). */
+/**
+ * A line without its byte order mark and the white space around it, such as a carriage return at
+ * its end.
+ */
 function trimmed(bytes: Uint8Array, first: boolean): Uint8Array {
   let start = first && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
   let end = bytes.length

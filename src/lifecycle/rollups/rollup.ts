@@ -5,7 +5,10 @@ import { timeTable } from '../partitions/timeTable.ts'
 /** Names a function that `sql/` installs, schema-qualified: `fn('exp_histogram_merge')`. */
 export type InstalledFunction = (name: string) => string
 
-/** A coarser table made from a finer one: its rows of an hour (or a day) put together, key by key. */
+/**
+ * A coarser rollup: a table that the database makes from a finer one, the rows of an hour (or a day)
+ * put together, key by key.
+ */
 export interface Rollup {
   /** `metric_1h`. */
   readonly name: string

@@ -4,7 +4,7 @@ import { connect } from '../../../src/database/connection/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { ingest } from '../../../src/ingest/ingest.ts'
 import { rollUp } from '../../../src/ingest/rollups/rollUp.ts'
-import { writeRollups } from '../../../src/ingest/writeRollups.ts'
+import { writeRollups } from '../../../src/ingest/writer/writeRollups.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { all, date, gauge, log, logs, metrics, point, requests, spans, sum } from '../../unit/ingest/telemetry.ts'
 

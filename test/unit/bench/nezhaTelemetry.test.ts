@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { logLines, metricLine, serviceOf, spanLine } from '../../../bench/nezhaTelemetry.ts'
 import { readOtlp } from '../../../src/ingest/sources/readOtlp.ts'
 import { rollUp } from '../../../src/ingest/rollups/rollUp.ts'
-import type { RollupWindow } from '../../../src/ingest/rollups/rollupWindow.ts'
+import type { IngestWindow } from '../../../src/ingest/rollups/windows/ingestWindow.ts'
 
 const [gateway, basic, other] = [
   'ts-gateway-service-6f6cfc45b-d9pnv',
@@ -23,11 +23,11 @@ const span = (id: string, parent: string, pod: string, name: string, millisecond
 })
 
 /** What the one window of these lines holds. */
-async function windowOf(lines: string[]): Promise<RollupWindow> {
+async function windowOf(lines: string[]): Promise<IngestWindow> {
   const onMalformed = ({ reason }: { reason: string }) => {
     throw new Error(reason)
   }
-  const windows: RollupWindow[] = []
+  const windows: IngestWindow[] = []
   for await (const window of rollUp(readOtlp(Readable.from(lines), { onMalformed }))) windows.push(window)
   expect(windows).toHaveLength(1)
   return windows[0]!

@@ -5,7 +5,7 @@ import { inOrderOfTime } from '../../../src/ingest/sources/inOrderOfTime.ts'
 import type { OtlpRequest } from '../../../src/ingest/sources/otlpRequest.ts'
 import { readOtlp } from '../../../src/ingest/sources/readOtlp.ts'
 import { rollUp } from '../../../src/ingest/rollups/rollUp.ts'
-import type { RollupWindow } from '../../../src/ingest/rollups/rollupWindow.ts'
+import type { IngestWindow } from '../../../src/ingest/rollups/windows/ingestWindow.ts'
 
 const start = Date.UTC(2026, 0, 1, 12)
 
@@ -57,7 +57,7 @@ describe('inOrderOfTime', () => {
 
   it('rolls up rotated files, and one file for each of several, as the one stream they were', async () => {
     const roll = async (stream: AsyncIterable<OtlpRequest>) => {
-      const windows: Pick<RollupWindow, 'from' | 'patterns'>[] = []
+      const windows: Pick<IngestWindow, 'from' | 'patterns'>[] = []
       for await (const { from, patterns } of rollUp(stream))
         windows.push({ from, patterns: patterns.map((row) => ({ ...row, locator: 0 })) })
       return windows

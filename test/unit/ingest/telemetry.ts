@@ -1,7 +1,7 @@
 import { parseOtlpRequest, type OtlpRequest } from '../../../src/ingest/sources/otlpRequest.ts'
 import { rollUp, type RollUpOptions } from '../../../src/ingest/rollups/rollUp.ts'
-import { emptyReport, type RollupReport } from '../../../src/ingest/rollups/rollupReport.ts'
-import type { RollupWindow } from '../../../src/ingest/rollups/rollupWindow.ts'
+import { emptyReport, type RollUpReport } from '../../../src/ingest/rollups/windows/rollUpReport.ts'
+import type { IngestWindow } from '../../../src/ingest/rollups/windows/ingestWindow.ts'
 
 /** Telemetry for tests, written down shortly: seconds after noon, attributes as plain objects. */
 
@@ -126,7 +126,7 @@ export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 export async function rolledUp(
   payloads: readonly object[],
   options: Omit<RollUpOptions, 'report'> = {},
-): Promise<{ windows: RollupWindow[]; report: RollupReport }> {
+): Promise<{ windows: IngestWindow[]; report: RollUpReport }> {
   const report = emptyReport()
   const windows = await all(rollUp(requests(payloads), { ...options, report }))
   return { windows, report }

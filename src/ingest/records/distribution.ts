@@ -1,15 +1,7 @@
 import type { OtlpExponentialPoint, OtlpHistogramPoint } from '../../schema/otlp.ts'
-import {
-  bucketUpperBound,
-  coarserKey,
-  type HistogramRecorder,
-  keyOf,
-  keyOfIndex,
-  recordingScale,
-  scaleRange,
-} from '../../sketch/exponentialHistogram.ts'
+import { coarserKey, keyOfIndex, recordingScale, scaleRange } from '../../sketch/exponentialHistogram.ts'
 
-/** A histogram point as it came, so that two points of a cumulative series can be subtracted exactly. */
+/** A histogram point with its own buckets: two points of a cumulative series subtract exactly. */
 export interface Distribution {
   count: number
   /** Null where the point has none. */
@@ -19,7 +11,7 @@ export interface Distribution {
   buckets: { bounds: readonly number[]; counts: readonly number[] } | { scale: number; counts: ReadonlyMap<number, number> }
 }
 
-/** The distribution of an explicit-bucket point, or null when it contradicts itself. */
+/** Reads a point with explicit buckets; null when it contradicts itself. */
 export function explicitDistribution(point: OtlpHistogramPoint): Distribution | null {
   const bounds = point.explicitBounds
   const total = point.bucketCounts.reduce((sum, count) => sum + count, 0)
@@ -30,7 +22,10 @@ export function explicitDistribution(point: OtlpHistogramPoint): Distribution | 
   return { count, ...limits(point), buckets: { bounds, counts } }
 }
 
-/** The distribution of an exponential point at our scale (or its own, when that is coarser), or null when it contradicts itself. */
+/**
+ * Reads a point with exponential buckets, at our scale or at its own where that is coarser; null
+ * when it contradicts itself.
+ */
 export function exponentialDistribution(point: OtlpExponentialPoint): Distribution | null {
   const scale = point.scale ?? 0
   if (scale < scaleRange.min || scale > scaleRange.max) return null
@@ -67,8 +62,9 @@ function limits({ sum, min, max }: Pick<OtlpHistogramPoint, 'sum' | 'min' | 'max
 }
 
 /**
- * What was added to a cumulative distribution between two of its points; null when it was reset in between (anything is less than before, or the
- * buckets are others). Minimum and maximum of the addition are not known: they stay as limits, which they are.
+ * What was added to a cumulative distribution between two of its points; null when it was reset in
+ * between: a count is less than before, or the buckets are others. The minimum and maximum of what
+ * was added are not known. Those of the later point stay: they are limits.
  */
 export function subtractDistribution(now: Distribution, before: Distribution): Distribution | null {
   if (now.count < before.count) return null
@@ -100,60 +96,4 @@ function atScale({ scale, counts }: { scale: number; counts: ReadonlyMap<number,
     result.set(at, (result.get(at) ?? 0) + count)
   }
   return result
-}
-
-/**
- * Records a distribution's values. A single value whose sum is known is recorded exactly; exponential buckets as they are. The values of an explicit
- * bucket are taken as evenly spaced in it: the j-th of n at `low + (high - low) * (j - 1/2) / n`, so the counts are whole, add up and are the same
- * every time. The lowest bucket starts at the minimum, without one at zero (at its upper bound, when that is negative or zero); the highest ends at
- * the maximum, without one its values are at its lower bound.
- *
- * @returns the largest value as far as it is known: the maximum given, or the upper end of the highest bucket with values.
- */
-export function recordDistribution(recorder: HistogramRecorder, { count, sum, min, max, buckets }: Distribution): number {
-  if (count === 1 && sum !== null) {
-    recorder.record(sum)
-    return sum
-  }
-  if (!('bounds' in buckets)) {
-    let highest = -Infinity
-    for (const [key, times] of buckets.counts) {
-      recorder.addKey(key, buckets.scale, times)
-      highest = Math.max(highest, Math.min(bucketUpperBound(key, buckets.scale), Number.MAX_VALUE))
-    }
-    return max === null ? highest : Math.min(highest, Math.max(max, -Number.MAX_VALUE))
-  }
-  const { bounds, counts } = buckets
-  let highest = -Infinity
-  for (const [at, times] of counts.entries()) {
-    if (times === 0) continue
-    // A single bucket without bounds says nothing but its mean.
-    const mean = sum === null ? null : sum / count
-    const upper = bounds[at] ?? max ?? bounds[at - 1] ?? mean ?? 0
-    const lower = bounds[at - 1] ?? (bounds.length === 0 ? (min ?? upper) : upper > 0 ? 0 : upper)
-    const high = max !== null && max < upper && max >= lower ? max : Math.max(upper, lower)
-    const low = min !== null && min <= high && (min > lower || at === 0) ? min : lower
-    spread(recorder, low, high, times)
-    highest = high
-  }
-  return highest
-}
-
-/** Records `count` values evenly spaced in (low, high], a bucket of ours at a time. */
-function spread(recorder: HistogramRecorder, low: number, high: number, count: number): void {
-  const width = high - low
-  if (!(width > 0) || !Number.isFinite(width)) {
-    recorder.record(high, count)
-    return
-  }
-  for (let first = 1; first <= count;) {
-    const key = keyOf(low + (width * (first - 0.5)) / count)
-    const bound = key === 0 ? 0 : bucketUpperBound(key, recordingScale)
-    // The values up to the bound; of negative ones, and of zero, which are a bucket of their own, those before it.
-    const position = ((bound - low) / width) * count + 0.5
-    const last = key > 0 ? Math.floor(position) : key === 0 ? first : Math.ceil(position) - 1
-    const end = Math.min(count, Math.max(first, last))
-    recorder.addKey(key, recordingScale, end - first + 1)
-    first = end + 1
-  }
 }

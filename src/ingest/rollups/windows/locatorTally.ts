@@ -1,8 +1,10 @@
-import type { SourceObject } from '../sources/otlpRequest.ts'
-import type { Locator } from './rollupWindow.ts'
-import { windowMilliseconds } from './rollupWindow.ts'
+import type { SourceObject } from '../../sources/otlpRequest.ts'
+import { windowMilliseconds, type Locator } from './ingestWindow.ts'
 
 export type Dataset = Locator['dataset']
+
+/** Which of a window's locators is that of a source object: an index into the list. */
+export type LocatorIndex = (dataset: Dataset, source: SourceObject) => number
 
 /** Remembers, for one window, in which lines of which source objects its records lie. */
 export class LocatorTally {
@@ -18,8 +20,8 @@ export class LocatorTally {
     }
   }
 
-  /** The locators in order, and where in that order the one of a source object is. */
-  locators(from: number): { locators: Locator[]; indexOf: (dataset: Dataset, source: SourceObject) => number } {
+  /** The locators in order, and the index of each source object's. */
+  locators(from: number): { locators: Locator[]; indexOf: LocatorIndex } {
     const keys = [...this.#places.keys()].sort()
     const locators = keys.map((key): Locator => {
       const { dataset, source, first, last } = this.#places.get(key)!
@@ -40,5 +42,8 @@ export class LocatorTally {
 
 const placeKey = (dataset: Dataset, source: SourceObject) => `${dataset}\0${source.bucket}\0${source.objectKey}`
 
-/** The earlier of two source objects in the order of locators: which one of several is named must not depend on the order of arrival. */
+/**
+ * The earlier of two source objects in the order of locators: which of several a row names must not
+ * depend on the order in which they came.
+ */
 export const earlierSource = (a: SourceObject, b: SourceObject): SourceObject => (placeKey('traces', a) <= placeKey('traces', b) ? a : b)

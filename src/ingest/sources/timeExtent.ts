@@ -1,7 +1,9 @@
-import type { OtlpPayload } from '../../schema/otlp.ts'
-import { pointsOf } from './metricRollup.ts'
+import { pointsOf, type OtlpPayload } from '../../schema/otlp.ts'
 
-/** The times between which the records of an export request lie, in nanoseconds since the epoch; undefined when none has one. */
+/**
+ * The earliest and the latest time of the records of an export request, in nanoseconds since 1970;
+ * undefined when no record has a time.
+ */
 export function extentOf(payload: OtlpPayload): { earliest: bigint; latest: bigint } | undefined {
   let earliest: bigint | undefined
   let latest: bigint | undefined

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { CallRollup } from '../../../src/ingest/rollups/rollupWindow.ts'
+import type { CallRow } from '../../../src/ingest/rollups/windows/ingestWindow.ts'
 import { histogramOf } from '../../../src/sketch/exponentialHistogram.ts'
 import { date, rolledUp, span, spans, urn } from './telemetry.ts'
 
-const brief = ({ src, dst, callCount, errorCount, p95Ms }: CallRollup) => ({ src, dst, calls: callCount, errors: errorCount, p95: p95Ms })
+const brief = ({ src, dst, callCount, errorCount, p95Ms }: CallRow) => ({ src, dst, calls: callCount, errors: errorCount, p95: p95Ms })
 async function calls(...payloads: object[]) {
   const { windows, report } = await rolledUp(payloads)
   return { calls: windows.flatMap((window) => window.calls.map(brief)), windows, report }

@@ -1,10 +1,12 @@
-import { patternOf, maxMessageLength, storable } from '../../logs/pattern.ts'
-import type { AnyValue, OtlpLogRecord } from '../../schema/otlp.ts'
-import type { Severity } from '../../schema/severity.ts'
-import { jsonOf, typeOf } from '../records/attributes.ts'
-import type { SourceObject } from '../sources/otlpRequest.ts'
-import type { PatternRollup } from './rollupWindow.ts'
-import { greaterSeverity, severityOf } from '../records/severityOf.ts'
+import { maxMessageLength, patternOf, storable } from '../../../logs/pattern.ts'
+import type { AnyValue, OtlpLogRecord } from '../../../schema/otlp.ts'
+import type { Severity } from '../../../schema/severity.ts'
+import { mergedType, typeOf } from '../../records/attributes.ts'
+import { messageOf } from '../../records/logMessage.ts'
+import { greaterSeverity, severityOf } from '../../records/severityOf.ts'
+import type { SourceObject } from '../../sources/otlpRequest.ts'
+import type { PatternRow } from '../windows/ingestWindow.ts'
+import type { LocatorIndex } from '../windows/locatorTally.ts'
 
 interface Tally {
   resource: string
@@ -18,7 +20,7 @@ interface Tally {
   last: number
 }
 
-/** Counts the log records of one window by resource and pattern. The order of records does not matter. */
+/** Counts the log records of one window by resource and pattern. Their order does not matter. */
 export class PatternTally {
   readonly #tallies = new Map<string, Tally>()
 
@@ -55,7 +57,7 @@ export class PatternTally {
     for (const { key: name, value } of record.body?.kvlistValue?.values ?? []) addType(tally.types, name, value)
   }
 
-  rollups(from: number, indexOf: (dataset: 'logs', source: SourceObject) => number): PatternRollup[] {
+  rows(from: number, indexOf: LocatorIndex): PatternRow[] {
     return [...this.#tallies.keys()].sort().map((key) => {
       const tally = this.#tallies.get(key)!
       return {
@@ -78,30 +80,4 @@ export class PatternTally {
 function addType(types: Map<string, string>, name: string, value: AnyValue | null | undefined): void {
   const key = storable(name)
   types.set(key, mergedType(types.get(key), typeOf(value)))
-}
-
-/** The type of an attribute that came with both: `mixed` when they differ. */
-export const mergedType = (known: string | undefined, type: string): string => (known === undefined || known === type ? type : 'mixed')
-
-/**
- * The message of a log record: its body. Of a structured body (a map) the text under `message`, `msg`, `log` or `body`, else all of it as
- * `key=value` in the order of keys; of an array its JSON. A record without a body has its event's name.
- */
-export function messageOf({ body, eventName }: OtlpLogRecord): string {
-  if (body?.stringValue != null) return body.stringValue
-  const fields = body?.kvlistValue?.values
-  if (fields != null && fields.length > 0) {
-    for (const name of ['message', 'msg', 'log', 'body']) {
-      const text = fields.find(({ key, value }) => key === name && value?.stringValue != null)?.value?.stringValue
-      if (text != null) return text
-    }
-    const written = fields.map(({ key, value }) => {
-      const json = jsonOf(value)
-      return `${key}=${typeof json === 'string' ? json.replace(/[\s"]+/g, '_') : JSON.stringify(json).replace(/[\s"]+/g, '')}`
-    })
-    return [eventName ?? '', ...written.sort()].join(' ').trim()
-  }
-  const json = jsonOf(body)
-  if (json === null || (typeof json === 'object' && Object.keys(json).length === 0)) return eventName ?? ''
-  return typeof json === 'string' ? json : JSON.stringify(json)
 }

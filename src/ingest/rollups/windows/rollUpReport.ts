@@ -1,11 +1,14 @@
-/** What a roll-up read, and what became of everything that did not go into its rows as it was. */
-export interface RollupReport {
+/** What `rollUp` has read, and what became of all that did not go into the rows as it was. */
+export interface RollUpReport {
   /** Export requests read. */
   requests: number
   spans: number
   logRecords: number
   metricPoints: number
-  /** Requests whose bytes had been met before in the open windows: their records are not counted above. */
+  /**
+   * Requests whose bytes had been met before in the open windows: their records are not counted
+   * above.
+   */
   duplicateRequests: number
   /** Spans, and metric points of one series and time, met before in the open windows. */
   duplicateRecords: number
@@ -22,7 +25,10 @@ export interface RollupReport {
    * "no recorded value", buckets that contradict their bounds.
    */
   unusablePoints: number
-  /** Points that only set the baseline of a cumulative series, or whose interval is not known: there is nothing to subtract from yet. */
+  /**
+   * Points that only set the baseline of a cumulative series, or whose interval is not known: there
+   * is nothing to subtract from yet.
+   */
   baselinePoints: number
   /** Points of a metric that has, in the same minute, resource and labels, another kind or unit. */
   conflictingPoints: number
@@ -32,11 +38,18 @@ export interface RollupReport {
   recordsWithoutService: number
   /** Client and producer spans without a callee's span that do not name one either: of no call. */
   unjoinedClients: number
-  /** Server and consumer spans whose caller's span never came: calls from `urn:external:unknown`. */
+  /**
+   * Server and consumer spans whose caller's span never came: calls from `urn:external:unknown`.
+   */
   orphanServers: number
-  /** Server and consumer spans that came after their caller's window had closed: their call was counted without them. */
+  /**
+   * Server and consumer spans that came after their caller's window had closed: their call was
+   * counted without them.
+   */
   lateServers: number
-  /** Calls whose callee starts before its caller did: the clocks differ. The caller's clock counts. */
+  /**
+   * Calls whose callee starts before its caller did: the clocks differ. The caller's clock counts.
+   */
   skewedCalls: number
   /** Records refused because a name in them cannot be stored, by reason. */
   refused: Record<string, number>
@@ -44,8 +57,8 @@ export interface RollupReport {
   windows: number
 }
 
-/** A report with nothing in it; hand it to `rollUp` to watch it fill. */
-export function emptyReport(): RollupReport {
+/** A report of nothing yet. Give it to `rollUp` and watch it fill. */
+export function emptyReport(): RollUpReport {
   return {
     requests: 0,
     spans: 0,

@@ -1,28 +1,16 @@
-import type { ExponentialHistogram } from '../../sketch/exponentialHistogram.ts'
-import type { Json } from '../../schema/text.ts'
-import type { Severity } from '../../schema/severity.ts'
+import type { ExponentialHistogram } from '../../../sketch/exponentialHistogram.ts'
+import type { Json } from '../../../schema/text.ts'
+import type { Severity } from '../../../schema/severity.ts'
+import type { MetricKind } from '../../records/metricForm.ts'
+import type { TelemetryResource } from '../../records/telemetryResource.ts'
 
-/** The length of a window: that of the buckets of calls and log patterns. */
+/** The length of a window. It is that of the buckets of calls and log patterns. */
 export const windowMilliseconds = 300_000
 /** The length of a metric's bucket. */
 export const minuteMilliseconds = 60_000
 
-/** `counter`: a monotonic sum, as per-second rates. `gauge`: gauges and sums that also fall. */
-export type MetricKind = 'gauge' | 'counter' | 'histogram' | 'summary'
-
-/** A resource that rows of the window refer to. */
-export interface ResourceInput {
-  urn: string
-  type: 'service' | 'host' | 'database' | 'queue' | 'external'
-  name: string
-  env: string | null
-  region: string | null
-  zone: string | null
-  labels: Record<string, Json>
-}
-
-/** One minute of one metric of one resource with one set of labels. */
-export interface MetricRollup {
+/** A row for `metric_1m`: one minute of one metric of one resource with one set of labels. */
+export interface MetricRow {
   /** The minute's start. */
   bucket: Date
   /** The resource's URN. */
@@ -35,7 +23,10 @@ export interface MetricRollup {
   kind: MetricKind
   avg: number | null
   max: number | null
-  /** Nearest-rank. Exact for gauges and counters; for histograms as exact as their buckets; null for a summary that does not carry it. */
+  /**
+   * Nearest-rank. Exact for gauges and counters, for histograms as exact as their buckets. Null for
+   * a summary that does not have it.
+   */
   p95: number | null
   /** Samples of a gauge or counter, observations of a histogram or summary. */
   sampleCount: number
@@ -43,8 +34,11 @@ export interface MetricRollup {
   histogram: ExponentialHistogram | null
 }
 
-/** Five minutes of calls from one resource to another. Latencies are milliseconds. */
-export interface CallRollup {
+/**
+ * A row for `service_call_5m`: five minutes of calls from one resource to another. Latencies are
+ * milliseconds.
+ */
+export interface CallRow {
   bucket: Date
   /** The caller's URN. */
   src: string
@@ -61,12 +55,18 @@ export interface CallRollup {
   p95Ms: number
   /** Null for a single call. */
   histogram: ExponentialHistogram | null
-  /** Which of the window's locators holds the caller's (or, without one, the callee's) first span: an index. */
+  /**
+   * Index of the window's locator that holds the first span of the caller, or of the callee where
+   * no caller was seen.
+   */
   locator: number
 }
 
-/** Five minutes of one log pattern in one resource. */
-export interface PatternRollup {
+/**
+ * A row for `log_pattern_5m`, and what `log_pattern` learns from it: five minutes of one pattern in
+ * one resource.
+ */
+export interface PatternRow {
   bucket: Date
   resource: string
   pattern: string
@@ -81,7 +81,7 @@ export interface PatternRollup {
   countError: number
   firstSeen: Date
   lastSeen: Date
-  /** Which of the window's locators holds the earliest message: an index. */
+  /** Index of the window's locator that holds the earliest message. */
   locator: number
 }
 
@@ -98,15 +98,18 @@ export interface Locator {
   attributes: { first_line: number; last_line: number }
 }
 
-/** Everything of one aligned five-minute window: what one transaction writes. Every list is sorted and free of duplicates. */
-export interface RollupWindow {
+/**
+ * All rows of five minutes, aligned in UTC, for `writeRollups` to write in one transaction. Every
+ * list is sorted and has no duplicates.
+ */
+export interface IngestWindow {
   /** Inclusive. */
   from: Date
   /** Exclusive. */
   to: Date
-  resources: ResourceInput[]
-  metrics: MetricRollup[]
-  calls: CallRollup[]
-  patterns: PatternRollup[]
+  resources: TelemetryResource[]
+  metrics: MetricRow[]
+  calls: CallRow[]
+  patterns: PatternRow[]
   locators: Locator[]
 }

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
-import { callPolicy } from '../calls/callPolicy.ts'
-import { milliseconds } from '../database/range.ts'
-import type { Scope } from '../database/scope.ts'
-import { chunkNumber, chunkStretch } from '../lifecycle/partitions/partition.ts'
-import { patternPolicy } from '../logs/patternPolicy.ts'
-import { metricPolicy } from '../metrics/metricPolicy.ts'
-import type { RollupWindow } from './rollups/rollupWindow.ts'
+import { callPolicy } from '../../calls/callPolicy.ts'
+import { milliseconds } from '../../database/range.ts'
+import type { Scope } from '../../database/scope.ts'
+import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/partition.ts'
+import { patternPolicy } from '../../logs/patternPolicy.ts'
+import { metricPolicy } from '../../metrics/metricPolicy.ts'
+import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
 
 /** Rows of one window that are older than their table keeps. */
 export interface TooOld {
@@ -16,21 +16,21 @@ export interface TooOld {
 
 const policies = { metrics: metricPolicy, calls: callPolicy, patterns: patternPolicy } as const
 
-/** What came this late at most is not looked at: no table keeps less. */
+/** A window this young is not looked at: no table keeps less. */
 const young = 86_400_000
 
 /**
- * A window without the rows that are older than their table keeps, and how many these were.
- * Written, each would make a chunk of its own, only to be dropped with it.
+ * A window without the rows that are older than their table keeps, and how many these were. Each of
+ * them would make a chunk of its own, only to be dropped with it.
  *
- * A table keeps what the policy says that was applied last, to the end of the chunk; without one,
- * everything. Who may not see the policies writes everything, too.
+ * A table keeps what the policy applied last says, to the end of the chunk. Without a policy, or
+ * for a role that may not see the policies, it keeps everything.
  */
 export async function withoutTooOld(
   scope: Scope,
-  window: RollupWindow,
+  window: IngestWindow,
   now = new Date(),
-): Promise<{ window: RollupWindow; tooOld: TooOld }> {
+): Promise<{ window: IngestWindow; tooOld: TooOld }> {
   const none = { window, tooOld: { metrics: 0, calls: 0, patterns: 0 } }
   if (window.from.getTime() > now.getTime() - young) return none
   const retained = await retentions(scope)

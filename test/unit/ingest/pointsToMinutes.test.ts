@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { MetricRollup } from '../../../src/ingest/rollups/rollupWindow.ts'
+import type { MetricRow } from '../../../src/ingest/rollups/windows/ingestWindow.ts'
 import { histogramCount, histogramOf, quantileOf, relativeError } from '../../../src/sketch/exponentialHistogram.ts'
 import { at, attributes, date, gauge, metrics, point, rolledUp, sum, urn } from './telemetry.ts'
 
-const rows = async (...payloads: object[]): Promise<MetricRollup[]> =>
-  (await rolledUp(payloads)).windows.flatMap((window) => window.metrics)
-const brief = ({ bucket, avg, max, p95, sampleCount }: MetricRollup) => ({ bucket, avg, max, p95, sampleCount })
+const rows = async (...payloads: object[]): Promise<MetricRow[]> => (await rolledUp(payloads)).windows.flatMap((window) => window.metrics)
+const brief = ({ bucket, avg, max, p95, sampleCount }: MetricRow) => ({ bucket, avg, max, p95, sampleCount })
 const one = (seconds: number, value: number) => ({ bucket: date(seconds), avg: value, max: value, p95: value, sampleCount: 1 })
 
 describe('gauges', () => {

@@ -1,16 +1,13 @@
-import { spanKind } from '../../schema/otlp.ts'
-import { histogramOf, quantileRank } from '../../sketch/exponentialHistogram.ts'
-import { earlierSource } from './locatorTally.ts'
-import type { SourceObject } from '../sources/otlpRequest.ts'
-import { externalClient, unknownCaller } from '../records/resourceOf.ts'
-import type { RollupReport } from './rollupReport.ts'
-import { windowMilliseconds, type CallRollup, type ResourceInput } from './rollupWindow.ts'
-import type { SpanRecord } from '../records/spanRecord.ts'
+import { spanKind } from '../../../schema/otlp.ts'
+import type { SpanRecord } from '../../records/spanRecord.ts'
+import { externalClient, unknownCaller, type TelemetryResource } from '../../records/telemetryResource.ts'
+import type { SourceObject } from '../../sources/otlpRequest.ts'
+import type { RollUpReport } from '../windows/rollUpReport.ts'
 
 /** One call: who called whom, how long the caller waited, and whether it failed on either side. */
-interface Call {
-  src: ResourceInput
-  dst: ResourceInput
+export interface Call {
+  src: TelemetryResource
+  dst: TelemetryResource
   /** Milliseconds. */
   latency: number
   failed: boolean
@@ -20,19 +17,23 @@ interface Call {
 /**
  * Joins the spans of all open windows into calls between resources.
  *
- * - A client span and the server span that is its child are one call: from the client's service to the server's, as long as the client's span (what
- *   the caller waited, so the callee's clock does not matter), failed if either side failed, in the window of the client's start. A child of another
- *   kind in another service stands for the server's side where there is no server span. Several children in one service are one call.
- * - A producer span and a consumer span, joined by parent or link, are one call to each consuming service, from the producer's start to the
- *   consumer's end (when the clocks contradict: both durations added).
- * - A client or producer span without a callee when its window closes is a call to what it names: see `calledResource`. One whose child is a client
- *   span of the same service is a wrapper around that, and one that only opens a database connection is no call: neither counts.
- * - A server span without a parent is a call from `urn:external:client`; with a parent that never came, from `urn:external:unknown`; with a parent that
- *   is no client, from the parent's service, unless that is its own. These last as long as the server's span and lie in the window of its start.
- * - A consumer whose producer was counted as a call to the queue, or never came, is a call from the queue it names.
- * - A callee that comes when its caller's window has closed is counted as late, never a second time.
+ * | spans | call | as long as | in the window of |
+ * |---|---|---|---|
+ * | a client span and the server span that is its child | from the client's service to the server's | the client's span: what the caller waited, so the callee's clock does not matter | the client's start |
+ * | a producer and a consumer span, joined by parent or link | one to each consuming service | from the producer's start to the consumer's end; where the clocks contradict, both durations added | the producer's start |
+ * | a client or producer span without a callee when its window closes | to what it names: see `calledResource` | its span | its start |
+ * | a server span without a parent | from `urn:external:client` | the server's span | its start |
+ * | a server span whose parent never came | from `urn:external:unknown` | the server's span | its start |
+ * | a server span whose parent is no client | from the parent's service, unless that is its own | the server's span | its start |
+ * | a consumer whose producer was counted as a call to the queue, or never came | from the queue that it names | the consumer's span | its start |
  *
- * The order in which spans come does not matter as long as both sides come before the windows of both have closed.
+ * A call failed if either side failed. Several children in one service are one call. Without a
+ * server span a child of another kind in another service stands for the server's side. No calls are
+ * a client span around another client span of its service, and one that only opens a database
+ * connection.
+ *
+ * A callee that comes when its caller's window has closed is counted as late, never a second time.
+ * The order of the spans does not matter while the windows of both sides are open.
  */
 export class SpanJoin {
   readonly #spans = new Map<string, SpanRecord>()
@@ -50,7 +51,7 @@ export class SpanJoin {
     return true
   }
 
-  /** Forgets spans: their windows have closed long enough ago. */
+  /** Forgets spans whose windows closed long enough ago. */
   remove(spans: Iterable<SpanRecord>): void {
     for (const span of spans) {
       this.#spans.delete(span.key)
@@ -62,7 +63,7 @@ export class SpanJoin {
   }
 
   /** The calls that the spans of a closing window make. */
-  settle(spans: readonly SpanRecord[], report: RollupReport): Call[] {
+  settle(spans: readonly SpanRecord[], report: RollUpReport): Call[] {
     const calls: Call[] = []
     // Callers first: they claim their callees, which then are not asked where they came from.
     for (const span of spans) if (isCaller(span)) calls.push(...this.#callsOf(span, report))
@@ -70,7 +71,7 @@ export class SpanJoin {
     return calls
   }
 
-  #callsOf(caller: SpanRecord, report: RollupReport): Call[] {
+  #callsOf(caller: SpanRecord, report: RollUpReport): Call[] {
     caller.settled = true
     const effects = [...(this.#effects.get(caller.key) ?? [])].sort(byStart)
     const entries = effects.filter(isCallee)
@@ -94,8 +95,8 @@ export class SpanJoin {
     return []
   }
 
-  #callTo(callee: SpanRecord, report: RollupReport): Call[] {
-    const call = (src: ResourceInput): Call[] => [
+  #callTo(callee: SpanRecord, report: RollUpReport): Call[] {
+    const call = (src: TelemetryResource): Call[] => [
       { src, dst: callee.resource, latency: callee.duration, failed: callee.failed, source: callee.source },
     ]
     const causes = callee.causes.flatMap((key) => this.#spans.get(key) ?? [])
@@ -123,45 +124,9 @@ const isCaller = ({ kind }: SpanRecord) => kind === spanKind.client || kind === 
 const isCallee = ({ kind }: SpanRecord) => kind === spanKind.server || kind === spanKind.consumer
 const byStart = (a: SpanRecord, b: SpanRecord) => a.start - b.start || (a.key < b.key ? -1 : 1)
 
-function latencyOf(caller: SpanRecord, callee: SpanRecord, report: RollupReport): number {
+function latencyOf(caller: SpanRecord, callee: SpanRecord, report: RollUpReport): number {
   const ahead = callee.start < caller.start
   if (ahead) report.skewedCalls += 1
   if (callee.kind !== spanKind.consumer) return caller.duration
   return ahead ? caller.duration + callee.duration : callee.start - caller.start + callee.duration
-}
-
-/** Rolls the calls of one window up by caller and callee. */
-export function rollUpCalls(
-  calls: readonly Call[],
-  from: number,
-  indexOf: (dataset: 'traces', source: SourceObject) => number,
-): CallRollup[] {
-  const edges = new Map<string, { src: string; dst: string; latencies: number[]; errors: number; source: SourceObject }>()
-  for (const { src, dst, latency, failed, source } of calls) {
-    const key = `${src.urn}\0${dst.urn}`
-    let edge = edges.get(key)
-    if (edge === undefined) edges.set(key, (edge = { src: src.urn, dst: dst.urn, latencies: [], errors: 0, source }))
-    edge.latencies.push(latency)
-    if (failed) edge.errors += 1
-    edge.source = earlierSource(edge.source, source)
-  }
-  return [...edges.keys()].sort().map((key) => {
-    const { src, dst, latencies, errors, source } = edges.get(key)!
-    latencies.sort((a, b) => a - b)
-    const count = latencies.length
-    const percentile = (q: number) => latencies[quantileRank(count, q) - 1]!
-    return {
-      bucket: new Date(from),
-      src,
-      dst,
-      callCount: count,
-      errorCount: errors,
-      rps: count / (windowMilliseconds / 1000),
-      errRate: errors / count,
-      p50Ms: percentile(0.5),
-      p95Ms: percentile(0.95),
-      histogram: count === 1 ? null : histogramOf(latencies),
-      locator: indexOf('traces', source),
-    }
-  })
 }

@@ -1,0 +1,25 @@
+import type { OtlpMetric, OtlpNumberPoint, OtlpPoint } from '../../schema/otlp.ts'
+import { explicitDistribution, exponentialDistribution, type Distribution } from './distribution.ts'
+import { summaryOf, type Summary } from './summary.ts'
+
+/** What a metric point measured. */
+export type PointValue = number | Distribution | Summary
+
+/** Bit 0 of a point's `flags`: the point says that there is no value. */
+const noRecordedValue = 1
+
+/** Reads the value of a point; null when it has none that can be used. */
+export function pointValue(metric: OtlpMetric, point: OtlpPoint): PointValue | null {
+  if (((point.flags ?? 0) & noRecordedValue) !== 0) return null
+  if ('quantileValues' in point) return summaryOf(point)
+  if ('bucketCounts' in point) return explicitDistribution(point)
+  if (metric.exponentialHistogram) return exponentialDistribution(point)
+  const number = (point as OtlpNumberPoint).asDouble ?? (point as OtlpNumberPoint).asInt
+  return number != null && Number.isFinite(number) ? number : null
+}
+
+/** Puts the greater of two values first. */
+export function compareValues(a: PointValue, b: PointValue): number {
+  if (typeof a === 'number' && typeof b === 'number') return b - a
+  return typeof a === 'object' && typeof b === 'object' ? b.count - a.count || (b.sum ?? 0) - (a.sum ?? 0) : 0
+}

@@ -1,0 +1,56 @@
+import { externalClientUrn, unknownCallerUrn } from '../../catalog/urn.ts'
+import { storable } from '../../logs/pattern.ts'
+import type { Json } from '../../schema/text.ts'
+
+/** A resource as telemetry describes it. Every field is there; what is not known is null. */
+export interface TelemetryResource {
+  urn: string
+  type: 'service' | 'host' | 'database' | 'queue' | 'external'
+  name: string
+  env: string | null
+  region: string | null
+  zone: string | null
+  labels: Record<string, Json>
+}
+
+/** A resource of which only the name is known: the telemetry of another one names it. */
+export const namedResource = (urn: string, type: TelemetryResource['type'], name: string): TelemetryResource => ({
+  urn,
+  type,
+  name: storable(name),
+  env: null,
+  region: null,
+  zone: null,
+  labels: {},
+})
+
+/** Who calls a server span that has no parent. */
+export const externalClient = namedResource(externalClientUrn, 'external', 'client')
+/** Who calls a server span whose parent never came. */
+export const unknownCaller = namedResource(unknownCallerUrn, 'external', 'unknown')
+
+/**
+ * What two descriptions of one resource say together. Where they differ, the lesser text counts:
+ * the order in which they came must not matter.
+ */
+export function mergeResources(a: TelemetryResource, b: TelemetryResource): TelemetryResource {
+  return {
+    ...a,
+    name: lesser(a.name, b.name) ?? a.name,
+    env: lesser(a.env, b.env),
+    region: lesser(a.region, b.region),
+    zone: lesser(a.zone, b.zone),
+    labels: mergeLabels(a.labels, b.labels),
+  }
+}
+
+function mergeLabels(a: Record<string, Json>, b: Record<string, Json>): Record<string, Json> {
+  const merged = new Map(Object.entries(a))
+  for (const [key, value] of Object.entries(b)) {
+    const other = merged.get(key)
+    if (other === undefined || JSON.stringify(value) < JSON.stringify(other)) merged.set(key, value)
+  }
+  return Object.fromEntries(merged)
+}
+
+const lesser = (a: string | null, b: string | null): string | null => (a === null ? b : b === null || a < b ? a : b)

@@ -1,0 +1,72 @@
+/** What a cumulative series gained, and since when, in milliseconds. */
+export interface Increase<Value> {
+  value: Value
+  since: number
+}
+
+/**
+ * A first point counts only when its series began this shortly before: else nobody knows since when
+ * it gained its value.
+ */
+const freshMilliseconds = 5 * 60_000
+/** After so long without a point a run is forgotten: its next point is a first one again. */
+const forgetMilliseconds = 60 * 60_000
+
+interface Run<Value> {
+  time: number
+  value: Value
+}
+
+/**
+ * Turns the points of one cumulative series, given in the order of time, into increases.
+ *
+ * A run of a series is all its points with one start time. Two processes that report one series
+ * without telling themselves apart are two runs.
+ *
+ * | a point that is | gained | since |
+ * |---|---|---|
+ * | above the one before in its run | the difference | the point before |
+ * | below it: the counter was reset without saying so | its value | the point before |
+ * | the first of a run that began in the last five minutes | its value | the run's start |
+ * | the first of a run that began after the last point of all runs: a restart | its value | the run's start |
+ * | the first of any other run | unknown: it only sets the baseline | |
+ */
+export class CumulativeSeries<Value> {
+  readonly #runs = new Map<number, Run<Value>>()
+  readonly #subtract: (now: Value, before: Value) => Value | null
+  #lastTime = -Infinity
+
+  /**
+   * @param subtract the gain between two points; null when the later one is not above the earlier.
+   */
+  constructor(subtract: (now: Value, before: Value) => Value | null) {
+    this.#subtract = subtract
+  }
+
+  /**
+   * @param start 0 when it is not known.
+   * @returns the increase; null where the point only sets the baseline.
+   */
+  advance(start: number, time: number, value: Value): Increase<Value> | null {
+    const run = this.#runs.get(start)
+    this.#runs.set(start, { time, value })
+    const lastTime = this.#lastTime
+    this.#lastTime = Math.max(lastTime, time)
+    if (run !== undefined) {
+      if (time <= run.time) {
+        this.#runs.set(start, run)
+        return null
+      }
+      return { value: this.#subtract(value, run.value) ?? value, since: run.time }
+    }
+    for (const [other, { time: last }] of this.#runs) if (time - last > forgetMilliseconds) this.#runs.delete(other)
+    const known = start > 0 && start < time
+    const restarted = lastTime > -Infinity && start >= lastTime
+    return known && (time - start <= freshMilliseconds || restarted) ? { value, since: start } : null
+  }
+
+  /** Whether the series has been silent for so long that its next point is a first one. */
+  isForgotten(time: number): boolean {
+    return time - this.#lastTime > forgetMilliseconds
+  }
+}

@@ -1,0 +1,67 @@
+import { bucketUpperBound, type HistogramRecorder, keyOf, recordingScale } from '../../../sketch/exponentialHistogram.ts'
+import type { Distribution } from '../../records/distribution.ts'
+
+/**
+ * Records the values of a distribution in a histogram of ours.
+ *
+ * | values | are recorded |
+ * |---|---|
+ * | a single one whose sum is known | exactly |
+ * | in exponential buckets | bucket by bucket |
+ * | in an explicit bucket | evenly spaced: the j-th of n at `low + (high - low) * (j - 1/2) / n`, so counts stay whole |
+ *
+ * The lowest explicit bucket starts at the minimum. Without a minimum it starts at zero, or at its
+ * upper bound where that is zero or less. The highest one ends at the maximum. Without a maximum
+ * its values are at its lower bound.
+ *
+ * @returns the largest value, as far as it is known: the maximum given, or the upper end of the
+ * highest bucket with values.
+ */
+export function recordDistribution(recorder: HistogramRecorder, { count, sum, min, max, buckets }: Distribution): number {
+  if (count === 1 && sum !== null) {
+    recorder.record(sum)
+    return sum
+  }
+  if (!('bounds' in buckets)) {
+    let highest = -Infinity
+    for (const [key, times] of buckets.counts) {
+      recorder.addKey(key, buckets.scale, times)
+      highest = Math.max(highest, Math.min(bucketUpperBound(key, buckets.scale), Number.MAX_VALUE))
+    }
+    return max === null ? highest : Math.min(highest, Math.max(max, -Number.MAX_VALUE))
+  }
+  const { bounds, counts } = buckets
+  let highest = -Infinity
+  for (const [at, times] of counts.entries()) {
+    if (times === 0) continue
+    // A single bucket without bounds says nothing but its mean.
+    const mean = sum === null ? null : sum / count
+    const upper = bounds[at] ?? max ?? bounds[at - 1] ?? mean ?? 0
+    const lower = bounds[at - 1] ?? (bounds.length === 0 ? (min ?? upper) : upper > 0 ? 0 : upper)
+    const high = max !== null && max < upper && max >= lower ? max : Math.max(upper, lower)
+    const low = min !== null && min <= high && (min > lower || at === 0) ? min : lower
+    spread(recorder, low, high, times)
+    highest = high
+  }
+  return highest
+}
+
+/** Records `count` values evenly spaced in (low, high], a bucket of ours at a time. */
+function spread(recorder: HistogramRecorder, low: number, high: number, count: number): void {
+  const width = high - low
+  if (!(width > 0) || !Number.isFinite(width)) {
+    recorder.record(high, count)
+    return
+  }
+  for (let first = 1; first <= count;) {
+    const key = keyOf(low + (width * (first - 0.5)) / count)
+    const bound = key === 0 ? 0 : bucketUpperBound(key, recordingScale)
+    // The values up to the bound; of negative ones, and of zero, which are a bucket of their own,
+    // those before it.
+    const position = ((bound - low) / width) * count + 0.5
+    const last = key > 0 ? Math.floor(position) : key === 0 ? first : Math.ceil(position) - 1
+    const end = Math.min(count, Math.max(first, last))
+    recorder.addKey(key, recordingScale, end - first + 1)
+    first = end + 1
+  }
+}

@@ -1,0 +1,41 @@
+import { InvalidInputError } from '../../../schema/errors.ts'
+import type { OtlpPayload } from '../../../schema/otlp.ts'
+import { reportingResource, type ReportingResource } from '../../records/reportingResource.ts'
+import type { Dataset } from './locatorTally.ts'
+import type { RollUpReport } from './rollUpReport.ts'
+
+/** Counts records as refused, under the reason why. */
+export function refuse(report: RollUpReport, reason: string, records: number): void {
+  report.refused[reason] = (report.refused[reason] ?? 0) + records
+}
+
+/**
+ * What `read` returns; null, and `records` refused, when it finds a name that is too long to be
+ * stored.
+ */
+export function readOrRefuse<T>(report: RollUpReport, records: number, read: () => T): T | null {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof InvalidInputError)) throw error
+    refuse(report, `${error.field} is too long`, records)
+    return null
+  }
+}
+
+type ResourceAttributes = NonNullable<OtlpPayload['resourceSpans']>[number]['resource']['attributes']
+
+/**
+ * Who reports so many records; null, and the records refused, when its name is too long to be
+ * stored.
+ */
+export function reporterOf(
+  report: RollUpReport,
+  attributes: ResourceAttributes,
+  dataset: Dataset,
+  records: number,
+): ReportingResource | null {
+  const reporter = readOrRefuse(report, records, () => reportingResource(attributes, dataset))
+  if (reporter?.nameless) report.recordsWithoutService += records
+  return reporter
+}

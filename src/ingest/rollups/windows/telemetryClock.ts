@@ -1,0 +1,20 @@
+/** Turns OTLP's times, nanoseconds since 1970, into milliseconds, shifted as the caller wishes. */
+export class TelemetryClock {
+  readonly #shift: bigint
+
+  /** @param shift whole milliseconds that are added to every time. */
+  constructor(shift: number) {
+    this.#shift = BigInt(shift) * 1_000_000n
+  }
+
+  /** Whole milliseconds, rounded down: they decide on windows and minutes. */
+  milliseconds(nanoseconds: bigint): number {
+    return Number((nanoseconds + this.#shift) / 1_000_000n)
+  }
+
+  /** Milliseconds with their fraction, to a quarter of a microsecond. */
+  precise(nanoseconds: bigint): number {
+    const shifted = nanoseconds + this.#shift
+    return Number(shifted / 1_000_000n) + Number(shifted % 1_000_000n) / 1e6
+  }
+}

@@ -1,0 +1,104 @@
+import { ensureResources } from '../../catalog/resources.ts'
+import type { Scope } from '../../database/scope.ts'
+import { inTransaction } from '../../database/transaction/inTransaction.ts'
+import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import { withoutTooOld, type TooOld } from './tooOld.ts'
+import { writeCalls } from './writeCalls.ts'
+import { writeLocators } from './writeLocators.ts'
+import { writeMetrics } from './writeMetrics.ts'
+import { writePatternCounts } from './writePatternCounts.ts'
+import { writePatterns } from './writePatterns.ts'
+
+/** How many rows of each table a window has: written, or found as they should be. */
+export interface WrittenRollups {
+  resources: number
+  locators: number
+  metrics: number
+  calls: number
+  patterns: number
+  /** Rows that were refused: they are older than their table keeps. */
+  tooOld: TooOld
+}
+
+export interface WriteRollupsOptions {
+  /**
+   * Also writes what is older than its table keeps: history that is to be rolled up before it is
+   * dropped. Default: false.
+   */
+  acceptOld?: boolean
+  signal?: AbortSignal
+}
+
+/**
+ * Writes one window in one transaction (the scope's own, when it is one already): all of it or
+ * nothing.
+ *
+ * | rows | go to |
+ * |---|---|
+ * | resources | `dim_resource` |
+ * | locators | `oo_locator` |
+ * | patterns and their counts | `log_pattern`, `log_pattern_5m` |
+ * | metrics | `metric_1m` |
+ * | calls | `service_call_5m` |
+ *
+ * **Again.** The same window written again leaves the same rows, and rows that would not change are
+ * not written. A window rolled up again from more records replaces what it said before. Of a
+ * pattern the earliest first and the latest last time stay, and the highest severity; an attribute
+ * that came with two types is `mixed`.
+ *
+ * **Old.** Rows older than their table keeps (by the policy applied last, to the end of the chunk)
+ * are refused and counted, unless `acceptOld`.
+ *
+ * **Fast.** One statement a table, whatever the number of rows, with one parameter for all of them.
+ * Rows come in the order of their keys and tables in one order: two writers wait for each other and
+ * never deadlock.
+ *
+ * @example
+ * for await (const window of rollUp(readOtlp('telemetry.jsonl.gz'))) await writeRollups(scope, window)
+ *
+ * // insert into "public"."metric_1m" as metric (bucket, tenant_id, resource_id, metric, labels, ...)
+ * // select row.bucket, $1, row.resource_id, row.metric, row.labels, ... from jsonb_to_recordset($2) as row (...) order by ...
+ * // on conflict (tenant_id, resource_id, metric, labels_hash, bucket) do update set ... where (...) is distinct from (...)
+ *
+ * @throws the signal's reason when aborted before the commit; the driver's error when the database
+ * refuses.
+ */
+export async function writeRollups(
+  scope: Scope,
+  window: IngestWindow,
+  { acceptOld = false, signal }: WriteRollupsOptions = {},
+): Promise<WrittenRollups> {
+  signal?.throwIfAborted()
+  return inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, { acceptOld, signal }))
+}
+
+async function writeWindow(scope: Scope, given: IngestWindow, { acceptOld, signal }: WriteRollupsOptions): Promise<WrittenRollups> {
+  const { window, tooOld } = acceptOld === true ? { window: given, tooOld: noneTooOld } : await withoutTooOld(scope, given)
+  // A resource that only refused rows name is not registered.
+  const refused = tooOld.metrics + tooOld.calls + tooOld.patterns
+  if (refused > 0 && window.metrics.length + window.calls.length + window.patterns.length === 0) {
+    return { resources: 0, locators: 0, metrics: 0, calls: 0, patterns: 0, tooOld }
+  }
+  const resourceIds = await ensureResources(scope, window.resources)
+  signal?.throwIfAborted()
+  const locatorIds = await writeLocators(scope, window.locators)
+  signal?.throwIfAborted()
+  const fingerprintIds = await writePatterns(scope, window.patterns)
+  signal?.throwIfAborted()
+  await writeMetrics(scope, window, resourceIds)
+  signal?.throwIfAborted()
+  await writeCalls(scope, window, resourceIds, locatorIds)
+  signal?.throwIfAborted()
+  await writePatternCounts(scope, window, resourceIds, locatorIds, fingerprintIds)
+  signal?.throwIfAborted()
+  return {
+    resources: window.resources.length,
+    locators: window.locators.length,
+    metrics: window.metrics.length,
+    calls: window.calls.length,
+    patterns: window.patterns.length,
+    tooOld,
+  }
+}
+
+const noneTooOld: TooOld = { metrics: 0, calls: 0, patterns: 0 }
