@@ -4,6 +4,7 @@ import { doctor, type DoctorReport } from '../operate/doctor/doctor.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { exitCode } from './exitCode.ts'
+import { roomChecks } from './roomChecks.ts'
 import type { Surroundings } from './surroundings.ts'
 
 /** `pgvantage doctor`: exits with 3 when there is an error among the findings, with `--strict` also for a warning. */
@@ -15,7 +16,7 @@ export function doctorCommand({ env, out }: Surroundings, exit: (code: number) =
     .option('--strict', 'let warnings decide the exit code too')
     .option('--json', 'one JSON document')
     .action(async ({ database, schema, strict, json }: { database?: string; schema?: string; strict?: boolean; json?: boolean }) => {
-      const report = await withDatabase({ database }, env, (db) => doctor(db, { schema }))
+      const report = await withDatabase({ database }, env, (db) => doctor(db, { schema, checks: roomChecks }))
       out(json ? document(report) : describeReport(report))
       const grave = strict ? ['error', 'warning'] : ['error']
       if (report.findings.some(({ severity }) => grave.includes(severity))) exit(exitCode.findings)

@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import { capabilities, requiredExtensions, type Capabilities, type KnownExtension } from '../database/capabilities.ts'
 import { MissingCapabilityError } from '../schema/errors.ts'
 import { execute } from '../lifecycle/statement.ts'
-import { older } from './version.ts'
+import { older } from '../database/older.ts'
 
 /** The extensions of ours that the database has. */
 export const installedExtensions = ({ extensions }: Capabilities): KnownExtension[] =>

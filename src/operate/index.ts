@@ -1,12 +1,12 @@
 export { applyPolicies, type ApplyPoliciesOptions, type PoliciesReport } from './policies/applyPolicies.ts'
 export type { PolicyKind, PolicySettings } from './policies/applied.ts'
 export { planConversion, type Conversion, type ConvertReport, type ConvertStep } from './policies/planConversion.ts'
-export { doctor, type DoctorReport } from './doctor/doctor.ts'
-export type { Finding } from './finding.ts'
+export { doctor, type DoctorOptions, type DoctorReport } from './doctor/doctor.ts'
+export type { Check, Examined, Finding } from '../database/checks/check.ts'
 export { schemaDrift, type Drift } from './doctor/schemaDrift.ts'
 export { grantsFor, type Grant, type GrantsOptions } from './rights/grants.ts'
 export type { Role } from './rights/needs.ts'
-export type { RoleState } from './rights/rightsFindings.ts'
+export type { RoleState } from './rights/roleStates.ts'
 export { maintain } from './maintain/maintain.ts'
 export type {
   MaintainOptions,

@@ -1,12 +1,13 @@
 import type { Kysely } from 'kysely'
 import { capabilities } from '../database/capabilities.ts'
 import type { TimeRung } from '../database/installation/installation.ts'
-import { older } from './version.ts'
+import { older } from '../database/older.ts'
+import { oldestTimescale } from '../lifecycle/timescaleCheck.ts'
 
-/** TimescaleDB before 2.18 is as if it was not there: its triggers do not see which rows were written. */
+/** What the tables of a new installation are kept by, where these extensions are or will be. */
 export async function timeRung(db: Kysely<{}>, extensions: ReadonlySet<string>): Promise<TimeRung> {
   const { extensions: known, timescaleLicence } = await capabilities(db)
   const version = known.timescaledb.installed ?? known.timescaledb.available
-  if (!extensions.has('timescaledb') || version === null || older(version, '2.18')) return 'native'
+  if (!extensions.has('timescaledb') || version === null || older(version, oldestTimescale)) return 'native'
   return timescaleLicence === 'timescale' ? 'community' : 'apache'
 }

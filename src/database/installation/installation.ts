@@ -45,12 +45,20 @@ interface Located extends Installation {
  */
 export async function findInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Installation> {
   const found = await read(plainKysely(db), schema)
-  if (found === undefined) {
+  if (found !== undefined) assertDelivers(found.delivery)
+  return atThisVersion(found?.located, schema)
+}
+
+/** {@link findInstallation} for who reads nothing but the server's catalog, however the connection delivers values. */
+export const findInCatalog = async (db: Kysely<{}>, schema?: string): Promise<Installation> =>
+  atThisVersion(await readInstallation(db, schema), schema)
+
+function atThisVersion(located: Located | undefined, schema: string | undefined): Installation {
+  if (located === undefined) {
     const where = schema === undefined ? 'this database' : `schema ${quoteIdentifier(schema)}`
     throw new SchemaVersionError(`pgvantage is not installed in ${where}: run \`pgvantage migrate up\``)
   }
-  assertDelivers(found.delivery)
-  const { version, ...installation } = found.located
+  const { version, ...installation } = located
   assertVersion(version)
   return installation
 }

@@ -1,6 +1,9 @@
 import type { Kysely } from 'kysely'
 import { capabilities, type KnownExtension } from '../../database/capabilities.ts'
-import type { Installation } from '../../database/installation/installation.ts'
+import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { findInCatalog, type Installation } from '../../database/installation/installation.ts'
+import { schemaOption } from '../../database/installation/schemaOption.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { readCatalog, type Catalog, type CatalogTable, type CatalogView } from '../catalog.ts'
 import { installedExtensions } from '../extensions.ts'
 import { manifest } from '../manifest.ts'
@@ -18,19 +21,29 @@ export interface Drift {
 }
 
 /**
- * How the installed schema differs from what this library's migrations create: empty when it does not.
+ * How the installed schema differs from what this library's migrations create; empty where it does
+ * not.
  *
- * Compared are the columns, constraints, indexes and triggers of our tables, how they are cut along time, our views or continuous aggregates, and the
- * functions of `sql/`; each view and function by a hash of its definition. Only our own are looked at: others in the same schema are the user's, but a
- * column, constraint, index or trigger added to a table of ours is listed. Not compared: rights, comments, storage options, what extensions add to our
- * tables, and the chunks or partitions themselves.
+ * | | |
+ * |---|---|
+ * | compared | columns, constraints, indexes and triggers of our tables, and how these are cut along time; our views or continuous aggregates and the functions of `sql/`, each by a hash |
+ * | listed as added | a column, constraint, index or trigger of a table of ours that we did not make |
+ * | not compared | rights, comments, storage options, what extensions add to our tables, chunks and partitions, and whatever else is in the schema |
  *
- * The database must be at this library's schema version, otherwise everything a migration brings is listed as missing.
  *
+ * @param options `schema` is only needed when one database holds several installations.
+ * @throws SchemaVersionError where the schema is missing, older or newer than this library works with.
  * @example
- * for (const { kind, what, name } of await schemaDrift(db, installation)) console.log(kind, what, name)
+ * for (const { kind, what, name } of await schemaDrift(db)) console.log(kind, what, name)
  */
-export async function schemaDrift<Database>(db: Kysely<Database>, installation: Installation): Promise<Drift[]> {
+export async function schemaDrift<Database>(db: Kysely<Database>, options: { schema?: string } = {}): Promise<Drift[]> {
+  const { schema } = parseOptions(schemaOption, options)
+  const plain = plainKysely(db)
+  return driftOf(plain, await findInCatalog(plain, schema))
+}
+
+/** The drift of an installation at this library's version. */
+export async function driftOf(db: Kysely<{}>, installation: Installation): Promise<Drift[]> {
   const extensions = installedExtensions(await capabilities(db))
   return compare(expected(installation, extensions), await readCatalog(db, installation))
 }

@@ -68,7 +68,7 @@ const functions: Record<AsyncFunction, Subject> = {
   refreshCallGraph: { act: (scope) => api.refreshCallGraph(scope, { window: '1 hour' }), works: 'read committed', needs: 'age' },
   refreshRange: { act: (_, db) => api.refreshRange(db, { table: 'metric_1m', range }), works: 'alone' },
   resourceIds: { act: (scope) => api.resourceIds(scope, ['urn:a']), works: 'everywhere' },
-  schemaDrift: { act: (scope, db) => api.schemaDrift(db, scope.installation), works: 'everywhere' },
+  schemaDrift: { act: (scope, db) => api.schemaDrift(db, { schema: scope.installation.schema }), works: 'everywhere' },
   tenantScope: { act: (_, db) => api.tenantScope(db, 't-001'), works: 'everywhere' },
   toGraphology: { act: (scope) => api.toGraphology(api.callsDuring(scope, { range })), works: 'everywhere' },
   writeRollups: {

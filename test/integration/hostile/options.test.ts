@@ -67,7 +67,7 @@ const functions: Record<AsyncFunction, Subject> = {
   },
   capabilities: { arguments: [], act: ({ db }) => api.capabilities(db) },
   deleteTenant: { arguments: ['t-002', { ...schema, batch: 10 }], act: ({ db }, [code, options]) => api.deleteTenant(db, code!, options) },
-  doctor: { arguments: [schema], act: ({ db }, [options]) => api.doctor(db, options) },
+  doctor: { arguments: [{ ...schema, checks: [{ name: 'mine', find: () => [] }] }], act: ({ db }, [options]) => api.doctor(db, options) },
   ensureResource: { arguments: [{ urn: 'urn:a', type: 't', name: 'n' }], act: (scope, [resource]) => api.ensureResource(scope, resource!) },
   ensureResources: {
     arguments: [[{ urn: 'urn:a', type: 't', name: 'n', env: 'e', region: null, zone: 'z', labels: { a: ['b'] } }]],
@@ -139,7 +139,7 @@ const functions: Record<AsyncFunction, Subject> = {
     alone: true,
   },
   resourceIds: { arguments: [['urn:a']], act: (scope, [urns]) => api.resourceIds(scope, urns!) },
-  schemaDrift: { arguments: [], act: (scope) => api.schemaDrift(scope.db, scope.installation) },
+  schemaDrift: { arguments: [schema], act: ({ db }, [options]) => api.schemaDrift(db, options) },
   tenantScope: { arguments: ['t-001', schema], act: ({ db }, [code, options]) => api.tenantScope(db, code!, options) },
   toGraphology: { arguments: [{ multi: true }], act: (scope, [options]) => api.toGraphology(api.callsDuring(scope, { range }), options) },
   writeRollups: {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { ensureResource } from '../../../src/catalog/resources.ts'
+import type { Check } from '../../../src/database/checks/check.ts'
 import { schemaVersion } from '../../../src/database/installation/installation.ts'
 import { doctor } from '../../../src/operate/doctor/doctor.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate/migrate.ts'
@@ -122,6 +123,51 @@ onEveryLeg('doctor', () => {
         }),
       )
     })
+  })
+
+  const theirs: Check = {
+    name: 'their table',
+    find: ({ installation, version }) => [
+      { severity: 'error', code: 'theirs', message: `${installation!.schema} is at ${version}`, remedy: 'nothing' },
+    ],
+  }
+
+  it('runs the checks it is given, after its own', async () => {
+    const [first] = (await doctor(test.db, { checks: [theirs] })).findings
+    expect(first).toEqual({ severity: 'error', code: 'theirs', message: `public is at ${schemaVersion}`, remedy: 'nothing' })
+  })
+
+  it.each([
+    ['throws', () => Promise.reject(new Error('no such luck')), 'no such luck'],
+    ['meets an error of the server', async ({ db }) => (await sql`select 1 / 0`.execute(db), []), 'division by zero'],
+    ['writes', async ({ db }) => (await sql`create table written (at int4)`.execute(db), []), 'read-only transaction'],
+  ] as [string, Check['find'], string][])('names a check that %s, and runs the others', async (_, find, message) => {
+    const checks: Check[] = [{ name: 'failing', find }, theirs]
+    expect((await doctor(test.db, { checks })).findings.slice(0, 2)).toEqual([
+      expect.objectContaining({
+        severity: 'error',
+        code: 'check-failed',
+        message: expect.stringMatching(`^the check "failing" failed: .*${message}`),
+      }),
+      expect.objectContaining({ code: 'theirs' }),
+    ])
+  })
+
+  it("runs the other checks in a caller's transaction too, and undoes what one has written", async () => {
+    await undone(async (trx) => {
+      const writes: Check = { name: 'writing', find: async ({ db }) => (await sql`create table written (at int4)`.execute(db), []) }
+      const fails: Check = { name: 'failing', find: async ({ db }) => (await sql`select 1 / 0`.execute(db), []) }
+      const { findings } = await doctor(trx, { checks: [writes, fails, theirs] })
+      expect(findings.slice(0, 2).map(({ code }) => code)).toEqual(['check-failed', 'theirs'])
+      const { rows } = await sql<{ written: string | null }>`select to_regclass('written')::text as written`.execute(trx)
+      expect(rows).toEqual([{ written: null }])
+    })
+  })
+
+  it('refuses what is no check, by its name', async () => {
+    await expect(doctor(test.db, { checks: [{ name: 'without find' } as unknown as Check] })).rejects.toThrow(
+      /^checks\[0\]: must be a check \{ name, find \}/,
+    )
   })
 
   async function undone(work: (trx: TestDatabase['db']) => Promise<void>): Promise<void> {

@@ -16,10 +16,10 @@ onEveryLeg('schemaDrift', () => {
   afterAll(() => test.close())
 
   it('finds none in a database just migrated, nor in tables and functions of others', async () => {
-    expect(await schemaDrift(test.db, installation)).toEqual([])
+    expect(await schemaDrift(test.db)).toEqual([])
     await sql`create table theirs (id int4)`.execute(test.db)
     await sql`create function theirs() returns int4 language sql as 'select 1'`.execute(test.db)
-    expect(await schemaDrift(test.db, installation)).toEqual([])
+    expect(await schemaDrift(test.db)).toEqual([])
   })
 
   it.each<[string, string[], Partial<Drift>]>([
@@ -154,9 +154,9 @@ onEveryLeg('schemaDrift', () => {
   ])('finds %s', async (_title, changes, expected) => {
     await undone(async (trx) => {
       for (const change of changes) await sql.raw(change).execute(trx)
-      expect(await schemaDrift(trx, installation)).toContainEqual(expect.objectContaining(expected))
+      expect(await schemaDrift(trx)).toContainEqual(expect.objectContaining(expected))
     })
-    expect(await schemaDrift(test.db, installation)).toEqual([])
+    expect(await schemaDrift(test.db)).toEqual([])
   })
 
   it('finds none where the session prints dates and intervals in another style', async () => {
@@ -164,7 +164,7 @@ onEveryLeg('schemaDrift', () => {
       await sql`select set_config('timezone', 'Asia/Tokyo', true), set_config('datestyle', 'German', true), set_config('intervalstyle', 'iso_8601', true)`.execute(
         trx,
       )
-      expect(await schemaDrift(trx, installation)).toEqual([])
+      expect(await schemaDrift(trx)).toEqual([])
     })
   })
 
@@ -172,7 +172,7 @@ onEveryLeg('schemaDrift', () => {
     await undone(async (trx) => {
       await sql`create function theirs_too() returns trigger language plpgsql as 'begin return null; end'`.execute(trx)
       await sql`create trigger theirs after insert on metric_1m for each statement execute function theirs_too()`.execute(trx)
-      expect(await schemaDrift(trx, installation)).toEqual([
+      expect(await schemaDrift(trx)).toEqual([
         expect.objectContaining({ kind: 'added', what: 'trigger', name: 'metric_1m.theirs', expected: null }),
       ])
     })
@@ -182,9 +182,7 @@ onEveryLeg('schemaDrift', () => {
     const drop = installation.timeRung === 'community' ? sql`drop materialized view` : sql`drop view`
     await undone(async (trx) => {
       await sql`${drop} metric_1d`.execute(trx)
-      expect(await schemaDrift(trx, installation)).toEqual([
-        expect.objectContaining({ kind: 'missing', what: 'view', name: 'metric_1d', actual: null }),
-      ])
+      expect(await schemaDrift(trx)).toEqual([expect.objectContaining({ kind: 'missing', what: 'view', name: 'metric_1d', actual: null })])
     })
   })
 
@@ -224,7 +222,7 @@ onEveryLeg('schemaDrift', () => {
     ])('finds %s', async (_title, changes, expected) => {
       await undone(async (trx) => {
         for (const change of changes) await sql.raw(change).execute(trx)
-        expect(await schemaDrift(trx, installation)).toContainEqual(expect.objectContaining(expected))
+        expect(await schemaDrift(trx)).toContainEqual(expect.objectContaining(expected))
       })
     })
   })
@@ -269,14 +267,14 @@ onEveryLeg('schemaDrift', () => {
     ])('finds %s', async (_title, changes, expected) => {
       await undone(async (trx) => {
         for (const change of changes) await sql.raw(change).execute(trx)
-        expect(await schemaDrift(trx, installation)).toContainEqual(expect.objectContaining(expected))
+        expect(await schemaDrift(trx)).toContainEqual(expect.objectContaining(expected))
       })
     })
 
     it('finds none where policies were added', async () => {
       await undone(async (trx) => {
         await addOnePolicyOfEach(trx)
-        expect(await schemaDrift(trx, installation)).toEqual([])
+        expect(await schemaDrift(trx)).toEqual([])
       })
     })
   })
@@ -285,7 +283,7 @@ onEveryLeg('schemaDrift', () => {
     skip(installation.timeRung !== 'native', 'hypertables do not let their triggers be disabled')
     await undone(async (trx) => {
       await sql`alter table service_call_5m disable trigger service_call_1h_stale_after_update`.execute(trx)
-      expect(await schemaDrift(trx, installation)).toEqual([
+      expect(await schemaDrift(trx)).toEqual([
         {
           kind: 'changed',
           what: 'trigger',
@@ -301,7 +299,7 @@ onEveryLeg('schemaDrift', () => {
     skip(installation.timeRung !== 'native', 'hypertables have none')
     await undone(async (trx) => {
       await sql`drop table metric_1m_default`.execute(trx)
-      expect(await schemaDrift(trx, installation)).toEqual([
+      expect(await schemaDrift(trx)).toEqual([
         expect.objectContaining({ kind: 'missing', what: 'default partition', name: 'metric_1m_default' }),
       ])
     })
@@ -311,7 +309,7 @@ onEveryLeg('schemaDrift', () => {
     await undone(async (trx) => {
       await sql`drop function exp_histogram_count(int8[])`.execute(trx)
       await migrateUp(trx)
-      expect(await schemaDrift(trx, installation)).toEqual([])
+      expect(await schemaDrift(trx)).toEqual([])
     })
   })
 

@@ -4,7 +4,7 @@ import { ensureTenant } from '../../../src/catalog/tenants.ts'
 import { connect } from '../../../src/database/connection/connect.ts'
 import { tenantScope } from '../../../src/database/scope.ts'
 import { readCatalog } from '../../../src/operate/catalog.ts'
-import { schemaDrift } from '../../../src/operate/doctor/schemaDrift.ts'
+import { driftOf, schemaDrift } from '../../../src/operate/doctor/schemaDrift.ts'
 import { createExtensions } from '../../../src/operate/extensions.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { migrateStatus } from '../../../src/operate/migrate/migrateStatus.ts'
@@ -83,7 +83,7 @@ onEveryLeg('migrate', () => {
     expect(down).toMatchObject({ version: 3, ran: after.toReversed() })
     expect(await migrateStatus(test.db)).toMatchObject({ version: 3, pending: after })
     expect(await migrateUp(test.db)).toMatchObject({ version, ran: after })
-    expect(await schemaDrift(test.db, installation)).toEqual([])
+    expect(await schemaDrift(test.db, { schema: installation.schema })).toEqual([])
     await expect(migrateDown(test.db, { to: 99 })).rejects.toThrow(`to: must be a schema version from 0 to ${names.length}, got 99`)
   })
 
@@ -94,7 +94,7 @@ onEveryLeg('migrate', () => {
     expect(await migrateDown(test.db, { to: 6 })).toMatchObject({ version: 6, ran: names.slice(6).toReversed() })
     await insertMetrics(scope, [{ bucket: at('10:06'), resource: 'urn:a', metric: 'm', samples: [6] }])
     expect(await migrateUp(test.db)).toMatchObject({ version, ran: names.slice(6) })
-    expect(await schemaDrift(test.db, installation)).toEqual([])
+    expect(await schemaDrift(test.db, { schema: installation.schema })).toEqual([])
     const rolled = sql`select avg_val, max_val, sample_count::int4 from ${scope.table('metric_1d', 'd')}`
     expect((await rolled.execute(test.db)).rows).toEqual([{ avg_val: 3, max_val: 6, sample_count: 4 }])
   })
@@ -181,7 +181,7 @@ onEveryLeg('migrate', () => {
     await migrateUp(test.db, { graphPrefix: 'calls', embeddingDimension: 3, embeddingDistance: 'cosine' })
     const { installation } = await migrateUp(test.db, { embeddingDistance: 'cosine' })
     expect(installation).toMatchObject({ schema: 'public', graphPrefix: 'calls', embeddingDimension: 3, embeddingDistance: 'cosine' })
-    expect(await schemaDrift(test.db, installation)).toEqual([])
+    expect(await schemaDrift(test.db, { schema: installation.schema })).toEqual([])
     await ensureTenant(test.db, { code: 'a' })
     expect((await tenantScope(test.db, 'a')).graphName).toMatch(/^calls_\d+$/)
     await expect(migrateUp(test.db, { embeddingDimension: 4 })).rejects.toThrow(
@@ -201,7 +201,7 @@ onEveryLeg('migrate', () => {
     await expect(tenantScope(test.db, 'a', { schema: 'two' })).rejects.toThrow('there is no tenant')
     const one = (await migrateUp(test.db, { schema: 'one' })).installation
     await migrateDown(test.db, { schema: 'two' })
-    expect(await schemaDrift(test.db, one)).toEqual([])
+    expect(await schemaDrift(test.db, { schema: one.schema })).toEqual([])
     expect((await tenantScope(test.db, 'a')).tenantCode).toBe('a')
   })
 
@@ -214,7 +214,7 @@ onEveryLeg('migrate', () => {
         `the database's schema is at version 99, this library knows ${names.length}: upgrade the pgvantage package`,
       )
     }
-    expect(await schemaDrift(test.db, installation)).toEqual([])
+    expect(await driftOf(test.db, installation)).toEqual([])
   })
 
   it('works in the transaction it is handed, whatever the plugins, and leaves its settings alone', async () => {
@@ -243,7 +243,7 @@ onEveryLeg('migrate', () => {
       await sql`select set_config('search_path', 'public', true)`.execute(trx)
       return migrateUp(trx, { schema: 'obs' })
     })
-    expect(await schemaDrift(test.db, installation)).toEqual([])
+    expect(await schemaDrift(test.db, { schema: installation.schema })).toEqual([])
   })
 })
 

@@ -21,7 +21,7 @@ onEveryLeg('the options of migrate', () => {
       const before = await objects(test.db)
       const { installation } = await migrateUp(test.db, { schema, embeddingDimension: 2001 })
       expect(installation.schema).toBe(schema)
-      expect(await schemaDrift(test.db, installation)).toEqual([])
+      expect(await schemaDrift(test.db, { schema: installation.schema })).toEqual([])
       const added = (await objects(test.db)).filter((name) => !before.includes(name))
       expect(added.filter((name) => name.startsWith('relation r public.'))).toEqual([])
       // Where it is said nothing, the installation that is there is meant.

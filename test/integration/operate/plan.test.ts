@@ -38,7 +38,7 @@ onEveryLeg('migratePlan', () => {
     const scripted = await migrateUp(test.db, { schema })
     expect(scripted.ran).toEqual([])
     expect(scripted.installation).toMatchObject(options)
-    expect(await schemaDrift(test.db, scripted.installation)).toEqual([])
+    expect(await schemaDrift(test.db, { schema: scripted.installation.schema })).toEqual([])
 
     const other = await freshDatabase({ migrated: false })
     try {

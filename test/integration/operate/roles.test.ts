@@ -56,7 +56,7 @@ onEveryLeg('a role made from what `grants` lists, and nothing else', () => {
   it('owns an installation that is whole', async () => {
     await as('owner', async (db) => {
       const { installation } = await migrateUp(db)
-      expect(await schemaDrift(db, installation)).toEqual([])
+      expect(await schemaDrift(db, { schema: installation.schema })).toEqual([])
       const { findings, roles } = await doctor(db)
       expect(findings.filter(({ severity, code }) => severity === 'error' || code === 'rights')).toEqual([])
       expect(roles).toContainEqual({ role: 'owner', lacking: [] })

@@ -26,7 +26,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
     try {
       const results = await Promise.all(clients.map((client) => migrateUp(client)))
       expect(results.map(({ ran }) => ran.length).sort((a, b) => a - b)).toEqual([...Array<number>(19).fill(0), schemaVersion])
-      expect(await schemaDrift(test.db, results[0]!.installation)).toEqual([])
+      expect(await schemaDrift(test.db, { schema: results[0]!.installation.schema })).toEqual([])
       expect((await migrateStatus(test.db)).applied).toHaveLength(schemaVersion)
     } finally {
       await Promise.all(clients.map((client) => client.destroy()))
@@ -80,7 +80,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
     try {
       const results = await Promise.all([migrateUp(db), migrateUp(db), migrateUp(db)])
       expect(results.flatMap(({ ran }) => ran)).toHaveLength(schemaVersion)
-      expect(await schemaDrift(db, results[0].installation)).toEqual([])
+      expect(await schemaDrift(db, { schema: results[0].installation.schema })).toEqual([])
       await migrateDown(db)
       expect(await migrateStatus(db)).toMatchObject({ installed: false })
     } finally {
@@ -102,7 +102,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('migrate, on a server', () =>
       await sql`grant usage on schema ag_catalog to ${sql.id(username)}`.execute(test.db)
       const { installation, notices } = await migrateUp(db)
       expect(notices).toEqual([])
-      expect(await schemaDrift(db, installation)).toEqual([])
+      expect(await schemaDrift(db, { schema: installation.schema })).toEqual([])
       expect((await doctor(db)).findings.filter(({ severity }) => severity === 'error')).toEqual([])
       await migrateDown(db)
       expect(await migrateStatus(db)).toMatchObject({ installed: false })

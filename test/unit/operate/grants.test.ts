@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { RightsFacts } from '../../../src/operate/rights/facts.ts'
 import { grantsOf } from '../../../src/operate/rights/grants.ts'
 import { executedBy, needsOf, roles, type Role } from '../../../src/operate/rights/needs.ts'
-import { rightsFindings } from '../../../src/operate/rights/rightsFindings.ts'
+import { rightsFindings } from '../../../src/operate/rights/roleStates.ts'
 import { installedNames } from '../../../src/operate/installedSql.ts'
 
 const facts: RightsFacts = {

@@ -1,15 +1,18 @@
 import { expect, it } from 'vitest'
-import { serverVersionFindings } from '../../../src/operate/doctor/serverVersionFindings.ts'
+import type { Examined } from '../../../src/database/checks/check.ts'
+import { serverVersionCheck } from '../../../src/database/checks/serverVersionCheck.ts'
+
+const find = (version: string, versionNumber: number) => serverVersionCheck.find({ server: { version, versionNumber } } as Examined)
 
 it.each([
   ['PostgreSQL 17.0', 170_000],
   ['PostgreSQL 18.6', 180_006],
 ])('has nothing to say of %s', (version, versionNumber) => {
-  expect(serverVersionFindings({ version, versionNumber })).toEqual([])
+  expect(find(version, versionNumber)).toEqual([])
 })
 
 it('warns of a version it was never tested on', () => {
-  expect(serverVersionFindings({ version: 'PostgreSQL 16.10', versionNumber: 160_010 })).toEqual([
+  expect(find('PostgreSQL 16.10', 160_010)).toEqual([
     {
       severity: 'warning',
       code: 'server-version',

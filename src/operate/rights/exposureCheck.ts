@@ -1,7 +1,6 @@
 import { sql, type Kysely } from 'kysely'
-import type { Installation } from '../../database/installation/installation.ts'
+import type { Check, Finding } from '../../database/checks/check.ts'
 import { installedNames } from '../installedSql.ts'
-import type { Finding } from '../finding.ts'
 import { manifest } from '../manifest.ts'
 
 interface Exposed {
@@ -16,7 +15,12 @@ interface Exposed {
  * execute or that look names up where others can put them, what belongs to somebody else than the
  * tables, and who else may create things in our schema.
  */
-export async function exposureFindings(db: Kysely<{}>, { schema }: Installation): Promise<Finding[]> {
+export const exposureCheck: Check = {
+  name: 'what others could use',
+  find: async ({ db, installation }) => (installation === null ? [] : exposed(db, installation.schema)),
+}
+
+async function exposed(db: Kysely<{}>, schema: string): Promise<Finding[]> {
   const routines = await installedNames('function', 'procedure', 'aggregate')
   const relations = [...Object.keys(manifest.tables), ...Object.keys(manifest.views)]
   const { rows } = await sql<Exposed>`

@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
+import type { Finding } from '../../database/checks/check.ts'
 import type { Installation } from '../../database/installation/installation.ts'
-import type { Finding } from '../finding.ts'
 import { rightsFacts } from './facts.ts'
 import { lackingOf } from './lacking.ts'
 import { needsOf, roles, type Role } from './needs.ts'

@@ -1,0 +1,38 @@
+import type { Capabilities } from '../database/capabilities.ts'
+import type { Ability, Check } from '../database/checks/check.ts'
+import { older } from '../database/older.ts'
+
+export const graphAbility = ({ extensions }: Capabilities): Ability =>
+  extensions.age.installed === null
+    ? { state: 'fallback', why: 'no Apache AGE: traversal of tables, no Cypher' }
+    : { state: 'full', why: 'Apache AGE' }
+
+/** Whether Apache AGE is there, and whether its connections bear many graphs. */
+export const ageCheck: Check = {
+  name: 'Apache AGE',
+  find({ server }) {
+    const { installed, available } = server.extensions.age
+    if (installed === null) {
+      return [
+        {
+          severity: 'info',
+          code: 'no-age',
+          message: 'without Apache AGE there is no Cypher; the graph functions answer from the tables',
+          remedy:
+            available === null
+              ? 'nothing, unless you want Cypher: then install Apache AGE on the server'
+              : 'run `pgvantage migrate up` as a role that may create it',
+        },
+      ]
+    }
+    if (!older(installed, '1.7.0')) return []
+    return [
+      {
+        severity: 'warning',
+        code: 'age-cache',
+        message: `Apache AGE ${installed} breaks a connection that has met more than 41 labels, ten tenants' graphs (apache/age#2245): refreshCallGraph and deleteTenant can then fail on it, losing nothing`,
+        remedy: 'install AGE 1.7 or later; until then let the pool replace its connections now and then (pg: `maxUses`)',
+      },
+    ]
+  },
+}

@@ -1,0 +1,87 @@
+import type { Ability, Check, Examined, Finding } from '../database/checks/check.ts'
+import type { TimeRung } from '../database/installation/installation.ts'
+import { older } from '../database/older.ts'
+
+/** What keeps the rollup tables, on a rung. */
+export const timeTableAbility = (timeRung: TimeRung): Ability =>
+  timeRung === 'native'
+    ? { state: 'fallback', why: 'native range partitions instead of hypertables' }
+    : { state: 'full', why: 'hypertables' }
+
+/** What keeps the policies, on a rung. */
+export const lifecycleAbility = (timeRung: TimeRung): Ability =>
+  timeRung === 'community'
+    ? { state: 'full', why: "TimescaleDB's jobs, compression and continuous aggregates" }
+    : { state: 'fallback', why: 'no jobs on this server: have `pgvantage maintain` run by a scheduler, every half hour or so' }
+
+/** Before 2.18 TimescaleDB is as if it was not there: its triggers do not see which rows were written. */
+export const oldestTimescale = '2.18'
+
+/** Whether the tables use what TimescaleDB offers here, and whether it is there where they need it. */
+export const timescaleCheck: Check = {
+  name: 'TimescaleDB',
+  find(examined) {
+    const finding = unused(examined) ?? gone(examined) ?? notHere(examined) ?? apacheOnly(examined)
+    return finding === null ? [] : [finding]
+  },
+}
+
+function unused({ server: { extensions, timescaleLicence }, installation }: Examined): Finding | null {
+  const { installed } = extensions.timescaledb
+  if (installation === null || installed === null || older(installed, oldestTimescale)) return null
+  const { timeRung } = installation
+  const native = timeRung === 'native'
+  if (!native && !(timeRung === 'apache' && timescaleLicence === 'timescale')) return null
+  return {
+    severity: 'warning',
+    code: 'timescaledb-unused',
+    message: native
+      ? `TimescaleDB ${installed} is here, but the rollup tables were made before it as native partitions`
+      : `TimescaleDB ${installed} is here with its community edition, but the rollups were made for the Apache edition`,
+    remedy: `run \`pgvantage policies apply --convert\` at a quiet time: it moves ${native ? 'the tables' : 'the rollups'} up, and blocks whoever reads or writes them for as long as that takes`,
+  }
+}
+
+function gone({ server: { extensions }, installation }: Examined): Finding | null {
+  if (installation === null || installation.timeRung === 'native' || extensions.timescaledb.installed !== null) return null
+  return {
+    severity: 'error',
+    code: 'timescaledb-gone',
+    message: 'the rollup tables were made as hypertables, but the extension timescaledb is gone',
+    remedy: 'restore the database with the extension; its tables cannot be used without',
+  }
+}
+
+function notHere({ server: { extensions, timescalePreloaded, embedded }, installation }: Examined): Finding | null {
+  const { installed, available } = extensions.timescaledb
+  if (installed !== null || available === null || embedded) return null
+  const message = `TimescaleDB ${available} is on the server but not in this database`
+  if (timescalePreloaded !== true) {
+    return {
+      severity: 'info',
+      code: 'timescaledb-not-preloaded',
+      message: `${message}, and not known to be in shared_preload_libraries`,
+      remedy:
+        'to have hypertables add it there and restart, then run `pgvantage policies apply --convert`, or `pgvantage migrate up` where nothing is installed yet',
+    }
+  }
+  return {
+    severity: 'info',
+    code: 'timescaledb-available',
+    message,
+    remedy:
+      installation === null
+        ? 'nothing: `pgvantage migrate up` creates it'
+        : 'to have hypertables run `pgvantage policies apply --convert`, which creates it',
+  }
+}
+
+function apacheOnly({ server: { timescaleLicence } }: Examined): Finding | null {
+  if (timescaleLicence !== 'apache') return null
+  return {
+    severity: 'info',
+    code: 'timescaledb-apache',
+    message: "TimescaleDB's Apache edition has no policies, compression or continuous aggregates",
+    remedy: 'nothing; with the community edition (timescaledb.license = timescale) `pgvantage policies apply --convert` adds them',
+  }
+}

@@ -1,0 +1,50 @@
+import type { Kysely } from 'kysely'
+import type { Finding } from '../../database/checks/check.ts'
+import { readInstallation, type Installation } from '../../database/installation/installation.ts'
+import { describeDoubts, installationPlaces } from '../../database/installation/installationPlaces.ts'
+import { VantageError } from '../../schema/errors.ts'
+
+/** The installation and its version, where there is one to be read, and what is wrong with where it is. */
+export async function locate(
+  db: Kysely<{}>,
+  schema: string | undefined,
+): Promise<{ located?: Installation & { version: number }; findings: Finding[] }> {
+  try {
+    const located = await readInstallation(db, schema)
+    if (located !== undefined) return { located, findings: await doubtfulInstallations(db, undefined) }
+  } catch (cause) {
+    if (cause instanceof VantageError && cause.code === 'DOUBTFUL_INSTALLATION') {
+      return { findings: await doubtfulInstallations(db, schema) }
+    }
+    if (cause instanceof VantageError) throw cause
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const remedy =
+      'run what `pgvantage grants --role ROLE NAME` prints for what this role is meant to be; where the tables are gone, restore them from a backup'
+    return {
+      findings: [{ severity: 'error', code: 'unreadable', message: `the installation's own tables cannot be read: ${reason}`, remedy }],
+    }
+  }
+  const where = schema === undefined ? 'this database' : `schema ${schema}`
+  return {
+    findings: [
+      { severity: 'error', code: 'not-installed', message: `pgvantage is not installed in ${where}`, remedy: 'run `pgvantage migrate up`' },
+    ],
+  }
+}
+
+/**
+ * Schemas that look like an installation and are none to believe: an error where nothing else is
+ * there, else a warning.
+ */
+async function doubtfulInstallations(db: Kysely<{}>, schema: string | undefined): Promise<Finding[]> {
+  const places = await installationPlaces(db, schema)
+  const severity = places.some(({ doubts }) => doubts.length === 0) ? 'warning' : 'error'
+  return places
+    .filter(({ doubts }) => doubts.length > 0)
+    .map((place) => ({
+      severity,
+      code: 'doubtful-installation',
+      message: describeDoubts(place),
+      remedy: 'drop it, or give all our tables there to one owner and take away what is no table of ours',
+    }))
+}

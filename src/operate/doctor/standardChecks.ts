@@ -1,0 +1,17 @@
+import type { Check } from '../../database/checks/check.ts'
+import { extensionsCheck } from '../../database/checks/extensionsCheck.ts'
+import { serverVersionCheck } from '../../database/checks/serverVersionCheck.ts'
+import { ageCheck } from '../../graph/ageCheck.ts'
+import { pgvectorCheck } from '../../knowledge/pgvectorCheck.ts'
+import { strayRowsCheck } from '../../lifecycle/partitions/strayRowsCheck.ts'
+import { timescaleCheck } from '../../lifecycle/timescaleCheck.ts'
+import { failingCheck } from '../maintain/failingCheck.ts'
+import { overdueCheck } from '../maintain/overdueCheck.ts'
+import { policyJobsCheck } from '../policies/policyJobsCheck.ts'
+import { exposureCheck } from '../rights/exposureCheck.ts'
+
+/** What the server can do for us. */
+export const serverChecks: readonly Check[] = [serverVersionCheck, extensionsCheck, pgvectorCheck, ageCheck, timescaleCheck]
+
+/** How our tables are kept. */
+export const upkeepChecks: readonly Check[] = [exposureCheck, failingCheck, policyJobsCheck, overdueCheck, strayRowsCheck]

@@ -1,0 +1,46 @@
+import { sql, type Kysely } from 'kysely'
+import type { Check, Finding } from '../../database/checks/check.ts'
+import { readableUpkeep } from '../policies/readableUpkeep.ts'
+
+/** Whether `maintain` could do what it tried last. */
+export const failingCheck: Check = {
+  name: 'what maintain could not do',
+  async find(examined) {
+    const installation = await readableUpkeep(examined)
+    return installation === null ? [] : failures(examined.db, installation.schema)
+  },
+}
+
+interface KeepsFailing {
+  step: string
+  object: string
+  tenant: string | null
+  places: number
+  at: Date | null
+  since: Date
+  reason: string
+}
+
+/** Most of what fails for one tenant, or one table, fails for one reason. */
+async function failures(db: Kysely<{}>, schema: string): Promise<Finding[]> {
+  const { rows } = await sql<KeepsFailing>`
+    select step, object, nullif(tenant_id, 0)::text as tenant, count(*)::int4 as places, nullif(max(at), '-infinity') as at, min(first_at) as since,
+      (pg_catalog.array_agg(reason order by at desc))[1] as reason
+    from ${sql.id(schema, 'pgvantage_failure')}
+    group by step, object, tenant_id
+    order by step, object, tenant_id
+    limit 20
+  `.execute(db)
+  return rows.map(({ step, object, tenant, places, at, since, reason }) => {
+    const where = `${places === 1 ? '' : `in ${places} places, the last `}${at === null ? '' : `at ${at.toISOString()}`}`
+    return {
+      severity: 'warning',
+      code: 'maintenance-failing',
+      message: `maintain cannot ${step} ${object}${where === '' ? '' : ` ${where}`}${tenant === null ? '' : ` for tenant ${tenant}`}, since ${since.toISOString()}: ${reason}`,
+      remedy:
+        step === 'roll' && tenant !== null
+          ? 'mend or delete these rows; everybody else’s are rolled, and these are tried again when they change and every six hours'
+          : 'mend what the server says; everything else is done, and this is tried again by every run of `pgvantage maintain`',
+    }
+  })
+}

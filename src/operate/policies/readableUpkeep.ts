@@ -1,0 +1,21 @@
+import { sql } from 'kysely'
+import type { Examined } from '../../database/checks/check.ts'
+import { schemaVersion, type Installation } from '../../database/installation/installation.ts'
+
+const upkeepTables = ['pgvantage_failure', 'pgvantage_policy', 'pgvantage_stale_bucket', 'pgvantage_time_table']
+
+/**
+ * The installation, where what upkeep remembers is there as this version keeps it, and open to the
+ * current role; else null. Who only reads rollups need not see how they are kept.
+ */
+export async function readableUpkeep({ db, installation, version }: Examined): Promise<Installation | null> {
+  if (installation === null || version !== schemaVersion) return null
+  const { rows } = await sql<{ may: boolean }>`
+    select pg_catalog.count(*) = ${upkeepTables.length}::int8
+      and bool_and(has_table_privilege(class.oid, 'select') and has_schema_privilege(namespace.oid, 'usage')) as may
+    from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = ${installation.schema} and class.relname = any(${upkeepTables}::text[])
+  `.execute(db)
+  return rows[0]!.may ? installation : null
+}
