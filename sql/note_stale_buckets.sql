@@ -31,11 +31,11 @@ begin
   width := tg_argv[1];
   if tg_op = 'UPDATE' then
     insert into @extschema@.pgvantage_stale_bucket (rollup, bucket)
-    select distinct tg_argv[0], date_bin(width, touched.bucket, timestamptz '2000-01-01 00:00:00+00')
+    select distinct tg_argv[0], date_bin(width, touched.bucket, timestamptz '2000-01-03 00:00:00+00')
     from (select changed_from.bucket from changed_from union all select changed.bucket from changed) as touched;
   else
     insert into @extschema@.pgvantage_stale_bucket (rollup, bucket)
-    select distinct tg_argv[0], date_bin(width, changed.bucket, timestamptz '2000-01-01 00:00:00+00')
+    select distinct tg_argv[0], date_bin(width, changed.bucket, timestamptz '2000-01-03 00:00:00+00')
     from changed;
   end if;
   return null;

@@ -32,7 +32,7 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
     .requiredOption('-t, --tenant <code>', 'whose data it is')
     .option('--create', 'create the tenant if there is none')
     .option('--strict', `end with exit code ${exitCode.findings} when a line was malformed (the rest is loaded all the same)`)
-    .option('--shift <ms>', 'milliseconds added to every time', milliseconds)
+    .option('--shift <ms>', 'milliseconds added to every time', wholeMilliseconds)
     .option('--accept-old', 'also load what is older than its table keeps, to be rolled up before it is dropped')
     .addOption(databaseOption())
     .addOption(schemaOption())
@@ -89,7 +89,7 @@ async function sizeOf(file: string): Promise<number> {
   throw new InvalidInputError('file', `${file} is not a file`)
 }
 
-function milliseconds(text: string): number {
+function wholeMilliseconds(text: string): number {
   const number = Number(text)
   if (text.trim() === '' || !Number.isSafeInteger(number)) throw new InvalidArgumentError('It must be a whole number of milliseconds.')
   return number

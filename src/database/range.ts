@@ -45,6 +45,12 @@ function summed(duration: string): number {
   )
 }
 
+/** The duration of so many milliseconds, in the largest unit that counts it whole: `durationOf(7_200_000)` is `'2 hours'`. */
+export function durationOf(length: number): string {
+  const unit = (['day', 'hour', 'minute'] as const).find((unit) => length % unitMilliseconds[unit] === 0) ?? 'second'
+  return `${length / unitMilliseconds[unit]} ${unit}s`
+}
+
 /** A duration as an option gives it: a PostgreSQL interval of fixed length, such as `'30 minutes'`. */
 export const durationText = z.string().refine(isDuration, durationProblem)
 

@@ -132,11 +132,11 @@ const upkeepTables = (installation: Installation) =>
  */
 const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
   select time_table.name,
-    ${milliseconds(sql`time_table.dropped_before`)} as dropped_before,
+    ${epochMilliseconds(sql`time_table.dropped_before`)} as dropped_before,
     (extract(epoch from (retention.settings ->> 'retain'::text)::interval) * 1000::numeric)::float8 as retained,
     case
       when pg_catalog.has_table_privilege(pg_catalog.to_regclass(pg_catalog.format('%I.%I', ${schema}::text, time_table.name || '_stored')), 'select')
-      then ${milliseconds(sql`time_table.rolled_until`)}
+      then ${epochMilliseconds(sql`time_table.rolled_until`)}
     end as rolled_until
   from ${sql.id(schema, 'pgvantage_time_table')} as time_table
   left join ${sql.id(schema, 'pgvantage_policy')} as retention
@@ -144,7 +144,7 @@ const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
 `
 
 /** Null for the infinities. */
-const milliseconds = (time: RawBuilder<unknown>) =>
+const epochMilliseconds = (time: RawBuilder<unknown>) =>
   sql`case when isfinite(${time}) then ceil(extract(epoch from ${time}) * 1000::numeric)::float8 end`
 
 /**

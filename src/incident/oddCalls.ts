@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
+import { bucketsOver, windowBucket } from '../database/buckets.ts'
 import { checkedRange, type TimeRange } from '../database/range.ts'
 import { bounded } from '../database/sql/bounded.ts'
 import type { Scope } from '../database/scope.ts'
@@ -49,13 +50,11 @@ export function checkedWindows({ range, baseline }: Pick<OddityWindows, 'range' 
   return { now, before }
 }
 
-const bucketLength = 300_000
-
 /** The windows as those of 5-minute buckets: trouble that began within a bucket is looked for there, and not taken for what was before. */
 function callWindows({ now, before }: { now: TimeRange; before: TimeRange }): { now: TimeRange; before: TimeRange } {
-  const from = new Date(Math.floor(now.from.getTime() / bucketLength) * bucketLength)
-  const to = before.from < now.from && before.to > from ? from : before.to
-  return { now: { from, to: now.to }, before: { from: before.from, to } }
+  const buckets = bucketsOver(windowBucket, now)
+  const to = before.from < now.from && before.to > buckets.from ? buckets.from : before.to
+  return { now: buckets, before: { from: before.from, to } }
 }
 
 /** Whether the column `bucket` begins in a window. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
-import { checkedRange, durationText, earlier, milliseconds, type TimeRange } from '../database/range.ts'
+import { bucketsOver, windowBucket } from '../database/buckets.ts'
+import { checkedRange, durationText, earlier, type TimeRange } from '../database/range.ts'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
@@ -45,7 +46,7 @@ export interface NewPatternsOptions {
 export function newPatterns(scope: Scope, { range: given, resource, before }: NewPatternsOptions) {
   const range = checkedRange(given)
   const silence = before === undefined ? undefined : parse(durationText, before, 'before')
-  const inRange = patternCounts(scope, { resource, range: silence === undefined ? wholeBuckets(range) : range })
+  const inRange = patternCounts(scope, { resource, range: silence === undefined ? bucketsOver(windowBucket, range) : range })
   const fresh =
     silence === undefined
       ? inRange.where('known.first_seen', '>=', range.from).where('known.first_seen', '<', range.to)
@@ -80,8 +81,3 @@ export function newPatterns(scope: Scope, { range: given, resource, before }: Ne
     .orderBy('fingerprint_id')
   return finished(scope, patterns, 'pattern')
 }
-
-const bucket = milliseconds('5 minutes')
-
-/** The range from the beginning of the 5-minute bucket it begins in. */
-const wholeBuckets = ({ from, to }: TimeRange): TimeRange => ({ from: new Date(Math.floor(from.getTime() / bucket) * bucket), to })

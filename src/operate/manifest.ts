@@ -1035,7 +1035,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'note_stale_buckets()': {
-      hash: 'c06d4510ac9f6796',
+      hash: '565f1f07f663949d',
       requires: null,
     },
     'student_t_width(confidence double precision, normal double precision, freedom double precision)': {

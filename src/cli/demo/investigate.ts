@@ -1,5 +1,6 @@
 import { sql, type Compilable } from 'kysely'
 import { activeCalls, callsDuring, callSummary, refreshCallGraph, slowestDependencies } from '../../calls/index.ts'
+import { bucketStart, windowBucket } from '../../database/buckets.ts'
 import type { TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { attachEvidence, evidenceChain, recordEvent, type EvidenceInput } from '../../events/index.ts'
@@ -24,7 +25,6 @@ export type Investigation = Awaited<ReturnType<typeof investigate>>
 /** The metric OpenTelemetry names for what a service's callers wait; in seconds. */
 const durationMetric = 'http.server.request.duration'
 const client = 'urn:external:client'
-const bucket = 300_000
 /** A complaint logged less often is one request's bad luck, of which calm times have some too. */
 const repeated = 3
 
@@ -51,9 +51,8 @@ export async function investigate(scope: Scope, whole: TimeRange) {
   )
   const since = departure.rows[0]?.bucket
   // Without a departure the last third is held against the time before it, so that "nothing" is an answer and not a question unasked.
-  const split =
-    Math.floor((since?.getTime() ?? whole.from.getTime() + (2 / 3) * (whole.to.getTime() - whole.from.getTime())) / bucket) * bucket
-  const range: TimeRange = { from: new Date(split), to: whole.to }
+  const split = since ?? new Date(whole.from.getTime() + (2 / 3) * (whole.to.getTime() - whole.from.getTime()))
+  const range: TimeRange = { from: bucketStart(windowBucket, split), to: whole.to }
   const baseline: TimeRange = { from: whole.from, to: range.from }
 
   const dependencies = await ask('slowestDependencies(scope, { service, range })', slowestDependencies(scope, { service, range }))

@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { SingleBar } from 'cli-progress'
-import type { TimeRange } from '../../database/range.ts'
+import { windowBucket } from '../../database/buckets.ts'
+import { milliseconds, type TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { ingest, type IngestReport } from '../../ingest/ingest.ts'
 import { otlpLines } from '../../ingest/sources/otlpLines.ts'
@@ -14,7 +15,7 @@ export interface Replayed {
   range: TimeRange
 }
 
-const bucket = 300_000
+const bucket = milliseconds(windowBucket)
 
 /**
  * Loads a recording with its clock shifted by whole 5-minute buckets, so that it ends within the last five minutes.

@@ -1,6 +1,5 @@
 import type { Kysely } from 'kysely'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
-import { milliseconds } from '../../database/range.ts'
 import { execute, type Stretch } from '../statement.ts'
 
 /** A partition that holds a stretch of time. */
@@ -41,15 +40,6 @@ where partitioned.partrelid = $1::text::regclass::oid`,
   )
   return rows[0]?.name ?? null
 }
-
-/** The stretch of time, aligned to the epoch, that the chunk with this number covers. */
-export function chunkStretch(chunk: string, number: number): Stretch {
-  const length = milliseconds(chunk)
-  return { from: new Date(number * length), to: new Date((number + 1) * length) }
-}
-
-/** The number of the chunk that a moment falls into. */
-export const chunkNumber = (chunk: string, moment: Date): number => Math.floor(moment.getTime() / milliseconds(chunk))
 
 /** What of a stretch no partition covers: all of it, or what is left beside partitions that somebody cut differently. */
 export function uncovered(stretch: Stretch, partitions: readonly Stretch[]): Stretch[] {

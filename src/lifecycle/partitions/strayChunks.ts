@@ -1,7 +1,8 @@
 import type { Kysely } from 'kysely'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { milliseconds } from '../../database/range.ts'
-import { chunkStretch, defaultPartitionOf } from './partition.ts'
+import { chunkStretch } from './chunkGrid.ts'
+import { defaultPartitionOf } from './partition.ts'
 import { datable, execute, type Stretch } from '../statement.ts'
 
 /**

@@ -1,6 +1,7 @@
 import { quoteLiteral } from '../../database/sql/identifier.ts'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
-import { milliseconds } from '../../database/range.ts'
+import { chunksAround } from './chunkGrid.ts'
+import { partitionName } from './partition.ts'
 
 export interface TimeTable {
   name: string
@@ -26,13 +27,10 @@ export function timeTable(installation: Installation, { name, time, chunk, colum
       `select create_hypertable(${quoteLiteral(table)}::regclass, ${quoteLiteral(time)}::name, chunk_time_interval => interval ${quoteLiteral(chunk)}, create_default_indexes => false)`,
     ]
   }
-  const length = milliseconds(chunk)
-  const current = Math.floor(now.getTime() / length)
-  const partitions = [-1, 0, 1, 2].map((offset) => {
-    const from = new Date((current + offset) * length)
-    const to = new Date((current + offset + 1) * length)
-    const partition = qualified(installation, `${name}_p${from.toISOString().slice(0, 10).replaceAll('-', '')}`)
-    return `create table ${partition} partition of ${table} for values from (${quoteLiteral(from.toISOString())}) to (${quoteLiteral(to.toISOString())})`
+  const partitions = chunksAround(chunk, now).map((stretch) => {
+    const partition = qualified(installation, partitionName(name, stretch))
+    const [from, to] = [stretch.from, stretch.to].map((end) => quoteLiteral(end.toISOString()))
+    return `create table ${partition} partition of ${table} for values from (${from}) to (${to})`
   })
   return [
     `create table ${table} (\n  ${columns}\n) partition by range (${time})`,

@@ -4,7 +4,6 @@ import { qualified, type Installation } from '../../database/installation/instal
 import { milliseconds } from '../../database/range.ts'
 import { storedIn } from './materialized.ts'
 import { runsOf } from './rollBuckets.ts'
-import { bucketStart } from './rollStale.ts'
 import { bucketOf, type Rollup } from './rollup.ts'
 import { execute, type Stretch } from '../statement.ts'
 import { timescale } from '../timescale.ts'
@@ -13,12 +12,6 @@ import { timescale } from '../timescale.ts'
 export interface RefreshWindow {
   readonly from: Date | null
   readonly to: Date | null
-}
-
-/** The first bucket that begins at a moment or after it. */
-export function bucketFrom(rollup: Pick<Rollup, 'bucket'>, moment: Date): Date {
-  const start = bucketStart(rollup, moment)
-  return start.getTime() === moment.getTime() ? start : new Date(start.getTime() + milliseconds(rollup.bucket))
 }
 
 /**

@@ -1,5 +1,6 @@
 import { sql, type Expression, type RawBuilder } from 'kysely'
 import { z } from 'zod'
+import { bucketsBeginningIn, dateBinLiteral } from '../../database/buckets.ts'
 import { durationText, milliseconds, type TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
@@ -42,12 +43,6 @@ export type Resolution = string
 /** A week of minutes. */
 const maxBuckets = 10_080
 
-/** Buckets are counted from where TimescaleDB's `time_bucket` counts them: a Monday. */
-const origin = Date.UTC(2000, 0, 3)
-
-/** JavaScript's last date. */
-const lastDate = 8.64e15
-
 /**
  * Which table a series over a range is read from.
  *
@@ -69,7 +64,7 @@ export function readingOf(scope: Scope, ladder: Ladder, range: TimeRange, resolu
   const every = milliseconds(wanted)
   const { name, bucket } = tiers.findLast((tier) => every % milliseconds(tier.bucket) === 0) ?? finest
   const merged = every / milliseconds(bucket)
-  return { table: name, merged, every: wanted, range: merged === 1 ? range : wholeBuckets(range, every), chosen: false }
+  return { table: name, merged, every: wanted, range: merged === 1 ? range : bucketsBeginningIn(wanted, range), chosen: false }
 }
 
 const resolutionOf = ({ bucket }: Tier) =>
@@ -85,24 +80,14 @@ type Tier = Pick<Rollup, 'name' | 'bucket'>
 /**
  * The bucket of the series that a row of the table falls into.
  *
- * The length is checked, and stands in the SQL itself: an expression to group by is recognised in the select list only while nothing in it is a parameter.
- *
  * @example
  * seriesBucket(readingOf(scope, ladder, range, '15 minutes'), sql.ref('metric.bucket'))
  * // date_bin('900000 milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)
  */
 export const seriesBucket = ({ merged, every }: Reading, bucket: Expression<Date>): RawBuilder<Date> =>
-  merged === 1
-    ? sql<Date>`${bucket}`
-    : sql<Date>`date_bin(${sql.lit(`${milliseconds(every)} milliseconds`)}::interval, ${bucket}, '2000-01-03T00:00:00Z'::timestamptz)`
+  merged === 1 ? sql<Date>`${bucket}` : dateBinLiteral(every, bucket)
 
 function holds(scope: Scope, table: string, { from }: TimeRange): boolean {
   const since = scope.heldSince(table)
   return since === null || since <= from
-}
-
-/** The buckets of a length (milliseconds) that begin in the range, from the beginning of the first to the end of the last. */
-export function wholeBuckets({ from, to }: TimeRange, every: number): TimeRange {
-  const next = (time: Date) => new Date(Math.min(origin + Math.ceil((time.getTime() - origin) / every) * every, lastDate))
-  return { from: next(from), to: next(to) }
 }

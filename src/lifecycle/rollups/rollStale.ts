@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
+import { bucketStart } from '../../database/buckets.ts'
 import { milliseconds } from '../../database/range.ts'
 import { rollTurn } from '../../database/transaction/rollTurn.ts'
 import { asOwner } from '../../database/transaction/asOwner.ts'
@@ -32,18 +33,9 @@ export interface SetAside {
   readonly error: unknown
 }
 
-/** Buckets are dated from here, in UTC: hours and days as everybody has them. */
-const origin = Date.UTC(2000, 0, 1)
-
-/** The beginning of the bucket that a moment falls into. */
-export function bucketStart({ bucket }: Pick<Rollup, 'bucket'>, moment: Date): Date {
-  const length = milliseconds(bucket)
-  return new Date(origin + Math.floor((moment.getTime() - origin) / length) * length)
-}
-
 /** Buckets from here on are not rolled yet: their rows are still coming. */
-export const rollHorizon = (rollup: Pick<Rollup, 'bucket'>, settle: string, now: Date): Date =>
-  bucketStart(rollup, new Date(now.getTime() - milliseconds(settle)))
+export const rollHorizon = ({ bucket }: Pick<Rollup, 'bucket'>, settle: string, now: Date): Date =>
+  bucketStart(bucket, new Date(now.getTime() - milliseconds(settle)))
 
 /** So many buckets are rolled in one transaction: a day of hours, a month of days. */
 export const unitBuckets = (rollup: Pick<Rollup, 'bucket'>): number => (milliseconds(rollup.bucket) <= 3_600_000 ? 24 : 30)

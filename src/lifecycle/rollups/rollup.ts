@@ -128,7 +128,7 @@ export const bucketOf = ({ timeRung }: Pick<Installation, 'timeRung'>, { bucket 
     ? `time_bucket(interval ${quoteLiteral(bucket)}, bucket)`
     : `date_bin(interval ${quoteLiteral(bucket)}, bucket, timestamptz ${quoteLiteral(origin)})`
 
-/** Where days and hours begin, in UTC, as TimescaleDB has it. */
+/** As the views of the migrations say it. Hours and days counted from here are those counted from where all buckets begin. */
 const origin = '2000-01-01 00:00:00+00'
 
 /** How far the rows of a rollup are stored, looked up when the statement runs. */

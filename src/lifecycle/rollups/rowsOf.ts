@@ -1,10 +1,11 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely'
-import { milliseconds, type TimeRange } from '../../database/range.ts'
+import { bucketsBeginningIn } from '../../database/buckets.ts'
+import type { TimeRange } from '../../database/range.ts'
 import { qualified } from '../../database/installation/installation.ts'
 import { quoteLiteral } from '../../database/sql/identifier.ts'
 import type { Scope } from '../../database/scope.ts'
 import type { DB } from '../../schema/tables.ts'
-import { wholeBuckets, type Ladder, type Reading } from './resolution.ts'
+import type { Ladder, Reading } from './resolution.ts'
 import { rolledRows, rolledUntil, rollupColumns, storedTable, type Rollup } from './rollup.ts'
 
 /**
@@ -86,7 +87,7 @@ function rolled(scope: Scope, rollups: readonly Rollup[], range: TimeRange): str
   if (!rollup || !until) return undefined
   const stored = `select ${rollupColumns(rollup).join(', ')} from ${qualified(installation, storedTable(rollup))}`
   if (until >= range.to) return stored
-  const whole = wholeBuckets(range, milliseconds(rollup.bucket))
+  const whole = bucketsBeginningIn(rollup.bucket, range)
   const missing = { from: until > whole.from ? until : whole.from, to: whole.to }
   const source = rolled(scope, rollups.slice(0, -1), missing)
   const byNow = rolledUntil(installation, rollup)

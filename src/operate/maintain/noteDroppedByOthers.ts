@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { Installation } from '../../database/installation/installation.ts'
+import { durationOf } from '../../database/range.ts'
 import { asOwner } from '../../database/transaction/asOwner.ts'
 import { execute } from '../../lifecycle/statement.ts'
 import type { AppliedPolicy } from '../policies/applied.ts'
-import { duration } from '../policies/declared.ts'
 import { noteDropped, policyJobs } from '../policies/timescaleJobs.ts'
 
 /**
@@ -28,6 +28,6 @@ export async function noteDroppedByOthers(
   for (const { id, object, kind, after } of jobs) {
     const chunk = tables.find(({ name }) => name === object)?.chunk
     if (kind !== 'retention' || after === null || chunk === undefined || ours.has(id)) continue
-    await asOwner(db, installation, (trx) => execute(trx, noteDropped(installation, { object }, chunk, duration(after))))
+    await asOwner(db, installation, (trx) => execute(trx, noteDropped(installation, { object }, chunk, durationOf(after))))
   }
 }

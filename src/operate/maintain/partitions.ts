@@ -1,6 +1,7 @@
 import { addPartition } from '../../lifecycle/partitions/addPartition.ts'
 import type { ExpiringTable } from '../../lifecycle/partitions/dropExpired.ts'
-import { chunkNumber, chunkStretch, partitionsOf, uncovered } from '../../lifecycle/partitions/partition.ts'
+import { chunksAround } from '../../lifecycle/partitions/chunkGrid.ts'
+import { partitionsOf, uncovered } from '../../lifecycle/partitions/partition.ts'
 import type { Stretch } from '../../lifecycle/statement.ts'
 import { strayChunks } from '../../lifecycle/partitions/strayChunks.ts'
 import type { MaintenanceRun } from './run.ts'
@@ -14,8 +15,7 @@ import type { MaintenanceRun } from './run.ts'
  */
 export async function makePartitions(run: MaintenanceRun, cut: ExpiringTable): Promise<void> {
   const expired = run.expiredBefore(cut.name)
-  const current = chunkNumber(cut.chunk, run.now)
-  const ahead = [-1, 0, 1, 2].map((offset) => chunkStretch(cut.chunk, current + offset))
+  const ahead = chunksAround(cut.chunk, run.now)
   await run.attempt('partition', cut.table, { from: null, to: null }, async () => {
     // What is about to be dropped gets no partition to be dropped with.
     const strays = (await strayChunks(run.db, run.installation, cut)).filter(({ to }) => expired === null || to > expired).reverse()

@@ -1,14 +1,9 @@
 import { sql } from 'kysely'
+import { bucketStart, firstBucketFrom } from '../../database/buckets.ts'
 import { milliseconds } from '../../database/range.ts'
-import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/partition.ts'
-import {
-  bucketFrom,
-  closedBuckets,
-  invalidStretches,
-  refreshAggregate,
-  type RefreshWindow,
-} from '../../lifecycle/rollups/refreshAggregate.ts'
-import { bucketStart, rollHorizon } from '../../lifecycle/rollups/rollStale.ts'
+import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/chunkGrid.ts'
+import { closedBuckets, invalidStretches, refreshAggregate, type RefreshWindow } from '../../lifecycle/rollups/refreshAggregate.ts'
+import { rollHorizon } from '../../lifecycle/rollups/rollStale.ts'
 import type { Rollup } from '../../lifecycle/rollups/rollup.ts'
 import type { RollupPolicy } from '../../lifecycle/timePolicy.ts'
 import type { MaintenanceRun } from './run.ts'
@@ -25,10 +20,10 @@ export async function refreshRollup(
   const job = run.applied.find((policy) => policy.kind === 'refresh' && policy.object === rollup.name)
   const to =
     job?.kind === 'refresh'
-      ? bucketFrom(rollup, new Date(run.now.getTime() - milliseconds(job.settings.start)))
+      ? firstBucketFrom(rollup.bucket, new Date(run.now.getTime() - milliseconds(job.settings.start)))
       : rollHorizon(rollup, settle, run.now)
   const closed = await closedBefore(run, source)
-  const from = closed === null ? null : bucketFrom(rollup, closed)
+  const from = closed === null ? null : firstBucketFrom(rollup.bucket, closed)
   if (from === null || from < to) {
     const invalid = await invalidStretches(run.db, run.installation, rollup, { from, to })
     if (invalid.length > 0) await refreshOrParts(run, rollup, { from, to }, invalid)
@@ -57,8 +52,8 @@ async function refreshOrParts(run: MaintenanceRun, rollup: Rollup, whole: Refres
   }
   for (const part of invalid.toReversed()) {
     const stretch = {
-      from: part.from === null || (whole.from !== null && part.from < whole.from) ? whole.from : bucketStart(rollup, part.from),
-      to: part.to === null || (whole.to !== null && part.to > whole.to) ? whole.to : bucketFrom(rollup, part.to),
+      from: part.from === null || (whole.from !== null && part.from < whole.from) ? whole.from : bucketStart(rollup.bucket, part.from),
+      to: part.to === null || (whole.to !== null && part.to > whole.to) ? whole.to : firstBucketFrom(rollup.bucket, part.to),
     }
     await run.attempt('refresh', rollup.name, stretch, () => refresh(run, rollup, stretch))
   }

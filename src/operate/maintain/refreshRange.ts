@@ -3,10 +3,11 @@ import { z } from 'zod'
 import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { findInstallation, type Installation } from '../../database/installation/installation.ts'
 import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { firstBucketFrom } from '../../database/buckets.ts'
 import { checkedRange, milliseconds, type TimeRange } from '../../database/range.ts'
 import { storedIn } from '../../lifecycle/rollups/materialized.ts'
-import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/partition.ts'
-import { bucketFrom, refreshAggregate } from '../../lifecycle/rollups/refreshAggregate.ts'
+import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/chunkGrid.ts'
+import { refreshAggregate } from '../../lifecycle/rollups/refreshAggregate.ts'
 import { rollHorizon, rollStretch, unitsOf } from '../../lifecycle/rollups/rollStale.ts'
 import type { Rollup } from '../../lifecycle/rollups/rollup.ts'
 import type { Stretch } from '../../lifecycle/statement.ts'
@@ -78,8 +79,8 @@ export async function refreshRange<Database>(db: Kysely<Database>, options: Refr
     const refresh = applied.find(({ kind, object }) => kind === 'refresh' && object === step.rollup.name)
     const settle = refresh?.kind === 'refresh' ? refresh.settings.settle : step.settle
     const horizon = rollHorizon(step.rollup, settle, now)
-    const to = bucketFrom(step.rollup, range.to)
-    return { ...step, stretch: { from: bucketFrom(step.rollup, range.from), to: to < horizon ? to : horizon } }
+    const to = firstBucketFrom(step.rollup.bucket, range.to)
+    return { ...step, stretch: { from: firstBucketFrom(step.rollup.bucket, range.from), to: to < horizon ? to : horizon } }
   })
   // All of it is looked at before any of it is changed.
   if (!force) {
@@ -169,7 +170,7 @@ async function held(db: Kysely<{}>, installation: Installation, rollup: Rollup, 
   `.execute(db)
   const { first, last } = rows[0]!
   if (first === null || last === null) return { from, to: from }
-  const start = bucketFrom(rollup, new Date(first.getTime() - milliseconds(rollup.bucket) + 1))
-  const end = bucketFrom(rollup, new Date(last.getTime() + 1))
+  const start = firstBucketFrom(rollup.bucket, new Date(first.getTime() - milliseconds(rollup.bucket) + 1))
+  const end = firstBucketFrom(rollup.bucket, new Date(last.getTime() + 1))
   return { from: start < from ? from : start, to: end < to ? end : to }
 }

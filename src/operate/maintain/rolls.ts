@@ -3,7 +3,7 @@ import { rollTurn } from '../../database/transaction/rollTurn.ts'
 import { isAboutOne, isAboutRows } from '../../database/sqlState.ts'
 import { asOwner } from '../../database/transaction/asOwner.ts'
 import { takeTurn } from '../../database/transaction/takeTurn.ts'
-import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/partition.ts'
+import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/chunkGrid.ts'
 import {
   advanceTo,
   forgetBefore,

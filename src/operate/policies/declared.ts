@@ -1,4 +1,4 @@
-import { milliseconds } from '../../database/range.ts'
+import { durationOf, milliseconds } from '../../database/range.ts'
 import type { EventPolicy } from '../../events/eventPolicy.ts'
 import type { PolicyKind, PolicySettings } from './applied.ts'
 import type { Policies } from './defaultPolicies.ts'
@@ -81,16 +81,4 @@ const eventRetention = ({ retain, locators }: EventPolicy): DeclaredPolicy[] => 
  * How far back a job may roll what comes from a table that retains its rows so long: one chunk less, since a chunk is dropped when all of it is too
  * old. A job that looked further would see that rows are gone and take their rolled rows away too.
  */
-export const refreshStart = (retain: string, chunk: string): string => duration(milliseconds(retain) - milliseconds(chunk))
-
-/** An interval of so many milliseconds, in the largest unit that counts it whole. */
-export function duration(length: number): string {
-  const [unit, size] = (
-    [
-      ['days', 86_400_000],
-      ['hours', 3_600_000],
-      ['minutes', 60_000],
-    ] as const
-  ).find(([, size]) => length % size === 0) ?? ['seconds', 1000]
-  return `${length / size} ${unit}`
-}
+export const refreshStart = (retain: string, chunk: string): string => durationOf(milliseconds(retain) - milliseconds(chunk))

@@ -4,11 +4,11 @@ import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { quoteLiteral } from '../../database/sql/identifier.ts'
 import { findInstallation, qualified, type Installation } from '../../database/installation/installation.ts'
 import { plainKysely } from '../../database/connection/plainKysely.ts'
-import { milliseconds } from '../../database/range.ts'
+import { durationOf, milliseconds } from '../../database/range.ts'
 import { storableDate } from '../../schema/date.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { appliedPolicies, type AppliedPolicy, type PolicyKind, type PolicySettings } from './applied.ts'
-import { declaredPolicies, duration, type DeclaredPolicy, type JobShape, type RefreshShape } from './declared.ts'
+import { declaredPolicies, type DeclaredPolicy, type JobShape, type RefreshShape } from './declared.ts'
 import { checkedPolicies, defaultPolicies, type Policies } from './defaultPolicies.ts'
 import {
   addJob,
@@ -141,7 +141,7 @@ async function readTables(db: Kysely<{}>, { schema }: Installation): Promise<Map
 function withinReach({ timeRung }: Installation, state: State, policy: DeclaredPolicy, now: Date): DeclaredPolicy {
   if (timeRung !== 'community' || policy.kind !== 'refresh' || policy.job === undefined) return policy
   const reach = reachOf(state, { ...policy, job: policy.job }, now)
-  return reach === null ? policy : { ...policy, settings: { ...policy.settings, start: duration(reach) } }
+  return reach === null ? policy : { ...policy, settings: { ...policy.settings, start: durationOf(reach) } }
 }
 
 /**
@@ -272,11 +272,11 @@ function emptiedBy(state: State, policy: Rolling, now: Date): string | undefined
 /** Notes what jobs of others have dropped, for the day they are gone. */
 const droppedByOthers = (installation: Installation, state: State, policy: Rolling): string[] =>
   outrunning(state, policy).map(({ object, after }) =>
-    noteDropped(installation, { object }, duration(chunkOf(state, object)), duration(after!)),
+    noteDropped(installation, { object }, durationOf(chunkOf(state, object)), durationOf(after!)),
   )
 
 function droppedSoFar(installation: Installation, { object, kind, after }: PolicyJob, { chunk }: JobShape): string[] {
-  return kind === 'retention' && after !== null ? [noteDropped(installation, { object }, chunk, duration(after))] : []
+  return kind === 'retention' && after !== null ? [noteDropped(installation, { object }, chunk, durationOf(after))] : []
 }
 
 /** Compression that somebody has set up already is theirs: only the job is ours then. */

@@ -1,12 +1,13 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { dateBin } from '../../database/buckets.ts'
 import { checkedRange, type TimeRange } from '../../database/range.ts'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { exactInterval } from '../../database/sql/exactInterval.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
-import { assertBuckets, bucketStart, lengthText } from '../bucketStart.ts'
-import { exactInterval } from '../exactInterval.ts'
+import { assertBuckets, lengthText } from '../bucketLength.ts'
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
 export interface GapfillOptions {
@@ -58,7 +59,7 @@ export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOption
   const { from, to } = checkedRange(range, 'range')
   assertBuckets({ from, to }, every, 'every')
   const slots = sql<{ bucket: Date }>`generate_series(
-    ${bucketStart(every, sql<Date>`${from}::timestamptz - interval '1 microsecond'`)} + ${exactInterval(every)},
+    ${dateBin(every, sql<Date>`${from}::timestamptz - interval '1 microsecond'`)} + ${exactInterval(every)},
     ${to}::timestamptz - interval '1 microsecond',
     ${exactInterval(every)}
   )`.as<'slot'>(sql`slot (bucket)`)
@@ -73,7 +74,7 @@ export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOption
           'measured.series',
           'measured.bucket',
           'measured.value',
-          bucketStart(every, sql.ref('measured.bucket')).as('slot'),
+          dateBin(every, sql.ref('measured.bucket')).as('slot'),
           sql<boolean>`true`.as('is_point'),
         ])
         .unionAll(

@@ -1,10 +1,11 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { dateBin } from '../../database/buckets.ts'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { boundedPoints } from '../boundedPoints.ts'
-import { bucketStart, lengthText } from '../bucketStart.ts'
+import { lengthText } from '../bucketLength.ts'
 import { reduced, reductions, type Reduction } from './reduction.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
@@ -50,7 +51,7 @@ export function resample(scope: Scope, frame: SeriesFrame, options: ResampleOpti
   const { every, with: how } = parseOptions(resampleOptions, options)
   const moved = scope.db
     .selectFrom(boundedPoints(scope, frame).as('point'))
-    .select(['point.series', bucketStart(every, sql.ref('point.bucket')).as('bucket'), 'point.bucket as at', 'point.value'])
+    .select(['point.series', dateBin(every, sql.ref('point.bucket')).as('bucket'), 'point.bucket as at', 'point.value'])
   const resampled = scope.db
     .selectFrom(moved.as('point'))
     .groupBy(['point.series', 'point.bucket'])

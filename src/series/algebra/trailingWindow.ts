@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { lengthText } from '../bucketStart.ts'
-import { exactInterval } from '../exactInterval.ts'
+import { exactInterval } from '../../database/sql/exactInterval.ts'
+import { lengthText } from '../bucketLength.ts'
 
 /** The points that a moving figure is taken of: so many up to a point, or those of a stretch of time that ends with it. The point itself is one of them. */
 export type TrailingWindow =

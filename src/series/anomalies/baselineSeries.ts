@@ -1,13 +1,13 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { dateBin } from '../../database/buckets.ts'
 import { checkedRange, type TimeRange } from '../../database/range.ts'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { exactInterval } from '../../database/sql/exactInterval.ts'
 import { parse } from '../../schema/parse.ts'
-import { assertBuckets } from '../bucketStart.ts'
+import { assertBuckets } from '../bucketLength.ts'
 import { parseSeason, type SeasonOptions } from './detection.ts'
-import { exactInterval } from '../exactInterval.ts'
-import { seasonStart } from '../season.ts'
 import { seasonalBaseline } from './seasonalBaseline.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
@@ -42,7 +42,7 @@ export function baselineSeries(scope: Scope, frame: SeriesFrame, { range, width 
   const spreads = parse(z.number().min(0).max(1e100), width, 'width')
   const { season, slot } = parseSeason(options)
   assertBuckets({ from, to }, slot, 'slot')
-  const first = sql`${seasonStart(season, sql`${from}::timestamptz`)} + pg_catalog.make_interval(secs => "slot"."slot_start_s")`
+  const first = sql`${dateBin(season, sql`${from}::timestamptz`)} + pg_catalog.make_interval(secs => "slot"."slot_start_s")`
   const laid = scope.db
     .selectFrom(seasonalBaseline(scope, frame, options).as('slot'))
     .crossJoinLateral(

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { milliseconds } from '../../database/range.ts'
 import { parseOptions } from '../../schema/parse.ts'
-import { lengthText } from '../bucketStart.ts'
+import { lengthText } from '../bucketLength.ts'
 
 /** What every way of judging a point has in common. */
 interface Judging {
@@ -50,9 +50,6 @@ export interface SeasonOptions {
 
 /** How points are judged by the points before them: `method` decides which other options there are. */
 export type DetectionOptions = RobustScoreOptions | SeasonalOptions | EwmaOptions
-
-/** Seasons begin on the Monday 2000-01-03 at 00:00 UTC and a whole number of seasons before and after it. */
-export const seasonOrigin = new Date('2000-01-03T00:00:00Z')
 
 const judging = {
   threshold: z.number().min(0).default(4),

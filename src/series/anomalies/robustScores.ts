@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
+import { exactInterval } from '../../database/sql/exactInterval.ts'
 import type { RobustScoreSettings } from './detection.ts'
-import { exactInterval } from '../exactInterval.ts'
 import { measuredPoints } from '../measuredPoints.ts'
 import { deviationOf, middleOf, spreadOf } from '../medians.ts'
 import { scored } from './scored.ts'

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
+import { slotNumber } from '../../database/buckets.ts'
 import { milliseconds } from '../../database/range.ts'
 import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parseSeason, type SeasonOptions } from './detection.ts'
 import { measuredPoints } from '../measuredPoints.ts'
 import { deviationOf, middleOf } from '../medians.ts'
-import { slotNumber } from '../season.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 /**

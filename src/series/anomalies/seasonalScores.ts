@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
+import { dateBin } from '../../database/buckets.ts'
 import type { Scope } from '../../database/scope.ts'
+import { exactInterval } from '../../database/sql/exactInterval.ts'
 import type { SeasonalSettings } from './detection.ts'
-import { exactInterval } from '../exactInterval.ts'
 import { measuredPoints } from '../measuredPoints.ts'
 import { deviationOf, middleOf, spreadOf } from '../medians.ts'
 import { scored } from './scored.ts'
-import { seasonStart, slotStart } from '../season.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 /**
@@ -23,7 +23,7 @@ export function seasonalScores(
     .selectFrom(measuredPoints(scope, frame).as('point'))
     .select([
       'point.series',
-      slotStart(slot, sql.ref('point.bucket')).as('slot_start'),
+      dateBin(slot, sql.ref('point.bucket')).as('slot_start'),
       sql<Date[]>`pg_catalog.array_agg("point"."bucket" order by "point"."bucket")`.as('buckets'),
       sql<number[]>`pg_catalog.array_agg("point"."value" order by "point"."bucket")`.as('values'),
     ])
@@ -34,7 +34,7 @@ export function seasonalScores(
     .selectAll('occurrence')
     .select(
       sql`pg_catalog.array_agg(row("occurrence"."values")) over (
-        partition by "occurrence"."series", "occurrence"."slot_start" - ${seasonStart(season, sql.ref('occurrence.slot_start'))}
+        partition by "occurrence"."series", "occurrence"."slot_start" - ${dateBin(season, sql.ref('occurrence.slot_start'))}
         order by "occurrence"."slot_start" range between ${exactInterval(history)} preceding and current row exclude group
       )`.as('earlier'),
     )

@@ -5,7 +5,7 @@ import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
 import { storableDate } from '../../schema/date.ts'
 import { parseOptions } from '../../schema/parse.ts'
-import { lengthText } from '../bucketStart.ts'
+import { lengthText } from '../bucketLength.ts'
 import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
 
 /** One alert: it fires while the budget burns faster than `burn` both over the long window and over the short one. */

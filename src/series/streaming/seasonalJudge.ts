@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { sinceBucketStart } from '../../database/buckets.ts'
 import { milliseconds } from '../../database/range.ts'
-import { seasonOrigin, type SeasonalSettings } from '../anomalies/detection.ts'
+import type { SeasonalSettings } from '../anomalies/detection.ts'
 import type { Judge } from './observation.ts'
 import { judgedBy, referenceOf, signedScore } from './reference.ts'
 import { pointsState } from './state.ts'
@@ -61,13 +62,10 @@ export class SeasonalJudge implements Judge {
 
   /** When the occurrence of a slot that this time is in began. */
   private startOf(time: number): number {
-    return time - remainder(time - seasonOrigin.getTime(), this.slot)
+    return time - sinceBucketStart(this.slot, time)
   }
 
   private placeOf(start: number): number {
-    return remainder(start - seasonOrigin.getTime(), this.season) / this.slot
+    return sinceBucketStart(this.season, start) / this.slot
   }
 }
-
-/** What is left of a number, never negative. */
-const remainder = (number: number, divisor: number): number => ((number % divisor) + divisor) % divisor

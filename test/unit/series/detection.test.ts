@@ -42,11 +42,11 @@ it('anomalies by the season is one statement over the frame', () => {
             from (
               select "occurrence".*, pg_catalog.array_agg(row("occurrence"."values")) over (partition by "occurrence"."series",
                 "occurrence"."slot_start" - date_bin($4::interval, "occurrence"."slot_start",
-                '2000-01-03T00:00:00.000Z'::timestamptz) order by "occurrence"."slot_start" range between $5::interval preceding
+                '2000-01-03T00:00:00Z'::timestamptz) order by "occurrence"."slot_start" range between $5::interval preceding
                 and current row exclude group) as "earlier"
               from (
                 select "point"."series", date_bin($6::interval, "point"."bucket",
-                  '2000-01-03T00:00:00.000Z'::timestamptz) as "slot_start",
+                  '2000-01-03T00:00:00Z'::timestamptz) as "slot_start",
                   pg_catalog.array_agg("point"."bucket" order by "point"."bucket") as "buckets",
                   pg_catalog.array_agg("point"."value" order by "point"."bucket") as "values"
                 from ${measured} as "point"

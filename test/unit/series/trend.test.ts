@@ -180,9 +180,9 @@ it('forecast is one statement over the frame', () => {
       from (
         with timed as (
           select "point"."series", "point"."bucket", round(extract(epoch from date_bin($1::interval, "point"."bucket",
-            '2000-01-03T00:00:00.000Z'::timestamptz) - date_bin($2::interval, date_bin($3::interval, "point"."bucket",
-            '2000-01-03T00:00:00.000Z'::timestamptz),
-            '2000-01-03T00:00:00.000Z'::timestamptz))::float8 / $4::float8)::int4 as "slot",
+            '2000-01-03T00:00:00Z'::timestamptz) - date_bin($2::interval, date_bin($3::interval, "point"."bucket",
+            '2000-01-03T00:00:00Z'::timestamptz),
+            '2000-01-03T00:00:00Z'::timestamptz))::float8 / $4::float8)::int4 as "slot",
             pg_catalog.first_value("point"."value") over earlier as "first_value",
             "point"."value" - pg_catalog.first_value("point"."value") over earlier as "rise",
             extract(epoch from "point"."bucket" - pg_catalog.first_value("point"."bucket") over earlier)::float8 / 3600::float8 as "hours"
@@ -242,9 +242,9 @@ it('forecast is one statement over the frame', () => {
           ) as "share"
         ), future as (
           select "spread"."series", round(extract(epoch from date_bin($11::interval, "step"."bucket",
-            '2000-01-03T00:00:00.000Z'::timestamptz) - date_bin($12::interval, date_bin($13::interval, "step"."bucket",
-            '2000-01-03T00:00:00.000Z'::timestamptz),
-            '2000-01-03T00:00:00.000Z'::timestamptz))::float8 / $14::float8)::int4 as "slot", "step"."bucket",
+            '2000-01-03T00:00:00Z'::timestamptz) - date_bin($12::interval, date_bin($13::interval, "step"."bucket",
+            '2000-01-03T00:00:00Z'::timestamptz),
+            '2000-01-03T00:00:00Z'::timestamptz))::float8 / $14::float8)::int4 as "slot", "step"."bucket",
             "first_value" + "slope" * ("last_hours" + "step"."ahead") as "moved",
             case when "points" >= "slots" + 3::float8 then "widening" * "below" end as "below",
             case when "points" >= "slots" + 3::float8 then "widening" * "above" end as "above",

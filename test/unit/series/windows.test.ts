@@ -25,9 +25,9 @@ it('seasonalBaseline is one statement over the frame', () => {
           1.4826::float8 * "around"."deviation" as "spread", pg_catalog.cardinality("slot"."values") as "points"
         from (
           select "point"."series", round(extract(epoch from date_bin($2::interval, "point"."bucket",
-            '2000-01-03T00:00:00.000Z'::timestamptz) - date_bin($3::interval, date_bin($4::interval, "point"."bucket",
-            '2000-01-03T00:00:00.000Z'::timestamptz),
-            '2000-01-03T00:00:00.000Z'::timestamptz))::float8 / $5::float8)::int4 as "slot",
+            '2000-01-03T00:00:00Z'::timestamptz) - date_bin($3::interval, date_bin($4::interval, "point"."bucket",
+            '2000-01-03T00:00:00Z'::timestamptz),
+            '2000-01-03T00:00:00Z'::timestamptz))::float8 / $5::float8)::int4 as "slot",
             pg_catalog.array_agg("point"."value") as "values"
           from ${measured} as "point"
           group by "point"."series", "slot"
@@ -62,9 +62,9 @@ it('baselineSeries is one statement over the frame', () => {
               1.4826::float8 * "around"."deviation" as "spread", pg_catalog.cardinality("slot"."values") as "points"
             from (
               select "point"."series", round(extract(epoch from date_bin($4::interval, "point"."bucket",
-                '2000-01-03T00:00:00.000Z'::timestamptz) - date_bin($5::interval, date_bin($6::interval, "point"."bucket",
-                '2000-01-03T00:00:00.000Z'::timestamptz),
-                '2000-01-03T00:00:00.000Z'::timestamptz))::float8 / $7::float8)::int4 as "slot",
+                '2000-01-03T00:00:00Z'::timestamptz) - date_bin($5::interval, date_bin($6::interval, "point"."bucket",
+                '2000-01-03T00:00:00Z'::timestamptz),
+                '2000-01-03T00:00:00Z'::timestamptz))::float8 / $7::float8)::int4 as "slot",
                 pg_catalog.array_agg("point"."value") as "values"
               from ${measured} as "point"
               group by "point"."series", "slot"
@@ -81,7 +81,7 @@ it('baselineSeries is one statement over the frame', () => {
           ) as "baseline"
         ) as "slot"
         cross join lateral generate_series(date_bin($8::interval, $9::timestamptz,
-          '2000-01-03T00:00:00.000Z'::timestamptz) + pg_catalog.make_interval(secs => "slot"."slot_start_s"), $10::timestamptz,
+          '2000-01-03T00:00:00Z'::timestamptz) + pg_catalog.make_interval(secs => "slot"."slot_start_s"), $10::timestamptz,
           $11::interval) as time (bucket)
         where "time"."bucket" >= $12 and "time"."bucket" < $13
         order by "slot"."series", "time"."bucket"

@@ -1,3 +1,5 @@
+import { minuteBucket, windowBucket } from '../../../database/buckets.ts'
+import { milliseconds } from '../../../database/range.ts'
 import type { ExponentialHistogram } from '../../../sketch/exponentialHistogram.ts'
 import type { Json } from '../../../schema/text.ts'
 import type { Severity } from '../../../schema/severity.ts'
@@ -5,9 +7,9 @@ import type { MetricKind } from '../../records/metricForm.ts'
 import type { TelemetryResource } from '../../records/telemetryResource.ts'
 
 /** The length of a window. It is that of the buckets of calls and log patterns. */
-export const windowMilliseconds = 300_000
+export const windowMilliseconds = milliseconds(windowBucket)
 /** The length of a metric's bucket. */
-export const minuteMilliseconds = 60_000
+export const minuteMilliseconds = milliseconds(minuteBucket)
 
 /** A row for `metric_1m`: one minute of one metric of one resource with one set of labels. */
 export interface MetricRow {

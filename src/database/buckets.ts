@@ -1,0 +1,86 @@
+import { sql, type Expression, type RawBuilder } from 'kysely'
+import { milliseconds, type TimeRange } from './range.ts'
+import { exactInterval, exactIntervalLiteral } from './sql/exactInterval.ts'
+
+/** The length of a bucket of `metric_1m`. */
+export const minuteBucket = '1 minute'
+
+/** The length of a bucket of `service_call_5m` and `log_pattern_5m`, and of a window of ingestion. */
+export const windowBucket = '5 minutes'
+
+/**
+ * A bucket of every length begins here, and every whole number of lengths before and after it.
+ *
+ * It is where TimescaleDB's `time_bucket` counts from. It is a Monday, so weeks begin on Mondays;
+ * hours begin on the hour and days at midnight UTC.
+ */
+const origin = new Date('2000-01-03T00:00:00Z')
+
+const originLiteral = sql`'2000-01-03T00:00:00Z'::timestamptz`
+
+/** JavaScript's last date. */
+const lastMoment = 8.64e15
+
+/** How far a moment lies behind the beginning of its bucket; both in milliseconds. */
+export function sinceBucketStart(length: number, time: number): number {
+  const rest = (time - origin.getTime()) % length
+  return rest < 0 ? rest + length : rest
+}
+
+/** When the bucket begins that holds a moment. In SQL it is `dateBin`. */
+export const bucketStart = (length: string, moment: Date): Date =>
+  new Date(moment.getTime() - sinceBucketStart(milliseconds(length), moment.getTime()))
+
+/** When the first bucket begins that does not begin before a moment. */
+export function firstBucketFrom(length: string, moment: Date): Date {
+  const start = bucketStart(length, moment).getTime()
+  return start === moment.getTime() ? moment : new Date(Math.min(start + milliseconds(length), lastMoment))
+}
+
+/** The buckets that begin in a range: from the beginning of the first to the end of the last. */
+export const bucketsBeginningIn = (length: string, { from, to }: TimeRange): TimeRange => ({
+  from: firstBucketFrom(length, from),
+  to: firstBucketFrom(length, to),
+})
+
+/** The buckets that hold a moment of a range: from the beginning of the first to the end of the last. */
+export const bucketsOver = (length: string, { from, to }: TimeRange): TimeRange => ({
+  from: bucketStart(length, from),
+  to: firstBucketFrom(length, to),
+})
+
+/**
+ * When the bucket begins that holds a time, in SQL. In TypeScript it is `bucketStart`.
+ *
+ * @example
+ * dateBin('1 hour', sql.ref('point.bucket'))
+ * // date_bin($1::interval, "point"."bucket", '2000-01-03T00:00:00Z'::timestamptz)
+ */
+export const dateBin = (length: string, time: Expression<Date>): RawBuilder<Date> =>
+  sql<Date>`date_bin(${exactInterval(length)}, ${time}, ${originLiteral})`
+
+/**
+ * `dateBin` to group by: the length stands in the SQL itself, because PostgreSQL finds an expression
+ * of `group by` again in the select list only while nothing in it is a parameter.
+ *
+ * @example
+ * dateBinLiteral('15 minutes', sql.ref('metric.bucket'))
+ * // date_bin('900000 milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)
+ */
+export const dateBinLiteral = (length: string, time: Expression<Date>): RawBuilder<Date> =>
+  sql<Date>`date_bin(${exactIntervalLiteral(length)}, ${time}, ${originLiteral})`
+
+/** What repeats itself, and how finely it is looked at: slots divide the season, so none lies in two. */
+export interface SeasonGrid {
+  readonly season: string
+  readonly slot: string
+}
+
+/**
+ * Which slot of its season a time falls into, from 0, in SQL. Slots and seasons are buckets: of a
+ * week in hours, slot 0 is Monday from 0 to 1 o'clock UTC.
+ */
+export function slotNumber({ season, slot }: SeasonGrid, time: Expression<Date>): RawBuilder<number> {
+  const start = dateBin(slot, time)
+  return sql<number>`round(extract(epoch from ${start} - ${dateBin(season, start)})::float8 / ${milliseconds(slot) / 1_000}::float8)::int4`
+}
