@@ -6,12 +6,14 @@ import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/index.ts'
+import { chaos } from '../../support/chaos/chaos.ts'
 import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { everything } from './everything.ts'
 import { asLines, recording } from './recording.ts'
 
 const main = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
-const minutes = 400
+/** Longer in `npm run chaos`, so that there is something left for each kill. */
+const minutes = Math.max(100, 10 * Number(process.env.PGVANTAGE_CHAOS_KILLS ?? 0))
 const windows = minutes / 5
 
 describe.skipIf(!leg.available || !leg.concurrent)('loading in a process of its own', () => {
@@ -58,12 +60,13 @@ describe.skipIf(!leg.available || !leg.concurrent)('loading in a process of its 
   it('killed at any moment, again and again, and then run to its end, leaves the rows of one clean run', async () => {
     const scope = await tenant(test.db, 'killed')
     expect(clean.counts.length).toBeGreaterThanOrEqual(windows)
-    for (const share of [0.02, 0.3, 0.6]) {
+    const { kills, random } = chaos('loading killed', 3)
+    for (let kill = 0; kill < kills; kill++) {
       // Wherever it is: the windows before that are rewritten first, and each kill falls further in.
       const run = load(file, 'killed')
-      const wanted = Math.ceil(share * windows) + Math.floor(Math.random() * 5)
+      const wanted = 1 + Math.floor(((kill + random()) / kills) * 0.7 * windows)
       await until(async () => (await committed(scope)) >= wanted)
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20))
+      await new Promise((resolve) => setTimeout(resolve, random() * 20))
       run.kill()
       expect(await run.ended).toMatchObject({ code: null, signal: 'SIGKILL' })
       expect(await committed(scope)).toBeLessThan(windows)

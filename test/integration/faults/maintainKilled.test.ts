@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../../src/database/connection/connect.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
+import { chaos } from '../../support/chaos/chaos.ts'
 import { leg, tenant, freshDatabase, type TestDatabase } from '../../support/leg.ts'
 import { nativeDatabase } from '../../support/rung.ts'
 import { services } from '../../support/rows.ts'
@@ -77,8 +78,10 @@ describe.skipIf(!leg.available || !leg.concurrent).each([
   }
 
   it('killed at any moment loses and doubles nothing, and the next one goes on; two at once share the work', async () => {
-    for (const units of [1, 3, 9, 20]) {
+    const { kills, random } = chaos('maintain killed', 3)
+    for (let kill = 0; kill < kills; kill++) {
       const run = start()
+      const units = 1 + Math.floor(random() * 8)
       while (run.units() < units && !run.over()) await new Promise((resolve) => setTimeout(resolve, 2))
       run.child.kill('SIGKILL')
       await run.ended
