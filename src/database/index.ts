@@ -3,4 +3,4 @@ export { capabilities, type Capabilities, type ExtensionState, type KnownExtensi
 export { connect } from './connection/connect.ts'
 export { schemaVersion, type EmbeddingDistance, type Installation, type TimeRung } from './installation/installation.ts'
 export { last, type TimeRange } from './range.ts'
-export { requireExtension, tenantScope, type Scope } from './scope.ts'
+export { tenantScope, type Scope } from './scope.ts'

@@ -1,22 +1,33 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { quoteIdentifier } from '../database/sql/identifier.ts'
 import { MissingCapabilityError } from '../schema/errors.ts'
-import { execute } from './statement.ts'
 
-/** One of TimescaleDB's own functions as SQL names it, wherever the extension was put. */
-export async function timescale(db: Kysely<{}>, name: string): Promise<string> {
-  const { rows } = await execute<{ schema: string }>(
-    db,
-    `select namespace.nspname::text as schema
-from pg_catalog.pg_extension as extension
-join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
-where extension.extname = 'timescaledb'`,
-  )
+/** Names a function of TimescaleDB's as SQL does, wherever the extension was put. */
+export type TimescaleFunction = (name: string) => string
+
+/** Names TimescaleDB's functions; null where the extension is not there. */
+export async function timescaleFunctions(db: Kysely<{}>): Promise<TimescaleFunction | null> {
+  const { rows } = await sql<{ schema: string }>`
+    select namespace.nspname::text as schema
+    from pg_catalog.pg_extension as extension
+    join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+    where extension.extname = 'timescaledb'
+  `.execute(db)
   const [place] = rows
-  if (place === undefined) {
+  return place === undefined ? null : (name) => `${quoteIdentifier(place.schema)}.${name}`
+}
+
+/**
+ * One of TimescaleDB's own functions as SQL names it.
+ *
+ * @throws MissingCapabilityError where the extension is gone.
+ */
+export async function timescale(db: Kysely<{}>, name: string): Promise<string> {
+  const named = await timescaleFunctions(db)
+  if (named === null) {
     throw new MissingCapabilityError(
       `${name} needs the extension timescaledb, which the tables were made with and this database no longer has: restore the database with it`,
     )
   }
-  return `${quoteIdentifier(place.schema)}.${name}`
+  return named(name)
 }

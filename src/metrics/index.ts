@@ -1,3 +1,4 @@
+export type { Resolution } from '../lifecycle/rollups/resolution.ts'
 export { latestMetrics } from './latestMetrics.ts'
 export type { LabelledPoint, MetricBy, MetricFrame, MetricPoint, ResourcePoint } from './metricFrame.ts'
 export { metricMeasures, type MetricMeasure } from './metricMeasures.ts'

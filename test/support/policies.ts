@@ -3,7 +3,7 @@ import { callPolicy } from '../../src/calls/callPolicy.ts'
 import { patternPolicy } from '../../src/logs/patternPolicy.ts'
 import { metricPolicy } from '../../src/metrics/metricPolicy.ts'
 import { maintain } from '../../src/operate/maintain/maintain.ts'
-import type { PolicyChange } from '../../src/operate/policies/planPolicies.ts'
+import type { PolicyChange } from '../../src/operate/apply/policyChange.ts'
 import { defaultPolicies, type Policies } from '../../src/operate/policies/defaultPolicies.ts'
 import { leg } from './leg.ts'
 

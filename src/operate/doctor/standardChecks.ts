@@ -7,7 +7,7 @@ import { strayRowsCheck } from '../../lifecycle/partitions/strayRowsCheck.ts'
 import { timescaleCheck } from '../../lifecycle/timescaleCheck.ts'
 import { failingCheck } from '../maintain/failingCheck.ts'
 import { overdueCheck } from '../maintain/overdueCheck.ts'
-import { policyJobsCheck } from '../policies/policyJobsCheck.ts'
+import { policyJobsCheck } from '../apply/policyJobsCheck.ts'
 import { exposureCheck } from '../rights/exposureCheck.ts'
 
 /** What the server can do for us. */

@@ -3,8 +3,9 @@ import type { Installation } from '../../database/installation/installation.ts'
 import { durationOf } from '../../database/range.ts'
 import { asOwner } from '../../database/transaction/asOwner.ts'
 import { execute } from '../../lifecycle/statement.ts'
-import type { AppliedPolicy } from '../policies/applied.ts'
-import { noteDropped, policyJobs } from '../policies/timescaleJobs.ts'
+import type { AppliedPolicy } from '../policies/appliedPolicies.ts'
+import { noteDropped } from '../apply/noteDropped.ts'
+import { policyJobs } from '../apply/policyJobs.ts'
 
 /**
  * Notes before when jobs that pgvantage did not make may have dropped rows by now. They drop on

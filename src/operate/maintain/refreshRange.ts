@@ -4,7 +4,7 @@ import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { findInstallation, type Installation } from '../../database/installation/installation.ts'
 import { plainKysely } from '../../database/connection/plainKysely.ts'
 import { firstBucketFrom } from '../../database/buckets.ts'
-import { checkedRange, milliseconds, type TimeRange } from '../../database/range.ts'
+import { timeRange, milliseconds, type TimeRange } from '../../database/range.ts'
 import { storedIn } from '../../lifecycle/rollups/materialized.ts'
 import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/chunkGrid.ts'
 import { refreshAggregate } from '../../lifecycle/rollups/refreshAggregate.ts'
@@ -14,10 +14,11 @@ import type { Stretch } from '../../lifecycle/statement.ts'
 import { storableDate } from '../../schema/date.ts'
 import { InvalidInputError } from '../../schema/errors.ts'
 import { parse, parseOptions } from '../../schema/parse.ts'
-import { appliedPolicies } from '../policies/applied.ts'
+import { appliedPolicies } from '../policies/appliedPolicies.ts'
 import type { MaintenanceUnit } from './maintain.ts'
 import { noteDroppedByOthers } from './noteDroppedByOthers.ts'
-import { checkedPolicies, defaultPolicies, type Policies } from '../policies/defaultPolicies.ts'
+import { checkedPolicies } from '../policies/checkedPolicies.ts'
+import { defaultPolicies, type Policies } from '../policies/defaultPolicies.ts'
 
 export interface RefreshRangeOptions {
   /** A rollup (`metric_1h`), or a table (`metric_1m`) for all its rollups, the hours before the days. */
@@ -41,7 +42,7 @@ const refreshOptions = schemaOption.extend({
   policies: z.custom<Policies>().optional(),
   now: storableDate.default(() => new Date()),
   table: z.string(),
-  range: z.custom<TimeRange>(),
+  range: timeRange,
   force: z.boolean().default(false),
   signal: z.instanceof(AbortSignal).optional(),
   onStep: z.custom<RefreshRangeOptions['onStep']>().optional(),
@@ -60,9 +61,8 @@ const refreshOptions = schemaOption.extend({
  * await refreshRange(db, { table: 'metric_1m', range: last('2 days') })
  */
 export async function refreshRange<Database>(db: Kysely<Database>, options: RefreshRangeOptions): Promise<MaintenanceUnit[]> {
-  const { schema, policies = defaultPolicies, now, table: asked, force, signal, onStep, ...given } = parseOptions(refreshOptions, options)
+  const { schema, policies = defaultPolicies, now, table: asked, range, force, signal, onStep } = parseOptions(refreshOptions, options)
   if (db.isTransaction) throw new InvalidInputError('db', 'must not be a transaction: each unit is rolled in one of its own')
-  const range = checkedRange(given.range)
   const { time } = checkedPolicies(policies)
   const ladders = time.map(({ table, chunk, rollups }) => ({
     table,

@@ -5,7 +5,7 @@ import { isAboutOne } from '../../database/sqlState.ts'
 import type { OnWait } from '../../database/transaction/takeTurn.ts'
 import type { ShortLockOptions } from '../../lifecycle/partitions/shortLock.ts'
 import type { Stretch } from '../../lifecycle/statement.ts'
-import type { AppliedPolicy } from '../policies/applied.ts'
+import type { AppliedPolicy } from '../policies/appliedPolicies.ts'
 import type { MaintainReport, MaintenanceKind, MaintenanceStep, MaintenanceUnit, NotDone, TooLate } from './report.ts'
 
 /** A stretch of time one of whose ends may lie at the end of time. */

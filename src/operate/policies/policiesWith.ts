@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { durationText } from '../../database/range.ts'
 import type { TimePolicy } from '../../lifecycle/timePolicy.ts'
-import { parse } from '../../schema/parse.ts'
-import { checkedPolicies, defaultPolicies, type Policies } from './defaultPolicies.ts'
+import { parseOptions } from '../../schema/parse.ts'
+import { policyFlaws, sensible } from './policyFlaws.ts'
+import { defaultPolicies, type Policies } from './defaultPolicies.ts'
 
 /** What is to differ from other policies, by the names of tables and rollups; what is not named stays. It may be read from a JSON file. */
 export type PolicyOverrides = {
@@ -41,14 +42,15 @@ const overridesShape = z.strictObject({
 /**
  * The default policies with some values of your own. A table that is `null` has none: all of it is kept as it comes.
  *
- * @throws InvalidInputError naming the field, as in `policies.metric_1m.retain`, when there is no such table or value, or as `checkedPolicies` does.
+ * @throws InvalidInputError naming the field, as in `metric_1m.retain`: where there is no such table or
+ * value, or policies could not be kept, see {@link applyPolicies}.
  * @example
  * await applyPolicies(db, { policies: policiesWith({ metric_1m: { retain: '90 days' }, metric_1d: { retain: '3650 days' }, log_pattern_5m: null }) })
  */
 export function policiesWith(overrides: PolicyOverrides): Policies {
-  parse(overridesShape, overrides, 'policies')
+  parseOptions(overridesShape, overrides)
   const { time, events } = defaultPolicies
-  return checkedPolicies({
+  const policies: Policies = {
     time: time.flatMap((policy) => {
       const own = overrides[policy.table]
       return own === null ? [] : [withOwn(policy, own, overrides)]
@@ -61,8 +63,22 @@ export function policiesWith(overrides: PolicyOverrides): Policies {
             locators: { retain: overrides.oo_locator?.retain ?? events.locators.retain },
           },
         }),
-  })
+  }
+  parseOptions(sensible(policyFlaws(policies).map(({ path, message }) => ({ path: asWritten(policies, path), message }))), byName(policies))
+  return policies
 }
+
+/** Where `policiesWith` is told what stands at a path of policies: `time[0].rollups[1].retain` is `metric_1d.retain`. */
+function asWritten({ time }: Policies, [, at, field, rollup, ...rest]: PropertyKey[]): PropertyKey[] {
+  const { table, rollups } = time[Number(at)]!
+  if (field !== 'rollups') return [table, field!, ...(rollup === undefined ? [] : [rollup]), ...rest]
+  return rollup === undefined ? [table] : [rollups[Number(rollup)]!.rollup.name, ...rest]
+}
+
+const byName = ({ time }: Policies): Record<string, unknown> =>
+  Object.fromEntries(
+    time.flatMap((policy) => [[policy.table, policy], ...policy.rollups.map((rolled): [string, unknown] => [rolled.rollup.name, rolled])]),
+  )
 
 function withOwn({ compress, ...policy }: TimePolicy, own: PolicyOverrides[string], overrides: PolicyOverrides): TimePolicy {
   const compressed =

@@ -68,7 +68,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, keeping policies 
       await writeFile(file, JSON.stringify({ metric_1m: { retain: 'a while' } }))
       expect(await pgvantage(['policies', 'apply', '--policies', file])).toMatchObject({
         code: 2,
-        err: expect.stringMatching(/policies\.metric_1m\.retain.*"a while"/),
+        err: expect.stringMatching(/error: metric_1m\.retain.*"a while"/),
       })
       await writeFile(file, '{')
       expect(await pgvantage(['policies', 'plan', '--policies', file])).toMatchObject({

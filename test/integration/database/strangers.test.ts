@@ -8,7 +8,7 @@ import { manifest } from '../../../src/operate/manifest.ts'
 import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { migratePlan } from '../../../src/operate/migrate/migratePlan.ts'
 import { migrateStatus } from '../../../src/operate/migrate/migrateStatus.ts'
-import { planPolicies } from '../../../src/operate/policies/planPolicies.ts'
+import { planPolicies } from '../../../src/operate/apply/planPolicies.ts'
 import { freshDatabase, leg, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
 
 const stranger = sql.id(`stranger_${crypto.randomUUID().replaceAll('-', '')}`)

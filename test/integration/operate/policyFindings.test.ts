@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { applyPolicies } from '../../../src/operate/policies/applyPolicies.ts'
+import { applyPolicies } from '../../../src/operate/apply/applyPolicies.ts'
 import { doctor } from '../../../src/operate/doctor/doctor.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import { leg, tenant, type TestDatabase } from '../../support/leg.ts'

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { callPolicy } from '../../../src/calls/callPolicy.ts'
 import { metricPolicy } from '../../../src/metrics/metricPolicy.ts'
 import { patternPolicy } from '../../../src/logs/patternPolicy.ts'
-import { declaredPolicies } from '../../../src/operate/policies/declared.ts'
-import { checkedPolicies, defaultPolicies, type Policies } from '../../../src/operate/policies/defaultPolicies.ts'
+import { declaredPolicies } from '../../../src/operate/policies/declaredPolicies.ts'
+import { checkedPolicies } from '../../../src/operate/policies/checkedPolicies.ts'
+import { defaultPolicies, type Policies } from '../../../src/operate/policies/defaultPolicies.ts'
 import { policiesWith } from '../../../src/operate/policies/policiesWith.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 
@@ -119,12 +120,18 @@ describe('policies with values of one’s own', () => {
     expect(events).toEqual({ ...defaultPolicies.events, locators: { retain: '500 days' } })
   })
 
+  it('name the value that is refused', () => {
+    expect(() => policiesWith({ metric_1h: { retain: '1 day' } })).toThrow(/^metric_1h\.retain: must be longer .*got "1 day"$/)
+  })
+
   it.each<[object, string]>([
-    [{ metrics: {} }, 'policies'],
-    [{ metric_1m: { retain: 90 } }, 'policies.metric_1m.retain'],
-    [{ metric_1m: { settle: '1 hour' } }, 'policies.metric_1m'],
-    [{ metric_1h: null }, 'policies.metric_1h'],
-    [{ metric_1m: { retain: '800 days' } }, 'policies.time[0].rollups[0].retain'],
+    [{ metrics: {} }, 'options'],
+    [{ metric_1m: { retain: 90 } }, 'metric_1m.retain'],
+    [{ metric_1m: { settle: '1 hour' } }, 'metric_1m'],
+    [{ metric_1h: null }, 'metric_1h'],
+    [{ metric_1m: { retain: '800 days' } }, 'metric_1h.retain'],
+    [{ log_pattern_1d: { settle: '1 minute' } }, 'log_pattern_1d.settle'],
+    [{ metric_1m: null, service_call_5m: { compress: { segmentBy: ['tenant_id', 'x'] } } }, 'service_call_5m.compress.segmentBy[1]'],
   ])('refuse %j', (overrides, field) => {
     expect(() => policiesWith(overrides)).toThrow(expect.objectContaining({ field }))
   })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { refreshReach } from '../../../src/operate/policies/refreshReach.ts'
+import { refreshReach } from '../../../src/operate/apply/refreshReach.ts'
 
 const minute = 60_000
 const hour = 60 * minute

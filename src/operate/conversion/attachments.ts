@@ -1,5 +1,4 @@
 import { sql, type Kysely } from 'kysely'
-import { quoteIdentifier } from '../../database/sql/identifier.ts'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { execute } from '../../lifecycle/statement.ts'
 
@@ -79,81 +78,4 @@ export async function hangOn(trx: Kysely<{}>, installation: Installation, name: 
   `.execute(trx)
   for (const { statement } of rows) await execute(trx, statement)
   for (const statement of [...kept.grants, ...kept.comments]) await execute(trx, statement)
-}
-
-/**
- * What stands in the way of making these relations anew: objects that hang on a table itself, not on its name, and are not ours to make again.
- *
- * @returns a phrase for each: `view public.my_report reads metric_1m`.
- */
-export async function obstacles(trx: Kysely<{}>, { schema }: Installation, names: readonly string[]): Promise<string[]> {
-  const { rows } = await sql<{ obstacle: string }>`
-    with ours as (
-      select class.oid, class.relname::text as name from pg_catalog.pg_class as class
-      join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-      where namespace.nspname = ${schema} and class.relname = any(${names}::text[])
-    )
-    select distinct format('%s %s reads %s', case reader.relkind when 'm' then 'materialized view' else 'view' end, reader.oid::regclass, ours.name) as obstacle
-    from ours
-    join pg_catalog.pg_depend as depend on depend.refclassid = 'pg_class'::regclass and depend.refobjid = ours.oid and depend.classid = 'pg_rewrite'::regclass
-    join pg_catalog.pg_rewrite as rule on rule.oid = depend.objid
-    join pg_catalog.pg_class as reader on reader.oid = rule.ev_class
-    where reader.oid not in (select oid from ours)
-    union all
-    select format('foreign key %I of %s refers to %s', conname, conrelid::regclass, ours.name)
-    from ours join pg_catalog.pg_constraint on confrelid = ours.oid and conrelid not in (select oid from ours) and contype = 'f' and conparentid = 0
-    union all
-    select format('row security policy %I is on %s', polname, ours.name) from ours join pg_catalog.pg_policy on polrelid = ours.oid
-    union all
-    select format('publication %I publishes %s', pubname, ours.name)
-    from ours
-    join pg_catalog.pg_publication_rel as published on published.prrelid = ours.oid
-    join pg_catalog.pg_publication as publication on publication.oid = published.prpubid
-    order by 1
-  `.execute(trx)
-  return rows.map(({ obstacle }) => obstacle)
-}
-
-/** Where tables wait to be dropped whose rows have moved. */
-export const outgrown = 'pgvantage_outgrown'
-
-export interface HypertableOptions {
-  name: string
-  time: string
-  chunk: string
-}
-
-/**
- * Makes a partitioned table a hypertable: a new table like it takes its name, its rows, and what hung on it; the old one waits in a schema aside.
- *
- * Constraints, indexes and triggers are put on after the rows: a foreign key is then one join instead of a look-up for each row.
- *
- * @returns the number of rows, which both tables have.
- * @throws Error when they do not.
- */
-export async function moveToHypertable(
-  trx: Kysely<{}>,
-  installation: Installation,
-  { name, time, chunk }: HypertableOptions,
-  kept: Attachments,
-  keepTrigger: (name: string) => boolean,
-): Promise<number> {
-  const table = qualified(installation, name)
-  const old = qualified({ schema: outgrown }, name)
-  await execute(trx, `alter table ${table} set schema ${quoteIdentifier(outgrown)}`)
-  await execute(trx, `create table ${table} (like ${old} including all excluding indexes)`)
-  await sql`select create_hypertable(${sql.lit(table)}::regclass, ${sql.lit(time)}::name, chunk_time_interval => ${sql.lit(chunk)}::interval, create_default_indexes => false)`.execute(
-    trx,
-  )
-  const columns = kept.columns.map(quoteIdentifier).join(', ')
-  await execute(trx, `insert into ${table} (${columns}) overriding system value select ${columns} from ${old}`)
-  const { rows } = await sql<{ before: string; after: string }>`
-    select (select count(*) from ${sql.raw(old)})::text as before, (select count(*) from ${sql.raw(table)})::text as after
-  `.execute(trx)
-  const { before, after } = rows[0]!
-  if (before !== after) throw new Error(`${name} had ${before} rows and its hypertable has ${after}`)
-  const triggers = kept.triggers.filter((trigger) => keepTrigger(trigger.name)).map(({ definition }) => definition)
-  for (const statement of [...kept.constraints, ...kept.indexes, ...triggers]) await execute(trx, statement)
-  await hangOn(trx, installation, name, kept)
-  return Number(after)
 }

@@ -1,28 +1,21 @@
 import { sql, type Kysely } from 'kysely'
-import { schemaOption } from '../../database/installation/schemaOption.ts'
-import { parseOptions } from '../../schema/parse.ts'
-import { capabilities } from '../../database/capabilities.ts'
-import { quoteIdentifier, quoteLiteral } from '../../database/sql/identifier.ts'
 import { findInstallation, qualified, type Installation, type TimeRung } from '../../database/installation/installation.ts'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { quoteIdentifier, quoteLiteral } from '../../database/sql/identifier.ts'
 import { inTurnTransaction } from '../../database/transaction/inTransaction.ts'
 import { takeTurn, type OnWait } from '../../database/transaction/takeTurn.ts'
-import { createRollup, noteStaleBuckets, storedTable, rollupColumns, type Rollup } from '../../lifecycle/rollups/rollup.ts'
+import { createRollup, noteStaleBuckets, storedTable, type Rollup } from '../../lifecycle/rollups/rollup.ts'
 import { execute } from '../../lifecycle/statement.ts'
 import type { TimePolicy } from '../../lifecycle/timePolicy.ts'
 import { VantageError } from '../../schema/errors.ts'
-import { extensionSearchPath, extensionsToCreate, installedExtensions } from '../extensions.ts'
-import { timeRung } from '../timeRung.ts'
-import { defaultPolicies } from './defaultPolicies.ts'
-import { hangOn, moveToHypertable, obstacles, outgrown, readAttachments, type Attachments } from './moveToHypertable.ts'
-
-/** That the server can do more for time than it could when the tables were made. */
-export interface Conversion {
-  from: TimeRung
-  to: TimeRung
-  /** Why it cannot be done as things are; empty when it can. */
-  obstacles: string[]
-}
+import { extensionSearchPath } from '../extensions.ts'
+import { defaultPolicies } from '../policies/defaultPolicies.ts'
+import { policiesTurn } from '../policies/policiesTurn.ts'
+import { hangOn, readAttachments, type Attachments } from './attachments.ts'
+import { keepRolled } from './keepRolled.ts'
+import { moveToHypertable } from './moveToHypertable.ts'
+import { dropOutgrown, outgrown } from './outgrown.ts'
+import { planConversion, type Conversion } from './planConversion.ts'
+import { relations, rollups } from './rebuilt.ts'
 
 export interface ConvertReport extends Pick<Conversion, 'from' | 'to'> {
   /** What was moved, in order; `rows` is null for what is made anew from other rows. */
@@ -41,33 +34,6 @@ export interface ConvertOptions {
   /** Told for whom it waits. */
   onWait?: OnWait
   signal?: AbortSignal
-}
-
-/**
- * What those who apply policies, or convert, wait for each other by, whichever installation of the
- * database it is.
- */
-export const policiesTurn = 7620318452117002
-
-const height: Record<TimeRung, number> = { native: 0, apache: 1, community: 2 }
-
-/**
- * Whether a database whose tables were made without TimescaleDB, or without its community edition, could be moved up now; null when it is as high as
- * its server allows. Reads only.
- *
- * @example
- * const possible = await planConversion(db)
- * if (possible !== null) console.log(`${possible.from} -> ${possible.to}`)
- */
-export async function planConversion<Database>(db: Kysely<Database>, options: { schema?: string } = {}): Promise<Conversion | null> {
-  const { schema } = parseOptions(schemaOption, options)
-  const plain = plainKysely(db)
-  const installation = await findInstallation(plain, schema)
-  const server = await capabilities(plain)
-  const to = await timeRung(plain, new Set([...installedExtensions(server), ...extensionsToCreate(server)]))
-  const from = installation.timeRung
-  if (height[to] <= height[from]) return null
-  return { from, to, obstacles: await obstacles(plain, installation, relations(from, to)) }
 }
 
 /**
@@ -196,15 +162,6 @@ async function moveUp(trx: Kysely<{}>, schema: string | undefined, { from, to }:
   await sql`update ${sql.id(installation.schema, 'pgvantage_installation')} set time_rung = ${to}`.execute(trx)
 }
 
-const rollups: readonly Rollup[] = defaultPolicies.time.flatMap((policy) => policy.rollups.map(({ rollup }) => rollup))
-
-/** The relations that a conversion makes anew or drops. */
-function relations(from: TimeRung, to: TimeRung): string[] {
-  const tables = from === 'native' ? defaultPolicies.time.map(({ table }) => table) : []
-  const stored = from === 'native' || to === 'community' ? rollups.map(storedTable) : []
-  return [...tables, ...stored, ...rollups.map(({ name }) => name)]
-}
-
 /**
  * Locks everything in the order in which writers do, the tables referred to first: a lock taken later would be waited for by somebody who waits for us.
  *
@@ -232,83 +189,4 @@ async function dropStaleTriggers(trx: Kysely<{}>, installation: Installation, { 
   for (const trigger of hours === undefined ? [] : staleTriggers(hours.rollup)) {
     await execute(trx, `drop trigger if exists ${quoteIdentifier(trigger)} on ${qualified(installation, table)}`)
   }
-}
-
-/**
- * Puts the rolled rows whose source is gone into the new continuous aggregate: straight into the hypertable it materializes to, which its owner may
- * write, for there is nothing left to roll them from. A refresh from the first row of the source on does not touch them.
- */
-async function keepRolled(
-  trx: Kysely<{}>,
-  installation: Installation,
-  rollup: Rollup,
-  dropped: ReadonlyMap<string, string>,
-): Promise<number> {
-  const { rows } = await sql<{ place: string; id: number }>`
-    select format('%I.%I', aggregate.materialization_hypertable_schema, aggregate.materialization_hypertable_name) as place, hypertable.id
-    from timescaledb_information.continuous_aggregates as aggregate
-    join _timescaledb_catalog.hypertable as hypertable
-      on hypertable.schema_name = aggregate.materialization_hypertable_schema and hypertable.table_name = aggregate.materialization_hypertable_name
-    where aggregate.view_schema = ${installation.schema} and aggregate.view_name = ${rollup.name}
-  `.execute(trx)
-  const { place, id } = rows[0]!
-  const columns = rollupColumns(rollup).map(quoteIdentifier).join(', ')
-  const kept = await sql<{ kept: string }>`
-    with kept as (
-      insert into ${sql.raw(place)} (${sql.raw(columns)})
-      select ${sql.raw(columns)} from ${sql.id(installation.schema, storedTable(rollup))}
-      where bucket < greatest(${dropped.get(rollup.source) ?? '-infinity'}::timestamptz, (${oldestChunk(installation, rollup)}))
-      returning 1
-    )
-    select count(*)::text as kept from kept
-  `.execute(trx)
-  const count = Number(kept.rows[0]!.kept)
-  if (count > 0) await showKept(trx, id)
-  return count
-}
-
-/**
- * Lets the aggregate show what was put into it: up to its watermark it shows what is materialized. Only a superuser may move that by hand; for others
- * the first refresh that has something to roll does it.
- */
-async function showKept(trx: Kysely<{}>, hypertable: number): Promise<void> {
-  await execute(trx, 'savepoint pgvantage_watermark')
-  try {
-    await execute(trx, `call _timescaledb_functions.cagg_migrate_update_watermark(${hypertable})`)
-  } catch {
-    await execute(trx, 'rollback to savepoint pgvantage_watermark')
-  }
-  await execute(trx, 'release savepoint pgvantage_watermark')
-}
-
-/** The beginning of the oldest chunk that a rollup is made from, directly or by way of a finer one; infinity where there is none. */
-function oldestChunk({ schema }: Installation, rollup: Rollup) {
-  const names = [rollup.source]
-  for (let finer = finerOf(rollup); finer !== undefined; finer = finerOf(finer)) names.push(finer.source)
-  return sql`
-    select coalesce(min(chunk.range_start), 'infinity')
-    from unnest(${names}::text[]) as wanted (name)
-    left join timescaledb_information.continuous_aggregates as aggregate on aggregate.view_schema = ${schema} and aggregate.view_name = wanted.name
-    join timescaledb_information.chunks as chunk
-      on chunk.hypertable_schema = coalesce(aggregate.materialization_hypertable_schema, ${schema})
-      and chunk.hypertable_name = coalesce(aggregate.materialization_hypertable_name, wanted.name)
-  `
-}
-
-const finerOf = ({ source }: Rollup): Rollup | undefined => rollups.find(({ name }) => name === source)
-
-/**
- * Drops the tables whose rows have moved. Not in the transaction that moved them: dropping a foreign key locks the table it refers to against
- * readers, and one that waits for us would never get what we wait for.
- */
-async function dropOutgrown(connection: Kysely<{}>): Promise<void> {
-  const { rows } = await sql<{ name: string }>`
-    select class.relname::text as name
-    from pg_catalog.pg_class as class
-    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-    where namespace.nspname = ${outgrown} and class.relkind = 'p'
-    order by 1
-  `.execute(connection)
-  for (const { name } of rows) await execute(connection, `drop table ${qualified({ schema: outgrown }, name)}`)
-  await execute(connection, `drop schema if exists ${quoteIdentifier(outgrown)}`)
 }

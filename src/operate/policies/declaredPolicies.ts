@@ -1,6 +1,6 @@
 import { durationOf, milliseconds } from '../../database/range.ts'
 import type { EventPolicy } from '../../events/eventPolicy.ts'
-import type { PolicyKind, PolicySettings } from './applied.ts'
+import type { PolicyKind, PolicySettings } from './appliedPolicies.ts'
 import type { Policies } from './defaultPolicies.ts'
 
 /** One policy of one table or rollup, as it is declared. */

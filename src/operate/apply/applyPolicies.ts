@@ -1,15 +1,18 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import { findInstallation, type Installation } from '../../database/installation/installation.ts'
 import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { findInstallation, type Installation } from '../../database/installation/installation.ts'
 import { asOwner } from '../../database/transaction/asOwner.ts'
 import { takeTurn, type OnWait } from '../../database/transaction/takeTurn.ts'
 import { execute } from '../../lifecycle/statement.ts'
 import { InvalidInputError, VantageError } from '../../schema/errors.ts'
-import { convert, policiesTurn, type ConvertReport, type ConvertStep } from './planConversion.ts'
 import { parseOptions } from '../../schema/parse.ts'
-import { planOptions, planPolicies, type PlanPoliciesOptions, type PolicyChange } from './planPolicies.ts'
-import { checkedPolicies, defaultPolicies } from './defaultPolicies.ts'
+import { checkedPolicies } from '../policies/checkedPolicies.ts'
+import { defaultPolicies } from '../policies/defaultPolicies.ts'
+import { convert, type ConvertReport, type ConvertStep } from '../conversion/convert.ts'
+import { policiesTurn } from '../policies/policiesTurn.ts'
+import { planOptions, planPolicies, type PlanPoliciesOptions } from './planPolicies.ts'
+import type { PolicyChange } from './policyChange.ts'
 
 export interface ApplyPoliciesOptions extends PlanPoliciesOptions {
   /**

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { Check, Finding } from '../../database/checks/check.ts'
-import { appliedPolicies } from './applied.ts'
-import { readableUpkeep } from './readableUpkeep.ts'
+import { appliedPolicies } from '../policies/appliedPolicies.ts'
+import { readableUpkeep } from '../policies/readableUpkeep.ts'
 
 /** Whether policies have been applied, and the server's jobs keep them. */
 export const policyJobsCheck: Check = {

@@ -1,5 +1,0 @@
-export { readingOf, seriesBucket, type Ladder, type Reading, type Resolution } from './rollups/resolution.ts'
-export { rollupColumns, type InstalledFunction, type Rollup } from './rollups/rollup.ts'
-export { rowsOf } from './rollups/rowsOf.ts'
-export type { RollupPolicy, TimePolicy } from './timePolicy.ts'
-export { timeTable, type TimeTable } from './partitions/timeTable.ts'
