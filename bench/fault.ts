@@ -9,7 +9,7 @@ export interface Fault {
   /** Where it hurts: a URN. */
   service: string
   /** What hurts, where the data says so. */
-  symptom?: 'latency' | 'errors'
+  trouble?: 'latency' | 'errors'
   /** When it hurts. */
   range: TimeRange
   /** When all was well. */

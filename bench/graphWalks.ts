@@ -56,15 +56,19 @@ export async function* graphWalks({ scope: loaded, graph, name, age = false }: G
 
   const far = farPairs(graph)
   const fewest = far.map((ends) => shortestPath(scope, calls, ends))
-  const quickest = far.map((ends) => shortestPath(scope, calls, { ...ends, weight: 'p95_ms' }))
+  const quickest = far.map((ends) => shortestPath(scope, calls, { ...ends, length: 'p95_ms' }))
   yield { figure: `${name}.shortest_path.ms`, value: (await medianSeconds(scope.db, fewest)) * 1000, unit: 'ms' }
   yield { figure: `${name}.weighted_path.ms`, value: (await medianSeconds(scope.db, quickest)) * 1000, unit: 'ms' }
-  const ways = far.map((ends) => kShortestPaths(scope, calls, { ...ends, k: 10, weight: 'p95_ms' }))
+  const ways = far.map((ends) => kShortestPaths(scope, calls, { ...ends, limit: 10, length: 'p95_ms' }))
   yield { figure: `${name}.ten_paths.ms`, value: (await medianSeconds(scope.db, ways)) * 1000, unit: 'ms' }
 
   const called = graph.urns[busiest({ ...graph, src: graph.dst })]!
-  yield { figure: `${name}.impact.ms`, value: (await medianSeconds(scope.db, [impact(scope, calls, { of: called })])) * 1000, unit: 'ms' }
-  const around = neighbourhood(scope, calls, { of: far[0]!.from, hops: 2 })
+  yield {
+    figure: `${name}.impact.ms`,
+    value: (await medianSeconds(scope.db, [impact(scope, calls, { resource: called })])) * 1000,
+    unit: 'ms',
+  }
+  const around = neighbourhood(scope, calls, { resource: far[0]!.from, hops: 2 })
   yield { figure: `${name}.neighbourhood.ms`, value: (await medianSeconds(scope.db, [around])) * 1000, unit: 'ms' }
   yield { figure: `${name}.cycles.ms`, value: (await medianSeconds(scope.db, [cycles(scope, calls)])) * 1000, unit: 'ms' }
 

@@ -66,7 +66,7 @@ export async function loadPetshop(scope: Scope, folder: string): Promise<Fault[]
       name: `${basename(folder)}/${path}`,
       group: target.metric,
       service: urn(target.node),
-      symptom: target.metric === 'latency' ? 'latency' : 'errors',
+      trouble: target.metric === 'latency' ? 'latency' : 'errors',
       range,
       baseline: clearOf(normal.range, measured.range),
       cause: urn(root_cause.node),
@@ -153,7 +153,7 @@ const otherFigures =
   (cell) => ({ metric, unit: null, kind: 'gauge', avg: cell('Average') ?? cell('Sum'), p95: cell('p95') })
 
 /** The pairs of a graph's adjacency matrix: who a row names calls who a column names, where the cell is not 0. */
-export function readGraph(csv: string): [caller: string, callee: string][] {
+export function readGraph(csv: string): [src_urn: string, callee: string][] {
   const [heading, ...lines] = csvRecords(csv)
   return lines.flatMap(([caller, ...cells]) =>
     cells.flatMap((cell, at): [string, string][] => ((cellNumber(cell) ?? 0) === 0 ? [] : [[caller!, heading![at + 1]!]])),

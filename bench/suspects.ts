@@ -43,7 +43,7 @@ export async function* suspects({ data, url }: BenchmarkOptions): AsyncGenerator
 }
 
 /** What OpenTelemetry has no name for, and a user would have to say. */
-const measures = [{ metric: 'service.availability', means: 'availability' }] as const
+const meanings = [{ metric: 'service.availability', means: 'availability' }] as const
 
 /** A fault, and the place of its cause among the suspects: from 1, or 0 where it is none of them. */
 interface Judged {
@@ -57,13 +57,13 @@ async function judge(name: string, scope: Scope, load: (scope: Scope) => Promise
   await sql`analyze`.execute(scope.db)
   const judged: Judged[] = []
   for (const fault of faults) {
-    const { service, symptom, range, baseline, cause } = fault
+    const { service, trouble, range, baseline, cause } = fault
     if (baseline.from < range.to && range.from < baseline.to) {
       const span = ({ from, to }: TimeRange) => `${from.toISOString()} to ${to.toISOString()}`
       console.error(`- ${fault.group}: ${fault.name}: left out, since its calm time (${span(baseline)}) overlaps it (${span(range)})`)
       continue
     }
-    const suspected = await rankSuspects(scope, { service, symptom, range, baseline, measures }).execute()
+    const suspected = await rankSuspects(scope, { service, trouble, range, baseline, meanings }).execute()
     const rank = suspected.findIndex(({ urn }) => urn === cause) + 1
     const first = suspected.slice(0, 3).map(({ urn, score }) => `${nameOf(urn)} ${score.toFixed(2)}`)
     console.error(`${rank} ${fault.group}: ${fault.name}: ${nameOf(cause)} among ${first.join(', ') || 'none'}`)

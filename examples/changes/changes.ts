@@ -55,7 +55,7 @@ show({
   svg: await changePicture({
     title: 'What changed since last week',
     description: `Calls at noon of ${today.toISOString().slice(0, 10)} against ${lastWeek.toISOString().slice(0, 10)}.`,
-    edges: calls.map(({ src_urn, dst_urn, kind }) => ({ src: src_urn, dst: dst_urn, kind })),
+    edges: calls,
     appeared,
     vanished,
     nameOf,
@@ -80,9 +80,9 @@ show({
 })
 
 // 3. One edge that came and went: its whole history.
-const history = await edgeHistory(scope, { src: hidden.flapped.src, dst: hidden.flapped.dst, relation: 'calls' }).execute()
+const history = await edgeHistory(scope, { from: hidden.flapped.from, to: hidden.flapped.to, relation: 'calls' }).execute()
 show({
-  heading: `${nameOf(hidden.flapped.src)} and ${nameOf(hidden.flapped.dst)}`,
+  heading: `${nameOf(hidden.flapped.from)} and ${nameOf(hidden.flapped.to)}`,
   text: history.map(
     ({ valid_from, valid_to }) => `It called from ${minute(valid_from)} ${valid_to === null ? 'until now' : `to ${minute(valid_to)}`}.`,
   ),
@@ -105,8 +105,8 @@ const placesNow = topologyAt(scope, { at: today, relation: 'runs_on' })
 const machines = [...new Set((await placesNow.execute()).map(({ dst_urn }) => dst_urn))].toSorted()
 const hit = []
 for (const machine of machines) {
-  const before = await impact(scope, topologyAt(scope, { at: lastWeek }), { of: machine }).execute()
-  const after = await impact(scope, topologyAt(scope, { at: today }), { of: machine }).execute()
+  const before = await impact(scope, topologyAt(scope, { at: lastWeek }), { resource: machine }).execute()
+  const after = await impact(scope, topologyAt(scope, { at: today }), { resource: machine }).execute()
   const known = new Set(before.map(({ urn }) => urn))
   hit.push([nameOf(machine), before.length, after.length, list(after.map(({ urn }) => urn).filter((urn) => !known.has(urn)))])
 }

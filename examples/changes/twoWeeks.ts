@@ -21,13 +21,13 @@ export const hidden = {
   /** checkout is deployed, where it was. */
   deployed: { service: service('checkout'), image: 'checkout:4.2', since: new Date('2026-11-17T06:00:00Z') },
   /** inventory did without its cache for a day. */
-  flapped: { src: service('inventory'), dst: store('redis:cache-1'), on: '2026-11-18' },
+  flapped: { from: service('inventory'), to: store('redis:cache-1'), on: '2026-11-18' },
 }
 
 /** Records what tracing and Kubernetes would report each morning of two weeks: two sources, each with a relation of its own. */
 export async function writeTwoWeeks(scope: Scope): Promise<void> {
   const mornings = Array.from({ length: 14 }, (_, day) => new Date(Date.UTC(2026, 10, 9 + day, 6)))
-  const names = new Set(mornings.flatMap((at) => [...callsOn(at), ...placesOn(at)].flatMap(({ src, dst }) => [src, dst])))
+  const names = new Set(mornings.flatMap((at) => [...callsOn(at), ...placesOn(at)].flatMap(({ from, to }) => [from, to])))
   await ensureResources(
     scope,
     [...names].map((urn) => ({
@@ -60,18 +60,18 @@ function callsOn(at: Date) {
     [service('catalog'), store('postgres:shop')],
     [service('frontend'), service('catalog')],
   ]
-  if (day !== hidden.flapped.on) calls.push([hidden.flapped.src, hidden.flapped.dst])
+  if (day !== hidden.flapped.on) calls.push([hidden.flapped.from, hidden.flapped.to])
   if (at >= hidden.fraudCheck.since)
     calls.push([service('checkout'), hidden.fraudCheck.service], [hidden.fraudCheck.service, service('customer')])
   if (at >= hidden.cycle.since) calls.push([service('customer'), service('checkout')])
   calls.push([service('recommendation'), at >= hidden.movedOff.since ? service('catalog') : hidden.movedOff.service])
   if (at < hidden.movedOff.since) calls.push([hidden.movedOff.service, store('mysql:legacy')])
-  return calls.map(([src, dst]) => ({ src, dst }))
+  return calls.map(([from, to]) => ({ from, to }))
 }
 
 function placesOn(at: Date) {
   const on = (machine: string, ...names: string[]) =>
-    names.map((name) => ({ src: service(name), dst: node(machine), image: `${name}:1.0` }))
+    names.map((name) => ({ from: service(name), to: node(machine), image: `${name}:1.0` }))
   const places = [
     ...on('worker-1', 'frontend', 'recommendation', 'legacy-catalog', 'notification'),
     ...on('worker-2', 'checkout', 'cart', 'inventory'),
@@ -79,9 +79,9 @@ function placesOn(at: Date) {
     ...on(at >= hidden.moved.since ? 'worker-2' : 'worker-1', 'payment'),
     ...(at >= hidden.fraudCheck.since ? on('worker-3', 'fraud-check') : []),
   ]
-  return places.map(({ src, dst, image }) => ({
-    src,
-    dst,
-    props: { image: src !== hidden.deployed.service ? image : at >= hidden.deployed.since ? hidden.deployed.image : 'checkout:4.1' },
+  return places.map(({ from, to, image }) => ({
+    from,
+    to,
+    props: { image: from !== hidden.deployed.service ? image : at >= hidden.deployed.since ? hidden.deployed.image : 'checkout:4.1' },
   }))
 }

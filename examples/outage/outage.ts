@@ -85,13 +85,13 @@ show({
   text: `${nameOf(culprit.urn)}, reached over ${culprit.path.map(nameOf).join(' -> ')}.`,
   table: {
     columns: ['suspect', 'score', 'what', 'was', 'is', 'seen by'],
-    rows: suspects.map(({ urn, score, measure, expected, actual, caller }) => [
+    rows: suspects.map(({ urn, score, measure, expected, actual, src_urn }) => [
       nameOf(urn),
       figure(score),
       measure,
       figure(expected),
       figure(actual),
-      nameOf(caller),
+      nameOf(src_urn),
     ]),
   },
 })
@@ -124,11 +124,11 @@ show({
 
 // 4. Is that the only way? And which way is the slowest: the same question with another length of an edge.
 const ways = await pathsBetween(scope, now, { from: frontend, to: culprit.urn }).execute()
-const [slowest] = await shortestPath(scope, now, { from: frontend, to: culprit.urn, weight: 'p95_ms' })
+const [slowest] = await shortestPath(scope, now, { from: frontend, to: culprit.urn, length: 'p95_ms' })
   .orderBy('step', 'desc')
   .limit(1)
   .execute()
-const byPath = Map.groupBy(ways, ({ path }) => path)
+const byPath = Map.groupBy(ways, ({ rank }) => rank)
 show({
   heading: 'All ways there',
   text: [
@@ -138,7 +138,7 @@ show({
 })
 
 // 5. Who is hit: whoever's calls end there, by how many of them.
-const hit = await impact(scope, activeCalls(scope), { of: culprit.urn }).execute()
+const hit = await impact(scope, activeCalls(scope), { resource: culprit.urn }).execute()
 show({
   heading: `Who is hit if ${nameOf(culprit.urn)} fails`,
   table: {
@@ -173,7 +173,10 @@ show({
 })
 
 // 7. For the ticket: the neighbourhood of the culprit, as a flowchart that renders where Markdown does.
-const around = await toGraphology(neighbourhood(scope, activeCalls(scope), { of: culprit.urn }), { scope, vertices: resourceNames(scope) })
+const around = await toGraphology(neighbourhood(scope, activeCalls(scope), { resource: culprit.urn }), {
+  scope,
+  vertices: resourceNames(scope),
+})
 show({
   heading: 'For the ticket',
   text: `${nameOf(culprit.urn)} and what is next to it, in Mermaid:`,

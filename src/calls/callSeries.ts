@@ -2,13 +2,13 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { bounded } from '../database/sql/bounded.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
-import { checkedRange } from '../database/range.ts'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
-import { parse } from '../schema/parse.ts'
-import { callLadder, callsInRange, type CallFilter } from './callsInRange.ts'
+import { parseOptions } from '../schema/parse.ts'
+import type { SeriesRow } from '../series/seriesFrame.ts'
+import { callFilter, callLadder, callsBetween, type CallFilter } from './callsBetween.ts'
 import { mergedCalls } from './callMeasures.ts'
 
 /** What a call series can measure: latency percentiles (ms), error ratio (0..1), calls per second, and counts. */
@@ -26,6 +26,19 @@ export interface CallSeriesOptions extends CallFilter {
   resolution?: Resolution
 }
 
+/** What one call, or all calls to or from one resource, measured in one bucket. */
+export interface CallPoint extends SeriesRow {
+  /** The callee or caller that the series stands for; null by `'call'`. */
+  resource_id: string | null
+}
+
+const callSeriesOptions = z.strictObject({
+  ...callFilter,
+  measure: z.enum(callMeasures),
+  by: z.enum(['call', 'callee', 'caller']).optional(),
+  resolution: z.string().optional(),
+})
+
 /**
  * How calls went over time: a series frame, in the order of series (by their bytes) and time.
  *
@@ -36,42 +49,43 @@ export interface CallSeriesOptions extends CallFilter {
  * | `from` | one for each service it calls | the callee's URN |
  * | neither | one for each service that is called | the callee's URN |
  *
- * `by` says otherwise: with `from` and `by: 'caller'` there is one series, everything that service calls.
+ * `by` says otherwise: with `from` and `by: 'caller'` there is one series, everything that service
+ * calls.
  *
- * Rows: `series`, `bucket` (when it begins), `value` in the measure's unit, `resource_id` of the callee or caller that the series stands for, null by `'call'`. A bucket
- * without calls has no row; `value` is null where the bucket did not measure it. One row of a dependency is given as stored (`by: 'call'`). Several in one
- * bucket are put together: counts and calls per second add, the error ratio is all errors by all calls, and percentiles are those of all calls, from the merged
- * histograms (at most 1.083 % off); they never are averages of percentiles.
+ * | | |
+ * |---|---|
+ * | a bucket without calls | has no row |
+ * | `value` | in the measure's unit; null where the bucket did not measure it |
+ * | one row of a dependency (`by: 'call'`) | is given as stored |
+ * | several rows in one bucket | counts and calls per second add, the error ratio is all errors by all calls, percentiles come from the merged histograms (at most 1.083 % off) |
+ * | range | buckets that begin in it count, whole: an hour that began before it is left out, and the last one reaches past its end |
+ * | read from | up to 35 days `service_call_5m`, up to 420 `service_call_1h`, more `service_call_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
  *
- * Up to 35 days are told by five minutes, up to 420 by the hour, more by the day (in UTC), from `service_call_5m`, `service_call_1h` and `service_call_1d`; so is a time
- * of which the finer table's rows have been dropped. `resolution` says otherwise; say it where two frames are put together. A longer bucket tells of all its calls,
- * as several rows of one bucket do; its `rps` is that of its whole length, so that of the hour and the day that are not over yet is still rising.
+ * `resolution` says otherwise; say it where two frames are put together. A longer bucket tells of
+ * all its calls, as several rows of one bucket do. Its `rps` is that of its whole length, so that of
+ * the hour and the day that are not over yet is still rising.
  *
- * Buckets that begin in the range count, whole: an hour that began before it is left out, and the last one reaches past its end.
- *
- * @throws InvalidInputError when a URN, the range, the measure or the resolution is none.
+ * @throws InvalidInputError if a URN, the range, the measure, `by` or the resolution is invalid;
+ * names the field.
  * @example
  * const latency = callSeries(scope, { to: 'urn:k8s:svc:shop/checkout', measure: 'p95_ms', range: last('6 hours') })
  * const odd = anomalies(scope, latency)
  *
  * // select "point".* from (
  * //   select "callee"."urn" as "series", "call"."bucket" as "bucket",
- * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(coalesce("call"."histogram", ...)), 0.95) as "value",
+ * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "value",
  * //     "callee"."resource_id" as "resource_id"
- * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $1 and ... and "callee"."urn" = $4
+ * //   from "public"."service_call_5m" as "call" inner join ... where callee.urn = $3 and "call"."tenant_id" = $4 and ...
  * //   group by "callee"."resource_id", "call"."bucket" order by "callee"."urn" collate "C", "bucket"
  * // ) as "point"
  */
-export function callSeries(
-  scope: Scope,
-  { measure, from, to, range, resolution, by = from !== undefined && to !== undefined ? 'call' : 'callee' }: CallSeriesOptions,
-) {
-  parse(z.enum(callMeasures), measure, 'measure')
-  const group = parse(z.enum(['call', 'callee', 'caller']), by, 'by')
-  const reading = readingOf(scope, callLadder, checkedRange(range), resolution)
+export function callSeries(scope: Scope, options: CallSeriesOptions): Finished<CallPoint, 'point'> {
+  const { measure, from, to, range, resolution, by } = parseOptions(callSeriesOptions, options)
+  const group = by ?? (from !== undefined && to !== undefined ? 'call' : 'callee')
+  const reading = readingOf(scope, callLadder, range, resolution)
   const bucket = seriesBucket(reading, sql.ref('call.bucket'))
-  const name = group === 'call' ? sql<string>`"caller"."urn" || ' -> ' || "callee"."urn"` : sql.ref<string>(`${group}.urn`)
-  const calls = callsInRange(scope, { from, to, range: reading.range }, rowsOf(scope, callLadder, reading))
+  const name = group === 'call' ? sql<string>`caller.urn || ' -> ' || callee.urn` : sql.ref<string>(`${group}.urn`)
+  const calls = callsBetween(scope, { from, to, range: reading.range }, rowsOf(scope, callLadder, reading))
     .orderBy(byBytes(name))
     .orderBy(sql.ref('bucket'))
   const columns = [name.as('series'), bucket.as('bucket')] as const
@@ -96,4 +110,4 @@ export function callSeries(
 const callsPerSecondTogether = (buckets: number) =>
   buckets === 1 ? sql<number | null>`sum(${callRate})` : sql<number | null>`sum(${callRate}) / ${sql.lit(buckets)}::float8`
 
-const callRate = sql.raw(bounded('"call"."rps"'))
+const callRate = sql.raw(bounded('call.rps'))

@@ -1,76 +1,86 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { byBytes } from '../database/sql/byBytes.ts'
-import type { TimeRange } from '../database/range.ts'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
+import { secondsOf } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
-import { urnText } from '../schema/text.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
+import { descNullsLast } from '../database/sql/descNullsLast.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { callsPerSecond, mergedCalls } from './callMeasures.ts'
-import { callsInRange } from './callsInRange.ts'
+import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 
-export interface CallSummaryOptions {
-  /** The caller's URN: its dependencies. Every caller when left out. */
-  service?: string
-  /** The callee's URN. Every callee when left out. */
-  callee?: string
-  /** Buckets that begin in it count. */
-  range: TimeRange
+export interface CallSummaryOptions extends CallFilter {
   /**
-   * What a row stands for: `'call'`, one caller calling one callee, or `'callee'`, everybody calling it. Default: `'call'` with a `service`, else
-   * `'callee'`.
+   * What a row stands for: `'call'`, one caller calling one callee, or `'callee'`, everybody calling
+   * it. Default: `'call'` with a `from`, else `'callee'`.
    */
   by?: 'call' | 'callee'
 }
 
+export interface CallSummaryRow {
+  /** URN of the caller; null where a row stands for all callers. */
+  src_urn: string | null
+  /** URN of the callee. */
+  dst_urn: string
+  call_count: number
+  error_count: number
+  /** Calls per second of the range's length. */
+  rps: number
+  /** Errors by calls, 0..1; null without calls. */
+  err_rate: number | null
+  /** Percentiles of all calls of the range, in milliseconds; null where no bucket says how long they took. */
+  p50_ms: number | null
+  p95_ms: number | null
+  p99_ms: number | null
+}
+
+const callSummaryOptions = z.strictObject({ ...callFilter, by: z.enum(['call', 'callee']).optional() })
+
 /**
- * Rate, errors and latency of calls over a whole range, one row for each dependency; slowest first (95th percentile, then error ratio, then URNs).
+ * Rate, errors and latency of calls over a whole range, one row for each dependency, slowest first.
  *
- * Rows: `src_urn` of the caller (null where a row stands for all callers), `urn` of the callee; `call_count`, `error_count`; `rps`, calls per second of
- * the range's length; `err_rate`, errors by calls (0..1), null without calls; `p50_ms`, `p95_ms`, `p99_ms`, the percentiles (nearest rank) of all calls
- * of the range in milliseconds, null where no bucket says how long they took. Who was not called in the range is absent.
+ * | | |
+ * |---|---|
+ * | order | `p95_ms`, then `err_rate`, both descending with nulls last; then `dst_urn` and `src_urn` by their bytes |
+ * | absent | who was not called in the range |
+ * | percentiles | nearest rank, from the merged histograms: at most 1.083 % off, whatever the range and the traffic |
+ * | counts and ratios | exact |
+ * | rows without counts and histograms | have nothing to add up: `slowestDependencies` reads those |
  *
- * Percentiles come from the merged histograms: at most 1.083 % from the exact one, whatever the range and the traffic. Counts and ratios are exact. Rows
- * loaded without counts and histograms (a rate and percentiles alone) have nothing to add: `slowestDependencies` reads those.
- *
- * @throws InvalidInputError when a URN or the range is none.
+ * @throws InvalidInputError if a URN, the range or `by` is invalid; names the field.
  * @example
- * const summary = callSummary(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('6 hours') })
+ * const summary = callSummary(scope, { from: 'urn:k8s:svc:shop/checkout', range: last('6 hours') })
  * await summary.where('err_rate', '>', 0.01).execute()
  *
  * // select "dependency".* from (
- * //   select "caller"."urn" as "src_urn", "callee"."urn" as "urn", sum("call"."call_count")::float8 as "call_count", ...,
- * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(coalesce("call"."histogram", case when "call"."call_count" = 1 then
- * //       "public"."exp_histogram"("call"."p50_ms") end)), 0.95) as "p95_ms", ...
- * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $2 and ...
+ * //   select "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", sum("call"."call_count")::float8 as "call_count", ...,
+ * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "p95_ms", ...
+ * //   from "public"."service_call_5m" as "call" inner join ... where caller.urn = $4 and "call"."tenant_id" = $5 and ...
  * //   group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last,
  * //     "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
- * // ) as "dependency" where "err_rate" > $6
+ * // ) as "dependency" where "err_rate" > $8
  */
-export function callSummary(scope: Scope, { service, callee, range, by = service === undefined ? 'callee' : 'call' }: CallSummaryOptions) {
-  const perCall = parse(z.enum(['call', 'callee']), by, 'by') === 'call'
+export function callSummary(scope: Scope, options: CallSummaryOptions): Finished<CallSummaryRow, 'dependency'> {
+  const { from, to, range, by = from === undefined ? 'callee' : 'call' } = parseOptions(callSummaryOptions, options)
+  const perCall = by === 'call'
   const merged = mergedCalls(scope)
-  const from = parse(urnText.optional(), service, 'service')
-  const to = parse(urnText.optional(), callee, 'callee')
-  const summary = callsInRange(scope, { from, to, range })
+  const summary = callsBetween(scope, { from, to, range })
     .groupBy('callee.urn')
     .$if(perCall, (calls) => calls.groupBy('caller.urn'))
     .select([
-      (perCall ? sql<string | null>`"caller"."urn"` : sql<string | null>`null::text`).as('src_urn'),
-      'callee.urn as urn',
+      (perCall ? sql<string | null>`caller.urn` : sql<string | null>`null::text`).as('src_urn'),
+      'callee.urn as dst_urn',
       merged.call_count.as('call_count'),
       merged.error_count.as('error_count'),
-      callsPerSecond(seconds(range)).as('rps'),
+      callsPerSecond(secondsOf(range)).as('rps'),
       merged.err_rate.as('err_rate'),
       merged.p50_ms.as('p50_ms'),
       merged.p95_ms.as('p95_ms'),
       merged.p99_ms.as('p99_ms'),
     ])
-    .orderBy('p95_ms', (order) => order.desc().nullsLast())
-    .orderBy('err_rate', (order) => order.desc().nullsLast())
-    .orderBy(byBytes(sql.ref('callee.urn')))
-    .$if(perCall, (calls) => calls.orderBy(byBytes(sql.ref('caller.urn'))))
+    .orderBy('p95_ms', descNullsLast)
+    .orderBy('err_rate', descNullsLast)
+    .orderBy(byBytes('callee.urn'))
+    .$if(perCall, (calls) => calls.orderBy(byBytes('caller.urn')))
   return finished(scope, summary, 'dependency')
 }
-
-const seconds = ({ from, to }: TimeRange) => (to.getTime() - from.getTime()) / 1000

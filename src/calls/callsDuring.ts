@@ -1,10 +1,13 @@
 import type { Expression, ExpressionBuilder, Selectable, SqlBool } from 'kysely'
-import type { TimeRange } from '../database/range.ts'
-import { finished } from '../database/finished.ts'
+import { z } from 'zod'
+import { finished, type Finished } from '../database/finished.ts'
+import { secondsOf, timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import type { Ends } from '../graph/edgesBetween.ts'
+import { parseOptions } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
 import { callsPerSecond, mergedCalls } from './callMeasures.ts'
-import { callsInRange } from './callsInRange.ts'
+import { callsBetween } from './callsBetween.ts'
 
 export interface CallsDuringOptions {
   /** Buckets that begin in it count. */
@@ -16,41 +19,62 @@ export interface CallsDuringOptions {
 /** A condition on one row of `service_call_5m` (`call`) and the resources at its ends (`caller`, `callee`). */
 export type CallCondition = (eb: ExpressionBuilder<CallTables, keyof CallTables>) => Expression<SqlBool>
 
-export interface CallTables {
+export interface CallTables extends Ends {
   call: Selectable<DB['service_call_5m']>
-  caller: Selectable<DB['dim_resource']>
-  callee: Selectable<DB['dim_resource']>
 }
 
+/** What one resource called another in a range: an edge. */
+export interface CallsDuringRow {
+  /** `resource_id` of the caller. */
+  src: string
+  /** `resource_id` of the callee. */
+  dst: string
+  /** Calls per second of the range's length. */
+  weight: number
+  call_count: number
+  error_count: number
+  /** Errors by calls, 0..1; null without calls. */
+  err_rate: number | null
+  /** 95th percentile of all calls of the range, in milliseconds; null where no bucket says how long they took. */
+  p95_ms: number | null
+}
+
+const callsDuringOptions = z.strictObject({
+  range: timeRange,
+  where: z.custom<CallCondition>((where) => typeof where === 'function', 'must be a function').optional(),
+})
+
 /**
- * Who called whom in a range: an edge frame, one edge for each pair, in the order of `src`, `dst`.
+ * Who called whom in a range: an edge frame, one edge for each pair.
  *
- * Rows: `src` and `dst`, resource ids; `weight`, calls per second of the range's length; `call_count`, `error_count`; `err_rate` (0..1), null without
- * calls; `p95_ms`, the 95th percentile of all calls of the range in milliseconds, from the merged histograms (at most 1.083 % off), null where no bucket
- * says how long they took. It needs no extension: the graph functions work on it where Apache AGE is missing.
+ * | | |
+ * |---|---|
+ * | order | `src`, `dst` |
+ * | percentiles | from the merged histograms: at most 1.083 % off |
+ * | `where` | decides which buckets count, before they are added up; to choose among finished edges, narrow the query itself |
+ * | needs | no extension: the graph functions work on it where Apache AGE is missing |
  *
- * `where` decides which buckets count, before they are added up; to choose among the finished edges, narrow the query itself.
- *
- * @throws InvalidInputError when the range is none.
+ * @throws InvalidInputError if the range or `where` is invalid; names the field.
  * @example
  * const inside = callsDuring(scope, { range: last('1 hour'), where: (eb) => eb('callee.type', '=', 'service') })
  * await reach(scope, inside.where('err_rate', '>', 0.05), { from: 'urn:k8s:svc:shop/checkout' }).execute()
  *
  * // select "edge".* from (
  * //   select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", sum("call"."call_count")::float8 / $1::float8 as "weight", ...
- * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $2 and ... and "callee"."type" = $5
+ * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $4 and ... and "callee"."type" = $7
  * //   group by "call"."src_resource_id", "call"."dst_resource_id" order by "src", "dst"
  * // ) as "edge"
  */
-export function callsDuring(scope: Scope, { range, where }: CallsDuringOptions) {
+export function callsDuring(scope: Scope, options: CallsDuringOptions): Finished<CallsDuringRow, 'edge'> {
+  const { range, where } = parseOptions(callsDuringOptions, options)
   const merged = mergedCalls(scope)
-  const edges = callsInRange(scope, { range })
+  const edges = callsBetween(scope, { range })
     .$if(where !== undefined, (calls) => calls.where(where!))
     .groupBy(['call.src_resource_id', 'call.dst_resource_id'])
     .select([
       'call.src_resource_id as src',
       'call.dst_resource_id as dst',
-      callsPerSecond((range.to.getTime() - range.from.getTime()) / 1000).as('weight'),
+      callsPerSecond(secondsOf(range)).as('weight'),
       merged.call_count.as('call_count'),
       merged.error_count.as('error_count'),
       merged.err_rate.as('err_rate'),

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { inTransaction } from '../database/transaction/inTransaction.ts'
-import { parse } from '../schema/parse.ts'
+import { parse, parseOptions } from '../schema/parse.ts'
 import { boundedText, storableObject, urnText, type Json } from '../schema/text.ts'
 
 export interface ResourceInput {
@@ -32,6 +32,7 @@ export const resourceInput = z.strictObject({
  * Creates or updates one resource and returns its id. See {@link ensureResources}.
  */
 export async function ensureResource(scope: Scope, resource: ResourceInput): Promise<string> {
+  parseOptions(resourceInput, resource)
   const ids = await ensureResources(scope, [resource])
   return ids.get(resource.urn)!
 }

@@ -4,7 +4,7 @@ import { findInstallation } from '../database/installation/installation.ts'
 import { plainKysely } from '../database/connection/plainKysely.ts'
 import { inTransaction } from '../database/transaction/inTransaction.ts'
 import { schemaOption } from '../database/installation/schemaOption.ts'
-import { parse, parseOptions } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { boundedText, storableObject, type Json } from '../schema/text.ts'
 
 export interface TenantInput {
@@ -13,6 +13,14 @@ export interface TenantInput {
   /** For people; the code, if left out of a tenant that is new. */
   name?: string
   labels?: Record<string, Json>
+}
+
+/** A tenant of the installation. */
+export interface Tenant {
+  /** The business key. */
+  code: string
+  /** For people. */
+  name: string
 }
 
 const tenantInput = z.strictObject({ code: boundedText(255), name: boundedText(1024).optional(), labels: storableObject.optional() })
@@ -37,7 +45,7 @@ export async function ensureTenant<Database>(
   tenant: TenantInput,
   options: { schema?: string } = {},
 ): Promise<string> {
-  const { code, name = null, labels } = parse(tenantInput, tenant, 'tenant')
+  const { code, name = null, labels } = parseOptions(tenantInput, tenant)
   const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
@@ -62,14 +70,11 @@ export async function ensureTenant<Database>(
  *
  * // select code, name from "public"."dim_tenant" order by code collate "C"
  */
-export async function listTenants<Database>(
-  db: Kysely<Database>,
-  options: { schema?: string } = {},
-): Promise<{ code: string; name: string }[]> {
+export async function listTenants<Database>(db: Kysely<Database>, options: { schema?: string } = {}): Promise<Tenant[]> {
   const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
-  const { rows } = await sql<{ code: string; name: string }>`
+  const { rows } = await sql<Tenant>`
     select code, name from ${sql.id(installation.schema, 'dim_tenant')} order by code collate "C"
   `.execute(plain)
   return rows

@@ -30,7 +30,7 @@ interface Options {
   database?: string
   schema?: string
   tenant?: string
-  service: string
+  resource: string
   at?: Date
   window?: string
   topology?: string | true
@@ -40,11 +40,11 @@ interface Options {
   out?: string
 }
 
-/** `pgvantage graph --service URN`: what is around a resource, now or at any moment, as a picture or for a program. */
+/** `pgvantage graph --resource URN`: what is around a resource, now or at any moment, as a picture or for a program. */
 export function graphCommand({ env, out, err }: Surroundings): Command {
   return new Command('graph')
-    .description('draw who calls whom around a service, now or at any moment')
-    .requiredOption('-s, --service <urn>', 'the service, or any resource, in the middle')
+    .description('draw who calls whom around a resource, now or at any moment')
+    .requiredOption('-r, --resource <urn>', 'what is in the middle')
     .option('-t, --tenant <code>', 'whose; may be left out where there is one tenant')
     .option('--at <time>', 'the moment, such as 2026-11-22T09:30:00Z (default: now)', time)
     .option('--window <interval>', 'the calls of how long before that moment (default: the active call graph, or 10 minutes before --at)')
@@ -61,12 +61,12 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
       const text = await withDatabase(options, env, async (db) => {
         const { schema } = options
         const scope = await tenantScope(db, options.tenant ?? (await onlyTenant(listTenants(db, { schema }))), { schema })
-        parse(urnText, options.service, '--service')
+        parse(urnText, options.resource, '--resource')
         parse(hopCount, options.hops, '--hops')
-        const known = await resourceIds(scope, [options.service])
-        if (known.size === 0) throw new NotFoundError(`tenant ${preview(scope.tenantCode)} has no resource ${preview(options.service)}`)
+        const known = await resourceIds(scope, [options.resource])
+        if (known.size === 0) throw new NotFoundError(`tenant ${preview(scope.tenantCode)} has no resource ${preview(options.resource)}`)
         const { edges, what } = await around(scope, options)
-        if (edges.length === 0) err(`nothing is around ${options.service}: ${what}\n`)
+        if (edges.length === 0) err(`nothing is around ${options.resource}: ${what}\n`)
         return render(edges, what, options)
       })
       if (options.out === undefined) out(text)
@@ -77,13 +77,13 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
     })
 }
 
-/** The edges around the service, with URNs at their ends, and in words which they are. */
+/** The edges around the resource, with URNs at their ends, and in words which they are. */
 async function around(scope: Scope, options: Options): Promise<{ edges: CallEdge[]; what: string }> {
-  const { at, window, topology, service, hops, direction } = options
+  const { at, window, topology, resource, hops, direction } = options
   const drawn = async <Row extends EdgeRow>(frame: EdgeFrame<Row>) => {
-    const near = neighbourhood(scope, frame, { of: service, hops, direction })
+    const near = neighbourhood(scope, frame, { resource, hops, direction })
     const graph = await toGraphology(near, { scope, vertices: resourceNames(scope), multi: true })
-    return edgesOf(graph, (_, { urn }) => urn).toSorted((a, b) => compare(a.src, b.src) || compare(a.dst, b.dst))
+    return edgesOf(graph, (_, { urn }) => urn).toSorted((a, b) => compare(a.src_urn, b.src_urn) || compare(a.dst_urn, b.dst_urn))
   }
   const moment = at ?? new Date()
   if (topology !== undefined) {
@@ -101,8 +101,8 @@ async function around(scope: Scope, options: Options): Promise<{ edges: CallEdge
 
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
-async function render(edges: CallEdge[], what: string, { service, format }: Options): Promise<string> {
-  const picture: GraphPictureOptions = { title: `Around ${service}`, description: `${what[0]!.toUpperCase()}${what.slice(1)}.`, edges }
+async function render(edges: CallEdge[], what: string, { resource, format }: Options): Promise<string> {
+  const picture: GraphPictureOptions = { title: `Around ${resource}`, description: `${what[0]!.toUpperCase()}${what.slice(1)}.`, edges }
   switch (format) {
     case 'svg':
       return graphPicture(picture)
@@ -113,7 +113,7 @@ async function render(edges: CallEdge[], what: string, { service, format }: Opti
     case 'graphml':
       return graphGraphml({ edges })
     case 'json':
-      return document({ service, what, edges })
+      return document({ resource, what, edges })
   }
 }
 

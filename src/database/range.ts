@@ -96,3 +96,6 @@ export const timeRange = z
 
 /** {@link timeRange} of a value that stands alone. */
 export const checkedRange = (range: TimeRange, name = 'range'): TimeRange => parse(timeRange, range, name)
+
+/** How many seconds a range lasts. */
+export const secondsOf = ({ from, to }: TimeRange): number => (to.getTime() - from.getTime()) / 1000

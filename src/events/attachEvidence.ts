@@ -3,11 +3,17 @@ import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { inTransaction } from '../database/transaction/inTransaction.ts'
 import { NotFoundError } from '../schema/errors.ts'
-import { parse, preview } from '../schema/parse.ts'
+import { parseOptions, preview } from '../schema/parse.ts'
 import { eventId } from './eventId.ts'
 import { evidenceInput, type EvidenceInput } from './evidence.ts'
 
-const attachInput = z.strictObject({ event: eventId, evidence: z.array(evidenceInput) })
+export interface AttachEvidenceOptions {
+  /** The id of the event. */
+  eventId: string
+  evidence: readonly EvidenceInput[]
+}
+
+const attachEvidenceOptions = z.strictObject({ eventId, evidence: z.array(evidenceInput) })
 
 /**
  * Links pieces of evidence to an event: all of them or, when one is refused, none. Returns how many were new.
@@ -20,7 +26,7 @@ const attachInput = z.strictObject({ event: eventId, evidence: z.array(evidenceI
  * @throws NotFoundError when the tenant has no such event or locator (another tenant's are not there either).
  * @example
  * await attachEvidence(scope, {
- *   event,
+ *   eventId,
  *   evidence: [
  *     { dim: 'call', refPg: { table: 'service_call_5m', keys: { src_resource_id: '7', dst_resource_id: '9' } }, note: 'p95 rose from 45 to 640 ms' },
  *     { dim: 'trace', refOo: locator },
@@ -30,8 +36,8 @@ const attachInput = z.strictObject({ event: eventId, evidence: z.array(evidenceI
  * // insert into "public"."evidence_link" (tenant_id, event_id, dim, ref_pg, ref_oo, note)
  * // select $1, $2, dim, ref_pg, ref_oo, note from jsonb_to_recordset($3) as given (...) on conflict do nothing
  */
-export async function attachEvidence(scope: Scope, input: { event: string; evidence: readonly EvidenceInput[] }): Promise<number> {
-  const { event, evidence } = parse(attachInput, input, 'input')
+export async function attachEvidence(scope: Scope, options: AttachEvidenceOptions): Promise<number> {
+  const { eventId: event, evidence } = parseOptions(attachEvidenceOptions, options)
   await assertThere(scope, event, [...new Set(evidence.flatMap(({ refOo }) => refOo ?? []))])
   if (evidence.length === 0) return 0
   const given = evidence.map(({ dim, refPg, refOo, note }) => ({ dim, ref_pg: refPg ?? null, ref_oo: refOo ?? null, note: note ?? null }))

@@ -1,19 +1,72 @@
-import { finished } from '../database/finished.ts'
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
+import type { Json } from '../schema/text.ts'
 import { eventId } from './eventId.ts'
 
+export interface EvidenceChainOptions {
+  /** The id of the event. */
+  eventId: string
+}
+
+/** A piece of an event's evidence, beside the event itself. */
+export interface EvidenceChainRow {
+  event_id: string
+  /** When the event was noticed. */
+  detected_at: Date
+  severity: string
+  /** What sort of event. */
+  kind: string
+  /** One line for people; null where there is none. */
+  title: string | null
+  /** More for people; null where there is none. */
+  summary: string | null
+  labels: Json
+  /** The resource that the event is about; null where it is about none. */
+  resource_id: string | null
+  /** Its URN. */
+  urn: string | null
+  /** Null, as all that follows, where the event has no evidence. */
+  evidence_id: string | null
+  /** What the evidence is about: `metric`, `log`, `trace`, `topo`, `kb`, `call`. */
+  dim: string | null
+  /** The rows in this database that it points to, as `{ table, keys }`; null where it points to none. */
+  ref_pg: Json | null
+  /** What it shows, for people. */
+  note: string | null
+  /** Which raw records, `logs`, `traces` or `metrics`; null, as all that follows, where it points to none. */
+  dataset: string | null
+  /** The bucket of the object store where they lie. */
+  object_bucket: string | null
+  /** Their key in that bucket. */
+  object_key: string | null
+  /** How to find them there. */
+  query_hint: string | null
+  /** When the earliest of them is of. */
+  t_from: Date | null
+  /** When the last of them is of. */
+  t_to: Date | null
+}
+
+const evidenceChainOptions = z.strictObject({ eventId })
+
 /**
- * An event with its evidence, oldest link first: what it says, what it points to in this database, and where the raw records lie.
+ * An event with its evidence, oldest link first: what it says, what it points to in this database,
+ * and where the raw records lie.
  *
- * One row per piece of evidence, each with the event's own columns. An event without evidence gives one row whose evidence columns are null; one
- * about no resource has null in `resource_id` and `urn`. `ref_pg` is `{ table, keys }`; `dataset`, `bucket`, `object_key`, `query_hint`, `t_from`
- * and `t_to` are the locator's, null where the evidence has none. No such event: no rows. It is typical query 2 of the schema's source, which
- * loses the events that are about no resource.
+ * | | |
+ * |---|---|
+ * | rows | one for each piece of evidence, each with the event's own columns |
+ * | an event without evidence | one row whose evidence columns are null |
+ * | no such event | no rows |
  *
- * @throws InvalidInputError when `event` is not a UUID.
+ * It is typical query 2 of the schema's source, which loses the events that are about no resource.
+ *
+ * @throws InvalidInputError if `eventId` is no UUID.
  * @example
- * const chain = evidenceChain(scope, { event })
+ * const chain = evidenceChain(scope, { eventId })
  * await chain.where('dim', '=', 'trace').execute()
  *
  * // select "link".* from (
@@ -23,7 +76,8 @@ import { eventId } from './eventId.ts'
  * //   where "event"."tenant_id" = $1 and "event"."event_id" = $2 order by "evidence"."evidence_id"
  * // ) as "link" where "dim" = $3
  */
-export function evidenceChain(scope: Scope, { event }: { event: string }) {
+export function evidenceChain(scope: Scope, options: EvidenceChainOptions): Finished<EvidenceChainRow, 'link'> {
+  const { eventId: event } = parseOptions(evidenceChainOptions, options)
   const chain = scope.db
     .selectFrom(scope.table('event_envelope', 'event'))
     .leftJoin(scope.table('dim_resource', 'resource'), (join) =>
@@ -36,7 +90,7 @@ export function evidenceChain(scope: Scope, { event }: { event: string }) {
       join.onRef('locator.tenant_id', '=', 'evidence.tenant_id').onRef('locator.id', '=', 'evidence.ref_oo'),
     )
     .where('event.tenant_id', '=', scope.tenantId)
-    .where('event.event_id', '=', parse(eventId, event, 'event'))
+    .where('event.event_id', '=', event)
     .select([
       'event.event_id as event_id',
       'event.detected_at as detected_at',
@@ -44,15 +98,15 @@ export function evidenceChain(scope: Scope, { event }: { event: string }) {
       'event.kind as kind',
       'event.title as title',
       'event.summary as summary',
-      'event.labels as labels',
+      sql<Json>`event.labels`.as('labels'),
       'event.resource_id as resource_id',
       'resource.urn as urn',
       'evidence.evidence_id as evidence_id',
       'evidence.dim as dim',
-      'evidence.ref_pg as ref_pg',
+      sql<Json | null>`evidence.ref_pg`.as('ref_pg'),
       'evidence.note as note',
       'locator.dataset as dataset',
-      'locator.bucket as bucket',
+      'locator.bucket as object_bucket',
       'locator.object_key as object_key',
       'locator.query_hint as query_hint',
       'locator.t_from as t_from',

@@ -6,7 +6,7 @@ import { inTransaction } from '../database/transaction/inTransaction.ts'
 import { turnLock } from '../database/transaction/takeTurn.ts'
 import { storableDate } from '../schema/date.ts'
 import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
-import { parse, preview } from '../schema/parse.ts'
+import { parseOptions, preview } from '../schema/parse.ts'
 import { severity, type Severity } from '../schema/severity.ts'
 import { boundedText, storableObject, storableText, urnText, type Json } from '../schema/text.ts'
 import { eventId } from './eventId.ts'
@@ -50,7 +50,7 @@ const eventInput = z.strictObject({
  * @throws InvalidInputError when a field cannot be stored, or the `eventId` is taken by another tenant's event.
  * @throws NotFoundError when the tenant has no resource with this URN.
  * @example
- * const event = await recordEvent(scope, {
+ * const eventId = await recordEvent(scope, {
  *   resource: 'urn:k8s:svc:shop/checkout',
  *   severity: 'ERROR',
  *   kind: 'anomaly',
@@ -61,7 +61,7 @@ const eventInput = z.strictObject({
  * // on conflict (event_id) do update set ... where event.tenant_id = excluded.tenant_id returning event_id
  */
 export async function recordEvent(scope: Scope, event: EventInput): Promise<string> {
-  const given = parse(eventInput, event, 'event')
+  const given = parseOptions(eventInput, event)
   const resourceId = given.resource == null ? null : (await resourceIds(scope, [given.resource])).get(given.resource)
   if (resourceId === undefined) {
     throw new NotFoundError(
@@ -98,6 +98,6 @@ export async function recordEvent(scope: Scope, event: EventInput): Promise<stri
   const { rows } = await inTransaction(scope.db, (trx) => write.execute(trx))
   const [written] = rows
   // The id is unique in the installation, so the conflict may be with an event this tenant must not see, let alone change.
-  if (written === undefined) throw new InvalidInputError('event.eventId', `is taken by another event, got ${preview(id)}`)
+  if (written === undefined) throw new InvalidInputError('eventId', `is taken by another event, got ${preview(id)}`)
   return written.id
 }

@@ -1,13 +1,14 @@
 import { sql, type RawBuilder } from 'kysely'
 import { inAnyOrder } from '../database/sql/inAnyOrder.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
 
 export interface CycleRow {
   /** From 1, the component of the most members. */
   component: number
+  /** How many members it has. */
   size: number
   /** The URNs of the component, in their order. */
   members: string[]
@@ -40,7 +41,7 @@ export interface CycleRow {
  * //   cross join lateral "public"."graph_cycles"(core.src, core.dst) as found cross join lateral (...) as named order by component
  * // ) as "component"
  */
-export function cycles(scope: Scope, edges: EdgeFrame) {
+export function cycles(scope: Scope, edges: EdgeFrame): Finished<CycleRow, 'component'> {
   const isOwn = (end: 'src' | 'dst') => sql`
     exists (
       select from ${scope.id('dim_resource')} as resource

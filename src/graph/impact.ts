@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -11,7 +11,7 @@ import { walkedEdges } from './walkedEdges.ts'
 
 export interface ImpactOptions {
   /** URN of the one that fails. */
-  of: string
+  resource: string
   /** How far back to go. Default 10; at most 100. */
   hops?: number
 }
@@ -30,7 +30,7 @@ export interface ImpactRow {
   score: number
 }
 
-const impactOptions = z.strictObject({ of: urnText, hops: hopCount.default(10) })
+const impactOptions = z.strictObject({ resource: urnText, hops: hopCount.default(10) })
 
 /**
  * Who is hit if a resource fails: its callers, their callers and so on, weighted by traffic.
@@ -49,7 +49,7 @@ const impactOptions = z.strictObject({ of: urnText, hops: hopCount.default(10) }
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example
- * const hit = impact(scope, activeCalls(scope), { of: 'urn:k8s:svc:shop/payment' })
+ * const hit = impact(scope, activeCalls(scope), { resource: 'urn:k8s:svc:shop/payment' })
  * await topK(scope, hit, 5).execute()
  *
  * // select "hit".* from (
@@ -62,11 +62,11 @@ const impactOptions = z.strictObject({ of: urnText, hops: hopCount.default(10) }
  * //   order by score desc, walk.depth, resource.urn collate "C"
  * // ) as "hit"
  */
-export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions) {
-  const { of, hops } = parseOptions(impactOptions, options)
+export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions): Finished<ImpactRow, 'hit'> {
+  const { resource, hops } = parseOptions(impactOptions, options)
   // Backwards, so an edge leads from its `dst` to its `src`: what leaves a caller ends there.
   const hit = sql<ImpactRow>`(
-    with recursive ${walkedEdges(scope, edges, 'in', sql`frame.weight`)}, ${breadthFirst(scope, { from: [of], hops })},
+    with recursive ${walkedEdges(scope, edges, 'in', sql`frame.weight`)}, ${breadthFirst(scope, { from: [resource], hops })},
     reached (ids) as (select level.visited from level order by level.depth desc limit 1)
     select
       resource.resource_id, resource.urn, walk.depth, walk.share, walk.share * walk.traffic as weight,
@@ -77,7 +77,7 @@ export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions) {
       cross join lateral pg_catalog.unnest(reached.ids) as at (id)
       join edge on edge.dst = at.id
     ) as outgoing
-    join ${scope.id('dim_resource')} as failing on failing.tenant_id = ${scope.tenantId}::int8 and failing.urn = ${of}
+    join ${scope.id('dim_resource')} as failing on failing.tenant_id = ${scope.tenantId}::int8 and failing.urn = ${resource}
     cross join lateral ${scope.id('graph_impact')}(outgoing.src, outgoing.dst, outgoing.weight, failing.resource_id, ${hops}::int4) as walk
     join ${scope.id('dim_resource')} as resource on resource.resource_id = walk.id and resource.tenant_id = ${scope.tenantId}::int8
     order by score desc, walk.depth, resource.urn collate "C"

@@ -25,7 +25,7 @@ export { mirrorGraph, type ChangeCounts, type MirrorCounts, type MirrorGraphOpti
 export { neighbourhood, type NeighbourhoodOptions } from './neighbourhood.ts'
 export { pathsBetween, type PathBetweenStep, type PathsBetweenOptions } from './pathsBetween.ts'
 export { reach, type ReachedPath, type ReachOptions, type ReachRow } from './reach.ts'
-export { resourceNames } from './resourceNames.ts'
+export { resourceNames, type ResourceName } from './resourceNames.ts'
 export { shortestPath, type PathStep, type ShortestPathOptions } from './shortestPath.ts'
 export { toGraphology, type EdgeAttributes, type FrameGraph, type ToGraphologyOptions, type WithVertices } from './toGraphology.ts'
 export type { VertexFrame, VertexRow } from './vertexFrame.ts'

@@ -1,6 +1,6 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -12,7 +12,7 @@ import { walkDirection, walkedEdges, type WalkDirection } from './walkedEdges.ts
 
 export interface NeighbourhoodOptions {
   /** URN, or several, of what is in the middle. One the tenant does not have has no neighbours. */
-  of: string | readonly string[]
+  resource: string | readonly string[]
   /** How far away a neighbour is at most. Default 1; at most 100. */
   hops?: number
   /** `both` (the default): callers and callees, theirs and so on; `out`: what is called from there; `in`: what calls there. */
@@ -20,7 +20,7 @@ export interface NeighbourhoodOptions {
 }
 
 const neighbourhoodOptions = z.strictObject({
-  of: z.union([urnText.transform((urn) => [urn]), z.array(urnText)]),
+  resource: z.union([urnText.transform((urn) => [urn]), z.array(urnText)]),
   hops: hopCount.default(1),
   direction: walkDirection.default('both'),
 })
@@ -34,7 +34,7 @@ const neighbourhoodOptions = z.strictObject({
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example
- * const around = neighbourhood(scope, activeCalls(scope), { of: 'urn:k8s:svc:shop/checkout', hops: 2 })
+ * const around = neighbourhood(scope, activeCalls(scope), { resource: 'urn:k8s:svc:shop/checkout', hops: 2 })
  * const graph = await toGraphology(around)
  *
  * // select "neighbour".* from (
@@ -46,19 +46,19 @@ export function neighbourhood<Row extends EdgeRow>(
   scope: Scope,
   edges: EdgeFrame<Row>,
   options: NeighbourhoodOptions,
-): SelectQueryBuilder<{ neighbour: Row }, 'neighbour', Row> {
-  const { of, hops, direction } = parseOptions(neighbourhoodOptions, options)
+): Finished<Row, 'neighbour'> {
+  const { resource, hops, direction } = parseOptions(neighbourhoodOptions, options)
   // A condition that is no join is answered by one look into a hash of `near`; a join would be planned on a guess of how many that are. Where the frame is
   // walked where it lies, the join finds the edges by its index.
   const isNear = (end: 'src' | 'dst') => sql`(${sql.id('frame', end)} in (select id from near)) is true`
   const among = isPlainFrame(edges) ? sql`near join frame on frame.src = near.id where ` : sql`frame where ${isNear('src')} and `
   const neighbours = sql<Row>`(
-    with recursive ${walkedEdges(scope, edges, direction)}, ${breadthFirst(scope, { from: of, hops })},
+    with recursive ${walkedEdges(scope, edges, direction)}, ${breadthFirst(scope, { from: resource, hops })},
     near (id) as materialized (
       select pg_catalog.unnest(last.visited) from (select level.visited from level order by level.depth desc limit 1) as last
     )
     select frame.* from ${among} ${isNear('dst')}
     order by frame.src, frame.dst, (frame.*)::text collate "C"
   )`
-  return finished(scope, neighbours, 'neighbour').$castTo<Row>()
+  return finished(scope, neighbours, 'neighbour')
 }

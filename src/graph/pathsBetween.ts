@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -24,7 +24,7 @@ export interface PathsBetweenOptions {
 
 export interface PathBetweenStep {
   /** From 1, one of the shortest. */
-  path: number
+  rank: number
   /** From 0, the beginning. */
   step: number
   resource_id: string
@@ -45,7 +45,7 @@ const pathsBetweenOptions = z.strictObject({
 
 /**
  * All paths of at most `hops` edges between two resources that visit no resource twice, those of the fewest edges first: a row for each step of each, in the
- * order of `path` and `step`. Where there are more than `limit`, the first of them, and `cut` is true.
+ * order of `rank` and `step`. Where there are more than `limit`, the first of them, and `cut` is true.
  *
  * Paths are not searched for by trying: each is the next best of Yen's algorithm (see `kShortestPaths`) over what is not too far from both ends, so what
  * leads nowhere costs nothing, and the time is that of the paths that are given. Of several edges between the same two resources a path takes one.
@@ -56,19 +56,19 @@ const pathsBetweenOptions = z.strictObject({
  * await ways.where('step', '=', 1).execute() // over which of its own dependencies the front comes to the database
  *
  * // select "stop".* from (
- * //   select walk.path, walk.step, resource.resource_id, resource.urn, ... as hops, ... as cut
+ * //   select walk.path as rank, walk.step, resource.resource_id, resource.urn, ... as hops, ... as cut
  * //   from (select walk.*, max(walk.step) over (partition by walk.path) as hops, max(walk.path) over () > $9::int4 as cut from (
  * //     with recursive ... cross join lateral "public"."graph_shortest_paths"(..., $7, $8) as walk
  * //   ) as walk) as walk
  * //   join "public"."dim_resource" as resource on ... where walk.path <= $10 order by walk.path, walk.step
  * // ) as "stop"
  */
-export function pathsBetween(scope: Scope, edges: EdgeFrame, options: PathsBetweenOptions) {
+export function pathsBetween(scope: Scope, edges: EdgeFrame, options: PathsBetweenOptions): Finished<PathBetweenStep, 'stop'> {
   const { from, to, hops, limit, direction } = parseOptions(pathsBetweenOptions, options)
   // One more than is given says whether that is all.
-  const walk = shortestPaths(scope, edges, { from, to, paths: limit + 1, weight: undefined, direction, hops })
+  const walk = shortestPaths(scope, edges, { from, to, paths: limit + 1, length: undefined, direction, hops })
   const stops = sql<PathBetweenStep>`(
-    select walk.path, walk.step, resource.resource_id, resource.urn, walk.hops, walk.cut
+    select walk.path as rank, walk.step, resource.resource_id, resource.urn, walk.hops, walk.cut
     from (
       select path.*, max(path.step) over (partition by path.path) as hops, max(path.path) over () > ${limit}::int4 as cut from ${walk} as path
     ) as walk

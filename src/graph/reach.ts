@@ -1,6 +1,6 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -17,7 +17,7 @@ export interface ReachOptions {
   /** `out` (the default) follows the calls, `in` goes back to the callers, `both` ignores the direction. */
   direction?: WalkDirection
   /** Whether each row has its whole `path`. Default false: what is reached is known without. */
-  paths?: boolean
+  withPaths?: boolean
 }
 
 export interface ReachRow {
@@ -38,7 +38,7 @@ const reachOptions = z.strictObject({
   from: z.union([urnText.transform((urn) => [urn]), z.array(urnText)]),
   hops: hopCount.default(3),
   direction: walkDirection.default('out'),
-  paths: z.boolean().default(false),
+  withPaths: z.boolean().default(false),
 })
 
 /**
@@ -51,7 +51,7 @@ const reachOptions = z.strictObject({
  * The starts themselves are not rows, also when a cycle leads back to them. Ends of edges that are no resource of the tenant are not rows either, and not
  * walked through.
  *
- * Rows are ordered by `depth`, then by the bytes of `urn`; whoever follows `via_urn` from row to row has a shortest path, backwards; with `paths: true` each row has
+ * Rows are ordered by `depth`, then by the bytes of `urn`; whoever follows `via_urn` from row to row has a shortest path, backwards; with `withPaths: true` each row has
  * its own, whole. To filter edges before the walk, narrow the frame: that is what it is a frame for.
  *
  * @throws InvalidInputError when an option is out of its range.
@@ -70,22 +70,18 @@ const reachOptions = z.strictObject({
  * //   select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ... order by level.depth, found.urn collate "C"
  * // ) as "reached"
  */
-export function reach(
-  scope: Scope,
-  edges: EdgeFrame,
-  options: ReachOptions & { paths: true },
-): SelectQueryBuilder<{ reached: ReachedPath }, 'reached', ReachedPath>
-export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions): SelectQueryBuilder<{ reached: ReachRow }, 'reached', ReachRow>
-export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions) {
-  const { from, hops, direction, paths } = parseOptions(reachOptions, options)
+export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions & { withPaths: true }): Finished<ReachedPath, 'reached'>
+export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions): Finished<ReachRow, 'reached'>
+export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions): Finished<ReachRow, 'reached'> {
+  const { from, hops, direction, withPaths } = parseOptions(reachOptions, options)
   const reached = sql<ReachRow>`(
     with recursive ${walkedEdges(scope, edges, direction)}, ${breadthFirst(scope, { from, hops })}
-    ${paths ? withPaths(scope) : withLastSteps(scope)}
+    ${withPaths ? wholePaths(scope) : lastSteps(scope)}
   )`
   return finished(scope, reached, 'reached')
 }
 
-const withLastSteps = (scope: Scope) => sql`
+const lastSteps = (scope: Scope) => sql`
     select found.id as resource_id, found.urn, level.depth, before.urn as via_urn
     from level
     cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn)
@@ -94,7 +90,7 @@ const withLastSteps = (scope: Scope) => sql`
     order by level.depth, found.urn collate "C"
 `
 
-const withPaths = (scope: Scope) => sql`
+const wholePaths = (scope: Scope) => sql`
     select trail.id as resource_id, step.urn, step.depth, trail.path[step.depth] as via_urn, trail.path
     from (
       select pg_catalog.array_agg(found.id) as ids, pg_catalog.array_agg(found.via) as via, pg_catalog.array_agg(found.urn) as urns

@@ -1,10 +1,18 @@
-import { sql } from 'kysely'
 import { byBytes } from '../database/sql/byBytes.ts'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import type { VertexRow } from './vertexFrame.ts'
+
+export interface ResourceName extends VertexRow {
+  urn: string
+  /** `service`, `host`, `database`, `queue`, ... */
+  type: string
+  /** For people. */
+  name: string
+}
 
 /**
- * What the tenant's resources are called: a vertex frame with `resource_id`, `urn`, `type` and `name`, in the order of `urn`.
+ * What the tenant's resources are called: a vertex frame, in the order of `urn` (by its bytes).
  *
  * @example
  * const graph = await toGraphology(activeCalls(scope), { scope, vertices: resourceNames(scope) })
@@ -16,11 +24,11 @@ import type { Scope } from '../database/scope.ts'
  * //   order by ("resource"."urn") collate "C"
  * // ) as "resource"
  */
-export function resourceNames(scope: Scope) {
+export function resourceNames(scope: Scope): Finished<ResourceName, 'resource'> {
   const resources = scope.db
     .selectFrom(scope.table('dim_resource', 'resource'))
     .where('resource.tenant_id', '=', scope.tenantId)
     .select(['resource.resource_id', 'resource.urn', 'resource.type', 'resource.name'])
-    .orderBy(byBytes(sql.ref('resource.urn')))
+    .orderBy(byBytes('resource.urn'))
   return finished(scope, resources, 'resource')
 }

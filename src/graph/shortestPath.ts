@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parseOptions } from '../schema/parse.ts'
@@ -17,10 +17,10 @@ export interface ShortestPathOptions<Row extends EdgeRow = EdgeRow> {
   /** URN of where it ends. */
   to: string
   /** The column of the frame that says how long an edge is, such as `p95_ms`. Default: every edge counts 1. */
-  weight?: keyof Row & string
+  length?: keyof Row & string
   /** `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they point. */
   direction?: WalkDirection
-  /** The most edges a path may have. Default and limit 100; a path by `weight` may have any number, so it takes none. */
+  /** The most edges a path may have. Default and limit 100; a path by `length` may have any number, so it takes none. */
   hops?: number
 }
 
@@ -38,7 +38,7 @@ export interface PathStep {
 const shortestPathOptions = z.strictObject({
   from: urnText,
   to: urnText,
-  weight: columnName.optional(),
+  length: columnName.optional(),
   direction: walkDirection.default('out'),
   hops: hopCount.optional(),
 })
@@ -47,18 +47,18 @@ const shortestPathOptions = z.strictObject({
  * The shortest path between two resources along the edges of any frame, one row a step in the order of `step`; no rows when there is none, or when the tenant
  * has no such resource. From a resource to itself there is the path of one step.
  *
- * Without `weight` it is the path of the fewest edges, found by a breadth-first search from both ends at once, which meets in the middle; of several, the one
- * `reach` gives: at each step back from the end, from the lowest id. With `weight` it is the path whose edges are the shortest in sum (Dijkstra, A
+ * Without `length` it is the path of the fewest edges, found by a breadth-first search from both ends at once, which meets in the middle; of several, the one
+ * `reach` gives: at each step back from the end, from the lowest id. With `length` it is the path whose edges are the shortest in sum (Dijkstra, A
  * Note on Two Problems in Connexion with Graphs, 1959); of several, the one of the fewest edges, then of the lowest ids from the beginning on. Of several edges
  * between the same two resources the shortest counts; an edge whose length is null, NaN or infinite is not walked; a negative one is refused by the
  * database, wherever the beginning leads to it. The ends of edges that are no resource of the tenant are not walked through.
  *
  * As in `reach`, a frame that is a plain filter over one table is walked where it lies, by its index.
  *
- * @throws InvalidInputError when an option is out of its range, or there are `hops` with a `weight`.
+ * @throws InvalidInputError when an option is out of its range, or there are `hops` with a `length`.
  * @example
  * const slow = activeCalls(scope).where('p95_ms', '>', 100)
- * await shortestPath(scope, slow, { from: 'urn:k8s:svc:shop/front', to: 'urn:k8s:svc:shop/payment', weight: 'p95_ms' }).execute()
+ * await shortestPath(scope, slow, { from: 'urn:k8s:svc:shop/front', to: 'urn:k8s:svc:shop/payment', length: 'p95_ms' }).execute()
  * // [{ step: 0, urn: 'urn:k8s:svc:shop/front', length: null, cost: 0, ... }, { step: 1, urn: 'urn:k8s:svc:shop/checkout', length: 180, cost: 180, ... }, ...]
  *
  * // select "stop".* from (
@@ -72,15 +72,19 @@ const shortestPathOptions = z.strictObject({
  * //   join "public"."dim_resource" as resource on ... order by walk.step
  * // ) as "stop"
  */
-export function shortestPath<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Row>, options: ShortestPathOptions<Row>) {
-  const { from, to, weight, direction, hops } = parseOptions(shortestPathOptions, options)
-  if (weight !== undefined && hops !== undefined) {
-    throw new InvalidInputError('hops', `bounds paths by edges, not those by weight, got ${hops} and weight ${weight}`)
+export function shortestPath<Row extends EdgeRow>(
+  scope: Scope,
+  edges: EdgeFrame<Row>,
+  options: ShortestPathOptions<Row>,
+): Finished<PathStep, 'stop'> {
+  const { from, to, length, direction, hops } = parseOptions(shortestPathOptions, options)
+  if (length !== undefined && hops !== undefined) {
+    throw new InvalidInputError('hops', `bounds paths by edges, not those by length, got ${hops} and length ${length}`)
   }
   const walk =
-    weight === undefined
+    length === undefined
       ? fewestEdges(scope, edges, { from, to, direction, hops: hops ?? 100 })
-      : shortestPaths(scope, edges, { from, to, paths: 1, weight, direction, hops: null })
+      : shortestPaths(scope, edges, { from, to, paths: 1, length, direction, hops: null })
   const stops = sql<PathStep>`(
     select walk.step, resource.resource_id, resource.urn, walk.edge_length as length, walk.cost
     from ${walk} as walk

@@ -12,7 +12,7 @@ export interface ShortestPathsOptions {
   /** How many, at most. */
   paths: number
   /** A column of the frame; undefined: every edge counts 1. */
-  weight: string | undefined
+  length: string | undefined
   direction: WalkDirection
   /** How many edges a path has at most, where every edge counts 1; null: any number. */
   hops: number | null
@@ -30,10 +30,10 @@ export const pathCount = z.int('must be a whole number').min(1, 'must be at leas
 export const shortestPaths = (
   scope: Scope,
   edges: EdgeFrame,
-  { from, to, paths, weight, direction, hops }: ShortestPathsOptions,
+  { from, to, paths, length, direction, hops }: ShortestPathsOptions,
 ): RawBuilder<unknown> => sql`(
   with recursive
-    ${walkedEdges(scope, edges, direction, weight === undefined ? sql`1` : sql.id('frame', weight))},
+    ${walkedEdges(scope, edges, direction, length === undefined ? sql`1` : sql.id('frame', length))},
     ${breadthFirst(scope, { from: [from], hops })},
     reached (ids) as (select level.visited from level order by level.depth desc limit 1)
   select walk.*

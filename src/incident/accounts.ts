@@ -10,9 +10,9 @@ import { meanOfTenths, quantiles, tenths } from './oddCalls.ts'
  * is a subtraction (`own`), with the sums taken over the whole range. The two kinds of trouble get one scale by the service where it hurts (`noticed`):
  * what a tenth of the time of its answers is worth, a twentieth of its requests failing is worth, in the range.
  */
-export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'errors' | undefined }): RawBuilder<unknown> {
+export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'errors' | undefined }): RawBuilder<unknown> {
   // What is known to hurt is noticed, however little it is.
-  const least = symptom === undefined ? sql`1` : sql`case trouble when ${symptom}::text then 0 else 1 end`
+  const least = trouble === undefined ? sql`1` : sql`case trouble when ${trouble}::text then 0 else 1 end`
   return sql`saturated as (
       select distinct on (resource_id) * from departed where kind in ('cpu', 'saturation') order by resource_id, deviations desc, metric collate "C"
     ), starved as (
@@ -124,7 +124,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
     ), shared as (
       select
         resource_id, trouble,
-        own / noticeable / greatest(${least}, max(lost / noticeable) over (${symptom === undefined ? sql`` : sql`partition by trouble`})) as share
+        own / noticeable / greatest(${least}, max(lost / noticeable) over (${trouble === undefined ? sql`` : sql`partition by trouble`})) as share
       from (
         select accounted.*, coalesce(nullif(noticed.least_lost, 0::float8), max(accounted.lost) over (partition by trouble)) as noticeable
         from accounted
@@ -139,7 +139,7 @@ export function accounts(scope: Scope, { symptom }: { symptom: 'latency' | 'erro
         select
           shared.resource_id, shared.trouble,
           shared.share
-            * case when shared.trouble = coalesce(${symptom ?? null}::text, shared.trouble) then 1 else 0.5 end::float8
+            * case when shared.trouble = coalesce(${trouble ?? null}::text, shared.trouble) then 1 else 0.5 end::float8
             * (1::float8 - 0.5::float8 * coalesce(max(below.share), 0)) as likely
         from shared
         left join step on step.src = shared.resource_id

@@ -2,12 +2,12 @@ import { sql, type RawBuilder } from 'kysely'
 import { bounded, weightedMean } from '../database/sql/bounded.ts'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { spareStates, type MetricMeaning } from './measures.ts'
+import { spareStates, type MetricMeaning } from './metricMeanings.ts'
 import { beginsIn } from './oddCalls.ts'
 
 export interface DepartureOptions {
-  now: TimeRange
-  before: TimeRange
+  range: TimeRange
+  baseline: TimeRange
   meanings: ReadonlyMap<string, MetricMeaning>
   /** How many deviations are a departure. */
   deviations: number
@@ -29,7 +29,7 @@ export interface DepartureOptions {
  *
  * `lost` is what it cost in all: milliseconds waited, or requests failed, as far as the number of samples is that of requests.
  */
-export function departures(scope: Scope, { now, before, meanings, deviations }: DepartureOptions): RawBuilder<unknown> {
+export function departures(scope: Scope, { range, baseline, meanings, deviations }: DepartureOptions): RawBuilder<unknown> {
   const of = (...wanted: readonly MetricMeaning[]) => [...meanings].filter(([, means]) => wanted.includes(means))
   const [answers, resources] = [of('latency', 'availability', 'error_ratio'), of('cpu', 'saturation')]
   const failing = sql`(
@@ -47,7 +47,7 @@ export function departures(scope: Scope, { now, before, meanings, deviations }: 
         join unnest(${names}::text[], ${means}::text[]) as meaning (metric, means) on meaning.metric = point.metric
         where point.tenant_id = ${scope.tenantId}::int8 and point.metric = any(${names}::text[])
           and point.resource_id = any(array(select resource_id from reached))
-          and (${beginsIn(now)} or ${beginsIn(before)})`
+          and (${beginsIn(range)} or ${beginsIn(baseline)})`
   }
   return sql`watched as materialized (
     select
@@ -62,14 +62,14 @@ export function departures(scope: Scope, { now, before, meanings, deviations }: 
         max(unit) as unit
       from (
         select
-          point.resource_id, point.metric, meaning.means as kind, point.labels_hash as label_set, ${beginsIn(now)} as is_now,
+          point.resource_id, point.metric, meaning.means as kind, point.labels_hash as label_set, ${beginsIn(range)} as is_now,
           (${sql.raw(bounded('point.avg_val'))}) * ${scale(sql`point.unit`)} as value, point.sample_count::float8 as samples, point.unit
         from ${points(resources)} and coalesce(${state}, '') <> all(${[...spareStates]}::text[])
         union all
         select told.resource_id, told.metric, said.kind, null, told.is_now, said.value, told.samples, told.unit
         from (
           select
-            point.resource_id, point.metric, meaning.means, point.bucket, ${beginsIn(now)} as is_now, max(point.unit) as unit,
+            point.resource_id, point.metric, meaning.means, point.bucket, ${beginsIn(range)} as is_now, max(point.unit) as unit,
             ${sql.raw(weightedMean('point.avg_val', 'point.sample_count'))}
               * ${scale(sql`max(point.unit)`)} as value,
             coalesce((sum(point.sample_count) filter (where ${failing}))::float8, 0) / nullif(sum(point.sample_count)::float8, 0::float8) as failing,

@@ -1,4 +1,4 @@
 export { callOddities, type CallOddity } from './callOddities.ts'
-export { metricMeanings, type Measure, type MetricMeaning } from './measures.ts'
+export type { MeaningOfMetric, MetricMeaning } from './metricMeanings.ts'
 export type { OddityThresholds, OddityWindows } from './oddCalls.ts'
 export { rankSuspects, type RankSuspectsOptions, type Suspect, type SuspectEvidence, type SuspectThresholds } from './rankSuspects.ts'

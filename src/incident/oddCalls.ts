@@ -1,11 +1,9 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { bucketsOver, windowBucket } from '../database/buckets.ts'
-import { checkedRange, type TimeRange } from '../database/range.ts'
+import { timeRange, type TimeRange } from '../database/range.ts'
 import { bounded } from '../database/sql/bounded.ts'
 import type { Scope } from '../database/scope.ts'
-import { InvalidInputError } from '../schema/errors.ts'
-import { parse } from '../schema/parse.ts'
 
 /** From when on a call counts as odd. Both conditions of a measure must hold. */
 export interface OddityThresholds {
@@ -29,7 +27,11 @@ export interface OddityWindows {
   thresholds?: OddityThresholds
 }
 
-export const thresholdsInput = z.strictObject({
+export interface OddCallsOptions extends OddityWindows {
+  thresholds: Required<OddityThresholds>
+}
+
+export const oddityThresholds = z.strictObject({
   latencyFactor: z.number().min(1).default(2),
   latencyRiseMs: z.number().min(0).default(50),
   errorFactor: z.number().min(1).default(2),
@@ -37,24 +39,22 @@ export const thresholdsInput = z.strictObject({
   minCalls: z.int().min(1).default(5),
 })
 
-/** The two windows, checked: each runs forwards, and they do not overlap. */
-export function checkedWindows({ range, baseline }: Pick<OddityWindows, 'range' | 'baseline'>): { now: TimeRange; before: TimeRange } {
-  const now = checkedRange(range)
-  const before = checkedRange(baseline, 'baseline')
-  if (now.from < before.to && before.from < now.to) {
-    throw new InvalidInputError(
-      'baseline',
-      `must not overlap the range (from ${now.from.toISOString()} to ${now.to.toISOString()}), got ${before.from.toISOString()} to ${before.to.toISOString()}`,
-    )
+/** Two windows as options give them. */
+export const comparedWindows = { range: timeRange, baseline: timeRange }
+
+/** Refuses a baseline that overlaps the range: what was normal would be what is odd. */
+export function refuseOverlap({ range, baseline }: Pick<OddityWindows, 'range' | 'baseline'>, { addIssue }: z.core.$RefinementCtx): void {
+  if (range.from < baseline.to && baseline.from < range.to) {
+    const message = `must not overlap the range (from ${range.from.toISOString()} to ${range.to.toISOString()})`
+    addIssue({ code: 'custom', path: ['baseline'], message })
   }
-  return { now, before }
 }
 
 /** The windows as those of 5-minute buckets: trouble that began within a bucket is looked for there, and not taken for what was before. */
-function callWindows({ now, before }: { now: TimeRange; before: TimeRange }): { now: TimeRange; before: TimeRange } {
-  const buckets = bucketsOver(windowBucket, now)
-  const to = before.from < now.from && before.to > buckets.from ? buckets.from : before.to
-  return { now: buckets, before: { from: before.from, to } }
+function callWindows({ range, baseline }: { range: TimeRange; baseline: TimeRange }): { range: TimeRange; baseline: TimeRange } {
+  const buckets = bucketsOver(windowBucket, range)
+  const to = baseline.from < range.from && baseline.to > buckets.from ? buckets.from : baseline.to
+  return { range: buckets, baseline: { from: baseline.from, to } }
 }
 
 /** Whether the column `bucket` begins in a window. */
@@ -81,11 +81,11 @@ export const wilson = (end: '-' | '+', share: RawBuilder<number>, count: RawBuil
  * `lost` is what an odd call cost in all, against the baseline: milliseconds waited, or calls failed. The mean is that of the ten quantiles in the middle
  * of each tenth: one call in a hundred that hangs for a minute does not outweigh all others.
  */
-export function oddCalls(scope: Scope, { thresholds = {}, ...windows }: OddityWindows): RawBuilder<unknown> {
-  const { now, before } = callWindows(checkedWindows(windows))
-  const { latencyFactor, latencyRiseMs, errorFactor, errorRise, minCalls } = parse(thresholdsInput, thresholds, 'thresholds')
-  const inRange = beginsIn(now)
-  const inBaseline = beginsIn(before)
+export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptions): RawBuilder<unknown> {
+  const { range, baseline } = callWindows(windows)
+  const { latencyFactor, latencyRiseMs, errorFactor, errorRise, minCalls } = thresholds
+  const inRange = beginsIn(range)
+  const inBaseline = beginsIn(baseline)
   const single = sql`coalesce(histogram, case when call_count = 1 then ${scope.id('exp_histogram')}(p95_ms) end)`
   const collect = scope.id('exp_histogram_collect')
   const of = (latency: string) => sql.raw(bounded(latency))

@@ -1,13 +1,13 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { accounts } from './accounts.ts'
 import { departures } from './departures.ts'
-import { meaningOfMetrics, type Measure } from './measures.ts'
-import { checkedWindows, oddCalls, thresholdsInput, type OddityThresholds, type OddityWindows } from './oddCalls.ts'
+import { givenMeanings, meaningOfMetrics, type MeaningOfMetric } from './metricMeanings.ts'
+import { comparedWindows, oddCalls, oddityThresholds, refuseOverlap, type OddityThresholds, type OddityWindows } from './oddCalls.ts'
 import { reachedFrom } from './reachedFrom.ts'
 
 export interface SuspectThresholds extends OddityThresholds {
@@ -19,9 +19,9 @@ export interface RankSuspectsOptions extends OddityWindows {
   /** The URN of the service where it hurts. */
   service: string
   /** What hurts there, where that is known: trouble of the other kind then counts half. */
-  symptom?: 'latency' | 'errors'
+  trouble?: 'latency' | 'errors'
   /** What metrics mean that OpenTelemetry's conventions do not name; or mean otherwise than they say. */
-  measures?: readonly Measure[]
+  meanings?: readonly MeaningOfMetric[]
   /** How many calls or dependencies deep to look, 1 to 32. Default: 8. */
   hops?: number
   thresholds?: SuspectThresholds
@@ -29,7 +29,7 @@ export interface RankSuspectsOptions extends OddityWindows {
 
 /** One thing that is odd about a suspect. */
 export interface SuspectEvidence {
-  /** What `caller` saw of its calls, or what a metric of the suspect's own says. */
+  /** What the caller saw of its calls, or what a metric of the suspect's own says. */
   kind: 'call' | 'metric'
   /** `p95_ms` (milliseconds) or `err_rate` (0..1) of calls; of a metric its name. */
   measure: string
@@ -38,7 +38,7 @@ export interface SuspectEvidence {
   /** In the range; of a metric its mean. */
   actual: number
   /** URN of the caller; null for a metric. */
-  caller: string | null
+  src_urn: string | null
   /** What it cost: milliseconds waited or requests failed, in all, over the range; null for CPU and saturation. */
   lost: number | null
 }
@@ -61,12 +61,23 @@ export interface Suspect {
   expected: number
   /** The same in the range. */
   actual: number
-  /** Who saw it: the URN of the caller whose calls lost most, or the suspect's own where the measure is a metric. */
-  caller: string
-  caller_resource_id: string
+  /** `resource_id` of who saw it: the caller whose calls lost most, or the suspect itself where the measure is a metric. */
+  src: string
+  src_urn: string
   /** All that is odd about it, calls first, what cost most first. */
   evidence: SuspectEvidence[]
 }
+
+const rankSuspectsOptions = z
+  .strictObject({
+    ...comparedWindows,
+    service: urnText,
+    trouble: z.enum(['latency', 'errors']).optional(),
+    meanings: givenMeanings.default([]),
+    hops: z.int().min(1).max(32).default(8),
+    thresholds: oddityThresholds.extend({ deviations: z.number().min(0).default(2.5) }).prefault({}),
+  })
+  .superRefine(refuseOverlap)
 
 /**
  * Who is behind it: the resources that may be the cause of a service's trouble, the likeliest first.
@@ -76,11 +87,11 @@ export interface Suspect {
  * carries no trouble. Who is reached and has something odd about it is a suspect. Then the trouble is accounted for, latency and errors apart:
  *
  * - `lost` is what the trouble cost at a resource over the whole range, against the baseline: how many milliseconds longer was waited for its answers in
- *   all, or how many more requests failed. Its callers tell; where no calls to it are measured, its own metrics do (see `measures`).
+ *   all, or how many more requests failed. Its callers tell; where no calls to it are measured, its own metrics do (see `meanings`).
  * - Its own part is what is left after subtracting what was lost at what it depends on: who waits for others loses as much as they do, and has nothing left.
  * - `score`: its own part / the most that was lost at any of the suspects. So that both kinds compare, a failed request in twenty weighs as much as
  *   answers that take a tenth longer, of the service's; trouble smaller than that scores accordingly less, unless it is known to be
- *   what hurts (`symptom`).
+ *   what hurts (`trouble`).
  *
  * So a service that is slow because it waits scores near 0, and the one where the time is lost 1. As losses add, a dependency called ten times for each answer
  * explains ten times its rise, and a part of the system that is odd but hardly used explains hardly anything. Four things amend the score:
@@ -89,7 +100,7 @@ export interface Suspect {
  *   own loss and not theirs, unless theirs is, too: who does not get to run reads its answers late.
  * - What a resource lost that is not saturated is the loss of the saturated resource it runs on, where that has no answers to measure (a host, a disk).
  * - What may follow from trouble of the other kind below it counts down to half: retries and timeouts turn failures into waiting and back. So does, where
- *   the `symptom` is known, trouble of the other kind.
+ *   the `trouble` is known, that of the other kind.
  * - A dependency that is new cannot have left what it was. Its failures count half, and do not excuse who began to call it.
  *
  * Of equal scores the deeper is likelier, then the URN decides. In calm times, and for a URN the tenant does not have: no rows.
@@ -110,7 +121,7 @@ export interface Suspect {
  *   service: 'urn:k8s:svc:shop/frontend',
  *   range: last('20 minutes'),
  *   baseline,
- *   measures: [{ metric: 'shop.availability', means: 'availability' }],
+ *   meanings: [{ metric: 'shop.availability', means: 'availability' }],
  * })
  * await topK(scope, suspects, 3).execute()
  *
@@ -119,24 +130,16 @@ export interface Suspect {
  * //   select ... from ... order by suspect.score desc, suspect.depth desc, called.urn collate "C"
  * // ) as "suspect"
  */
-export function rankSuspects(
-  scope: Scope,
-  { service, symptom, measures = [], hops = 8, thresholds = {}, range, baseline }: RankSuspectsOptions,
-) {
-  const start = parse(urnText, service, 'service')
-  const depth = parse(z.int().min(1).max(32), hops, 'hops')
-  const suffered = parse(z.enum(['latency', 'errors']).optional(), symptom, 'symptom')
-  const meanings = meaningOfMetrics(measures)
+export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finished<Suspect, 'suspect'> {
+  const { service, trouble, meanings: given, hops, thresholds, range, baseline } = parseOptions(rankSuspectsOptions, options)
   const { deviations, ...ofCalls } = thresholds
-  const departed = parse(z.number().min(0).default(2.5), deviations, 'thresholds.deviations')
-  const limits = parse(thresholdsInput, ofCalls, 'thresholds')
-  const { now, before } = checkedWindows({ range, baseline })
+  const meanings = meaningOfMetrics(given)
   const resource = scope.id('dim_resource')
   const suspects = sql<Suspect>`(
     with recursive ${oddCalls(scope, { range, baseline, thresholds: ofCalls })},
-    ${reachedFrom(scope, { service: start, hops: depth, now, thresholds: limits })},
-    ${departures(scope, { now, before, meanings, deviations: departed })},
-    ${accounts(scope, { symptom: suffered })},
+    ${reachedFrom(scope, { service, hops, range, thresholds: ofCalls })},
+    ${departures(scope, { range, baseline, meanings, deviations })},
+    ${accounts(scope, { trouble })},
     suspect as (
       select distinct on (resource_id) judged.*, reached.depth
       from judged
@@ -157,7 +160,7 @@ export function rankSuspects(
         pg_catalog.jsonb_agg(
           pg_catalog.jsonb_build_object(
             'kind', evidence.kind, 'measure', evidence.measure, 'expected', evidence.expected, 'actual', evidence.actual,
-            'caller', caller.urn, 'lost', evidence.lost
+            'src_urn', caller.urn, 'lost', evidence.lost
           )
           order by evidence.kind collate "C", evidence.lost desc nulls last, evidence.measure collate "C", caller.urn collate "C", evidence.actual desc
         ) as evidence
@@ -180,7 +183,7 @@ export function rankSuspects(
       ) as call on call.src = step.src and call.dst = step.dst
       order by met.resource_id, met.trouble, call.share desc nulls last, step.src, before.trouble = met.trouble desc
     ), path (resource_id, trouble, urns) as (
-      select met.resource_id, met.trouble, array[${start}::text] from met where met.depth = 0
+      select met.resource_id, met.trouble, array[${service}::text] from met where met.depth = 0
       union all
       select parent.resource_id, parent.trouble, pg_catalog.array_append(path.urns, called.urn)
       from path
@@ -202,8 +205,8 @@ export function rankSuspects(
       oddest.measure,
       oddest.expected,
       oddest.actual,
-      caller.urn as caller,
-      caller.resource_id as caller_resource_id,
+      caller.resource_id as src,
+      caller.urn as src_urn,
       all_of_it.evidence
     from suspect
     join shortest on shortest.resource_id = suspect.resource_id

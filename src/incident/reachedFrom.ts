@@ -7,7 +7,7 @@ export interface ReachedOptions {
   /** The URN to set out from. */
   service: string
   hops: number
-  now: TimeRange
+  range: TimeRange
   /** From when on calls are odd. */
   thresholds: Required<OddityThresholds>
 }
@@ -21,7 +21,7 @@ export interface ReachedOptions {
  * A call that is sure to be as ever carries no trouble, so it is not followed. One that may well be odd is, though it cannot be shown: there were too few
  * calls to tell, or none in one of the windows; so is what nobody measured.
  */
-export function reachedFrom(scope: Scope, { service, hops, now, thresholds }: ReachedOptions): RawBuilder<unknown> {
+export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: ReachedOptions): RawBuilder<unknown> {
   const { latencyFactor, latencyRiseMs, errorFactor, errorRise, minCalls } = thresholds
   return sql`odd_call as (
       select
@@ -35,7 +35,7 @@ export function reachedFrom(scope: Scope, { service, hops, now, thresholds }: Re
       select distinct edge.src_resource_id as src, edge.dst_resource_id as dst
       from ${scope.id('topo_edge_time')} as edge
       where edge.tenant_id = ${scope.tenantId}::int8
-        and edge.valid operator(pg_catalog.&&) tstzrange(${now.from}::timestamptz, ${now.to}::timestamptz)
+        and edge.valid operator(pg_catalog.&&) tstzrange(${range.from}::timestamptz, ${range.to}::timestamptz)
         and edge.src_resource_id <> edge.dst_resource_id
         and not exists (
           select from compared where compared.src = edge.src_resource_id and compared.dst = edge.dst_resource_id and compared.calls > 0::float8

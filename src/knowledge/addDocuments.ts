@@ -4,7 +4,7 @@ import { inTransaction } from '../database/transaction/inTransaction.ts'
 import { takeTurn } from '../database/transaction/takeTurn.ts'
 import { assertReadCommitted } from '../database/transaction/isolation.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parse, parseOptions } from '../schema/parse.ts'
 import { boundedText, storableObject, storableText, urnText, type Json } from '../schema/text.ts'
 import { arrayLiteral, embeddingOf } from './embedding.ts'
 
@@ -29,6 +29,13 @@ export interface DocumentInput {
   /** The text in pieces, in order. */
   chunks: readonly ChunkInput[]
 }
+
+export interface AddDocumentsOptions {
+  /** Give up before the next statement or the commit. What was begun is rolled back, unless the transaction is the caller's. */
+  signal?: AbortSignal
+}
+
+const addDocumentsOptions = z.strictObject({ signal: z.instanceof(AbortSignal).optional() })
 
 const documentsInput = (embedding: ReturnType<typeof embeddingOf>) =>
   z.array(
@@ -80,8 +87,9 @@ const batch = 500
 export async function addDocuments(
   scope: Scope,
   documents: readonly DocumentInput[],
-  { signal }: { signal?: AbortSignal } = {},
+  options: AddDocumentsOptions = {},
 ): Promise<string[]> {
+  const { signal } = parseOptions(addDocumentsOptions, options)
   const given = parse(documentsInput(embeddingOf(scope.installation)), documents, 'documents').map(
     ({ source, title, url = null, resources, metadata, chunks }) => ({
       source,

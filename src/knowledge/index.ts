@@ -1,2 +1,2 @@
-export { addDocuments, type ChunkInput, type DocumentInput } from './addDocuments.ts'
-export { searchKnowledge, type KnowledgeFilters, type SearchKnowledgeOptions } from './searchKnowledge.ts'
+export { addDocuments, type AddDocumentsOptions, type ChunkInput, type DocumentInput } from './addDocuments.ts'
+export { searchKnowledge, type FoundChunk, type KnowledgeFilters, type SearchKnowledgeOptions } from './searchKnowledge.ts'

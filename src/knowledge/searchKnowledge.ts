@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { checkedRange, type TimeRange } from '../database/range.ts'
-import { finished } from '../database/finished.ts'
+import { timeRange, type TimeRange } from '../database/range.ts'
+import { finished, type Finished } from '../database/finished.ts'
+import type { Installation } from '../database/installation/installation.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
+import { parseOptions } from '../schema/parse.ts'
 import { boundedText, storableObject, urnText, type Json } from '../schema/text.ts'
 import { arrayLiteral, embeddingOf } from './embedding.ts'
 
@@ -27,18 +28,48 @@ export interface SearchKnowledgeOptions {
   where?: KnowledgeFilters
 }
 
-const filters = z.strictObject({
-  source: boundedText(255).optional(),
-  resource: urnText.optional(),
-  metadata: storableObject.optional(),
-  addedDuring: z.custom<TimeRange>((value) => typeof value === 'object' && value !== null, 'must be a range').optional(),
-})
+/** A chunk of a document, and how near it is. */
+export interface FoundChunk {
+  /** The chunk's id again: what was found is a ranking. */
+  item: string
+  /** Higher is nearer. See {@link searchKnowledge}. */
+  score: number
+  chunk_id: string
+  doc_id: string
+  /** Which piece of the document, from 0. */
+  chunk_idx: number
+  /** Where the document comes from; null where nobody said. */
+  source: string | null
+  /** The document's; null where it has none. */
+  title: string | null
+  /** The document's; null where it has none. */
+  url: string | null
+  /** The text of the chunk. */
+  content: string
+  /** The chunk's, its document's included. */
+  metadata: Json
+  /** As pgvector measures it. See {@link searchKnowledge}. */
+  distance: number
+}
+
+const searchKnowledgeOptions = (installation: Installation) =>
+  z.strictObject({
+    embedding: embeddingOf(installation),
+    limit: z.int().min(1).max(1000).default(10),
+    where: z
+      .strictObject({
+        source: boundedText(255).optional(),
+        resource: urnText.optional(),
+        metadata: storableObject.optional(),
+        addedDuring: timeRange.optional(),
+      })
+      .default({}),
+  })
 
 /**
  * The chunks of knowledge nearest to an embedding, nearest first: a ranking frame.
  *
- * Rows: `item` (the chunk's id) and `score`, higher being better; `chunk_id`, `doc_id`, `chunk_idx`, `source`, `title`, `url`, `content`,
- * `metadata` (the chunk's, its document's included), and `distance` as pgvector measures it. The installation's distance decides what the score is:
+ * The installation's distance decides what the score is:
  *
  * | distance | `distance` | `score` |
  * |---|---|---|
@@ -51,7 +82,8 @@ const filters = z.strictObject({
  * and a near neighbour may be missed. All of it happens inside the installed function `knowledge_nearest`, with settings of its own; the query
  * stays one statement and nothing needs to be set on the connection.
  *
- * @throws InvalidInputError when the embedding has another dimension than the installation's, is not finite, or a filter cannot be.
+ * @throws InvalidInputError if the embedding has another dimension than the installation's or is not
+ * finite, or `limit` or a filter is invalid; names the field.
  * @example
  * const near = searchKnowledge(scope, { embedding: await embed('payment is slow'), limit: 5, where: { source: 'runbooks' } })
  * await near.where('score', '>', 0.5).execute()
@@ -64,13 +96,12 @@ const filters = z.strictObject({
  *
  * @see Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using Hierarchical Navigable Small World graphs, 2018
  */
-export function searchKnowledge(scope: Scope, { embedding, limit = 10, where = {} }: SearchKnowledgeOptions) {
-  const wanted = arrayLiteral(parse(embeddingOf(scope.installation), embedding, 'embedding'))
-  const count = parse(z.int().min(1).max(1000), limit, 'limit')
+export function searchKnowledge(scope: Scope, options: SearchKnowledgeOptions): Finished<FoundChunk, 'found'> {
+  const { embedding, limit, where } = parseOptions(searchKnowledgeOptions(scope.installation), options)
   const nearest = sql<{
     chunk_id: string
     distance: number
-  }>`${scope.id('knowledge_nearest')}(${scope.tenantId}::int8, ${wanted}::text::float4[], ${count}::int4, ${JSON.stringify(filterOf(where))}::jsonb)`
+  }>`${scope.id('knowledge_nearest')}(${scope.tenantId}::int8, ${arrayLiteral(embedding)}::text::float4[], ${limit}::int4, ${JSON.stringify(filterOf(where))}::jsonb)`
   const found = scope.db
     .selectFrom(nearest.as('nearest'))
     .innerJoin(scope.table('kb_chunk', 'chunk'), 'chunk.chunk_id', 'nearest.chunk_id')
@@ -88,7 +119,7 @@ export function searchKnowledge(scope: Scope, { embedding, limit = 10, where = {
       'doc.title as title',
       'doc.url as url',
       'chunk.content as content',
-      'chunk.metadata as metadata',
+      sql<Json>`chunk.metadata`.as('metadata'),
       'nearest.distance as distance',
     ])
     .orderBy('nearest.distance')
@@ -97,9 +128,7 @@ export function searchKnowledge(scope: Scope, { embedding, limit = 10, where = {
 }
 
 /** The filters as `knowledge_nearest` reads them. */
-function filterOf(where: KnowledgeFilters): Record<string, Json> {
-  const { source, resource, metadata, addedDuring } = parse(filters, where, 'where')
-  const range = addedDuring && checkedRange(addedDuring, 'where.addedDuring')
+function filterOf({ source, resource, metadata, addedDuring: range }: KnowledgeFilters): Record<string, Json> {
   return {
     ...(source !== undefined && { source }),
     ...((resource !== undefined || metadata !== undefined) && {

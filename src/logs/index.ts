@@ -1,3 +1,3 @@
-export { newPatterns, type NewPatternsOptions } from './newPatterns.ts'
+export { newPatterns, type NewPattern, type NewPatternsOptions } from './newPatterns.ts'
 export { patternOf } from './pattern.ts'
-export { patternSeries, type PatternSeriesOptions } from './patternSeries.ts'
+export { patternSeries, type PatternPoint, type PatternSeriesOptions } from './patternSeries.ts'

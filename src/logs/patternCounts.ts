@@ -1,9 +1,7 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely'
-import { checkedRange, type TimeRange } from '../database/range.ts'
+import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { parse } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
-import { urnText } from '../schema/text.ts'
 import { patternPolicy } from './patternPolicy.ts'
 
 export const patternLadder = {
@@ -20,11 +18,9 @@ export const patternLadder = {
  */
 export function patternCounts(
   scope: Scope,
-  { resource, range: given }: { resource?: string; range: TimeRange },
+  { resource, range }: { resource?: string; range: TimeRange },
   counts: RawBuilder<Selectable<DB['log_pattern_5m']>> = sql`${scope.id('log_pattern_5m')}`,
 ) {
-  const range = checkedRange(given)
-  parse(urnText.optional(), resource, 'resource')
   return scope.db
     .selectFrom(counts.as('count'))
     .innerJoin(scope.table('log_pattern', 'known'), (join) =>

@@ -1,24 +1,26 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { byBytes } from '../database/sql/byBytes.ts'
-import { checkedRange, type TimeRange } from '../database/range.ts'
-import { finished } from '../database/finished.ts'
+import { timeRange, type TimeRange } from '../database/range.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
-import { parse } from '../schema/parse.ts'
-import { severity as severitySchema, type Severity } from '../schema/severity.ts'
+import { parseOptions } from '../schema/parse.ts'
+import { severity as severityName, type Severity } from '../schema/severity.ts'
+import { urnText } from '../schema/text.ts'
+import type { SeriesRow } from '../series/seriesFrame.ts'
 import { patternCounts, patternLadder } from './patternCounts.ts'
 
 export interface PatternSeriesOptions {
   /** The `fingerprint_id` of one pattern; every pattern when left out. */
-  fingerprint?: string
+  fingerprintId?: string
   /** The URN of the resource that logged; every resource when left out. */
   resource?: string
   /** Only patterns of this severity. */
   severity?: Severity
-  /** `'count'`: all records of the pattern; `'errors'`: those of severity ERROR and above. */
-  measure: 'count' | 'errors'
+  /** `'count_total'`: all records of the pattern; `'count_error'`: those of severity ERROR and above. */
+  measure: 'count_total' | 'count_error'
   /** Buckets that begin in it count. */
   range: TimeRange
   /** What a series stands for: `'pattern'`, one pattern at all resources, or `'resource'`, one resource's patterns together. Default: `'pattern'`. */
@@ -27,20 +29,44 @@ export interface PatternSeriesOptions {
   resolution?: Resolution
 }
 
+/** How often patterns occurred in one bucket. */
+export interface PatternPoint extends SeriesRow {
+  /** The resource that the series stands for; null by `'pattern'`. */
+  resource_id: string | null
+}
+
+const patternSeriesOptions = z.strictObject({
+  fingerprintId: z
+    .string()
+    .refine(isFingerprintId, 'must be a fingerprint_id: a whole number as text, at most 9223372036854775807')
+    .optional(),
+  resource: urnText.optional(),
+  severity: severityName.optional(),
+  measure: z.enum(['count_total', 'count_error']),
+  range: timeRange,
+  by: z.enum(['pattern', 'resource']).default('pattern'),
+  resolution: z.string().optional(),
+})
+
 /**
- * How often log patterns occurred over time: a series frame, in the order of series (by their bytes) and time.
+ * How often log patterns occurred over time: a series frame, in the order of series (by their
+ * bytes) and time.
  *
- * Series are named by the pattern's text (unique in a tenant), or by `'resource'` by the resource's URN. Rows: `series`, `bucket` (when it begins), `value`,
- * the number of records, `resource_id` by `'resource'`, else null. A bucket in which nothing was counted has no row: it is not a zero.
+ * | | |
+ * |---|---|
+ * | a series is named | by the pattern's text (unique in a tenant); by `'resource'`, by the resource's URN |
+ * | `value` | the number of records |
+ * | a bucket in which nothing was counted | has no row: it is not a zero |
+ * | range | buckets that begin in it count, whole: an hour that began before it is left out, and the last one reaches past its end |
+ * | read from | up to 35 days `log_pattern_5m`, up to 420 `log_pattern_1h`, more `log_pattern_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
  *
- * Up to 35 days are told by five minutes, up to 420 by the hour, more by the day (in UTC), from `log_pattern_5m`, `log_pattern_1h` and `log_pattern_1d`; so is a time of
- * which the finer table's rows have been dropped. A longer bucket counts all its records, so its numbers are larger: say the `resolution` where two frames are put
- * together. Buckets that begin in the range count, whole: an hour that began before it is left out, and the last one reaches past its end. The hour and the day
- * that are not over yet count what there is so far.
+ * A longer bucket counts all its records, so its numbers are larger: say the `resolution` where two
+ * frames are put together. The hour and the day that are not over yet count what there is so far.
  *
- * @throws InvalidInputError when the fingerprint, URN, severity, measure, range or resolution is none.
+ * @throws InvalidInputError if the id, the URN, the severity, the measure, the range, `by` or the
+ * resolution is invalid; names the field.
  * @example
- * const errors = patternSeries(scope, { severity: 'ERROR', measure: 'count', range: last('6 hours'), by: 'resource' })
+ * const errors = patternSeries(scope, { severity: 'ERROR', measure: 'count_total', range: last('6 hours'), by: 'resource' })
  *
  * // select "point".* from (
  * //   select "resource"."urn" as "series", "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value", "resource"."resource_id" as "resource_id"
@@ -49,25 +75,19 @@ export interface PatternSeriesOptions {
  * //   group by "resource"."resource_id", "count"."bucket" order by "resource"."urn" collate "C", "bucket"
  * // ) as "point"
  */
-export function patternSeries(
-  scope: Scope,
-  { fingerprint, resource, severity, measure, range, by = 'pattern', resolution }: PatternSeriesOptions,
-) {
-  const column = parse(z.enum(['count', 'errors']), measure, 'measure') === 'count' ? 'count.count_total' : 'count.count_error'
-  const group = parse(z.enum(['pattern', 'resource']), by, 'by')
-  parse(fingerprintId.optional(), fingerprint, 'fingerprint')
-  parse(severitySchema.optional(), severity, 'severity')
-  const reading = readingOf(scope, patternLadder, checkedRange(range), resolution)
+export function patternSeries(scope: Scope, options: PatternSeriesOptions): Finished<PatternPoint, 'point'> {
+  const { fingerprintId, resource, severity, measure, range, by, resolution } = parseOptions(patternSeriesOptions, options)
+  const reading = readingOf(scope, patternLadder, range, resolution)
   const bucket = seriesBucket(reading, sql.ref('count.bucket'))
-  const records = sql<number | null>`sum(${sql.ref(column)})::float8`
-  const name = sql.ref<string>(group === 'pattern' ? 'known.pattern' : 'resource.urn')
+  const records = sql<number | null>`sum(${sql.ref(`count.${measure}`)})::float8`
+  const name = sql.ref<string>(by === 'pattern' ? 'known.pattern' : 'resource.urn')
   const counts = patternCounts(scope, { resource, range: reading.range }, rowsOf(scope, patternLadder, reading))
-    .$if(fingerprint !== undefined, (all) => all.where('count.fingerprint_id', '=', fingerprint!))
+    .$if(fingerprintId !== undefined, (all) => all.where('count.fingerprint_id', '=', fingerprintId!))
     .$if(severity !== undefined, (all) => all.where('known.severity', '=', severity!))
     .orderBy(byBytes(name))
     .orderBy(sql.ref('bucket'))
   const points =
-    group === 'pattern'
+    by === 'pattern'
       ? counts
           .groupBy('known.fingerprint_id')
           .groupBy(bucket)
@@ -83,8 +103,6 @@ export function patternSeries(
           ])
   return finished(scope, points, 'point')
 }
-
-const fingerprintId = z.string().refine(isFingerprintId, 'must be a fingerprint_id: a whole number as text, at most 9223372036854775807')
 
 function isFingerprintId(text: string): boolean {
   return /^\d{1,19}$/.test(text) && BigInt(text) < 2n ** 63n

@@ -1,7 +1,6 @@
 export type { Resolution } from '../lifecycle/rollups/resolution.ts'
 export { latestMetrics } from './latestMetrics.ts'
 export type { LabelledPoint, MetricBy, MetricFrame, MetricPoint, ResourcePoint } from './metricFrame.ts'
-export { metricMeasures, type MetricMeasure } from './metricMeasures.ts'
+export type { MetricMeasure } from './metricMeasures.ts'
 export type { MetricOptions } from './metricOptions.ts'
-export { metricPolicy } from './metricPolicy.ts'
 export { metricSeries, type MetricSeriesOptions } from './metricSeries.ts'

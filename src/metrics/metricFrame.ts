@@ -1,4 +1,4 @@
-import type { SelectQueryBuilder } from 'kysely'
+import type { Finished } from '../database/finished.ts'
 import type { Json } from '../schema/text.ts'
 import type { SeriesRow } from '../series/seriesFrame.ts'
 
@@ -19,4 +19,4 @@ export interface LabelledPoint extends ResourcePoint {
 /** A point of a metric series: what it says beside its value is what the series stands for. */
 export type MetricPoint<By extends MetricBy> = By extends 'series' ? LabelledPoint : By extends 'resource' ? ResourcePoint : SeriesRow
 
-export type MetricFrame<By extends MetricBy> = SelectQueryBuilder<{ point: MetricPoint<By> }, 'point', MetricPoint<By>>
+export type MetricFrame<By extends MetricBy> = Finished<MetricPoint<By>, 'point'>

@@ -1,9 +1,9 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { checkedRange, type TimeRange } from '../database/range.ts'
-import { parse } from '../schema/parse.ts'
+import { timeRange, type TimeRange } from '../database/range.ts'
+import { oneOrMore } from '../schema/oneOrMore.ts'
 import { boundedText, storableObject, urnText, type Json } from '../schema/text.ts'
-import { metricGroupings, type MetricBy } from './metricFrame.ts'
+import type { MetricBy } from './metricFrame.ts'
 import { metricMeasures, type MetricMeasure } from './metricMeasures.ts'
 
 /** Which metrics, of whom. */
@@ -24,29 +24,15 @@ export interface MetricOptions<By extends MetricBy> {
   by?: By
 }
 
-const metricName = boundedText(255)
-
-/** Checks the options, and gives names as lists; `groupings` are what a series may stand for. */
-export function checkedMetric<By extends MetricBy>(
-  { metric, resource, labels, measure, range, by }: MetricOptions<By>,
-  groupings: readonly MetricBy[] = metricGroupings,
-) {
-  return {
-    metrics: oneOrMore(metric, metricName, 'metric'),
-    /** Whether the metric has to be part of the series' names. */
-    several: typeof metric !== 'string',
-    resources: resource === undefined ? undefined : oneOrMore(resource, urnText, 'resource'),
-    labels: parse(storableObject.optional(), labels, 'labels'),
-    measure: parse(z.enum(metricMeasures), measure, 'measure'),
-    range: checkedRange(range),
-    by: parse(z.enum(groupings), by ?? 'series', 'by'),
-  }
-}
-
-/** A name, or a list of at least one. */
-function oneOrMore(value: string | readonly string[], name: z.ZodType<string>, field: string): string[] {
-  return Array.isArray(value) ? parse(z.array(name).min(1, 'must name at least one'), value, field) : [parse(name, value, field)]
-}
+/** The options that every read of metrics takes; `groupings` are what a series may stand for. */
+export const metricOptions = <const By extends MetricBy>(groupings: readonly [By, ...By[]]) => ({
+  metric: oneOrMore(boundedText(255)),
+  resource: oneOrMore(urnText).optional(),
+  labels: storableObject.optional(),
+  measure: z.enum(metricMeasures),
+  range: timeRange,
+  by: z.enum(groupings).optional(),
+})
 
 /** Whether a column has one of the names. */
 export const isOneOf = (column: string, names: readonly string[]): RawBuilder<boolean> =>
@@ -54,10 +40,10 @@ export const isOneOf = (column: string, names: readonly string[]): RawBuilder<bo
 
 /** How a point's series is called, by what it stands for, where `metric` and `resource` are the row and its resource. */
 export function seriesName(by: MetricBy, several: boolean): RawBuilder<string> {
-  if (by === 'metric') return sql`"metric"."metric"`
+  if (by === 'metric') return sql`metric.metric`
   const name =
     by === 'resource'
-      ? sql`"resource"."urn"`
-      : sql`case when "metric"."labels" = '{}' then "resource"."urn" else "resource"."urn" || ' ' || "metric"."labels"::text end`
-  return several ? sql`"metric"."metric" || ' ' || ${name}` : sql`${name}`
+      ? sql`resource.urn`
+      : sql`case when metric.labels = '{}' then resource.urn else resource.urn || ' ' || metric.labels::text end`
+  return several ? sql`metric.metric || ' ' || ${name}` : sql`${name}`
 }

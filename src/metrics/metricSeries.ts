@@ -1,11 +1,14 @@
 import { sql } from 'kysely'
-import { byBytes } from '../database/sql/byBytes.ts'
+import { z } from 'zod'
+import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
-import type { MetricBy, MetricFrame, MetricPoint } from './metricFrame.ts'
+import { parseOptions } from '../schema/parse.ts'
+import { metricGroupings, type MetricBy, type MetricFrame, type MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
-import { checkedMetric, isOneOf, seriesName, type MetricOptions } from './metricOptions.ts'
+import { isOneOf, metricOptions, seriesName, type MetricOptions } from './metricOptions.ts'
 import { metricPolicy } from './metricPolicy.ts'
 
 export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends MetricOptions<By> {
@@ -14,6 +17,8 @@ export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends Met
 }
 
 const metricLadder = { table: 'metric_1m', bucket: '1 minute', rollups: metricPolicy.rollups.map(({ rollup }) => rollup) } as const
+
+const metricSeriesOptions = z.strictObject({ ...metricOptions(metricGroupings), resolution: z.string().optional() })
 
 /**
  * A metric over time: a series frame, in the order of series (by their bytes) and time.
@@ -24,27 +29,30 @@ const metricLadder = { table: 'metric_1m', bucket: '1 minute', rollups: metricPo
  * | `'resource'` | a resource, its label sets put together | its URN | `resource_id` |
  * | `'metric'` | all resources put together | the metric | |
  *
- * Labels are in `jsonb`'s order of keys, so names are stable. Where several metrics are asked for, names begin with the metric and a space.
+ * Labels are in `jsonb`'s order of keys, so names are stable. Where several metrics are asked for,
+ * names begin with the metric and a space.
  *
- * Rows: `series`, `bucket` (when it begins), `value` in the metric's unit: a monotonic sum is a rate per second, its unit ends in `/s`. A bucket without
- * samples has no row; `value` is null where the bucket did not measure it.
+ * | | |
+ * |---|---|
+ * | `value` | in the metric's unit: a monotonic sum is a rate per second, its unit ends in `/s`; null where the bucket did not measure it |
+ * | a bucket without samples | has no row |
+ * | several rows in one bucket | the average of all samples (a minute weighs as many as it has), their maximum, number, and their percentile from the merged histograms (at most 1.083 % off) |
+ * | one row | is given as stored |
+ * | range | buckets that begin in it count, whole: an hour that began before it is left out, and the last one reaches past its end |
+ * | read from | up to a week `metric_1m`, up to 420 days `metric_1h`, more `metric_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
  *
- * Up to a week is told by the minute, up to 420 days by the hour, more by the day (in UTC), from `metric_1m`, `metric_1h` and `metric_1d`; so is a time of which the
- * finer table's rows have been dropped. `resolution` says otherwise; say it where two frames are put together. A bucket of several minutes tells of all their samples:
- * their average (a minute weighs as many as it has), maximum, number, and their percentile from the merged histograms (at most 1.083 % off). So are
- * label sets and resources put together: a counter's `avg` over label sets is the mean of their rates, not their sum, for which there is `aggregateAcross`. What
- * nothing has to be put together for is as stored.
+ * A counter's `avg` over label sets is the mean of their rates, not their sum: for that there is
+ * `aggregateAcross`. `resolution` says how long buckets are; say it where two frames are put
+ * together. The hour and the day that are not over yet tell of what there is so far.
  *
- * Buckets that begin in the range count, whole: an hour that began before it is left out, and the last one reaches past its end. The hour and the day that are
- * not over yet tell of what there is so far.
- *
- * @throws InvalidInputError when the metric, the URN, the labels, the range, the measure or the resolution is none.
+ * @throws InvalidInputError if the metric, a URN, the labels, the range, the measure, `by` or the
+ * resolution is invalid; names the field.
  * @example
  * const cpu = metricSeries(scope, { metric: 'process.cpu.utilization', resource: checkout, measure: 'max', range: last('1 hour') })
  * const odd = anomalies(scope, cpu, { window: '30 minutes' })
  *
  * // select "point".* from (
- * //   select case when "metric"."labels" = '{}' then "resource"."urn" else "resource"."urn" || ' ' || "metric"."labels"::text end as "series",
+ * //   select case when metric.labels = '{}' then resource.urn else resource.urn || ' ' || metric.labels::text end as "series",
  * //     "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
  * //   from "public"."metric_1m" as "metric" inner join "public"."dim_resource" as "resource" on ...
  * //   where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4 and "resource"."urn" = $5
@@ -52,8 +60,17 @@ const metricLadder = { table: 'metric_1m', bucket: '1 minute', rollups: metricPo
  * // ) as "point"
  */
 export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, options: MetricSeriesOptions<By>): MetricFrame<By> {
-  const { metrics, several, resources, labels, measure, by, range } = checkedMetric(options)
-  const reading = readingOf(scope, metricLadder, range, options.resolution)
+  const {
+    metric: metrics,
+    resource: resources,
+    labels,
+    measure,
+    by = 'series',
+    range,
+    resolution,
+  } = parseOptions(metricSeriesOptions, options)
+  const several = typeof options.metric !== 'string'
+  const reading = readingOf(scope, metricLadder, range, resolution)
   const bucket = seriesBucket(reading, sql.ref('metric.bucket'))
   const name = seriesName(by, several)
   // Sorting by a name that all rows have takes a small question's time all the same.
@@ -65,7 +82,7 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
     .where('metric.bucket', '>=', reading.range.from)
     .where('metric.bucket', '<', reading.range.to)
     .where(isOneOf('metric.metric', metrics))
-    .$if(labels !== undefined, (all) => all.where(sql<boolean>`"metric"."labels" @> ${JSON.stringify(labels)}::jsonb`))
+    .$if(labels !== undefined, (all) => all.where(sql<boolean>`metric.labels @> ${JSON.stringify(labels)}::jsonb`))
     .$if(!oneSeries, (all) => all.orderBy(byBytes(name)))
     .orderBy(sql.ref('bucket'))
   const ofResources = rows
@@ -98,8 +115,5 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
         .groupBy(bucket)
         .select([...columns, merged.as('value')]),
   }
-  return scope.db
-    .selectFrom(sql<MetricPoint<By>>`${points[by]()}`.as('point'))
-    .selectAll('point')
-    .$castTo<MetricPoint<By>>()
+  return finished(scope, sql<MetricPoint<By>>`${points[by]()}`, 'point')
 }

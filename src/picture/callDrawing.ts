@@ -8,8 +8,8 @@ import { style } from './style.ts'
 /** One call between two names, as `activeCalls` or `callsDuring` give it once the ids are replaced by names. */
 export interface CallEdge extends CallMeasures {
   /** Name of the caller: a URN, or whatever tells the vertices apart. */
-  src: string
-  dst: string
+  src_urn: string
+  dst_urn: string
   /** Calls per second, the edge's thickness; `rps` goes before `weight`. */
   rps?: number | null
   weight?: number | null
@@ -48,7 +48,8 @@ export function callDrawing({
 }: GraphPictureOptions): Drawing {
   const marked = { suspect: new Set(suspects), symptom: new Set(symptoms) }
   const onPath = pathTest(paths)
-  const isMarked = ({ src, dst }: CallEdge) => [src, dst].some((name) => marked.suspect.has(name) || marked.symptom.has(name))
+  const isMarked = ({ src_urn, dst_urn }: CallEdge) =>
+    [src_urn, dst_urn].some((name) => marked.suspect.has(name) || marked.symptom.has(name))
   const { edges, omission } = mostTelling(given, {
     limit,
     rank: (edge) => (onPath(edge) ? 2 : isMarked(edge) ? 1 : 0),
@@ -74,8 +75,8 @@ export function callDrawing({
       // Area grows with traffic as the eye expects it when thickness grows with the root.
       const width = 1 + 5 * Math.sqrt(share)
       return {
-        src: edge.src,
-        dst: edge.dst,
+        src_urn: edge.src_urn,
+        dst_urn: edge.dst_urn,
         lines: labelOf(edge),
         colour: onPath(edge) ? style.path : style[state],
         fontColour: state === 'calm' ? style.quiet : style[state],
@@ -104,7 +105,7 @@ function pathTest(paths: readonly (readonly string[])[]): (edge: CallEdge) => bo
       join(name, path[index]!)
     })
   }
-  return ({ src, dst }) => next.get(src)?.has(dst) ?? false
+  return ({ src_urn, dst_urn }) => next.get(src_urn)?.has(dst_urn) ?? false
 }
 
 /** Two short lines: rate and latency, then what is wrong with them. */

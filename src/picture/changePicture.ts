@@ -9,8 +9,8 @@ export type ChangeKind = 'appeared' | 'vanished' | 'changed' | 'unchanged'
 /** A dependency between two names, and what became of it from one time to another. */
 export interface ChangedEdge {
   /** Name of what depends: a URN, or whatever tells the vertices apart. */
-  src: string
-  dst: string
+  src_urn: string
+  dst_urn: string
   kind: ChangeKind
   /** A few words at the edge: the relation, or what changed. */
   label?: string | null
@@ -46,7 +46,7 @@ export interface ChangePictureOptions {
  * const rows = await compareTopology(scope, { before: weekAgo, after: now, unchanged: true }).execute()
  * const svg = await changePicture({
  *   title: 'What changed since last week',
- *   edges: rows.map(({ src_urn, dst_urn, kind, relation }) => ({ src: src_urn, dst: dst_urn, kind, label: relation })),
+ *   edges: rows.map((row) => ({ ...row, label: row.relation })),
  *   appeared: ['urn:k8s:svc:shop/fraud'],
  * })
  */
@@ -73,7 +73,7 @@ function changeDrawing({
   const touched = new Set(namesOf(given.filter(({ kind }) => kind !== 'unchanged')))
   const { edges, omission } = mostTelling(given, {
     limit,
-    rank: ({ src, dst, kind }) => (kind !== 'unchanged' ? 2 : touched.has(src) || touched.has(dst) ? 1 : 0),
+    rank: ({ src_urn, dst_urn, kind }) => (kind !== 'unchanged' ? 2 : touched.has(src_urn) || touched.has(dst_urn) ? 1 : 0),
     traffic: ({ weight }) => weight ?? 0,
     what: 'dependencies: the changes, and what is beside them',
   })
@@ -92,10 +92,10 @@ function changeDrawing({
       const { colour, dashed, word } = looks[mark]
       return { name, lines: [...lines, `(${word})`], fill: style.vertex.fill, line: colour, width: 2.4, dashed }
     }),
-    edges: edges.map(({ src, dst, kind, label }): DrawnEdge => {
+    edges: edges.map(({ src_urn, dst_urn, kind, label }): DrawnEdge => {
       const { colour, fontColour, width, dashed, word } = looks[kind]
       const lines = [...(kind === 'unchanged' ? [] : [word]), ...(label ? [shortened(label, 32)] : [])]
-      return { src, dst, lines, colour, fontColour, width, dashed, pull: kind === 'unchanged' ? 2 : 1 }
+      return { src_urn, dst_urn, lines, colour, fontColour, width, dashed, pull: kind === 'unchanged' ? 2 : 1 }
     }),
     legend: kinds.map((kind) => {
       const { colour, dashed, word } = looks[kind]

@@ -29,8 +29,8 @@ export interface DrawnVertex {
 }
 
 export interface DrawnEdge {
-  src: string
-  dst: string
+  src_urn: string
+  dst_urn: string
   lines: string[]
   colour: Colour
   /** Of its lines of text. */
@@ -49,8 +49,8 @@ export interface LegendEntry {
 }
 
 /** The names at the ends of edges, each once, in the order in which they occur. */
-export const namesOf = (edges: readonly { src: string; dst: string }[]): string[] => [
-  ...new Set(edges.flatMap(({ src, dst }) => [src, dst])),
+export const namesOf = (edges: readonly { src_urn: string; dst_urn: string }[]): string[] => [
+  ...new Set(edges.flatMap(({ src_urn, dst_urn }) => [src_urn, dst_urn])),
 ]
 
 /** What follows the last `/` or `:` of a name. */

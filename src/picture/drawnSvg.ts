@@ -38,9 +38,9 @@ const layoutOf = ({ vertices, edges }: Drawing): Graph => ({
       ...(dashed && { style: 'filled,rounded,dashed' }),
     },
   })),
-  edges: edges.map(({ src, dst, lines, colour, fontColour, width, dashed, pull }) => ({
-    tail: printable(src),
-    head: printable(dst),
+  edges: edges.map(({ src_urn, dst_urn, lines, colour, fontColour, width, dashed, pull }) => ({
+    tail: printable(src_urn),
+    head: printable(dst_urn),
     attributes: {
       // The last line is empty, so that a thick line stays clear of the words above it.
       label: [...lines.map(plainLabel), ''].map((line) => ` ${line} `).join('\n'),

@@ -11,10 +11,10 @@ import type { AbstractGraph, Attributes } from 'graphology-types'
 export function edgesOf<Vertex extends Attributes, Edge extends Attributes>(
   graph: AbstractGraph<Vertex, Edge>,
   nameOf: (key: string, attributes: Vertex) => string = (key) => key,
-): (Edge & { src: string; dst: string })[] {
-  return graph.mapEdges((_, attributes, src, dst, source, target) => ({
+): (Edge & { src_urn: string; dst_urn: string })[] {
+  return graph.mapEdges((_, attributes, src, dst, caller, callee) => ({
     ...attributes,
-    src: nameOf(src, source),
-    dst: nameOf(dst, target),
+    src_urn: nameOf(src, caller),
+    dst_urn: nameOf(dst, callee),
   }))
 }

@@ -35,9 +35,9 @@ export function graphDot({ limit = Infinity, ...options }: GraphPictureOptions):
     }),
   )
   for (const node of nodes.values()) graph.addNode(node)
-  for (const { src, dst, lines, colour, fontColour, width } of edges) {
+  for (const { src_urn, dst_urn, lines, colour, fontColour, width } of edges) {
     const looks = { color: colour, fontcolor: fontColour, penwidth: Math.round(width * 100) / 100 }
-    graph.addEdge(new Edge([nodes.get(src)!, nodes.get(dst)!], { label: labelOf(lines), ...looks }))
+    graph.addEdge(new Edge([nodes.get(src_urn)!, nodes.get(dst_urn)!], { label: labelOf(lines), ...looks }))
   }
   // It gives up at 100,000 attributes otherwise.
   return `${toDot(graph, { convert: { maxASTNodes: Infinity } })}\n`

@@ -9,8 +9,8 @@ export interface GraphmlOptions<Edge extends GraphmlEdge = GraphmlEdge, Vertex e
 }
 
 export interface GraphmlEdge {
-  src: string
-  dst: string
+  src_urn: string
+  dst_urn: string
 }
 
 export interface GraphmlVertex {
@@ -38,7 +38,7 @@ export function graphGraphml<Edge extends GraphmlEdge, Vertex extends GraphmlVer
   const names = [...new Set([...namesOf(edges), ...known.keys()])]
   const idOf = new Map(names.map((name, index) => [name, `v${index}`]))
   const vertexColumns = columnsOf(vertices, ['name'], 'vd')
-  const edgeColumns = columnsOf(edges, ['src', 'dst'], 'ed')
+  const edgeColumns = columnsOf(edges, ['src_urn', 'dst_urn'], 'ed')
 
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
@@ -54,7 +54,7 @@ export function graphGraphml<Edge extends GraphmlEdge, Vertex extends GraphmlVer
       '    </node>',
     ]),
     ...edges.flatMap((edge, index) => [
-      `    <edge id="e${index}" source="${idOf.get(edge.src)}" target="${idOf.get(edge.dst)}">`,
+      `    <edge id="e${index}" source="${idOf.get(edge.src_urn)}" target="${idOf.get(edge.dst_urn)}">`,
       ...rowMarkup(edge, edgeColumns),
       '    </edge>',
     ]),

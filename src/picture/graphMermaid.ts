@@ -11,7 +11,7 @@ import { style } from './style.ts'
  *
  * @throws InvalidInputError when the limit is no whole number of at least 1.
  * @example
- * graphMermaid({ title: 'Who calls whom', edges: [{ src: 'checkout', dst: 'payment', rps: 12.3 }] })
+ * graphMermaid({ title: 'Who calls whom', edges: [{ src_urn: 'checkout', dst_urn: 'payment', rps: 12.3 }] })
  *
  * // ---
  * // title: "Who calls whom"
@@ -35,7 +35,9 @@ export function graphMermaid(options: GraphPictureOptions): string {
     'flowchart LR',
     ...(vertices.length === 0 ? [`  v0["${labelOf([nothing])}"]`] : []),
     ...vertices.map(({ name, lines }) => `  ${idOf.get(name)}["${labelOf(lines)}"]`),
-    ...edges.map(({ src, dst, lines }) => `  ${idOf.get(src)} -->${lines.length > 0 ? `|"${labelOf(lines)}"|` : ''} ${idOf.get(dst)}`),
+    ...edges.map(
+      ({ src_urn, dst_urn, lines }) => `  ${idOf.get(src_urn)} -->${lines.length > 0 ? `|"${labelOf(lines)}"|` : ''} ${idOf.get(dst_urn)}`,
+    ),
     ...alike(vertices.map(vertexStyle)).flatMap(([look, numbers], index) => [
       `  classDef look${index} ${look}`,
       `  class ${numbers.map((number) => `v${number}`).join(',')} look${index}`,

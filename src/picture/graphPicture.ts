@@ -14,7 +14,7 @@ import { drawnSvg } from './drawnSvg.ts'
  * @example
  * const svg = await graphPicture({
  *   title: 'Who calls whom, 10:20 to 10:30',
- *   edges: [{ src: 'checkout', dst: 'payment', rps: 12.3, err_rate: 0.12, p95_ms: 840, normal_p95_ms: 45 }],
+ *   edges: [{ src_urn: 'checkout', dst_urn: 'payment', rps: 12.3, err_rate: 0.12, p95_ms: 840, normal_p95_ms: 45 }],
  *   suspects: ['payment'],
  *   paths: [['checkout', 'payment']],
  * })

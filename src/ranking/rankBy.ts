@@ -10,11 +10,11 @@ import type { Scope } from '../database/scope.ts'
  *
  * @param columns names of the query's columns: `item` what tells the items apart (text or a number), `score` a number, higher ranking first.
  * @example
- * const slow = rankBy(scope, callSummary(scope, { service, range }), { item: 'urn', score: 'p95_ms' })
+ * const slow = rankBy(scope, callSummary(scope, { from: checkout, range }), { item: 'dst_urn', score: 'p95_ms' })
  * await topK(scope, slow, 3).execute()
  *
  * // select "ranking".* from (
- * //   select "row".*, "row"."urn" as "item", "row"."p95_ms"::float8 as "score" from (select ...) as "row"
+ * //   select "row".*, "row"."dst_urn" as "item", "row"."p95_ms"::float8 as "score" from (select ...) as "row"
  * // ) as "ranking"
  */
 export function rankBy<Row, Item extends keyof Row & string>(

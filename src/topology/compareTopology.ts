@@ -1,8 +1,10 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { byBytes } from '../database/sql/byBytes.ts'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
+import type { EdgeRow } from '../graph/edgeFrame.ts'
+import { edgesBetween } from '../graph/edgesBetween.ts'
 import { storableDate } from '../schema/date.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { Json } from '../schema/text.ts'
@@ -19,6 +21,19 @@ export interface CompareTopologyOptions extends TopologyFilter {
   unchanged?: boolean
 }
 
+/** An edge at two moments. Its `weight` is always null: topology is not measured. */
+export interface ComparedEdge extends EdgeRow {
+  /** `unchanged` only where asked for. */
+  kind: TopologyChange | 'unchanged'
+  src_urn: string
+  dst_urn: string
+  relation: string
+  /** What was said of the edge before; null where there was none. */
+  props_before: Json | null
+  /** What is said of it after; null where there is none. */
+  props_after: Json | null
+}
+
 const compareTopologyOptions = z.strictObject({
   before: storableDate,
   after: storableDate,
@@ -27,60 +42,63 @@ const compareTopologyOptions = z.strictObject({
 })
 
 /**
- * How the topology of one moment differs from that of another, whatever happened between: last week's and today's, say.
+ * How the topology of one moment differs from that of another, as an edge frame: last week's and
+ * today's, say.
  *
- * Rows, an edge frame: `kind`, `'appeared'`, `'vanished'`, `'changed'` (other properties) or, when asked for, `'unchanged'`; `src`, `dst`; `weight`
- * (always null); `src_urn`, `dst_urn`, `relation`; `props_before` and `props_after`, null where there was or is no edge. Ordered by `src_urn`, `dst_urn`,
- * `relation`. What happened in between, and when, is told by {@link topologyChanges}.
+ * | | |
+ * |---|---|
+ * | order | `src_urn`, `dst_urn`, `relation`, by their bytes |
+ * | what happened in between, and when | is told by {@link topologyChanges} |
  *
- * @throws InvalidInputError when a moment is no valid date, or the relation or source can be none.
+ * @throws InvalidInputError if a moment, the relation or the source is invalid; names the field.
  * @example
  * const { from, to } = last('7 days')
  * const week = compareTopology(scope, { before: from, after: to, relation: 'calls' })
  * await week.where('kind', '=', 'appeared').select(['src_urn', 'dst_urn']).execute()
  *
  * // select "src_urn", "dst_urn" from (
- * //   select case when "before"."src" is null then 'appeared' ... end as "kind", coalesce("before"."src", "after"."src") as "src", ...
- * //   from (...) as "before" full join (...) as "after" on "before"."src" = "after"."src" and ...
- * //   inner join "public"."dim_resource" as "source" on ... inner join "public"."dim_resource" as "target" on ...
- * //   where "before"."props" is distinct from "after"."props" order by ...
+ * //   select "compared"."kind", "compared"."src", ... from (
+ * //     select case when before.src is null then 'appeared' ... end as "kind", coalesce(before.src, after.src) as "src", ...
+ * //     from (...) as "before" full join (...) as "after" on "before"."src" = "after"."src" and ...
+ * //     where before.props is distinct from after.props
+ * //   ) as "compared" inner join "public"."dim_resource" as "caller" on ... inner join ... as "callee" on ... order by ...
  * // ) as "edge" where "kind" = $11
  */
-export function compareTopology(scope: Scope, options: CompareTopologyOptions) {
+export function compareTopology(scope: Scope, options: CompareTopologyOptions): Finished<ComparedEdge, 'edge'> {
   const { before, after, unchanged, ...filter } = parseOptions(compareTopologyOptions, options)
-  const src = sql<string>`coalesce("before"."src", "after"."src")`
-  const dst = sql<string>`coalesce("before"."dst", "after"."dst")`
-  const relation = sql<string>`coalesce("before"."relation", "after"."relation")`
-  const edges = scope.db
+  const compared = scope.db
     .selectFrom(edgesAt(scope, before, filter).as('before'))
     .fullJoin(edgesAt(scope, after, filter).as('after'), (join) =>
       join.onRef('before.src', '=', 'after.src').onRef('before.dst', '=', 'after.dst').onRef('before.relation', '=', 'after.relation'),
     )
-    .innerJoin(scope.table('dim_resource', 'source'), (join) =>
-      join.on('source.resource_id', '=', src).on('source.tenant_id', '=', scope.tenantId),
-    )
-    .innerJoin(scope.table('dim_resource', 'target'), (join) =>
-      join.on('target.resource_id', '=', dst).on('target.tenant_id', '=', scope.tenantId),
-    )
-    .$if(!unchanged, (query) => query.where(sql<boolean>`"before"."props" is distinct from "after"."props"`))
+    .$if(!unchanged, (edges) => edges.where(sql<boolean>`before.props is distinct from after.props`))
     .select([
-      sql<TopologyChange | 'unchanged'>`case
-        when "before"."src" is null then 'appeared'
-        when "after"."src" is null then 'vanished'
-        when "before"."props" <> "after"."props" then 'changed'
+      sql<ComparedEdge['kind']>`case
+        when before.src is null then 'appeared'
+        when after.src is null then 'vanished'
+        when before.props <> after.props then 'changed'
         else 'unchanged'
       end`.as('kind'),
-      src.as('src'),
-      dst.as('dst'),
-      sql<number | null>`null::float8`.as('weight'),
-      'source.urn as src_urn',
-      'target.urn as dst_urn',
-      relation.as('relation'),
-      sql<Json | null>`"before"."props"`.as('props_before'),
-      sql<Json | null>`"after"."props"`.as('props_after'),
+      sql<string>`coalesce(before.src, after.src)`.as('src'),
+      sql<string>`coalesce(before.dst, after.dst)`.as('dst'),
+      sql<string>`coalesce(before.relation, after.relation)`.as('relation'),
+      sql<Json | null>`before.props`.as('props_before'),
+      sql<Json | null>`after.props`.as('props_after'),
     ])
-    .orderBy(byBytes(sql.ref('source.urn')))
-    .orderBy(byBytes(sql.ref('target.urn')))
-    .orderBy(byBytes(relation))
+  const edges = edgesBetween(scope, compared, 'compared', { src: 'src', dst: 'dst' })
+    .select([
+      'compared.kind',
+      'compared.src',
+      'compared.dst',
+      sql<number | null>`null::float8`.as('weight'),
+      'caller.urn as src_urn',
+      'callee.urn as dst_urn',
+      'compared.relation',
+      'compared.props_before',
+      'compared.props_after',
+    ])
+    .orderBy(byBytes('caller.urn'))
+    .orderBy(byBytes('callee.urn'))
+    .orderBy(byBytes('compared.relation'))
   return finished(scope, edges, 'edge')
 }

@@ -5,7 +5,7 @@ import { decidingFirst, topologyVersions, type TopologyFilter } from './topology
 
 /** One row for each edge that holds at a moment, whoever says so, in no order: the ends' ids, and of the version that decides what it says. */
 export function edgesAt(scope: Scope, at: Date, filter: TopologyFilter) {
-  const holding = topologyVersions(scope, filter).where(sql<boolean>`"version"."valid" operator(pg_catalog.@>) ${at}::timestamptz`)
+  const holding = topologyVersions(scope, filter).where(sql<boolean>`version.valid operator(pg_catalog.@>) ${at}::timestamptz`)
   const edge = ['version.src_resource_id as src', 'version.dst_resource_id as dst', 'version.relation as relation'] as const
   // One source has one version of an edge at a time.
   return filter.source === undefined
@@ -13,14 +13,14 @@ export function edgesAt(scope: Scope, at: Date, filter: TopologyFilter) {
         .groupBy(['version.src_resource_id', 'version.dst_resource_id', 'version.relation'])
         .select([
           ...edge,
-          sql<Json>`(pg_catalog.array_agg("version"."props" order by ${decidingFirst}))[1]`.as('props'),
-          sql<string>`(pg_catalog.array_agg("version"."valid" order by ${decidingFirst}))[1]`.as('valid'),
-          sql<string[]>`pg_catalog.array_agg("version"."source" order by ${decidingFirst})`.as('sources'),
+          sql<Json>`(pg_catalog.array_agg(version.props order by ${decidingFirst}))[1]`.as('props'),
+          sql<string>`(pg_catalog.array_agg(version.valid order by ${decidingFirst}))[1]`.as('valid'),
+          sql<string[]>`pg_catalog.array_agg(version.source order by ${decidingFirst})`.as('sources'),
         ])
     : holding.select([
         ...edge,
-        sql<Json>`"version"."props"`.as('props'),
+        sql<Json>`version.props`.as('props'),
         'version.valid as valid',
-        sql<string[]>`array["version"."source"]`.as('sources'),
+        sql<string[]>`array[version.source]`.as('sources'),
       ])
 }

@@ -72,7 +72,7 @@ const recordOptions = z.strictObject({
  * READ or SERIALIZABLE transaction, which would not see what other recorders write. The signal's
  * reason when aborted.
  * @example
- * await recordTopology(scope, [{ src: 'urn:k8s:svc:shop/checkout', dst: 'urn:k8s:node:eu-1/worker-7', props: { image: 'checkout:4.2' } }], {
+ * await recordTopology(scope, [{ from: 'urn:k8s:svc:shop/checkout', to: 'urn:k8s:node:eu-1/worker-7', props: { image: 'checkout:4.2' } }], {
  *   at: new Date(),
  *   relation: 'runs_on',
  *   source: 'kubernetes',

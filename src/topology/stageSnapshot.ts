@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { resourceIds } from '../catalog/resources.ts'
 import type { Scope } from '../database/scope.ts'
@@ -8,15 +8,17 @@ import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { storableObject, urnText, type Json } from '../schema/text.ts'
 
-/** One edge of a snapshot: the URNs of two resources, and whatever describes their relation. */
+/** One edge of a snapshot: two resources, and whatever describes their relation. */
 export interface TopologyEdge {
-  src: string
-  dst: string
-  /** Default `{}`. */
+  /** The URN the edge leaves from. */
+  from: string
+  /** The URN it leads to. */
+  to: string
+  /** What is said of the edge. Default `{}`. */
   props?: Record<string, Json>
 }
 
-const topologyEdge = z.strictObject({ src: urnText, dst: urnText, props: storableObject.optional() })
+const topologyEdge = z.strictObject({ from: urnText, to: urnText, props: storableObject.optional() })
 
 /** So many edges are held in memory, and sent to the database at once. */
 const batchSize = 5_000
@@ -65,20 +67,21 @@ async function stageEdges(
 }
 
 async function stageBatch(scope: Scope, batch: readonly TopologyEdge[]): Promise<void> {
-  const id = (urn: 'src' | 'dst') => sql`(
-    select resource_id from ${scope.id('dim_resource')} as resource where resource.tenant_id = ${scope.tenantId}::int8 and resource.urn = edge.${sql.ref(urn)}
+  const id = (urn: RawBuilder<string>) => sql`(
+    select resource_id from ${scope.id('dim_resource')} as resource where resource.tenant_id = ${scope.tenantId}::int8 and resource.urn = ${urn}
   )`
+  const edges = JSON.stringify(batch.map(({ from, to, props }) => ({ src_urn: from, dst_urn: to, props })))
   const { rows } = await sql<{ complete: boolean }>`
     with staged as (
       insert into ${stagedSnapshot} (src, dst, props)
-      select ${id('src')}, ${id('dst')}, coalesce(edge.props, '{}')
-      from jsonb_to_recordset(${JSON.stringify(batch)}::jsonb) as edge (src text, dst text, props jsonb)
+      select ${id(sql`edge.src_urn`)}, ${id(sql`edge.dst_urn`)}, coalesce(edge.props, '{}')
+      from jsonb_to_recordset(${edges}::jsonb) as edge (src_urn text, dst_urn text, props jsonb)
       returning src, dst
     )
     select bool_and(src is not null and dst is not null) as complete from staged
   `.execute(scope.db)
   if (rows[0]!.complete) return
-  const urns = [...new Set(batch.flatMap(({ src, dst }) => [src, dst]))]
+  const urns = [...new Set(batch.flatMap(({ from, to }) => [from, to]))]
   const known = await resourceIds(scope, urns)
   throw strangers(
     scope,
@@ -125,18 +128,18 @@ function strangers(scope: Scope, names: readonly string[]): NotFoundError {
 }
 
 async function countedEdges(scope: Scope): Promise<number> {
-  const { rows } = await sql<{ count: number; src: string | null; dst: string | null }>`
-    select counted.count, source.urn as src, target.urn as dst
+  const { rows } = await sql<{ count: number; from: string | null; to: string | null }>`
+    select counted.count, caller.urn as "from", callee.urn as "to"
     from (select count(*)::int4 as count from ${stagedSnapshot}) as counted
     left join (select src, dst from ${stagedSnapshot} group by src, dst having count(*) > 1 order by src, dst limit 1) as repeated on true
-    left join ${scope.id('dim_resource')} as source on source.resource_id = repeated.src
-    left join ${scope.id('dim_resource')} as target on target.resource_id = repeated.dst
+    left join ${scope.id('dim_resource')} as caller on caller.resource_id = repeated.src
+    left join ${scope.id('dim_resource')} as callee on callee.resource_id = repeated.dst
   `.execute(scope.db)
-  const { count, src, dst } = rows[0]!
-  if (src !== null) {
+  const { count, from, to } = rows[0]!
+  if (from !== null) {
     throw new InvalidInputError(
       'snapshot',
-      `has more than one edge from ${preview(src)} to ${preview(dst)}: what one source says of a relation is one edge, with all its props`,
+      `has more than one edge from ${preview(from)} to ${preview(to)}: what one source says of a relation is one edge, with all its props`,
     )
   }
   return count

@@ -1,68 +1,79 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { byBytes } from '../database/sql/byBytes.ts'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
+import type { EdgeRow } from '../graph/edgeFrame.ts'
+import { edgesBetween } from '../graph/edgesBetween.ts'
 import { storableDate } from '../schema/date.ts'
 import { parseOptions } from '../schema/parse.ts'
+import type { Json } from '../schema/text.ts'
 import { edgesAt } from './edgesAt.ts'
-import { topologyFilter, type TopologyFilter } from './topologyVersions.ts'
+import { topologyFilter, validFrom, validTo, type TopologyFilter } from './topologyVersions.ts'
 
 export interface TopologyAtOptions extends TopologyFilter {
   /** The moment. */
   at: Date
 }
 
+/** An edge that holds at a moment. Its `weight` is always null: topology is not measured. */
+export interface TopologyAtRow extends EdgeRow {
+  src_urn: string
+  dst_urn: string
+  relation: string
+  /** What is said of the edge. */
+  props: Json
+  /** Since when; null: since ever. */
+  valid_from: Date | null
+  /** Until when; null: until further notice. */
+  valid_to: Date | null
+  /** Who says so. */
+  sources: string[]
+}
+
 const topologyAtOptions = z.strictObject({ at: storableDate, ...topologyFilter })
 
 /**
- * What the topology looked like at a moment: the edges whose validity `[from, to)` holds it. Typical query 3 of the schema's source.
+ * What the topology looked like at a moment: an edge frame of the edges whose validity `[from, to)`
+ * holds it. Typical query 3 of the schema's source.
  *
- * Rows, an edge frame: `src`, `dst`; `weight` (always null: topology is not measured); `src_urn`, `dst_urn`, `relation`, `props`; `valid_from`
- * and `valid_to` (null: since ever, or until further notice); `sources`, who says so. Ordered by `src_urn`, `dst_urn`, `relation`. Two resources may be
- * related in several ways: then they have a row for each.
+ * | | |
+ * |---|---|
+ * | order | `src_urn`, `dst_urn`, `relation`, by their bytes |
+ * | two resources related in several ways | a row for each relation |
+ * | several sources say that an edge holds | one row: `props`, `valid_from` and `valid_to` are those of the version that opened last (of two at once, that of the source which sorts first), and its source stands first in `sources` |
+ * | `source` | asks for one of them alone |
  *
- * Where several sources say that an edge holds it is one row: `props`, `valid_from` and `valid_to` are those of the version that opened last (of two at
- * once, that of the source which sorts first), and its source stands first in `sources`. `source` asks for one of them alone.
- *
- * @throws InvalidInputError when `at` is no valid date, or the relation or source can be none.
+ * @throws InvalidInputError if `at`, the relation or the source is invalid; names the field.
  * @example
  * const before = topologyAt(scope, { at: new Date('2026-11-22T09:00:00Z'), relation: 'runs_on' })
  * await reach(scope, before, { from: 'urn:k8s:node:eu-1/worker-7', direction: 'in' }).execute()
  *
  * // select "edge".* from (
- * //   select "edge"."src", "edge"."dst", ... from (
- * //     select "version"."src_resource_id" as "src", ..., (pg_catalog.array_agg("version"."props" order by pg_catalog.lower("version"."valid") desc, ...))[1] as "props", ...
+ * //   select "version"."src", "version"."dst", ... from (
+ * //     select "version"."src_resource_id" as "src", ..., (pg_catalog.array_agg(version.props order by pg_catalog.lower(version.valid) desc, ...))[1] as "props", ...
  * //     from "public"."topo_edge_time" as "version"
- * //     where "version"."tenant_id" = $1 and "version"."relation" = $2 and "version"."valid" @> $3::timestamptz group by ...
- * //   ) as "edge" inner join "public"."dim_resource" as "source" on ... inner join "public"."dim_resource" as "target" on ... order by ...
+ * //     where "version"."tenant_id" = $1 and "version"."relation" = $2 and version.valid @> $3::timestamptz group by ...
+ * //   ) as "version" inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as "callee" on ... order by ...
  * // ) as "edge"
  */
-export function topologyAt(scope: Scope, options: TopologyAtOptions) {
+export function topologyAt(scope: Scope, options: TopologyAtOptions): Finished<TopologyAtRow, 'edge'> {
   const { at, ...filter } = parseOptions(topologyAtOptions, options)
-  const edges = scope.db
-    .selectFrom(edgesAt(scope, at, filter).as('edge'))
-    .innerJoin(scope.table('dim_resource', 'source'), (join) =>
-      join.onRef('source.resource_id', '=', 'edge.src').on('source.tenant_id', '=', scope.tenantId),
-    )
-    .innerJoin(scope.table('dim_resource', 'target'), (join) =>
-      join.onRef('target.resource_id', '=', 'edge.dst').on('target.tenant_id', '=', scope.tenantId),
-    )
+  const edges = edgesBetween(scope, edgesAt(scope, at, filter), 'version', { src: 'src', dst: 'dst' })
     .select([
-      'edge.src',
-      'edge.dst',
+      'version.src',
+      'version.dst',
       sql<number | null>`null::float8`.as('weight'),
-      'source.urn as src_urn',
-      'target.urn as dst_urn',
-      'edge.relation',
-      'edge.props',
-      // An end written as infinity is as open as one left out.
-      sql<Date | null>`nullif(pg_catalog.lower("edge"."valid"), '-infinity')`.as('valid_from'),
-      sql<Date | null>`nullif(pg_catalog.upper("edge"."valid"), 'infinity')`.as('valid_to'),
-      'edge.sources',
+      'caller.urn as src_urn',
+      'callee.urn as dst_urn',
+      'version.relation',
+      'version.props',
+      validFrom.as('valid_from'),
+      validTo.as('valid_to'),
+      'version.sources',
     ])
-    .orderBy(byBytes(sql.ref('source.urn')))
-    .orderBy(byBytes(sql.ref('target.urn')))
-    .orderBy(byBytes(sql.ref('edge.relation')))
+    .orderBy(byBytes('caller.urn'))
+    .orderBy(byBytes('callee.urn'))
+    .orderBy(byBytes('version.relation'))
   return finished(scope, edges, 'edge')
 }

@@ -24,4 +24,10 @@ export const topologyVersions = (scope: Scope, { relation, source }: TopologyFil
     .$if(source !== undefined, (versions) => versions.where('version.source', '=', source!))
 
 /** Of several versions of an edge that hold at once, the first decides: the one that opened last, then the one whose source sorts first. */
-export const decidingFirst = sql`pg_catalog.lower("version"."valid") desc, "version"."source" collate "C"`
+export const decidingFirst = sql`pg_catalog.lower(version.valid) desc, version.source collate "C"`
+
+/** Since when a version holds; null: since ever. An end written as infinity is as open as one left out. */
+export const validFrom = sql<Date | null>`nullif(pg_catalog.lower(version.valid), '-infinity')`
+
+/** Until when a version holds; null: until further notice. */
+export const validTo = sql<Date | null>`nullif(pg_catalog.upper(version.valid), 'infinity')`

@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { callMeasures } from '../../src/calls/callSeries.ts'
 import * as calls from '../../src/calls/index.ts'
 import type { Scope } from '../../src/database/index.ts'
 import * as events from '../../src/events/index.ts'
@@ -7,6 +8,7 @@ import * as incident from '../../src/incident/index.ts'
 import * as knowledge from '../../src/knowledge/index.ts'
 import * as logs from '../../src/logs/index.ts'
 import * as metrics from '../../src/metrics/index.ts'
+import { metricMeasures } from '../../src/metrics/metricMeasures.ts'
 import * as ranking from '../../src/ranking/index.ts'
 import * as series from '../../src/series/index.ts'
 import { combinations } from '../../src/series/algebra/combine.ts'
@@ -51,7 +53,7 @@ export async function makeEverythingElse(scope: Scope, names: readonly string[])
   ])
   const event = await events.recordEvent(scope, { severity: 'ERROR', kind: 'anomaly', title: 'slow', resource: first })
   const refPg = { table: 'metric_1m', keys: { metric } } as const
-  await events.attachEvidence(scope, { event, evidence: [{ dim: 'metric', refPg, note: 'cpu' }] })
+  await events.attachEvidence(scope, { eventId: event, evidence: [{ dim: 'metric', refPg, note: 'cpu' }] })
   await knowledge.addDocuments(scope, [
     { source: 'runbooks', title: 'Slow payments', url: 'https://wiki/slow', chunks: [{ content: 'Look at the disk.', embedding }] },
     { source: 'wiki', title: 'Fast payments', chunks: [{ content: 'Well done.', embedding: embedding.map((value) => value / 2) }] },
@@ -89,10 +91,10 @@ export function everyRead(scope: Scope, names: readonly string[], { event }: { e
 function others(scope: Scope, { event, resource, all }: { event: string; resource: string; all: typeof range }): Record<string, Read> {
   const labels = {}
   const rolled = scope.installation.timeRung === 'community' ? scope : { ...scope, rolledUntil: () => range.from }
-  const ranked = ranking.rankBy(scope, calls.callSummary(scope, { range }), { item: 'urn', score: 'p95_ms' })
+  const ranked = ranking.rankBy(scope, calls.callSummary(scope, { range }), { item: 'dst_urn', score: 'p95_ms' })
   const reads = {
     metricSeries: [
-      ...metrics.metricMeasures.flatMap((measure) =>
+      ...metricMeasures.flatMap((measure) =>
         (['series', 'resource', 'metric'] as const).flatMap((by) =>
           ['1 minute', '5 minutes', '1 hour'].map((resolution) =>
             metrics.metricSeries(scope, { metric, measure, by, resolution, range: all }),
@@ -110,27 +112,27 @@ function others(scope: Scope, { event, resource, all }: { event: string; resourc
         }),
       ),
     ],
-    latestMetrics: metrics.metricMeasures.flatMap((measure) =>
+    latestMetrics: metricMeasures.flatMap((measure) =>
       (['series', 'resource'] as const).map((by) => metrics.latestMetrics(scope, { metric, resource, labels, measure, by, range: all })),
     ),
     patternSeries: (['pattern', 'resource'] as const).flatMap((by) =>
       ['5 minutes', '15 minutes', '1 hour'].flatMap((resolution) => [
-        logs.patternSeries(scope, { measure: 'count', by, resolution, range: all }),
-        logs.patternSeries(scope, { measure: 'errors', by, resolution, range: all, resource, severity: 'ERROR', fingerprint: '1' }),
+        logs.patternSeries(scope, { measure: 'count_total', by, resolution, range: all }),
+        logs.patternSeries(scope, { measure: 'count_error', by, resolution, range: all, resource, severity: 'ERROR', fingerprintId: '1' }),
       ]),
     ),
     newPatterns: [
       logs.newPatterns(scope, { range }),
       logs.newPatterns(scope, { range, resource }),
-      logs.newPatterns(scope, { range, before: '1 hour' }),
+      logs.newPatterns(scope, { range, silence: '1 hour' }),
     ],
     // As after upkeep, which stores what it rolled: until the middle of the range.
     stored: [
-      ...metrics.metricMeasures.map((measure) => metrics.metricSeries(rolled, { metric, measure, resolution: '1 day', range: all })),
-      ...calls.callMeasures.map((measure) => calls.callSeries(rolled, { measure, resolution: '1 day', range: all })),
-      logs.patternSeries(rolled, { measure: 'count', resolution: '1 day', range: all }),
+      ...metricMeasures.map((measure) => metrics.metricSeries(rolled, { metric, measure, resolution: '1 day', range: all })),
+      ...callMeasures.map((measure) => calls.callSeries(rolled, { measure, resolution: '1 day', range: all })),
+      logs.patternSeries(rolled, { measure: 'count_total', resolution: '1 day', range: all }),
     ],
-    evidenceChain: [events.evidenceChain(scope, { event })],
+    evidenceChain: [events.evidenceChain(scope, { eventId: event })],
     searchKnowledge: [
       knowledge.searchKnowledge(scope, { embedding }),
       knowledge.searchKnowledge(scope, {
@@ -143,7 +145,7 @@ function others(scope: Scope, { event, resource, all }: { event: string; resourc
     ],
     rankBy: [ranked],
     topK: [ranking.topK(scope, ranked, 3)],
-    distinctCount: [sketch.distinctCount(scope, calls.callSummary(scope, { range }), 'urn')],
+    distinctCount: [sketch.distinctCount(scope, calls.callSummary(scope, { range }), 'dst_urn')],
   } satisfies Record<Others | 'stored', Read[]>
   return numbered(reads)
 }
@@ -209,35 +211,37 @@ function graphVariants(scope: Scope, names: readonly string[]): Record<string, R
   const filter = { relation: 'calls', source: 'tracing' }
   return numbered({
     reach: (['out', 'in', 'both'] as const).flatMap((direction) =>
-      [edges, own].map((frame) => graph.reach(scope, frame, { from: [first, second], direction, hops: 2, paths: true })),
+      [edges, own].map((frame) => graph.reach(scope, frame, { from: [first, second], direction, hops: 2, withPaths: true })),
     ),
-    impact: [graph.impact(scope, own, { of: second, hops: 2 })],
+    impact: [graph.impact(scope, own, { resource: second, hops: 2 })],
     shortestPath: (['out', 'in', 'both'] as const).flatMap((direction) => [
       graph.shortestPath(scope, own, { from: first, to: fourth, direction }),
-      graph.shortestPath(scope, edges, { from: first, to: fourth, direction, weight: 'weight' }),
+      graph.shortestPath(scope, edges, { from: first, to: fourth, direction, length: 'weight' }),
     ]),
-    kShortestPaths: [graph.kShortestPaths(scope, own, { from: first, to: fourth, direction: 'both', k: 2 })],
+    kShortestPaths: [graph.kShortestPaths(scope, own, { from: first, to: fourth, direction: 'both', limit: 2 })],
     pathsBetween: [graph.pathsBetween(scope, own, { from: first, to: fourth, hops: 3, direction: 'both' })],
     cycles: [graph.cycles(scope, own)],
-    neighbourhood: (['out', 'in', 'both'] as const).map((direction) => graph.neighbourhood(scope, own, { of: first, hops: 1, direction })),
+    neighbourhood: (['out', 'in', 'both'] as const).map((direction) =>
+      graph.neighbourhood(scope, own, { resource: first, hops: 1, direction }),
+    ),
     topologyAt: [topology.topologyAt(scope, { at: before, ...filter })],
     topologyChanges: [topology.topologyChanges(scope, { range, ...filter })],
     compareTopology: [topology.compareTopology(scope, { before, after: graphTimes.after, ...filter })],
-    edgeHistory: [topology.edgeHistory(scope, { src: first, dst: second, ...filter })],
-    callSeries: calls.callMeasures.flatMap((measure) =>
+    edgeHistory: [topology.edgeHistory(scope, { from: first, to: second, ...filter })],
+    callSeries: callMeasures.flatMap((measure) =>
       (['call', 'callee', 'caller'] as const).flatMap((by) =>
         ['5 minutes', '15 minutes', '1 hour'].map((resolution) => calls.callSeries(scope, { measure, by, resolution, range })),
       ),
     ),
-    callSummary: [calls.callSummary(scope, { service: first, range }), calls.callSummary(scope, { callee: second, by: 'callee', range })],
+    callSummary: [calls.callSummary(scope, { from: first, range }), calls.callSummary(scope, { to: second, by: 'callee', range })],
     callOddities: [incident.callOddities(scope, { range, baseline, thresholds: { latencyFactor: 1, latencyRiseMs: 0, errorRise: 0 } })],
-    rankSuspects: (['latency', 'errors', undefined] as const).map((symptom) =>
+    rankSuspects: (['latency', 'errors', undefined] as const).map((trouble) =>
       incident.rankSuspects(scope, {
         service: first,
         range,
         baseline,
-        symptom,
-        measures: [{ metric: 'shop.good', means: 'availability' }],
+        trouble,
+        meanings: [{ metric: 'shop.good', means: 'availability' }],
       }),
     ),
   })

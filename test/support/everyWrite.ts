@@ -19,8 +19,8 @@ export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unkno
   },
   recordTopology: async (scope) => {
     const [a, b] = [
-      { src: 'urn:a', dst: 'urn:b' },
-      { src: 'urn:b', dst: 'urn:a' },
+      { from: 'urn:a', to: 'urn:b' },
+      { from: 'urn:b', to: 'urn:a' },
     ]
     await ensureResources(
       scope,
@@ -35,7 +35,7 @@ export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unkno
   recordEvent: (scope) => recordEvent(scope, { severity: 'ERROR', kind: 'anomaly', title: 'it is slow' }),
   attachEvidence: async (scope) => {
     const event = await recordEvent(scope, { severity: 'ERROR', kind: 'anomaly', title: 'it is slow' })
-    await attachEvidence(scope, { event, evidence: [{ dim: 'kb', refPg: { table: 'kb_doc', keys: { doc_id: '1' } } }] })
+    await attachEvidence(scope, { eventId: event, evidence: [{ dim: 'kb', refPg: { table: 'kb_doc', keys: { doc_id: '1' } } }] })
   },
   addDocuments: async (scope) => {
     for (const contents of [['one', 'two'], ['other']]) {

@@ -36,13 +36,13 @@ export function walkReads<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Ro
   return {
     reach: read(graph.reach(scope, edges, { from: names[0]!, hops: 100 }), 'urn'),
     'reach, against the edges': read(graph.reach(scope, edges, { from: [names[0]!, names[2]!], direction: 'in' }), 'urn'),
-    impact: read(byUrn(graph.impact(scope, edges, { of: names[2]! })), 'urn'),
+    impact: read(byUrn(graph.impact(scope, edges, { resource: names[2]! })), 'urn'),
     shortestPath: read(graph.shortestPath(scope, edges, ends), 'urn'),
     'shortestPath, whatever the direction': read(graph.shortestPath(scope, edges, { ...ends, direction: 'both' }), 'step'),
-    kShortestPaths: read(graph.kShortestPaths(scope, edges, { ...ends, k: 5 }), 'path'),
+    kShortestPaths: read(graph.kShortestPaths(scope, edges, { ...ends, limit: 5 }), 'rank'),
     pathsBetween: read(graph.pathsBetween(scope, edges, ends), 'urn'),
     cycles: read(graph.cycles(scope, edges), 'size'),
-    neighbourhood: read(graph.neighbourhood(scope, edges, { of: names[0]! }), 'src'),
+    neighbourhood: read(graph.neighbourhood(scope, edges, { resource: names[0]! }), 'src'),
   } satisfies Record<Walk, GraphRead> & Record<string, GraphRead>
 }
 
@@ -58,18 +58,18 @@ export function graphReads(scope: Scope, names: readonly string[]) {
   return {
     ...walkReads(scope, edges, names),
     'reach over topology': read(graph.reach(scope, recorded, { from: first }), 'urn'),
-    'impact over topology': read(byUrn(graph.impact(scope, topology.topologyAt(scope, { at: after }), { of: names.at(-1)! })), 'urn'),
-    'shortestPath by length': read(graph.shortestPath(scope, edges, { from: first, to: fourth, weight: 'p95_ms' }), 'urn'),
-    'kShortestPaths by length': read(graph.kShortestPaths(scope, edges, { from: first, to: fourth, weight: 'p95_ms' }), 'urn'),
+    'impact over topology': read(byUrn(graph.impact(scope, topology.topologyAt(scope, { at: after }), { resource: names.at(-1)! })), 'urn'),
+    'shortestPath by length': read(graph.shortestPath(scope, edges, { from: first, to: fourth, length: 'p95_ms' }), 'urn'),
+    'kShortestPaths by length': read(graph.kShortestPaths(scope, edges, { from: first, to: fourth, length: 'p95_ms' }), 'urn'),
     resourceNames: read(graph.resourceNames(scope), 'urn'),
     topologyAt: read(topology.topologyAt(scope, { at: before }), 'relation'),
     topologyChanges: read(topology.topologyChanges(scope, { range }), 'kind'),
     compareTopology: read(topology.compareTopology(scope, { before, after, unchanged: true }), 'kind'),
-    edgeHistory: read(topology.edgeHistory(scope, { src: first, dst: second }), 'valid_from'),
+    edgeHistory: read(topology.edgeHistory(scope, { from: first, to: second }), 'valid_from'),
     callsDuring: read(edges, 'dst'),
     callSeries: read(calls.callSeries(scope, { measure: 'p95_ms', range }), 'series'),
-    callSummary: read(calls.callSummary(scope, { range }), 'urn'),
-    slowestDependencies: read(calls.slowestDependencies(scope, { service: first, range }), 'urn'),
+    callSummary: read(calls.callSummary(scope, { range }), 'dst_urn'),
+    slowestDependencies: read(calls.slowestDependencies(scope, { service: first, range }), 'dst_urn'),
     callOddities: read(incident.callOddities(scope, { range, baseline }), 'dst_urn'),
     rankSuspects: read(incident.rankSuspects(scope, { service: first, range, baseline }), 'urn'),
   } satisfies Record<Exclude<Known, NeedsAge>, GraphRead> & Record<string, GraphRead>

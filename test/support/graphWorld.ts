@@ -59,12 +59,12 @@ export async function makeGraphWorld(scope: Scope, names: readonly string[], { s
       })),
     ),
   )
-  const described = around.map((edge) => ({ ...edge, props: Object.fromEntries([[edge.src, edge.dst]]) }))
+  const described = around.map(({ src, dst }) => ({ from: src, to: dst, props: Object.fromEntries([[src, dst]]) }))
   const tracing = { relation: 'calls', source: 'tracing' }
   await recordTopology(scope, described, { ...tracing, at: at('09:30') })
   const [changed, , ...kept] = described
-  await recordTopology(scope, [{ ...changed!, props: { size } }, { src: first, dst: last }, ...kept], { ...tracing, at: at('10:20') })
-  const hosted = ring.map((src) => ({ src, dst: last }))
+  await recordTopology(scope, [{ ...changed!, props: { size } }, { from: first, to: last }, ...kept], { ...tracing, at: at('10:20') })
+  const hosted = ring.map((from) => ({ from, to: last }))
   await recordTopology(scope, hosted, { relation: 'runs_on', source: 'kubernetes', at: at('09:30') })
   if (age) await refreshCallGraph(scope, graphTimes.refreshed)
   return tenantScope(scope.db, scope.tenantCode, { schema: scope.installation.schema })

@@ -16,7 +16,7 @@ expectTypeOf(worst.select(['series', 'score']).clearSelect().select(['item', 'sc
   item: string
   score: number
 }>()
-const hit = topK(scope, impact(scope, callsDuring(scope, { range }), { of: 'urn:a' }), 3)
+const hit = topK(scope, impact(scope, callsDuring(scope, { range }), { resource: 'urn:a' }), 3)
 expectTypeOf(hit.execute()).resolves.items.toEqualTypeOf<{
   resource_id: string
   urn: string

@@ -1,6 +1,15 @@
 import type { Kysely } from 'kysely'
 import { expectTypeOf } from 'vitest'
-import { callsDuring, callSeries, callSummary, slowestDependencies } from '../../src/calls/index.ts'
+import {
+  callsDuring,
+  callSeries,
+  callSummary,
+  slowestDependencies,
+  type CallPoint,
+  type CallsDuringRow,
+  type CallSummaryRow,
+  type SlowestDependency,
+} from '../../src/calls/index.ts'
 import { newPatterns, patternSeries } from '../../src/logs/index.ts'
 import { latestMetrics, metricSeries } from '../../src/metrics/index.ts'
 import { rankBy, topK } from '../../src/ranking/index.ts'
@@ -42,14 +51,14 @@ interface Anomaly {
 }
 
 rowOf(slowestDependencies(scope, { service: 'urn:a', range })).toEqualTypeOf<{
-  urn: string
+  dst_urn: string
   mean_p95_ms: number | null
   mean_err_rate: number | null
 }>()
 
 rowOf(callSummary(scope, { range })).toEqualTypeOf<{
   src_urn: string | null
-  urn: string
+  dst_urn: string
   call_count: number
   error_count: number
   rps: number
@@ -69,6 +78,11 @@ rowOf(callsDuring(scope, { range })).toEqualTypeOf<{
   p95_ms: number | null
 }>()
 
+rowOf(slowestDependencies(scope, { service: 'urn:a', range })).toEqualTypeOf<SlowestDependency>()
+rowOf(callSummary(scope, { range })).toEqualTypeOf<CallSummaryRow>()
+rowOf(callsDuring(scope, { range })).toEqualTypeOf<CallsDuringRow>()
+rowOf(callSeries(scope, { measure: 'rps', range })).toEqualTypeOf<CallPoint>()
+
 rowOf(newPatterns(scope, { range })).toEqualTypeOf<{
   fingerprint_id: string
   pattern: string
@@ -83,7 +97,7 @@ rowOf(newPatterns(scope, { range })).toEqualTypeOf<{
 // Every maker of series gives a series frame, and what takes one takes them all.
 const latency = callSeries(scope, { to: 'urn:a', measure: 'p95_ms', range })
 rowOf(latency).toEqualTypeOf<OfSomebody>()
-rowOf(patternSeries(scope, { measure: 'count', range })).toEqualTypeOf<OfSomebody>()
+rowOf(patternSeries(scope, { measure: 'count_total', range })).toEqualTypeOf<OfSomebody>()
 const cpu = { metric: 'cpu', measure: 'avg', range } as const
 rowOf(metricSeries(scope, cpu)).toEqualTypeOf<Labelled>()
 rowOf(metricSeries(scope, { ...cpu, by: 'resource' })).toEqualTypeOf<OfResource>()

@@ -16,7 +16,7 @@ expectTypeOf((await topology.execute())[0]!.src).toEqualTypeOf<string>()
 expectTypeOf(await reach(scope, topology, { from: 'a' }).execute()).toEqualTypeOf<
   { resource_id: string; urn: string; depth: number; via_urn: string }[]
 >()
-expectTypeOf((await impact(scope, activeCalls(scope), { of: 'a' }).execute())[0]!.share).toEqualTypeOf<number>()
+expectTypeOf((await impact(scope, activeCalls(scope), { resource: 'a' }).execute())[0]!.share).toEqualTypeOf<number>()
 expectTypeOf(await toGraphology(activeCalls(scope))).toEqualTypeOf<DirectedGraph<Record<string, never>, Omit<ActiveCall, 'src' | 'dst'>>>()
 void mirrorGraph(scope, activeCalls(scope), { attributes: ['rps'], earliest: ['first_seen'] })
 // @ts-expect-error a property must be a column of the frame

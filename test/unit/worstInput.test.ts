@@ -106,11 +106,11 @@ const parsers: Record<string, (text: string) => unknown> = {
   'evidence of a range': (text) =>
     parse(evidenceInput, { dim: 'topo', refPg: { table: 'topo_edge_time', keys: { valid: `[${text},)` } } }, 'evidence'),
   locator: (text) => parse(evidenceInput, { dim: 'log', refOo: text }, 'evidence'),
-  fingerprint: (text) => patternSeries(scope, { measure: 'count', range, fingerprint: text }),
+  fingerprintId: (text) => patternSeries(scope, { measure: 'count_total', range, fingerprintId: text }),
   urnText: (text) => parse(urnText, text, 'urn'),
   storableObject: (text) => parse(storableObject, { [text]: { [text]: NaN } }, 'labels'),
   'a picture of names': (text) => {
-    const edges = [{ src: text, dst: `${text}.`, rps: 1 }]
+    const edges = [{ src_urn: text, dst_urn: `${text}.`, rps: 1 }]
     callDrawing({ title: text, edges })
     graphMermaid({ title: text, edges })
     graphDot({ title: text, edges })

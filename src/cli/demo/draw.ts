@@ -1,5 +1,7 @@
 import { callsDuring } from '../../calls/index.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
+import { edgesBetween } from '../../graph/edgesBetween.ts'
 import { graphPicture, picturePage, seriesChart } from '../../picture/index.ts'
 import { nameOf, type Investigation } from './investigate.ts'
 
@@ -62,22 +64,19 @@ export async function draw(scope: Scope, found: Investigation): Promise<Record<s
 function callsAgainstNormal(scope: Scope, { range, baseline }: Investigation) {
   const now = callsDuring(scope, { range }).where('call_count', '>=', strayCalls)
   const before = callsDuring(scope, { range: baseline })
-  return scope.db
-    .selectFrom(now.as('now'))
-    .innerJoin(scope.table('dim_resource', 'caller'), 'caller.resource_id', 'now.src')
-    .innerJoin(scope.table('dim_resource', 'callee'), 'callee.resource_id', 'now.dst')
+  return edgesBetween(scope, now, 'now', { src: 'src', dst: 'dst' })
     .leftJoin(before.as('before'), (join) => join.onRef('before.src', '=', 'now.src').onRef('before.dst', '=', 'now.dst'))
     .select([
-      'caller.urn as src',
-      'callee.urn as dst',
+      'caller.urn as src_urn',
+      'callee.urn as dst_urn',
       'now.weight',
       'now.err_rate',
       'now.p95_ms',
       'before.p95_ms as normal_p95_ms',
       'before.err_rate as normal_err_rate',
     ])
-    .orderBy('src')
-    .orderBy('dst')
+    .orderBy(byBytes('caller.urn'))
+    .orderBy(byBytes('callee.urn'))
 }
 
 const clock = (time: Date) => `${time.toISOString().slice(11, 16)}Z`

@@ -5,7 +5,7 @@ import type { TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { attachEvidence, evidenceChain, recordEvent, type EvidenceInput } from '../../events/index.ts'
 import { impact } from '../../graph/index.ts'
-import { callOddities, rankSuspects } from '../../incident/index.ts'
+import { callOddities, rankSuspects, type Suspect } from '../../incident/index.ts'
 import { newPatterns } from '../../logs/index.ts'
 import { metricSeries } from '../../metrics/index.ts'
 import { topK } from '../../ranking/index.ts'
@@ -37,9 +37,13 @@ const repeated = 3
 export async function investigate(scope: Scope, whole: TimeRange) {
   const entry = await ask(
     'callSummary(scope, { range, by: "call" })',
-    callSummary(scope, { range: whole, by: 'call' }).where('src_urn', '=', client).orderBy('call_count', 'desc').orderBy('urn').limit(1),
+    callSummary(scope, { range: whole, by: 'call' })
+      .where('src_urn', '=', client)
+      .orderBy('call_count', 'desc')
+      .orderBy('dst_urn')
+      .limit(1),
   )
-  const service = entry.rows[0]?.urn
+  const service = entry.rows[0]?.dst_urn
   if (service === undefined)
     throw new NotFoundError(`nobody from outside called any service between ${whole.from.toISOString()} and ${whole.to.toISOString()}`)
 
@@ -75,7 +79,8 @@ export async function investigate(scope: Scope, whole: TimeRange) {
     ? ['activeCalls(scope)', activeCalls(scope)]
     : ['callsDuring(scope, { range })', callsDuring(scope, { range })]
   const culprit = suspects.rows[0]
-  const hit = culprit && (await ask(`impact(scope, ${graphCall}, { of: '${culprit.urn}' })`, impact(scope, graph, { of: culprit.urn })))
+  const hit =
+    culprit && (await ask(`impact(scope, ${graphCall}, { resource: '${culprit.urn}' })`, impact(scope, graph, { resource: culprit.urn })))
   const chain = culprit && since && (await explain(scope, { service, since, range, culprit, patterns: patterns.rows }))
   return { service, whole, range, baseline, since, entry, points, departure, dependencies, oddities, suspects, patterns, hit, chain }
 }
@@ -89,7 +94,7 @@ interface Explanation {
   service: string
   since: Date
   range: TimeRange
-  culprit: { resource_id: string; urn: string; caller_resource_id: string; measure: string; expected: number; actual: number }
+  culprit: Suspect
   patterns: { fingerprint_id: string; pattern: string; count_total: number }[]
 }
 
@@ -106,7 +111,7 @@ async function explain(scope: Scope, { service, since, range, culprit, patterns 
     select
       (
         select sample_ref::text from ${scope.id('service_call_5m')}
-        where tenant_id = ${scope.tenantId}::int8 and src_resource_id = ${culprit.caller_resource_id}::int8 and dst_resource_id = ${culprit.resource_id}::int8
+        where tenant_id = ${scope.tenantId}::int8 and src_resource_id = ${culprit.src}::int8 and dst_resource_id = ${culprit.resource_id}::int8
           and bucket >= ${range.from} and bucket < ${range.to} and sample_ref is not null
         order by bucket limit 1
       ) as traces,
@@ -127,7 +132,7 @@ async function explain(scope: Scope, { service, since, range, culprit, patterns 
     },
     {
       dim: 'call',
-      refPg: { table: 'service_call_5m', keys: { src_resource_id: culprit.caller_resource_id, dst_resource_id: culprit.resource_id } },
+      refPg: { table: 'service_call_5m', keys: { src_resource_id: culprit.src, dst_resource_id: culprit.resource_id } },
       note: `${culprit.measure} rose from ${round(culprit.expected)} to ${round(culprit.actual)}`,
     },
     ...(samples[0]?.traces ? [{ dim: 'trace', refOo: samples[0].traces, note: 'the spans of those calls' } as const] : []),
@@ -141,8 +146,8 @@ async function explain(scope: Scope, { service, since, range, culprit, patterns 
         }) as const,
     ),
   ]
-  await attachEvidence(scope, { event, evidence })
-  return ask(`evidenceChain(scope, { event: '${event}' })`, evidenceChain(scope, { event }))
+  await attachEvidence(scope, { eventId: event, evidence })
+  return ask(`evidenceChain(scope, { eventId: '${event}' })`, evidenceChain(scope, { eventId: event }))
 }
 
 const round = (value: number) => Number(value.toPrecision(3))

@@ -39,7 +39,7 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
     dependencies,
     table(
       ['dependency', 'mean p95', 'mean errors'],
-      dependencies.rows.map((row) => [row.urn, ms(row.mean_p95_ms), percent(row.mean_err_rate)]),
+      dependencies.rows.map((row) => [row.dst_urn, ms(row.mean_p95_ms), percent(row.mean_err_rate)]),
     ),
   )
   chapter(
@@ -68,7 +68,7 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
       suspects.rows.map((row) => [
         row.urn,
         row.score.toFixed(2),
-        `${row.measure} seen by ${nameOf(row.caller)}: ${measured(row.measure, row.expected)} -> ${measured(row.measure, row.actual)}`,
+        `${row.measure} seen by ${nameOf(row.src_urn)}: ${measured(row.measure, row.expected)} -> ${measured(row.measure, row.actual)}`,
       ]),
     ),
   )

@@ -6,8 +6,10 @@ import { sql, type Expression, type RawBuilder } from 'kysely'
  *
  * The column itself keeps its collation, so that it can be compared with any other.
  *
+ * @param text a column, or an expression.
  * @example
- * .orderBy(byBytes(sql.ref('callee.urn')))
+ * .orderBy(byBytes('callee.urn'))
  * // order by ("callee"."urn") collate "C"
  */
-export const byBytes = (text: Expression<string>): RawBuilder<string> => sql<string>`(${text}) collate "C"`
+export const byBytes = (text: string | Expression<string>): RawBuilder<string> =>
+  sql<string>`(${typeof text === 'string' ? sql.ref(text) : text}) collate "C"`

@@ -12,8 +12,8 @@ const louvain = imported.default ?? imported
 export interface CommunitiesOptions<Edge extends Attributes = Attributes> {
   /** The attribute of the edges that says how strongly they bind. Default `weight`. */
   weight?: keyof Edge & string
-  /** More makes more and smaller communities. Default 1. */
-  resolution?: number
+  /** More makes more and smaller communities: Louvain's resolution. Default 1. */
+  granularity?: number
   /** In what order vertices are looked at. Default 1. */
   seed?: number
 }
@@ -29,7 +29,7 @@ export interface Community {
 }
 
 export interface Communities {
-  /** How much more of the weight stays inside communities than chance would have it, -0.5..1 (at a `resolution` of 1); 0 without edges. */
+  /** How much more of the weight stays inside communities than chance would have it, -0.5..1 (at a `granularity` of 1); 0 without edges. */
   modularity: number
   /** Largest first, then by first vertex. */
   communities: Community[]
@@ -37,7 +37,7 @@ export interface Communities {
 
 const communitiesOptions = z.strictObject({
   weight: z.string().default('weight'),
-  resolution: z.number('must be a number').positive('must be above 0').default(1),
+  granularity: z.number('must be a number').positive('must be above 0').default(1),
   seed: z.int('must be a whole number').default(1),
 })
 
@@ -57,11 +57,11 @@ export function communities<Vertex extends Attributes, Edge extends Attributes>(
   graph: AbstractGraph<Vertex, Edge>,
   options: CommunitiesOptions<Edge> = {},
 ): Communities {
-  const { weight, resolution, seed } = parseOptions(communitiesOptions, options)
+  const { weight, granularity, seed } = parseOptions(communitiesOptions, options)
   const adjacency = withSomeWeight(adjacencyOf(graph, { undirected: true, weight }))
   const { communities: numbers, modularity } = louvain.detailed(plainOf(adjacency), {
     getEdgeWeight: 'weight',
-    resolution,
+    resolution: granularity,
     rng: seededRandom(seed),
   })
   const { keys, starts, targets, weights } = adjacency

@@ -8,7 +8,7 @@ import { betweennessOf } from './betweenness.ts'
 
 export interface CriticalityOptions<Edge extends Attributes = Attributes> {
   /** What comes first. Default `page_rank`. */
-  by?: 'page_rank' | 'betweenness'
+  orderBy?: 'page_rank' | 'betweenness'
   /** The attribute of the edges that says how much goes along them, for `page_rank`. Default `weight`. */
   weight?: keyof Edge & string
   /**
@@ -34,7 +34,7 @@ export interface CriticalityRow<Vertex> {
 }
 
 const criticalityOptions = z.strictObject({
-  by: z.enum(['page_rank', 'betweenness']).default('page_rank'),
+  orderBy: z.enum(['page_rank', 'betweenness']).default('page_rank'),
   weight: z.string().default('weight'),
   pivots: z.union([z.int('must be a whole number').min(1, 'must be at least 1'), z.literal(Infinity)]).optional(),
   seed: z.int('must be a whole number').default(1),
@@ -59,7 +59,7 @@ export function criticality<Vertex extends Attributes, Edge extends Attributes>(
   graph: AbstractGraph<Vertex, Edge>,
   options: CriticalityOptions<Edge> = {},
 ): CriticalityRow<Vertex>[] {
-  const { by, weight, pivots, seed } = parseOptions(criticalityOptions, options)
+  const { orderBy, weight, pivots, seed } = parseOptions(criticalityOptions, options)
   const adjacency = adjacencyOf(graph, { weight })
   const ranks = pageRankOf(adjacency)
   const { shares, estimated } = betweennessOf(adjacency, { pivots, seed, steps: 100_000_000 })
@@ -71,7 +71,7 @@ export function criticality<Vertex extends Attributes, Edge extends Attributes>(
       betweenness: shares[index]!,
       estimated,
     }))
-    .sort((a, b) => b[by] - a[by])
+    .sort((a, b) => b[orderBy] - a[orderBy])
 }
 
 /**

@@ -42,7 +42,7 @@ const gapfillOptions = z.strictObject({ every: lengthText, range: z.custom<TimeR
  * @throws InvalidInputError naming the option that is out of its range, and where the range has more than 1,000,000 buckets.
  * @example
  * const range = last('6 hours')
- * const errors = patternSeries(scope, { measure: 'count', range })
+ * const errors = patternSeries(scope, { measure: 'count_total', range })
  * await gapfill(scope, errors, { every: '5 minutes', range, fill: 'zero' }).execute()
  *
  * // select "filled".* from (

@@ -52,16 +52,16 @@ onEveryLeg('calls', () => {
     it('averages buckets, whatever their traffic, slowest first', async () => {
       const rows = await slowestDependencies(scope, { service: checkout, range }).execute()
       expect(rows).toEqual([
-        { urn: payment, mean_p95_ms: (300 + 400) / 2, mean_err_rate: (1 / 3 + 1) / 2 },
-        { urn: cart, mean_p95_ms: (5 + 9) / 2, mean_err_rate: 0 },
-        { urn: hostile, mean_p95_ms: 3, mean_err_rate: 0 },
-        { urn: idle, mean_p95_ms: null, mean_err_rate: null },
+        { dst_urn: payment, mean_p95_ms: (300 + 400) / 2, mean_err_rate: (1 / 3 + 1) / 2 },
+        { dst_urn: cart, mean_p95_ms: (5 + 9) / 2, mean_err_rate: 0 },
+        { dst_urn: hostile, mean_p95_ms: 3, mean_err_rate: 0 },
+        { dst_urn: idle, mean_p95_ms: null, mean_err_rate: null },
       ])
     })
 
     it('gives at most as many as asked for', async () => {
       const rows = await slowestDependencies(scope, { service: checkout, range, limit: 1 }).execute()
-      expect(rows.map(({ urn }) => urn)).toEqual([payment])
+      expect(rows.map(({ dst_urn }) => dst_urn)).toEqual([payment])
       for (const limit of [0, 1.5, -1, Number.NaN]) {
         expect(() => slowestDependencies(scope, { service: checkout, range, limit })).toThrow(/^limit: /)
       }
@@ -74,7 +74,7 @@ onEveryLeg('calls', () => {
         ['c', 'a', 'b'].map((dst) => ({ bucket: at('10:00'), src: frontend, dst, latencies: [50], error_count: dst === 'b' ? 1 : 0 })),
       )
       const rows = await slowestDependencies(ties, { service: frontend, range }).execute()
-      expect(rows.map(({ urn }) => urn)).toEqual(['b', 'a', 'c'])
+      expect(rows.map(({ dst_urn }) => dst_urn)).toEqual(['b', 'a', 'c'])
     })
 
     it('is narrowed in SQL as in TypeScript, also past its limit', () =>
@@ -87,7 +87,7 @@ onEveryLeg('calls', () => {
 
   describe('callSummary', () => {
     it('adds up a range and takes percentiles of all its calls, slowest first', async () => {
-      const rows = await callSummary(scope, { service: checkout, range }).execute()
+      const rows = await callSummary(scope, { from: checkout, range }).execute()
       expect(rows).toEqual([
         summary(checkout, payment, [100, 200, 300, 400], 2),
         summary(checkout, cart, [5, 7, 9], 0),
@@ -97,15 +97,15 @@ onEveryLeg('calls', () => {
     })
 
     it('puts all callers of a service together, or tells them apart', async () => {
-      const together = await callSummary(scope, { callee: payment, range }).execute()
+      const together = await callSummary(scope, { to: payment, range }).execute()
       expect(together).toEqual([summary(null, payment, [100, 200, 300, 400, 1_000], 2)])
-      const apart = await callSummary(scope, { callee: payment, range, by: 'call' }).execute()
+      const apart = await callSummary(scope, { to: payment, range, by: 'call' }).execute()
       expect(apart).toEqual([summary(cart, payment, [1_000], 0), summary(checkout, payment, [100, 200, 300, 400], 2)])
     })
 
     it('covers every service that is called when nothing is named', async () => {
       const rows = await callSummary(scope, { range }).execute()
-      expect(rows.map(({ urn, call_count }) => [urn, call_count])).toEqual([
+      expect(rows.map(({ dst_urn, call_count }) => [dst_urn, call_count])).toEqual([
         [payment, 5],
         [checkout, 4],
         [cart, 3],
@@ -120,20 +120,20 @@ onEveryLeg('calls', () => {
         { bucket: at('10:00'), src: frontend, dst: cart, latencies: [10, 20] },
         { bucket: at('10:05'), src: frontend, dst: cart, call_count: 100, p50_ms: 500, p95_ms: 900 },
       ])
-      const [row] = await callSummary(partial, { callee: cart, range }).execute()
+      const [row] = await callSummary(partial, { to: cart, range }).execute()
       expect(row).toMatchObject({ call_count: 102, p50_ms: near(10), p99_ms: near(20) })
     })
 
     it('is narrowed in SQL as in TypeScript', () =>
       expectNarrows(
-        callSummary(scope, { service: checkout, range }),
+        callSummary(scope, { from: checkout, range }),
         (eb) => eb('err_rate', '>', 0.01),
         (row) => row.err_rate !== null && row.err_rate > 0.01,
       ))
 
-    const summary = (src_urn: string | null, urn: string, latencies: number[], errors: number) => ({
+    const summary = (src_urn: string | null, dst_urn: string, latencies: number[], errors: number) => ({
       src_urn,
-      urn,
+      dst_urn,
       call_count: latencies.length,
       error_count: errors,
       rps: latencies.length / 600,
@@ -251,15 +251,15 @@ onEveryLeg('calls', () => {
     ['a service nobody knows', range, shop('nobody')],
   ])('answers nothing for %s', async (_, range, service) => {
     expect(await slowestDependencies(scope, { service, range }).execute()).toEqual([])
-    expect(await callSummary(scope, { service, range }).execute()).toEqual([])
+    expect(await callSummary(scope, { from: service, range }).execute()).toEqual([])
     expect(await callSeries(scope, { from: service, measure: 'p95_ms', range }).execute()).toEqual([])
     expect(await callSeries(scope, { to: service, measure: 'rps', range: during('03:00', '03:00') }).execute()).toEqual([])
     if (service === checkout) expect(await callsDuring(scope, { range }).execute()).toEqual([])
   })
 
   it('takes hostile URNs as data', async () => {
-    const [row] = await callSummary(scope, { callee: hostile, range }).execute()
-    expect(row).toMatchObject({ urn: hostile, call_count: 3 })
+    const [row] = await callSummary(scope, { to: hostile, range }).execute()
+    expect(row).toMatchObject({ dst_urn: hostile, call_count: 3 })
     const points = await callSeries(scope, { from: checkout, to: hostile, measure: 'p95_ms', range }).execute()
     expect(points).toEqual([{ series: `${checkout} -> ${hostile}`, bucket: at('10:05'), value: 3, resource_id: null }])
     expect(await slowestDependencies(scope, { service: hostile, range }).execute()).toEqual([])

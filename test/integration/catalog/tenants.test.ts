@@ -54,10 +54,10 @@ async function fill(scope: Scope): Promise<void> {
     scope,
     minutes(20, 1440).map((bucket) => ({ bucket, resource: 'urn:a', fingerprint_id: fingerprint_id!, count_total: 1 })),
   )
-  await recordTopology(scope, [{ src: 'urn:a', dst: 'urn:b' }], { at: new Date(), relation: 'calls', source: 'tracing' })
+  await recordTopology(scope, [{ from: 'urn:a', to: 'urn:b' }], { at: new Date(), relation: 'calls', source: 'tracing' })
   await addDocuments(scope, [{ source: 's', title: 't', chunks: [{ content: 'c', embedding: Array<number>(1536).fill(1) }] }])
   const event = await recordEvent(scope, { severity: 'INFO', kind: 'deploy', title: 't', resource: 'urn:a' })
-  await attachEvidence(scope, { event, evidence: [{ dim: 'log', refOo: rows[0]!.id }] })
+  await attachEvidence(scope, { eventId: event, evidence: [{ dim: 'log', refOo: rows[0]!.id }] })
 }
 
 async function counts(db: Kysely<{}>, tenantId: string): Promise<Record<string, number>> {
@@ -114,11 +114,11 @@ onEveryLeg('tenants', () => {
   })
 
   it.each([
-    [{ name: '' }, 'tenant.name: must not be empty'],
-    [{ name: 'a\u0000' }, 'tenant.name: must not contain the NUL'],
-    [{ code: 'x'.repeat(256) }, 'tenant.code: must be at most 255 bytes'],
-    [{ labels: { a: '\ud800' } }, 'tenant.labels.a: '],
-    [{ labels: [] }, 'tenant.labels: '],
+    [{ name: '' }, 'name: must not be empty'],
+    [{ name: 'a\u0000' }, 'name: must not contain the NUL'],
+    [{ code: 'x'.repeat(256) }, 'code: must be at most 255 bytes'],
+    [{ labels: { a: '\ud800' } }, 'labels.a: '],
+    [{ labels: [] }, 'labels: '],
     [{ colour: 'red' }, 'tenant: '],
   ])('ensureTenant refuses %j by name', async (wrong, message) => {
     const ensuring = ensureTenant(test.db, { code, ...wrong } as TenantInput)

@@ -22,7 +22,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage graph', () => {
     ])
     await services(scope, ['urn:lonely'])
     await refreshCallGraph(scope, { now: at('10:00') })
-    await recordTopology(scope, [{ src: 'urn:api', dst: 'urn:disk', props: { zone: 'a' } }], {
+    await recordTopology(scope, [{ from: 'urn:api', to: 'urn:disk', props: { zone: 'a' } }], {
       at: at('07:00'),
       relation: 'runs_on',
       source: 'test',
@@ -37,53 +37,54 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage graph', () => {
     const code = await run(['graph', ...args], { ...surroundings, out: (text) => (out += text), err: (text) => (err += text) })
     return { code, out, err }
   }
-  const ends = (out: string) => (JSON.parse(out).edges as { src: string; dst: string }[]).map(({ src, dst }) => `${src} > ${dst}`)
+  const ends = (out: string) =>
+    (JSON.parse(out).edges as { src_urn: string; dst_urn: string }[]).map(({ src_urn, dst_urn }) => `${src_urn} > ${dst_urn}`)
 
   it('gives the active graph around a service, as far as asked', async () => {
-    const { code, out, err } = await graph('--service', 'urn:web', '--format', 'json')
+    const { code, out, err } = await graph('--resource', 'urn:web', '--format', 'json')
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(ends(out)).toEqual(['urn:api > urn:db', 'urn:web > urn:api'])
     expect(JSON.parse(out)).toMatchObject({
-      service: 'urn:web',
+      resource: 'urn:web',
       what: expect.stringContaining('active'),
       edges: [{}, { rps: 0.01, p95_ms: 30 }],
     })
-    expect(ends((await graph('-s', 'urn:db', '-f', 'json', '--hops', '1', '--direction', 'in')).out)).toEqual(['urn:api > urn:db'])
+    expect(ends((await graph('-r', 'urn:db', '-f', 'json', '--hops', '1', '--direction', 'in')).out)).toEqual(['urn:api > urn:db'])
   })
 
   it('gives the calls before any moment, and the topology at it', async () => {
-    expect(ends((await graph('-s', 'urn:web', '-f', 'json', '--at', '2026-11-22T09:05:00+01:00')).out)).toEqual(['urn:web > urn:old'])
-    expect(ends((await graph('-s', 'urn:web', '-f', 'json', '--at', '2026-11-22T10:00:00Z', '--window', '3 hours')).out)).toContain(
+    expect(ends((await graph('-r', 'urn:web', '-f', 'json', '--at', '2026-11-22T09:05:00+01:00')).out)).toEqual(['urn:web > urn:old'])
+    expect(ends((await graph('-r', 'urn:web', '-f', 'json', '--at', '2026-11-22T10:00:00Z', '--window', '3 hours')).out)).toContain(
       'urn:web > urn:old',
     )
     // Who says how long does not mean the graph that was refreshed at some time.
-    expect(JSON.parse((await graph('-s', 'urn:web', '-f', 'json', '--window', '1 minute')).out)).toMatchObject({
+    expect(JSON.parse((await graph('-r', 'urn:web', '-f', 'json', '--window', '1 minute')).out)).toMatchObject({
       what: expect.stringMatching(/^calls from /),
     })
-    const topology = await graph('-s', 'urn:api', '-f', 'json', '--at', '2026-11-22T10:00:00Z', '--topology')
+    const topology = await graph('-r', 'urn:api', '-f', 'json', '--at', '2026-11-22T10:00:00Z', '--topology')
     expect(JSON.parse(topology.out).edges).toMatchObject([{ src: 'urn:api', dst: 'urn:disk', relation: 'runs_on', props: { zone: 'a' } }])
-    expect(ends((await graph('-s', 'urn:api', '-f', 'json', '--topology', 'calls')).out)).toEqual([])
+    expect(ends((await graph('-r', 'urn:api', '-f', 'json', '--topology', 'calls')).out)).toEqual([])
   })
 
   it('draws it, in every format', async () => {
-    expect((await graph('-s', 'urn:web')).out).toMatch(/^<svg[\s\S]*Around urn:web[\s\S]*<\/svg>\n$/)
-    expect((await graph('-s', 'urn:web', '-f', 'dot')).out).toMatch(/^digraph "calls"/)
-    expect((await graph('-s', 'urn:web', '-f', 'mermaid')).out).toMatch(/flowchart LR/)
-    expect((await graph('-s', 'urn:web', '-f', 'graphml')).out).toMatch(/<graphml/)
+    expect((await graph('-r', 'urn:web')).out).toMatch(/^<svg[\s\S]*Around urn:web[\s\S]*<\/svg>\n$/)
+    expect((await graph('-r', 'urn:web', '-f', 'dot')).out).toMatch(/^digraph "calls"/)
+    expect((await graph('-r', 'urn:web', '-f', 'mermaid')).out).toMatch(/flowchart LR/)
+    expect((await graph('-r', 'urn:web', '-f', 'graphml')).out).toMatch(/<graphml/)
     const folder = await mkdtemp(join(tmpdir(), 'pgvantage-'))
     const file = join(folder, 'web.svg')
-    expect(await graph('-s', 'urn:web', '--out', file)).toEqual({ code: 0, out: '', err: `wrote ${file}\n` })
+    expect(await graph('-r', 'urn:web', '--out', file)).toEqual({ code: 0, out: '', err: `wrote ${file}\n` })
     expect(await readFile(file, 'utf8')).toMatch(/^<svg/)
     await rm(folder, { recursive: true })
   })
 
   it('says what it cannot know', async () => {
-    expect(await graph('-s', 'urn:none')).toMatchObject({ code: 1, out: '', err: 'error: tenant "shop" has no resource "urn:none"\n' })
-    expect(await graph('-s', 'urn:lonely')).toMatchObject({
+    expect(await graph('-r', 'urn:none')).toMatchObject({ code: 1, out: '', err: 'error: tenant "shop" has no resource "urn:none"\n' })
+    expect(await graph('-r', 'urn:lonely')).toMatchObject({
       code: 0,
       err: expect.stringContaining('nothing is around urn:lonely: the active call graph'),
     })
-    expect(await graph('-s', 'urn:web', '--window', 'a while', '--at', '2026-11-22T10:00:00Z')).toMatchObject({
+    expect(await graph('-r', 'urn:web', '--window', 'a while', '--at', '2026-11-22T10:00:00Z')).toMatchObject({
       code: 2,
       err: expect.stringContaining('"a while"'),
     })
@@ -92,15 +93,15 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage graph', () => {
       ['--window', 'soon', 'error: --window: must be a positive interval'],
       ['--topology', '', 'error: --topology: must not be empty, got ""\n'],
     ] as const) {
-      expect(await graph('-s', 'urn:web', option, value)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(message) })
+      expect(await graph('-r', 'urn:web', option, value)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(message) })
     }
-    expect(await graph('-s', '')).toMatchObject({ code: 2, err: 'error: --service: must not be empty, got ""\n' })
+    expect(await graph('-r', '')).toMatchObject({ code: 2, err: 'error: --resource: must not be empty, got ""\n' })
     await tenant(test.db, 'other')
-    expect(await graph('-s', 'urn:web')).toMatchObject({
+    expect(await graph('-r', 'urn:web')).toMatchObject({
       code: 2,
       err: expect.stringContaining('--tenant: say whose graph: there are 2 tenants'),
     })
-    expect(await graph('-s', 'urn:web', '-t', 'other')).toMatchObject({
+    expect(await graph('-r', 'urn:web', '-t', 'other')).toMatchObject({
       code: 1,
       err: expect.stringContaining('tenant "other" has no resource'),
     })

@@ -75,7 +75,7 @@ onEveryLeg('composing', () => {
 
   it("joins the user's table through a Kysely of another type with CamelCasePlugin, and keeps our columns' names for us", async () => {
     const own = await tenantScope(theirs, 't-001')
-    const hit = impact(own, callsDuring(own, { range }), { of: 'urn:pay' })
+    const hit = impact(own, callsDuring(own, { range }), { resource: 'urn:pay' })
     expect(await hit.select(['urn', 'resource_id']).clearSelect().select('resource_id').execute()).toEqual(
       [...(await resourceIds(own, ['urn:cart'])).values(), ...(await resourceIds(own, ['urn:web'])).values()].map((resource_id) => ({
         resource_id,

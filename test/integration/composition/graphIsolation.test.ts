@@ -99,13 +99,13 @@ onEveryLeg('every read of the graph', () => {
     await expect(record(theirs)).rejects.toThrow(NotFoundError)
     await expect(record(theirs.unionAll(callsDuring(a, { range })))).rejects.toThrow('tenant "a" does not have what the snapshot names')
     await expect(
-      recordTopology(a, [{ src: 'urn:web', dst: 'urn:theirs' }], { at: at('10:30'), relation: 'calls', source: 'tracing' }),
+      recordTopology(a, [{ from: 'urn:web', to: 'urn:theirs' }], { at: at('10:30'), relation: 'calls', source: 'tracing' }),
     ).rejects.toThrow('"urn:theirs"')
     if (age) await expect(mirrorGraph(a, theirs, { attributes: [] })).rejects.toThrow('no resource of tenant a')
     await expect(toGraphology(theirs, { scope: a, vertices: resourceNames(a) })).rejects.toThrow('has no row for resource')
     expect(await answersOf(reads(a))).toEqual(alone)
     const probe = { at: at('10:30'), relation: 'probes', source: 'probe' }
-    const same = [{ src: 'urn:web', dst: 'urn:pay' }]
+    const same = [{ from: 'urn:web', to: 'urn:pay' }]
     const counts = { opened: 1, closed: 0, changed: 0, unchanged: 0 }
     for (const tenant of [a, b]) expect(await recordTopology(tenant, same, probe)).toEqual(counts)
     expect(await recordTopology(a, [], { ...probe, allowEmpty: true })).toEqual({ ...counts, opened: 0, closed: 1 })

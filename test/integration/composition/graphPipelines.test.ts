@@ -127,7 +127,7 @@ onEveryLeg('the graph, composed', () => {
   })
 
   it('reach over a neighbourhood over the calls of a window is one statement', async () => {
-    const near = neighbourhood(scope, callsDuring(scope, { range }), { of: 'urn:0' })
+    const near = neighbourhood(scope, callsDuring(scope, { range }), { resource: 'urn:0' })
     const found = reach(scope, near.where('dst', '!=', ids.get('urn:host')!), { from: 'urn:6', hops: 9 })
     await expectOneStatement(found)
     expect((await found.execute()).map(({ urn, depth, via_urn }) => [urn, depth, via_urn])).toEqual([
@@ -139,7 +139,7 @@ onEveryLeg('the graph, composed', () => {
   })
 
   it('topK over impact over the topology of a moment is one statement', async () => {
-    const hit = impact(scope, topologyAt(scope, { at: before, relation: 'calls' }), { of: 'urn:2', hops: 1 })
+    const hit = impact(scope, topologyAt(scope, { at: before, relation: 'calls' }), { resource: 'urn:2', hops: 1 })
     const worst = topK(scope, hit, 1)
     await expectOneStatement(worst)
     // Each calls two others, so half of what either does leads there.
@@ -163,9 +163,9 @@ onEveryLeg('the graph, composed', () => {
 
   it('walks over what a comparison of topologies found', async () => {
     const found = compareTopology(scope, { before, after, unchanged: true })
-    expect(await neighbourhood(scope, found.where('kind', '=', 'appeared'), { of: 'urn:host', direction: 'in' }).execute()).toMatchObject([
-      { kind: 'appeared', src_urn: 'urn:0', dst_urn: 'urn:host', relation: 'calls', props_before: null, props_after: {} },
-    ])
+    expect(
+      await neighbourhood(scope, found.where('kind', '=', 'appeared'), { resource: 'urn:host', direction: 'in' }).execute(),
+    ).toMatchObject([{ kind: 'appeared', src_urn: 'urn:0', dst_urn: 'urn:host', relation: 'calls', props_before: null, props_after: {} }])
     const gone = reach(scope, found.where('kind', '=', 'vanished'), { from: 'urn:0' })
     await expectOneStatement(gone)
     expect((await gone.execute()).map(({ urn }) => urn)).toEqual(['urn:2'])
@@ -214,7 +214,7 @@ onEveryLeg('the graph, composed', () => {
           ['urn:3', 2],
         ],
       ])
-      const path = await shortestPath(scope, frame, { from: 'urn:0', to: 'urn:3', weight: 'weight' }).execute()
+      const path = await shortestPath(scope, frame, { from: 'urn:0', to: 'urn:3', length: 'weight' }).execute()
       expect([name, path.map(({ urn, cost }) => [urn, cost])]).toEqual([
         name,
         [
@@ -224,11 +224,14 @@ onEveryLeg('the graph, composed', () => {
           ['urn:3', 11],
         ],
       ])
-      const hit = await impact(scope, frame, { of: 'urn:1' }).execute()
+      const hit = await impact(scope, frame, { resource: 'urn:1' }).execute()
       expect([name, hit]).toMatchObject([name, [{ urn: 'urn:0', share: 0.2, weight: 5 }]])
       const loops = await cycles(scope, frame).execute()
       expect([name, loops]).toEqual([name, [{ component: 1, size: 2, members: ['urn:2', 'urn:3'], cycle: ['urn:2', 'urn:3'] }]])
-      expect([name, await neighbourhood(scope, frame, { of: 'urn:3' }).execute()]).toMatchObject([name, [{ weight: 1 }, { weight: 1 }]])
+      expect([name, await neighbourhood(scope, frame, { resource: 'urn:3' }).execute()]).toMatchObject([
+        name,
+        [{ weight: 1 }, { weight: 1 }],
+      ])
       const graph = await toGraphology(frame, { scope, vertices: resourceNames(scope) })
       expect([name, graph.size, graph.getNodeAttribute(ids.get('urn:2'), 'urn')]).toEqual([name, 5, 'urn:2'])
     }
@@ -243,12 +246,12 @@ onEveryLeg('the graph, composed', () => {
     const walks = (frame: EdgeFrame) => [
       reach(scope, frame, { from: 'urn:0' }),
       shortestPath(scope, frame, { from: 'urn:0', to: 'urn:3' }),
-      impact(scope, frame, { of: 'urn:3' }).clearSelect().select(['urn', 'depth']),
+      impact(scope, frame, { resource: 'urn:3' }).clearSelect().select(['urn', 'depth']),
       cycles(scope, frame),
     ]
     const [found, expected] = [walks(loose), walks(links())]
     for (const [index, walk] of found.entries()) expect(await walk.execute()).toEqual(await expected[index]!.execute())
-    expect((await neighbourhood(scope, loose, { of: 'urn:0', hops: 9 }).execute()).length).toBe(5)
+    expect((await neighbourhood(scope, loose, { resource: 'urn:0', hops: 9 }).execute()).length).toBe(5)
     await expect(recordTopology(scope, loose, { at: at('10:00'), relation: 'loose', source: 'cmdb' })).rejects.toThrow('"null"')
   })
 

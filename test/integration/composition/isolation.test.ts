@@ -69,7 +69,7 @@ async function fill(scope: Scope, factor: number, id: string): Promise<void> {
   `.execute(scope.db)
   await recordEvent(scope, { eventId: id, severity: 'ERROR', kind: 'anomaly', title: `factor ${factor}`, resource: 'urn:web' })
   await attachEvidence(scope, {
-    event: id,
+    eventId: id,
     evidence: [1, 2].map((doc) => ({ dim: 'kb', refPg: { table: 'kb_doc', keys: { doc_id: `${doc}` } }, note: `${factor}` })),
   })
   await addDocuments(
@@ -98,15 +98,15 @@ function reads(scope: Scope, id: string) {
     'metricSeries by the hour': metricSeries(scope, { metric: ['cpu'], measure: 'p95', range, resolution: '1 hour' }),
     latestMetrics: latestMetrics(scope, { metric: 'cpu', measure: 'avg', range }),
     'callSeries by the day': callSeries(scope, { measure: 'p95_ms', range: { from: at('00:00'), to: range.to }, resolution: '1 day' }),
-    'patternSeries by the half hour': patternSeries(scope, { measure: 'count', range, by: 'resource', resolution: '30 minutes' }),
+    'patternSeries by the half hour': patternSeries(scope, { measure: 'count_total', range, by: 'resource', resolution: '30 minutes' }),
     newPatterns: newPatterns(scope, { range }),
-    'newPatterns after silence': newPatterns(scope, { range, before: '30 minutes' }),
-    patternSeries: patternSeries(scope, { measure: 'count', range }),
+    'newPatterns after silence': newPatterns(scope, { range, silence: '30 minutes' }),
+    patternSeries: patternSeries(scope, { measure: 'count_total', range }),
     topologyAt: topologyAt(scope, { at: at('10:00') }),
     'reach over calls': reach(scope, edges, { from: 'urn:web' }),
     'reach over topology': reach(scope, topologyAt(scope, { at: at('10:00') }), { from: 'urn:web' }),
-    impact: impact(scope, edges, { of: 'urn:db' }),
-    evidenceChain: evidenceChain(scope, { event: id }),
+    impact: impact(scope, edges, { resource: 'urn:db' }),
+    evidenceChain: evidenceChain(scope, { eventId: id }),
     searchKnowledge: searchKnowledge(scope, { embedding: embedding(1) }),
     ...seriesReads(scope, latency, { before: baseline, after: range }),
     'aggregateAcross the catalog': aggregateAcross(scope, latency, { with: 'max', by: { resource: 'type' } }),
@@ -167,8 +167,8 @@ onEveryLeg('every read', () => {
     expect(theirs.evidenceChain).toMatchObject([{ title: 'factor 20' }, { title: 'factor 20' }])
     expect(theirs.searchKnowledge!.every((row) => Reflect.get(row as object, 'content') === 'factor 20')).toBe(true)
     expect(theirs.newPatterns).toMatchObject([{ count_total: 84 }, { count_total: 80 }])
-    expect(await evidenceChain(b, { event: event.a }).execute()).toEqual([])
-    await expect(attachEvidence(b, { event: event.a, evidence: [] })).rejects.toThrow('has no event')
+    expect(await evidenceChain(b, { eventId: event.a }).execute()).toEqual([])
+    await expect(attachEvidence(b, { eventId: event.a, evidence: [] })).rejects.toThrow('has no event')
     await expect(recordEvent(b, { eventId: event.a, severity: 'INFO', kind: 'k', title: 'taken over' })).rejects.toThrow('is taken')
   })
 
@@ -182,8 +182,8 @@ onEveryLeg('every read', () => {
     )
     await expectNarrows(
       of.callSummary,
-      (eb) => eb('urn', '=', 'urn:db'),
-      ({ urn }) => urn === 'urn:db',
+      (eb) => eb('dst_urn', '=', 'urn:db'),
+      ({ dst_urn }) => dst_urn === 'urn:db',
     )
     await expectNarrows(
       of.callsDuring,

@@ -23,7 +23,7 @@ const eventId = '0193d3a0-0000-7000-8000-00000000000c'
 const event = { eventId, severity: 'INFO', kind: 'k', title: 't' } as const
 const resource = { urn: 'urn:new', type: 'service', name: 'new' }
 const embedding = Array<number>(1536).fill(0.1)
-const edges = [{ src: 'urn:a', dst: 'urn:b' }]
+const edges = [{ from: 'urn:a', to: 'urn:b' }]
 async function* lines() {
   yield asLines(recording({ minutes: 6 }))
 }
@@ -38,7 +38,7 @@ const functions: Record<AsyncFunction, Subject> = {
   attachEvidence: {
     act: async (scope) => {
       await api.recordEvent(scope, event)
-      return api.attachEvidence(scope, { event: eventId, evidence: [{ dim: 'kb', refPg: { table: 'kb_doc', keys: { doc_id: '1' } } }] })
+      return api.attachEvidence(scope, { eventId: eventId, evidence: [{ dim: 'kb', refPg: { table: 'kb_doc', keys: { doc_id: '1' } } }] })
     },
     works: 'everywhere',
   },

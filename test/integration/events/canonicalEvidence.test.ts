@@ -77,8 +77,8 @@ onEveryLeg('the keys of evidence', () => {
   it.each(sames)('are one, however $column of $table is written', async ({ table, column, ways }) => {
     const attached = await event()
     for (const way of ways)
-      await attachEvidence(scope, { event: attached, evidence: [{ dim: 'metric', refPg: reference(table, column, way) }] })
-    const chain = await evidenceChain(scope, { event: attached }).execute()
+      await attachEvidence(scope, { eventId: attached, evidence: [{ dim: 'metric', refPg: reference(table, column, way) }] })
+    const chain = await evidenceChain(scope, { eventId: attached }).execute()
     expect(chain.map(({ ref_pg }) => ref_pg)).toEqual([reference(table, column, ways[0])])
   })
 
@@ -96,8 +96,8 @@ onEveryLeg('the keys of evidence', () => {
   ])('are refused by name where %s is %j', async (column, value) => {
     const attached = await event()
     await expect(
-      attachEvidence(scope, { event: attached, evidence: [{ dim: 'metric', refPg: reference('metric_1m', column, value) }] }),
-    ).rejects.toThrow(`input.evidence[0].refPg.keys.${column}: must be`)
+      attachEvidence(scope, { eventId: attached, evidence: [{ dim: 'metric', refPg: reference('metric_1m', column, value) }] }),
+    ).rejects.toThrow(`evidence[0].refPg.keys.${column}: must be`)
   })
 
   it('are told apart as PostgreSQL tells them', async () => {
@@ -151,7 +151,7 @@ onEveryLeg('the keys of evidence', () => {
           await sql`
             insert into ${scope.id('evidence_link')} (tenant_id, event_id, dim, ref_pg) values (${scope.tenantId}, ${open}, 'topo', ${JSON.stringify(refPg)}::jsonb)
           `.execute(scope.db)
-        } else await attachEvidence(scope, { event: open, evidence: [{ dim: 'topo', refPg }] })
+        } else await attachEvidence(scope, { eventId: open, evidence: [{ dim: 'topo', refPg }] })
       }
     }
     const forgotten = await event({}, randomUUID(), old)
@@ -195,7 +195,7 @@ onEveryLeg('evidence from before its keys had one way of writing', () => {
         test.db,
       )
       await migrateUp(test.db)
-      const chain = await evidenceChain(await tenantScope(test.db, 't-001'), { event: attached }).execute()
+      const chain = await evidenceChain(await tenantScope(test.db, 't-001'), { eventId: attached }).execute()
       const ones = [...new Set(sames.map(({ table, column, ways }) => JSON.stringify(reference(table, column, ways[0]))))]
       expect(chain.map(({ ref_pg }) => ref_pg)).toEqual([
         ...ones.map((text) => JSON.parse(text) as unknown),

@@ -36,7 +36,7 @@ onEveryLeg('events and evidence', () => {
     `.execute(of.db)
     return rows[0]!.id
   }
-  const chain = (event: string, of = scope) => evidenceChain(of, { event }).execute()
+  const chain = (event: string, of = scope) => evidenceChain(of, { eventId: event }).execute()
 
   it('chains an event to its resource, its rows and its raw records', async () => {
     const event = await recordEvent(scope, {
@@ -48,7 +48,7 @@ onEveryLeg('events and evidence', () => {
     })
     const raw = await locator(scope)
     const added = await attachEvidence(scope, {
-      event,
+      eventId: event,
       evidence: [
         {
           dim: 'call',
@@ -111,7 +111,7 @@ onEveryLeg('events and evidence', () => {
   it('is narrowed in SQL as it would be in TypeScript', async () => {
     const event = await recordEvent(scope, slow)
     await attachEvidence(scope, {
-      event,
+      eventId: event,
       evidence: (['log', 'metric', 'kb', 'topo'] as const).map((dim, n) => ({
         dim,
         refPg: { table: 'kb_doc', keys: { doc_id: String(n) } },
@@ -119,7 +119,7 @@ onEveryLeg('events and evidence', () => {
     })
     const all = await chain(event)
     expect(all.map(({ dim }) => dim)).toEqual(['log', 'metric', 'kb', 'topo'])
-    expect(await evidenceChain(scope, { event }).where('dim', '>', 'l').execute()).toEqual(all.filter(({ dim }) => dim! > 'l'))
+    expect(await evidenceChain(scope, { eventId: event }).where('dim', '>', 'l').execute()).toEqual(all.filter(({ dim }) => dim! > 'l'))
   })
 
   it('records an event with an id once, with what was said last', async () => {
@@ -145,7 +145,7 @@ onEveryLeg('events and evidence', () => {
     const eventId = randomUUID()
     await Promise.all(Array.from({ length: 20 }, () => recordEvent(scope, { ...slow, eventId, resource: checkout })))
     const evidence = [{ dim: 'log' as const, refPg: { table: 'log_pattern' as const, keys: { fingerprint_id: '1' } } }]
-    const added = await Promise.all(Array.from({ length: 20 }, () => attachEvidence(scope, { event: eventId, evidence })))
+    const added = await Promise.all(Array.from({ length: 20 }, () => attachEvidence(scope, { eventId: eventId, evidence })))
     expect(added.reduce((sum, count) => sum + count)).toBe(1)
     expect(await chain(eventId)).toHaveLength(1)
   })
@@ -155,18 +155,18 @@ onEveryLeg('events and evidence', () => {
     const keys = { resource_id: checkoutId, bucket: at('10:05') }
     const reordered = { bucket: at('10:05'), resource_id: checkoutId }
     const attach = (note: string, named: typeof keys = keys) =>
-      attachEvidence(scope, { event, evidence: [{ dim: 'metric', refPg: { table: 'metric_1m', keys: named }, note }] })
+      attachEvidence(scope, { eventId: event, evidence: [{ dim: 'metric', refPg: { table: 'metric_1m', keys: named }, note }] })
     expect(await attach('first')).toBe(1)
     expect(await attach('second')).toBe(0)
     expect(await attach('third', reordered)).toBe(0)
     expect(await chain(event)).toMatchObject([{ note: 'first' }])
-    expect(await attachEvidence(scope, { event, evidence: [] })).toBe(0)
+    expect(await attachEvidence(scope, { eventId: event, evidence: [] })).toBe(0)
   })
 
   it('attaches all or nothing', async () => {
     const event = await recordEvent(scope, slow)
     const missing = attachEvidence(scope, {
-      event,
+      eventId: event,
       evidence: [
         { dim: 'log', refPg: { table: 'log_pattern', keys: { fingerprint_id: '1' } } },
         { dim: 'log', refOo: '999999999999' },
@@ -182,11 +182,13 @@ onEveryLeg('events and evidence', () => {
     const mine = await locator(scope)
     const theirs = await locator(other)
     const evidence = [{ dim: 'trace' as const, refOo: mine }]
-    await attachEvidence(scope, { event, evidence })
-    await expect(attachEvidence(scope, { event, evidence: [{ dim: 'trace', refOo: theirs }] })).rejects.toThrow(`has no locator ${theirs}`)
+    await attachEvidence(scope, { eventId: event, evidence })
+    await expect(attachEvidence(scope, { eventId: event, evidence: [{ dim: 'trace', refOo: theirs }] })).rejects.toThrow(
+      `has no locator ${theirs}`,
+    )
     // The very same link: a conflict that is skipped must not pass for an answer.
-    await expect(attachEvidence(other, { event, evidence })).rejects.toThrow(`tenant "t-002" has no event ${event}`)
-    await expect(attachEvidence(other, { event, evidence: [] })).rejects.toThrow(NotFoundError)
+    await expect(attachEvidence(other, { eventId: event, evidence })).rejects.toThrow(`tenant "t-002" has no event ${event}`)
+    await expect(attachEvidence(other, { eventId: event, evidence: [] })).rejects.toThrow(NotFoundError)
     await expect(recordEvent(other, { ...slow, eventId: event, title: 'mine now' })).rejects.toThrow(InvalidInputError)
     expect(await chain(event, other)).toEqual([])
     expect(await chain(event)).toMatchObject([{ title: 'checkout is slow', object_key: 'traces/10.jsonl' }])
@@ -209,42 +211,45 @@ onEveryLeg('events and evidence', () => {
       labels,
       fingerprints: labels,
     })
-    await attachEvidence(scope, { event, evidence: [{ dim: 'metric', refPg: { table: 'metric_1m', keys: { metric: text } }, note: text }] })
+    await attachEvidence(scope, {
+      eventId: event,
+      evidence: [{ dim: 'metric', refPg: { table: 'metric_1m', keys: { metric: text } }, note: text }],
+    })
     expect(await chain(event)).toMatchObject([
       { title: text, summary: text.repeat(10), labels, note: text, ref_pg: { table: 'metric_1m', keys: { metric: text } } },
     ])
   })
 
   it.each([
-    [{ severity: 'BAD' }, 'event.severity: '],
-    [{ eventId: 'no-uuid' }, 'event.eventId: must be a UUID, got "no-uuid"'],
-    [{ title: '' }, 'event.title: must not be empty'],
-    [{ title: 'x'.repeat(1025) }, 'event.title: must be at most 1024 bytes'],
-    [{ kind: 'a\u0000' }, 'event.kind: must not contain the NUL'],
-    [{ summary: '\ud800' }, 'event.summary: must be well-formed Unicode'],
-    [{ labels: { a: 'b\u0000' } }, 'event.labels.a: '],
-    [{ labels: { a: Number.NaN } }, 'event.labels.a: '],
-    [{ detectedAt: new Date(Number.NaN) }, 'event.detectedAt: '],
-    [{ resource: '' }, 'event.resource: must not be empty'],
+    [{ severity: 'BAD' }, 'severity: '],
+    [{ eventId: 'no-uuid' }, 'eventId: must be a UUID, got "no-uuid"'],
+    [{ title: '' }, 'title: must not be empty'],
+    [{ title: 'x'.repeat(1025) }, 'title: must be at most 1024 bytes'],
+    [{ kind: 'a\u0000' }, 'kind: must not contain the NUL'],
+    [{ summary: '\ud800' }, 'summary: must be well-formed Unicode'],
+    [{ labels: { a: 'b\u0000' } }, 'labels.a: '],
+    [{ labels: { a: Number.NaN } }, 'labels.a: '],
+    [{ detectedAt: new Date(Number.NaN) }, 'detectedAt: '],
+    [{ resource: '' }, 'resource: must not be empty'],
     [{ colour: 'red' }, 'event: '],
   ])('refuses the event %j by name', async (wrong, message) => {
     await expect(recordEvent(scope, { ...slow, ...wrong } as EventInput)).rejects.toThrow(message)
   })
 
   it.each([
-    [{ dim: 'smell', refOo: '1' }, 'input.evidence[0].dim: '],
-    [{ dim: 'log' }, 'input.evidence[0]: must point somewhere'],
-    [{ dim: 'log', refOo: '1; drop' }, 'input.evidence[0].refOo: must be the id of a locator'],
-    [{ dim: 'log', refPg: { table: 'pg_authid', keys: { oid: '1' } } }, 'input.evidence[0].refPg.table: '],
-    [{ dim: 'log', refPg: { table: 'log_pattern', keys: {} } }, 'input.evidence[0].refPg.keys: must name the rows'],
-    [{ dim: 'log', refPg: { table: 'log_pattern', keys: { tenant_id: '1' } } }, 'input.evidence[0].refPg.keys'],
-    [{ dim: 'log', refPg: { table: 'log_pattern', keys: { fingerprint_id: {} } } }, 'input.evidence[0].refPg.keys.fingerprint_id: '],
-    [{ dim: 'log', refOo: '1', note: 'a\u0000' }, 'input.evidence[0].note: must not contain the NUL'],
+    [{ dim: 'smell', refOo: '1' }, 'evidence[0].dim: '],
+    [{ dim: 'log' }, 'evidence[0]: must point somewhere'],
+    [{ dim: 'log', refOo: '1; drop' }, 'evidence[0].refOo: must be the id of a locator'],
+    [{ dim: 'log', refPg: { table: 'pg_authid', keys: { oid: '1' } } }, 'evidence[0].refPg.table: '],
+    [{ dim: 'log', refPg: { table: 'log_pattern', keys: {} } }, 'evidence[0].refPg.keys: must name the rows'],
+    [{ dim: 'log', refPg: { table: 'log_pattern', keys: { tenant_id: '1' } } }, 'evidence[0].refPg.keys'],
+    [{ dim: 'log', refPg: { table: 'log_pattern', keys: { fingerprint_id: {} } } }, 'evidence[0].refPg.keys.fingerprint_id: '],
+    [{ dim: 'log', refOo: '1', note: 'a\u0000' }, 'evidence[0].note: must not contain the NUL'],
   ])('refuses the evidence %j by name', async (wrong, message) => {
     const event = await recordEvent(scope, slow)
     // What a program without types could hand in.
     const evidence = [wrong] as Parameters<typeof attachEvidence>[1]['evidence']
-    await expect(attachEvidence(scope, { event, evidence })).rejects.toThrow(message)
+    await expect(attachEvidence(scope, { eventId: event, evidence })).rejects.toThrow(message)
   })
 
   it('works in the transaction its scope was made from', async () => {

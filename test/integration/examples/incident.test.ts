@@ -29,7 +29,7 @@ onEveryLeg("the shop's recordings", () => {
 
     expect(found.service).toBe(urn('frontend'))
     expect(Math.abs(found.since!.getTime() - faultAt)).toBeLessThanOrEqual(2 * 60_000)
-    expect(found.dependencies.rows[0]!.urn).toBe(urn('checkout'))
+    expect(found.dependencies.rows[0]!.dst_urn).toBe(urn('checkout'))
     expect(found.suspects.rows[0]).toMatchObject({ urn: urn(faultyService), path: ['frontend', 'checkout', faultyService].map(urn) })
     expect(found.suspects.rows.slice(1).every(({ score }) => score < 0.5)).toBe(true)
     expect(found.oddities.rows.every(({ dst_urn }) => ['frontend', 'checkout', faultyService].map(urn).includes(dst_urn))).toBe(true)

@@ -28,7 +28,7 @@ const writes: Readonly<Record<string, (scope: Scope) => Promise<unknown>>> = {
   recordEvent: (scope) => recordEvent(scope, { severity: 'ERROR', kind: 'anomaly', title: 'it is slow' }),
   attachEvidence: (scope) =>
     attachEvidence(scope, {
-      event: eventId,
+      eventId: eventId,
       evidence: ['1', '2'].map((id) => ({ dim: 'kb', refPg: { table: 'kb_doc', keys: { doc_id: id } } })),
     }),
   addDocuments: (scope) =>
@@ -48,8 +48,8 @@ const writes: Readonly<Record<string, (scope: Scope) => Promise<unknown>>> = {
     recordTopology(
       scope,
       [
-        { src: 'urn:a', dst: 'urn:b' },
-        { src: 'urn:b', dst: 'urn:a' },
+        { from: 'urn:a', to: 'urn:b' },
+        { from: 'urn:b', to: 'urn:a' },
       ],
       { relation: 'r', source: 's', at: at('10:00') },
     ),

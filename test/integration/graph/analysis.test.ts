@@ -42,7 +42,7 @@ onEveryLeg('the calls of the shop, in memory', () => {
     const graph = await shop()
     const nameOf = (id: string) => graph.getNodeAttribute(id, 'name')
 
-    const [first] = criticality(graph, { by: 'betweenness', weight: 'call_count' })
+    const [first] = criticality(graph, { orderBy: 'betweenness', weight: 'call_count' })
     expect([first!.attributes.name, first!.betweenness]).toEqual(['payment', expect.closeTo(4 / 30, 12)])
     expect(
       singlePointsOfFailure(graph)
@@ -71,7 +71,8 @@ onEveryLeg('the calls of the shop, in memory', () => {
 
   it.runIf(leg.age)('are the same read from the graph as from the window it was made of', async () => {
     await refreshCallGraph(scope, { window: '10 minutes', now: at('10:05') })
-    const ends = (edges: readonly { src: string; dst: string }[]) => edges.map(({ src, dst }) => `${src} ${dst}`).sort()
+    const ends = (edges: readonly { src_urn: string; dst_urn: string }[]) =>
+      edges.map(({ src_urn, dst_urn }) => `${src_urn} ${dst_urn}`).sort()
     const expected = ends(edgesOf(await shop()))
     // A scope knows of the graph only if it was made after it.
     for (const each of [scope, await tenantScope(database.db, 't-001')]) {

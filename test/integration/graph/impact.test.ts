@@ -26,14 +26,14 @@ onEveryLeg('impact', () => {
       ['admin', 'payment', 2],
       ['payment', 'bank', 5],
     ])
-    const rows = await impact(scope, edges, { of: 'payment' }).execute()
+    const rows = await impact(scope, edges, { resource: 'payment' }).execute()
     expect(summary(rows)).toEqual([
       ['front', 2, 0.6 * 0.75, 10 * 0.6 * 0.75],
       ['checkout', 1, 0.75, 3],
       ['admin', 1, 1, 2],
     ])
     expect(rows.map(({ item, score }) => [item, score])).toEqual(rows.map(({ urn, weight }) => [urn, weight]))
-    expect(summary(await impact(scope, edges, { of: 'payment', hops: 1 }).execute())).toEqual([
+    expect(summary(await impact(scope, edges, { resource: 'payment', hops: 1 }).execute())).toEqual([
       ['checkout', 1, 0.75, 3],
       ['admin', 1, 1, 2],
     ])
@@ -47,14 +47,14 @@ onEveryLeg('impact', () => {
       ['x', 'a', 1],
       ['a', 'a', 99],
     ])
-    const rows = await impact(scope, edges, { of: 'x', hops: 100 }).execute()
+    const rows = await impact(scope, edges, { resource: 'x', hops: 100 }).execute()
     expect(rows.map(({ urn, depth }) => [urn, depth])).toEqual([
       ['b', 1],
       ['a', 2],
     ])
     for (const { share } of rows) expect(share).toBeCloseTo(1, 12)
     for (const { share } of rows) expect(share).toBeLessThanOrEqual(1)
-    const [b] = await impact(scope, edges, { of: 'x', hops: 3 }).execute()
+    const [b] = await impact(scope, edges, { resource: 'x', hops: 3 }).execute()
     expect(b!.share).toBe(0.75)
   })
 
@@ -70,14 +70,14 @@ onEveryLeg('impact', () => {
       ['d', 'x', 2],
       ['d', 'y', 1],
     ])
-    expect(summary(await impact(scope, edges, { of: 'x' }).execute())).toEqual([
+    expect(summary(await impact(scope, edges, { resource: 'x' }).execute())).toEqual([
       ['d', 1, 0.75, 3],
       ['a', 1, 0.25, 1],
       ['b', 1, 0.5, 0],
       ['c', 1, 0, 0],
     ])
-    expect(await impact(scope, edges, { of: 'nobody' }).execute()).toEqual([])
-    expect(await impact(scope, edges, { of: 'a' }).execute()).toEqual([])
+    expect(await impact(scope, edges, { resource: 'nobody' }).execute()).toEqual([])
+    expect(await impact(scope, edges, { resource: 'a' }).execute()).toEqual([])
   })
 
   it('narrowed in SQL equals filtered afterwards', async () => {
@@ -87,8 +87,8 @@ onEveryLeg('impact', () => {
       ['c', 'x', 2],
       ['c', 'b', 2],
     ])
-    const all = await impact(scope, edges, { of: 'x' }).execute()
-    expect(await impact(scope, edges, { of: 'x' }).where('share', '=', 1).orderBy('urn').execute()).toEqual(
+    const all = await impact(scope, edges, { resource: 'x' }).execute()
+    expect(await impact(scope, edges, { resource: 'x' }).where('share', '=', 1).orderBy('urn').execute()).toEqual(
       all.filter(({ share }) => share === 1).sort((one, other) => (one.urn < other.urn ? -1 : 1)),
     )
     expect(all).toHaveLength(3)

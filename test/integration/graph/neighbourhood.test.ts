@@ -34,14 +34,14 @@ onEveryLeg('neighbourhood', () => {
       ['a', 'b', 7],
     ])
     const near = async (of: string | string[], hops?: number, direction?: 'out' | 'in' | 'both') =>
-      lines(await neighbourhood(scope, edges, { of, hops, direction }).execute()).toSorted()
+      lines(await neighbourhood(scope, edges, { resource: of, hops, direction }).execute()).toSorted()
     expect(await near('b')).toEqual(['ab', 'ab', 'bb', 'bc', 'ca'])
     expect(await near('d', 1, 'out')).toEqual(['de'])
     expect(await near('d', 1, 'in')).toEqual(['cd'])
     // What is near the one may lead to what is near the other.
     expect(await near(['a', 'e'])).toEqual(['ab', 'ab', 'bb', 'bc', 'ca', 'cd', 'de'])
     expect(await near('nobody')).toEqual([])
-    const around = neighbourhood(scope, edges, { of: 'b' })
+    const around = neighbourhood(scope, edges, { resource: 'b' })
     expect((await around.execute()).map(({ weight }) => weight)).toEqual([1, 7, 6, 2, 3])
     await expectNarrows(
       around,
@@ -55,7 +55,7 @@ onEveryLeg('neighbourhood', () => {
   it('does not show, nor go through, another tenant', async () => {
     const other = await tenant(test.db, 'other')
     const foreign = await frame(other, [['a', 'secret']])
-    expect(await neighbourhood(scope, foreign, { of: 'a', hops: 9 }).execute()).toEqual([])
-    expect(await neighbourhood(other, foreign, { of: 'a' }).execute()).toHaveLength(1)
+    expect(await neighbourhood(scope, foreign, { resource: 'a', hops: 9 }).execute()).toEqual([])
+    expect(await neighbourhood(other, foreign, { resource: 'a' }).execute()).toHaveLength(1)
   })
 })

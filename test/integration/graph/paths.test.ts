@@ -11,8 +11,8 @@ import { at, during, insertCalls, services } from '../../support/rows.ts'
 import { frame, tableFrame, type GivenEdge } from './frame.ts'
 
 const names = (rows: readonly { urn: string }[]) => rows.map(({ urn }) => urn).join(' ')
-const paths = (rows: readonly { path: number; urn: string }[]) =>
-  [...Map.groupBy(rows, ({ path }) => path).values()].map((steps) => names(steps))
+const paths = (rows: readonly { rank: number; urn: string }[]) =>
+  [...Map.groupBy(rows, ({ rank }) => rank).values()].map((steps) => names(steps))
 
 /** Two ways from a to d: over b, which is quick to reach, and over c, which is quick in all; and one step that is slow. */
 const ways: GivenEdge[] = [
@@ -38,20 +38,20 @@ onEveryLeg('paths', () => {
     it('has the fewest edges, or the least sum of a column', async () => {
       const edges = await frame(scope, ways)
       expect(names(await shortestPath(scope, edges, { from: 'a', to: 'd' }).execute())).toBe('a d')
-      expect(await shortestPath(scope, edges, { from: 'a', to: 'd', weight: 'weight' }).execute()).toEqual([
+      expect(await shortestPath(scope, edges, { from: 'a', to: 'd', length: 'weight' }).execute()).toEqual([
         { step: 0, resource_id: expect.any(String), urn: 'a', length: null, cost: 0 },
         { step: 1, resource_id: expect.any(String), urn: 'c', length: 3, cost: 3 },
         { step: 2, resource_id: expect.any(String), urn: 'd', length: 2, cost: 5 },
       ])
       expect(names(await shortestPath(scope, edges, { from: 'd', to: 'b', direction: 'in' }).execute())).toBe('d b')
-      expect(names(await shortestPath(scope, edges, { from: 'b', to: 'c', direction: 'both', weight: 'weight' }).execute())).toBe('b a c')
+      expect(names(await shortestPath(scope, edges, { from: 'b', to: 'c', direction: 'both', length: 'weight' }).execute())).toBe('b a c')
       const upToTen = edges.where('edge.weight', '<', 10)
       expect(names(await shortestPath(scope, upToTen, { from: 'a', to: 'd' }).execute())).toBe('a b d')
     })
 
     it.each([[undefined], ['weight' as const]])('by %s: from itself, to nowhere, and of names that are not there', async (weight) => {
       const edges = await tableFrame(scope, [...ways, ['e', 'e', 1]])
-      const path = async (from: string, to: string) => names(await shortestPath(scope, edges, { from, to, weight }).execute())
+      const path = async (from: string, to: string) => names(await shortestPath(scope, edges, { from, to, length: weight }).execute())
       expect(await path('a', 'a')).toBe('a')
       expect(await path('e', 'e')).toBe('e')
       expect(await path('alone', 'alone')).toBe('alone')
@@ -61,8 +61,8 @@ onEveryLeg('paths', () => {
       expect(await path('nobody', 'a')).toBe('')
       expect(await path('nobody', 'nobody')).toBe('')
       const nothing = await frame(scope, [])
-      expect(await shortestPath(scope, nothing, { from: 'a', to: 'b', weight }).execute()).toEqual([])
-      expect(names(await shortestPath(scope, nothing, { from: 'a', to: 'a', weight }).execute())).toBe('a')
+      expect(await shortestPath(scope, nothing, { from: 'a', to: 'b', length: weight }).execute()).toEqual([])
+      expect(names(await shortestPath(scope, nothing, { from: 'a', to: 'a', length: weight }).execute())).toBe('a')
     })
 
     it('does not walk what has no length, takes the shortest of several edges, and refuses a negative length by name', async () => {
@@ -74,15 +74,15 @@ onEveryLeg('paths', () => {
         ['c', 'b', 0],
         ['b', 'd', Number.POSITIVE_INFINITY],
       ])
-      const [, , last] = await shortestPath(scope, edges, { from: 'a', to: 'b', weight: 'weight' }).execute()
+      const [, , last] = await shortestPath(scope, edges, { from: 'a', to: 'b', length: 'weight' }).execute()
       expect(last).toMatchObject({ step: 2, urn: 'b', length: 0, cost: 4 })
-      expect(await shortestPath(scope, edges, { from: 'a', to: 'd', weight: 'weight' }).execute()).toEqual([])
+      expect(await shortestPath(scope, edges, { from: 'a', to: 'd', length: 'weight' }).execute()).toEqual([])
       expect(names(await shortestPath(scope, edges, { from: 'a', to: 'd' }).execute())).toBe('a b d')
       const negative = await frame(scope, [['a', 'b', -0.5]])
-      await expect(shortestPath(scope, negative, { from: 'a', to: 'b', weight: 'weight' }).execute()).rejects.toThrow(
+      await expect(shortestPath(scope, negative, { from: 'a', to: 'b', length: 'weight' }).execute()).rejects.toThrow(
         /the length of the edge from \d+ to \d+ is negative: -0\.5/,
       )
-      await expect(shortestPath(scope, negative, { from: 'c', to: 'b', weight: 'weight' }).execute()).resolves.toEqual([])
+      await expect(shortestPath(scope, negative, { from: 'c', to: 'b', length: 'weight' }).execute()).resolves.toEqual([])
     })
 
     it('goes up to 100 hops, and by weight any number', async () => {
@@ -92,7 +92,7 @@ onEveryLeg('paths', () => {
       expect(await shortestPath(scope, edges, { from: 'chain 0', to: 'chain 101' }).execute()).toEqual([])
       expect(await shortestPath(scope, edges, { from: 'chain 0', to: 'chain 9', hops: 9 }).execute()).toHaveLength(10)
       expect(await shortestPath(scope, edges, { from: 'chain 0', to: 'chain 9', hops: 8 }).execute()).toEqual([])
-      expect((await shortestPath(scope, edges, { from: 'chain 0', to: 'chain 120', weight: 'weight' }).execute()).at(-1)!.cost).toBe(120)
+      expect((await shortestPath(scope, edges, { from: 'chain 0', to: 'chain 120', length: 'weight' }).execute()).at(-1)!.cost).toBe(120)
     })
 
     it('keeps hostile names as data, and does not lead through another tenant', async () => {
@@ -102,11 +102,11 @@ onEveryLeg('paths', () => {
         hostile.slice(1).map((name, index) => [hostile[index]!, name, 1]),
       )
       for (const weight of [undefined, 'weight' as const]) {
-        const rows = await shortestPath(scope, edges, { from: hostile[0]!, to: hostile.at(-1)!, weight }).execute()
+        const rows = await shortestPath(scope, edges, { from: hostile[0]!, to: hostile.at(-1)!, length: weight }).execute()
         expect(rows.map(({ urn }) => urn)).toEqual(hostile)
       }
       const column = 'weight"; drop table dim_resource; --' as 'weight'
-      await expect(shortestPath(scope, edges, { from: 'a', to: 'b', weight: column }).execute()).rejects.toThrow('does not exist')
+      await expect(shortestPath(scope, edges, { from: 'a', to: 'b', length: column }).execute()).rejects.toThrow('does not exist')
       const other = await tenant(test.db, 'other')
       const foreign = await services(other, ['a', 'between'])
       const own = await services(scope, ['a', 'b'])
@@ -118,7 +118,7 @@ onEveryLeg('paths', () => {
         )
         .selectAll('edge')
       for (const weight of [undefined, 'weight' as const])
-        expect(await shortestPath(scope, through, { from: 'a', to: 'b', weight }).execute()).toEqual([])
+        expect(await shortestPath(scope, through, { from: 'a', to: 'b', length: weight }).execute()).toEqual([])
     })
 
     it('walks the calls of a range, by any of their columns', async () => {
@@ -129,7 +129,7 @@ onEveryLeg('paths', () => {
         { bucket: at('10:05'), src: 'c', dst: 'd', latencies: [20] },
       ])
       const calls = callsDuring(scope, { range: during('10:00', '10:10') })
-      const rows = await shortestPath(scope, calls, { from: 'a', to: 'd', weight: 'p95_ms' }).execute()
+      const rows = await shortestPath(scope, calls, { from: 'a', to: 'd', length: 'p95_ms' }).execute()
       expect(names(rows)).toBe('a c d')
       // As exact as histograms are.
       expect(Math.abs(rows[2]!.cost - 30)).toBeLessThan(30 * 0.0109)
@@ -139,15 +139,16 @@ onEveryLeg('paths', () => {
   describe('kShortestPaths', () => {
     it('are the shortest, shortest first, as many as there are', async () => {
       const edges = await frame(scope, ways)
-      const by = (weight: 'weight' | undefined, k?: number) => kShortestPaths(scope, edges, { from: 'a', to: 'd', weight, k }).execute()
+      const by = (weight: 'weight' | undefined, limit?: number) =>
+        kShortestPaths(scope, edges, { from: 'a', to: 'd', length: weight, limit }).execute()
       expect(paths(await by('weight'))).toEqual(['a c d', 'a b d', 'a d'])
       expect(paths(await by('weight', 2))).toEqual(['a c d', 'a b d'])
       expect(paths(await by(undefined, 100))).toEqual(['a d', 'a b d', 'a c d'])
       expect((await by('weight')).map(({ cost }) => cost)).toEqual([0, 3, 5, 0, 1, 10, 0, 20])
       await expectNarrows(
-        kShortestPaths(scope, edges, { from: 'a', to: 'd', weight: 'weight' }),
-        (eb) => eb('path', '>', 1),
-        ({ path }) => path > 1,
+        kShortestPaths(scope, edges, { from: 'a', to: 'd', length: 'weight' }),
+        (eb) => eb('rank', '>', 1),
+        ({ rank }) => rank > 1,
       )
     })
 
@@ -155,8 +156,8 @@ onEveryLeg('paths', () => {
       const size = 12
       const clique = Array.from({ length: size * size }, (_, index) => [`q${index % size}`, `q${Math.floor(index / size)}`, 1] as const)
       const edges = await frame(scope, [['a', 'q0', 1], ['q0', 'b', 1], ...clique])
-      expect(paths(await kShortestPaths(scope, edges, { from: 'a', to: 'b', k: 1000 }).execute())).toEqual(['a q0 b'])
-      expect(await kShortestPaths(scope, edges, { from: 'q1', to: 'q2', k: 50 }).execute()).toHaveLength(2 + 10 * 3 + 39 * 4)
+      expect(paths(await kShortestPaths(scope, edges, { from: 'a', to: 'b', limit: 1000 }).execute())).toEqual(['a q0 b'])
+      expect(await kShortestPaths(scope, edges, { from: 'q1', to: 'q2', limit: 50 }).execute()).toHaveLength(2 + 10 * 3 + 39 * 4)
     })
   })
 

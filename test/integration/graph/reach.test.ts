@@ -56,7 +56,7 @@ onEveryLeg('reach', () => {
     ])
     for (const options of [{ from: 'a' }, { from: ['a', 'x'], hops: 2 }, { from: 'e', direction: 'in' as const }, { from: 'nobody' }]) {
       const short = await reach(scope, edges, options).execute()
-      const whole = await reach(scope, edges, { ...options, paths: true }).execute()
+      const whole = await reach(scope, edges, { ...options, withPaths: true }).execute()
       expect(whole.map(({ path: _, ...row }) => row)).toEqual(short)
       const before = new Map(short.map(({ urn, via_urn }) => [urn, via_urn]))
       for (const { urn, depth, path } of whole) {
@@ -66,7 +66,7 @@ onEveryLeg('reach', () => {
         path.slice(1).forEach((step, index) => expect(before.get(step)).toBe(path[index]))
       }
     }
-    const [, , , last] = await reach(scope, edges, { from: 'a', paths: true }).execute()
+    const [, , , last] = await reach(scope, edges, { from: 'a', withPaths: true }).execute()
     expect(last!.path).toEqual(['a', 'b', 'd', 'e'])
   })
 

@@ -73,14 +73,14 @@ onEveryLeg('on any graph, as its simplest model says', () => {
       })
     })
 
-    it('shortestPath by weight, and the next shortest', async () => {
+    it('shortestPath by length, and the next shortest', async () => {
       await check([vertex, vertex, fc.integer({ min: 1, max: 8 }), direction], async (model, list, from, to, k, way) => {
         const all = simplePaths(turned(model, way), from, to, 'weight')
-        const rows = await kShortestPaths(scope, list, { from, to, k, weight: 'weight', direction: way }).execute()
-        expect(rows.map(({ path, step, urn, cost }) => [path, step, urn, cost])).toEqual(stepsOf(all.slice(0, k)))
+        const rows = await kShortestPaths(scope, list, { from, to, limit: k, length: 'weight', direction: way }).execute()
+        expect(rows.map(({ rank, step, urn, cost }) => [rank, step, urn, cost])).toEqual(stepsOf(all.slice(0, k)))
         for (const [index, { step, length, cost }] of rows.entries()) expect(length).toBe(step === 0 ? null : cost - rows[index - 1]!.cost)
-        const first = await shortestPath(scope, list, { from, to, weight: 'weight', direction: way }).execute()
-        expect(first.map((step) => ({ path: 1, ...step }))).toEqual(rows.filter(({ path }) => path === 1))
+        const first = await shortestPath(scope, list, { from, to, length: 'weight', direction: way }).execute()
+        expect(first.map((step) => ({ rank: 1, ...step }))).toEqual(rows.filter(({ rank }) => rank === 1))
       })
     })
 
@@ -90,12 +90,12 @@ onEveryLeg('on any graph, as its simplest model says', () => {
         async (model, list, from, to, hops, limit, way) => {
           const all = simplePaths(turned(model, way), from, to, 'hops').filter(({ urns }) => urns.length <= hops + 1)
           const rows = await pathsBetween(scope, list, { from, to, hops, limit, direction: way }).execute()
-          expect(rows.map(({ path, step, urn }) => [path, step, urn])).toEqual(
-            stepsOf(all.slice(0, limit)).map(([path, step, urn]) => [path, step, urn]),
+          expect(rows.map(({ rank, step, urn }) => [rank, step, urn])).toEqual(
+            stepsOf(all.slice(0, limit)).map(([rank, step, urn]) => [rank, step, urn]),
           )
           for (const row of rows) {
             expect(row.cut).toBe(all.length > limit)
-            expect(row.hops).toBe(all[row.path - 1]!.urns.length - 1)
+            expect(row.hops).toBe(all[row.rank - 1]!.urns.length - 1)
           }
         },
       )
@@ -116,7 +116,7 @@ onEveryLeg('on any graph, as its simplest model says', () => {
         const ids = await services(scope, names)
         const text = (row: unknown[]) => row.map(String).join(' ')
         const expected = model.edges.filter(([src, dst]) => near.has(src) && near.has(dst))
-        const rows = await neighbourhood(scope, list, { of, hops, direction: way }).execute()
+        const rows = await neighbourhood(scope, list, { resource: of, hops, direction: way }).execute()
         expect(rows.map(({ src, dst, weight: given }) => text([src, dst, given])).toSorted()).toEqual(
           expected.map(([src, dst, given = null]) => text([ids.get(src), ids.get(dst), given])).toSorted(),
         )

@@ -56,14 +56,14 @@ describe.skipIf(!leg.available || !leg.concurrent).each([
   const edges = () => callsDuring(scope, { range })
 
   it.each<[string, () => Promise<readonly string[]>]>([
-    ['callSummary', async () => (await callSummary(scope, { service: hub, range }).execute()).map(({ urn }) => urn)],
+    ['callSummary', async () => (await callSummary(scope, { from: hub, range }).execute()).map(({ dst_urn }) => dst_urn)],
     [
       'slowestDependencies',
-      async () => (await slowestDependencies(scope, { service: hub, range, limit: 20 }).execute()).map(({ urn }) => urn),
+      async () => (await slowestDependencies(scope, { service: hub, range, limit: 20 }).execute()).map(({ dst_urn }) => dst_urn),
     ],
     ['resourceNames', async () => (await resourceNames(scope).where('urn', '<>', hub).execute()).map(({ urn }) => urn)],
     ['reach', async () => (await reach(scope, edges(), { from: hub, hops: 1 }).execute()).map(({ urn }) => urn)],
-    ['impact', async () => (await impact(scope, edges(), { of: hub, hops: 1 }).execute()).map(({ urn }) => urn)],
+    ['impact', async () => (await impact(scope, edges(), { resource: hub, hops: 1 }).execute()).map(({ urn }) => urn)],
     ['cycles', async () => (await cycles(scope, edges()).execute())[0]!.members.filter((urn) => urn !== hub)],
     [
       'callOddities',

@@ -18,9 +18,9 @@ const reads: Record<string, (scope: Scope, range: api.TimeRange) => { execute():
   callSummary: (scope, range) => api.callSummary(scope, { range }),
   callsDuring: (scope, range) => api.callsDuring(scope, { range }),
   slowestDependencies: (scope, range) => api.slowestDependencies(scope, { service: 'urn:a', range }),
-  patternSeries: (scope, range) => api.patternSeries(scope, { measure: 'count', range }),
+  patternSeries: (scope, range) => api.patternSeries(scope, { measure: 'count_total', range }),
   newPatterns: (scope, range) => api.newPatterns(scope, { range }),
-  'newPatterns after a silence': (scope, range) => api.newPatterns(scope, { range, before: '365000 days' }),
+  'newPatterns after a silence': (scope, range) => api.newPatterns(scope, { range, silence: '365000 days' }),
   topologyChanges: (scope, range) => api.topologyChanges(scope, { range }),
   searchKnowledge: (scope, range) => api.searchKnowledge(scope, { embedding, where: { addedDuring: range } }),
   errorBudget: (scope, range) => {
@@ -47,7 +47,7 @@ onEveryLeg('the ends of what can be given', () => {
     await insertCalls(scope, [{ bucket, src: 'urn:a', dst: 'urn:b', latencies: [1, 2] }])
     const [fingerprint_id] = await insertPatterns(scope, [{ pattern: 'p', first_seen: bucket, last_seen: bucket }])
     await insertPatternCounts(scope, [{ bucket, resource: 'urn:a', fingerprint_id: fingerprint_id!, count_total: 1 }])
-    await api.recordTopology(scope, [{ src: 'urn:a', dst: 'urn:b' }], { at: bucket, relation: 'r', source: 's' })
+    await api.recordTopology(scope, [{ from: 'urn:a', to: 'urn:b' }], { at: bucket, relation: 'r', source: 's' })
     await api.addDocuments(scope, [{ source: 's', title: 't', chunks: [{ content: 'c', embedding }] }])
   })
   afterAll(() => test.close())
@@ -63,7 +63,7 @@ onEveryLeg('the ends of what can be given', () => {
     'refuses the moment %j, which PostgreSQL cannot store',
     async (moment) => {
       const event = { severity: 'INFO', kind: 'k', title: 't', detectedAt: moment } as const
-      await expect(api.recordEvent(scope, event)).rejects.toThrow('event.detectedAt: must be a valid Date from the year 1 to 9999')
+      await expect(api.recordEvent(scope, event)).rejects.toThrow('detectedAt: must be a valid Date from the year 1 to 9999')
       await expect(api.recordTopology(scope, [], { at: moment, relation: 'r', source: 's' })).rejects.toThrow('at: must be a valid Date')
       expect(() => api.topologyAt(scope, { at: moment })).toThrow('at: must be a valid Date')
       const counts = frameOf(scope, [{ series: 's', bucket, value: 1 }])

@@ -60,16 +60,16 @@ onEveryLeg('hostile text', () => {
       `.execute(test.db)
       return rows[0]!
     }
-    await everyText({ field: 'tenant.code', taken: fits(255) }, async (code) => {
+    await everyText({ field: 'code', taken: fits(255) }, async (code) => {
       await ensureTenant(test.db, { code })
       expect((await tenantScope(test.db, code)).tenantCode).toBe(code)
       return (await stored(code)).code
     })
-    await everyText({ field: 'tenant.name', taken: fits(1024) }, async (name) => {
+    await everyText({ field: 'name', taken: fits(1024) }, async (name) => {
       await ensureTenant(test.db, { code: 'named', name })
       return (await stored('named')).name
     })
-    await everyText({ field: 'tenant.labels', taken: storable }, async (text) => {
+    await everyText({ field: 'labels', taken: storable }, async (text) => {
       await ensureTenant(test.db, { code: 'labelled', labels: Object.fromEntries([[text, [text, { [`.${text}`]: text }]]]) })
       const { labels } = await stored('labelled')
       expect(Object.entries(labels)).toEqual([[text, [text, { [`.${text}`]: text }]]])
@@ -116,7 +116,7 @@ onEveryLeg('hostile text', () => {
       `.execute(scope.db)
       return rows[0]!
     }
-    await everyText({ field: 'resources[0].urn', taken: fits(1024) }, async (urn) => {
+    await everyText({ field: 'urn', taken: fits(1024) }, async (urn) => {
       const id = await ensureResource(scope, { urn, type: 'service', name: 'n' })
       expect((await resourceIds(scope, [urn])).get(urn)).toBe(id)
       return (await read(urn)).urn
@@ -143,7 +143,7 @@ onEveryLeg('hostile text', () => {
   it('as what an event says and is about', async () => {
     await services(scope, fitting(1024))
     const event = { severity: 'ERROR', kind: 'anomaly', title: 'title' } as const
-    const chain = async (id: string) => (await evidenceChain(scope, { event: id }).execute())[0]!
+    const chain = async (id: string) => (await evidenceChain(scope, { eventId: id }).execute())[0]!
     const limits = { kind: 255, title: 1024 }
     for (const field of ['kind', 'title'] as const) {
       await everyText({ field: `event.${field}`, taken: fits(limits[field]) }, async (text) =>
@@ -151,11 +151,11 @@ onEveryLeg('hostile text', () => {
       )
     }
     await everyText(
-      { field: 'event.summary', taken: storable },
+      { field: 'summary', taken: storable },
       async (summary) => (await chain(await recordEvent(scope, { ...event, summary }))).summary,
     )
     await everyText(
-      { field: 'event.resource', taken: fits(1024) },
+      { field: 'resource', taken: fits(1024) },
       async (resource) => (await chain(await recordEvent(scope, { ...event, resource }))).urn,
     )
     for (const field of ['labels', 'fingerprints'] as const) {
@@ -167,34 +167,32 @@ onEveryLeg('hostile text', () => {
         return rows[0]!.key
       })
     }
-    await noText('event.eventId', (eventId) => recordEvent(scope, { ...event, eventId }))
-    await noText('event.severity', (severity) => recordEvent(scope, { ...event, severity: severity as 'INFO' }))
-    await noText('event', (text) => evidenceChain(scope, { event: text }))
+    await noText('eventId', (eventId) => recordEvent(scope, { ...event, eventId }))
+    await noText('severity', (severity) => recordEvent(scope, { ...event, severity: severity as 'INFO' }))
+    await noText('eventId', (text) => evidenceChain(scope, { eventId: text }))
   })
 
   it('as evidence', async () => {
     const event = await recordEvent(scope, { severity: 'INFO', kind: 'k', title: 't' })
     const link = async (evidence: Parameters<typeof attachEvidence>[1]['evidence'][number]) => {
       const id = await recordEvent(scope, { severity: 'INFO', kind: 'k', title: 't' })
-      await attachEvidence(scope, { event: id, evidence: [evidence] })
-      return (await evidenceChain(scope, { event: id }).execute())[0]!
+      await attachEvidence(scope, { eventId: id, evidence: [evidence] })
+      return (await evidenceChain(scope, { eventId: id }).execute())[0]!
     }
     const refPg = { table: 'kb_doc', keys: { doc_id: '1' } } as const
     const shortEnough = (text: string) => storable(text) && Buffer.byteLength(text) <= 10_000
-    await everyText({ field: 'input.evidence[0].note', taken: shortEnough }, async (note) => (await link({ dim: 'kb', refPg, note })).note)
-    await everyText({ field: 'input.evidence[0].refPg.keys', taken: fits(1024) }, async (metric) => {
+    await everyText({ field: 'evidence[0].note', taken: shortEnough }, async (note) => (await link({ dim: 'kb', refPg, note })).note)
+    await everyText({ field: 'evidence[0].refPg.keys', taken: fits(1024) }, async (metric) => {
       const { ref_pg } = await link({ dim: 'metric', refPg: { table: 'metric_1m', keys: { metric } } })
       expect(ref_pg).toEqual({ table: 'metric_1m', keys: { metric } })
       return metric
     })
-    await noText('input.evidence[0].refPg', (key) =>
-      link({ dim: 'kb', refPg: { table: 'kb_doc', keys: Object.fromEntries([[key, '1']]) } }),
-    )
-    await noText('input.evidence[0].refPg', (table) => link({ dim: 'kb', refPg: { ...refPg, table: table as 'kb_doc' } }))
-    await noText('input.evidence[0].refOo', (refOo) => link({ dim: 'log', refOo }))
-    await noText('input.evidence[0].dim', (dim) => link({ dim: dim as 'kb', refPg }))
-    await noText('input.event', (text) => attachEvidence(scope, { event: text, evidence: [] }))
-    expect(await attachEvidence(scope, { event, evidence: [] })).toBe(0)
+    await noText('evidence[0].refPg', (key) => link({ dim: 'kb', refPg: { table: 'kb_doc', keys: Object.fromEntries([[key, '1']]) } }))
+    await noText('evidence[0].refPg', (table) => link({ dim: 'kb', refPg: { ...refPg, table: table as 'kb_doc' } }))
+    await noText('evidence[0].refOo', (refOo) => link({ dim: 'log', refOo }))
+    await noText('evidence[0].dim', (dim) => link({ dim: dim as 'kb', refPg }))
+    await noText('eventId', (text) => attachEvidence(scope, { eventId: text, evidence: [] }))
+    expect(await attachEvidence(scope, { eventId: event, evidence: [] })).toBe(0)
   })
 
   it('as documents, and as what is searched for', async () => {
@@ -299,16 +297,16 @@ onEveryLeg('hostile text', () => {
       return (await one(callSeries(own, { from, measure: 'rps', by: 'caller', range }))).series
     })
     await everyText({ field: 'to', taken }, async (to) => (await one(callSeries(own, { to, measure: 'rps', range }))).series)
-    await everyText({ field: 'service', taken }, async (service) => (await one(callSummary(own, { service, range }))).src_urn)
-    await everyText({ field: 'callee', taken }, async (callee) => (await one(callSummary(own, { callee, range }))).urn)
-    await everyText({ field: 'service', taken }, async (service) => back((await one(slowestDependencies(own, { service, range }))).urn))
+    await everyText({ field: 'from', taken }, async (from) => (await one(callSummary(own, { from, range }))).src_urn)
+    await everyText({ field: 'to', taken }, async (to) => (await one(callSummary(own, { to, range }))).dst_urn)
+    await everyText({ field: 'service', taken }, async (service) => back((await one(slowestDependencies(own, { service, range }))).dst_urn))
     await everyText({ field: 'from', taken }, async (from) => {
       const [reached] = await reach(own, edges, { from, hops: 1 }).execute()
       expect(reached).toMatchObject({ urn: next(from), via_urn: from })
       expect(await reach(own, edges, { from: [from], hops: 2 }).execute()).toHaveLength(2)
       return back(reached!.urn)
     })
-    await everyText({ field: 'of', taken }, async (of) => next((await one(impact(own, edges, { of, hops: 1 }))).item))
+    await everyText({ field: 'resource', taken }, async (resource) => next((await one(impact(own, edges, { resource, hops: 1 }))).item))
     const windows = { range, baseline: during('08:00', '09:00') }
     await everyText({ field: 'service', taken }, async (service) => {
       expect(await rankSuspects(own, { ...windows, service }).execute()).toEqual([])
@@ -350,20 +348,20 @@ onEveryLeg('hostile text', () => {
     const patterns = await newPatterns(scope, { range }).execute()
     expect(patterns.map(({ pattern }) => pattern).sort()).toEqual([...texts].sort())
     expect(patterns.map(({ sample_message }) => sample_message).sort()).toEqual([...texts].sort())
-    const series = await patternSeries(scope, { measure: 'count', range }).execute()
+    const series = await patternSeries(scope, { measure: 'count_total', range }).execute()
     expect(series.map((point) => point.series).sort()).toEqual([...texts].sort())
     for (const read of [
       (resource: string) => newPatterns(scope, { range, resource }),
-      (resource: string) => patternSeries(scope, { range, resource, measure: 'count' }),
+      (resource: string) => patternSeries(scope, { range, resource, measure: 'count_total' }),
     ]) {
       await everyText({ field: 'resource', taken: fits(1024) }, async (resource) => {
         expect(await read(resource).execute()).toEqual([])
         return resource
       })
     }
-    await noText('fingerprint', (fingerprint) => patternSeries(scope, { measure: 'count', range, fingerprint }))
-    await noText('severity', (severity) => patternSeries(scope, { measure: 'count', range, severity: severity as 'INFO' }))
-    await noText('measure', (measure) => patternSeries(scope, { range, measure: measure as 'count' }))
+    await noText('fingerprintId', (fingerprintId) => patternSeries(scope, { measure: 'count_total', range, fingerprintId }))
+    await noText('severity', (severity) => patternSeries(scope, { measure: 'count_total', range, severity: severity as 'INFO' }))
+    await noText('measure', (measure) => patternSeries(scope, { range, measure: measure as 'count_total' }))
 
     const relations = fitting(255)
     const resources = await services(scope, ['urn:a', 'urn:b'])
@@ -446,7 +444,7 @@ onEveryLeg('hostile text', () => {
   it('as durations, which are never anything else', async () => {
     const frame = callSeries(scope, { measure: 'rps', range })
     await noText('duration', (text) => last(text))
-    await noText('before', (before) => newPatterns(scope, { range, before }))
+    await noText('silence', (silence) => newPatterns(scope, { range, silence }))
     await noText('window', (window) => anomalies(scope, frame, { window }))
     await noText('window', (window) => firstDeparture(scope, frame, { window }))
     await noText('every', (every) => resample(scope, frame, { every, with: 'sum' }))
@@ -463,7 +461,7 @@ onEveryLeg('hostile text', () => {
     if (leg.age) await noText('window', (window) => refreshCallGraph(scope, { window }))
     for (const long of [`${'9'.repeat(400)} weeks`, '99999999999 weeks']) {
       expect(() => last(long)).toThrow(/^duration: /)
-      expect(() => newPatterns(scope, { range, before: long })).toThrow(/^before: /)
+      expect(() => newPatterns(scope, { range, silence: long })).toThrow(/^silence: /)
       expect(() => anomalies(scope, frame, { window: long })).toThrow(/^window: /)
       if (leg.age) await expect(refreshCallGraph(scope, { window: long })).rejects.toThrow(/^window: /)
     }
@@ -475,7 +473,7 @@ onEveryLeg('hostile text', () => {
     const circle: Record<string, never> = {}
     Object.assign(circle, { circle })
     for (const labels of [{ deep: deep as never[] }, circle]) {
-      await expect(ensureTenant(test.db, { code: 'deep', labels })).rejects.toThrow(/^tenant\.labels/)
+      await expect(ensureTenant(test.db, { code: 'deep', labels })).rejects.toThrow(/^labels/)
       await expect(ensureResources(scope, [{ urn: 'urn:deep', type: 't', name: 'n', labels }])).rejects.toThrow(/^resources\[0\]\.labels/)
     }
   })

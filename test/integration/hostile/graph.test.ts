@@ -86,7 +86,7 @@ onEveryLeg('hostile text in the graph', () => {
     const own = scope.db.selectFrom(link).select(['src', 'dst', 'weight', 'p95_ms'])
     const last = names.at(-1)!
     const path = async (frame: EdgeFrame<Pick<ActiveCall, keyof EdgeRow | 'p95_ms'>>, from: string, to: string, weight?: 'p95_ms') =>
-      (await shortestPath(scope, frame, { from, to, weight }).execute()).map(({ urn }) => urn)
+      (await shortestPath(scope, frame, { from, to, length: weight }).execute()).map(({ urn }) => urn)
     for (const frame of [own, ...(age ? [activeCalls(scope)] : [])]) {
       await everyText({ field: 'from', taken }, async (from) => {
         const [begin, end] = await path(frame, from, inRing(from) ? next(from) : last)
@@ -95,8 +95,8 @@ onEveryLeg('hostile text in the graph', () => {
       })
     }
     await everyText({ field: 'to', taken }, async (to) => (await path(own, names[0]!, to, 'p95_ms')).at(-1))
-    await everyText({ field: 'of', taken }, async (of) => {
-      const near = neighbourhood(scope, own, { of, direction: 'out' })
+    await everyText({ field: 'resource', taken }, async (of) => {
+      const near = neighbourhood(scope, own, { resource: of, direction: 'out' })
       const found = await reach(scope, near, { from: of, hops: 1 }).execute()
       expect(found.map(({ urn }) => urn)).toEqual(of === last ? [] : expect.arrayContaining([next(of), next(of, 2)]))
       return of
@@ -106,7 +106,7 @@ onEveryLeg('hostile text in the graph', () => {
       await everyText({ field: 'to', taken }, async (to) => (await walk(scope, own, { from: taken(to) ? to : last, to }).execute())[0]!.urn)
     }
     await noText('direction', (direction) => shortestPath(scope, own, { from: 'a', to: 'b', direction: direction as 'in' }))
-    await noText('direction', (direction) => neighbourhood(scope, own, { of: 'a', direction: direction as 'in' }))
+    await noText('direction', (direction) => neighbourhood(scope, own, { resource: 'a', direction: direction as 'in' }))
   })
 
   it('as the column that says how long an edge is, and as what is mirrored and recorded', async () => {
@@ -116,7 +116,7 @@ onEveryLeg('hostile text in the graph', () => {
     const ends = [sql<string>`${src}::int8`.as('src'), sql<string>`${dst}::int8`.as('dst')] as const
     const frame = scope.db.selectNoFrom([...ends, ...columns.map((column, index) => sql<number>`${index}::float8`.as(column))])
     for (const [index, weight] of columns.entries()) {
-      const path = await shortestPath(scope, frame, { from: names[0]!, to: names[1]!, weight }).execute()
+      const path = await shortestPath(scope, frame, { from: names[0]!, to: names[1]!, length: weight }).execute()
       expect([weight, path.map(({ cost }) => cost)]).toEqual([weight, [0, index]])
     }
     const expected = Object.fromEntries(columns.map((column, index) => [column, index]))
@@ -133,17 +133,17 @@ onEveryLeg('hostile text in the graph', () => {
       .selectAll('edge')
     for (const walk of [shortestPath, kShortestPaths]) {
       for (const text of nasty.filter((text) => !fits(63)(text))) {
-        expect(() => walk(scope, none, { from: 'a', to: 'b', weight: text as 'weight' })).toThrow(/^weight: /)
+        expect(() => walk(scope, none, { from: 'a', to: 'b', length: text as 'weight' })).toThrow(/^length: /)
       }
       // Well formed, it is a column that the frame does not have.
-      await expect(walk(scope, none, { from: 'a', to: 'b', weight: 'x" from pg_class; --' as 'weight' }).execute()).rejects.toThrow(
+      await expect(walk(scope, none, { from: 'a', to: 'b', length: 'x" from pg_class; --' as 'weight' }).execute()).rejects.toThrow(
         'does not exist',
       )
     }
   })
 
   it('as what a topology is of, who says so, and what it says', async () => {
-    const edge = { src: names[0]!, dst: names[1]! }
+    const edge = { from: names[0]!, to: names[1]! }
     const moment = at('10:00')
     const of = { at: moment, relation: 'said', source: 'said' }
     await everyText({ field: 'relation', taken: fits(255) }, async (relation) => {
@@ -168,7 +168,7 @@ onEveryLeg('hostile text in the graph', () => {
       // None is a source too, but not one that records.
       await onlyRefused('source', (text) => text === '' || fits(255)(text), use)
     }
-    for (const end of ['src', 'dst'] as const) {
+    for (const end of ['from', 'to'] as const) {
       await onlyRefused(`snapshot[0].${end}`, taken, (urn) => recordTopology(scope, [{ ...edge, [end]: urn }], of))
       await onlyRefused(end, taken, async (urn) => edgeHistory(scope, { ...edge, [end]: urn }))
     }
@@ -179,33 +179,33 @@ onEveryLeg('hostile text in the graph', () => {
     const props = Object.fromEntries(texts.map((text) => [text, [text, Object.fromEntries([[text, null]])]]))
     await recordTopology(
       scope,
-      [...new Set(names)].map((urn) => ({ src: urn, dst: urn, props })),
+      [...new Set(names)].map((urn) => ({ from: urn, to: urn, props })),
       of,
     )
     const held = await topologyAt(scope, { at: moment, relation: 'said', source: 'said' }).execute()
     expect(held.map(({ src_urn }) => src_urn).sort()).toEqual([...names].sort())
     for (const { props: found } of held) expect(new Map(Object.entries(found as object))).toEqual(new Map(Object.entries(props)))
     for (const urn of names) {
-      const [version] = await edgeHistory(scope, { src: urn, dst: urn, relation: 'said' }).execute()
+      const [version] = await edgeHistory(scope, { from: urn, to: urn, relation: 'said' }).execute()
       expect([version!.src_urn, version!.dst_urn]).toEqual([urn, urn])
     }
     // What is refused changed nothing, and no history but its own.
     expect(await topologyAt(scope, { at: graphTimes.before, relation: 'runs_on' }).execute()).toHaveLength(names.length - 1)
-    const unknown = recordTopology(scope, [{ src: 'urn:no\nsuch', dst: names[0]! }], { at: moment, relation: 'calls', source: 'said' })
+    const unknown = recordTopology(scope, [{ from: 'urn:no\nsuch', to: names[0]! }], { at: moment, relation: 'calls', source: 'said' })
     await expect(unknown).rejects.toThrow(/does not have what the snapshot names: "urn:no\\nsuch"/)
   })
 
   it('as where it hurts, in which measure', async () => {
     const suspects = (options: Partial<Parameters<typeof rankSuspects>[1]>) =>
       rankSuspects(scope, { service: names[0]!, range, baseline, ...options })
-    await noText('symptom', (symptom) => suspects({ symptom: symptom as 'latency' }))
-    await noText('measures[0].means', (means) => suspects({ measures: [{ metric: 'm', means: means as 'cpu' }] }))
-    await everyText({ field: 'measures[0].metric', taken: fits(255) }, async (metric) => {
-      suspects({ measures: [{ metric, means: 'cpu' }] }).compile()
+    await noText('trouble', (trouble) => suspects({ trouble: trouble as 'latency' }))
+    await noText('meanings[0].means', (means) => suspects({ meanings: [{ metric: 'm', means: means as 'cpu' }] }))
+    await everyText({ field: 'meanings[0].metric', taken: fits(255) }, async (metric) => {
+      suspects({ meanings: [{ metric, means: 'cpu' }] }).compile()
       return metric
     })
     const every = fitting(255).map((metric) => ({ metric, means: 'saturation' }) as const)
-    expect((await suspects({ measures: every }).execute()).length).toBeGreaterThan(1)
+    expect((await suspects({ meanings: every }).execute()).length).toBeGreaterThan(1)
   })
 
   it.runIf(age)('as a parameter of Cypher, its name, and a column', async () => {

@@ -56,7 +56,7 @@ const functions: Record<AsyncFunction, Subject> = {
   attachEvidence: {
     arguments: [
       {
-        event: eventId,
+        eventId,
         evidence: [{ dim: 'call', refPg: { table: 'service_call_5m', keys: { src_resource_id: '7', bucket: at('10:00') } }, note: 'n' }],
       },
     ],
@@ -125,7 +125,7 @@ const functions: Record<AsyncFunction, Subject> = {
     act: (scope, [event]) => api.recordEvent(scope, event!),
   },
   recordTopology: {
-    arguments: [[{ src: 'urn:a', dst: 'urn:b', props: { a: 1 } }], { at: at('10:00'), relation: 'r', source: 's', allowEmpty: false }],
+    arguments: [[{ from: 'urn:a', to: 'urn:b', props: { a: 1 } }], { at: at('10:00'), relation: 'r', source: 's', allowEmpty: false }],
     act: (scope, [edges, options]) => api.recordTopology(scope, edges!, options!),
   },
   refreshCallGraph: {

@@ -19,7 +19,7 @@ onEveryLeg('hostile schema names', () => {
       await migrateUp(test.db, { schema })
       const scope = await tenant(test.db)
       await insertCalls(scope, [{ bucket: at('10:05'), src: 'urn:a', dst: 'urn:b', latencies: [1, 2, 3] }])
-      expect(await callSummary(scope, { range: during('10:00', '11:00') }).execute()).toMatchObject([{ urn: 'urn:b', call_count: 3 }])
+      expect(await callSummary(scope, { range: during('10:00', '11:00') }).execute()).toMatchObject([{ dst_urn: 'urn:b', call_count: 3 }])
       await migrateDown(test.db, { schema })
       expect((await objects(test.db)).filter((name) => name.includes(`${schema}.`))).toEqual([])
     },

@@ -65,13 +65,13 @@ onEveryLeg('rankSuspects and callOddities', () => {
       [frontend, 0],
     ])
     const [first, second, third] = rows
-    expect(first).toMatchObject({ item: payment, measure: 'p95_ms', caller: checkout, path: [frontend, checkout, payment] })
+    expect(first).toMatchObject({ item: payment, measure: 'p95_ms', src_urn: checkout, path: [frontend, checkout, payment] })
     expect(first!.score).toBeGreaterThan(0.9)
     expect(first!.expected / 59).toBeCloseTo(1, 1)
     expect(first!.actual / 649).toBeCloseTo(1, 1)
     expect(second!.score).toBeLessThan(0.1)
     expect(third!.score).toBeLessThan(0.1)
-    expect(third).toMatchObject({ caller: client, path: [frontend] })
+    expect(third).toMatchObject({ src_urn: client, path: [frontend] })
   })
 
   it('looks for trouble in the bucket in which the range begins, and takes nothing of it for what was before', async () => {

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
-import type { Measure } from '../../../src/incident/measures.ts'
+import type { MeaningOfMetric } from '../../../src/incident/metricMeanings.ts'
 import { rankSuspects, type RankSuspectsOptions } from '../../../src/incident/rankSuspects.ts'
 import { topK } from '../../../src/ranking/topK.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -20,7 +20,7 @@ const [host, otherHost] = ['urn:host:worker-7', 'urn:host:worker-8']
 
 const windows = { baseline: during('10:00', '10:30'), range: during('10:30', '10:45') }
 const duration = 'http.server.request.duration'
-const good: Measure = { metric: 'shop.availability', means: 'availability' }
+const good: MeaningOfMetric = { metric: 'shop.availability', means: 'availability' }
 
 /** A minute of the tests' day, from 10:00 on. */
 const minute = (n: number) => at(`10:${String(n).padStart(2, '0')}`)
@@ -104,14 +104,14 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
       [frontend, 0],
     ])
     const [first, ...others] = rows
-    expect(first).toMatchObject({ item: payment, measure: duration, caller: payment, path: [frontend, checkout, payment] })
-    expect(first!.caller_resource_id).toBe(first!.resource_id)
+    expect(first).toMatchObject({ item: payment, measure: duration, src_urn: payment, path: [frontend, checkout, payment] })
+    expect(first!.src).toBe(first!.resource_id)
     expect(first!.score).toBeGreaterThan(0.95)
     expect(first!.expected).toBeCloseTo(50, -1)
     expect(first!.actual).toBeCloseTo(550, -2)
     expect(others.every(({ score }) => score < 0.05)).toBe(true)
     expect(first!.evidence).toEqual([
-      { kind: 'metric', measure: duration, expected: first!.expected, actual: first!.actual, caller: null, lost: expect.any(Number) },
+      { kind: 'metric', measure: duration, expected: first!.expected, actual: first!.actual, src_urn: null, lost: expect.any(Number) },
     ])
     // 900 answers in a quarter of an hour, each half a second late.
     expect(first!.evidence[0]!.lost! / (900 * 500)).toBeCloseTo(1, 1)
@@ -128,7 +128,7 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
       ...availability(database, 100),
     ])
     expect(await ranked()).toEqual([])
-    const [first, ...others] = await suspects({ measures: [good] }).execute()
+    const [first, ...others] = await suspects({ meanings: [good] }).execute()
     expect(first).toMatchObject({ urn: payment, measure: good.metric, score: 1, expected: 0 })
     expect(first!.actual).toBeCloseTo(0.2, 9)
     expect(first!.evidence[0]!.lost).toBeCloseTo(180, 6)
@@ -139,7 +139,7 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
       metric(database, 'shop.failures', 0).map((row, n) => ({ ...row, avg_val: n < 30 ? 0 : 0.3, sample_count: 60 })),
     )
     const failures = { metric: 'shop.failures', means: 'error_ratio' } as const
-    expect((await ranked({ measures: [good, failures] }))[0]).toEqual([database, 1])
+    expect((await ranked({ meanings: [good, failures] }))[0]).toEqual([database, 1])
   })
 
   it('counts the answers whose labels tell of a failure', async () => {
@@ -192,9 +192,9 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
     ])
     await insertMetrics(scope, [...answers(checkout, 85, 585), ...answers(payment, 45)])
     const [first] = await suspects().execute()
-    expect(first).toMatchObject({ urn: payment, measure: 'p95_ms', caller: checkout, path: [frontend, checkout, payment] })
+    expect(first).toMatchObject({ urn: payment, measure: 'p95_ms', src_urn: checkout, path: [frontend, checkout, payment] })
     expect(first!.score).toBeGreaterThan(0.9)
-    expect(first!.evidence).toMatchObject([{ kind: 'call', measure: 'p95_ms', caller: checkout }])
+    expect(first!.evidence).toMatchObject([{ kind: 'call', measure: 'p95_ms', src_urn: checkout }])
   })
 
   it('does not blame those whom a service calls that does not get to run', async () => {
@@ -233,7 +233,7 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
       ...metric(otherHost, 'system.cpu.load_average.1m', 1, 1),
     ])
     const rows = await suspects().execute()
-    expect(rows[0]).toMatchObject({ urn: host, score: 1, depth: 2, measure: 'system.cpu.load_average.1m', caller: host })
+    expect(rows[0]).toMatchObject({ urn: host, score: 1, depth: 2, measure: 'system.cpu.load_average.1m', src_urn: host })
     expect(rows[0]!.path).toHaveLength(3)
     expect(rows.map(({ urn }) => urn)).not.toContain(otherHost)
     expect(rows.slice(1).every(({ score }) => score < 0.05)).toBe(true)
@@ -276,11 +276,11 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
       scope,
       metric(frontend, good.metric, 1).map((row) => ({ ...row, avg_val: 1, sample_count: 60 })),
     )
-    const [first, second] = await suspects({ measures: [good] }).execute()
+    const [first, second] = await suspects({ meanings: [good] }).execute()
     expect([first!.urn, second!.urn]).toEqual([checkout, cart])
     expect(second!.score / first!.score).toBeCloseTo(2 / 3, 1)
-    expect((await ranked({ measures: [good], symptom: 'errors' }))[0]![0]).toBe(cart)
-    const [waiting, failed] = await suspects({ measures: [good], symptom: 'latency' }).execute()
+    expect((await ranked({ meanings: [good], trouble: 'errors' }))[0]![0]).toBe(cart)
+    const [waiting, failed] = await suspects({ meanings: [good], trouble: 'latency' }).execute()
     expect([waiting!.urn, failed!.urn]).toEqual([checkout, cart])
     expect(failed!.score).toBeCloseTo(0.5, 6)
   })
@@ -309,8 +309,8 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
     await insertCalls(scope, calls(frontend, cart, 10))
     const failing = metric(database, 'shop.failures', 0).map((row, n) => ({ ...row, avg_val: n < 30 ? 0 : 0.5, sample_count: 60 }))
     await insertMetrics(scope, [...answers(frontend, 100, 300), ...answers(payment, 50, 250), ...answers(database, 5, 500), ...failing])
-    const measures = [{ metric: 'shop.failures', means: 'error_ratio' }] as const
-    const rows = await suspects({ measures }).execute()
+    const meanings = [{ metric: 'shop.failures', means: 'error_ratio' }] as const
+    const rows = await suspects({ meanings }).execute()
     // Cart answers as fast as ever, so the slow database behind it is not why the frontend is slow. Whether 120 calls without a failure are as good as
     // ever is less sure.
     expect(rows.map(({ urn, measure }) => [urn, measure])).toEqual(
@@ -333,7 +333,7 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
       calls(frontend, cart, 10).map((row) => ({ ...row, call_count: 4_000 })),
     )
     await insertMetrics(sure, failing)
-    expect(await rankSuspects(sure, { service: frontend, ...windows, measures }).execute()).toEqual([])
+    expect(await rankSuspects(sure, { service: frontend, ...windows, meanings }).execute()).toEqual([])
     expect(await ranked({ hops: 1 })).toEqual([[frontend, 1]])
   })
 
@@ -425,15 +425,15 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
   it.each([`'; drop table metric_1m; --`, '"quoted"\\', '$$🦊$$', 'x'.repeat(255)])('takes the metric %j as data', async (name) => {
     await depends([[frontend, checkout]])
     await insertMetrics(scope, metric(checkout, name, 50, 500, { unit: 'ms' }))
-    expect(await ranked({ measures: [{ metric: name, means: 'latency' }] })).toEqual([[checkout, 1]])
+    expect(await ranked({ meanings: [{ metric: name, means: 'latency' }] })).toEqual([[checkout, 1]])
   })
 
   it.each([
-    [{ symptom: 'slowness' }, 'symptom: '],
-    [{ measures: [{ metric: '', means: 'latency' }] }, 'measures[0].metric: must not be empty'],
-    [{ measures: [{ metric: 'a\u0000', means: 'latency' }] }, 'measures[0].metric: must not contain the NUL'],
-    [{ measures: [{ metric: 'a', means: 'goodness' }] }, 'measures[0].means: '],
-    [{ measures: [{ metric: 'a', means: 'cpu', weight: 2 }] }, 'measures[0]: has no key "weight"'],
+    [{ trouble: 'slowness' }, 'trouble: '],
+    [{ meanings: [{ metric: '', means: 'latency' }] }, 'meanings[0].metric: must not be empty'],
+    [{ meanings: [{ metric: 'a\u0000', means: 'latency' }] }, 'meanings[0].metric: must not contain the NUL'],
+    [{ meanings: [{ metric: 'a', means: 'goodness' }] }, 'meanings[0].means: '],
+    [{ meanings: [{ metric: 'a', means: 'cpu', weight: 2 }] }, 'meanings[0]: has no key "weight"'],
     [{ thresholds: { deviations: -1 } }, 'thresholds.deviations: '],
     [{ thresholds: { deviations: Number.NaN } }, 'thresholds.deviations: '],
     [{ thresholds: { deviation: 3 } }, 'thresholds: has no key "deviation"'],

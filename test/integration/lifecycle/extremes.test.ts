@@ -1,20 +1,14 @@
+import { callMeasures } from '../../../src/calls/callSeries.ts'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  callsDuring,
-  callSeries,
-  callSummary,
-  slowestDependencies,
-  callMeasures,
-  refreshCallGraph,
-  verifyCallGraph,
-} from '../../../src/calls/index.ts'
+import { callsDuring, callSeries, callSummary, slowestDependencies, refreshCallGraph, verifyCallGraph } from '../../../src/calls/index.ts'
 import { callsOfWindow } from '../../../src/calls/callsOfWindow.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { impact } from '../../../src/graph/index.ts'
 import { callOddities, rankSuspects } from '../../../src/incident/index.ts'
 import { newPatterns, patternSeries } from '../../../src/logs/index.ts'
-import { latestMetrics, metricMeasures, metricSeries } from '../../../src/metrics/index.ts'
+import { latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
+import { metricMeasures } from '../../../src/metrics/metricMeasures.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertPatterns, services } from '../../support/rows.ts'
@@ -184,7 +178,7 @@ onEveryLeg('extremes that a tenant sends', () => {
           reads[`callSeries ${resolution} ${by} ${measure}`] = callSeries(scope, { measure, by, resolution, range: whole })
         }
       }
-      reads[`patternSeries ${resolution}`] = patternSeries(scope, { measure: 'count', resolution, range: whole })
+      reads[`patternSeries ${resolution}`] = patternSeries(scope, { measure: 'count_total', resolution, range: whole })
     }
     for (const measure of metricMeasures)
       reads[`latestMetrics ${measure}`] = latestMetrics(scope, { metric: 'm', measure, by: 'resource', range: whole })
@@ -194,10 +188,10 @@ onEveryLeg('extremes that a tenant sends', () => {
     reads['callsOfWindow'] = callsOfWindow(scope, { window: '10 minutes', now: at(5) })
     reads['newPatterns'] = newPatterns(scope, { range: whole })
     reads['callOddities'] = callOddities(scope, { range: after, baseline: before })
-    const suspected = { service: 'urn:front', range: after, baseline: before, measures: [{ metric: 'm', means: 'latency' as const }] }
+    const suspected = { service: 'urn:front', range: after, baseline: before, meanings: [{ metric: 'm', means: 'latency' as const }] }
     reads['rankSuspects'] = rankSuspects(scope, suspected)
-    reads['rankSuspects, errors'] = rankSuspects(scope, { ...suspected, symptom: 'errors' })
-    reads['impact'] = impact(scope, callsDuring(scope, { range: whole }), { of: 'urn:5' })
+    reads['rankSuspects, errors'] = rankSuspects(scope, { ...suspected, trouble: 'errors' })
+    reads['impact'] = impact(scope, callsDuring(scope, { range: whole }), { resource: 'urn:5' })
     const failed: string[] = []
     for (const [name, read] of Object.entries(reads)) {
       await read.execute().catch((error: unknown) => failed.push(`${name}: ${String(error)}`))

@@ -133,8 +133,8 @@ onEveryLeg('a series by any resolution', () => {
           callSeries(by, { from: web, to: api, measure: 'rps', range, resolution }),
           callSeries(by, { to: api, measure: 'p95_ms', range: part, resolution }),
           callSeries(by, { from: web, measure: 'err_rate', range, resolution, by: 'caller' }),
-          patternSeries(by, { measure: 'count', range, resolution }),
-          patternSeries(by, { measure: 'errors', range: part, resolution, by: 'resource' }),
+          patternSeries(by, { measure: 'count_total', range, resolution }),
+          patternSeries(by, { measure: 'count_error', range: part, resolution, by: 'resource' }),
         ]
         const [direct, named] = [reads(scope), reads(byName)]
         for (const [at, query] of direct.entries()) {
@@ -149,7 +149,7 @@ onEveryLeg('a series by any resolution', () => {
         const sum = (rows: readonly { value: number | null }[]) => rows.reduce((total, { value }) => total + value!, 0)
         const calls = await callSeries(scope, { measure: 'call_count', range, resolution }).execute()
         expect(sum(calls)).toBe(counted.flat().length)
-        const records = await patternSeries(scope, { measure: 'count', range, resolution }).execute()
+        const records = await patternSeries(scope, { measure: 'count_total', range, resolution }).execute()
         expect(sum(records)).toBe(counted.reduce((total, samples) => total + samples[0]!, 0))
         const rps = await callSeries(scope, { from: web, to: api, measure: 'rps', range, resolution }).execute()
         expect(rps.map(({ value }) => (value! * every) / 1000)).toEqual(calls.map(({ value }) => expect.closeTo(value!, 6)))

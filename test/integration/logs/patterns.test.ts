@@ -95,16 +95,16 @@ onEveryLeg('log patterns', () => {
     })
 
     it('takes what was silent for long enough for new again', async () => {
-      expect(await ids({ range, before: '1 hour' })).toEqual([old, refused, timeout, odd])
-      expect(await ids({ range, before: '2 hours' })).toEqual([refused, timeout, odd])
-      expect(await ids({ range, before: '2 hours', resource: payment })).toEqual([old, timeout])
-      expect(await ids({ range: during('10:10', '11:00'), before: '5 minutes' })).toEqual([odd])
+      expect(await ids({ range, silence: '1 hour' })).toEqual([old, refused, timeout, odd])
+      expect(await ids({ range, silence: '2 hours' })).toEqual([refused, timeout, odd])
+      expect(await ids({ range, silence: '2 hours', resource: payment })).toEqual([old, timeout])
+      expect(await ids({ range: during('10:10', '11:00'), silence: '5 minutes' })).toEqual([odd])
     })
 
     it('is empty for an empty range, a resource nobody knows, and on a day without news', async () => {
       expect(await ids({ range: during('10:07', '10:07') })).toEqual([])
       expect(await ids({ range, resource: 'urn:nobody' })).toEqual([])
-      expect(await ids({ range: during('12:00', '13:00'), before: '30 minutes' })).toEqual([])
+      expect(await ids({ range: during('12:00', '13:00'), silence: '30 minutes' })).toEqual([])
     })
 
     it('is narrowed in SQL as in TypeScript', () =>
@@ -117,7 +117,7 @@ onEveryLeg('log patterns', () => {
 
   describe('patternSeries', () => {
     it('has a series for each pattern, all resources together', async () => {
-      const rows = await patternSeries(scope, { measure: 'count', range }).execute()
+      const rows = await patternSeries(scope, { measure: 'count_total', range }).execute()
       expect(rows.filter(({ series }) => series === 'timed out after <*> ms')).toEqual([
         { series: 'timed out after <*> ms', bucket: at('10:05'), value: 6, resource_id: null },
         { series: 'timed out after <*> ms', bucket: at('10:10'), value: 5, resource_id: null },
@@ -129,7 +129,7 @@ onEveryLeg('log patterns', () => {
 
     it('has a series for each resource, all its patterns together', async () => {
       const ids = await resourceIds(scope, [cart, payment])
-      const rows = await patternSeries(scope, { measure: 'errors', range, by: 'resource' }).execute()
+      const rows = await patternSeries(scope, { measure: 'count_error', range, by: 'resource' }).execute()
       expect(rows).toEqual([
         { series: cart, bucket: at('10:05'), value: 21, resource_id: ids.get(cart) },
         { series: cart, bucket: at('10:55'), value: 0, resource_id: ids.get(cart) },
@@ -140,19 +140,19 @@ onEveryLeg('log patterns', () => {
     })
 
     it.each([
-      ['a fingerprint', () => ({ fingerprint: timeout }), [6, 5]],
+      ['a fingerprint', () => ({ fingerprintId: timeout }), [6, 5]],
       ['a resource', () => ({ resource: payment }), [1, 4, 5]],
       ['a severity', () => ({ severity: 'FATAL' as const }), [20]],
-      ['all three', () => ({ fingerprint: timeout, resource: cart, severity: 'ERROR' as const }), [2]],
-      ['what is not there', () => ({ fingerprint: '9223372036854775807' }), []],
+      ['all three', () => ({ fingerprintId: timeout, resource: cart, severity: 'ERROR' as const }), [2]],
+      ['what is not there', () => ({ fingerprintId: '9223372036854775807' }), []],
     ])('counts only %s', async (_, filter, expected) => {
-      const rows = await patternSeries(scope, { measure: 'count', range, ...filter() }).execute()
+      const rows = await patternSeries(scope, { measure: 'count_total', range, ...filter() }).execute()
       expect(rows.map(({ value }) => value)).toEqual(expected)
     })
 
     it('is narrowed in SQL as in TypeScript', () =>
       expectNarrows(
-        patternSeries(scope, { measure: 'count', range }),
+        patternSeries(scope, { measure: 'count_total', range }),
         (eb) => eb('value', '>', 5),
         (row) => row.value !== null && row.value > 5,
       ))

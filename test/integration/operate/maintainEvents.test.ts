@@ -53,7 +53,7 @@ onEveryLeg('the lifecycle of events and locators', () => {
   it('deletes old events with their evidence, and nothing before it is told to', async () => {
     const [old, young] = [await event('old', 101), await event('young', 99)]
     for (const id of [old, young]) {
-      await attachEvidence(scope, { event: id, evidence: [{ dim: 'kb', refPg: { table: 'kb_doc', keys: { doc_id: '1' } } }] })
+      await attachEvidence(scope, { eventId: id, evidence: [{ dim: 'kb', refPg: { table: 'kb_doc', keys: { doc_id: '1' } } }] })
     }
     expect(await expire()).toEqual([])
     await retain('event_envelope', '100 days')
@@ -76,10 +76,10 @@ onEveryLeg('the lifecycle of events and locators', () => {
     ]
     const [common, other] = [await locator('common', 300), await locator('other', 300)]
     const about = (id: string) => ({ dim: 'log' as const, refPg: { table: 'event_envelope' as const, keys: { event_id: id } } })
-    await attachEvidence(scope, { event: open, evidence: [about(named), { dim: 'trace', refOo: common }] })
-    await attachEvidence(scope, { event: naming, evidence: [about(open)] })
-    await attachEvidence(scope, { event: sharing, evidence: [{ dim: 'trace', refOo: common }] })
-    await attachEvidence(scope, { event: apart, evidence: [{ dim: 'trace', refOo: other }, about(named)] })
+    await attachEvidence(scope, { eventId: open, evidence: [about(named), { dim: 'trace', refOo: common }] })
+    await attachEvidence(scope, { eventId: naming, evidence: [about(open)] })
+    await attachEvidence(scope, { eventId: sharing, evidence: [{ dim: 'trace', refOo: common }] })
+    await attachEvidence(scope, { eventId: apart, evidence: [{ dim: 'trace', refOo: other }, about(named)] })
     // Another tenant's open event holds nothing of this one's.
     const theirs = await tenant(test.db, 'them')
     await recordEvent(theirs, { severity: 'INFO', kind: 'x', title: 'theirs', detectedAt: daysAgo(200), labels: { status: 'closed' } })
@@ -122,7 +122,7 @@ onEveryLeg('the lifecycle of events and locators', () => {
     await insertCalls(scope, [{ bucket: daysAgo(10), src: 'urn:svc:a', dst: 'urn:svc:b', latencies: [1] }])
     await sql`update service_call_5m set sample_ref = ${await id('of a call')}::int8`.execute(test.db)
     const proof = await event('proof', 10)
-    await attachEvidence(scope, { event: proof, evidence: [{ dim: 'trace', refOo: await id('of evidence') }] })
+    await attachEvidence(scope, { eventId: proof, evidence: [{ dim: 'trace', refOo: await id('of evidence') }] })
     await retain('oo_locator', '400 days')
     expect(await expire()).toEqual([expect.objectContaining({ object: 'oo_locator', rows: 1 })])
     expect(await keys()).toEqual(['of a call', 'of evidence', 'young'])
@@ -147,7 +147,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('the lifecycle of locators, b
     const other = connect({ connectionString: test.url!, max: 1 })
     const trx = await other.startTransaction().execute()
     try {
-      await attachEvidence(await tenantScope(trx, 't-001'), { event: proof, evidence: [{ dim: 'trace', refOo: wanted }] })
+      await attachEvidence(await tenantScope(trx, 't-001'), { eventId: proof, evidence: [{ dim: 'trace', refOo: wanted }] })
       expect((await maintain(test.db, { now })).steps).toEqual([expect.objectContaining({ object: 'oo_locator', rows: 1 })])
       await trx.commit().execute()
       expect((await maintain(test.db, { now })).steps).toEqual([])

@@ -112,10 +112,10 @@ onEveryLeg('a role made from what `grants` lists, and nothing else', () => {
           resolution: '1 hour',
         }),
         latestMetrics: latestMetrics(scope, { metric: 'process.cpu.utilization', measure: 'avg', range }),
-        patternSeries: patternSeries(scope, { measure: 'count', range }),
+        patternSeries: patternSeries(scope, { measure: 'count_total', range }),
         newPatterns: newPatterns(scope, { range }),
         searchKnowledge: searchKnowledge(scope, { embedding: Array.from({ length: 1536 }, (_, index) => Math.cos(index)) }),
-        evidenceChain: evidenceChain(scope, { event: crypto.randomUUID() }),
+        evidenceChain: evidenceChain(scope, { eventId: crypto.randomUUID() }),
         distinctCount: distinctCount(scope, topologyAt(scope, { at: at('10:40') }), 'src'),
       }
       for (const [name, query] of Object.entries(queries)) {

@@ -84,7 +84,7 @@ onEveryLeg('pipelines', () => {
   afterAll(() => test.close())
 
   it('the oddest moments of a ratio of errors to calls, silence being none', async () => {
-    const errors = gapfill(scope, patternSeries(scope, { measure: 'errors', by: 'resource', range }), { every, range, fill: 'zero' })
+    const errors = gapfill(scope, patternSeries(scope, { measure: 'count_error', by: 'resource', range }), { every, range, fill: 'zero' })
     const calls = callSeries(scope, { to: 'urn:cart', measure: 'call_count', range })
     const ratio = combine(scope, errors, calls, { op: 'ratio' })
     const odd = topK(scope, anomalies(scope, ratio, { window: '2 hours', minSpread: 0.01 }), 3)
@@ -136,14 +136,14 @@ onEveryLeg('pipelines', () => {
   })
 
   it('the budget of what the logs say', async () => {
-    const counted = (measure: 'count' | 'errors') => patternSeries(scope, { measure, by: 'resource', range })
-    const budget = await errorBudget(scope, { total: counted('count'), bad: counted('errors') }, { objective: 0.95 }).execute()
+    const counted = (measure: 'count_total' | 'count_error') => patternSeries(scope, { measure, by: 'resource', range })
+    const budget = await errorBudget(scope, { total: counted('count_total'), bad: counted('count_error') }, { objective: 0.95 }).execute()
     expect(budget).toMatchObject([
       { series: 'urn:cart', total: 2400, bad: 73, remaining: expect.closeTo(1 - 73 / 120, 12) },
       { series: 'urn:pay', total: 4800, bad: 0, remaining: 1 },
     ])
     // Counted by other names, bad events are no less there.
-    const misnamed = { total: counted('count'), bad: patternSeries(scope, { measure: 'errors', range }) }
+    const misnamed = { total: counted('count_total'), bad: patternSeries(scope, { measure: 'count_error', range }) }
     expect(await errorBudget(scope, misnamed, { objective: 0.95 }).where('total', '=', 0).execute()).toMatchObject([
       { series: 'timeout', bad: 73, remaining: null },
     ])

@@ -51,11 +51,11 @@ onEveryLeg('recordTopology', () => {
   }
 
   it('opens what is new, closes what is missing, opens again what changed, and leaves the rest where it lies', async () => {
-    const stays = { src: 'a', dst: 'b', props: { port: 80 } }
-    const changes = { src: 'b', dst: 'c', props: { port: 80 } }
-    expect(await record('10:00', [stays, changes, { src: 'c', dst: 'c' }])).toEqual({ ...nothing, opened: 3 })
+    const stays = { from: 'a', to: 'b', props: { port: 80 } }
+    const changes = { from: 'b', to: 'c', props: { port: 80 } }
+    expect(await record('10:00', [stays, changes, { from: 'c', to: 'c' }])).toEqual({ ...nothing, opened: 3 })
     const [before] = await versions()
-    expect(await record('10:05', [{ ...changes, props: { port: 443 } }, stays, { src: 'a', dst: `d'"; --` }])).toEqual({
+    expect(await record('10:05', [{ ...changes, props: { port: 443 } }, stays, { from: 'a', to: `d'"; --` }])).toEqual({
       opened: 1,
       closed: 1,
       changed: 1,
@@ -74,8 +74,8 @@ onEveryLeg('recordTopology', () => {
 
   it('writes nothing when the same snapshot comes again, then or later', async () => {
     const same = [
-      { src: 'a', dst: 'b', props: { z: 1, a: [1.5, null, { '☂': true }] } },
-      { src: 'b', dst: 'b' },
+      { from: 'a', to: 'b', props: { z: 1, a: [1.5, null, { '☂': true }] } },
+      { from: 'b', to: 'b' },
     ]
     await record('10:00', same)
     const before = await versions()
@@ -86,22 +86,22 @@ onEveryLeg('recordTopology', () => {
   })
 
   it('takes another snapshot of the same moment in place of the first', async () => {
-    await record('10:00', [{ src: 'a', dst: 'b' }])
-    await record('10:05', [{ src: 'a', dst: 'c' }])
-    expect(await record('10:05', [{ src: 'a', dst: 'b' }])).toEqual({ ...nothing, opened: 1, closed: 1 })
+    await record('10:00', [{ from: 'a', to: 'b' }])
+    await record('10:05', [{ from: 'a', to: 'c' }])
+    expect(await record('10:05', [{ from: 'a', to: 'b' }])).toEqual({ ...nothing, opened: 1, closed: 1 })
     expect(await edges()).toEqual(['a calls b tracing 10:00- {}'])
     expect(await snapshots()).toEqual(['tracing calls 10:00 1', 'tracing calls 10:05 1'])
   })
 
   it('puts a snapshot that comes late where it belongs', async () => {
-    await record('10:00', [{ src: 'a', dst: 'b' }])
+    await record('10:00', [{ from: 'a', to: 'b' }])
     await record('10:10', [
-      { src: 'a', dst: 'b' },
-      { src: 'b', dst: 'c' },
+      { from: 'a', to: 'b' },
+      { from: 'b', to: 'c' },
     ])
-    expect(await record('10:05', [{ src: 'b', dst: 'c' }])).toEqual({ ...nothing, opened: 1, closed: 1 })
+    expect(await record('10:05', [{ from: 'b', to: 'c' }])).toEqual({ ...nothing, opened: 1, closed: 1 })
     expect(await edges()).toEqual(['a calls b tracing 10:00-10:05 {}', 'a calls b tracing 10:10- {}', 'b calls c tracing 10:05- {}'])
-    expect(await record('09:00', [{ src: 'c', dst: 'a' }])).toEqual({ ...nothing, opened: 1 })
+    expect(await record('09:00', [{ from: 'c', to: 'a' }])).toEqual({ ...nothing, opened: 1 })
     expect(await edges()).toContain('c calls a tracing 09:00-10:00 {}')
   })
 
@@ -110,14 +110,14 @@ onEveryLeg('recordTopology', () => {
       insert into ${scope.id('topo_snapshot')} (tenant_id, source, relation, at, edge_count)
       select ${scope.tenantId}::int8, 'tracing', 'calls', ${at('10:00')}::timestamptz - step * interval '1 second', 0 from generate_series(0, 9999) as step
     `.execute(test.db)
-    await record('06:00', [{ src: 'a', dst: 'b' }])
+    await record('06:00', [{ from: 'a', to: 'b' }])
     expect(await edges()).toEqual(['a calls b tracing 06:00-07:13 {}'])
-    await expect(record('06:00', [{ src: 'a', dst: 'b' }])).rejects.toThrow(
+    await expect(record('06:00', [{ from: 'a', to: 'b' }])).rejects.toThrow(
       'at: must not be before 2026-11-22T07:13:21.000Z, the oldest snapshot of source "tracing" and relation "calls" that is still remembered',
     )
     expect(await snapshots()).toHaveLength(10_000)
     expect(await record('07:13', [], { relation: 'runs_on', allowEmpty: true })).toEqual(nothing)
-    expect(await record('10:00', [{ src: 'a', dst: 'c' }])).toEqual({ ...nothing, opened: 1 })
+    expect(await record('10:00', [{ from: 'a', to: 'c' }])).toEqual({ ...nothing, opened: 1 })
   })
 
   it('keeps sources, relations, tenants and what was written without a source apart', async () => {
@@ -128,10 +128,10 @@ onEveryLeg('recordTopology', () => {
     `.execute(test.db)
     const other = await tenant(test.db, 'other')
     await services(other, ['a', 'b'])
-    await recordTopology(other, [{ src: 'a', dst: 'b' }], { at: at('09:00'), relation: 'calls', source: 'tracing' })
-    await record('10:00', [{ src: 'a', dst: 'b', props: { by: 'tracing' } }])
-    await record('10:00', [{ src: 'a', dst: 'b' }], { relation: 'reads' })
-    await record('09:30', [{ src: 'a', dst: 'b', props: { by: 'mesh' } }], { source: 'mesh' })
+    await recordTopology(other, [{ from: 'a', to: 'b' }], { at: at('09:00'), relation: 'calls', source: 'tracing' })
+    await record('10:00', [{ from: 'a', to: 'b', props: { by: 'tracing' } }])
+    await record('10:00', [{ from: 'a', to: 'b' }], { relation: 'reads' })
+    await record('09:30', [{ from: 'a', to: 'b', props: { by: 'mesh' } }], { source: 'mesh' })
     expect(await record('11:00', [], { allowEmpty: true })).toEqual({ ...nothing, closed: 1 })
     expect(await edges()).toEqual([
       'a calls b  09:00-infinity {}',
@@ -187,11 +187,11 @@ onEveryLeg('recordTopology', () => {
       Array.from({ length: count }, (_, index) => `s${index}`),
     )
     async function* stream() {
-      for (let index = 0; index < count; index += 1) yield { src: 'a', dst: `s${index}`, props: { index } }
+      for (let index = 0; index < count; index += 1) yield { from: 'a', to: `s${index}`, props: { index } }
     }
     const options = { at: at('10:00'), relation: 'calls', source: 'tracing' }
     expect(await recordTopology(scope, stream(), options)).toEqual({ ...nothing, opened: count })
-    expect(await recordTopology(scope, new Set([{ src: 'a', dst: 's7', props: { index: 7 } }]), { ...options, at: at('10:05') })).toEqual({
+    expect(await recordTopology(scope, new Set([{ from: 'a', to: 's7', props: { index: 7 } }]), { ...options, at: at('10:05') })).toEqual({
       ...nothing,
       closed: count - 1,
       unchanged: 1,
@@ -199,31 +199,31 @@ onEveryLeg('recordTopology', () => {
   })
 
   it('records the whole of a snapshot, or nothing', async () => {
-    await record('10:00', [{ src: 'a', dst: 'b' }])
+    await record('10:00', [{ from: 'a', to: 'b' }])
     const before = await versions()
     const unchanged = async () => {
       expect(await versions()).toEqual(before)
       expect(await snapshots()).toEqual(['tracing calls 10:00 1'])
     }
     const later = { at: at('10:05'), relation: 'calls', source: 'tracing' }
-    const many = Array.from({ length: 12 }, (_, index) => ({ src: 'a', dst: `missing ${String(index).padStart(2, '0')}` }))
-    await expect(record('10:05', [{ src: 'b', dst: 'c' }, ...many])).rejects.toThrow(
+    const many = Array.from({ length: 12 }, (_, index) => ({ from: 'a', to: `missing ${String(index).padStart(2, '0')}` }))
+    await expect(record('10:05', [{ from: 'b', to: 'c' }, ...many])).rejects.toThrow(
       /^tenant "t-\d+" does not have what the snapshot names: "missing 00", .*"missing 09" and 2 more: create the resources with ensureResources/,
     )
     await expect(record('10:05', many)).rejects.toThrow(NotFoundError)
     await unchanged()
     await expect(
       record('10:05', [
-        { src: 'b', dst: 'c' },
-        { src: 'a', dst: `d'"; --` },
-        { src: 'a', dst: `d'"; --`, props: { v: 1 } },
+        { from: 'b', to: 'c' },
+        { from: 'a', to: `d'"; --` },
+        { from: 'a', to: `d'"; --`, props: { v: 1 } },
       ]),
     ).rejects.toThrow(`snapshot: has more than one edge from "a" to "d'\\"; --": `)
     await expect(record('10:05', [])).rejects.toThrow(
       'snapshot: is empty, which would close every edge that "tracing" says "calls": give allowEmpty: true if there really is none',
     )
     async function* broken() {
-      yield { src: 'b', dst: 'c' }
+      yield { from: 'b', to: 'c' }
       throw new Error('the source went away')
     }
     await expect(recordTopology(scope, broken(), later)).rejects.toThrow('the source went away')
@@ -235,14 +235,14 @@ onEveryLeg('recordTopology', () => {
   })
 
   it('gives up when told to, also while it waits for the source, and lets the source go', async () => {
-    await record('10:00', [{ src: 'a', dst: 'b' }])
+    await record('10:00', [{ from: 'a', to: 'b' }])
     const stopped = vi.fn<() => void>()
     const controller = new AbortController()
     async function* slow() {
       try {
-        yield { src: 'b', dst: 'c' }
+        yield { from: 'b', to: 'c' }
         controller.abort(new Error('enough'))
-        yield { src: 'c', dst: 'b' }
+        yield { from: 'c', to: 'b' }
       } finally {
         stopped()
       }
@@ -250,7 +250,7 @@ onEveryLeg('recordTopology', () => {
     const options = { at: at('10:05'), relation: 'calls', source: 'tracing', signal: controller.signal }
     await expect(recordTopology(scope, slow(), options)).rejects.toThrow('enough')
     expect(stopped).toHaveBeenCalledOnce()
-    await expect(recordTopology(scope, [{ src: 'b', dst: 'c' }], options)).rejects.toThrow('enough')
+    await expect(recordTopology(scope, [{ from: 'b', to: 'c' }], options)).rejects.toThrow('enough')
     expect(await edges()).toEqual(['a calls b tracing 10:00- {}'])
   })
 
@@ -258,8 +258,8 @@ onEveryLeg('recordTopology', () => {
     const rolledBack = test.db.transaction().execute(async (trx) => {
       const inside = await tenantScope(trx, scope.tenantCode)
       const options = { relation: 'calls', source: 'tracing' }
-      expect(await recordTopology(inside, [{ src: 'a', dst: 'b' }], { ...options, at: at('10:00') })).toEqual({ ...nothing, opened: 1 })
-      expect(await recordTopology(inside, [{ src: 'a', dst: 'c' }], { ...options, at: at('10:05') })).toEqual({
+      expect(await recordTopology(inside, [{ from: 'a', to: 'b' }], { ...options, at: at('10:00') })).toEqual({ ...nothing, opened: 1 })
+      expect(await recordTopology(inside, [{ from: 'a', to: 'c' }], { ...options, at: at('10:05') })).toEqual({
         ...nothing,
         opened: 1,
         closed: 1,
@@ -276,7 +276,7 @@ onEveryLeg('recordTopology', () => {
     const settings = () =>
       sql`select current_setting('enable_nestloop') as loops, current_setting('jit') as jit`.execute(test.db).then(({ rows }) => rows)
     const before = await settings()
-    await record('10:00', [{ src: 'a', dst: 'b' }])
+    await record('10:00', [{ from: 'a', to: 'b' }])
     expect(await settings()).toEqual(before)
   })
 
@@ -287,14 +287,14 @@ onEveryLeg('recordTopology', () => {
     }
     await refused(
       record('10:00', [
-        { src: 'a', dst: 'b' },
-        { src: '', dst: 'b' },
+        { from: 'a', to: 'b' },
+        { from: '', to: 'b' },
       ]),
-      'snapshot[1].src: must not be empty',
+      'snapshot[1].from: must not be empty',
     )
-    await refused(record('10:00', [{ src: 'a', dst: 'b', props: { bad: Number.NaN } }]), 'snapshot[0].props.bad: must be a finite number')
+    await refused(record('10:00', [{ from: 'a', to: 'b', props: { bad: Number.NaN } }]), 'snapshot[0].props.bad: must be a finite number')
     // @ts-expect-error an edge has no weight
-    await refused(record('10:00', [{ src: 'a', dst: 'b', weight: 1 }]), 'snapshot[0]: has no key "weight"')
+    await refused(record('10:00', [{ from: 'a', to: 'b', weight: 1 }]), 'snapshot[0]: has no key "weight"')
     await refused(record('10:00', [], { at: new Date(Number.NaN) }), /^at: /)
     await refused(record('10:00', [], { relation: '' }), 'relation: must not be empty')
     await refused(record('10:00', [], { source: '' }), 'source: must not be empty')
@@ -302,24 +302,24 @@ onEveryLeg('recordTopology', () => {
     const options = { at: at('10:00'), relation: 'calls', source: 'tracing' }
     // @ts-expect-error neither edges nor a frame
     await refused(recordTopology(scope, 'ab', options), 'snapshot: must be edges or an edge frame, got "ab"')
-    const single = { src: 'a', dst: 'b' }
+    const single = { from: 'a', to: 'b' }
     // @ts-expect-error one edge is no list of edges
-    await refused(recordTopology(scope, single, options), 'snapshot: must be edges or an edge frame, got {"src":"a","dst":"b"}')
+    await refused(recordTopology(scope, single, options), 'snapshot: must be edges or an edge frame, got {"from":"a","to":"b"}')
     // @ts-expect-error edges have props, not attributes
     await refused(recordTopology(scope, [], { ...options, attributes: ['rps'] }), 'attributes: are the columns of a frame')
   })
 
   it('goes with the tenant', async () => {
-    await record('10:00', [{ src: 'a', dst: 'b' }])
+    await record('10:00', [{ from: 'a', to: 'b' }])
     expect(await deleteTenant(test.db, scope.tenantCode)).toMatchObject({ topo_edge_time: 1, topo_snapshot: 1, dim_tenant: 1 })
   })
 
   it.skipIf(!leg.concurrent)('makes recorders of one source take turns, and no others', async () => {
-    await record('09:00', [{ src: 'a', dst: 'b' }])
+    await record('09:00', [{ from: 'a', to: 'b' }])
     const held = Promise.withResolvers<void>()
     const written = Promise.withResolvers<void>()
     const first = test.db.transaction().execute(async (trx) => {
-      await recordTopology(await tenantScope(trx, scope.tenantCode), [{ src: 'a', dst: 'c' }], {
+      await recordTopology(await tenantScope(trx, scope.tenantCode), [{ from: 'a', to: 'c' }], {
         at: at('10:00'),
         relation: 'calls',
         source: 'tracing',
@@ -329,14 +329,14 @@ onEveryLeg('recordTopology', () => {
     })
     await written.promise
     let done = false
-    const second = record('10:05', [{ src: 'a', dst: 'c' }]).then((counts) => {
+    const second = record('10:05', [{ from: 'a', to: 'c' }]).then((counts) => {
       done = true
       return counts
     })
-    expect(await record('10:00', [{ src: 'a', dst: 'c' }], { source: 'mesh' })).toEqual({ ...nothing, opened: 1 })
+    expect(await record('10:00', [{ from: 'a', to: 'c' }], { source: 'mesh' })).toEqual({ ...nothing, opened: 1 })
     const other = await tenant(test.db, 'unhindered')
     await services(other, ['a', 'b'])
-    expect(await recordTopology(other, [{ src: 'a', dst: 'b' }], { at: at('10:00'), relation: 'calls', source: 'tracing' })).toEqual({
+    expect(await recordTopology(other, [{ from: 'a', to: 'b' }], { at: at('10:00'), relation: 'calls', source: 'tracing' })).toEqual({
       ...nothing,
       opened: 1,
     })

@@ -25,12 +25,16 @@ onEveryLeg('the history of a topology, whatever is recorded in whichever order',
     await services(scope, ['a', 'b', 'c'])
     const other = await tenant(test.db, 'other')
     await services(other, ['a', 'b'])
-    await recordTopology(other, [{ src: 'a', dst: 'b' }], { at: hourOf(0), relation: 'calls', source: 'tracing' })
+    await recordTopology(other, [{ from: 'a', to: 'b' }], { at: hourOf(0), relation: 'calls', source: 'tracing' })
   })
   afterAll(() => test.close())
 
   const record = ({ source, relation, hour, edges }: Recording) =>
-    recordTopology(scope, edges, { at: hourOf(hour), relation, source, allowEmpty: true })
+    recordTopology(
+      scope,
+      edges.map(({ src, dst, props }) => ({ from: src, to: dst, props })),
+      { at: hourOf(hour), relation, source, allowEmpty: true },
+    )
 
   const forgetAll = async () => {
     await sql`delete from ${scope.id('topo_edge_time')} where tenant_id = ${scope.tenantId}::int8`.execute(test.db)
@@ -133,7 +137,7 @@ onEveryLeg('the history of a topology, whatever is recorded in whichever order',
           }
           expect(replayed).toEqual(later)
 
-          const history = await edgeHistory(scope, { src: 'a', dst: 'b' }).execute()
+          const history = await edgeHistory(scope, { from: 'a', to: 'b' }).execute()
           expect(
             history.map(({ relation, source, valid_from, valid_to, props }) => [relation, source, valid_from, valid_to, props]),
           ).toEqual(

@@ -22,8 +22,8 @@ const deployments: [clock: string, source: string, edges: TopologyEdge[]][] = [
   ['10:40', 'mesh', [on('pay', 'node-1')]],
 ]
 
-function on(src: string, dst: string, image?: string): TopologyEdge {
-  return image === undefined ? { src, dst } : { src, dst, props: { image } }
+function on(from: string, to: string, image?: string): TopologyEdge {
+  return image === undefined ? { from, to } : { from, to, props: { image } }
 }
 
 onEveryLeg('reading a recorded topology', () => {
@@ -112,7 +112,7 @@ onEveryLeg('reading a recorded topology', () => {
   })
 
   it('knows every version of an edge, and how long it held', async () => {
-    expect(await edgeHistory(scope, { src: 'pay', dst: 'node-1' }).execute()).toMatchObject([
+    expect(await edgeHistory(scope, { from: 'pay', to: 'node-1' }).execute()).toMatchObject([
       {
         relation: 'runs_on',
         source: 'kubernetes',
@@ -124,10 +124,10 @@ onEveryLeg('reading a recorded topology', () => {
       { relation: 'runs_on', source: 'kubernetes', valid_from: at('10:30'), valid_to: null, duration_s: null },
       { relation: 'runs_on', source: 'mesh', valid_from: at('10:40'), valid_to: null, props: {}, src_urn: 'pay', dst_urn: 'node-1' },
     ])
-    expect(await edgeHistory(scope, { src: 'pay', dst: 'node-1', source: 'mesh', relation: 'runs_on' }).execute()).toHaveLength(1)
-    expect(await edgeHistory(scope, { src: 'node-1', dst: 'pay' }).execute()).toEqual([])
-    expect(await edgeHistory(scope, { src: 'web', dst: 'secret' }).execute()).toEqual([])
-    expect(await edgeHistory(scope, { src: 'web', dst: 'nobody' }).execute()).toEqual([])
+    expect(await edgeHistory(scope, { from: 'pay', to: 'node-1', source: 'mesh', relation: 'runs_on' }).execute()).toHaveLength(1)
+    expect(await edgeHistory(scope, { from: 'node-1', to: 'pay' }).execute()).toEqual([])
+    expect(await edgeHistory(scope, { from: 'web', to: 'secret' }).execute()).toEqual([])
+    expect(await edgeHistory(scope, { from: 'web', to: 'nobody' }).execute()).toEqual([])
   })
 
   it('knows no duration of what holds since ever, or for ever', async () => {
@@ -139,7 +139,7 @@ onEveryLeg('reading a recorded topology', () => {
         (${there.tenantId}::int8, ${ids.get('a')}::int8, ${ids.get('b')}::int8, 'calls', '[-infinity, 2026-11-22 10:00Z)'),
         (${there.tenantId}::int8, ${ids.get('a')}::int8, ${ids.get('b')}::int8, 'calls', '[2026-11-22 10:00Z, infinity)')
     `.execute(test.db)
-    expect(await edgeHistory(there, { src: 'a', dst: 'b' }).execute()).toMatchObject([
+    expect(await edgeHistory(there, { from: 'a', to: 'b' }).execute()).toMatchObject([
       { source: '', valid_from: null, valid_to: at('10:00'), duration_s: null },
       { source: '', valid_from: at('10:00'), valid_to: null, duration_s: null },
     ])
@@ -162,7 +162,7 @@ onEveryLeg('reading a recorded topology', () => {
       ({ src_urn }) => src_urn === 'pay',
     )
     await expectNarrows(
-      edgeHistory(scope, { src: 'pay', dst: 'node-1' }),
+      edgeHistory(scope, { from: 'pay', to: 'node-1' }),
       (eb) => eb('source', '=', 'mesh'),
       ({ source }) => source === 'mesh',
     )
@@ -170,7 +170,7 @@ onEveryLeg('reading a recorded topology', () => {
 
   it('makes edge frames: what stands on what is new', async () => {
     const news = compareTopology(scope, { before: at('10:05'), after: at('10:22') }).where('kind', '=', 'appeared')
-    const hit = await impact(scope, news, { of: 'node-2' }).execute()
+    const hit = await impact(scope, news, { resource: 'node-2' }).execute()
     expect(hit.map(({ urn }) => urn)).toEqual(['pay'])
   })
 
@@ -180,10 +180,10 @@ onEveryLeg('reading a recorded topology', () => {
     expect(() => topologyChanges(scope, { range: during('10:00', '09:00') })).toThrow(/^range\.from: must not be after to/)
     expect(() => compareTopology(scope, { before: never, after: at('10:00') })).toThrow(/^before: /)
     expect(() => compareTopology(scope, { before: at('10:00'), after: never })).toThrow(/^after: /)
-    expect(() => edgeHistory(scope, { src: '', dst: 'b' })).toThrow('src: must not be empty')
+    expect(() => edgeHistory(scope, { from: '', to: 'b' })).toThrow('from: must not be empty')
     expect(() => topologyAt(scope, { at: at('10:00'), source: 'x'.repeat(256) })).toThrow('source: must be at most 255 bytes long')
     // @ts-expect-error there is no such option
-    expect(() => edgeHistory(scope, { src: 'a', dst: 'b', at: at('10:00') })).toThrow('options: has no key "at"')
+    expect(() => edgeHistory(scope, { from: 'a', to: 'b', at: at('10:00') })).toThrow('options: has no key "at"')
   })
 
   it.skipIf(!leg.concurrent)('finds what happened in an hour, and the versions of an edge, by indexes', async () => {
@@ -207,7 +207,7 @@ onEveryLeg('reading a recorded topology', () => {
     expect(plan).toContain('idx_topo_opened')
     expect(plan).toContain('idx_topo_closed')
     expect(plan).not.toContain('Seq Scan on topo_edge_time')
-    const history = JSON.stringify(await edgeHistory(big, { src: 's1', dst: 's11' }).explain('text'))
+    const history = JSON.stringify(await edgeHistory(big, { from: 's1', to: 's11' }).explain('text'))
     expect(history).not.toContain('Seq Scan on topo_edge_time')
   })
 })

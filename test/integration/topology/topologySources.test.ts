@@ -17,7 +17,7 @@ onEveryLeg('the migration that gives topology its sources', () => {
       values (${scope.tenantId}::int8, ${ids.get('a')}::int8, ${ids.get('b')}::int8, 'calls', '[2026-11-22 10:00Z,)')
     `.execute(test.db)
     await migrateUp(test.db)
-    await recordTopology(scope, [{ src: 'a', dst: 'b' }], { at: at('09:00'), relation: 'calls', source: 'tracing' })
+    await recordTopology(scope, [{ from: 'a', to: 'b' }], { at: at('09:00'), relation: 'calls', source: 'tracing' })
     const edges = () => topologyAt(scope, { at: at('11:00') }).execute()
     expect(await edges()).toMatchObject([{ src_urn: 'a', dst_urn: 'b', sources: ['', 'tracing'], valid_from: at('10:00') }])
     await migrateDown(test.db, { to: 7 })

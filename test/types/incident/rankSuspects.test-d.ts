@@ -15,10 +15,10 @@ expectTypeOf(suspect!.resource_id).toEqualTypeOf<string>()
 expectTypeOf(suspect!.score).toEqualTypeOf<number>()
 expectTypeOf(suspect!.path).toEqualTypeOf<string[]>()
 expectTypeOf(suspect!.measure).toEqualTypeOf<string>()
-expectTypeOf(suspect!.caller).toEqualTypeOf<string>()
+expectTypeOf(suspect!.src_urn).toEqualTypeOf<string>()
 expectTypeOf(suspect!.evidence).toEqualTypeOf<SuspectEvidence[]>()
 expectTypeOf(suspect!.evidence[0]!.kind).toEqualTypeOf<'call' | 'metric'>()
-expectTypeOf(suspect!.evidence[0]!.caller).toEqualTypeOf<string | null>()
+expectTypeOf(suspect!.evidence[0]!.src_urn).toEqualTypeOf<string | null>()
 
 const [worst] = await rankBy(scope, callOddities(scope, windows), { item: 'dst_urn', score: 'rise' }).execute()
 expectTypeOf(worst!.item).toEqualTypeOf<string>()
@@ -27,6 +27,6 @@ expectTypeOf(worst!.expected).toEqualTypeOf<number>()
 // @ts-expect-error not a column of the finished rows
 suspects.where('tenant_id', '=', '2')
 // @ts-expect-error no meaning of a metric
-rankSuspects(scope, { service: 'urn:a', ...windows, measures: [{ metric: 'shop.good', means: 'goodness' }] })
+rankSuspects(scope, { service: 'urn:a', ...windows, meanings: [{ metric: 'shop.good', means: 'goodness' }] })
 // @ts-expect-error no kind of trouble
-rankSuspects(scope, { service: 'urn:a', ...windows, symptom: 'slowness' })
+rankSuspects(scope, { service: 'urn:a', ...windows, trouble: 'slowness' })

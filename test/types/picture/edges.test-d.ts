@@ -5,15 +5,15 @@ import { changePicture, edgesOf, graphDot, graphGraphml, graphMermaid, graphPict
 declare const graph: DirectedGraph<{ urn: string }, { rps: number; err_rate: number | null }>
 
 const edges = edgesOf(graph, (_, { urn }) => urn)
-expectTypeOf(edges[0]!).toExtend<{ src: string; dst: string; rps: number; err_rate: number | null }>()
+expectTypeOf(edges[0]!).toExtend<{ src_urn: string; dst_urn: string; rps: number; err_rate: number | null }>()
 expectTypeOf(await graphPicture({ title: 't', edges, paths: [['a', 'b']] })).toEqualTypeOf<string>()
 expectTypeOf(graphDot({ title: 't', edges, limit: 10 })).toEqualTypeOf<string>()
 expectTypeOf(graphMermaid({ title: 't', edges })).toEqualTypeOf<string>()
 expectTypeOf(graphGraphml({ edges, vertices: [{ name: 'a', team: 'shop' }] })).toEqualTypeOf<string>()
 // @ts-expect-error a vertex has a name
 graphGraphml({ edges, vertices: [{ team: 'shop' }] })
-void changePicture({ title: 't', edges: [{ src: 'a', dst: 'b', kind: 'appeared' }] })
+void changePicture({ title: 't', edges: [{ src_urn: 'a', dst_urn: 'b', kind: 'appeared' }] })
 // @ts-expect-error what became of an edge is one of four
-void changePicture({ title: 't', edges: [{ src: 'a', dst: 'b', kind: 'new' }] })
+void changePicture({ title: 't', edges: [{ src_urn: 'a', dst_urn: 'b', kind: 'new' }] })
 // @ts-expect-error rows without ends are no edges
 graphDot({ title: 't', edges: [{ rps: 1 }] })

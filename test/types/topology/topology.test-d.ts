@@ -55,7 +55,7 @@ expectTypeOf(compareTopology(scope, { before: at('10:00'), after: at('11:00') })
   props_before: Json | null
   props_after: Json | null
 }>()
-expectTypeOf(edgeHistory(scope, { src: 'a', dst: 'b' }).execute()).resolves.items.toEqualTypeOf<{
+expectTypeOf(edgeHistory(scope, { from: 'a', to: 'b' }).execute()).resolves.items.toEqualTypeOf<{
   relation: string
   source: string
   valid_from: Date | null
@@ -73,7 +73,7 @@ void reach(scope, compareTopology(scope, { before: at('10:00'), after: at('11:00
 void reach(scope, topologyChanges(scope, { range }), { from: 'a' })
 
 expectTypeOf(recordTopology(scope, stream, options)).resolves.toEqualTypeOf<TopologyCounts>()
-void recordTopology(scope, [{ src: 'a', dst: 'b', props: { image: 'a:1' } }], options)
+void recordTopology(scope, [{ from: 'a', to: 'b', props: { image: 'a:1' } }], options)
 void recordTopology(scope, callsDuring(scope, { range }), { ...options, attributes: ['err_rate'] })
 // @ts-expect-error an attribute must be a column of the frame
 void recordTopology(scope, callsDuring(scope, { range }), { ...options, attributes: ['nothing'] })

@@ -11,10 +11,11 @@ import { unitScope } from '../../support/unitScope.ts'
 
 const scope = unitScope()
 const range = during('10:00', '11:00')
-const calls = `
+/** The parameters `$first` and the next one are the tenant. */
+const calls = (first: number) => `
   from "public"."service_call_5m" as "call"
-  inner join "public"."dim_resource" as "caller" on "caller"."tenant_id" = "call"."tenant_id" and "caller"."resource_id" = "call"."src_resource_id"
-  inner join "public"."dim_resource" as "callee" on "callee"."tenant_id" = "call"."tenant_id" and "callee"."resource_id" = "call"."dst_resource_id"`
+  inner join "public"."dim_resource" as "caller" on caller.tenant_id = $${first}::int8 and caller.resource_id = "call"."src_resource_id"
+  inner join "public"."dim_resource" as "callee" on callee.tenant_id = $${first + 1}::int8 and callee.resource_id = "call"."dst_resource_id"`
 const quantile = (q: number) => `
   "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(
     coalesce("call"."histogram", case when "call"."call_count" = 1 then "public"."exp_histogram"("call"."p50_ms") end)), ${q}::float8)`
@@ -28,24 +29,24 @@ describe('the exact SQL', () => {
     expect(compiled(query)).toEqual({
       sql: oneLine(`
         select "dependency".* from (
-          select "callee"."urn" as "urn", avg(${bounded('"call"."p95_ms"')}) as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate" ${calls}
-          where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4
-          group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $5
-        ) as "dependency" where "mean_err_rate" > $6`),
-      parameters: ['1', range.from, range.to, 'urn:a', 5, 0.01],
+          select "callee"."urn" as "dst_urn", avg(${bounded('call.p95_ms')}) as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate" ${calls(1)}
+          where caller.urn = $3 and "call"."tenant_id" = $4 and "call"."bucket" >= $5 and "call"."bucket" < $6
+          group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $7
+        ) as "dependency" where "mean_err_rate" > $8`),
+      parameters: ['1', '1', 'urn:a', '1', range.from, range.to, 5, 0.01],
     })
   })
 
   it('of callSummary', () => {
-    expect(compiled(callSummary(scope, { service: 'urn:a', range }))).toEqual({
+    expect(compiled(callSummary(scope, { from: 'urn:a', range }))).toEqual({
       sql: oneLine(`
         select "dependency".* from (
-          select "caller"."urn" as "src_urn", "callee"."urn" as "urn", ${counted}, sum("call"."call_count")::float8 / $1::float8 as "rps", ${ratio},
-            ${quantile(0.5)} as "p50_ms", ${quantile(0.95)} as "p95_ms", ${quantile(0.99)} as "p99_ms" ${calls}
-          where "call"."tenant_id" = $2 and "call"."bucket" >= $3 and "call"."bucket" < $4 and "caller"."urn" = $5
+          select caller.urn as "src_urn", "callee"."urn" as "dst_urn", ${counted}, sum("call"."call_count")::float8 / $1::float8 as "rps", ${ratio},
+            ${quantile(0.5)} as "p50_ms", ${quantile(0.95)} as "p95_ms", ${quantile(0.99)} as "p99_ms" ${calls(2)}
+          where caller.urn = $4 and "call"."tenant_id" = $5 and "call"."bucket" >= $6 and "call"."bucket" < $7
           group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last, "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
         ) as "dependency"`),
-      parameters: [3600, '1', range.from, range.to, 'urn:a'],
+      parameters: [3600, '1', '1', 'urn:a', '1', range.from, range.to],
     })
   })
 
@@ -53,12 +54,12 @@ describe('the exact SQL', () => {
     expect(compiled(callSeries(scope, { from: 'urn:a', to: 'urn:b', measure: 'p95_ms', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "caller"."urn" || ' -> ' || "callee"."urn" as "series", "call"."bucket" as "bucket", "call"."p95_ms"::float8 as "value",
-            null::int8 as "resource_id" ${calls}
-          where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4 and "callee"."urn" = $5
-          order by ("caller"."urn" || ' -> ' || "callee"."urn") collate "C", "bucket"
+          select caller.urn || ' -> ' || callee.urn as "series", "call"."bucket" as "bucket", "call"."p95_ms"::float8 as "value",
+            null::int8 as "resource_id" ${calls(1)}
+          where caller.urn = $3 and callee.urn = $4 and "call"."tenant_id" = $5 and "call"."bucket" >= $6 and "call"."bucket" < $7
+          order by (caller.urn || ' -> ' || callee.urn) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', range.from, range.to, 'urn:a', 'urn:b'],
+      parameters: ['1', '1', 'urn:a', 'urn:b', '1', range.from, range.to],
     })
   })
 
@@ -66,11 +67,11 @@ describe('the exact SQL', () => {
     expect(compiled(callSeries(scope, { to: 'urn:b', measure: 'p95_ms', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "callee"."urn" as "series", "call"."bucket" as "bucket", ${quantile(0.95)} as "value", "callee"."resource_id" as "resource_id" ${calls}
-          where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "callee"."urn" = $4
+          select "callee"."urn" as "series", "call"."bucket" as "bucket", ${quantile(0.95)} as "value", "callee"."resource_id" as "resource_id" ${calls(1)}
+          where callee.urn = $3 and "call"."tenant_id" = $4 and "call"."bucket" >= $5 and "call"."bucket" < $6
           group by "callee"."resource_id", "call"."bucket" order by ("callee"."urn") collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', range.from, range.to, 'urn:b'],
+      parameters: ['1', '1', 'urn:b', '1', range.from, range.to],
     })
   })
 
@@ -94,13 +95,13 @@ describe('the exact SQL', () => {
     expect(compiled(query)).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "caller"."urn" || ' -> ' || "callee"."urn" as "series", ${half} as "bucket", sum(${bounded('"call"."rps"')}) / 6::float8 as "value",
-            null::int8 as "resource_id" ${calls}
-          where "call"."tenant_id" = $1 and "call"."bucket" >= $2 and "call"."bucket" < $3 and "caller"."urn" = $4 and "callee"."urn" = $5
+          select caller.urn || ' -> ' || callee.urn as "series", ${half} as "bucket", sum(${bounded('call.rps')}) / 6::float8 as "value",
+            null::int8 as "resource_id" ${calls(1)}
+          where caller.urn = $3 and callee.urn = $4 and "call"."tenant_id" = $5 and "call"."bucket" >= $6 and "call"."bucket" < $7
           group by "caller"."resource_id", "callee"."resource_id", ${half}
-          order by ("caller"."urn" || ' -> ' || "callee"."urn") collate "C", "bucket"
+          order by (caller.urn || ' -> ' || callee.urn) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', at('10:30'), at('11:00'), 'urn:a', 'urn:b'],
+      parameters: ['1', '1', 'urn:a', 'urn:b', '1', at('10:30'), at('11:00')],
     })
   })
 
@@ -109,11 +110,11 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "edge".* from (
           select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", sum("call"."call_count")::float8 / $1::float8 as "weight",
-            ${counted}, ${ratio}, ${quantile(0.95)} as "p95_ms" ${calls}
-          where "call"."tenant_id" = $2 and "call"."bucket" >= $3 and "call"."bucket" < $4 and "callee"."type" = $5
+            ${counted}, ${ratio}, ${quantile(0.95)} as "p95_ms" ${calls(2)}
+          where "call"."tenant_id" = $4 and "call"."bucket" >= $5 and "call"."bucket" < $6 and "callee"."type" = $7
           group by "call"."src_resource_id", "call"."dst_resource_id" order by "src", "dst"
         ) as "edge"`),
-      parameters: [3600, '1', range.from, range.to, 'service'],
+      parameters: [3600, '1', '1', '1', range.from, range.to, 'service'],
     })
   })
 
@@ -146,7 +147,12 @@ describe('bad input is refused by name', () => {
     ['resolution', () => callSeries(scope, { measure: 'rps', range, resolution: '1 minute' })],
     ['by', () => callSeries(scope, { measure: 'rps', range, by: bad('"; drop"') })],
     ['by', () => callSummary(scope, { range, by: bad('"nobody"') })],
-    ['callee', () => callSummary(scope, { callee: '', range })],
+    ['to', () => callSummary(scope, { to: '', range })],
+    ['options', () => callSummary(scope, { service: 'urn:a', range } as never)],
+    ['options', () => callSeries(scope, { caller: 'urn:a', measure: 'rps', range } as never)],
+    ['options', () => callsDuring(scope, { range, from: 'urn:a' } as never)],
+    ['options', () => slowestDependencies(scope, { service: 'urn:a', range, callee: 'urn:b' } as never)],
+    ['where', () => callsDuring(scope, { range, where: bad('"call_count > 0"') })],
     ['range.to', () => callsDuring(scope, { range: { from: range.from, to: new Date(Number.NaN) } })],
   ])('%s (%#)', (field, call) => {
     expect(call).toThrow(InvalidInputError)

@@ -26,7 +26,7 @@ describe('pgvantage', () => {
     [['migrate', 'up', '--embedding-distance', 'l7'], 'Allowed choices are l2, cosine, ip'],
     [['ingest', 'file'], '--tenant'],
     [['ingest', 'file', '-t', 'a', '--shift', 'x'], 'It must be a whole number of milliseconds'],
-    [['graph'], "required option '-s, --service <urn>' not specified"],
+    [['graph'], "required option '-r, --resource <urn>' not specified"],
     [['graph', '-s', 'a', '--at', '2026-11-22 09:30'], 'It must be a time with its zone'],
     [['graph', '-s', 'a', '--hops', '1e1'], 'It must be a whole number'],
     [['graph', '-s', 'a', '--topology', '--window', '1 day'], "'--topology [relation]' cannot be used with option '--window <interval>'"],

@@ -36,7 +36,7 @@ describe('isPlainFrame', () => {
       'rows that somebody wrote',
       db.selectFrom(sql<EdgeRow>`(values (1, 2, 3))`.as<'edge'>(sql`edge (src, dst, weight)`)).selectAll('edge'),
     ],
-    ['a neighbourhood', neighbourhood(scope, mine, { of: 'a' })],
+    ['a neighbourhood', neighbourhood(scope, mine, { resource: 'a' })],
     ['a limit', mine.limit(3)],
     ['distinct rows', mine.distinct()],
     ['a limit within', db.selectFrom(mine.limit(3).as('inner')).selectAll('inner')],

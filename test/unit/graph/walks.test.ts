@@ -47,7 +47,7 @@ describe('the SQL of reach', () => {
   })
 
   it('puts the whole ways together in one function', () => {
-    const { sql: text } = compiled(reach(scope, plain, { from: 'a', paths: true }))
+    const { sql: text } = compiled(reach(scope, plain, { from: 'a', withPaths: true }))
     expect(text).toContain(
       `${level('$4')} select trail.id as resource_id, step.urn, step.depth, trail.path[step.depth] as via_urn, trail.path ` +
         'from (select pg_catalog.array_agg(found.id) as ids, pg_catalog.array_agg(found.via) as via, pg_catalog.array_agg(found.urn) as urns from level ' +
@@ -78,9 +78,9 @@ describe('the SQL of reach', () => {
 })
 
 it('the paths are one statement around the frame, with every value a parameter', () => {
-  const ways = kShortestPaths(scope, activeCalls(scope).where('err_rate', '>', 0.5), { from: 'a', to: 'b', k: 7, weight: 'p95_ms' })
+  const ways = kShortestPaths(scope, activeCalls(scope).where('err_rate', '>', 0.5), { from: 'a', to: 'b', limit: 7, length: 'p95_ms' })
   const { sql: text, parameters } = compiled(ways)
-  expect(text).toMatch(/^select "stop"\.\* from \(select walk\.path, walk\.step, .* order by walk\.path, walk\.step\) as "stop"$/)
+  expect(text).toMatch(/^select "stop"\.\* from \(select walk\.path as rank, walk\.step, .* order by walk\.path, walk\.step\) as "stop"$/)
   expect(text).toContain(
     'where "err_rate" > $1), edge (src, dst, length) as not materialized (select frame.src, frame.dst, "frame"."p95_ms"::float8 from frame)',
   )
@@ -90,15 +90,15 @@ it('the paths are one statement around the frame, with every value a parameter',
     [9, '1', ['a'], '1', 4, '1', 'a', '1', 'b', 10, 4, '1', 9],
   )
   expect(compiled(shortestPath(scope, plain, { from: 'a', to: 'b' })).parameters).toEqual(['b', '1', 'a', '1', 100, '1'])
-  expect(compiled(impact(scope, plain, { of: 'x' })).parameters).toEqual(['1', ['x'], '1', 10, '1', 'x', 10, '1'])
+  expect(compiled(impact(scope, plain, { resource: 'x' })).parameters).toEqual(['1', ['x'], '1', 10, '1', 'x', 10, '1'])
 })
 
 it('a neighbourhood has the columns of its frame, and asks a plain one by its index', () => {
-  const { sql: text } = compiled(neighbourhood(scope, plain, { of: 'a' }))
+  const { sql: text } = compiled(neighbourhood(scope, plain, { resource: 'a' }))
   expect(text).toContain(
     'select frame.* from near join frame on frame.src = near.id where ("frame"."dst" in (select id from near)) is true order by',
   )
-  expect(compiled(neighbourhood(scope, grouped, { of: 'a' })).sql).toContain(
+  expect(compiled(neighbourhood(scope, grouped, { resource: 'a' })).sql).toContain(
     'select frame.* from frame where ("frame"."src" in (select id from near)) is true and ("frame"."dst" in (select id from near)) is true order by',
   )
 })
@@ -115,16 +115,16 @@ describe('options are refused by name', () => {
     ['hops', () => shortestPath(scope, plain, { ...ends, hops: 0 }), /^hops: must be at least 1, got 0/],
     [
       'hops with a weight',
-      () => shortestPath(scope, plain, { ...ends, hops: 3, weight: 'weight' }),
-      /^hops: bounds .* got 3 and weight weight/,
+      () => shortestPath(scope, plain, { ...ends, hops: 3, length: 'weight' }),
+      /^hops: bounds .* got 3 and length weight/,
     ],
-    ['an empty weight', () => shortestPath(scope, plain, { ...ends, weight: '' as 'weight' }), /^weight: must not be empty/],
+    ['an empty length', () => shortestPath(scope, plain, { ...ends, length: '' as 'weight' }), /^length: must not be empty/],
     ['a NUL', () => shortestPath(scope, plain, { from: 'a\u0000', to: 'b' }), /^from: /],
-    ['k', () => kShortestPaths(scope, plain, { ...ends, k: 1001 }), /^k: must be at most 1000, got 1001/],
+    ['limit', () => kShortestPaths(scope, plain, { ...ends, limit: 1001 }), /^limit: must be at most 1000, got 1001/],
     ['limit', () => pathsBetween(scope, plain, { ...ends, limit: 0.5 }), /^limit: /],
     ['what is no option', () => pathsBetween(scope, plain, { ...ends, weight: 'weight' } as never), /^options: has no key "weight"/],
-    ['a direction', () => neighbourhood(scope, plain, { of: 'a', direction: 'up' as never }), /^direction: /],
-    ['an empty URN', () => neighbourhood(scope, plain, { of: ['a', ''] }), /^of/],
+    ['a direction', () => neighbourhood(scope, plain, { resource: 'a', direction: 'up' as never }), /^direction: /],
+    ['an empty URN', () => neighbourhood(scope, plain, { resource: ['a', ''] }), /^resource/],
   ])('%s', (_, ask, message) => {
     expect(ask).toThrow(InvalidInputError)
     expect(ask).toThrow(message)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { bounded } from '../../../src/database/sql/bounded.ts'
 import { callOddities } from '../../../src/incident/callOddities.ts'
-import { meaningOfMetrics } from '../../../src/incident/measures.ts'
+import { meaningOfMetrics } from '../../../src/incident/metricMeanings.ts'
 import { rankSuspects } from '../../../src/incident/rankSuspects.ts'
 import { during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
@@ -59,12 +59,12 @@ const given = [range.from, range.to, '1', range.from, range.to, baseline.from, b
 it('callOddities is one statement over finished rows', () => {
   const { sql, parameters } = callOddities(scope, windows).where('measure', '=', 'err_rate').compile()
   expect(flat(sql)).toBe(
-    `select "oddity".* from ( with ${odd} ` +
-      'select odd.src as src_resource_id, odd.dst as dst_resource_id, caller.urn as src_urn, callee.urn as dst_urn, ' +
-      'odd.measure, odd.expected, odd.actual, odd.rise, odd.calls as call_count from odd ' +
-      'join "obs"."dim_resource" as caller on caller.tenant_id = $15::int8 and caller.resource_id = odd.src ' +
-      'join "obs"."dim_resource" as callee on callee.tenant_id = $16::int8 and callee.resource_id = odd.dst ' +
-      'order by odd.measure collate "C", odd.rise desc, caller.urn collate "C", callee.urn collate "C" ) as "oddity" where "measure" = $17',
+    'select "oddity".* from (select "odd"."src", "odd"."dst", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", ' +
+      `"odd"."measure", "odd"."expected", "odd"."actual", "odd"."rise", "odd"."call_count" from ( with ${odd} ` +
+      'select src, dst, measure, expected, actual, rise, calls as call_count from odd ) as "odd" ' +
+      'inner join "obs"."dim_resource" as "caller" on caller.tenant_id = $15::int8 and caller.resource_id = "odd"."src" ' +
+      'inner join "obs"."dim_resource" as "callee" on callee.tenant_id = $16::int8 and callee.resource_id = "odd"."dst" ' +
+      'order by ("odd"."measure") collate "C", "odd"."rise" desc, ("caller"."urn") collate "C", ("callee"."urn") collate "C") as "oddity" where "measure" = $17',
   )
   expect(parameters).toEqual([...given, 2, 50, 5, 2, 2, 0.02, 5, '1', '1', 'err_rate'])
 })
@@ -106,7 +106,7 @@ describe('rankSuspects', () => {
   })
 
   it('measures the kinds of trouble by themselves where one is known to hurt', () => {
-    const text = (symptom?: 'errors') => flat(rankSuspects(scope, { service: 'urn:a', ...windows, symptom }).compile().sql)
+    const text = (trouble?: 'errors') => flat(rankSuspects(scope, { service: 'urn:a', ...windows, trouble }).compile().sql)
     expect(text()).toContain('greatest(1, max(lost / noticeable) over ())')
     expect(text('errors')).toMatch(
       /greatest\(case trouble when \$\d+::text then 0 else 1 end, max\(lost \/ noticeable\) over \(partition by trouble\)\)/,

@@ -8,7 +8,7 @@ const sqlWithScore = (score: string) =>
   'select "found".* from (' +
   `select chunk.chunk_id::text as "item", ${score} as "score", "chunk"."chunk_id" as "chunk_id", "chunk"."doc_id" as "doc_id", ` +
   '"chunk"."chunk_idx" as "chunk_idx", "doc"."source" as "source", "doc"."title" as "title", "doc"."url" as "url", ' +
-  '"chunk"."content" as "content", "chunk"."metadata" as "metadata", "nearest"."distance" as "distance" ' +
+  '"chunk"."content" as "content", chunk.metadata as "metadata", "nearest"."distance" as "distance" ' +
   'from "public"."knowledge_nearest"($1::int8, $2::text::float4[], $3::int4, $4::jsonb) as "nearest" ' +
   'inner join "public"."kb_chunk" as "chunk" on "chunk"."chunk_id" = "nearest"."chunk_id" ' +
   'inner join "public"."kb_doc" as "doc" on "doc"."tenant_id" = "chunk"."tenant_id" and "doc"."doc_id" = "chunk"."doc_id" ' +

@@ -14,9 +14,9 @@ const counts = `
   inner join "public"."dim_resource" as "resource"
   on "resource"."tenant_id" = "count"."tenant_id" and "resource"."resource_id" = "count"."resource_id"`
 const columns = `
-  "known"."fingerprint_id", "known"."pattern", "known"."severity" as "severity", "known"."sample_message", "known"."first_seen",
-  sum("count"."count_total")::float8 as "count_total", sum("count"."count_error")::float8 as "count_error",
-  pg_catalog.array_agg(distinct "resource"."urn" collate "C" order by "resource"."urn" collate "C") collate "default" as "resources"`
+  "known"."fingerprint_id", "known"."pattern", known.severity as "severity", "known"."sample_message", "known"."first_seen",
+  sum(count.count_total)::float8 as "count_total", sum(count.count_error)::float8 as "count_error",
+  pg_catalog.array_agg(distinct resource.urn collate "C" order by resource.urn collate "C") collate "default" as "resources"`
 
 describe('the exact SQL', () => {
   it('of newPatterns, which counts from the beginning of the bucket its range begins in', () => {
@@ -33,7 +33,7 @@ describe('the exact SQL', () => {
   })
 
   it('of newPatterns after a silence', () => {
-    expect(compiled(newPatterns(scope, { range, resource: 'urn:a', before: '1 hour 2 minutes' }))).toEqual({
+    expect(compiled(newPatterns(scope, { range, resource: 'urn:a', silence: '1 hour 2 minutes' }))).toEqual({
       sql: oneLine(`
         select "pattern".* from (
           select ${columns} ${counts}
@@ -50,7 +50,7 @@ describe('the exact SQL', () => {
   })
 
   it('of patternSeries', () => {
-    expect(compiled(patternSeries(scope, { fingerprint: '7', severity: 'ERROR', measure: 'errors', range }))).toEqual({
+    expect(compiled(patternSeries(scope, { fingerprintId: '7', severity: 'ERROR', measure: 'count_error', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
           select "known"."pattern" as "series", "count"."bucket" as "bucket", sum("count"."count_error")::float8 as "value", null::int8 as "resource_id" ${counts}
@@ -64,7 +64,7 @@ describe('the exact SQL', () => {
 
   it('of patternSeries of resources, over three months', () => {
     const months = { from: new Date(range.to.getTime() - 90 * 86_400_000), to: range.to }
-    expect(compiled(patternSeries(scope, { measure: 'count', range: months, by: 'resource' }))).toEqual({
+    expect(compiled(patternSeries(scope, { measure: 'count_total', range: months, by: 'resource' }))).toEqual({
       sql: oneLine(`
         select "point".* from (
           select "resource"."urn" as "series", "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value",
@@ -84,13 +84,13 @@ describe('bad input is refused by name', () => {
   it.each([
     ['range.from', () => newPatterns(scope, { range: { from: at('10:03'), to: at('10:02') } })],
     ['resource', () => newPatterns(scope, { range, resource: '' })],
-    ['before', () => newPatterns(scope, { range, before: '7' })],
-    ['fingerprint', () => patternSeries(scope, { fingerprint: '1 or true', measure: 'count', range })],
-    ['fingerprint', () => patternSeries(scope, { fingerprint: '9223372036854775808', measure: 'count', range })],
-    ['severity', () => patternSeries(scope, { severity: bad('"error"'), measure: 'count', range })],
+    ['silence', () => newPatterns(scope, { range, silence: '7' })],
+    ['fingerprintId', () => patternSeries(scope, { fingerprintId: '1 or true', measure: 'count_total', range })],
+    ['fingerprintId', () => patternSeries(scope, { fingerprintId: '9223372036854775808', measure: 'count_total', range })],
+    ['severity', () => patternSeries(scope, { severity: bad('"error"'), measure: 'count_total', range })],
     ['measure', () => patternSeries(scope, { measure: bad('"total"'), range })],
-    ['resolution', () => patternSeries(scope, { measure: 'count', range, resolution: '7 minutes' })],
-    ['by', () => patternSeries(scope, { measure: 'count', range, by: bad('"tenant"') })],
+    ['resolution', () => patternSeries(scope, { measure: 'count_total', range, resolution: '7 minutes' })],
+    ['by', () => patternSeries(scope, { measure: 'count_total', range, by: bad('"tenant"') })],
   ])('%s (%#)', (field, call) => {
     expect(call).toThrow(InvalidInputError)
     expect(call).toThrow(new RegExp(`^${field.replace('.', '\\.')}: `))

@@ -15,7 +15,7 @@ const rows = (table: string) => `
   on "resource"."tenant_id" = "metric"."tenant_id" and "resource"."resource_id" = "metric"."resource_id"
   where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4`
 const minutes = rows('metric_1m')
-const named = `case when "metric"."labels" = '{}' then "resource"."urn" else "resource"."urn" || ' ' || "metric"."labels"::text end`
+const named = `case when metric.labels = '{}' then resource.urn else resource.urn || ' ' || metric.labels::text end`
 const binned = (milliseconds: number) =>
   `date_bin('${milliseconds} milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)`
 const average = (weight: string) => `
@@ -28,7 +28,7 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select ${named} as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
-          ${minutes} and "metric"."labels" @> $5::jsonb and "resource"."urn" = $6 order by (${named}) collate "C", "bucket"
+          ${minutes} and metric.labels @> $5::jsonb and "resource"."urn" = $6 order by (${named}) collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, 'cpu', '{"core":1}', 'urn:a'],
     })
@@ -47,8 +47,8 @@ describe('the exact SQL', () => {
     expect(compiled(metricSeries(scope, { metric: 'cpu', measure, range, by: 'resource' }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "resource"."urn" as "series", "metric"."bucket" as "bucket", ${value} as "value", "resource"."resource_id" ${minutes}
-          group by "resource"."resource_id", "metric"."bucket" order by ("resource"."urn") collate "C", "bucket"
+          select resource.urn as "series", "metric"."bucket" as "bucket", ${value} as "value", "resource"."resource_id" ${minutes}
+          group by "resource"."resource_id", "metric"."bucket" order by (resource.urn) collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, 'cpu'],
     })
@@ -59,11 +59,11 @@ describe('the exact SQL', () => {
     expect(compiled(query)).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "metric"."metric" || ' ' || ${named} as "series", ${binned(900_000)} as "bucket", max("metric"."max_val") as "value",
+          select metric.metric || ' ' || ${named} as "series", ${binned(900_000)} as "bucket", max("metric"."max_val") as "value",
             "resource"."resource_id", "metric"."labels"
           ${minutes.replace('= $4', '= any($4::text[])')} and "resource"."urn" = any($5::text[])
           group by "resource"."resource_id", "metric"."metric", ${binned(900_000)}, "metric"."labels"
-          order by ("metric"."metric" || ' ' || ${named}) collate "C", "bucket"
+          order by (metric.metric || ' ' || ${named}) collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, ['a', 'b'], ['urn:a', 'urn:b']],
     })
@@ -89,7 +89,7 @@ describe('the exact SQL', () => {
     expect(together({})).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "metric"."metric" as "series", "metric"."bucket" as "bucket", max("metric"."max_val") as "value" from "public"."metric_1m" as "metric"
+          select metric.metric as "series", "metric"."bucket" as "bucket", max("metric"."max_val") as "value" from "public"."metric_1m" as "metric"
           where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4
           group by "metric"."metric", "metric"."bucket" order by "bucket"
         ) as "point"`),
@@ -107,13 +107,13 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select ${named} as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
-          from "public"."dim_resource" as "resource" cross join pg_catalog.unnest($1::text[]) as "wanted"("name") cross join lateral (
+          from "public"."dim_resource" as "resource" cross join pg_catalog.unnest($1::text[]) as wanted (name) cross join lateral (
             select "metric".* from "public"."metric_1m" as "metric"
             where "metric"."tenant_id" = $2 and "metric"."resource_id" = "resource"."resource_id" and "metric"."metric" = "wanted"."name"
               and "metric"."bucket" >= $3 and "metric"."bucket" < $4
             order by "metric"."bucket" desc fetch next $5 rows with ties
           ) as "metric"
-          where "resource"."tenant_id" = $6 and "resource"."urn" = any($7::text[]) order by (${named}) collate "C", "bucket"
+          where "resource"."tenant_id" = $6 and resource.urn = any($7::text[]) order by (${named}) collate "C", "bucket"
         ) as "point"`),
       parameters: [['cpu'], '1', range.from, range.to, 1, '1', ['urn:a']],
     })

@@ -13,11 +13,11 @@ const words = (svg: string) => [...svg.matchAll(/>([^<>]+)<\/text>/g)].map(([, t
 
 describe('changePicture', { timeout: 60_000 }, () => {
   const edges: ChangedEdge[] = [
-    { src: 'urn:svc:shop/checkout', dst: 'urn:svc:shop/fraud', kind: 'appeared', label: 'calls' },
-    { src: 'urn:svc:shop/checkout', dst: 'urn:svc:shop/tax', kind: 'vanished' },
-    { src: 'urn:svc:shop/checkout', dst: 'urn:svc:shop/cart', kind: 'changed', label: 'version 3 to 4' },
-    { src: 'urn:svc:shop/checkout', dst: 'urn:svc:shop/payment', kind: 'unchanged' },
-    { src: 'urn:svc:shop/checkout', dst: 'urn:svc:shop/mail', kind: 'unchanged' },
+    { src_urn: 'urn:svc:shop/checkout', dst_urn: 'urn:svc:shop/fraud', kind: 'appeared', label: 'calls' },
+    { src_urn: 'urn:svc:shop/checkout', dst_urn: 'urn:svc:shop/tax', kind: 'vanished' },
+    { src_urn: 'urn:svc:shop/checkout', dst_urn: 'urn:svc:shop/cart', kind: 'changed', label: 'version 3 to 4' },
+    { src_urn: 'urn:svc:shop/checkout', dst_urn: 'urn:svc:shop/payment', kind: 'unchanged' },
+    { src_urn: 'urn:svc:shop/checkout', dst_urn: 'urn:svc:shop/mail', kind: 'unchanged' },
   ]
 
   it('says in colour, line and words what became of each dependency', async () => {
@@ -38,7 +38,7 @@ describe('changePicture', { timeout: 60_000 }, () => {
   })
 
   it('draws the changes first where there is a limit, then what is beside them, and says so', async () => {
-    const far: ChangedEdge[] = [{ src: 'far', dst: 'away', kind: 'unchanged', weight: 1_000 }]
+    const far: ChangedEdge[] = [{ src_urn: 'far', dst_urn: 'away', kind: 'unchanged', weight: 1_000 }]
     const svg = await changePicture({ title: 'x', edges: [...far, ...edges], limit: 4 })
     expect(words(svg)).not.toContain('far')
     expect(words(svg)).toContain('payment')
@@ -50,7 +50,7 @@ describe('changePicture', { timeout: 60_000 }, () => {
   it('shows any name as text, in a picture that is well-formed', async () => {
     const svg = await changePicture({
       title: hostileNames.join(' '),
-      edges: hostileNames.map((dst) => ({ src: 'a', dst, kind: 'appeared', label: dst })),
+      edges: hostileNames.map((dst_urn) => ({ src_urn: 'a', dst_urn, kind: 'appeared', label: dst_urn })),
       appeared: hostileNames,
       nameOf: (name) => name,
     })

@@ -10,10 +10,14 @@ import { wellFormed } from './wellFormed.ts'
 
 const viz = await instance()
 const calls = [
-  { src: 'urn:svc:shop/checkout', dst: 'urn:svc:shop/payment', rps: 12.34, err_rate: 0.12, p95_ms: 840, normal_p95_ms: 70 },
-  { src: 'urn:svc:shop/checkout', dst: 'urn:svc:shop/cart', weight: 3 },
+  { src_urn: 'urn:svc:shop/checkout', dst_urn: 'urn:svc:shop/payment', rps: 12.34, err_rate: 0.12, p95_ms: 840, normal_p95_ms: 70 },
+  { src_urn: 'urn:svc:shop/checkout', dst_urn: 'urn:svc:shop/cart', weight: 3 },
 ]
-const toHostile = { title: hostileNames.join(' '), edges: hostileNames.map((dst) => ({ src: 'a', dst })), nameOf: (name: string) => name }
+const toHostile = {
+  title: hostileNames.join(' '),
+  edges: hostileNames.map((dst_urn) => ({ src_urn: 'a', dst_urn })),
+  nameOf: (name: string) => name,
+}
 const oneLine = (text: string) => printable(text).replaceAll(/\s+/g, ' ')
 
 /** As XML says it: what SVG shows of a line. */
@@ -90,7 +94,7 @@ describe('graphDot', { timeout: 60_000 }, () => {
   it('is sound whatever the names are', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(anyName, anyName), { maxLength: 5 }), anyName, (pairs, title) => {
-        const edges = pairs.map(([src, dst]) => ({ src, dst }))
+        const edges = pairs.map(([src_urn, dst_urn]) => ({ src_urn, dst_urn }))
         const result = viz.render(graphDot({ title, edges, nameOf: (name) => name }), { format: 'json' })
         expect(result.errors).toEqual([])
         const { objects = [], edges: found = [] }: { objects?: unknown[]; edges?: unknown[] } = JSON.parse(result.output!)
@@ -101,7 +105,7 @@ describe('graphDot', { timeout: 60_000 }, () => {
   })
 
   it('has all edges, unless there is a limit', () => {
-    const edges = Array.from({ length: 6_000 }, (_, index) => ({ src: 'hub', dst: `${index}`, rps: index }))
+    const edges = Array.from({ length: 6_000 }, (_, index) => ({ src_urn: 'hub', dst_urn: `${index}`, rps: index }))
     expect(graphDot({ title: 'x', edges }).match(/->/g)).toHaveLength(6_000)
     const few = graphDot({ title: 'x', edges, limit: 2 })
     expect(few.match(/tooltip = "[^"]*"/g)).toEqual(['tooltip = "hub"', 'tooltip = "5998"', 'tooltip = "5999"'])
@@ -138,7 +142,11 @@ flowchart LR
   it('has no name that is anything but text', () => {
     fc.assert(
       fc.property(fc.array(anyName, { minLength: 1, maxLength: 5 }), anyName, (names, title) => {
-        const lines = graphMermaid({ title, edges: names.map((dst) => ({ src: 'a', dst, rps: 1 })), nameOf: (name) => name }).split('\n')
+        const lines = graphMermaid({
+          title,
+          edges: names.map((dst_urn) => ({ src_urn: 'a', dst_urn, rps: 1 })),
+          nameOf: (name) => name,
+        }).split('\n')
         const unique = [...new Set(['a', ...names])]
         expect(JSON.parse(lines[1]!.slice('title: '.length))).toBe(printable(title))
         const labels = lines.slice(4, 4 + unique.length).map((line) => /^ {2}v\d+\["([^"<>[\]{}|`\\&%:]+)"\]$/.exec(line)![1]!)
@@ -152,8 +160,8 @@ flowchart LR
 
   it('stays below what Mermaid takes', () => {
     const edges = Array.from({ length: 5_000 }, (_, index) => ({
-      src: `caller-number-${index}`,
-      dst: `callee-number-${index}`,
+      src_urn: `caller-number-${index}`,
+      dst_urn: `callee-number-${index}`,
       rps: index,
     }))
     const text = graphMermaid({ title: 'x', edges })
@@ -169,8 +177,8 @@ describe('graphGraphml', { timeout: 60_000 }, () => {
   it('holds all data, with types', () => {
     const xml = graphGraphml({
       edges: [
-        { src: 'a', dst: 'b', ...columns, rps: 1.5, at: new Date('2026-11-22T10:00:00Z'), props: { x: [1] }, mixed: 1 },
-        { src: 'b', dst: 'c', ...columns, ok: false, mixed: 'one', late: Infinity },
+        { src_urn: 'a', dst_urn: 'b', ...columns, rps: 1.5, at: new Date('2026-11-22T10:00:00Z'), props: { x: [1] }, mixed: 1 },
+        { src_urn: 'b', dst_urn: 'c', ...columns, ok: false, mixed: 'one', late: Infinity },
       ],
       vertices: [
         { name: 'a', team: 'shop' },
@@ -224,10 +232,10 @@ describe('graphGraphml', { timeout: 60_000 }, () => {
     const asRead = (text: string) => printable(text).replaceAll(/\r\n?/g, '\n')
     fc.assert(
       fc.property(fc.array(fc.tuple(anyName, anyName, anyName), { maxLength: 5 }), (rows) => {
-        const xml = graphGraphml({ edges: rows.map(([src, dst, note]) => ({ src, dst, [`${note}:`]: note })) })
+        const xml = graphGraphml({ edges: rows.map(([src_urn, dst_urn, note]) => ({ src_urn, dst_urn, [`${note}:`]: note })) })
         wellFormed(xml.replace(/^<\?xml[^>]*\?>/, ''))
         const texts = [...xml.matchAll(/<data key="\w+">([^<]*)<\/data>/g)].map(([, text]) => unescaped(text!))
-        const names = [...new Set(rows.flatMap(([src, dst]) => [src, dst]))]
+        const names = [...new Set(rows.flatMap(([src_urn, dst_urn]) => [src_urn, dst_urn]))]
         expect(texts.map(asRead)).toEqual([...names, ...rows.map(([, , note]) => note)].map(asRead))
       }),
     )
@@ -236,11 +244,11 @@ describe('graphGraphml', { timeout: 60_000 }, () => {
 
 describe('limit', { timeout: 60_000 }, () => {
   const edges = [
-    { src: 'a', dst: 'b', rps: 1 },
-    { src: 'b', dst: 'c', rps: 2 },
-    { src: 'x', dst: 'y', rps: 9 },
-    { src: 'y', dst: 'z', rps: 8 },
-    { src: 'q', dst: 'x', rps: 0 },
+    { src_urn: 'a', dst_urn: 'b', rps: 1 },
+    { src_urn: 'b', dst_urn: 'c', rps: 2 },
+    { src_urn: 'x', dst_urn: 'y', rps: 9 },
+    { src_urn: 'y', dst_urn: 'z', rps: 8 },
+    { src_urn: 'q', dst_urn: 'x', rps: 0 },
   ]
   const drawn = (options: object) =>
     [...graphDot({ title: 't', edges, ...options }).matchAll(/tooltip = "(\w)"/g)].map(([, name]) => name).join('')
@@ -261,7 +269,7 @@ describe('limit', { timeout: 60_000 }, () => {
 
 describe('paths', { timeout: 60_000 }, () => {
   it('are bold and blue, whichever way they go, and named in the legend', async () => {
-    const options = { title: 't', edges: [...calls, { src: 'lone', dst: 'urn:svc:shop/cart' }] }
+    const options = { title: 't', edges: [...calls, { src_urn: 'lone', dst_urn: 'urn:svc:shop/cart' }] }
     const plain = await graphPicture(options)
     expect(plain).not.toContain('#0b66b0')
     const svg = await graphPicture({ ...options, paths: [['urn:svc:shop/cart', 'urn:svc:shop/checkout', 'nothing']] })
@@ -277,9 +285,9 @@ describe('edgesOf', { timeout: 60_000 }, () => {
     graph.addNode('1', { urn: 'urn:a' })
     graph.addNode('2', { urn: 'urn:b' })
     graph.addEdge('1', '2', { weight: 3 })
-    expect(edgesOf(graph)).toEqual([{ src: '1', dst: '2', weight: 3 }])
+    expect(edgesOf(graph)).toEqual([{ src_urn: '1', dst_urn: '2', weight: 3 }])
     const named = edgesOf(graph, (_, { urn }) => urn)
-    expect(named).toEqual([{ src: 'urn:a', dst: 'urn:b', weight: 3 }])
+    expect(named).toEqual([{ src_urn: 'urn:a', dst_urn: 'urn:b', weight: 3 }])
     expect(graphMermaid({ title: 't', edges: named })).toContain('v0["a"]')
   })
 })

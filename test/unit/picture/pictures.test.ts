@@ -26,8 +26,8 @@ describe('graphPicture', { timeout: 60_000 }, () => {
     const svg = await graphPicture({
       title: 'Who calls whom',
       edges: [
-        { src: 'urn:svc:shop/checkout', dst: 'urn:svc:shop/payment', rps: 12.34, err_rate: 0.12, p95_ms: 840, normal_p95_ms: 70 },
-        { src: 'urn:svc:shop/checkout', dst: 'cart', weight: 3 },
+        { src_urn: 'urn:svc:shop/checkout', dst_urn: 'urn:svc:shop/payment', rps: 12.34, err_rate: 0.12, p95_ms: 840, normal_p95_ms: 70 },
+        { src_urn: 'urn:svc:shop/checkout', dst_urn: 'cart', weight: 3 },
       ],
       suspects: ['urn:svc:shop/payment'],
       symptoms: ['urn:svc:shop/checkout'],
@@ -44,7 +44,7 @@ describe('graphPicture', { timeout: 60_000 }, () => {
     const svg = await graphPicture({
       title: hostile.join(' '),
       description: hostile[1]!,
-      edges: hostile.map((dst) => ({ src: 'a', dst, rps: 1 })),
+      edges: hostile.map((dst_urn) => ({ src_urn: 'a', dst_urn, rps: 1 })),
       nameOf: (name) => name,
     })
     wellFormed(svg)

@@ -8,27 +8,27 @@ import { at, during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
 
 const ends = (edge: string, first: number) =>
-  `inner join "public"."dim_resource" as "source" on "source"."resource_id" = "${edge}"."src" and "source"."tenant_id" = $${first} ` +
-  `inner join "public"."dim_resource" as "target" on "target"."resource_id" = "${edge}"."dst" and "target"."tenant_id" = $${first + 1} `
+  `inner join "public"."dim_resource" as "caller" on caller.tenant_id = $${first}::int8 and caller.resource_id = "${edge}"."src" ` +
+  `inner join "public"."dim_resource" as "callee" on callee.tenant_id = $${first + 1}::int8 and callee.resource_id = "${edge}"."dst" `
 
 const edgeColumns = '"version"."src_resource_id" as "src", "version"."dst_resource_id" as "dst", "version"."relation" as "relation"'
-const deciding = 'pg_catalog.lower("version"."valid") desc, "version"."source" collate "C"'
+const deciding = 'pg_catalog.lower(version.valid) desc, version.source collate "C"'
 const together =
-  `(pg_catalog.array_agg("version"."props" order by ${deciding}))[1] as "props", (pg_catalog.array_agg("version"."valid" order by ${deciding}))[1] as "valid", ` +
-  `pg_catalog.array_agg("version"."source" order by ${deciding}) as "sources"`
+  `(pg_catalog.array_agg(version.props order by ${deciding}))[1] as "props", (pg_catalog.array_agg(version.valid order by ${deciding}))[1] as "valid", ` +
+  `pg_catalog.array_agg(version.source order by ${deciding}) as "sources"`
 const grouped = 'group by "version"."src_resource_id", "version"."dst_resource_id", "version"."relation"'
-const byEdge = (relation: string) => `order by ("source"."urn") collate "C", ("target"."urn") collate "C", (${relation}) collate "C"`
+const byEdge = (relation: string) => `order by ("caller"."urn") collate "C", ("callee"."urn") collate "C", (${relation}) collate "C"`
 
 describe('the SQL of', () => {
   it('topologyAt puts together what sources say', () => {
     const { sql, parameters } = compiled(topologyAt(unitScope(), { at: at('10:00'), relation: 'calls' }))
     expect(sql).toBe(
-      'select "edge".* from (select "edge"."src", "edge"."dst", null::float8 as "weight", "source"."urn" as "src_urn", "target"."urn" as "dst_urn", ' +
-        `"edge"."relation", "edge"."props", nullif(pg_catalog.lower("edge"."valid"), '-infinity') as "valid_from", ` +
-        `nullif(pg_catalog.upper("edge"."valid"), 'infinity') as "valid_to", "edge"."sources" ` +
+      'select "edge".* from (select "version"."src", "version"."dst", null::float8 as "weight", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", ' +
+        `"version"."relation", "version"."props", nullif(pg_catalog.lower(version.valid), '-infinity') as "valid_from", ` +
+        `nullif(pg_catalog.upper(version.valid), 'infinity') as "valid_to", "version"."sources" ` +
         `from (select ${edgeColumns}, ${together} from "public"."topo_edge_time" as "version" ` +
-        `where "version"."tenant_id" = $1 and "version"."relation" = $2 and "version"."valid" operator(pg_catalog.@>) $3::timestamptz ${grouped}) as "edge" ` +
-        `${ends('edge', 4)}${byEdge('"edge"."relation"')}) as "edge"`,
+        `where "version"."tenant_id" = $1 and "version"."relation" = $2 and version.valid operator(pg_catalog.@>) $3::timestamptz ${grouped}) as "version" ` +
+        `${ends('version', 4)}${byEdge('"version"."relation"')}) as "edge"`,
     )
     expect(parameters).toEqual(['1', 'calls', at('10:00'), '1', '1'])
   })
@@ -36,8 +36,8 @@ describe('the SQL of', () => {
   it('topologyAt of one source has nothing to put together', () => {
     const { sql, parameters } = compiled(topologyAt(unitScope({ installation: { schema: 'obs' } }), { at: at('10:00'), source: `'; --` }))
     expect(sql).toContain(
-      `from (select ${edgeColumns}, "version"."props" as "props", "version"."valid" as "valid", array["version"."source"] as "sources" ` +
-        'from "obs"."topo_edge_time" as "version" where "version"."tenant_id" = $1 and "version"."source" = $2 and "version"."valid" operator(pg_catalog.@>) $3::timestamptz) as "edge"',
+      `from (select ${edgeColumns}, version.props as "props", "version"."valid" as "valid", array[version.source] as "sources" ` +
+        'from "obs"."topo_edge_time" as "version" where "version"."tenant_id" = $1 and "version"."source" = $2 and version.valid operator(pg_catalog.@>) $3::timestamptz) as "version"',
     )
     expect(parameters).toEqual(['1', `'; --`, at('10:00'), '1', '1'])
   })
@@ -48,18 +48,19 @@ describe('the SQL of', () => {
     const moments = (end: string, first: number) =>
       `select ${edgeColumns}, ${end} as "at" from "public"."topo_edge_time" as "version" where "version"."tenant_id" = $${first} ` +
       `and "version"."relation" = $${first + 1} and ${end} >= $${first + 2}::timestamptz and ${end} < $${first + 3}::timestamptz`
-    const said = (holds: string) => `(pg_catalog.array_agg("version"."props" order by ${deciding}) filter (where ${holds}))[1]`
+    const said = (holds: string) => `(pg_catalog.array_agg(version.props order by ${deciding}) filter (where ${holds}))[1]`
     expect(sql).toBe(
-      `select "change".* from (select "moment"."at", case when "said"."props_before" is null then 'appeared' ` +
-        `when "said"."props_after" is null then 'vanished' else 'changed' end as "kind", "moment"."src", "moment"."dst", null::float8 as "weight", ` +
-        '"source"."urn" as "src_urn", "target"."urn" as "dst_urn", "moment"."relation", "said"."props_before", "said"."props_after" ' +
-        `from (${moments('pg_catalog.lower("version"."valid")', 1)} union ${moments('pg_catalog.upper("version"."valid")', 5)}) as "moment" ` +
-        `inner join lateral (select ${said(`pg_catalog.lower("version"."valid") < "moment"."at" and coalesce(pg_catalog.upper("version"."valid"), 'infinity') >= "moment"."at"`)} as "props_before", ` +
-        `${said('"version"."valid" operator(pg_catalog.@>) "moment"."at"')} as "props_after" from "public"."topo_edge_time" as "version" ` +
-        'where "version"."tenant_id" = $9 and "version"."relation" = $10 and "version"."src_resource_id" = "moment"."src" ' +
-        'and "version"."dst_resource_id" = "moment"."dst" and "version"."relation" = "moment"."relation") as "said" on true ' +
-        `${ends('moment', 11)}where "said"."props_before" is distinct from "said"."props_after" ` +
-        `order by "moment"."at", ${byEdge('"moment"."relation"').slice('order by '.length)}) as "change" where "kind" = $13`,
+      'select "change".* from (select "change"."at", "change"."kind", "change"."src", "change"."dst", null::float8 as "weight", ' +
+        '"caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", "change"."relation", "change"."props_before", "change"."props_after" ' +
+        `from (select "moment"."at", case when said.props_before is null then 'appeared' when said.props_after is null then 'vanished' else 'changed' end as "kind", ` +
+        '"moment"."src", "moment"."dst", "moment"."relation", "said"."props_before", "said"."props_after" ' +
+        `from (${moments('pg_catalog.lower(version.valid)', 1)} union ${moments('pg_catalog.upper(version.valid)', 5)}) as "moment" ` +
+        `inner join lateral (select ${said(`pg_catalog.lower(version.valid) < moment.at and coalesce(pg_catalog.upper(version.valid), 'infinity') >= moment.at`)} as "props_before", ` +
+        `${said('version.valid operator(pg_catalog.@>) moment.at')} as "props_after" from "public"."topo_edge_time" as "version" ` +
+        'where "version"."tenant_id" = $9 and "version"."relation" = $10 and version.src_resource_id = moment.src ' +
+        'and version.dst_resource_id = moment.dst and version.relation = moment.relation) as "said" on true ' +
+        'where said.props_before is distinct from said.props_after) as "change" ' +
+        `${ends('change', 11)}order by "change"."at", ${byEdge('"change"."relation"').slice('order by '.length)}) as "change" where "kind" = $13`,
     )
     const range = [at('10:00'), at('11:00')]
     expect(parameters).toEqual(['1', 'calls', ...range, '1', 'calls', ...range, '1', 'calls', '1', '1', 'appeared'])
@@ -69,13 +70,11 @@ describe('the SQL of', () => {
     const { sql, parameters } = compiled(compareTopology(unitScope(), { before: at('10:00'), after: at('11:00') }))
     const edges = (first: number) =>
       `(select ${edgeColumns}, ${together} from "public"."topo_edge_time" as "version" ` +
-      `where "version"."tenant_id" = $${first} and "version"."valid" operator(pg_catalog.@>) $${first + 1}::timestamptz ${grouped})`
+      `where "version"."tenant_id" = $${first} and version.valid operator(pg_catalog.@>) $${first + 1}::timestamptz ${grouped})`
     expect(sql).toContain(
       `from ${edges(1)} as "before" full join ${edges(3)} as "after" ` +
         'on "before"."src" = "after"."src" and "before"."dst" = "after"."dst" and "before"."relation" = "after"."relation" ' +
-        'inner join "public"."dim_resource" as "source" on "source"."resource_id" = coalesce("before"."src", "after"."src") and "source"."tenant_id" = $5 ' +
-        'inner join "public"."dim_resource" as "target" on "target"."resource_id" = coalesce("before"."dst", "after"."dst") and "target"."tenant_id" = $6 ' +
-        'where "before"."props" is distinct from "after"."props" order by',
+        `where before.props is distinct from after.props) as "compared" ${ends('compared', 5)}order by`,
     )
     expect(parameters).toEqual(['1', at('10:00'), '1', at('11:00'), '1', '1'])
     const whole = compiled(compareTopology(unitScope(), { before: at('10:00'), after: at('11:00'), unchanged: true }))
@@ -83,18 +82,19 @@ describe('the SQL of', () => {
   })
 
   it('edgeHistory', () => {
-    const { sql, parameters } = compiled(edgeHistory(unitScope(), { src: 'a', dst: `'; --`, source: '' }))
-    const from = `nullif(pg_catalog.lower("version"."valid"), '-infinity')`
-    const to = `nullif(pg_catalog.upper("version"."valid"), 'infinity')`
+    const { sql, parameters } = compiled(edgeHistory(unitScope(), { from: 'a', to: `'; --`, source: '' }))
+    const from = `nullif(pg_catalog.lower(version.valid), '-infinity')`
+    const to = `nullif(pg_catalog.upper(version.valid), 'infinity')`
     expect(sql).toBe(
-      `select "version".* from (select "version"."relation" as "relation", "version"."source" as "source", ${from} as "valid_from", ${to} as "valid_to", ` +
-        `extract(epoch from ${to} - ${from})::float8 as "duration_s", "version"."props" as "props", "version"."src_resource_id" as "src", ` +
-        '"version"."dst_resource_id" as "dst", "from_resource"."urn" as "src_urn", "to_resource"."urn" as "dst_urn" from "public"."topo_edge_time" as "version" ' +
-        'inner join "public"."dim_resource" as "from_resource" on "from_resource"."resource_id" = "version"."src_resource_id" and "from_resource"."tenant_id" = $1 ' +
-        'inner join "public"."dim_resource" as "to_resource" on "to_resource"."resource_id" = "version"."dst_resource_id" and "to_resource"."tenant_id" = $2 ' +
-        'where "version"."tenant_id" = $3 and "version"."source" = $4 and "from_resource"."urn" = $5 and "to_resource"."urn" = $6 ' +
-        'order by ("version"."relation") collate "C", ("version"."source") collate "C", pg_catalog.lower("version"."valid")) as "version"',
+      `select "version".* from (select "version"."relation", "version"."source", ${from} as "valid_from", ${to} as "valid_to", ` +
+        `extract(epoch from ${to} - ${from})::float8 as "duration_s", version.props as "props", "version"."src_resource_id" as "src", ` +
+        '"version"."dst_resource_id" as "dst", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn" ' +
+        'from (select "version".* from "public"."topo_edge_time" as "version" where "version"."tenant_id" = $1 and "version"."source" = $2) as "version" ' +
+        'inner join "public"."dim_resource" as "caller" on caller.tenant_id = $3::int8 and caller.resource_id = "version"."src_resource_id" ' +
+        'inner join "public"."dim_resource" as "callee" on callee.tenant_id = $4::int8 and callee.resource_id = "version"."dst_resource_id" ' +
+        'where caller.urn = $5 and callee.urn = $6 ' +
+        'order by ("version"."relation") collate "C", ("version"."source") collate "C", pg_catalog.lower(version.valid)) as "version"',
     )
-    expect(parameters).toEqual(['1', '1', '1', '', 'a', `'; --`])
+    expect(parameters).toEqual(['1', '', '1', '1', 'a', `'; --`])
   })
 })

@@ -115,7 +115,7 @@ describe('communities', { timeout: 60_000 }, () => {
       ['a', 'b'],
       ['c', 'd'],
     ])
-    expect(() => communities(graphOf('a'), { resolution: 0 })).toThrow('resolution: must be above 0, got 0')
+    expect(() => communities(graphOf('a'), { granularity: 0 })).toThrow('granularity: must be above 0, got 0')
   })
 
   it('divides the vertices, the same way however the graph was built', () => {

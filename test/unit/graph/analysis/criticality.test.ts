@@ -21,7 +21,7 @@ describe('criticality', { timeout: 60_000 }, () => {
   })
 
   it('ranks what much passes through', () => {
-    const rows = criticality(graphOf('a>hub, b>hub, hub>c, hub>d, d>e'), { by: 'betweenness' })
+    const rows = criticality(graphOf('a>hub, b>hub, hub>c, hub>d, d>e'), { orderBy: 'betweenness' })
     // Of 20 ordered pairs of others, 6 ways lead over hub (a, b to c, d, e) and 3 over d (a, b, hub to e).
     expect(rows.slice(0, 3).map(({ vertex, betweenness }) => [vertex, betweenness])).toEqual([
       ['hub', expect.closeTo(6 / 20, 12)],
@@ -70,7 +70,7 @@ describe('criticality', { timeout: 60_000 }, () => {
   it.each([
     [{ pivots: 0 }, 'pivots: '],
     [{ pivots: 1.5 }, 'pivots: '],
-    [{ by: 'name' }, 'by: '],
+    [{ orderBy: 'name' }, 'orderBy: '],
     [{ seed: 0.5 }, 'seed: '],
     [{ sort: 1 }, 'options: has no key "sort"'],
   ])('refuses %j', (options, message) => {
@@ -108,9 +108,9 @@ describe('criticality', { timeout: 60_000 }, () => {
       graph.mergeEdge(`hub ${index % 4}`, 'core')
     }
     graph.mergeEdge('core', 'db')
-    const exact = criticality(graph, { by: 'betweenness', pivots: Infinity })
+    const exact = criticality(graph, { orderBy: 'betweenness', pivots: Infinity })
     expect(exact[0]!.vertex).toBe('core')
-    const near = criticality(graph, { by: 'betweenness', pivots: 100 })
+    const near = criticality(graph, { orderBy: 'betweenness', pivots: 100 })
     expect(near[0]!.vertex).toBe('core')
     expect(near[0]!.estimated).toBe(true)
     expect(near[0]!.betweenness / exact[0]!.betweenness).toBeCloseTo(1, 1)
@@ -128,7 +128,7 @@ describe('criticality', { timeout: 60_000 }, () => {
   })
 
   it('takes a long chain', () => {
-    const rows = criticality(chainOf(3_000), { by: 'betweenness', pivots: Infinity })
+    const rows = criticality(chainOf(3_000), { orderBy: 'betweenness', pivots: Infinity })
     expect(
       rows
         .slice(0, 2)

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { parse } from '../schema/parse.ts'
 import { boundedText } from '../schema/text.ts'
 
 /**
@@ -15,7 +14,8 @@ import { boundedText } from '../schema/text.ts'
 export const metricMeanings = ['latency', 'availability', 'error_ratio', 'cpu', 'saturation'] as const
 export type MetricMeaning = (typeof metricMeanings)[number]
 
-export interface Measure {
+/** What a metric means, as the caller says. */
+export interface MeaningOfMetric {
   /** The metric's name. */
   metric: string
   means: MetricMeaning
@@ -73,15 +73,10 @@ const conventional: Readonly<Record<MetricMeaning, readonly string[]>> = {
 /** Of these label sets more is better, or means nothing: CPU that idles, memory and disk that are free. */
 export const spareStates = ['idle', 'free', 'cached', 'buffered'] as const
 
-const measuresInput = z.array(z.strictObject({ metric: boundedText(255), means: z.enum(metricMeanings) }))
+export const givenMeanings = z.array(z.strictObject({ metric: boundedText(255), means: z.enum(metricMeanings) }))
 
-/**
- * The metrics that count, and what they mean: those of the conventions, and what the caller says, which wins.
- *
- * @throws InvalidInputError when a measure is none.
- */
-export function meaningOfMetrics(measures: readonly Measure[]): ReadonlyMap<string, MetricMeaning> {
-  const given = parse(measuresInput, measures, 'measures')
+/** The metrics that count, and what they mean: those of the conventions, and what the caller says, which wins. */
+export function meaningOfMetrics(given: readonly MeaningOfMetric[]): ReadonlyMap<string, MetricMeaning> {
   const known = metricMeanings.flatMap((means) => conventional[means].map((metric) => [metric, means] as const))
   return new Map([...known, ...given.map(({ metric, means }) => [metric, means] as const)])
 }
