@@ -78,7 +78,7 @@ onEveryLeg('events and evidence', () => {
         ref_pg: { table: 'service_call_5m', keys: { dst_resource_id: checkoutId, bucket: '2026-11-22T10:05:00.000Z' } },
         note: 'p95 rose from 90 to 590 ms',
         dataset: null,
-        bucket: null,
+        object_bucket: null,
         object_key: null,
         query_hint: null,
         t_from: null,
@@ -91,7 +91,7 @@ onEveryLeg('events and evidence', () => {
         ref_pg: null,
         note: null,
         dataset: 'traces',
-        bucket: 'raw',
+        object_bucket: 'raw',
         object_key: 'traces/10.jsonl',
         query_hint: 'service=checkout',
         t_from: at('10:00'),
@@ -103,7 +103,7 @@ onEveryLeg('events and evidence', () => {
   it('gives a row for an event about no resource and without evidence, and none for no event', async () => {
     const event = await recordEvent(scope, slow)
     expect(await chain(event)).toMatchObject([
-      { event_id: event, urn: null, resource_id: null, dim: null, evidence_id: null, bucket: null },
+      { event_id: event, urn: null, resource_id: null, dim: null, evidence_id: null, object_bucket: null },
     ])
     expect(await chain(randomUUID())).toEqual([])
   })
@@ -231,7 +231,7 @@ onEveryLeg('events and evidence', () => {
     [{ labels: { a: Number.NaN } }, 'labels.a: '],
     [{ detectedAt: new Date(Number.NaN) }, 'detectedAt: '],
     [{ resource: '' }, 'resource: must not be empty'],
-    [{ colour: 'red' }, 'event: '],
+    [{ colour: 'red' }, 'options: '],
   ])('refuses the event %j by name', async (wrong, message) => {
     await expect(recordEvent(scope, { ...slow, ...wrong } as EventInput)).rejects.toThrow(message)
   })

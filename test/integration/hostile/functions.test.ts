@@ -146,7 +146,7 @@ onEveryLeg('hostile text', () => {
     const chain = async (id: string) => (await evidenceChain(scope, { eventId: id }).execute())[0]!
     const limits = { kind: 255, title: 1024 }
     for (const field of ['kind', 'title'] as const) {
-      await everyText({ field: `event.${field}`, taken: fits(limits[field]) }, async (text) =>
+      await everyText({ field, taken: fits(limits[field]) }, async (text) =>
         Reflect.get(await chain(await recordEvent(scope, { ...event, [field]: text })), field),
       )
     }
@@ -159,7 +159,7 @@ onEveryLeg('hostile text', () => {
       async (resource) => (await chain(await recordEvent(scope, { ...event, resource }))).urn,
     )
     for (const field of ['labels', 'fingerprints'] as const) {
-      await everyText({ field: `event.${field}`, taken: storable }, async (text) => {
+      await everyText({ field, taken: storable }, async (text) => {
         const id = await recordEvent(scope, { ...event, [field]: Object.fromEntries([[text, text]]) })
         const { rows } = await sql<{ key: string }>`
           select (select key from jsonb_each_text(${sql.ref(field)}) where key = value) as key from ${scope.id('event_envelope')} where event_id = ${id}
