@@ -119,7 +119,7 @@ onEveryLeg('tenants', () => {
     [{ code: 'x'.repeat(256) }, 'code: must be at most 255 bytes'],
     [{ labels: { a: '\ud800' } }, 'labels.a: '],
     [{ labels: [] }, 'labels: '],
-    [{ colour: 'red' }, 'tenant: '],
+    [{ colour: 'red' }, 'options: '],
   ])('ensureTenant refuses %j by name', async (wrong, message) => {
     const ensuring = ensureTenant(test.db, { code, ...wrong } as TenantInput)
     await expect(ensuring).rejects.toThrow(InvalidInputError)
