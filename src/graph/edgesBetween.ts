@@ -58,6 +58,5 @@ export function edgesBetween<Row, Alias extends string>(
     .innerJoin(scope.table('dim_resource', 'callee'), (join) => join.on(isOwn('callee', dst)))
     .$if(from !== undefined, (found) => found.where(sql<boolean>`caller.urn = ${from}`))
     .$if(to !== undefined, (found) => found.where(sql<boolean>`callee.urn = ${to}`))
-  // For a name that is a type parameter Kysely's own types end in a union nobody can use.
-  return query as unknown as EdgesBetween<Row, Alias>
+  return query
 }

@@ -62,7 +62,9 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage graph', () => {
       what: expect.stringMatching(/^calls from /),
     })
     const topology = await graph('-r', 'urn:api', '-f', 'json', '--at', '2026-11-22T10:00:00Z', '--topology')
-    expect(JSON.parse(topology.out).edges).toMatchObject([{ src_urn: 'urn:api', dst_urn: 'urn:disk', relation: 'runs_on', props: { zone: 'a' } }])
+    expect(JSON.parse(topology.out).edges).toMatchObject([
+      { src_urn: 'urn:api', dst_urn: 'urn:disk', relation: 'runs_on', props: { zone: 'a' } },
+    ])
     expect(ends((await graph('-r', 'urn:api', '-f', 'json', '--topology', 'calls')).out)).toEqual([])
   })
 
