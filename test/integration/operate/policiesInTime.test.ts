@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { callPolicy } from '../../../src/calls/callPolicy.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { patternPolicy } from '../../../src/logs/patternPolicy.ts'
@@ -8,19 +8,17 @@ import { applyPolicies } from '../../../src/operate/apply/applyPolicies.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import { planPolicies } from '../../../src/operate/apply/planPolicies.ts'
 import { expectedHoldings, history, holdings, writeHistory } from '../../support/history.ts'
-import { freshDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
-import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { atEachMoment } from '../../support/moment/atEachMoment.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { actions, changed, declared, jobs, keepPolicies, named, ourJobs, withMetrics } from '../../support/policies.ts'
 
-atEachMoment('a history', () => {
+onEveryLeg('a history', () => {
   let test: TestDatabase
   let scope: Scope
   const now = new Date()
   const points = history(now)
 
   beforeAll(async () => {
-    test = await cleanDatabase()
+    test = await freshDatabase()
     scope = await tenant(test.db)
     await writeHistory(scope, points)
   })
@@ -67,8 +65,7 @@ atEachMoment('a history', () => {
   })
 })
 
-atEachMoment('hours', hours, { runs: jobs })
-function hours(): void {
+describe.runIf(jobs && leg.available)('hours', () => {
   it.each(['ours', '25 days'])(
     'are not emptied by a job of somebody else that drops sooner than the one before (%s)',
     async (before) => {
@@ -101,10 +98,9 @@ function hours(): void {
     },
     300_000,
   )
-}
+})
 
-atEachMoment('jobs', ofJobs, { runs: jobs })
-function ofJobs(): void {
+describe.runIf(jobs && leg.available)('jobs', () => {
   let test: TestDatabase
   /** One that no policy is ever applied to. */
   let untouched: TestDatabase
@@ -234,4 +230,4 @@ function ofJobs(): void {
     expect(changes.find(({ kind }) => kind === 'compression')!.why).toMatch(`its job ${job} is gone`)
     expect(changed(await planPolicies(test.db))).toEqual([])
   })
-}
+})
