@@ -41,7 +41,7 @@ if (status.pending.length > 0) throw new Error('migrations are pending: ' + stat
 await ensureTenant(db, { code: 'acme' })
 const scope = await tenantScope(db, 'acme')
 const worst = await slowestDependencies(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('30 minutes') }).execute()
-const urns: string[] = worst.map((row) => row.urn)
+const urns: string[] = worst.map((row) => row.dst_urn)
 if (urns.length !== 0) throw new Error('rows from nowhere')
 const { rows } = await sql<{ buckets: string }>\`select exp_histogram_count(exp_histogram(1.5)) as buckets\`.execute(db)
 if (rows[0]?.buckets !== '1') throw new Error('the functions of sql/ are missing')
