@@ -56,7 +56,8 @@ export async function freshDatabase({ migrated = true, icu }: { migrated?: boole
   const admin = connect({ connectionString: context.url, max: 1 })
   const name = `${context.template}_${randomUUID().replaceAll('-', '')}`
   const locale = icu === undefined ? sql`` : sql`locale_provider icu icu_locale ${sql.lit(icu)} locale 'C' encoding 'UTF8'`
-  const source = migrated ? context.template : icu === undefined ? 'template1' : 'template0'
+  // Nobody can be connected to template0; whoever looks into template1, as TimescaleDB does, keeps it from being copied.
+  const source = migrated ? context.template : 'template0'
   await sql`create database ${sql.id(name)} template ${sql.id(source)} ${locale}`.execute(admin)
   const url = new URL(context.url)
   url.pathname = `/${name}`

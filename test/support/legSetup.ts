@@ -90,7 +90,7 @@ async function startOnServer(): Promise<Started> {
   const admin = connect({ connectionString: server.url, max: 1 })
   const drop = () => sql`drop database if exists ${sql.id(template)} with (force)`.execute(admin)
   await drop()
-  await sql`create database ${sql.id(template)}`.execute(admin)
+  await sql`create database ${sql.id(template)} template template0`.execute(admin)
   const url = new URL(server.url)
   url.pathname = `/${template}`
   const db = connect(url.href)
