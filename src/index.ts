@@ -1,4 +1,5 @@
-// Everything but what needs an optional dependency: pgvantage/embedded (PGlite) and pgvantage/picture (drawing libraries) are entries of their own.
+// Everything but what needs an optional dependency: pgvantage/embedded (PGlite) and
+// pgvantage/picture (drawing libraries) are entries of their own.
 export * from './calls/index.ts'
 export * from './catalog/index.ts'
 export * from './database/index.ts'

@@ -22,10 +22,12 @@ export interface ActiveCall {
 /**
  * Who calls whom, as the last `refreshCallGraph` left it in the tenant's AGE graph: an edge frame.
  *
- * It selects from the graph's own table and needs nothing of the session: no `LOAD`, no `search_path`. What is not asked for is not decoded, and a condition on
- * `src` or `dst`, also that of a join, finds its edges by an index. A scope made before the tenant's first refresh does not know of that table: it reads
- * by an installed function, which gives the same rows slower, and none until there is a graph. After `deleteTenant` a scope made before fails, for there is no
- * such relation.
+ * It selects from the graph's own table and needs nothing of the session: no `LOAD`, no
+ * `search_path`. What is not asked for is not decoded, and a condition on `src` or `dst`, also that
+ * of a join, finds its edges by an index. A scope made before the tenant's first refresh does not
+ * know of that table: it reads by an installed function, which gives the same rows slower, and none
+ * until there is a graph. After `deleteTenant` a scope made before fails, for there is no such
+ * relation.
  *
  * The calls of any other time, and without AGE, are `callsDuring`'s.
  *
@@ -46,15 +48,20 @@ export function activeCalls(scope: Scope): SelectQueryBuilder<{ call: ActiveCall
   return finished(scope, edges, 'call')
 }
 
-/** Expressions over the columns of the label's table, so that the planner works on the table itself. The ends are written as its indexes are. */
+/**
+ * Expressions over the columns of the label's table, so that the planner works on the table itself.
+ * The ends are written as its indexes are.
+ */
 function labelTable(scope: Scope) {
   const resource = (vertex: 'start_id' | 'end_id') => sql<string>`${sql.ref(`call.${vertex}`)}::text::int8 & 281474976710655`
   const text = (property: string) => sql`ag_catalog.agtype_object_field_text("call"."properties", ${sql.lit(property)})`
   const number = (property: string) => sql<number | null>`${text(property)}::float8`
   const time = (property: string) => sql<Date>`${text(property)}::timestamptz`
-  // Half the price of the way over text, which is the one that takes a null written as a property; AGE writes none, nor do we any more.
+  // Half the price of the way over text, which is the one that takes a null written as a property;
+  // AGE writes none, nor do we any more.
   const rps = sql<number>`ag_catalog.agtype_to_float8(ag_catalog.agtype_object_field("call"."properties", 'rps'))`
-  // As text, because a plugin of the Kysely that this is nested in may make other names of names, and the label's is not ours to choose.
+  // As text, because a plugin of the Kysely that this is nested in may make other names of names,
+  // and the label's is not ours to choose.
   const label = sql.raw<{}>(`${quoteIdentifier(scope.graphName)}."CALLS"`)
   return scope.db
     .selectFrom(label.as('call'))

@@ -3,8 +3,9 @@ import type { Scope } from '../database/scope.ts'
 import { histogramQuantile } from '../sketch/histogramQuantile.ts'
 
 /**
- * What is known of several rows of a rollup of calls (as `call`) together: aggregates over them. Counts add, the error ratio is that of the counts, and
- * percentiles come from the merged histograms.
+ * What is known of several rows of a rollup of calls (as `call`) together: aggregates over them.
+ * Counts add, the error ratio is that of the counts, and percentiles come from the merged
+ * histograms.
  */
 export const mergedCalls = (scope: Scope) => {
   const percentile = (q: number) => {

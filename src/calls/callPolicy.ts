@@ -4,7 +4,10 @@ import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 
 const keys = { tenant_id: 'bigint', src_resource_id: 'bigint', dst_resource_id: 'bigint' }
 
-/** `share` is the part of a bucket that one bucket of the source makes up: rates are of the whole bucket. */
+/**
+ * `share` is the part of a bucket that one bucket of the source makes up: rates are of the whole
+ * bucket.
+ */
 function callRollup(
   rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>,
   bucketsOfSource: number,
@@ -32,7 +35,10 @@ function callRollup(
   }
 }
 
-/** `service_call_1h`: the five minutes of an hour together. One call has no histogram; its latency is all percentiles. */
+/**
+ * `service_call_1h`: the five minutes of an hour together. One call has no histogram; its latency
+ * is all percentiles.
+ */
 export const serviceCall1h = callRollup(
   { name: 'service_call_1h', source: 'service_call_5m', bucket: '1 hour', chunk: '90 days' },
   12,

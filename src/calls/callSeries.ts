@@ -11,18 +11,25 @@ import type { SeriesRow } from '../series/seriesFrame.ts'
 import { callFilter, callLadder, callsBetween, type CallFilter } from './callsBetween.ts'
 import { mergedCalls } from './callMeasures.ts'
 
-/** What a call series can measure: latency percentiles (ms), error ratio (0..1), calls per second, and counts. */
+/**
+ * What a call series can measure: latency percentiles (ms), error ratio (0..1), calls per second,
+ * and counts.
+ */
 export const callMeasures = ['p50_ms', 'p95_ms', 'err_rate', 'rps', 'call_count', 'error_count'] as const
 export type CallMeasure = (typeof callMeasures)[number]
 
 export interface CallSeriesOptions extends CallFilter {
   measure: CallMeasure
   /**
-   * What a series stands for: `'call'`, one caller calling one callee; `'callee'`, everybody calling it; `'caller'`, everything it calls. Default:
-   * `'call'` when both ends are given, else `'callee'`.
+   * What a series stands for: `'call'`, one caller calling one callee; `'callee'`, everybody
+   * calling it; `'caller'`, everything it calls. Default: `'call'` when both ends are given, else
+   * `'callee'`.
    */
   by?: 'call' | 'callee' | 'caller'
-  /** How long the buckets are: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the length of the range. */
+  /**
+   * How long the buckets are: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default:
+   * `'auto'`, by the length of the range.
+   */
   resolution?: Resolution
 }
 
@@ -62,8 +69,8 @@ const callSeriesOptions = z.strictObject({
  * | read from | up to 35 days `service_call_5m`, up to 420 `service_call_1h`, more `service_call_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
  *
  * `resolution` says otherwise; say it where two frames are put together. A longer bucket tells of
- * all its calls, as several rows of one bucket do. Its `rps` is that of its whole length, so that of
- * the hour and the day that are not over yet is still rising.
+ * all its calls, as several rows of one bucket do. Its `rps` is that of its whole length, so that
+ * of the hour and the day that are not over yet is still rising.
  *
  * @throws InvalidInputError if a URN, the range, the measure, `by` or the resolution is invalid;
  * names the field.

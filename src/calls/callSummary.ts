@@ -11,8 +11,8 @@ import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 
 export interface CallSummaryOptions extends CallFilter {
   /**
-   * What a row stands for: `'call'`, one caller calling one callee, or `'callee'`, everybody calling
-   * it. Default: `'call'` with a `from`, else `'callee'`.
+   * What a row stands for: `'call'`, one caller calling one callee, or `'callee'`, everybody
+   * calling it. Default: `'call'` with a `from`, else `'callee'`.
    */
   by?: 'call' | 'callee'
 }
@@ -28,7 +28,10 @@ export interface CallSummaryRow {
   rps: number
   /** Errors by calls, 0..1; null without calls. */
   err_rate: number | null
-  /** Percentiles of all calls of the range, in milliseconds; null where no bucket says how long they took. */
+  /**
+   * Percentiles of all calls of the range, in milliseconds; null where no bucket says how long they
+   * took.
+   */
   p50_ms: number | null
   p95_ms: number | null
   p99_ms: number | null

@@ -16,7 +16,10 @@ export interface CallsDuringOptions {
   where?: CallCondition
 }
 
-/** A condition on one row of `service_call_5m` (`call`) and the resources at its ends (`caller`, `callee`). */
+/**
+ * A condition on one row of `service_call_5m` (`call`) and the resources at its ends (`caller`,
+ * `callee`).
+ */
 export type CallCondition = (eb: ExpressionBuilder<CallTables, keyof CallTables>) => Expression<SqlBool>
 
 export interface CallTables extends Ends {
@@ -35,7 +38,10 @@ export interface CallsDuringRow {
   error_count: number
   /** Errors by calls, 0..1; null without calls. */
   err_rate: number | null
-  /** 95th percentile of all calls of the range, in milliseconds; null where no bucket says how long they took. */
+  /**
+   * 95th percentile of all calls of the range, in milliseconds; null where no bucket says how long
+   * they took.
+   */
   p95_ms: number | null
 }
 

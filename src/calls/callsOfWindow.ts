@@ -7,7 +7,9 @@ import { storableDate } from '../schema/date.ts'
 import type { ActiveCall } from './activeCalls.ts'
 
 export interface CallWindow {
-  /** A 5-minute bucket belongs when it begins at `now - window` or later. Default `'10 minutes'`. */
+  /**
+   * A 5-minute bucket belongs when it begins at `now - window` or later. Default `'10 minutes'`.
+   */
   window?: string
   /** Default: the caller's clock. */
   now?: Date
@@ -28,11 +30,14 @@ export interface WindowCall extends Omit<ActiveCall, 'first_seen' | 'last_seen'>
 }
 
 /**
- * The edges of the window. Counts are added as float8, which is exact below 2^53, and other sums as numerics, so that nothing depends on the order of the
- * rows: else two refreshes of the same rows could differ in the last digit. Rates and ratios of rows that count no calls are only asked for where no row does.
+ * The edges of the window. Counts are added as float8, which is exact below 2^53, and other sums as
+ * numerics, so that nothing depends on the order of the rows: else two refreshes of the same rows
+ * could differ in the last digit. Rates and ratios of rows that count no calls are only asked for
+ * where no row does.
  *
- * The percentiles of several buckets are those of `exp_histogram_merge`. A bucket without a histogram stands for so many calls of its own p50 in one of
- * them, and of its p95 in the other; where the two are the same it is as if it had a histogram.
+ * The percentiles of several buckets are those of `exp_histogram_merge`. A bucket without a
+ * histogram stands for so many calls of its own p50 in one of them, and of its p95 in the other;
+ * where the two are the same it is as if it had a histogram.
  */
 export function callsOfWindow(
   scope: Scope,

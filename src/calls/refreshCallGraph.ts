@@ -13,17 +13,21 @@ export interface RefreshCallGraphOptions extends CallWindow {
 const refreshOptions = callWindow.extend({ signal: z.instanceof(AbortSignal).optional() })
 
 /**
- * Makes the tenant's AGE graph hold the calls that are active: those of `service_call_5m` with a call in the window, as
+ * Makes the tenant's AGE graph hold the calls that are active: those of `service_call_5m` with a
+ * call in the window, as
  * `(:Resource {tenant_id, resource_id, urn, type, name})-[:CALLS {rps, err_rate, p50_ms, p95_ms, first_seen, last_seen}]->(:Resource)`.
  *
- * `rps` is the edge's calls divided by the seconds of the buckets that the tenant has in the window; `err_rate` is errors over calls. The
- * percentiles are those of the bucket where the edge has one, else come from the merged histograms (relative error at most 1.083 %); a bucket
- * without a histogram counts as so many calls of its own p50 for `p50_ms`, and of its p95 for `p95_ms`. `first_seen` and `last_seen` are the begins
- * of buckets, as ISO 8601 text in UTC; `first_seen` is the earliest that any refresh saw for as long as the edge stays in the graph. What nobody measured is no
- * property.
+ * `rps` is the edge's calls divided by the seconds of the buckets that the tenant has in the
+ * window; `err_rate` is errors over calls. The percentiles are those of the bucket where the edge
+ * has one, else come from the merged histograms (relative error at most 1.083 %); a bucket without
+ * a histogram counts as so many calls of its own p50 for `p50_ms`, and of its p95 for `p95_ms`.
+ * `first_seen` and `last_seen` are the begins of buckets, as ISO 8601 text in UTC; `first_seen` is
+ * the earliest that any refresh saw for as long as the edge stays in the graph. What nobody
+ * measured is no property.
  *
- * Readers see the graph as it was or as it is; edges that left the window are gone; twice in a row changes nothing; two at once are harmless, and
- * no tenant waits for another. See {@link mirrorGraph}. Whether graph and source agree is `verifyCallGraph`'s answer.
+ * Readers see the graph as it was or as it is; edges that left the window are gone; twice in a row
+ * changes nothing; two at once are harmless, and no tenant waits for another. See
+ * {@link mirrorGraph}. Whether graph and source agree is `verifyCallGraph`'s answer.
  *
  * @returns what was added, changed and removed.
  * @throws MissingCapabilityError without Apache AGE: `callsDuring` is the frame to work on there.

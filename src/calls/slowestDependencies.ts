@@ -15,7 +15,7 @@ export interface SlowestDependenciesOptions {
   service: string
   /** Buckets that begin in it count. */
   range: TimeRange
-  /** At most so many rows. Default: 5. */
+  /** The most rows to return. Default: 5. */
   limit?: number
 }
 

@@ -11,9 +11,15 @@ export interface CallGraphDifference {
   /** Null where the tenant has no such resource, which only what is `surplus` can be. */
   src_urn: string | null
   dst_urn: string | null
-  /** `missing`: in the source and not in the graph. `surplus`: in the graph and not in the source. `different`: in both, with other values. */
+  /**
+   * `missing`: in the source and not in the graph. `surplus`: in the graph and not in the source.
+   * `different`: in both, with other values.
+   */
   difference: 'missing' | 'surplus' | 'different'
-  /** What is different: a property of the edge, or the `urn` of the vertex at one of its ends (null in the graph where there is no vertex). */
+  /**
+   * What is different: a property of the edge, or the `urn` of the vertex at one of its ends (null
+   * in the graph where there is no vertex).
+   */
   property: (typeof edgeProperties)[number] | 'src' | 'dst' | null
   /** What the source says, as the graph would print it. */
   expected: string | null
@@ -22,13 +28,16 @@ export interface CallGraphDifference {
 }
 
 /**
- * Where the active call graph and `service_call_5m` disagree, edge by edge and property by property, in the order of `src`, `dst`, `property`: no rows, they agree.
+ * Where the active call graph and `service_call_5m` disagree, edge by edge and property by
+ * property, in the order of `src`, `dst`, `property`: no rows, they agree.
  *
- * They do after a `refreshCallGraph` of the same window and `now`, until rows of the window are written. A graph that nobody refreshes any more, or whose
- * properties somebody changed in Cypher, shows here. `first_seen` may be earlier in the graph, which remembers it, than in the window; only a later one is
- * different. Properties that a refresh does not write are not looked at.
+ * They do after a `refreshCallGraph` of the same window and `now`, until rows of the window are
+ * written. A graph that nobody refreshes any more, or whose properties somebody changed in Cypher,
+ * shows here. `first_seen` may be earlier in the graph, which remembers it, than in the window;
+ * only a later one is different. Properties that a refresh does not write are not looked at.
  *
- * It makes the edges of the window as a refresh does and reads the whole graph, whatever is narrowed: about what an unchanged refresh costs.
+ * It makes the edges of the window as a refresh does and reads the whole graph, whatever is
+ * narrowed: about what an unchanged refresh costs.
  *
  * @throws MissingCapabilityError without Apache AGE.
  * @throws InvalidInputError when `window` is no interval or `now` no date.
@@ -53,7 +62,8 @@ export function verifyCallGraph(
   const text = (side: 'source' | 'graph', name: string) =>
     sql`ag_catalog.agtype_object_field_text(${sql.ref(`${side}.properties`)}, ${sql.lit(name)})`
   const compared = edgeProperties.map((name) => sql`(${sql.lit(name)}, ${text('source', name)}, ${text('graph', name)})`)
-  // Vertices are grouped so that the planner knows that there is one for each: else it expects a multitude of rows, and compiles for seconds what runs for none.
+  // Vertices are grouped so that the planner knows that there is one for each: else it expects a
+  // multitude of rows, and compiles for seconds what runs for none.
   const difference = sql<CallGraphDifference>`(
     with source as materialized (
       select call.src, call.dst, ag_catalog.agtype_build_map_nonull(${properties}) as properties

@@ -20,7 +20,10 @@ export interface DeleteTenantOptions {
   onProgress?: (progress: { table: string; deleted: number }) => void
 }
 
-/** Whatever refers to another table, or is made from it, stands before it; 'rollups' are the coarser tables, whose sources are empty by then. */
+/**
+ * Whatever refers to another table, or is made from it, stands before it; 'rollups' are the coarser
+ * tables, whose sources are empty by then.
+ */
 const tenantTables = [
   'evidence_link',
   'event_envelope',
@@ -38,7 +41,8 @@ const tenantTables = [
 ] as const
 
 /**
- * Deletes a tenant and everything of it: its rows in every table and in the coarser rollups, and its AGE graph.
+ * Deletes a tenant and everything of it: its rows in every table and in the coarser rollups, and
+ * its AGE graph.
  *
  * In transactions of at most `batch` rows, so that no lock is held long (a compressed chunk is one
  * transaction: its rows cannot be told apart without being unpacked); the tenant itself goes last,
@@ -141,7 +145,10 @@ async function deleteRolledSince(
   return deleted
 }
 
-/** Where the rows of the coarser rollups lie: in tables of ours, or in those of TimescaleDB's continuous aggregates. */
+/**
+ * Where the rows of the coarser rollups lie: in tables of ours, or in those of TimescaleDB's
+ * continuous aggregates.
+ */
 async function rollupPlaces(
   db: Kysely<{}>,
   { schema, timeRung }: Installation,
@@ -164,7 +171,10 @@ async function rollupPlaces(
   return rows
 }
 
-/** Part of a table whose rows can be told by their place; or, of a hypertable, the time that a compressed chunk holds. */
+/**
+ * Part of a table whose rows can be told by their place; or, of a hypertable, the time that a
+ * compressed chunk holds.
+ */
 type Piece = { schema: string; name: string; compressed: null | TimeRange }
 
 /** The table itself; a hypertable that may have compressed chunks, chunk by chunk. */
@@ -183,8 +193,8 @@ async function pieces(db: Kysely<{}>, { schema, timeRung }: Installation, place:
 
 /** Deletes at most `batch` rows of a tenant from a table and returns how many there were. */
 function deleteSome(db: Kysely<{}>, table: RawBuilder<unknown>, tenantId: string, batch: number): Promise<number> {
-  // Rows are fetched by their place (a TID scan), not by searching the table again. A place is unique only within one chunk or partition, hence
-  // the condition on the table's oid beside it.
+  // Rows are fetched by their place (a TID scan), not by searching the table again. A place is
+  // unique only within one chunk or partition, hence the condition on the table's oid beside it.
   return affected(
     db,
     sql`

@@ -38,12 +38,15 @@ export async function ensureResource(scope: Scope, resource: ResourceInput): Pro
 }
 
 /**
- * Creates the resources whose URNs the tenant does not have yet and updates the others; returns the ids by URN.
+ * Creates the resources whose URNs the tenant does not have yet and updates the others; returns the
+ * ids by URN.
  *
- * What is given replaces what was there; `env`, `region`, `zone` that are left out (or null) and `labels` that are left out (or empty) stay as they
- * were. One statement, whatever the number; rows that would not change are not written. Of one URN given several times the last counts.
+ * What is given replaces what was there; `env`, `region`, `zone` that are left out (or null) and
+ * `labels` that are left out (or empty) stay as they were. One statement, whatever the number; rows
+ * that would not change are not written. Of one URN given several times the last counts.
  *
- * @throws InvalidInputError naming the resource and field that cannot be stored; nothing is written then.
+ * @throws InvalidInputError naming the resource and field that cannot be stored; nothing is written
+ * then.
  * @example
  * const ids = await ensureResources(scope, [{ urn: 'urn:k8s:svc:shop/checkout', type: 'service', name: 'checkout' }])
  *
@@ -55,7 +58,8 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
   const given = parse(z.array(resourceInput), resources, 'resources')
   const byUrn = new Map(given.map((resource) => [resource.urn, resource]))
   if (byUrn.size === 0) return new Map()
-  // Sorted by URN, so that two writers of the same resources wait for each other instead of deadlocking.
+  // Sorted by URN, so that two writers of the same resources wait for each other instead of
+  // deadlocking.
   const write = sql<{ urn: string; id: string }>`
     with given as (
       select *
@@ -87,7 +91,8 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
   `
   const { rows } = await inTransaction(scope.db, (trx) => write.execute(trx))
   const ids = new Map(rows.map((row) => [row.urn, row.id]))
-  // A row another writer committed after this statement began is not in its snapshot, though the conflict with it was seen.
+  // A row another writer committed after this statement began is not in its snapshot, though the
+  // conflict with it was seen.
   const unseen = [...byUrn.keys()].filter((urn) => !ids.has(urn))
   return unseen.length === 0 ? ids : new Map([...ids, ...(await resourceIds(scope, unseen))])
 }

@@ -26,7 +26,8 @@ export interface Tenant {
 const tenantInput = z.strictObject({ code: boundedText(255), name: boundedText(1024).optional(), labels: storableObject.optional() })
 
 /**
- * Creates the tenant if there is none with this code; else updates the name and labels that were given. Returns its id.
+ * Creates the tenant with this code, or updates the name and labels that were given. Returns its
+ * id.
  *
  * Safe to call from many places at once.
  *

@@ -1,17 +1,24 @@
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
-/** Whoever called a service from outside of everything traced: the caller of a request without a parent span. */
+/**
+ * Whoever called a service from outside of everything traced: the caller of a request without a
+ * parent span.
+ */
 export const externalClientUrn = 'urn:external:client'
 
-/** A caller that sent a trace context but whose own span was never received: a browser, a mobile app, a service that is not exported. */
+/**
+ * A caller that sent a trace context but whose own span was never received: a browser, a mobile
+ * app, a service that is not exported.
+ */
 export const unknownCallerUrn = 'urn:external:unknown'
 
 /** The longest URN that is stored, in bytes of UTF-8. */
 export const maxUrnBytes = 1024
 
 /**
- * The URN of a service: `urn:k8s:svc:<namespace>/<name>`; the namespace is `default` when there is none.
+ * The URN of a service: `urn:k8s:svc:<namespace>/<name>`; the namespace is `default` when there is
+ * none.
  *
  * @example
  * serviceUrn('checkout', 'shop') // 'urn:k8s:svc:shop/checkout'
@@ -22,7 +29,8 @@ export const maxUrnBytes = 1024
 export const serviceUrn = (name: string, namespace?: string): string => urn(`k8s:svc:${part(namespace || 'default')}/${part(name)}`)
 
 /**
- * The URN of a host, or of an address that is called: `urn:host:<host>`, with the port when one is given.
+ * The URN of a host, or of an address that is called: `urn:host:<host>`, with the port when one is
+ * given.
  *
  * @example
  * hostUrn('db-7.internal') // 'urn:host:db-7.internal'
@@ -33,8 +41,9 @@ export const serviceUrn = (name: string, namespace?: string): string => urn(`k8s
 export const hostUrn = (host: string, port?: number): string => urn(`host:${authority(host, port)}`)
 
 /**
- * The URN of a database: `urn:db:<system>:<cluster>/<database>`. The cluster is the server's address, with the port when it is not the system's
- * default one; what is not known is `default`. `postgresql`, OpenTelemetry's name, is written `postgres`.
+ * The URN of a database: `urn:db:<system>:<cluster>/<database>`. The cluster is the server's
+ * address, with the port when it is not the system's default one; what is not known is `default`.
+ * `postgresql`, OpenTelemetry's name, is written `postgres`.
  *
  * @example
  * databaseUrn({ system: 'postgresql', host: 'pg.internal', port: 5432, database: 'shop' }) // 'urn:db:postgres:pg.internal/shop'
@@ -48,7 +57,8 @@ export function databaseUrn({ system, host, port, database }: { system: string; 
 }
 
 /**
- * The URN of a queue or topic: `urn:queue:<system>/<destination>`; a destination that is not known is `default`.
+ * The URN of a queue or topic: `urn:queue:<system>/<destination>`; a destination that is not known
+ * is `default`.
  *
  * @example
  * queueUrn('kafka', 'orders') // 'urn:queue:kafka/orders'
@@ -75,8 +85,9 @@ const defaultPorts: Readonly<Record<string, number>> = {
 }
 
 /**
- * One part of a URN. Only what would make two different names one URN, or could not be stored, is percent-encoded: the separators `/` and `:`, `%`,
- * `?`, `#`, white space and control characters (NUL too). Letters of every script stay readable. A lone surrogate becomes U+FFFD.
+ * One part of a URN. Only what would make two different names one URN, or could not be stored, is
+ * percent-encoded: the separators `/` and `:`, `%`, `?`, `#`, white space and control characters
+ * (NUL too). Letters of every script stay readable. A lone surrogate becomes U+FFFD.
  */
 function part(text: string): string {
   if (text.length > maxUrnBytes) throw tooLong(text)

@@ -11,9 +11,11 @@ export const schemaOption = () =>
   new Option('--schema <name>', 'the schema our tables are in (default: wherever they are; for a new installation: public)')
 
 /**
- * Connects to the database that the command line or the environment names, does the work and closes the connection.
+ * Connects to the database that the command line or the environment names, does the work and closes
+ * the connection.
  *
- * @throws InvalidInputError when none is named, or by something that is no PostgreSQL URL; the message never repeats it, for it may hold a password.
+ * @throws InvalidInputError when none is named, or by something that is no PostgreSQL URL; the
+ * message never repeats it, for it may hold a password.
  */
 export async function withDatabase<T>(
   { database }: { database?: string },

@@ -16,7 +16,10 @@ import { replay, type Replayed } from './demo/replay.ts'
 import { tell } from './demo/tell.ts'
 import type { Surroundings } from './surroundings.ts'
 
-/** On a database of the user's, all the demo writes belongs to this tenant. It is deleted and made anew. */
+/**
+ * On a database of the user's, all the demo writes belongs to this tenant. It is deleted and made
+ * again.
+ */
 const tenantCode = 'pgvantage-demo'
 
 export interface DemoOptions {
@@ -50,7 +53,8 @@ export const demoOptions = (command: Command): Command =>
     .option('--verbose', 'show stack traces')
 
 /**
- * The demo: migrates a database, fills it by `fill`, investigates, tells the story and draws its pictures.
+ * The demo: migrates a database, fills it by `fill`, investigates, tells the story and draws its
+ * pictures.
  *
  * @param fill puts telemetry in, as the demo's tenant, and says which time it covers.
  */

@@ -7,7 +7,10 @@ import { exitCode } from './exitCode.ts'
 import { roomChecks } from './roomChecks.ts'
 import type { Surroundings } from './surroundings.ts'
 
-/** `pgvantage doctor`: exits with 3 when there is an error among the findings, with `--strict` also for a warning. */
+/**
+ * `pgvantage doctor`: exits with 3 when there is an error among the findings, with `--strict` also
+ * for a warning.
+ */
 export function doctorCommand({ env, out }: Surroundings, exit: (code: number) => void): Command {
   return new Command('doctor')
     .description('say what this database can do, what is wrong with it, and what to do about that; changes nothing')

@@ -2,7 +2,9 @@ import { CommanderError } from 'commander'
 import { InvalidInputError, VantageError } from '../schema/errors.ts'
 import { exitCode } from './exitCode.ts'
 
-/** What went wrong, for a person: one line, and with `verbose` the stack and the causes below it. */
+/**
+ * What went wrong, for a person: one line, and with `verbose` the stack and the causes below it.
+ */
 export function describeError(error: unknown, verbose: boolean): string {
   const line = `error: ${messageOf(error)}`
   if (!verbose) return error instanceof VantageError ? line : `${line}\n(--verbose shows where)`

@@ -40,7 +40,10 @@ interface Options {
   out?: string
 }
 
-/** `pgvantage graph --resource URN`: what is around a resource, now or at any moment, as a picture or for a program. */
+/**
+ * `pgvantage graph --resource URN`: what is around a resource, now or at any moment, as a picture
+ * or for a program.
+ */
 export function graphCommand({ env, out, err }: Surroundings): Command {
   return new Command('graph')
     .description('draw who calls whom around a resource, now or at any moment')
@@ -126,7 +129,7 @@ async function onlyTenant(tenants: Promise<{ code: string }[]>): Promise<string>
 
 function time(text: string): Date {
   const date = new Date(text.length > 64 ? NaN : text)
-  // Without a zone a time would be that of whoever asks.
+  // Without a zone a time would depend on the machine it is typed on.
   if (Number.isNaN(date.getTime()) || !/(Z|[+-]\d\d:?\d\d)$/i.test(text))
     throw new InvalidArgumentError('It must be a time with its zone, such as 2026-11-22T09:30:00Z.')
   return date

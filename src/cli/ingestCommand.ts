@@ -24,7 +24,10 @@ interface Options {
   json?: boolean
 }
 
-/** `pgvantage ingest FILE...`: OTLP/JSON lines into the tenant's rollups, all files as one stream in the order of time. */
+/**
+ * `pgvantage ingest FILE...`: OTLP/JSON lines into the tenant's rollups, all files as one stream in
+ * the order of time.
+ */
 export function ingestCommand({ env, out, err, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('ingest')
     .description('load OTLP/JSON lines, plain or gzip, as the OpenTelemetry Collector writes them')

@@ -38,7 +38,8 @@ export function maintainCommand({ env, out, err, interactive, signal }: Surround
         }),
       ).finally(() => bar?.stop())
       out(json ? document(report) : describeReport(report))
-      // What is left for the next run is no failure; what the server refuses is, whatever else was done.
+      // What is left for the next run is no failure; what the server refuses is, whatever else was
+      // done.
       if (report.notDone.some(({ why }) => why === 'failed')) exit(exitCode.findings)
     })
 }

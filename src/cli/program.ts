@@ -22,7 +22,10 @@ const epilogue = `
 Exit codes: ${exitCode.ok} done; ${exitCode.failed} failed, nothing half done; ${exitCode.usage} wrong command line or value; ${exitCode.findings} findings (doctor, ingest --strict, maintain); ${exitCode.interrupted} interrupted.
 With --json stdout is one JSON document; after a failure {"error": {"code", "message"}}.`
 
-/** The `pgvantage` command; `exit` is told the exit code of a command that worked but has something to say with it. */
+/**
+ * The `pgvantage` command; `exit` is told the exit code of a command that worked but has something
+ * to say with it.
+ */
 export function program(surroundings: Surroundings, exit: (code: number) => void): Command {
   const root = new Command('pgvantage')
     .description('The analysis layer for observability data in PostgreSQL.')
@@ -45,7 +48,8 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
     .allowUnknownOption()
     .passThroughOptions()
     .action(async (options: string[]) => {
-      // Loaded only here: it needs the embedded database and the drawing libraries, which are optional.
+      // Loaded only here: it needs the embedded database and the drawing libraries, which are
+      // optional.
       const { demoCommand } = await import('./demo.ts').catch((cause: unknown) => {
         throw explainMissing(cause)
       })
@@ -63,7 +67,10 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
 
 const everyCommand = (command: Command): Command[] => [command, ...command.commands.flatMap(everyCommand)]
 
-/** What to say where the demo cannot be loaded because a package is not there; any other error as it was. */
+/**
+ * What to say where the demo cannot be loaded because a package is not there; any other error as it
+ * was.
+ */
 function explainMissing(cause: unknown): unknown {
   if (!(cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND')) return cause
   const packages = Object.entries(peerDependencies).flatMap(([name, range]) =>

@@ -8,8 +8,8 @@ import type { Surroundings } from './surroundings.ts'
 /**
  * Runs the `pgvantage` command and returns its exit code.
  *
- * Results go to stdout, everything else to stderr. With `--json` stdout is exactly one JSON document, also after a failure: then
- * `{"error": {"code": ..., "message": ...}}`.
+ * Results go to stdout, everything else to stderr. With `--json` stdout is exactly one JSON
+ * document, also after a failure: then `{"error": {"code": ..., "message": ...}}`.
  *
  * @param args what follows the command's name.
  */
@@ -31,7 +31,8 @@ export async function run(args: readonly string[], given: Partial<Surroundings> 
     await program(surroundings, (result) => (code = result)).parseAsync(args, { from: 'user' })
     return code
   } catch (error) {
-    // Help and version end this way too, with exit code 0; commander has said already what is wrong with the rest.
+    // Help and version end this way too, with exit code 0; commander has said already what is wrong
+    // with the rest.
     if (error instanceof CommanderError && error.exitCode === 0) return exitCode.ok
     if (options.includes('--json')) surroundings.out(`${JSON.stringify(errorDocument(error))}\n`)
     else if (!(error instanceof CommanderError)) surroundings.err(`${describeError(error, options.includes('--verbose'))}\n`)

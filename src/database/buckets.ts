@@ -5,7 +5,9 @@ import { exactInterval, exactIntervalLiteral } from './sql/exactInterval.ts'
 /** The length of a bucket of `metric_1m`. */
 export const minuteBucket = '1 minute'
 
-/** The length of a bucket of `service_call_5m` and `log_pattern_5m`, and of a window of ingestion. */
+/**
+ * The length of a bucket of `service_call_5m` and `log_pattern_5m`, and of a window of ingestion.
+ */
 export const windowBucket = '5 minutes'
 
 /**
@@ -43,7 +45,10 @@ export const bucketsBeginningIn = (length: string, { from, to }: TimeRange): Tim
   to: firstBucketFrom(length, to),
 })
 
-/** The buckets that hold a moment of a range: from the beginning of the first to the end of the last. */
+/**
+ * The buckets that hold a moment of a range: from the beginning of the first to the end of the
+ * last.
+ */
 export const bucketsOver = (length: string, { from, to }: TimeRange): TimeRange => ({
   from: bucketStart(length, from),
   to: firstBucketFrom(length, to),
@@ -60,8 +65,8 @@ export const dateBin = (length: string, time: Expression<Date>): RawBuilder<Date
   sql<Date>`date_bin(${exactInterval(length)}, ${time}, ${originLiteral})`
 
 /**
- * `dateBin` to group by: the length stands in the SQL itself, because PostgreSQL finds an expression
- * of `group by` again in the select list only while nothing in it is a parameter.
+ * `dateBin` to group by: the length stands in the SQL itself, because PostgreSQL finds an
+ * expression of `group by` again in the select list only while nothing in it is a parameter.
  *
  * @example
  * dateBinLiteral('15 minutes', sql.ref('metric.bucket'))
@@ -70,7 +75,10 @@ export const dateBin = (length: string, time: Expression<Date>): RawBuilder<Date
 export const dateBinLiteral = (length: string, time: Expression<Date>): RawBuilder<Date> =>
   sql<Date>`date_bin(${exactIntervalLiteral(length)}, ${time}, ${originLiteral})`
 
-/** What repeats itself, and how finely it is looked at: slots divide the season, so none lies in two. */
+/**
+ * What repeats itself, and how finely it is looked at: slots divide the season, so none lies in
+ * two.
+ */
 export interface SeasonGrid {
   readonly season: string
   readonly slot: string

@@ -4,7 +4,10 @@ import { sql, type Kysely } from 'kysely'
 export const knownExtensions = ['vector', 'pg_trgm', 'btree_gist', 'timescaledb', 'age', 'hll', 'tdigest'] as const
 export type KnownExtension = (typeof knownExtensions)[number]
 
-/** Without these there is no schema: pgvector for `kb_chunk`, pg_trgm for log patterns, btree_gist for the topology's exclusion constraint. */
+/**
+ * Without these there is no schema: pgvector for `kb_chunk`, pg_trgm for log patterns, btree_gist
+ * for the topology's exclusion constraint.
+ */
 export const requiredExtensions = ['vector', 'pg_trgm', 'btree_gist'] as const satisfies readonly KnownExtension[]
 
 export interface ExtensionState {
@@ -17,23 +20,34 @@ export interface ExtensionState {
 export interface Capabilities {
   /** `server_version_num`: 170005 is 17.5. */
   versionNumber: number
-  /** What `version()` says, up to the platform it runs on: `PostgreSQL 17.5 (Debian 17.5-1.pgdg13+1)`. */
+  /**
+   * What `version()` says, up to the platform it runs on:
+   * `PostgreSQL 17.5 (Debian 17.5-1.pgdg13+1)`.
+   */
   version: string
-  /** PostgreSQL compiled to WebAssembly, in this process: one connection, no background workers, no preloading. */
+  /**
+   * PostgreSQL compiled to WebAssembly, in this process: one connection, no background workers, no
+   * preloading.
+   */
   embedded: boolean
   superuser: boolean
   extensions: Record<KnownExtension, ExtensionState>
-  /** Whether `timescaledb` is in `shared_preload_libraries`; null when this role may not read that setting. */
+  /**
+   * Whether `timescaledb` is in `shared_preload_libraries`; null when this role may not read that
+   * setting.
+   */
   timescalePreloaded: boolean | null
   /**
-   * The edition of TimescaleDB: `timescale` is the community licence (everything), `apache` has no jobs or compression. Null where there is none, and where it
-   * is not in this database yet and the server does not say.
+   * The edition of TimescaleDB: `timescale` is the community licence (everything), `apache` has no
+   * jobs or compression. Null where there is none, and where it is not in this database yet and the
+   * server does not say.
    */
   timescaleLicence: 'timescale' | 'apache' | null
 }
 
 /**
- * What the server behind `db` can do: its version, and which of the extensions that pgvantage uses are installed or could be.
+ * What the server behind `db` can do: its version, and which of the extensions that pgvantage uses
+ * are installed or could be.
  *
  * Reads the catalog in one statement and changes nothing.
  *

@@ -3,8 +3,9 @@ import { VantageError } from '../schema/errors.ts'
 /**
  * What to say where Apache AGE lost track of its own labels; any other error as it was.
  *
- * Before 1.7 a connection that has met more than 41 labels (ten graphs) breaks its cache of them the next time the server tells it to forget
- * what it cached, which creating and dropping graphs elsewhere makes it do (apache/age#2245). Nothing is lost but the connection.
+ * Before 1.7 a connection that has met more than 41 labels (ten graphs) breaks its cache of them
+ * the next time the server tells it to forget what it cached, which creating and dropping graphs
+ * elsewhere makes it do (apache/age#2245). Nothing is lost but the connection.
  */
 export function explainAgeCache(error: unknown): unknown {
   if (!(error instanceof Error) || !error.message.includes('cache corrupted')) return error

@@ -1,4 +1,5 @@
-// `openEmbedded` has an entry of its own, pgvantage/embedded: it needs PGlite, which not everybody has installed.
+// `openEmbedded` has an entry of its own, pgvantage/embedded: it needs PGlite, which not everybody
+// has installed.
 export { capabilities, type Capabilities, type ExtensionState, type KnownExtension } from './capabilities.ts'
 export { connect } from './connection/connect.ts'
 export { schemaVersion, type EmbeddingDistance, type Installation, type TimeRung } from './installation/installation.ts'

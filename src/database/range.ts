@@ -9,7 +9,10 @@ export interface TimeRange {
   readonly to: Date
 }
 
-/** A thousand years: a date so far from now is still one that JavaScript and PostgreSQL can both write. */
+/**
+ * A thousand years: a date so far from now is still one that JavaScript and PostgreSQL can both
+ * write.
+ */
 const maxMilliseconds = 365_250 * 86_400_000
 
 const unitMilliseconds = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const
@@ -20,11 +23,14 @@ const maxDurationLength = 100
 const durationProblem = "must be a positive interval such as '30 minutes' or '1 day 12 hours', at most a thousand years"
 
 /**
- * The milliseconds of a duration written as a PostgreSQL interval: `'30 minutes'`, `'1 hour'`, `'1 day 12 hours'`.
+ * The milliseconds of a duration written as a PostgreSQL interval: `'30 minutes'`, `'1 hour'`,
+ * `'1 day 12 hours'`.
  *
- * Only units of fixed length are taken (seconds to weeks, a day being 24 hours): a month or a year has no length of its own.
+ * Only units of fixed length are taken (seconds to weeks, a day being 24 hours): a month or a year
+ * has no length of its own.
  *
- * @throws InvalidInputError, naming the option `name`, when the text is not such an interval, is not positive, or is longer than a thousand years.
+ * @throws InvalidInputError, naming the option `name`, when the text is not such an interval, is
+ * not positive, or is longer than a thousand years.
  */
 export function milliseconds(duration: string, name = 'duration'): number {
   const total = typeof duration === 'string' && duration.length <= maxDurationLength ? summed(duration) : NaN
@@ -37,7 +43,8 @@ function summed(duration: string): number {
   const parts = [...duration.matchAll(/(\d+)(?:\.(\d+))?\s*(second|minute|hour|day|week)s?\s*/gy)]
   const matched = parts.reduce((length, [text]) => length + text.length, 0)
   if (matched !== duration.length) return NaN
-  // The digits as a whole number, so that the decimal that was typed is meant: 0.07 * 1000 is 70.00000000000001.
+  // The digits as a whole number, so that the decimal that was typed is meant: 0.07 * 1000 is
+  // 70.00000000000001.
   return parts.reduce(
     (sum, [, whole, decimals = '', unit]) =>
       sum + (Number(`${whole}${decimals}`) * unitMilliseconds[unit as keyof typeof unitMilliseconds]) / 10 ** decimals.length,
@@ -45,13 +52,18 @@ function summed(duration: string): number {
   )
 }
 
-/** The duration of so many milliseconds, in the largest unit that counts it whole: `durationOf(7_200_000)` is `'2 hours'`. */
+/**
+ * A number of milliseconds as a duration, in the largest unit that divides it:
+ * `durationOf(7_200_000)` is `'2 hours'`.
+ */
 export function durationOf(length: number): string {
   const unit = (['day', 'hour', 'minute'] as const).find((unit) => length % unitMilliseconds[unit] === 0) ?? 'second'
   return `${length / unitMilliseconds[unit]} ${unit}s`
 }
 
-/** A duration as an option gives it: a PostgreSQL interval of fixed length, such as `'30 minutes'`. */
+/**
+ * A duration as an option gives it: a PostgreSQL interval of fixed length, such as `'30 minutes'`.
+ */
 export const durationText = z.string().refine(isDuration, durationProblem)
 
 function isDuration(text: string): boolean {
@@ -65,8 +77,8 @@ function isDuration(text: string): boolean {
 /**
  * The range that ends now: `last('30 minutes')`.
  *
- * It is resolved to two dates when it is called, so that every query built with it sees the same now. `clock` gives the now; hand one in for
- * replays and tests.
+ * It is resolved to two dates when it is called, so that every query built with it sees the same
+ * now. `clock` gives the now; hand one in for replays and tests.
  *
  * @throws InvalidInputError when `duration` is not a positive interval.
  */

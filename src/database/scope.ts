@@ -9,12 +9,16 @@ import { plainKysely } from './connection/plainKysely.ts'
 import { schemaOption } from './installation/schemaOption.ts'
 
 /**
- * Whose data, on which connection, and where our tables are: the first argument of every domain function.
+ * Whose data, on which connection, and where our tables are: the first argument of every domain
+ * function.
  *
  * No function can read or write tenant data without one, and a scope is of one tenant.
  */
 export interface Scope {
-  /** Executes what is built with this scope: a Kysely instance, or the transaction the scope was made from. */
+  /**
+   * Executes what is built with this scope: a Kysely instance, or the transaction the scope was
+   * made from.
+   */
   readonly db: Kysely<{}>
   readonly tenantId: string
   readonly tenantCode: string
@@ -57,7 +61,8 @@ export interface Scope {
 }
 
 /**
- * The scope of a tenant on any Kysely instance or transaction, whatever its database type and plugins.
+ * The scope of a tenant on any Kysely instance or transaction, whatever its database type and
+ * plugins.
  *
  * A scope belongs to its connection: inside a transaction, make it from the transaction. It may be
  * kept for as long as one likes: what it knows of the tables' times is looked up again where an
@@ -66,7 +71,8 @@ export interface Scope {
  * @param code the tenant's `code`.
  * @param options `schema` is only needed when one database holds several installations.
  * @throws NotFoundError when there is no such tenant.
- * @throws SchemaVersionError when the schema is missing, older or newer than this library works with.
+ * @throws SchemaVersionError when the schema is missing, older or newer than this library works
+ * with.
  * @throws InvalidInputError when the connection delivers values that would come out wrong: `int8`
  * as numbers, which lose digits above 2^53, or dates in another style than ISO; or when its
  * `search_path` puts a schema before `pg_catalog`.
@@ -107,7 +113,8 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
     graphName: `${installation.graphPrefix}_${tenantId}`,
     graphMade,
     extensions: new Set(knownExtensions.filter((name) => extensions.includes(name))),
-    // As text: an identifier would be renamed with the rest by a plugin such as CamelCasePlugin of the Kysely that a query is nested in.
+    // As text: an identifier would be renamed with the rest by a plugin such as CamelCasePlugin of
+    // the Kysely that a query is nested in.
     table: (name, alias) => sql.raw<Selectable<DB[typeof name]>>(qualified(installation, name)).as(alias),
     id: (name) => sql.raw(qualified(installation, name)),
     timesKnown: mayReadTimes,
@@ -170,7 +177,10 @@ function timesOf(times: readonly TimesOfTable[]): Pick<Scope, 'heldSince' | 'ret
   }
 }
 
-/** Refuses to go on where an extension is missing: `what` needs it, and `instead` says what works without it. */
+/**
+ * Refuses to go on where an extension is missing: `what` needs it, and `instead` says what works
+ * without it.
+ */
 export function requireExtension(scope: Scope, name: KnownExtension, what: string, instead = ''): void {
   if (scope.extensions.has(name)) return
   throw new MissingCapabilityError(

@@ -16,14 +16,16 @@ export interface AttachEvidenceOptions {
 const attachEvidenceOptions = z.strictObject({ eventId, evidence: z.array(evidenceInput) })
 
 /**
- * Links pieces of evidence to an event: all of them or, when one is refused, none. Returns how many were new.
+ * Links pieces of evidence to an event: all of them or, when one is refused, none. Returns how many
+ * were new.
  *
- * A link is told by its event, `dim`, `refPg` and `refOo`. One that is there already stays as it is, with its note, so that attaching again
- * changes nothing.
+ * A link is told by its event, `dim`, `refPg` and `refOo`. One that is there already stays as it
+ * is, with its note, so that attaching again changes nothing.
  *
- * @throws InvalidInputError naming the piece and the field: a table or column evidence cannot point into, a piece that points nowhere, text that
- * cannot be stored.
- * @throws NotFoundError when the tenant has no such event or locator (another tenant's are not there either).
+ * @throws InvalidInputError naming the piece and the field: a table or column evidence cannot point
+ * into, a piece that points nowhere, text that cannot be stored.
+ * @throws NotFoundError when the tenant has no such event or locator (another tenant's are not
+ * there either).
  * @example
  * await attachEvidence(scope, {
  *   eventId,
@@ -52,8 +54,9 @@ export async function attachEvidence(scope: Scope, options: AttachEvidenceOption
 }
 
 /**
- * The foreign keys would refuse another tenant's event and locators too, but in the driver's words, and not where the row already exists under
- * the other tenant: a conflict that is skipped is never checked.
+ * The foreign keys would refuse another tenant's event and locators too, but in the driver's words,
+ * and not where the row already exists under the other tenant: a conflict that is skipped is never
+ * checked.
  */
 async function assertThere(scope: Scope, event: string, locators: readonly string[]): Promise<void> {
   const { rows } = await sql<{ found: boolean; missing: string | null }>`

@@ -6,7 +6,10 @@ import { canonicalKey } from './canonicalKey.ts'
 export const evidenceDimensions = ['metric', 'log', 'trace', 'topo', 'kb', 'call'] as const
 export type EvidenceDimension = (typeof evidenceDimensions)[number]
 
-/** The tables a piece of evidence may point into, each with the columns that name its rows. The tenant's id is not among them: it is the event's. */
+/**
+ * The tables a piece of evidence may point into, each with the columns that name its rows. The
+ * tenant's id is not among them: it is the event's.
+ */
 export const evidenceKeys = {
   dim_resource: ['resource_id'],
   metric_1m: ['resource_id', 'metric', 'labels_hash', 'bucket'],
@@ -36,7 +39,10 @@ export type EvidenceReference = {
 
 export interface EvidenceInput {
   dim: EvidenceDimension
-  /** Rows in this database. They are not looked for: a rollup may be dropped by its retention long before the event. */
+  /**
+   * Rows in this database. They are not looked for: a rollup may be dropped by its retention long
+   * before the event.
+   */
   refPg?: EvidenceReference
   /** The id of the locator that says where the raw records lie. */
   refOo?: string

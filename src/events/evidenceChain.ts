@@ -19,9 +19,9 @@ export interface EvidenceChainRow {
   severity: string
   /** What sort of event. */
   kind: string
-  /** One line for people; null where there is none. */
+  /** One line for people; null where none was given. */
   title: string | null
-  /** More for people; null where there is none. */
+  /** More for people; null where nothing was given. */
   summary: string | null
   labels: Json
   /** The resource that the event is about; null where it is about none. */
@@ -32,11 +32,17 @@ export interface EvidenceChainRow {
   evidence_id: string | null
   /** What the evidence is about: `metric`, `log`, `trace`, `topo`, `kb`, `call`. */
   dim: string | null
-  /** The rows in this database that it points to, as `{ table, keys }`; null where it points to none. */
+  /**
+   * The rows in this database that it points to, as `{ table, keys }`; null where it points to
+   * none.
+   */
   ref_pg: Json | null
   /** What it shows, for people. */
   note: string | null
-  /** Which raw records, `logs`, `traces` or `metrics`; null, as all that follows, where it points to none. */
+  /**
+   * Which raw records, `logs`, `traces` or `metrics`; null, as all that follows, where it points to
+   * none.
+   */
   dataset: string | null
   /** The bucket of the object store where they lie. */
   object_bucket: string | null

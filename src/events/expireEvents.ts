@@ -17,13 +17,16 @@ export interface EventCursor {
 }
 
 /**
- * Deletes a tenant's events noticed before `before`, with their evidence: the oldest first, a thousand at a time, each time in one statement.
+ * Deletes a tenant's events noticed before `before`, with their evidence: the oldest first, a
+ * thousand at a time, each time in one statement.
  *
- * An event is open while its label `status` says anything but `closed` or `resolved`, in whatever case; one without the label is a fact and not
- * a case: it is not open. What an open event's bundle of evidence is made of stays with it, however old it is:
+ * An event is open while its label `status` says anything but `closed` or `resolved`, in whatever
+ * case; one without the label is a fact and not a case: it is not open. What an open event's bundle
+ * of evidence is made of stays with it, however old it is:
  *
  * - the event itself;
- * - an event that its evidence names (`refPg: { table: 'event_envelope', ... }`), or whose evidence names it;
+ * - an event that its evidence names (`refPg: { table: 'event_envelope', ... }`), or whose evidence
+ *   names it;
  * - an event with evidence in the same raw records: a locator in common.
  *
  * A row somebody else is changing is left for the next time.
@@ -38,7 +41,8 @@ export async function expireEvents(
   const event = sql.id(schema, 'event_envelope')
   const evidence = sql.id(schema, 'evidence_link')
   const isOpen = (alias: string) => sql`lower(${sql.ref(`${alias}.labels`)} ->> 'status') not in ('closed', 'resolved')`
-  // Whichever way it is written: attachEvidence writes a UUID one way only, but others may have written evidence too.
+  // Whichever way it is written: attachEvidence writes a UUID one way only, but others may have
+  // written evidence too.
   const names = (link: string, named: string) =>
     sql`${sql.ref(`${link}.ref_pg`)} ->> 'table' = 'event_envelope'
       and lower(translate(${sql.ref(`${link}.ref_pg`)} -> 'keys' ->> 'event_id', ' {}-', '')) = replace(${sql.ref(`${named}.event_id`)}::text, '-', '')`

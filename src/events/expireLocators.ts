@@ -18,11 +18,13 @@ export interface LocatorCursor {
 export const locatorDatasets = ['logs', 'traces', 'metrics'] as const
 
 /**
- * Deletes locators of records that ended before `before` and that nothing refers to any more: neither a call, nor a pattern's count, nor evidence.
- * The oldest first, a thousand looked at in each transaction.
+ * Deletes locators of records that ended before `before` and that nothing refers to any more:
+ * neither a call, nor a pattern's count, nor evidence. The oldest first, a thousand looked at in
+ * each transaction.
  *
- * Who writes a reference at the same time is safe: the locators are locked first (those that a reference is being written to are left out), and
- * what refers to them is looked up after that, when no further reference can come.
+ * Who writes a reference at the same time is safe: the locators are locked first (those that a
+ * reference is being written to are left out), and what refers to them is looked up after that,
+ * when no further reference can come.
  */
 export async function expireLocators(
   db: Kysely<{}>,

@@ -19,13 +19,15 @@ export interface EventInput {
   /** The URN of the resource it is about, if it is about one. */
   resource?: string | null
   severity: Severity
-  /** What sort of event: `anomaly`, `slo_violation`, `deploy`, `incident`, ... At most 255 bytes. */
+  /**
+   * What sort of event: `anomaly`, `slo_violation`, `deploy`, `incident`, ... At most 255 bytes.
+   */
   kind: string
   /** One line for people; at most 1,024 bytes. */
   title: string
   summary?: string | null
   labels?: Record<string, Json>
-  /** What tells this event from others of its kind, for whoever groups them. */
+  /** What tells this event from others of its kind, for programs that group them. */
   fingerprints?: Record<string, Json>
 }
 
@@ -44,10 +46,11 @@ const eventInput = z.strictObject({
 /**
  * Records an event and returns its id, a UUID.
  *
- * With an `eventId` it can be repeated: the event is then there once, with what the last call said. What that call left out stays as it was
- * recorded; null clears it.
+ * With an `eventId` it can be repeated: the event is then there once, with what the last call said.
+ * What that call left out stays as it was recorded; null clears it.
  *
- * @throws InvalidInputError when a field cannot be stored, or the `eventId` is taken by another tenant's event.
+ * @throws InvalidInputError when a field cannot be stored, or the `eventId` is taken by another
+ * tenant's event.
  * @throws NotFoundError when the tenant has no resource with this URN.
  * @example
  * const eventId = await recordEvent(scope, {
@@ -73,7 +76,8 @@ export async function recordEvent(scope: Scope, event: EventInput): Promise<stri
   const summary = given.summary ?? null
   const labels = given.labels === undefined ? null : JSON.stringify(given.labels)
   const fingerprints = given.fingerprints === undefined ? null : JSON.stringify(given.fingerprints)
-  // The conflict is looked for in one of two unique indexes that an event's id stands in; of two at once, one could fail on the other.
+  // The conflict is looked for in one of two unique indexes that an event's id stands in; of two at
+  // once, one could fail on the other.
   const turn = id === null ? sql`` : sql`from ${turnLock(`pgvantage event ${id}`)} as turn`
   const write = sql<{ id: string }>`
     insert into ${scope.id('event_envelope')} as event
@@ -97,7 +101,8 @@ export async function recordEvent(scope: Scope, event: EventInput): Promise<stri
   `
   const { rows } = await inTransaction(scope.db, (trx) => write.execute(trx))
   const [written] = rows
-  // The id is unique in the installation, so the conflict may be with an event this tenant must not see, let alone change.
+  // The id is unique in the installation, so the conflict may be with an event this tenant must not
+  // see, let alone change.
   if (written === undefined) throw new InvalidInputError('eventId', `is taken by another event, got ${preview(id)}`)
   return written.id
 }

@@ -9,11 +9,14 @@ export interface BreadthFirstOptions {
 }
 
 /**
- * The member `level (depth, ids, via, urns, visited)` of a `with recursive`, over the member `edge (src, dst)`: a breadth-first search, one row a level.
+ * The member `level (depth, ids, via, urns, visited)` of a `with recursive`, over the member
+ * `edge (src, dst)`: a breadth-first search, one row a level.
  *
- * `ids`, `via` and `urns` are of equal length: what was met at that depth for the first time, from where (of several, the lowest id), and its URN; `visited` is
- * all that was met so far. Level 0 is the starts. Only resources of the tenant are met, so nothing is walked through but them. No vertex is expanded twice, so
- * the work is one look at each edge that leaves what is reached, however dense or cyclic the graph is.
+ * `ids`, `via` and `urns` are of equal length: what was met at that depth for the first time, from
+ * where (of several, the lowest id), and its URN; `visited` is all that was met so far. Level 0 is
+ * the starts. Only resources of the tenant are met, so nothing is walked through but them. No
+ * vertex is expanded twice, so the work is one look at each edge that leaves what is reached,
+ * however dense or cyclic the graph is.
  */
 export const breadthFirst = (scope: Scope, { from, hops }: BreadthFirstOptions): RawBuilder<unknown> => sql`
   level (depth, ids, via, urns, visited) as (
@@ -35,10 +38,12 @@ export const breadthFirst = (scope: Scope, { from, hops }: BreadthFirstOptions):
 `
 
 /**
- * What a search comes to that it has not `seen`: `step (id, via)`, from where (of several, the lowest id), joined with its `resource` of the tenant.
+ * What a search comes to that it has not `seen`: `step (id, via)`, from where (of several, the
+ * lowest id), joined with its `resource` of the tenant.
  *
- * @param options `steps` selects where an edge leads and where it comes from, `seen` is an array. What was met before is told from what is new by grouping both
- * together, because a join would be planned on a guess of how long an array is.
+ * @param options `steps` selects where an edge leads and where it comes from, `seen` is an array.
+ * What was met before is told from what is new by grouping both together, because a join would be
+ * planned on a guess of how long an array is.
  */
 export const firstMet = (
   scope: Scope,

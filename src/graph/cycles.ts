@@ -12,20 +12,26 @@ export interface CycleRow {
   size: number
   /** The URNs of the component, in their order. */
   members: string[]
-  /** The URNs along one of its shortest cycles: each leads to the next, the last to the first. A resource that leads to itself is a cycle of one. */
+  /**
+   * The URNs along one of its shortest cycles: each leads to the next, the last to the first. A
+   * resource that leads to itself is a cycle of one.
+   */
   cycle: string[]
 }
 
 /**
- * Who waits for himself: for each group of resources that all lead to each other (a strongly connected component of the edges), and each single one that leads
- * to itself, its members and one of its shortest cycles.
+ * Who waits for himself: for each group of resources that all lead to each other (a strongly
+ * connected component of the edges), and each single one that leads to itself, its members and one
+ * of its shortest cycles.
  *
- * Cycles are not enumerated, there may be more than anybody could read: every cycle lies within one component, and without the shortest cycle of each there are
- * fewer. Components come from one depth-first search (Tarjan, Depth-First Search and Linear Graph Algorithms, 1972), the shortest cycle from breadth-first
- * searches that give up where they cannot be shorter. Of several, it is the one that comes to the lowest id, begins there, and goes on to the lowest ids.
+ * Cycles are not enumerated, there may be more than anybody could read: every cycle lies within one
+ * component, and without the shortest cycle of each there are fewer. Components come from one
+ * depth-first search (Tarjan, Depth-First Search and Linear Graph Algorithms, 1972), the shortest
+ * cycle from breadth-first searches that give up where they cannot be shorter. Of several, it is
+ * the one that comes to the lowest id, begins there, and goes on to the lowest ids.
  *
- * Rows are ordered by `size` (descending), then `members`. Edges whose ends are not both resources of the tenant do not count. To look at some edges only,
- * narrow the frame.
+ * Rows are ordered by `size` (descending), then `members`. Edges whose ends are not both resources
+ * of the tenant do not count. To look at some edges only, narrow the frame.
  *
  * @example
  * const loops = cycles(scope, topologyAt(scope, { at: new Date(), relation: 'depends_on' }))

@@ -23,7 +23,10 @@ export interface ImpactRow {
   depth: number
   /** How much of its outgoing traffic leads to the failing one, 0..1. */
   share: number
-  /** `share` times its outgoing traffic: in a frame of calls, how many of its calls per second lead there. */
+  /**
+   * `share` times its outgoing traffic: in a frame of calls, how many of its calls per second lead
+   * there.
+   */
   weight: number
   /** The URN again, and the weight again: an impact is a ranking. */
   item: string
@@ -35,17 +38,21 @@ const impactOptions = z.strictObject({ resource: urnText, hops: hopCount.default
 /**
  * Who is hit if a resource fails: its callers, their callers and so on, weighted by traffic.
  *
- * `share` is the probability that a walk which starts at the caller and takes each call as often as its traffic does comes to the failing one
- * within `hops` calls: 1 at the failing one itself, elsewhere the sum over the callees of (weight of the call / all outgoing weight) * (share of
- * the callee with one hop less). The failing one absorbs, so cycles are no problem: shares grow with `hops` towards the absorption probability
- * of the Markov chain (Kemeny and Snell, Finite Markov Chains, 1960, chapter III) and never pass 1. Share says how tied a caller is to the
- * failing one, not how many of its own requests break.
+ * `share` is the probability that a walk which starts at the caller and takes each call as often as
+ * its traffic does comes to the failing one within `hops` calls: 1 at the failing one itself,
+ * elsewhere the sum over the callees of (weight of the call / all outgoing weight) * (share of the
+ * callee with one hop less). The failing one absorbs, so cycles are no problem: shares grow with
+ * `hops` towards the absorption probability of the Markov chain (Kemeny and Snell, Finite Markov
+ * Chains, 1960, chapter III) and never pass 1. Share says how tied a caller is to the failing one,
+ * not how many of its own requests break.
  *
- * A weight that is null counts as 1, a negative one as 0; where all are 0, each call counts the same. A call to oneself is no call here. Rows
- * are ordered by `score` (descending), `depth`, `urn`; the failing one is no row. A URN the tenant does not have hits nobody. What is no resource of the tenant
- * is not hit, nor does it pass on what hits it; calls to it count as traffic.
+ * A weight that is null counts as 1, a negative one as 0; where all are 0, each call counts the
+ * same. A call to oneself is no call here. Rows are ordered by `score` (descending), `depth`,
+ * `urn`; the failing one is no row. A URN the tenant does not have hits nobody. What is no resource
+ * of the tenant is not hit, nor does it pass on what hits it; calls to it count as traffic.
  *
- * As in `reach`, a frame that is a plain filter over one table is walked where it lies: only the callers and what else they call is read.
+ * As in `reach`, a frame that is a plain filter over one table is walked where it lies: only the
+ * callers and what else they call is read.
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example

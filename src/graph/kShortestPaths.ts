@@ -16,9 +16,15 @@ export interface KShortestPathsOptions<Row extends EdgeRow = EdgeRow> {
   to: string
   /** How many paths to give, at most 1000: the k of the name. Default 3. */
   limit?: number
-  /** The column of the frame that says how long an edge is, such as `p95_ms`. Default: every edge counts 1. */
+  /**
+   * The column of the frame that says how long an edge is, such as `p95_ms`. Default: every edge
+   * counts 1.
+   */
   length?: keyof Row & string
-  /** `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they point. */
+  /**
+   * `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they
+   * point.
+   */
   direction?: WalkDirection
 }
 
@@ -37,13 +43,15 @@ const kShortestPathsOptions = z.strictObject({
 })
 
 /**
- * The `limit` shortest paths between two resources that visit no resource twice, shortest first: a row for each step of each, in the order of `rank` and `step`;
- * fewer when there are fewer.
+ * The `limit` shortest paths between two resources that visit no resource twice, shortest first: a
+ * row for each step of each, in the order of `rank` and `step`; fewer when there are fewer.
  *
- * Yen's algorithm (Finding the K Shortest Loopless Paths in a Network, 1971) with Lawler's refinement, over searches that know how far everything is from the
- * end: what a path costs to find grows with its length, not with how many others there are. The order is total: by the sum of lengths, by the number of edges,
- * then by the ids from the beginning on. Lengths mean what they mean in `shortestPath`, of which rank 1 is the answer by `length`; of several edges
- * between the same two resources only the shortest counts, so two paths differ in a resource.
+ * Yen's algorithm (Finding the K Shortest Loopless Paths in a Network, 1971) with Lawler's
+ * refinement, over searches that know how far everything is from the end: what a path costs to find
+ * grows with its length, not with how many others there are. The order is total: by the sum of
+ * lengths, by the number of edges, then by the ids from the beginning on. Lengths mean what they
+ * mean in `shortestPath`, of which rank 1 is the answer by `length`; of several edges between the
+ * same two resources only the shortest counts, so two paths differ in a resource.
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example

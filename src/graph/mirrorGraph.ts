@@ -12,13 +12,25 @@ import type { EdgeFrame, EdgeRow } from './edgeFrame.ts'
 import { explainFrameColumn, frameColumns } from './frameColumns.ts'
 
 export interface MirrorGraphOptions<Row extends EdgeRow> {
-  /** The columns that become properties of the edge, as the types they have, except where they are null; at most 45. A timestamp should come as text in UTC. */
+  /**
+   * The columns that become properties of the edge, as the types they have, except where they are
+   * null; at most 45. A timestamp should come as text in UTC.
+   */
   attributes: readonly (keyof Row & string)[]
-  /** Those of them of which the earliest value so far, the least, stays for as long as the edge does. */
+  /**
+   * Those of them of which the earliest value so far, the least, stays for as long as the edge
+   * does.
+   */
   earliest?: readonly (keyof Row & string)[]
-  /** The label of the edges. Default `CALLS`; the edges of other labels in the graph stay as they are. */
+  /**
+   * The label of the edges. Default `CALLS`; the edges of other labels in the graph stay as they
+   * are.
+   */
   label?: string
-  /** Give up before the next statement or the commit. What was begun is rolled back, unless the transaction is the caller's. */
+  /**
+   * Give up before the next statement or the commit. What was begun is rolled back, unless the
+   * transaction is the caller's.
+   */
   signal?: AbortSignal
 }
 
@@ -45,13 +57,15 @@ const mirrorOptions = z.strictObject({
 })
 
 /**
- * Makes the tenant's AGE graph hold exactly the edges of a frame under one label, and the resources at their ends as vertices
- * `(:Resource {tenant_id, resource_id, urn, type, name})`; returns what that changed.
+ * Makes the tenant's AGE graph hold exactly the edges of a frame under one label, and the resources
+ * at their ends as vertices `(:Resource {tenant_id, resource_id, urn, type, name})`; returns what
+ * that changed.
  *
- * Set-based, in one statement after the one that takes the graph's lock and creates what is missing of it: readers see the graph as it was or as
- * it is. What is already right is not written, so a second run changes nothing; two at once run one after the other; other tenants' graphs are
- * not touched nor waited for. The vertices and edges of these labels belong to the mirror: what was added to them by other means is removed. A
- * vertex goes when no edge of any label needs it.
+ * Set-based, in one statement after the one that takes the graph's lock and creates what is missing
+ * of it: readers see the graph as it was or as it is. What is already right is not written, so a
+ * second run changes nothing; two at once run one after the other; other tenants' graphs are not
+ * touched nor waited for. The vertices and edges of these labels belong to the mirror: what was
+ * added to them by other means is removed. A vertex goes when no edge of any label needs it.
  *
  * Runs in its own transaction, or in the one the scope was made from.
  *
@@ -60,7 +74,8 @@ const mirrorOptions = z.strictObject({
  * tenant; when the label is the name of something else in the graph, such as an index; when the
  * scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which would not see what
  * another mirror has written. Nothing is written then. The signal's reason when aborted.
- * @throws NotFoundError when the tenant was deleted since the scope was made; no graph of it comes back.
+ * @throws NotFoundError when the tenant was deleted since the scope was made; no graph of it comes
+ * back.
  * @example
  * await mirrorGraph(scope, topologyAt(scope, { at, relation: 'runs_on' }), { label: 'RUNS_ON', attributes: ['relation'] })
  * // { vertices: { added: 12, changed: 0, removed: 0 }, edges: { added: 20, changed: 0, removed: 0 } }
@@ -78,13 +93,15 @@ export async function mirrorGraph<Row extends EdgeRow>(
 ): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'mirrorGraph', 'reach, impact and toGraphology work on the edge frame itself')
   const { attributes, earliest, label, signal } = parseOptions(mirrorOptions, options)
-  // Compiling this many expressions takes longer than running them (3 s of 8 on 37,000 edges), and a merge join by one of an edge's two ends
-  // is what the planner makes of estimates it cannot have.
+  // Compiling this many expressions takes longer than running them (3 s of 8 on 37,000 edges), and
+  // a merge join by one of an edge's two ends is what the planner makes of estimates it cannot
+  // have.
   const settings = { ...pinnedButForNames, jit: 'off', enable_mergejoin: 'off' }
   const mirror = async (db: Kysely<{}>): Promise<MirrorCounts> => {
     signal?.throwIfAborted()
     const inner = { ...scope, db }
-    // Its own statement, so that the one after it sees what the holder of the lock before us committed.
+    // Its own statement, so that the one after it sees what the holder of the lock before us
+    // committed.
     await sql`select ${inner.id('graph_prepare')}(${inner.graphName}, ${label})`.execute(inner.db).catch((error: unknown) => {
       if (!isNoLabel(error)) throw explainAgeCache(error)
       throw new InvalidInputError('label', `${error.message}: choose another label, got ${preview(label)}`, { cause: error })
@@ -113,7 +130,7 @@ export async function mirrorGraph<Row extends EdgeRow>(
   return inTransaction(scope.db, mirror, settings)
 }
 
-/** What graph_prepare says of a label that is none. */
+/** What graph_prepare says of a name that cannot be a label. */
 const isNoLabel = (error: unknown): error is Error => error instanceof Error && 'code' in error && error.code === '42809'
 
 interface MirrorRow {
@@ -129,11 +146,13 @@ interface MirrorRow {
 }
 
 /**
- * What differs between the frame and the graph is found by one join for the vertices and one for the edges; only that is then deleted, updated and
- * inserted. Two agtypes of one content are the same bytes, because their maps are kept sorted, and comparing those takes half of what AGE's own operator does.
- * A property that is null is not written: to Cypher the two are one.
+ * What differs between the frame and the graph is found by one join for the vertices and one for
+ * the edges; only that is then deleted, updated and inserted. Two agtypes of one content are the
+ * same bytes, because their maps are kept sorted, and comparing those takes half of what AGE's own
+ * operator does. A property that is null is not written: to Cypher the two are one.
  *
- * Operators of AGE's types are named in full, because the caller's search path does not lead to them; `is distinct from` and `in` would look there.
+ * Operators of AGE's types are named in full, because the caller's search path does not lead to
+ * them; `is distinct from` and `in` would look there.
  */
 function mirrorStatement(
   scope: Scope,

@@ -15,7 +15,10 @@ export interface NeighbourhoodOptions {
   resource: string | readonly string[]
   /** How far away a neighbour is at most. Default 1; at most 100. */
   hops?: number
-  /** `both` (the default): callers and callees, theirs and so on; `out`: what is called from there; `in`: what calls there. */
+  /**
+   * `both` (the default): callers and callees, theirs and so on; `out`: what is called from there;
+   * `in`: what calls there.
+   */
   direction?: WalkDirection
 }
 
@@ -26,11 +29,13 @@ const neighbourhoodOptions = z.strictObject({
 })
 
 /**
- * The part of a graph around some resources: an edge frame of the edges, with all their columns, whose ends are both among the resources within `hops`. So it can
- * be drawn, walked again, or given to `toGraphology`.
+ * The part of a graph around some resources: an edge frame of the edges, with all their columns,
+ * whose ends are both among the resources within `hops`. So it can be drawn, walked again, or given
+ * to `toGraphology`.
  *
- * Edges between two neighbours are in it, also those that lead away from the middle or past it. Only resources of the tenant are neighbours. Ordered by `src`,
- * `dst`, then by the whole row's text.
+ * Edges between two neighbours are in it, also those that lead away from the middle or past it.
+ * Only resources of the tenant are neighbours. Ordered by `src`, `dst`, then by the whole row's
+ * text.
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example
@@ -48,8 +53,9 @@ export function neighbourhood<Row extends EdgeRow>(
   options: NeighbourhoodOptions,
 ): Finished<Row, 'neighbour'> {
   const { resource, hops, direction } = parseOptions(neighbourhoodOptions, options)
-  // A condition that is no join is answered by one look into a hash of `near`; a join would be planned on a guess of how many that are. Where the frame is
-  // walked where it lies, the join finds the edges by its index.
+  // A condition that is no join is answered by one look into a hash of `near`; a join would be
+  // planned on a guess of how many that are. Where the frame is walked where it lies, the join
+  // finds the edges by its index.
   const isNear = (end: 'src' | 'dst') => sql`(${sql.id('frame', end)} in (select id from near)) is true`
   const among = isPlainFrame(edges) ? sql`near join frame on frame.src = near.id where ` : sql`frame where ${isNear('src')} and `
   const neighbours = sql<Row>`(

@@ -18,7 +18,10 @@ export interface PathsBetweenOptions {
   hops?: number
   /** How many paths to give, at most 1000. Default 100. */
   limit?: number
-  /** `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they point. */
+  /**
+   * `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they
+   * point.
+   */
   direction?: WalkDirection
 }
 
@@ -44,11 +47,14 @@ const pathsBetweenOptions = z.strictObject({
 })
 
 /**
- * All paths of at most `hops` edges between two resources that visit no resource twice, those of the fewest edges first: a row for each step of each, in the
- * order of `rank` and `step`. Where there are more than `limit`, the first of them, and `cut` is true.
+ * All paths of at most `hops` edges between two resources that visit no resource twice, those of
+ * the fewest edges first: a row for each step of each, in the order of `rank` and `step`. Where
+ * there are more than `limit`, the first of them, and `cut` is true.
  *
- * Paths are not searched for by trying: each is the next best of Yen's algorithm (see `kShortestPaths`) over what is not too far from both ends, so what
- * leads nowhere costs nothing, and the time is that of the paths that are given. Of several edges between the same two resources a path takes one.
+ * Paths are not searched for by trying: each is the next best of Yen's algorithm (see
+ * `kShortestPaths`) over what is not too far from both ends, so what leads nowhere costs nothing,
+ * and the time is that of the paths that are given. Of several edges between the same two resources
+ * a path takes one.
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example

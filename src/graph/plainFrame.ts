@@ -2,10 +2,13 @@ import { AliasNode, IdentifierNode, RawNode, SelectQueryNode, TableNode, type Op
 import type { EdgeFrame } from './edgeFrame.ts'
 
 /**
- * Whether a frame is a plain filter over one table: a walk can then ask it for the edges of one vertex at a time, and the table's index answers.
+ * Whether a frame is a plain filter over one table: a walk can then ask it for the edges of one
+ * vertex at a time, and the table's index answers.
  *
- * Any other frame (one that groups, joins, limits, or reads a function) would be computed anew for each question, so it is computed once, as a whole. Whether
- * the table has such an index cannot be seen here; without one every level of a walk reads the whole table. A view counts as the table it is named like.
+ * Any other frame (one that groups, joins, limits, or reads a function) would be computed again for
+ * each question, so it is computed once, as a whole. Whether the table has such an index cannot be
+ * seen here; without one every level of a walk reads the whole table. A view counts as the table it
+ * is named like.
  */
 export const isPlainFrame = (frame: EdgeFrame): boolean => isPlain(frame.toOperationNode())
 
@@ -21,7 +24,8 @@ const plainParts = new Set(['kind', 'from', 'selections', 'where', 'orderBy'])
 function isPlain(node: OperationNode): boolean {
   if (TableNode.is(node) || IdentifierNode.is(node)) return true
   if (AliasNode.is(node)) return isPlain(node.node)
-  // A name, written as SQL or put together from its parts, or a select that was only wrapped to be typed.
+  // A name, written as SQL or put together from its parts, or a select that was only wrapped to be
+  // typed.
   if (RawNode.is(node)) return node.sqlFragments.every((text) => partOfName.test(text)) && node.parameters.every(isPlain)
   if (!SelectQueryNode.is(node)) return false
   const parts = Object.entries(node).flatMap(([part, value]) => (value === undefined ? [] : [part]))
@@ -35,8 +39,9 @@ function isPlain(node: OperationNode): boolean {
 }
 
 /**
- * Nothing that looks at other rows than its own, as aggregates and windows do. An aggregate that somebody wrote as SQL looks like any function: such a frame is
- * taken for plain, and answered as rightly, but slower.
+ * Nothing that looks at other rows than its own, as aggregates and windows do. An aggregate that
+ * somebody wrote as SQL looks like any function: such a frame is taken for plain, and answered as
+ * rightly, but slower.
  */
 function isOfOneRow(node: OperationNode): boolean {
   if (AliasNode.is(node)) return isOfOneRow(node.node)

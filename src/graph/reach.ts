@@ -14,7 +14,10 @@ export interface ReachOptions {
   from: string | readonly string[]
   /** Default 3; at most 100. */
   hops?: number
-  /** `out` (the default) follows the calls, `in` goes back to the callers, `both` ignores the direction. */
+  /**
+   * `out` (the default) follows the calls, `in` goes back to the callers, `both` ignores the
+   * direction.
+   */
   direction?: WalkDirection
   /** Whether each row has its whole `path`. Default false: what is reached is known without. */
   withPaths?: boolean
@@ -25,7 +28,10 @@ export interface ReachRow {
   urn: string
   /** The fewest hops that lead there, from 1. */
   depth: number
-  /** The URN before it on one shortest path: of several, the one with the lowest id. Following it leads back to a start. */
+  /**
+   * The URN before it on one shortest path: of several, the one with the lowest id. Following it
+   * leads back to a start.
+   */
   via_urn: string
 }
 
@@ -42,17 +48,21 @@ const reachOptions = z.strictObject({
 })
 
 /**
- * The resources within `hops` of a start along the edges of any frame, each once, with its least depth and one shortest path.
+ * The resources within `hops` of a start along the edges of any frame, each once, with its least
+ * depth and one shortest path.
  *
- * A breadth-first search, level by level: no vertex is ever expanded twice, however dense or cyclic the graph is, and paths are not enumerated. A frame that is
- * a plain filter over one table, as `activeCalls` is, is walked where it lies: each level finds its edges by the table's index on the end it starts
- * from, and reads the table once where there is none. Any other frame is computed once, as a whole.
+ * A breadth-first search, level by level: no vertex is ever expanded twice, however dense or cyclic
+ * the graph is, and paths are not enumerated. A frame that is a plain filter over one table, as
+ * `activeCalls` is, is walked where it lies: each level finds its edges by the table's index on the
+ * end it starts from, and reads the table once without one. Any other frame is computed once, as a
+ * whole.
  *
- * The starts themselves are not rows, also when a cycle leads back to them. Ends of edges that are no resource of the tenant are not rows either, and not
- * walked through.
+ * The starts themselves are not rows, also when a cycle leads back to them. Ends of edges that are
+ * no resource of the tenant are not rows either, and not walked through.
  *
- * Rows are ordered by `depth`, then by the bytes of `urn`; whoever follows `via_urn` from row to row has a shortest path, backwards; with `withPaths: true` each row has
- * its own, whole. To filter edges before the walk, narrow the frame: that is what it is a frame for.
+ * Rows are ordered by `depth`, then by the bytes of `urn`; `via_urn`, followed from row to row,
+ * gives a shortest path backwards; with `withPaths: true` each row has its own, whole. To filter
+ * edges before the walk, narrow the frame: that is what it is a frame for.
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example

@@ -16,11 +16,20 @@ export interface ShortestPathOptions<Row extends EdgeRow = EdgeRow> {
   from: string
   /** URN of where it ends. */
   to: string
-  /** The column of the frame that says how long an edge is, such as `p95_ms`. Default: every edge counts 1. */
+  /**
+   * The column of the frame that says how long an edge is, such as `p95_ms`. Default: every edge
+   * counts 1.
+   */
   length?: keyof Row & string
-  /** `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they point. */
+  /**
+   * `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they
+   * point.
+   */
   direction?: WalkDirection
-  /** The most edges a path may have. Default and limit 100; a path by `length` may have any number, so it takes none. */
+  /**
+   * The most edges a path may have. Default and limit 100; a path by `length` may have any number,
+   * so it takes none.
+   */
   hops?: number
 }
 
@@ -44,18 +53,24 @@ const shortestPathOptions = z.strictObject({
 })
 
 /**
- * The shortest path between two resources along the edges of any frame, one row a step in the order of `step`; no rows when there is none, or when the tenant
- * has no such resource. From a resource to itself there is the path of one step.
+ * The shortest path between two resources along the edges of any frame, one row a step in the order
+ * of `step`; no rows when there is no path, or when the tenant has no such resource. From a
+ * resource to itself there is the path of one step.
  *
- * Without `length` it is the path of the fewest edges, found by a breadth-first search from both ends at once, which meets in the middle; of several, the one
- * `reach` gives: at each step back from the end, from the lowest id. With `length` it is the path whose edges are the shortest in sum (Dijkstra, A
- * Note on Two Problems in Connexion with Graphs, 1959); of several, the one of the fewest edges, then of the lowest ids from the beginning on. Of several edges
- * between the same two resources the shortest counts; an edge whose length is null, NaN or infinite is not walked; a negative one is refused by the
- * database, wherever the beginning leads to it. The ends of edges that are no resource of the tenant are not walked through.
+ * Without `length` it is the path of the fewest edges, found by a breadth-first search from both
+ * ends at once, which meets in the middle; of several, the one `reach` gives: at each step back
+ * from the end, from the lowest id. With `length` it is the path whose edges are the shortest in
+ * sum (Dijkstra, A Note on Two Problems in Connexion with Graphs, 1959); of several, the one of the
+ * fewest edges, then of the lowest ids from the beginning on. Of several edges between the same two
+ * resources the shortest counts; an edge whose length is null, NaN or infinite is not walked; a
+ * negative one is refused by the database, wherever the beginning leads to it. The ends of edges
+ * that are no resource of the tenant are not walked through.
  *
- * As in `reach`, a frame that is a plain filter over one table is walked where it lies, by its index.
+ * As in `reach`, a frame that is a plain filter over one table is walked where it lies, by its
+ * index.
  *
- * @throws InvalidInputError when an option is out of its range, or there are `hops` with a `length`.
+ * @throws InvalidInputError when an option is out of its range, or there are `hops` with a
+ * `length`.
  * @example
  * const slow = activeCalls(scope).where('p95_ms', '>', 100)
  * await shortestPath(scope, slow, { from: 'urn:k8s:svc:shop/front', to: 'urn:k8s:svc:shop/payment', length: 'p95_ms' }).execute()
@@ -95,9 +110,12 @@ export function shortestPath<Row extends EdgeRow>(
 }
 
 /**
- * A breadth-first search from both ends by turns, always where the frontier is smaller. `search` has a row for each such step, in which the one side's ids, and
- * where each was first met from, are new (in the first row both sides are); they have met when the new ones are among the other side's last. Then `tail` goes on from where they met, by what the
- * other side has found: so every vertex on the way knows the lowest id it can be reached from in time, and `way` follows those back from the end.
+ * A breadth-first search from both ends by turns, always where the frontier is smaller. `search`
+ * has a row for each such step, in which the one side's ids, and where each was first met from, are
+ * new (in the first row both sides are); they have met when the new ones are among the other side's
+ * last. Then `tail` goes on from where they met, by what the other side has found: so every vertex
+ * on the way knows the lowest id it can be reached from in time, and `way` follows those back from
+ * the end.
  */
 const fewestEdges = (
   scope: Scope,

@@ -24,8 +24,9 @@ export const columnName = boundedText(63)
 export const pathCount = z.int('must be a whole number').min(1, 'must be at least 1').max(1000, 'must be at most 1000')
 
 /**
- * `path`, `step`, `id`, `edge_length` and `cost` of the best paths, as a `from` item: the edges that lead anywhere from the start are gathered, by an
- * index where the frame has one, and searched by an installed function.
+ * `path`, `step`, `id`, `edge_length` and `cost` of the best paths, as a `from` item: the edges
+ * that lead anywhere from the start are gathered, by an index where the frame has one, and searched
+ * by an installed function.
  */
 export const shortestPaths = (
   scope: Scope,

@@ -7,6 +7,7 @@ export interface VertexRow {
 }
 
 /**
- * Vertices as a query, a row for each: `resourceNames`, the answers of `reach` and `impact`, or anybody's own with a `resource_id`. Only the row matters.
+ * Vertices as a query, a row for each: `resourceNames`, the answers of `reach` and `impact`, or
+ * anybody's own with a `resource_id`. Only the row matters.
  */
 export type VertexFrame<Row extends VertexRow = VertexRow> = SelectQueryBuilder<any, any, Row>

@@ -3,12 +3,15 @@ import type { Scope } from '../database/scope.ts'
 import { meanOfTenths, quantiles, tenths } from './oddCalls.ts'
 
 /**
- * The common table expressions that account for trouble, of what `oddCalls`, `reachedFrom` and `departures` found: `incoming`, the odd calls to who was
- * reached, and `judged`, one row for each resource and kind of trouble (`latency`, `errors`) with its `score`.
+ * The common table expressions that account for trouble, of what `oddCalls`, `reachedFrom` and
+ * `departures` found: `incoming`, the odd calls to who was reached, and `judged`, one row for each
+ * resource and kind of trouble (`latency`, `errors`) with its `score`.
  *
- * Losses add: what callers waited longer for a resource's answers is what it lost itself, and what it waited longer for those of others. So its own part
- * is a subtraction (`own`), with the sums taken over the whole range. The two kinds of trouble get one scale by the service where it hurts (`noticed`):
- * what a tenth of the time of its answers is worth, a twentieth of its requests failing is worth, in the range.
+ * Losses add: what callers waited longer for a resource's answers is what it lost itself, and what
+ * it waited longer for those of others. So its own part is a subtraction (`own`), with the sums
+ * taken over the whole range. The two kinds of trouble get one scale by the service where it hurts
+ * (`noticed`): what a tenth of the time of its answers is worth, a twentieth of its requests
+ * failing is worth, in the range.
  */
 export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'errors' | undefined }): RawBuilder<unknown> {
   // What is known to hurt is noticed, however little it is.

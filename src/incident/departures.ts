@@ -14,20 +14,26 @@ export interface DepartureOptions {
 }
 
 /**
- * The common table expressions `watched`, one row for each metric of a resource in `reached` that both windows know, and `departed`, those of them that
- * left, for the worse, the range they had in the baseline.
+ * The common table expressions `watched`, one row for each metric of a resource in `reached` that
+ * both windows know, and `departed`, those of them that left, for the worse, the range they had in
+ * the baseline.
  *
- * `kind` is `latency` (milliseconds), `errors` (0..1: what is missing to an availability of 1, an error ratio, or the share of a latency's samples whose
- * labels tell of a failure), `cpu` or `saturation` (as measured). A resource's label sets are put together, each by its samples; but of CPU and saturation
- * each stands for itself, and what is spare (idle, free) does not count.
+ * `kind` is `latency` (milliseconds), `errors` (0..1: what is missing to an availability of 1, an
+ * error ratio, or the share of a latency's samples whose labels tell of a failure), `cpu` or
+ * `saturation` (as measured). A resource's label sets are put together, each by its samples; but of
+ * CPU and saturation each stands for itself, and what is spare (idle, free) does not count.
  *
- * A departure is told by the mean of the range, against the median of the baseline's buckets, in deviations. These are of the baseline's upper half: from
- * its median to its 95th percentile, by what that is of a normal distribution's (1.645). What rises is upwards of the median, so the lower half says
- * nothing about it, and quantiles forgive a baseline whose every twentieth bucket had an incident of its own, which a standard deviation does not (Huber,
- * "Robust Statistics", 1981). No deviation is taken to be smaller than a twentieth of the value, a thirtieth of a core or of the whole, or, of errors, one
- * request: what never varied is not fragile for it. With fewer than five buckets of baseline nothing is said.
+ * A departure is told by the mean of the range, against the median of the baseline's buckets, in
+ * deviations. These are of the baseline's upper half: from its median to its 95th percentile, by
+ * what that is of a normal distribution's (1.645). What rises is upwards of the median, so the
+ * lower half says nothing about it, and quantiles forgive a baseline whose every twentieth bucket
+ * had an incident of its own, which a standard deviation does not (Huber, "Robust Statistics",
+ * 1981). No deviation is taken to be smaller than a twentieth of the value, a thirtieth of a core
+ * or of the whole, or, of errors, one request: what never varied is not fragile for it. With fewer
+ * than five buckets of baseline nothing is said.
  *
- * `lost` is what it cost in all: milliseconds waited, or requests failed, as far as the number of samples is that of requests.
+ * `lost` is what it cost in all: milliseconds waited, or requests failed, as far as the number of
+ * samples is that of requests.
  */
 export function departures(scope: Scope, { range, baseline, meanings, deviations }: DepartureOptions): RawBuilder<unknown> {
   const of = (...wanted: readonly MetricMeaning[]) => [...meanings].filter(([, means]) => wanted.includes(means))

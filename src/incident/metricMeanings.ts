@@ -4,12 +4,16 @@ import { boundedText } from '../schema/text.ts'
 /**
  * What a metric says of the resource that has it:
  *
- * - `latency`: how long its answers took; more is worse. Weighed by the requests a point is of (its `sample_count`). Points whose labels name an `error.type`
- *   or a status of 5xx tell of failures beside.
- * - `availability`: the share of its answers that were good, 0..1 (or percent, where the unit is `%`); less is worse.
+ * - `latency`: how long its answers took; more is worse. Weighed by the requests a point is of (its
+ *   `sample_count`). Points whose labels name an `error.type` or a status of 5xx tell of failures
+ *   beside.
+ * - `availability`: the share of its answers that were good, 0..1 (or percent, where the unit is
+ *   `%`); less is worse.
  * - `error_ratio`: the share that was not.
- * - `cpu`: how busy its processors are, or what runs on them alone (an event loop), in any unit; more is worse.
- * - `saturation`: how much else that is finite is used up, or waits for it (memory, disk, connections, queues), in any unit; more is worse.
+ * - `cpu`: how busy its processors are, or what runs on them alone (an event loop), in any unit;
+ *   more is worse.
+ * - `saturation`: how much else that is finite is used up, or waits for it (memory, disk,
+ *   connections, queues), in any unit; more is worse.
  */
 export const metricMeanings = ['latency', 'availability', 'error_ratio', 'cpu', 'saturation'] as const
 export type MetricMeaning = (typeof metricMeanings)[number]
@@ -21,7 +25,10 @@ export interface MeaningOfMetric {
   means: MetricMeaning
 }
 
-/** The metrics of OpenTelemetry's semantic conventions that tell a resource's own state, older names of theirs included. */
+/**
+ * The metrics of OpenTelemetry's semantic conventions that tell a resource's own state, older names
+ * of theirs included.
+ */
 const conventional: Readonly<Record<MetricMeaning, readonly string[]>> = {
   latency: [
     'http.server.request.duration',
@@ -70,12 +77,18 @@ const conventional: Readonly<Record<MetricMeaning, readonly string[]>> = {
   ],
 }
 
-/** Of these label sets more is better, or means nothing: CPU that idles, memory and disk that are free. */
+/**
+ * Of these label sets more is better, or means nothing: CPU that idles, memory and disk that are
+ * free.
+ */
 export const spareStates = ['idle', 'free', 'cached', 'buffered'] as const
 
 export const givenMeanings = z.array(z.strictObject({ metric: boundedText(255), means: z.enum(metricMeanings) }))
 
-/** The metrics that count, and what they mean: those of the conventions, and what the caller says, which wins. */
+/**
+ * The metrics that count, and what they mean: those of the conventions, and what the caller says,
+ * which wins.
+ */
 export function meaningOfMetrics(given: readonly MeaningOfMetric[]): ReadonlyMap<string, MetricMeaning> {
   const known = metricMeanings.flatMap((means) => conventional[means].map((metric) => [metric, means] as const))
   return new Map([...known, ...given.map(({ metric, means }) => [metric, means] as const)])

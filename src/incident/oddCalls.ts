@@ -20,9 +20,15 @@ export interface OddityThresholds {
 }
 
 export interface OddityWindows {
-  /** The time in question. The five minutes of calls in which it begins belong to it, as do those in which it ends; of metrics each minute that begins in it. */
+  /**
+   * The time in question. The five minutes of calls in which it begins belong to it, as do those in
+   * which it ends; of metrics each minute that begins in it.
+   */
   range: TimeRange
-  /** A time when all was well, to compare with; the longer the better. It must not overlap `range`; what begins in it and belongs to the range is the range's. */
+  /**
+   * A time when all was well, to compare with; the longer the better. It must not overlap `range`;
+   * what begins in it and belongs to the range is the range's.
+   */
   baseline: TimeRange
   thresholds?: OddityThresholds
 }
@@ -50,7 +56,10 @@ export function refuseOverlap({ range, baseline }: Pick<OddityWindows, 'range' |
   }
 }
 
-/** The windows as those of 5-minute buckets: trouble that began within a bucket is looked for there, and not taken for what was before. */
+/**
+ * The windows as those of 5-minute buckets: trouble that began within a bucket is looked for there,
+ * and not taken for what was before.
+ */
 function callWindows({ range, baseline }: { range: TimeRange; baseline: TimeRange }): { range: TimeRange; baseline: TimeRange } {
   const buckets = bucketsOver(windowBucket, range)
   const to = baseline.from < range.from && baseline.to > buckets.from ? buckets.from : baseline.to
@@ -61,25 +70,33 @@ function callWindows({ range, baseline }: { range: TimeRange; baseline: TimeRang
 export const beginsIn = ({ from, to }: TimeRange): RawBuilder<boolean> =>
   sql<boolean>`bucket >= ${from}::timestamptz and bucket < ${to}::timestamptz`
 
-/** One end of Wilson's two-sided 95 % score interval of a share that was observed as `share` in `count` trials. */
+/**
+ * One end of Wilson's two-sided 95 % score interval of a share that was observed as `share` in
+ * `count` trials.
+ */
 export const wilson = (end: '-' | '+', share: RawBuilder<number>, count: RawBuilder<number>): RawBuilder<number> =>
   sql`(
     ${share} + 1.9208::float8 / ${count} ${sql.raw(end)} 1.96::float8 * sqrt(${share} * (1::float8 - ${share}) / ${count} + 0.9604::float8 / ${count} ^ 2::float8)
   ) / (1::float8 + 3.8416::float8 / ${count})`
 
 /**
- * The common table expressions that compare every call of the tenant in a range with a baseline: `compared`, one row per caller and callee, and
- * `odd`, one row per caller, callee and measure that left its normal range.
+ * The common table expressions that compare every call of the tenant in a range with a baseline:
+ * `compared`, one row per caller and callee, and `odd`, one row per caller, callee and measure that
+ * left its normal range.
  *
- * A difference must not be chance, in either window: the lower end of the range's two-sided 95 % confidence interval must be above the upper end of the
- * baseline's, and as far above what was expected as the thresholds say. For the error ratio that is the score interval of Wilson ("Probable inference, the
- * law of succession, and statistical inference", 1927); for the percentile the samples whose ranks are the ends of the same interval of 0.95, which
- * supposes nothing about how latencies are distributed (Conover, "Practical Nonparametric Statistics", 1999, section 3.2). What a short baseline cannot
- * tell of the failures of a call that is seldom made, all calls together do (an empirical Bayes estimate: Casella, "An Introduction to Empirical Bayes
+ * A difference must not be chance, in either window: the lower end of the range's two-sided 95 %
+ * confidence interval must be above the upper end of the baseline's, and as far above what was
+ * expected as the thresholds say. For the error ratio that is the score interval of Wilson
+ * ("Probable inference, the law of succession, and statistical inference", 1927); for the
+ * percentile the samples whose ranks are the ends of the same interval of 0.95, which supposes
+ * nothing about how latencies are distributed (Conover, "Practical Nonparametric Statistics", 1999,
+ * section 3.2). What a short baseline cannot tell of the failures of a call that is seldom made,
+ * all calls together do (an empirical Bayes estimate: Casella, "An Introduction to Empirical Bayes
  * Data Analysis", 1985).
  *
- * `lost` is what an odd call cost in all, against the baseline: milliseconds waited, or calls failed. The mean is that of the ten quantiles in the middle
- * of each tenth: one call in a hundred that hangs for a minute does not outweigh all others.
+ * `lost` is what an odd call cost in all, against the baseline: milliseconds waited, or calls
+ * failed. The mean is that of the ten quantiles in the middle of each tenth: one call in a hundred
+ * that hangs for a minute does not outweigh all others.
  */
 export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptions): RawBuilder<unknown> {
   const { range, baseline } = callWindows(windows)
@@ -165,7 +182,10 @@ export const quantiles = (
 /** The middle of each tenth. */
 export const tenths = sql`array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]::float8[]`
 
-/** The mean of an array's elements from one on. Bounded, so that what is multiplied with it stays a number. */
+/**
+ * The mean of an array's elements from one on. Bounded, so that what is multiplied with it stays a
+ * number.
+ */
 export const meanOfTenths = (quantile: string, from: number): RawBuilder<number> =>
   sql`(
     select avg(greatest(-1e100, least(1e100, ${sql.raw(bounded('value'))}))) from pg_catalog.unnest((${sql.ref(quantile)})[${sql.lit(from)}:]) as value

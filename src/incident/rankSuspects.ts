@@ -11,7 +11,10 @@ import { comparedWindows, oddCalls, oddityThresholds, refuseOverlap, type Oddity
 import { reachedFrom } from './reachedFrom.ts'
 
 export interface SuspectThresholds extends OddityThresholds {
-  /** A metric has left its normal range when it is more than this many deviations above its median. Default: 2.5. */
+  /**
+   * A metric has left its normal range when it is more than this many deviations above its median.
+   * Default: 2.5.
+   */
   deviations?: number
 }
 
@@ -20,7 +23,10 @@ export interface RankSuspectsOptions extends OddityWindows {
   service: string
   /** What hurts there, where that is known: trouble of the other kind then counts half. */
   trouble?: 'latency' | 'errors'
-  /** What metrics mean that OpenTelemetry's conventions do not name; or mean otherwise than they say. */
+  /**
+   * What metrics mean that OpenTelemetry's conventions do not name; or mean otherwise than they
+   * say.
+   */
   meanings?: readonly MeaningOfMetric[]
   /** How many calls or dependencies deep to look, 1 to 32. Default: 8. */
   hops?: number
@@ -33,13 +39,19 @@ export interface SuspectEvidence {
   kind: 'call' | 'metric'
   /** `p95_ms` (milliseconds) or `err_rate` (0..1) of calls; of a metric its name. */
   measure: string
-  /** In the baseline; of a metric its median. A latency is in milliseconds, an availability told as the share it lacks. */
+  /**
+   * In the baseline; of a metric its median. A latency is in milliseconds, an availability told as
+   * the share it lacks.
+   */
   expected: number
   /** In the range; of a metric its mean. */
   actual: number
   /** URN of the caller; null for a metric. */
   src_urn: string | null
-  /** What it cost: milliseconds waited or requests failed, in all, over the range; null for CPU and saturation. */
+  /**
+   * What it cost: milliseconds waited or requests failed, in all, over the range; null for CPU and
+   * saturation.
+   */
   lost: number | null
 }
 
@@ -55,13 +67,18 @@ export interface Suspect {
   depth: number
   /** URNs from the service to the suspect, along what was followed. */
   path: string[]
-  /** What is oddest about it: `p95_ms` or `err_rate` of the calls to it, or the name of its metric. */
+  /**
+   * What is oddest about it: `p95_ms` or `err_rate` of the calls to it, or the name of its metric.
+   */
   measure: string
   /** The measure in the baseline. */
   expected: number
   /** The same in the range. */
   actual: number
-  /** `resource_id` of who saw it: the caller whose calls lost most, or the suspect itself where the measure is a metric. */
+  /**
+   * `resource_id` of who saw it: the caller whose calls lost most, or the suspect itself where the
+   * measure is a metric.
+   */
   src: string
   src_urn: string
   /** All that is odd about it, calls first, what cost most first. */
@@ -80,42 +97,60 @@ const rankSuspectsOptions = z
   .superRefine(refuseOverlap)
 
 /**
- * Who is behind it: the resources that may be the cause of a service's trouble, the likeliest first.
+ * Who is behind it: the resources that may be the cause of a service's trouble, the likeliest
+ * first.
  *
- * From the service, what it depends on is followed down: odd calls (see `callOddities`), calls that may well be odd though they were too few to tell, and
- * the topology's edges, of any relation (`calls`, `depends_on`, `runs_on`, ...), along which nobody measured calls. A call that is sure to be as ever
- * carries no trouble. Who is reached and has something odd about it is a suspect. Then the trouble is accounted for, latency and errors apart:
+ * From the service, what it depends on is followed down: odd calls (see `callOddities`), calls that
+ * may well be odd though they were too few to tell, and the topology's edges, of any relation
+ * (`calls`, `depends_on`, `runs_on`, ...), along which nobody measured calls. A call that is sure
+ * to be as ever carries no trouble. Who is reached and has something odd about it is a suspect.
+ * Then the trouble is accounted for, latency and errors apart:
  *
- * - `lost` is what the trouble cost at a resource over the whole range, against the baseline: how many milliseconds longer was waited for its answers in
- *   all, or how many more requests failed. Its callers tell; where no calls to it are measured, its own metrics do (see `meanings`).
- * - Its own part is what is left after subtracting what was lost at what it depends on: who waits for others loses as much as they do, and has nothing left.
- * - `score`: its own part / the most that was lost at any of the suspects. So that both kinds compare, a failed request in twenty weighs as much as
- *   answers that take a tenth longer, of the service's; trouble smaller than that scores accordingly less, unless it is known to be
- *   what hurts (`trouble`).
+ * - `lost` is what the trouble cost at a resource over the whole range, against the baseline: how
+ *   many milliseconds longer was waited for its answers in all, or how many more requests failed.
+ *   Its callers tell; where no calls to it are measured, its own metrics do (see `meanings`).
+ * - Its own part is what is left after subtracting what was lost at what it depends on: who waits
+ *   for others loses as much as they do, and has nothing left.
+ * - `score`: its own part / the most that was lost at any of the suspects. So that both kinds
+ *   compare, a failed request in twenty weighs as much as answers that take a tenth longer, of the
+ *   service's; trouble smaller than that scores accordingly less, unless it is known to be what
+ *   hurts (`trouble`).
  *
- * So a service that is slow because it waits scores near 0, and the one where the time is lost 1. As losses add, a dependency called ten times for each answer
- * explains ten times its rise, and a part of the system that is odd but hardly used explains hardly anything. Four things amend the score:
+ * So a service that is slow because it waits scores near 0, and the one where the time is lost 1.
+ * As losses add, a dependency called ten times for each answer explains ten times its rise, and a
+ * part of the system that is odd but hardly used explains hardly anything. Four things amend the
+ * score:
  *
- * - A resource that is itself saturated (CPU, memory, ...) is twice a suspect: 1 - (1 - score)². If it is its CPU, what its calls to others lose is its
- *   own loss and not theirs, unless theirs is, too: who does not get to run reads its answers late.
- * - What a resource lost that is not saturated is the loss of the saturated resource it runs on, where that has no answers to measure (a host, a disk).
- * - What may follow from trouble of the other kind below it counts down to half: retries and timeouts turn failures into waiting and back. So does, where
- *   the `trouble` is known, that of the other kind.
- * - A dependency that is new cannot have left what it was. Its failures count half, and do not excuse who began to call it.
+ * - A resource that is itself saturated (CPU, memory, ...) is twice a suspect: 1 - (1 - score)². If
+ *   it is its CPU, what its calls to others lose is its own loss and not theirs, unless theirs is,
+ *   too: who does not get to run reads its answers late.
+ * - What a resource lost that is not saturated is the loss of the saturated resource it runs on,
+ *   where that has no answers to measure (a host, a disk).
+ * - What may follow from trouble of the other kind below it counts down to half: retries and
+ *   timeouts turn failures into waiting and back. So does, where the `trouble` is known, that of
+ *   the other kind.
+ * - A dependency that is new cannot have left what it was. Its failures count half, and do not
+ *   excuse who began to call it.
  *
- * Of equal scores the deeper is likelier, then the URN decides. In calm times, and for a URN the tenant does not have: no rows.
+ * Of equal scores the deeper is likelier, then the URN decides. In calm times, and for a URN the
+ * tenant does not have: no rows.
  *
- * Its limits: a cause that shows in no measure (a lost message, a wrong answer), or was as bad in the baseline, stays hidden; work that a service does on
- * the side, off the path of its answers, is counted as if it were on it; every sample of a latency or availability is taken for a request. One resource in
- * trouble is supposed: of two at once the costlier comes first.
+ * Its limits: a cause that shows in no measure (a lost message, a wrong answer), or was as bad in
+ * the baseline, stays hidden; work that a service does on the side, off the path of its answers, is
+ * counted as if it were on it; every sample of a latency or availability is taken for a request.
+ * One resource in trouble is supposed: of two at once the costlier comes first.
  *
- * Percentiles of calls are of all calls in the window, within 1.083 %. Metrics are read by the minute, whatever the length of the baseline: an hour or a
- * day will do. The method is a traversal of the anomalous part of the dependency graph, as in Chen, Qi, Zheng, Hou: "CauseInfer: Automatic and distributed
- * performance diagnosis with hierarchical causality graph in large distributed systems", INFOCOM 2014; what remains after subtracting is a profiler's self
- * time, of rises instead of times (Graham, Kessler, McKusick: "gprof: a call graph execution profiler", 1982); that a resource's own metrics corroborate
- * what calls show is from Wu, Tordsson, Elmroth, Kao: "MicroRCA: Root cause localization of performance issues in microservices", NOMS 2020.
+ * Percentiles of calls are of all calls in the window, within 1.083 %. Metrics are read by the
+ * minute, whatever the length of the baseline: an hour or a day will do. The method is a traversal
+ * of the anomalous part of the dependency graph, as in Chen, Qi, Zheng, Hou: "CauseInfer: Automatic
+ * and distributed performance diagnosis with hierarchical causality graph in large distributed
+ * systems", INFOCOM 2014; what remains after subtracting is a profiler's self time, of rises
+ * instead of times (Graham, Kessler, McKusick: "gprof: a call graph execution profiler", 1982);
+ * that a resource's own metrics corroborate what calls show is from Wu, Tordsson, Elmroth, Kao:
+ * "MicroRCA: Root cause localization of performance issues in microservices", NOMS 2020.
  *
- * @throws InvalidInputError when a window runs backwards, the two overlap, or an option is out of its bounds.
+ * @throws InvalidInputError when a window runs backwards, the two overlap, or an option is out of
+ * its bounds.
  * @example
  * const suspects = rankSuspects(scope, {
  *   service: 'urn:k8s:svc:shop/frontend',

@@ -13,13 +13,15 @@ export interface ReachedOptions {
 }
 
 /**
- * The common table expressions, after those of `oddCalls`, that follow trouble down: `odd_call`, the odd calls between two resources; `depends`, the
- * topology's edges of the range along which nobody measured calls; `step`, what is followed, and of
- * which `trouble` (null: either); `walk`, who is reached by which trouble; `met`, one row for each of its resources and kinds of trouble, and `reached`,
- * one for each of its resources, with the least `depth`.
+ * The common table expressions, after those of `oddCalls`, that follow trouble down: `odd_call`,
+ * the odd calls between two resources; `depends`, the topology's edges of the range along which
+ * nobody measured calls; `step`, what is followed, and of which `trouble` (null: either); `walk`,
+ * who is reached by which trouble; `met`, one row for each of its resources and kinds of trouble,
+ * and `reached`, one for each of its resources, with the least `depth`.
  *
- * A call that is sure to be as ever carries no trouble, so it is not followed. One that may well be odd is, though it cannot be shown: there were too few
- * calls to tell, or none in one of the windows; so is what nobody measured.
+ * A call that is sure to be as ever carries no trouble, so it is not followed. One that may well be
+ * odd is, though it cannot be shown: there were too few calls to tell, or none in one of the
+ * windows; so is what nobody measured.
  */
 export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: ReachedOptions): RawBuilder<unknown> {
   const { latencyFactor, latencyRiseMs, errorFactor, errorRise, minCalls } = thresholds

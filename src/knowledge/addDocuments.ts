@@ -23,7 +23,10 @@ export interface DocumentInput {
   title: string
   /** At most 2,048 bytes. */
   url?: string | null
-  /** The URNs of what it is about. They are kept in the metadata under `resources`, and need not be known to the catalog. */
+  /**
+   * The URNs of what it is about. They are kept in the metadata under `resources`, and need not be
+   * known to the catalog.
+   */
   resources?: readonly string[]
   metadata?: Record<string, Json>
   /** The text in pieces, in order. */
@@ -31,7 +34,10 @@ export interface DocumentInput {
 }
 
 export interface AddDocumentsOptions {
-  /** Give up before the next statement or the commit. What was begun is rolled back, unless the transaction is the caller's. */
+  /**
+   * Give up before the next statement or the commit. What was begun is rolled back, unless the
+   * transaction is the caller's.
+   */
   signal?: AbortSignal
 }
 
@@ -59,15 +65,18 @@ const documentsInput = (embedding: ReturnType<typeof embeddingOf>) =>
 const batch = 500
 
 /**
- * Adds documents with their embedded chunks, or brings the ones that are there up to date; returns the documents' ids in the order given.
+ * Adds documents with their embedded chunks, or brings the ones that are there up to date; returns
+ * the documents' ids in the order given.
  *
- * A document is told by its `source` and `url`, one without a URL by its `source` and `title`; of one given several times the last counts. Adding
- * it again replaces its title, its metadata and its chunks. Chunks are told by their position: one whose content, embedding and metadata are the
- * same is not written, one that changed keeps its id, and those beyond the new end are deleted. Every chunk carries its document's metadata,
- * so that a search can filter by either.
+ * A document is told by its `source` and `url`, one without a URL by its `source` and `title`; of
+ * one given several times the last counts. Adding it again replaces its title, its metadata and its
+ * chunks. Chunks are told by their position: one whose content, embedding and metadata are the same
+ * is not written, one that changed keeps its id, and those beyond the new end are deleted. Every
+ * chunk carries its document's metadata, so that a search can filter by either.
  *
- * All in one transaction (the caller's, if the scope was made from one), in statements of 500 chunks; a writer of the same tenant's knowledge
- * waits for another. An abort leaves everything as it was.
+ * All in one transaction (the caller's, if the scope was made from one), in statements of 500
+ * chunks; a writer of the same tenant's knowledge waits for another. An abort leaves everything as
+ * it was.
  *
  * @throws InvalidInputError naming the document and field: an embedding of the wrong dimension, a
  * number that is not finite, text that cannot be stored; or when the scope was made from a
@@ -187,7 +196,8 @@ interface Chunk {
 
 async function writeChunks(scope: Scope, db: Kysely<{}>, chunks: readonly Chunk[]): Promise<void> {
   const rows = chunks.map(({ embedding, ...chunk }) => ({ ...chunk, embedding: arrayLiteral(embedding) }))
-  // Embeddings are compared as float4[]: comparing vectors would need to know the schema of pgvector's operators.
+  // Embeddings are compared as float4[]: comparing vectors would need to know the schema of
+  // pgvector's operators.
   await sql`
     insert into ${scope.id('kb_chunk')} as chunk (tenant_id, doc_id, chunk_idx, content, embedding, metadata)
     select ${scope.tenantId}::int8, doc_id, chunk_idx, content, embedding::float4[], metadata

@@ -5,8 +5,9 @@ import type { Installation } from '../database/installation/installation.ts'
 const largest = { single: 3.4028234663852886e38, half: 65_504 } as const
 
 /**
- * An embedding as this installation stores it: as many finite numbers as `migrate up` was told, within single precision (half precision where the
- * index holds that, beyond 2,000 dimensions); for the cosine distance not of length zero, which has no direction.
+ * An embedding as this installation stores it: as many finite numbers as `migrate up` was told,
+ * within single precision (half precision where the index holds that, beyond 2,000 dimensions); for
+ * the cosine distance not of length zero, which has no direction.
  */
 export function embeddingOf({ embeddingDimension, embeddingDistance }: Installation) {
   const limit = embeddingDimension <= 2000 ? largest.single : largest.half
@@ -28,11 +29,17 @@ export function embeddingOf({ embeddingDimension, embeddingDistance }: Installat
     .readonly()
 }
 
-/** pgvector adds up the squares in single precision, where small ones vanish and large ones overflow. */
+/**
+ * pgvector adds up the squares in single precision, where small ones vanish and large ones
+ * overflow.
+ */
 function hasDirection(embedding: readonly number[]): boolean {
   const squares = embedding.reduce((sum, value) => Math.fround(sum + Math.fround(value) ** 2), 0)
   return squares > 0 && Number.isFinite(squares)
 }
 
-/** An embedding as a `float4[]` literal; PostgreSQL makes a `vector` of it by itself, wherever pgvector is installed. */
+/**
+ * An embedding as a `float4[]` literal; PostgreSQL makes a `vector` of it by itself, wherever
+ * pgvector is installed.
+ */
 export const arrayLiteral = (embedding: readonly number[]): string => `{${embedding.join(',')}}`

@@ -24,7 +24,10 @@ export interface SearchKnowledgeOptions {
   embedding: readonly number[]
   /** How many chunks, 1 to 1,000. Default: 10. */
   limit?: number
-  /** What may be found at all. A `where` on the query that is returned filters what was found, and so gives fewer than `limit`. */
+  /**
+   * What may be found at all. A `where` on the query that is returned filters what was found, and
+   * so gives fewer than `limit`.
+   */
   where?: KnowledgeFilters
 }
 
@@ -77,13 +80,15 @@ const searchKnowledgeOptions = (installation: Installation) =>
  * | `cosine` | 1 - cosine similarity | cosine similarity, -1..1 |
  * | `ip` | the inner product, negated | the inner product |
  *
- * There are `limit` rows whenever the tenant has as many chunks that pass the filters. Where at most 5,000 do, every one is compared and the answer is
- * exact, ties in the order of their ids. Where more do, the HNSW index answers (iterative scan in strict order, `hnsw.ef_search` at least 100),
- * and a near neighbour may be missed. All of it happens inside the installed function `knowledge_nearest`, with settings of its own; the query
- * stays one statement and nothing needs to be set on the connection.
+ * There are `limit` rows whenever the tenant has as many chunks that pass the filters. Where at
+ * most 5,000 do, every one is compared and the answer is exact, ties in the order of their ids.
+ * Where more do, the HNSW index answers (iterative scan in strict order, `hnsw.ef_search` at least
+ * 100), and a near neighbour may be missed. All of it happens inside the installed function
+ * `knowledge_nearest`, with settings of its own; the query stays one statement and nothing needs to
+ * be set on the connection.
  *
- * @throws InvalidInputError if the embedding has another dimension than the installation's or is not
- * finite, or `limit` or a filter is invalid; names the field.
+ * @throws InvalidInputError if the embedding has another dimension than the installation's or is
+ * not finite, or `limit` or a filter is invalid; names the field.
  * @example
  * const near = searchKnowledge(scope, { embedding: await embed('payment is slow'), limit: 5, where: { source: 'runbooks' } })
  * await near.where('score', '>', 0.5).execute()
@@ -94,7 +99,8 @@ const searchKnowledgeOptions = (installation: Installation) =>
  * //   where "chunk"."tenant_id" = $5 order by "nearest"."distance", "nearest"."chunk_id"
  * // ) as "found" where "score" > $6
  *
- * @see Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using Hierarchical Navigable Small World graphs, 2018
+ * @see Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using
+ * Hierarchical Navigable Small World graphs, 2018
  */
 export function searchKnowledge(scope: Scope, options: SearchKnowledgeOptions): Finished<FoundChunk, 'found'> {
   const { embedding, limit, where } = parseOptions(searchKnowledgeOptions(scope.installation), options)
@@ -138,7 +144,10 @@ function filterOf({ source, resource, metadata, addedDuring: range }: KnowledgeF
   }
 }
 
-/** Containment of an array asks for each of its elements, so the URN joins the ones that are asked for already. */
+/**
+ * Containment of an array asks for each of its elements, so the URN joins the ones that are asked
+ * for already.
+ */
 function withResource(metadata: Record<string, Json>, resource: string): Record<string, Json> {
   const { resources = [] } = metadata
   return { ...metadata, resources: [...(Array.isArray(resources) ? resources : [resources]), resource] }

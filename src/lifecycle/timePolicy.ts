@@ -1,6 +1,8 @@
 import type { Rollup } from './rollups/rollup.ts'
 
-/** What becomes of a time table as its rows grow old. Every duration is an interval of fixed length. */
+/**
+ * What becomes of a time table as its rows grow old. Every duration is an interval of fixed length.
+ */
 export interface TimePolicy {
   /** `metric_1m`. */
   readonly table: string
@@ -18,7 +20,10 @@ export interface RollupPolicy {
   readonly rollup: Rollup
   /** Chunks of the rollup wholly older than this are dropped; longer than its source's. */
   readonly retain: string
-  /** Buckets that ended less than this long ago are not rolled yet: their rows are still coming. They are read from the source. */
+  /**
+   * Buckets that ended less than this long ago are not rolled yet: their rows are still coming.
+   * They are read from the source.
+   */
   readonly settle: string
   /** How often a job of the server rolls what is new. */
   readonly every: string

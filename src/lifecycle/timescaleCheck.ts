@@ -14,10 +14,15 @@ export const lifecycleAbility = (timeRung: TimeRung): Ability =>
     ? { state: 'full', why: "TimescaleDB's jobs, compression and continuous aggregates" }
     : { state: 'fallback', why: 'no jobs on this server: have `pgvantage maintain` run by a scheduler, every half hour or so' }
 
-/** Before 2.18 TimescaleDB is as if it was not there: its triggers do not see which rows were written. */
+/**
+ * Before 2.18 TimescaleDB is as if it was not there: its triggers do not see which rows were
+ * written.
+ */
 export const oldestTimescale = '2.18'
 
-/** Whether the tables use what TimescaleDB offers here, and whether it is there where they need it. */
+/**
+ * Whether the tables use what TimescaleDB offers here, and whether it is there where they need it.
+ */
 export const timescaleCheck: Check = {
   name: 'TimescaleDB',
   find(examined) {

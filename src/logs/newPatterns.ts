@@ -15,8 +15,8 @@ export interface NewPatternsOptions {
   /** The URN of the resource that logged; every resource when left out. */
   resource?: string
   /**
-   * How long a pattern must have been silent before the range to be new again: `'7 days'`. When left
-   * out it must never have been seen before.
+   * How long a pattern must have been silent before the range to be new again: `'7 days'`. When
+   * left out it must never have been seen before.
    */
   silence?: string
 }
@@ -29,7 +29,9 @@ export interface NewPattern {
   severity: Severity | null
   /** One message of it as it was logged; null where none was kept. */
   sample_message: string | null
-  /** When the first record of it ever was logged, at any resource of the tenant; null where unknown. */
+  /**
+   * When the first record of it ever was logged, at any resource of the tenant; null where unknown.
+   */
   first_seen: Date | null
   /** Records in the range. */
   count_total: number

@@ -8,14 +8,18 @@ export const placeholder = '<*>'
 /**
  * The pattern of a log message: the message with its variable parts replaced by `<*>`.
  *
- * Stateless and deterministic: a message has the same pattern in every process, in every order of messages, today and tomorrow, so that two
- * collectors, or one that starts again, count under one fingerprint. That is what sets it apart from miners that learn a tree of templates as they
- * read (Drain: He et al., ICWS 2017), which find more patterns but different ones in each run. The order of masks follows their preprocessing steps.
+ * Stateless and deterministic: a message has the same pattern in every process, in every order of
+ * messages, today and tomorrow, so that two collectors, or one that starts again, count under one
+ * fingerprint. That is what sets it apart from miners that learn a tree of templates as they read
+ * (Drain: He et al., ICWS 2017), which find more patterns but different ones in each run. The order
+ * of masks follows their preprocessing steps.
  *
- * Variable are: URLs, e-mail addresses, UUIDs, dates and times, IP and MAC addresses, host names, hexadecimal and decimal numbers with or without a
- * unit, words with a digit in them, paths with a digit in them, what stands after `=`, and quoted text without white space or with a digit, unless a
- * colon follows (a JSON key); of a quoted request line the method stays. A list of three or more variable parts counts as one. White space is
- * collapsed; a stack trace (lines that start with white space and `at`, or Python's `File`) is left out. Never empty: a blank message is `<empty>`.
+ * Variable are: URLs, e-mail addresses, UUIDs, dates and times, IP and MAC addresses, host names,
+ * hexadecimal and decimal numbers with or without a unit, words with a digit in them, paths with a
+ * digit in them, what stands after `=`, and quoted text without white space or with a digit, unless
+ * a colon follows (a JSON key); of a quoted request line the method stays. A list of three or more
+ * variable parts counts as one. White space is collapsed; a stack trace (lines that start with
+ * white space and `at`, or Python's `File`) is left out. Never empty: a blank message is `<empty>`.
  *
  * NUL and lone surrogates, which PostgreSQL cannot store, become U+FFFD.
  *
@@ -43,9 +47,10 @@ const stackFrame = /\n[^\S\n]+(?:at |File ")/
 
 const dayOrMonth = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)'
 
-// Put together, it is no literal that the linter could check: at most 2,048 characters are matched, and test/unit/worstInput.test.ts feeds it the worst.
-// One pass over the text: each alternative consumes what it matches, so a mask never works on another's result.
-// oxlint-disable-next-line patterns/linear
+// Put together, it is no literal that the linter could check: at most 2,048 characters are matched,
+// and test/unit/worstInput.test.ts feeds it the worst. One pass over the text: each alternative
+// consumes what it matches, so a mask never works on another's result. oxlint-disable-next-line
+// patterns/linear
 const variable = new RegExp(
   [
     // Plain words, several at once: most of most messages, and nothing below could match them.
@@ -82,7 +87,8 @@ const variable = new RegExp(
 
 const list = /<\*>(?:(?:, ?|; ?|\|| )<\*>){2,}/g
 
-// The groups come by position, in the order they stand above: an object of their names for each match would cost more than the matching.
+// The groups come by position, in the order they stand above: an object of their names for each
+// match would cost more than the matching.
 function mask(match: string, ...groups: (string | undefined)[]): string {
   const [fixed, key, double, colon, single, path, word] = groups
   if (fixed !== undefined) return match

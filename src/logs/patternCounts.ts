@@ -11,8 +11,9 @@ export const patternLadder = {
 } as const
 
 /**
- * The tenant's rows of `log_pattern_5m`, or of a coarser rollup of it, in the range, as `count`, with their pattern, as `known`, and their resource, as `resource`: what every read of
- * this room begins with.
+ * The tenant's rows of `log_pattern_5m`, or of a coarser rollup of it, in the range, as `count`,
+ * with their pattern, as `known`, and their resource, as `resource`: what every read of this room
+ * begins with.
  *
  * @param counts where the rows are: `log_pattern_5m`, or what has its columns.
  */

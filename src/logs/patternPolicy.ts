@@ -21,7 +21,10 @@ export const logPattern1h = patternRollup({ name: 'log_pattern_1h', source: 'log
 /** `log_pattern_1d`: how often each pattern occurred in a day, in UTC. */
 export const logPattern1d = patternRollup({ name: 'log_pattern_1d', source: 'log_pattern_1h', bucket: '1 day', chunk: '180 days' })
 
-/** What becomes of counted patterns: half a year by five minutes, two years by the hour, five by the day. */
+/**
+ * What becomes of counted patterns: half a year by five minutes, two years by the hour, five by the
+ * day.
+ */
 export const patternPolicy: TimePolicy = {
   table: 'log_pattern_5m',
   chunk: '30 days',

@@ -19,13 +19,22 @@ export interface PatternSeriesOptions {
   resource?: string
   /** Only patterns of this severity. */
   severity?: Severity
-  /** `'count_total'`: all records of the pattern; `'count_error'`: those of severity ERROR and above. */
+  /**
+   * `'count_total'`: all records of the pattern; `'count_error'`: those of severity ERROR and
+   * above.
+   */
   measure: 'count_total' | 'count_error'
   /** Buckets that begin in it count. */
   range: TimeRange
-  /** What a series stands for: `'pattern'`, one pattern at all resources, or `'resource'`, one resource's patterns together. Default: `'pattern'`. */
+  /**
+   * What a series stands for: `'pattern'`, one pattern at all resources, or `'resource'`, one
+   * resource's patterns together. Default: `'pattern'`.
+   */
   by?: 'pattern' | 'resource'
-  /** How long the buckets are: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the length of the range. */
+  /**
+   * How long the buckets are: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default:
+   * `'auto'`, by the length of the range.
+   */
   resolution?: Resolution
 }
 

@@ -2,7 +2,10 @@ import type { Finished } from '../database/finished.ts'
 import type { Json } from '../schema/text.ts'
 import type { SeriesRow } from '../series/seriesFrame.ts'
 
-/** What a series stands for: one label set of one resource, a resource, or all there is of the metric. */
+/**
+ * What a series stands for: one label set of one resource, a resource, or all there is of the
+ * metric.
+ */
 export const metricGroupings = ['series', 'resource', 'metric'] as const
 export type MetricBy = (typeof metricGroupings)[number]
 

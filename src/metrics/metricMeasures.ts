@@ -3,7 +3,10 @@ import { weightedMean } from '../database/sql/bounded.ts'
 import type { Scope } from '../database/scope.ts'
 import { histogramQuantile } from '../sketch/histogramQuantile.ts'
 
-/** What a metric series can measure: average, maximum and 95th percentile of a bucket's samples in the metric's unit, and their number. */
+/**
+ * What a metric series can measure: average, maximum and 95th percentile of a bucket's samples in
+ * the metric's unit, and their number.
+ */
 export const metricMeasures = ['avg', 'max', 'p95', 'count'] as const
 export type MetricMeasure = (typeof metricMeasures)[number]
 

@@ -8,7 +8,10 @@ import { metricMeasures, type MetricMeasure } from './metricMeasures.ts'
 
 /** Which metrics, of whom. */
 export interface MetricOptions<By extends MetricBy> {
-  /** The metric's name, as OpenTelemetry gives it: `'http.server.request.duration'`. Of several, each series is named by the metric first. */
+  /**
+   * The metric's name, as OpenTelemetry gives it: `'http.server.request.duration'`. Of several,
+   * each series is named by the metric first.
+   */
   metric: string | readonly string[]
   /** The URN of a resource, or of several; every resource that has the metric when left out. */
   resource?: string | readonly string[]
@@ -18,8 +21,8 @@ export interface MetricOptions<By extends MetricBy> {
   /** Buckets that begin in it count. */
   range: TimeRange
   /**
-   * What a series stands for: `'series'`, one label set of one resource; `'resource'`, all its label sets together; `'metric'`, all resources together.
-   * Default: `'series'`.
+   * What a series stands for: `'series'`, one label set of one resource; `'resource'`, all its
+   * label sets together; `'metric'`, all resources together. Default: `'series'`.
    */
   by?: By
 }
@@ -38,7 +41,10 @@ export const metricOptions = <const By extends MetricBy>(groupings: readonly [By
 export const isOneOf = (column: string, names: readonly string[]): RawBuilder<boolean> =>
   names.length === 1 ? sql<boolean>`${sql.ref(column)} = ${names[0]}` : sql<boolean>`${sql.ref(column)} = any(${names}::text[])`
 
-/** How a point's series is called, by what it stands for, where `metric` and `resource` are the row and its resource. */
+/**
+ * How a point's series is called, by what it stands for, where `metric` and `resource` are the row
+ * and its resource.
+ */
 export function seriesName(by: MetricBy, several: boolean): RawBuilder<string> {
   if (by === 'metric') return sql`metric.metric`
   const name =

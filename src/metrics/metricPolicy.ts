@@ -4,7 +4,9 @@ import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 
 const keys = { tenant_id: 'bigint', resource_id: 'bigint', metric: 'text', labels: 'jsonb', labels_hash: 'uuid' }
 
-/** The weight of an average, and the histogram of a row, by the columns of the table that is rolled. */
+/**
+ * The weight of an average, and the histogram of a row, by the columns of the table that is rolled.
+ */
 function metricRollup(
   rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>,
   weight: string,
@@ -22,7 +24,8 @@ function metricRollup(
       unit: { type: 'text', of: () => 'max(unit)' },
       kind: { type: 'text', of: () => 'max(kind)' },
       sample_count: { type: 'bigint', of: () => saturated('sum(sample_count)') },
-      // A row may count samples without knowing their average: they weigh nothing in the next coarser one.
+      // A row may count samples without knowing their average: they weigh nothing in the next
+      // coarser one.
       avg_weight: { type: 'bigint', of: () => saturated(`coalesce(sum(${weight}) filter (where avg_val is not null), 0)`) },
       histogram: { type: 'bigint[]', of: merged },
     },
@@ -30,7 +33,10 @@ function metricRollup(
   }
 }
 
-/** `metric_1h`: the minutes of an hour together. A minute of one sample has no histogram; its value is the sample. */
+/**
+ * `metric_1h`: the minutes of an hour together. A minute of one sample has no histogram; its value
+ * is the sample.
+ */
 export const metric1h = metricRollup(
   { name: 'metric_1h', source: 'metric_1m', bucket: '1 hour', chunk: '30 days' },
   'sample_count',
@@ -44,7 +50,10 @@ export const metric1d = metricRollup(
   () => 'histogram',
 )
 
-/** What becomes of a metric's minutes: a week as they came, half a year compressed, two years by the hour, five by the day. */
+/**
+ * What becomes of a metric's minutes: a week as they came, half a year compressed, two years by the
+ * hour, five by the day.
+ */
 export const metricPolicy: TimePolicy = {
   table: 'metric_1m',
   chunk: '7 days',

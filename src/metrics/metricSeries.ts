@@ -12,7 +12,10 @@ import { isOneOf, metricOptions, seriesName, type MetricOptions } from './metric
 import { metricPolicy } from './metricPolicy.ts'
 
 export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends MetricOptions<By> {
-  /** How long the buckets are: `'1 minute'`, `'15 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the length of the range. */
+  /**
+   * How long the buckets are: `'1 minute'`, `'15 minutes'`, `'1 hour'`, `'1 day'`. Default:
+   * `'auto'`, by the length of the range.
+   */
   resolution?: Resolution
 }
 

@@ -6,14 +6,20 @@ import { extensionSearchPath } from './extensions.ts'
 import { withoutTrace } from '../database/transaction/inTransaction.ts'
 import { execute } from '../lifecycle/statement.ts'
 
-/** A table as the server's catalog describes it, in words that are the same on every server, in any schema and for any embedding. */
+/**
+ * A table as the server's catalog describes it, in words that are the same on every server, in any
+ * schema and for any embedding.
+ */
 export interface CatalogTable {
   /** Each column's type, nullability, default or generation. */
   columns: Record<string, string>
   constraints: Record<string, string>
   /** Those that no constraint owns. */
   indexes: Record<string, string>
-  /** When they fire and what they run, and whether they are disabled; PostgreSQL's own and those of extensions aside. */
+  /**
+   * When they fire and what they run, and whether they are disabled; PostgreSQL's own and those of
+   * extensions aside.
+   */
   triggers: Record<string, string>
   /** The column it is cut along, as a hypertable or by range partitions. */
   cutAlong: string | null
@@ -21,41 +27,61 @@ export interface CatalogTable {
   hasDefault: boolean | null
 }
 
-/** A view as the server's catalog describes it; also a continuous aggregate, which is a view over a hypertable of TimescaleDB's own. */
+/**
+ * A view as the server's catalog describes it; also a continuous aggregate, which is a view over a
+ * hypertable of TimescaleDB's own.
+ */
 export interface CatalogView {
   /** Each column's type. */
   columns: Record<string, string>
-  /** What it is, and a hash of the query it was made with, which is the same on every version of PostgreSQL. */
+  /**
+   * What it is, and a hash of the query it was made with, which is the same on every version of
+   * PostgreSQL.
+   */
   definition: string
-  /** Those of a continuous aggregate, on the hypertable behind it, by what they are on; TimescaleDB's own aside. */
+  /**
+   * Those of a continuous aggregate, on the hypertable behind it, by what they are on;
+   * TimescaleDB's own aside.
+   */
   indexes: Record<string, string>
 }
 
 export interface Catalog {
   tables: Record<string, CatalogTable>
   views: Record<string, CatalogView>
-  /** By name and argument types; the value is a hash of everything that makes the function what it is. */
+  /**
+   * By name and argument types; the value is a hash of everything that makes the function what it
+   * is.
+   */
   functions: Record<string, string>
   domains: Record<string, string>
 }
 
-/** What a migrated database holds; `{dimension}` and `{embedding key}` stand for what depends on the installation. */
+/**
+ * What a migrated database holds; `{dimension}` and `{embedding key}` stand for what depends on the
+ * installation.
+ */
 export interface Manifest extends Omit<Catalog, 'functions'> {
   /** The views that are continuous aggregates on the rung that has them, as they are there. */
   continuousAggregates: Record<string, CatalogView>
-  /** The tables, and the triggers as `table.trigger`, that are not there beside continuous aggregates: they stand in for them. */
+  /**
+   * The tables, and the triggers as `table.trigger`, that are not there beside continuous
+   * aggregates: they stand in for them.
+   */
   insteadOfContinuousAggregates: string[]
   functions: Record<string, { hash: string; requires: string | null }>
 }
 
 /**
- * What is installed in the schema: tables, views, functions, aggregates and domains, members of extensions and partitions aside.
+ * What is installed in the schema: tables, views, functions, aggregates and domains, members of
+ * extensions and partitions aside.
  *
  * Leaves no trace: reads in a read-only transaction (or behind a savepoint of the caller's).
  */
 export async function readCatalog<Database>(db: Kysely<Database>, installation: Installation): Promise<Catalog> {
   return withoutTrace(db, async (trx) => {
-    // Names that a search path finds are printed bare, others qualified: with only the extensions on it, ours are the qualified ones.
+    // Names that a search path finds are printed bare, others qualified: with only the extensions
+    // on it, ours are the qualified ones.
     await execute(trx, `select set_config('search_path', 'pg_catalog', true)`)
     await execute(trx, extensionSearchPath)
     // The text of a definition shows its dates and intervals in the session's style.
@@ -221,7 +247,10 @@ async function readContinuousAggregates(trx: Kysely<{}>, { schema }: Installatio
   return new Map(rows.map(({ name, ...aggregate }) => [name, aggregate]))
 }
 
-/** A query without what versions of PostgreSQL print differently: line breaks, and the table before a column. */
+/**
+ * A query without what versions of PostgreSQL print differently: line breaks, and the table before
+ * a column.
+ */
 const query = (text: string) =>
   text
     .replaceAll(/\s+/g, ' ')
@@ -272,7 +301,10 @@ async function readFunctions(trx: Kysely<{}>, installation: Installation): Promi
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
 
-/** Takes the schema off qualified names, written as PostgreSQL writes them: quoted only where needed. */
+/**
+ * Takes the schema off qualified names, written as PostgreSQL writes them: quoted only where
+ * needed.
+ */
 function bare({ schema }: Installation): (text: string) => string {
   const forms = [`${quoteIdentifier(schema)}.`, `${schema}.`]
   return (text) => forms.reduce(withoutPrefix, text)

@@ -8,7 +8,10 @@ import { older } from '../database/older.ts'
 export const installedExtensions = ({ extensions }: Capabilities): KnownExtension[] =>
   Object.entries(extensions).flatMap(([name, state]) => (state.installed === null ? [] : [name as KnownExtension]))
 
-/** TimescaleDB ends the connection when it is created without being preloaded, so it is tried only where that cannot happen. */
+/**
+ * TimescaleDB ends the connection when it is created without being preloaded, so it is tried only
+ * where that cannot happen.
+ */
 const canCreate = (server: Capabilities, name: KnownExtension) => {
   const { installed, available } = server.extensions[name]
   return installed === null && available !== null && (name !== 'timescaledb' || server.embedded || server.timescalePreloaded === true)
@@ -18,7 +21,8 @@ const canCreate = (server: Capabilities, name: KnownExtension) => {
 const minimumVector = '0.8.0'
 
 /**
- * The extensions that `migrate up` would create on this server: what it offers and the database has not.
+ * The extensions that `migrate up` would create on this server: what it offers and the database has
+ * not.
  *
  * @throws MissingCapabilityError when a required one can be found nowhere.
  */
@@ -42,7 +46,8 @@ export function extensionsToCreate(server: Capabilities): KnownExtension[] {
 }
 
 /**
- * Creates what can be created. An optional extension that fails is a notice, a required one an error.
+ * Creates what can be created. An optional extension that fails is a notice, a required one an
+ * error.
  *
  * @returns one sentence for each thing that has to be done without.
  */

@@ -6,7 +6,10 @@ const folder = new URL('../../sql/', import.meta.url)
 /** A file of `sql/` may begin with this line; it is then installed only where the extension is. */
 const requires = /^-- requires: (\w+)$/m
 
-/** One with this line makes what tables and views are made with, so it also runs before the migrations. */
+/**
+ * One with this line makes what tables and views are made with, so it also runs before the
+ * migrations.
+ */
 const before = /^-- before: migrations$/m
 
 export interface SqlFile {
@@ -29,9 +32,11 @@ export async function sqlFiles(): Promise<SqlFile[]> {
 }
 
 /**
- * The statements of `sql/`: functions and aggregates that are installed into the database, re-applied on every `migrate up`.
+ * The statements of `sql/`: functions and aggregates that are installed into the database,
+ * re-applied on every `migrate up`.
  *
- * `@extschema@` becomes the schema, as in PostgreSQL's own extension scripts. After the migrations all of them are, before only what those need.
+ * `@extschema@` becomes the schema, as in PostgreSQL's own extension scripts. After the migrations
+ * all of them are, before only what those need.
  */
 export async function installedSql(schema: string, extensions: ReadonlySet<string>, when: 'before' | 'after'): Promise<string[]> {
   const files = await sqlFiles()

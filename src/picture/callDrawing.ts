@@ -5,7 +5,10 @@ import { shortened } from './markup.ts'
 import { mostTelling, readableEdges } from './mostTelling.ts'
 import { style } from './style.ts'
 
-/** One call between two names, as `activeCalls` or `callsDuring` give it once the ids are replaced by names. */
+/**
+ * One call between two names, as `activeCalls` or `callsDuring` give it once the ids are replaced
+ * by names.
+ */
 export interface CallEdge extends CallMeasures {
   /** Name of the caller: a URN, or whatever tells the vertices apart. */
   src_urn: string
@@ -24,18 +27,25 @@ export interface GraphPictureOptions {
   suspects?: readonly string[]
   /** Names of where it hurts. */
   symptoms?: readonly string[]
-  /** Ways from a symptom to a suspect, each a list of names: the calls between neighbours on it, in either direction, are drawn bold in one colour. */
+  /**
+   * Ways from a symptom to a suspect, each a list of names: the calls between neighbours on it, in
+   * either direction, are drawn bold in one colour.
+   */
   paths?: readonly (readonly string[])[]
   /** What is written into a vertex. Default: what follows the last `/` or `:` of its name. */
   nameOf?: (name: string) => string
   /**
-   * How many calls are drawn at most: first those on a path, then those of suspects and symptoms, then the busiest. What was left out is said below the title.
-   * Default 200 in pictures and in Mermaid, where more can neither be read nor laid out in time; `Infinity` in DOT.
+   * How many calls are drawn at most: first those on a path, then those of suspects and symptoms,
+   * then the busiest. What was left out is said below the title. Default 200 in pictures and in
+   * Mermaid, where more can neither be read nor laid out in time; `Infinity` in DOT.
    */
   limit?: number
 }
 
-/** A call graph: thickness is traffic, colour is how far a call is from normal, suspects, symptoms and paths are marked. */
+/**
+ * A call graph: thickness is traffic, colour is how far a call is from normal, suspects, symptoms
+ * and paths are marked.
+ */
 export function callDrawing({
   title,
   description,

@@ -12,8 +12,9 @@ export type CallState = 'calm' | 'warning' | 'critical'
 /**
  * How far a call is from normal: the worse of its errors and its latency.
  *
- * Errors: the ratio above normal (0 where normal is not known), warning from 1 %, critical from 5 %. Latency: p95 over normal p95, warning from
- * twice, critical from four times; without a normal, latency says nothing.
+ * Errors: the ratio above normal (0 where normal is not known), warning from 1 %, critical from 5
+ * %. Latency: p95 over normal p95, warning from twice, critical from four times; without a normal,
+ * latency says nothing.
  */
 export function callState({ err_rate, p95_ms, normal_err_rate, normal_p95_ms }: CallMeasures): CallState {
   const errors = (err_rate ?? 0) - (normal_err_rate ?? 0)

@@ -29,16 +29,21 @@ export interface ChangePictureOptions {
   vanished?: readonly string[]
   /** What is written into a vertex. Default: what follows the last `/` or `:` of its name. */
   nameOf?: (name: string) => string
-  /** How many edges are drawn at most: the changes, then unchanged ones beside them. What was left out is said below the title. Default 200. */
+  /**
+   * How many edges are drawn at most: the changes, then unchanged ones beside them. What was left
+   * out is said below the title. Default 200.
+   */
   limit?: number
 }
 
 /**
- * What became of the dependencies from one time to another, as an SVG: new ones blue and bold, vanished ones orange and dashed, changed ones purple, the rest grey
- * and thin; each change says in words what it is. Laid out by Graphviz.
+ * What became of the dependencies from one time to another, as an SVG: new ones blue and bold,
+ * vanished ones orange and dashed, changed ones purple, the rest grey and thin; each change says in
+ * words what it is. Laid out by Graphviz.
  *
- * The colours keep apart under every common colour blindness, and no colour stands alone: line and words say the same. The legend counts each kind. It stands
- * alone and shows any name, as `graphPicture` does.
+ * The colours keep apart under every common colour blindness, and no colour stands alone: line and
+ * words say the same. The legend counts each kind. It stands alone and shows any name, as
+ * `graphPicture` does.
  *
  * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
  * @throws InvalidInputError when the limit is no whole number of at least 1.

@@ -1,4 +1,7 @@
-/** A graph as it is to be drawn, whatever draws it: names are as they came, lines of text are not escaped. */
+/**
+ * A graph as it is to be drawn, whatever draws it: names are as they came, lines of text are not
+ * escaped.
+ */
 export interface Drawing {
   title: string
   /** A sentence below the title. */

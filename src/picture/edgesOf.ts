@@ -1,7 +1,8 @@
 import type { AbstractGraph, Attributes } from 'graphology-types'
 
 /**
- * The edges of a graphology graph as rows, with names in the place of keys: what `graphPicture`, `graphDot`, `graphMermaid` and `graphGraphml` take.
+ * The edges of a graphology graph as rows, with names in the place of keys: what `graphPicture`,
+ * `graphDot`, `graphMermaid` and `graphGraphml` take.
  *
  * @param nameOf what a vertex is called; by default its key.
  * @example

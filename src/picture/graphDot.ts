@@ -4,10 +4,12 @@ import { printable } from './markup.ts'
 import { style } from './style.ts'
 
 /**
- * The call graph in Graphviz' own language, as `graphPicture` draws it: for `dot`, `neato` or an editor.
+ * The call graph in Graphviz' own language, as `graphPicture` draws it: for `dot`, `neato` or an
+ * editor.
  *
- * Vertices are `v0`, `v1`, ... in the order in which they occur; their names are their tooltips and, shortened, their labels. Names are data: nothing in them is
- * read as markup, an escape or the end of a string. All edges are in it unless there is a `limit`.
+ * Vertices are `v0`, `v1`, ... in the order in which they occur; their names are their tooltips
+ * and, shortened, their labels. Names are data: nothing in them is read as markup, an escape or the
+ * end of a string. All edges are in it unless there is a `limit`.
  *
  * @throws InvalidInputError when the limit is no whole number of at least 1.
  * @example
@@ -44,8 +46,9 @@ export function graphDot({ limit = Infinity, ...options }: GraphPictureOptions):
 }
 
 /**
- * Lines of text as a label: what means something to Graphviz (or to ts-graphviz, which takes `<...>` for HTML and leaves a quote after a backslash as it is)
- * becomes a character reference, which Graphviz reads in every label. A backslash becomes two: escapes are read after references.
+ * Lines of text as a label: what means something to Graphviz (or to ts-graphviz, which takes
+ * `<...>` for HTML and leaves a quote after a backslash as it is) becomes a character reference,
+ * which Graphviz reads in every label. A backslash becomes two: escapes are read after references.
  */
 const labelOf = (lines: readonly string[]): string => lines.map((line) => plainText(line).replaceAll('\\', '&#92;&#92;')).join('\n')
 

@@ -20,9 +20,10 @@ export interface GraphmlVertex {
 /**
  * A graph with all its data as GraphML: for Gephi, yEd, Cytoscape, networkx or igraph.
  *
- * Vertices are `v0`, `v1`, ... in the order in which they occur, with their name as data `name`; edges are `e0`, `e1`, ... in the order given. A column is declared
- * `double` where all its values are numbers, `boolean` where all are booleans, else `string`: times as ISO 8601 in UTC, objects as JSON. What is null is left out.
- * Characters that XML has no way to hold are written as U+FFFD.
+ * Vertices are `v0`, `v1`, ... in the order in which they occur, with their name as data `name`;
+ * edges are `e0`, `e1`, ... in the order given. A column is declared `double` where all its values
+ * are numbers, `boolean` where all are booleans, else `string`: times as ISO 8601 in UTC, objects
+ * as JSON. What is null is left out. Characters that XML has no way to hold are written as U+FFFD.
  *
  * The GraphML File Format, http://graphml.graphdrawing.org.
  *

@@ -4,10 +4,12 @@ import { printable } from './markup.ts'
 import { style } from './style.ts'
 
 /**
- * The call graph as a Mermaid flowchart, as `graphPicture` draws it: for Markdown that is rendered where it is read.
+ * The call graph as a Mermaid flowchart, as `graphPicture` draws it: for Markdown that is rendered
+ * where it is read.
  *
- * Vertices are `v0`, `v1`, ... in the order in which they occur; their names, shortened, are their labels. Names are data: all but letters, digits, spaces and a
- * few harmless signs are written as Mermaid's character codes (`#58;`), so that nothing is read as syntax or as markup.
+ * Vertices are `v0`, `v1`, ... in the order in which they occur; their names, shortened, are their
+ * labels. Names are data: all but letters, digits, spaces and a few harmless signs are written as
+ * Mermaid's character codes (`#58;`), so that nothing is read as syntax or as markup.
  *
  * @throws InvalidInputError when the limit is no whole number of at least 1.
  * @example
@@ -47,7 +49,10 @@ export function graphMermaid(options: GraphPictureOptions): string {
   ].join('\n')
 }
 
-/** The looks, each once, with the numbers of those that have it: Mermaid takes no more than 50,000 characters. */
+/**
+ * The looks, each once, with the numbers of those that have it: Mermaid takes no more than 50,000
+ * characters.
+ */
 function alike(looks: readonly string[]): [string, number[]][] {
   return [...Map.groupBy(looks.keys(), (number) => looks[number]!)]
 }
@@ -60,7 +65,8 @@ const plainLine = (line: string): string =>
   printable(line)
     .replaceAll(/\s+/g, ' ')
     .replaceAll(/[^\p{L}\p{M}\p{N} _.,/()+×…-]/gu, code)
-    // What is left means something to Markdown in some places: what begins a list, a rule or code; emphasis; a link.
+    // What is left means something to Markdown in some places: what begins a list, a rule or code;
+    // emphasis; a link.
     .replace(/^[-+ ]/, code)
     .replace(/(?<=^\d+)[.)](?= |$)/, code)
     .replaceAll(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, code)

@@ -2,12 +2,14 @@ import { callDrawing, type GraphPictureOptions } from './callDrawing.ts'
 import { drawnSvg } from './drawnSvg.ts'
 
 /**
- * The call graph as an SVG: callers left of callees; thickness is traffic; colour is how far a call is from normal (see `callState`); suspects and
- * symptoms are marked, by colour and in words, and the paths between them drawn bold. Laid out by Graphviz.
+ * The call graph as an SVG: callers left of callees; thickness is traffic; colour is how far a call
+ * is from normal (see `callState`); suspects and symptoms are marked, by colour and in words, and
+ * the paths between them drawn bold. Laid out by Graphviz.
  *
- * The SVG stands alone: no script, no font or style from outside. Names are data: whatever they hold is shown, long ones shortened, the whole name
- * being the vertex's tooltip. Calls of one pair given twice are drawn twice; a graph without edges is a picture that says so; of more than `limit`
- * calls the most telling are drawn, and the picture says so.
+ * The SVG stands alone: no script, no font or style from outside. Names are data: whatever they
+ * hold is shown, long ones shortened, the whole name being the vertex's tooltip. Calls of one pair
+ * given twice are drawn twice; a graph without edges is a picture that says so; of more than
+ * `limit` calls the most telling are drawn, and the picture says so.
  *
  * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
  * @throws InvalidInputError when the limit is no whole number of at least 1.

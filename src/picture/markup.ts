@@ -1,4 +1,7 @@
-/** A text as XML and HTML show it; characters that XML has no way to hold (most control characters, lone surrogates) are shown as U+FFFD. */
+/**
+ * A text as XML and HTML show it; characters that XML has no way to hold (most control characters,
+ * lone surrogates) are shown as U+FFFD.
+ */
 export function escapeMarkup(text: string): string {
   return printable(text)
     .replaceAll('&', '&amp;')
@@ -15,7 +18,10 @@ export const printable = (text: string): string =>
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
-/** At most `length` characters as a reader counts them, the last an ellipsis where some were left out. */
+/**
+ * At most `length` characters as a reader counts them, the last an ellipsis where some were left
+ * out.
+ */
 export function shortened(text: string, length: number): string {
   const parts: string[] = []
   for (const { segment } of graphemes.segment(text)) {

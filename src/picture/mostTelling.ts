@@ -7,8 +7,8 @@ export const readableEdges = 200
 const limits = z.union([z.int('must be a whole number').min(1, 'must be at least 1'), z.literal(Infinity)])
 
 /**
- * At most `limit` edges, those with the highest rank first, of equal ones the busiest, then as given; and a sentence on what was left out, if anything was. Those
- * that stay keep their order.
+ * At most `limit` edges, those with the highest rank first, of equal ones the busiest, then as
+ * given; and a sentence on what was left out, if anything was. Those that stay keep their order.
  *
  * @throws InvalidInputError when the limit is no whole number of at least 1, or Infinity.
  */

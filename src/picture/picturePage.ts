@@ -5,7 +5,10 @@ export interface PageSection {
   heading: string
   /** Paragraphs. */
   text?: string | readonly string[]
-  /** A picture of `graphPicture` or `seriesChart`. It goes into the page as it is: never markup from elsewhere. */
+  /**
+   * A picture of `graphPicture` or `seriesChart`. It goes into the page as it is: never markup from
+   * elsewhere.
+   */
   svg?: string
   /** A table: its columns' names, then its rows. Numbers are set to the right. */
   table?: { columns: readonly string[]; rows: readonly (readonly (string | number | null)[])[] }
@@ -21,7 +24,8 @@ export interface PicturePageOptions {
 }
 
 /**
- * One HTML page with pictures, tables and text: self-contained (no script, nothing from outside), readable in print and on a telephone.
+ * One HTML page with pictures, tables and text: self-contained (no script, nothing from outside),
+ * readable in print and on a telephone.
  *
  * Everything but `svg` is text and shown as such.
  *

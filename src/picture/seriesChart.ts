@@ -40,9 +40,11 @@ export interface SeriesChartOptions {
 }
 
 /**
- * Series over time as an SVG: a line each, the normal range behind them, moments marked. Times are UTC. Drawn by Apache ECharts.
+ * Series over time as an SVG: a line each, the normal range behind them, moments marked. Times are
+ * UTC. Drawn by Apache ECharts.
  *
- * The SVG stands alone: no script, no font or style from outside. Takes the rows of any series frame, grouped by their `series`.
+ * The SVG stands alone: no script, no font or style from outside. Takes the rows of any series
+ * frame, grouped by their `series`.
  *
  * @throws MissingCapabilityError when the package `echarts` is not installed.
  * @example
@@ -62,7 +64,8 @@ export async function seriesChart(options: SeriesChartOptions): Promise<string> 
     const words = `<title>${escapeMarkup(title)}</title><desc>${escapeMarkup(description ?? `A chart of ${options.series.length} series over time.`)}</desc>`
     const drawn = chart.renderToSVGString()
     const [opening, content] = [drawn.slice(0, drawn.indexOf('>') + 1), drawn.slice(drawn.indexOf('>') + 1)]
-    // What is left to the style sheet is how a pointer changes it, and its classes would meet those of another chart.
+    // What is left to the style sheet is how a pointer changes it, and its classes would meet those
+    // of another chart.
     return `${opening.replace('<svg ', '<svg role="img" ')}${words}${withoutElement(content, 'style')}\n`
   } finally {
     chart.dispose()
@@ -188,7 +191,10 @@ function lineOf({ name, points }: ChartSeries, colour: string, marks: readonly C
   }
 }
 
-/** The band as ECharts draws one: an invisible line at its lower edge, and its height stacked upon that. */
+/**
+ * The band as ECharts draws one: an invisible line at its lower edge, and its height stacked upon
+ * that.
+ */
 function bandSeries({ name = 'normal range', points }: NonNullable<SeriesChartOptions['band']>): SeriesOption[] {
   const sorted = [...points].sort((a, b) => a.bucket.getTime() - b.bucket.getTime())
   const common = {

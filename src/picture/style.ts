@@ -1,4 +1,7 @@
-/** What all pictures share. Text keeps a contrast of at least 4.5 : 1 on the background, lines 3 : 1 (WCAG 2.2, 1.4.3 and 1.4.11). */
+/**
+ * What all pictures share. Text keeps a contrast of at least 4.5 : 1 on the background, lines 3 : 1
+ * (WCAG 2.2, 1.4.3 and 1.4.11).
+ */
 export const style = {
   /** Without quotes: it stands in attributes of both kinds. */
   font: 'Helvetica, Arial, Liberation Sans, sans-serif',
@@ -17,11 +20,17 @@ export const style = {
   symptom: { fill: '#fff3dd', line: '#b45309' },
   /** The way from a symptom to a suspect. */
   path: '#0b66b0',
-  /** What became of a dependency; blue, orange and purple are told apart with every common colour blindness. */
+  /**
+   * What became of a dependency; blue, orange and purple are told apart with every common colour
+   * blindness.
+   */
   appeared: '#0b66b0',
   vanished: '#c2410c',
   changed: '#8e44ad',
   unchanged: '#8a96a3',
-  /** Series, in order; told apart with every common colour blindness (after Okabe and Ito, 2008, darkened for text contrast). */
+  /**
+   * Series, in order; told apart with every common colour blindness (after Okabe and Ito, 2008,
+   * darkened for text contrast).
+   */
   series: ['#0b66b0', '#c2410c', '#00785a', '#8e44ad', '#9a6700', '#5a6775'],
 } as const

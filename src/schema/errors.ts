@@ -1,6 +1,8 @@
 /**
- * The errors pgvantage throws. All extend `VantageError`, so `catch (error) { if (error instanceof VantageError) ... }` tells ours from the
- * driver's; the driver's own error, where there is one, is the `cause`. A message says what happened, to what, and what to do.
+ * The errors pgvantage throws. All extend `VantageError`, so
+ * `catch (error) { if (error instanceof VantageError) ... }` tells ours from the driver's; the
+ * driver's own error, where there is one, is the `cause`. A message says what happened, to what,
+ * and what to do.
  */
 export class VantageError extends Error {
   /** Stable, for programs: the class name survives minification here. */
@@ -13,14 +15,20 @@ export class VantageError extends Error {
   }
 }
 
-/** The server lacks an extension or a feature; the message says which, why it is needed and how to get it. */
+/**
+ * The server lacks an extension or a feature; the message says which, why it is needed and how to
+ * get it.
+ */
 export class MissingCapabilityError extends VantageError {
   constructor(message: string, options: { cause?: unknown } = {}) {
     super(message, { ...options, code: 'MISSING_CAPABILITY' })
   }
 }
 
-/** A value from outside was refused before anything was written; the message names the field and the value. */
+/**
+ * A value from outside was refused before anything was written; the message names the field and the
+ * value.
+ */
 export class InvalidInputError extends VantageError {
   /** Where the value stood, as a path: `range.from`, `resources[3].urn`. */
   readonly field: string
@@ -31,14 +39,19 @@ export class InvalidInputError extends VantageError {
   }
 }
 
-/** Something named by the caller (a tenant, an event, a resource) does not exist for this tenant. */
+/**
+ * Something named by the caller (a tenant, an event, a resource) does not exist for this tenant.
+ */
 export class NotFoundError extends VantageError {
   constructor(message: string, options: { cause?: unknown } = {}) {
     super(message, { ...options, code: 'NOT_FOUND' })
   }
 }
 
-/** The database's schema is not the one this version of the library works with: not installed, too old or newer. */
+/**
+ * The database's schema is not the one this version of the library works with: not installed, too
+ * old or newer.
+ */
 export class SchemaVersionError extends VantageError {
   constructor(message: string, options: { cause?: unknown } = {}) {
     super(message, { ...options, code: 'SCHEMA_VERSION' })

@@ -1,21 +1,25 @@
 import { z } from 'zod'
 
 /**
- * The part of OTLP/JSON that is read, as the OpenTelemetry Collector's file exporter and the SDKs' OTLP/HTTP exporters write it.
+ * The part of OTLP/JSON that is read, as the OpenTelemetry Collector's file exporter and the SDKs'
+ * OTLP/HTTP exporters write it.
  *
- * The wire rules are those of the OTLP specification ("JSON Protobuf Encoding"): lowerCamelCase names only (snake_case is not OTLP/JSON and is
- * ignored as any other unknown field), 64-bit integers as decimal strings or as numbers, trace and span ids as hex in either case, enum values as
- * integers or by name, doubles as numbers or `"NaN"`, `"Infinity"`, `"-Infinity"`. A field that is `null` counts as absent. Unknown fields are
- * dropped, so that a newer protocol still reads.
+ * The wire rules are those of the OTLP specification ("JSON Protobuf Encoding"): lowerCamelCase
+ * names only (snake_case is not OTLP/JSON and is ignored as any other unknown field), 64-bit
+ * integers as decimal strings or as numbers, trace and span ids as hex in either case, enum values
+ * as integers or by name, doubles as numbers or `"NaN"`, `"Infinity"`, `"-Infinity"`. A field that
+ * is `null` counts as absent. Unknown fields are dropped, so that a newer protocol still reads.
  *
- * What comes out: times as bigint nanoseconds since 1970 (a JSON number above 2^53 has lost precision before it gets here), counts and integers
- * as numbers, ids in lower case, enums as integers.
+ * What comes out: times as bigint nanoseconds since 1970 (a JSON number above 2^53 has lost
+ * precision before it gets here), counts and integers as numbers, ids in lower case, enums as
+ * integers.
  */
 
 /** Absent and null are the same in protobuf's JSON. */
 const optional = <S extends z.ZodType>(schema: S) => schema.nullish()
 
-// Each of these is one check and at most one conversion: a request has tens of thousands of them, and unions and chains of schemas make garbage.
+// Each of these is one check and at most one conversion: a request has tens of thousands of them,
+// and unions and chains of schemas make garbage.
 const integerText = /^-?\d{1,20}$/
 const naturalText = /^\d{1,20}$/
 const doubleText = /^(?:-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|NaN|-?Infinity)$/
@@ -71,11 +75,14 @@ export interface KeyValue {
   value?: AnyValue | null
 }
 
-/** Attributes nest without a limit in the protocol; deeper than this is no attribute but an attack on the stack. */
+/**
+ * Attributes nest without a limit in the protocol; deeper than this is no attribute but an attack
+ * on the stack.
+ */
 const maxDepth = 64
 
-// Attributes are checked where they lie, without the copy that a schema makes of what it parses: they are most of every request, and most of them
-// are never looked at.
+// Attributes are checked where they lie, without the copy that a schema makes of what it parses:
+// they are most of every request, and most of them are never looked at.
 function isAnyValue(value: unknown, depth = 0): value is AnyValue {
   if (!isObject(value) || depth > maxDepth) return false
   const { stringValue, boolValue, intValue, doubleValue, bytesValue, arrayValue, kvlistValue } = value

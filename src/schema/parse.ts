@@ -34,13 +34,18 @@ function refusal(issue: z.core.$ZodIssue, value: unknown, name: string): Invalid
   return new InvalidInputError(path, `${problemOf(issue)}, got ${preview(valueAt(value, issue.path))}`)
 }
 
-/** zod writes unknown keys into its message as they are; here they are bounded, and quoted as JSON. */
+/**
+ * zod writes unknown keys into its message as they are; here they are bounded, and quoted as JSON.
+ */
 const problemOf = (issue: z.core.$ZodIssue): string =>
   issue.code === 'unrecognized_keys'
     ? `has no ${issue.keys.length === 1 ? 'key' : 'keys'} ${preview(issue.keys.join(', '))}`
     : issue.message
 
-/** A key as a path shows it. Keys come from outside too: one that is no plain name is quoted and bounded, so that it cannot break a line of a log. */
+/**
+ * A key as a path shows it. Keys come from outside too: one that is no plain name is quoted and
+ * bounded, so that it cannot break a line of a log.
+ */
 const step = (key: PropertyKey): string => {
   if (typeof key === 'number') return `[${key}]`
   const name = String(key)
@@ -55,7 +60,10 @@ export function preview(value: unknown): string {
 
 const dateText = (date: Date) => (Number.isNaN(date.getTime()) ? String(date) : date.toISOString())
 
-/** JSON; or, of what has none (it goes round in a circle, or deeper than the stack), what JavaScript calls it. */
+/**
+ * JSON; or, of what has none (it goes round in a circle, or deeper than the stack), what JavaScript
+ * calls it.
+ */
 function json(value: unknown): string {
   try {
     return JSON.stringify(value) ?? String(value)

@@ -3,7 +3,10 @@ import { z } from 'zod'
 const hasNul = (text: string) => text.includes('\u0000')
 const isWellFormed = (text: string) => text.isWellFormed()
 
-/** Text PostgreSQL can store: no NUL character (its `text` has none) and no lone surrogate (not UTF-8). */
+/**
+ * Text PostgreSQL can store: no NUL character (its `text` has none) and no lone surrogate (not
+ * UTF-8).
+ */
 export const storableText = z
   .string()
   .refine((text) => !hasNul(text), 'must not contain the NUL character, which PostgreSQL cannot store')
@@ -20,12 +23,15 @@ export const urnText = boundedText(1024)
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
 
-/** Objects and arrays nest at most so deep: PostgreSQL's parser and this one have a stack, and labels are not documents. */
+/**
+ * Objects and arrays nest at most so deep: PostgreSQL's parser and this one have a stack, and
+ * labels are not documents.
+ */
 const maxJsonDepth = 100
 
 /**
- * A JSON object that PostgreSQL's `jsonb` can store, as labels, attributes and metadata are: finite numbers, in every key and string neither NUL nor a
- * lone surrogate, at most 100 levels deep.
+ * A JSON object that PostgreSQL's `jsonb` can store, as labels, attributes and metadata are: finite
+ * numbers, in every key and string neither NUL nor a lone surrogate, at most 100 levels deep.
  *
  * It is checked where it lies: a schema that copied it would lose a key named `__proto__`.
  */
@@ -39,7 +45,9 @@ interface Flaw {
   message: string
 }
 
-/** What is wrong with a value that should be storable JSON, and where; undefined when nothing is. */
+/**
+ * What is wrong with a value that should be storable JSON, and where; undefined when nothing is.
+ */
 function jsonFlaw(value: unknown, path: PropertyKey[]): Flaw | undefined {
   if (value === null || typeof value === 'boolean') return undefined
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : { path, message: 'must be a finite number' }

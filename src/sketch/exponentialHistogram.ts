@@ -3,14 +3,17 @@ import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
 /**
- * A mergeable exponential histogram as `metric_1m` and `service_call_5m` store it (`int8[]`): `[scale, key, count, key, count, ...]`, keys
- * ascending, counts positive.
+ * A mergeable exponential histogram as `metric_1m` and `service_call_5m` store it (`int8[]`):
+ * `[scale, key, count, key, count, ...]`, keys ascending, counts positive.
  *
- * The buckets are OpenTelemetry's base-2 ones: with `base = 2 ** 2 ** -scale`, bucket `i` holds the values in `(base ** i, base ** (i + 1)]`. A
- * bucket of positive values has the key `i + 2 ** (scale + 11) + 1`, which is at least 1 for every double; a bucket of negative values has minus
- * the key of their magnitudes; zero has the key 0. So keys ascend as the values do, and scales from -10 to 20 fit.
+ * The buckets are OpenTelemetry's base-2 ones: with `base = 2 ** 2 ** -scale`, bucket `i` holds the
+ * values in `(base ** i, base ** (i + 1)]`. A bucket of positive values has the key
+ * `i + 2 ** (scale + 11) + 1`, which is at least 1 for every double; a bucket of negative values
+ * has minus the key of their magnitudes; zero has the key 0. So keys ascend as the values do, and
+ * scales from -10 to 20 fit.
  *
- * Specification: OpenTelemetry metrics data model, "ExponentialHistogram". Error bounds: Masson, Rim, Lee, "DDSketch" (VLDB 2019).
+ * Specification: OpenTelemetry metrics data model, "ExponentialHistogram". Error bounds: Masson,
+ * Rim, Lee, "DDSketch" (VLDB 2019).
  */
 export type ExponentialHistogram = readonly number[]
 
@@ -20,7 +23,10 @@ export const recordingScale = 5
 /** The scales a histogram may have. */
 export const scaleRange = { min: -10, max: 20 } as const
 
-/** The largest relative error of a quantile read from a histogram of this scale: `(base - 1) / (base + 1)`; 0.01083 at scale 5. */
+/**
+ * The largest relative error of a quantile read from a histogram of this scale:
+ * `(base - 1) / (base + 1)`; 0.01083 at scale 5.
+ */
 export function relativeError(scale: number): number {
   const base = 2 ** (2 ** -scale)
   return base === Infinity ? 1 : (base - 1) / (base + 1)
@@ -33,8 +39,9 @@ export const keyOfIndex = (index: number, scale: number): number => index + 2 **
 export const indexOfKey = (key: number, scale: number): number => key - 1 - 2 ** (scale + 11)
 
 /**
- * The lower bounds of the 32 buckets of [1, 2): 2^(j/32). They are products of repeated square roots, which IEEE 754 rounds correctly, so every
- * machine, and `sql/exponential_histogram.sql`, has the same 32 doubles: a value on a bound lands in the same bucket everywhere.
+ * The lower bounds of the 32 buckets of [1, 2): 2^(j/32). They are products of repeated square
+ * roots, which IEEE 754 rounds correctly, so every machine, and `sql/exponential_histogram.sql`,
+ * has the same 32 doubles: a value on a bound lands in the same bucket everywhere.
  */
 const octaveBounds: readonly number[] = Array.from({ length: 32 }, (_, j) => {
   let bound = 1
@@ -51,7 +58,8 @@ const words = new DataView(new ArrayBuffer(8))
 /**
  * The key, at the recording scale, of a finite value.
  *
- * Exact: the exponent is read from the bits and the mantissa compared with the bounds, so there is no logarithm to round.
+ * Exact: the exponent is read from the bits and the mantissa compared with the bounds, so there is
+ * no logarithm to round.
  */
 export function keyOf(value: number): number {
   if (value === 0) return 0
@@ -69,17 +77,20 @@ export function keyOf(value: number): number {
   return keyOfIndex(exponent * 32 + below - 1, recordingScale)
 }
 
-/** The key at the coarser scale `scale - by` of the bucket that contains the bucket with this key. */
+/**
+ * The key at the coarser scale `scale - by` of the bucket that contains the bucket with this key.
+ */
 export function coarserKey(key: number, by: number): number {
   if (by === 0 || key === 0) return key
   return Math.sign(key) * (Math.floor((Math.abs(key) - 1) / 2 ** by) + 1)
 }
 
 /**
- * The value that stands for a bucket: `2 * low * high / (low + high)`, whose relative distance to both bounds is `relativeError(scale)`; 0 for the
- * key 0.
+ * The value that stands for a bucket: `2 * low * high / (low + high)`, whose relative distance to
+ * both bounds is `relativeError(scale)`; 0 for the key 0.
  *
- * Below the smallest normal double (2.2e-308) there is no such guarantee: those have no relative precision themselves.
+ * Below the smallest normal double (2.2e-308) there is no such guarantee: those have no relative
+ * precision themselves.
  */
 export function bucketValue(key: number, scale: number): number {
   if (key === 0) return 0
@@ -88,7 +99,10 @@ export function bucketValue(key: number, scale: number): number {
   return Math.sign(key) * low * (2 / (1 + 2 ** -width))
 }
 
-/** The upper bound (inclusive) of the values in a bucket; for negative values the one nearer to zero, which they do not reach. */
+/**
+ * The upper bound (inclusive) of the values in a bucket; for negative values the one nearer to
+ * zero, which they do not reach.
+ */
 export function bucketUpperBound(key: number, scale: number): number {
   if (key === 0) return 0
   const index = indexOfKey(Math.abs(key), scale)
@@ -112,13 +126,19 @@ export class HistogramRecorder {
     return this.#total
   }
 
-  /** Records a finite value `count` times; NaN and the infinities belong to no bucket and are refused. */
+  /**
+   * Records a finite value `count` times; NaN and the infinities belong to no bucket and are
+   * refused.
+   */
   record(value: number, count = 1): void {
     if (!Number.isFinite(value)) throw new InvalidInputError('value', `must be a finite number, got ${String(value)}`)
     this.addKey(keyOf(value), recordingScale, count)
   }
 
-  /** Adds `count` values to the bucket with this key at `scale`; the recorder takes the coarser of both scales. */
+  /**
+   * Adds `count` values to the bucket with this key at `scale`; the recorder takes the coarser of
+   * both scales.
+   */
   addKey(key: number, scale: number, count: number): void {
     if (scale < this.#scale) this.#coarsen(scale)
     const ours = coarserKey(key, scale - this.#scale)
@@ -160,8 +180,9 @@ export function histogramOf(values: Iterable<number>): ExponentialHistogram | nu
 }
 
 /**
- * The histogram of all values of several: the coarsest scale among them, counts added. Associative, commutative, and the same whether values are
- * recorded together or merged later. Nulls are skipped; null when nothing is left.
+ * The histogram of all values of several: the coarsest scale among them, counts added. Associative,
+ * commutative, and the same whether values are recorded together or merged later. Nulls are
+ * skipped; null when nothing is left.
  *
  * The same in SQL: `exp_histogram_merge(histogram)`, an aggregate.
  */
@@ -201,7 +222,8 @@ export function histogramCount(histogram: ExponentialHistogram): number {
 }
 
 /**
- * The nearest-rank quantile, within `relativeError(scale)` of the exact one: the value of rank `max(1, ceil(q * count))`.
+ * The nearest-rank quantile, within `relativeError(scale)` of the exact one: the value of rank
+ * `max(1, ceil(q * count))`.
  *
  * The same in SQL: `exp_histogram_quantile(histogram, q)`.
  *

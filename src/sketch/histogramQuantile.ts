@@ -14,16 +14,20 @@ export interface SampleColumns {
 }
 
 /**
- * The quantile `q` (0..1, nearest rank) of all samples of several rollup rows: an aggregate, for a select with or without `group by`.
+ * The quantile `q` (0..1, nearest rank) of all samples of several rollup rows: an aggregate, for a
+ * select with or without `group by`.
  *
- * The rows' histograms are merged by `exp_histogram_merge` from sql/, so the answer is within 1.083 % of the sample of that rank (of the coarsest
- * histogram's bound, if one was recorded coarser than scale 5). A row of one sample needs no histogram: its value takes part at the
- * same precision. A row of several samples without a histogram says nothing about their distribution and takes no part. Null when no row
- * takes part.
+ * The rows' histograms are merged by `exp_histogram_merge` from sql/, so the answer is within 1.083
+ * % of the sample of that rank (of the coarsest histogram's bound, if one was recorded coarser than
+ * scale 5). A row of one sample needs no histogram: its value takes part at the same precision. A
+ * row of several samples without a histogram says nothing about their distribution and takes no
+ * part. Null when no row takes part.
  *
- * Several quantiles of the same columns in one select merge once: PostgreSQL evaluates equal aggregates together.
+ * Several quantiles of the same columns in one select merge once: PostgreSQL evaluates equal
+ * aggregates together.
  *
- * Literature: Masson, Rim, Lee, "DDSketch: a fast and fully-mergeable quantile sketch with relative-error guarantees" (VLDB 2019).
+ * Literature: Masson, Rim, Lee, "DDSketch: a fast and fully-mergeable quantile sketch with
+ * relative-error guarantees" (VLDB 2019).
  *
  * @throws InvalidInputError when `q` is not between 0 and 1.
  * @example
@@ -40,7 +44,8 @@ export interface SampleColumns {
  */
 export function histogramQuantile(scope: Scope, { histogram, count, single }: SampleColumns, q: number): RawBuilder<number | null> {
   if (!(q >= 0 && q <= 1)) throw new InvalidInputError('q', `must be between 0 and 1, got ${preview(q)}`)
-  // A literal, checked above: equal aggregates are recognised only while nothing in them is a parameter.
+  // A literal, checked above: equal aggregates are recognised only while nothing in them is a
+  // parameter.
   const merged = sql`${scope.id('exp_histogram_merge')}(coalesce(${histogram}, case when ${count} = 1 then ${scope.id('exp_histogram')}(${single}) end))`
   return sql<number | null>`${scope.id('exp_histogram_quantile')}(${merged}, ${sql.lit(q)}::float8)`
 }

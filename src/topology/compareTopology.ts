@@ -15,9 +15,14 @@ import { topologyFilter, type TopologyFilter } from './topologyVersions.ts'
 export interface CompareTopologyOptions extends TopologyFilter {
   /** The moment that is compared with. */
   before: Date
-  /** The moment that is compared. It may lie before `before`: then the comparison runs backwards. */
+  /**
+   * The moment that is compared. It may lie before `before`: then the comparison runs backwards.
+   */
   after: Date
-  /** Also the edges that are the same at both moments, as a picture needs them. Default: only those that differ. */
+  /**
+   * Also the edges that are the same at both moments, as a picture needs them. Default: only those
+   * that differ.
+   */
   unchanged?: boolean
 }
 
@@ -30,7 +35,7 @@ export interface ComparedEdge extends EdgeRow {
   relation: string
   /** What was said of the edge before; null where there was none. */
   props_before: Json | null
-  /** What is said of it after; null where there is none. */
+  /** Its properties after; null where the edge is gone. */
   props_after: Json | null
 }
 
@@ -48,7 +53,7 @@ const compareTopologyOptions = z.strictObject({
  * | | |
  * |---|---|
  * | order | `src_urn`, `dst_urn`, `relation`, by their bytes |
- * | what happened in between, and when | is told by {@link topologyChanges} |
+ * | what happened in between, and when | use {@link topologyChanges} |
  *
  * @throws InvalidInputError if a moment, the relation or the source is invalid; names the field.
  * @example

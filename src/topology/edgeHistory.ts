@@ -20,7 +20,7 @@ export interface EdgeVersion {
   relation: string
   /** Who says so; `''`: written without one. */
   source: string
-  /** Since when; null: since ever. */
+  /** When it begins; null: no known beginning. */
   valid_from: Date | null
   /** Until when; null: until further notice. */
   valid_to: Date | null

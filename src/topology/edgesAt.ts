@@ -3,7 +3,10 @@ import type { Scope } from '../database/scope.ts'
 import type { Json } from '../schema/text.ts'
 import { decidingFirst, topologyVersions, type TopologyFilter } from './topologyVersions.ts'
 
-/** One row for each edge that holds at a moment, whoever says so, in no order: the ends' ids, and of the version that decides what it says. */
+/**
+ * One row for each edge that holds at a moment, from any source, in no order: the ends' ids, and of
+ * the version that decides what it says.
+ */
 export function edgesAt(scope: Scope, at: Date, filter: TopologyFilter) {
   const holding = topologyVersions(scope, filter).where(sql<boolean>`version.valid operator(pg_catalog.@>) ${at}::timestamptz`)
   const edge = ['version.src_resource_id as src', 'version.dst_resource_id as dst', 'version.relation as relation'] as const

@@ -17,18 +17,29 @@ import { stagedSnapshot, stageSnapshot, type TopologyEdge } from './stageSnapsho
 export interface RecordTopologyOptions {
   /** The moment the snapshot is of. */
   at: Date
-  /** How its edges relate their resources: `calls`, `runs_on`, `depends_on`, ... At most 255 bytes. */
+  /**
+   * How its edges relate their resources: `calls`, `runs_on`, `depends_on`, ... At most 255 bytes.
+   */
   relation: string
-  /** Who says so: `kubernetes`, `tracing`, ... At most 255 bytes. Each source has its own history of an edge. */
+  /**
+   * Who says so: `kubernetes`, `tracing`, ... At most 255 bytes. Each source has its own history of
+   * an edge.
+   */
   source: string
   /** A snapshot without an edge is taken for a failed export, unless this says otherwise. */
   allowEmpty?: boolean
-  /** Give up before the next statement or the commit. What was begun is rolled back, unless the transaction is the caller's. */
+  /**
+   * Give up before the next statement or the commit. What was begun is rolled back, unless the
+   * transaction is the caller's.
+   */
   signal?: AbortSignal
 }
 
 export interface RecordFrameOptions<Row extends EdgeRow> extends RecordTopologyOptions {
-  /** The columns that become the edges' props. Default: none. A measure that is never the same twice makes a new version of every edge each time. */
+  /**
+   * The columns that become the edges' props. Default: none. A measure that is never the same twice
+   * makes a new version of every edge each time.
+   */
   attributes?: readonly (keyof Row & string)[]
 }
 
@@ -50,23 +61,31 @@ const recordOptions = z.strictObject({
 })
 
 /**
- * Records what a source says the topology is: from `at` until its next snapshot of that relation, the source's edges are those of the snapshot, all of
- * them and no others. Returns what that changed.
+ * Records what a source says the topology is: from `at` until its next snapshot of that relation,
+ * the source's edges are those of the snapshot, all of them and no others. Returns what that
+ * changed.
  *
- * The difference is written, in one statement: an edge that is new opens at `at`, one that is missing closes, one with other props closes and opens again,
- * and what is already right is not touched, so the same snapshot twice changes nothing. The whole snapshot is recorded, or nothing of it.
+ * The difference is written, in one statement: an edge that is new opens at `at`, one that is
+ * missing closes, one with other props closes and opens again, and what is already right is not
+ * touched, so the same snapshot twice changes nothing. The whole snapshot is recorded, or nothing
+ * of it.
  *
- * A snapshot may come late: it counts from its own `at` until the next one that is known, so the history is the same in whichever order snapshots arrive.
- * Another snapshot of the same moment takes the place of the first. The moments of the last 10,000 snapshots of a source and relation are remembered; what is
- * older than them can no longer be put in.
+ * A snapshot may come late: it counts from its own `at` until the next one that is known, so the
+ * history is the same in whichever order snapshots arrive. Another snapshot of the same moment
+ * takes the place of the first. The moments of the last 10,000 snapshots of a source and relation
+ * are remembered; what is older than them can no longer be put in.
  *
- * The snapshot is an array of edges between URNs, anything that yields such edges (it is streamed, 5,000 at a time, while a transaction is open), or an edge
- * frame, which never leaves the database. Sources do not see each other's edges, nor those that were written without a source; {@link topologyAt} puts them together.
+ * The snapshot is an array of edges between URNs, anything that yields such edges (it is streamed,
+ * 5,000 at a time, while a transaction is open), or an edge frame, which never leaves the database.
+ * Sources do not see each other's edges, nor those that were written without a source;
+ * {@link topologyAt} puts them together.
  *
- * Recorders of one source take turns; others do not wait for each other. Runs in its own transaction, or in the one the scope was made from; it makes a
- * temporary table there, which PostgreSQL lets everybody do unless the right was revoked.
+ * Recorders of one source take turns; others do not wait for each other. Runs in its own
+ * transaction, or in the one the scope was made from; it makes a temporary table there, which
+ * PostgreSQL lets everybody do unless the right was revoked.
  *
- * @throws NotFoundError naming the resources that the tenant does not have; nothing is written then.
+ * @throws NotFoundError naming the resources that the tenant does not have; nothing is written
+ * then.
  * @throws InvalidInputError when an edge cannot be one or comes twice, the snapshot is empty
  * without `allowEmpty`, or it is too old to be put in; when the scope was made from a REPEATABLE
  * READ or SERIALIZABLE transaction, which would not see what other recorders write. The signal's
@@ -129,7 +148,8 @@ async function write(
   await takeTurn(scope.db, turn(scope, snapshot.source))
   signal?.throwIfAborted()
   const until = await nextSnapshot(scope, snapshot)
-  // What the planner believes of a temporary table, and of one that was filled a moment ago, makes it compare every edge with every version.
+  // What the planner believes of a temporary table, and of one that was filled a moment ago, makes
+  // it compare every edge with every version.
   const counts = await withSettings(scope.db, { jit: 'off', enable_nestloop: 'off' }, () => writeDifference(scope, { ...snapshot, until }))
   await rememberSnapshot(scope, { ...snapshot, edgeCount })
   signal?.throwIfAborted()
@@ -155,11 +175,13 @@ function assertSnapshot(snapshot: unknown, attributes: readonly string[]): void 
 }
 
 /**
- * Makes the source's versions in `[at, until)` those of the staged snapshot: what contradicts it there is cut out of its version, what agrees grows over
- * the whole of it and becomes one with its neighbours.
+ * Makes the source's versions in `[at, until)` those of the staged snapshot: what contradicts it
+ * there is cut out of its version, what agrees grows over the whole of it and becomes one with its
+ * neighbours.
  *
- * A version is either deleted, or shortened, or left alone, and new ones are added; what is added waits for the count of the others, since two versions of an
- * edge may not hold at once for an instant. `until` is `infinity` where no snapshot follows.
+ * A version is either deleted, or shortened, or left alone, and new ones are added; what is added
+ * waits for the count of the others, since two versions of an edge may not hold at once for an
+ * instant. `until` is `infinity` where no snapshot follows.
  */
 async function writeDifference(
   scope: Scope,

@@ -10,7 +10,7 @@ interface Snapshot {
   source: string
 }
 
-/** The moments of so many snapshots are remembered for each source and relation. */
+/** How many snapshots are remembered for each source and relation. */
 const remembered = 10_000
 
 const ofItsKind = (scope: Scope, { relation, source }: Snapshot) =>

@@ -23,11 +23,15 @@ const topologyEdge = z.strictObject({ from: urnText, to: urnText, props: storabl
 /** So many edges are held in memory, and sent to the database at once. */
 const batchSize = 5_000
 
-/** A table that is there until the transaction ends, for this connection alone: a snapshot of any size is diffed where it lies. */
+/**
+ * A table that is there until the transaction ends, for this connection alone: a snapshot of any
+ * size is diffed where it lies.
+ */
 export const stagedSnapshot = sql.id('pg_temp', 'pgvantage_snapshot')
 
 /**
- * Puts a snapshot into {@link stagedSnapshot}, in a transaction: `src`, `dst` (resource ids) and `props`.
+ * Puts a snapshot into {@link stagedSnapshot}, in a transaction: `src`, `dst` (resource ids) and
+ * `props`.
  *
  * @returns how many edges it has.
  * @throws NotFoundError naming the ends that are no resource of the tenant.
@@ -116,7 +120,7 @@ async function stageFrame<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Ro
   }
 }
 
-/** An error message names at most so many. */
+/** The most that an error message names. */
 const named = 10
 
 function strangers(scope: Scope, names: readonly string[]): NotFoundError {

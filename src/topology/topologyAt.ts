@@ -23,7 +23,7 @@ export interface TopologyAtRow extends EdgeRow {
   relation: string
   /** What is said of the edge. */
   props: Json
-  /** Since when; null: since ever. */
+  /** When it begins; null: no known beginning. */
   valid_from: Date | null
   /** Until when; null: until further notice. */
   valid_to: Date | null

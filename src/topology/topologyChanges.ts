@@ -28,7 +28,7 @@ export interface TopologyChangeRow extends EdgeRow {
   relation: string
   /** What was said of the edge before; null where there was none. */
   props_before: Json | null
-  /** What is said of it since; null where there is none. */
+  /** Its properties since; null where the edge is gone. */
   props_after: Json | null
 }
 
@@ -78,7 +78,8 @@ export function topologyChanges(scope: Scope, options: TopologyChangesOptions): 
   const kind = sql<TopologyChange>`
     case when said.props_before is null then 'appeared' when said.props_after is null then 'vanished' else 'changed' end
   `
-  // Lateral, so that each moment looks its edge up: a join of a table without statistics to itself may compare every version with every moment.
+  // Lateral, so that each moment looks its edge up: a join of a table without statistics to itself
+  // may compare every version with every moment.
   const found = scope.db
     .selectFrom(
       moments(sql<Date>`pg_catalog.lower(version.valid)`)

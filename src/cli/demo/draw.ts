@@ -8,7 +8,10 @@ import { nameOf, type Investigation } from './investigate.ts'
 /** With fewer calls than this an edge is a stray: drawn, it would only be in the way. */
 const strayCalls = 10
 
-/** The pictures of an investigation, by file name: the call graph, the latency, and a page with both. */
+/**
+ * The pictures of an investigation, by file name: the call graph, the latency, and a page with
+ * both.
+ */
 export async function draw(scope: Scope, found: Investigation): Promise<Record<string, string>> {
   const { service, since, whole, range } = found
   const culprit = found.suspects.rows[0]?.urn
@@ -60,7 +63,10 @@ export async function draw(scope: Scope, found: Investigation): Promise<Record<s
   return { 'call-graph.svg': graph, 'latency.svg': latency, 'incident.html': page }
 }
 
-/** The calls since the trouble began, each beside what it was before, with names in the place of ids: one statement made of three frames. */
+/**
+ * The calls since the trouble began, each beside what it was before, with names in the place of
+ * ids: one statement made of three frames.
+ */
 function callsAgainstNormal(scope: Scope, { range, baseline }: Investigation) {
   const now = callsDuring(scope, { range }).where('call_count', '>=', strayCalls)
   const before = callsDuring(scope, { range: baseline })

@@ -29,8 +29,9 @@ const client = 'urn:external:client'
 const repeated = 3
 
 /**
- * Asks what an on-call engineer asks, in that order, and keeps the answers with the statements that gave them. What it is told is only which time to
- * look at; where it hurts, since when and why, it finds out.
+ * Asks what an on-call engineer asks, in that order, and keeps the answers with the statements that
+ * gave them. What it is told is only which time to look at; where it hurts, since when and why, it
+ * finds out.
  *
  * In calm times every finding about trouble is empty and no event is recorded.
  */
@@ -54,7 +55,8 @@ export async function investigate(scope: Scope, whole: TimeRange) {
     firstDeparture(scope, latency, { window: '1 hour', threshold: 5, floor: 0.1, consecutive: 3 }).where('direction', '=', 'up'),
   )
   const since = departure.rows[0]?.bucket
-  // Without a departure the last third is held against the time before it, so that "nothing" is an answer and not a question unasked.
+  // Without a departure the last third is held against the time before it, so that "nothing" is an
+  // answer and not a question unasked.
   const split = since ?? new Date(whole.from.getTime() + (2 / 3) * (whole.to.getTime() - whole.from.getTime()))
   const range: TimeRange = { from: bucketStart(windowBucket, split), to: whole.to }
   const baseline: TimeRange = { from: whole.from, to: range.from }
@@ -67,7 +69,8 @@ export async function investigate(scope: Scope, whole: TimeRange) {
   )
   const patterns = await ask(
     `newPatterns(scope, { range }).where('severity', 'in', ['WARN', 'ERROR', 'FATAL']).where('count_total', '>=', ${repeated})`,
-    // From a minute earlier on: a bucket's time is when it begins, and what is seen in it may follow from what was logged just before.
+    // From a minute earlier on: a bucket's time is when it begins, and what is seen in it may
+    // follow from what was logged just before.
     newPatterns(scope, { range: { from: since === undefined ? range.from : new Date(since.getTime() - 60_000), to: whole.to } })
       .where('severity', 'in', ['WARN', 'ERROR', 'FATAL'])
       .where('count_total', '>=', repeated)
@@ -98,7 +101,10 @@ interface Explanation {
   patterns: { fingerprint_id: string; pattern: string; count_total: number }[]
 }
 
-/** Records the event with what was found as its evidence, down to where the raw records lie, and reads the chain back. */
+/**
+ * Records the event with what was found as its evidence, down to where the raw records lie, and
+ * reads the chain back.
+ */
 async function explain(scope: Scope, { service, since, range, culprit, patterns }: Explanation) {
   const event = await recordEvent(scope, {
     detectedAt: since,
@@ -152,7 +158,10 @@ async function explain(scope: Scope, { service, since, range, culprit, patterns 
 
 const round = (value: number) => Number(value.toPrecision(3))
 
-/** A URN as people say it: `payment` for `urn:k8s:svc:shop/payment`, `postgres shop` for `urn:db:postgres:db-1/shop`. */
+/**
+ * A URN as people say it: `payment` for `urn:k8s:svc:shop/payment`, `postgres shop` for
+ * `urn:db:postgres:db-1/shop`.
+ */
 export function nameOf(urn: string): string {
   const name = urn.slice(Math.max(urn.lastIndexOf('/'), urn.lastIndexOf(':')) + 1)
   const kind = /^urn:(?:db|queue):([^:/]+)/.exec(urn)?.[1]

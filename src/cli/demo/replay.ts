@@ -18,7 +18,8 @@ export interface Replayed {
 const bucket = milliseconds(windowBucket)
 
 /**
- * Loads a recording with its clock shifted by whole 5-minute buckets, so that it ends within the last five minutes.
+ * Loads a recording with its clock shifted by whole 5-minute buckets, so that it ends within the
+ * last five minutes.
  *
  * @param file OTLP/JSON lines, plain or gzip.
  */

@@ -4,7 +4,9 @@ import { format } from 'sql-formatter'
 import type { JsonValue } from '../../schema/tables.ts'
 import { nameOf, type Finding, type Investigation } from './investigate.ts'
 
-/** The story of an investigation as text for a terminal; with `sql`, each finding's statement too. */
+/**
+ * The story of an investigation as text for a terminal; with `sql`, each finding's statement too.
+ */
 export function tell(found: Investigation, { sql = false }: { sql?: boolean } = {}): string {
   const lines: string[] = []
   let number = 0
@@ -121,7 +123,10 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
   return `${lines.join('\n')}\n`
 }
 
-/** `{ table: 'metric_1m', keys: { metric: 'x' } }` as a person reads it: `metric_1m where metric = x`. */
+/**
+ * `{ table: 'metric_1m', keys: { metric: 'x' } }` as a person reads it:
+ * `metric_1m where metric = x`.
+ */
 function reference(ref: JsonValue | null): string {
   if (typeof ref !== 'object' || ref === null || Array.isArray(ref)) return ''
   const text = (value: JsonValue | undefined) => (typeof value === 'string' ? value : JSON.stringify(value))

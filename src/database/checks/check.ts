@@ -5,8 +5,8 @@ import type { Installation } from '../installation/installation.ts'
 /** Something that `doctor` has to say about a database. */
 export interface Finding {
   /**
-   * `error`: something does not work, or answers may be wrong. `warning`: it works, but will not for
-   * long or not well. `info`: worth knowing.
+   * `error`: something does not work, or answers may be wrong. `warning`: it works, but will not
+   * for long or not well. `info`: worth knowing.
    */
   severity: 'error' | 'warning' | 'info'
   /** Stable, for programs: `not-installed`, `pgvector-vacuum`, `drift`. */
@@ -18,7 +18,10 @@ export interface Finding {
 
 /** What a check can look at. */
 export interface Examined {
-  /** For queries of the check's own. Each check has a read-only transaction, or a savepoint of the caller's. */
+  /**
+   * For queries of the check's own. Each check has a read-only transaction, or a savepoint of the
+   * caller's.
+   */
   readonly db: Kysely<{}>
   readonly server: Capabilities
   /** Where and how our tables were installed; null where they are not, or cannot be read. */
@@ -51,7 +54,10 @@ export interface Check {
 
 /** What a room of the library can do on a server. */
 export interface Ability {
-  /** `full`: everything works. `fallback`: the same answers, by other means. `missing`: nothing works. */
+  /**
+   * `full`: everything works. `fallback`: the same answers, by other means. `missing`: nothing
+   * works.
+   */
   state: 'full' | 'fallback' | 'missing'
   why: string
 }

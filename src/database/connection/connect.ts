@@ -2,7 +2,8 @@ import { Kysely, PostgresDialect } from 'kysely'
 import { Pool, type PoolConfig } from 'pg'
 
 /**
- * A Kysely instance over a `pg.Pool`, from a connection string or pg's own options; without either, from the usual `PG*` variables.
+ * A Kysely instance over a `pg.Pool`, from a connection string or pg's own options; without either,
+ * from the usual `PG*` variables.
  *
  * `int8` arrives as a string, `timestamptz` as a `Date`: pg's own defaults, which pgvantage relies
  * on. A role or a database may have other settings by which dates and numbers are written; each
@@ -26,7 +27,8 @@ export function connect(target?: string | PoolConfig): Kysely<{}> {
         else (config.verify ?? accept)(client, done)
       }),
   })
-  // A connection that the server closes fails the query under way, or is replaced on the next one; without listeners it would also end the process.
+  // A connection that the server closes fails the query under way, or is replaced on the next one;
+  // without listeners it would also end the process.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
   return new Kysely<{}>({ dialect: new PostgresDialect({ pool }) })

@@ -14,16 +14,22 @@ export interface Embedded {
   close(): Promise<void>
 }
 
-/** `int8` (20) and its array arrive as strings, as `pg` delivers them: a bigint above 2^53 would lose its last digits as a number. */
+/**
+ * `int8` (20) and its array arrive as strings, as `pg` delivers them: a bigint above 2^53 would
+ * lose its last digits as a number.
+ */
 export const exactIntegers = { 20: (text: string) => text }
 
 /**
- * PostgreSQL in this process: PGlite with Apache AGE, pgvector, pg_trgm and btree_gist; no TimescaleDB, hll or tdigest.
+ * PostgreSQL in this process: PGlite with Apache AGE, pgvector, pg_trgm and btree_gist; no
+ * TimescaleDB, hll or tdigest.
  *
- * One connection: statements run one after another, and a transaction holds back everything else until it ends.
+ * One connection: statements run one after another, and a transaction holds back everything else
+ * until it ends.
  *
- * @param options `dataDir` is a folder to keep the database in; without it the database lives in memory. `image` is a file made by PGlite's
- * `dumpDataDir` to begin with, which is faster than beginning with nothing.
+ * @param options `dataDir` is a folder to keep the database in; without it the database lives in
+ * memory. `image` is a file made by PGlite's `dumpDataDir` to begin with, which is faster than
+ * beginning with nothing.
  * @example
  * const { db, close } = await openEmbedded()
  * await migrateUp(db)

@@ -11,12 +11,16 @@ export const schemaVersion = 10
 export type EmbeddingDistance = 'l2' | 'cosine' | 'ip'
 
 /**
- * What keeps the rollups in time: TimescaleDB with everything (`community`: hypertables, jobs, continuous aggregates), TimescaleDB's Apache edition
- * (`apache`: hypertables, our own rollups) or PostgreSQL alone (`native`: range partitions, our own rollups).
+ * What keeps the rollups in time: TimescaleDB with everything (`community`: hypertables, jobs,
+ * continuous aggregates), TimescaleDB's Apache edition (`apache`: hypertables, our own rollups) or
+ * PostgreSQL alone (`native`: range partitions, our own rollups).
  */
 export type TimeRung = 'community' | 'apache' | 'native'
 
-/** Where and how our tables were installed: the options of `migrate up`, as the database remembers them. */
+/**
+ * Where and how our tables were installed: the options of `migrate up`, as the database remembers
+ * them.
+ */
 export interface Installation {
   readonly schema: string
   /** AGE graphs are named `<graphPrefix>_<tenant_id>`. */
@@ -36,10 +40,12 @@ interface Located extends Installation {
 }
 
 /**
- * Finds our tables in the database, whichever schema they are in, and reads the options they were installed with.
+ * Finds our tables in the database, whichever schema they are in, and reads the options they were
+ * installed with.
  *
  * @param schema only needed when one database holds more than one installation.
- * @throws SchemaVersionError when there is none, or its schema is older or newer than this library works with.
+ * @throws SchemaVersionError when nothing is installed, or its schema is older or newer than this
+ * library works with.
  * @throws InvalidInputError when there are several and `schema` does not say which, or the
  * connection delivers values that would come out wrong, see {@link assertDelivers}.
  */
@@ -49,7 +55,10 @@ export async function findInstallation<Database>(db: Kysely<Database>, schema?: 
   return atThisVersion(found?.located, schema)
 }
 
-/** {@link findInstallation} for who reads nothing but the server's catalog, however the connection delivers values. */
+/**
+ * {@link findInstallation} for who reads nothing but the server's catalog, however the connection
+ * delivers values.
+ */
 export const findInCatalog = async (db: Kysely<{}>, schema?: string): Promise<Installation> =>
   atThisVersion(await readInstallation(db, schema), schema)
 
@@ -78,9 +87,10 @@ export function assertVersion(version: number): void {
 }
 
 /**
- * The installation, or undefined where there is none.
+ * The installation, or undefined where nothing is installed.
  *
- * @throws InvalidInputError when there are several and `schema` does not say which, or it can be no schema's name.
+ * @throws InvalidInputError when there are several and `schema` does not say which, or it can be no
+ * schema's name.
  * @throws VantageError when what is there is not to be believed, see {@link placeOfInstallation}.
  */
 export async function readInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Located | undefined> {

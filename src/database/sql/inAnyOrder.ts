@@ -1,8 +1,9 @@
 import { AliasNode, RawNode, SelectQueryNode, sql, type OperationNode, type RawBuilder, type SelectQueryBuilder } from 'kysely'
 
 /**
- * A frame without the order of its rows, for functions that order by themselves: PostgreSQL sorts a nested select that says so, whether or not anybody
- * looks at the order. A frame whose order decides which rows it has (`limit`, `distinct on`) keeps it.
+ * A frame without the order of its rows, for functions that order by themselves: PostgreSQL sorts a
+ * nested select that says so, whether or not anybody looks at the order. A frame whose order
+ * decides which rows it has (`limit`, `distinct on`) keeps it.
  *
  * @example
  * scope.db.selectFrom(inAnyOrder(frame).as('point'))

@@ -56,7 +56,7 @@ export async function newTransaction<Database, T>(
 
 /**
  * {@link inTransaction} for what waits for its turn: who runs migrations or applies policies waits
- * for whoever does so already.
+ * for others who do so already.
  */
 export const inTurnTransaction = <Database, T>(db: Kysely<Database>, work: (trx: Transaction<{}>) => Promise<T>): Promise<T> =>
   inTransaction(db, work, turns)

@@ -16,7 +16,7 @@ export interface LockHolder {
 export type OnWait = (holders: readonly LockHolder[]) => void
 
 /**
- * Waits for whoever does the same, and keeps others waiting until the transaction ends: a lock of
+ * Waits for others who do the same, and keeps others waiting until the transaction ends: a lock of
  * the transaction, which also holds through a pooler that hands out a connection a transaction, and
  * which nobody can forget to give back.
  *

@@ -3,8 +3,10 @@ import { InvalidInputError } from '../../schema/errors.ts'
 import { preview } from '../../schema/parse.ts'
 
 /**
- * A graph as arrays, for algorithms: the vertices are numbers in the order of their keys, and those that vertex `v` leads to are `targets[starts[v]]` until
- * before `targets[starts[v + 1]]`, ascending. What it looks like does not depend on the order in which the graph was built, so neither does an answer.
+ * A graph as arrays, for algorithms: the vertices are numbers in the order of their keys, and those
+ * that vertex `v` leads to are `targets[starts[v]]` until before `targets[starts[v + 1]]`,
+ * ascending. What it looks like does not depend on the order in which the graph was built, so
+ * neither does an answer.
  */
 export interface Adjacency {
   /** By number, in the order of their code units. */
@@ -16,8 +18,9 @@ export interface Adjacency {
 }
 
 /**
- * The edges of a graph between different vertices, parallel ones as one whose weight is their sum; an undirected edge leads both ways, and with `undirected` all
- * do. An edge counts 1, or what its attribute `weight` says: null or not there is 1, what is negative 0.
+ * The edges of a graph between different vertices, parallel ones as one whose weight is their sum;
+ * an undirected edge leads both ways, and with `undirected` all do. An edge counts 1, or what its
+ * attribute `weight` says: null or not there is 1, what is negative 0.
  *
  * @throws InvalidInputError when a weight is something else than a finite number.
  */
@@ -27,7 +30,8 @@ export function adjacencyOf(
 ): Adjacency {
   const keys = graph.nodes().sort()
   const numberOf = new Map(keys.map((key, index) => [key, index]))
-  // An edge is one number, its ends as digits to the base of the number of vertices: exact up to 94 million of them.
+  // An edge is one number, its ends as digits to the base of the number of vertices: exact up to 94
+  // million of them.
   const weightOf = new Map<number, number>()
   const add = (from: number, to: number, amount: number) => {
     const edge = from * keys.length + to

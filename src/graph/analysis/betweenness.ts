@@ -13,18 +13,21 @@ export interface Effort {
   pivots: number | undefined
   /** Which ones, where not all. */
   seed: number
-  /** Without `pivots`, no further search begins once so many edges were followed. */
+  /** Without `pivots`, no further search begins once this number of edges was followed. */
   steps: number
 }
 
 /**
- * For each vertex the share of ordered pairs of other vertices whose shortest ways (by hops) lead over it; of several shortest ways each counts its part. All are
- * 0 where there are fewer than three vertices.
+ * For each vertex the share of ordered pairs of other vertices whose shortest ways (by hops) lead
+ * over it; of several shortest ways each counts its part. All are 0 where there are fewer than
+ * three vertices.
  *
- * Brandes, A Faster Algorithm for Betweenness Centrality, Journal of Mathematical Sociology 25 (2001): one search and one way back per source. From fewer sources
- * than vertices, drawn at random, it is scaled up (Brandes and Pich, Centrality Estimation in Large Networks, 2007).
+ * Brandes, A Faster Algorithm for Betweenness Centrality, Journal of Mathematical Sociology 25
+ * (2001): one search and one way back per source. From fewer sources than vertices, drawn at
+ * random, it is scaled up (Brandes and Pich, Centrality Estimation in Large Networks, 2007).
  *
- * It is written out here because graphology's counts shortest ways in 32 bits, which a few dense layers overflow, and makes an array per vertex and source.
+ * It is written out here because graphology's counts shortest ways in 32 bits, which a few dense
+ * layers overflow, and makes an array per vertex and source.
  */
 export function betweennessOf({ keys, starts, targets }: Adjacency, { pivots, seed, steps }: Effort): Betweenness {
   const order = keys.length

@@ -24,12 +24,17 @@ export interface Community {
   size: number
   /** The keys of its vertices, in order. */
   vertices: string[]
-  /** 0..1: how much of the weight of its vertices' edges stays inside; null where they have none. */
+  /**
+   * 0..1: how much of the weight of its vertices' edges stays inside; null where they have none.
+   */
   inside: number | null
 }
 
 export interface Communities {
-  /** How much more of the weight stays inside communities than chance would have it, -0.5..1 (at a `granularity` of 1); 0 without edges. */
+  /**
+   * How much more of the weight stays inside communities than chance would have it, -0.5..1 (at a
+   * `granularity` of 1); 0 without edges.
+   */
   modularity: number
   /** Largest first, then by first vertex. */
   communities: Community[]
@@ -42,11 +47,13 @@ const communitiesOptions = z.strictObject({
 })
 
 /**
- * Groups of vertices that have more to do with each other than with the rest, whatever the direction: what belongs together, whoever drew the teams.
+ * Groups of vertices that have more to do with each other than with the rest, whatever the
+ * direction: what belongs together, whoever drew the teams.
  *
- * Louvain (Blondel, Guillaume, Lambiotte and Lefebvre, Fast Unfolding of Communities in Large Networks, 2008), by graphology. A weight that is null counts as
- * 1, a negative one as 0; where all are 0, they count the same. A vertex without edges is a community of its own. The same graph and seed give the same
- * communities, however the graph was built.
+ * Louvain (Blondel, Guillaume, Lambiotte and Lefebvre, Fast Unfolding of Communities in Large
+ * Networks, 2008), by graphology. A weight that is null counts as 1, a negative one as 0; where all
+ * are 0, they count the same. A vertex without edges is a community of its own. The same graph and
+ * seed give the same communities, however the graph was built.
  *
  * @throws InvalidInputError when an option is out of its range, or a weight is no finite number.
  * @example
@@ -76,7 +83,8 @@ export function communities<Vertex extends Attributes, Edge extends Attributes>(
       if (numbers[targets[edge]!] === number) group.inside += weights[edge]!
     }
   })
-  // The first vertex decides among equals: they were found in the order of it, and sorting keeps that.
+  // The first vertex decides among equals: they were found in the order of it, and sorting keeps
+  // that.
   const ordered = [...found.values()].sort((a, b) => b.vertices.length - a.vertices.length)
   return {
     // Without edges graphology has none.

@@ -9,11 +9,15 @@ import { betweennessOf } from './betweenness.ts'
 export interface CriticalityOptions<Edge extends Attributes = Attributes> {
   /** What comes first. Default `page_rank`. */
   orderBy?: 'page_rank' | 'betweenness'
-  /** The attribute of the edges that says how much goes along them, for `page_rank`. Default `weight`. */
+  /**
+   * The attribute of the edges that says how much goes along them, for `page_rank`. Default
+   * `weight`.
+   */
   weight?: keyof Edge & string
   /**
-   * From how many vertices betweenness is measured; from fewer than there are, it is an estimate. `Infinity` measures from all. Default: from as many as 100
-   * million steps along edges allow, which takes a second or two.
+   * From how many vertices betweenness is measured; from fewer than there are, it is an estimate.
+   * `Infinity` measures from all. Default: from as many as 100 million steps along edges allow,
+   * which takes a second or two.
    */
   pivots?: number
   /** Which ones are drawn, where not all are. Default 1. */
@@ -25,9 +29,14 @@ export interface CriticalityRow<Vertex> {
   vertex: string
   /** What the vertex carries. */
   attributes: Vertex
-  /** 0..1, all together 1: how often one comes by who walks along the edges at random, by weight, and now and then starts anew anywhere. */
+  /**
+   * 0..1, all together 1: how often one comes by who walks along the edges at random, by weight,
+   * and now and then starts again anywhere.
+   */
   page_rank: number
-  /** 0..1: the share of pairs of other vertices whose shortest ways (by hops) lead over this one. */
+  /**
+   * 0..1: the share of pairs of other vertices whose shortest ways (by hops) lead over this one.
+   */
   betweenness: number
   /** Whether `betweenness` is estimated, from fewer pivots than vertices. */
   estimated: boolean
@@ -41,14 +50,17 @@ const criticalityOptions = z.strictObject({
 })
 
 /**
- * The vertices of a graph, most critical first: what much depends on (PageRank), or what much passes through (betweenness); of equal ones by key.
+ * The vertices of a graph, most critical first: what much depends on (PageRank), or what much
+ * passes through (betweenness); of equal ones by key.
  *
- * PageRank (Page, Brin, Motwani and Winograd, 1999; damping 0.85) flows along the edges, so in a graph of calls it gathers where requests end up. It is exact
- * to 1e-9 in all. A weight that is null counts as 1, a negative one as 0; where all that leave a vertex are 0, they count the same. A call to oneself is none,
- * parallel edges are one. Betweenness takes a search of the graph for each
- * of the `pivots`, and says when it is an estimate.
+ * PageRank (Page, Brin, Motwani and Winograd, 1999; damping 0.85) flows along the edges, so in a
+ * graph of calls it gathers where requests end up. It is exact to 1e-9 in all. A weight that is
+ * null counts as 1, a negative one as 0; where all that leave a vertex are 0, they count the same.
+ * A call to oneself is none, parallel edges are one. Betweenness takes a search of the graph for
+ * each of the `pivots`, and says when it is an estimate.
  *
- * A graph without vertices has no rows; one with a single vertex gives it all the rank. The same graph gives the same rows, however it was built.
+ * A graph without vertices has no rows; one with a single vertex gives it all the rank. The same
+ * graph gives the same rows, however it was built.
  *
  * @throws InvalidInputError when an option is out of its range, or a weight is no finite number.
  * @example
@@ -75,8 +87,9 @@ export function criticality<Vertex extends Attributes, Edge extends Attributes>(
 }
 
 /**
- * Below this the ranks of two rounds count as the same: what is missing to the limit is at most 0.85 / (1 - 0.85), not quite six times, as much. 0.85 to the power
- * of the rounds falls below it long before they end.
+ * Below this the ranks of two rounds count as the same: what is missing to the limit is at most
+ * 0.85 / (1 - 0.85), not quite six times, as much. 0.85 to the power of the rounds falls below it
+ * long before they end.
  */
 const difference = 1e-10
 const rounds = 200

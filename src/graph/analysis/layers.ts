@@ -6,10 +6,14 @@ import { adjacencyOf, type Adjacency } from './adjacency.ts'
 import { strongComponentsOf } from './strongComponents.ts'
 
 export interface LayersOptions {
-  /** Keys of the vertices at which requests come in. Default: those that nothing leads to, and of a circle that nothing leads to every one. */
+  /**
+   * Keys of the vertices at which requests come in. Default: those that nothing leads to, and of a
+   * circle that nothing leads to every one.
+   */
   entries?: readonly string[]
   /**
-   * `longest` (the default): an edge always leads to a later layer, except within a circle, whose vertices share one. `shortest`: the fewest edges from an entry.
+   * `longest` (the default): an edge always leads to a later layer, except within a circle, whose
+   * vertices share one. `shortest`: the fewest edges from an entry.
    */
   distance?: 'longest' | 'shortest'
 }
@@ -28,10 +32,11 @@ const layersOptions = z.strictObject({
 })
 
 /**
- * How many calls each vertex lies behind the entry points, in the order of layer and key; what no entry leads to comes last.
+ * How many calls each vertex lies behind the entry points, in the order of layer and key; what no
+ * entry leads to comes last.
  *
- * With `longest`, circles are condensed to one vertex first, so that there is a longest way. An entry that another entry leads to lies behind it then; with
- * `shortest` every entry is in layer 0.
+ * With `longest`, circles are condensed to one vertex first, so that there is a longest way. An
+ * entry that another entry leads to lies behind it then; with `shortest` every entry is in layer 0.
  *
  * @throws InvalidInputError when an entry is no vertex of the graph.
  * @example
@@ -93,7 +98,8 @@ function mostEdges(
 ): Int32Array {
   const depths = new Int32Array(count).fill(-1)
   for (const source of sources) depths[componentOf[source]!] = 0
-  // Edges lead to components of a lower number: from the highest on, all that leads to a component has been followed when its turn comes.
+  // Edges lead to components of a lower number: from the highest on, all that leads to a component
+  // has been followed when its turn comes.
   const byComponent = Array.from(keys.keys()).sort((a, b) => componentOf[b]! - componentOf[a]!)
   for (const vertex of byComponent) {
     const depth = depths[componentOf[vertex]!]!

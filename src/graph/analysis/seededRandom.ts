@@ -1,4 +1,7 @@
-/** Numbers of 0 to below 1, the same ones for the same seed: Tommy Ettinger's Mulberry32 (2017), enough to sample with. */
+/**
+ * Numbers of 0 to below 1, the same ones for the same seed: Tommy Ettinger's Mulberry32 (2017),
+ * enough to sample with.
+ */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
   return () => {

@@ -19,15 +19,24 @@ export interface ArticulationPoint<Vertex> extends CutOff {
   /** The vertex's key. */
   vertex: string
   attributes: Vertex
-  /** How many vertices each part has into which the rest falls without it, largest first; two parts at least. */
+  /**
+   * How many vertices each part has into which the rest falls without it, largest first; two parts
+   * at least.
+   */
   parts: number[]
 }
 
 export interface Bridge extends CutOff {
-  /** The keys of the two vertices, in the direction of the edge; where edges lead both ways, in order. */
+  /**
+   * The keys of the two vertices, in the direction of the edge; where edges lead both ways, in
+   * order.
+   */
   src: string
   dst: string
-  /** The keys of the edges between the two, all of which the two parts hang by: more than one where they lead both ways or are parallel. */
+  /**
+   * The keys of the edges between the two, all of which the two parts hang by: more than one where
+   * they lead both ways or are parallel.
+   */
   edges: string[]
 }
 
@@ -41,14 +50,18 @@ const singlePointsOptions = z.strictObject({
 })
 
 /**
- * The single points of failure of a graph: the vertices (articulation points) and the connections between two vertices (bridges) without which something that
- * is connected now no longer is. The direction of edges does not matter, edges to oneself neither; several edges between the same two are one connection.
+ * The single points of failure of a graph: the vertices (articulation points) and the connections
+ * between two vertices (bridges) without which something that is connected now no longer is. The
+ * direction of edges does not matter, edges to oneself neither; several edges between the same two
+ * are one connection.
  *
- * What is cut off is everything outside the largest part that remains; which of equal parts that is follows from the order of the keys. Rows are ordered by
- * `cut_off`, descending, then by key. A graph in which any two vertices of a component are connected in two independent ways has none.
+ * What is cut off is everything outside the largest part that remains; which of equal parts that is
+ * follows from the order of the keys. Rows are ordered by `cut_off`, descending, then by key. A
+ * graph in which any two vertices of a component are connected in two independent ways has none.
  *
- * Hopcroft and Tarjan, Algorithm 447: Efficient Algorithms for Graph Manipulation, Communications of the ACM 16 (1973): one depth-first search, time and memory
- * in proportion to the graph however deep it is.
+ * Hopcroft and Tarjan, Algorithm 447: Efficient Algorithms for Graph Manipulation, Communications
+ * of the ACM 16 (1973): one depth-first search, time and memory in proportion to the graph however
+ * deep it is.
  *
  * @throws InvalidInputError when an option is out of its range.
  * @example
@@ -66,7 +79,10 @@ export function singlePointsOfFailure<Vertex extends Attributes, Edge extends At
   const named = (found: readonly number[]) => found.map((place) => keys[sequence[place]!]!)
   const places = (stretches: readonly Stretch[], without: readonly Stretch[] = []) => firstPlaces(list, stretches, without)
 
-  /** The children of a vertex that nothing but the vertex connects with what lies above it; of a root all children. */
+  /**
+   * The children of a vertex that nothing but the vertex connects with what lies above it; of a
+   * root all children.
+   */
   const separated = new Map<number, number[]>()
   const bridges: Bridge[] = []
   for (const child of sequence) {
@@ -94,7 +110,8 @@ export function singlePointsOfFailure<Vertex extends Attributes, Edge extends At
     const parts = [...below.map((part) => part.size), ...(rest > 0 ? [rest] : [])].sort((a, b) => b - a)
     if (parts.length < 2) continue
     const self = { from: met[vertex]!, size: 1 }
-    // The rest of the component stands around its subtree; without one, or where a subtree is larger, the latter is what is left.
+    // The rest of the component stands around its subtree; without one, or where a subtree is
+    // larger, the latter is what is left.
     const largest = rest >= parts[0]! ? undefined : below.findLast((part) => part.size === parts[0])!
     const lost = largest ? places([whole], [self, largest]) : places(below)
     articulationPoints.push({
@@ -142,7 +159,9 @@ interface SearchTree {
   sequence: Uint32Array
   /** The place of each vertex in the sequence. */
   met: Uint32Array
-  /** The first place that the vertex' subtree is connected with by an edge that is not of the tree. */
+  /**
+   * The first place that the vertex' subtree is connected with by an edge that is not of the tree.
+   */
   low: Uint32Array
   /** How many vertices its subtree has. */
   size: Uint32Array

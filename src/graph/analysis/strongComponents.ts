@@ -1,10 +1,12 @@
 import type { Adjacency } from './adjacency.ts'
 
 /**
- * For each vertex the number of its strongly connected component; components are numbered so that edges lead from a higher number to a lower one or stay within.
+ * For each vertex the number of its strongly connected component; components are numbered so that
+ * edges lead from a higher number to a lower one or stay within.
  *
- * Tarjan, Depth-First Search and Linear Graph Algorithms, SIAM Journal on Computing 1 (1972), with the stack written out: graphology's calls itself for every
- * vertex of a path, and a chain of some ten thousand calls overflows that.
+ * Tarjan, Depth-First Search and Linear Graph Algorithms, SIAM Journal on Computing 1 (1972), with
+ * the stack written out: graphology's calls itself for every vertex of a path, and a chain of some
+ * ten thousand calls overflows that.
  */
 export function strongComponentsOf({ keys, starts, targets }: Adjacency): { componentOf: Uint32Array; count: number } {
   const order = keys.length

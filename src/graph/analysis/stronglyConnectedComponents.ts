@@ -7,13 +7,16 @@ export interface StrongComponent {
   size: number
   /** Their keys, in order. */
   vertices: string[]
-  /** Whether there is a way from a vertex back to itself: true from two vertices on, and for one with an edge to itself. */
+  /**
+   * Whether there is a way from a vertex back to itself: true from two vertices on, and for one
+   * with an edge to itself.
+   */
   cyclic: boolean
 }
 
 /**
- * The strongly connected components of a graph: who can be reached from each other, in circles of calls. Largest first, then by their first vertex; every
- * vertex is in exactly one.
+ * The strongly connected components of a graph: who can be reached from each other, in circles of
+ * calls. Largest first, then by their first vertex; every vertex is in exactly one.
  *
  * @example
  * const circles = stronglyConnectedComponents(graph).filter(({ cyclic }) => cyclic)

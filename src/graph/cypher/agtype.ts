@@ -1,5 +1,6 @@
 /**
- * A value of Apache AGE's type `agtype` in TypeScript, nothing lost: what `decodeAgtype` gives and `encodeAgtype` takes.
+ * A value of Apache AGE's type `agtype` in TypeScript, nothing lost: what `decodeAgtype` gives and
+ * `encodeAgtype` takes.
  *
  * | agtype | here |
  * |---|---|
@@ -17,7 +18,10 @@ export interface AgtypeMap {
   [key: string]: Agtype
 }
 
-/** A number of any length, with its digits as PostgreSQL's `numeric` writes them: agtype's `1.50::numeric`. */
+/**
+ * A number of any length, with its digits as PostgreSQL's `numeric` writes them: agtype's
+ * `1.50::numeric`.
+ */
 export class AgtypeNumeric {
   readonly digits: string
 

@@ -20,7 +20,10 @@ const cypherSource = boundedText(100_000).refine(
   'must not hold $pgvantage_cypher$, which encloses it',
 )
 
-/** Keywords of every AGE that an opening parenthesis may follow; a keyword is never taken for the name of a function. */
+/**
+ * Keywords of every AGE that an opening parenthesis may follow; a keyword is never taken for the
+ * name of a function.
+ */
 const beforeParenthesis = new Set(
   'AND AS BY CASE CONTAINS CREATE DELETE DISTINCT ELSE IN LIMIT MATCH MERGE NOT OR REMOVE RETURN SET SKIP THEN UNWIND WHEN WHERE WITH XOR'.split(
     ' ',
@@ -33,13 +36,17 @@ const writing = new Set(['CREATE', 'DELETE', 'DETACH', 'MERGE', 'REMOVE', 'SET']
 const casts = new Set(['BOOL', 'BOOLEAN', 'EDGE', 'FLOAT', 'INT', 'INTEGER', 'NUMERIC', 'PATH', 'VERTEX'])
 
 /**
- * Refuses a text that could do more than ask the tenant's own graph, and what AGE would not understand or would do wrongly.
+ * Refuses a text that could do more than ask the tenant's own graph, and what AGE would not
+ * understand or would do wrongly.
  *
- * A text has no other way out than what it calls: AGE finds functions in any schema (`pg_catalog.version()`), gives some of them any graph
- * (`startnode('ops_2', e)`), casts to any type of the server and calls procedures. So only Cypher's own functions and types pass. What is looked at
- * are tokens, cut as AGE cuts them, and never the grammar: what is no Cypher AGE itself refuses.
+ * A text has no other way out than what it calls: AGE finds functions in any schema
+ * (`pg_catalog.version()`), gives some of them any graph (`startnode('ops_2', e)`), casts to any
+ * type of the server and calls procedures. So only Cypher's own functions and types pass. What is
+ * looked at are tokens, cut as AGE cuts them, and never the grammar: what is no Cypher AGE itself
+ * refuses.
  *
- * @throws InvalidInputError for what is not let through. MissingCapabilityError for what AGE does not have.
+ * @throws InvalidInputError for what is not let through. MissingCapabilityError for what AGE does
+ * not have.
  */
 export function checkCypher(text: string, { write }: { write: boolean }): CheckedCypher {
   parse(cypherSource, text, 'text')
@@ -111,7 +118,9 @@ function clausesOf(tokens: readonly CypherToken[]): string[] {
   })
 }
 
-/** A name that is no property (`n.set`), label (`:Set`) or key of a map (`{set: 1}`), in upper case. */
+/**
+ * A name that is no property (`n.set`), label (`:Set`) or key of a map (`{set: 1}`), in upper case.
+ */
 function keyword(tokens: readonly CypherToken[], index: number): string | undefined {
   const token = tokens[index]
   if (token?.kind !== 'name') return undefined

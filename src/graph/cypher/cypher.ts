@@ -17,11 +17,12 @@ export interface CypherOptions<Columns extends CypherColumns> {
 const cypherOptions = z.strictObject({ columns: cypherColumns, write: z.boolean().default(false) })
 
 /**
- * What a Cypher text returns from the tenant's own graph, as a query with typed columns: for `selectFrom` and joins with any table, to narrow, to
- * sum up, to put into other functions.
+ * What a Cypher text returns from the tenant's own graph, as a query with typed columns: for
+ * `selectFrom` and joins with any table, to narrow, to sum up, to put into other functions.
  *
- * The text is a constant. What varies is `$name` in it, one key of `params` each: any value `encodeAgtype` takes. Labels and bounds of hops, which
- * cannot be parameters, are inlined by `cypherText`. The text calls Cypher's own functions only, and reaches no other graph nor SQL.
+ * The text is a constant. What varies is `$name` in it, one key of `params` each: any value
+ * `encodeAgtype` takes. Labels and bounds of hops, which cannot be parameters, are inlined by
+ * `cypherText`. The text calls Cypher's own functions only, and reaches no other graph nor SQL.
  *
  * | declared | in a row |
  * |---|---|
@@ -32,25 +33,33 @@ const cypherOptions = z.strictObject({ columns: cypherColumns, write: z.boolean(
  * | `map`, `list` | object, array |
  * | `agtype` | anything, as AGE writes it, for `decodeAgtype` |
  *
- * Vertices to lists are `jsonb`, so SQL reads them too. What no number of JSON can hold arrives in them as a string, digit for digit: integers
- * beyond 2^53 - 1, numerics, `'Infinity'`, `'-Infinity'`, `'NaN'`. Whoever must tell such a string from a text declares `agtype`. Every column may be
- * null; Kysely's `$narrowType` and `NotNull` say where none is.
+ * Vertices to lists are `jsonb`, so SQL reads them too. What no number of JSON can hold arrives in
+ * them as a string, digit for digit: integers beyond 2^53 - 1, numerics, `'Infinity'`,
+ * `'-Infinity'`, `'NaN'`. Whoever must tell such a string from a text declares `agtype`. Every
+ * column may be null; Kysely's `$narrowType` and `NotNull` say where none is.
  *
- * It runs on any connection, also of a role that knows nothing of AGE and may only read the graph (`grant usage on schema ag_catalog, ops_1`,
- * `grant select on all tables in schema ag_catalog, ops_1`), and sees what the rest of its statement sees. A variable-length pattern enumerates every
- * path: to know what is reached, `reach` is thousands of times faster.
+ * It runs on any connection, also of a role that knows nothing of AGE and may only read the graph
+ * (`grant usage on schema ag_catalog, ops_1`,
+ * `grant select on all tables in schema ag_catalog, ops_1`), and sees what the rest of its
+ * statement sees. A variable-length pattern enumerates every path: to know what is reached, `reach`
+ * is thousands of times faster.
  *
- * A text that writes (`write: true`) runs once per execution, all of it, whatever the query around it takes; its role must have insert, update and
- * delete on every table of the graph. What `refreshCallGraph` mirrors, it makes right again at its next run.
+ * A text that writes (`write: true`) runs once per execution, all of it, whatever the query around
+ * it takes; its role must have insert, update and delete on every table of the graph. What
+ * `refreshCallGraph` mirrors, it makes right again at its next run.
  *
- * Errors while it runs are the driver's, with a message that says what AGE did not understand; `explainCypherError` makes them pgvantage's. A label
- * that does not exist has no vertices; a graph that does not exist is an error. So is what AGE would answer wrongly: before 1.7, texts, numerics, lists
- * and maps that follow a vertex, edge or path in one list or map (return them as columns); compiled for 32 bits, as in WebAssembly, `left`, `right`,
- * `substring`, `startNode` and `endNode`.
+ * Errors while it runs are the driver's, with a message that says what AGE did not understand;
+ * `explainCypherError` makes them pgvantage's. A label that does not exist has no vertices; a graph
+ * that does not exist is an error. So is what AGE would answer wrongly: before 1.7, texts,
+ * numerics, lists and maps that follow a vertex, edge or path in one list or map (return them as
+ * columns); compiled for 32 bits, as in WebAssembly, `left`, `right`, `substring`, `startNode` and
+ * `endNode`.
  *
- * @throws InvalidInputError when a column has no such type; when the text calls or casts to what is not Cypher's own, changes the graph unasked, or is
- * cut wrongly; when a parameter is missing, not used, or nothing agtype can hold. MissingCapabilityError without Apache AGE, and for what it does not
- * have up to 1.7 (FOREACH, shortestPath, ON CREATE SET, CALL, ...) or does wrongly (MERGE after MATCH), with what to use instead.
+ * @throws InvalidInputError when a column has no such type; when the text calls or casts to what is
+ * not Cypher's own, changes the graph unasked, or is cut wrongly; when a parameter is missing, not
+ * used, or nothing agtype can hold. MissingCapabilityError without Apache AGE, and for what it does
+ * not have up to 1.7 (FOREACH, shortestPath, ON CREATE SET, CALL, ...) or does wrongly (MERGE after
+ * MATCH), with what to use instead.
  * @example
  * const busy = cypher(
  *   scope,

@@ -67,7 +67,10 @@ export const sqlTypes = {
   agtype: 'text',
 } as const satisfies Record<keyof CypherTypes, string>
 
-/** The names of columns: none is a number, for an object puts such keys before all others, and columns are told by their order. */
+/**
+ * The names of columns: none is a number, for an object puts such keys before all others, and
+ * columns are told by their order.
+ */
 const columnName = boundedText(63).refine((name) => !/^\d+$/.test(name), 'must not be a number')
 
 const keepsItsKeys = z.custom<Record<string, keyof CypherTypes>>(

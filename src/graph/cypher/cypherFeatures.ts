@@ -9,7 +9,9 @@ const instant = 'pass a Date as a parameter, which is text in UTC, and declare t
 const shortest = 'use shortestPath or kShortestPaths of pgvantage on activeCalls(scope)'
 const predicate = 'use a list comprehension and size(), or UNWIND and WHERE'
 
-/** What looks like a call and is known to no version of AGE up to 1.7, by its name in upper case. */
+/**
+ * What looks like a call and is known to no version of AGE up to 1.7, by its name in upper case.
+ */
 export const missingFunctions: Readonly<Record<string, MissingFeature>> = {
   SHORTESTPATH: { feature: 'shortestPath()', instead: shortest },
   ALLSHORTESTPATHS: { feature: 'allShortestPaths()', instead: shortest },

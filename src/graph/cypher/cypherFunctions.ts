@@ -1,8 +1,9 @@
 /**
- * The functions a text may call: Cypher's own, as every version of AGE from 1.5 on has them. None of them leads out of the graph.
+ * The functions a text may call: Cypher's own, as every version of AGE from 1.5 on has them. None
+ * of them leads out of the graph.
  *
- * AGE looks for them in lower case; but for `startNode` and `endNode`, to which it gives the name of the graph only where they are written so, and takes it
- * from the caller where they are not.
+ * AGE looks for them in lower case; but for `startNode` and `endNode`, to which it gives the name
+ * of the graph only where they are written so, and takes it from the caller where they are not.
  */
 const functions = new Set(
   `
@@ -23,7 +24,10 @@ export const mayCall = (name: string): boolean => name === 'startNode' || name =
 /** As AGE lowers a name: not as Unicode does, which makes a `k` of the Kelvin sign. */
 const asciiLower = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 
-/** What AGE compiled for 32 bits, as in WebAssembly, gets wrong (1.7): it takes their small integers for pointers. */
+/**
+ * What AGE compiled for 32 bits, as in WebAssembly, gets wrong (1.7): it takes their small integers
+ * for pointers.
+ */
 const wide = new Set(['endnode', 'left', 'right', 'startnode', 'substring'])
 
 /** Whether a function needs a server of 64 bits. */

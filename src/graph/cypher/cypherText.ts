@@ -4,8 +4,9 @@ import { preview } from '../../schema/parse.ts'
 /**
  * Cypher with what no parameter can stand for put into its text: labels and numbers of hops.
  *
- * A string may stand after a colon and is a label: a letter, then letters, digits and underscores, at most 48. A number may stand after `*` or `..` and is
- * a bound of hops, an integer from 0 to 100. Anything else is a parameter of `cypher` and no part of the text.
+ * A string may stand after a colon and is a label: a letter, then letters, digits and underscores,
+ * at most 48. A number may stand after `*` or `..` and is a bound of hops, an integer from 0 to
+ * 100. Anything else is a parameter of `cypher` and no part of the text.
  *
  * @throws InvalidInputError when a value is neither, or stands where it is neither.
  * @example

@@ -27,7 +27,8 @@ const kinds = [
 /**
  * The tokens of a Cypher text, without spaces and comments.
  *
- * @throws InvalidInputError where a string, a quoted name or a comment does not end, and at a character that begins nothing.
+ * @throws InvalidInputError where a string, a quoted name or a comment does not end, and at a
+ * character that begins nothing.
  */
 export function cypherTokens(text: string): CypherToken[] {
   const tokens: CypherToken[] = []
@@ -43,7 +44,8 @@ function tokenAt(text: string, at: number) {
   for (const [kind, pattern] of kinds) {
     pattern.lastIndex = at
     const found = pattern.exec(text)?.[1]
-    // Whoever begins a comment has to end it: its two characters are no signs, and its end is looked for once.
+    // Whoever begins a comment has to end it: its two characters are no signs, and its end is
+    // looked for once.
     if (found === undefined && kind === 'skipped' && text.startsWith('/*', at)) break
     if (found !== undefined) return { kind, found, end: pattern.lastIndex }
   }

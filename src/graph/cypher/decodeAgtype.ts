@@ -4,9 +4,11 @@ import { parse, preview } from '../../schema/parse.ts'
 import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype, type AgtypeMap } from './agtype.ts'
 
 /**
- * The value that a text of AGE's type `agtype` stands for, exactly: integers of 64 bits, infinities, numerics and vertices at any depth.
+ * The value that a text of AGE's type `agtype` stands for, exactly: integers of 64 bits,
+ * infinities, numerics and vertices at any depth.
  *
- * For columns that `cypher` is asked for as `'agtype'`, and for what a driver delivers of AGE's own tables.
+ * For columns that `cypher` is asked for as `'agtype'`, and for what a driver delivers of AGE's own
+ * tables.
  *
  * @throws InvalidInputError when the text is no agtype, or is nested deeper than 1,000 levels.
  * @example
@@ -27,13 +29,18 @@ const maxDepth = 1_000
 
 /** What may stand between two parts of a value. */
 const space = /\s*/y
-/** Integers too are kept as they are written until it is known whether they are the id of a vertex. */
+/**
+ * Integers too are kept as they are written until it is known whether they are the id of a vertex.
+ */
 const number = /-?(?:Infinity|NaN|\d+(\.\d+)?([eE][+-]?\d+)?)/y
 const string = /"[^"\\]*(?:\\.[^"\\]*)*"/y
 const word = /null|true|false/y
 const annotation = /::(numeric|vertex|edge|path)/y
 
-/** Reads a text from its beginning to its end, one value after the other; AGE writes JSON with a few words more. */
+/**
+ * Reads a text from its beginning to its end, one value after the other; AGE writes JSON with a few
+ * words more.
+ */
 class AgtypeReader {
   readonly #text: string
   #at = 0

@@ -3,7 +3,10 @@ import { parse, preview } from '../../schema/parse.ts'
 import { storableText } from '../../schema/text.ts'
 import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype } from './agtype.ts'
 
-/** What `encodeAgtype` takes: a value of agtype, or one with dates in it, which become text in UTC (agtype has no times). */
+/**
+ * What `encodeAgtype` takes: a value of agtype, or one with dates in it, which become text in UTC
+ * (agtype has no times).
+ */
 export type AgtypeInput = Agtype | Date | readonly AgtypeInput[] | { readonly [key: string]: AgtypeInput }
 
 /** AGE reads nested values by calling itself, and a parameter is no document. */
@@ -12,12 +15,14 @@ const maxDepth = 100
 /**
  * A value as AGE's type `agtype` is written, exactly: `decodeAgtype` gives it back.
  *
- * A number without a fraction is an integer up to 2^53 - 1 either way, any other is a float; a bigint is an integer of 64 bits. A `Date` is written as
- * text in UTC, which sorts as time does and `timestamptz` reads.
+ * A number without a fraction is an integer up to 2^53 - 1 either way, any other is a float; a
+ * bigint is an integer of 64 bits. A `Date` is written as text in UTC, which sorts as time does and
+ * `timestamptz` reads.
  *
  * @param name how errors call the value.
- * @throws InvalidInputError with the path of what agtype cannot hold: undefined, functions, symbols, instances of other classes, integers beyond 64
- * bits, text with NUL or a lone surrogate, what goes round in a circle or is nested deeper than 100 levels.
+ * @throws InvalidInputError with the path of what agtype cannot hold: undefined, functions,
+ * symbols, instances of other classes, integers beyond 64 bits, text with NUL or a lone surrogate,
+ * what goes round in a circle or is nested deeper than 100 levels.
  * @example
  * encodeAgtype({ since: new Date(0), ids: [9007199254740993n], most: Infinity })
  * // {"since": "1970-01-01T00:00:00.000Z", "ids": [9007199254740993], "most": Infinity}

@@ -7,15 +7,18 @@ import { takeTurn } from '../../database/transaction/takeTurn.ts'
 import { execute, type Stretch } from '../statement.ts'
 
 /**
- * Gives a stretch of a partitioned table a partition of its own, with the rows that the default partition holds for it. Null where it has one already.
+ * Gives a stretch of a partitioned table a partition of its own, with the rows that the default
+ * partition holds for it. Null where it has one already.
  *
- * One transaction. The partition is made beside the table and then attached, so readers and writers of the table go on; only who registers a resource, a
- * pattern or a locator waits for that moment (the foreign keys that the partition gets lock the tables they point at against writing), and who reads or
- * writes rows that have no partition.
+ * One transaction. The partition is made beside the table and then attached, so readers and writers
+ * of the table go on; only who registers a resource, a pattern or a locator waits for that moment
+ * (the foreign keys that the partition gets lock the tables they point at against writing), and who
+ * reads or writes rows that have no partition.
  *
- * Where rows have to be moved more is needed. Who writes to the table waits until they are: one that had already chosen the default partition for a row
- * would be refused once there is a better one. Readers go on until the partition is attached, and then wait for that: one that had already listed the
- * partitions would find the rows in none of them.
+ * Where rows have to be moved more is needed. Who writes to the table waits until they are: one
+ * that had already chosen the default partition for a row would be refused once there is a better
+ * one. Readers go on until the partition is attached, and then wait for that: one that had already
+ * listed the partitions would find the rows in none of them.
  *
  * No lock is waited for longer than 100 ms at a time (see `withShortLocks`).
  *
@@ -55,7 +58,8 @@ export function addPartition(
 }
 
 /**
- * How many rows of a stretch lie in the default partition; where there are any, nobody writes to the table from here on until the transaction ends.
+ * How many rows of a stretch lie in the default partition; where there are any, nobody writes to
+ * the table from here on until the transaction ends.
  *
  * Counted again under the lock: a row may have come while it was waited for.
  */
@@ -83,7 +87,10 @@ async function lockedStrays(
   return rows[0]!.count
 }
 
-/** What attaching would check of these rows while everybody waits is checked here: their bounds and their foreign keys. */
+/**
+ * What attaching would check of these rows while everybody waits is checked here: their bounds and
+ * their foreign keys.
+ */
 async function moveRows(
   trx: Kysely<{}>,
   { parent, partition, overflow }: { parent: string; partition: string; overflow: string },
@@ -96,9 +103,11 @@ async function moveRows(
   )
   const columns = await storedColumns(trx, parent)
   await execute(trx, `insert into ${partition} (${columns}) select ${columns} from ${overflow} where bucket >= $1 and bucket < $2`, bounds)
-  // Not truncated: who reads with a snapshot from before this transaction still finds the rows here.
+  // Not truncated: who reads with a snapshot from before this transaction still finds the rows
+  // here.
   await execute(trx, `delete from ${overflow} where bucket >= $1 and bucket < $2`, bounds)
-  // Indexes that attaching finds as it wants them are not made while everybody waits; made of rows that are there, they are made in half the time.
+  // Indexes that attaching finds as it wants them are not made while everybody waits; made of rows
+  // that are there, they are made in half the time.
   for (const statement of await indexesOf(trx, parent, partition)) await execute(trx, statement)
   const { rows: keys } = await execute<{ name: string; definition: string }>(
     trx,

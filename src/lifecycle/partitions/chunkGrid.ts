@@ -12,6 +12,9 @@ export function chunkStretch(chunk: string, number: number): Stretch {
   return { from: new Date(number * length), to: new Date((number + 1) * length) }
 }
 
-/** The chunk of a moment, the one before it and the two after it: what a native table always has partitions for. */
+/**
+ * The chunk of a moment, the one before it and the two after it: what a native table always has
+ * partitions for.
+ */
 export const chunksAround = (chunk: string, moment: Date): Stretch[] =>
   [-1, 0, 1, 2].map((offset) => chunkStretch(chunk, chunkNumber(chunk, moment) + offset))

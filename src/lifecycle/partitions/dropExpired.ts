@@ -26,7 +26,9 @@ export interface ExpiredChunk extends Stretch {
   readonly name: string
 }
 
-/** What of a table ended before `before`, the oldest first; on a server whose jobs do not drop it. */
+/**
+ * What of a table ended before `before`, the oldest first; on a server whose jobs do not drop it.
+ */
 export async function expiredChunks(
   db: Kysely<{}>,
   installation: Installation,
@@ -59,7 +61,10 @@ order by range_end`,
   return rows
 }
 
-/** `stale`: it holds what has not been rolled, and stays until it has. `gone`: somebody else was faster. */
+/**
+ * `stale`: it holds what has not been rolled, and stays until it has. `gone`: somebody else was
+ * faster.
+ */
 export type DropOutcome = 'dropped' | 'stale' | 'gone'
 
 /** What became of one of them. */
@@ -110,7 +115,8 @@ export function dropExpired(
     async (trx) => {
       // Nothing is being rolled from it meanwhile: who rolls has looked whether it is there.
       if (rollup !== null) await takeTurn(trx, rollTurn(installation, rollup.name))
-      // Writers take the table's lock before they choose a chunk, so behind this one nobody chooses the one that goes.
+      // Writers take the table's lock before they choose a chunk, so behind this one nobody chooses
+      // the one that goes.
       if (chunks[0]!.kind !== 'strays') await execute(trx, `lock table only ${whole} in access exclusive mode`)
       const dropped: DroppedChunk[] = []
       for (const chunk of chunks) dropped.push({ chunk, ...(await dropOne(trx, installation, { whole, rollup }, chunk)) })
@@ -164,7 +170,7 @@ async function dropOne(
   return { outcome: 'dropped', rows }
 }
 
-/** Whether it is one still: what was detached meanwhile belongs to whoever did that. */
+/** Whether it is one still: what was detached meanwhile belongs to those who did that. */
 async function isPartition(trx: Kysely<{}>, table: string, whole: string): Promise<boolean> {
   const { rows } = await execute<{ is: boolean }>(
     trx,

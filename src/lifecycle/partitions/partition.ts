@@ -11,7 +11,9 @@ export interface Partition extends Stretch {
   readonly name: string
 }
 
-/** The partitions of a table with bounds, the oldest first; the default partition is not among them. */
+/**
+ * The partitions of a table with bounds, the oldest first; the default partition is not among them.
+ */
 export async function partitionsOf(db: Kysely<{}>, installation: Installation, table: string): Promise<Partition[]> {
   const { rows } = await execute<Partition>(
     db,
@@ -41,7 +43,10 @@ where partitioned.partrelid = $1::text::regclass::oid`,
   return rows[0]?.name ?? null
 }
 
-/** What of a stretch no partition covers: all of it, or what is left beside partitions that somebody cut differently. */
+/**
+ * What of a stretch no partition covers: all of it, or what is left beside partitions that somebody
+ * cut differently.
+ */
 export function uncovered(stretch: Stretch, partitions: readonly Stretch[]): Stretch[] {
   let open = [stretch]
   for (const { from, to } of partitions) {
@@ -55,7 +60,10 @@ export function uncovered(stretch: Stretch, partitions: readonly Stretch[]): Str
   return open
 }
 
-/** `metric_1m_p20261119`, as those made with the table; one that does not begin at midnight also says when it does. */
+/**
+ * `metric_1m_p20261119`, as those made with the table; one that does not begin at midnight also
+ * says when it does.
+ */
 export function partitionName(table: string, { from }: Stretch): string {
   const [day, time] = from.toISOString().split('T') as [string, string]
   const clock = time.slice(0, 8).replaceAll(':', '')

@@ -14,14 +14,19 @@ export interface ShortLockOptions {
   signal?: AbortSignal
 }
 
-/** Who asks for a lock makes everyone behind it wait too, whether it is granted or not: so it is not asked for longer than this. */
+/**
+ * Who asks for a lock makes everyone behind it wait too, whether it is granted or not: so it is not
+ * asked for longer than this.
+ */
 const lockTimeout = '100ms'
 
 /**
- * Does work in a transaction of its own in which no lock is waited for longer than 100 ms; when one is not granted, everything is rolled back and tried
- * again after a pause, each longer than the one before: 25 ms to 1.6 s.
+ * Does work in a transaction of its own in which no lock is waited for longer than 100 ms; when one
+ * is not granted, everything is rolled back and tried again after a pause, each longer than the one
+ * before: 25 ms to 1.6 s.
  *
- * So whoever reads or writes in the meantime is held up for 100 ms at a time plus the work itself, however long some other transaction keeps its locks.
+ * So readers and writers are held up for 100 ms at a time plus the work itself, however long some
+ * other transaction keeps its locks.
  */
 export async function withShortLocks<T>(
   db: Kysely<{}>,
@@ -46,8 +51,8 @@ export async function withShortLocks<T>(
 }
 
 /**
- * Executes statements that ask for locks, within a transaction of `withShortLocks`, without losing what the transaction has done so far when they are
- * not granted.
+ * Executes statements that ask for locks, within a transaction of `withShortLocks`, without losing
+ * what the transaction has done so far when they are not granted.
  *
  * @throws the last refusal, after which the transaction as a whole may be tried again.
  */

@@ -8,7 +8,8 @@ import { datable, execute, type Stretch } from '../statement.ts'
 /**
  * The chunks of a partitioned table of which the default partition holds rows, the oldest first.
  *
- * Rows before the year 2 and after 9998 stay where they are for good: no calendar but the server's has a name for their partition.
+ * Rows before the year 2 and after 9998 stay where they are for good: no calendar but the server's
+ * has a name for their partition.
  */
 export async function strayChunks(
   db: Kysely<{}>,

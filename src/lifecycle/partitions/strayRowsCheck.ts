@@ -17,7 +17,10 @@ export const strayRowsCheck: Check = {
   },
 }
 
-/** The tables of ours whose default partition holds rows; one that this role may not read is left out. */
+/**
+ * The tables of ours whose default partition holds rows; one that this role may not read is left
+ * out.
+ */
 async function strayRows(db: Kysely<{}>, schema: string): Promise<string[]> {
   const { rows } = await sql<{ table: string; partition: string }>`
     select parent.relname::text as table, partition.relname::text as partition

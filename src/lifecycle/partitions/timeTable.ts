@@ -16,8 +16,9 @@ export interface TimeTable {
 /**
  * The statements that create a table cut along time, in the shape of the server's rung.
  *
- * With TimescaleDB a hypertable, which makes its chunks as rows come. Without, a range-partitioned table: partitions aligned to the epoch as
- * TimescaleDB aligns chunks, for the chunk before `now` and the two after it, and a default partition so that no row is ever refused.
+ * With TimescaleDB a hypertable, which makes its chunks as rows come. Without, a range-partitioned
+ * table: partitions aligned to the epoch as TimescaleDB aligns chunks, for the chunk before `now`
+ * and the two after it, and a default partition so that no row is ever refused.
  */
 export function timeTable(installation: Installation, { name, time, chunk, columns }: TimeTable, now = new Date()): string[] {
   const table = qualified(installation, name)

@@ -3,7 +3,10 @@ import type { Installation } from '../../database/installation/installation.ts'
 import { storedTable, type Rollup } from './rollup.ts'
 import { execute } from '../statement.ts'
 
-/** The table that the rolled rows of a rollup lie in: ours, or the one TimescaleDB keeps behind its continuous aggregate. */
+/**
+ * The table that the rolled rows of a rollup lie in: ours, or the one TimescaleDB keeps behind its
+ * continuous aggregate.
+ */
 export async function storedIn(
   db: Kysely<{}>,
   installation: Installation,

@@ -15,7 +15,8 @@ export interface RefreshWindow {
 }
 
 /**
- * Lets TimescaleDB roll what has changed in a stretch of a continuous aggregate: it keeps a log of that, so what has not changed costs nothing.
+ * Lets TimescaleDB roll what has changed in a stretch of a continuous aggregate: it keeps a log of
+ * that, so what has not changed costs nothing.
  *
  * Not in a transaction: the server refuses it there.
  *
@@ -40,7 +41,10 @@ export async function refreshAggregate(
     )
 }
 
-/** What TimescaleDB knows to have changed since it was rolled, of a stretch of a continuous aggregate. */
+/**
+ * What TimescaleDB knows to have changed since it was rolled, of a stretch of a continuous
+ * aggregate.
+ */
 export async function invalidStretches(
   db: Kysely<{}>,
   installation: Installation,
@@ -77,15 +81,19 @@ order by 1`,
   return rows
 }
 
-/** Buckets of closed time that have changed: those that can still be rolled, and those that cannot any more. */
+/**
+ * Buckets of closed time that have changed: those that can still be rolled, and those that cannot
+ * any more.
+ */
 export interface ClosedBuckets {
   readonly open: readonly Stretch[]
   readonly tooLate: readonly Date[]
 }
 
 /**
- * What came after its time: buckets before `closed`, where the source may have been dropped, that have changed and of which it holds rows. One the rollup has nothing of can be
- * rolled from them; any other holds what has been dropped and has to stay as it is.
+ * What came after its time: buckets before `closed`, where the source may have been dropped, that
+ * have changed and of which it holds rows. One the rollup has nothing of can be rolled from them;
+ * any other holds what has been dropped and has to stay as it is.
  */
 export async function closedBuckets(db: Kysely<{}>, installation: Installation, rollup: Rollup, closed: Date): Promise<ClosedBuckets> {
   const invalid = await invalidStretches(db, installation, rollup, { from: null, to: closed })

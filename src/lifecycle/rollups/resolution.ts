@@ -24,19 +24,25 @@ export interface Reading {
   merged: number
   /** The length of the series' buckets, an interval of fixed length. */
   every: string
-  /** When the buckets begin that are read: the range, moved to whole buckets of the series where several make one. */
+  /**
+   * When the buckets begin that are read: the range, moved to whole buckets of the series where
+   * several make one.
+   */
   range: TimeRange
   /** Whether the table was chosen because it had all rows of the range: `'auto'`. */
   chosen: boolean
 }
 
 /**
- * How long the buckets of a series are: `'auto'`, or a whole number of the finest table's buckets, such as `'15 minutes'`.
+ * How long the buckets of a series are: `'auto'`, or a whole number of the finest table's buckets,
+ * such as `'15 minutes'`.
  *
- * - `'auto'`: the buckets of the finest table that has at most 10,080 of them in the range (a week of minutes, 35 days of five minutes, 420 days of hours) and whose rows
- *   of that time have not been dropped; where no table has it all, the coarsest.
- * - any other: from the coarsest table whose buckets they are made of, which is the fastest and tells the same. Where that table's rows may have been dropped,
- *   finer ones have gone long before.
+ * - `'auto'`: the buckets of the finest table that has at most 10,080 of them in the range (a week
+ *   of minutes, 35 days of five minutes, 420 days of hours) and whose rows of that time have not
+ *   been dropped; where no table has it all, the coarsest.
+ * - any other: from the coarsest table whose buckets they are made of, which is the fastest and
+ *   tells the same. Where that table's rows may have been dropped, finer ones have gone long
+ *   before.
  */
 export type Resolution = string
 
@@ -46,7 +52,8 @@ const maxBuckets = 10_080
 /**
  * Which table a series over a range is read from.
  *
- * @throws InvalidInputError when the resolution is neither `'auto'` nor made of the finest table's buckets.
+ * @throws InvalidInputError when the resolution is neither `'auto'` nor made of the finest table's
+ * buckets.
  * @example
  * readingOf(scope, { table: 'metric_1m', bucket: '1 minute', rollups: [metric1h, metric1d] }, last('30 days'))
  * // { table: 'metric_1h', merged: 1, every: '1 hour', range, chosen: true }

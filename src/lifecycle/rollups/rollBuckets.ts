@@ -4,7 +4,7 @@ import { milliseconds } from '../../database/range.ts'
 import { rolledRows, rollupColumns, storedTable, type Rollup } from './rollup.ts'
 import { execute, type Stretch } from '../statement.ts'
 
-/** Rolls buckets anew, of all tenants or of one; how many rows were written. */
+/** Rolls buckets again, of all tenants or of one; how many rows were written. */
 export async function rollBuckets(
   trx: Kysely<{}>,
   installation: Installation,
@@ -75,7 +75,8 @@ async function rollRun(
   const stored = qualified(installation, storedTable(rollup))
   const within = `bucket >= $1 and bucket < $2${read.tenantId === null ? '' : ' and tenant_id = $3::int8'}`
   const bounds = [from.toISOString(), to.toISOString(), ...(read.tenantId === null ? [] : [read.tenantId])]
-  // Most buckets are rolled for the first time, and of a hypertable of many chunks deleting nothing takes longer than all the rest.
+  // Most buckets are rolled for the first time, and of a hypertable of many chunks deleting nothing
+  // takes longer than all the rest.
   const { rows } = await execute<{ some: boolean }>(trx, `select exists (select from ${stored} where ${within}) as some`, bounds)
   if (rows[0]!.some) await execute(trx, `delete from ${stored} where ${within}`, bounds)
   const { numAffectedRows = 0n } = await execute(

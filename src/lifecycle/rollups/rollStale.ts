@@ -43,8 +43,9 @@ export const unitBuckets = (rollup: Pick<Rollup, 'bucket'>): number => (millisec
 /**
  * Rolls those of the buckets that are marked, in a transaction of its own.
  *
- * What is marked while this runs stays marked for the next time, committed or not: a mark is taken with the rows that came with it, or not at all.
- * Two that roll at once take turns, unit by unit; what one has rolled the other finds no mark of.
+ * What is marked while this runs stays marked for the next time, committed or not: a mark is taken
+ * with the rows that came with it, or not at all. Two that roll at once take turns, unit by unit;
+ * what one has rolled the other finds no mark of.
  */
 export function rollMarked(db: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]): Promise<RolledUnit> {
   return inTurn(db, installation, rollup, async (trx) => {
@@ -123,7 +124,8 @@ export async function forgetBefore(db: Kysely<{}>, installation: Installation, r
 /**
  * Rolls the buckets that begin in a stretch of at most a unit's length again, stale or not.
  *
- * @param options `force` rolls those too whose source has been dropped in part; without it they stay as they are, as too late.
+ * @param options `force` rolls those too whose source has been dropped in part; without it they
+ * stay as they are, as too late.
  */
 export function rollStretch(
   db: Kysely<{}>,

@@ -6,8 +6,8 @@ import { timeTable } from '../partitions/timeTable.ts'
 export type InstalledFunction = (name: string) => string
 
 /**
- * A coarser rollup: a table that the database makes from a finer one, the rows of an hour (or a day)
- * put together, key by key.
+ * A coarser rollup: a table that the database makes from a finer one, the rows of an hour (or a
+ * day) put together, key by key.
  */
 export interface Rollup {
   /** `metric_1h`. */
@@ -22,13 +22,19 @@ export interface Rollup {
   readonly keys: Readonly<Record<string, string>>
   /** Of the keys those that, with the bucket, tell one row from another. */
   readonly identity: readonly string[]
-  /** What is known of the rows together: the columns' types, and aggregates over the columns of the source. */
+  /**
+   * What is known of the rows together: the columns' types, and aggregates over the columns of the
+   * source.
+   */
   readonly measures: Readonly<Record<string, { readonly type: string; readonly of: (fn: InstalledFunction) => string }>>
   /** Beside the one on its identity: lists of columns, the bucket included. */
   readonly indexes: readonly string[]
 }
 
-/** Where the rolled rows lie on a server without continuous aggregates; the rollup itself is a view over them. */
+/**
+ * Where the rolled rows lie on a server without continuous aggregates; the rollup itself is a view
+ * over them.
+ */
 export const storedTable = (rollup: Pick<Rollup, 'name'>): string => `${rollup.name}_stored`
 
 /** The columns of a rollup, in order. */
@@ -37,9 +43,10 @@ export const rollupColumns = ({ keys, measures }: Rollup): string[] => ['bucket'
 /**
  * The statements that create a rollup under its name, in the shape of the server's rung.
  *
- * With TimescaleDB's community edition it is a continuous aggregate, real-time, empty until it is refreshed. Without, rows lie in a time table of their
- * own, and the rollup is a view that adds what has not been rolled yet: the same answers. What was written to the source is noted by triggers, bucket by
- * bucket, in `pgvantage_stale_bucket`, and rolled by `maintain`.
+ * With TimescaleDB's community edition it is a continuous aggregate, real-time, empty until it is
+ * refreshed. Without, rows lie in a time table of their own, and the rollup is a view that adds
+ * what has not been rolled yet: the same answers. What was written to the source is noted by
+ * triggers, bucket by bucket, in `pgvantage_stale_bucket`, and rolled by `maintain`.
  */
 export function createRollup(installation: Installation, rollup: Rollup, now = new Date()): string[] {
   const view = qualified(installation, rollup.name)
@@ -51,7 +58,8 @@ export function createRollup(installation: Installation, rollup: Rollup, now = n
 with (timescaledb.continuous, timescaledb.materialized_only = false, timescaledb.create_group_indexes = false, timescaledb.chunk_interval = ${quoteLiteral(rollup.chunk)}) as
 ${rolledRows(installation, rollup)}
 with no data`,
-      // Without names: they lie in one schema of TimescaleDB's whatever ours is, where another installation's would have the same.
+      // Without names: they lie in one schema of TimescaleDB's whatever ours is, where another
+      // installation's would have the same.
       ...[`${rollup.identity.join(', ')}, bucket`, ...rollup.indexes].map((columns) => `create index on ${view} (${columns})`),
     ]
   }
@@ -87,7 +95,8 @@ ${rolledRows(installation, rollup, `bucket >= ${rolledUntil(installation, rollup
 }
 
 /**
- * The statements that make a table note which buckets of a rollup its changes make stale; none where the server does that by itself.
+ * The statements that make a table note which buckets of a rollup its changes make stale; none
+ * where the server does that by itself.
  *
  * @param on the table rows are written to: the source, or where a finer rollup stores its rows.
  */
@@ -104,7 +113,9 @@ execute function ${qualified(installation, 'note_stale_buckets')}(${quoteLiteral
   ]
 }
 
-/** A select of the rollup's rows, computed from its source, or from what has the source's columns. */
+/**
+ * A select of the rollup's rows, computed from its source, or from what has the source's columns.
+ */
 export function rolledRows(
   installation: Installation,
   rollup: Rollup,
@@ -122,13 +133,19 @@ from ${from}${where === undefined ? '' : `\nwhere ${where}`}
 group by 1, ${Object.keys(rollup.keys).join(', ')}`
 }
 
-/** The bucket of the rollup that a row of its source falls into. A continuous aggregate takes nothing but TimescaleDB's own function for it. */
+/**
+ * The bucket of the rollup that a row of its source falls into. A continuous aggregate takes
+ * nothing but TimescaleDB's own function for it.
+ */
 export const bucketOf = ({ timeRung }: Pick<Installation, 'timeRung'>, { bucket }: Pick<Rollup, 'bucket'>): string =>
   timeRung === 'community'
     ? `time_bucket(interval ${quoteLiteral(bucket)}, bucket)`
     : `date_bin(interval ${quoteLiteral(bucket)}, bucket, timestamptz ${quoteLiteral(origin)})`
 
-/** As the views of the migrations say it. Hours and days counted from here are those counted from where all buckets begin. */
+/**
+ * As the views of the migrations say it. Hours and days counted from here are those counted from
+ * where all buckets begin.
+ */
 const origin = '2000-01-01 00:00:00+00'
 
 /** How far the rows of a rollup are stored, looked up when the statement runs. */

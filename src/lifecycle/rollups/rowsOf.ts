@@ -9,17 +9,21 @@ import type { Ladder, Reading } from './resolution.ts'
 import { rolledRows, rolledUntil, rollupColumns, storedTable, type Rollup } from './rollup.ts'
 
 /**
- * The rows that a series is read from. They are yet to be filtered by the reading's range, and by tenant.
+ * The rows that a series is read from. They are yet to be filtered by the reading's range, and by
+ * tenant.
  *
- * Where the scope knows how far a rollup has come, its rows are read where they are stored, and what is not stored is computed. It is what the rollup's view does;
- * but how far it has come stands in a table, and a planner that cannot know it expects a third of all rows of the source, for every read. As a constant, and with
- * the range beside it, a range that has been rolled is a plain read of stored rows, and of the source only the buckets are computed that begin in the range.
+ * Where the scope knows how far a rollup has come, its rows are read where they are stored, and
+ * what is not stored is computed. It is what the rollup's view does; but how far it has come stands
+ * in a table, and a planner that cannot know it expects a third of all rows of the source, for
+ * every read. As a constant, and with the range beside it, a range that has been rolled is a plain
+ * read of stored rows, and of the source only the buckets are computed that begin in the range.
  *
  * The constant is as old as the scope. So how far the rollup has come by now is looked up as well,
  * and decides of what lies behind the constant: a scope may be older than what has been rolled and
  * dropped since.
  *
- * A rollup's columns are taken for those of the finest table, which it has, but for columns that say nothing of several rows.
+ * A rollup's columns are taken for those of the finest table, which it has, but for columns that
+ * say nothing of several rows.
  *
  * @example
  * scope.db.selectFrom(rowsOf(scope, ladder, readingOf(scope, ladder, last('30 days'))).as('metric'))
@@ -79,7 +83,10 @@ from (
 where held.no_row is not null`
 }
 
-/** The rows of the last of the rollups whose buckets begin in the range; undefined where only its view knows them. */
+/**
+ * The rows of the last of the rollups whose buckets begin in the range; undefined where only its
+ * view knows them.
+ */
 function rolled(scope: Scope, rollups: readonly Rollup[], range: TimeRange): string | undefined {
   const { installation } = scope
   const rollup = rollups.at(-1)

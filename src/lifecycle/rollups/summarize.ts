@@ -6,8 +6,9 @@ import { execute } from '../statement.ts'
 /**
  * Brings the block-range indexes of a table's chunks up to its last rows.
  *
- * The server does that when it vacuums, which of a growing table it does rarely; a block it has not got to is read for every hour. Readers and writers
- * are not blocked; where a vacuum is under way it is left to that.
+ * The server does that when it vacuums, which of a growing table it does rarely; a block it has not
+ * got to is read for every hour. Readers and writers are not blocked; where a vacuum is under way
+ * it is left to that.
  */
 export async function summarizeNewRows(
   db: Kysely<{}>,

@@ -10,8 +10,9 @@ import { interval, timestamp } from './literals.ts'
 /**
  * The statements that make the job of a policy and remember it as ours.
  *
- * Jobs of ours never begin in the same second: compression and retention of one table that did deadlocked now and then. Each begins at a time of its
- * own after the next full `every`, counted in UTC, and stays on it.
+ * Jobs of ours never begin in the same second: compression and retention of one table that did
+ * deadlocked now and then. Each begins at a time of its own after the next full `every`, counted in
+ * UTC, and stays on it.
  */
 export function addJob(installation: Installation, fn: TimescaleFunction, policy: DeclaredPolicy, job: JobShape, now: Date): string[] {
   const table = quoteLiteral(qualified(installation, policy.object))
@@ -47,13 +48,19 @@ export function addJob(installation: Installation, fn: TimescaleFunction, policy
   }
 }
 
-/** The statement that lets a hypertable be compressed: each segment holds the rows that have these columns in common, in this order. */
+/**
+ * The statement that lets a hypertable be compressed: each segment holds the rows that have these
+ * columns in common, in this order.
+ */
 export const columnstore = (installation: Installation, object: string, { segmentBy, orderBy }: PolicySettings['compression']): string =>
   `alter table ${qualified(installation, object)} set (timescaledb.enable_columnstore, timescaledb.segmentby = ${names(segmentBy)}, timescaledb.orderby = ${names(orderBy)})`
 
 const names = (columns: readonly string[]) => quoteLiteral(columns.map(quoteIdentifier).join(', '))
 
-/** Between the first seconds of two of our jobs. With 18 jobs all begin within the half hour in which the most frequent come again. */
+/**
+ * Between the first seconds of two of our jobs. With 18 jobs all begin within the half hour in
+ * which the most frequent come again.
+ */
 const stagger = 90_000
 
 function firstStart({ every, position }: JobShape, now: Date): Date {

@@ -16,8 +16,9 @@ import type { PolicyChange } from './policyChange.ts'
 
 export interface ApplyPoliciesOptions extends PlanPoliciesOptions {
   /**
-   * First move tables that were made without TimescaleDB, or without its community edition, up to what the server can do now. It blocks readers and
-   * writers of the rollup tables for as long as it takes, see `convert`.
+   * First move tables that were made without TimescaleDB, or without its community edition, up to
+   * what the server can do now. It blocks readers and writers of the rollup tables for as long as
+   * it takes, see `convert`.
    */
   convert?: boolean
   /** Told of each table that was converted. */
@@ -26,7 +27,10 @@ export interface ApplyPoliciesOptions extends PlanPoliciesOptions {
   onChange?: (change: PolicyChange) => void
   /** Told for whom it waits, where somebody else applies policies to this database already. */
   onWait?: OnWait
-  /** Give up before the next statement. Changes made until then stay; applying again goes on from there. */
+  /**
+   * Give up before the next statement. Changes made until then stay; applying again goes on from
+   * there.
+   */
   signal?: AbortSignal
 }
 
@@ -46,16 +50,18 @@ export interface PoliciesReport {
 }
 
 /**
- * Reconciles the server with the declared policies and says what was done: the plan of `planPolicies`, carried out.
+ * Reconciles the server with the declared policies and says what was done: the plan of
+ * `planPolicies`, carried out.
  *
  * Twice in a row changes nothing the second time. Each change is one transaction, and those that
  * roll come before those that drop: a failure in the middle leaves whole changes, and applying
  * again does the rest. Run from several places at once, they take turns change by change; what
  * another has done in the meantime is planned again, and found done.
  *
- * @throws InvalidInputError when a policy could not be kept, or a transaction is handed in: TimescaleDB refreshes in none.
- * @throws VantageError (`POLICY_FAILED`) naming the change that failed, or (`CONVERT_FAILED`) what stands in the way of converting, with the server's
- * error as its cause.
+ * @throws InvalidInputError when a policy could not be kept, or a transaction is handed in:
+ * TimescaleDB refreshes in none.
+ * @throws VantageError (`POLICY_FAILED`) naming the change that failed, or (`CONVERT_FAILED`) what
+ * stands in the way of converting, with the server's error as its cause.
  * @example
  * const { changes } = await applyPolicies(db, { policies: { ...defaultPolicies, time: [{ ...metricPolicy, retain: '90 days' }, callPolicy, patternPolicy] } })
  */

@@ -35,8 +35,9 @@ export const planOptions = schemaOption.extend({
 /**
  * What `applyPolicies` would do on this server, statement by statement; reads only.
  *
- * With TimescaleDB's community edition policies become its jobs; on any other server they are written down, and `maintain` keeps them. Jobs that
- * pgvantage did not make are listed and left alone.
+ * With TimescaleDB's community edition policies become its jobs; on any other server they are
+ * written down, and `maintain` keeps them. Jobs that pgvantage did not make are listed and left
+ * alone.
  *
  * @throws InvalidInputError when a policy could not be kept, see `checkedPolicies`.
  * @throws SchemaVersionError when the database is not at this library's version.
@@ -112,7 +113,10 @@ const chunks = ({ table, chunk, rollups }: Policies['time'][number]) => [
   ...rollups.map(({ rollup }) => ({ name: rollup.name, chunk: rollup.chunk })),
 ]
 
-/** Jobs for our tables that are not ours, and that no declared policy is in conflict with (those are told with it). */
+/**
+ * Jobs for our tables that are not ours, and that no declared policy is in conflict with (those are
+ * told with it).
+ */
 function foreign({ jobs, applied }: PolicyState, declared: readonly DeclaredPolicy[]): PolicyChange[] {
   return jobs
     .filter((job) => {

@@ -72,10 +72,12 @@ export const droppedByOthers = (installation: Installation, state: PolicyState, 
   )
 
 /**
- * The refreshes that roll all there is of the source up to what has settled: what a retention may then drop.
+ * The refreshes that roll all there is of the source up to what has settled: what a retention may
+ * then drop.
  *
- * A slice for each chunk of the rollup: each commits, so that a long history takes no long transaction and an interrupted one is taken up again.
- * Nothing is refreshed whose source may have been dropped. What was refreshed already costs nothing.
+ * A slice for each chunk of the rollup: each commits, so that a long history takes no long
+ * transaction and an interrupted one is taken up again. Nothing is refreshed whose source may have
+ * been dropped. What was refreshed already costs nothing.
  */
 export function rollNow(installation: Installation, state: PolicyState, { object, settings, job }: Rolling, now: Date): string[] {
   const oldest = oldestChunk(state, job.source)

@@ -4,7 +4,10 @@ import { milliseconds } from '../../database/range.ts'
 import type { PolicyKind } from '../policies/appliedPolicies.ts'
 import type { DeclaredPolicy } from '../policies/declaredPolicies.ts'
 
-/** A job of TimescaleDB's that compresses, drops or refreshes one of our tables, whoever made it. Lengths are milliseconds. */
+/**
+ * A job of TimescaleDB's that compresses, drops or refreshes one of our tables, ours or not.
+ * Lengths are milliseconds.
+ */
 export interface PolicyJob {
   readonly id: number
   readonly object: string
@@ -14,7 +17,10 @@ export interface PolicyJob {
   readonly scheduled: boolean
   /** The age after which it drops or compresses; null for others. */
   readonly after: number | null
-  /** Where its window begins and ends, before now; null for others, and for a window without that end. */
+  /**
+   * Where its window begins and ends, before now; null for others, and for a window without that
+   * end.
+   */
   readonly start: number | null
   readonly end: number | null
 }

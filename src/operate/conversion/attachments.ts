@@ -2,7 +2,10 @@ import { sql, type Kysely } from 'kysely'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { execute } from '../../lifecycle/statement.ts'
 
-/** What hangs on a table or view by its name and has to be put on the one that takes its place: statements that do it. */
+/**
+ * What hangs on a table or view by its name and has to be put on the one that takes its place:
+ * statements that do it.
+ */
 export interface Attachments {
   readonly owner: string
   /** Columns that take values; generated ones make theirs. */
@@ -17,7 +20,10 @@ export interface Attachments {
   readonly query: string | null
 }
 
-/** Reads what hangs on a relation. The search path has to be empty but for `pg_catalog`, so that every name is printed with its schema. */
+/**
+ * Reads what hangs on a relation. The search path has to be empty but for `pg_catalog`, so that
+ * every name is printed with its schema.
+ */
 export async function readAttachments(trx: Kysely<{}>, installation: Installation, name: string): Promise<Attachments> {
   const place = qualified(installation, name)
   const { rows } = await sql<Attachments>`
@@ -67,7 +73,10 @@ export async function readAttachments(trx: Kysely<{}>, installation: Installatio
   return rows[0]!
 }
 
-/** Gives a relation the owner and exactly the grants another had, whatever default privileges it was born with. */
+/**
+ * Gives a relation the owner and exactly the grants another had, whatever default privileges it was
+ * born with.
+ */
 export async function hangOn(trx: Kysely<{}>, installation: Installation, name: string, kept: Attachments): Promise<void> {
   const place = qualified(installation, name)
   await execute(trx, `alter table ${place} owner to ${kept.owner}`)

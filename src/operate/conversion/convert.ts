@@ -18,7 +18,7 @@ import { planConversion, type Conversion } from './planConversion.ts'
 import { relations, rollups } from './rebuilt.ts'
 
 export interface ConvertReport extends Pick<Conversion, 'from' | 'to'> {
-  /** What was moved, in order; `rows` is null for what is made anew from other rows. */
+  /** What was moved, in order; `rows` is null for what is made again from other rows. */
   steps: ConvertStep[]
 }
 
@@ -37,23 +37,30 @@ export interface ConvertOptions {
 }
 
 /**
- * Moves the rollup tables up to what the server can do now, or returns null when there is nothing to gain.
+ * Moves the rollup tables up to what the server can do now, or returns null when there is nothing
+ * to gain.
  *
- * Everything happens in one transaction, for the installation is on one rung: it is up afterwards, or as it was. It blocks readers and writers of the
- * rollup tables until it commits, and writers of the catalog tables they refer to; partitions are copied into hypertables row by row, so the time
- * grows with them. Columns, constraints, indexes, triggers, comments, owners and grants come along, also those you added. What hangs on a table
- * itself, such as a view of yours, is refused before anything is locked.
+ * Everything happens in one transaction, for the installation is on one rung: it is up afterwards,
+ * or as it was. It blocks readers and writers of the rollup tables until it commits, and writers of
+ * the catalog tables they refer to; partitions are copied into hypertables row by row, so the time
+ * grows with them. Columns, constraints, indexes, triggers, comments, owners and grants come along,
+ * also those you added. What hangs on a table itself, such as a view of yours, is refused before
+ * anything is locked.
  *
- * Hours and days become continuous aggregates empty; those that their source no longer holds are put into them as they were, all others are rolled
- * from the source by the refresh that applying the policies begins with. Unless a superuser converts, hours and days of dropped sources are not seen
- * until a refresh has had something to roll.
+ * Hours and days become continuous aggregates empty; those that their source no longer holds are
+ * put into them as they were, all others are rolled from the source by the refresh that applying
+ * the policies begins with. Unless a superuser converts, hours and days of dropped sources are not
+ * seen until a refresh has had something to roll.
  *
- * A scope remembers on which rung the tables stood when it was made: make new ones, or restart what holds them.
+ * A scope remembers on which rung the tables stood when it was made: make new ones, or restart what
+ * holds them.
  *
- * Measured on two cores, 1,000,161 rows of `metric_1m` from partitions to a hypertable: 22 s, 45,000 rows a second with all constraints and indexes; a
- * writer and a reader of the table waited 23 s, readers of the catalog tables not at all.
+ * Measured on two cores, 1,000,161 rows of `metric_1m` from partitions to a hypertable: 22 s,
+ * 45,000 rows a second with all constraints and indexes; a writer and a reader of the table waited
+ * 23 s, readers of the catalog tables not at all.
  *
- * @throws VantageError (`CONVERT_FAILED`) naming what stands in the way, with the server's error as its cause where there is one.
+ * @throws VantageError (`CONVERT_FAILED`) naming what stands in the way, with the server's error as
+ * its cause where there is one.
  */
 export async function convert(
   connection: Kysely<{}>,
@@ -61,7 +68,8 @@ export async function convert(
 ): Promise<ConvertReport | null> {
   await dropOutgrown(connection)
   if ((await unobstructed(connection, schema)) === null) return null
-  // In a transaction of its own: whatever becomes of the conversion, the extension is there for the next try. Only its licence tells how far up it goes.
+  // In a transaction of its own: whatever becomes of the conversion, the extension is there for the
+  // next try. Only its licence tells how far up it goes.
   await execute(connection, 'create extension if not exists timescaledb')
   const possible = await unobstructed(connection, schema)
   if (possible === null) return null
@@ -163,9 +171,10 @@ async function moveUp(trx: Kysely<{}>, schema: string | undefined, { from, to }:
 }
 
 /**
- * Locks everything in the order in which writers do, the tables referred to first: a lock taken later would be waited for by somebody who waits for us.
+ * Locks everything in the order in which writers do, the tables referred to first: a lock taken
+ * later would be waited for by somebody who waits for us.
  *
- * It waits ten seconds for them. While it waits, whoever comes later waits behind it.
+ * It waits ten seconds for them. While it waits, those who come later wait behind it.
  */
 async function lock(trx: Kysely<{}>, installation: Installation, from: TimeRung, to: TimeRung): Promise<void> {
   const named = (names: readonly string[]) => names.map((name) => qualified(installation, name)).join(', ')

@@ -6,8 +6,9 @@ import { execute } from '../../lifecycle/statement.ts'
 import { rollups } from './rebuilt.ts'
 
 /**
- * Puts the rolled rows whose source is gone into the new continuous aggregate: straight into the hypertable it materializes to, which its owner may
- * write, for there is nothing left to roll them from. A refresh from the first row of the source on does not touch them.
+ * Puts the rolled rows whose source is gone into the new continuous aggregate: straight into the
+ * hypertable it materializes to, which its owner may write, for there is nothing left to roll them
+ * from. A refresh from the first row of the source on does not touch them.
  */
 export async function keepRolled(
   trx: Kysely<{}>,
@@ -39,8 +40,9 @@ export async function keepRolled(
 }
 
 /**
- * Lets the aggregate show what was put into it: up to its watermark it shows what is materialized. Only a superuser may move that by hand; for others
- * the first refresh that has something to roll does it.
+ * Lets the aggregate show what was put into it: up to its watermark it shows what is materialized.
+ * Only a superuser may move that by hand; for others the first refresh that has something to roll
+ * does it.
  */
 async function showKept(trx: Kysely<{}>, hypertable: number): Promise<void> {
   await execute(trx, 'savepoint pgvantage_watermark')
@@ -52,7 +54,10 @@ async function showKept(trx: Kysely<{}>, hypertable: number): Promise<void> {
   await execute(trx, 'release savepoint pgvantage_watermark')
 }
 
-/** The beginning of the oldest chunk that a rollup is made from, directly or by way of a finer one; infinity where there is none. */
+/**
+ * The beginning of the oldest chunk that a rollup is made from, directly or by way of a finer one;
+ * infinity where there is no chunk.
+ */
 function oldestChunk({ schema }: Installation, rollup: Rollup) {
   const names = [rollup.source]
   for (let finer = finerOf(rollup); finer !== undefined; finer = finerOf(finer)) names.push(finer.source)

@@ -12,9 +12,11 @@ export interface HypertableOptions {
 }
 
 /**
- * Makes a partitioned table a hypertable: a new table like it takes its name, its rows, and what hung on it; the old one waits in a schema aside.
+ * Makes a partitioned table a hypertable: a new table like it takes its name, its rows, and what
+ * hung on it; the old one waits in a schema aside.
  *
- * Constraints, indexes and triggers are put on after the rows: a foreign key is then one join instead of a look-up for each row.
+ * Constraints, indexes and triggers are put on after the rows: a foreign key is then one join
+ * instead of a look-up for each row.
  *
  * @returns the number of rows, which both tables have.
  * @throws Error when they do not.

@@ -7,8 +7,9 @@ import { execute } from '../../lifecycle/statement.ts'
 export const outgrown = 'pgvantage_outgrown'
 
 /**
- * Drops the tables whose rows have moved. Not in the transaction that moved them: dropping a foreign key locks the table it refers to against
- * readers, and one that waits for us would never get what we wait for.
+ * Drops the tables whose rows have moved. Not in the transaction that moved them: dropping a
+ * foreign key locks the table it refers to against readers, and one that waits for us would never
+ * get what we wait for.
  */
 export async function dropOutgrown(connection: Kysely<{}>): Promise<void> {
   const { rows } = await sql<{ name: string }>`

@@ -19,8 +19,8 @@ export interface Conversion {
 const height: Record<TimeRung, number> = { native: 0, apache: 1, community: 2 }
 
 /**
- * Whether a database whose tables were made without TimescaleDB, or without its community edition, could be moved up now; null when it is as high as
- * its server allows. Reads only.
+ * Whether a database whose tables were made without TimescaleDB, or without its community edition,
+ * could be moved up now; null when it is as high as its server allows. Reads only.
  *
  * @example
  * const possible = await planConversion(db)
@@ -38,7 +38,8 @@ export async function planConversion<Database>(db: Kysely<Database>, options: { 
 }
 
 /**
- * What stands in the way of making these relations anew: objects that hang on a table itself, not on its name, and are not ours to make again.
+ * What stands in the way of making these relations again: objects that hang on a table itself, not
+ * on its name, and are not ours to make again.
  *
  * @returns a phrase for each: `view public.my_report reads metric_1m`.
  */

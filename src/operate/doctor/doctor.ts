@@ -59,8 +59,8 @@ export interface DoctorReport {
 /**
  * What this server and database can do, what is wrong with them, and what to do about each finding.
  *
- * Reads only: each check runs in a read-only transaction, or behind a savepoint of the caller's. One
- * that fails becomes a finding (`check-failed`), and the others still run.
+ * Reads only: each check runs in a read-only transaction, or behind a savepoint of the caller's.
+ * One that fails becomes a finding (`check-failed`), and the others still run.
  *
  * @param options `schema` is only needed when one database holds several installations. `checks`
  * run after those of the library.

@@ -16,7 +16,10 @@ export function driftFinding(drift: Drift): Finding {
   return { severity: kind === 'added' ? 'warning' : 'error', code: 'drift', message, remedy: driftRemedy(drift) }
 }
 
-/** The functions of sql/ are put back by code of ours; a table's own parts are not, for its rows are at stake. */
+/**
+ * The functions of sql/ are put back by code of ours; a table's own parts are not, for its rows are
+ * at stake.
+ */
 function driftRemedy({ kind, what, expected }: Drift): string {
   if (kind === 'added') return 'keep it if it is meant; it has to be dropped before `pgvantage migrate down` only if it stands in its way'
   if (what === 'function' || what === 'domain') return 'run `pgvantage migrate up`, which installs it again'

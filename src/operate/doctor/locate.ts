@@ -4,7 +4,10 @@ import { readInstallation, type Installation } from '../../database/installation
 import { describeDoubts, installationPlaces } from '../../database/installation/installationPlaces.ts'
 import { VantageError } from '../../schema/errors.ts'
 
-/** The installation and its version, where there is one to be read, and what is wrong with where it is. */
+/**
+ * The installation and its version, where there is one to be read, and what is wrong with where it
+ * is.
+ */
 export async function locate(
   db: Kysely<{}>,
   schema: string | undefined,

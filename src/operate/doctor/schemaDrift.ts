@@ -14,7 +14,10 @@ export interface Drift {
   what: 'table' | 'view' | 'column' | 'constraint' | 'index' | 'trigger' | 'function' | 'domain' | 'default partition'
   /** `dim_resource.urn`, `metric_1m.idx_metric_key`, `exp_histogram_count(histogram bigint[])`. */
   name: string
-  /** As the migrations create it; null for what they do not. A function's is a hash, and a view's query. */
+  /**
+   * As the migrations create it; null for what they do not. A function's is a hash, and a view's
+   * query.
+   */
   expected: string | null
   /** As it is; null for what is not there. */
   actual: string | null
@@ -32,7 +35,8 @@ export interface Drift {
  *
  *
  * @param options `schema` is only needed when one database holds several installations.
- * @throws SchemaVersionError where the schema is missing, older or newer than this library works with.
+ * @throws SchemaVersionError where the schema is missing, older or newer than this library works
+ * with.
  * @example
  * for (const { kind, what, name } of await schemaDrift(db)) console.log(kind, what, name)
  */

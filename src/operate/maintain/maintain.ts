@@ -28,11 +28,17 @@ export type { MaintainReport, MaintenanceKind, MaintenanceStep, MaintenanceUnit,
 export interface MaintainOptions {
   /** Only needed when one database holds several installations. */
   schema?: string
-  /** How long buckets settle before they are rolled where no policy has been applied, and how tables are cut. Default: `defaultPolicies`. */
+  /**
+   * How long buckets settle before they are rolled where no policy has been applied, and how tables
+   * are cut. Default: `defaultPolicies`.
+   */
   policies?: Policies
   /** The moment by which everything is judged. Default: now. */
   now?: Date
-  /** How often a lock that others hold is asked for, 100 ms each time, with longer and longer pauses. Default: 10 times, within about seven seconds. */
+  /**
+   * How often a lock that others hold is asked for, 100 ms each time, with longer and longer
+   * pauses. Default: 10 times, within about seven seconds.
+   */
   lockAttempts?: number
   /**
    * How many chunks of each table one run makes at most for what is older than a month; the rest is
@@ -58,14 +64,18 @@ const maintainOptions = schemaOption.extend({
 })
 
 /**
- * Does what the policies ask for and the server has no job for. To be called by a scheduler, every few minutes or every few hours.
+ * Does what the policies ask for and the server has no job for. To be called by a scheduler, every
+ * few minutes or every few hours.
  *
- * On every rung events and locators expire. With TimescaleDB's community edition the rest is done by its own jobs, except that what changed before
- * their window is rolled here. Elsewhere stale buckets are rolled up, hours before days, and what is older than its retention is dropped; without
- * TimescaleDB partitions are made ahead of time, and rows that had none are moved into their own.
+ * On every rung events and locators expire. With TimescaleDB's community edition the rest is done
+ * by its own jobs, except that what changed before their window is rolled here. Elsewhere stale
+ * buckets are rolled up, hours before days, and what is older than its retention is dropped;
+ * without TimescaleDB partitions are made ahead of time, and rows that had none are moved into
+ * their own.
  *
- * Nothing is dropped or deleted that `applyPolicies` has not put a retention on, and no chunk before it has been rolled up. Rolling needs no policy: the
- * rollups give the same answers before and after, only faster.
+ * Nothing is dropped or deleted that `applyPolicies` has not put a retention on, and no chunk
+ * before it has been rolled up. Rolling needs no policy: the rollups give the same answers before
+ * and after, only faster.
  *
  * Short transactions, one a unit (a day of hours, a partition, a thousand events): killed at any
  * moment it leaves whole units, and the next run goes on from there. Two at once take turns. Run
@@ -79,7 +89,8 @@ const maintainOptions = schemaOption.extend({
  * `doctor` tells what keeps failing.
  *
  * @throws SchemaVersionError when nothing is installed, or another version than this library's.
- * @throws InvalidInputError when the policies are malformed, `now` is no date, or `db` is a transaction.
+ * @throws InvalidInputError when the policies are malformed, `now` is no date, or `db` is a
+ * transaction.
  * @throws the signal's reason when aborted.
  * @example
  * const { steps, tooLate, notDone } = await maintain(db)

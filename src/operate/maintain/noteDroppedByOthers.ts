@@ -9,7 +9,7 @@ import { policyJobs } from '../apply/policyJobs.ts'
 
 /**
  * Notes before when jobs that pgvantage did not make may have dropped rows by now. They drop on
- * without a word, and a roll of what is gone would take its rolled rows away; so whoever rolls asks
+ * without a word, and a roll of what is gone would take its rolled rows away; so every roll asks
  * first.
  *
  * @param tables the tables that are rolled, with the length of their chunks.

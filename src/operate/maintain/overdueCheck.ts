@@ -3,7 +3,10 @@ import type { Check, Finding } from '../../database/checks/check.ts'
 import { defaultPolicies } from '../policies/defaultPolicies.ts'
 import { readableUpkeep } from '../policies/readableUpkeep.ts'
 
-/** Whether somebody has `maintain` run, where policies were applied and the server has no jobs for them. */
+/**
+ * Whether somebody has `maintain` run, where policies were applied and the server has no jobs for
+ * them.
+ */
 export const overdueCheck: Check = {
   name: 'how far maintain has come',
   async find(examined) {

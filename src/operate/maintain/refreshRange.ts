@@ -21,16 +21,25 @@ import { checkedPolicies } from '../policies/checkedPolicies.ts'
 import { defaultPolicies, type Policies } from '../policies/defaultPolicies.ts'
 
 export interface RefreshRangeOptions {
-  /** A rollup (`metric_1h`), or a table (`metric_1m`) for all its rollups, the hours before the days. */
+  /**
+   * A rollup (`metric_1h`), or a table (`metric_1m`) for all its rollups, the hours before the
+   * days.
+   */
   table: string
   /** The buckets that begin in it. */
   range: TimeRange
-  /** Roll also what the table no longer has everything of: what has been dropped is then gone from the rollup too. Default: false. */
+  /**
+   * Roll also what the table no longer has everything of: what has been dropped is then gone from
+   * the rollup too. Default: false.
+   */
   force?: boolean
   /** Only needed when one database holds several installations. */
   schema?: string
   policies?: Policies
-  /** Buckets that are not settled by then are left alone: they are answered from the table. Default: now. */
+  /**
+   * Buckets that are not settled by then are left alone: they are answered from the table. Default:
+   * now.
+   */
   now?: Date
   /** Gives up before the next unit; what was done stays done. */
   signal?: AbortSignal
@@ -49,14 +58,17 @@ const refreshOptions = schemaOption.extend({
 })
 
 /**
- * Rolls every bucket that begins in a range again, stale or not: after a change behind the library's back, or to have it now rather than with the next
- * `maintain`. The same on every server.
+ * Rolls every bucket that begins in a range again, stale or not: after a change behind the
+ * library's back, or to have it now rather than with the next `maintain`. The same on every server.
  *
- * Of a day it is the hours in the database that are put together, so give the table, not the rollup by the day alone, when its minutes have changed.
+ * Of a day it is the hours in the database that are put together, so give the table, not the rollup
+ * by the day alone, when its minutes have changed.
  *
- * @returns what was rolled, a day of hours or a month of days in each unit; with TimescaleDB's community edition the range as a whole.
- * @throws InvalidInputError when the table has no rollups, the range is none, `db` is a transaction, or part of what the range was made from has been dropped and the rollup still holds it
- * (unless `force`).
+ * @returns what was rolled, a day of hours or a month of days in each unit; with TimescaleDB's
+ * community edition the range as a whole.
+ * @throws InvalidInputError when the table has no rollups, the range is none, `db` is a
+ * transaction, or part of what the range was made from has been dropped and the rollup still holds
+ * it (unless `force`).
  * @example
  * await refreshRange(db, { table: 'metric_1m', range: last('2 days') })
  */
@@ -156,7 +168,9 @@ async function refuseClosed(
   )
 }
 
-/** What of a stretch has rows, in the rollup or to make it from: there is no other bucket to roll. */
+/**
+ * What of a stretch has rows, in the rollup or to make it from: there is no other bucket to roll.
+ */
 async function held(db: Kysely<{}>, installation: Installation, rollup: Rollup, { from, to }: Stretch): Promise<Stretch> {
   const stored = await storedIn(db, installation, rollup)
   const within = sql`bucket >= ${from.toISOString()}::timestamptz and bucket < ${to.toISOString()}::timestamptz`

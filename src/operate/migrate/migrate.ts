@@ -24,28 +24,36 @@ export interface MigrateResult {
   ran: string[]
   /** The schema version the database is at now; 0 after a complete `down`. */
   version: number
-  /** What was done without and why, one sentence each: an extension that could not be created, for instance. */
+  /**
+   * What was done without and why, one sentence each: an extension that could not be created, for
+   * instance.
+   */
   notices: string[]
   installation: Installation
 }
 
 /**
- * Brings the schema up to this library's version: extensions, tables, and the functions of `sql/`, in one transaction.
+ * Brings the schema up to this library's version: extensions, tables, and the functions of `sql/`,
+ * in one transaction.
  *
- * All or nothing: after a failure the database is as it was. Run it from as many places at once as you like; they queue on an advisory lock and the
- * later ones find nothing to do. The options are for the first run; later ones may repeat them but not change them. Handed a transaction it works
+ * All or nothing: after a failure the database is as it was. Run it from as many places at once as
+ * you like; they queue on an advisory lock and the later ones find nothing to do. The options are
+ * for the first run; later ones may repeat them but not change them. Handed a transaction it works
  * inside it, and what it did stands or falls with it.
  *
- * After a failure that rolled back the creation of AGE, use another connection: AGE 1.5 breaks the session it was loaded in.
+ * After a failure that rolled back the creation of AGE, use another connection: AGE 1.5 breaks the
+ * session it was loaded in.
  *
- * @throws MissingCapabilityError when pgvector, pg_trgm or btree_gist can neither be found nor created, or AGE is there but closed to this role.
+ * @throws MissingCapabilityError when pgvector, pg_trgm or btree_gist can neither be found nor
+ * created, or AGE is there but closed to this role.
  * @throws SchemaVersionError when the database is newer than this library.
  * @throws VantageError (`NOT_OWNER`) when the tables, or the schema they should go into, belong to
  * a role that the current one may not act as.
  * @throws InvalidInputError when an option is malformed, differs from what the database was
  * installed with, or names the graph prefix of another installation in this database; or when it is
  * handed a REPEATABLE READ or SERIALIZABLE transaction.
- * @throws VantageError (`MIGRATION_FAILED`) when a statement fails, with the server's error as its cause.
+ * @throws VantageError (`MIGRATION_FAILED`) when a statement fails, with the server's error as its
+ * cause.
  * @example
  * await migrateUp(db, { schema: 'observability', embeddingDimension: 384, embeddingDistance: 'cosine' })
  */
@@ -64,7 +72,8 @@ export async function migrateUp<Database>(db: Kysely<Database>, options: Migrate
     signal?.throwIfAborted()
     await takeTurn(trx, migrationTurn, onWait)
     await assertPlace(trx, wanted)
-    // An extension goes where the caller's search path leads; for all that is ours the path is pinned.
+    // An extension goes where the caller's search path leads; for all that is ours the path is
+    // pinned.
     const notices = await createExtensions(trx)
     return withSettings(trx, { search_path: pinned['search_path']! }, async () => {
       const plan = await planUp(trx, wanted, new Set(installedExtensions(await capabilities(trx))))
@@ -88,8 +97,8 @@ const downOptions = schemaOption.extend({
 })
 
 /**
- * Takes the schema down again: everything `migrateUp` made is dropped, with the data in it and the tenants' graphs. Extensions stay, as does a schema
- * made for the tables.
+ * Takes the schema down again: everything `migrateUp` made is dropped, with the data in it and the
+ * tenants' graphs. Extensions stay, as does a schema made for the tables.
  *
  * In one transaction, or in the one handed in.
  *

@@ -5,13 +5,19 @@ import { boundedText } from '../../schema/text.ts'
 
 /** What `migrate up` can be told on first installation; afterwards the database remembers it. */
 export interface MigrateOptions {
-  /** The schema our tables go into, created if missing: any name of at most 63 bytes without `$`, `'` and backslash. Default: `public`. */
+  /**
+   * The schema our tables go into, created if missing: any name of at most 63 bytes without `$`,
+   * `'` and backslash. Default: `public`.
+   */
   schema?: string
   /** AGE graphs are named `<graphPrefix>_<tenant_id>`. Default: `ops`. */
   graphPrefix?: string
   /** Dimensions of `kb_chunk.embedding`, 1 to 4,000. Default: 1536. */
   embeddingDimension?: number
-  /** What `kb_chunk`'s index is ordered by: `l2` (Euclidean), `cosine` or `ip` (inner product). Default: `l2`. */
+  /**
+   * What `kb_chunk`'s index is ordered by: `l2` (Euclidean), `cosine` or `ip` (inner product).
+   * Default: `l2`.
+   */
   embeddingDistance?: EmbeddingDistance
   /** Give up before the next statement. What was begun is rolled back. */
   signal?: AbortSignal
@@ -19,7 +25,10 @@ export interface MigrateOptions {
   onWait?: OnWait
 }
 
-/** PostgreSQL's limit for a name is 63 bytes; a graph's name also carries the tenant's id, up to 19 digits. */
+/**
+ * PostgreSQL's limit for a name is 63 bytes; a graph's name also carries the tenant's id, up to 19
+ * digits.
+ */
 export const migrateOptions = z.strictObject({
   // The name is put into the text of functions, where these three could end a string.
   schema: boundedText(63)

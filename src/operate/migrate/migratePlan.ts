@@ -16,16 +16,21 @@ export interface MigratePlan {
   migrations: { name: string; statements: string[] }[]
   /** What could not be known without changing anything, one sentence each. */
   notices: string[]
-  /** The whole as one script in one transaction, with the records that make `migrate up` find nothing left to do. */
+  /**
+   * The whole as one script in one transaction, with the records that make `migrate up` find
+   * nothing left to do.
+   */
   sql: string
 }
 
 /**
- * What `migrateUp` would do, as SQL; changes nothing. `sql` is a script that a team with its own migration tool can commit.
+ * What `migrateUp` would do, as SQL; changes nothing. `sql` is a script that a team with its own
+ * migration tool can commit.
  *
- * The script is for this server: an extension the server offers is created by it, and the rollup tables have the shape that goes with that. Which edition
- * of TimescaleDB a server has shows only in a database that has the extension: until then the plan is for the Apache edition, a notice says so, and the
- * script stops where it meets the other.
+ * The script is for this server: an extension the server offers is created by it, and the rollup
+ * tables have the shape that goes with that. Which edition of TimescaleDB a server has shows only
+ * in a database that has the extension: until then the plan is for the Apache edition, a notice
+ * says so, and the script stops where it meets the other.
  *
  * @throws as `migrateUp`.
  * @example
@@ -68,7 +73,10 @@ export async function migratePlan<Database>(db: Kysely<Database>, options: Migra
   }
 }
 
-/** Ends the script where the server turns out to be of the other edition, before anything is made in the wrong shape. */
+/**
+ * Ends the script where the server turns out to be of the other edition, before anything is made in
+ * the wrong shape.
+ */
 const editionGuard = ({ timeRung }: Installation): string => `do $guard$
 begin
   if (current_setting('timescaledb.license', true) = 'timescale') is distinct from ${timeRung === 'community'} then

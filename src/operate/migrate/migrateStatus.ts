@@ -20,7 +20,8 @@ export interface MigrateStatus {
 /**
  * Which migrations have run and which would. Reads only.
  *
- * @throws InvalidInputError when the database holds several installations and `schema` does not say which.
+ * @throws InvalidInputError when the database holds several installations and `schema` does not say
+ * which.
  * @example
  * const { pending } = await migrateStatus(db)
  * if (pending.length > 0) console.log('run `pgvantage migrate up`:', pending)

@@ -79,7 +79,8 @@ async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensio
     embeddingDistance: options.embeddingDistance ?? 'l2',
     timeRung: await timeRung(db, extensions),
   }
-  // Graphs live beside the schemas: two installations with one prefix would share (and drop) each other's.
+  // Graphs live beside the schemas: two installations with one prefix would share (and drop) each
+  // other's.
   for (const { schema } of (await installationPlaces(db)).filter(({ doubts }) => doubts.length === 0)) {
     const other = await readInstallation(db, schema)
     if (other?.graphPrefix === installation.graphPrefix) {

@@ -12,7 +12,8 @@ import { migrationTable } from './planUp.ts'
 import { execute } from '../../lifecycle/statement.ts'
 
 /**
- * Runs migrations in the transaction given, in the order their direction asks for, and records them.
+ * Runs migrations in the transaction given, in the order their direction asks for, and records
+ * them.
  *
  * @returns the names of those that ran.
  * @throws VantageError naming the migration that failed; the driver's error is its cause.
@@ -68,15 +69,20 @@ export async function runMigrations(
   }
 }
 
-/** The runner writes down the session's local time, without a zone: another session would read another moment. */
+/**
+ * The runner writes down the session's local time, without a zone: another session would read
+ * another moment.
+ */
 const recordInUtc = (trx: Transaction<{}>, installation: Installation) =>
   execute(trx, `update ${qualified(installation, migrationTable)} set run_on = now() at time zone 'UTC' where run_on = localtimestamp`)
 
 /**
- * The little of pg's client that the runner uses, over a Kysely transaction: so it runs on any connection Kysely runs on.
+ * The little of pg's client that the runner uses, over a Kysely transaction: so it runs on any
+ * connection Kysely runs on.
  *
- * The statements by which the runner records what ran name the schema between quotes as it is; here a quote inside it is doubled. The blank before it
- * tells them from the runner's other statements, which have it doubled already, when the name begins with a quote.
+ * The statements by which the runner records what ran name the schema between quotes as it is; here
+ * a quote inside it is doubled. The blank before it tells them from the runner's other statements,
+ * which have it doubled already, when the name begins with a quote.
  */
 function runnerClient(trx: Transaction<{}>, schema: string, signal?: AbortSignal): ClientBase {
   const query = async (statement: string | { text: string; values?: unknown[] }, values: unknown[] = []) => {

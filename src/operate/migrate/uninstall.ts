@@ -3,7 +3,10 @@ import { qualified, type Installation } from '../../database/installation/instal
 import { installedNames } from '../installedSql.ts'
 import { migrationTable } from './planUp.ts'
 
-/** What dropping a graph needs of `sql/`: the function, and the one whose right to be called says whose graph it is. */
+/**
+ * What dropping a graph needs of `sql/`: the function, and the one whose right to be called says
+ * whose graph it is.
+ */
 const forGraphs: readonly string[] = ['call_graph_drop', 'graph_prepare']
 
 /**

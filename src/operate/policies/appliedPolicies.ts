@@ -1,13 +1,19 @@
 import { sql, type Kysely } from 'kysely'
 import type { Installation } from '../../database/installation/installation.ts'
 
-/** What is kept in `pgvantage_policy.settings`, by the policy's kind. Durations are intervals of fixed length, as they were declared. */
+/**
+ * What is kept in `pgvantage_policy.settings`, by the policy's kind. Durations are intervals of
+ * fixed length, as they were declared.
+ */
 export interface PolicySettings {
   /** Chunks older than `after` are compressed. */
   compression: { after: string; segmentBy: readonly string[]; orderBy: readonly string[] }
   /** What is wholly older than this is dropped. */
   retention: { retain: string }
-  /** Buckets that ended `settle` ago are rolled, `every` so often; a job of the server rolls those that began within `start`, `maintain` the older. */
+  /**
+   * Buckets that ended `settle` ago are rolled, `every` so often; a job of the server rolls those
+   * that began within `start`, `maintain` the older.
+   */
   refresh: { start: string; settle: string; every: string }
 }
 

@@ -6,12 +6,15 @@ import type { Policies } from './defaultPolicies.ts'
 import { policyFlaws, sensible } from './policyFlaws.ts'
 
 /**
- * Refuses policies that a server could not keep, or that would let one of them destroy what another is for.
+ * Refuses policies that a server could not keep, or that would let one of them destroy what another
+ * is for.
  *
- * A rollup has to outlive its source; a bucket has to settle, and to be rolled, well before its rows can be dropped; tables, rollups and the lengths
- * of their chunks are those the migrations made.
+ * A rollup has to outlive its source; a bucket has to settle, and to be rolled, well before its
+ * rows can be dropped; tables, rollups and the lengths of their chunks are those the migrations
+ * made.
  *
- * @throws InvalidInputError naming the field, as in `policies.time[0].rollups[1].retain`, and the value it had.
+ * @throws InvalidInputError naming the field, as in `policies.time[0].rollups[1].retain`, and the
+ * value it had.
  */
 export const checkedPolicies = (policies: Policies): Policies => {
   parse(policiesShape, policies, 'policies')

@@ -30,7 +30,10 @@ export interface RefreshShape extends JobShape {
   readonly bucket: string
 }
 
-/** The policies one by one, in the order they have to be applied: what rolls, then what compresses, then what drops. */
+/**
+ * The policies one by one, in the order they have to be applied: what rolls, then what compresses,
+ * then what drops.
+ */
 export function declaredPolicies({ time, events }: Policies): DeclaredPolicy[] {
   const declared = time.flatMap((policy, ladder): DeclaredPolicy[] => {
     const levels = [
@@ -78,7 +81,8 @@ const eventRetention = ({ retain, locators }: EventPolicy): DeclaredPolicy[] => 
 ]
 
 /**
- * How far back a job may roll what comes from a table that retains its rows so long: one chunk less, since a chunk is dropped when all of it is too
- * old. A job that looked further would see that rows are gone and take their rolled rows away too.
+ * How far back a job may roll what comes from a table that retains its rows so long: one chunk
+ * less, since a chunk is dropped when all of it is too old. A job that looked further would see
+ * that rows are gone and take their rolled rows away too.
  */
 export const refreshStart = (retain: string, chunk: string): string => durationOf(milliseconds(retain) - milliseconds(chunk))

@@ -17,5 +17,8 @@ export interface Policies {
   readonly events?: EventPolicy
 }
 
-/** The policies that the rooms declare: `metric_1m` 180 days, `service_call_5m` 365, `log_pattern_5m` 180, each by the hour and by the day for longer. */
+/**
+ * The policies that the rooms declare: `metric_1m` 180 days, `service_call_5m` 365,
+ * `log_pattern_5m` 180, each by the hour and by the day for longer.
+ */
 export const defaultPolicies: Policies = { time: [metricPolicy, callPolicy, patternPolicy], events: eventPolicy }

@@ -5,7 +5,10 @@ import { parseOptions } from '../../schema/parse.ts'
 import { policyFlaws, sensible } from './policyFlaws.ts'
 import { defaultPolicies, type Policies } from './defaultPolicies.ts'
 
-/** What is to differ from other policies, by the names of tables and rollups; what is not named stays. It may be read from a JSON file. */
+/**
+ * What is to differ from other policies, by the names of tables and rollups; what is not named
+ * stays. It may be read from a JSON file.
+ */
 export type PolicyOverrides = {
   readonly [Name in string]?: {
     /** Of a table, rollup, or of `event_envelope` and `oo_locator`. */
@@ -40,10 +43,11 @@ const overridesShape = z.strictObject({
 })
 
 /**
- * The default policies with some values of your own. A table that is `null` has none: all of it is kept as it comes.
+ * The default policies with some values of your own. A table that is `null` has none: all of it is
+ * kept as it comes.
  *
- * @throws InvalidInputError naming the field, as in `metric_1m.retain`: where there is no such table or
- * value, or policies could not be kept, see {@link applyPolicies}.
+ * @throws InvalidInputError naming the field, as in `metric_1m.retain`: where there is no such
+ * table or value, or policies could not be kept, see {@link applyPolicies}.
  * @example
  * await applyPolicies(db, { policies: policiesWith({ metric_1m: { retain: '90 days' }, metric_1d: { retain: '3650 days' }, log_pattern_5m: null }) })
  */
@@ -68,7 +72,10 @@ export function policiesWith(overrides: PolicyOverrides): Policies {
   return policies
 }
 
-/** Where `policiesWith` is told what stands at a path of policies: `time[0].rollups[1].retain` is `metric_1d.retain`. */
+/**
+ * Where `policiesWith` is told what stands at a path of policies: `time[0].rollups[1].retain` is
+ * `metric_1d.retain`.
+ */
 function asWritten({ time }: Policies, [, at, field, rollup, ...rest]: PropertyKey[]): PropertyKey[] {
   const { table, rollups } = time[Number(at)]!
   if (field !== 'rollups') return [table, field!, ...(rollup === undefined ? [] : [rollup]), ...rest]

@@ -76,7 +76,8 @@ function timeFlaws(policy: TimePolicy): Flaw[] {
     if (source.settle !== '' && milliseconds(settle) < milliseconds(source.settle)) {
       add(path('settle'), `must not be shorter than that of ${source.name} (${source.settle}), which it is made from`)
     }
-    // A server's job refreshes from one chunk before what may be dropped until what has settled, and wants two buckets in between.
+    // A server's job refreshes from one chunk before what may be dropped until what has settled,
+    // and wants two buckets in between.
     const window = milliseconds(source.retain) - milliseconds(source.chunk) - milliseconds(settle)
     if (window < 2 * milliseconds(rollup.bucket)) {
       add(

@@ -11,7 +11,7 @@ interface Exposed {
 }
 
 /**
- * What lets others act with rights of whoever uses pgvantage: functions of ours that anybody may
+ * What lets others act with the rights of a user of pgvantage: functions of ours that anybody may
  * execute or that look names up where others can put them, what belongs to somebody else than the
  * tables, and who else may create things in our schema.
  */

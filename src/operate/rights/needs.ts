@@ -121,7 +121,8 @@ export function needsOf(role: Role, facts: RightsFacts): Need[] {
       return rights.length === 0 ? [] : [{ kind: 'relation', oid, on: name, rights, grantor }]
     })
   if (role === 'maintainer') {
-    // What upkeep makes must be the owner's, so it acts as the owner; since PostgreSQL 16 that is a right of its own.
+    // What upkeep makes must be the owner's, so it acts as the owner; since PostgreSQL 16 that is a
+    // right of its own.
     const rights = facts.versionNumber >= 160_000 ? ['usage', 'set'] : ['usage']
     return [connect, { kind: 'role', oid: installed.ownerOid, on: installed.quotedOwner, rights, grantor: null }]
   }

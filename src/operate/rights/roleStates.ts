@@ -35,7 +35,7 @@ export async function roleStates(db: Kysely<{}>, installation: Installation): Pr
   return states
 }
 
-/** What that means for whoever asks: an error only where nothing can be done at all. */
+/** What that means for the role that asks: an error only where nothing can be done at all. */
 export function rightsFindings(states: readonly RoleState[]): Finding[] {
   const able = states.filter(({ lacking }) => lacking.length === 0).map(({ role }) => role)
   const unable = states.filter(({ lacking }) => lacking.length > 0)

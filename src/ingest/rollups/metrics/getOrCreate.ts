@@ -1,4 +1,4 @@
-/** The value of a key; where there is none, a new one, which the map keeps. */
+/** The value of a key; a missing one is created and kept in the map. */
 export function getOrCreate<T>(map: Map<string, T>, key: string, create: () => T): T {
   let value = map.get(key)
   if (value === undefined) map.set(key, (value = create()))

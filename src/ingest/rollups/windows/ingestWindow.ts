@@ -20,7 +20,7 @@ export interface MetricRow {
   metric: string
   /** The attributes of the points. */
   labels: Record<string, Json>
-  /** As OpenTelemetry gives it, with `/s` appended for a counter; null when there is none. */
+  /** As OpenTelemetry gives it, with `/s` appended for a counter; null without a unit. */
   unit: string | null
   kind: MetricKind
   avg: number | null
