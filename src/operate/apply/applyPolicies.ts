@@ -63,7 +63,7 @@ export interface PoliciesReport {
  * @throws VantageError (`POLICY_FAILED`) naming the change that failed, or (`CONVERT_FAILED`) what
  * stands in the way of converting, with the server's error as its cause.
  * @example
- * const { changes } = await applyPolicies(db, { policies: { ...defaultPolicies, time: [{ ...metricPolicy, retain: '90 days' }, callPolicy, patternPolicy] } })
+ * const { changes } = await applyPolicies(db, { policies: policiesWith({ metric_1m: { retain: '90 days' } }) })
  */
 export async function applyPolicies<Database>(db: Kysely<Database>, given: ApplyPoliciesOptions = {}): Promise<PoliciesReport> {
   const { convert: upwards, onConverted, onChange, onWait, signal, ...options } = parseOptions(applyOptions, given)

@@ -8,7 +8,7 @@ import { metricPolicy } from '../../metrics/metricPolicy.ts'
  * What becomes of everything that grows, as it grows old: data, the same for every server.
  *
  * @example
- * const policies: Policies = { ...defaultPolicies, time: [{ ...metricPolicy, retain: '90 days' }, callPolicy, patternPolicy] }
+ * const policies: Policies = policiesWith({ metric_1m: { retain: '90 days' } })
  */
 export interface Policies {
   /** One for each rollup table; a table without one keeps everything, as it came. */
