@@ -49,8 +49,8 @@ const dayOrMonth = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|A
 
 // Put together, it is no literal that the linter could check: at most 2,048 characters are matched,
 // and test/unit/worstInput.test.ts feeds it the worst. One pass over the text: each alternative
-// consumes what it matches, so a mask never works on another's result. oxlint-disable-next-line
-// patterns/linear
+// consumes what it matches, so a mask never works on another's result.
+// oxlint-disable-next-line patterns/linear
 const variable = new RegExp(
   [
     // Plain words, several at once: most of most messages, and nothing below could match them.
