@@ -29,9 +29,9 @@ export function topK<Row extends RankingRow>(
     .selectFrom(frame.as('ranked'))
     .selectAll('ranked')
     // PostgreSQL sorts NaN above every number, which would make it the best score there is.
-    .orderBy(sql`nullif("ranked"."score"::float8, 'NaN')`, (order) => order.desc().nullsLast())
-    .orderBy(sql`"ranked"."item"`)
-    .orderBy(sql`("ranked".*)::text`)
+    .orderBy(sql`nullif(ranked.score::float8, 'NaN')`, (order) => order.desc().nullsLast())
+    .orderBy(sql`ranked.item`)
+    .orderBy(sql`(ranked.*)::text`)
     .limit(parse(z.int().min(1), k, 'k'))
   return scope.db
     .selectFrom(sql<Row>`${top}`.as('top'))

@@ -16,7 +16,7 @@ export function boundedPoints(scope: Scope, frame: SeriesFrame) {
 
 /** The value of `point`, as {@link boundedPoints} has it. */
 export const boundedValue = sql<number | null>`case
-  when abs("point"."value"::float8) < 1e-100::float8 then 0
-  when abs("point"."value"::float8) > 1e100::float8 then "point"."value"::float8 * 'Infinity'
-  else "point"."value"::float8
+  when abs(point.value::float8) < 1e-100::float8 then 0
+  when abs(point.value::float8) > 1e100::float8 then point.value::float8 * 'Infinity'
+  else point.value::float8
 end`

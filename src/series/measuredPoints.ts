@@ -15,7 +15,7 @@ export function measuredPoints(scope: Scope, frame: SeriesFrame) {
     .select([
       'point.series',
       'point.bucket',
-      sql<number>`case when abs("point"."value"::float8) < 1e-100::float8 then 0 else "point"."value"::float8 end`.as('value'),
+      sql<number>`case when abs(point.value::float8) < 1e-100::float8 then 0 else point.value::float8 end`.as('value'),
     ])
-    .where(sql<boolean>`abs("point"."value"::float8) <= 1e100::float8`) // PostgreSQL has NaN above every number.
+    .where(sql<boolean>`abs(point.value::float8) <= 1e100::float8`) // PostgreSQL has NaN above every number.
 }

@@ -121,13 +121,13 @@ export function aggregateAcross(
 ): AcrossFrame {
   const { with: how, by = {} } = parseOptions(aggregateAcrossOptions, options)
   const grouped = sql<SeriesRow>`(
-    select ${groupName(by)} as "series", "point"."bucket", ${boundedValue} as "value"
-    from ${inAnyOrder(frame)} as "point" ${catalog(scope, by)}
+    select ${groupName(by)} as series, point.bucket, ${boundedValue} as value
+    from ${inAnyOrder(frame)} as point ${catalog(scope, by)}
   )`
   const across = scope.db
     .selectFrom(grouped.as('point'))
     .groupBy(['point.series', 'point.bucket'])
-    .select(['point.series', 'point.bucket', reduced[how].as('value'), sql<number>`pg_catalog.count("point"."value")::int4`.as('members')])
+    .select(['point.series', 'point.bucket', reduced[how].as('value'), sql<number>`pg_catalog.count(point.value)::int4`.as('members')])
     .orderBy('point.series')
     .orderBy('point.bucket')
   return finished(scope, across, 'across')
@@ -138,20 +138,20 @@ type By = NonNullable<z.output<typeof aggregateAcrossOptions>['by']>
 /** The text that a point of the frame is grouped by. */
 function groupName({ resource, resourceLabel, label, lookup }: By): RawBuilder<string> {
   if (resource !== undefined) return sql`coalesce(${sql.ref(`resource.${resource}`)}, '')`
-  if (resourceLabel !== undefined) return sql`coalesce("resource"."labels" ->> ${resourceLabel}::text, '')`
-  if (label !== undefined) return sql`coalesce("point"."labels" ->> ${label}::text, '')`
+  if (resourceLabel !== undefined) return sql`coalesce(resource.labels ->> ${resourceLabel}::text, '')`
+  if (label !== undefined) return sql`coalesce(point.labels ->> ${label}::text, '')`
   if (lookup === undefined) return sql`'all'::text`
   // Looked up in one object, not joined: the planner can only guess how many rows a frame has, and where it guesses few it compares all with all.
   return sql`coalesce((
-    select pg_catalog.jsonb_object_agg("lookup"."series", "lookup"."group") from ${lookup} as "lookup" where "lookup"."series" is not null
-  ) ->> "point"."series", '')`
+    select pg_catalog.jsonb_object_agg(lookup.series, lookup.group) from ${lookup} as lookup where lookup.series is not null
+  ) ->> point.series, '')`
 }
 
 /** What stands beside the frame, for the group to be read from. */
 function catalog(scope: Scope, { resource, resourceLabel }: By): RawBuilder<unknown> {
   if (resource === undefined && resourceLabel === undefined) return sql``
-  return sql`left join ${scope.id('dim_resource')} as "resource"
-    on "resource"."tenant_id" = ${scope.tenantId}::int8 and "resource"."resource_id" = "point"."resource_id"`
+  return sql`left join ${scope.id('dim_resource')} as resource
+    on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = point.resource_id`
 }
 
 function isQuery(value: unknown): boolean {

@@ -64,8 +64,8 @@ export function combine(scope: Scope, left: SeriesFrame, right: SeriesFrame, opt
 }
 
 const applied = {
-  ratio: sql<number | null>`"joined"."left" / nullif("joined"."right", 0::float8)`,
-  difference: sql<number | null>`"joined"."left" - "joined"."right"`,
-  sum: sql<number | null>`"joined"."left" + "joined"."right"`,
-  product: sql<number | null>`"joined"."left" * "joined"."right"`,
+  ratio: sql<number | null>`joined.left / nullif(joined.right, 0::float8)`,
+  difference: sql<number | null>`joined.left - joined.right`,
+  sum: sql<number | null>`joined.left + joined.right`,
+  product: sql<number | null>`joined.left * joined.right`,
 }

@@ -56,8 +56,8 @@ export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaWeight) {
   const { alpha, halfLife } = parseOptions(ewmaOptions, options)
   // Whether a value is finite is a partition of its own: so lag() finds the finite one before. Of two points at one time, against what a frame is, the
   // later would weigh nothing.
-  const elapsed = sql`extract(epoch from "point"."bucket" - pg_catalog.lag("point"."bucket") over (
-    partition by "point"."series", "point"."value" - "point"."value" = 0::float8 order by "point"."bucket"
+  const elapsed = sql`extract(epoch from point.bucket - pg_catalog.lag(point.bucket) over (
+    partition by point.series, point.value - point.value = 0::float8 order by point.bucket
   ))::float8`
   const weight =
     halfLife === undefined
@@ -70,8 +70,8 @@ export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaWeight) {
     .select([
       'point.series',
       'point.bucket',
-      sql<number | null>`${scope.id('ewma')}("point"."value", "point"."weight") over (
-        partition by "point"."series" order by "point"."bucket" rows unbounded preceding
+      sql<number | null>`${scope.id('ewma')}(point.value, point.weight) over (
+        partition by point.series order by point.bucket rows unbounded preceding
       )`.as('value'),
     ])
     .orderBy('point.series')

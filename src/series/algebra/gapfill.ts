@@ -95,14 +95,14 @@ export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOption
         .selectFrom('slotted')
         .selectAll('slotted')
         .select(
-          sql<boolean>`bool_or("slotted"."is_point" and "slotted"."bucket" < ${to}) over (partition by "slotted"."series", "slotted"."slot")`.as(
+          sql<boolean>`bool_or(slotted.is_point and slotted.bucket < ${to}) over (partition by slotted.series, slotted.slot)`.as(
             'is_taken',
           ),
         )
       return db
         .selectFrom(seen.as('point'))
         .select(['point.series', 'point.bucket', 'point.value'])
-        .where(sql<boolean>`"point"."is_point" or not "point"."is_taken"`)
+        .where(sql<boolean>`point.is_point or not point.is_taken`)
     })
   const filled = present
     .selectFrom(filling[fill](scope).as('point'))
@@ -120,40 +120,40 @@ const filling = {
   zero: (scope: Scope) =>
     scope.db
       .selectFrom(presentRows(scope).as('point'))
-      .select(['point.series', 'point.bucket', sql<number | null>`coalesce("point"."value", 0)`.as('value')]),
+      .select(['point.series', 'point.bucket', sql<number | null>`coalesce(point.value, 0)`.as('value')]),
   last: (scope: Scope) => {
     // A value begins a stretch that lasts until the next: as many values up to a row, so many stretches.
     const stretches = presentRows(scope).select(
-      sql<number>`pg_catalog.count("point"."value") over (partition by "point"."series" order by "point"."bucket")`.as('stretch'),
+      sql<number>`pg_catalog.count(point.value) over (partition by point.series order by point.bucket)`.as('stretch'),
     )
     return scope.db
       .selectFrom(stretches.as('point'))
       .select([
         'point.series',
         'point.bucket',
-        sql<number | null>`max("point"."value") over (partition by "point"."series", "point"."stretch")`.as('value'),
+        sql<number | null>`max(point.value) over (partition by point.series, point.stretch)`.as('value'),
       ])
   },
   linear: (scope: Scope) => {
     // Frames that only grow, forwards or backwards: one that shrinks is computed anew for every row.
     const neighbours = presentRows(scope).select([
-      sql<Date | null>`max("point"."bucket") filter (where "point"."value" is not null)
-        over (partition by "point"."series" order by "point"."bucket")`.as('since'),
-      sql<Date | null>`min("point"."bucket") filter (where "point"."value" is not null)
-        over (partition by "point"."series" order by "point"."bucket" desc)`.as('until'),
+      sql<Date | null>`max(point.bucket) filter (where point.value is not null)
+        over (partition by point.series order by point.bucket)`.as('since'),
+      sql<Date | null>`min(point.bucket) filter (where point.value is not null)
+        over (partition by point.series order by point.bucket desc)`.as('until'),
     ])
     const ends = scope.db
       .selectFrom(neighbours.as('point'))
       .selectAll('point')
       .select([
-        sql<number | null>`max("point"."value") over (partition by "point"."series", "point"."since")`.as('first'),
-        sql<number | null>`max("point"."value") over (partition by "point"."series", "point"."until")`.as('next'),
+        sql<number | null>`max(point.value) over (partition by point.series, point.since)`.as('first'),
+        sql<number | null>`max(point.value) over (partition by point.series, point.until)`.as('next'),
       ])
     return scope.db.selectFrom(ends.as('point')).select([
       'point.series',
       'point.bucket',
-      sql<number | null>`case when "point"."value" is not null then "point"."value"
-        when "point"."since" is not null and "point"."until" is not null then "point"."first" + ("point"."next" - "point"."first")
+      sql<number | null>`case when point.value is not null then point.value
+        when point.since is not null and point.until is not null then point.first + (point.next - point.first)
           * extract(epoch from "point"."bucket" - "point"."since")::float8 / extract(epoch from "point"."until" - "point"."since")::float8
       end`.as('value'),
     ])

@@ -49,7 +49,7 @@ const joinOptions = z.strictObject({
  * await join(scope, cpu, memory).where('left', '>', 0.9).execute()
  *
  * // select "joined".* from (
- * //   select "point"."series" as "series", "point"."bucket", max("value") filter (where "is_left") as "left", max("value") filter (where not "is_left") as "right"
+ * //   select "point"."series" as "series", "point"."bucket", max("value") filter (where "is_left") as left, max("value") filter (where not "is_left") as "right"
  * //   from (select "series", "bucket", "value", true as "is_left" from (...) as "left" union all select ..., false from (...) as "right") as "point"
  * //   group by "point"."series", "point"."bucket" having bool_or("is_left") and bool_or(not "is_left") order by "series", "bucket"
  * // ) as "joined"
@@ -66,14 +66,14 @@ export function join(
   const joined = sql<JoinedRow>`(
     ${common}
     select
-      ${name} as "series",
-      "point"."bucket",
-      max("point"."value") filter (where "point"."is_left") as "left",
-      max("point"."value") filter (where not "point"."is_left") as "right"
-    from (${points}) as "point"
-    group by ${key}, "point"."bucket"
-    ${how === 'inner' ? sql`having bool_or("point"."is_left") and bool_or(not "point"."is_left")` : sql``}
-    order by "series", "bucket"
+      ${name} as series,
+      point.bucket,
+      max(point.value) filter (where point.is_left) as left,
+      max(point.value) filter (where not point.is_left) as right
+    from (${points}) as point
+    group by ${key}, point.bucket
+    ${how === 'inner' ? sql`having bool_or(point.is_left) and bool_or(not point.is_left)` : sql``}
+    order by series, bucket
   )`
   return finished(scope, joined, 'joined')
 }
@@ -81,23 +81,23 @@ export function join(
 /** The points of both frames, by the series' name. */
 const alike = (left: SeriesFrame, right: SeriesFrame) => ({
   common: sql``,
-  name: sql`"point"."series"`,
-  key: sql`"point"."series"`,
+  name: sql`point.series`,
+  key: sql`point.series`,
   points: sql`
-    select "left"."series", "left"."bucket", "left"."value"::float8 as "value", true as "is_left" from ${left} as "left"
+    select point.series, point.bucket, point.value::float8 as value, true as is_left from ${left} as point
     union all
-    select "right"."series", "right"."bucket", "right"."value"::float8, false from ${right} as "right"`,
+    select point.series, point.bucket, point.value::float8, false from ${right} as point`,
 })
 
 /** Every point once for each series of the other side, so that a bucket that only one side has still knows its pair. */
 const pairs = (left: SeriesFrame, right: SeriesFrame) => ({
-  common: sql`with "left" as ${left}, "right" as ${right}`,
-  name: sql`"point"."first" || ' / ' || "point"."second"`,
-  key: sql`"point"."first", "point"."second"`,
+  common: sql`with left_points as ${left}, right_points as ${right}`,
+  name: sql`point.first || ' / ' || point.second`,
+  key: sql`point.first, point.second`,
   points: sql`
-    select "left"."series" as "first", "name"."series" as "second", "left"."bucket", "left"."value"::float8 as "value", true as "is_left"
-    from "left" cross join (select distinct "series" from "right") as "name"
+    select point.series as first, other.series as second, point.bucket, point.value::float8 as value, true as is_left
+    from left_points as point cross join (select distinct series from right_points) as other
     union all
-    select "name"."series", "right"."series", "right"."bucket", "right"."value"::float8, false
-    from "right" cross join (select distinct "series" from "left") as "name"`,
+    select other.series, point.series, point.bucket, point.value::float8, false
+    from right_points as point cross join (select distinct series from left_points) as other`,
 })

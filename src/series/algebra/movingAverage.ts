@@ -39,7 +39,7 @@ export function movingAverage(scope: Scope, frame: SeriesFrame, options: Trailin
       'point.bucket',
       // Of a numeric PostgreSQL can take away what leaves a window; of a float8 it cannot and adds up anew for every row. As text a float8 keeps all its
       // digits, cast directly it keeps 15.
-      sql<number | null>`(avg("point"."value"::text::numeric) ${trailing(window)})::float8`.as('value'),
+      sql<number | null>`(avg(point.value::text::numeric) ${trailing(window)})::float8`.as('value'),
     ])
     .orderBy('point.series')
     .orderBy('point.bucket')

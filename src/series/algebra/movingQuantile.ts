@@ -46,11 +46,7 @@ export function movingQuantile(scope: Scope, frame: SeriesFrame, options: Moving
   const { q, ...window } = parseOptions(movingQuantileOptions, options)
   const gathered = scope.db
     .selectFrom(boundedPoints(scope, frame).as('point'))
-    .select([
-      'point.series',
-      'point.bucket',
-      sql<(number | null)[]>`pg_catalog.array_agg("point"."value") ${trailing(window)}`.as('nearby'),
-    ])
+    .select(['point.series', 'point.bucket', sql<(number | null)[]>`pg_catalog.array_agg(point.value) ${trailing(window)}`.as('nearby')])
   const quantiles = scope.db
     .selectFrom(gathered.as('point'))
     .select([
@@ -58,7 +54,7 @@ export function movingQuantile(scope: Scope, frame: SeriesFrame, options: Moving
       'point.bucket',
       sql<
         number | null
-      >`(select pg_catalog.percentile_cont(${q}::float8) within group (order by "near") from pg_catalog.unnest("point"."nearby") as "near")`.as(
+      >`(select pg_catalog.percentile_cont(${q}::float8) within group (order by near) from pg_catalog.unnest(point.nearby) as near)`.as(
         'value',
       ),
     ])

@@ -35,9 +35,7 @@ export function rate(scope: Scope, frame: SeriesFrame, options: StepOptions = {}
     .select([
       'point.series',
       'point.bucket',
-      sql<number | null>`${stepValue(counter)} / nullif(extract(epoch from "point"."bucket" - "point"."since")::float8, 0::float8)`.as(
-        'value',
-      ),
+      sql<number | null>`${stepValue(counter)} / nullif(extract(epoch from point.bucket - point.since)::float8, 0::float8)`.as('value'),
     ])
     .orderBy('point.series')
     .orderBy('point.bucket')

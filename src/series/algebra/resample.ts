@@ -63,8 +63,6 @@ export function resample(scope: Scope, frame: SeriesFrame, options: ResampleOpti
 
 const merged = {
   ...reduced,
-  first: sql<number | null>`(pg_catalog.array_agg("point"."value" order by "point"."at") filter (where "point"."value" is not null))[1]`,
-  last: sql<
-    number | null
-  >`(pg_catalog.array_agg("point"."value" order by "point"."at" desc) filter (where "point"."value" is not null))[1]`,
+  first: sql<number | null>`(pg_catalog.array_agg(point.value order by point.at) filter (where point.value is not null))[1]`,
+  last: sql<number | null>`(pg_catalog.array_agg(point.value order by point.at desc) filter (where point.value is not null))[1]`,
 }

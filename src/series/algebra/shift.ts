@@ -36,10 +36,10 @@ const shiftOptions = z
 export function shift(scope: Scope, frame: SeriesFrame, options: ShiftOptions) {
   const { later, earlier } = parseOptions(shiftOptions, options)
   const bucket =
-    later === undefined ? sql<Date>`"point"."bucket" - ${exactInterval(earlier!)}` : sql<Date>`"point"."bucket" + ${exactInterval(later)}`
+    later === undefined ? sql<Date>`point.bucket - ${exactInterval(earlier!)}` : sql<Date>`point.bucket + ${exactInterval(later)}`
   const shifted = scope.db
     .selectFrom(frame.as('point'))
-    .select(['point.series', bucket.as('bucket'), sql<number | null>`"point"."value"::float8`.as('value')])
+    .select(['point.series', bucket.as('bucket'), sql<number | null>`point.value::float8`.as('value')])
     .orderBy('point.series')
     .orderBy('point.bucket')
   return finished(scope, shifted, 'shifted')

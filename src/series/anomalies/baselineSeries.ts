@@ -42,7 +42,7 @@ export function baselineSeries(scope: Scope, frame: SeriesFrame, { range, width 
   const spreads = parse(z.number().min(0).max(1e100), width, 'width')
   const { season, slot } = parseSeason(options)
   assertBuckets({ from, to }, slot, 'slot')
-  const first = sql`${dateBin(season, sql`${from}::timestamptz`)} + pg_catalog.make_interval(secs => "slot"."slot_start_s")`
+  const first = sql`${dateBin(season, sql`${from}::timestamptz`)} + pg_catalog.make_interval(secs => slot.slot_start_s)`
   const laid = scope.db
     .selectFrom(seasonalBaseline(scope, frame, options).as('slot'))
     .crossJoinLateral(
@@ -52,8 +52,8 @@ export function baselineSeries(scope: Scope, frame: SeriesFrame, { range, width 
       'slot.series',
       'time.bucket',
       'slot.expected as value',
-      sql<number>`"slot"."expected" - ${spreads}::float8 * "slot"."spread"`.as('lower'),
-      sql<number>`"slot"."expected" + ${spreads}::float8 * "slot"."spread"`.as('upper'),
+      sql<number>`slot.expected - ${spreads}::float8 * slot.spread`.as('lower'),
+      sql<number>`slot.expected + ${spreads}::float8 * slot.spread`.as('upper'),
     ])
     .where('time.bucket', '>=', from)
     .where('time.bucket', '<', to)

@@ -15,7 +15,7 @@ export function ewmaScores(scope: Scope, frame: SeriesFrame, { lambda, clip, ...
     .selectFrom(robustScores(scope, frame, robust).as('point'))
     .selectAll('point')
     .select(
-      sql<number>`case when "point"."direction" = 'down' then -least("point"."score", ${clip}::float8) else least("point"."score", ${clip}::float8) end`.as(
+      sql<number>`case when point.direction = 'down' then -least(point.score, ${clip}::float8) else least(point.score, ${clip}::float8) end`.as(
         'residual',
       ),
     )
@@ -23,10 +23,10 @@ export function ewmaScores(scope: Scope, frame: SeriesFrame, { lambda, clip, ...
     .selectFrom(residuals.as('point'))
     .selectAll('point')
     .select([
-      sql<number>`${scope.id('ewma')}("point"."residual", ${lambda}::float8, 0::float8) over (
-        partition by "point"."series" order by "point"."bucket" rows unbounded preceding
+      sql<number>`${scope.id('ewma')}(point.residual, ${lambda}::float8, 0::float8) over (
+        partition by point.series order by point.bucket rows unbounded preceding
       )`.as('mean'),
-      sql<number>`row_number() over (partition by "point"."series" order by "point"."bucket")`.as('observed'),
+      sql<number>`row_number() over (partition by point.series order by point.bucket)`.as('observed'),
     ])
   return scope.db.selectFrom(chart.as('point')).select([
     'point.series',
@@ -34,10 +34,10 @@ export function ewmaScores(scope: Scope, frame: SeriesFrame, { lambda, clip, ...
     'point.value',
     'point.expected',
     'point.spread',
-    sql<number>`abs("point"."mean") / sqrt(
-        ${lambda / (2 - lambda)}::float8 * (1::float8 - power(${1 - lambda}::float8, least(2 * "point"."observed", ${settledAfter(lambda)}::float8)))
+    sql<number>`abs(point.mean) / sqrt(
+        ${lambda / (2 - lambda)}::float8 * (1::float8 - power(${1 - lambda}::float8, least(2 * point.observed, ${settledAfter(lambda)}::float8)))
       )`.as('score'),
-    sql<Direction>`case when "point"."mean" < 0::float8 then 'down' else 'up' end`.as('direction'),
+    sql<Direction>`case when point.mean < 0::float8 then 'down' else 'up' end`.as('direction'),
     'point.item',
   ])
 }

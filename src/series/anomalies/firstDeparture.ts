@@ -45,8 +45,8 @@ export function firstDeparture(scope: Scope, frame: SeriesFrame, { consecutive =
     .selectFrom(scoredPoints(scope, frame, settings).as('point'))
     .selectAll('point')
     .select(
-      sql<number>`sum(case when "point"."score" <= ${settings.threshold} then 0 when "point"."direction" = 'up' then 1 else -1 end) over (
-        partition by "point"."series" order by "point"."bucket" rows between current row and ${length - 1}::int8 following
+      sql<number>`sum(case when point.score <= ${settings.threshold} then 0 when point.direction = 'up' then 1 else -1 end) over (
+        partition by point.series order by point.bucket rows between current row and ${length - 1}::int8 following
       )`.as('run'),
     )
   const first = scope.db
@@ -62,7 +62,7 @@ export function firstDeparture(scope: Scope, frame: SeriesFrame, { consecutive =
       'point.direction',
       'point.item',
     ])
-    .where(sql<boolean>`abs("point"."run") = ${length}::int8`)
+    .where(sql<boolean>`abs(point.run) = ${length}::int8`)
     .$if(within !== undefined, (all) => all.where('point.bucket', '>=', within!.from).where('point.bucket', '<', within!.to))
     .orderBy('point.series')
     .orderBy('point.bucket')

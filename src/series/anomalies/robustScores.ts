@@ -22,8 +22,8 @@ export function robustScores(
     .selectFrom(measuredPoints(scope, frame).as('point'))
     .selectAll('point')
     .select(
-      sql<number[] | null>`pg_catalog.array_agg("point"."value") over (
-        partition by "point"."series" order by "point"."bucket"
+      sql<number[] | null>`pg_catalog.array_agg(point.value) over (
+        partition by point.series order by point.bucket
         range between ${exactInterval(window)} preceding and current row exclude group
       )`.as('before'),
     )
@@ -31,7 +31,7 @@ export function robustScores(
     .selectFrom(history.as('point'))
     .crossJoinLateral(middleOf(sql.ref('point.before')))
     .crossJoinLateral(deviationOf(sql.ref('point.before')))
-    .where(sql<boolean>`pg_catalog.cardinality("point"."before") >= ${minPoints}::int4`)
+    .where(sql<boolean>`pg_catalog.cardinality(point.before) >= ${minPoints}::int4`)
     .select(['point.series', 'point.bucket', 'point.value', 'middle.expected', spreadOf({ floor, minSpread }).as('spread')])
   return scored(scope, judged)
 }

@@ -14,11 +14,11 @@ export function scored(scope: Scope, judged: JudgedFrame) {
     'point.expected',
     'point.spread',
     sql<number>`case
-        when "point"."value" = "point"."expected" then 0
-        when "point"."spread" = 0::float8 then 'Infinity'
-        else abs("point"."value" - "point"."expected") / "point"."spread"
+        when point.value = point.expected then 0
+        when point.spread = 0::float8 then 'Infinity'
+        else abs(point.value - point.expected) / point.spread
       end`.as('score'),
-    sql<Direction>`case when "point"."value" < "point"."expected" then 'down' else 'up' end`.as('direction'),
+    sql<Direction>`case when point.value < point.expected then 'down' else 'up' end`.as('direction'),
     'point.series as item',
   ])
 }

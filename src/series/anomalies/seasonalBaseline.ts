@@ -47,7 +47,7 @@ export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: Seas
     .select([
       'point.series',
       slotNumber({ season, slot }, sql.ref('point.bucket')).as('slot'),
-      sql<number[]>`pg_catalog.array_agg("point"."value")`.as('values'),
+      sql<number[]>`pg_catalog.array_agg(point.value)`.as('values'),
     ])
     .groupBy(['point.series', 'slot'])
   const baseline = scope.db
@@ -57,10 +57,10 @@ export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: Seas
     .select([
       'slot.series',
       'slot.slot',
-      sql<number>`"slot"."slot"::float8 * ${seconds}::float8`.as('slot_start_s'),
+      sql<number>`slot.slot::float8 * ${seconds}::float8`.as('slot_start_s'),
       'middle.expected',
-      sql<number>`1.4826::float8 * "around"."deviation"`.as('spread'),
-      sql<number>`pg_catalog.cardinality("slot"."values")`.as('points'),
+      sql<number>`1.4826::float8 * around.deviation`.as('spread'),
+      sql<number>`pg_catalog.cardinality(slot.values)`.as('points'),
     ])
     .orderBy('slot.series')
     .orderBy('slot.slot')

@@ -24,8 +24,8 @@ export function seasonalScores(
     .select([
       'point.series',
       dateBin(slot, sql.ref('point.bucket')).as('slot_start'),
-      sql<Date[]>`pg_catalog.array_agg("point"."bucket" order by "point"."bucket")`.as('buckets'),
-      sql<number[]>`pg_catalog.array_agg("point"."value" order by "point"."bucket")`.as('values'),
+      sql<Date[]>`pg_catalog.array_agg(point.bucket order by point.bucket)`.as('buckets'),
+      sql<number[]>`pg_catalog.array_agg(point.value order by point.bucket)`.as('values'),
     ])
     .groupBy(['point.series', 'slot_start'])
   // Arrays of different lengths cannot be gathered into one array; rows that hold them can.
@@ -33,9 +33,9 @@ export function seasonalScores(
     .selectFrom(occurrences.as('occurrence'))
     .selectAll('occurrence')
     .select(
-      sql`pg_catalog.array_agg(row("occurrence"."values")) over (
-        partition by "occurrence"."series", "occurrence"."slot_start" - ${dateBin(season, sql.ref('occurrence.slot_start'))}
-        order by "occurrence"."slot_start" range between ${exactInterval(history)} preceding and current row exclude group
+      sql`pg_catalog.array_agg(row(occurrence.values)) over (
+        partition by occurrence.series, occurrence.slot_start - ${dateBin(season, sql.ref('occurrence.slot_start'))}
+        order by occurrence.slot_start range between ${exactInterval(history)} preceding and current row exclude group
       )`.as('earlier'),
     )
   const judged = scope.db
@@ -43,15 +43,15 @@ export function seasonalScores(
     .crossJoinLateral(
       sql<{ before: number[] | null }>`(
         select pg_catalog.array_agg(value) as before
-        from pg_catalog.unnest("occurrence"."earlier") as earlier ("values" float8[]) cross join lateral pg_catalog.unnest(earlier."values") as value
+        from pg_catalog.unnest(occurrence.earlier) as earlier (learnt float8[]) cross join lateral pg_catalog.unnest(earlier.learnt) as value
       )`.as('history'),
     )
     .crossJoinLateral(middleOf(sql.ref('history.before')))
     .crossJoinLateral(deviationOf(sql.ref('history.before')))
     .crossJoinLateral(
-      sql<{ bucket: Date; value: number }>`unnest("occurrence"."buckets", "occurrence"."values")`.as<'point'>(sql`point (bucket, value)`),
+      sql<{ bucket: Date; value: number }>`unnest(occurrence.buckets, occurrence.values)`.as<'point'>(sql`point (bucket, value)`),
     )
-    .where(sql<boolean>`pg_catalog.cardinality("history"."before") >= ${minPoints}::int4`)
+    .where(sql<boolean>`pg_catalog.cardinality(history.before) >= ${minPoints}::int4`)
     .select(['occurrence.series', 'point.bucket', 'point.value', 'middle.expected', spreadOf({ floor, minSpread }).as('spread')])
   return scored(scope, judged)
 }

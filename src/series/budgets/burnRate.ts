@@ -93,7 +93,7 @@ export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: Burn
   const { objective, windows, at = new Date() } = parseOptions(burnRateOptions, options)
   const tolerance = toleranceOf(objective)
   const burnOf = (condition: RawBuilder<unknown>) =>
-    tolerance.burn(sql`coalesce(sum("event"."bad") filter (where ${condition}), 0)`, sql`sum("event"."total") filter (where ${condition})`)
+    tolerance.burn(sql`coalesce(sum(event.bad) filter (where ${condition}), 0)`, sql`sum(event.total) filter (where ${condition})`)
   const pairs = windows.map(
     ({ long, short, burn }, position) =>
       sql`(${position}::int4, ${long}::text, ${short}::text, ${burn}::float8, ${earlier(at, long)}::timestamptz, ${earlier(at, short)}::timestamptz)`,
@@ -115,8 +115,8 @@ export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: Burn
       'pair.long_window',
       'pair.short_window',
       'pair.burn',
-      burnOf(sql`"event"."bucket" >= "pair"."long_from"`).as('long_burn'),
-      burnOf(sql`"event"."bucket" >= "pair"."short_from"`).as('short_burn'),
+      burnOf(sql`event.bucket >= pair.long_from`).as('long_burn'),
+      burnOf(sql`event.bucket >= pair.short_from`).as('short_burn'),
     ])
     .groupBy(['event.series', 'pair.position', 'pair.long_window', 'pair.short_window', 'pair.burn'])
   const alerts = scope.db
@@ -128,7 +128,7 @@ export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: Burn
       'pair.burn',
       'pair.long_burn',
       'pair.short_burn',
-      sql<boolean>`coalesce("pair"."long_burn" > "pair"."burn" and "pair"."short_burn" > "pair"."burn", false)`.as('firing'),
+      sql<boolean>`coalesce(pair.long_burn > pair.burn and pair.short_burn > pair.burn, false)`.as('firing'),
     ])
     .orderBy('pair.series')
     .orderBy('pair.position')

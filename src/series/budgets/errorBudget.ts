@@ -51,21 +51,17 @@ export function errorBudget(scope: Scope, counts: ServiceLevelCounts, options: E
   const summed = scope.db
     .selectFrom(countedEvents(scope, counts).as('event'))
     .$if(window !== undefined, (events) => events.where('event.bucket', '>=', window!.from).where('event.bucket', '<', window!.to))
-    .select([
-      'event.series',
-      sql<number>`coalesce(sum("event"."total"), 0)`.as('total'),
-      sql<number>`coalesce(sum("event"."bad"), 0)`.as('bad'),
-    ])
+    .select(['event.series', sql<number>`coalesce(sum(event.total), 0)`.as('total'), sql<number>`coalesce(sum(event.bad), 0)`.as('bad')])
     .groupBy('event.series')
-  const spent = tolerance.burn(sql`"event"."bad"`, sql`"event"."total"`)
+  const spent = tolerance.burn(sql`event.bad`, sql`event.total`)
   const budget = scope.db
     .selectFrom(summed.as('event'))
     .select([
       'event.series',
       'event.total',
       'event.bad',
-      sql<number | null>`1::float8 - "event"."bad" / nullif("event"."total", 0::float8)`.as('sli'),
-      tolerance.allowed(sql`"event"."total"`).as('allowed'),
+      sql<number | null>`1::float8 - event.bad / nullif(event.total, 0::float8)`.as('sli'),
+      tolerance.allowed(sql`event.total`).as('allowed'),
       sql<number | null>`1::float8 - ${spent}`.as('remaining'),
       'event.series as item',
       spent.as('score'),

@@ -36,9 +36,9 @@ export function countedEvents(scope: Scope, { total, bad }: ServiceLevelCounts) 
   const none = sql<number | null>`null::float8`
   const totals = scope.db
     .selectFrom(measuredPoints(scope, total).as('point'))
-    .select(['point.series', 'point.bucket', sql<number | null>`"point"."value"`.as('total'), none.as('bad')])
+    .select(['point.series', 'point.bucket', sql<number | null>`point.value`.as('total'), none.as('bad')])
   const bads = scope.db
     .selectFrom(measuredPoints(scope, bad).as('point'))
-    .select(['point.series', 'point.bucket', none.as('total'), sql<number | null>`"point"."value"`.as('bad')])
+    .select(['point.series', 'point.bucket', none.as('total'), sql<number | null>`point.value`.as('bad')])
   return totals.unionAll(bads)
 }

@@ -72,30 +72,30 @@ export function changePoints(scope: Scope, frame: SeriesFrame, options: ChangePo
     .selectFrom(measuredPoints(scope, frame).as('point'))
     .select([
       'point.series',
-      sql<Date[]>`pg_catalog.array_agg("point"."bucket" order by "point"."bucket")`.as('buckets'),
-      sql<number[]>`pg_catalog.array_agg("point"."value" order by "point"."bucket")`.as('values'),
+      sql<Date[]>`pg_catalog.array_agg(point.bucket order by point.bucket)`.as('buckets'),
+      sql<number[]>`pg_catalog.array_agg(point.value order by point.bucket)`.as('values'),
     ])
     .groupBy('point.series')
   const found = scope.db
     .selectFrom(gathered.as('gathered'))
     .crossJoinLateral(
       sql<{ at: number; score: number }>`${scope.id('change_points')}(
-        "gathered"."values", ${minPoints}::int4, ${penalty}::float8 * ln(pg_catalog.cardinality("gathered"."values")::float8)
+        gathered.values, ${minPoints}::int4, ${penalty}::float8 * ln(pg_catalog.cardinality(gathered.values)::float8)
       )`.as('found'),
     )
     .selectAll('gathered')
     .select([
       'found.at',
       'found.score',
-      sql<number>`pg_catalog.lag("found"."at", 1, 1) over (partition by "gathered"."series" order by "found"."at")`.as('previous'),
-      sql<number>`pg_catalog.lead("found"."at", 1, pg_catalog.cardinality("gathered"."values") + 1) over (partition by "gathered"."series" order by "found"."at")`.as(
+      sql<number>`pg_catalog.lag(found.at, 1, 1) over (partition by gathered.series order by found.at)`.as('previous'),
+      sql<number>`pg_catalog.lead(found.at, 1, pg_catalog.cardinality(gathered.values) + 1) over (partition by gathered.series order by found.at)`.as(
         'next',
       ),
     ])
   const level = (from: 'previous' | 'at', to: 'at' | 'next') =>
     sql<{ median: number }>`(
       select pg_catalog.percentile_cont(0.5::float8) within group (order by value) as median
-      from pg_catalog.unnest("found"."values"[${sql.ref(`found.${from}`)}:${sql.ref(`found.${to}`)} - 1]) as value
+      from pg_catalog.unnest(found.values[${sql.ref(`found.${from}`)}:${sql.ref(`found.${to}`)} - 1]) as value
     )`
   const changes = scope.db
     .selectFrom(found.as('found'))
@@ -103,13 +103,13 @@ export function changePoints(scope: Scope, frame: SeriesFrame, options: ChangePo
     .crossJoinLateral(level('at', 'next').as('later'))
     .select([
       'found.series',
-      sql<Date>`"found"."buckets"["found"."at"]`.as('bucket'),
+      sql<Date>`found.buckets[found.at]`.as('bucket'),
       'earlier.median as before',
       'later.median as after',
-      sql<number>`"later"."median" - "earlier"."median"`.as('shift'),
-      sql<Direction>`case when "later"."median" < "earlier"."median" then 'down' else 'up' end`.as('direction'),
-      sql<number>`"found"."at" - "found"."previous"`.as('before_points'),
-      sql<number>`"found"."next" - "found"."at"`.as('after_points'),
+      sql<number>`later.median - earlier.median`.as('shift'),
+      sql<Direction>`case when later.median < earlier.median then 'down' else 'up' end`.as('direction'),
+      sql<number>`found.at - found.previous`.as('before_points'),
+      sql<number>`found.next - found.at`.as('after_points'),
       'found.score',
       'found.series as item',
     ])

@@ -36,51 +36,45 @@ export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEf
       'point.series',
       'point.candidate',
       'point.value',
-      sql<number>`(rank() over (partition by "point"."series" order by "point"."value"))::float8`.as('least_rank'),
-      sql<number>`(count(*) over (partition by "point"."series", "point"."value"))::float8`.as('tied'),
+      sql<number>`(rank() over (partition by point.series order by point.value))::float8`.as('least_rank'),
+      sql<number>`(count(*) over (partition by point.series, point.value))::float8`.as('tied'),
     ])
   const counted = scope.db
     .selectFrom(ranked.as('point'))
     .select([
       'point.series',
-      sql<number>`(count(*) filter (where not "point"."candidate"))::float8`.as('baseline_points'),
-      sql<number>`(count(*) filter (where "point"."candidate"))::float8`.as('candidate_points'),
-      sql<
-        number | null
-      >`pg_catalog.percentile_cont(0.5::float8) within group (order by "point"."value") filter (where not "point"."candidate")`.as(
+      sql<number>`(count(*) filter (where not point.candidate))::float8`.as('baseline_points'),
+      sql<number>`(count(*) filter (where point.candidate))::float8`.as('candidate_points'),
+      sql<number | null>`pg_catalog.percentile_cont(0.5::float8) within group (order by point.value) filter (where not point.candidate)`.as(
         'baseline_median',
       ),
-      sql<
-        number | null
-      >`pg_catalog.percentile_cont(0.5::float8) within group (order by "point"."value") filter (where "point"."candidate")`.as(
+      sql<number | null>`pg_catalog.percentile_cont(0.5::float8) within group (order by point.value) filter (where point.candidate)`.as(
         'candidate_median',
       ),
-      sql<number | null>`sum("point"."least_rank" + ("point"."tied" - 1::float8) / 2::float8) filter (where "point"."candidate")`.as(
-        'rank_sum',
-      ),
+      sql<number | null>`sum(point.least_rank + (point.tied - 1::float8) / 2::float8) filter (where point.candidate)`.as('rank_sum'),
       // A run of t equal values has t rows, so this is the sum of t ^ 3 - t over the runs.
-      sql<number>`sum("point"."tied" * "point"."tied" - 1::float8)`.as('ties'),
+      sql<number>`sum(point.tied * point.tied - 1::float8)`.as('ties'),
     ])
     .groupBy('point.series')
   const tested = scope.db
     .selectFrom(counted.as('pair'))
     .selectAll('pair')
     .select([
-      sql<number | null>`"pair"."rank_sum" - "pair"."candidate_points" * ("pair"."candidate_points" + 1::float8) / 2::float8`.as('u'),
-      sql<number>`"pair"."baseline_points" * "pair"."candidate_points"`.as('pairs'),
-      sql<number>`"pair"."baseline_points" + "pair"."candidate_points"`.as('points'),
+      sql<number | null>`pair.rank_sum - pair.candidate_points * (pair.candidate_points + 1::float8) / 2::float8`.as('u'),
+      sql<number>`pair.baseline_points * pair.candidate_points`.as('pairs'),
+      sql<number>`pair.baseline_points + pair.candidate_points`.as('points'),
     ])
   const measured = scope.db
     .selectFrom(tested.as('pair'))
     .selectAll('pair')
     .select([
-      sql<number | null>`(2::float8 * "pair"."u" - "pair"."pairs") / nullif("pair"."pairs", 0::float8)`.as('effect'),
+      sql<number | null>`(2::float8 * pair.u - pair.pairs) / nullif(pair.pairs, 0::float8)`.as('effect'),
       sql<number | null>`case
-        when "pair"."pairs" = 0::float8 then null
+        when pair.pairs = 0::float8 then null
         else least(1, erfc(
-          (abs("pair"."u" - "pair"."pairs" / 2::float8) - 0.5::float8)
+          (abs(pair.u - pair.pairs / 2::float8) - 0.5::float8)
           / nullif(sqrt(
-            2::float8 * "pair"."pairs" / 12::float8
+            2::float8 * pair.pairs / 12::float8
             * greatest(0, "pair"."points" + 1::float8 - "pair"."ties" / ("pair"."points" * ("pair"."points" - 1::float8)))
           ), 0::float8)
         ))
@@ -90,21 +84,21 @@ export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEf
     .selectFrom(measured.as('pair'))
     .select([
       'pair.series',
-      sql<number>`"pair"."baseline_points"::int4`.as('baseline_points'),
-      sql<number>`"pair"."candidate_points"::int4`.as('candidate_points'),
+      sql<number>`pair.baseline_points::int4`.as('baseline_points'),
+      sql<number>`pair.candidate_points::int4`.as('candidate_points'),
       'pair.baseline_median',
       'pair.candidate_median',
-      sql<number | null>`"pair"."candidate_median" - "pair"."baseline_median"`.as('shift'),
+      sql<number | null>`pair.candidate_median - pair.baseline_median`.as('shift'),
       'pair.effect',
       'pair.p_value',
       sql<Verdict>`case
-        when least("pair"."baseline_points", "pair"."candidate_points") < ${minPoints}::float8 then 'unknown'
-        when "pair"."p_value" > ${alpha}::float8 or abs("pair"."effect") < ${minEffect}::float8 then 'same'
-        when "pair"."effect" > 0::float8 then 'up'
+        when least(pair.baseline_points, pair.candidate_points) < ${minPoints}::float8 then 'unknown'
+        when pair.p_value > ${alpha}::float8 or abs(pair.effect) < ${minEffect}::float8 then 'same'
+        when pair.effect > 0::float8 then 'up'
         else 'down'
       end`.as('verdict'),
       'pair.series as item',
-      sql<number | null>`abs("pair"."effect")`.as('score'),
+      sql<number | null>`abs(pair.effect)`.as('score'),
     ])
     .orderBy('score', (order) => order.desc().nullsLast())
     .orderBy('pair.series')

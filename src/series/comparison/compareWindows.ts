@@ -65,7 +65,7 @@ export function compareWindows(scope: Scope, frame: SeriesFrame, { baseline, can
     .select([
       'point.series',
       'point.value',
-      sql<boolean>`("point"."bucket" >= ${after.from}::timestamptz and "point"."bucket" < ${after.to}::timestamptz)`.as('candidate'),
+      sql<boolean>`(point.bucket >= ${after.from}::timestamptz and point.bucket < ${after.to}::timestamptz)`.as('candidate'),
     ])
     .where(({ eb, or, and }) =>
       or([

@@ -99,105 +99,105 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
   const seasonal = season === undefined ? undefined : parseSeason({ season, slot })
   const slotOf = (bucket: string) => (seasonal === undefined ? sql.lit(0) : slotNumber(seasonal, sql.ref<Date>(bucket)))
   // With less than two seasons, what differs between two slots cannot be told from a trend.
-  const seenTwice = seasonal === undefined ? sql`true` : sql`"last_hours" >= ${(2 * milliseconds(seasonal.season)) / 3_600_000}::float8`
+  const seenTwice = seasonal === undefined ? sql`true` : sql`last_hours >= ${(2 * milliseconds(seasonal.season)) / 3_600_000}::float8`
   const sloping = trend === 'none' ? sql`false` : seenTwice
   const outside = (1 - confidence) / 2
   // Levels meet the future in a window, not in a join, for which the planner would have to guess how many rows a frame has.
   // A residual below 1e-140 is rounding: its square would be an underflow, which PostgreSQL reports as an error.
   const points = sql<ForecastRow>`(
-    with timed as (${timedPoints(scope, frame, sql`, ${slotOf('point.bucket')} as "slot"`)}),
+    with timed as (${timedPoints(scope, frame, sql`, ${slotOf('point.bucket')} as slot`)}),
     centred as (
-      select "timed".*,
-        "hours" - avg("hours") over slot as "hours_off",
-        "rise" - avg("rise") over slot as "rise_off",
-        avg("hours") over series as "mean_hours",
-        max("hours") over series as "last_hours",
-        max("bucket") over series as "last_at"
-      from "timed"
-      window slot as (partition by "series", "slot"), series as (partition by "series")
+      select timed.*,
+        hours - avg(hours) over slot as hours_off,
+        rise - avg(rise) over slot as rise_off,
+        avg(hours) over series as mean_hours,
+        max(hours) over series as last_hours,
+        max(bucket) over series as last_at
+      from timed
+      window slot as (partition by series, slot), series as (partition by series)
     ),
     sloped as (
-      select "series", "slot", "first_value", "rise", "hours", "mean_hours", "last_hours", "last_at",
-        case when ${sloping} then coalesce(sum("hours_off" * "rise_off") over series / nullif(sum("hours_off" * "hours_off") over series, 0::float8), 0) else 0 end
-          as "slope",
-        case when ${sloping} then nullif(sum("hours_off" * "hours_off") over series, 0::float8) end as "hours_squared"
-      from "centred"
-      window series as (partition by "series")
+      select series, slot, first_value, rise, hours, mean_hours, last_hours, last_at,
+        case when ${sloping} then coalesce(sum(hours_off * rise_off) over series / nullif(sum(hours_off * hours_off) over series, 0::float8), 0) else 0 end
+          as slope,
+        case when ${sloping} then nullif(sum(hours_off * hours_off) over series, 0::float8) end as hours_squared
+      from centred
+      window series as (partition by series)
     ),
     levelled as (
-      select "series", "slot",
-        min("first_value") as "first_value", min("slope") as "slope", min("hours_squared") as "hours_squared",
-        min("mean_hours") as "mean_hours", min("last_hours") as "last_hours", min("last_at") as "last_at",
-        pg_catalog.array_agg("hours") as "hours",
-        pg_catalog.array_agg("rise" - "slope" * "hours") as "levels",
-        pg_catalog.percentile_cont(0.5::float8) within group (order by "rise" - "slope" * "hours") as "level"
-      from "sloped"
-      group by "series", "slot"
+      select series, slot,
+        min(first_value) as first_value, min(slope) as slope, min(hours_squared) as hours_squared,
+        min(mean_hours) as mean_hours, min(last_hours) as last_hours, min(last_at) as last_at,
+        pg_catalog.array_agg(hours) as hours,
+        pg_catalog.array_agg(rise - slope * hours) as levels,
+        pg_catalog.percentile_cont(0.5::float8) within group (order by rise - slope * hours) as level
+      from sloped
+      group by series, slot
     ),
     residuals as (
-      select "levelled"."series", "levelled"."slot", "levelled"."first_value", "levelled"."slope", "levelled"."hours_squared", "levelled"."mean_hours",
-        "levelled"."last_hours", "levelled"."last_at", "point"."hours" as "at_hours",
-        case when abs("point"."level" - "levelled"."level") < 1e-140::float8 then 0 else "point"."level" - "levelled"."level" end as "residual"
-      from "levelled" cross join lateral unnest("levelled"."hours", "levelled"."levels") as "point" ("hours", "level")
+      select levelled.series, levelled.slot, levelled.first_value, levelled.slope, levelled.hours_squared, levelled.mean_hours,
+        levelled.last_hours, levelled.last_at, point.hours as at_hours,
+        case when abs(point.level - levelled.level) < 1e-140::float8 then 0 else point.level - levelled.level end as residual
+      from levelled cross join lateral unnest(levelled.hours, levelled.levels) as point (hours, level)
     ),
     neighbours as (
-      select "residuals".*, pg_catalog.lag("residual") over (partition by "series" order by "at_hours") as "residual_before" from "residuals"
+      select residuals.*, pg_catalog.lag(residual) over (partition by series order by at_hours) as residual_before from residuals
     ),
     summed as (
-      select "series",
-        min("first_value") as "first_value", min("slope") as "slope", min("hours_squared") as "hours_squared",
-        min("mean_hours") as "mean_hours", min("last_hours") as "last_hours", min("last_at") as "last_at",
-        count(*)::float8 as "points",
-        pg_catalog.count(distinct "slot")::float8 as "slots",
-        sum("residual" * "residual") as "squared",
-        ${likeness} as "likeness",
-        greatest(0, -pg_catalog.percentile_cont(${outside}::float8) within group (order by "residual")) as "below",
-        greatest(0, pg_catalog.percentile_cont(${1 - outside}::float8) within group (order by "residual")) as "above"
-      from "neighbours"
-      group by "series"
+      select series,
+        min(first_value) as first_value, min(slope) as slope, min(hours_squared) as hours_squared,
+        min(mean_hours) as mean_hours, min(last_hours) as last_hours, min(last_at) as last_at,
+        count(*)::float8 as points,
+        pg_catalog.count(distinct slot)::float8 as slots,
+        sum(residual * residual) as squared,
+        ${likeness} as likeness,
+        greatest(0, -pg_catalog.percentile_cont(${outside}::float8) within group (order by residual)) as below,
+        greatest(0, pg_catalog.percentile_cont(${1 - outside}::float8) within group (order by residual)) as above
+      from neighbours
+      group by series
     ),
     weighed as (
-      select "summed".*, "points" * (1::float8 - "likeness") / (1::float8 + "likeness") as "effective_points",
-        "squared" / greatest("points" - "slots" - 1::float8, 1) as "variance"
-      from "summed"
+      select summed.*, points * (1::float8 - likeness) / (1::float8 + likeness) as effective_points,
+        squared / greatest(points - slots - 1::float8, 1) as variance
+      from summed
     ),
     spread as (
-      select "weighed".*,
-        sqrt(("per_slot" + 1::float8) / ("per_slot" - 1::float8)) as "widening",
+      select weighed.*,
+        sqrt((per_slot + 1::float8) / (per_slot - 1::float8)) as widening,
         coalesce(
-          ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, greatest("effective_points" - 2::float8, 2))
+          ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, greatest(effective_points - 2::float8, 2))
             * sqrt("variance" * "points" / "effective_points" / "hours_squared"),
           0
-        ) as "slope_width"
-      from "weighed" cross join lateral (select greatest("effective_points" / "slots", 1.5) as "per_slot") as "share"
+        ) as slope_width
+      from weighed cross join lateral (select greatest(effective_points / slots, 1.5) as per_slot) as share
     ),
     future as (
-      select "spread"."series", ${slotOf('step.bucket')} as "slot", "step"."bucket",
-        "first_value" + "slope" * ("last_hours" + "step"."ahead") as "moved",
-        case when "points" >= "slots" + 3::float8 then "widening" * "below" end as "below",
-        case when "points" >= "slots" + 3::float8 then "widening" * "above" end as "above",
-        "slope_width" * ("last_hours" + "step"."ahead" - "mean_hours") as "drift"
-      from "spread"
+      select spread.series, ${slotOf('step.bucket')} as slot, step.bucket,
+        first_value + slope * (last_hours + step.ahead) as moved,
+        case when points >= slots + 3::float8 then widening * below end as below,
+        case when points >= slots + 3::float8 then widening * above end as above,
+        slope_width * (last_hours + step.ahead - mean_hours) as drift
+      from spread
       cross join lateral (
-        select "last_at" + "step"::float8 * ${exactInterval(every)} as "bucket", "step"::float8 * ${milliseconds(every) / 3_600_000}::float8 as "ahead"
-        from generate_series(1, ${steps}::int4) as "step"
-      ) as "step"
+        select last_at + step::float8 * ${exactInterval(every)} as bucket, step::float8 * ${milliseconds(every) / 3_600_000}::float8 as ahead
+        from generate_series(1, ${steps}::int4) as step
+      ) as step
     ),
     predicted as (
-      select "met"."series", "met"."bucket", "moved" + max("level") over (partition by "met"."series", "met"."slot") as "value",
-        "below", "above", "drift"
+      select met.series, met.bucket, moved + max(level) over (partition by met.series, met.slot) as value,
+        below, above, drift
       from (
-        select "series", "slot", "bucket", null::float8 as "level", "moved", "below", "above", "drift" from "future"
+        select series, slot, bucket, null::float8 as level, moved, below, above, drift from future
         union all
-        select "series", "slot", null, "level", null, null, null, null from "levelled"
-      ) as "met"
+        select series, slot, null, level, null, null, null, null from levelled
+      ) as met
     )
-    select "series", "bucket", "value",
-      "value" - ${both(sql`"below"`)} as "lower",
-      "value" + ${both(sql`"above"`)} as "upper"
-    from "predicted"
-    where "bucket" is not null
-    order by "series", "bucket"
+    select series, bucket, value,
+      value - ${both(sql`below`)} as lower,
+      value + ${both(sql`above`)} as upper
+    from predicted
+    where bucket is not null
+    order by series, bucket
   )`
   return finished(scope, points, 'point')
 }
@@ -207,7 +207,7 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
  * that no square leaves the doubles; what is nothing beside the greater one cannot be seen in the sum anyway.
  */
 const both = (residual: RawBuilder<unknown>) => sql`case
-  when greatest(${residual}, "drift") = 0::float8 then ${residual}
-  when ${residual} is not null then greatest(${residual}, "drift")
+  when greatest(${residual}, drift) = 0::float8 then ${residual}
+  when ${residual} is not null then greatest(${residual}, drift)
     * sqrt(1::float8 + greatest(1e-100, least(${residual}, "drift") / greatest(${residual}, "drift")) ^ 2::float8)
 end`

@@ -5,7 +5,7 @@ import { sql } from 'kysely'
  * points more than n; and so it is below 0.001, where the quotient could be an underflow, which PostgreSQL reports as an error.
  */
 export const likeness = sql<number>`case
-  when sum("residual" * "residual_before") > 1e-3::float8 * sum("residual" * "residual")
-  then least(0.99, sum("residual" * "residual_before") / sum("residual" * "residual"))
+  when sum(residual * residual_before) > 1e-3::float8 * sum(residual * residual)
+  then least(0.99, sum(residual * residual_before) / sum(residual * residual))
   else 0
 end`

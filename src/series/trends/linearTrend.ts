@@ -48,7 +48,7 @@ const linearTrendOptions = z.strictObject({ confidence: confidenceShare.default(
 export function linearTrend(scope: Scope, frame: SeriesFrame, options: LinearTrendOptions = {}) {
   const { confidence } = parseOptions(linearTrendOptions, options)
   const level = (hours: 'last_hours' | 'none') =>
-    sql<number>`"line"."first_value" + "line"."mean_rise" + "line"."slope" * (${hours === 'none' ? sql`0::float8` : sql.ref(`line.${hours}`)} - "line"."mean_hours")`
+    sql<number>`line.first_value + line.mean_rise + line.slope * (${hours === 'none' ? sql`0::float8` : sql.ref(`line.${hours}`)} - line.mean_hours)`
   const trend = scope.db
     .selectFrom(trendLines(scope, frame, confidence).as('line'))
     .select([
@@ -58,10 +58,10 @@ export function linearTrend(scope: Scope, frame: SeriesFrame, options: LinearTre
       level('none').as('first_level'),
       level('last_hours').as('last_level'),
       'line.slope as slope_per_hour',
-      sql<number | null>`"line"."slope" - "line"."uncertainty" / sqrt("line"."hours_squared")`.as('slope_low_per_hour'),
-      sql<number | null>`"line"."slope" + "line"."uncertainty" / sqrt("line"."hours_squared")`.as('slope_high_per_hour'),
+      sql<number | null>`line.slope - line.uncertainty / sqrt(line.hours_squared)`.as('slope_low_per_hour'),
+      sql<number | null>`line.slope + line.uncertainty / sqrt(line.hours_squared)`.as('slope_high_per_hour'),
       'line.r2',
-      sql<number>`"line"."points"::int4`.as('points'),
+      sql<number>`line.points::int4`.as('points'),
       'line.effective_points',
     ])
     .orderBy('line.series')

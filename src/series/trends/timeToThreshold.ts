@@ -74,17 +74,15 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
     .selectFrom(trendLines(scope, frame, confidence).as('line'))
     .selectAll('line')
     .select([
-      sql<number>`${sign} * "line"."slope"`.as('steepness'),
-      sql<number>`${sign} * (${bound}::float8 - "line"."first_value" - "line"."mean_rise")`.as('distance'),
-      sql<number>`"line"."last_hours" - "line"."mean_hours"`.as('last_u'),
+      sql<number>`${sign} * line.slope`.as('steepness'),
+      sql<number>`${sign} * (${bound}::float8 - line.first_value - line.mean_rise)`.as('distance'),
+      sql<number>`line.last_hours - line.mean_hours`.as('last_u'),
     ])
   const measured = scope.db
     .selectFrom(turned.as('line'))
     .selectAll('line')
     .select(
-      sql<number>`coalesce(nullif(greatest(abs("line"."steepness"), abs("line"."distance"), "line"."uncertainty"), 0::float8), 1::float8)`.as(
-        'unit',
-      ),
+      sql<number>`coalesce(nullif(greatest(abs(line.steepness), abs(line.distance), line.uncertainty), 0::float8), 1::float8)`.as('unit'),
     )
   const scaled = scope.db
     .selectFrom(measured.as('line'))
@@ -94,34 +92,34 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
     .selectFrom(scaled.as('line'))
     .selectAll('line')
     .select([
-      sql<number | null>`"line"."climb" * "line"."climb" - "line"."width" * "line"."width" / "line"."hours_squared"`.as('quadratic'),
-      sql<number | null>`"line"."height" * "line"."height" - "line"."width" * "line"."width" / "line"."effective_points"`.as('constant'),
-      sql<number | null>`"line"."width" * sqrt(greatest(0,
-        "line"."climb" * "line"."climb" / "line"."effective_points" + "line"."height" * "line"."height" / "line"."hours_squared"
-        - "line"."width" * "line"."width" / "line"."effective_points" / "line"."hours_squared"
+      sql<number | null>`line.climb * line.climb - line.width * line.width / line.hours_squared`.as('quadratic'),
+      sql<number | null>`line.height * line.height - line.width * line.width / line.effective_points`.as('constant'),
+      sql<number | null>`line.width * sqrt(greatest(0,
+        line.climb * line.climb / line.effective_points + line.height * line.height / line.hours_squared
+        - line.width * line.width / line.effective_points / line.hours_squared
       ))`.as('root'),
-      sql<boolean>`"line"."climb" * "line"."last_u" >= "line"."height"`.as('already'),
+      sql<boolean>`line.climb * line.last_u >= line.height`.as('already'),
     ])
   const solved = scope.db
     .selectFrom(equation.as('line'))
     .selectAll('line')
     .select([
-      sql<number | null>`case when "line"."climb" > 0::float8 then "line"."height" / "line"."climb" end`.as('line_u'),
+      sql<number | null>`case when line.climb > 0::float8 then line.height / line.climb end`.as('line_u'),
       // Of the two forms of a root, the one that does not subtract what is nearly equal.
       sql<number | null>`case
-        when "line"."climb" * "line"."last_u" + "line"."width" * sqrt(
-          1::float8 / "line"."effective_points" + "line"."last_u" * "line"."last_u" / "line"."hours_squared") >= "line"."height" then "line"."last_u"
-        when "line"."climb" >= 0::float8 then "line"."constant" / nullif("line"."climb" * "line"."height" + "line"."root", 0::float8)
-        when "line"."quadratic" < 0::float8 then ("line"."climb" * "line"."height" - "line"."root") / "line"."quadratic"
+        when line.climb * line.last_u + line.width * sqrt(
+          1::float8 / line.effective_points + line.last_u * line.last_u / line.hours_squared) >= line.height then line.last_u
+        when line.climb >= 0::float8 then line.constant / nullif(line.climb * line.height + line.root, 0::float8)
+        when line.quadratic < 0::float8 then (line.climb * line.height - line.root) / line.quadratic
       end`.as('near_u'),
       sql<number | null>`case
-        when "line"."climb" > 0::float8 and "line"."quadratic" > 0::float8 then ("line"."climb" * "line"."height" + "line"."root") / "line"."quadratic"
+        when line.climb > 0::float8 and line.quadratic > 0::float8 then (line.climb * line.height + line.root) / line.quadratic
       end`.as('far_u'),
     ])
   const limit = milliseconds(horizon) / 3_600_000
   const moment = (u: 'line_u' | 'near_u' | 'far_u') => sql<Date | null>`case
-    when not "line"."already" and ${sql.ref(`line.${u}`)} <= "line"."last_u" + ${limit}::float8
-    then "line"."first_at" + pg_catalog.make_interval(secs => 3600::float8 * ("line"."mean_hours" + ${sql.ref(`line.${u}`)}))
+    when not line.already and ${sql.ref(`line.${u}`)} <= line.last_u + ${limit}::float8
+    then line.first_at + pg_catalog.make_interval(secs => 3600::float8 * (line.mean_hours + ${sql.ref(`line.${u}`)}))
   end`
   const dated = scope.db
     .selectFrom(solved.as('line'))
@@ -132,14 +130,14 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
       moment('near_u').as('earliest'),
       moment('far_u').as('latest'),
       'line.last_at',
-      sql<number>`"line"."first_value" + "line"."mean_rise" + "line"."slope" * "line"."last_u"`.as('last_level'),
+      sql<number>`line.first_value + line.mean_rise + line.slope * line.last_u`.as('last_level'),
       'line.slope as slope_per_hour',
     ])
   const crossings = scope.db
     .selectFrom(dated.as('line'))
     .select([
       'line.series',
-      sql<ThresholdState>`case when "line"."already" then 'already' when "line"."at" is null then 'never' else 'reaches' end`.as('state'),
+      sql<ThresholdState>`case when line.already then 'already' when line.at is null then 'never' else 'reaches' end`.as('state'),
       'line.at',
       'line.earliest',
       'line.latest',
@@ -147,8 +145,8 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
       'line.last_level',
       'line.slope_per_hour',
     ])
-    .orderBy(sql`"line"."already" desc`)
-    .orderBy(sql`"line"."at" nulls last`)
+    .orderBy(sql`line.already desc`)
+    .orderBy(sql`line.at nulls last`)
     .orderBy('line.series')
   return finished(scope, crossings, 'crossing')
 }
@@ -159,5 +157,5 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
  */
 const inUnits = (column: 'steepness' | 'distance' | 'uncertainty') => {
   const value = sql.ref<number | null>(`line.${column}`)
-  return sql<number | null>`case when abs(${value}) / "line"."unit" < 1e-140::float8 then 0 else ${value} / "line"."unit" end`
+  return sql<number | null>`case when abs(${value}) / line.unit < 1e-140::float8 then 0 else ${value} / line.unit end`
 }

@@ -10,9 +10,9 @@ import type { SeriesFrame } from '../seriesFrame.ts'
  * @param also more columns, each after a comma.
  */
 export const timedPoints = (scope: Scope, frame: SeriesFrame, also: RawBuilder<unknown> = sql``): RawBuilder<unknown> => sql`select
-  "point"."series", "point"."bucket"${also},
-  pg_catalog.first_value("point"."value") over earlier as "first_value",
-  "point"."value" - pg_catalog.first_value("point"."value") over earlier as "rise",
-  extract(epoch from "point"."bucket" - pg_catalog.first_value("point"."bucket") over earlier)::float8 / 3600::float8 as "hours"
-from ${measuredPoints(scope, frame)} as "point"
-window earlier as (partition by "point"."series" order by "point"."bucket" rows unbounded preceding)`
+  point.series, point.bucket${also},
+  pg_catalog.first_value(point.value) over earlier as first_value,
+  point.value - pg_catalog.first_value(point.value) over earlier as rise,
+  extract(epoch from point.bucket - pg_catalog.first_value(point.bucket) over earlier)::float8 / 3600::float8 as hours
+from ${measuredPoints(scope, frame)} as point
+window earlier as (partition by point.series order by point.bucket rows unbounded preceding)`

@@ -37,43 +37,43 @@ export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number)
   return sql<TrendLine>`(
     with timed as (${timedPoints(scope, frame)}),
     fitted as (
-      select "timed".*,
-        regr_slope("rise", "hours") over series as "slope",
-        avg("hours") over series as "mean_hours",
-        avg("rise") over series as "mean_rise",
-        regr_sxx("rise", "hours") over series as "hours_squared",
-        regr_syy("rise", "hours") over series as "rise_squared"
-      from "timed"
-      window series as (partition by "series")
+      select timed.*,
+        regr_slope(rise, hours) over series as slope,
+        avg(hours) over series as mean_hours,
+        avg(rise) over series as mean_rise,
+        regr_sxx(rise, hours) over series as hours_squared,
+        regr_syy(rise, hours) over series as rise_squared
+      from timed
+      window series as (partition by series)
     ),
     residuals as (
-      select "fitted".*, case when abs("off") < 1e-140::float8 then 0 else "off" end as "residual"
-      from "fitted" cross join lateral (select "rise" - "mean_rise" - "slope" * ("hours" - "mean_hours") as "off") as "difference"
-      where "slope" is not null
+      select fitted.*, case when abs(off) < 1e-140::float8 then 0 else off end as residual
+      from fitted cross join lateral (select rise - mean_rise - slope * (hours - mean_hours) as off) as difference
+      where slope is not null
     ),
     neighbours as (
-      select "residuals".*, pg_catalog.lag("residual") over (partition by "series" order by "bucket") as "residual_before" from "residuals"
+      select residuals.*, pg_catalog.lag(residual) over (partition by series order by bucket) as residual_before from residuals
     ),
     summed as (
-      select "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared",
-        min("bucket") as "first_at",
-        max("bucket") as "last_at",
-        max("hours") as "last_hours",
-        count(*)::float8 as "points",
-        sum("residual" * "residual") as "squared",
-        ${likeness} as "likeness",
-        "rise_squared"
-      from "neighbours"
-      group by "series", "first_value", "slope", "mean_hours", "mean_rise", "hours_squared", "rise_squared"
+      select series, first_value, slope, mean_hours, mean_rise, hours_squared,
+        min(bucket) as first_at,
+        max(bucket) as last_at,
+        max(hours) as last_hours,
+        count(*)::float8 as points,
+        sum(residual * residual) as squared,
+        ${likeness} as likeness,
+        rise_squared
+      from neighbours
+      group by series, first_value, slope, mean_hours, mean_rise, hours_squared, rise_squared
     ),
     weighed as (
-      select "summed".*, "points" * (1::float8 - "likeness") / (1::float8 + "likeness") as "effective_points" from "summed"
+      select summed.*, points * (1::float8 - likeness) / (1::float8 + likeness) as effective_points from summed
     )
-    select "series", "first_at", "last_at", "first_value", "points", "last_hours", "mean_hours", "mean_rise", "slope", "hours_squared",
-      case when "rise_squared" > 0::float8 then case when "squared" > 1e-20::float8 * "rise_squared" then greatest(0, 1::float8 - "squared" / "rise_squared") else 1 end end as "r2",
-      "effective_points",
-      ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, "effective_points" - 2::float8)
+    select series, first_at, last_at, first_value, points, last_hours, mean_hours, mean_rise, slope, hours_squared,
+      case when rise_squared > 0::float8 then case when squared > 1e-20::float8 * rise_squared then greatest(0, 1::float8 - squared / rise_squared) else 1 end end as r2,
+      effective_points,
+      ${scope.id('student_t_width')}(${confidence}::float8, ${normalWidth(confidence)}::float8, effective_points - 2::float8)
         * sqrt("squared" / nullif(greatest("effective_points" - 2::float8, 0), 0::float8)) as "uncertainty"
-    from "weighed"
+    from weighed
   )`
 }
