@@ -1,3 +1,12 @@
-export { distinctCount } from './distinctCount.ts'
-export * from './exponentialHistogram.ts'
+export { distinctCount, type DistinctCount } from './distinctCount.ts'
+export {
+  decodeHistogram,
+  downscale,
+  histogramCount,
+  histogramOf,
+  mergeHistograms,
+  quantileOf,
+  relativeError,
+  type ExponentialHistogram,
+} from './exponentialHistogram.ts'
 export { histogramQuantile, type SampleColumns } from './histogramQuantile.ts'

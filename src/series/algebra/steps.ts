@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../../database/scope.ts'
 import { parseOptions } from '../../schema/parse.ts'
-import { boundedPoints } from '../boundedPoints.ts'
+import { boundedPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 export interface StepOptions {
@@ -16,7 +16,7 @@ export const parseStepOptions = (options: StepOptions) => parseOptions(stepOptio
 
 /** The points of a frame, each with the value before it and when that was; nulls are passed over, being a partition of their own. */
 export function steps(scope: Scope, frame: SeriesFrame) {
-  const earlier = sql`over (partition by point.series, point.value is null order by point.bucket)`
+  const earlier = sql`over (partition by point.series collate "C", point.value is null order by point.bucket)`
   return scope.db
     .selectFrom(boundedPoints(scope, frame).as('point'))
     .selectAll('point')

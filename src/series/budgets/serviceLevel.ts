@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../../database/scope.ts'
 import { decimalFraction } from '../../schema/decimal.ts'
-import { measuredPoints } from '../measuredPoints.ts'
+import { measuredPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 /** What a service level is counted from: two frames of counts whose series are named alike, such as `call_count` and `error_count`. */

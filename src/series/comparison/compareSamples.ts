@@ -1,9 +1,8 @@
-import { sql } from 'kysely'
+import { sql, type SelectQueryBuilder } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../../database/finished.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parseOptions } from '../../schema/parse.ts'
-import type { SampleFrame } from './sampleFrame.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 
 /** When two samples count as different. */
 export interface ComparisonOptions {
@@ -18,18 +17,66 @@ export interface ComparisonOptions {
 /** Whether the candidate is above the baseline, below it, neither, or cannot be told. */
 export type Verdict = 'up' | 'down' | 'same' | 'unknown'
 
-const comparison = z.strictObject({
+/** Two samples of a series, compared. */
+export interface Comparison {
+  series: string
+  /** How many points the baseline has. */
+  baseline_points: number
+  /** How many points the candidate has. */
+  candidate_points: number
+  /** In the series' unit; null where the baseline has no point. */
+  baseline_median: number | null
+  /** In the series' unit; null where the candidate has no point. */
+  candidate_median: number | null
+  /** The candidate's median less the baseline's; null where either is. */
+  shift: number | null
+  /**
+   * Cliff's delta, -1 to 1: the share of pairs in which the candidate's point is the greater one, less
+   * the share in which it is the smaller. 0 is no difference, 1 that every point of the candidate is
+   * above every point of the baseline. Null where either has no point.
+   */
+  effect: number | null
+  /**
+   * How likely ranks so far apart are where both samples are drawn from one distribution: Mann-Whitney's
+   * U test, two-sided, by the normal approximation with corrections for ties and continuity. Below
+   * about 8 points a side it is rough, and 1 where all points are equal. Null where either has no point.
+   */
+  p_value: number | null
+  /**
+   * `'up'` or `'down'` where `p_value` is at most `alpha` and the effect at least `minEffect`,
+   * `'unknown'` with fewer than `minPoints` on either side, else `'same'`.
+   */
+  verdict: Verdict
+  /** The series again: the answer is a ranking frame. */
+  item: string
+  /** The effect's magnitude; null where it is null. */
+  score: number | null
+}
+
+/** What zod knows of a comparison. */
+export const comparisonFields = {
   alpha: z.number().gt(0).lt(1).default(0.01),
   minEffect: z.number().min(0).max(1).default(0.33),
   minPoints: z.int().min(1).default(8),
-})
+}
 
-export const parseComparison = (options: ComparisonOptions) => parseOptions(comparison, options)
+/** A value of one of two samples of a series. */
+interface SampledPoint {
+  series: string
+  /** Whether it is of the candidate, not of the baseline. */
+  candidate: boolean
+  value: number
+}
 
 /**
- * Two samples of each series compared by ranks: Mann-Whitney's U from the mid-ranks of both together, and what follows from it. Sorting is all the work.
+ * Two samples of each series compared by ranks: Mann-Whitney's U from the mid-ranks of both together,
+ * and what follows from it. Sorting is all the work.
  */
-export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEffect, minPoints }: z.output<typeof comparison>) {
+export function compareSamples(
+  scope: Scope,
+  sample: SelectQueryBuilder<any, any, SampledPoint>,
+  { alpha, minEffect, minPoints }: Required<ComparisonOptions>,
+): Finished<Comparison, 'comparison'> {
   const ranked = scope.db
     .selectFrom(sample.as('point'))
     .select([
@@ -75,7 +122,7 @@ export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEf
           (abs(pair.u - pair.pairs / 2::float8) - 0.5::float8)
           / nullif(sqrt(
             2::float8 * pair.pairs / 12::float8
-            * greatest(0, "pair"."points" + 1::float8 - "pair"."ties" / ("pair"."points" * ("pair"."points" - 1::float8)))
+            * greatest(0, pair.points + 1::float8 - pair.ties / (pair.points * (pair.points - 1::float8)))
           ), 0::float8)
         ))
       end`.as('p_value'),
@@ -101,6 +148,6 @@ export function compareSamples(scope: Scope, sample: SampleFrame, { alpha, minEf
       sql<number | null>`abs(pair.effect)`.as('score'),
     ])
     .orderBy('score', (order) => order.desc().nullsLast())
-    .orderBy('pair.series')
+    .orderBy(byBytes(sql.ref('pair.series')))
   return finished(scope, judged, 'comparison')
 }

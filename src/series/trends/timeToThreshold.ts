@@ -1,17 +1,20 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { durationText, milliseconds } from '../../database/range.ts'
-import { finished } from '../../database/finished.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { parseOptions } from '../../schema/parse.ts'
-import { confidenceShare } from './linearTrend.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
-import { trendLines } from './trendLines.ts'
+import { confidenceShare, trendLines } from './trendLines.ts'
 
 export interface TimeToThresholdOptions {
   /** In the series' unit. */
   threshold: number
-  /** On which side the threshold is reached: `'up'`, at it or above (a disk fills), `'down'`, at it or below (a certificate's days run out). Default: `'up'`. */
+  /**
+   * On which side the threshold is reached: `'up'`, at it or above (a disk fills), `'down'`, at it
+   * or below (a certificate's days run out). Default: `'up'`.
+   */
   direction?: 'up' | 'down'
   /** Of the interval between `earliest` and `latest`, 0.5 to 0.9999. Default: 0.95. */
   confidence?: number
@@ -22,6 +25,24 @@ export interface TimeToThresholdOptions {
 /** The threshold is reached now, later, or not within the horizon. */
 export type ThresholdState = 'already' | 'reaches' | 'never'
 
+/** When a series reaches a threshold, if it goes on as it did. */
+export interface ThresholdCrossing {
+  series: string
+  state: ThresholdState
+  /** When the line reaches the threshold; null unless `state` is `'reaches'`. */
+  at: Date | null
+  /** When the near edge of the line's band does, not before the last point; null where it does not within the horizon. */
+  earliest: Date | null
+  /** When the far edge does; null where it does not within the horizon: it may never happen. */
+  latest: Date | null
+  /** The last bucket with a measurement. */
+  last_at: Date
+  /** The line's value there, in the series' unit. */
+  last_level: number
+  /** How much the line rises in an hour, in the series' unit. */
+  slope_per_hour: number
+}
+
 const timeToThresholdOptions = z.strictObject({
   threshold: z.number().min(-1e100).max(1e100),
   direction: z.enum(['up', 'down']).default('up'),
@@ -30,13 +51,11 @@ const timeToThresholdOptions = z.strictObject({
 })
 
 /**
- * When each series reaches a threshold, if it goes on as it did: "when is the disk full". The soonest first, those that are there already before all, then
- * by series.
+ * When each series reaches a threshold, if it goes on as it did: "when is the disk full". Those that
+ * are there already first, then the soonest, then by series.
  *
- * It is read off the line of `linearTrend` (see there for its assumptions; nothing is known of seasons), and its confidence band.
- *
- * Rows: `series`; `state`; `at`, when the line reaches the threshold; `earliest` and `latest`, when the band's near and far edge do; `last_at`, the last
- * bucket with a measurement, `last_level`, the line's value there, and `slope_per_hour`.
+ * It is read off the line of `linearTrend` and its confidence band: see there for what it assumes.
+ * Nothing is known of seasons.
  *
  * | `state` | means | `at` | `earliest`, `latest` |
  * |---|---|---|---|
@@ -44,13 +63,14 @@ const timeToThresholdOptions = z.strictObject({
  * | `'reaches'` | the line will be, within the horizon | when | null where beyond the horizon, or where there are too few points to know |
  * | `'never'` | it will not: it is flat, leads away, or takes longer than the horizon | null | `earliest` where the band still reaches it in time |
  *
- * So a `latest` of null says that it may never happen, and an `earliest` beside `'never'` that it may. The band is that of the line, not of single
- * points, which scatter around it: a noisy series touches the threshold before its line does. `earliest` is not before the last point.
+ * The band is that of the line, not of single points, which scatter around it: a noisy series
+ * touches the threshold before its line does.
  *
- * Nulls, NaN and magnitudes above 1e100 are no measurements; a series with fewer than two has no line and no row.
+ * Nulls, NaN and magnitudes above 1e100 are no measurements; a series with fewer than two has no
+ * line and no row.
  *
- * Literature: the interval is that of inverse regression, Fieller, "Some Problems in Interval Estimation" (Journal of the Royal Statistical Society B
- * 1954); for the line's uncertainty see `linearTrend`.
+ * Literature: the interval is that of inverse regression, Fieller, "Some Problems in Interval
+ * Estimation" (Journal of the Royal Statistical Society B 1954).
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example
@@ -58,17 +78,24 @@ const timeToThresholdOptions = z.strictObject({
  * await timeToThreshold(scope, used, { threshold: 0.95, horizon: '30 days' }).where('state', '<>', 'never').execute()
  *
  * // select "crossing".* from (
- * //   select "series", case when "distance" <= 0 then 'already' when ... then 'reaches' else 'never' end as "state", ...
- * //   from (with timed as (...) ...) as "line" cross join lateral (...) order by ..., "at", "series"
+ * //   select "line"."series",
+ * //     case when line.already then 'already' when line.at is null then 'never' else 'reaches' end as "state", ...
+ * //   from (... (with timed as (...) ...) as "line" ...) as "line"
+ * //   order by line.already desc, line.at nulls last, ("line"."series") collate "C"
  * // ) as "crossing"
  */
-export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeToThresholdOptions) {
+export function timeToThreshold(
+  scope: Scope,
+  frame: SeriesFrame,
+  options: TimeToThresholdOptions,
+): Finished<ThresholdCrossing, 'crossing'> {
   const { threshold, direction, confidence, horizon } = parseOptions(timeToThresholdOptions, options)
   // As small as this a value counts as 0, and so does what it is compared with.
   const bound = Math.abs(threshold) < 1e-100 ? 0 : threshold
   const sign = sql`${sql.lit(direction === 'up' ? 1 : -1)}::float8`
-  // Turned so that the threshold lies above, in hours u after the points' mean: the line is at climb * u, the threshold at height, and the band reaches
-  // width * sqrt(1 / effective_points + u ^ 2 / hours_squared) to either side. Where an edge of it meets the threshold,
+  // Turned so that the threshold lies above, in hours u after the points' mean: the line is at
+  // climb * u, the threshold at height, and the band reaches
+  // width * sqrt(1 / effective_points + u ^ 2 / hours_squared) to either side. Where an edge meets the threshold,
   // (climb ^ 2 - width ^ 2 / hours_squared) * u ^ 2 - 2 * climb * height * u + height ^ 2 - width ^ 2 / effective_points = 0.
   const turned = scope.db
     .selectFrom(trendLines(scope, frame, confidence).as('line'))
@@ -147,13 +174,13 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
     ])
     .orderBy(sql`line.already desc`)
     .orderBy(sql`line.at nulls last`)
-    .orderBy('line.series')
+    .orderBy(byBytes(sql.ref('line.series')))
   return finished(scope, crossings, 'crossing')
 }
 
 /**
- * A column by the largest of the three, so that no product of two leaves the doubles; what is nothing beside it counts as 0, since its square would be an
- * underflow.
+ * A column by the largest of the three, so that no product of two leaves the doubles; what is
+ * nothing beside it counts as 0, since its square would be an underflow.
  */
 const inUnits = (column: 'steepness' | 'distance' | 'uncertainty') => {
   const value = sql.ref<number | null>(`line.${column}`)

@@ -20,12 +20,12 @@ const scores = (first: number) => `
       greatest(1.4826::float8 * around.deviation, abs(middle.expected) * $${first}::float8 / $${first + 1}::float8, $${first + 2}::float8) as "spread"
     from (
       select "point".*, pg_catalog.array_agg(point.value) over (
-        partition by point.series order by point.bucket
+        partition by point.series collate "C" order by point.bucket
         range between $${first + 3}::interval preceding and current row exclude group) as "before"
       from (
         select "point"."series", "point"."bucket",
-          case when abs(point.value::float8) < 1e-100::float8 then 0 else point.value::float8 end as "value"
-        from (select * from "load") as "point" where abs(point.value::float8) <= 1e100::float8
+          case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
+        from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
       ) as "point"
     ) as "point"
     cross join lateral (
@@ -41,7 +41,7 @@ it('anomalies is one statement over the frame', () => {
   expect(compiled(anomalies(scope, frame, { window: '30 minutes', threshold: 3.5, minPoints: 4, floor: 0.1, minSpread: 2 }))).toEqual({
     sql: oneLine(`
       select "anomaly".* from (
-        select "point".* from (${scores(1)}) as "point" where "point"."score" > $6 order by "point"."series", "point"."bucket"
+        select "point".* from (${scores(1)}) as "point" where "point"."score" > $6 order by ("point"."series") collate "C", "point"."bucket"
       ) as "anomaly"`),
     parameters: [1, 10, 2, '1800000 milliseconds', 4, 3.5],
   })
@@ -55,10 +55,10 @@ it('firstDeparture is one statement over the frame', () => {
         select "first".* from (
           select distinct on ("point"."series") ${columns.join(', ')} from (
             select "point".*, sum(case when point.score <= $1 then 0 when point.direction = 'up' then 1 else -1 end) over (
-              partition by point.series order by point.bucket rows between current row and $2::int8 following) as "run"
+              partition by point.series collate "C" order by point.bucket rows between current row and $2::int8 following) as "run"
             from (${scores(3)}) as "point"
           ) as "point" where abs(point.run) = $8::int8 order by "point"."series", "point"."bucket"
-        ) as "first" order by "first"."bucket", "first"."series"
+        ) as "first" order by "first"."bucket", ("first"."series") collate "C"
       ) as "departure"`),
     parameters: [4, 2, 5, 100, 0, '3600000 milliseconds', 5, 3],
   })

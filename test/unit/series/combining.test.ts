@@ -24,7 +24,7 @@ const alike = (how: 'inner' | 'full', one: string, two: string) => `(
     union all
     select point.series, point.bucket, point.value::float8, false from (${two}) as point
   ) as point
-  group by point.series, point.bucket ${having[how]} order by series, bucket)`
+  group by point.series, point.bucket ${having[how]} order by (point.series) collate "C", point.bucket)`
 
 const pairs = (how: 'inner' | 'full', one: string, two: string) => `(
   with left_points as (${one}), right_points as (${two})
@@ -36,7 +36,7 @@ const pairs = (how: 'inner' | 'full', one: string, two: string) => `(
     select other.series, point.series, point.bucket, point.value::float8, false
     from right_points as point cross join (select distinct series from left_points) as other
   ) as point
-  group by point.first, point.second, point.bucket ${having[how]} order by series, bucket)`
+  group by point.first, point.second, point.bucket ${having[how]} order by (point.first || ' / ' || point.second) collate "C", point.bucket)`
 
 it.each(['inner', 'full'] as const)('a join (%s) is one statement over both frames', (how) => {
   expect(compiled(join(scope, load, memory, { how }))).toEqual({
@@ -55,19 +55,19 @@ it.each([
   ['sum', 'joined.left + joined.right'],
   ['product', 'joined.left * joined.right'],
 ] as const)('combine by %s is one statement over both frames', (op, value) => {
-  const expected = (series: string, joined: string) =>
+  const expected = (series: string, joined: string, order = series) =>
     oneLine(`
       select "combined".* from (
         select ${series} as "series", "joined"."bucket", ${value} as "value" from (select "joined".* from ${joined} as "joined") as "joined"
-        order by "series", "joined"."bucket"
+        order by (${order}) collate "C", "joined"."bucket"
       ) as "combined"`)
   expect(compiled(combine(scope, load, load, { op }))).toEqual({
     sql: expected('"joined"."series"', alike('inner', bounded, bounded)),
     parameters: [],
   })
   expect(compiled(combine(scope, load, load, { op, on: 'bucket', series: 'both' }))).toEqual({
-    sql: expected('$1::text', pairs('inner', bounded, bounded)),
-    parameters: ['both'],
+    sql: expected('$1::text', pairs('inner', bounded, bounded), '$2::text'),
+    parameters: ['both', 'both'],
   })
 })
 
@@ -76,7 +76,7 @@ const grouped = (group: string, beside = '') =>
     select "across".* from (
       select "point"."series", "point"."bucket", sum(point.value) as "value", pg_catalog.count(point.value)::int4 as "members"
       from (select ${group} as series, point.bucket, ${boundedValue} as value from (select * from "member") as point ${beside}) as "point"
-      group by "point"."series", "point"."bucket" order by "point"."series", "point"."bucket"
+      group by "point"."series", "point"."bucket" order by ("point"."series") collate "C", "point"."bucket"
     ) as "across"`)
 const frame = unitKysely<{ member: { series: string; bucket: Date; value: number; resource_id: string; labels: unknown } }>()
   .selectFrom('member')

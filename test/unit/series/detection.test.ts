@@ -8,8 +8,8 @@ const frame = unitKysely<{ load: { series: string; bucket: Date; value: number |
 
 /** The frame without what is no measurement. */
 const measured = `(
-  select "point"."series", "point"."bucket", case when abs(point.value::float8) < 1e-100::float8 then 0 else point.value::float8 end as "value"
-  from (select * from "load") as "point" where abs(point.value::float8) <= 1e100::float8
+  select "point"."series", "point"."bucket", case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
+  from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
 )`
 
 it('anomalies by the season is one statement over the frame', () => {
@@ -71,7 +71,7 @@ it('anomalies by the season is one statement over the frame', () => {
           ) as "point"
         ) as "point"
         where "point"."score" > $8
-        order by "point"."series", "point"."bucket"
+        order by ("point"."series") collate "C", "point"."bucket"
       ) as "anomaly"`),
     parameters: [1, 10, 2, '86400000 milliseconds', '259200000 milliseconds', '900000 milliseconds', 4, 3],
   })
@@ -89,8 +89,8 @@ it('anomalies by a control chart is one statement over the frame', () => {
             case when point.mean < 0::float8 then 'down' else 'up' end as "direction", "point"."item"
           from (
             select "point".*, "public"."ewma"(point.residual, $4::float8,
-              0::float8) over (partition by point.series order by point.bucket rows unbounded preceding) as "mean",
-              row_number() over (partition by point.series order by point.bucket) as "observed"
+              0::float8) over (partition by point.series collate "C" order by point.bucket rows unbounded preceding) as "mean",
+              row_number() over (partition by point.series collate "C" order by point.bucket) as "observed"
             from (
               select "point".*, case when point.direction = 'down' then -least(point.score,
                 $5::float8) else least(point.score, $6::float8) end as "residual"
@@ -104,7 +104,7 @@ it('anomalies by a control chart is one statement over the frame', () => {
                   select "point"."series", "point"."bucket", "point"."value", "middle"."expected",
                     greatest(1.4826::float8 * around.deviation, abs(middle.expected) * $7::float8 / $8::float8, $9::float8) as "spread"
                   from (
-                    select "point".*, pg_catalog.array_agg(point.value) over (partition by point.series order by point.bucket
+                    select "point".*, pg_catalog.array_agg(point.value) over (partition by point.series collate "C" order by point.bucket
                       range between $10::interval preceding and current row exclude group) as "before"
                     from ${measured} as "point"
                   ) as "point"
@@ -123,7 +123,7 @@ it('anomalies by a control chart is one statement over the frame', () => {
           ) as "point"
         ) as "point"
         where "point"."score" > $12
-        order by "point"."series", "point"."bucket"
+        order by ("point"."series") collate "C", "point"."bucket"
       ) as "anomaly"`),
     parameters: [0.3333333333333333, 0.5, 58, 0.5, 6, 6, 5, 100, 0, '1800000 milliseconds', 5, 4],
   })

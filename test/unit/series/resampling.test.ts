@@ -26,7 +26,7 @@ it.each([
           select "point"."series", date_bin($1::interval, "point"."bucket", '2000-01-03T00:00:00Z'::timestamptz) as "bucket",
             "point"."bucket" as "at", "point"."value"
           from (${bounded}) as "point"
-        ) as "point" group by "point"."series", "point"."bucket" order by "point"."series", "point"."bucket"
+        ) as "point" group by "point"."series", "point"."bucket" order by ("point"."series") collate "C", "point"."bucket"
       ) as "resampled"`),
     parameters: ['86400000 milliseconds'],
   })
@@ -63,9 +63,9 @@ it.each([
   ['zero', `select "point"."series", "point"."bucket", coalesce(point.value, 0) as "value" from (${rows}) as "point"`],
   [
     'last',
-    `select "point"."series", "point"."bucket", max(point.value) over (partition by point.series, point.stretch) as "value" from (
+    `select "point"."series", "point"."bucket", max(point.value) over (partition by point.series collate "C", point.stretch) as "value" from (
        select "point"."series", "point"."bucket", "point"."value",
-         pg_catalog.count(point.value) over (partition by point.series order by point.bucket) as "stretch"
+         pg_catalog.count(point.value) over (partition by point.series collate "C" order by point.bucket) as "stretch"
        from "present" as "point"
      ) as "point"`,
   ],
@@ -74,17 +74,17 @@ it.each([
     `select "point"."series", "point"."bucket",
        case when point.value is not null then point.value
          when point.since is not null and point.until is not null then point.first + (point.next - point.first)
-           * extract(epoch from "point"."bucket" - "point"."since")::float8 / extract(epoch from "point"."until" - "point"."since")::float8
+           * extract(epoch from point.bucket - point.since)::float8 / extract(epoch from point.until - point.since)::float8
        end as "value"
      from (
-       select "point".*, max(point.value) over (partition by point.series, point.since) as "first",
-         max(point.value) over (partition by point.series, point.until) as "next"
+       select "point".*, max(point.value) over (partition by point.series collate "C", point.since) as "first",
+         max(point.value) over (partition by point.series collate "C", point.until) as "next"
        from (
          select "point"."series", "point"."bucket", "point"."value",
            max(point.bucket) filter (where point.value is not null)
-             over (partition by point.series order by point.bucket) as "since",
+             over (partition by point.series collate "C" order by point.bucket) as "since",
            min(point.bucket) filter (where point.value is not null)
-             over (partition by point.series order by point.bucket desc) as "until"
+             over (partition by point.series collate "C" order by point.bucket desc) as "until"
          from "present" as "point"
        ) as "point"
      ) as "point"`,
@@ -94,7 +94,7 @@ it.each([
     sql: oneLine(`
       select "filled".* from (
         ${present} select "point"."series", "point"."bucket", "point"."value" from (${filled}) as "point"
-        where "point"."bucket" >= $8 and "point"."bucket" < $9 order by "point"."series", "point"."bucket"
+        where "point"."bucket" >= $8 and "point"."bucket" < $9 order by ("point"."series") collate "C", "point"."bucket"
       ) as "filled"`),
     parameters: [length, length, range.from, length, range.to, length, range.to, range.from, range.to],
   })
@@ -108,7 +108,7 @@ it.each([
     sql: oneLine(`
       select "shifted".* from (
         select "point"."series", point.bucket ${sign} $1::interval as "bucket", point.value::float8 as "value"
-        from (select * from "load") as "point" order by "point"."series", "point"."bucket"
+        from (select * from "load") as "point" order by ("point"."series") collate "C", "point"."bucket"
       ) as "shifted"`),
     parameters: [distance],
   })

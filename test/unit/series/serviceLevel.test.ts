@@ -10,8 +10,8 @@ const minute = (minutes: number) => new Date(Date.UTC(2026, 10, 22, 0, minutes))
 
 /** The frame without what is no measurement. */
 const measured = `(
-  select "point"."series", "point"."bucket", case when abs(point.value::float8) < 1e-100::float8 then 0 else point.value::float8 end as "value"
-  from (select * from "load") as "point" where abs(point.value::float8) <= 1e100::float8
+  select "point"."series", "point"."bucket", case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
+  from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
 )`
 
 it('errorBudget is one statement over the frame', () => {
@@ -36,7 +36,7 @@ it('errorBudget is one statement over the frame', () => {
           where "event"."bucket" >= $7 and "event"."bucket" < $8
           group by "event"."series"
         ) as "event"
-        order by "remaining" asc nulls last, "event"."series"
+        order by "remaining" asc nulls last, ("event"."series") collate "C"
       ) as "budget"`),
     parameters: [25, 100, 100, 25, 100, 25, minute(0), minute(60)],
   })
@@ -80,7 +80,7 @@ it('burnRate is one statement over the frame', () => {
             long_window, short_window, burn, long_from, short_from)
           group by "event"."series", "pair"."position", "pair"."long_window", "pair"."short_window", "pair"."burn"
         ) as "pair"
-        order by "pair"."series", "pair"."position"
+        order by ("pair"."series") collate "C", "pair"."position"
       ) as "alert"`),
     parameters: [100, 25, 100, 25, minute(0), minute(60), 0, '1 hour', '5 minutes', 2, minute(0), minute(55)],
   })

@@ -11,8 +11,8 @@ const frame = unitKysely<{ load: { series: string; bucket: Date; value: number |
 
 /** The frame without what is no measurement. */
 const measured = `(
-  select "point"."series", "point"."bucket", case when abs(point.value::float8) < 1e-100::float8 then 0 else point.value::float8 end as "value"
-  from (select * from "load") as "point" where abs(point.value::float8) <= 1e100::float8
+  select "point"."series", "point"."bucket", case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
+  from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
 )`
 
 it('linearTrend is one statement over the frame', () => {
@@ -62,11 +62,11 @@ it('linearTrend is one statement over the frame', () => {
             select summed.*, points * (1::float8 - likeness) / (1::float8 + likeness) as effective_points
             from summed
           ) select series, first_at, last_at, first_value, points, last_hours, mean_hours, mean_rise, slope,
-            hours_squared, case when rise_squared > 0::float8 then case when squared > 1e-20::float8 * rise_squared then greatest(0, 1::float8 - squared / rise_squared) else 1 end end as r2, effective_points, "public"."student_t_width"($1::float8,
-            $2::float8, effective_points - 2::float8) * sqrt("squared" / nullif(greatest("effective_points" - 2::float8, 0), 0::float8)) as "uncertainty"
+            hours_squared, case when rise_squared = 0::float8 then null when squared > 1e-20::float8 * rise_squared then greatest(0, 1::float8 - squared / rise_squared) else 1 end as r2, effective_points, "public"."student_t_width"($1::float8,
+            $2::float8, effective_points - 2::float8) * sqrt(squared / nullif(greatest(effective_points - 2::float8, 0), 0::float8)) as uncertainty
           from weighed
         ) as "line"
-        order by "line"."series"
+        order by ("line"."series") collate "C"
       ) as "trend"`),
     parameters: [0.9, 1.6448536269514726],
   })
@@ -156,9 +156,9 @@ it('timeToThreshold is one statement over the frame', () => {
                         from summed
                       ) select series, first_at, last_at, first_value, points, last_hours, mean_hours, mean_rise,
                         slope, hours_squared,
-                        case when rise_squared > 0::float8 then case when squared > 1e-20::float8 * rise_squared then greatest(0, 1::float8 - squared / rise_squared) else 1 end end as r2, effective_points,
+                        case when rise_squared = 0::float8 then null when squared > 1e-20::float8 * rise_squared then greatest(0, 1::float8 - squared / rise_squared) else 1 end as r2, effective_points,
                         "public"."student_t_width"($5::float8, $6::float8,
-                        effective_points - 2::float8) * sqrt("squared" / nullif(greatest("effective_points" - 2::float8, 0), 0::float8)) as "uncertainty"
+                        effective_points - 2::float8) * sqrt(squared / nullif(greatest(effective_points - 2::float8, 0), 0::float8)) as uncertainty
                       from weighed
                     ) as "line"
                   ) as "line"
@@ -167,7 +167,7 @@ it('timeToThreshold is one statement over the frame', () => {
             ) as "line"
           ) as "line"
         ) as "line"
-        order by line.already desc, line.at nulls last, "line"."series"
+        order by line.already desc, line.at nulls last, ("line"."series") collate "C"
       ) as "crossing"`),
     parameters: [24, 24, 24, 5, 0.95, 1.9599639845400536],
   })
@@ -233,15 +233,15 @@ it('forecast is one statement over the frame', () => {
           select summed.*, points * (1::float8 - likeness) / (1::float8 + likeness) as effective_points,
             squared / greatest(points - slots - 1::float8, 1) as variance
           from summed
-        ), spread as (
+        ), widened as (
           select weighed.*, sqrt((per_slot + 1::float8) / (per_slot - 1::float8)) as widening,
-            coalesce("public"."student_t_width"($9::float8, $10::float8, greatest(effective_points - 2::float8, 2)) * sqrt("variance" * "points" / "effective_points" / "hours_squared"), 0) as slope_width
+            coalesce("public"."student_t_width"($9::float8, $10::float8, greatest(effective_points - 2::float8, 2)) * sqrt(variance * points / effective_points / hours_squared), 0) as slope_width
           from weighed
           cross join lateral (
             select greatest(effective_points / slots, 1.5) as per_slot
           ) as share
         ), future as (
-          select spread.series, round(extract(epoch from date_bin($11::interval, "step"."bucket",
+          select widened.series, round(extract(epoch from date_bin($11::interval, "step"."bucket",
             '2000-01-03T00:00:00Z'::timestamptz) - date_bin($12::interval, date_bin($13::interval, "step"."bucket",
             '2000-01-03T00:00:00Z'::timestamptz),
             '2000-01-03T00:00:00Z'::timestamptz))::float8 / $14::float8)::int4 as slot, step.bucket,
@@ -249,7 +249,7 @@ it('forecast is one statement over the frame', () => {
             case when points >= slots + 3::float8 then widening * below end as below,
             case when points >= slots + 3::float8 then widening * above end as above,
             slope_width * (last_hours + step.ahead - mean_hours) as drift
-          from spread
+          from widened
           cross join lateral (
             select last_at + step::float8 * $15::interval as bucket, step::float8 * $16::float8 as ahead
             from generate_series(1, $17::int4) as step
@@ -264,8 +264,8 @@ it('forecast is one statement over the frame', () => {
             from levelled
           ) as met
         ) select series, bucket, value, value - case when greatest(below,
-          drift) = 0::float8 then below when below is not null then greatest(below, drift) * sqrt(1::float8 + greatest(1e-100, least(below, "drift") / greatest(below, "drift")) ^ 2::float8) end as lower, value + case when greatest(above,
-          drift) = 0::float8 then above when above is not null then greatest(above, drift) * sqrt(1::float8 + greatest(1e-100, least(above, "drift") / greatest(above, "drift")) ^ 2::float8) end as upper
+          drift) = 0::float8 then below when below is not null then greatest(below, drift) * sqrt(1::float8 + greatest(1e-100, least(below, drift) / greatest(below, drift)) ^ 2::float8) end as lower, value + case when greatest(above,
+          drift) = 0::float8 then above when above is not null then greatest(above, drift) * sqrt(1::float8 + greatest(1e-100, least(above, drift) / greatest(above, drift)) ^ 2::float8) end as upper
         from predicted
         where bucket is not null
         order by series, bucket
@@ -323,7 +323,7 @@ it('changePoints is one statement over the frame', () => {
           select pg_catalog.percentile_cont(0.5::float8) within group (order by value) as median
           from pg_catalog.unnest(found.values["found"."at":"found"."next" - 1]) as value
         ) as "later"
-        order by "found"."series", "bucket"
+        order by ("found"."series") collate "C", "bucket"
       ) as "change"`),
     parameters: [5, 3],
   })

@@ -12,8 +12,8 @@ const minute = (minutes: number) => new Date(Date.UTC(2026, 10, 22, 0, minutes))
 
 /** The frame without what is no measurement. */
 const measured = `(
-  select "point"."series", "point"."bucket", case when abs(point.value::float8) < 1e-100::float8 then 0 else point.value::float8 end as "value"
-  from (select * from "load") as "point" where abs(point.value::float8) <= 1e100::float8
+  select "point"."series", "point"."bucket", case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
+  from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
 )`
 
 it('seasonalBaseline is one statement over the frame', () => {
@@ -40,7 +40,7 @@ it('seasonalBaseline is one statement over the frame', () => {
           select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - middle.expected)) as deviation
           from pg_catalog.unnest("slot"."values") as value
         ) as "around"
-        order by "slot"."series", "slot"."slot"
+        order by ("slot"."series") collate "C", "slot"."slot"
       ) as "baseline"`),
     parameters: [900, '900000 milliseconds', '86400000 milliseconds', '900000 milliseconds', 900],
   })
@@ -77,14 +77,14 @@ it('baselineSeries is one statement over the frame', () => {
               select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - middle.expected)) as deviation
               from pg_catalog.unnest("slot"."values") as value
             ) as "around"
-            order by "slot"."series", "slot"."slot"
+            order by ("slot"."series") collate "C", "slot"."slot"
           ) as "baseline"
         ) as "slot"
         cross join lateral generate_series(date_bin($8::interval, $9::timestamptz,
           '2000-01-03T00:00:00Z'::timestamptz) + pg_catalog.make_interval(secs => slot.slot_start_s), $10::timestamptz,
           $11::interval) as time (bucket)
         where "time"."bucket" >= $12 and "time"."bucket" < $13
-        order by "slot"."series", "time"."bucket"
+        order by ("slot"."series") collate "C", "time"."bucket"
       ) as "point"`),
     parameters: [
       2,
@@ -130,7 +130,7 @@ it('compareWindows is one statement over the frame', () => {
           select "pair".*, (2::float8 * pair.u - pair.pairs) / nullif(pair.pairs, 0::float8) as "effect",
             case when pair.pairs = 0::float8 then null else least(1,
             erfc((abs(pair.u - pair.pairs / 2::float8) - 0.5::float8) / nullif(sqrt(2::float8 * pair.pairs / 12::float8 * greatest(0,
-            "pair"."points" + 1::float8 - "pair"."ties" / ("pair"."points" * ("pair"."points" - 1::float8)))), 0::float8))) end as "p_value"
+            pair.points + 1::float8 - pair.ties / (pair.points * (pair.points - 1::float8)))), 0::float8))) end as "p_value"
           from (
             select "pair".*, pair.rank_sum - pair.candidate_points * (pair.candidate_points + 1::float8) / 2::float8 as "u",
               pair.baseline_points * pair.candidate_points as "pairs",
@@ -159,7 +159,7 @@ it('compareWindows is one statement over the frame', () => {
             ) as "pair"
           ) as "pair"
         ) as "pair"
-        order by "score" desc nulls last, "pair"."series"
+        order by "score" desc nulls last, ("pair"."series") collate "C"
       ) as "comparison"`),
     parameters: [5, 0.05, 0.2, minute(30), minute(60), minute(0), minute(30), minute(30), minute(60)],
   })
@@ -181,7 +181,7 @@ it('compareSeries is one statement over the frame', () => {
           select "pair".*, (2::float8 * pair.u - pair.pairs) / nullif(pair.pairs, 0::float8) as "effect",
             case when pair.pairs = 0::float8 then null else least(1,
             erfc((abs(pair.u - pair.pairs / 2::float8) - 0.5::float8) / nullif(sqrt(2::float8 * pair.pairs / 12::float8 * greatest(0,
-            "pair"."points" + 1::float8 - "pair"."ties" / ("pair"."points" * ("pair"."points" - 1::float8)))), 0::float8))) end as "p_value"
+            pair.points + 1::float8 - pair.ties / (pair.points * (pair.points - 1::float8)))), 0::float8))) end as "p_value"
           from (
             select "pair".*, pair.rank_sum - pair.candidate_points * (pair.candidate_points + 1::float8) / 2::float8 as "u",
               pair.baseline_points * pair.candidate_points as "pairs",
@@ -209,7 +209,7 @@ it('compareSeries is one statement over the frame', () => {
             ) as "pair"
           ) as "pair"
         ) as "pair"
-        order by "score" desc nulls last, "pair"."series"
+        order by "score" desc nulls last, ("pair"."series") collate "C"
       ) as "comparison"`),
     parameters: [5, 0.01, 0.33],
   })

@@ -1,18 +1,22 @@
-import { sql } from 'kysely'
+import { sql, type SelectQueryBuilder } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
-import type { EwmaSettings } from './detection.ts'
-import { robustScores } from './robustScores.ts'
-import type { Direction } from './scored.ts'
-import type { SeriesFrame } from '../seriesFrame.ts'
+import type { Anomaly, Direction } from './anomaly.ts'
+import type { ControlChartSettings } from './detection.ts'
 
 /**
- * Every point that {@link robustScores} can judge, scored by where the exponentially weighted mean of the z-scores up to it stands: Roberts' control
- * chart on standardised residuals. The score is that mean in units of its own standard deviation after so many points, were the residuals independent
- * with variance 1.
+ * Points with robust z-scores, scored anew by where the exponentially weighted mean of the z-scores
+ * up to each point stands: Roberts' control chart on standardised residuals.
+ *
+ * The score is that mean in units of its own standard deviation after so many points, were the
+ * residuals independent with variance 1.
  */
-export function ewmaScores(scope: Scope, frame: SeriesFrame, { lambda, clip, ...robust }: Omit<EwmaSettings, 'method' | 'threshold'>) {
+export function controlChart(
+  scope: Scope,
+  scored: SelectQueryBuilder<any, any, Anomaly>,
+  { lambda, clip }: Pick<ControlChartSettings, 'lambda' | 'clip'>,
+) {
   const residuals = scope.db
-    .selectFrom(robustScores(scope, frame, robust).as('point'))
+    .selectFrom(scored.as('point'))
     .selectAll('point')
     .select(
       sql<number>`case when point.direction = 'down' then -least(point.score, ${clip}::float8) else least(point.score, ${clip}::float8) end`.as(
@@ -24,9 +28,9 @@ export function ewmaScores(scope: Scope, frame: SeriesFrame, { lambda, clip, ...
     .selectAll('point')
     .select([
       sql<number>`${scope.id('ewma')}(point.residual, ${lambda}::float8, 0::float8) over (
-        partition by point.series order by point.bucket rows unbounded preceding
+        partition by point.series collate "C" order by point.bucket rows unbounded preceding
       )`.as('mean'),
-      sql<number>`row_number() over (partition by point.series order by point.bucket)`.as('observed'),
+      sql<number>`row_number() over (partition by point.series collate "C" order by point.bucket)`.as('observed'),
     ])
   return scope.db.selectFrom(chart.as('point')).select([
     'point.series',

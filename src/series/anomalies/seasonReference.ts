@@ -2,19 +2,20 @@ import { sql } from 'kysely'
 import { dateBin } from '../../database/buckets.ts'
 import type { Scope } from '../../database/scope.ts'
 import { exactInterval } from '../../database/sql/exactInterval.ts'
-import type { SeasonalSettings } from './detection.ts'
-import { measuredPoints } from '../measuredPoints.ts'
-import { deviationOf, middleOf, spreadOf } from '../medians.ts'
-import { scored } from './scored.ts'
+import { measuredPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
+import type { SeasonalSettings } from './detection.ts'
+import { deviationOf, middleOf, spreadOf } from './medians.ts'
 
 /**
- * Every point of a series frame that has enough points in earlier occurrences of its slot, with what those let expect and how far off it is.
+ * Every point of a series frame that has enough points in earlier occurrences of its slot, with what
+ * those let expect.
  *
- * All points of one occurrence of a slot ("last Monday from 9 to 10") have the same reference, so points are gathered by occurrence first and each
- * occurrence looks back at its predecessors once: the work grows with points x seasons of history, however many points a slot holds.
+ * All points of one occurrence of a slot ("last Monday from 9 to 10") have the same reference, so
+ * points are gathered by occurrence first and each occurrence looks back at its predecessors once:
+ * the work grows with points x seasons of history, however many points a slot holds.
  */
-export function seasonalScores(
+export function seasonReference(
   scope: Scope,
   frame: SeriesFrame,
   { season, slot, history, minPoints, floor, minSpread }: Omit<SeasonalSettings, 'method' | 'threshold'>,
@@ -38,7 +39,7 @@ export function seasonalScores(
         order by occurrence.slot_start range between ${exactInterval(history)} preceding and current row exclude group
       )`.as('earlier'),
     )
-  const judged = scope.db
+  return scope.db
     .selectFrom(looking.as('occurrence'))
     .crossJoinLateral(
       sql<{ before: number[] | null }>`(
@@ -53,5 +54,4 @@ export function seasonalScores(
     )
     .where(sql<boolean>`pg_catalog.cardinality(history.before) >= ${minPoints}::int4`)
     .select(['occurrence.series', 'point.bucket', 'point.value', 'middle.expected', spreadOf({ floor, minSpread }).as('spread')])
-  return scored(scope, judged)
 }

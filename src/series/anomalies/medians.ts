@@ -1,5 +1,5 @@
 import { sql, type Expression, type RawBuilder } from 'kysely'
-import { decimalFraction } from '../schema/decimal.ts'
+import { decimalFraction } from '../../schema/decimal.ts'
 
 /** For a lateral join: the median of an array of numbers, as `middle.expected`. */
 export const middleOf = (values: Expression<number[] | null>) =>
