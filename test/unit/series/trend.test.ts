@@ -268,7 +268,7 @@ it('forecast is one statement over the frame', () => {
           drift) = 0::float8 then above when above is not null then greatest(above, drift) * sqrt(1::float8 + greatest(1e-100, least(above, drift) / greatest(above, drift)) ^ 2::float8) end as upper
         from predicted
         where bucket is not null
-        order by series, bucket
+        order by series collate "C", bucket
       ) as "point"`),
     parameters: [
       '21600000 milliseconds',
