@@ -2,7 +2,7 @@ import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { RisingBar } from '../src/series/streaming/risingBar.ts'
 import { streamingDetector } from '../src/series/streaming/streamingDetector.ts'
-import { parseSurprise } from '../src/series/streaming/surprise.ts'
+import { surpriseOptions } from '../src/series/streaming/surpriseJudge.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { constantScores, windowedGaussianScores } from './nabBaselines.ts'
 import { readCorpus, type LabelledSeries } from './nabCorpus.ts'
@@ -49,7 +49,7 @@ export async function* nab({ data }: BenchmarkOptions): AsyncGenerator<Figure> {
   yield { figure: 'nab.rows_per_second', value: scored.reduce((rows, { scores }) => rows + scores.length, 0) / elapsed, unit: 'rows/s' }
 }
 
-const { threshold, halfLife } = parseSurprise({ method: 'surprise' })
+const { threshold, halfLife } = surpriseOptions.parse({ method: 'surprise' })
 
 /** From one at which every series rings all day to one that hardly any reaches. */
 const thresholds = Array.from({ length: 41 }, (_, step) => 0.5 + step * 0.05)

@@ -1,4 +1,4 @@
-import type { SelectQueryBuilder } from 'kysely'
+import type { Frame } from '../database/sql/frame.ts'
 
 /** The columns every edge frame has; whatever else a row carries are the edge's attributes. */
 export interface EdgeRow {
@@ -17,4 +17,4 @@ export interface EdgeRow {
  * table of their own; taken by `reach`, `impact`, `mirrorGraph` and `toGraphology`. Only the row
  * matters, so a frame may come from a Kysely instance of any database type.
  */
-export type EdgeFrame<Row extends EdgeRow = EdgeRow> = SelectQueryBuilder<any, any, Row>
+export type EdgeFrame<Row extends EdgeRow = EdgeRow> = Frame<Row>

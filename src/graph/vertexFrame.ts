@@ -1,4 +1,4 @@
-import type { SelectQueryBuilder } from 'kysely'
+import type { Frame } from '../database/sql/frame.ts'
 
 /** The column every vertex frame has; whatever else a row carries are the vertex's attributes. */
 export interface VertexRow {
@@ -10,4 +10,4 @@ export interface VertexRow {
  * Vertices as a query, a row for each: `resourceNames`, the answers of `reach` and `impact`, or
  * anybody's own with a `resource_id`. Only the row matters.
  */
-export type VertexFrame<Row extends VertexRow = VertexRow> = SelectQueryBuilder<any, any, Row>
+export type VertexFrame<Row extends VertexRow = VertexRow> = Frame<Row>

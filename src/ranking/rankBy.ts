@@ -1,17 +1,25 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import type { Frame } from '../database/sql/frame.ts'
+import { parseOptions } from '../schema/parse.ts'
+
+const column = z.string().min(1)
+const rankByOptions = z.strictObject({ item: column, score: column })
 
 /**
- * A ranking frame from any query: all its columns, and beside them `item` and `score`, which say
- * what is ranked and by which number.
+ * A ranking frame from any query: all its columns, and beside them `item` and `score`, which say what
+ * is ranked and by which number.
  *
  * `score` is cast to float8, so counts and numerics rank too. The query may be yours, on another
- * database type; it is nested, so what it joins and filters stays as it is, and the scope's
- * connection runs it. A query that has columns named `item` or `score` already is refused by
- * PostgreSQL (ambiguous): select the others from it first.
+ * database type; it is nested, so what it joins and filters stays as it is, and the scope's connection
+ * runs it. A query that has columns named `item` or `score` already is refused by PostgreSQL
+ * (ambiguous): select the others from it first.
  *
- * @param columns names of the query's columns: `item` what tells the items apart (text or a
- * number), `score` a number, higher ranking first.
+ * @param columns names of the query's columns: `item` what tells the items apart (text or a number),
+ * `score` a number, higher ranking first.
+ * @throws InvalidInputError when a name is none.
  * @example
  * const slow = rankBy(scope, callSummary(scope, { from: checkout, range }), { item: 'dst_urn', score: 'p95_ms' })
  * await topK(scope, slow, 3).execute()
@@ -22,17 +30,15 @@ import type { Scope } from '../database/scope.ts'
  */
 export function rankBy<Row, Item extends keyof Row & string>(
   scope: Scope,
-  query: SelectQueryBuilder<any, any, Row>,
-  { item, score }: { item: Item; score: NumericColumn<Row> },
-): SelectQueryBuilder<{ ranking: Ranked<Row, Item> }, 'ranking', Ranked<Row, Item>> {
+  query: Frame<Row>,
+  columns: { item: Item; score: NumericColumn<Row> },
+): Finished<Ranked<Row, Item>, 'ranking'> {
+  const { item, score } = parseOptions(rankByOptions, columns)
   const ranking = scope.db
     .selectFrom(query.as('row'))
     .selectAll('row')
     .select([sql<Row[Item]>`${sql.id('row', item)}`.as('item'), sql<number | null>`${sql.id('row', score)}::float8`.as('score')])
-  return scope.db
-    .selectFrom(sql<Ranked<Row, Item>>`${ranking}`.as('ranking'))
-    .selectAll('ranking')
-    .$castTo<Ranked<Row, Item>>()
+  return finished(scope, sql<Ranked<Row, Item>>`${ranking}`, 'ranking')
 }
 
 /** The columns of a row that can be ranked by: numbers, and integers that arrive as strings. */

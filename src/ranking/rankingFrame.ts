@@ -1,4 +1,4 @@
-import type { SelectQueryBuilder } from 'kysely'
+import type { Frame } from '../database/sql/frame.ts'
 
 /** One row of a ranking: what is ranked, and how high. More columns may stand beside them. */
 export interface RankingRow {
@@ -9,4 +9,4 @@ export interface RankingRow {
 }
 
 /** Any query with the columns of a ranking, whatever database type it was built on. */
-export type RankingFrame<Row extends RankingRow = RankingRow> = SelectQueryBuilder<any, any, Row>
+export type RankingFrame<Row extends RankingRow = RankingRow> = Frame<Row>

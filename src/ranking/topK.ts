@@ -1,15 +1,17 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
+import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
 import { parse } from '../schema/parse.ts'
 import type { RankingFrame, RankingRow } from './rankingFrame.ts'
 
 /**
  * The `k` highest rows of a ranking, highest first, with all their columns.
  *
- * The order is total: by score, then by item, then by the whole row's text, so the same rows give
- * the same answer however they are stored. Rows without a score (null or NaN) come last. Rows are
- * ranked as they are: an item that the ranking names twice can take two places.
+ * The order is total, so the same rows give the same answer however they are stored: by score, then by
+ * item, then by the whole row; the last two as text, by their bytes. Rows without a score (null or NaN)
+ * come last. Rows are ranked as they are: an item that the ranking names twice can take two places.
  *
  * @param k a whole number, at least 1; all rows when there are fewer.
  * @throws InvalidInputError when `k` is not such a number.
@@ -18,24 +20,17 @@ import type { RankingFrame, RankingRow } from './rankingFrame.ts'
  *
  * // select "top".* from (
  * //   select "ranked".* from (select ...) as "ranked"
- * //   order by nullif("ranked"."score"::float8, 'NaN') desc nulls last, "ranked"."item", ("ranked".*)::text limit $1
+ * //   order by nullif(ranked.score::float8, 'NaN') desc nulls last, (ranked.item::text) collate "C", ((ranked.*)::text) collate "C" limit $1
  * // ) as "top"
  */
-export function topK<Row extends RankingRow>(
-  scope: Scope,
-  frame: RankingFrame<Row>,
-  k: number,
-): SelectQueryBuilder<{ top: Row }, 'top', Row> {
+export function topK<Row extends RankingRow>(scope: Scope, frame: RankingFrame<Row>, k: number): Finished<Row, 'top'> {
   const top = scope.db
     .selectFrom(frame.as('ranked'))
     .selectAll('ranked')
     // PostgreSQL sorts NaN above every number, which would make it the best score there is.
-    .orderBy(sql`nullif("ranked"."score"::float8, 'NaN')`, (order) => order.desc().nullsLast())
-    .orderBy(sql`"ranked"."item"`)
-    .orderBy(sql`("ranked".*)::text`)
+    .orderBy(sql`nullif(ranked.score::float8, 'NaN')`, (order) => order.desc().nullsLast())
+    .orderBy(byBytes(sql`ranked.item::text`))
+    .orderBy(byBytes(sql`(ranked.*)::text`))
     .limit(parse(z.int().min(1), k, 'k'))
-  return scope.db
-    .selectFrom(sql<Row>`${top}`.as('top'))
-    .selectAll('top')
-    .$castTo<Row>()
+  return finished(scope, sql<Row>`${top}`, 'top')
 }

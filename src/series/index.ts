@@ -1,3 +1,6 @@
+export type { SeriesFrame, SeriesRow } from './seriesFrame.ts'
+export type { SeasonOptions } from './seasonOptions.ts'
+
 export {
   aggregateAcross,
   type AcrossFrame,
@@ -6,38 +9,39 @@ export {
   type ByLabel,
   type ByLookup,
   type ByResource,
+  type LookupFrame,
+  type LookupRow,
 } from './algebra/aggregateAcross.ts'
-export { anomalies } from './anomalies/anomalies.ts'
-export { baselineSeries, type BaselineSeriesOptions } from './anomalies/baselineSeries.ts'
-export { burnRate, type BurnRateOptions, type BurnWindow } from './budgets/burnRate.ts'
-export type { ComparisonOptions, Verdict } from './comparison/compareSamples.ts'
-export { compareSeries } from './comparison/compareSeries.ts'
-export { compareWindows, type CompareWindowsOptions } from './comparison/compareWindows.ts'
-export { changePoints, type ChangePointOptions } from './comparison/changePoints.ts'
 export { combine, type Combination, type CombineOptions } from './algebra/combine.ts'
 export { delta } from './algebra/delta.ts'
-export { errorBudget, type ErrorBudgetOptions } from './budgets/errorBudget.ts'
-export { ewma, type EwmaWeight } from './algebra/ewma.ts'
-export { firstDeparture, type FirstDepartureOptions } from './anomalies/firstDeparture.ts'
-export { forecast, type ForecastOptions, type ForecastRow } from './trends/forecast.ts'
+export { ewma, type EwmaOptions } from './algebra/ewma.ts'
 export { gapfill, type GapfillOptions } from './algebra/gapfill.ts'
 export { join, type JoinedRow, type JoinOptions } from './algebra/join.ts'
-export type { LookupFrame, LookupRow } from './algebra/lookupFrame.ts'
-export { linearTrend, type LinearTrendOptions } from './trends/linearTrend.ts'
 export { movingAverage } from './algebra/movingAverage.ts'
 export { movingQuantile, type MovingQuantileOptions } from './algebra/movingQuantile.ts'
 export { rate } from './algebra/rate.ts'
 export type { Reduction } from './algebra/reduction.ts'
 export { resample, type ResampleOptions } from './algebra/resample.ts'
-export { seasonalBaseline } from './anomalies/seasonalBaseline.ts'
-export type { ServiceLevelCounts } from './budgets/serviceLevel.ts'
 export { shift, type ShiftOptions } from './algebra/shift.ts'
 export type { StepOptions } from './algebra/steps.ts'
-export { timeToThreshold, type ThresholdState, type TimeToThresholdOptions } from './trends/timeToThreshold.ts'
 export type { TrailingWindow } from './algebra/trailingWindow.ts'
-export type { DetectionOptions, EwmaOptions, RobustScoreOptions, SeasonalOptions, SeasonOptions } from './anomalies/detection.ts'
-export type { Direction } from './anomalies/scored.ts'
-export type { SeriesFrame, SeriesRow } from './seriesFrame.ts'
+
+export { anomalies } from './anomalies/anomalies.ts'
+export type { Anomaly, Direction } from './anomalies/anomaly.ts'
+export { baselineSeries, type BaselinePoint, type BaselineSeriesOptions } from './anomalies/baselineSeries.ts'
+export type { ControlChartOptions, DetectionOptions, RobustScoreOptions, SeasonalOptions } from './anomalies/detection.ts'
+export { firstDeparture, type Departure, type FirstDepartureOptions } from './anomalies/firstDeparture.ts'
+export { seasonalBaseline, type BaselineSlot } from './anomalies/seasonalBaseline.ts'
+
+export { burnRate, type BurnAlert, type BurnRateOptions, type BurnWindow } from './budgets/burnRate.ts'
+export { errorBudget, type ErrorBudget, type ErrorBudgetOptions } from './budgets/errorBudget.ts'
+export type { ServiceLevelCounts } from './budgets/serviceLevel.ts'
+
+export { changePoints, type ChangePoint, type ChangePointOptions } from './comparison/changePoints.ts'
+export type { Comparison, ComparisonOptions, Verdict } from './comparison/compareSamples.ts'
+export { compareSeries } from './comparison/compareSeries.ts'
+export { compareWindows, type CompareWindowsOptions } from './comparison/compareWindows.ts'
+
 export type { Look } from './streaming/looks.ts'
 export type { Judgement, Observation, Sight } from './streaming/observation.ts'
 export {
@@ -55,4 +59,8 @@ export {
   type SeriesObservation,
   type StreamingDetectors,
 } from './streaming/streamingDetectors.ts'
-export type { SurpriseOptions } from './streaming/surprise.ts'
+export type { SurpriseOptions } from './streaming/surpriseJudge.ts'
+
+export { forecast, type ForecastOptions, type ForecastPoint } from './trends/forecast.ts'
+export { linearTrend, type LinearTrendOptions, type TrendLine } from './trends/linearTrend.ts'
+export { timeToThreshold, type ThresholdCrossing, type ThresholdState, type TimeToThresholdOptions } from './trends/timeToThreshold.ts'

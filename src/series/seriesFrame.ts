@@ -1,4 +1,4 @@
-import type { SelectQueryBuilder } from 'kysely'
+import type { Frame } from '../database/sql/frame.ts'
 
 /** One point of a series. More columns may stand beside them. */
 export interface SeriesRow {
@@ -11,4 +11,4 @@ export interface SeriesRow {
 }
 
 /** Any query with the columns of a series, whatever database type it was built on; a series has at most one row a bucket. */
-export type SeriesFrame<Row extends SeriesRow = SeriesRow> = SelectQueryBuilder<any, any, Row>
+export type SeriesFrame<Row extends SeriesRow = SeriesRow> = Frame<Row>

@@ -17,14 +17,16 @@ export interface SampleColumns {
  * The quantile `q` (0..1, nearest rank) of all samples of several rollup rows: an aggregate, for a
  * select with or without `group by`.
  *
- * The rows' histograms are merged by `exp_histogram_merge` from sql/, so the answer is within 1.083
- * % of the sample of that rank (of the coarsest histogram's bound, if one was recorded coarser than
- * scale 5). A row of one sample needs no histogram: its value takes part at the same precision. A
- * row of several samples without a histogram says nothing about their distribution and takes no
- * part. Null when no row takes part.
+ * | a row of | takes part |
+ * |---|---|
+ * | several samples with a histogram | by its histogram |
+ * | one sample | by its value, at the same precision: it needs no histogram |
+ * | several samples without a histogram | not: it says nothing about their distribution |
  *
- * Several quantiles of the same columns in one select merge once: PostgreSQL evaluates equal
- * aggregates together.
+ * Null when no row takes part. The rows' histograms are merged by `exp_histogram_merge` from sql/, so
+ * the answer is within 1.083 % of the sample of that rank (of the coarsest histogram's bound, if one
+ * was recorded coarser than scale 5). Several quantiles of the same columns in one select merge once:
+ * PostgreSQL evaluates equal aggregates together.
  *
  * Literature: Masson, Rim, Lee, "DDSketch: a fast and fully-mergeable quantile sketch with
  * relative-error guarantees" (VLDB 2019).

@@ -1,10 +1,9 @@
-export { distinctCount } from './distinctCount.ts'
+export { distinctCount, type DistinctCount } from './distinctCount.ts'
 export {
   decodeHistogram,
   downscale,
   histogramCount,
   histogramOf,
-  HistogramRecorder,
   mergeHistograms,
   quantileOf,
   relativeError,

@@ -1,4 +1,5 @@
-import { AliasNode, RawNode, SelectQueryNode, sql, type OperationNode, type RawBuilder, type SelectQueryBuilder } from 'kysely'
+import { AliasNode, RawNode, SelectQueryNode, sql, type OperationNode, type RawBuilder } from 'kysely'
+import type { Frame } from './frame.ts'
 
 /**
  * A frame without the order of its rows, for functions that order by themselves: PostgreSQL sorts a
@@ -8,7 +9,7 @@ import { AliasNode, RawNode, SelectQueryNode, sql, type OperationNode, type RawB
  * @example
  * scope.db.selectFrom(inAnyOrder(frame).as('point'))
  */
-export const inAnyOrder = <Row>(frame: SelectQueryBuilder<any, any, Row>): RawBuilder<Row> =>
+export const inAnyOrder = <Row>(frame: Frame<Row>): RawBuilder<Row> =>
   sql<Row>`${{ expressionType: undefined, toOperationNode: () => withoutOrder(frame.toOperationNode()) }}`
 
 function withoutOrder<Node extends OperationNode>(node: Node): Node {

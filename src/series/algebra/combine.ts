@@ -1,12 +1,13 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../../database/finished.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { boundedText } from '../../schema/text.ts'
-import { boundedPoints } from '../boundedPoints.ts'
+import { boundedPoints } from '../points.ts'
 import { join, type JoinOptions } from './join.ts'
-import type { SeriesFrame } from '../seriesFrame.ts'
+import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
 /** What becomes of two values: the left by the right, the left less the right, both together, or one times the other. */
 export const combinations = ['ratio', 'difference', 'sum', 'product'] as const
@@ -15,8 +16,8 @@ export type Combination = (typeof combinations)[number]
 export interface CombineOptions extends Pick<JoinOptions, 'on'> {
   op: Combination
   /**
-   * What the combined series is called instead. It is for frames of one series each: of several, all would go by this name, and a frame whose series have two
-   * rows for a bucket is none.
+   * What the combined series is called instead. It is for frames of one series each: of several, all
+   * would go by this name, and a frame whose series have two rows for a bucket is none.
    */
   series?: string
 }
@@ -28,13 +29,22 @@ const combineOptions = z.strictObject({
 })
 
 /**
- * Two series frames made into one, value by value, in the order of series and time: errors by calls, this week less last week.
+ * Two series frames made into one, value by value, in the order of series and time: errors by calls,
+ * this week less last week.
  *
- * Rows: `series`, `bucket`, `value`, for the buckets that both frames have ({@link gapfill} adds missing ones, as zero or what they stand for). Which points belong
- * together, and how the series are called, `on` says as it does for {@link join}. A null on either side makes null; so does a ratio to zero, which is no number. NaN
- * and the infinities are as arithmetic has them. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
+ * Rows: `series`, `bucket`, `value`, for the buckets that both frames have ({@link gapfill} adds
+ * missing ones, as zero or what they stand for). Which points belong together, and how the series are
+ * called, `on` says as it does for {@link join}.
  *
- * Averages and percentiles do not add up, and the ratio of two averages is not the average of the ratios: combine counts and sums, and divide last.
+ * | left, right | value |
+ * |---|---|
+ * | null on either side | null |
+ * | a ratio to zero | null: it is no number |
+ * | NaN, infinities | as arithmetic has them |
+ * | magnitudes below 1e-100, above 1e100 | count as 0, as infinite |
+ *
+ * Averages and percentiles do not add up, and the ratio of two averages is not the average of the
+ * ratios: combine counts and sums, and divide last.
  *
  * @throws InvalidInputError naming the option that is none.
  * @example
@@ -44,28 +54,25 @@ const combineOptions = z.strictObject({
  * await combine(scope, hourly(errors), hourly(calls), { op: 'ratio' }).execute()
  *
  * // select "combined".* from (
- * //   select "joined"."series", "joined"."bucket", "joined"."left" / nullif("joined"."right", 0::float8) as "value"
- * //   from (...) as "joined" order by "joined"."series", "joined"."bucket"
+ * //   select "joined"."series" as "series", "joined"."bucket", joined.left / nullif(joined.right, 0::float8) as "value"
+ * //   from (...) as "joined" order by ("joined"."series") collate "C", "joined"."bucket"
  * // ) as "combined"
  */
-export function combine(scope: Scope, left: SeriesFrame, right: SeriesFrame, options: CombineOptions) {
+export function combine(scope: Scope, left: SeriesFrame, right: SeriesFrame, options: CombineOptions): Finished<SeriesRow, 'combined'> {
   const { op, on, series } = parseOptions(combineOptions, options)
   const both = join(scope, boundedPoints(scope, left), boundedPoints(scope, right), { on })
+  const name = series === undefined ? sql.ref<string>('joined.series') : sql<string>`${series}::text`
   const combined = scope.db
     .selectFrom(both.as('joined'))
-    .select([
-      (series === undefined ? sql.ref<string>('joined.series') : sql<string>`${series}::text`).as('series'),
-      'joined.bucket',
-      applied[op].as('value'),
-    ])
-    .orderBy('series')
+    .select([name.as('series'), 'joined.bucket', applied[op].as('value')])
+    .orderBy(byBytes(name))
     .orderBy('joined.bucket')
   return finished(scope, combined, 'combined')
 }
 
 const applied = {
-  ratio: sql<number | null>`"joined"."left" / nullif("joined"."right", 0::float8)`,
-  difference: sql<number | null>`"joined"."left" - "joined"."right"`,
-  sum: sql<number | null>`"joined"."left" + "joined"."right"`,
-  product: sql<number | null>`"joined"."left" * "joined"."right"`,
+  ratio: sql<number | null>`joined.left / nullif(joined.right, 0::float8)`,
+  difference: sql<number | null>`joined.left - joined.right`,
+  sum: sql<number | null>`joined.left + joined.right`,
+  product: sql<number | null>`joined.left * joined.right`,
 }

@@ -1,16 +1,17 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../../database/finished.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { exactInterval } from '../../database/sql/exactInterval.ts'
 import { parseOptions } from '../../schema/parse.ts'
-import { boundedPoints } from '../boundedPoints.ts'
+import { boundedPoints } from '../points.ts'
 import { lengthText } from '../bucketLength.ts'
-import type { SeriesFrame } from '../seriesFrame.ts'
+import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 import { oneOf } from './trailingWindow.ts'
 
 /** How fast an exponentially weighted average forgets: by points, or by time. */
-export type EwmaWeight =
+export type EwmaOptions =
   | {
       /** The weight of a new point, above 0 and at most 1, however long after the last it comes. */
       alpha: number
@@ -27,18 +28,25 @@ const ewmaOptions = z
   .refine(oneOf('alpha', 'halfLife'), 'must have either alpha or halfLife')
 
 /**
- * Each series of a frame, exponentially smoothed, in the order of series and time: `s = a * value + (1 - a) * s`, beginning with the first value.
+ * Each series of a frame, exponentially smoothed, in the order of series and time:
+ * `s = a * value + (1 - a) * s`, beginning with the first value.
  *
- * Rows: those of the frame, `value` being the average so far. With `alpha` every point has that weight: right for buckets that follow each other without
- * gaps. With `halfLife` the weight follows from the time since the last value, `a = 1 - 2 ^ (-elapsed / halfLife)`: after a long gap the past hardly counts, and
- * two points close together weigh little more than one. On a regular grid the two are the same.
+ * Rows: those of the frame, `value` being the average so far.
  *
- * What is no finite number (null, NaN, the infinities) is passed over: at it the value is the average so far, null where there is none. Magnitudes above 1e100
+ * | option | the weight `a` of a value | right for |
+ * |---|---|---|
+ * | `alpha` | `alpha` | buckets that follow each other without gaps |
+ * | `halfLife` | `1 - 2 ^ (-elapsed / halfLife)`, by the time since the last value | everything else: after a long gap the past hardly counts, and two points close together weigh little more than one |
+ *
+ * On a regular grid the two are the same. What is no finite number (null, NaN, the infinities) is
+ * passed over: at it the value is the average so far, null where there is none. Magnitudes above 1e100
  * count as infinite, below 1e-100 as 0.
  *
- * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics 1959); for points irregular in time, Müller, "Specially Weighted
- * Moving Averages with Repeated Application of the EMA Operator" (Olsen & Associates 1991) and Zumbach and Müller, "Operators on Inhomogeneous Time
- * Series" (International Journal of Theoretical and Applied Finance 2001), the EMA operator with next-point interpolation, range halfLife / ln 2.
+ * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics 1959);
+ * for points irregular in time, Müller, "Specially Weighted Moving Averages with Repeated Application
+ * of the EMA Operator" (Olsen & Associates 1991) and Zumbach and Müller, "Operators on Inhomogeneous
+ * Time Series" (International Journal of Theoretical and Applied Finance 2001), the EMA operator with
+ * next-point interpolation, range halfLife / ln 2.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example
@@ -46,18 +54,18 @@ const ewmaOptions = z
  * await ewma(scope, load, { halfLife: '10 minutes' }).execute()
  *
  * // select "smoothed".* from (
- * //   select "point"."series", "point"."bucket",
- * //     "public"."ewma"("point"."value", "point"."weight") over (partition by "point"."series" order by "point"."bucket") as "value"
- * //   from (select ..., 1 - power(2::float8, -least(1000, extract(epoch from "bucket" - pg_catalog.lag("bucket") over (...)) / ...)) as "weight" from (...)) as "point"
- * //   order by "point"."series", "point"."bucket"
+ * //   select "point"."series", "point"."bucket", "public"."ewma"(point.value, point.weight) over (
+ * //     partition by point.series collate "C" order by point.bucket rows unbounded preceding) as "value"
+ * //   from (select ..., coalesce(1::float8 - power(2::float8, -least(1000, ...)), 1) as "weight" from (...) as "point") as "point"
+ * //   order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "smoothed"
  */
-export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaWeight) {
+export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaOptions): Finished<SeriesRow, 'smoothed'> {
   const { alpha, halfLife } = parseOptions(ewmaOptions, options)
   // Whether a value is finite is a partition of its own: so lag() finds the finite one before. Of two points at one time, against what a frame is, the
   // later would weigh nothing.
-  const elapsed = sql`extract(epoch from "point"."bucket" - pg_catalog.lag("point"."bucket") over (
-    partition by "point"."series", "point"."value" - "point"."value" = 0::float8 order by "point"."bucket"
+  const elapsed = sql`extract(epoch from point.bucket - pg_catalog.lag(point.bucket) over (
+    partition by point.series collate "C", point.value - point.value = 0::float8 order by point.bucket
   ))::float8`
   const weight =
     halfLife === undefined
@@ -70,11 +78,11 @@ export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaWeight) {
     .select([
       'point.series',
       'point.bucket',
-      sql<number | null>`${scope.id('ewma')}("point"."value", "point"."weight") over (
-        partition by "point"."series" order by "point"."bucket" rows unbounded preceding
+      sql<number | null>`${scope.id('ewma')}(point.value, point.weight) over (
+        partition by point.series collate "C" order by point.bucket rows unbounded preceding
       )`.as('value'),
     ])
-    .orderBy('point.series')
+    .orderBy(byBytes(sql.ref('point.series')))
     .orderBy('point.bucket')
   return finished(scope, smoothed, 'smoothed')
 }

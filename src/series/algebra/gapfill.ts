@@ -1,12 +1,13 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { dateBin } from '../../database/buckets.ts'
-import { checkedRange, type TimeRange } from '../../database/range.ts'
-import { finished } from '../../database/finished.ts'
+import { timeRange, type TimeRange } from '../../database/range.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { exactInterval } from '../../database/sql/exactInterval.ts'
 import { parseOptions } from '../../schema/parse.ts'
-import { boundedPoints } from '../boundedPoints.ts'
+import { boundedPoints } from '../points.ts'
 import { assertBuckets, lengthText } from '../bucketLength.ts'
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
@@ -19,52 +20,60 @@ export interface GapfillOptions {
   fill: 'null' | 'zero' | 'last' | 'linear'
 }
 
-const gapfillOptions = z.strictObject({ every: lengthText, range: z.custom<TimeRange>(), fill: z.enum(['null', 'zero', 'last', 'linear']) })
+const gapfillOptions = z.strictObject({ every: lengthText, range: timeRange, fill: z.enum(['null', 'zero', 'last', 'linear']) })
 
 /**
- * The series of a frame without gaps: a row for every bucket that begins in the range, for every series the frame has, in the order of series and time.
+ * The series of a frame without gaps: a row for every bucket that begins in the range, for every series
+ * the frame has, in the order of series and time.
  *
- * Rows are only added: a point of the frame that lies in the range keeps its time and its value, and a bucket that holds a point gets no other row, so a
- * point that does not stand where a bucket begins is neither moved nor lost nor there twice. Buckets are aligned as {@link resample} aligns them. A
- * series without any point in the frame is not known here, and has no rows.
+ * | `fill` | the value of an added row, and of a point that is null |
+ * |---|---|
+ * | `'null'` | null |
+ * | `'zero'` | 0, for counts: of what was not counted there was none |
+ * | `'last'` | the last value before it that is not null; null where there is none |
+ * | `'linear'` | interpolated by time between the values before and after; null where one of them is missing, for nothing is extrapolated |
  *
- * `fill` says what the value of an added row is, and of a point that is null:
- * - `null`: null.
- * - `zero`: 0, for counts: of what was not counted there was none.
- * - `last`: the last value before it that is not null; null where there is none.
- * - `linear`: interpolated by time between the values before and after; null where one of them is missing, for nothing is extrapolated.
+ * - Rows are only added. A point of the frame that lies in the range keeps its time and its value, and a
+ *   bucket that holds a point gets no other row: a point that does not stand where a bucket begins is
+ *   neither moved nor lost nor there twice.
+ * - Buckets are aligned as {@link resample} aligns them.
+ * - A series without any point in the frame is not known here, and has no rows.
+ * - Points outside of the range get no rows, but they are neighbours for `'last'` and `'linear'`: make
+ *   the frame's range longer than the one to be filled, and the first gap has something to be filled
+ *   from.
+ * - NaN is a value: `'last'` carries it on, and a line from or to it is NaN, as one from or to an
+ *   infinity is. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
+ * - `time_bucket_gapfill` of TimescaleDB differs in one thing: it begins with the bucket that holds the
+ *   beginning of the range.
  *
- * Points outside of the range get no rows, but they are neighbours for `last` and `linear`: make the frame's range longer than the one to be filled, and the
- * first gap has something to be filled from. NaN is a value: `last` carries it on, and a line from or to it is NaN, as one from or to an infinity is.
- * Magnitudes below 1e-100 count as 0, above 1e100 as infinite. `time_bucket_gapfill` of TimescaleDB differs in one thing: it begins with the bucket that
- * holds the beginning of the range.
- *
- * @throws InvalidInputError naming the option that is out of its range, and where the range has more than 1,000,000 buckets.
+ * @throws InvalidInputError naming the option that is out of its range, and where the range has more
+ * than 1,000,000 buckets.
  * @example
  * const range = last('6 hours')
  * const errors = patternSeries(scope, { measure: 'count_total', range })
  * await gapfill(scope, errors, { every: '5 minutes', range, fill: 'zero' }).execute()
  *
  * // select "filled".* from (
- * //   with "measured" as (select ...),
- * //     "slotted" as (select "series", "bucket", "value", date_bin($1, "bucket", ...) as "slot", true as "is_point" from "measured" union all
- * //       select "name"."series", "slot"."bucket", null, "slot"."bucket", false from (select distinct "series" from "measured") as "name"
- * //       cross join generate_series(date_bin($2, $3, ...) + $4, $5, $6) as slot (bucket)),
- * //     "present" as (select ... where "is_point" or not <a point in the slot>)
- * //   select "point"."series", "point"."bucket", "point"."value" from (...) as "point" where "bucket" >= $8 and "bucket" < $9 order by "series", "bucket"
+ * //   with "measured" as (...),
+ * //     "slotted" as (select ..., <slot of "measured"."bucket"> as "slot", true as "is_point" from "measured"
+ * //       union all select "name"."series", "slot"."bucket", null::float8 as "value", "slot"."bucket" as "slot", false as "is_point"
+ * //       from (select distinct "measured"."series" from "measured") as "name" cross join generate_series(...) as slot (bucket)),
+ * //     "present" as (select ... where point.is_point or not point.is_taken)
+ * //   select "point"."series", "point"."bucket", "point"."value" from (...) as "point"
+ * //   where "point"."bucket" >= $8 and "point"."bucket" < $9 order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "filled"
  */
-export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOptions) {
+export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOptions): Finished<SeriesRow, 'filled'> {
   const { every, range, fill } = parseOptions(gapfillOptions, options)
-  const { from, to } = checkedRange(range, 'range')
-  assertBuckets({ from, to }, every, 'every')
+  assertBuckets(range, every, 'every')
+  const { from, to } = range
   const slots = sql<{ bucket: Date }>`generate_series(
     ${dateBin(every, sql<Date>`${from}::timestamptz - interval '1 microsecond'`)} + ${exactInterval(every)},
     ${to}::timestamptz - interval '1 microsecond',
     ${exactInterval(every)}
   )`.as<'slot'>(sql`slot (bucket)`)
-  // A slot that holds a point is found by grouping, not by joining: how many rows a frame has the planner can only guess, and where it guesses few it
-  // compares every slot with every point.
+  // A slot that holds a point is found by grouping, not by joining: how many rows a frame has the
+  // planner can only guess, and where it guesses few it compares every slot with every point.
   const present = scope.db
     .with('measured', () => boundedPoints(scope, frame))
     .with('slotted', (db) =>
@@ -95,21 +104,21 @@ export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOption
         .selectFrom('slotted')
         .selectAll('slotted')
         .select(
-          sql<boolean>`bool_or("slotted"."is_point" and "slotted"."bucket" < ${to}) over (partition by "slotted"."series", "slotted"."slot")`.as(
+          sql<boolean>`bool_or(slotted.is_point and slotted.bucket < ${to}) over (partition by slotted.series, slotted.slot)`.as(
             'is_taken',
           ),
         )
       return db
         .selectFrom(seen.as('point'))
         .select(['point.series', 'point.bucket', 'point.value'])
-        .where(sql<boolean>`"point"."is_point" or not "point"."is_taken"`)
+        .where(sql<boolean>`point.is_point or not point.is_taken`)
     })
   const filled = present
     .selectFrom(filling[fill](scope).as('point'))
     .select(['point.series', 'point.bucket', 'point.value'])
     .where('point.bucket', '>=', from)
     .where('point.bucket', '<', to)
-    .orderBy('point.series')
+    .orderBy(byBytes(sql.ref('point.series')))
     .orderBy('point.bucket')
   return finished(scope, filled, 'filled')
 }
@@ -120,41 +129,41 @@ const filling = {
   zero: (scope: Scope) =>
     scope.db
       .selectFrom(presentRows(scope).as('point'))
-      .select(['point.series', 'point.bucket', sql<number | null>`coalesce("point"."value", 0)`.as('value')]),
+      .select(['point.series', 'point.bucket', sql<number | null>`coalesce(point.value, 0)`.as('value')]),
   last: (scope: Scope) => {
     // A value begins a stretch that lasts until the next: as many values up to a row, so many stretches.
     const stretches = presentRows(scope).select(
-      sql<number>`pg_catalog.count("point"."value") over (partition by "point"."series" order by "point"."bucket")`.as('stretch'),
+      sql<number>`pg_catalog.count(point.value) over (partition by point.series collate "C" order by point.bucket)`.as('stretch'),
     )
     return scope.db
       .selectFrom(stretches.as('point'))
       .select([
         'point.series',
         'point.bucket',
-        sql<number | null>`max("point"."value") over (partition by "point"."series", "point"."stretch")`.as('value'),
+        sql<number | null>`max(point.value) over (partition by point.series collate "C", point.stretch)`.as('value'),
       ])
   },
   linear: (scope: Scope) => {
     // Frames that only grow, forwards or backwards: one that shrinks is computed anew for every row.
     const neighbours = presentRows(scope).select([
-      sql<Date | null>`max("point"."bucket") filter (where "point"."value" is not null)
-        over (partition by "point"."series" order by "point"."bucket")`.as('since'),
-      sql<Date | null>`min("point"."bucket") filter (where "point"."value" is not null)
-        over (partition by "point"."series" order by "point"."bucket" desc)`.as('until'),
+      sql<Date | null>`max(point.bucket) filter (where point.value is not null)
+        over (partition by point.series collate "C" order by point.bucket)`.as('since'),
+      sql<Date | null>`min(point.bucket) filter (where point.value is not null)
+        over (partition by point.series collate "C" order by point.bucket desc)`.as('until'),
     ])
     const ends = scope.db
       .selectFrom(neighbours.as('point'))
       .selectAll('point')
       .select([
-        sql<number | null>`max("point"."value") over (partition by "point"."series", "point"."since")`.as('first'),
-        sql<number | null>`max("point"."value") over (partition by "point"."series", "point"."until")`.as('next'),
+        sql<number | null>`max(point.value) over (partition by point.series collate "C", point.since)`.as('first'),
+        sql<number | null>`max(point.value) over (partition by point.series collate "C", point.until)`.as('next'),
       ])
     return scope.db.selectFrom(ends.as('point')).select([
       'point.series',
       'point.bucket',
-      sql<number | null>`case when "point"."value" is not null then "point"."value"
-        when "point"."since" is not null and "point"."until" is not null then "point"."first" + ("point"."next" - "point"."first")
-          * extract(epoch from "point"."bucket" - "point"."since")::float8 / extract(epoch from "point"."until" - "point"."since")::float8
+      sql<number | null>`case when point.value is not null then point.value
+        when point.since is not null and point.until is not null then point.first + (point.next - point.first)
+          * extract(epoch from point.bucket - point.since)::float8 / extract(epoch from point.until - point.since)::float8
       end`.as('value'),
     ])
   },

@@ -1,25 +1,29 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../../database/finished.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 export interface JoinOptions {
   /**
-   * Which points belong together: `'series'`, those of the same series and bucket; `'bucket'`, those of the same bucket, each series of the left frame with each
-   * of the right. Default: `'series'`.
+   * Which points belong together: `'series'`, those of the same series and bucket; `'bucket'`, those of
+   * the same bucket, each series of the left frame with each of the right. Default: `'series'`.
    */
   on?: 'series' | 'bucket'
   /** `'inner'`: only buckets that both frames have. `'full'`: those of either, null standing for what the other lacks. Default: `'inner'`. */
   how?: 'inner' | 'full'
 }
 
-/** Two series side by side. */
+/** A point of two series side by side. */
 export interface JoinedRow {
+  /** The name of both series, or `<left> / <right>`. */
   series: string
   bucket: Date
+  /** The left series' value, in its unit; null where it is null or not there. */
   left: number | null
+  /** The right series' value, in its unit; null where it is null or not there. */
   right: number | null
 }
 
@@ -31,16 +35,14 @@ const joinOptions = z.strictObject({
 /**
  * Two series frames side by side, in the order of series and time.
  *
- * Rows: `series`, `bucket`, and the values `left` and `right`. Buckets match when they begin at the same time: {@link resample} brings frames of different
- * buckets together.
+ * | `on` | the frames' series are named | a row is | `how: 'full'` keeps |
+ * |---|---|---|---|
+ * | `'series'` | alike | a bucket of a series that both have, under its name | the series and buckets that only one frame has |
+ * | `'bucket'` | differently | a bucket of each series of the left frame with each one of the right, named `<left> / <right>`: one on the right is what all others are compared with, several make all pairs | in each pair, the buckets that only one of the two has; where one frame has no series at all there is no pair, and no row |
  *
- * - `on: 'series'` (for frames whose series are named alike): a series of both, under its name. `how: 'full'` keeps those that only one frame has.
- * - `on: 'bucket'` (for frames whose series are named differently): each series of the left frame with each one of the right, named `<left> / <right>`. One series
- *   on the right is what all others are compared with; several make all pairs. `how: 'full'` keeps, in each pair, the buckets that only one of
- *   the two has; where one frame has no series at all there is no pair, and no row.
- *
- * A value that is null and, with `how: 'full'`, one that is not there look the same. Of two rows of a series for one bucket, against what a frame is, the larger value
- * counts.
+ * Buckets match when they begin at the same time: {@link resample} brings frames of different buckets
+ * together. A value that is null and, with `how: 'full'`, one that is not there look the same. Of two
+ * rows of a series for one bucket, against what a frame is, the larger value counts.
  *
  * @throws InvalidInputError naming the option that is none.
  * @example
@@ -49,31 +51,30 @@ const joinOptions = z.strictObject({
  * await join(scope, cpu, memory).where('left', '>', 0.9).execute()
  *
  * // select "joined".* from (
- * //   select "point"."series" as "series", "point"."bucket", max("value") filter (where "is_left") as "left", max("value") filter (where not "is_left") as "right"
- * //   from (select "series", "bucket", "value", true as "is_left" from (...) as "left" union all select ..., false from (...) as "right") as "point"
- * //   group by "point"."series", "point"."bucket" having bool_or("is_left") and bool_or(not "is_left") order by "series", "bucket"
+ * //   select point.series as series, point.bucket,
+ * //     max(point.value) filter (where point.is_left) as left, max(point.value) filter (where not point.is_left) as right
+ * //   from (select point.series, point.bucket, point.value::float8 as value, true as is_left from (...) as point
+ * //     union all select point.series, point.bucket, point.value::float8, false from (...) as point) as point
+ * //   group by point.series, point.bucket having bool_or(point.is_left) and bool_or(not point.is_left)
+ * //   order by (point.series) collate "C", point.bucket
  * // ) as "joined"
  */
-export function join(
-  scope: Scope,
-  left: SeriesFrame,
-  right: SeriesFrame,
-  options: JoinOptions = {},
-): SelectQueryBuilder<{ joined: JoinedRow }, 'joined', JoinedRow> {
+export function join(scope: Scope, left: SeriesFrame, right: SeriesFrame, options: JoinOptions = {}): Finished<JoinedRow, 'joined'> {
   const { on, how } = parseOptions(joinOptions, options)
   const { common, name, key, points } = on === 'series' ? alike(left, right) : pairs(left, right)
-  // Grouped, not joined: how many rows a frame has the planner can only guess, and where it guesses few it compares every bucket of a series with every other.
+  // Grouped, not joined: how many rows a frame has the planner can only guess, and where it guesses
+  // few it compares every bucket of a series with every other.
   const joined = sql<JoinedRow>`(
     ${common}
     select
-      ${name} as "series",
-      "point"."bucket",
-      max("point"."value") filter (where "point"."is_left") as "left",
-      max("point"."value") filter (where not "point"."is_left") as "right"
-    from (${points}) as "point"
-    group by ${key}, "point"."bucket"
-    ${how === 'inner' ? sql`having bool_or("point"."is_left") and bool_or(not "point"."is_left")` : sql``}
-    order by "series", "bucket"
+      ${name} as series,
+      point.bucket,
+      max(point.value) filter (where point.is_left) as left,
+      max(point.value) filter (where not point.is_left) as right
+    from (${points}) as point
+    group by ${key}, point.bucket
+    ${how === 'inner' ? sql`having bool_or(point.is_left) and bool_or(not point.is_left)` : sql``}
+    order by ${byBytes(name)}, point.bucket
   )`
   return finished(scope, joined, 'joined')
 }
@@ -81,23 +82,23 @@ export function join(
 /** The points of both frames, by the series' name. */
 const alike = (left: SeriesFrame, right: SeriesFrame) => ({
   common: sql``,
-  name: sql`"point"."series"`,
-  key: sql`"point"."series"`,
+  name: sql<string>`point.series`,
+  key: sql`point.series`,
   points: sql`
-    select "left"."series", "left"."bucket", "left"."value"::float8 as "value", true as "is_left" from ${left} as "left"
+    select point.series, point.bucket, point.value::float8 as value, true as is_left from ${left} as point
     union all
-    select "right"."series", "right"."bucket", "right"."value"::float8, false from ${right} as "right"`,
+    select point.series, point.bucket, point.value::float8, false from ${right} as point`,
 })
 
 /** Every point once for each series of the other side, so that a bucket that only one side has still knows its pair. */
 const pairs = (left: SeriesFrame, right: SeriesFrame) => ({
-  common: sql`with "left" as ${left}, "right" as ${right}`,
-  name: sql`"point"."first" || ' / ' || "point"."second"`,
-  key: sql`"point"."first", "point"."second"`,
+  common: sql`with left_points as ${left}, right_points as ${right}`,
+  name: sql<string>`point.first || ' / ' || point.second`,
+  key: sql`point.first, point.second`,
   points: sql`
-    select "left"."series" as "first", "name"."series" as "second", "left"."bucket", "left"."value"::float8 as "value", true as "is_left"
-    from "left" cross join (select distinct "series" from "right") as "name"
+    select point.series as first, other.series as second, point.bucket, point.value::float8 as value, true as is_left
+    from left_points as point cross join (select distinct series from right_points) as other
     union all
-    select "name"."series", "right"."series", "right"."bucket", "right"."value"::float8, false
-    from "right" cross join (select distinct "series" from "left") as "name"`,
+    select other.series, point.series, point.bucket, point.value::float8, false
+    from right_points as point cross join (select distinct series from left_points) as other`,
 })

@@ -1,20 +1,25 @@
 import { sql } from 'kysely'
-import { finished } from '../../database/finished.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { parseStepOptions, stepValue, steps, type StepOptions } from './steps.ts'
-import type { SeriesFrame } from '../seriesFrame.ts'
+import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
 /**
- * How fast each series of a frame changed from one of its points to the next, per second, in the order of series and time.
+ * How fast each series of a frame changed from one of its points to the next, per second, in the order
+ * of series and time.
  *
- * Rows: those of the frame, `value` being the {@link delta} by the seconds since the last point before it that is not null; null for a null, and for the
- * first value of a series. Across a gap it is the mean rate of the gap.
+ * Rows: those of the frame, `value` being the {@link delta} by the seconds since the last point before
+ * it that is not null; null for a null, and for the first value of a series. Across a gap it is the
+ * mean rate of the gap.
  *
- * With `counter: true` a drop is a reset to zero, as in Prometheus' `rate`: the value after it is what was counted since. Take the rate of each counter
- * before adding counters up, or the reset of one is a drop of the sum, and takes the others for counted anew. Nothing is extrapolated.
+ * With `counter: true` a drop is a reset to zero, as in Prometheus' `rate`: the value after it is what
+ * was counted since. Take the rate of each counter before adding counters up, or the reset of one is a
+ * drop of the sum, and takes the others for counted anew. Nothing is extrapolated.
  *
- * It is for counters as you find them in tables of your own, and for gauges. A monotonic sum that was ingested is a rate per second already
- * (`metricSeries` gives it as such): the rate of that is how fast the rate changes.
+ * It is for counters as you find them in tables of your own, and for gauges. A monotonic sum that was
+ * ingested is a rate per second already (`metricSeries` gives it as such): the rate of that is how fast
+ * the rate changes.
  *
  * @throws InvalidInputError naming the option that is none.
  * @example
@@ -22,24 +27,23 @@ import type { SeriesFrame } from '../seriesFrame.ts'
  * await aggregateAcross(scope, rate(scope, requests, { counter: true }), { with: 'sum' }).execute()
  *
  * // select "rate".* from (
- * //   select "point"."series", "point"."bucket", case when ... end / nullif(extract(epoch from "bucket" - "since")::float8, 0) as "value"
- * //   from (select ..., pg_catalog.lag("value") over (partition by "series", "value" is null order by "bucket") as "before",
- * //     pg_catalog.lag("bucket") over (partition by "series", "value" is null order by "bucket") as "since" from (...)) as "point"
- * //   order by "point"."series", "point"."bucket"
+ * //   select "point"."series", "point"."bucket",
+ * //     case when ... end / nullif(extract(epoch from point.bucket - point.since)::float8, 0::float8) as "value"
+ * //   from (select ..., pg_catalog.lag(point.bucket) over (partition by point.series collate "C", point.value is null
+ * //     order by point.bucket) as "since" from (...) as "point") as "point"
+ * //   order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "rate"
  */
-export function rate(scope: Scope, frame: SeriesFrame, options: StepOptions = {}) {
+export function rate(scope: Scope, frame: SeriesFrame, options: StepOptions = {}): Finished<SeriesRow, 'rate'> {
   const { counter } = parseStepOptions(options)
   const rates = scope.db
     .selectFrom(steps(scope, frame).as('point'))
     .select([
       'point.series',
       'point.bucket',
-      sql<number | null>`${stepValue(counter)} / nullif(extract(epoch from "point"."bucket" - "point"."since")::float8, 0::float8)`.as(
-        'value',
-      ),
+      sql<number | null>`${stepValue(counter)} / nullif(extract(epoch from point.bucket - point.since)::float8, 0::float8)`.as('value'),
     ])
-    .orderBy('point.series')
+    .orderBy(byBytes(sql.ref('point.series')))
     .orderBy('point.bucket')
   return finished(scope, rates, 'rate')
 }

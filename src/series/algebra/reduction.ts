@@ -6,10 +6,10 @@ export type Reduction = (typeof reductions)[number]
 
 /** The reduction over the rows of a group of `point`. */
 export const reduced = {
-  avg: sql<number | null>`avg("point"."value")`,
-  sum: sql<number | null>`sum("point"."value")`,
-  min: sql<number | null>`min("point"."value")`,
-  max: sql<number | null>`max("point"."value")`,
-  count: sql<number | null>`pg_catalog.count("point"."value")::float8`,
-  median: sql<number | null>`pg_catalog.percentile_cont(0.5::float8) within group (order by "point"."value")`,
+  avg: sql<number | null>`avg(point.value)`,
+  sum: sql<number | null>`sum(point.value)`,
+  min: sql<number | null>`min(point.value)`,
+  max: sql<number | null>`max(point.value)`,
+  count: sql<number | null>`pg_catalog.count(point.value)::float8`,
+  median: sql<number | null>`pg_catalog.percentile_cont(0.5::float8) within group (order by point.value)`,
 }

@@ -1,13 +1,14 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { dateBin } from '../../database/buckets.ts'
-import { finished } from '../../database/finished.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { parseOptions } from '../../schema/parse.ts'
-import { boundedPoints } from '../boundedPoints.ts'
+import { boundedPoints } from '../points.ts'
 import { lengthText } from '../bucketLength.ts'
 import { reduced, reductions, type Reduction } from './reduction.ts'
-import type { SeriesFrame } from '../seriesFrame.ts'
+import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
 export interface ResampleOptions {
   /** How long the new buckets are: `'15 minutes'`, `'1 week'`. A day has 24 hours. */
@@ -21,19 +22,20 @@ const resampleOptions = z.strictObject({ every: lengthText, with: z.enum([...red
 /**
  * The series of a frame in buckets of another length, in the order of series and time.
  *
- * Buckets are aligned in UTC as TimescaleDB's `time_bucket` aligns them, counted from Monday 2000-01-03 00:00: hours begin on the hour, days at
- * midnight UTC, weeks on Mondays.
+ * Rows: `series`, `bucket` (when it begins), `value`. A bucket that holds no point has no row
+ * ({@link gapfill} adds them).
  *
- * Rows: `series`, `bucket` (when it begins), `value`. A bucket that holds no point has no row ({@link gapfill} adds them). Every point weighs the same,
- * whatever it stands for. Nulls do not count: a bucket of nothing but nulls has the value null, or 0 with `count`. NaN makes the average and the sum NaN;
- * for the others it is above every number, as PostgreSQL orders it. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
- *
- * Buckets shorter than those of the frame merge nothing: each point stays alone and moves to where its new bucket begins, which for aligned points
- * is where it was.
- *
- * Percentiles do not average, nor do ratios, such as `err_rate`, of which a busy minute weighs as much as a silent one: for those of an hour ask
- * `callSeries` or `metricSeries` for `resolution: '1 hour'`, which puts histograms and counts together. The maximum of percentiles is an upper bound of the
- * percentile of all.
+ * - Buckets are aligned in UTC as TimescaleDB's `time_bucket` aligns them, counted from Monday
+ *   2000-01-03 00:00: hours begin on the hour, days at midnight UTC, weeks on Mondays. In buckets
+ *   shorter than those of the frame each point stays alone, and moves to where its new bucket begins.
+ * - Every point weighs the same, whatever it stands for. Nulls do not count: a bucket of nothing but
+ *   nulls has the value null, or 0 with `count`.
+ * - NaN makes the average and the sum NaN; for the others it is above every number, as PostgreSQL
+ *   orders it. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
+ * - Percentiles do not average, nor do ratios such as `err_rate`, of which a busy minute weighs as much
+ *   as a silent one: for those of an hour ask `callSeries` or `metricSeries` for
+ *   `resolution: '1 hour'`, which puts histograms and counts together. The maximum of percentiles is an
+ *   upper bound of the percentile of all.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example
@@ -41,13 +43,13 @@ const resampleOptions = z.strictObject({ every: lengthText, with: z.enum([...red
  * await resample(scope, calls, { every: '1 hour', with: 'sum' }).execute()
  *
  * // select "resampled".* from (
- * //   select "point"."series", "point"."bucket", sum("point"."value") as "value"
+ * //   select "point"."series", "point"."bucket", sum(point.value) as "value"
  * //   from (
  * //     select "point"."series", date_bin($1::interval, "point"."bucket", '2000-01-03T00:00:00Z'::timestamptz) as "bucket", ... from (...) as "point"
- * //   ) as "point" group by "point"."series", "point"."bucket" order by "point"."series", "point"."bucket"
+ * //   ) as "point" group by "point"."series", "point"."bucket" order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "resampled"
  */
-export function resample(scope: Scope, frame: SeriesFrame, options: ResampleOptions) {
+export function resample(scope: Scope, frame: SeriesFrame, options: ResampleOptions): Finished<SeriesRow, 'resampled'> {
   const { every, with: how } = parseOptions(resampleOptions, options)
   const moved = scope.db
     .selectFrom(boundedPoints(scope, frame).as('point'))
@@ -56,15 +58,13 @@ export function resample(scope: Scope, frame: SeriesFrame, options: ResampleOpti
     .selectFrom(moved.as('point'))
     .groupBy(['point.series', 'point.bucket'])
     .select(['point.series', 'point.bucket', merged[how].as('value')])
-    .orderBy('point.series')
+    .orderBy(byBytes(sql.ref('point.series')))
     .orderBy('point.bucket')
   return finished(scope, resampled, 'resampled')
 }
 
 const merged = {
   ...reduced,
-  first: sql<number | null>`(pg_catalog.array_agg("point"."value" order by "point"."at") filter (where "point"."value" is not null))[1]`,
-  last: sql<
-    number | null
-  >`(pg_catalog.array_agg("point"."value" order by "point"."at" desc) filter (where "point"."value" is not null))[1]`,
+  first: sql<number | null>`(pg_catalog.array_agg(point.value order by point.at) filter (where point.value is not null))[1]`,
+  last: sql<number | null>`(pg_catalog.array_agg(point.value order by point.at desc) filter (where point.value is not null))[1]`,
 }

@@ -1,11 +1,12 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../../database/finished.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { exactInterval } from '../../database/sql/exactInterval.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { lengthText } from '../bucketLength.ts'
-import type { SeriesFrame } from '../seriesFrame.ts'
+import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 import { oneOf } from './trailingWindow.ts'
 
 /** Which way in time the points go, and how far. */
@@ -16,10 +17,12 @@ const shiftOptions = z
   .refine(oneOf('later', 'earlier'), 'must have either later or earlier')
 
 /**
- * The series of a frame at another time, in the order of series and time: `{ later: '7 days' }` puts last week's values at this week's buckets.
+ * The series of a frame at another time, in the order of series and time: `{ later: '7 days' }` puts
+ * last week's values at this week's buckets.
  *
- * Rows: those of the frame, `bucket` being so much later, or with `earlier` so much earlier. The frame has to be one of the time that the values come from: of
- * last week, for a comparison with this one. Days have 24 hours, in whatever time zone: seven of them keep a bucket's place in the week in UTC.
+ * Rows: those of the frame, `bucket` being so much later, or with `earlier` so much earlier. The frame
+ * has to be one of the time that the values come from: of last week, for a comparison with this one.
+ * Days have 24 hours, in whatever time zone: seven of them keep a bucket's place in the week in UTC.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example
@@ -29,18 +32,18 @@ const shiftOptions = z
  * await combine(scope, today, shift(scope, before, { later: '7 days' }), { op: 'ratio' }).execute()
  *
  * // select "shifted".* from (
- * //   select "point"."series", "point"."bucket" + $1::interval as "bucket", "point"."value"::float8 as "value"
- * //   from (...) as "point" order by "point"."series", "point"."bucket"
+ * //   select "point"."series", point.bucket + $1::interval as "bucket", point.value::float8 as "value"
+ * //   from (...) as "point" order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "shifted"
  */
-export function shift(scope: Scope, frame: SeriesFrame, options: ShiftOptions) {
+export function shift(scope: Scope, frame: SeriesFrame, options: ShiftOptions): Finished<SeriesRow, 'shifted'> {
   const { later, earlier } = parseOptions(shiftOptions, options)
   const bucket =
-    later === undefined ? sql<Date>`"point"."bucket" - ${exactInterval(earlier!)}` : sql<Date>`"point"."bucket" + ${exactInterval(later)}`
+    later === undefined ? sql<Date>`point.bucket - ${exactInterval(earlier!)}` : sql<Date>`point.bucket + ${exactInterval(later)}`
   const shifted = scope.db
     .selectFrom(frame.as('point'))
-    .select(['point.series', bucket.as('bucket'), sql<number | null>`"point"."value"::float8`.as('value')])
-    .orderBy('point.series')
+    .select(['point.series', bucket.as('bucket'), sql<number | null>`point.value::float8`.as('value')])
+    .orderBy(byBytes(sql.ref('point.series')))
     .orderBy('point.bucket')
   return finished(scope, shifted, 'shifted')
 }

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../../database/scope.ts'
 import { parseOptions } from '../../schema/parse.ts'
-import { boundedPoints } from '../boundedPoints.ts'
+import { boundedPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 export interface StepOptions {
@@ -16,13 +16,13 @@ export const parseStepOptions = (options: StepOptions) => parseOptions(stepOptio
 
 /** The points of a frame, each with the value before it and when that was; nulls are passed over, being a partition of their own. */
 export function steps(scope: Scope, frame: SeriesFrame) {
-  const earlier = sql`over (partition by "point"."series", "point"."value" is null order by "point"."bucket")`
+  const earlier = sql`over (partition by point.series collate "C", point.value is null order by point.bucket)`
   return scope.db
     .selectFrom(boundedPoints(scope, frame).as('point'))
     .selectAll('point')
     .select([
-      sql<number | null>`pg_catalog.lag("point"."value") ${earlier}`.as('before'),
-      sql<Date | null>`pg_catalog.lag("point"."bucket") ${earlier}`.as('since'),
+      sql<number | null>`pg_catalog.lag(point.value) ${earlier}`.as('before'),
+      sql<Date | null>`pg_catalog.lag(point.bucket) ${earlier}`.as('since'),
     ])
 }
 
@@ -30,5 +30,5 @@ export function steps(scope: Scope, frame: SeriesFrame) {
 export const stepValue = (counter: boolean): RawBuilder<number | null> =>
   counter
     ? // NaN is above every number, so that what follows one would be a drop.
-      sql`case when "point"."value" < "point"."before" and "point"."before" <> 'NaN' then "point"."value" else "point"."value" - "point"."before" end`
-    : sql`("point"."value" - "point"."before")`
+      sql`case when point.value < point.before and point.before <> 'NaN' then point.value else point.value - point.before end`
+    : sql`(point.value - point.before)`

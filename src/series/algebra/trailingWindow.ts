@@ -35,5 +35,5 @@ export function trailing({ points, window }: { points?: number | undefined; wind
       ? sql`rows between ${points! - 1}::int8 preceding and current row`
       : // Times are whole microseconds: so the point as long ago as the window is long is left out.
         sql`range between ${exactInterval(window)} - interval '1 microsecond' preceding and current row`
-  return sql`over (partition by "point"."series" order by "point"."bucket" ${frame})`
+  return sql`over (partition by point.series collate "C" order by point.bucket ${frame})`
 }

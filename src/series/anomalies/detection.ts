@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { milliseconds } from '../../database/range.ts'
-import { parseOptions } from '../../schema/parse.ts'
 import { lengthText } from '../bucketLength.ts'
+import { dividesSeason, isLength, seasonFields, slotProblem, type SeasonOptions } from '../seasonOptions.ts'
 
 /** What every way of judging a point has in common. */
 interface Judging {
@@ -15,22 +15,55 @@ interface Judging {
   minSpread?: number
 }
 
-/** Robust z-scores: a point against the median of the time right before it. The method when none is named. */
+/**
+ * Robust z-scores: a point against the median of the time right before it. The method when none is
+ * named.
+ *
+ * Median and deviation stay put until half of the window is anomalous; after that a level that lasts
+ * is the new normal. It knows no season and no trend.
+ *
+ * Literature: Iglewicz and Hoaglin, "How to Detect and Handle Outliers" (ASQC 1993), the modified
+ * z-score, whose customary threshold is 3.5; here on a moving window as in Hampel's filter, looking
+ * back only.
+ */
 export interface RobustScoreOptions extends Judging {
   method?: 'robust-z'
   /** How long before a bucket its normal is learnt from: the points in `[bucket - window, bucket)`. Default: `'1 hour'`. */
   window?: string
 }
 
-/** A point against the same slot of earlier seasons: Monday's 9 o'clock against earlier Mondays' 9 o'clock. */
+/**
+ * A point against the same slot of earlier seasons: Monday's 9 o'clock against earlier Mondays'
+ * 9 o'clock.
+ *
+ * Slots are counted from Monday 2000-01-03 00:00 UTC and do not follow a time zone's summer time. A
+ * point's own occurrence of the slot never counts: what climbs slowly within an hour cannot hide
+ * itself. One earlier occurrence is enough when it holds `minPoints` points (an hour of five-minute
+ * buckets holds twelve), but then only last week is known: `minPoints: 24` asks for two of them.
+ */
 export interface SeasonalOptions extends Judging, SeasonOptions {
   method: 'seasonal'
   /** How far back the slot's earlier occurrences count: those that begin in `[slot start - history, slot start)`. Default: `'5 weeks'`. */
   history?: string
 }
 
-/** EWMA control chart: robust z-scores averaged with fading memory, for small departures that last. */
-export interface EwmaOptions extends Judging {
+/**
+ * A control chart (EWMA): robust z-scores averaged with fading memory, for small departures that
+ * last.
+ *
+ * `z = lambda * residual + (1 - lambda) * z`, from 0 at the first point that can be judged; the
+ * residual is the signed robust z-score, at most `clip`. The score is `|z|` in units of its own
+ * standard deviation, `sqrt(lambda / (2 - lambda) * (1 - (1 - lambda) ^ (2 n)))` at the n-th judged
+ * point, which takes residuals for independent: where a series wanders slowly, raise the threshold.
+ *
+ * `expected` and `spread` are those of robust-z, so the row's value can be within them: it is the run
+ * that is odd. Once the window holds the new level, the residuals return to 0, and so does `z`.
+ *
+ * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics 1959);
+ * Lucas and Saccucci, "Exponentially Weighted Moving Average Control Schemes" (Technometrics 1990),
+ * who recommend a lambda of 0.05 to 0.25 with limits of about 3.
+ */
+export interface ControlChartOptions extends Judging {
   method: 'ewma'
   /** As for `'robust-z'`: what a point's own z-score is learnt from. Default: `'1 hour'`. */
   window?: string
@@ -40,16 +73,8 @@ export interface EwmaOptions extends Judging {
   clip?: number
 }
 
-/** What repeats itself, and how finely it is looked at. */
-export interface SeasonOptions {
-  /** The length after which the series is expected to repeat itself. Default: `'1 week'`. */
-  season?: string
-  /** The season is divided into slots of this length, at least two of them. Default: `'1 hour'`. */
-  slot?: string
-}
-
 /** How points are judged by the points before them: `method` decides which other options there are. */
-export type DetectionOptions = RobustScoreOptions | SeasonalOptions | EwmaOptions
+export type DetectionOptions = RobustScoreOptions | SeasonalOptions | ControlChartOptions
 
 const judging = {
   threshold: z.number().min(0).default(4),
@@ -60,33 +85,15 @@ const judging = {
 
 const robust = z.strictObject({ method: z.literal('robust-z'), window: lengthText.default('1 hour'), ...judging })
 
-const seasonFields = { season: lengthText.default('1 week'), slot: lengthText.default('1 hour') }
-
-/** Refuses slots that do not divide their season into two or more. */
-const dividesSeason: Refinement<SeasonOptions> = [
-  ({ season, slot }) => !isDuration(season) || !isDuration(slot) || divides(milliseconds(slot), milliseconds(season)),
-  { path: ['slot'], error: 'must divide the season into two or more slots of equal length' },
-]
-
-/** Refuses a history in which no slot occurs a second time. */
-const coversSeason: Refinement<SeasonalOptions> = [
-  ({ season, history }) => !isDuration(season) || !isDuration(history) || milliseconds(history) >= milliseconds(season),
-  { path: ['history'], error: 'must be at least as long as the season' },
-]
-
-/** What zod's `refine` takes. It also runs where a field was refused already: that field's error is the one to show. */
-type Refinement<Options> = [check: (options: Required<Options>) => boolean, params: { path: string[]; error: string }]
-
-const isDuration = (text: string): boolean => lengthText.safeParse(text).success
-
-const divides = (slot: number, season: number): boolean => season % slot === 0 && season >= 2 * slot
-
 const seasonal = z
   .strictObject({ method: z.literal('seasonal'), ...seasonFields, history: lengthText.default('5 weeks'), ...judging })
-  .refine(...dividesSeason)
-  .refine(...coversSeason)
+  .refine(dividesSeason, slotProblem)
+  .refine(({ season, history }) => !isLength(season) || !isLength(history) || milliseconds(history) >= milliseconds(season), {
+    path: ['history'],
+    error: 'must be at least as long as the season',
+  })
 
-const ewma = z.strictObject({
+const controlChart = z.strictObject({
   method: z.literal('ewma'),
   window: lengthText.default('1 hour'),
   lambda: z.number().min(1e-6).max(1).default(0.2),
@@ -94,32 +101,25 @@ const ewma = z.strictObject({
   ...judging,
 })
 
-const detection = z.discriminatedUnion('method', [robust, seasonal, ewma], {
-  error: ({ code }) => (code === 'invalid_union' ? "must be 'robust-z', 'seasonal' or 'ewma'" : undefined),
-})
+/** The shapes of the methods' options. */
+export const methods = [robust, seasonal, controlChart] as const
 
-/** The options with every default filled in. */
-export type DetectionSettings = z.output<typeof detection>
+export const unknownMethod = "must be 'robust-z', 'seasonal' or 'ewma'"
+
+/** Options of which `method` decides which others there are; robust z-scores when none is named. */
+export const byMethod = <const Methods extends Parameters<typeof z.discriminatedUnion>[1]>(methods: Methods, problem: string) =>
+  z.preprocess(
+    (options) =>
+      typeof options === 'object' && options !== null && Reflect.get(options, 'method') === undefined
+        ? { ...options, method: 'robust-z' }
+        : options,
+    z.discriminatedUnion('method', methods, { error: ({ code }) => (code === 'invalid_union' ? problem : undefined) }),
+  )
+
+/** The options of a detector, with every default filled in. */
+export const detectionOptions = byMethod(methods, unknownMethod)
+
+export type DetectionSettings = z.output<typeof detectionOptions>
 export type RobustScoreSettings = z.output<typeof robust>
 export type SeasonalSettings = z.output<typeof seasonal>
-export type EwmaSettings = z.output<typeof ewma>
-
-/**
- * The options of a detector, checked, with every default filled in.
- *
- * @throws InvalidInputError naming the option that is out of its range, or that the method does not have.
- */
-export function parseDetection(options: DetectionOptions = {}): DetectionSettings {
-  const given: unknown = options
-  const named = typeof given === 'object' && given !== null ? { ...given, method: options.method ?? 'robust-z' } : given
-  return parseOptions(detection, named)
-}
-
-const season = z.strictObject(seasonFields).refine(...dividesSeason)
-
-/**
- * What repeats itself, checked, with the defaults filled in.
- *
- * @throws InvalidInputError naming the option that is wrong, as when slots do not divide the season.
- */
-export const parseSeason = (options: SeasonOptions = {}) => parseOptions(season, options)
+export type ControlChartSettings = z.output<typeof controlChart>

@@ -1,18 +1,38 @@
+import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
-import type { DetectionSettings } from './detection.ts'
-import { ewmaScores } from './ewmaScores.ts'
-import { robustScores } from './robustScores.ts'
-import { seasonalScores } from './seasonalScores.ts'
+import type { Frame } from '../../database/sql/frame.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
+import type { Direction, ExpectedPoint } from './anomaly.ts'
+import { controlChart } from './controlChart.ts'
+import type { DetectionSettings } from './detection.ts'
+import { seasonReference } from './seasonReference.ts'
+import { windowReference } from './windowReference.ts'
 
 /** Every point of a frame that the method can judge, with its score, whether or not that is above the threshold. */
 export function scoredPoints(scope: Scope, frame: SeriesFrame, settings: DetectionSettings) {
   switch (settings.method) {
     case 'robust-z':
-      return robustScores(scope, frame, settings)
+      return scored(scope, windowReference(scope, frame, settings))
     case 'seasonal':
-      return seasonalScores(scope, frame, settings)
+      return scored(scope, seasonReference(scope, frame, settings))
     case 'ewma':
-      return ewmaScores(scope, frame, settings)
+      return controlChart(scope, scored(scope, windowReference(scope, frame, settings)), settings)
   }
 }
+
+/** Adds `score` (by how many spreads the value is off), `direction` and `item`. */
+const scored = (scope: Scope, points: Frame<ExpectedPoint>) =>
+  scope.db.selectFrom(points.as('point')).select([
+    'point.series',
+    'point.bucket',
+    'point.value',
+    'point.expected',
+    'point.spread',
+    sql<number>`case
+        when point.value = point.expected then 0
+        when point.spread = 0::float8 then 'Infinity'
+        else abs(point.value - point.expected) / point.spread
+      end`.as('score'),
+    sql<Direction>`case when point.value < point.expected then 'down' else 'up' end`.as('direction'),
+    'point.series as item',
+  ])

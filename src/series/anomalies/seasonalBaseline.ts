@@ -1,30 +1,51 @@
 import { sql } from 'kysely'
+import { z } from 'zod'
 import { slotNumber } from '../../database/buckets.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import { milliseconds } from '../../database/range.ts'
-import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { parseSeason, type SeasonOptions } from './detection.ts'
-import { measuredPoints } from '../measuredPoints.ts'
-import { deviationOf, middleOf } from '../medians.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
+import { parseOptions } from '../../schema/parse.ts'
+import { measuredPoints } from '../points.ts'
+import { dividesSeason, seasonFields, slotProblem, type SeasonOptions } from '../seasonOptions.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
+import { deviationOf, middleOf } from './medians.ts'
+
+/** What is normal in one slot of the season. */
+export interface BaselineSlot {
+  series: string
+  /** Which slot of the season, from 0. */
+  slot: number
+  /** How many seconds after the season's beginning the slot begins. */
+  slot_start_s: number
+  /** The median of the slot's points, in the series' unit. */
+  expected: number
+  /** 1.4826 times their median absolute deviation, in the series' unit; 0 where at least half of the points are equal. */
+  spread: number
+  /** How many points there were. */
+  points: number
+}
+
+const seasonalBaselineOptions = z.strictObject(seasonFields).refine(dividesSeason, slotProblem)
 
 /**
- * What is normal at each time of the season: for each series and slot (by default, hour of the week) the median of all its points there and their
- * spread. In the order of series and slot.
+ * What is normal at each time of the season: for each series and slot (by default, hour of the week)
+ * the median of all its points there and their spread. In the order of series and slot.
  *
- * Seasons are counted from Monday 2000-01-03 00:00 UTC: slot 0 of a week is Monday from 0 to 1 o'clock UTC, slot 167 the last hour of Sunday. They do not
- * follow a time zone: what keeps local office hours moves by one slot when summer time begins.
+ * Seasons are counted from Monday 2000-01-03 00:00 UTC: slot 0 of a week is Monday from 0 to 1
+ * o'clock UTC, slot 167 the last hour of Sunday. They do not follow a time zone: what keeps local
+ * office hours moves by one slot when summer time begins.
  *
- * Rows: `series`; `slot` (0 to the number of slots less one); `slot_start_s`, the seconds from the season's beginning to the slot's; `expected`, the
- * median; `spread`, 1.4826 times the median absolute deviation (the standard deviation, were the points normally distributed), 0 where at least half of
- * the points are equal; `points`, how many there were. The frame decides what is learnt from: give it several whole seasons, or slots weigh different
- * weeks. Half of a slot's points have to be odd before its baseline is.
+ * The frame decides what is learnt from: give it several whole seasons, or slots weigh different
+ * weeks. Half of a slot's points have to be odd before its baseline is. Nulls, NaN and magnitudes
+ * above 1e100 are no measurements; a slot without any has no row.
  *
- * Nulls, NaN and magnitudes above 1e100 are no measurements. A slot without any has no row (so an empty frame has none), one with a single point
- * expects that point, with spread 0.
+ * To find the points that leave it use `anomalies` with the method `'seasonal'`, to draw it
+ * {@link baselineSeries}.
  *
- * Literature: Tukey, "Exploratory Data Analysis" (1977), for medians by slot; Rousseeuw and Croux, "Alternatives to the Median Absolute Deviation"
- * (JASA 1993) for the factor. To find the points that leave it use `anomalies` with the method `'seasonal'`, to draw it {@link baselineSeries}.
+ * Literature: Tukey, "Exploratory Data Analysis" (1977), for medians by slot; Rousseeuw and Croux,
+ * "Alternatives to the Median Absolute Deviation" (JASA 1993) for the factor, which makes it the
+ * standard deviation, were the points normally distributed.
  *
  * @throws InvalidInputError naming the option that is wrong, as when slots do not divide the season.
  * @example
@@ -32,22 +53,24 @@ import type { SeriesFrame } from '../seriesFrame.ts'
  * await seasonalBaseline(scope, latency, { season: '1 day', slot: '15 minutes' }).execute()
  *
  * // select "baseline".* from (
- * //   select "series", "slot", ..., "middle"."expected", 1.4826 * "around"."deviation" as "spread", pg_catalog.cardinality("slot"."values") as "points"
+ * //   select "slot"."series", "slot"."slot", ..., "middle"."expected", 1.4826::float8 * around.deviation as "spread",
+ * //     pg_catalog.cardinality(slot.values) as "points"
  * //   from (
- * //     select "series", <slot of "bucket"> as "slot", pg_catalog.array_agg("value") as "values" from (select ...) as "point" group by "series", "slot"
- * //   ) as "slot" cross join lateral (select pg_catalog.percentile_cont(0.5) ...) as "middle" cross join lateral (...) as "around"
- * //   order by "series", "slot"
+ * //     select "point"."series", <slot of "point"."bucket"> as "slot", pg_catalog.array_agg(point.value) as "values"
+ * //     from (...) as "point" group by "point"."series", "slot"
+ * //   ) as "slot" cross join lateral (select pg_catalog.percentile_cont(0.5::float8) ...) as "middle" cross join lateral (...) as "around"
+ * //   order by ("slot"."series") collate "C", "slot"."slot"
  * // ) as "baseline"
  */
-export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: SeasonOptions = {}) {
-  const { season, slot } = parseSeason(options)
+export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: SeasonOptions = {}): Finished<BaselineSlot, 'baseline'> {
+  const { season, slot } = parseOptions(seasonalBaselineOptions, options)
   const seconds = milliseconds(slot) / 1_000
   const slots = scope.db
     .selectFrom(measuredPoints(scope, frame).as('point'))
     .select([
       'point.series',
       slotNumber({ season, slot }, sql.ref('point.bucket')).as('slot'),
-      sql<number[]>`pg_catalog.array_agg("point"."value")`.as('values'),
+      sql<number[]>`pg_catalog.array_agg(point.value)`.as('values'),
     ])
     .groupBy(['point.series', 'slot'])
   const baseline = scope.db
@@ -57,12 +80,12 @@ export function seasonalBaseline(scope: Scope, frame: SeriesFrame, options: Seas
     .select([
       'slot.series',
       'slot.slot',
-      sql<number>`"slot"."slot"::float8 * ${seconds}::float8`.as('slot_start_s'),
+      sql<number>`slot.slot::float8 * ${seconds}::float8`.as('slot_start_s'),
       'middle.expected',
-      sql<number>`1.4826::float8 * "around"."deviation"`.as('spread'),
-      sql<number>`pg_catalog.cardinality("slot"."values")`.as('points'),
+      sql<number>`1.4826::float8 * around.deviation`.as('spread'),
+      sql<number>`pg_catalog.cardinality(slot.values)`.as('points'),
     ])
-    .orderBy('slot.series')
+    .orderBy(byBytes(sql.ref('slot.series')))
     .orderBy('slot.slot')
   return finished(scope, baseline, 'baseline')
 }

@@ -1,8 +1,9 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
+import { finished, type Finished } from '../../database/finished.ts'
 import { earlier, milliseconds } from '../../database/range.ts'
-import { finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { storableDate } from '../../schema/date.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { lengthText } from '../bucketLength.ts'
@@ -25,6 +26,23 @@ export interface BurnRateOptions {
   windows?: readonly BurnWindow[]
   /** Where the windows end; a bucket that begins then no longer counts. Default: when the query is built. */
   at?: Date
+}
+
+/** How fast a series burns its error budget over one pair of windows. */
+export interface BurnAlert {
+  series: string
+  /** The pair's `long`, as given. */
+  long_window: string
+  /** The pair's `short`, as given. */
+  short_window: string
+  /** The pair's `burn`. */
+  burn: number
+  /** The burn rate over `[at - long, at)`; null where nothing was counted there. */
+  long_burn: number | null
+  /** The burn rate over `[at - short, at)`; null where nothing was counted there. */
+  short_burn: number | null
+  /** Whether both are above `burn`; false where either is null. */
+  firing: boolean
 }
 
 const workbookWindows: readonly BurnWindow[] = [
@@ -55,25 +73,27 @@ const isShorter = (short: string, long: string): boolean =>
   !lengthText.safeParse(short).success || !lengthText.safeParse(long).success || milliseconds(short) < milliseconds(long)
 
 /**
- * How fast each series burns its error budget, over pairs of windows, and which pairs raise an alert. By series, then by the windows' order.
+ * How fast each series burns its error budget, over pairs of windows, and which pairs raise an alert.
+ * By series, then by the windows' order.
  *
- * The burn rate of a window is its share of bad events by the share the objective allows: at 1 the budget lasts exactly as long as the objective's
- * window, at 14.4 one of 30 days is gone after 50 hours. An alert fires while the burn is above the pair's `burn` over the long window (so that it
+ * The burn rate of a window is its share of bad events by the share the objective allows: at 1 the
+ * budget lasts exactly as long as the objective's window, at 14.4 one of 30 days is gone after 50
+ * hours. An alert fires while the burn is above the pair's `burn` over the long window (so that it
  * matters) and over the short one (so that it stops soon after the trouble did).
  *
- * Rows: `series`; `long_window`, `short_window` and `burn`, the pair as given; `long_burn` and
- * `short_burn`, the rates over `[at - window, at)`, null where nothing was counted there; `firing`:
- * both above `burn`, false where either is null; a rate of exactly `burn` is not above it. A series
- * is in the answer when one of the frames has a row of it in the longest of the windows; one that
- * only `bad` has burns nothing that is known, and mostly means that the frames name their series
- * differently. Nulls, NaN and magnitudes above 1e100 count nothing.
+ * - A series is in the answer when one of the frames has a row of it in the longest of the windows;
+ *   one that only `bad` has burns nothing that is known, and mostly means that the frames name their
+ *   series differently.
+ * - Nulls, NaN and magnitudes above 1e100 count nothing.
+ * - Buckets count whole, by when they begin: with buckets of 5 minutes give an `at` on their grid, or
+ *   the last one in the windows is not over yet.
+ * - A frame whose buckets are longer than a short window has seldom one in it, and never fires: over
+ *   more than 35 days ask `callSeries` for `resolution: '5 minutes'`.
+ * - Few events make rates that jump: ten calls in an hour with one error are a burn of 100 of an
+ *   objective of 0.999.
  *
- * Buckets count whole, by when they begin: with buckets of 5 minutes give an `at` on their grid, or the last one in the windows is not over yet. A frame whose
- * buckets are longer than a short window has seldom one in it, and never fires: over more than 35 days ask `callSeries` for `resolution: '5 minutes'`. Few events
- * make rates that jump: ten calls in an hour with one error are a burn of 100 of an objective of 0.999.
- *
- * Literature: "The Site Reliability Workbook" (O'Reilly 2018), chapter 5, "Alerting on SLOs", section "Multiwindow, Multi-Burn-Rate Alerts" and its table
- * 5-8, whose windows and rates are the default.
+ * Literature: "The Site Reliability Workbook" (O'Reilly 2018), chapter 5, "Alerting on SLOs", section
+ * "Multiwindow, Multi-Burn-Rate Alerts" and its table 5-8, whose windows and rates are the default.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example
@@ -82,18 +102,19 @@ const isShorter = (short: string, long: string): boolean =>
  * await burnRate(scope, counts, { objective: 0.999, at: range.to }).where('firing', '=', true).execute()
  *
  * // select "alert".* from (
- * //   select "series", "long_window", ..., "long_burn" > "burn" and "short_burn" > "burn" as "firing" from (
- * //     select ..., sum("bad") filter (...) * 1000 / nullif(sum("total") filter (...) * 1, 0) as "long_burn", ... as "short_burn"
- * //     from (... union all ...) as "event" inner join (values ($1, $2, ...), ...) as "pair" on "bucket" >= "long_from" and "bucket" < $3
- * //     group by "series", "pair"."position", ...
- * //   ) order by "series", "position"
+ * //   select "pair"."series", ..., coalesce(pair.long_burn > pair.burn and pair.short_burn > pair.burn, false) as "firing" from (
+ * //     select "event"."series", ..., coalesce(sum(event.bad) filter (where event.bucket >= pair.long_from), 0) * $1::float8
+ * //       / nullif(sum(event.total) filter (where event.bucket >= pair.long_from) * $2::float8, 0::float8) as "long_burn", ...
+ * //     from (... union all ...) as "event" cross join (values ($7::int4, $8::text, ...)) as pair (position, long_window, ...)
+ * //     group by "event"."series", "pair"."position", ...
+ * //   ) as "pair" order by ("pair"."series") collate "C", "pair"."position"
  * // ) as "alert"
  */
-export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: BurnRateOptions) {
+export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: BurnRateOptions): Finished<BurnAlert, 'alert'> {
   const { objective, windows, at = new Date() } = parseOptions(burnRateOptions, options)
   const tolerance = toleranceOf(objective)
   const burnOf = (condition: RawBuilder<unknown>) =>
-    tolerance.burn(sql`coalesce(sum("event"."bad") filter (where ${condition}), 0)`, sql`sum("event"."total") filter (where ${condition})`)
+    tolerance.burn(sql`coalesce(sum(event.bad) filter (where ${condition}), 0)`, sql`sum(event.total) filter (where ${condition})`)
   const pairs = windows.map(
     ({ long, short, burn }, position) =>
       sql`(${position}::int4, ${long}::text, ${short}::text, ${burn}::float8, ${earlier(at, long)}::timestamptz, ${earlier(at, short)}::timestamptz)`,
@@ -115,8 +136,8 @@ export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: Burn
       'pair.long_window',
       'pair.short_window',
       'pair.burn',
-      burnOf(sql`"event"."bucket" >= "pair"."long_from"`).as('long_burn'),
-      burnOf(sql`"event"."bucket" >= "pair"."short_from"`).as('short_burn'),
+      burnOf(sql`event.bucket >= pair.long_from`).as('long_burn'),
+      burnOf(sql`event.bucket >= pair.short_from`).as('short_burn'),
     ])
     .groupBy(['event.series', 'pair.position', 'pair.long_window', 'pair.short_window', 'pair.burn'])
   const alerts = scope.db
@@ -128,9 +149,9 @@ export function burnRate(scope: Scope, counts: ServiceLevelCounts, options: Burn
       'pair.burn',
       'pair.long_burn',
       'pair.short_burn',
-      sql<boolean>`coalesce("pair"."long_burn" > "pair"."burn" and "pair"."short_burn" > "pair"."burn", false)`.as('firing'),
+      sql<boolean>`coalesce(pair.long_burn > pair.burn and pair.short_burn > pair.burn, false)`.as('firing'),
     ])
-    .orderBy('pair.series')
+    .orderBy(byBytes(sql.ref('pair.series')))
     .orderBy('pair.position')
   return finished(scope, alerts, 'alert')
 }

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../../database/scope.ts'
 import { decimalFraction } from '../../schema/decimal.ts'
-import { measuredPoints } from '../measuredPoints.ts'
+import { measuredPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 /** What a service level is counted from: two frames of counts whose series are named alike, such as `call_count` and `error_count`. */
@@ -36,9 +36,9 @@ export function countedEvents(scope: Scope, { total, bad }: ServiceLevelCounts) 
   const none = sql<number | null>`null::float8`
   const totals = scope.db
     .selectFrom(measuredPoints(scope, total).as('point'))
-    .select(['point.series', 'point.bucket', sql<number | null>`"point"."value"`.as('total'), none.as('bad')])
+    .select(['point.series', 'point.bucket', sql<number | null>`point.value`.as('total'), none.as('bad')])
   const bads = scope.db
     .selectFrom(measuredPoints(scope, bad).as('point'))
-    .select(['point.series', 'point.bucket', none.as('total'), sql<number | null>`"point"."value"`.as('bad')])
+    .select(['point.series', 'point.bucket', none.as('total'), sql<number | null>`point.value`.as('bad')])
   return totals.unionAll(bads)
 }

@@ -1,10 +1,12 @@
 import { sql } from 'kysely'
-import { checkedRange, type TimeRange } from '../../database/range.ts'
+import { z } from 'zod'
+import type { Finished } from '../../database/finished.ts'
+import { timeRange, type TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
-import { InvalidInputError } from '../../schema/errors.ts'
-import { compareSamples, parseComparison, type ComparisonOptions } from './compareSamples.ts'
-import { measuredPoints } from '../measuredPoints.ts'
+import { parseOptions } from '../../schema/parse.ts'
+import { measuredPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
+import { compareSamples, comparisonFields, type Comparison, type ComparisonOptions } from './compareSamples.ts'
 
 export interface CompareWindowsOptions extends ComparisonOptions {
   /** What was normal: buckets that begin in it. */
@@ -13,29 +15,33 @@ export interface CompareWindowsOptions extends ComparisonOptions {
   candidate: TimeRange
 }
 
+const compareWindowsOptions = z
+  .strictObject({ baseline: timeRange, candidate: timeRange, ...comparisonFields })
+  .superRefine(({ baseline, candidate }, { addIssue }) => {
+    if (baseline.from >= candidate.to || candidate.from >= baseline.to) return
+    const window = `${baseline.from.toISOString()} to ${baseline.to.toISOString()}`
+    addIssue({ code: 'custom', path: ['candidate'], message: `must not overlap the baseline (${window})` })
+  })
+
 /**
- * One window of time against another, series by series: did the deploy change anything, by how much, and how sure is that. The largest effect first,
- * then by series.
+ * One window of time against another, series by series: did the deploy change anything, by how much,
+ * and how sure is that. The largest effect first, then by series.
  *
- * Rows, a series that has a point in either window each:
- * - `baseline_points`, `candidate_points`: how many points there were.
- * - `baseline_median`, `candidate_median`, `shift` (candidate less baseline): in the series' unit.
- * - `effect`: Cliff's delta, -1 to 1: the share of pairs in which the candidate's point is the greater one, less the share in which it is the smaller. 0
- *   is no difference, 1 that every point of the candidate is above every point of the baseline.
- * - `p_value`: Mann-Whitney's U test, two-sided, by the normal approximation with corrections for ties and continuity: how likely ranks so far apart are
- *   where both windows are drawn from one distribution. Below about 8 points a side it is rough, and 1 where all points are equal.
- * - `verdict`: `'up'` or `'down'` where `p_value` is at most `alpha` and the effect at least `minEffect`, `'unknown'` with fewer than `minPoints` on
- *   either side, else `'same'`. For latencies and errors it is `'up'` that should stop a deploy.
- * - `item` (the series) and `score` (the effect's magnitude): the answer is a ranking frame too.
+ * | | |
+ * |---|---|
+ * | a row | for each series that has a point in either window |
+ * | what should stop a deploy | the verdict `'up'`, of latencies and errors |
+ * | no point | null, NaN, a magnitude above 1e100 |
+ * | what only ranks see | single spikes, skew and the unit have no say; nor has the size of a shift that separates the windows fully: see `shift` for that |
+ * | what it does not know | seasons: compare with the same hours of last week |
  *
- * Where a window has no point, its median is null, and so are shift, effect, p-value and score. Nulls, NaN and magnitudes above 1e100 are no points.
- * Only ranks count, so single spikes, skew and the unit have no say; so does the size of a shift that separates the windows fully: see `shift` for that.
+ * The test takes points for independent. Those of a series seldom are, which makes p-values too
+ * small: a whole day against a whole day differs in something nearly always, and `minEffect` is what
+ * keeps it from being news.
  *
- * The test takes points for independent. Those of a series seldom are, which makes p-values too small: a whole day against a whole day differs in
- * something nearly always, and `minEffect` is what keeps it from being news. Neither is a season known: compare with the same hours of last week.
- *
- * Literature: Mann and Whitney, "On a Test of Whether one of Two Random Variables is Stochastically Larger than the Other" (Annals of Mathematical
- * Statistics 1947); Cliff, "Dominance Statistics" (Psychological Bulletin 1993); the names of the sizes, Romano et al. (2006).
+ * Literature: Mann and Whitney, "On a Test of Whether one of Two Random Variables is Stochastically
+ * Larger than the Other" (Annals of Mathematical Statistics 1947); Cliff, "Dominance Statistics"
+ * (Psychological Bulletin 1993); the names of the sizes, Romano et al. (2006).
  *
  * @throws InvalidInputError when the windows overlap, or naming the option that is out of its range.
  * @example
@@ -44,28 +50,23 @@ export interface CompareWindowsOptions extends ComparisonOptions {
  * if (change?.verdict === 'up') throw new Error(`slower by ${change.shift} ms`)
  *
  * // select "comparison".* from (
- * //   select ..., (2 * "u" - "pairs") / nullif("pairs", 0) as "effect", erfc(...) as "p_value", ... from (
- * //     select "series", sum(<mid-rank>) filter (where "candidate") as "rank_sum", ... from (
- * //       select ..., rank() over (partition by "series" order by "value"), count(*) over (partition by "series", "value") as "tied" ...
- * //     ) group by "series"
- * //   ) order by "score" desc nulls last, "series"
+ * //   select ..., "pair"."effect", "pair"."p_value", case ... end as "verdict", ... from (
+ * //     select "pair".*, (2::float8 * pair.u - pair.pairs) / nullif(pair.pairs, 0::float8) as "effect", case ... erfc(...) ... end as "p_value" from (...
+ * //       select "point"."series", sum(<mid-rank>) filter (where point.candidate) as "rank_sum", ... from (
+ * //         select ..., (rank() over (partition by point.series order by point.value))::float8 as "least_rank", ... from (...) as "point"
+ * //       ) as "point" group by "point"."series"
+ * //     ...) as "pair"
+ * //   ) as "pair" order by "score" desc nulls last, ("pair"."series") collate "C"
  * // ) as "comparison"
  */
-export function compareWindows(scope: Scope, frame: SeriesFrame, { baseline, candidate, ...options }: CompareWindowsOptions) {
-  const before = checkedRange(baseline, 'baseline')
-  const after = checkedRange(candidate, 'candidate')
-  if (before.from < after.to && after.from < before.to) {
-    throw new InvalidInputError(
-      'candidate',
-      `must not overlap the baseline (${before.from.toISOString()} to ${before.to.toISOString()}), got ${after.from.toISOString()} to ${after.to.toISOString()}`,
-    )
-  }
+export function compareWindows(scope: Scope, frame: SeriesFrame, options: CompareWindowsOptions): Finished<Comparison, 'comparison'> {
+  const { baseline: before, candidate: after, ...settings } = parseOptions(compareWindowsOptions, options)
   const sample = scope.db
     .selectFrom(measuredPoints(scope, frame).as('point'))
     .select([
       'point.series',
       'point.value',
-      sql<boolean>`("point"."bucket" >= ${after.from}::timestamptz and "point"."bucket" < ${after.to}::timestamptz)`.as('candidate'),
+      sql<boolean>`(point.bucket >= ${after.from}::timestamptz and point.bucket < ${after.to}::timestamptz)`.as('candidate'),
     ])
     .where(({ eb, or, and }) =>
       or([
@@ -73,5 +74,5 @@ export function compareWindows(scope: Scope, frame: SeriesFrame, { baseline, can
         and([eb('point.bucket', '>=', after.from), eb('point.bucket', '<', after.to)]),
       ]),
     )
-  return compareSamples(scope, sample, parseComparison(options))
+  return compareSamples(scope, sample, settings)
 }

@@ -1,9 +1,8 @@
 import { z } from 'zod'
-import type { EwmaSettings } from '../anomalies/detection.ts'
-import type { Judge } from './observation.ts'
+import type { ControlChartSettings } from '../anomalies/detection.ts'
+import { pointsState, valueState, type Judge } from './judge.ts'
 import { judgedBy } from './reference.ts'
 import { Residuals } from './robustJudge.ts'
-import { pointsState, valueState } from './state.ts'
 
 export const ewmaState = z.strictObject({
   points: pointsState,
@@ -20,12 +19,12 @@ export const ewmaState = z.strictObject({
  * Moving Average Control Schemes" (Technometrics 1990).
  */
 export class EwmaJudge implements Judge {
-  private readonly settings: EwmaSettings
+  private readonly settings: ControlChartSettings
   private readonly residuals: Residuals
   private average: number
   private judged: number
 
-  constructor(settings: EwmaSettings, state?: z.output<typeof ewmaState>) {
+  constructor(settings: ControlChartSettings, state?: z.output<typeof ewmaState>) {
     this.settings = settings
     this.residuals = new Residuals(settings, state?.points)
     this.average = state?.average ?? 0

@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../../schema/errors.ts'
 import { preview } from '../../schema/parse.ts'
-import type { Direction } from '../anomalies/scored.ts'
+import type { Direction } from '../anomalies/anomaly.ts'
 import type { Look } from './looks.ts'
 
 /** One point of a series, as it comes in. */
@@ -34,17 +34,6 @@ export interface Sight extends Look {
   value: number
   /** Once in so many points the series goes as far, by the points remembered; 1 when nothing is special about it. */
   oneIn: number
-}
-
-/** A judgement without what was judged. */
-export type Judged = Omit<Judgement, 'bucket' | 'value'>
-
-/** One way of judging. */
-export interface Judge {
-  /** Judges a value by what was learnt before, then learns it. `time` is in milliseconds, and later than that of any call before. */
-  judge(time: number, value: number): Judged | null
-  /** Everything learnt that is still of use, as JSON. */
-  state(): { points: [time: number, value: number][] }
 }
 
 /** Magnitudes beyond which doubles cannot be trusted with squares: a value above is none, one below is 0, as for `anomalies`. */

@@ -1,4 +1,4 @@
-import type { Direction } from '../anomalies/scored.ts'
+import type { Direction } from '../anomalies/anomaly.ts'
 import type { SortedValues } from './sortedValues.ts'
 
 /** How rarely a series goes as far as this. */

@@ -1,5 +1,5 @@
 import { partOf } from '../../schema/decimal.ts'
-import type { Judged } from './observation.ts'
+import type { Judged } from './judge.ts'
 import type { SortedValues } from './sortedValues.ts'
 
 /** What is expected of a value, and how far from it values usually are. */

@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { milliseconds } from '../../database/range.ts'
 import type { RobustScoreSettings } from '../anomalies/detection.ts'
-import type { Judge } from './observation.ts'
+import { pointsState, type Judge } from './judge.ts'
 import { TimeWindow } from './timeWindow.ts'
 import { judgedBy, referenceOf, signedScore, type Reference, type ReferenceSettings } from './reference.ts'
-import { pointsState } from './state.ts'
 
 export const robustState = z.strictObject({ points: pointsState })
 

@@ -2,9 +2,8 @@ import { z } from 'zod'
 import { sinceBucketStart } from '../../database/buckets.ts'
 import { milliseconds } from '../../database/range.ts'
 import type { SeasonalSettings } from '../anomalies/detection.ts'
-import type { Judge } from './observation.ts'
+import { pointsState, type Judge } from './judge.ts'
 import { judgedBy, referenceOf, signedScore } from './reference.ts'
-import { pointsState } from './state.ts'
 import { TimeWindow } from './timeWindow.ts'
 
 export const seasonalState = z.strictObject({ points: pointsState })

@@ -1,29 +1,23 @@
 import { z } from 'zod'
-import { parse } from '../../schema/parse.ts'
-import { parseDetection, type DetectionOptions, type DetectionSettings } from '../anomalies/detection.ts'
+import { parse, parseOptions } from '../../schema/parse.ts'
+import { byMethod, methods, type DetectionOptions } from '../anomalies/detection.ts'
 import { EwmaJudge, ewmaState } from './ewmaJudge.ts'
-import { measured, timeOf, type Judge, type Judgement, type Observation } from './observation.ts'
+import { pointsState, timeState, type Judge } from './judge.ts'
+import { measured, timeOf, type Judgement, type Observation } from './observation.ts'
 import { RobustJudge, robustState } from './robustJudge.ts'
 import { SeasonalJudge, seasonalState } from './seasonalJudge.ts'
-import { pointsState, timeState } from './state.ts'
-import { parseSurprise, type SurpriseOptions, type SurpriseSettings } from './surprise.ts'
-import { SurpriseJudge, surpriseState } from './surpriseJudge.ts'
+import { SurpriseJudge, surpriseOptions, surpriseState, type SurpriseOptions } from './surpriseJudge.ts'
 
 /** How points are judged as they come in: as `anomalies` judges them, or by `'surprise'`, which is made for streams alone. */
 export type StreamingOptions = DetectionOptions | SurpriseOptions
 
-/** The options with every default filled in. */
-export type StreamingSettings = DetectionSettings | SurpriseSettings
+const streamingOptions = byMethod([...methods, surpriseOptions], "must be 'robust-z', 'seasonal', 'ewma' or 'surprise'")
 
-const method = z
-  .enum(['robust-z', 'seasonal', 'ewma', 'surprise'], { error: "must be 'robust-z', 'seasonal', 'ewma' or 'surprise'" })
-  .optional()
+/** The options with every default filled in. */
+export type StreamingSettings = z.output<typeof streamingOptions>
 
 /** @throws InvalidInputError naming the option that is out of its range. */
-export function parseStreaming(options: StreamingOptions): StreamingSettings {
-  parse(method, options?.method, 'method')
-  return options?.method === 'surprise' ? parseSurprise(options) : parseDetection(options)
-}
+export const parseStreaming = (options: StreamingOptions): StreamingSettings => parseOptions(streamingOptions, options)
 
 /** Judges the points of one series as they come in. */
 export interface StreamingDetector {
@@ -64,11 +58,13 @@ export const seriesState = z
 const detectorState = seriesState.safeExtend({ version: z.literal(1), settings: z.custom<StreamingOptions>() })
 
 /**
- * A detector for points that are not in the database (yet): the methods, the options and the numbers of `anomalies`, a point at a time; and one more,
- * `'surprise'`, which needs to know neither window nor season and tells what begins.
+ * A detector for points that are not in the database (yet): the methods, the options and the numbers
+ * of `anomalies`, a point at a time; and one more, `'surprise'`, which needs to know neither window
+ * nor season and tells what begins.
  *
- * It keeps what its window (for `'seasonal'` and `'surprise'`: its history) holds and no more; a point costs a search in a sorted list of that length. It knows nothing
- * but the points given to it: to judge from the first one on, let it observe the last window out of the database before.
+ * It keeps what its window (for `'seasonal'` and `'surprise'`: its history) holds and no more; a point
+ * costs a search in a sorted list of that length. It knows nothing but the points given to it: to
+ * judge from the first one on, let it observe the last window out of the database before.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

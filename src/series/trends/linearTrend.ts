@@ -1,38 +1,65 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { finished } from '../../database/finished.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
-import { trendLines } from './trendLines.ts'
-
-/** How sure an interval is to hold what it is an interval of, as a share. */
-export const confidenceShare = z.number().min(0.5).max(0.9999)
+import { confidenceShare, trendLines } from './trendLines.ts'
 
 export interface LinearTrendOptions {
   /** Of the slope's interval, 0.5 to 0.9999. Default: 0.95. */
   confidence?: number
 }
 
+/** Where a series is heading: the straight line through all its points. */
+export interface TrendLine {
+  series: string
+  /** The first bucket with a measurement. */
+  first_at: Date
+  /** The last bucket with a measurement. */
+  last_at: Date
+  /** The line's value at `first_at`, in the series' unit. */
+  first_level: number
+  /** The line's value at `last_at`, in the series' unit. */
+  last_level: number
+  /** How much the line rises in an hour, in the series' unit. */
+  slope_per_hour: number
+  /** The lower end of the slope's interval; null with fewer than 4 effective points: too few to know. */
+  slope_low_per_hour: number | null
+  /** The upper end of the slope's interval; null where the lower end is. */
+  slope_high_per_hour: number | null
+  /** The share of the variance that the line explains, 0..1; null where there is none: a constant. */
+  r2: number | null
+  /** How many measurements there are. */
+  points: number
+  /** How many independent measurements would tell as much. */
+  effective_points: number
+}
+
 const linearTrendOptions = z.strictObject({ confidence: confidenceShare.default(0.95) })
 
 /**
- * Where each series is heading: the straight line through all its points (least squares), with an interval for its slope. In the order of series.
+ * The straight line through all points of each series (least squares), with an interval for its
+ * slope. In the order of series.
  *
- * Rows: `series`; `first_at` and `last_at`, its first and last bucket with a measurement; `first_level` and `last_level`, the line's value there;
- * `slope_per_hour`, in the series' unit, with `slope_low_per_hour` and `slope_high_per_hour`; `r2`, the share of the variance that the line explains
- * (0..1, null where there is none: a constant); `points`; and `effective_points`, how many of them are news.
+ * | | |
+ * |---|---|
+ * | no row | a series with fewer than two measurements |
+ * | no measurement | null, NaN, a magnitude above 1e100 |
+ * | a constant | has slope 0, for sure |
+ * | an interval that holds 0 | there may be no trend at all |
+ * | a season | is no trend: give whole seasons, or what rises every morning seems to go on rising |
+ * | one far outlier | can tilt the line: look at `anomalies` first |
  *
- * The interval takes residuals for normal with neighbours alike (an autoregression of first order): their lag-1 autocorrelation `r` makes of n points
- * `n * (1 - r) / (1 + r)` effective ones, and the interval is Student's with two less than these degrees of freedom. It is null with fewer than 4
- * effective points: too few to know. An interval that holds 0 means that there may be no trend at all. Buckets need not be evenly spaced, but the
- * autocorrelation is that of one measurement to the next, however far apart. A season is no trend: give whole seasons, or what rises every morning
- * will seem to go on rising. One far outlier can tilt the line: look at `anomalies` first.
+ * The interval takes residuals for normal and alike between neighbours (an autoregression of first
+ * order). With lag-1 autocorrelation `r`, n points count as `n * (1 - r) / (1 + r)` effective ones,
+ * and the interval is Student's with two degrees of freedom less. Buckets need not be evenly
+ * spaced: the autocorrelation is that of one measurement to the next, however far apart.
  *
- * Nulls, NaN and magnitudes above 1e100 are no measurements. A series with fewer than two measurements has no row; a constant one has slope 0, for sure.
- *
- * Literature: Santer et al., "Statistical significance of trends and trend differences in layer-average atmospheric temperature time series" (Journal of
- * Geophysical Research 2000), for the effective sample size.
+ * Literature: Santer et al., "Statistical significance of trends and trend differences in
+ * layer-average atmospheric temperature time series" (Journal of Geophysical Research 2000), for the
+ * effective sample size.
  *
  * @throws InvalidInputError when the confidence is out of its range.
  * @example
@@ -40,15 +67,18 @@ const linearTrendOptions = z.strictObject({ confidence: confidenceShare.default(
  * await linearTrend(scope, used).where('slope_low_per_hour', '>', 0).execute()
  *
  * // select "trend".* from (
- * //   select "series", ..., "slope" as "slope_per_hour", "slope" - "uncertainty" / sqrt("hours_squared") as "slope_low_per_hour", ... from (
- * //     with timed as (select ... from (...) as "point" window ...), fitted as (select ..., regr_slope("rise", "hours") over series ...), ...
- * //   ) as "line" order by "series"
+ * //   select "line"."series", ..., "line"."slope" as "slope_per_hour",
+ * //     line.slope - line.uncertainty / sqrt(line.hours_squared) as "slope_low_per_hour", ...
+ * //   from (
+ * //     with timed as (select ... from (...) as point window ...),
+ * //       fitted as (select timed.*, regr_slope(rise, hours) over series as slope, ...), ...
+ * //   ) as "line" order by ("line"."series") collate "C"
  * // ) as "trend"
  */
-export function linearTrend(scope: Scope, frame: SeriesFrame, options: LinearTrendOptions = {}) {
+export function linearTrend(scope: Scope, frame: SeriesFrame, options: LinearTrendOptions = {}): Finished<TrendLine, 'trend'> {
   const { confidence } = parseOptions(linearTrendOptions, options)
   const level = (hours: 'last_hours' | 'none') =>
-    sql<number>`"line"."first_value" + "line"."mean_rise" + "line"."slope" * (${hours === 'none' ? sql`0::float8` : sql.ref(`line.${hours}`)} - "line"."mean_hours")`
+    sql<number>`line.first_value + line.mean_rise + line.slope * (${hours === 'none' ? sql`0::float8` : sql.ref(`line.${hours}`)} - line.mean_hours)`
   const trend = scope.db
     .selectFrom(trendLines(scope, frame, confidence).as('line'))
     .select([
@@ -58,12 +88,12 @@ export function linearTrend(scope: Scope, frame: SeriesFrame, options: LinearTre
       level('none').as('first_level'),
       level('last_hours').as('last_level'),
       'line.slope as slope_per_hour',
-      sql<number | null>`"line"."slope" - "line"."uncertainty" / sqrt("line"."hours_squared")`.as('slope_low_per_hour'),
-      sql<number | null>`"line"."slope" + "line"."uncertainty" / sqrt("line"."hours_squared")`.as('slope_high_per_hour'),
+      sql<number | null>`line.slope - line.uncertainty / sqrt(line.hours_squared)`.as('slope_low_per_hour'),
+      sql<number | null>`line.slope + line.uncertainty / sqrt(line.hours_squared)`.as('slope_high_per_hour'),
       'line.r2',
-      sql<number>`"line"."points"::int4`.as('points'),
+      sql<number>`line.points::int4`.as('points'),
       'line.effective_points',
     ])
-    .orderBy('line.series')
+    .orderBy(byBytes(sql.ref('line.series')))
   return finished(scope, trend, 'trend')
 }

@@ -1,17 +1,20 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { durationText, milliseconds } from '../../database/range.ts'
-import { finished } from '../../database/finished.ts'
+import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import { parseOptions } from '../../schema/parse.ts'
-import { confidenceShare } from './linearTrend.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
-import { trendLines } from './trendLines.ts'
+import { confidenceShare, trendLines } from './trendLines.ts'
 
 export interface TimeToThresholdOptions {
   /** In the series' unit. */
   threshold: number
-  /** On which side the threshold is reached: `'up'`, at it or above (a disk fills), `'down'`, at it or below (a certificate's days run out). Default: `'up'`. */
+  /**
+   * On which side the threshold is reached: `'up'`, at it or above (a disk fills), `'down'`, at it
+   * or below (a certificate's days run out). Default: `'up'`.
+   */
   direction?: 'up' | 'down'
   /** Of the interval between `earliest` and `latest`, 0.5 to 0.9999. Default: 0.95. */
   confidence?: number
@@ -22,6 +25,24 @@ export interface TimeToThresholdOptions {
 /** The threshold is reached now, later, or not within the horizon. */
 export type ThresholdState = 'already' | 'reaches' | 'never'
 
+/** When a series reaches a threshold, if it goes on as it did. */
+export interface ThresholdCrossing {
+  series: string
+  state: ThresholdState
+  /** When the line reaches the threshold; null unless `state` is `'reaches'`. */
+  at: Date | null
+  /** When the near edge of the line's band does, not before the last point; null where it does not within the horizon. */
+  earliest: Date | null
+  /** When the far edge does; null where it does not within the horizon: it may never happen. */
+  latest: Date | null
+  /** The last bucket with a measurement. */
+  last_at: Date
+  /** The line's value there, in the series' unit. */
+  last_level: number
+  /** How much the line rises in an hour, in the series' unit. */
+  slope_per_hour: number
+}
+
 const timeToThresholdOptions = z.strictObject({
   threshold: z.number().min(-1e100).max(1e100),
   direction: z.enum(['up', 'down']).default('up'),
@@ -30,13 +51,11 @@ const timeToThresholdOptions = z.strictObject({
 })
 
 /**
- * When each series reaches a threshold, if it goes on as it did: "when is the disk full". The soonest first, those that are there already before all, then
- * by series.
+ * When each series reaches a threshold, if it goes on as it did: "when is the disk full". Those that
+ * are there already first, then the soonest, then by series.
  *
- * It is read off the line of `linearTrend` (see there for its assumptions; nothing is known of seasons), and its confidence band.
- *
- * Rows: `series`; `state`; `at`, when the line reaches the threshold; `earliest` and `latest`, when the band's near and far edge do; `last_at`, the last
- * bucket with a measurement, `last_level`, the line's value there, and `slope_per_hour`.
+ * It is read off the line of `linearTrend` and its confidence band: see there for what it assumes.
+ * Nothing is known of seasons.
  *
  * | `state` | means | `at` | `earliest`, `latest` |
  * |---|---|---|---|
@@ -44,13 +63,14 @@ const timeToThresholdOptions = z.strictObject({
  * | `'reaches'` | the line will be, within the horizon | when | null where beyond the horizon, or where there are too few points to know |
  * | `'never'` | it will not: it is flat, leads away, or takes longer than the horizon | null | `earliest` where the band still reaches it in time |
  *
- * So a `latest` of null says that it may never happen, and an `earliest` beside `'never'` that it may. The band is that of the line, not of single
- * points, which scatter around it: a noisy series touches the threshold before its line does. `earliest` is not before the last point.
+ * The band is that of the line, not of single points, which scatter around it: a noisy series
+ * touches the threshold before its line does.
  *
- * Nulls, NaN and magnitudes above 1e100 are no measurements; a series with fewer than two has no line and no row.
+ * Nulls, NaN and magnitudes above 1e100 are no measurements; a series with fewer than two has no
+ * line and no row.
  *
- * Literature: the interval is that of inverse regression, Fieller, "Some Problems in Interval Estimation" (Journal of the Royal Statistical Society B
- * 1954); for the line's uncertainty see `linearTrend`.
+ * Literature: the interval is that of inverse regression, Fieller, "Some Problems in Interval
+ * Estimation" (Journal of the Royal Statistical Society B 1954).
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example
@@ -58,33 +78,38 @@ const timeToThresholdOptions = z.strictObject({
  * await timeToThreshold(scope, used, { threshold: 0.95, horizon: '30 days' }).where('state', '<>', 'never').execute()
  *
  * // select "crossing".* from (
- * //   select "series", case when "distance" <= 0 then 'already' when ... then 'reaches' else 'never' end as "state", ...
- * //   from (with timed as (...) ...) as "line" cross join lateral (...) order by ..., "at", "series"
+ * //   select "line"."series",
+ * //     case when line.already then 'already' when line.at is null then 'never' else 'reaches' end as "state", ...
+ * //   from (... (with timed as (...) ...) as "line" ...) as "line"
+ * //   order by line.already desc, line.at nulls last, ("line"."series") collate "C"
  * // ) as "crossing"
  */
-export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeToThresholdOptions) {
+export function timeToThreshold(
+  scope: Scope,
+  frame: SeriesFrame,
+  options: TimeToThresholdOptions,
+): Finished<ThresholdCrossing, 'crossing'> {
   const { threshold, direction, confidence, horizon } = parseOptions(timeToThresholdOptions, options)
   // As small as this a value counts as 0, and so does what it is compared with.
   const bound = Math.abs(threshold) < 1e-100 ? 0 : threshold
   const sign = sql`${sql.lit(direction === 'up' ? 1 : -1)}::float8`
-  // Turned so that the threshold lies above, in hours u after the points' mean: the line is at climb * u, the threshold at height, and the band reaches
-  // width * sqrt(1 / effective_points + u ^ 2 / hours_squared) to either side. Where an edge of it meets the threshold,
+  // Turned so that the threshold lies above, in hours u after the points' mean: the line is at
+  // climb * u, the threshold at height, and the band reaches
+  // width * sqrt(1 / effective_points + u ^ 2 / hours_squared) to either side. Where an edge meets the threshold,
   // (climb ^ 2 - width ^ 2 / hours_squared) * u ^ 2 - 2 * climb * height * u + height ^ 2 - width ^ 2 / effective_points = 0.
   const turned = scope.db
     .selectFrom(trendLines(scope, frame, confidence).as('line'))
     .selectAll('line')
     .select([
-      sql<number>`${sign} * "line"."slope"`.as('steepness'),
-      sql<number>`${sign} * (${bound}::float8 - "line"."first_value" - "line"."mean_rise")`.as('distance'),
-      sql<number>`"line"."last_hours" - "line"."mean_hours"`.as('last_u'),
+      sql<number>`${sign} * line.slope`.as('steepness'),
+      sql<number>`${sign} * (${bound}::float8 - line.first_value - line.mean_rise)`.as('distance'),
+      sql<number>`line.last_hours - line.mean_hours`.as('last_u'),
     ])
   const measured = scope.db
     .selectFrom(turned.as('line'))
     .selectAll('line')
     .select(
-      sql<number>`coalesce(nullif(greatest(abs("line"."steepness"), abs("line"."distance"), "line"."uncertainty"), 0::float8), 1::float8)`.as(
-        'unit',
-      ),
+      sql<number>`coalesce(nullif(greatest(abs(line.steepness), abs(line.distance), line.uncertainty), 0::float8), 1::float8)`.as('unit'),
     )
   const scaled = scope.db
     .selectFrom(measured.as('line'))
@@ -94,34 +119,34 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
     .selectFrom(scaled.as('line'))
     .selectAll('line')
     .select([
-      sql<number | null>`"line"."climb" * "line"."climb" - "line"."width" * "line"."width" / "line"."hours_squared"`.as('quadratic'),
-      sql<number | null>`"line"."height" * "line"."height" - "line"."width" * "line"."width" / "line"."effective_points"`.as('constant'),
-      sql<number | null>`"line"."width" * sqrt(greatest(0,
-        "line"."climb" * "line"."climb" / "line"."effective_points" + "line"."height" * "line"."height" / "line"."hours_squared"
-        - "line"."width" * "line"."width" / "line"."effective_points" / "line"."hours_squared"
+      sql<number | null>`line.climb * line.climb - line.width * line.width / line.hours_squared`.as('quadratic'),
+      sql<number | null>`line.height * line.height - line.width * line.width / line.effective_points`.as('constant'),
+      sql<number | null>`line.width * sqrt(greatest(0,
+        line.climb * line.climb / line.effective_points + line.height * line.height / line.hours_squared
+        - line.width * line.width / line.effective_points / line.hours_squared
       ))`.as('root'),
-      sql<boolean>`"line"."climb" * "line"."last_u" >= "line"."height"`.as('already'),
+      sql<boolean>`line.climb * line.last_u >= line.height`.as('already'),
     ])
   const solved = scope.db
     .selectFrom(equation.as('line'))
     .selectAll('line')
     .select([
-      sql<number | null>`case when "line"."climb" > 0::float8 then "line"."height" / "line"."climb" end`.as('line_u'),
+      sql<number | null>`case when line.climb > 0::float8 then line.height / line.climb end`.as('line_u'),
       // Of the two forms of a root, the one that does not subtract what is nearly equal.
       sql<number | null>`case
-        when "line"."climb" * "line"."last_u" + "line"."width" * sqrt(
-          1::float8 / "line"."effective_points" + "line"."last_u" * "line"."last_u" / "line"."hours_squared") >= "line"."height" then "line"."last_u"
-        when "line"."climb" >= 0::float8 then "line"."constant" / nullif("line"."climb" * "line"."height" + "line"."root", 0::float8)
-        when "line"."quadratic" < 0::float8 then ("line"."climb" * "line"."height" - "line"."root") / "line"."quadratic"
+        when line.climb * line.last_u + line.width * sqrt(
+          1::float8 / line.effective_points + line.last_u * line.last_u / line.hours_squared) >= line.height then line.last_u
+        when line.climb >= 0::float8 then line.constant / nullif(line.climb * line.height + line.root, 0::float8)
+        when line.quadratic < 0::float8 then (line.climb * line.height - line.root) / line.quadratic
       end`.as('near_u'),
       sql<number | null>`case
-        when "line"."climb" > 0::float8 and "line"."quadratic" > 0::float8 then ("line"."climb" * "line"."height" + "line"."root") / "line"."quadratic"
+        when line.climb > 0::float8 and line.quadratic > 0::float8 then (line.climb * line.height + line.root) / line.quadratic
       end`.as('far_u'),
     ])
   const limit = milliseconds(horizon) / 3_600_000
   const moment = (u: 'line_u' | 'near_u' | 'far_u') => sql<Date | null>`case
-    when not "line"."already" and ${sql.ref(`line.${u}`)} <= "line"."last_u" + ${limit}::float8
-    then "line"."first_at" + pg_catalog.make_interval(secs => 3600::float8 * ("line"."mean_hours" + ${sql.ref(`line.${u}`)}))
+    when not line.already and ${sql.ref(`line.${u}`)} <= line.last_u + ${limit}::float8
+    then line.first_at + pg_catalog.make_interval(secs => 3600::float8 * (line.mean_hours + ${sql.ref(`line.${u}`)}))
   end`
   const dated = scope.db
     .selectFrom(solved.as('line'))
@@ -132,14 +157,14 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
       moment('near_u').as('earliest'),
       moment('far_u').as('latest'),
       'line.last_at',
-      sql<number>`"line"."first_value" + "line"."mean_rise" + "line"."slope" * "line"."last_u"`.as('last_level'),
+      sql<number>`line.first_value + line.mean_rise + line.slope * line.last_u`.as('last_level'),
       'line.slope as slope_per_hour',
     ])
   const crossings = scope.db
     .selectFrom(dated.as('line'))
     .select([
       'line.series',
-      sql<ThresholdState>`case when "line"."already" then 'already' when "line"."at" is null then 'never' else 'reaches' end`.as('state'),
+      sql<ThresholdState>`case when line.already then 'already' when line.at is null then 'never' else 'reaches' end`.as('state'),
       'line.at',
       'line.earliest',
       'line.latest',
@@ -147,17 +172,17 @@ export function timeToThreshold(scope: Scope, frame: SeriesFrame, options: TimeT
       'line.last_level',
       'line.slope_per_hour',
     ])
-    .orderBy(sql`"line"."already" desc`)
-    .orderBy(sql`"line"."at" nulls last`)
-    .orderBy('line.series')
+    .orderBy(sql`line.already desc`)
+    .orderBy(sql`line.at nulls last`)
+    .orderBy(byBytes(sql.ref('line.series')))
   return finished(scope, crossings, 'crossing')
 }
 
 /**
- * A column by the largest of the three, so that no product of two leaves the doubles; what is nothing beside it counts as 0, since its square would be an
- * underflow.
+ * A column by the largest of the three, so that no product of two leaves the doubles; what is
+ * nothing beside it counts as 0, since its square would be an underflow.
  */
 const inUnits = (column: 'steepness' | 'distance' | 'uncertainty') => {
   const value = sql.ref<number | null>(`line.${column}`)
-  return sql<number | null>`case when abs(${value}) / "line"."unit" < 1e-140::float8 then 0 else ${value} / "line"."unit" end`
+  return sql<number | null>`case when abs(${value}) / line.unit < 1e-140::float8 then 0 else ${value} / line.unit end`
 }

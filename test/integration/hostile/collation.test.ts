@@ -12,8 +12,12 @@ import { callOddities } from '../../../src/incident/callOddities.ts'
 import { rankSuspects } from '../../../src/incident/rankSuspects.ts'
 import { newPatterns } from '../../../src/logs/newPatterns.ts'
 import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
+import { topK } from '../../../src/ranking/topK.ts'
+import { changePoints } from '../../../src/series/comparison/changePoints.ts'
+import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls, insertPatternCounts, insertPatterns } from '../../support/rows.ts'
+import { seriesReads } from '../../support/seriesReads.ts'
 
 /** In German order `urn:_c`, `urn:a`, `urn:b-1`, `urn:b1`, ...; of bytes, capitals come first. */
 const names = ['urn:Z', 'urn:b1', 'urn:_c', 'urn:é', 'urn:a', 'urn:B2', 'urn:b-1']
@@ -80,6 +84,21 @@ describe.skipIf(!leg.available || !leg.concurrent).each([
     ['newPatterns', async () => (await newPatterns(scope, { range }).execute())[0]!.resources],
   ])('%s puts what is equal in the order of bytes', async (_name, read) => {
     expect(await read()).toEqual(byBytes)
+  })
+
+  it('every function on series puts what is equal in the order of bytes', async () => {
+    const frame = scope.db
+      .selectFrom(
+        sql<SeriesRow>`(
+          select name as series, ${at('09:00')}::timestamptz + n * interval '5 minutes' as bucket, case when n < 18 then n % 3 else 100 + n % 3 end::float8 as value
+          from unnest(${names}::text[]) as name cross join generate_series(0, 23) as n
+        )`.as('point'),
+      )
+      .selectAll()
+    const reads = seriesReads(scope, frame, { before: during('09:00', '10:00'), after: during('10:00', '11:00') })
+    for (const [name, read] of Object.entries({ ...reads, topK: topK(scope, changePoints(scope, frame, { minPoints: 4 }), 20) })) {
+      expect({ [name]: [...new Set((await read.execute()).map(({ series }) => series))] }).toEqual({ [name]: byBytes })
+    }
   })
 
   it('and can be compared with names of any collation', async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { anomalies } from '../../../src/series/anomalies/anomalies.ts'
-import type { DetectionOptions, EwmaOptions, SeasonalOptions } from '../../../src/series/anomalies/detection.ts'
+import type { DetectionOptions, ControlChartOptions, SeasonalOptions } from '../../../src/series/anomalies/detection.ts'
 import { firstDeparture } from '../../../src/series/anomalies/firstDeparture.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -147,7 +147,7 @@ onEveryLeg('detection', () => {
 
   describe('ewma', () => {
     const calm = [10, 12, 11, 9, 10, 11, 10, 12, 9, 10, 11, 10]
-    const chart: EwmaOptions = { method: 'ewma' }
+    const chart: ControlChartOptions = { method: 'ewma' }
 
     it('weighs the z-scores by their age, in units of the mean’s own deviation', async () => {
       const rows = await found(points('a', [10, 12, 11, 9, 10, 11, 14]), { ...chart, threshold: 0, floor: 0 })

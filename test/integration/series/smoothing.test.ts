@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
-import { ewma, type EwmaWeight } from '../../../src/series/algebra/ewma.ts'
+import { ewma, type EwmaOptions } from '../../../src/series/algebra/ewma.ts'
 import { movingAverage } from '../../../src/series/algebra/movingAverage.ts'
 import { movingQuantile, type MovingQuantileOptions } from '../../../src/series/algebra/movingQuantile.ts'
 import type { SeriesFrame, SeriesRow } from '../../../src/series/seriesFrame.ts'
@@ -196,7 +196,7 @@ onEveryLeg('smoothed series', () => {
   })
 
   describe('ewma', () => {
-    const smoothed = async (given: readonly (number | null | undefined)[], weight: EwmaWeight) =>
+    const smoothed = async (given: readonly (number | null | undefined)[], weight: EwmaOptions) =>
       valuesOf(ewma(scope, frameOf(scope, points('a', given)), weight))
 
     it('begins with the first value, and gives each next one its weight', async () => {
@@ -304,7 +304,7 @@ onEveryLeg('smoothed series', () => {
       [{ alpha: Number.NaN }, /^alpha: /],
       [{ halfLife: '0 seconds' }, /^halfLife: .*"0 seconds"/],
     ])('refuses %j by name', (options, message) => {
-      expect(() => ewma(scope, frameOf(scope, []), options as EwmaWeight)).toThrow(message)
+      expect(() => ewma(scope, frameOf(scope, []), options as EwmaOptions)).toThrow(message)
     })
   })
 })
@@ -329,7 +329,7 @@ function quantile(q: number) {
   }
 }
 
-function recurrence(given: readonly SeriesRow[], { alpha, halfLife }: EwmaWeight): SeriesRow[] {
+function recurrence(given: readonly SeriesRow[], { alpha, halfLife }: EwmaOptions): SeriesRow[] {
   const last = new Map<string, { average: number; time: number }>()
   return boundedAll(given).map(({ series, bucket, value }) => {
     const before = last.get(series)

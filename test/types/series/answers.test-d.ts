@@ -3,17 +3,28 @@ import { callSeries } from '../../../src/calls/index.ts'
 import { topK } from '../../../src/ranking/index.ts'
 import {
   anomalies,
+  type Anomaly,
+  type BaselinePoint,
   baselineSeries,
+  type BaselineSlot,
+  type BurnAlert,
   burnRate,
+  type ChangePoint,
   changePoints,
   compareSeries,
+  type Comparison,
   compareWindows,
+  type Departure,
+  type ErrorBudget,
   errorBudget,
   firstDeparture,
   forecast,
+  type ForecastPoint,
   linearTrend,
   seasonalBaseline,
+  type ThresholdCrossing,
   timeToThreshold,
+  type TrendLine,
 } from '../../../src/series/index.ts'
 import { during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
@@ -27,7 +38,7 @@ const range = during('10:00', '11:00')
 const latency = callSeries(scope, { measure: 'p95_ms', range })
 const counts = { total: callSeries(scope, { measure: 'call_count', range }), bad: callSeries(scope, { measure: 'error_count', range }) }
 
-interface Anomaly {
+expectTypeOf<Anomaly>().toEqualTypeOf<{
   series: string
   bucket: Date
   value: number
@@ -36,13 +47,13 @@ interface Anomaly {
   score: number
   direction: 'up' | 'down'
   item: string
-}
+}>()
 
 // Every method gives the same row.
 rowOf(anomalies(scope, latency)).toEqualTypeOf<Anomaly>()
 rowOf(anomalies(scope, latency, { method: 'seasonal', slot: '30 minutes' })).toEqualTypeOf<Anomaly>()
 rowOf(anomalies(scope, latency, { method: 'ewma', lambda: 0.1 })).toEqualTypeOf<Anomaly>()
-rowOf(firstDeparture(scope, latency, { method: 'seasonal', consecutive: 3 })).toEqualTypeOf<Anomaly>()
+rowOf(firstDeparture(scope, latency, { method: 'seasonal', consecutive: 3 })).toEqualTypeOf<Departure>()
 rowOf(topK(scope, anomalies(scope, latency, { method: 'ewma' }), 3)).toEqualTypeOf<Anomaly>()
 
 // An option belongs to its method.
@@ -53,7 +64,8 @@ anomalies(scope, latency, { method: 'seasonal', window: '1 hour' })
 // @ts-expect-error there is no such method
 anomalies(scope, latency, { method: 'zscore' })
 
-rowOf(seasonalBaseline(scope, latency)).toEqualTypeOf<{
+rowOf(seasonalBaseline(scope, latency)).toEqualTypeOf<BaselineSlot>()
+expectTypeOf<BaselineSlot>().toEqualTypeOf<{
   series: string
   slot: number
   slot_start_s: number
@@ -62,7 +74,8 @@ rowOf(seasonalBaseline(scope, latency)).toEqualTypeOf<{
   points: number
 }>()
 
-rowOf(baselineSeries(scope, latency, { range })).toEqualTypeOf<{
+rowOf(baselineSeries(scope, latency, { range })).toEqualTypeOf<BaselinePoint>()
+expectTypeOf<BaselinePoint>().toEqualTypeOf<{
   series: string
   bucket: Date
   value: number
@@ -70,7 +83,7 @@ rowOf(baselineSeries(scope, latency, { range })).toEqualTypeOf<{
   upper: number
 }>()
 
-interface Comparison {
+expectTypeOf<Comparison>().toEqualTypeOf<{
   series: string
   baseline_points: number
   candidate_points: number
@@ -82,11 +95,12 @@ interface Comparison {
   verdict: 'up' | 'down' | 'same' | 'unknown'
   item: string
   score: number | null
-}
+}>()
 rowOf(compareWindows(scope, latency, { baseline: range, candidate: during('11:00', '12:00') })).toEqualTypeOf<Comparison>()
 rowOf(topK(scope, compareSeries(scope, { baseline: latency, candidate: latency }), 3)).toEqualTypeOf<Comparison>()
 
-rowOf(errorBudget(scope, counts, { objective: 0.999 })).toEqualTypeOf<{
+rowOf(errorBudget(scope, counts, { objective: 0.999 })).toEqualTypeOf<ErrorBudget>()
+expectTypeOf<ErrorBudget>().toEqualTypeOf<{
   series: string
   total: number
   bad: number
@@ -97,7 +111,8 @@ rowOf(errorBudget(scope, counts, { objective: 0.999 })).toEqualTypeOf<{
   score: number | null
 }>()
 
-rowOf(burnRate(scope, counts, { objective: 0.999 })).toEqualTypeOf<{
+rowOf(burnRate(scope, counts, { objective: 0.999 })).toEqualTypeOf<BurnAlert>()
+expectTypeOf<BurnAlert>().toEqualTypeOf<{
   series: string
   long_window: string
   short_window: string
@@ -107,7 +122,8 @@ rowOf(burnRate(scope, counts, { objective: 0.999 })).toEqualTypeOf<{
   firing: boolean
 }>()
 
-rowOf(linearTrend(scope, latency)).toEqualTypeOf<{
+rowOf(linearTrend(scope, latency)).toEqualTypeOf<TrendLine>()
+expectTypeOf<TrendLine>().toEqualTypeOf<{
   series: string
   first_at: Date
   last_at: Date
@@ -121,7 +137,8 @@ rowOf(linearTrend(scope, latency)).toEqualTypeOf<{
   effective_points: number
 }>()
 
-rowOf(timeToThreshold(scope, latency, { threshold: 1 })).toEqualTypeOf<{
+rowOf(timeToThreshold(scope, latency, { threshold: 1 })).toEqualTypeOf<ThresholdCrossing>()
+expectTypeOf<ThresholdCrossing>().toEqualTypeOf<{
   series: string
   state: 'already' | 'reaches' | 'never'
   at: Date | null
@@ -132,7 +149,8 @@ rowOf(timeToThreshold(scope, latency, { threshold: 1 })).toEqualTypeOf<{
   slope_per_hour: number
 }>()
 
-rowOf(forecast(scope, latency, { horizon: '1 hour', every: '5 minutes' })).toEqualTypeOf<{
+rowOf(forecast(scope, latency, { horizon: '1 hour', every: '5 minutes' })).toEqualTypeOf<ForecastPoint>()
+expectTypeOf<ForecastPoint>().toEqualTypeOf<{
   series: string
   bucket: Date
   value: number | null
@@ -140,7 +158,8 @@ rowOf(forecast(scope, latency, { horizon: '1 hour', every: '5 minutes' })).toEqu
   upper: number | null
 }>()
 
-rowOf(changePoints(scope, latency)).toEqualTypeOf<{
+rowOf(changePoints(scope, latency)).toEqualTypeOf<ChangePoint>()
+expectTypeOf<ChangePoint>().toEqualTypeOf<{
   series: string
   bucket: Date
   before: number

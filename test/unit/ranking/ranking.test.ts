@@ -17,7 +17,7 @@ it('ranks any query in one statement, its parameters in order', () => {
             select "row".*, "row"."team" as "item", "row"."pages"::float8 as "score" from (select * from "owner" where "team" <> $1) as "row"
           ) as "ranking"
         ) as "ranked"
-        order by nullif("ranked"."score"::float8, 'NaN') desc nulls last, "ranked"."item", ("ranked".*)::text limit $2
+        order by nullif(ranked.score::float8, 'NaN') desc nulls last, (ranked.item::text) collate "C", ((ranked.*)::text) collate "C" limit $2
       ) as "top" where "pages" > $3`),
     parameters: ['x', 3, '1'],
   })

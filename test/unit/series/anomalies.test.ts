@@ -10,38 +10,38 @@ const frame = unitKysely<{ load: { series: string; bucket: Date; value: number |
 /** The scores, with the numbers of their first parameters. */
 const scores = (first: number) => `
   select "point"."series", "point"."bucket", "point"."value", "point"."expected", "point"."spread",
-    case when "point"."value" = "point"."expected" then 0
-      when "point"."spread" = 0::float8 then 'Infinity'
-      else abs("point"."value" - "point"."expected") / "point"."spread" end as "score",
-    case when "point"."value" < "point"."expected" then 'down' else 'up' end as "direction",
+    case when point.value = point.expected then 0
+      when point.spread = 0::float8 then 'Infinity'
+      else abs(point.value - point.expected) / point.spread end as "score",
+    case when point.value < point.expected then 'down' else 'up' end as "direction",
     "point"."series" as "item"
   from (
     select "point"."series", "point"."bucket", "point"."value", "middle"."expected",
-      greatest(1.4826::float8 * "around"."deviation", abs("middle"."expected") * $${first}::float8 / $${first + 1}::float8, $${first + 2}::float8) as "spread"
+      greatest(1.4826::float8 * around.deviation, abs(middle.expected) * $${first}::float8 / $${first + 1}::float8, $${first + 2}::float8) as "spread"
     from (
-      select "point".*, pg_catalog.array_agg("point"."value") over (
-        partition by "point"."series" order by "point"."bucket"
+      select "point".*, pg_catalog.array_agg(point.value) over (
+        partition by point.series collate "C" order by point.bucket
         range between $${first + 3}::interval preceding and current row exclude group) as "before"
       from (
         select "point"."series", "point"."bucket",
-          case when abs("point"."value"::float8) < 1e-100::float8 then 0 else "point"."value"::float8 end as "value"
-        from (select * from "load") as "point" where abs("point"."value"::float8) <= 1e100::float8
+          case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
+        from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
       ) as "point"
     ) as "point"
     cross join lateral (
       select pg_catalog.percentile_cont(0.5::float8) within group (order by value) as expected from pg_catalog.unnest("point"."before") as value
     ) as "middle"
     cross join lateral (
-      select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - "middle"."expected")) as deviation from pg_catalog.unnest("point"."before") as value
+      select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - middle.expected)) as deviation from pg_catalog.unnest("point"."before") as value
     ) as "around"
-    where pg_catalog.cardinality("point"."before") >= $${first + 4}::int4
+    where pg_catalog.cardinality(point.before) >= $${first + 4}::int4
   ) as "point"`
 
 it('anomalies is one statement over the frame', () => {
   expect(compiled(anomalies(scope, frame, { window: '30 minutes', threshold: 3.5, minPoints: 4, floor: 0.1, minSpread: 2 }))).toEqual({
     sql: oneLine(`
       select "anomaly".* from (
-        select "point".* from (${scores(1)}) as "point" where "point"."score" > $6 order by "point"."series", "point"."bucket"
+        select "point".* from (${scores(1)}) as "point" where "point"."score" > $6 order by ("point"."series") collate "C", "point"."bucket"
       ) as "anomaly"`),
     parameters: [1, 10, 2, '1800000 milliseconds', 4, 3.5],
   })
@@ -54,11 +54,11 @@ it('firstDeparture is one statement over the frame', () => {
       select "departure".* from (
         select "first".* from (
           select distinct on ("point"."series") ${columns.join(', ')} from (
-            select "point".*, sum(case when "point"."score" <= $1 then 0 when "point"."direction" = 'up' then 1 else -1 end) over (
-              partition by "point"."series" order by "point"."bucket" rows between current row and $2::int8 following) as "run"
+            select "point".*, sum(case when point.score <= $1 then 0 when point.direction = 'up' then 1 else -1 end) over (
+              partition by point.series collate "C" order by point.bucket rows between current row and $2::int8 following) as "run"
             from (${scores(3)}) as "point"
-          ) as "point" where abs("point"."run") = $8::int8 order by "point"."series", "point"."bucket"
-        ) as "first" order by "first"."bucket", "first"."series"
+          ) as "point" where abs(point.run) = $8::int8 order by "point"."series", "point"."bucket"
+        ) as "first" order by "first"."bucket", ("first"."series") collate "C"
       ) as "departure"`),
     parameters: [4, 2, 5, 100, 0, '3600000 milliseconds', 5, 3],
   })

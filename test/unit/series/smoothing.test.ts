@@ -19,9 +19,9 @@ it.each(windows)('movingAverage over %j is one statement over the frame', (windo
   expect(compiled(movingAverage(scope, load, window))).toEqual({
     sql: oneLine(`
       select "smoothed".* from (
-        select "point"."series", "point"."bucket", (avg("point"."value"::text::numeric) over (
-          partition by "point"."series" order by "point"."bucket" ${from(1)} and current row))::float8 as "value"
-        from (${bounded}) as "point" order by "point"."series", "point"."bucket"
+        select "point"."series", "point"."bucket", (avg(point.value::text::numeric) over (
+          partition by point.series collate "C" order by point.bucket ${from(1)} and current row))::float8 as "value"
+        from (${bounded}) as "point" order by ("point"."series") collate "C", "point"."bucket"
       ) as "smoothed"`),
     parameters: [parameter],
   })
@@ -32,12 +32,12 @@ it.each(windows)('movingQuantile over %j is one statement over the frame', (wind
     sql: oneLine(`
       select "smoothed".* from (
         select "point"."series", "point"."bucket",
-          (select pg_catalog.percentile_cont($1::float8) within group (order by "near") from pg_catalog.unnest("point"."nearby") as "near") as "value"
+          (select pg_catalog.percentile_cont($1::float8) within group (order by near) from pg_catalog.unnest(point.nearby) as near) as "value"
         from (
-          select "point"."series", "point"."bucket", pg_catalog.array_agg("point"."value") over (
-            partition by "point"."series" order by "point"."bucket" ${from(2)} and current row) as "nearby"
+          select "point"."series", "point"."bucket", pg_catalog.array_agg(point.value) over (
+            partition by point.series collate "C" order by point.bucket ${from(2)} and current row) as "nearby"
           from (${bounded}) as "point"
-        ) as "point" order by "point"."series", "point"."bucket"
+        ) as "point" order by ("point"."series") collate "C", "point"."bucket"
       ) as "smoothed"`),
     parameters: [0.9, parameter],
   })
@@ -47,8 +47,8 @@ it.each([
   [{ alpha: 0.2 }, '$1::float8', 0.2],
   [
     { halfLife: '10 minutes' },
-    `coalesce(1::float8 - power(2::float8, -least(1000, extract(epoch from "point"."bucket" - pg_catalog.lag("point"."bucket") over (
-      partition by "point"."series", "point"."value" - "point"."value" = 0::float8 order by "point"."bucket"
+    `coalesce(1::float8 - power(2::float8, -least(1000, extract(epoch from point.bucket - pg_catalog.lag(point.bucket) over (
+      partition by point.series collate "C", point.value - point.value = 0::float8 order by point.bucket
     ))::float8 / extract(epoch from $1::interval)::float8)), 1)`,
     '600000 milliseconds',
   ],
@@ -56,37 +56,34 @@ it.each([
   expect(compiled(ewma(unitScope({ installation: { schema: 'obs' } }), load, by))).toEqual({
     sql: oneLine(`
       select "smoothed".* from (
-        select "point"."series", "point"."bucket", "obs"."ewma"("point"."value", "point"."weight") over (
-          partition by "point"."series" order by "point"."bucket" rows unbounded preceding) as "value"
-        from (select "point".*, ${weight} as "weight" from (${bounded}) as "point") as "point" order by "point"."series", "point"."bucket"
+        select "point"."series", "point"."bucket", "obs"."ewma"(point.value, point.weight) over (
+          partition by point.series collate "C" order by point.bucket rows unbounded preceding) as "value"
+        from (select "point".*, ${weight} as "weight" from (${bounded}) as "point") as "point" order by ("point"."series") collate "C", "point"."bucket"
       ) as "smoothed"`),
     parameters: [parameter],
   })
 })
 
-const earlier = 'over (partition by "point"."series", "point"."value" is null order by "point"."bucket")'
+const earlier = 'over (partition by point.series collate "C", point.value is null order by point.bucket)'
 const steps = `
-  select "point".*, pg_catalog.lag("point"."value") ${earlier} as "before", pg_catalog.lag("point"."bucket") ${earlier} as "since" from (${bounded}) as "point"`
+  select "point".*, pg_catalog.lag(point.value) ${earlier} as "before", pg_catalog.lag(point.bucket) ${earlier} as "since" from (${bounded}) as "point"`
 
 it.each([
-  [false, '("point"."value" - "point"."before")'],
-  [
-    true,
-    `case when "point"."value" < "point"."before" and "point"."before" <> 'NaN' then "point"."value" else "point"."value" - "point"."before" end`,
-  ],
+  [false, '(point.value - point.before)'],
+  [true, `case when point.value < point.before and point.before <> 'NaN' then point.value else point.value - point.before end`],
 ])('delta and rate with counter: %j are one statement over the frame', (counter, change) => {
   expect(compiled(delta(scope, load, { counter }))).toEqual({
     sql: oneLine(`
       select "delta".* from (
-        select "point"."series", "point"."bucket", ${change} as "value" from (${steps}) as "point" order by "point"."series", "point"."bucket"
+        select "point"."series", "point"."bucket", ${change} as "value" from (${steps}) as "point" order by ("point"."series") collate "C", "point"."bucket"
       ) as "delta"`),
     parameters: [],
   })
   expect(compiled(rate(scope, load, { counter }))).toEqual({
     sql: oneLine(`
       select "rate".* from (
-        select "point"."series", "point"."bucket", ${change} / nullif(extract(epoch from "point"."bucket" - "point"."since")::float8, 0::float8) as "value"
-        from (${steps}) as "point" order by "point"."series", "point"."bucket"
+        select "point"."series", "point"."bucket", ${change} / nullif(extract(epoch from point.bucket - point.since)::float8, 0::float8) as "value"
+        from (${steps}) as "point" order by ("point"."series") collate "C", "point"."bucket"
       ) as "rate"`),
     parameters: [],
   })

@@ -7,7 +7,7 @@ import { rarityOf } from '../../../src/series/streaming/rarity.ts'
 import { RisingBar } from '../../../src/series/streaming/risingBar.ts'
 import { SortedValues } from '../../../src/series/streaming/sortedValues.ts'
 import { streamingDetector } from '../../../src/series/streaming/streamingDetector.ts'
-import type { SurpriseOptions } from '../../../src/series/streaming/surprise.ts'
+import type { SurpriseOptions } from '../../../src/series/streaming/surpriseJudge.ts'
 import { bucketAt } from '../../support/points.ts'
 
 /** Values of a day at five minutes each. */

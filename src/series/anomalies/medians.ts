@@ -1,5 +1,5 @@
 import { sql, type Expression, type RawBuilder } from 'kysely'
-import { decimalFraction } from '../schema/decimal.ts'
+import { decimalFraction } from '../../schema/decimal.ts'
 
 /** For a lateral join: the median of an array of numbers, as `middle.expected`. */
 export const middleOf = (values: Expression<number[] | null>) =>
@@ -10,7 +10,7 @@ export const middleOf = (values: Expression<number[] | null>) =>
 /** For a lateral join beside {@link middleOf}: the median of the array's absolute deviations from its median, as `around.deviation`. */
 export const deviationOf = (values: Expression<number[] | null>) =>
   sql<{ deviation: number }>`(
-    select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - "middle"."expected")) as deviation from pg_catalog.unnest(${values}) as value
+    select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - middle.expected)) as deviation from pg_catalog.unnest(${values}) as value
   )`.as('around')
 
 /**
@@ -19,6 +19,6 @@ export const deviationOf = (values: Expression<number[] | null>) =>
  */
 export function spreadOf({ floor, minSpread }: { floor: number; minSpread: number }): RawBuilder<number> {
   const { numerator, denominator } = decimalFraction(floor)
-  const least = sql`abs("middle"."expected") * ${numerator}::float8 / ${denominator}::float8`
-  return sql<number>`greatest(1.4826::float8 * "around"."deviation", ${least}, ${minSpread}::float8)`
+  const least = sql`abs(middle.expected) * ${numerator}::float8 / ${denominator}::float8`
+  return sql<number>`greatest(1.4826::float8 * around.deviation, ${least}, ${minSpread}::float8)`
 }
