@@ -1,6 +1,5 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { bounded } from '../database/sql/bounded.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { checkedRange } from '../database/range.ts'
 import { finished } from '../database/finished.ts'
@@ -8,8 +7,9 @@ import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
 import { parse } from '../schema/parse.ts'
-import { callLadder, callsInRange, type CallFilter } from './callsInRange.ts'
-import { mergedCalls } from './callMeasures.ts'
+import { callLadder } from './callPolicy.ts'
+import { callRows } from './callRows.ts'
+import { callsInRange, type CallFilter } from './callsInRange.ts'
 
 /** What a call series can measure: latency percentiles (ms), error ratio (0..1), calls per second, and counts. */
 export const callMeasures = ['p50_ms', 'p95_ms', 'err_rate', 'rps', 'call_count', 'error_count'] as const
@@ -75,7 +75,16 @@ export function callSeries(
     .orderBy(byBytes(name))
     .orderBy(sql.ref('bucket'))
   const columns = [name.as('series'), bucket.as('bucket')] as const
-  const merged = measure === 'rps' ? callsPerSecondTogether(reading.merged) : mergedCalls(scope)[measure]
+  const together = callRows(scope.id, { alias: 'call' })
+  const measures: Record<CallMeasure, RawBuilder<number | null>> = {
+    p50_ms: together.quantile(0.5),
+    p95_ms: together.quantile(0.95),
+    err_rate: together.errorRatio,
+    rps: together.meanRate(reading.merged),
+    call_count: together.callCount,
+    error_count: together.errorCount,
+  }
+  const merged = measures[measure]
   const nobody = sql<string | null>`null::int8`.as('resource_id')
   const points =
     group === 'call' && reading.merged === 1
@@ -91,9 +100,3 @@ export function callSeries(
             .select([...columns, merged.as('value'), sql.ref<string | null>(`${group}.resource_id`).as('resource_id')])
   return finished(scope, points, 'point')
 }
-
-/** The calls per second of rows of `call` together, of which so many buckets follow each other. */
-const callsPerSecondTogether = (buckets: number) =>
-  buckets === 1 ? sql<number | null>`sum(${callRate})` : sql<number | null>`sum(${callRate}) / ${sql.lit(buckets)}::float8`
-
-const callRate = sql.raw(bounded('"call"."rps"'))

@@ -6,7 +6,7 @@ import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
-import { callsPerSecond, mergedCalls } from './callMeasures.ts'
+import { callRows } from './callRows.ts'
 import { callsInRange } from './callsInRange.ts'
 
 export interface CallSummaryOptions {
@@ -49,7 +49,7 @@ export interface CallSummaryOptions {
  */
 export function callSummary(scope: Scope, { service, callee, range, by = service === undefined ? 'callee' : 'call' }: CallSummaryOptions) {
   const perCall = parse(z.enum(['call', 'callee']), by, 'by') === 'call'
-  const merged = mergedCalls(scope)
+  const together = callRows(scope.id, { alias: 'call' })
   const from = parse(urnText.optional(), service, 'service')
   const to = parse(urnText.optional(), callee, 'callee')
   const summary = callsInRange(scope, { from, to, range })
@@ -58,13 +58,13 @@ export function callSummary(scope: Scope, { service, callee, range, by = service
     .select([
       (perCall ? sql<string | null>`"caller"."urn"` : sql<string | null>`null::text`).as('src_urn'),
       'callee.urn as urn',
-      merged.call_count.as('call_count'),
-      merged.error_count.as('error_count'),
-      callsPerSecond(seconds(range)).as('rps'),
-      merged.err_rate.as('err_rate'),
-      merged.p50_ms.as('p50_ms'),
-      merged.p95_ms.as('p95_ms'),
-      merged.p99_ms.as('p99_ms'),
+      together.callCount.as('call_count'),
+      together.errorCount.as('error_count'),
+      together.callsPerSecond(range).as('rps'),
+      together.errorRatio.as('err_rate'),
+      together.quantile(0.5).as('p50_ms'),
+      together.quantile(0.95).as('p95_ms'),
+      together.quantile(0.99).as('p99_ms'),
     ])
     .orderBy('p95_ms', (order) => order.desc().nullsLast())
     .orderBy('err_rate', (order) => order.desc().nullsLast())
@@ -72,5 +72,3 @@ export function callSummary(scope: Scope, { service, callee, range, by = service
     .$if(perCall, (calls) => calls.orderBy(byBytes(sql.ref('caller.urn'))))
   return finished(scope, summary, 'dependency')
 }
-
-const seconds = ({ from, to }: TimeRange) => (to.getTime() - from.getTime()) / 1000

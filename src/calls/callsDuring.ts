@@ -3,7 +3,7 @@ import type { TimeRange } from '../database/range.ts'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import type { DB } from '../schema/tables.ts'
-import { callsPerSecond, mergedCalls } from './callMeasures.ts'
+import { callRows } from './callRows.ts'
 import { callsInRange } from './callsInRange.ts'
 
 export interface CallsDuringOptions {
@@ -43,18 +43,18 @@ export interface CallTables {
  * // ) as "edge"
  */
 export function callsDuring(scope: Scope, { range, where }: CallsDuringOptions) {
-  const merged = mergedCalls(scope)
+  const together = callRows(scope.id, { alias: 'call' })
   const edges = callsInRange(scope, { range })
     .$if(where !== undefined, (calls) => calls.where(where!))
     .groupBy(['call.src_resource_id', 'call.dst_resource_id'])
     .select([
       'call.src_resource_id as src',
       'call.dst_resource_id as dst',
-      callsPerSecond((range.to.getTime() - range.from.getTime()) / 1000).as('weight'),
-      merged.call_count.as('call_count'),
-      merged.error_count.as('error_count'),
-      merged.err_rate.as('err_rate'),
-      merged.p95_ms.as('p95_ms'),
+      together.callsPerSecond(range).as('weight'),
+      together.callCount.as('call_count'),
+      together.errorCount.as('error_count'),
+      together.errorRatio.as('err_rate'),
+      together.quantile(0.95).as('p95_ms'),
     ])
     .orderBy('src')
     .orderBy('dst')

@@ -4,7 +4,6 @@ import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
 import { urnText } from '../schema/text.ts'
-import { callPolicy } from './callPolicy.ts'
 
 export interface CallFilter {
   /** The caller's URN; every caller when left out. */
@@ -14,12 +13,6 @@ export interface CallFilter {
   /** Buckets that begin in it count. */
   range: TimeRange
 }
-
-export const callLadder = {
-  table: 'service_call_5m',
-  bucket: '5 minutes',
-  rollups: callPolicy.rollups.map(({ rollup }) => rollup),
-} as const
 
 /**
  * The tenant's rows of `service_call_5m`, or of a coarser rollup of it, in the range, as `call`, with the resources at both ends, as `caller` and `callee`: what every read of this

@@ -4,13 +4,6 @@ import type { Scope } from '../database/scope.ts'
 import { parse } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
 import { urnText } from '../schema/text.ts'
-import { patternPolicy } from './patternPolicy.ts'
-
-export const patternLadder = {
-  table: 'log_pattern_5m',
-  bucket: '5 minutes',
-  rollups: patternPolicy.rollups.map(({ rollup }) => rollup),
-} as const
 
 /**
  * The tenant's rows of `log_pattern_5m`, or of a coarser rollup of it, in the range, as `count`, with their pattern, as `known`, and their resource, as `resource`: what every read of

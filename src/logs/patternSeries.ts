@@ -8,7 +8,8 @@ import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/r
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
 import { parse } from '../schema/parse.ts'
 import { severity as severitySchema, type Severity } from '../schema/severity.ts'
-import { patternCounts, patternLadder } from './patternCounts.ts'
+import { patternCounts } from './patternCounts.ts'
+import { patternLadder } from './patternPolicy.ts'
 
 export interface PatternSeriesOptions {
   /** The `fingerprint_id` of one pattern; every pattern when left out. */

@@ -59,7 +59,7 @@ export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>
       ? rows.select([...columns, storedMeasure[measure].as('value'), 'metric.resource_id', 'metric.labels'])
       : rows
           .groupBy(['resource.resource_id', 'metric.metric', 'metric.bucket'])
-          .select([...columns, mergedMeasure(scope, measure, 'sample_count').as('value'), 'resource.resource_id'])
+          .select([...columns, mergedMeasure(scope, measure, { rolled: false }).as('value'), 'resource.resource_id'])
   return scope.db
     .selectFrom(sql<MetricPoint<By>>`${points}`.as('point'))
     .selectAll('point')

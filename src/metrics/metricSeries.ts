@@ -6,14 +6,12 @@ import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
 import type { MetricBy, MetricFrame, MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
 import { checkedMetric, isOneOf, seriesName, type MetricOptions } from './metricOptions.ts'
-import { metricPolicy } from './metricPolicy.ts'
+import { metricLadder } from './metricPolicy.ts'
 
 export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends MetricOptions<By> {
   /** How long the buckets are: `'1 minute'`, `'15 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the length of the range. */
   resolution?: Resolution
 }
-
-const metricLadder = { table: 'metric_1m', bucket: '1 minute', rollups: metricPolicy.rollups.map(({ rollup }) => rollup) } as const
 
 /**
  * A metric over time: a series frame, in the order of series (by their bytes) and time.
@@ -58,7 +56,7 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
   const name = seriesName(by, several)
   // Sorting by a name that all rows have takes a small question's time all the same.
   const oneSeries = !several && (by === 'metric' || (by === 'resource' && resources?.length === 1))
-  const merged = mergedMeasure(scope, measure, reading.table === metricLadder.table ? 'sample_count' : 'avg_weight')
+  const merged = mergedMeasure(scope, measure, { rolled: reading.table !== metricLadder.table })
   const rows = scope.db
     .selectFrom(rowsOf(scope, metricLadder, reading).as('metric'))
     .where('metric.tenant_id', '=', scope.tenantId)

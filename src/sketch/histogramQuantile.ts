@@ -1,17 +1,8 @@
-import { sql, type Expression, type RawBuilder } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
-
-/** What a rollup row says about the distribution of its samples. */
-export interface SampleColumns {
-  /** The row's exponential histogram. */
-  histogram: Expression<string[] | null>
-  /** How many samples the row stands for. */
-  count: Expression<string | number | null>
-  /** The sample's value where there is only one: rollups store no histogram then. */
-  single: Expression<number | null>
-}
+import { mergedHistogram, quantileOf, rowHistogram, type SampleColumns } from './rowHistogram.ts'
 
 /**
  * The quantile `q` (0..1, nearest rank) of all samples of several rollup rows: an aggregate, for a select with or without `group by`.
@@ -38,9 +29,7 @@ export interface SampleColumns {
  * //   coalesce("call"."histogram", case when "call"."call_count" = 1 then "public"."exp_histogram"("call"."p50_ms") end)), 0.99) as "p99_ms"
  * // from "public"."service_call_5m" as "call" where "call"."tenant_id" = $1
  */
-export function histogramQuantile(scope: Scope, { histogram, count, single }: SampleColumns, q: number): RawBuilder<number | null> {
+export function histogramQuantile(scope: Scope, columns: SampleColumns, q: number): RawBuilder<number | null> {
   if (!(q >= 0 && q <= 1)) throw new InvalidInputError('q', `must be between 0 and 1, got ${preview(q)}`)
-  // A literal, checked above: equal aggregates are recognised only while nothing in them is a parameter.
-  const merged = sql`${scope.id('exp_histogram_merge')}(coalesce(${histogram}, case when ${count} = 1 then ${scope.id('exp_histogram')}(${single}) end))`
-  return sql<number | null>`${scope.id('exp_histogram_quantile')}(${merged}, ${sql.lit(q)}::float8)`
+  return quantileOf(scope.id, mergedHistogram(scope.id, rowHistogram(scope.id, columns)), q)
 }

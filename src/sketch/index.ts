@@ -1,3 +1,4 @@
 export { distinctCount } from './distinctCount.ts'
 export * from './exponentialHistogram.ts'
-export { histogramQuantile, type SampleColumns } from './histogramQuantile.ts'
+export { histogramQuantile } from './histogramQuantile.ts'
+export type { SampleColumns } from './rowHistogram.ts'

@@ -20,7 +20,7 @@ const quantile = (q: number) => `
     coalesce("call"."histogram", case when "call"."call_count" = 1 then "public"."exp_histogram"("call"."p50_ms") end)), ${q}::float8)`
 const counted = `
   sum("call"."call_count")::float8 as "call_count", sum("call"."error_count")::float8 as "error_count"`
-const ratio = `sum("call"."error_count")::float8 / nullif(sum("call"."call_count")::float8, 0::float8) as "err_rate"`
+const ratio = `sum("call"."error_count")::float8 / nullif(sum("call"."call_count"), 0::numeric)::float8 as "err_rate"`
 
 describe('the exact SQL', () => {
   it('of slowestDependencies, narrowed', () => {
