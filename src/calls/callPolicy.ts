@@ -1,59 +1,49 @@
-import { bounded, saturated } from '../database/sql/bounded.ts'
+import { sql } from 'kysely'
+import { windowBucket } from '../database/buckets.ts'
+import { milliseconds } from '../database/range.ts'
+import { saturated } from '../database/sql/bounded.ts'
+import { ladderOf } from '../lifecycle/rollups/resolution.ts'
 import type { InstalledFunction, Rollup } from '../lifecycle/rollups/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
+import { callRows } from './callRows.ts'
 
 const keys = { tenant_id: 'bigint', src_resource_id: 'bigint', dst_resource_id: 'bigint' }
 
-/**
- * `share` is the part of a bucket that one bucket of the source makes up: rates are of the whole
- * bucket.
- */
-function callRollup(
-  rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>,
-  bucketsOfSource: number,
-  histogram: (fn: InstalledFunction) => string,
-): Rollup {
-  const merged = (fn: InstalledFunction) => `${fn('exp_histogram_merge')}(${histogram(fn)})`
-  const percentile = (q: number) => ({
-    type: 'float8',
-    of: (fn: InstalledFunction) => `${fn('exp_histogram_quantile')}(${merged(fn)}, ${q}::float8)`,
-  })
+function callRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>, source: { bucket: string; rolled: boolean }): Rollup {
+  const rows = (fn: InstalledFunction) => callRows(fn, source)
+  // Rates are of the whole bucket.
+  const buckets = milliseconds(rollup.bucket) / milliseconds(source.bucket)
   return {
     ...rollup,
     keys,
     identity: Object.keys(keys),
     measures: {
-      rps: { type: 'float8', of: () => `sum(${bounded('rps')}) / ${bucketsOfSource}::float8` },
-      err_rate: { type: 'float8', of: () => 'sum(error_count)::float8 / nullif(sum(call_count), 0::numeric)::float8' },
-      p50_ms: percentile(0.5),
-      p95_ms: percentile(0.95),
-      call_count: { type: 'bigint', of: () => saturated('sum(call_count)') },
-      error_count: { type: 'bigint', of: () => saturated('sum(error_count)') },
-      histogram: { type: 'bigint[]', of: merged },
+      rps: { type: 'float8', of: (fn) => rows(fn).meanRate(buckets) },
+      err_rate: { type: 'float8', of: (fn) => rows(fn).errorRatio },
+      p50_ms: { type: 'float8', of: (fn) => rows(fn).quantile(0.5) },
+      p95_ms: { type: 'float8', of: (fn) => rows(fn).quantile(0.95) },
+      call_count: { type: 'bigint', of: () => sql.raw(saturated('sum(call_count)')) },
+      error_count: { type: 'bigint', of: () => sql.raw(saturated('sum(error_count)')) },
+      histogram: { type: 'bigint[]', of: (fn) => rows(fn).merged },
     },
     indexes: ['src_resource_id, dst_resource_id, bucket desc', 'dst_resource_id, bucket desc'],
   }
 }
 
-/**
- * `service_call_1h`: the five minutes of an hour together. One call has no histogram; its latency
- * is all percentiles.
- */
+/** `service_call_1h`: the five minutes of an hour together. */
 export const serviceCall1h = callRollup(
   { name: 'service_call_1h', source: 'service_call_5m', bucket: '1 hour', chunk: '90 days' },
-  12,
-  (fn) => `coalesce(histogram, case when call_count = 1 then ${fn('exp_histogram')}(p50_ms) end)`,
+  { bucket: windowBucket, rolled: false },
 )
 
 /** `service_call_1d`: the hours of a day, in UTC, together. */
 export const serviceCall1d = callRollup(
   { name: 'service_call_1d', source: 'service_call_1h', bucket: '1 day', chunk: '180 days' },
-  24,
-  () => 'histogram',
+  { bucket: serviceCall1h.bucket, rolled: true },
 )
 
 /** What becomes of calls: a year by five minutes, three by the hour, five by the day. */
-export const callPolicy: TimePolicy = {
+export const callPolicy: TimePolicy<'service_call_5m'> = {
   table: 'service_call_5m',
   chunk: '30 days',
   retain: '365 days',
@@ -62,3 +52,6 @@ export const callPolicy: TimePolicy = {
     { rollup: serviceCall1d, retain: '1825 days', settle: '1 day', every: '6 hours' },
   ],
 }
+
+/** What series of calls are read from. */
+export const callLadder = ladderOf(callPolicy, windowBucket)

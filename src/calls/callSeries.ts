@@ -1,6 +1,5 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
-import { bounded } from '../database/sql/bounded.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
@@ -8,8 +7,9 @@ import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/r
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { SeriesRow } from '../series/seriesFrame.ts'
-import { callFilter, callLadder, callsBetween, type CallFilter } from './callsBetween.ts'
-import { mergedCalls } from './callMeasures.ts'
+import { callLadder } from './callPolicy.ts'
+import { callRows } from './callRows.ts'
+import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 
 /**
  * What a call series can measure: latency percentiles (ms), error ratio (0..1), calls per second,
@@ -96,7 +96,16 @@ export function callSeries(scope: Scope, options: CallSeriesOptions): Finished<C
     .orderBy(byBytes(name))
     .orderBy(sql.ref('bucket'))
   const columns = [name.as('series'), bucket.as('bucket')] as const
-  const merged = measure === 'rps' ? callsPerSecondTogether(reading.merged) : mergedCalls(scope)[measure]
+  const together = callRows(scope.id, { alias: 'call' })
+  const measures: Record<CallMeasure, RawBuilder<number | null>> = {
+    p50_ms: together.quantile(0.5),
+    p95_ms: together.quantile(0.95),
+    err_rate: together.errorRatio,
+    rps: together.meanRate(reading.merged),
+    call_count: together.callCount,
+    error_count: together.errorCount,
+  }
+  const merged = measures[measure]
   const nobody = sql<string | null>`null::int8`.as('resource_id')
   const points =
     group === 'call' && reading.merged === 1
@@ -112,9 +121,3 @@ export function callSeries(scope: Scope, options: CallSeriesOptions): Finished<C
             .select([...columns, merged.as('value'), sql.ref<string | null>(`${group}.resource_id`).as('resource_id')])
   return finished(scope, points, 'point')
 }
-
-/** The calls per second of rows of `call` together, of which so many buckets follow each other. */
-const callsPerSecondTogether = (buckets: number) =>
-  buckets === 1 ? sql<number | null>`sum(${callRate})` : sql<number | null>`sum(${callRate}) / ${sql.lit(buckets)}::float8`
-
-const callRate = sql.raw(bounded('call.rps'))

@@ -1,12 +1,11 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
-import { secondsOf } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { descNullsLast } from '../database/sql/descNullsLast.ts'
 import { parseOptions } from '../schema/parse.ts'
-import { callsPerSecond, mergedCalls } from './callMeasures.ts'
+import { callRows } from './callRows.ts'
 import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 
 export interface CallSummaryOptions extends CallFilter {
@@ -66,20 +65,20 @@ const callSummaryOptions = z.strictObject({ ...callFilter, by: z.enum(['call', '
 export function callSummary(scope: Scope, options: CallSummaryOptions): Finished<CallSummaryRow, 'dependency'> {
   const { from, to, range, by = from === undefined ? 'callee' : 'call' } = parseOptions(callSummaryOptions, options)
   const perCall = by === 'call'
-  const merged = mergedCalls(scope)
+  const together = callRows(scope.id, { alias: 'call' })
   const summary = callsBetween(scope, { from, to, range })
     .groupBy('callee.urn')
     .$if(perCall, (calls) => calls.groupBy('caller.urn'))
     .select([
       (perCall ? sql<string | null>`caller.urn` : sql<string | null>`null::text`).as('src_urn'),
       'callee.urn as dst_urn',
-      merged.call_count.as('call_count'),
-      merged.error_count.as('error_count'),
-      callsPerSecond(secondsOf(range)).as('rps'),
-      merged.err_rate.as('err_rate'),
-      merged.p50_ms.as('p50_ms'),
-      merged.p95_ms.as('p95_ms'),
-      merged.p99_ms.as('p99_ms'),
+      together.callCount.as('call_count'),
+      together.errorCount.as('error_count'),
+      together.callsPerSecond(range).as('rps'),
+      together.errorRatio.as('err_rate'),
+      together.quantile(0.5).as('p50_ms'),
+      together.quantile(0.95).as('p95_ms'),
+      together.quantile(0.99).as('p99_ms'),
     ])
     .orderBy('p95_ms', descNullsLast)
     .orderBy('err_rate', descNullsLast)

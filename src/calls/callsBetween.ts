@@ -4,7 +4,6 @@ import type { Scope } from '../database/scope.ts'
 import { edgesBetween, type EdgesBetween } from '../graph/edgesBetween.ts'
 import type { DB } from '../schema/tables.ts'
 import { urnText } from '../schema/text.ts'
-import { callPolicy } from './callPolicy.ts'
 
 export interface CallFilter {
   /** The caller's URN; every caller when left out. */
@@ -16,12 +15,6 @@ export interface CallFilter {
 }
 
 export const callFilter = { from: urnText.optional(), to: urnText.optional(), range: timeRange }
-
-export const callLadder = {
-  table: 'service_call_5m',
-  bucket: '5 minutes',
-  rollups: callPolicy.rollups.map(({ rollup }) => rollup),
-} as const
 
 type Call = Selectable<DB['service_call_5m']>
 

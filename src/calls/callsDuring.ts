@@ -1,12 +1,12 @@
 import type { Expression, ExpressionBuilder, Selectable, SqlBool } from 'kysely'
 import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
-import { secondsOf, timeRange, type TimeRange } from '../database/range.ts'
+import { timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import type { Ends } from '../graph/edgesBetween.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
-import { callsPerSecond, mergedCalls } from './callMeasures.ts'
+import { callRows } from './callRows.ts'
 import { callsBetween } from './callsBetween.ts'
 
 export interface CallsDuringOptions {
@@ -73,18 +73,18 @@ const callsDuringOptions = z.strictObject({
  */
 export function callsDuring(scope: Scope, options: CallsDuringOptions): Finished<CallsDuringRow, 'edge'> {
   const { range, where } = parseOptions(callsDuringOptions, options)
-  const merged = mergedCalls(scope)
+  const together = callRows(scope.id, { alias: 'call' })
   const edges = callsBetween(scope, { range })
     .$if(where !== undefined, (calls) => calls.where(where!))
     .groupBy(['call.src_resource_id', 'call.dst_resource_id'])
     .select([
       'call.src_resource_id as src',
       'call.dst_resource_id as dst',
-      callsPerSecond(secondsOf(range)).as('weight'),
-      merged.call_count.as('call_count'),
-      merged.error_count.as('error_count'),
-      merged.err_rate.as('err_rate'),
-      merged.p95_ms.as('p95_ms'),
+      together.callsPerSecond(range).as('weight'),
+      together.callCount.as('call_count'),
+      together.errorCount.as('error_count'),
+      together.errorRatio.as('err_rate'),
+      together.quantile(0.95).as('p95_ms'),
     ])
     .orderBy('src')
     .orderBy('dst')

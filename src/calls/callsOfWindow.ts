@@ -5,6 +5,7 @@ import { durationText, earlier } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { storableDate } from '../schema/date.ts'
 import type { ActiveCall } from './activeCalls.ts'
+import { bucketSeconds, callRows } from './callRows.ts'
 
 export interface CallWindow {
   /**
@@ -44,16 +45,16 @@ export function callsOfWindow(
   { window, now }: Required<CallWindow>,
 ): SelectQueryBuilder<{ call: WindowCall }, 'call', WindowCall> {
   const from = earlier(now, window)
-  const histogram = scope.id('exp_histogram')
+  const rows = callRows(scope.id)
   const collect = scope.id('exp_histogram_collect')
   const quantiles = scope.id('exp_histogram_quantiles')
-  const [rate, ratio] = ['rps', 'err_rate'].map((column) => sql.raw(bounded(column)))
+  const ratio = sql.raw(bounded('err_rate'))
   const active = sql`
     from ${scope.id('service_call_5m')} where tenant_id = ${scope.tenantId}::int8 and bucket >= ${from}::timestamptz and bucket <= ${now}::timestamptz
   `
   const calls = sql<Omit<WindowCall, 'weight'>>`(
     with span as materialized (
-      select bucket, to_char(bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as name, 300 * count(*) over () as seconds
+      select bucket, to_char(bucket at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as name, ${sql.lit(bucketSeconds)} * count(*) over () as seconds
       from (select bucket ${active} group by bucket) as met
     ),
     call as (
@@ -63,26 +64,26 @@ export function callsOfWindow(
         count(*) as buckets,
         sum(call_count::float8) as calls,
         sum(error_count::float8) as errors,
-        sum((${rate})::numeric) filter (where call_count = 0) as rps,
+        sum((${rows.rate})::numeric) filter (where call_count = 0) as rps,
         avg((${ratio})::numeric) filter (where call_count = 0) as err_rate,
         min(p50_ms) as p50_ms,
         min(p95_ms) as p95_ms,
-        ${collect}(coalesce(histogram, ${histogram}(p95_ms, greatest(call_count, 1))) order by bucket)
+        ${collect}(coalesce(histogram, ${rows.assumedHistogram('p95_ms')}) order by bucket)
           filter (where histogram is not null or p50_ms = p95_ms) as known,
-        ${collect}(${histogram}(p50_ms, greatest(call_count, 1)))
+        ${collect}(${rows.assumedHistogram('p50_ms')})
           filter (where histogram is null and p50_ms is distinct from p95_ms) as halves,
-        ${collect}(${histogram}(p95_ms, greatest(call_count, 1)))
+        ${collect}(${rows.assumedHistogram('p95_ms')})
           filter (where histogram is null and p50_ms is distinct from p95_ms) as tails,
         min(bucket) as first_seen,
         max(bucket) as last_seen
       ${active}
       group by 1, 2
-      having sum(call_count::float8) > 0::float8 or sum(${rate}) > 0::float8
+      having sum(call_count::float8) > 0::float8 or sum(${rows.rate}) > 0::float8
     )
     select
       edge.src,
       edge.dst,
-      case when edge.calls > 0::float8 then edge.calls / last.seconds::float8 else (edge.rps * 300::numeric / last.seconds::numeric)::float8 end as rps,
+      case when edge.calls > 0::float8 then edge.calls / last.seconds::float8 else (edge.rps * ${sql.lit(bucketSeconds)}::numeric / last.seconds::numeric)::float8 end as rps,
       case when edge.calls > 0::float8 then edge.errors / edge.calls else edge.err_rate::float8 end as err_rate,
       edge.percentiles[1] as p50_ms,
       edge.percentiles[2] as p95_ms,

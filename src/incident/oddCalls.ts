@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
+import { callRows } from '../calls/callRows.ts'
 import { bucketsOver, windowBucket } from '../database/buckets.ts'
 import { timeRange, type TimeRange } from '../database/range.ts'
 import { bounded } from '../database/sql/bounded.ts'
@@ -103,7 +104,7 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
   const { latencyFactor, latencyRiseMs, errorFactor, errorRise, minCalls } = thresholds
   const inRange = beginsIn(range)
   const inBaseline = beginsIn(baseline)
-  const single = sql`coalesce(histogram, case when call_count = 1 then ${scope.id('exp_histogram')}(p95_ms) end)`
+  const rows = callRows(scope.id)
   const collect = scope.id('exp_histogram_collect')
   const of = (latency: string) => sql.raw(bounded(latency))
   const p95 = sql<number>`0.95::float8`
@@ -124,7 +125,7 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
       ${collect}(histogram order by bucket) filter (where is_now) as histograms,
       ${collect}(histogram order by bucket) filter (where not is_now) as histograms_before
     from (
-      select src_resource_id, dst_resource_id, bucket, call_count, error_count, ${of('p95_ms')} as p95_ms, ${inRange} as is_now, ${single} as histogram
+      select src_resource_id, dst_resource_id, bucket, call_count, error_count, ${of('p95_ms')} as p95_ms, ${inRange} as is_now, ${rows.histogram} as histogram
       from ${scope.id('service_call_5m')}
       where tenant_id = ${scope.tenantId}::int8 and (${inRange} or ${inBaseline})
     ) as call

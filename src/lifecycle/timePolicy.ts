@@ -3,9 +3,9 @@ import type { Rollup } from './rollups/rollup.ts'
 /**
  * What becomes of a time table as its rows grow old. Every duration is an interval of fixed length.
  */
-export interface TimePolicy {
+export interface TimePolicy<Table extends string = string> {
   /** `metric_1m`. */
-  readonly table: string
+  readonly table: Table
   /** The length of one chunk or partition. */
   readonly chunk: string
   /** Chunks wholly older than this are dropped. */

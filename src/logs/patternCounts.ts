@@ -2,13 +2,6 @@ import { sql, type RawBuilder, type Selectable } from 'kysely'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import type { DB } from '../schema/tables.ts'
-import { patternPolicy } from './patternPolicy.ts'
-
-export const patternLadder = {
-  table: 'log_pattern_5m',
-  bucket: '5 minutes',
-  rollups: patternPolicy.rollups.map(({ rollup }) => rollup),
-} as const
 
 /**
  * The tenant's rows of `log_pattern_5m`, or of a coarser rollup of it, in the range, as `count`,

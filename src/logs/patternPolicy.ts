@@ -1,4 +1,7 @@
+import { sql } from 'kysely'
+import { windowBucket } from '../database/buckets.ts'
 import { saturated } from '../database/sql/bounded.ts'
+import { ladderOf } from '../lifecycle/rollups/resolution.ts'
 import type { Rollup } from '../lifecycle/rollups/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 
@@ -9,8 +12,8 @@ const patternRollup = (rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chun
   keys,
   identity: Object.keys(keys),
   measures: {
-    count_total: { type: 'bigint', of: () => saturated('sum(count_total)') },
-    count_error: { type: 'bigint', of: () => saturated('sum(count_error)') },
+    count_total: { type: 'bigint', of: () => sql.raw(saturated('sum(count_total)')) },
+    count_error: { type: 'bigint', of: () => sql.raw(saturated('sum(count_error)')) },
   },
   indexes: ['resource_id, bucket desc', 'fingerprint_id, bucket desc'],
 })
@@ -25,7 +28,7 @@ export const logPattern1d = patternRollup({ name: 'log_pattern_1d', source: 'log
  * What becomes of counted patterns: half a year by five minutes, two years by the hour, five by the
  * day.
  */
-export const patternPolicy: TimePolicy = {
+export const patternPolicy: TimePolicy<'log_pattern_5m'> = {
   table: 'log_pattern_5m',
   chunk: '30 days',
   retain: '180 days',
@@ -34,3 +37,6 @@ export const patternPolicy: TimePolicy = {
     { rollup: logPattern1d, retain: '1825 days', settle: '1 day', every: '6 hours' },
   ],
 }
+
+/** What series of counted patterns are read from. */
+export const patternLadder = ladderOf(patternPolicy, windowBucket)

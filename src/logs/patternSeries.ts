@@ -10,7 +10,8 @@ import { parseOptions } from '../schema/parse.ts'
 import { severity as severityName, type Severity } from '../schema/severity.ts'
 import { urnText } from '../schema/text.ts'
 import type { SeriesRow } from '../series/seriesFrame.ts'
-import { patternCounts, patternLadder } from './patternCounts.ts'
+import { patternCounts } from './patternCounts.ts'
+import { patternLadder } from './patternPolicy.ts'
 
 export interface PatternSeriesOptions {
   /** The `fingerprint_id` of one pattern; every pattern when left out. */

@@ -71,6 +71,6 @@ export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>
       ? rows.select([...columns, storedMeasure[measure].as('value'), 'metric.resource_id', 'metric.labels'])
       : rows
           .groupBy(['resource.resource_id', 'metric.metric', 'metric.bucket'])
-          .select([...columns, mergedMeasure(scope, measure, 'sample_count').as('value'), 'resource.resource_id'])
+          .select([...columns, mergedMeasure(scope, measure, { rolled: false }).as('value'), 'resource.resource_id'])
   return finished(scope, sql<MetricPoint<By>>`${points}`, 'point')
 }

@@ -1,7 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
-import { weightedMean } from '../database/sql/bounded.ts'
 import type { Scope } from '../database/scope.ts'
-import { histogramQuantile } from '../sketch/histogramQuantile.ts'
+import { metricRows } from './metricRows.ts'
 
 /**
  * What a metric series can measure: average, maximum and 95th percentile of a bucket's samples in
@@ -19,23 +18,11 @@ export const storedMeasure: Readonly<Record<MetricMeasure, RawBuilder<number | n
 }
 
 /**
- * What is known of several rows of a metric table (as `metric`) together: an aggregate over them.
+ * What several rows of a metric table (as `metric`) say together: an aggregate over them.
  *
- * The average is that of all samples, the percentile comes from the merged histograms.
- *
- * @param weight the column that says how many samples a row's average is of.
+ * @param rolled whether they are rows of a rollup.
  */
-export function mergedMeasure(scope: Scope, measure: MetricMeasure, weight: 'sample_count' | 'avg_weight'): RawBuilder<number | null> {
-  switch (measure) {
-    case 'avg':
-      return sql.raw(weightedMean('"metric"."avg_val"', `"metric"."${weight}"`))
-    case 'max':
-      return sql`max("metric"."max_val")`
-    case 'p95': {
-      const columns = { histogram: sql.ref<string[] | null>('metric.histogram'), count: sql.ref<string>('metric.sample_count') }
-      return histogramQuantile(scope, { ...columns, single: sql.ref<number | null>('metric.avg_val') }, 0.95)
-    }
-    case 'count':
-      return sql`sum("metric"."sample_count")::float8`
-  }
+export function mergedMeasure(scope: Scope, measure: MetricMeasure, { rolled }: { rolled: boolean }): RawBuilder<number | null> {
+  const rows = metricRows(scope.id, { alias: 'metric', rolled })
+  return { avg: rows.average, max: rows.maximum, p95: rows.quantile(0.95), count: rows.count }[measure]
 }

@@ -9,7 +9,7 @@ import { parseOptions } from '../schema/parse.ts'
 import { metricGroupings, type MetricBy, type MetricFrame, type MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
 import { isOneOf, metricOptions, seriesName, type MetricOptions } from './metricOptions.ts'
-import { metricPolicy } from './metricPolicy.ts'
+import { metricLadder } from './metricPolicy.ts'
 
 export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends MetricOptions<By> {
   /**
@@ -18,8 +18,6 @@ export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends Met
    */
   resolution?: Resolution
 }
-
-const metricLadder = { table: 'metric_1m', bucket: '1 minute', rollups: metricPolicy.rollups.map(({ rollup }) => rollup) } as const
 
 const metricSeriesOptions = z.strictObject({ ...metricOptions(metricGroupings), resolution: z.string().optional() })
 
@@ -78,7 +76,7 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
   const name = seriesName(by, several)
   // Sorting by a name that all rows have takes a small question's time all the same.
   const oneSeries = !several && (by === 'metric' || (by === 'resource' && resources?.length === 1))
-  const merged = mergedMeasure(scope, measure, reading.table === metricLadder.table ? 'sample_count' : 'avg_weight')
+  const merged = mergedMeasure(scope, measure, { rolled: reading.table !== metricLadder.table })
   const rows = scope.db
     .selectFrom(rowsOf(scope, metricLadder, reading).as('metric'))
     .where('metric.tenant_id', '=', scope.tenantId)

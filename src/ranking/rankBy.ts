@@ -9,16 +9,16 @@ const column = z.string().min(1)
 const rankByOptions = z.strictObject({ item: column, score: column })
 
 /**
- * A ranking frame from any query: all its columns, and beside them `item` and `score`, which say what
- * is ranked and by which number.
+ * A ranking frame from any query: all its columns, and beside them `item` and `score`, which say
+ * what is ranked and by which number.
  *
  * `score` is cast to float8, so counts and numerics rank too. The query may be yours, on another
- * database type; it is nested, so what it joins and filters stays as it is, and the scope's connection
- * runs it. A query that has columns named `item` or `score` already is refused by PostgreSQL
- * (ambiguous): select the others from it first.
+ * database type; it is nested, so what it joins and filters stays as it is, and the scope's
+ * connection runs it. A query that has columns named `item` or `score` already is refused by
+ * PostgreSQL (ambiguous): select the others from it first.
  *
- * @param columns names of the query's columns: `item` what tells the items apart (text or a number),
- * `score` a number, higher ranking first.
+ * @param columns names of the query's columns: `item` what tells the items apart (text or a
+ * number), `score` a number, higher ranking first.
  * @throws InvalidInputError when a name is none.
  * @example
  * const slow = rankBy(scope, callSummary(scope, { from: checkout, range }), { item: 'dst_urn', score: 'p95_ms' })

@@ -9,9 +9,10 @@ import type { RankingFrame, RankingRow } from './rankingFrame.ts'
 /**
  * The `k` highest rows of a ranking, highest first, with all their columns.
  *
- * The order is total, so the same rows give the same answer however they are stored: by score, then by
- * item, then by the whole row; the last two as text, by their bytes. Rows without a score (null or NaN)
- * come last. Rows are ranked as they are: an item that the ranking names twice can take two places.
+ * The order is total, so the same rows give the same answer however they are stored: by score, then
+ * by item, then by the whole row; the last two as text, by their bytes. Rows without a score (null
+ * or NaN) come last. Rows are ranked as they are: an item that the ranking names twice can take two
+ * places.
  *
  * @param k a whole number, at least 1; all rows when there are fewer.
  * @throws InvalidInputError when `k` is not such a number.

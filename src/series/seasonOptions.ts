@@ -21,7 +21,10 @@ export const dividesSeason = ({ season, slot }: Required<SeasonOptions>): boolea
 /** What is wrong where they do not, as zod's `refine` takes it. */
 export const slotProblem = { path: ['slot'], error: 'must divide the season into two or more slots of equal length' }
 
-/** A check of two fields runs even where one of them was refused: that field's error is the one to show. */
+/**
+ * A check of two fields runs even where one of them was refused: that field's error is the one to
+ * show.
+ */
 export const isLength = (text: string): boolean => lengthText.safeParse(text).success
 
 const divides = (slot: number, season: number): boolean => season % slot === 0 && season >= 2 * slot

@@ -10,5 +10,8 @@ export interface SeriesRow {
   value: number | null
 }
 
-/** Any query with the columns of a series, whatever database type it was built on; a series has at most one row a bucket. */
+/**
+ * Any query with the columns of a series, whatever database type it was built on; a series has at
+ * most one row a bucket.
+ */
 export type SeriesFrame<Row extends SeriesRow = SeriesRow> = Frame<Row>

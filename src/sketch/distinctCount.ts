@@ -14,12 +14,12 @@ export interface DistinctCount {
  *
  * Being a query of one value it also stands where an expression does:
  * `.select(distinctCount(scope, frame, 'series').as('affected'))`. Inside a `group by` of your own,
- * Kysely's `fn.count('column').distinct()` is the same. It reads every row; approximate counts that can
- * be stored and merged are a matter of sketches.
+ * Kysely's `fn.count('column').distinct()` is the same. It reads every row; approximate counts that
+ * can be stored and merged are a matter of sketches.
  *
- * @param query any query: one of ours, or one of your own on another database type. One made through a
- * plugin that renames columns has, inside the statement, the names of the database: `$castTo` its row
- * to those.
+ * @param query any query: one of ours, or one of your own on another database type. One made
+ * through a plugin that renames columns has, inside the statement, the names of the database:
+ * `$castTo` its row to those.
  * @example
  * const affected = distinctCount(scope, anomalies(scope, latency), 'series')
  * const { distinct_count } = await affected.executeTakeFirstOrThrow()

@@ -1,17 +1,8 @@
-import { sql, type Expression, type RawBuilder } from 'kysely'
+import type { RawBuilder } from 'kysely'
 import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
-
-/** What a rollup row says about the distribution of its samples. */
-export interface SampleColumns {
-  /** The row's exponential histogram. */
-  histogram: Expression<string[] | null>
-  /** How many samples the row stands for. */
-  count: Expression<string | number | null>
-  /** The sample's value where there is only one: rollups store no histogram then. */
-  single: Expression<number | null>
-}
+import { mergedHistogram, quantileOf, rowHistogram, type SampleColumns } from './rowHistogram.ts'
 
 /**
  * The quantile `q` (0..1, nearest rank) of all samples of several rollup rows: an aggregate, for a
@@ -23,10 +14,10 @@ export interface SampleColumns {
  * | one sample | by its value, at the same precision: it needs no histogram |
  * | several samples without a histogram | not: it says nothing about their distribution |
  *
- * Null when no row takes part. The rows' histograms are merged by `exp_histogram_merge` from sql/, so
- * the answer is within 1.083 % of the sample of that rank (of the coarsest histogram's bound, if one
- * was recorded coarser than scale 5). Several quantiles of the same columns in one select merge once:
- * PostgreSQL evaluates equal aggregates together.
+ * Null when no row takes part. The rows' histograms are merged by `exp_histogram_merge` from sql/,
+ * so the answer is within 1.083 % of the sample of that rank (of the coarsest histogram's bound, if
+ * one was recorded coarser than scale 5). Several quantiles of the same columns in one select merge
+ * once: PostgreSQL evaluates equal aggregates together.
  *
  * Literature: Masson, Rim, Lee, "DDSketch: a fast and fully-mergeable quantile sketch with
  * relative-error guarantees" (VLDB 2019).
@@ -44,10 +35,7 @@ export interface SampleColumns {
  * //   coalesce("call"."histogram", case when "call"."call_count" = 1 then "public"."exp_histogram"("call"."p50_ms") end)), 0.99) as "p99_ms"
  * // from "public"."service_call_5m" as "call" where "call"."tenant_id" = $1
  */
-export function histogramQuantile(scope: Scope, { histogram, count, single }: SampleColumns, q: number): RawBuilder<number | null> {
+export function histogramQuantile(scope: Scope, columns: SampleColumns, q: number): RawBuilder<number | null> {
   if (!(q >= 0 && q <= 1)) throw new InvalidInputError('q', `must be between 0 and 1, got ${preview(q)}`)
-  // A literal, checked above: equal aggregates are recognised only while nothing in them is a
-  // parameter.
-  const merged = sql`${scope.id('exp_histogram_merge')}(coalesce(${histogram}, case when ${count} = 1 then ${scope.id('exp_histogram')}(${single}) end))`
-  return sql<number | null>`${scope.id('exp_histogram_quantile')}(${merged}, ${sql.lit(q)}::float8)`
+  return quantileOf(scope.id, mergedHistogram(scope.id, rowHistogram(scope.id, columns)), q)
 }

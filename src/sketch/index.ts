@@ -9,4 +9,5 @@ export {
   relativeError,
   type ExponentialHistogram,
 } from './exponentialHistogram.ts'
-export { histogramQuantile, type SampleColumns } from './histogramQuantile.ts'
+export { histogramQuantile } from './histogramQuantile.ts'
+export type { SampleColumns } from './rowHistogram.ts'

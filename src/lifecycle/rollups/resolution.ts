@@ -4,6 +4,7 @@ import { bucketsBeginningIn, dateBinLiteral } from '../../database/buckets.ts'
 import { durationText, milliseconds, type TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parse } from '../../schema/parse.ts'
+import type { TimePolicy } from '../timePolicy.ts'
 import type { Rollup } from './rollup.ts'
 
 /** A rollup table, and the coarser ones made from it. */
@@ -15,6 +16,13 @@ export interface Ladder<Table extends string = string> {
   /** Each made from the one before, the first from the table. */
   readonly rollups: readonly Rollup[]
 }
+
+/** The tables that a policy speaks of, from the finest on, whose buckets are so long. */
+export const ladderOf = <Table extends string>({ table, rollups }: TimePolicy<Table>, bucket: string): Ladder<Table> => ({
+  table,
+  bucket,
+  rollups: rollups.map(({ rollup }) => rollup),
+})
 
 /** Where a series is read from, and how long its buckets are. */
 export interface Reading {

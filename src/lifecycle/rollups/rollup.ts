@@ -1,9 +1,12 @@
+import { sql, type RawBuilder } from 'kysely'
+import type { Scope } from '../../database/scope.ts'
 import { quoteIdentifier, quoteLiteral } from '../../database/sql/identifier.ts'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
+import { sqlText } from '../../database/sql/sqlText.ts'
 import { timeTable } from '../partitions/timeTable.ts'
 
-/** Names a function that `sql/` installs, schema-qualified: `fn('exp_histogram_merge')`. */
-export type InstalledFunction = (name: string) => string
+/** Names a function that `sql/` installs, schema-qualified: `scope.id`. */
+export type InstalledFunction = Scope['id']
 
 /**
  * A coarser rollup: a table that the database makes from a finer one, the rows of an hour (or a
@@ -24,9 +27,9 @@ export interface Rollup {
   readonly identity: readonly string[]
   /**
    * What is known of the rows together: the columns' types, and aggregates over the columns of the
-   * source.
+   * source, without parameters.
    */
-  readonly measures: Readonly<Record<string, { readonly type: string; readonly of: (fn: InstalledFunction) => string }>>
+  readonly measures: Readonly<Record<string, { readonly type: string; readonly of: (fn: InstalledFunction) => RawBuilder<unknown> }>>
   /** Beside the one on its identity: lists of columns, the bucket included. */
   readonly indexes: readonly string[]
 }
@@ -122,12 +125,12 @@ export function rolledRows(
   where?: string,
   from = qualified(installation, rollup.source),
 ): string {
-  const fn: InstalledFunction = (name) => qualified(installation, name)
+  const fn: InstalledFunction = (name) => sql.raw(qualified(installation, name))
   return `select
   ${bucketOf(installation, rollup)} as bucket,
   ${Object.keys(rollup.keys).join(', ')},
   ${Object.entries(rollup.measures)
-    .map(([name, { type, of }]) => `(${of(fn)})::${type} as ${name}`)
+    .map(([name, { type, of }]) => `(${sqlText(of(fn))})::${type} as ${name}`)
     .join(',\n  ')}
 from ${from}${where === undefined ? '' : `\nwhere ${where}`}
 group by 1, ${Object.keys(rollup.keys).join(', ')}`

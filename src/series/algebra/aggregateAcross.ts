@@ -18,10 +18,16 @@ export interface LookupRow {
   group: string | null
 }
 
-/** Any query that names the group of each series, in one row a series, whatever database type it was built on. */
+/**
+ * Any query that names the group of each series, in one row a series, whatever database type it was
+ * built on.
+ */
 export type LookupFrame = Frame<LookupRow>
 
-/** Groups by what the catalog knows of the resource that a series belongs to: a column of it, or one of its labels. */
+/**
+ * Groups by what the catalog knows of the resource that a series belongs to: a column of it, or one
+ * of its labels.
+ */
 export type ByResource = { resource: 'env' | 'region' | 'zone' | 'type' } | { resourceLabel: string }
 
 /** Groups by one of the series' own labels. */
@@ -29,7 +35,10 @@ export interface ByLabel {
   label: string
 }
 
-/** Groups by a query of yours that names the group of each series, in one row a series; of several, any one. */
+/**
+ * Groups by a query of yours that names the group of each series, in one row a series; of several,
+ * any one.
+ */
 export interface ByLookup {
   lookup: LookupFrame
 }
@@ -41,7 +50,10 @@ export interface AggregateAcrossOptions<By> {
   by: By
 }
 
-/** A point of a group of series. Its `series` is the group: the value by which it is grouped, as text. */
+/**
+ * A point of a group of series. Its `series` is the group: the value by which it is grouped, as
+ * text.
+ */
 export interface AcrossRow extends SeriesRow {
   /** Null where the group has nothing but nulls at this bucket; 0 then with `count`. */
   value: number | null
@@ -73,8 +85,8 @@ const aggregateAcrossOptions = z.strictObject({
 })
 
 /**
- * The series of a frame put together, bucket by bucket, into one series for each group, in the order of
- * group and time.
+ * The series of a frame put together, bucket by bucket, into one series for each group, in the
+ * order of group and time.
  *
  * | `by` | a group is | the frame also needs |
  * |---|---|---|
@@ -84,18 +96,18 @@ const aggregateAcrossOptions = z.strictObject({
  * | `{ label: 'http.request.method' }` | a value of that label of the series | `labels` |
  * | `{ lookup: query }` | what your query has as `group` for the `series` | |
  *
- * - A series without such a value belongs to the group named with the empty text: not having a label and
- *   having an empty one are the same, as in Prometheus' data model. So does a resource that the tenant's
- *   catalog does not have.
- * - The other functions on series leave `resource_id` and `labels` behind: group before them, or by a
- *   lookup of what the frame had before them.
- * - Only what is there is put together: where some series of a group have no row at a bucket, or null,
- *   the sum is the sum of the others, and `members` says how many those are.
- * - Buckets match when they begin at the same time: {@link resample} first where the series' buckets
- *   differ, and take the {@link rate} of counters first (not of what `metricSeries` gives, which are
- *   rates).
- * - NaN makes the average and the sum NaN; for the others it is above every number. Magnitudes below
- *   1e-100 count as 0, above 1e100 as infinite.
+ * - A series without such a value belongs to the group named with the empty text: not having a
+ *   label and having an empty one are the same, as in Prometheus' data model. So does a resource
+ *   that the tenant's catalog does not have.
+ * - The other functions on series leave `resource_id` and `labels` behind: group before them, or by
+ *   a lookup of what the frame had before them.
+ * - Only what is there is put together: where some series of a group have no row at a bucket, or
+ *   null, the sum is the sum of the others, and `members` says how many those are.
+ * - Buckets match when they begin at the same time: {@link resample} first where the series'
+ *   buckets differ, and take the {@link rate} of counters first (not of what `metricSeries` gives,
+ *   which are rates).
+ * - NaN makes the average and the sum NaN; for the others it is above every number. Magnitudes
+ *   below 1e-100 count as 0, above 1e100 as infinite.
  * - Averages weigh every series the same, and percentiles neither add up nor average.
  *
  * @throws InvalidInputError naming the option that is none.

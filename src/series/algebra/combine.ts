@@ -9,15 +9,18 @@ import { boundedPoints } from '../points.ts'
 import { join, type JoinOptions } from './join.ts'
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
-/** What becomes of two values: the left by the right, the left less the right, both together, or one times the other. */
+/**
+ * What becomes of two values: the left by the right, the left less the right, both together, or one
+ * times the other.
+ */
 export const combinations = ['ratio', 'difference', 'sum', 'product'] as const
 export type Combination = (typeof combinations)[number]
 
 export interface CombineOptions extends Pick<JoinOptions, 'on'> {
   op: Combination
   /**
-   * What the combined series is called instead. It is for frames of one series each: of several, all
-   * would go by this name, and a frame whose series have two rows for a bucket is none.
+   * What the combined series is called instead. It is for frames of one series each: of several,
+   * all would go by this name, and a frame whose series have two rows for a bucket is none.
    */
   series?: string
 }
@@ -29,12 +32,12 @@ const combineOptions = z.strictObject({
 })
 
 /**
- * Two series frames made into one, value by value, in the order of series and time: errors by calls,
- * this week less last week.
+ * Two series frames made into one, value by value, in the order of series and time: errors by
+ * calls, this week less last week.
  *
  * Rows: `series`, `bucket`, `value`, for the buckets that both frames have ({@link gapfill} adds
- * missing ones, as zero or what they stand for). Which points belong together, and how the series are
- * called, `on` says as it does for {@link join}.
+ * missing ones, as zero or what they stand for). Which points belong together, and how the series
+ * are called, `on` says as it does for {@link join}.
  *
  * | left, right | value |
  * |---|---|

@@ -6,20 +6,20 @@ import { parseStepOptions, stepValue, steps, type StepOptions } from './steps.ts
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
 /**
- * How much each series of a frame changed from one of its points to the next, in the order of series
- * and time.
+ * How much each series of a frame changed from one of its points to the next, in the order of
+ * series and time.
  *
- * Rows: those of the frame, `value` being the value less the last one before it that is not null; null
- * for a null, and for the first value of a series. A gap between the two points does not matter: see
- * {@link rate} for the change by the time it took.
+ * Rows: those of the frame, `value` being the value less the last one before it that is not null;
+ * null for a null, and for the first value of a series. A gap between the two points does not
+ * matter: see {@link rate} for the change by the time it took.
  *
- * With `counter: true` the series is a count that only grows, until what counts begins anew at zero: a
- * value below the one before it is then the change itself, as in Prometheus' `increase`, though
- * nothing is extrapolated to the ends of a range. What was counted between the last point before a
- * reset and the reset is not known, and missing.
+ * With `counter: true` the series is a count that only grows, until what counts begins anew at
+ * zero: a value below the one before it is then the change itself, as in Prometheus' `increase`,
+ * though nothing is extrapolated to the ends of a range. What was counted between the last point
+ * before a reset and the reset is not known, and missing.
  *
- * A monotonic sum that was ingested is a rate per second already (`metricSeries` gives it as such), and
- * no count.
+ * A monotonic sum that was ingested is a rate per second already (`metricSeries` gives it as such),
+ * and no count.
  *
  * NaN makes its own change NaN and the next one, an infinity makes them infinite or NaN. Magnitudes
  * below 1e-100 count as 0, above 1e100 as infinite.

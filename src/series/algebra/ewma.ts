@@ -18,7 +18,10 @@ export type EwmaOptions =
       halfLife?: undefined
     }
   | {
-      /** After so long the average so far has half of its weight, however many points there were in between. */
+      /**
+       * After so long the average so far has half of its weight, however many points there were in
+       * between.
+       */
       halfLife: string
       alpha?: undefined
     }
@@ -39,14 +42,14 @@ const ewmaOptions = z
  * | `halfLife` | `1 - 2 ^ (-elapsed / halfLife)`, by the time since the last value | everything else: after a long gap the past hardly counts, and two points close together weigh little more than one |
  *
  * On a regular grid the two are the same. What is no finite number (null, NaN, the infinities) is
- * passed over: at it the value is the average so far, null where there is none. Magnitudes above 1e100
- * count as infinite, below 1e-100 as 0.
+ * passed over: at it the value is the average so far, null where there is none. Magnitudes above
+ * 1e100 count as infinite, below 1e-100 as 0.
  *
- * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics 1959);
- * for points irregular in time, Müller, "Specially Weighted Moving Averages with Repeated Application
- * of the EMA Operator" (Olsen & Associates 1991) and Zumbach and Müller, "Operators on Inhomogeneous
- * Time Series" (International Journal of Theoretical and Applied Finance 2001), the EMA operator with
- * next-point interpolation, range halfLife / ln 2.
+ * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics
+ * 1959); for points irregular in time, Müller, "Specially Weighted Moving Averages with Repeated
+ * Application of the EMA Operator" (Olsen & Associates 1991) and Zumbach and Müller, "Operators on
+ * Inhomogeneous Time Series" (International Journal of Theoretical and Applied Finance 2001), the
+ * EMA operator with next-point interpolation, range halfLife / ln 2.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

@@ -16,15 +16,18 @@ export interface GapfillOptions {
   every: string
   /** Every bucket that begins in it gets a row. */
   range: TimeRange
-  /** What a gap's value is: null, 0, the last value before it, or what lies on the straight line between the values around it. */
+  /**
+   * What a gap's value is: null, 0, the last value before it, or what lies on the straight line
+   * between the values around it.
+   */
   fill: 'null' | 'zero' | 'last' | 'linear'
 }
 
 const gapfillOptions = z.strictObject({ every: lengthText, range: timeRange, fill: z.enum(['null', 'zero', 'last', 'linear']) })
 
 /**
- * The series of a frame without gaps: a row for every bucket that begins in the range, for every series
- * the frame has, in the order of series and time.
+ * The series of a frame without gaps: a row for every bucket that begins in the range, for every
+ * series the frame has, in the order of series and time.
  *
  * | `fill` | the value of an added row, and of a point that is null |
  * |---|---|
@@ -33,21 +36,21 @@ const gapfillOptions = z.strictObject({ every: lengthText, range: timeRange, fil
  * | `'last'` | the last value before it that is not null; null where there is none |
  * | `'linear'` | interpolated by time between the values before and after; null where one of them is missing, for nothing is extrapolated |
  *
- * - Rows are only added. A point of the frame that lies in the range keeps its time and its value, and a
- *   bucket that holds a point gets no other row: a point that does not stand where a bucket begins is
- *   neither moved nor lost nor there twice.
+ * - Rows are only added. A point of the frame that lies in the range keeps its time and its value,
+ *   and a bucket that holds a point gets no other row: a point that does not stand where a bucket
+ *   begins is neither moved nor lost nor there twice.
  * - Buckets are aligned as {@link resample} aligns them.
  * - A series without any point in the frame is not known here, and has no rows.
- * - Points outside of the range get no rows, but they are neighbours for `'last'` and `'linear'`: make
- *   the frame's range longer than the one to be filled, and the first gap has something to be filled
- *   from.
+ * - Points outside of the range get no rows, but they are neighbours for `'last'` and `'linear'`:
+ *   make the frame's range longer than the one to be filled, and the first gap has something to be
+ *   filled from.
  * - NaN is a value: `'last'` carries it on, and a line from or to it is NaN, as one from or to an
  *   infinity is. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
- * - `time_bucket_gapfill` of TimescaleDB differs in one thing: it begins with the bucket that holds the
- *   beginning of the range.
+ * - `time_bucket_gapfill` of TimescaleDB differs in one thing: it begins with the bucket that holds
+ *   the beginning of the range.
  *
- * @throws InvalidInputError naming the option that is out of its range, and where the range has more
- * than 1,000,000 buckets.
+ * @throws InvalidInputError naming the option that is out of its range, and where the range has
+ * more than 1,000,000 buckets.
  * @example
  * const range = last('6 hours')
  * const errors = patternSeries(scope, { measure: 'count_total', range })

@@ -8,11 +8,15 @@ import type { SeriesFrame } from '../seriesFrame.ts'
 
 export interface JoinOptions {
   /**
-   * Which points belong together: `'series'`, those of the same series and bucket; `'bucket'`, those of
-   * the same bucket, each series of the left frame with each of the right. Default: `'series'`.
+   * Which points belong together: `'series'`, those of the same series and bucket; `'bucket'`,
+   * those of the same bucket, each series of the left frame with each of the right. Default:
+   * `'series'`.
    */
   on?: 'series' | 'bucket'
-  /** `'inner'`: only buckets that both frames have. `'full'`: those of either, null standing for what the other lacks. Default: `'inner'`. */
+  /**
+   * `'inner'`: only buckets that both frames have. `'full'`: those of either, null standing for
+   * what the other lacks. Default: `'inner'`.
+   */
   how?: 'inner' | 'full'
 }
 
@@ -40,9 +44,9 @@ const joinOptions = z.strictObject({
  * | `'series'` | alike | a bucket of a series that both have, under its name | the series and buckets that only one frame has |
  * | `'bucket'` | differently | a bucket of each series of the left frame with each one of the right, named `<left> / <right>`: one on the right is what all others are compared with, several make all pairs | in each pair, the buckets that only one of the two has; where one frame has no series at all there is no pair, and no row |
  *
- * Buckets match when they begin at the same time: {@link resample} brings frames of different buckets
- * together. A value that is null and, with `how: 'full'`, one that is not there look the same. Of two
- * rows of a series for one bucket, against what a frame is, the larger value counts.
+ * Buckets match when they begin at the same time: {@link resample} brings frames of different
+ * buckets together. A value that is null and, with `how: 'full'`, one that is not there look the
+ * same. Of two rows of a series for one bucket, against what a frame is, the larger value counts.
  *
  * @throws InvalidInputError naming the option that is none.
  * @example
@@ -90,7 +94,10 @@ const alike = (left: SeriesFrame, right: SeriesFrame) => ({
     select point.series, point.bucket, point.value::float8, false from ${right} as point`,
 })
 
-/** Every point once for each series of the other side, so that a bucket that only one side has still knows its pair. */
+/**
+ * Every point once for each series of the other side, so that a bucket that only one side has still
+ * knows its pair.
+ */
 const pairs = (left: SeriesFrame, right: SeriesFrame) => ({
   common: sql`with left_points as ${left}, right_points as ${right}`,
   name: sql<string>`point.first || ' / ' || point.second`,

@@ -15,12 +15,12 @@ const movingAverageOptions = z.strictObject(trailingWindow).refine(oneOf('points
  *
  * Rows: those of the frame, `value` being the mean of the values in the trailing window, the point
  * itself included: the last `points` points of the series, or those within `window`,
- * `(bucket - window, bucket]`. At the beginning of a series the window holds what there is. A gap is
- * not filled: with `points` the window reaches across it, with `window` it does not.
+ * `(bucket - window, bucket]`. At the beginning of a series the window holds what there is. A gap
+ * is not filled: with `points` the window reaches across it, with `window` it does not.
  *
- * Nulls do not count: the value at a null is the mean of the others, and null where there are none. NaN
- * in the window makes the mean NaN, infinities make it infinite, both signs of them NaN. Magnitudes
- * below 1e-100 count as 0, above 1e100 as infinite.
+ * Nulls do not count: the value at a null is the mean of the others, and null where there are none.
+ * NaN in the window makes the mean NaN, infinities make it infinite, both signs of them NaN.
+ * Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
  *
  * Values are added and taken away again as exact decimals: what left the window leaves no rounding
  * behind, and a week's window costs what an hour's does.

@@ -18,20 +18,21 @@ const movingQuantileOptions = z
   .refine(oneOf('points', 'window'), 'must have either points or window')
 
 /**
- * A quantile of each point and the points before it, in the order of series and time: with `q: 0.5` the
- * moving median, which a spike does not move.
+ * A quantile of each point and the points before it, in the order of series and time: with `q: 0.5`
+ * the moving median, which a spike does not move.
  *
- * Rows: those of the frame, `value` being the quantile of the values in the trailing window, the point
- * itself included: the last `points` points of the series, or those within `window`,
+ * Rows: those of the frame, `value` being the quantile of the values in the trailing window, the
+ * point itself included: the last `points` points of the series, or those within `window`,
  * `(bucket - window, bucket]`. Between two values it is interpolated (`percentile_cont`; type 7 of
  * Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 1996).
  *
- * Nulls do not count: the value at a null is the quantile of the others, and null where there are none.
- * NaN is above every number, infinity included; between it or an infinity and another value there is
- * only NaN or that infinity. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
+ * Nulls do not count: the value at a null is the quantile of the others, and null where there are
+ * none. NaN is above every number, infinity included; between it or an infinity and another value
+ * there is only NaN or that infinity. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
  *
- * It is a quantile of the frame's values: of a minute's percentiles it gives the usual percentile, not
- * the percentile of all. The work grows with the window's points: each row gathers and sorts its own.
+ * It is a quantile of the frame's values: of a minute's percentiles it gives the usual percentile,
+ * not the percentile of all. The work grows with the window's points: each row gathers and sorts
+ * its own.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

@@ -1,6 +1,9 @@
 import { sql } from 'kysely'
 
-/** How the values of several points become one. Nulls do not count; of nothing but nulls the count is 0, everything else null. */
+/**
+ * How the values of several points become one. Nulls do not count; of nothing but nulls the count
+ * is 0, everything else null.
+ */
 export const reductions = ['avg', 'sum', 'min', 'max', 'count', 'median'] as const
 export type Reduction = (typeof reductions)[number]
 

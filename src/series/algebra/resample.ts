@@ -27,15 +27,16 @@ const resampleOptions = z.strictObject({ every: lengthText, with: z.enum([...red
  *
  * - Buckets are aligned in UTC as TimescaleDB's `time_bucket` aligns them, counted from Monday
  *   2000-01-03 00:00: hours begin on the hour, days at midnight UTC, weeks on Mondays. In buckets
- *   shorter than those of the frame each point stays alone, and moves to where its new bucket begins.
- * - Every point weighs the same, whatever it stands for. Nulls do not count: a bucket of nothing but
- *   nulls has the value null, or 0 with `count`.
+ *   shorter than those of the frame each point stays alone, and moves to where its new bucket
+ *   begins.
+ * - Every point weighs the same, whatever it stands for. Nulls do not count: a bucket of nothing
+ *   but nulls has the value null, or 0 with `count`.
  * - NaN makes the average and the sum NaN; for the others it is above every number, as PostgreSQL
  *   orders it. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
- * - Percentiles do not average, nor do ratios such as `err_rate`, of which a busy minute weighs as much
- *   as a silent one: for those of an hour ask `callSeries` or `metricSeries` for
- *   `resolution: '1 hour'`, which puts histograms and counts together. The maximum of percentiles is an
- *   upper bound of the percentile of all.
+ * - Percentiles do not average, nor do ratios such as `err_rate`, of which a busy minute weighs as
+ *   much as a silent one: for those of an hour ask `callSeries` or `metricSeries` for
+ *   `resolution: '1 hour'`, which puts histograms and counts together. The maximum of percentiles
+ *   is an upper bound of the percentile of all.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

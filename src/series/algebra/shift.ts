@@ -17,12 +17,13 @@ const shiftOptions = z
   .refine(oneOf('later', 'earlier'), 'must have either later or earlier')
 
 /**
- * The series of a frame at another time, in the order of series and time: `{ later: '7 days' }` puts
- * last week's values at this week's buckets.
+ * The series of a frame at another time, in the order of series and time: `{ later: '7 days' }`
+ * puts last week's values at this week's buckets.
  *
- * Rows: those of the frame, `bucket` being so much later, or with `earlier` so much earlier. The frame
- * has to be one of the time that the values come from: of last week, for a comparison with this one.
- * Days have 24 hours, in whatever time zone: seven of them keep a bucket's place in the week in UTC.
+ * Rows: those of the frame, `bucket` being so much later, or with `earlier` so much earlier. The
+ * frame has to be one of the time that the values come from: of last week, for a comparison with
+ * this one. Days have 24 hours, in whatever time zone: seven of them keep a bucket's place in the
+ * week in UTC.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

@@ -14,7 +14,10 @@ const stepOptions = z.strictObject({ counter: z.boolean().default(false) })
 
 export const parseStepOptions = (options: StepOptions) => parseOptions(stepOptions, options)
 
-/** The points of a frame, each with the value before it and when that was; nulls are passed over, being a partition of their own. */
+/**
+ * The points of a frame, each with the value before it and when that was; nulls are passed over,
+ * being a partition of their own.
+ */
 export function steps(scope: Scope, frame: SeriesFrame) {
   const earlier = sql`over (partition by point.series collate "C", point.value is null order by point.bucket)`
   return scope.db

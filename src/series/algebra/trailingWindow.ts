@@ -3,7 +3,10 @@ import { z } from 'zod'
 import { exactInterval } from '../../database/sql/exactInterval.ts'
 import { lengthText } from '../bucketLength.ts'
 
-/** The points that a moving figure is taken of: so many up to a point, or those of a stretch of time that ends with it. The point itself is one of them. */
+/**
+ * The points that a moving figure is taken of: so many up to a point, or those of a stretch of time
+ * that ends with it. The point itself is one of them.
+ */
 export type TrailingWindow =
   | {
       /** So many points of the series, nulls among them. */
@@ -11,7 +14,10 @@ export type TrailingWindow =
       window?: undefined
     }
   | {
-      /** The buckets in `(bucket - window, bucket]`: `'1 hour'` of five-minute buckets is twelve of them. */
+      /**
+       * The buckets in `(bucket - window, bucket]`: `'1 hour'` of five-minute buckets is twelve of
+       * them.
+       */
       window: string
       points?: undefined
     }

@@ -14,8 +14,8 @@ import { seasonalBaseline } from './seasonalBaseline.ts'
 
 export interface BaselineSeriesOptions extends SeasonOptions {
   /**
-   * What the baseline is laid over: slots that begin in it are given. It may lie outside of what the
-   * baseline is learnt from, as next week does.
+   * What the baseline is laid over: slots that begin in it are given. It may lie outside of what
+   * the baseline is learnt from, as next week does.
    */
   range: TimeRange
   /** How many spreads the band reaches to either side. Default: 3. */

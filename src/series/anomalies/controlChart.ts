@@ -43,5 +43,8 @@ export function controlChart(scope: Scope, scored: Frame<Anomaly>, { lambda, cli
   ])
 }
 
-/** The power from which on `(1 - lambda) ^ n` no longer changes 1: there it stops, since PostgreSQL reports an underflow as an error. */
+/**
+ * The power from which on `(1 - lambda) ^ n` no longer changes 1: there it stops, since PostgreSQL
+ * reports an underflow as an error.
+ */
 const settledAfter = (lambda: number): number => (lambda === 1 ? 2 : Math.ceil(-40 / Math.log1p(-lambda)))

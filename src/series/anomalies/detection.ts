@@ -9,7 +9,10 @@ interface Judging {
   threshold?: number
   /** With fewer points to learn from, a bucket is not judged. Default: 5. */
   minPoints?: number
-  /** The spread is taken to be at least this share of the expected value, so that a calm series does not cry wolf. Default: 0.05. */
+  /**
+   * The spread is taken to be at least this share of the expected value, so that a calm series does
+   * not cry wolf. Default: 0.05.
+   */
   floor?: number
   /** The spread is taken to be at least this, in the series' unit. Default: 0. */
   minSpread?: number
@@ -19,8 +22,8 @@ interface Judging {
  * Robust z-scores: a point against the median of the time right before it. The method when none is
  * named.
  *
- * Median and deviation stay put until half of the window is anomalous; after that a level that lasts
- * is the new normal. It knows no season and no trend.
+ * Median and deviation stay put until half of the window is anomalous; after that a level that
+ * lasts is the new normal. It knows no season and no trend.
  *
  * Literature: Iglewicz and Hoaglin, "How to Detect and Handle Outliers" (ASQC 1993), the modified
  * z-score, whose customary threshold is 3.5; here on a moving window as in Hampel's filter, looking
@@ -28,7 +31,10 @@ interface Judging {
  */
 export interface RobustScoreOptions extends Judging {
   method?: 'robust-z'
-  /** How long before a bucket its normal is learnt from: the points in `[bucket - window, bucket)`. Default: `'1 hour'`. */
+  /**
+   * How long before a bucket its normal is learnt from: the points in `[bucket - window, bucket)`.
+   * Default: `'1 hour'`.
+   */
   window?: string
 }
 
@@ -43,7 +49,10 @@ export interface RobustScoreOptions extends Judging {
  */
 export interface SeasonalOptions extends Judging, SeasonOptions {
   method: 'seasonal'
-  /** How far back the slot's earlier occurrences count: those that begin in `[slot start - history, slot start)`. Default: `'5 weeks'`. */
+  /**
+   * How far back the slot's earlier occurrences count: those that begin in
+   * `[slot start - history, slot start)`. Default: `'5 weeks'`.
+   */
   history?: string
 }
 
@@ -56,24 +65,31 @@ export interface SeasonalOptions extends Judging, SeasonOptions {
  * standard deviation, `sqrt(lambda / (2 - lambda) * (1 - (1 - lambda) ^ (2 n)))` at the n-th judged
  * point, which takes residuals for independent: where a series wanders slowly, raise the threshold.
  *
- * `expected` and `spread` are those of robust-z, so the row's value can be within them: it is the run
- * that is odd. Once the window holds the new level, the residuals return to 0, and so does `z`.
+ * `expected` and `spread` are those of robust-z, so the row's value can be within them: it is the
+ * run that is odd. Once the window holds the new level, the residuals return to 0, and so does `z`.
  *
- * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics 1959);
- * Lucas and Saccucci, "Exponentially Weighted Moving Average Control Schemes" (Technometrics 1990),
- * who recommend a lambda of 0.05 to 0.25 with limits of about 3.
+ * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics
+ * 1959); Lucas and Saccucci, "Exponentially Weighted Moving Average Control Schemes" (Technometrics
+ * 1990), who recommend a lambda of 0.05 to 0.25 with limits of about 3.
  */
 export interface ControlChartOptions extends Judging {
   method: 'ewma'
   /** As for `'robust-z'`: what a point's own z-score is learnt from. Default: `'1 hour'`. */
   window?: string
-  /** The weight of the newest point, in 0.000001..1; with 1 there is no memory, and scores are those of `'robust-z'` up to `clip`. Default: 0.2. */
+  /**
+   * The weight of the newest point, in 0.000001..1; with 1 there is no memory, and scores are those
+   * of `'robust-z'` up to `clip`. Default: 0.2.
+   */
   lambda?: number
-  /** A point's z-score counts as at most this, so that one spike does not ring for long. Default: 8. */
+  /**
+   * A point's z-score counts as at most this, so that one spike does not ring for long. Default: 8.
+   */
   clip?: number
 }
 
-/** How points are judged by the points before them: `method` decides which other options there are. */
+/**
+ * How points are judged by the points before them: `method` decides which other options there are.
+ */
 export type DetectionOptions = RobustScoreOptions | SeasonalOptions | ControlChartOptions
 
 const judging = {

@@ -13,7 +13,10 @@ import { scoredPoints } from './scoredPoints.ts'
 export type FirstDepartureOptions = DetectionOptions & {
   /** So many points in a row must be off, all in one direction. Default: 2. */
   consecutive?: number
-  /** Only runs that begin in it count; what they are judged by may lie before. Default: all that the frame holds. */
+  /**
+   * Only runs that begin in it count; what they are judged by may lie before. Default: all that the
+   * frame holds.
+   */
   range?: TimeRange
 }
 
@@ -29,13 +32,13 @@ const firstDepartureOptions = byMethod([robust.safeExtend(run), seasonal.safeExt
  * anomalous points in a row, all on one side. One row for each series that did, in the order of
  * time, then series.
  *
- * Points are judged as {@link anomalies} judges them. "In a row" are the points that could be judged,
- * however far apart: a null, or a gap, neither adds to a run nor ends it. A single spike is no
- * departure; with `consecutive: 1` it is, and the answer is each series' first anomaly.
+ * Points are judged as {@link anomalies} judges them. "In a row" are the points that could be
+ * judged, however far apart: a null, or a gap, neither adds to a run nor ends it. A single spike is
+ * no departure; with `consecutive: 1` it is, and the answer is each series' first anomaly.
  *
  * The row is the first in all of the frame: narrowed to this week, the answer is empty for a series
- * that also departed last month. To ask since when it hurts this week, give this week as the `range`,
- * and a frame that begins as much earlier as the method has to look back.
+ * that also departed last month. To ask since when it hurts this week, give this week as the
+ * `range`, and a frame that begins as much earlier as the method has to look back.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

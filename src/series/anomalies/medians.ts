@@ -7,7 +7,10 @@ export const middleOf = (values: Expression<number[] | null>) =>
     select pg_catalog.percentile_cont(0.5::float8) within group (order by value) as expected from pg_catalog.unnest(${values}) as value
   )`.as('middle')
 
-/** For a lateral join beside {@link middleOf}: the median of the array's absolute deviations from its median, as `around.deviation`. */
+/**
+ * For a lateral join beside {@link middleOf}: the median of the array's absolute deviations from
+ * its median, as `around.deviation`.
+ */
 export const deviationOf = (values: Expression<number[] | null>) =>
   sql<{ deviation: number }>`(
     select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - middle.expected)) as deviation from pg_catalog.unnest(${values}) as value

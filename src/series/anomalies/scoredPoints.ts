@@ -8,7 +8,10 @@ import type { DetectionSettings } from './detection.ts'
 import { seasonReference } from './seasonReference.ts'
 import { windowReference } from './windowReference.ts'
 
-/** Every point of a frame that the method can judge, with its score, whether or not that is above the threshold. */
+/**
+ * Every point of a frame that the method can judge, with its score, whether or not that is above
+ * the threshold.
+ */
 export function scoredPoints(scope: Scope, frame: SeriesFrame, settings: DetectionSettings) {
   switch (settings.method) {
     case 'robust-z':

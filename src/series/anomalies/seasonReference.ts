@@ -8,8 +8,8 @@ import type { SeasonalSettings } from './detection.ts'
 import { deviationOf, middleOf, spreadOf } from './medians.ts'
 
 /**
- * Every point of a series frame that has enough points in earlier occurrences of its slot, with what
- * those let expect.
+ * Every point of a series frame that has enough points in earlier occurrences of its slot, with
+ * what those let expect.
  *
  * All points of one occurrence of a slot ("last Monday from 9 to 10") have the same reference, so
  * points are gathered by occurrence first and each occurrence looks back at its predecessors once:

@@ -20,7 +20,10 @@ export interface BaselineSlot {
   slot_start_s: number
   /** The median of the slot's points, in the series' unit. */
   expected: number
-  /** 1.4826 times their median absolute deviation, in the series' unit; 0 where at least half of the points are equal. */
+  /**
+   * 1.4826 times their median absolute deviation, in the series' unit; 0 where at least half of the
+   * points are equal.
+   */
   spread: number
   /** How many points there were. */
   points: number
@@ -29,8 +32,8 @@ export interface BaselineSlot {
 const seasonalBaselineOptions = z.strictObject(seasonFields).refine(dividesSeason, slotProblem)
 
 /**
- * What is normal at each time of the season: for each series and slot (by default, hour of the week)
- * the median of all its points there and their spread. In the order of series and slot.
+ * What is normal at each time of the season: for each series and slot (by default, hour of the
+ * week) the median of all its points there and their spread. In the order of series and slot.
  *
  * Seasons are counted from Monday 2000-01-03 00:00 UTC: slot 0 of a week is Monday from 0 to 1
  * o'clock UTC, slot 167 the last hour of Sunday. They do not follow a time zone: what keeps local
@@ -47,7 +50,8 @@ const seasonalBaselineOptions = z.strictObject(seasonFields).refine(dividesSeaso
  * "Alternatives to the Median Absolute Deviation" (JASA 1993) for the factor, which makes it the
  * standard deviation, were the points normally distributed.
  *
- * @throws InvalidInputError naming the option that is wrong, as when slots do not divide the season.
+ * @throws InvalidInputError naming the option that is wrong, as when slots do not divide the
+ * season.
  * @example
  * const latency = callSeries(scope, { to: checkout, measure: 'p95_ms', range: last('5 weeks') })
  * await seasonalBaseline(scope, latency, { season: '1 day', slot: '15 minutes' }).execute()

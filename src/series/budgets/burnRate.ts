@@ -9,22 +9,33 @@ import { parseOptions } from '../../schema/parse.ts'
 import { lengthText } from '../bucketLength.ts'
 import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
 
-/** One alert: it fires while the budget burns faster than `burn` both over the long window and over the short one. */
+/**
+ * One alert: it fires while the budget burns faster than `burn` both over the long window and over
+ * the short one.
+ */
 export interface BurnWindow {
   /** Over it a burn is significant. */
   long: string
   /** Over it a burn is still going on; shorter than `long`. */
   short: string
-  /** How many times as fast as would spend the budget exactly at the end of the objective's window. */
+  /**
+   * How many times as fast as would spend the budget exactly at the end of the objective's window.
+   */
   burn: number
 }
 
 export interface BurnRateOptions {
   /** The share of events that are to be good: 0.999. */
   objective: number
-  /** Default: the workbook's for a window of 30 days: 2 % of the budget in an hour, 5 % in six hours (both page), 10 % in three days (a ticket). */
+  /**
+   * Default: the workbook's for a window of 30 days: 2 % of the budget in an hour, 5 % in six hours
+   * (both page), 10 % in three days (a ticket).
+   */
   windows?: readonly BurnWindow[]
-  /** Where the windows end; a bucket that begins then no longer counts. Default: when the query is built. */
+  /**
+   * Where the windows end; a bucket that begins then no longer counts. Default: when the query is
+   * built.
+   */
   at?: Date
 }
 
@@ -68,13 +79,16 @@ const burnRateOptions = z.strictObject({
   at: storableDate.optional(),
 })
 
-/** A check of two fields runs even where one of them was refused: that field's error is the one to show. */
+/**
+ * A check of two fields runs even where one of them was refused: that field's error is the one to
+ * show.
+ */
 const isShorter = (short: string, long: string): boolean =>
   !lengthText.safeParse(short).success || !lengthText.safeParse(long).success || milliseconds(short) < milliseconds(long)
 
 /**
- * How fast each series burns its error budget, over pairs of windows, and which pairs raise an alert.
- * By series, then by the windows' order.
+ * How fast each series burns its error budget, over pairs of windows, and which pairs raise an
+ * alert. By series, then by the windows' order.
  *
  * The burn rate of a window is its share of bad events by the share the objective allows: at 1 the
  * budget lasts exactly as long as the objective's window, at 14.4 one of 30 days is gone after 50
@@ -82,18 +96,19 @@ const isShorter = (short: string, long: string): boolean =>
  * matters) and over the short one (so that it stops soon after the trouble did).
  *
  * - A series is in the answer when one of the frames has a row of it in the longest of the windows;
- *   one that only `bad` has burns nothing that is known, and mostly means that the frames name their
- *   series differently.
+ *   one that only `bad` has burns nothing that is known, and mostly means that the frames name
+ *   their series differently.
  * - Nulls, NaN and magnitudes above 1e100 count nothing.
- * - Buckets count whole, by when they begin: with buckets of 5 minutes give an `at` on their grid, or
- *   the last one in the windows is not over yet.
- * - A frame whose buckets are longer than a short window has seldom one in it, and never fires: over
- *   more than 35 days ask `callSeries` for `resolution: '5 minutes'`.
+ * - Buckets count whole, by when they begin: with buckets of 5 minutes give an `at` on their grid,
+ *   or the last one in the windows is not over yet.
+ * - A frame whose buckets are longer than a short window has seldom one in it, and never fires:
+ *   over more than 35 days ask `callSeries` for `resolution: '5 minutes'`.
  * - Few events make rates that jump: ten calls in an hour with one error are a burn of 100 of an
  *   objective of 0.999.
  *
- * Literature: "The Site Reliability Workbook" (O'Reilly 2018), chapter 5, "Alerting on SLOs", section
- * "Multiwindow, Multi-Burn-Rate Alerts" and its table 5-8, whose windows and rates are the default.
+ * Literature: "The Site Reliability Workbook" (O'Reilly 2018), chapter 5, "Alerting on SLOs",
+ * section "Multiwindow, Multi-Burn-Rate Alerts" and its table 5-8, whose windows and rates are the
+ * default.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

@@ -17,7 +17,10 @@ export interface ErrorBudgetOptions {
 /** How much of its error budget a series has left. */
 export interface ErrorBudget {
   series: string
-  /** The events counted; 0 for a series that only `bad` has, which mostly means that the frames name their series differently. */
+  /**
+   * The events counted; 0 for a series that only `bad` has, which mostly means that the frames name
+   * their series differently.
+   */
   total: number
   /** The bad ones among them. */
   bad: number
@@ -25,7 +28,10 @@ export interface ErrorBudget {
   sli: number | null
   /** How many bad ones the objective allows of so many events. */
   allowed: number
-  /** The share of the budget that is left: 1 untouched, 0 spent, -1 spent twice over; null without events. */
+  /**
+   * The share of the budget that is left: 1 untouched, 0 spent, -1 spent twice over; null without
+   * events.
+   */
   remaining: number | null
   /** The series again: the answer is a ranking frame. */
   item: string
@@ -36,8 +42,8 @@ export interface ErrorBudget {
 const errorBudgetOptions = z.strictObject({ objective: objectiveShare, range: timeRange.optional() })
 
 /**
- * How much of its error budget each series has left: the objective allows a share of `1 - objective`
- * of all events to be bad. The least left first, then by series.
+ * How much of its error budget each series has left: the objective allows a share of
+ * `1 - objective` of all events to be bad. The least left first, then by series.
  *
  * It is the budget of the events that were, as in the literature; with half of the window still to
  * come, expect as many events again. Nulls, NaN and magnitudes above 1e100 count nothing.
@@ -45,7 +51,8 @@ const errorBudgetOptions = z.strictObject({ objective: objectiveShare, range: ti
  * Literature: Beyer, Murphy, Rensin, Kawahara and Thorne (ed.), "The Site Reliability Workbook"
  * (O'Reilly 2018), chapter 2, "Implementing SLOs".
  *
- * @throws InvalidInputError when the objective is not between 0 and 1 (both excluded), or the range is none.
+ * @throws InvalidInputError when the objective is not between 0 and 1 (both excluded), or the range
+ * is none.
  * @example
  * const range = last('28 days')
  * const counts = {

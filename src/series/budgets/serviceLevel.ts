@@ -5,7 +5,10 @@ import { decimalFraction } from '../../schema/decimal.ts'
 import { measuredPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
-/** What a service level is counted from: two frames of counts whose series are named alike, such as `call_count` and `error_count`. */
+/**
+ * What a service level is counted from: two frames of counts whose series are named alike, such as
+ * `call_count` and `error_count`.
+ */
 export interface ServiceLevelCounts {
   /** How many events there were in each bucket. */
   total: SeriesFrame

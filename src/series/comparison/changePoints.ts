@@ -9,9 +9,14 @@ import type { Direction } from '../anomalies/anomaly.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 export interface ChangePointOptions {
-  /** A level has at least so many points: what lasts for less is no level. At least 2. Default: 10. */
+  /**
+   * A level has at least so many points: what lasts for less is no level. At least 2. Default: 10.
+   */
   minPoints?: number
-  /** A change counts when its score squared is above this times the logarithm of the series' points. Fewer changes the higher it is. Default: 4. */
+  /**
+   * A change counts when its score squared is above this times the logarithm of the series' points.
+   * Fewer changes the higher it is. Default: 4.
+   */
   penalty?: number
 }
 
@@ -36,15 +41,18 @@ export interface ChangePoint {
   before_points: number
   /** How many points long the level after is. */
   after_points: number
-  /** By how many standard deviations the means of both sides are further apart than they would be without a change. */
+  /**
+   * By how many standard deviations the means of both sides are further apart than they would be
+   * without a change.
+   */
   score: number
   /** The series again: the answer is a ranking frame. */
   item: string
 }
 
 /**
- * When the level of each series changed for good: since the deploy it is slower, since Tuesday there
- * are more errors. A row for each change, by series and time.
+ * When the level of each series changed for good: since the deploy it is slower, since Tuesday
+ * there are more errors. A row for each change, by series and time.
  *
  * Unlike `anomalies`, which asks of each point whether the past lets expect it, this looks at the
  * whole frame from both sides: it needs some points after a change, and then says to the point when
@@ -68,18 +76,19 @@ export interface ChangePoint {
  * differences of neighbours without those beyond three deviations, which know nothing of levels. As
  * points mostly are like their neighbours, it counts `sqrt((1 + r) / (1 - r))` fold, `r` being the
  * autocorrelation from one to the next, had from the differences of points one and two apart. Where
- * most neighbours are equal, as in counts of rare events, all differences count, `r` is taken for 0,
- * and the medians have no say.
+ * most neighbours are equal, as in counts of rare events, all differences count, `r` is taken for
+ * 0, and the medians have no say.
  *
- * Cost: each split reads its stretch. 20,000 points take a second or so with few changes, and some 15
- * seconds as a wave that rises and falls 70 times.
+ * Cost: each split reads its stretch. 20,000 points take a second or so with few changes, and some
+ * 15 seconds as a wave that rises and falls 70 times.
  *
- * Literature: Page, "Continuous Inspection Schemes" (Biometrika 1954) for the cumulative sum, Huber,
- * "Robust Estimation of a Location Parameter" (1964) for the clipping, Scott and Knott (Biometrics
- * 1974) for binary segmentation, Chakar et al., "A Robust Approach for Estimating Change-Points in
- * the Mean of an AR(1) Process" (Bernoulli 2017) for the noise; Zhang and Siegmund, "A Modified Bayes
- * Information Criterion" (Biometrics 2007), whose penalty of independent points is about 3 ln n: the
- * default is higher since the autocorrelation is only estimated.
+ * Literature: Page, "Continuous Inspection Schemes" (Biometrika 1954) for the cumulative sum,
+ * Huber, "Robust Estimation of a Location Parameter" (1964) for the clipping, Scott and Knott
+ * (Biometrics 1974) for binary segmentation, Chakar et al., "A Robust Approach for Estimating
+ * Change-Points in the Mean of an AR(1) Process" (Bernoulli 2017) for the noise; Zhang and
+ * Siegmund, "A Modified Bayes Information Criterion" (Biometrics 2007), whose penalty of
+ * independent points is about 3 ln n: the default is higher since the autocorrelation is only
+ * estimated.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

@@ -9,9 +9,15 @@ import type { Frame } from '../../database/sql/frame.ts'
 export interface ComparisonOptions {
   /** A difference must be at most this likely where there is none. Default: 0.01. */
   alpha?: number
-  /** And at least this large, as Cliff's delta: 0.147 is called small, 0.33 medium, 0.474 large. Default: 0.33. */
+  /**
+   * And at least this large, as Cliff's delta: 0.147 is called small, 0.33 medium, 0.474 large.
+   * Default: 0.33.
+   */
   minEffect?: number
-  /** With fewer points on either side the verdict is `'unknown'`. Default: 8, from where on the normal approximation holds. */
+  /**
+   * With fewer points on either side the verdict is `'unknown'`. Default: 8, from where on the
+   * normal approximation holds.
+   */
   minPoints?: number
 }
 
@@ -32,15 +38,16 @@ export interface Comparison {
   /** The candidate's median less the baseline's; null where either is. */
   shift: number | null
   /**
-   * Cliff's delta, -1 to 1: the share of pairs in which the candidate's point is the greater one, less
-   * the share in which it is the smaller. 0 is no difference, 1 that every point of the candidate is
-   * above every point of the baseline. Null where either has no point.
+   * Cliff's delta, -1 to 1: the share of pairs in which the candidate's point is the greater one,
+   * less the share in which it is the smaller. 0 is no difference, 1 that every point of the
+   * candidate is above every point of the baseline. Null where either has no point.
    */
   effect: number | null
   /**
-   * How likely ranks so far apart are where both samples are drawn from one distribution: Mann-Whitney's
-   * U test, two-sided, by the normal approximation with corrections for ties and continuity. Below
-   * about 8 points a side it is rough, and 1 where all points are equal. Null where either has no point.
+   * How likely ranks so far apart are where both samples are drawn from one distribution:
+   * Mann-Whitney's U test, two-sided, by the normal approximation with corrections for ties and
+   * continuity. Below about 8 points a side it is rough, and 1 where all points are equal. Null
+   * where either has no point.
    */
   p_value: number | null
   /**
@@ -70,8 +77,8 @@ interface SampledPoint {
 }
 
 /**
- * Two samples of each series compared by ranks: Mann-Whitney's U from the mid-ranks of both together,
- * and what follows from it. Sorting is all the work.
+ * Two samples of each series compared by ranks: Mann-Whitney's U from the mid-ranks of both
+ * together, and what follows from it. Sorting is all the work.
  */
 export function compareSamples(
   scope: Scope,

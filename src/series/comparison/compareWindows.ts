@@ -24,8 +24,8 @@ const compareWindowsOptions = z
   })
 
 /**
- * One window of time against another, series by series: did the deploy change anything, by how much,
- * and how sure is that. The largest effect first, then by series.
+ * One window of time against another, series by series: did the deploy change anything, by how
+ * much, and how sure is that. The largest effect first, then by series.
  *
  * | | |
  * |---|---|
@@ -36,14 +36,15 @@ const compareWindowsOptions = z
  * | what it does not know | seasons: compare with the same hours of last week |
  *
  * The test takes points for independent. Those of a series seldom are, which makes p-values too
- * small: a whole day against a whole day differs in something nearly always, and `minEffect` is what
- * keeps it from being news.
+ * small: a whole day against a whole day differs in something nearly always, and `minEffect` is
+ * what keeps it from being news.
  *
  * Literature: Mann and Whitney, "On a Test of Whether one of Two Random Variables is Stochastically
  * Larger than the Other" (Annals of Mathematical Statistics 1947); Cliff, "Dominance Statistics"
  * (Psychological Bulletin 1993); the names of the sizes, Romano et al. (2006).
  *
- * @throws InvalidInputError when the windows overlap, or naming the option that is out of its range.
+ * @throws InvalidInputError when the windows overlap, or naming the option that is out of its
+ * range.
  * @example
  * const latency = callSeries(scope, { to: checkout, measure: 'p95_ms', range: { from: before.from, to: after.to } })
  * const [change] = await compareWindows(scope, latency, { baseline: before, candidate: after }).execute()

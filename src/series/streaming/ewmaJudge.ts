@@ -13,10 +13,12 @@ export const ewmaState = z.strictObject({
 })
 
 /**
- * Roberts' control chart: robust z-scores averaged with fading memory, in units of the standard deviation that the average of so many would have.
+ * Roberts' control chart: robust z-scores averaged with fading memory, in units of the standard
+ * deviation that the average of so many would have.
  *
- * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics 1959); Lucas and Saccucci, "Exponentially Weighted
- * Moving Average Control Schemes" (Technometrics 1990).
+ * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics
+ * 1959); Lucas and Saccucci, "Exponentially Weighted Moving Average Control Schemes" (Technometrics
+ * 1990).
  */
 export class EwmaJudge implements Judge {
   private readonly settings: ControlChartSettings

@@ -6,7 +6,10 @@ export type Judged = Omit<Judgement, 'bucket' | 'value'>
 
 /** One way of judging. */
 export interface Judge {
-  /** Judges a value by what was learnt before, then learns it. `time` is in milliseconds, and later than that of any call before. */
+  /**
+   * Judges a value by what was learnt before, then learns it. `time` is in milliseconds, and later
+   * than that of any call before.
+   */
   judge(time: number, value: number): Judged | null
   /** Everything learnt that is still of use, as JSON. */
   state(): { points: [time: number, value: number][] }

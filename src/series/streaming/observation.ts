@@ -32,11 +32,17 @@ export interface Judgement {
 export interface Sight extends Look {
   /** The mean of the last values, or by how much it changed; in the series' unit. */
   value: number
-  /** Once in so many points the series goes as far, by the points remembered; 1 when nothing is special about it. */
+  /**
+   * Once in so many points the series goes as far, by the points remembered; 1 when nothing is
+   * special about it.
+   */
   oneIn: number
 }
 
-/** Magnitudes beyond which doubles cannot be trusted with squares: a value above is none, one below is 0, as for `anomalies`. */
+/**
+ * Magnitudes beyond which doubles cannot be trusted with squares: a value above is none, one below
+ * is 0, as for `anomalies`.
+ */
 const [largest, smallest] = [1e100, 1e-100]
 
 /** The number that a value counts as; null when it counts as absent. */
@@ -48,7 +54,8 @@ export function measured(value: number | null): number | null {
 /**
  * The time of an observation, in milliseconds.
  *
- * @throws InvalidInputError when it is no date, the value is neither number nor null, or the time is not after `last`.
+ * @throws InvalidInputError when it is no date, the value is neither number nor null, or the time
+ * is not after `last`.
  */
 export function timeOf({ bucket, value }: Observation, last: number | null): number {
   if (!(bucket instanceof Date) || Number.isNaN(bucket.getTime())) {

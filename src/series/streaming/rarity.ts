@@ -20,15 +20,18 @@ const fewest = 20
 /**
  * How rare a value is, up or down, by what went before.
  *
- * The largest `k` values are taken for an exponential tail above the next one: among `n` values, `k / n exp(-(value - next) / scale)` are expected to be
- * this large. The scale is the mean excess of the `k`, or that of an exponential distribution from the median to the next value where this is more. For
- * each `k` of 1, 2, 4 ... up to a hundredth of the values the answer is another one, and the least rare is taken: what happened three times is not
- * surprising again, however far the three lie from all else.
+ * The largest `k` values are taken for an exponential tail above the next one: among `n` values,
+ * `k / n exp(-(value - next) / scale)` are expected to be this large. The scale is the mean excess
+ * of the `k`, or that of an exponential distribution from the median to the next value where this
+ * is more. For each `k` of 1, 2, 4 ... up to a hundredth of the values the answer is another one,
+ * and the least rare is taken: what happened three times is not surprising again, however far the
+ * three lie from all else.
  *
  * `resolution` is a difference that means nothing, in the unit of the values.
  *
- * Literature: the exponential tail above a threshold is the middle case of Pickands, "Statistical Inference Using Extreme Order Statistics" (Annals of
- * Statistics 1975), used on streams by Siffer and others, "Anomaly Detection in Streams with Extreme Value Theory" (KDD 2017).
+ * Literature: the exponential tail above a threshold is the middle case of Pickands, "Statistical
+ * Inference Using Extreme Order Statistics" (Annals of Statistics 1975), used on streams by Siffer
+ * and others, "Anomaly Detection in Streams with Extreme Value Theory" (KDD 2017).
  */
 export function rarityOf(value: number, history: SortedValues, resolution: number): Rarity {
   if (history.size < fewest) return { digits: 0, direction: 'up' }

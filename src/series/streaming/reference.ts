@@ -15,7 +15,10 @@ export interface ReferenceSettings {
   minSpread: number
 }
 
-/** Makes a median absolute deviation the standard deviation, were the values normally distributed: 1 / 0.6745. */
+/**
+ * Makes a median absolute deviation the standard deviation, were the values normally distributed: 1
+ * / 0.6745.
+ */
 export const toSigma = 1.4826
 
 /** Median and spread of the values learnt from; null when they are too few. */
@@ -25,7 +28,10 @@ export function referenceOf(values: SortedValues, { minPoints, floor, minSpread 
   return { expected, spread: Math.max(toSigma * values.medianDeviation(expected), partOf(floor, Math.abs(expected)), minSpread) }
 }
 
-/** How many spreads a value is above (positive) or below what is expected; infinite where it is off and the spread 0. */
+/**
+ * How many spreads a value is above (positive) or below what is expected; infinite where it is off
+ * and the spread 0.
+ */
 export function signedScore(value: number, { expected, spread }: Reference): number {
   return value === expected ? 0 : (value - expected) / spread
 }

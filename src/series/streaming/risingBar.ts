@@ -1,6 +1,7 @@
 /**
- * A threshold that an anomaly raises by its own score, and that comes down again with time: what begins is told once, and told again only when it gets
- * worse by a threshold, or when it happens again after a while.
+ * A threshold that an anomaly raises by its own score, and that comes down again with time: what
+ * begins is told once, and told again only when it gets worse by a threshold, or when it happens
+ * again after a while.
  */
 export class RisingBar {
   private readonly threshold: number

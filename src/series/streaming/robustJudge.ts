@@ -27,7 +27,10 @@ export class RobustJudge implements Judge {
   }
 }
 
-/** Signed robust z-scores against the window before each point, which both the z-score and the EWMA chart are made of. */
+/**
+ * Signed robust z-scores against the window before each point, which both the z-score and the EWMA
+ * chart are made of.
+ */
 export class Residuals {
   private readonly settings: ReferenceSettings
   private readonly window: TimeWindow

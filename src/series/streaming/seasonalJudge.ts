@@ -14,9 +14,14 @@ export class SeasonalJudge implements Judge {
   private readonly season: number
   private readonly slot: number
   private readonly history: number
-  /** What the slots learnt, by their place in the season; the time of a value is here the beginning of its slot's occurrence. */
+  /**
+   * What the slots learnt, by their place in the season; the time of a value is here the beginning
+   * of its slot's occurrence.
+   */
   private readonly slots = new Map<number, TimeWindow>()
-  /** The occurrence that goes on, and its values so far: nobody is judged by them before it is over. */
+  /**
+   * The occurrence that goes on, and its values so far: nobody is judged by them before it is over.
+   */
   private current = Number.NEGATIVE_INFINITY
   private pending: number[] = []
 

@@ -1,6 +1,6 @@
 /**
- * Numbers kept in order, for medians of a window that moves: adding and removing search in O(log n) and shift what lies above, the median is O(1),
- * the median absolute deviation O(log n).
+ * Numbers kept in order, for medians of a window that moves: adding and removing search in O(log n)
+ * and shift what lies above, the median is O(1), the median absolute deviation O(log n).
  */
 export class SortedValues {
   private readonly values: number[] = []

@@ -8,7 +8,10 @@ import { RobustJudge, robustState } from './robustJudge.ts'
 import { SeasonalJudge, seasonalState } from './seasonalJudge.ts'
 import { SurpriseJudge, surpriseOptions, surpriseState, type SurpriseOptions } from './surpriseJudge.ts'
 
-/** How points are judged as they come in: as `anomalies` judges them, or by `'surprise'`, which is made for streams alone. */
+/**
+ * How points are judged as they come in: as `anomalies` judges them, or by `'surprise'`, which is
+ * made for streams alone.
+ */
 export type StreamingOptions = DetectionOptions | SurpriseOptions
 
 const streamingOptions = byMethod([...methods, surpriseOptions], "must be 'robust-z', 'seasonal', 'ewma' or 'surprise'")
@@ -22,10 +25,11 @@ export const parseStreaming = (options: StreamingOptions): StreamingSettings => 
 /** Judges the points of one series as they come in. */
 export interface StreamingDetector {
   /**
-   * Judges a point by those observed before it, then learns it. Null when it cannot be judged: too little was learnt yet, or nothing was measured
-   * (null, NaN, a magnitude above 1e100).
+   * Judges a point by those observed before it, then learns it. Null when it cannot be judged: too
+   * little was learnt yet, or nothing was measured (null, NaN, a magnitude above 1e100).
    *
-   * @throws InvalidInputError when the bucket is not after the last one observed; nothing is learnt from it.
+   * @throws InvalidInputError when the bucket is not after the last one observed; nothing is learnt
+   * from it.
    */
   observe(observation: Observation): Judgement | null
   /** Everything it knows, as JSON that {@link restoreDetector} takes. */
@@ -58,13 +62,13 @@ export const seriesState = z
 const detectorState = seriesState.safeExtend({ version: z.literal(1), settings: z.custom<StreamingOptions>() })
 
 /**
- * A detector for points that are not in the database (yet): the methods, the options and the numbers
- * of `anomalies`, a point at a time; and one more, `'surprise'`, which needs to know neither window
- * nor season and tells what begins.
+ * A detector for points that are not in the database (yet): the methods, the options and the
+ * numbers of `anomalies`, a point at a time; and one more, `'surprise'`, which needs to know
+ * neither window nor season and tells what begins.
  *
- * It keeps what its window (for `'seasonal'` and `'surprise'`: its history) holds and no more; a point
- * costs a search in a sorted list of that length. It knows nothing but the points given to it: to
- * judge from the first one on, let it observe the last window out of the database before.
+ * It keeps what its window (for `'seasonal'` and `'surprise'`: its history) holds and no more; a
+ * point costs a search in a sorted list of that length. It knows nothing but the points given to
+ * it: to judge from the first one on, let it observe the last window out of the database before.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

@@ -24,7 +24,8 @@ export interface SeriesJudgement extends Judgement {
 /** Judges the points of many series as they come in, each by its own. */
 export interface StreamingDetectors {
   /**
-   * As for one series; a name not seen before begins a new one. The points of different series may come in any order.
+   * As for one series; a name not seen before begins a new one. The points of different series may
+   * come in any order.
    *
    * @throws InvalidInputError when the bucket is not after the last one observed of its series.
    */
@@ -54,8 +55,8 @@ const detectorsState = z.strictObject({
 })
 
 /**
- * A {@link streamingDetector} for each series, by name, all with the same options. Its memory grows with the number of series, each of which is
- * bounded: `forget` those that ended.
+ * A {@link streamingDetector} for each series, by name, all with the same options. Its memory grows
+ * with the number of series, each of which is bounded: `forget` those that ended.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

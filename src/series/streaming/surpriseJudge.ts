@@ -7,8 +7,8 @@ import { RisingBar } from './risingBar.ts'
 import { SortedValues } from './sortedValues.ts'
 
 /**
- * How rarely a series looked as it does now, on several scales at once. For values that come in, not
- * for the database: `anomalies` does not have it.
+ * How rarely a series looked as it does now, on several scales at once. For values that come in,
+ * not for the database: `anomalies` does not have it.
  *
  * Everything is counted in points, not in time: a season is not known to it, but what every season
  * brings is not rare.
@@ -24,7 +24,10 @@ export interface SurpriseOptions {
   history?: number
   /** With fewer points learnt, none is judged. Default: 150. */
   minPoints?: number
-  /** An anomaly raises the threshold by its own score; so many points later half of that is gone, and so on. Default: 100. */
+  /**
+   * An anomaly raises the threshold by its own score; so many points later half of that is gone,
+   * and so on. Default: 100.
+   */
   halfLife?: number
 }
 
@@ -50,11 +53,14 @@ export const surpriseState = z.strictObject({
 const resolution = 1e-9
 
 /**
- * How rarely a series looked as it does now: eight looks (level and change, each of 1, 4, 16 and 64 points), each compared with what the same look saw
- * before. The score is the mean of their rarities in decimal digits: many looks that are somewhat rare count as much as one that is very rare.
+ * How rarely a series looked as it does now: eight looks (level and change, each of 1, 4, 16 and 64
+ * points), each compared with what the same look saw before. The score is the mean of their
+ * rarities in decimal digits: many looks that are somewhat rare count as much as one that is very
+ * rare.
  *
- * Literature: a sum of logarithms of probabilities is Fisher's way to combine tests ("Statistical Methods for Research Workers", 1932). The looks are not
- * independent, so the sum's own distribution is not his, and the threshold is one by experience.
+ * Literature: a sum of logarithms of probabilities is Fisher's way to combine tests ("Statistical
+ * Methods for Research Workers", 1932). The looks are not independent, so the sum's own
+ * distribution is not his, and the threshold is one by experience.
  */
 export class SurpriseJudge implements Judge {
   private readonly settings: SurpriseSettings

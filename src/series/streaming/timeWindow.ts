@@ -5,7 +5,10 @@ export class TimeWindow {
   readonly values = new SortedValues()
   private readonly length: number
   private queue: [time: number, value: number][] = []
-  /** The index of the oldest point still in the window; those before it are cut off a batch at a time. */
+  /**
+   * The index of the oldest point still in the window; those before it are cut off a batch at a
+   * time.
+   */
   private oldest = 0
 
   /** `length` is in milliseconds. */

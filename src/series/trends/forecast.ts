@@ -15,13 +15,25 @@ import { confidenceShare, likeness, timedPoints } from './trendLines.ts'
 export interface ForecastOptions {
   /** How far beyond each series' last measurement. */
   horizon: string
-  /** From one predicted point to the next: usually the series' bucket length. At most 10,000 fit into the horizon. */
+  /**
+   * From one predicted point to the next: usually the series' bucket length. At most 10,000 fit
+   * into the horizon.
+   */
   every: string
-  /** The length after which the series is expected to repeat itself, such as `'1 day'` or `'1 week'`. Default: it does not. */
+  /**
+   * The length after which the series is expected to repeat itself, such as `'1 day'` or
+   * `'1 week'`. Default: it does not.
+   */
   season?: string
-  /** The season is divided into slots of this length, each with a level of its own. Default: `'1 hour'`. */
+  /**
+   * The season is divided into slots of this length, each with a level of its own. Default:
+   * `'1 hour'`.
+   */
   slot?: string
-  /** Whether the series goes on rising or falling as it did, or stays: `'linear'` or `'none'`. Default: `'linear'`. */
+  /**
+   * Whether the series goes on rising or falling as it did, or stays: `'linear'` or `'none'`.
+   * Default: `'linear'`.
+   */
   trend?: 'linear' | 'none'
   /** How sure a point is to lie between `lower` and `upper`, 0.5 to 0.9999. Default: 0.95. */
   confidence?: number
@@ -34,7 +46,10 @@ export interface ForecastPoint {
   bucket: Date
   /** In the series' unit; null in a slot of the season that was never measured. */
   value: number | null
-  /** The lower end of the interval; null where `value` is, and in a series with fewer than three points more than slots. */
+  /**
+   * The lower end of the interval; null where `value` is, and in a series with fewer than three
+   * points more than slots.
+   */
   lower: number | null
   /** The upper end of the interval; null where the lower end is. */
   upper: number | null
@@ -82,12 +97,13 @@ const forecastOptions = z
  *   any measurement has no row. A constant goes on, for sure.
  * - The whole frame weighs alike: give the time whose habits still hold, and what is after the last
  *   of its `changePoints`. Trend and season are taken to stay as they were.
- * - It does not start from the last value: shortly after something unusual that is the better guess.
+ * - It does not start from the last value: shortly after something unusual that is the better
+ *   guess.
  * - A random walk has no level to come back to: intervals of 95 % hold some 80 % of it.
  *
  * Literature: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice" (3rd ed., 2021),
- * chapters 5 (residual quantiles as prediction intervals) and 7 (regression with a trend and seasonal
- * dummies); for the effective number of points, see `linearTrend`.
+ * chapters 5 (residual quantiles as prediction intervals) and 7 (regression with a trend and
+ * seasonal dummies); for the effective number of points, see `linearTrend`.
  *
  * @throws InvalidInputError naming the option that is wrong, as when `every` does not fit into the
  * horizon, or slots do not divide the season.
@@ -226,8 +242,9 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
 }
 
 /**
- * The width of two independent uncertainties together, the residuals' and the trend's: the root of the sum of their squares, taken by the greater one so
- * that no square leaves the doubles; what is nothing beside the greater one cannot be seen in the sum anyway.
+ * The width of two independent uncertainties together, the residuals' and the trend's: the root of
+ * the sum of their squares, taken by the greater one so that no square leaves the doubles; what is
+ * nothing beside the greater one cannot be seen in the sum anyway.
  */
 const both = (residual: RawBuilder<unknown>) => sql`case
   when greatest(${residual}, drift) = 0::float8 then ${residual}

@@ -25,11 +25,16 @@ export interface TrendLine {
   last_level: number
   /** How much the line rises in an hour, in the series' unit. */
   slope_per_hour: number
-  /** The lower end of the slope's interval; null with fewer than 4 effective points: too few to know. */
+  /**
+   * The lower end of the slope's interval; null with fewer than 4 effective points: too few to
+   * know.
+   */
   slope_low_per_hour: number | null
   /** The upper end of the slope's interval; null where the lower end is. */
   slope_high_per_hour: number | null
-  /** The share of the variance that the line explains, 0..1; null where there is none: a constant. */
+  /**
+   * The share of the variance that the line explains, 0..1; null where there is none: a constant.
+   */
   r2: number | null
   /** How many measurements there are. */
   points: number
@@ -58,8 +63,8 @@ const linearTrendOptions = z.strictObject({ confidence: confidenceShare.default(
  * spaced: the autocorrelation is that of one measurement to the next, however far apart.
  *
  * Literature: Santer et al., "Statistical significance of trends and trend differences in
- * layer-average atmospheric temperature time series" (Journal of Geophysical Research 2000), for the
- * effective sample size.
+ * layer-average atmospheric temperature time series" (Journal of Geophysical Research 2000), for
+ * the effective sample size.
  *
  * @throws InvalidInputError when the confidence is out of its range.
  * @example

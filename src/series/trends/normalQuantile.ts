@@ -1,7 +1,9 @@
 /**
- * The value below which a standard normal variable falls with probability `p` (0 < p < 1), to about 15 digits: 1.959963984540054 for 0.975.
+ * The value below which a standard normal variable falls with probability `p` (0 < p < 1), to about
+ * 15 digits: 1.959963984540054 for 0.975.
  *
- * Literature: Wichura, "Algorithm AS 241: The Percentage Points of the Normal Distribution" (Applied Statistics 1988), its PPND16.
+ * Literature: Wichura, "Algorithm AS 241: The Percentage Points of the Normal Distribution"
+ * (Applied Statistics 1988), its PPND16.
  */
 export function normalQuantile(p: number): number {
   const q = p - 0.5
@@ -11,7 +13,10 @@ export function normalQuantile(p: number): number {
   return q < 0 ? -tail : tail
 }
 
-/** How many standard deviations either side of the mean hold this share of a normal variable: 1.96 for 0.95. */
+/**
+ * How many standard deviations either side of the mean hold this share of a normal variable: 1.96
+ * for 0.95.
+ */
 export const normalWidth = (confidence: number): number => -normalQuantile((1 - confidence) / 2)
 
 interface Rational {

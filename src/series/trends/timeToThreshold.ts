@@ -31,7 +31,10 @@ export interface ThresholdCrossing {
   state: ThresholdState
   /** When the line reaches the threshold; null unless `state` is `'reaches'`. */
   at: Date | null
-  /** When the near edge of the line's band does, not before the last point; null where it does not within the horizon. */
+  /**
+   * When the near edge of the line's band does, not before the last point; null where it does not
+   * within the horizon.
+   */
   earliest: Date | null
   /** When the far edge does; null where it does not within the horizon: it may never happen. */
   latest: Date | null
@@ -51,8 +54,8 @@ const timeToThresholdOptions = z.strictObject({
 })
 
 /**
- * When each series reaches a threshold, if it goes on as it did: "when is the disk full". Those that
- * are there already first, then the soonest, then by series.
+ * When each series reaches a threshold, if it goes on as it did: "when is the disk full". Those
+ * that are there already first, then the soonest, then by series.
  *
  * It is read off the line of `linearTrend` and its confidence band: see there for what it assumes.
  * Nothing is known of seasons.

@@ -29,7 +29,10 @@ interface FittedLine {
   r2: number | null
   /** How many independent points would tell as much. */
   effective_points: number
-  /** Half the width of the confidence interval of a mean of one independent point; null with too few to know. */
+  /**
+   * Half the width of the confidence interval of a mean of one independent point; null with too few
+   * to know.
+   */
   uncertainty: number | null
 }
 

@@ -18,10 +18,10 @@ const calls = (first: number) => `
   inner join "public"."dim_resource" as "callee" on callee.tenant_id = $${first + 1}::int8 and callee.resource_id = "call"."dst_resource_id"`
 const quantile = (q: number) => `
   "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(
-    coalesce("call"."histogram", case when "call"."call_count" = 1 then "public"."exp_histogram"("call"."p50_ms") end)), ${q}::float8)`
+    coalesce(call.histogram, case when call.call_count = 1 then "public"."exp_histogram"(call.p50_ms) end)), ${q}::float8)`
 const counted = `
-  sum("call"."call_count")::float8 as "call_count", sum("call"."error_count")::float8 as "error_count"`
-const ratio = `sum("call"."error_count")::float8 / nullif(sum("call"."call_count")::float8, 0::float8) as "err_rate"`
+  sum(call.call_count)::float8 as "call_count", sum(call.error_count)::float8 as "error_count"`
+const ratio = `sum(call.error_count)::float8 / nullif(sum(call.call_count), 0::numeric)::float8 as "err_rate"`
 
 describe('the exact SQL', () => {
   it('of slowestDependencies, narrowed', () => {
@@ -41,7 +41,7 @@ describe('the exact SQL', () => {
     expect(compiled(callSummary(scope, { from: 'urn:a', range }))).toEqual({
       sql: oneLine(`
         select "dependency".* from (
-          select caller.urn as "src_urn", "callee"."urn" as "dst_urn", ${counted}, sum("call"."call_count")::float8 / $1::float8 as "rps", ${ratio},
+          select caller.urn as "src_urn", "callee"."urn" as "dst_urn", ${counted}, sum(call.call_count)::float8 / $1::float8 as "rps", ${ratio},
             ${quantile(0.5)} as "p50_ms", ${quantile(0.95)} as "p95_ms", ${quantile(0.99)} as "p99_ms" ${calls(2)}
           where caller.urn = $4 and "call"."tenant_id" = $5 and "call"."bucket" >= $6 and "call"."bucket" < $7
           group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last, "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
@@ -109,7 +109,7 @@ describe('the exact SQL', () => {
     expect(compiled(callsDuring(scope, { range, where: (eb) => eb('callee.type', '=', 'service') }))).toEqual({
       sql: oneLine(`
         select "edge".* from (
-          select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", sum("call"."call_count")::float8 / $1::float8 as "weight",
+          select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", sum(call.call_count)::float8 / $1::float8 as "weight",
             ${counted}, ${ratio}, ${quantile(0.95)} as "p95_ms" ${calls(2)}
           where "call"."tenant_id" = $4 and "call"."bucket" >= $5 and "call"."bucket" < $6 and "callee"."type" = $7
           group by "call"."src_resource_id", "call"."dst_resource_id" order by "src", "dst"

@@ -34,7 +34,7 @@ const odd =
   'from ( select src_resource_id, dst_resource_id, bucket, call_count, error_count, ' +
   `${bounded('p95_ms')} as p95_ms, ` +
   'bucket >= $1::timestamptz and bucket < $2::timestamptz as is_now, ' +
-  'coalesce(histogram, case when call_count = 1 then "obs"."exp_histogram"(p95_ms) end) as histogram ' +
+  'coalesce(histogram, case when call_count = 1 then "obs"."exp_histogram"(p50_ms) end) as histogram ' +
   'from "obs"."service_call_5m" where tenant_id = $3::int8 and ' +
   '(bucket >= $4::timestamptz and bucket < $5::timestamptz or bucket >= $6::timestamptz and bucket < $7::timestamptz) ' +
   ') as call group by src_resource_id, dst_resource_id ), ' +

@@ -19,8 +19,8 @@ const named = `case when metric.labels = '{}' then resource.urn else resource.ur
 const binned = (milliseconds: number) =>
   `date_bin('${milliseconds} milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)`
 const average = (weight: string) => `
-  sum((${bounded('"metric"."avg_val"')}) * "metric"."${weight}"::float8) filter (where "metric"."${weight}" > 0)
-    / nullif(sum("metric"."${weight}") filter (where "metric"."avg_val" is not null), 0::numeric)::float8`
+  sum((${bounded('metric.avg_val')}) * metric.${weight}::float8) filter (where metric.${weight} > 0)
+    / nullif(sum(metric.${weight}) filter (where metric.avg_val is not null), 0::numeric)::float8`
 
 describe('the exact SQL', () => {
   it('of single series', () => {
@@ -36,13 +36,13 @@ describe('the exact SQL', () => {
 
   it.each([
     ['avg', average('sample_count')],
-    ['max', 'max("metric"."max_val")'],
+    ['max', 'max(metric.max_val)'],
     [
       'p95',
       `"public"."exp_histogram_quantile"("public"."exp_histogram_merge"(
-        coalesce("metric"."histogram", case when "metric"."sample_count" = 1 then "public"."exp_histogram"("metric"."avg_val") end)), 0.95::float8)`,
+        coalesce(metric.histogram, case when metric.sample_count = 1 then "public"."exp_histogram"(metric.avg_val) end)), 0.95::float8)`,
     ],
-    ['count', 'sum("metric"."sample_count")::float8'],
+    ['count', 'sum(metric.sample_count)::float8'],
   ] as const)('of %s by resource', (measure, value) => {
     expect(compiled(metricSeries(scope, { metric: 'cpu', measure, range, by: 'resource' }))).toEqual({
       sql: oneLine(`
@@ -59,7 +59,7 @@ describe('the exact SQL', () => {
     expect(compiled(query)).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select metric.metric || ' ' || ${named} as "series", ${binned(900_000)} as "bucket", max("metric"."max_val") as "value",
+          select metric.metric || ' ' || ${named} as "series", ${binned(900_000)} as "bucket", max(metric.max_val) as "value",
             "resource"."resource_id", "metric"."labels"
           ${minutes.replace('= $4', '= any($4::text[])')} and "resource"."urn" = any($5::text[])
           group by "resource"."resource_id", "metric"."metric", ${binned(900_000)}, "metric"."labels"
@@ -89,7 +89,7 @@ describe('the exact SQL', () => {
     expect(together({})).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select metric.metric as "series", "metric"."bucket" as "bucket", max("metric"."max_val") as "value" from "public"."metric_1m" as "metric"
+          select metric.metric as "series", "metric"."bucket" as "bucket", max(metric.max_val) as "value" from "public"."metric_1m" as "metric"
           where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4
           group by "metric"."metric", "metric"."bucket" order by "bucket"
         ) as "point"`),

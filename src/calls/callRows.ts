@@ -1,0 +1,57 @@
+import { sql, type RawBuilder } from 'kysely'
+import { milliseconds, secondsOf, type TimeRange } from '../database/range.ts'
+import { windowBucket } from '../database/buckets.ts'
+import type { Scope } from '../database/scope.ts'
+import { bounded } from '../database/sql/bounded.ts'
+import { mergedHistogram, quantileOf, rowHistogram } from '../sketch/rowHistogram.ts'
+
+/** The length of a bucket of `service_call_5m`, in seconds. */
+export const bucketSeconds = milliseconds(windowBucket) / 1_000
+
+/**
+ * What rows of `service_call_5m`, or of a rollup of it, mean. Whatever reads or rolls calls says it
+ * with these. A view can hold them too: but for `callsPerSecond` there is no parameter in them.
+ *
+ * | | of |
+ * |---|---|
+ * | `histogram` | one row. One call has none stored: its latency, `p50_ms`, is all percentiles |
+ * | `assumedHistogram` | one row without a histogram, as if all its calls took as long as that percentile of them |
+ * | `rate` | one row: calls per second, as sums take it |
+ * | `callCount`, `errorCount` | several rows: sums |
+ * | `errorRatio` | several rows: all errors by all calls; null without calls |
+ * | `callsPerSecond` | several rows: all calls over the length of a range |
+ * | `meanRate` | several rows that follow each other in time, so many buckets: calls per second |
+ * | `merged`, `quantile` | several rows: the histogram of all their calls, and what it says |
+ *
+ * @param fn names a function that `sql/` installs: `scope.id`.
+ * @param options `alias`: what the rows are called in the statement; left out where their columns
+ * need no name before them. `rolled`: all are rows of a rollup, which have a histogram even of one
+ * call.
+ */
+export function callRows(fn: Scope['id'], { alias, rolled = false }: { alias?: string; rolled?: boolean } = {}) {
+  const text = (column: string) => (alias === undefined ? column : `${alias}.${column}`)
+  const column = <T>(name: string): RawBuilder<T> => sql.raw<T>(text(name))
+  const samples = {
+    histogram: column<string[] | null>('histogram'),
+    count: column<string>('call_count'),
+    single: column<number | null>('p50_ms'),
+  }
+  const histogram = rolled ? samples.histogram : rowHistogram(fn, samples)
+  const merged = mergedHistogram(fn, histogram)
+  const rate = sql.raw<number | null>(bounded(text('rps')))
+  const [calls, errors] = [sql`sum(${column('call_count')})`, sql`sum(${column('error_count')})`]
+  return {
+    histogram,
+    assumedHistogram: (percentile: 'p50_ms' | 'p95_ms') =>
+      sql<string[] | null>`${fn('exp_histogram')}(${column(percentile)}, greatest(${column('call_count')}, 1))`,
+    rate,
+    callCount: sql<number>`${calls}::float8`,
+    errorCount: sql<number>`${errors}::float8`,
+    errorRatio: sql<number | null>`${errors}::float8 / nullif(${calls}, 0::numeric)::float8`,
+    callsPerSecond: (range: TimeRange) => sql<number>`${calls}::float8 / ${secondsOf(range)}::float8`,
+    meanRate: (buckets: number) =>
+      buckets === 1 ? sql<number | null>`sum(${rate})` : sql<number | null>`sum(${rate}) / ${sql.lit(buckets)}::float8`,
+    merged,
+    quantile: (q: number) => quantileOf(fn, merged, q),
+  }
+}
