@@ -49,8 +49,8 @@ const callOdditiesOptions = z.strictObject({ ...comparedWindows, thresholds: odd
  * // select "oddity".* from (
  * //   select "odd"."src", "odd"."dst", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", "odd"."measure", ...
  * //   from (
- * //     with compared as (... from "public"."service_call_5m" where tenant_id = $3 and ... group by ...), measured as (...), odd as (...)
- * //     select ... from odd
+ * //     with compared_call as (... from "public"."service_call_5m" where tenant_id = $3 and ... group by ...), call_measure as (...), odd_measure as (...)
+ * //     select ... from odd_measure
  * //   ) as "odd" inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as "callee" on ... order by ...
  * // ) as "oddity" where "measure" = $17
  */
@@ -58,7 +58,7 @@ export function callOddities(scope: Scope, options: OddityWindows): Finished<Cal
   const windows = parseOptions(callOdditiesOptions, options)
   const odd = sql<Omit<CallOddity, 'src_urn' | 'dst_urn'>>`(
     with ${oddCalls(scope, windows)}
-    select src, dst, measure, expected, actual, rise, calls as call_count from odd
+    select src, dst, measure, expected, actual, rise, calls as call_count from odd_measure
   )`
   const oddities = edgesBetween(scope, odd, 'odd', { src: 'src', dst: 'dst' })
     .select(['odd.src', 'odd.dst', 'caller.urn as src_urn', 'callee.urn as dst_urn'])

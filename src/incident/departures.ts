@@ -14,9 +14,13 @@ export interface DepartureOptions {
 }
 
 /**
- * The common table expressions `watched`, one row for each metric of a resource in `reached` that
- * both windows know, and `departed`, those of them that left, for the worse, the range they had in
- * the baseline.
+ * The common table expressions, after those of `reachedFrom`, that compare the metrics of the
+ * resources that were reached.
+ *
+ * | name | one row per | columns |
+ * |---|---|---|
+ * | `compared_metric` | resource, metric, kind and (of CPU and saturation) label set that both windows know | `kind`, `expected` (the baseline's median), `high` (its 95th percentile), `actual` (the range's mean), `samples`, `unit` |
+ * | `odd_metric` | one of those that left, for the worse, the range it had in the baseline | `deviations`, `lost`, those of `compared_metric` |
  *
  * `kind` is `latency` (milliseconds), `errors` (0..1: what is missing to an availability of 1, an
  * error ratio, or the share of a latency's samples whose labels tell of a failure), `cpu` or
@@ -52,10 +56,10 @@ export function departures(scope: Scope, { range, baseline, meanings, deviations
     return sql`${scope.id('metric_1m')} as point
         join unnest(${names}::text[], ${means}::text[]) as meaning (metric, means) on meaning.metric = point.metric
         where point.tenant_id = ${scope.tenantId}::int8 and point.metric = any(${names}::text[])
-          and point.resource_id = any(array(select resource_id from reached))
+          and point.resource_id = any(array(select resource_id from reached_resource))
           and (${beginsIn(range)} or ${beginsIn(baseline)})`
   }
-  return sql`watched as materialized (
+  return sql`compared_metric as materialized (
     select
       resource_id, metric, kind, label_set, actual / nullif(samples, 0::float8) as actual, samples, unit, usual[1] as expected, usual[2] as high
     from (
@@ -72,7 +76,7 @@ export function departures(scope: Scope, { range, baseline, meanings, deviations
           (${sql.raw(bounded('point.avg_val'))}) * ${scale(sql`point.unit`)} as value, point.sample_count::float8 as samples, point.unit
         from ${points(resources)} and coalesce(${state}, '') <> all(${[...spareStates]}::text[])
         union all
-        select told.resource_id, told.metric, said.kind, null, told.is_now, said.value, told.samples, told.unit
+        select answer.resource_id, answer.metric, said.kind, null, answer.is_now, said.value, answer.samples, answer.unit
         from (
           select
             point.resource_id, point.metric, meaning.means, point.bucket, ${beginsIn(range)} as is_now, max(point.unit) as unit,
@@ -82,21 +86,25 @@ export function departures(scope: Scope, { range, baseline, meanings, deviations
             sum(point.sample_count)::float8 as samples
           from ${points(answers)}
           group by point.resource_id, point.metric, meaning.means, point.bucket
-        ) as told
+        ) as answer
         cross join lateral (
           values
+            ('latency', case answer.means when 'latency' then answer.value end),
             (
-              case told.means when 'latency' then 'latency' else 'errors' end,
-              case told.means when 'availability' then 1::float8 - told.value else told.value end
-            ),
-            ('errors', case told.means when 'latency' then told.failing end)
+              'errors',
+              case answer.means
+                when 'latency' then answer.failing
+                when 'availability' then 1::float8 - answer.value
+                when 'error_ratio' then answer.value
+              end
+            )
         ) as said (kind, value)
-      ) as said
+      ) as point
       where value between -1e100::float8 and 1e100::float8 and samples > 0::float8
       group by resource_id, metric, kind, label_set
     ) as both_windows
     where samples > 0::float8 and buckets_before >= 5
-  ), departed as (
+  ), odd_metric as (
     select *, (actual - expected) / deviation as deviations, (actual - expected) * samples as lost
     from (
       select
@@ -106,7 +114,7 @@ export function departures(scope: Scope, { range, baseline, meanings, deviations
           case kind when 'errors' then least(0.01, 1::float8 / samples) else 0.05::float8 * greatest(abs(expected), abs(actual)) end,
           case when kind in ('cpu', 'saturation') and unit in ('1', '%', '{cpu}') then 1.0::float8 / 30::float8 else 0 end
         ) as deviation
-      from watched
+      from compared_metric
     ) as deviating
     where actual - expected > ${deviations}::float8 * deviation
   )`

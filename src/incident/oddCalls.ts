@@ -81,9 +81,13 @@ export const wilson = (end: '-' | '+', share: RawBuilder<number>, count: RawBuil
   ) / (1::float8 + 3.8416::float8 / ${count})`
 
 /**
- * The common table expressions that compare every call of the tenant in a range with a baseline:
- * `compared`, one row per caller and callee, and `odd`, one row per caller, callee and measure that
- * left its normal range.
+ * The common table expressions that compare every call of the tenant in a range with a baseline.
+ *
+ * | name | one row per | columns |
+ * |---|---|---|
+ * | `compared_call` | caller and callee that either window knows | `src`, `dst`, and of each window the calls, the errors, the extremes of `p95_ms`, the histograms |
+ * | `call_measure` | caller, callee and measure that can be told | `measure`, `expected`, `actual`, `at_most` and `at_least` (what chance leaves of the two), `lost` |
+ * | `odd_measure` | one of those that left its normal range | `rise`, those of `call_measure` |
  *
  * A difference must not be chance, in either window: the lower end of the range's two-sided 95 %
  * confidence interval must be above the upper end of the baseline's, and as far above what was
@@ -110,7 +114,7 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
   const p95 = sql<number>`0.95::float8`
   const nowCount = sql<number>`measured_calls`
   const beforeCount = sql<number>`measured_before`
-  return sql`compared as materialized (
+  return sql`compared_call as materialized (
     select
       src_resource_id as src,
       dst_resource_id as dst,
@@ -130,7 +134,7 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
       where tenant_id = ${scope.tenantId}::int8 and (${inRange} or ${inBaseline})
     ) as call
     group by src_resource_id, dst_resource_id
-  ), measured as (
+  ), call_measure as (
     select
       src, dst, calls, calls_before, 'p95_ms' as measure,
       ${of('quantile_before[1]')} as expected,
@@ -140,7 +144,7 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
       ${latencyFactor}::float8 as factor,
       ${latencyRiseMs}::float8 as rise,
       calls * (${meanOfTenths('quantile', 3)} - ${meanOfTenths('quantile_before', 3)}) as lost
-    from compared
+    from compared_call
     cross join lateral (
       select
         ${quantiles(scope, 'histograms', sql`pg_catalog.array_cat(array[0.95, ${wilson('-', p95, nowCount)}], ${tenths})`)} as quantile,
@@ -163,17 +167,17 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
       ${errorFactor}::float8,
       ${errorRise}::float8,
       errors - calls * coalesce(errors_before / nullif(calls_before, 0::float8), 0)
-    from compared
-    cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0::float8), 0) as err_rate from compared) as overall
+    from compared_call
+    cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0::float8), 0) as err_rate from compared_call) as overall
     where calls >= ${minCalls}::float8
-  ), odd as (
+  ), odd_measure as (
     select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost
-    from measured
+    from call_measure
     where at_least > at_most and at_least > expected * factor and at_least - expected > rise
   )`
 }
 
-/** The quantiles of the latencies of a row of `compared` in one of the windows. */
+/** The quantiles of the latencies of a row of `compared_call` in one of the windows. */
 export const quantiles = (
   scope: Scope,
   histograms: 'histograms' | 'histograms_before',

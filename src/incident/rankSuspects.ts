@@ -161,8 +161,8 @@ const rankSuspectsOptions = z
  * await topK(scope, suspects, 3).execute()
  *
  * // select "suspect".* from (
- * //   with recursive compared as (...), measured as (...), odd as (...), ..., walk (resource_id, depth) as (... union ...), ..., departed as (...), ...
- * //   select ... from ... order by suspect.score desc, suspect.depth desc, called.urn collate "C"
+ * //   with recursive compared_call as (...), ..., walked_trouble (resource_id, trouble, depth) as (... union ...), ..., odd_metric as (...), ...
+ * //   select ... from suspect join ... order by suspect.score desc, suspect.depth desc, resource.urn collate "C"
  * // ) as "suspect"
  */
 export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finished<Suspect, 'suspect'> {
@@ -170,26 +170,44 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
   const { deviations, ...ofCalls } = thresholds
   const meanings = meaningOfMetrics(given)
   const resource = scope.id('dim_resource')
+  // Each of the four says in a table what its common table expressions hold. Those that follow:
+  //
+  // | name               | one row per               | columns                                              |
+  // |--------------------|---------------------------|------------------------------------------------------|
+  // | suspect            | resource in trouble       | score: its highest; the trouble that has it; depth   |
+  // | evidence           | odd call or odd metric    | kind, trouble, measure, expected, actual, caller, lost |
+  // | oddest_evidence    | suspect                   | measure, expected, actual, caller of what is oddest  |
+  // | collected_evidence | suspect                   | evidence: all of it, a JSON array                    |
+  // | previous_trouble   | resource and trouble      | src, src_trouble: from where it was reached first    |
+  // | path_to_trouble    | resource and trouble      | urns: from the service to it                         |
+  // | shortest_path      | suspect                   | urns: the shorter of its paths                       |
   const suspects = sql<Suspect>`(
     with recursive ${oddCalls(scope, { range, baseline, thresholds: ofCalls })},
     ${reachedFrom(scope, { service, hops, range, thresholds: ofCalls })},
     ${departures(scope, { range, baseline, meanings, deviations })},
     ${accounts(scope, { trouble })},
     suspect as (
-      select distinct on (resource_id) judged.*, reached.depth
-      from judged
-      join reached using (resource_id)
+      select distinct on (resource_id) scored.*, reached.depth
+      from scored_trouble as scored
+      join reached_resource as reached using (resource_id)
       order by resource_id, score desc, trouble collate "C"
     ), evidence as (
-      select resource_id, 'call' as kind, trouble, measure, expected, actual, src as caller, lost from incoming
+      select resource_id, 'call' as kind, trouble, measure, expected, actual, src as caller, lost
+      from incoming_odd_call
       union all
-      select resource_id, 'metric', case when kind in ('latency', 'errors') then kind end, metric, expected, actual, null, case when kind in ('latency', 'errors') then lost end from departed
-    ), oddest as (
+      select
+        odd.resource_id, 'metric', kind_of_trouble.trouble, odd.metric, odd.expected, odd.actual, null,
+        case when kind_of_trouble.trouble is not null then odd.lost end
+      from odd_metric as odd
+      left join kind_of_trouble on kind_of_trouble.trouble = odd.kind
+    ), oddest_evidence as (
       select distinct on (suspect.resource_id) suspect.resource_id, evidence.measure, evidence.expected, evidence.actual, evidence.caller
       from suspect
       join evidence on evidence.resource_id = suspect.resource_id
-      order by suspect.resource_id, evidence.trouble = suspect.trouble desc nulls last, evidence.kind collate "C", evidence.lost desc nulls last, evidence.measure collate "C", evidence.caller
-    ), all_of_it as (
+      order by
+        suspect.resource_id, evidence.trouble = suspect.trouble desc nulls last, evidence.kind collate "C",
+        evidence.lost desc nulls last, evidence.measure collate "C", evidence.caller
+    ), collected_evidence as (
       select
         evidence.resource_id,
         pg_catalog.jsonb_agg(
@@ -197,43 +215,46 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
             'kind', evidence.kind, 'measure', evidence.measure, 'expected', evidence.expected, 'actual', evidence.actual,
             'src_urn', caller.urn, 'lost', evidence.lost
           )
-          order by evidence.kind collate "C", evidence.lost desc nulls last, evidence.measure collate "C", caller.urn collate "C", evidence.actual desc
+          order by
+            evidence.kind collate "C", evidence.lost desc nulls last, evidence.measure collate "C", caller.urn collate "C",
+            evidence.actual desc
         ) as evidence
       from evidence
       left join ${resource} as caller on caller.tenant_id = ${scope.tenantId}::int8 and caller.resource_id = evidence.caller
       where evidence.resource_id in (select resource_id from suspect)
       group by evidence.resource_id
-    ), parent as (
+    ), previous_trouble as (
       -- Of pairs of a resource and a kind of trouble, as they were walked: one may be reached by latency sooner than by the failures that go on from it.
-      select distinct on (met.resource_id, met.trouble) met.resource_id, met.trouble, step.src, before.trouble as src_trouble
-      from met
-      join step on step.dst = met.resource_id
-      join met as before
-        on before.resource_id = step.src and before.depth = met.depth - 1
-        and (step.trouble is null or step.trouble = met.trouble and step.trouble = before.trouble)
+      select distinct on (reached.resource_id, reached.trouble)
+        reached.resource_id, reached.trouble, edge.src, before.trouble as src_trouble
+      from reached_trouble as reached
+      join followed_edge as edge on edge.dst = reached.resource_id
+      join reached_trouble as before
+        on before.resource_id = edge.src and before.depth = reached.depth - 1
+        and (edge.trouble is null or edge.trouble = reached.trouble and edge.trouble = before.trouble)
       left join (
         select src, dst, max(share) as share
-        from (select src, dst, lost / max(lost) over (partition by trouble) as share from incoming) as call
+        from (select src, dst, lost / max(lost) over (partition by trouble) as share from incoming_odd_call) as call
         group by src, dst
-      ) as call on call.src = step.src and call.dst = step.dst
-      order by met.resource_id, met.trouble, call.share desc nulls last, step.src, before.trouble = met.trouble desc
-    ), path (resource_id, trouble, urns) as (
-      select met.resource_id, met.trouble, array[${service}::text] from met where met.depth = 0
+      ) as call on call.src = edge.src and call.dst = edge.dst
+      order by reached.resource_id, reached.trouble, call.share desc nulls last, edge.src, before.trouble = reached.trouble desc
+    ), path_to_trouble (resource_id, trouble, urns) as (
+      select resource_id, trouble, array[${service}::text] from reached_trouble where depth = 0
       union all
-      select parent.resource_id, parent.trouble, pg_catalog.array_append(path.urns, called.urn)
-      from path
-      join parent on parent.src = path.resource_id and parent.src_trouble = path.trouble
-      join ${resource} as called on called.tenant_id = ${scope.tenantId}::int8 and called.resource_id = parent.resource_id
-    ), shortest as (
+      select reached.resource_id, reached.trouble, pg_catalog.array_append(path.urns, resource.urn)
+      from path_to_trouble as path
+      join previous_trouble as reached on reached.src = path.resource_id and reached.src_trouble = path.trouble
+      join ${resource} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = reached.resource_id
+    ), shortest_path as (
       select distinct on (suspect.resource_id) suspect.resource_id, path.urns
       from suspect
-      join path on path.resource_id = suspect.resource_id
+      join path_to_trouble as path on path.resource_id = suspect.resource_id
       order by suspect.resource_id, pg_catalog.cardinality(path.urns), path.trouble = suspect.trouble desc
     )
     select
       suspect.resource_id,
-      called.urn,
-      called.urn as item,
+      resource.urn,
+      resource.urn as item,
       suspect.score,
       suspect.depth,
       shortest.urns as path,
@@ -242,15 +263,15 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
       oddest.actual,
       caller.resource_id as src,
       caller.urn as src_urn,
-      all_of_it.evidence
+      collected.evidence
     from suspect
-    join shortest on shortest.resource_id = suspect.resource_id
-    join oddest on oddest.resource_id = suspect.resource_id
-    join all_of_it on all_of_it.resource_id = suspect.resource_id
-    join ${resource} as called on called.tenant_id = ${scope.tenantId}::int8 and called.resource_id = suspect.resource_id
+    join shortest_path as shortest on shortest.resource_id = suspect.resource_id
+    join oddest_evidence as oddest on oddest.resource_id = suspect.resource_id
+    join collected_evidence as collected on collected.resource_id = suspect.resource_id
+    join ${resource} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = suspect.resource_id
     join ${resource} as caller
       on caller.tenant_id = ${scope.tenantId}::int8 and caller.resource_id = coalesce(oddest.caller, suspect.resource_id)
-    order by suspect.score desc, suspect.depth desc, called.urn collate "C"
+    order by suspect.score desc, suspect.depth desc, resource.urn collate "C"
   )`
   return finished(scope, suspects, 'suspect')
 }

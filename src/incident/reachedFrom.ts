@@ -13,11 +13,17 @@ export interface ReachedOptions {
 }
 
 /**
- * The common table expressions, after those of `oddCalls`, that follow trouble down: `odd_call`,
- * the odd calls between two resources; `depends`, the topology's edges of the range along which
- * nobody measured calls; `step`, what is followed, and of which `trouble` (null: either); `walk`,
- * who is reached by which trouble; `met`, one row for each of its resources and kinds of trouble,
- * and `reached`, one for each of its resources, with the least `depth`.
+ * The common table expressions, after those of `oddCalls`, that follow trouble down.
+ *
+ * | name | one row per | columns |
+ * |---|---|---|
+ * | `odd_call` | caller, callee and measure that left its normal range and cost something | `src`, `dst`, `trouble`, those of `odd_measure`, `counts` (what of `lost` counts) |
+ * | `unmeasured_dependency` | edge of the topology of the range along which nobody measured calls | `src`, `dst` |
+ * | `kind_of_trouble` | kind of trouble | `trouble`: `latency`, `errors` |
+ * | `followed_edge` | edge, and kind of trouble that is followed along it | `src`, `dst`, `trouble` (null: either, and either may come of it) |
+ * | `walked_trouble` | resource, kind of trouble and number of hops by which it was reached | `resource_id`, `trouble`, `depth` |
+ * | `reached_trouble` | resource and kind of trouble | `depth`: the least |
+ * | `reached_resource` | resource | `depth`: the least |
  *
  * A call that is sure to be as ever carries no trouble, so it is not followed. One that may well be
  * odd is, though it cannot be shown: there were too few calls to tell, or none in one of the
@@ -31,28 +37,30 @@ export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: 
         lost,
         -- A call that is new has left nothing: who began to make it is likelier to blame, and it is no excuse.
         case when calls_before = 0::float8 then 0.5 else 1 end as counts
-      from odd
+      from odd_measure
       where src <> dst and lost > 0::float8
-    ), depends as (
+    ), unmeasured_dependency as (
       select distinct edge.src_resource_id as src, edge.dst_resource_id as dst
       from ${scope.id('topo_edge_time')} as edge
       where edge.tenant_id = ${scope.tenantId}::int8
         and edge.valid operator(pg_catalog.&&) tstzrange(${range.from}::timestamptz, ${range.to}::timestamptz)
         and edge.src_resource_id <> edge.dst_resource_id
         and not exists (
-          select from compared where compared.src = edge.src_resource_id and compared.dst = edge.dst_resource_id and compared.calls > 0::float8
+          select
+          from compared_call as call
+          where call.src = edge.src_resource_id and call.dst = edge.dst_resource_id and call.calls > 0::float8
         )
-    ), kind (trouble) as (
+    ), kind_of_trouble (trouble) as (
       values ('latency'), ('errors')
-    ), step (src, dst, trouble) as (
+    ), followed_edge (src, dst, trouble) as (
       -- Waiting turns into failures and back where a call is odd: whatever came there goes on as either.
       select src, dst, null from odd_call
       union
-      select src, dst, trouble from depends cross join kind
+      select src, dst, trouble from unmeasured_dependency cross join kind_of_trouble
       union
       select src, dst, trouble
-      from compared
-      cross join kind
+      from compared_call
+      cross join kind_of_trouble
       where src <> dst and calls > 0::float8 and (
         calls_before = 0::float8 or calls < ${minCalls}::float8
         or case trouble
@@ -61,20 +69,20 @@ export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: 
             > greatest(errors_before / calls_before * ${errorFactor}::float8, errors_before / calls_before + ${errorRise}::float8)
         end
       )
-    ), walk (resource_id, trouble, depth) as (
+    ), walked_trouble (resource_id, trouble, depth) as (
       -- Pairs, not paths: in a dense graph there are few of the former and very many of the latter.
-      select resource_id, kind.trouble, 0
+      select resource_id, kind_of_trouble.trouble, 0
       from ${scope.id('dim_resource')}
-      cross join kind
+      cross join kind_of_trouble
       where tenant_id = ${scope.tenantId}::int8 and urn = ${service}
       union
-      select step.dst, kind.trouble, walk.depth + 1
-      from walk
-      join step on step.src = walk.resource_id and coalesce(step.trouble, walk.trouble) = walk.trouble
-      join kind on kind.trouble = coalesce(step.trouble, kind.trouble)
-      where walk.depth < ${hops}::int4
-    ), met as (
-      select resource_id, trouble, min(depth) as depth from walk group by resource_id, trouble
-    ), reached as (
-      select resource_id, min(depth) as depth from met group by resource_id)`
+      select edge.dst, kind_of_trouble.trouble, walked.depth + 1
+      from walked_trouble as walked
+      join followed_edge as edge on edge.src = walked.resource_id and coalesce(edge.trouble, walked.trouble) = walked.trouble
+      join kind_of_trouble on kind_of_trouble.trouble = coalesce(edge.trouble, kind_of_trouble.trouble)
+      where walked.depth < ${hops}::int4
+    ), reached_trouble as (
+      select resource_id, trouble, min(depth) as depth from walked_trouble group by resource_id, trouble
+    ), reached_resource as (
+      select resource_id, min(depth) as depth from reached_trouble group by resource_id)`
 }

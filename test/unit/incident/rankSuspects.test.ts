@@ -22,7 +22,7 @@ const wilson = (end: string, share: string, count: string) =>
 
 /** What both begin with, with its parameters. */
 const odd =
-  'compared as materialized ( select src_resource_id as src, dst_resource_id as dst, ' +
+  'compared_call as materialized ( select src_resource_id as src, dst_resource_id as dst, ' +
   'coalesce(sum(call_count) filter (where is_now), 0)::float8 as calls, ' +
   'coalesce(sum(error_count) filter (where is_now), 0)::float8 as errors, ' +
   'coalesce(sum(call_count) filter (where not is_now), 0)::float8 as calls_before, ' +
@@ -38,11 +38,11 @@ const odd =
   'from "obs"."service_call_5m" where tenant_id = $3::int8 and ' +
   '(bucket >= $4::timestamptz and bucket < $5::timestamptz or bucket >= $6::timestamptz and bucket < $7::timestamptz) ' +
   ') as call group by src_resource_id, dst_resource_id ), ' +
-  `measured as ( select src, dst, calls, calls_before, 'p95_ms' as measure, ` +
+  `call_measure as ( select src, dst, calls, calls_before, 'p95_ms' as measure, ` +
   `${bounded('quantile_before[1]')} as expected, ${bounded('quantile[1]')} as actual, ` +
   `${bounded('quantile_before[2]')} as at_most, ${bounded('quantile[2]')} as at_least, ` +
   `$8::float8 as factor, $9::float8 as rise, calls * (${mean('quantile')} - ${mean('quantile_before')}) as lost ` +
-  'from compared cross join lateral ( select ' +
+  'from compared_call cross join lateral ( select ' +
   `${quantiles}("histograms", pg_catalog.array_cat(array[0.95, ${wilson('-', '0.95::float8', 'measured_calls')}], ${tenths})) as quantile, ` +
   `${quantiles}("histograms_before", pg_catalog.array_cat(array[0.95, ${wilson('+', '0.95::float8', 'measured_before')}], ${tenths})) as quantile_before offset 0 ) as of_both ` +
   'where measured_calls >= $10::float8 and measured_before > 0::float8 and coalesce(most_now * 1.1::float8 > least_before * $11::float8, true) ' +
@@ -50,9 +50,9 @@ const odd =
   'coalesce(errors_before / nullif(calls_before, 0::float8), 0), errors / calls, ' +
   `${wilson('+', '((errors_before + 20::float8 * overall.err_rate) / (calls_before + 20::float8))', '(calls_before + 20::float8)')}, ` +
   `${wilson('-', '(errors / calls)', 'calls')}, $12::float8, $13::float8, ` +
-  'errors - calls * coalesce(errors_before / nullif(calls_before, 0::float8), 0) from compared ' +
-  'cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0::float8), 0) as err_rate from compared) as overall where calls >= $14::float8 ), ' +
-  'odd as ( select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost from measured ' +
+  'errors - calls * coalesce(errors_before / nullif(calls_before, 0::float8), 0) from compared_call ' +
+  'cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0::float8), 0) as err_rate from compared_call) as overall where calls >= $14::float8 ), ' +
+  'odd_measure as ( select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost from call_measure ' +
   'where at_least > at_most and at_least > expected * factor and at_least - expected > rise )'
 const given = [range.from, range.to, '1', range.from, range.to, baseline.from, baseline.to]
 
@@ -61,7 +61,7 @@ it('callOddities is one statement over finished rows', () => {
   expect(flat(sql)).toBe(
     'select "oddity".* from (select "odd"."src", "odd"."dst", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", ' +
       `"odd"."measure", "odd"."expected", "odd"."actual", "odd"."rise", "odd"."call_count" from ( with ${odd} ` +
-      'select src, dst, measure, expected, actual, rise, calls as call_count from odd ) as "odd" ' +
+      'select src, dst, measure, expected, actual, rise, calls as call_count from odd_measure ) as "odd" ' +
       'inner join "obs"."dim_resource" as "caller" on caller.tenant_id = $15::int8 and caller.resource_id = "odd"."src" ' +
       'inner join "obs"."dim_resource" as "callee" on callee.tenant_id = $16::int8 and callee.resource_id = "odd"."dst" ' +
       'order by ("odd"."measure") collate "C", "odd"."rise" desc, ("caller"."urn") collate "C", ("callee"."urn") collate "C") as "oddity" where "measure" = $17',
@@ -79,8 +79,10 @@ describe('rankSuspects', () => {
     expect(text.startsWith(`select "suspect".* from ( with recursive ${odd}, odd_call as (`)).toBe(true)
     const parts = [...text.matchAll(/(?:, |recursive )([a-z_]+)(?: \([a-z_, ]+\))? as (?:materialized )?\( (?:select|with)/g)]
     expect(parts.map(([, name]) => name).join(' ')).toBe(
-      'compared measured odd odd_call depends step walk met reached watched departed saturated starved incoming called told beneath explained own carried accounted ' +
-        'noticed shared judged suspect evidence oddest all_of_it parent path shortest',
+      'compared_call call_measure odd_measure odd_call unmeasured_dependency followed_edge walked_trouble reached_trouble reached_resource ' +
+        'compared_metric odd_metric saturated_resource starved_resource incoming_odd_call called_resource observed_loss underlying_resource ' +
+        'explained_loss own_loss host_loss accounted_loss noticeable_loss share_of_loss scored_trouble ' +
+        'suspect evidence oddest_evidence collected_evidence previous_trouble path_to_trouble shortest_path',
     )
     // Every table of a tenant's is filtered by the tenant.
     expect(text.match(/"obs"\."(?:metric_1m|topo_edge_time|service_call_5m|dim_resource)"/g)).toHaveLength(9)
@@ -100,7 +102,7 @@ describe('rankSuspects', () => {
     expect(parameters).toEqual([...given, ...thresholdsGiven, ...start, ...points(resources), spare, ...points(answers), ...rest])
     expect(
       text.endsWith(
-        `order by suspect.score desc, suspect.depth desc, called.urn collate "C" ) as "suspect" where "score" > $${parameters.length}`,
+        `order by suspect.score desc, suspect.depth desc, resource.urn collate "C" ) as "suspect" where "score" > $${parameters.length}`,
       ),
     ).toBe(true)
   })
