@@ -17,10 +17,10 @@ export interface HistoryPoint {
  * Longer than everything is kept; in a run at another moment, of which there are many, longer than
  * metrics and patterns are.
  */
-const historyDays = clockShift() === 0 ? 400 : 190
+const historyDays = () => (clockShift() === 0 ? 400 : 190)
 
 /** Points every six hours of the `days` that end with the hour before `now`, on the hour. */
-export function history(now: Date, days = historyDays): HistoryPoint[] {
+export function history(now: Date, days = historyDays()): HistoryPoint[] {
   const last = Math.floor(now.getTime() / hour) * hour - hour
   return Array.from({ length: days * 4 }, (_, at) => {
     const age = days * 4 - 1 - at

@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { sql, type Kysely } from 'kysely'
 import { describe, inject } from 'vitest'
 import { ensureTenant } from '../../src/catalog/tenants.ts'
 import { connect } from '../../src/database/connection/connect.ts'
 import { openEmbedded } from '../../src/database/connection/embedded.ts'
 import { tenantScope, type Scope } from '../../src/database/scope.ts'
+import { migrateUp } from '../../src/operate/migrate/migrate.ts'
 import { openCommunity } from './community.ts'
+import { inMoments, momentNow } from './moment/moment.ts'
+import { closeToAll } from './server/closeToAll.ts'
 
 export type LegName = 'embedded' | 'community' | 'server'
 
@@ -41,23 +46,38 @@ export interface TestDatabase {
   close(): Promise<void>
 }
 
+export interface FreshOptions {
+  migrated?: boolean
+  icu?: string
+}
+
 /**
  * A database of this test file's own: a copy of the migrated one, or with `migrated: false` an
  * empty one, on the server leg in the order of a language where `icu` names one (`de`). Close it
  * when done.
+ *
+ * While the tests of a process are at a moment of their own, the migrated one was migrated then.
  */
-export async function freshDatabase({ migrated = true, icu }: { migrated?: boolean; icu?: string } = {}): Promise<TestDatabase> {
+export function freshDatabase({ migrated = true, icu }: FreshOptions = {}): Promise<TestDatabase> {
   if (!context.available) throw new Error(`leg ${context.name} is not available: ${context.reason}`)
-  if (context.name !== 'server') {
-    const open = context.name === 'embedded' ? openEmbedded : openCommunity
-    const { db, close } = await open({ image: migrated ? context.image : context.emptyImage })
-    return { db, url: undefined, close }
-  }
+  if (context.name === 'server') return copyOnServer(migrated ? context.template : emptyTemplate, icu)
+  if (!migrated) return openImage(context.emptyImage)
+  return inMoments ? preparedDatabase('migrated', async (db) => void (await migrateUp(db))) : openImage(context.image)
+}
+
+async function openImage(image: string): Promise<TestDatabase & { pglite: { dumpDataDir(compression: 'none'): Promise<Blob> } }> {
+  const { db, pglite, close } = await (leg.name === 'embedded' ? openEmbedded : openCommunity)({ image })
+  return { db, pglite, url: undefined, close }
+}
+
+/** Nobody can be connected to it; whoever looks into template1, as TimescaleDB does, keeps it from being copied. */
+const emptyTemplate = 'template0'
+
+async function copyOnServer(source: string, icu?: string): Promise<TestDatabase & { name: string; admin: Kysely<{}> }> {
+  if (!context.available || context.name !== 'server') throw new Error('this is not the server leg')
   const admin = connect({ connectionString: context.url, max: 1 })
   const name = `${context.template}_${randomUUID().replaceAll('-', '')}`
   const locale = icu === undefined ? sql`` : sql`locale_provider icu icu_locale ${sql.lit(icu)} locale 'C' encoding 'UTF8'`
-  // Nobody can be connected to template0; whoever looks into template1, as TimescaleDB does, keeps it from being copied.
-  const source = migrated ? context.template : 'template0'
   await sql`create database ${sql.id(name)} template ${sql.id(source)} ${locale}`.execute(admin)
   const url = new URL(context.url)
   url.pathname = `/${name}`
@@ -65,6 +85,8 @@ export async function freshDatabase({ migrated = true, icu }: { migrated?: boole
   const db = connect({ connectionString: url.href, maxUses: 100 })
   return {
     db,
+    name,
+    admin,
     url: url.href,
     close: async () => {
       await db.destroy()
@@ -72,6 +94,38 @@ export async function freshDatabase({ migrated = true, icu }: { migrated?: boole
       await admin.destroy()
     },
   }
+}
+
+const prepared = new Map<string, Promise<() => Promise<TestDatabase>>>()
+
+/** A copy of what `prepare` makes of an empty database, which it does once in a process (and moment) for each `key`. */
+export async function preparedDatabase(key: string, prepare: (db: Kysely<{}>) => Promise<void>): Promise<TestDatabase> {
+  const ofMoment = `${key}-${momentNow()?.replaceAll(':', '') ?? 'now'}`
+  const copy = prepared.get(ofMoment) ?? makeCopyable(ofMoment, prepare)
+  prepared.set(ofMoment, copy)
+  return (await copy)()
+}
+
+async function makeCopyable(key: string, prepare: (db: Kysely<{}>) => Promise<void>): Promise<() => Promise<TestDatabase>> {
+  if (!context.available) throw new Error(`leg ${context.name} is not available: ${context.reason}`)
+  if (context.name !== 'server') {
+    const made = await openImage(context.emptyImage)
+    await prepare(made.db)
+    const image = `${dirname(context.image)}/${context.name}-${key}-${process.pid}.tar`
+    await writeFile(image, Buffer.from(await (await made.pglite.dumpDataDir('none')).arrayBuffer()))
+    let first: TestDatabase | undefined = made
+    return async () => {
+      const one = first
+      first = undefined
+      return one ?? openImage(image)
+    }
+  }
+  const made = await copyOnServer(emptyTemplate)
+  await prepare(made.db)
+  await made.db.destroy()
+  await closeToAll(made.admin, made.name)
+  await made.admin.destroy()
+  return () => copyOnServer(made.name)
 }
 
 let shared: Promise<TestDatabase> | undefined

@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { link, mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { sql, type Kysely } from 'kysely'
 import type { TestProject } from 'vitest/node'
 import { capabilities } from '../../src/database/capabilities.ts'
@@ -9,6 +8,7 @@ import { openCommunity } from './community.ts'
 import type { LegContext, LegName } from './leg.ts'
 import { openEmbedded } from '../../src/database/connection/embedded.ts'
 import { legFolder } from './legFolder.ts'
+import { closeToAll } from './server/closeToAll.ts'
 import { startServer } from './server/startServer.ts'
 
 declare module 'vitest' {
@@ -44,13 +44,12 @@ async function start(name: LegName): Promise<Started> {
   if (name === 'server') return startOnServer()
   const open = name === 'embedded' ? openEmbedded : openCommunity
   await mkdir(legFolder, { recursive: true })
-  const emptyImage = await keptEmptyImage(name, async (path) => {
-    const empty = await open()
-    // Clearing its 128 MB takes a third of PGlite's start. (The community build is not moved by this.)
-    await sql`alter system set shared_buffers = '16MB'`.execute(empty.db)
-    await writeFile(path, Buffer.from(await (await empty.pglite.dumpDataDir('none')).arrayBuffer()))
-    await empty.close()
-  })
+  const emptyImage = `${legFolder}/${name}-empty.tar`
+  const empty = await open()
+  // Clearing its 128 MB takes a third of PGlite's start. (The community build is not moved by this.)
+  await sql`alter system set shared_buffers = '16MB'`.execute(empty.db)
+  await writeFile(emptyImage, Buffer.from(await (await empty.pglite.dumpDataDir('none')).arrayBuffer()))
+  await empty.close()
   const migrated = await open({ image: emptyImage })
   await migrateUp(migrated.db)
   const description = await describe(migrated.db)
@@ -58,24 +57,6 @@ async function start(name: LegName): Promise<Started> {
   await writeFile(image, Buffer.from(await (await migrated.pglite.dumpDataDir('none')).arrayBuffer()))
   await migrated.close()
   return { context: { name, available: true, image, emptyImage }, report: { ran: true, description }, stop: async () => {} }
-}
-
-/**
- * The image of an empty database: this run's own, or with `PGVANTAGE_TEST_IMAGES` one that several
- * runs share. The first to have made one puts it there, and nobody replaces it: a file that changes
- * cannot be read any more by those who have opened it.
- */
-async function keptEmptyImage(name: LegName, make: (path: string) => Promise<void>): Promise<string> {
-  const made = `${legFolder}/${name}-empty.tar`
-  const folder = process.env.PGVANTAGE_TEST_IMAGES
-  const kept = `${folder}/${name}-empty.tar`
-  if (folder && existsSync(kept)) return kept
-  await make(made)
-  if (folder) {
-    await mkdir(folder, { recursive: true })
-    await link(made, kept).catch(() => {})
-  }
-  return made
 }
 
 async function startOnServer(): Promise<Started> {
@@ -97,9 +78,7 @@ async function startOnServer(): Promise<Started> {
   await migrateUp(db)
   const description = `${await describe(db)} (${server.description})`
   await db.destroy()
-  // A database somebody is connected to cannot be copied, and TimescaleDB's scheduler connects to every database that has the extension.
-  await sql`alter database ${sql.id(template)} with allow_connections false`.execute(admin)
-  await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${template}`.execute(admin)
+  await closeToAll(admin, template)
   return {
     context: { name: 'server', available: true, url: server.url, template },
     report: { ran: true, description },

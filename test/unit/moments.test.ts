@@ -1,6 +1,6 @@
 import { glob, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
-import { clockTests, indifferentTests, longClockTests, moments } from '../support/moment/moments.ts'
+import { clockTests, indifferentTests, longClockTests, moments, zoneTests } from '../support/moment/moments.ts'
 
 const readsClock =
   /\bnew Date\(\)|\bDate\.now\(\)|\blast\('|(?<![.\w])now\(\)|\b(?:clock|transaction|statement)_timestamp\b|\bcurrent_(?:date|time)/
@@ -15,6 +15,10 @@ describe('the moments', () => {
       (file) => file !== 'test/unit/moments.test.ts' && ![...clockTests, ...longClockTests].some((filter) => file.startsWith(filter)),
     )
     expect(unlisted.toSorted()).toEqual(indifferentTests)
+  })
+
+  it('are gone to by every test that is run at all of them in one process', async () => {
+    for (const file of [...clockTests, ...zoneTests]) expect(await readFile(file, 'utf8')).toMatch(/^atEachMoment\(/m)
   })
 
   it('are eight, of which the server can be moved to those it is run at', () => {

@@ -7,13 +7,18 @@ import { rolledRows } from '../../../src/lifecycle/rollups/rollup.ts'
 import { metric1h } from '../../../src/metrics/metricPolicy.ts'
 import { doctor } from '../../../src/operate/doctor/doctor.ts'
 import { maintain, type MaintainOptions } from '../../../src/operate/maintain/maintain.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
 import { leg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { atEachMoment } from '../../support/moment/atEachMoment.ts'
 import { nativeDatabase } from '../../support/rung.ts'
 import { services } from '../../support/rows.ts'
 
-const now = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000)
 const day = 86_400_000
-const daysAgo = (days: number) => new Date(now.getTime() - days * day)
+/** The hour that has begun, and the same hour of other days. */
+function thisHour() {
+  const now = new Date(Math.floor(Date.now() / 3_600_000) * 3_600_000)
+  return { now, daysAgo: (days: number) => new Date(now.getTime() - days * day) }
+}
 
 const retention = (db: Kysely<{}>, object: string, retain: string) =>
   sql`
@@ -47,11 +52,14 @@ async function insertEvery(
 const count = async (db: Kysely<{}>, table = 'metric_1m') =>
   (await sql<{ count: number }>`select count(*)::int4 as count from ${sql.id(table)}`.execute(db)).rows[0]!.count
 
-describe.skipIf(!leg.available || leg.name === 'community')('maintain, where time is cut into native partitions', () => {
+atEachMoment('maintain, where time is cut into native partitions', tests, { runs: leg.name !== 'community' })
+
+function tests(): void {
+  const { now, daysAgo } = thisHour()
   let test: TestDatabase
   let scope: Scope
   beforeEach(async () => {
-    test = await nativeDatabase()
+    test = await (leg.name === 'embedded' ? cleanDatabase() : nativeDatabase())
     scope = await tenant(test.db)
   })
   afterEach(() => test.close())
@@ -207,9 +215,10 @@ describe.skipIf(!leg.available || leg.name === 'community')('maintain, where tim
     expect(await count(test.db, 'metric_1h')).toBe(41)
     expect((await run()).steps).toEqual([])
   })
-})
+}
 
 describe.skipIf(!leg.available || !leg.concurrent)('maintain beside others, where time is cut into native partitions', () => {
+  const { now, daysAgo } = thisHour()
   let test: TestDatabase
   let scope: Scope
   beforeEach(async () => {

@@ -6,7 +6,8 @@ import { maintain, type MaintainOptions } from '../../../src/operate/maintain/ma
 import { refreshRange } from '../../../src/operate/maintain/refreshRange.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { histogramOf } from '../../../src/sketch/exponentialHistogram.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertCalls, insertMetrics, insertPatternCounts, insertPatterns, nearestRank } from '../../support/rows.ts'
 
 /** The hour it is, and the minutes before it. */
@@ -84,7 +85,7 @@ onEveryLeg('maintain', () => {
   let test: TestDatabase
   let scope: Scope
   beforeEach(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     // This build of pgvector breaks when it is first loaded from within a function.
     await sql`select '[1]'::vector`.execute(test.db)
     scope = await tenant(test.db)

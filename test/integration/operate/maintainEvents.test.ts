@@ -5,7 +5,8 @@ import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { attachEvidence } from '../../../src/events/attachEvidence.ts'
 import { recordEvent } from '../../../src/events/recordEvent.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertCalls } from '../../support/rows.ts'
 
 const now = new Date('2026-11-22T12:00:00Z')
@@ -43,7 +44,7 @@ const keys = async () => {
 
 onEveryLeg('the lifecycle of events and locators', () => {
   beforeEach(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
   })
   afterEach(() => test.close())
@@ -134,7 +135,7 @@ onEveryLeg('the lifecycle of events and locators', () => {
 
 describe.skipIf(!leg.available || !leg.concurrent)('the lifecycle of locators, beside others', () => {
   beforeEach(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
   })
   afterEach(() => test.close())

@@ -4,7 +4,8 @@ import { deleteTenant } from '../../../src/catalog/deleteTenant.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { doctor } from '../../../src/operate/doctor/doctor.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertCalls, insertMetrics } from '../../support/rows.ts'
 
 const hour = 3_600_000
@@ -16,7 +17,7 @@ onEveryLeg('what maintenance cannot do', () => {
   let good: Scope
   let bad: Scope
   beforeEach(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     // This build of pgvector breaks when it is first loaded from within a function.
     await sql`select '[1]'::vector`.execute(test.db)
     good = await tenant(test.db, 't-good')

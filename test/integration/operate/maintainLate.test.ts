@@ -4,7 +4,8 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import { refreshRange } from '../../../src/operate/maintain/refreshRange.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertMetrics } from '../../support/rows.ts'
 
 const hour = 3_600_000
@@ -16,7 +17,7 @@ onEveryLeg('data that comes when what it belongs to has been dropped', () => {
   let test: TestDatabase
   let scope: Scope
   beforeEach(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     // This build of pgvector breaks when it is first loaded from within a function.
     await sql`select '[1]'::vector`.execute(test.db)
     scope = await tenant(test.db)

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { callPolicy } from '../../../src/calls/callPolicy.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { patternPolicy } from '../../../src/logs/patternPolicy.ts'
@@ -8,17 +8,19 @@ import { applyPolicies } from '../../../src/operate/apply/applyPolicies.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import { planPolicies } from '../../../src/operate/apply/planPolicies.ts'
 import { expectedHoldings, history, holdings, writeHistory } from '../../support/history.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { freshDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { atEachMoment } from '../../support/moment/atEachMoment.ts'
 import { actions, changed, declared, jobs, keepPolicies, named, ourJobs, withMetrics } from '../../support/policies.ts'
 
-onEveryLeg('a history', () => {
+atEachMoment('a history', () => {
   let test: TestDatabase
   let scope: Scope
   const now = new Date()
   const points = history(now)
 
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await writeHistory(scope, points)
   })
@@ -65,7 +67,8 @@ onEveryLeg('a history', () => {
   })
 })
 
-describe.runIf(jobs && leg.available)('hours', () => {
+atEachMoment('hours', hours, { runs: jobs })
+function hours(): void {
   it.each(['ours', '25 days'])(
     'are not emptied by a job of somebody else that drops sooner than the one before (%s)',
     async (before) => {
@@ -98,9 +101,10 @@ describe.runIf(jobs && leg.available)('hours', () => {
     },
     300_000,
   )
-})
+}
 
-describe.runIf(jobs && leg.available)('jobs', () => {
+atEachMoment('jobs', ofJobs, { runs: jobs })
+function ofJobs(): void {
   let test: TestDatabase
   /** One that no policy is ever applied to. */
   let untouched: TestDatabase
@@ -230,4 +234,4 @@ describe.runIf(jobs && leg.available)('jobs', () => {
     expect(changes.find(({ kind }) => kind === 'compression')!.why).toMatch(`its job ${job} is gone`)
     expect(changed(await planPolicies(test.db))).toEqual([])
   })
-})
+}

@@ -3,16 +3,18 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { applyPolicies } from '../../../src/operate/apply/applyPolicies.ts'
 import { doctor } from '../../../src/operate/doctor/doctor.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { leg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { atEachMoment } from '../../support/moment/atEachMoment.ts'
 import { insertMetrics } from '../../support/rows.ts'
 
 const jobs = leg.name === 'community'
 const codes = ['policies-never-applied', 'policy-job-gone', 'policy-job-failed', 'maintain-overdue']
 
-onEveryLeg('doctor, of policies', () => {
+atEachMoment('doctor, of policies', () => {
   let test: TestDatabase
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
 

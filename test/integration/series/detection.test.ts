@@ -4,11 +4,14 @@ import { anomalies } from '../../../src/series/anomalies/anomalies.ts'
 import type { DetectionOptions, ControlChartOptions, SeasonalOptions } from '../../../src/series/anomalies/detection.ts'
 import { firstDeparture } from '../../../src/series/anomalies/firstDeparture.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
+import { atEachMoment, momentsOfZones } from '../../support/moment/atEachMoment.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { frameOf, points } from '../../support/points.ts'
 
-onEveryLeg('detection', () => {
+atEachMoment('detection', tests, { of: momentsOfZones })
+
+function tests(): void {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
@@ -222,4 +225,4 @@ onEveryLeg('detection', () => {
     expect(refused({ lambda: 0.3 })).toThrow(/^options: has no key "lambda"/)
     expect(refused({ method: 'seasonal', window: '1 hour' })).toThrow(/^options: has no key "window"/)
   })
-})
+}

@@ -6,13 +6,16 @@ import { gapfill, type GapfillOptions } from '../../../src/series/algebra/gapfil
 import { resample, type ResampleOptions } from '../../../src/series/algebra/resample.ts'
 import type { SeriesFrame, SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { shift } from '../../../src/series/algebra/shift.ts'
-import { sharedDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { sharedDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { atEachMoment, momentsOfZones } from '../../support/moment/atEachMoment.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { at, during } from '../../support/rows.ts'
 import { arbitraryPoints, boundedAll } from './arbitraryPoints.ts'
 
-onEveryLeg('the time of series', () => {
+atEachMoment('the time of series', tests, { of: momentsOfZones })
+
+function tests(): void {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
@@ -353,4 +356,4 @@ onEveryLeg('the time of series', () => {
       expect(() => shift(scope, frameOf(scope, []), options as { later: string })).toThrow(message)
     })
   })
-})
+}

@@ -12,6 +12,8 @@ const clock = new URL('./clock.ts', import.meta.url).href
  */
 export async function moveClocks(): Promise<void> {
   const named = process.env.PGVANTAGE_TEST_NOW
+  if (inMoments && !process.env.NODE_OPTIONS?.includes(clock))
+    process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${clock}`.trim()
   if (!named || process.env.PGVANTAGE_TEST_SHIFT !== undefined) return
   const moment = Date.parse(named)
   if (Number.isNaN(moment)) throw new Error(`PGVANTAGE_TEST_NOW must be a moment such as 2024-02-29T12:00:00Z, got ${named}`)
@@ -20,5 +22,20 @@ export async function moveClocks(): Promise<void> {
   await import('./clock.ts')
 }
 
-/** By how many milliseconds the clocks of this run are moved; 0 for a run that takes place now. */
-export const clockShift = (): number => Number(process.env.PGVANTAGE_TEST_SHIFT ?? 0)
+/** By how many milliseconds the clock of this process is moved; 0 for a run that takes place now. */
+export const clockShift = (): number => globalThis.pgvantageClockShift ?? Number(process.env.PGVANTAGE_TEST_SHIFT ?? 0)
+
+/** Whether the tests of this run go to each of the moments themselves (`atEachMoment`). */
+export const inMoments = process.env.PGVANTAGE_TEST_MOMENTS !== undefined
+
+let current: string | undefined
+
+/** The moment that the tests of this process are at by `goTo`; undefined where they are at none of their own. */
+export const momentNow = (): string | undefined => current
+
+/** Moves the clock of this process, and its zone, to a moment; without one back to what they were. */
+export function goTo(moment?: { now: string; zone: string }): void {
+  current = moment?.now
+  globalThis.pgvantageClockShift = moment === undefined ? 0 : Math.round((Date.parse(moment.now) - Date.now() + clockShift()) / 1000) * 1000
+  process.env.TZ = moment?.zone ?? 'UTC'
+}

@@ -38,12 +38,10 @@ export const moments: readonly Moment[] = [
 ]
 
 /**
- * Where the tests are whose outcome hangs most on the clock, as filters of vitest: at every moment,
- * on the legs in process.
+ * The tests whose outcome hangs most on the clock: at every moment, on the legs in process, to which
+ * they go themselves (`atEachMoment`), and on the server leg at its moments.
  */
 export const clockTests: readonly string[] = [
-  'test/unit/lifecycle/',
-  'test/unit/operate/',
   'test/integration/lifecycle/native.test.ts',
   'test/integration/operate/policiesInTime.test.ts',
   'test/integration/operate/policyFindings.test.ts',
@@ -69,13 +67,12 @@ export const longClockTests: readonly string[] = [
 
 /**
  * Buckets and seasons of given days: they do not ask what day it is, but could be led astray by a
- * zone.
+ * zone. In process, at the moments in other zones than UTC.
  */
-export const zoneTests: readonly string[] = [
-  'test/unit/series/',
-  'test/integration/series/detection.test.ts',
-  'test/integration/series/resampling.test.ts',
-]
+export const zoneTests: readonly string[] = ['test/integration/series/detection.test.ts', 'test/integration/series/resampling.test.ts']
+
+/** The same without a database. */
+export const unitTestsOfTime: readonly string[] = ['test/unit/lifecycle/', 'test/unit/operate/', 'test/unit/series/']
 
 /**
  * Tests that read the clock, but would not notice what day it is: they measure how long something
@@ -95,6 +92,7 @@ export const indifferentTests: readonly string[] = [
   'test/integration/operate/server.test.ts',
   'test/unit/database/inAnyOrder.test.ts',
   'test/unit/graph/frames.test.ts',
+  'test/unit/lifecycle/resolution.test.ts',
   'test/unit/schema/decimal.test.ts',
   'test/unit/worstInput.test.ts',
 ]

@@ -1,58 +1,66 @@
 // node test/support/moment/runMoments.ts: runs the tests that look at the clock at each of the moments, two runs at a time.
 //
+// The legs in process go to all of the moments in one run each, since their clock is the process's own. A server is started at each of its moments.
 // What vitest says of a run is printed when it is done, and its report is left in .cache/moments.
 import { spawn } from 'node:child_process'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { clockTests, longClockTests, moments, zoneTests, type Moment } from './moments.ts'
+import { clockTests, longClockTests, moments, unitTestsOfTime, zoneTests, type Moment } from './moments.ts'
 
 interface Run {
-  moment: Moment
-  on: 'in process' | 'server'
-  legs: readonly string[]
+  name: string
+  leg: 'unit' | 'embedded' | 'community' | 'server'
   tests: readonly string[]
+  env: Record<string, string>
 }
 
 const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url))
 const reports = '.cache/moments'
-/** What an empty database is made of does not hang on the moment it is made. */
-const images = '.cache/moment-images'
 const failed: string[] = []
 
+const at = ({ now, zone }: Moment) => ({ PGVANTAGE_TEST_NOW: now, TZ: zone })
+
 // The longest first, so that none is left to be waited for.
-const runs = [
+const runs: Run[] = [
   ...moments
     .filter(({ server }) => server)
-    .map((moment): Run => ({ moment, on: 'server', legs: ['server'], tests: [...clockTests, ...longClockTests] })),
-  ...moments.map((moment): Run => ({
-    moment,
-    on: 'in process',
-    legs: ['unit', 'embedded', 'community'],
-    tests: [...clockTests, ...(moment.zone === 'UTC' ? [] : zoneTests)],
+    .map((moment): Run => ({
+      name: `${moment.now}, ${moment.name}, server`,
+      leg: 'server',
+      tests: [...clockTests, ...longClockTests],
+      env: at(moment),
+    })),
+  ...(['community', 'embedded'] as const).map((leg): Run => ({
+    name: `all moments, ${leg}`,
+    leg,
+    tests: [...clockTests, ...zoneTests],
+    env: { PGVANTAGE_TEST_MOMENTS: 'all', TZ: 'UTC' },
   })),
+  // What needs no database does not look at the clock, but could at the zone.
+  ...moments
+    .filter(({ zone }) => zone !== 'UTC')
+    .map((moment): Run => ({
+      name: `${moment.now}, ${moment.name}, unit`,
+      leg: 'unit',
+      tests: unitTestsOfTime,
+      env: at(moment),
+    })),
 ]
 
-async function carryOut({ moment: { name, now, zone }, on, legs, tests }: Run): Promise<void> {
+async function carryOut({ name, leg, tests, env }: Run): Promise<void> {
   const began = performance.now()
-  const report = `${reports}/${now.replaceAll(':', '')}-${on.replace(' ', '-')}.json`
-  const child = spawn(process.execPath, [vitest, 'run', '--maxWorkers=1', ...legs.map((leg) => `--project=${leg}`), ...tests], {
-    env: {
-      ...process.env,
-      PGVANTAGE_TEST_NOW: now,
-      TZ: zone,
-      PGVANTAGE_TEST_IMAGES: images,
-      PGVANTAGE_TEST_REPORT: report,
-    },
+  const report = `${reports}/${name.replaceAll(/[^\w-]+/g, '-')}.json`
+  const child = spawn(process.execPath, [vitest, 'run', '--maxWorkers=1', `--project=${leg}`, ...tests], {
+    env: { ...process.env, ...env, PGVANTAGE_TEST_REPORT: report },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = new Promise<number | null>((resolve, reject) => child.once('close', resolve).once('error', reject))
   const [said, complained, status] = await Promise.all([text(child.stdout), text(child.stderr), ended])
-  const what = `${now}, ${name}, ${on}`
   const ok = status === 0 && (await passed(report)) > 0
-  if (!ok) failed.push(what)
+  if (!ok) failed.push(name)
   const seconds = Math.round((performance.now() - began) / 1000)
-  console.log(`\n-- ${what}: ${seconds} s, ${ok ? 'ok' : `FAILED (${status})`}\n${said}${complained}`)
+  console.log(`\n-- ${name}: ${seconds} s, ${ok ? 'ok' : `FAILED (${status})`}\n${said}${complained}`)
 }
 
 /** How many tests a run says have passed; none where it has left no report, however it ended. */
@@ -61,13 +69,12 @@ async function passed(report: string): Promise<number> {
   return said.numPassedTests
 }
 
-for (const folder of [reports, images]) await rm(folder, { recursive: true, force: true })
+await rm(reports, { recursive: true, force: true })
 await mkdir(reports, { recursive: true })
 await Promise.all(
   [1, 2].map(async () => {
     for (let next = runs.shift(); next !== undefined; next = runs.shift()) await carryOut(next)
   }),
 )
-await rm(images, { recursive: true, force: true })
-for (const what of failed) console.log(`failed at ${what}`)
+for (const name of failed) console.log(`failed at ${name}`)
 if (failed.length > 0) process.exitCode = 1
