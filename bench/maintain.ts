@@ -79,7 +79,7 @@ async function* rolling(rung: string, db: Kysely<{}>, others: Kysely<{}> | undef
       const { notDone } = await maintain(db, {
         now: at,
         onStep: (unit) => {
-          if (unit.step !== kind) return
+          if (unit.kind !== kind) return
           rows += unit.rows ?? 0
           ms += unit.ms
         },

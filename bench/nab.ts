@@ -49,7 +49,7 @@ export async function* nab({ data }: BenchmarkOptions): AsyncGenerator<Figure> {
   yield { figure: 'nab.rows_per_second', value: scored.reduce((rows, { scores }) => rows + scores.length, 0) / elapsed, unit: 'rows/s' }
 }
 
-const { threshold, halfLife } = surpriseOptions.parse({ method: 'surprise' })
+const { threshold, halfLifePoints } = surpriseOptions.parse({ method: 'surprise' })
 
 /** From one at which every series rings all day to one that hardly any reaches. */
 const thresholds = Array.from({ length: 41 }, (_, step) => 0.5 + step * 0.05)
@@ -67,7 +67,7 @@ function surpriseScores({ times, values }: LabelledSeries): (number | null)[] {
 
 /** What the detector adds to the score with this threshold, on which its scores do not depend. */
 function points({ scores, windows }: { scores: (number | null)[]; windows: JudgedSeries['windows'] }, at: number): SeriesPoints {
-  const bar = new RisingBar(at, halfLife)
+  const bar = new RisingBar(at, halfLifePoints)
   return pointsAt({ scores: scores.map((score) => (score !== null && bar.passes(score) ? 1 : 0)), windows }, 1)
 }
 

@@ -14,7 +14,7 @@ export async function insertRowByRow(outer: Scope, window: IngestWindow): Promis
     for (const locator of window.locators) {
       const { rows } = await sql<{ id: string }>`
         insert into ${scope.id('oo_locator')} as locator (tenant_id, dataset, bucket, object_key, t_from, t_to, query_hint, attributes)
-        values (${tenant}, ${locator.dataset}, ${locator.bucket}, ${locator.objectKey}, ${locator.tFrom}, ${locator.tTo}, ${locator.queryHint}, ${JSON.stringify(locator.attributes)})
+        values (${tenant}, ${locator.dataset}, ${locator.objectBucket}, ${locator.objectKey}, ${locator.tFrom}, ${locator.tTo}, ${locator.queryHint}, ${JSON.stringify(locator.attributes)})
         on conflict (tenant_id, dataset, t_from, t_to, locator_hash) do update set attributes = excluded.attributes
         returning id
       `.execute(db)
@@ -32,7 +32,7 @@ export async function insertRowByRow(outer: Scope, window: IngestWindow): Promis
     for (const row of window.calls) {
       await sql`
         insert into ${scope.id('service_call_5m')} (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram, sample_ref)
-        values (${row.bucket}, ${tenant}, ${ids.get(row.src)}, ${ids.get(row.dst)}, ${row.rps}, ${row.errRate}, ${row.p50Ms}, ${row.p95Ms}, ${row.callCount},
+        values (${row.bucket}, ${tenant}, ${ids.get(row.from)}, ${ids.get(row.to)}, ${row.rps}, ${row.errRate}, ${row.p50Ms}, ${row.p95Ms}, ${row.callCount},
           ${row.errorCount}, ${row.histogram}::int8[], ${locators[row.locator]})
         on conflict (bucket, tenant_id, src_resource_id, dst_resource_id) do update set
           rps = excluded.rps, err_rate = excluded.err_rate, p50_ms = excluded.p50_ms, p95_ms = excluded.p95_ms, call_count = excluded.call_count,

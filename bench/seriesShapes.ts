@@ -133,7 +133,7 @@ export function composedShapes(scope: Scope, now: Date): Record<string, Shape> {
         .orderBy('bucket', 'desc')
         .limit(5),
       byHand: sql`
-        select 'all' as series, bucket, max(value) as value, count(value)::int4 as members
+        select 'all' as series, bucket, max(value) as value, count(value)::int4 as points
         from (
           select point.resource_id, point.bucket, max(point.max_val) as value
           from ${minutes} as point

@@ -43,7 +43,7 @@ const minute = (time: Date | null) => (time === null ? 'until now' : time.toISOS
 const list = (names: readonly string[]) => names.map(nameOf).join(', ') || 'none'
 
 // 1. Last Sunday against today: what a picture can hold.
-const calls = await compareTopology(scope, { before: lastWeek, after: today, relation: 'calls', unchanged: true }).execute()
+const calls = await compareTopology(scope, { before: lastWeek, after: today, relation: 'calls', withUnchanged: true }).execute()
 const was = new Set(calls.filter(({ kind }) => kind !== 'appeared').flatMap(({ src_urn, dst_urn }) => [src_urn, dst_urn]))
 const is = new Set(calls.filter(({ kind }) => kind !== 'vanished').flatMap(({ src_urn, dst_urn }) => [src_urn, dst_urn]))
 const appeared = [...is].filter((urn) => !was.has(urn))

@@ -58,7 +58,7 @@ function recording(name: string): string {
 async function runLive(scope: Scope, { minutes, faultAt, errorsAt, calm }: ShopDemoOptions): Promise<Replayed> {
   const { readable, writable } = new TransformStream<string, string>()
   const lines = writable.getWriter()
-  const loaded = load(scope, readable, { signal: context.signal, origin: { bucket: 'live', objectKey: 'shop' } })
+  const loaded = load(scope, readable, { signal: context.signal, origin: { objectBucket: 'live', objectKey: 'shop' } })
   await using receiver = await receiveOtlp({ port: 0, onRequest: (request) => lines.write(`${JSON.stringify(request)}\n`) })
   await using shop = await startShop({
     otlpEndpoint: receiver.endpoint,

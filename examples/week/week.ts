@@ -51,7 +51,7 @@ const percent = (share: number | null) => (share === null ? '-' : `${(100 * shar
 const latency = callSeries(scope, { to: checkout, measure: 'p95_ms', range: fiveWeeks })
 const before: TimeRange = { from: fiveWeeks.from, to: theWeek.from }
 const learnt = callSeries(scope, { to: checkout, measure: 'p95_ms', range: before })
-const normal = await baselineSeries(scope, learnt, { range: theWeek, width: 4 }).execute()
+const normal = await baselineSeries(scope, learnt, { range: theWeek, spreads: 4 }).execute()
 const hours = await resample(scope, latency, { every: '30 minutes', with: 'max' }).where('bucket', '>=', theWeek.from).execute()
 
 // 2. What left it. Judged by season: a Monday morning by Monday mornings.
@@ -72,7 +72,7 @@ show({
     description: 'The highest of each half hour, and what the same hours of the four weeks before let expect.',
     unit: 'ms',
     series: [{ name: 'p95 of checkout', points: hours }],
-    band: { points: normal.map(({ bucket, lower, upper }) => ({ bucket, low: lower, high: upper })) },
+    band: { points: normal },
     marks: worst === undefined ? [] : [{ at: worst.bucket, label: 'oddest', kind: 'critical' }],
   }),
 })
@@ -89,7 +89,7 @@ show({
   text:
     deploy === undefined
       ? 'No change of level.'
-      : `Since ${minute(deploy.bucket)} answers take ${percent(deploy.after / deploy.before - 1)} longer than a week before (score ${deploy.score.toFixed(1)}). The outage is no change: it passed.`,
+      : `Since ${minute(deploy.bucket)} answers take ${percent(deploy.after_level / deploy.before_level - 1)} longer than a week before (score ${deploy.score.toFixed(1)}). The outage is no change: it passed.`,
   svg: await seriesChart({
     title: "p95 of checkout's answers, by that of the week before",
     series: [{ name: 'ratio', points: ratio }],
@@ -118,14 +118,14 @@ const ahead = await forecast(scope, used, { horizon: '14 days', every: '6 hours'
 const measured = await resample(scope, used, { every: '6 hours', with: 'max' }).execute()
 show({
   heading: "When the database's disk is full",
-  text: `It fills by ${percent(trend!.slope_per_hour * 168)} of itself a week (${percent(trend!.slope_low_per_hour! * 168)} to ${percent(trend!.slope_high_per_hour! * 168)}). At ${minute(full!.at)} the line reaches 95 %: between ${minute(full!.earliest)} and ${minute(full!.latest)}, with a confidence of 95 %.`,
+  text: `It fills by ${percent(trend!.slope_per_hour * 168)} of itself a week (${percent(trend!.slope_lower_per_hour! * 168)} to ${percent(trend!.slope_upper_per_hour! * 168)}). At ${minute(full!.at)} the line reaches 95 %: between ${minute(full!.earliest)} and ${minute(full!.latest)}, with a confidence of 95 %.`,
   svg: await seriesChart({
     title: "Utilization of the database's disk, and two weeks more",
     series: [
       { name: 'measured', points: measured },
       { name: 'forecast', points: ahead },
     ],
-    band: { name: '95 % interval', points: ahead.map(({ bucket, lower, upper }) => ({ bucket, low: lower, high: upper })) },
+    band: { name: '95 % interval', points: ahead },
     marks: full?.at ? [{ at: full.at, label: '95 % reached', kind: 'critical' }] : [],
   }),
 })

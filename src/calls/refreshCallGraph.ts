@@ -48,5 +48,5 @@ export async function refreshCallGraph(scope: Scope, options: RefreshCallGraphOp
   requireExtension(scope, 'age', 'refreshCallGraph', 'traverse callsDuring, which needs no graph')
   const { window, now, signal } = parseOptions(refreshOptions, options)
   await assertReadCommitted(scope.db, 'refreshCallGraph')
-  return mirrorGraph(scope, callsOfWindow(scope, { window, now }), { attributes: edgeProperties, earliest: ['first_seen'], signal })
+  return mirrorGraph(scope, callsOfWindow(scope, { window, now }), { attributes: edgeProperties, keepEarliest: ['first_seen'], signal })
 }

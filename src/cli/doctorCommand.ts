@@ -44,7 +44,7 @@ function describeReport({
     extensionTable.push([name, installed === null ? '-' : installed + edition, available ?? 'missing'])
   }
   const roomTable = new Table({ head: ['room', 'can do', 'by'], style: plain })
-  for (const { room, state, why } of rooms) roomTable.push([room, state, why])
+  for (const { room, state, reason } of rooms) roomTable.push([room, state, reason])
   const where =
     installation === null
       ? 'pgvantage is not installed here'

@@ -17,8 +17,8 @@ export function grantsCommand({ env, out }: Surroundings): Command {
     .addOption(databaseOption())
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
-    .action(async (to: string, { database, schema, role, json }: { database?: string; schema?: string; role: Role; json?: boolean }) => {
-      const grants = await withDatabase({ database }, env, (db) => grantsFor(db, { role, to, schema }))
+    .action(async (login: string, { database, schema, role, json }: { database?: string; schema?: string; role: Role; json?: boolean }) => {
+      const grants = await withDatabase({ database }, env, (db) => grantsFor(db, { role, login, schema }))
       out(json ? document(grants) : script(grants))
     })
 }

@@ -19,7 +19,7 @@ interface Options {
   tenant: string
   create?: boolean
   strict?: boolean
-  shift?: number
+  shiftMs?: number
   acceptOld?: boolean
   json?: boolean
 }
@@ -35,13 +35,13 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
     .requiredOption('-t, --tenant <code>', 'whose data it is')
     .option('--create', 'create the tenant if there is none')
     .option('--strict', `end with exit code ${exitCode.findings} when a line was malformed (the rest is loaded all the same)`)
-    .option('--shift <ms>', 'milliseconds added to every time', wholeMilliseconds)
+    .option('--shift-ms <ms>', 'milliseconds added to every time', wholeMilliseconds)
     .option('--accept-old', 'also load what is older than its table keeps, to be rolled up before it is dropped')
     .addOption(databaseOption())
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
     .action(async (files: string[], options: Options) => {
-      const { database, schema, tenant, create, strict, shift, acceptOld, json } = options
+      const { database, schema, tenant, create, strict, shiftMs, acceptOld, json } = options
       const sizes = await Promise.all(files.map(sizeOf))
       const report = await withDatabase({ database }, env, async (db) => {
         if (create) await ensureTenant(db, { code: tenant }, { schema })
@@ -58,9 +58,12 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
         try {
           return await ingest(
             scope,
-            streams.map((source, at) => ({ source, origin: { bucket: dirname(resolve(files[at]!)), objectKey: basename(files[at]!) } })),
+            streams.map((source, at) => ({
+              source,
+              origin: { objectBucket: dirname(resolve(files[at]!)), objectKey: basename(files[at]!) },
+            })),
             {
-              shift,
+              shiftMs,
               acceptOld,
               signal,
               onMalformed: ({ file, line, reason }) => err(`${file}:${line}: ${reason}\n`),

@@ -33,14 +33,14 @@ export function maintainCommand({ env, out, err, interactive, signal }: Surround
           schema,
           signal,
           onWait: waiting({ err }),
-          onStep: ({ step, object, from }) =>
-            bar?.update(0, { units: ++units, what: `${step} ${object}${from === null ? '' : ` ${from.toISOString()}`}` }),
+          onStep: ({ kind, object, from }) =>
+            bar?.update(0, { units: ++units, what: `${kind} ${object}${from === null ? '' : ` ${from.toISOString()}`}` }),
         }),
       ).finally(() => bar?.stop())
       out(json ? document(report) : describeReport(report))
       // What is left for the next run is no failure; what the server refuses is, whatever else was
       // done.
-      if (report.notDone.some(({ why }) => why === 'failed')) exit(exitCode.findings)
+      if (report.notDone.some(({ state }) => state === 'failed')) exit(exitCode.findings)
     })
 }
 
@@ -56,20 +56,20 @@ function describeReport({ steps, tooLate, notDone }: MaintainReport): string {
     style: { head: [], border: [] },
     colAligns: ['left', 'left', 'right', 'right', 'right'],
   })
-  for (const { step, object, units, rows, ms } of steps) {
-    table.push([step, object, units.toLocaleString('en'), rows === null ? '-' : rows.toLocaleString('en'), (ms / 1000).toFixed(1)])
+  for (const { kind, object, units, rows, ms } of steps) {
+    table.push([kind, object, units.toLocaleString('en'), rows === null ? '-' : rows.toLocaleString('en'), (ms / 1000).toFixed(1)])
   }
   return [
     steps.length === 0 ? 'nothing to do' : table.toString(),
     ...notDone.map(
-      ({ step, object, from, to, why, reason = '', tenantId }) =>
-        `not done: ${step} ${object}${stretchText(from, to)}: ${
+      ({ kind, object, from, to, state, reason = '', tenantId }) =>
+        `not done: ${kind} ${object}${stretchText(from, to)}: ${
           {
             locked: 'somebody kept it locked; the next run tries again',
             stale: 'it has not been rolled up yet',
             left: 'more than one run does; the next goes on',
             failed: `${reason}${tenantId === undefined ? '' : ` (the rows of tenant ${tenantId}; everybody else's are done)`}`,
-          }[why]
+          }[state]
         }`,
     ),
     ...tooLate.map(

@@ -32,10 +32,10 @@ export function migrateCommand({ env, out, err, signal }: Surroundings): Command
 
   base('down', 'drop everything that `up` created, with the data in it; extensions stay')
     .option('--yes', 'yes, drop the data')
-    .option('--to <version>', 'stop at this schema version', wholeNumber, 0)
-    .action(async ({ database, schema, json, yes, to }: Options & { yes?: boolean; to: number }) => {
+    .option('--to-version <version>', 'stop at this schema version', wholeNumber, 0)
+    .action(async ({ database, schema, json, yes, toVersion }: Options & { yes?: boolean; toVersion: number }) => {
       if (!yes) throw new InvalidInputError('--yes', 'migrate down drops tables and the data in them: say --yes to have that done')
-      const result = await withDatabase({ database }, env, (db) => migrateDown(db, { schema, to, signal, onWait: waiting({ err }) }))
+      const result = await withDatabase({ database }, env, (db) => migrateDown(db, { schema, toVersion, signal, onWait: waiting({ err }) }))
       out(json ? document(result) : describeDown(result))
     })
 

@@ -93,14 +93,14 @@ const plain = { head: [], border: [] }
 
 function changeTable(changes: readonly PolicyChange[]): string {
   const table = new Table({ head: ['', 'table', 'policy', 'what'], style: plain, colWidths: [null, null, null, 80], wordWrap: true })
-  for (const { action, object, kind, why } of changes) table.push([action, object, kind, why])
+  for (const { action, object, kind, reason } of changes) table.push([action, object, kind, reason])
   return `${table.toString()}\n`
 }
 
 const pending = (changes: readonly PolicyChange[]) => changes.filter(({ action }) => action !== 'keep' && action !== 'leave')
 
 function describePlan(changes: readonly PolicyChange[], conversion: Conversion | null, sql = false): string {
-  const statements = sql ? pending(changes).flatMap(({ before, sql }) => [...before, ...sql]) : []
+  const statements = sql ? pending(changes).flatMap(({ statementsBefore, statements }) => [...statementsBefore, ...statements]) : []
   const count = pending(changes).length
   return [
     ...(conversion === null ? [] : [describeConversion(conversion)]),
@@ -110,8 +110,8 @@ function describePlan(changes: readonly PolicyChange[], conversion: Conversion |
   ].join('')
 }
 
-const describeConversion = ({ from, to, obstacles }: Conversion) =>
-  `this server can do more for time than the tables were made for (${from}; it could be ${to}): \`pgvantage policies apply --convert\` moves them up${obstacles.length === 0 ? '' : `, once nothing stands in the way: ${obstacles.join('; ')}`}\n`
+const describeConversion = ({ fromRung, toRung, obstacles }: Conversion) =>
+  `this server can do more for time than the tables were made for (${fromRung}; it could be ${toRung}): \`pgvantage policies apply --convert\` moves them up${obstacles.length === 0 ? '' : `, once nothing stands in the way: ${obstacles.join('; ')}`}\n`
 
 function describeReport({ converted, changes }: PoliciesReport): string {
   const count = pending(changes).length
@@ -122,8 +122,8 @@ function describeReport({ converted, changes }: PoliciesReport): string {
   ].join('')
 }
 
-function describeConverted({ from, to, steps }: ConvertReport): string {
+function describeConverted({ fromRung, toRung, steps }: ConvertReport): string {
   const table = new Table({ head: ['converted', 'rows kept', 'seconds'], style: plain, colAligns: ['left', 'right', 'right'] })
   for (const { object, rows, ms } of steps) table.push([object, rows === null ? '-' : rows.toLocaleString('en'), (ms / 1000).toFixed(1)])
-  return `from ${from} to ${to}\n${table.toString()}\n`
+  return `from ${fromRung} to ${toRung}\n${table.toString()}\n`
 }

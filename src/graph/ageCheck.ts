@@ -4,8 +4,8 @@ import { older } from '../database/older.ts'
 
 export const graphAbility = ({ extensions }: Capabilities): Ability =>
   extensions.age.installed === null
-    ? { state: 'fallback', why: 'no Apache AGE: traversal of tables, no Cypher' }
-    : { state: 'full', why: 'Apache AGE' }
+    ? { state: 'fallback', reason: 'no Apache AGE: traversal of tables, no Cypher' }
+    : { state: 'full', reason: 'Apache AGE' }
 
 /** Whether Apache AGE is there, and whether its connections bear many graphs. */
 export const ageCheck: Check = {

@@ -21,7 +21,7 @@ export interface MirrorGraphOptions<Row extends EdgeRow> {
    * Those of them of which the earliest value so far, the least, stays for as long as the edge
    * does.
    */
-  earliest?: readonly (keyof Row & string)[]
+  keepEarliest?: readonly (keyof Row & string)[]
   /**
    * The label of the edges. Default `CALLS`; the edges of other labels in the graph stay as they
    * are.
@@ -47,7 +47,7 @@ export interface ChangeCounts {
 
 const mirrorOptions = z.strictObject({
   attributes: frameColumns,
-  earliest: frameColumns.default([]),
+  keepEarliest: frameColumns.default([]),
   label: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9_]{0,47}$/, 'must begin with a letter and hold at most 48 letters, digits and underscores')
@@ -92,7 +92,7 @@ export async function mirrorGraph<Row extends EdgeRow>(
   options: MirrorGraphOptions<Row>,
 ): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'mirrorGraph', 'reach, impact and toGraphology work on the edge frame itself')
-  const { attributes, earliest, label, signal } = parseOptions(mirrorOptions, options)
+  const { attributes, keepEarliest, label, signal } = parseOptions(mirrorOptions, options)
   // Compiling this many expressions takes longer than running them (3 s of 8 on 37,000 edges), and
   // a merge join by one of an edge's two ends is what the planner makes of estimates it cannot
   // have.
@@ -107,7 +107,7 @@ export async function mirrorGraph<Row extends EdgeRow>(
       throw new InvalidInputError('label', `${error.message}: choose another label, got ${preview(label)}`, { cause: error })
     })
     signal?.throwIfAborted()
-    const { rows } = await mirrorStatement(inner, edges, { attributes, earliest, label })
+    const { rows } = await mirrorStatement(inner, edges, { attributes, keepEarliest, label })
       .execute(inner.db)
       .catch((error: unknown) => {
         throw explainFrameColumn(error, 'attributes')
@@ -157,7 +157,7 @@ interface MirrorRow {
 function mirrorStatement(
   scope: Scope,
   edges: EdgeFrame,
-  { attributes, earliest, label }: { attributes: readonly string[]; earliest: readonly string[]; label: string },
+  { attributes, keepEarliest, label }: { attributes: readonly string[]; keepEarliest: readonly string[]; label: string },
 ) {
   const vertexTable = sql.id(scope.graphName, 'Resource')
   const edgeTable = sql.id(scope.graphName, label)
@@ -165,7 +165,7 @@ function mirrorStatement(
   const labelName = sql.lit(quotedName(scope.graphName, label))
   const named = attributes.flatMap((name) => [sql`${name}::text`, sql.id('edge', name)])
   const properties = named.length === 0 ? sql`ag_catalog.agtype_build_map()` : sql`ag_catalog.agtype_build_map_nonull(${sql.join(named)})`
-  const kept = earliest.map((name) => {
+  const kept = keepEarliest.map((name) => {
     const [before, given] = [
       sql`ag_catalog.agtype_object_field(old.properties, ${name})`,
       sql`ag_catalog.agtype_object_field(edge.properties, ${name})`,

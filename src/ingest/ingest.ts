@@ -24,7 +24,7 @@ export interface IngestOptions {
   /** How long a window waits for late records: a PostgreSQL interval. Default: `'2 minutes'`. */
   lateness?: string
   /** Milliseconds added to every time. */
-  shift?: number
+  shiftMs?: number
   /**
    * Also loads what is older than its table keeps: history that is to be rolled up before it is
    * dropped. Default: false.
@@ -44,7 +44,7 @@ export interface IngestOptions {
 /** What is only passed on is checked where it is used. */
 const ingestOptions = z.strictObject({
   lateness: z.string().optional(),
-  shift: z.number().optional(),
+  shiftMs: z.number().optional(),
   acceptOld: z.boolean().optional(),
   signal: z.instanceof(AbortSignal).optional(),
   onMalformed: z.custom<IngestOptions['onMalformed']>().optional(),
@@ -89,7 +89,7 @@ export async function ingest(
   source: OtlpSource | readonly PlacedSource[],
   options: IngestOptions = {},
 ): Promise<IngestReport> {
-  const { lateness, shift, acceptOld, signal, onMalformed, onWindow, origin } = parseOptions(ingestOptions, options)
+  const { lateness, shiftMs, acceptOld, signal, onMalformed, onWindow, origin } = parseOptions(ingestOptions, options)
   const report: IngestReport = { ...emptyReport(), malformed: 0, tooOldMetrics: 0, tooOldCalls: 0, tooOldPatterns: 0 }
   const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
   const requests = placed.map((one) =>
@@ -102,7 +102,7 @@ export async function ingest(
       },
     }),
   )
-  for await (const window of rollUp(inOrderOfTime(requests), { lateness, shift, signal, report })) {
+  for await (const window of rollUp(inOrderOfTime(requests), { lateness, shiftMs, signal, report })) {
     const { tooOld } = await writeRollups(scope, window, { acceptOld, signal })
     report.tooOldMetrics += tooOld.metrics
     report.tooOldCalls += tooOld.calls

@@ -4,8 +4,8 @@ import { older } from '../database/older.ts'
 
 export const knowledgeAbility = ({ extensions }: Capabilities): Ability =>
   extensions.vector.installed === null
-    ? { state: 'missing', why: 'needs the extension vector' }
-    : { state: 'full', why: 'pgvector with an HNSW index' }
+    ? { state: 'missing', reason: 'needs the extension vector' }
+    : { state: 'full', reason: 'pgvector with an HNSW index' }
 
 /** Whether pgvector keeps its indexes whole. */
 export const pgvectorCheck: Check = {

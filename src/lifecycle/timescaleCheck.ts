@@ -5,14 +5,14 @@ import { older } from '../database/older.ts'
 /** What keeps the rollup tables, on a rung. */
 export const timeTableAbility = (timeRung: TimeRung): Ability =>
   timeRung === 'native'
-    ? { state: 'fallback', why: 'native range partitions instead of hypertables' }
-    : { state: 'full', why: 'hypertables' }
+    ? { state: 'fallback', reason: 'native range partitions instead of hypertables' }
+    : { state: 'full', reason: 'hypertables' }
 
 /** What keeps the policies, on a rung. */
 export const lifecycleAbility = (timeRung: TimeRung): Ability =>
   timeRung === 'community'
-    ? { state: 'full', why: "TimescaleDB's jobs, compression and continuous aggregates" }
-    : { state: 'fallback', why: 'no jobs on this server: have `pgvantage maintain` run by a scheduler, every half hour or so' }
+    ? { state: 'full', reason: "TimescaleDB's jobs, compression and continuous aggregates" }
+    : { state: 'fallback', reason: 'no jobs on this server: have `pgvantage maintain` run by a scheduler, every half hour or so' }
 
 /**
  * Before 2.18 TimescaleDB is as if it was not there: its triggers do not see which rows were

@@ -48,7 +48,7 @@ export interface ChangePictureOptions {
  * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
  * @throws InvalidInputError when the limit is no whole number of at least 1.
  * @example
- * const rows = await compareTopology(scope, { before: weekAgo, after: now, unchanged: true }).execute()
+ * const rows = await compareTopology(scope, { before: weekAgo, after: now, withUnchanged: true }).execute()
  * const svg = await changePicture({
  *   title: 'What changed since last week',
  *   edges: rows.map((row) => ({ ...row, label: row.relation })),

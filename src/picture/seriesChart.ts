@@ -31,7 +31,7 @@ export interface SeriesChartOptions {
   /** What all values are measured in: `ms`, `calls/s`. */
   unit?: string
   /** The normal range, drawn behind the lines. */
-  band?: { name?: string; points: readonly { bucket: Date; low: number | null; high: number | null }[] }
+  band?: { name?: string; points: readonly { bucket: Date; lower: number | null; upper: number | null }[] }
   /** Moments, drawn as vertical lines. */
   marks?: readonly ChartMark[]
   /** Pixels. Default 960 by 420. */
@@ -207,13 +207,13 @@ function bandSeries({ name = 'normal range', points }: NonNullable<SeriesChartOp
     z: 1,
   }
   return [
-    { ...common, name: 'lower edge', data: sorted.map(({ bucket, low }) => [bucket.getTime(), low]) },
+    { ...common, name: 'lower edge', data: sorted.map(({ bucket, lower }) => [bucket.getTime(), lower]) },
     {
       ...common,
       name: shortName(name),
       itemStyle: { color: '#a9c9e6' },
       areaStyle: { color: '#a9c9e6', opacity: 0.5 },
-      data: sorted.map(({ bucket, low, high }) => [bucket.getTime(), low === null || high === null ? null : high - low]),
+      data: sorted.map(({ bucket, lower, upper }) => [bucket.getTime(), lower === null || upper === null ? null : upper - lower]),
     },
   ]
 }

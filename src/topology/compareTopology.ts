@@ -23,7 +23,7 @@ export interface CompareTopologyOptions extends TopologyFilter {
    * Also the edges that are the same at both moments, as a picture needs them. Default: only those
    * that differ.
    */
-  unchanged?: boolean
+  withUnchanged?: boolean
 }
 
 /** An edge at two moments. Its `weight` is always null: topology is not measured. */
@@ -42,7 +42,7 @@ export interface ComparedEdge extends EdgeRow {
 const compareTopologyOptions = z.strictObject({
   before: storableDate,
   after: storableDate,
-  unchanged: z.boolean().default(false),
+  withUnchanged: z.boolean().default(false),
   ...topologyFilter,
 })
 
@@ -70,13 +70,13 @@ const compareTopologyOptions = z.strictObject({
  * // ) as "edge" where "kind" = $11
  */
 export function compareTopology(scope: Scope, options: CompareTopologyOptions): Finished<ComparedEdge, 'edge'> {
-  const { before, after, unchanged, ...filter } = parseOptions(compareTopologyOptions, options)
+  const { before, after, withUnchanged, ...filter } = parseOptions(compareTopologyOptions, options)
   const compared = scope.db
     .selectFrom(edgesAt(scope, before, filter).as('before'))
     .fullJoin(edgesAt(scope, after, filter).as('after'), (join) =>
       join.onRef('before.src', '=', 'after.src').onRef('before.dst', '=', 'after.dst').onRef('before.relation', '=', 'after.relation'),
     )
-    .$if(!unchanged, (edges) => edges.where(sql<boolean>`before.props is distinct from after.props`))
+    .$if(!withUnchanged, (edges) => edges.where(sql<boolean>`before.props is distinct from after.props`))
     .select([
       sql<ComparedEdge['kind']>`case
         when before.src is null then 'appeared'

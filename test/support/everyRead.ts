@@ -163,7 +163,7 @@ function seriesVariants(scope: Scope, frame: series.SeriesFrame, all: typeof ran
     delta: [series.delta(scope, frame)],
     movingAverage: [series.movingAverage(scope, frame, { points: 3 })],
     movingQuantile: [series.movingQuantile(scope, frame, { q: 0.5, window: '20 minutes' })],
-    ewma: [series.ewma(scope, frame, { alpha: 0.5 })],
+    ewma: [series.ewma(scope, frame, { lambda: 0.5 })],
     shift: [other],
     join: (['series', 'bucket'] as const).flatMap((on) =>
       (['inner', 'full'] as const).map((how) => series.join(scope, frame, other, { on, how })),

@@ -64,7 +64,7 @@ export function graphReads(scope: Scope, names: readonly string[]) {
     resourceNames: read(graph.resourceNames(scope), 'urn'),
     topologyAt: read(topology.topologyAt(scope, { at: before }), 'relation'),
     topologyChanges: read(topology.topologyChanges(scope, { range }), 'kind'),
-    compareTopology: read(topology.compareTopology(scope, { before, after, unchanged: true }), 'kind'),
+    compareTopology: read(topology.compareTopology(scope, { before, after, withUnchanged: true }), 'kind'),
     edgeHistory: read(topology.edgeHistory(scope, { from: first, to: second }), 'valid_from'),
     callsDuring: read(edges, 'dst'),
     callSeries: read(calls.callSeries(scope, { measure: 'p95_ms', range }), 'series'),

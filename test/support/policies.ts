@@ -31,7 +31,7 @@ export async function keepPolicies(db: Kysely<{}>): Promise<void> {
 
 /** The changes of a plan for which something is to be done. */
 export const changed = (plan: readonly PolicyChange[]): string[] =>
-  plan.filter(({ sql: statements }) => statements.length > 0).map(({ action, object, kind }) => `${action} ${object} ${kind}`)
+  plan.filter(({ statements }) => statements.length > 0).map(({ action, object, kind }) => `${action} ${object} ${kind}`)
 
 export const actions = (plan: readonly PolicyChange[]) => Object.groupBy(plan, ({ action }) => action)
 

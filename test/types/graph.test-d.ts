@@ -18,7 +18,7 @@ expectTypeOf(await reach(scope, topology, { from: 'a' }).execute()).toEqualTypeO
 >()
 expectTypeOf((await impact(scope, activeCalls(scope), { resource: 'a' }).execute())[0]!.share).toEqualTypeOf<number>()
 expectTypeOf(await toGraphology(activeCalls(scope))).toEqualTypeOf<DirectedGraph<Record<string, never>, Omit<ActiveCall, 'src' | 'dst'>>>()
-void mirrorGraph(scope, activeCalls(scope), { attributes: ['rps'], earliest: ['first_seen'] })
+void mirrorGraph(scope, activeCalls(scope), { attributes: ['rps'], keepEarliest: ['first_seen'] })
 // @ts-expect-error a property must be a column of the frame
 void mirrorGraph(scope, activeCalls(scope), { attributes: ['nothing'] })
 void reach(scope, narrow, { from: ['a', 'b'], direction: 'both' })

@@ -28,7 +28,7 @@ import { unitKysely, unitScope } from '../support/unitScope.ts'
 import { log, logs, metrics, spans } from './ingest/telemetry.ts'
 
 const scope = unitScope()
-const source = { bucket: 'b', objectKey: 'k' }
+const source = { objectBucket: 'b', objectKey: 'k' }
 const range = last('1 hour')
 
 /** A request through everything that ingest does with it. */
@@ -122,7 +122,7 @@ const parsers: Record<string, (text: string) => unknown> = {
       ['graph', '-s', 'a', '--hops', text],
       ['graph', '-s', 'a', '--at', `2026-01-01T00:00:00Z${text}`],
       ['migrate', 'up', '--embedding-dimension', text],
-      ['ingest', 'f', '-t', 'a', '--shift', text],
+      ['ingest', 'f', '-t', 'a', '--shift-ms', text],
       ['doctor', '--database', text],
       [text],
     ]

@@ -46,8 +46,8 @@ export async function draw(scope: Scope, found: Investigation): Promise<Record<s
         : {
             points: found.points.rows.map(({ bucket }) => ({
               bucket,
-              low: Math.max(0, departure.expected - 5 * departure.spread) * 1000,
-              high: (departure.expected + 5 * departure.spread) * 1000,
+              lower: Math.max(0, departure.expected - 5 * departure.spread) * 1000,
+              upper: (departure.expected + 5 * departure.spread) * 1000,
             })),
           },
     marks: departure === undefined ? [] : [{ at: departure.bucket, label: 'left its normal range', kind: 'critical' }],

@@ -28,7 +28,7 @@ export async function replay(
   file: string,
   { signal, interactive, say }: { signal?: AbortSignal; interactive: boolean; say: (text: string) => void },
 ): Promise<Replayed> {
-  const shift = Math.floor((Date.now() - (await endOf(file)).getTime()) / bucket) * bucket
+  const shiftMs = Math.floor((Date.now() - (await endOf(file)).getTime()) / bucket) * bucket
   const { size } = await stat(file)
   const stream = createReadStream(file)
   const bar = interactive
@@ -41,9 +41,9 @@ export async function replay(
   bar?.start(size, 0, { spans: 0, logs: 0, points: 0 })
   try {
     return await load(scope, stream, {
-      shift,
+      shiftMs,
       signal,
-      origin: { bucket: dirname(resolve(file)), objectKey: basename(file) },
+      origin: { objectBucket: dirname(resolve(file)), objectKey: basename(file) },
       onProgress: ({ spans, logRecords, metricPoints }) => bar?.update(stream.bytesRead, { spans, logs: logRecords, points: metricPoints }),
     })
   } finally {
@@ -54,9 +54,9 @@ export async function replay(
 }
 
 export interface LoadOptions {
-  shift?: number
+  shiftMs?: number
   signal?: AbortSignal
-  origin?: { bucket: string; objectKey: string }
+  origin?: { objectBucket: string; objectKey: string }
   onProgress?: (report: IngestReport) => void
 }
 

@@ -59,5 +59,5 @@ export interface Ability {
    * works.
    */
   state: 'full' | 'fallback' | 'missing'
-  why: string
+  reason: string
 }

@@ -15,7 +15,7 @@ export interface LayersOptions {
    * `longest` (the default): an edge always leads to a later layer, except within a circle, whose
    * vertices share one. `shortest`: the fewest edges from an entry.
    */
-  distance?: 'longest' | 'shortest'
+  method?: 'longest' | 'shortest'
 }
 
 export interface LayerRow<Vertex> {
@@ -28,7 +28,7 @@ export interface LayerRow<Vertex> {
 
 const layersOptions = z.strictObject({
   entries: z.array(z.string()).optional(),
-  distance: z.enum(['longest', 'shortest']).default('longest'),
+  method: z.enum(['longest', 'shortest']).default('longest'),
 })
 
 /**
@@ -47,7 +47,7 @@ export function layers<Vertex extends Attributes, Edge extends Attributes>(
   graph: AbstractGraph<Vertex, Edge>,
   options: LayersOptions = {},
 ): LayerRow<Vertex>[] {
-  const { entries, distance } = parseOptions(layersOptions, options)
+  const { entries, method } = parseOptions(layersOptions, options)
   const unknown = entries?.findIndex((entry) => !graph.hasNode(entry)) ?? -1
   if (unknown !== -1) throw new InvalidInputError(`entries[${unknown}]`, `is no vertex of the graph: ${preview(entries![unknown])}`)
   const adjacency = adjacencyOf(graph)
@@ -55,7 +55,7 @@ export function layers<Vertex extends Attributes, Edge extends Attributes>(
   const given = entries && new Set(entries)
   const isEntry = given ? (vertex: number) => given.has(adjacency.keys[vertex]!) : uncalled(adjacency, components.componentOf)
   const sources = Array.from(adjacency.keys.keys()).filter(isEntry)
-  const depths = distance === 'shortest' ? fewestEdges(adjacency, sources) : mostEdges(adjacency, components, sources)
+  const depths = method === 'shortest' ? fewestEdges(adjacency, sources) : mostEdges(adjacency, components, sources)
   return adjacency.keys
     .map((vertex, index) => ({ vertex, attributes: graph.getNodeAttributes(vertex), layer: depths[index] === -1 ? null : depths[index]! }))
     .sort((a, b) => (a.layer ?? Infinity) - (b.layer ?? Infinity) || 0)

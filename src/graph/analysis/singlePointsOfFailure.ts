@@ -5,13 +5,13 @@ import { adjacencyOf, type Adjacency } from './adjacency.ts'
 
 export interface SinglePointsOptions {
   /** How many of the vertices that it cuts off a row lists at most. Default 20. */
-  list?: number
+  limit?: number
 }
 
 export interface CutOff {
   /** How many vertices lose the largest of the parts that remain. */
   cut_off: number
-  /** Some of them, at most as many as `list` says, in the order of a depth-first search. */
+  /** Some of them, at most as many as `limit` says, in the order of a depth-first search. */
   cut_off_vertices: string[]
 }
 
@@ -46,7 +46,7 @@ export interface SinglePoints<Vertex> {
 }
 
 const singlePointsOptions = z.strictObject({
-  list: z.int('must be a whole number').min(0, 'must be at least 0').default(20),
+  limit: z.int('must be a whole number').min(0, 'must be at least 0').default(20),
 })
 
 /**
@@ -72,12 +72,12 @@ export function singlePointsOfFailure<Vertex extends Attributes, Edge extends At
   graph: AbstractGraph<Vertex, Edge>,
   options: SinglePointsOptions = {},
 ): SinglePoints<Vertex> {
-  const { list } = parseOptions(singlePointsOptions, options)
+  const { limit } = parseOptions(singlePointsOptions, options)
   const adjacency = adjacencyOf(graph, { undirected: true })
   const { keys } = adjacency
   const { sequence, met, low, size, parent, root } = searchTreeOf(adjacency)
   const named = (found: readonly number[]) => found.map((place) => keys[sequence[place]!]!)
-  const places = (stretches: readonly Stretch[], without: readonly Stretch[] = []) => firstPlaces(list, stretches, without)
+  const places = (stretches: readonly Stretch[], without: readonly Stretch[] = []) => firstPlaces(limit, stretches, without)
 
   /**
    * The children of a vertex that nothing but the vertex connects with what lies above it; of a

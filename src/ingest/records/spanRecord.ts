@@ -22,7 +22,7 @@ export interface SpanRecord {
   readonly start: number
   readonly duration: number
   readonly failed: boolean
-  readonly source: SourceObject
+  readonly origin: SourceObject
   /** As a callee: it is part of a call that was counted. */
   claimed: boolean
   /** As a caller: its call was counted, its window has closed. */
@@ -40,7 +40,7 @@ export function spanRecord(
   span: OtlpSpan,
   reporter: ReportingResource,
   times: { start: number; duration: number },
-  source: SourceObject,
+  origin: SourceObject,
 ): SpanRecord {
   const kind = span.kind ?? spanKind.unspecified
   const calls = kind === spanKind.client || kind === spanKind.producer
@@ -57,7 +57,7 @@ export function spanRecord(
     connecting: calls && lookup !== null && isConnecting(lookup, span.name ?? ''),
     ...times,
     failed: span.status?.code === statusError,
-    source,
+    origin,
     claimed: false,
     settled: false,
   }

@@ -22,7 +22,7 @@ export interface RollUpOptions {
    * Milliseconds added to every time: a recording replayed as if it were now. Multiples of 300,000
    * leave each record in the window of its neighbours. Default: 0.
    */
-  shift?: number
+  shiftMs?: number
   signal?: AbortSignal
   /** Filled as records are read: give `emptyReport()`, and look at it at any time. */
   report?: RollUpReport
@@ -64,10 +64,11 @@ export interface RollUpOptions {
  */
 export async function* rollUp(
   requests: AsyncIterable<OtlpRequest> | Iterable<OtlpRequest>,
-  { lateness = '2 minutes', shift = 0, signal, report = emptyReport() }: RollUpOptions = {},
+  { lateness = '2 minutes', shiftMs = 0, signal, report = emptyReport() }: RollUpOptions = {},
 ): AsyncGenerator<IngestWindow, RollUpReport> {
-  if (!Number.isSafeInteger(shift)) throw new InvalidInputError('shift', `must be a whole number of milliseconds, got ${preview(shift)}`)
-  const telemetry = new Telemetry(milliseconds(lateness, 'lateness'), new TelemetryClock(shift), report)
+  if (!Number.isSafeInteger(shiftMs))
+    throw new InvalidInputError('shiftMs', `must be a whole number of milliseconds, got ${preview(shiftMs)}`)
+  const telemetry = new Telemetry(milliseconds(lateness, 'lateness'), new TelemetryClock(shiftMs), report)
   for await (const request of requests) {
     signal?.throwIfAborted()
     for (const admitted of telemetry.admit(request)) {

@@ -4,7 +4,7 @@ import { otlpRequest, type OtlpPayload } from '../../schema/otlp.ts'
 /** The object a request was read from: what an `oo_locator` row names. */
 export interface SourceObject {
   /** The bucket, or the folder of a file. */
-  readonly bucket: string
+  readonly objectBucket: string
   /** The key inside the bucket, or the file's name. */
   readonly objectKey: string
 }
@@ -12,7 +12,7 @@ export interface SourceObject {
 /** One export request and where it stands. */
 export interface OtlpRequest {
   readonly payload: OtlpPayload
-  readonly source: SourceObject
+  readonly origin: SourceObject
   /** The line in the source object, from 1. */
   readonly line: number
   /** A hash of the line's bytes: two requests with the same hash are one, sent or read twice. */
@@ -35,7 +35,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * @returns the request, or the reason why it is none. It throws nothing: what comes from outside
  * may be anything.
  */
-export function parseOtlpRequest(json: string | Uint8Array, source: SourceObject, line: number): OtlpRequest | { reason: string } {
+export function parseOtlpRequest(json: string | Uint8Array, origin: SourceObject, line: number): OtlpRequest | { reason: string } {
   let document: unknown
   try {
     document = JSON.parse(typeof json === 'string' ? json : utf8.decode(json))
@@ -58,7 +58,7 @@ export function parseOtlpRequest(json: string | Uint8Array, source: SourceObject
       reason: `not an OTLP export request: ${bounded(`${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'invalid'}`)}`,
     }
   }
-  return { payload: result.data, source, line, digest: hash('sha256', json, 'base64') }
+  return { payload: result.data, origin, line, digest: hash('sha256', json, 'base64') }
 }
 
 // The parser quotes the text it stumbled over: no control characters and no endless text into logs

@@ -21,7 +21,7 @@ export interface ReadOtlpOptions {
   origin?: SourceObject
 }
 
-const sourceObject = z.strictObject({ bucket: storableText, objectKey: storableText })
+const sourceObject = z.strictObject({ objectBucket: storableText, objectKey: storableText })
 
 /**
  * Reads OTLP/JSON lines, as the OpenTelemetry Collector's file exporter writes them: one export
@@ -49,7 +49,7 @@ export async function* readOtlp(
   const path = typeof source === 'string' ? source : source instanceof ReadStream ? String(source.path) : undefined
   const place =
     parse(sourceObject.optional(), origin, 'origin') ??
-    (path === undefined ? { bucket: '-', objectKey: '-' } : { bucket: dirname(path), objectKey: basename(path) })
+    (path === undefined ? { objectBucket: '-', objectKey: '-' } : { objectBucket: dirname(path), objectKey: basename(path) })
   const file = path ?? place.objectKey
   const chunks: AsyncIterable<string | Uint8Array> =
     typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source

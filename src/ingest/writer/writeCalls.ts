@@ -13,8 +13,8 @@ export async function writeCalls(
   const rows = JSON.stringify(
     calls.map((row) => ({
       bucket: row.bucket,
-      src_resource_id: resourceIds.get(row.src),
-      dst_resource_id: resourceIds.get(row.dst),
+      src_resource_id: resourceIds.get(row.from),
+      dst_resource_id: resourceIds.get(row.to),
       rps: row.rps,
       err_rate: row.errRate,
       p50_ms: row.p50Ms,

@@ -13,7 +13,7 @@ export async function writeLocators(scope: Scope, locators: readonly Locator[]):
     locators.map((locator, position) => ({
       position,
       dataset: locator.dataset,
-      bucket: locator.bucket,
+      bucket: locator.objectBucket,
       object_key: locator.objectKey,
       t_from: locator.tFrom,
       t_to: locator.tTo,

@@ -94,10 +94,10 @@ async function apply(
   change: PolicyChange,
   { options, onChange, onWait, signal }: Pick<ApplyPoliciesOptions, 'onChange' | 'onWait' | 'signal'> & { options: PlanPoliciesOptions },
 ): Promise<PolicyChange> {
-  if (change.before.length + change.sql.length === 0) return change
+  if (change.statementsBefore.length + change.statements.length === 0) return change
   onChange?.(change)
   try {
-    for (const statement of change.before) {
+    for (const statement of change.statementsBefore) {
       signal?.throwIfAborted()
       await execute(connection, statement)
     }
@@ -105,11 +105,11 @@ async function apply(
       // Of the transaction, so that none is left behind on a connection of a pooler's.
       await takeTurn(trx, policiesTurn, onWait)
       const now = (await planPolicies(trx, options)).find(({ object, kind }) => object === change.object && kind === change.kind)
-      for (const statement of now?.sql ?? []) {
+      for (const statement of now?.statements ?? []) {
         signal?.throwIfAborted()
         await execute(trx, statement)
       }
-      return now === undefined ? change : { ...now, before: change.before }
+      return now === undefined ? change : { ...now, statementsBefore: change.statementsBefore }
     })
   } catch (cause) {
     if (signal?.aborted) throw signal.reason

@@ -68,14 +68,14 @@ function beforeDropping(
   planned: readonly PolicyChange[],
   now: Date,
 ): PolicyChange[] {
-  const rolled = new Set(planned.filter(({ before }) => before.length > 0).map(({ object }) => object))
+  const rolled = new Set(planned.filter(({ statementsBefore }) => statementsBefore.length > 0).map(({ object }) => object))
   return planned.map((change) => {
     if (change.kind !== 'retention' || (change.action !== 'add' && change.action !== 'change')) return change
     const rollups = declared.filter((policy): policy is Rolling => policy.kind === 'refresh' && policy.job?.source === change.object)
     if (installation.timeRung !== 'community') return change
     return {
       ...change,
-      before: rollups.filter(({ object }) => !rolled.has(object)).flatMap((policy) => rollNow(installation, state, policy, now)),
+      statementsBefore: rollups.filter(({ object }) => !rolled.has(object)).flatMap((policy) => rollNow(installation, state, policy, now)),
     }
   })
 }
@@ -87,23 +87,23 @@ function undeclared(installation: Installation, state: PolicyState, declared: re
     .filter(({ object, kind }) => !declared.some((policy) => policy.object === object && policy.kind === kind))
     .map((policy): PolicyChange => {
       const { object, kind, settings, jobId } = policy
-      const change = { object, kind, from: settings, to: null, before: [] }
+      const change = { object, kind, applied: settings, declared: null, statementsBefore: [] }
       if (!remove) {
-        const why = 'no longer declared: it stays in force until it is removed (remove: true, or --remove)'
-        return { ...change, action: 'leave', sql: [], why }
+        const reason = 'no longer declared: it stays in force until it is removed (remove: true, or --remove)'
+        return { ...change, action: 'leave', statements: [], reason }
       }
       const job = jobs.find(({ id }) => id === jobId)
       const chunk = defaultPolicies.time.flatMap(chunks).find(({ name }) => name === object)?.chunk
       return {
         ...change,
         action: 'remove',
-        sql: [
+        statements: [
           ...(policy.kind === 'retention' && job !== undefined && chunk !== undefined
             ? [noteDropped(installation, policy, chunk, policy.settings.retain)]
             : []),
           ...removal(installation, state, policy),
         ],
-        why: kind === 'compression' ? 'no longer declared; what is compressed stays so' : 'no longer declared',
+        reason: kind === 'compression' ? 'no longer declared; what is compressed stays so' : 'no longer declared',
       }
     })
 }
@@ -129,10 +129,10 @@ function foreign({ jobs, applied }: PolicyState, declared: readonly DeclaredPoli
       action: 'leave',
       object: job.object,
       kind: job.kind,
-      from: null,
-      to: null,
-      before: [],
-      sql: [],
-      why: `job ${job.id}, which pgvantage did not make, ${describeJob(job)}: left alone`,
+      applied: null,
+      declared: null,
+      statementsBefore: [],
+      statements: [],
+      reason: `job ${job.id}, which pgvantage did not make, ${describeJob(job)}: left alone`,
     }))
 }

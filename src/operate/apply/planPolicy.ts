@@ -13,15 +13,20 @@ import type { PolicyState } from './policyState.ts'
 export function planPolicy(installation: Installation, state: PolicyState, policy: DeclaredPolicy, now: Date): PolicyChange {
   const { object, kind, settings } = policy
   const applied = state.applied.find((other) => other.object === object && other.kind === kind)
-  const change = (action: PolicyChange['action'], why: string, statements: string[] = [], before: string[] = []): PolicyChange => ({
+  const change = (
+    action: PolicyChange['action'],
+    reason: string,
+    statements: string[] = [],
+    statementsBefore: string[] = [],
+  ): PolicyChange => ({
     action,
     object,
     kind,
-    from: applied?.settings ?? null,
-    to: settings,
-    before,
-    sql: statements,
-    why,
+    applied: applied?.settings ?? null,
+    declared: settings,
+    statementsBefore,
+    statements,
+    reason,
   })
   const { job } = policy
   if (installation.timeRung !== 'community' || job === undefined) {
@@ -39,7 +44,7 @@ export function planPolicy(installation: Installation, state: PolicyState, polic
     // A job of ours that stayed in force would do what a new one must not.
     return applied === undefined
       ? change('leave', obstacle)
-      : { ...change('remove', obstacle, removal(installation, state, applied)), to: null }
+      : { ...change('remove', obstacle, removal(installation, state, applied)), declared: null }
   }
   if (own !== undefined && applied !== undefined && sameSettings(applied.settings, settings) && doesAsDeclared(own, policy)) {
     return change('keep', `job ${own.id} ${meaning(policy)}`)
@@ -50,8 +55,8 @@ export function planPolicy(installation: Installation, state: PolicyState, polic
     ...(policy.kind === 'compression' ? enableCompression(installation, state, policy, applied) : []),
     ...addJob(installation, state.fn, policy, job, now),
   ]
-  const before = rolling === undefined ? [] : rollNow(installation, state, rolling, now)
-  const reason =
+  const statementsBefore = rolling === undefined ? [] : rollNow(installation, state, rolling, now)
+  const unlikeUntilNow =
     applied === undefined
       ? ''
       : own !== undefined
@@ -59,7 +64,7 @@ export function planPolicy(installation: Installation, state: PolicyState, polic
         : applied.jobId === null
           ? '; until now maintain did'
           : `; its job ${applied.jobId} is gone`
-  return change(applied === undefined ? 'add' : 'change', `a job ${meaning(policy)}${reason}`, statements, before)
+  return change(applied === undefined ? 'add' : 'change', `a job ${meaning(policy)}${unlikeUntilNow}`, statements, statementsBefore)
 }
 
 /** What the policy asks for, as a sentence whose subject is a job or `maintain`. */

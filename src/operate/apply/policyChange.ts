@@ -3,7 +3,7 @@ import type { PolicyKind, PolicySettings } from '../policies/appliedPolicies.ts'
 /** What becomes of one policy of one table. */
 export interface PolicyChange {
   /**
-   * `keep`: it is as declared already. `leave`: it is left as it is, and `why` says what stands in
+   * `keep`: it is as declared already. `leave`: it is left as it is, and `reason` says what stands in
    * the way.
    */
   action: 'add' | 'change' | 'remove' | 'keep' | 'leave'
@@ -11,13 +11,13 @@ export interface PolicyChange {
   object: string
   kind: PolicyKind
   /** What was applied before; null where nothing was. */
-  from: PolicySettings[PolicyKind] | null
+  applied: PolicySettings[PolicyKind] | null
   /** What is declared; null where nothing is. */
-  to: PolicySettings[PolicyKind] | null
+  declared: PolicySettings[PolicyKind] | null
   /** Statements that run first, each for itself: TimescaleDB refreshes in no transaction. */
-  before: string[]
+  statementsBefore: string[]
   /** Statements that run together in one transaction. */
-  sql: string[]
+  statements: string[]
   /** What it means on this server, a sentence for a person. */
-  why: string
+  reason: string
 }

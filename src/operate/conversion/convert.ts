@@ -17,7 +17,7 @@ import { dropOutgrown, outgrown } from './outgrown.ts'
 import { planConversion, type Conversion } from './planConversion.ts'
 import { relations, rollups } from './rebuilt.ts'
 
-export interface ConvertReport extends Pick<Conversion, 'from' | 'to'> {
+export interface ConvertReport extends Pick<Conversion, 'fromRung' | 'toRung'> {
   /** What was moved, in order; `rows` is null for what is made again from other rows. */
   steps: ConvertStep[]
 }
@@ -92,7 +92,7 @@ export async function convert(
     throw new VantageError(`convert: ${reason}; everything was rolled back`, { code: 'CONVERT_FAILED', cause })
   }
   await dropOutgrown(connection)
-  return { from: possible.from, to: possible.to, steps }
+  return { fromRung: possible.fromRung, toRung: possible.toRung, steps }
 }
 
 /** What is possible, unless something stands in the way. */
@@ -108,16 +108,16 @@ async function unobstructed(connection: Kysely<{}>, schema: string | undefined):
 
 type Timed = (object: string, work: () => Promise<number | void>) => Promise<void>
 
-async function moveUp(trx: Kysely<{}>, schema: string | undefined, { from, to }: Conversion, timed: Timed): Promise<void> {
+async function moveUp(trx: Kysely<{}>, schema: string | undefined, { fromRung, toRung }: Conversion, timed: Timed): Promise<void> {
   const installation = await findInstallation(trx, schema)
   // Somebody else was faster, while we waited for our turn.
-  if (installation.timeRung !== from) return
-  const target: Installation = { ...installation, timeRung: to }
-  await lock(trx, installation, from, to)
+  if (installation.timeRung !== fromRung) return
+  const target: Installation = { ...installation, timeRung: toRung }
+  await lock(trx, installation, fromRung, toRung)
   // With nothing else on the path every name is printed with its schema.
   await execute(trx, `select set_config('search_path', 'pg_catalog', true)`)
   const kept = new Map<string, Attachments>()
-  for (const name of relations(from, to)) kept.set(name, await readAttachments(trx, installation, name))
+  for (const name of relations(fromRung, toRung)) kept.set(name, await readAttachments(trx, installation, name))
   const dropped = await droppedBefore(trx, installation)
   await execute(trx, extensionSearchPath)
   await execute(trx, `create schema if not exists ${quoteIdentifier(outgrown)}`)
@@ -126,9 +126,9 @@ async function moveUp(trx: Kysely<{}>, schema: string | undefined, { from, to }:
   for (const policy of defaultPolicies.time) {
     const tables = [
       { name: policy.table, chunk: policy.chunk },
-      ...(to === 'community' ? [] : policy.rollups.map(({ rollup }) => ({ name: storedTable(rollup), chunk: rollup.chunk }))),
+      ...(toRung === 'community' ? [] : policy.rollups.map(({ rollup }) => ({ name: storedTable(rollup), chunk: rollup.chunk }))),
     ]
-    if (from === 'native') {
+    if (fromRung === 'native') {
       for (const { name, chunk } of tables) {
         await timed(name, () =>
           moveToHypertable(
@@ -136,19 +136,19 @@ async function moveUp(trx: Kysely<{}>, schema: string | undefined, { from, to }:
             installation,
             { name, time: 'bucket', chunk },
             kept.get(name)!,
-            (trigger) => to !== 'community' || !ours.has(trigger),
+            (trigger) => toRung !== 'community' || !ours.has(trigger),
           ),
         )
       }
     }
-    if (to === 'apache') {
+    if (toRung === 'apache') {
       for (const { rollup } of policy.rollups) {
         await execute(trx, `create view ${qualified(installation, rollup.name)} as ${kept.get(rollup.name)!.query}`)
         await hangOn(trx, installation, rollup.name, kept.get(rollup.name)!)
       }
       continue
     }
-    if (from === 'apache') await dropStaleTriggers(trx, installation, policy)
+    if (fromRung === 'apache') await dropStaleTriggers(trx, installation, policy)
     for (const { rollup } of policy.rollups) {
       await timed(rollup.name, async () => {
         await execute(trx, `delete from ${qualified(installation, 'pgvantage_time_table')} where name = ${quoteLiteral(rollup.name)}`)
@@ -161,13 +161,13 @@ async function moveUp(trx: Kysely<{}>, schema: string | undefined, { from, to }:
     }
     for (const { rollup } of policy.rollups.toReversed()) await execute(trx, `drop table ${qualified(installation, storedTable(rollup))}`)
   }
-  if (to === 'community') await execute(trx, `delete from ${qualified(installation, 'pgvantage_stale_bucket')}`)
+  if (toRung === 'community') await execute(trx, `delete from ${qualified(installation, 'pgvantage_stale_bucket')}`)
   for (const [name, moment] of dropped) {
     await sql`update ${sql.id(installation.schema, 'pgvantage_time_table')} set dropped_before = ${moment} where name = ${name}`.execute(
       trx,
     )
   }
-  await sql`update ${sql.id(installation.schema, 'pgvantage_installation')} set time_rung = ${to}`.execute(trx)
+  await sql`update ${sql.id(installation.schema, 'pgvantage_installation')} set time_rung = ${toRung}`.execute(trx)
 }
 
 /**

@@ -10,8 +10,8 @@ import { relations } from './rebuilt.ts'
 
 /** That the server can do more for time than it could when the tables were made. */
 export interface Conversion {
-  from: TimeRung
-  to: TimeRung
+  fromRung: TimeRung
+  toRung: TimeRung
   /** Why it cannot be done as things are; empty when it can. */
   obstacles: string[]
 }
@@ -24,17 +24,17 @@ const height: Record<TimeRung, number> = { native: 0, apache: 1, community: 2 }
  *
  * @example
  * const possible = await planConversion(db)
- * if (possible !== null) console.log(`${possible.from} -> ${possible.to}`)
+ * if (possible !== null) console.log(`${possible.fromRung} -> ${possible.toRung}`)
  */
 export async function planConversion<Database>(db: Kysely<Database>, options: { schema?: string } = {}): Promise<Conversion | null> {
   const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
   const server = await capabilities(plain)
-  const to = await timeRung(plain, new Set([...installedExtensions(server), ...extensionsToCreate(server)]))
-  const from = installation.timeRung
-  if (height[to] <= height[from]) return null
-  return { from, to, obstacles: await obstacles(plain, installation, relations(from, to)) }
+  const toRung = await timeRung(plain, new Set([...installedExtensions(server), ...extensionsToCreate(server)]))
+  const fromRung = installation.timeRung
+  if (height[toRung] <= height[fromRung]) return null
+  return { fromRung, toRung, obstacles: await obstacles(plain, installation, relations(fromRung, toRung)) }
 }
 
 /**

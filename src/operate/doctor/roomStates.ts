@@ -10,9 +10,9 @@ export interface RoomState extends Ability {
   room: string
 }
 
-const tables: Ability = { state: 'full', why: 'tables' }
+const tables: Ability = { state: 'full', reason: 'tables' }
 
-const notInstalled: Ability = { state: 'missing', why: 'pgvantage is not installed in this database' }
+const notInstalled: Ability = { state: 'missing', reason: 'pgvantage is not installed in this database' }
 
 /** What each room of the library can do on this server. */
 export function roomStates(server: Capabilities, installation: Installation | null): RoomState[] {

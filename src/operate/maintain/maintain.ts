@@ -141,14 +141,14 @@ function cutTables({ table, chunk, rollups }: TimePolicy): ExpiringTable[] {
 async function writeDown(run: MaintenanceRun): Promise<void> {
   const { db, installation } = run
   const { notDone } = run.report()
-  const failed = notDone.flatMap(({ step, object, from, why, reason = '', tenantId = null }) =>
-    why === 'failed' && !(step === 'roll' && tenantId !== null) ? [{ step, object, at: from, tenantId, reason }] : [],
+  const failed = notDone.flatMap(({ kind, object, from, state, reason = '', tenantId = null }) =>
+    state === 'failed' && !(kind === 'roll' && tenantId !== null) ? [{ step: kind, object, at: from, tenantId, reason }] : [],
   )
   await asOwner(db, installation, async (trx) => {
     await forgetFailures(
       trx,
       installation,
-      notDone.filter(({ why }) => why === 'left'),
+      notDone.flatMap(({ kind, object, state }) => (state === 'left' ? [{ step: kind, object }] : [])),
       failed,
     )
     for (const failure of failed) await noteFailure(trx, installation, failure)

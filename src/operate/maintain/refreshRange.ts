@@ -116,8 +116,8 @@ export async function refreshRange<Database>(db: Kysely<Database>, options: Refr
   }
   const done: MaintenanceUnit[] = []
   const did = (rollup: Rollup, { from, to }: Stretch, rows: number | null, began: number) => {
-    const step = installation.timeRung === 'community' ? 'refresh' : 'roll'
-    const unit: MaintenanceUnit = { step, object: rollup.name, from, to, rows, ms: performance.now() - began }
+    const kind = installation.timeRung === 'community' ? 'refresh' : 'roll'
+    const unit: MaintenanceUnit = { kind, object: rollup.name, from, to, rows, ms: performance.now() - began }
     done.push(unit)
     onStep?.(unit)
   }

@@ -7,7 +7,7 @@ export type MaintenanceKind = 'partition' | 'roll' | 'refresh' | 'drop' | 'expir
 
 /** One transaction of it. */
 export interface MaintenanceUnit {
-  readonly step: MaintenanceKind
+  readonly kind: MaintenanceKind
   /**
    * The table: `metric_1m`, `event_envelope`; what is rolled is named by its rollup (`metric_1h`),
    * what is cut and dropped by where its rows lie (`metric_1h_stored`).
@@ -26,7 +26,7 @@ export interface MaintenanceUnit {
 
 /** All that was done of one kind to one table. */
 export interface MaintenanceStep {
-  readonly step: MaintenanceKind
+  readonly kind: MaintenanceKind
   readonly object: string
   readonly units: number
   readonly rows: number | null
@@ -35,7 +35,7 @@ export interface MaintenanceStep {
 
 /** What was not done, and why. */
 export interface NotDone {
-  readonly step: MaintenanceKind
+  readonly kind: MaintenanceKind
   readonly object: string
   /** The stretch of time it is about; null where it is about rows one by one, or has no end. */
   readonly from: Date | null
@@ -45,7 +45,7 @@ export interface NotDone {
    * been rolled yet. `left`: more than one run does; the next goes on. `failed`: the server said
    * why it cannot be done, see `reason`.
    */
-  readonly why: 'locked' | 'stale' | 'left' | 'failed'
+  readonly state: 'locked' | 'stale' | 'left' | 'failed'
   readonly attempts: number
   /** What the server said; only where it failed. */
   readonly reason?: string

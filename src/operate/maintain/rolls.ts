@@ -43,9 +43,9 @@ export async function rollAll(run: MaintenanceRun, time: readonly TimePolicy[]):
 async function rollLadder(run: MaintenanceRun, { table, chunk, rollups }: TimePolicy, roll: typeof rollRecent): Promise<void> {
   let source = { name: table, chunk }
   for (const [at, policy] of rollups.entries()) {
-    const step = run.installation.timeRung === 'community' ? 'refresh' : 'roll'
-    await run.attempt(step, policy.rollup.name, { from: null, to: null }, async () => {
-      if (step === 'refresh') await refreshRollup(run, policy, source)
+    const kind = run.installation.timeRung === 'community' ? 'refresh' : 'roll'
+    await run.attempt(kind, policy.rollup.name, { from: null, to: null }, async () => {
+      if (kind === 'refresh') await refreshRollup(run, policy, source)
       else await roll(run, policy, rollups.slice(at))
     })
     source = policy.rollup

@@ -71,7 +71,7 @@ export class MaintenanceRun {
    * the others.
    */
   locks(table: string): ShortLockOptions {
-    const given = this.#notDone.some(({ object, why }) => object === table && why === 'locked')
+    const given = this.#notDone.some(({ object, state }) => object === table && state === 'locked')
     return { attempts: given ? 1 : this.#lockAttempts, signal: this.signal }
   }
 
@@ -80,12 +80,12 @@ export class MaintenanceRun {
     return performance.now()
   }
 
-  did(step: MaintenanceKind, object: string, { from, to }: OpenStretch, rows: number | null, began: number): void {
+  did(kind: MaintenanceKind, object: string, { from, to }: OpenStretch, rows: number | null, began: number): void {
     const ms = performance.now() - began
-    const at = this.#steps.findIndex((known) => known.step === step && known.object === object)
+    const at = this.#steps.findIndex((known) => known.kind === kind && known.object === object)
     const known = at < 0 ? { units: 0, rows: 0, ms: 0 } : this.#steps[at]!
     const sum = {
-      step,
+      kind,
       object,
       units: known.units + 1,
       rows: rows === null || known.rows === null ? null : known.rows + rows,
@@ -93,24 +93,24 @@ export class MaintenanceRun {
     }
     if (at < 0) this.#steps.push(sum)
     else this.#steps[at] = sum
-    this.#onStep?.({ step, object, from, to, rows, ms })
+    this.#onStep?.({ kind, object, from, to, rows, ms })
   }
 
   tooLate(rollup: string, buckets: readonly Date[]): void {
     this.#tooLate.push(...buckets.map((bucket) => ({ rollup, bucket })))
   }
 
-  locked(step: MaintenanceKind, object: string, { from, to }: Stretch, attempts: number): void {
-    this.#notDone.push({ step, object, from, to, why: 'locked', attempts })
+  locked(kind: MaintenanceKind, object: string, { from, to }: Stretch, attempts: number): void {
+    this.#notDone.push({ kind, object, from, to, state: 'locked', attempts })
   }
 
   stale(object: string, { from, to }: Stretch, attempts: number): void {
-    this.#notDone.push({ step: 'drop', object, from, to, why: 'stale', attempts })
+    this.#notDone.push({ kind: 'drop', object, from, to, state: 'stale', attempts })
   }
 
   /** There is more than one run does. */
-  left(step: MaintenanceKind, object: string, { from, to }: OpenStretch): void {
-    this.#notDone.push({ step, object, from, to, why: 'left', attempts: 0 })
+  left(kind: MaintenanceKind, object: string, { from, to }: OpenStretch): void {
+    this.#notDone.push({ kind, object, from, to, state: 'left', attempts: 0 })
   }
 
   /**
@@ -119,19 +119,19 @@ export class MaintenanceRun {
    * @throws the error where nothing else could be done either: the run was aborted, the connection
    * is lost, or it is none of the server's.
    */
-  failed(step: MaintenanceKind, object: string, { from, to }: OpenStretch, error: unknown, tenantId?: string): void {
+  failed(kind: MaintenanceKind, object: string, { from, to }: OpenStretch, error: unknown, tenantId?: string): void {
     this.signal?.throwIfAborted()
     if (!isAboutOne(error)) throw error
     const reason = error instanceof Error ? error.message : String(error)
-    this.#notDone.push({ step, object, from, to, why: 'failed', attempts: 1, reason, ...(tenantId === undefined ? {} : { tenantId }) })
+    this.#notDone.push({ kind, object, from, to, state: 'failed', attempts: 1, reason, ...(tenantId === undefined ? {} : { tenantId }) })
   }
 
   /** Does one unit of work; one that fails is noted, and costs itself only. */
-  async attempt(step: MaintenanceKind, object: string, stretch: OpenStretch, work: () => Promise<void>): Promise<void> {
+  async attempt(kind: MaintenanceKind, object: string, stretch: OpenStretch, work: () => Promise<void>): Promise<void> {
     try {
       await work()
     } catch (error) {
-      this.failed(step, object, stretch, error)
+      this.failed(kind, object, stretch, error)
     }
   }
 }

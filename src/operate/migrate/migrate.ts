@@ -87,11 +87,11 @@ export async function migrateUp<Database>(db: Kysely<Database>, options: Migrate
 
 export interface MigrateDownOptions extends Pick<MigrateOptions, 'schema' | 'signal' | 'onWait'> {
   /** The version to stop at. Default: 0, which removes everything. */
-  to?: number
+  toVersion?: number
 }
 
 const downOptions = schemaOption.extend({
-  to: z.number().optional(),
+  toVersion: z.number().optional(),
   signal: z.instanceof(AbortSignal).optional(),
   onWait: z.custom<MigrateDownOptions['onWait']>().optional(),
 })
@@ -103,13 +103,13 @@ const downOptions = schemaOption.extend({
  * In one transaction, or in the one handed in.
  *
  * @throws SchemaVersionError when nothing is installed, or the database is newer than this library.
- * @throws InvalidInputError when `to` is not a version the database has passed, or the transaction
+ * @throws InvalidInputError when `toVersion` is not one the database has passed, or the transaction
  * handed in is REPEATABLE READ or SERIALIZABLE.
  * @example
  * await migrateDown(db, { schema: 'observability' })
  */
 export async function migrateDown<Database>(db: Kysely<Database>, options: MigrateDownOptions = {}): Promise<MigrateResult> {
-  const { to = 0, schema, signal, onWait } = parseOptions(downOptions, options)
+  const { toVersion = 0, schema, signal, onWait } = parseOptions(downOptions, options)
   await assertReadCommitted(db, 'migrateDown')
   return inTurnTransaction(db, async (trx) => {
     signal?.throwIfAborted()
@@ -118,12 +118,12 @@ export async function migrateDown<Database>(db: Kysely<Database>, options: Migra
     if (found === undefined) throw new SchemaVersionError('pgvantage is not installed here: there is nothing to take down')
     const { version, ...installation } = found
     assertKnown(version)
-    if (!Number.isInteger(to) || to < 0 || to > version) {
-      throw new InvalidInputError('to', `must be a schema version from 0 to ${version}, got ${preview(to)}`)
+    if (!Number.isInteger(toVersion) || toVersion < 0 || toVersion > version) {
+      throw new InvalidInputError('toVersion', `must be a schema version from 0 to ${version}, got ${preview(toVersion)}`)
     }
     await execute(trx, extensionSearchPath)
-    const undone = migrations.filter((migration) => versionOf(migration) > to && versionOf(migration) <= version)
-    const leftovers = to === 0 ? await uninstall(trx, installation) : []
+    const undone = migrations.filter((migration) => versionOf(migration) > toVersion && versionOf(migration) <= version)
+    const leftovers = toVersion === 0 ? await uninstall(trx, installation) : []
     const ran = await withSettings(trx, await roleOfOwner(trx, installation.schema), () =>
       runMigrations(trx, installation, 'down', undone, signal),
     )
@@ -133,6 +133,6 @@ export async function migrateDown<Database>(db: Kysely<Database>, options: Migra
         throw explainAgeCache(error)
       })
     }
-    return { ran, version: to, notices: [], installation }
+    return { ran, version: toVersion, notices: [], installation }
   })
 }

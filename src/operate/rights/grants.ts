@@ -15,7 +15,7 @@ export interface GrantsOptions {
   /** What the login is for. */
   role: Role
   /** The name of the login, a role that is there or will be. */
-  to: string
+  login: string
   /**
    * Only needed when one database holds several installations; for an `owner` before the first
    * `migrate up`, where it is to go (default: `public`).
@@ -31,7 +31,7 @@ export interface Grant {
   as: string | null
 }
 
-const grantsOptions = z.strictObject({ role: z.enum(roles), to: boundedText(63), schema: boundedText(63).optional() })
+const grantsOptions = z.strictObject({ role: z.enum(roles), login: boundedText(63), schema: boundedText(63).optional() })
 
 /**
  * The statements that give a role exactly what it needs here; changes nothing. Each can be run
@@ -52,7 +52,7 @@ const grantsOptions = z.strictObject({ role: z.enum(roles), to: boundedText(63),
  * @throws InvalidInputError when an option is malformed, or there are several installations and
  * `schema` does not say which.
  * @example
- * const grants = await grantsFor(db, { role: 'writer', to: 'collector' })
+ * const grants = await grantsFor(db, { role: 'writer', login: 'collector' })
  * for (const { statement } of grants) await sql.raw(statement).execute(superuser)
  *
  * // grant connect, temporary on database app to "collector"
@@ -61,7 +61,7 @@ const grantsOptions = z.strictObject({ role: z.enum(roles), to: boundedText(63),
  * // grant execute on function public.exp_histogram(double precision, bigint), ... to "collector"
  */
 export async function grantsFor<Database>(db: Kysely<Database>, options: GrantsOptions): Promise<Grant[]> {
-  const { role, to, schema } = parseOptions(grantsOptions, options)
+  const { role, login, schema } = parseOptions(grantsOptions, options)
   const plain = plainKysely(db)
   const installation = await readInstallation(plain, schema)
   if (installation === undefined && role !== 'owner') {
@@ -79,8 +79,8 @@ export async function grantsFor<Database>(db: Kysely<Database>, options: GrantsO
       { code: 'OWNER_IS_SUPERUSER' },
     )
   }
-  const first = role === 'owner' && facts.installed === null ? await beforeInstalling(plain, facts, to) : []
-  return [...first, ...grantsOf(needsOf(role, facts), to), ...(role === 'refresher' ? graphsToOwner(facts, to) : [])]
+  const first = role === 'owner' && facts.installed === null ? await beforeInstalling(plain, facts, login) : []
+  return [...first, ...grantsOf(needsOf(role, facts), login), ...(role === 'refresher' ? graphsToOwner(facts, login) : [])]
 }
 
 /** Each right on the things it is wanted on, in the order of the needs. */

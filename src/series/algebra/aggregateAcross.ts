@@ -58,7 +58,7 @@ export interface AcrossRow extends SeriesRow {
   /** Null where the group has nothing but nulls at this bucket; 0 then with `count`. */
   value: number | null
   /** How many values it is made of: those of the group's series that have one at this bucket. */
-  members: number
+  points: number
 }
 
 /** A series frame of groups. */
@@ -102,7 +102,7 @@ const aggregateAcrossOptions = z.strictObject({
  * - The other functions on series leave `resource_id` and `labels` behind: group before them, or by
  *   a lookup of what the frame had before them.
  * - Only what is there is put together: where some series of a group have no row at a bucket, or
- *   null, the sum is the sum of the others, and `members` says how many those are.
+ *   null, the sum is the sum of the others, and `points` says how many those are.
  * - Buckets match when they begin at the same time: {@link resample} first where the series'
  *   buckets differ, and take the {@link rate} of counters first (not of what `metricSeries` gives,
  *   which are rates).
@@ -119,7 +119,7 @@ const aggregateAcrossOptions = z.strictObject({
  * await aggregateAcross(scope, movingAverage(scope, errors, { points: 5 }), { with: 'sum', by: { lookup: methods } }).execute()
  *
  * // select "across".* from (
- * //   select "point"."series", "point"."bucket", sum(point.value) as "value", pg_catalog.count(point.value)::int4 as "members"
+ * //   select "point"."series", "point"."bucket", sum(point.value) as "value", pg_catalog.count(point.value)::int4 as "points"
  * //   from (
  * //     select coalesce("resource"."region", '') as series, point.bucket, ... as value
  * //     from (...) as point left join "public"."dim_resource" as resource
@@ -155,7 +155,7 @@ export function aggregateAcross(
   const across = scope.db
     .selectFrom(grouped.as('point'))
     .groupBy(['point.series', 'point.bucket'])
-    .select(['point.series', 'point.bucket', reduced[how].as('value'), sql<number>`pg_catalog.count(point.value)::int4`.as('members')])
+    .select(['point.series', 'point.bucket', reduced[how].as('value'), sql<number>`pg_catalog.count(point.value)::int4`.as('points')])
     .orderBy(byBytes(sql.ref('point.series')))
     .orderBy('point.bucket')
   return finished(scope, across, 'across')

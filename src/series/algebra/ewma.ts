@@ -14,7 +14,7 @@ import { oneOf } from './trailingWindow.ts'
 export type EwmaOptions =
   | {
       /** The weight of a new point, above 0 and at most 1, however long after the last it comes. */
-      alpha: number
+      lambda: number
       halfLife?: undefined
     }
   | {
@@ -23,12 +23,12 @@ export type EwmaOptions =
        * between.
        */
       halfLife: string
-      alpha?: undefined
+      lambda?: undefined
     }
 
 const ewmaOptions = z
-  .strictObject({ alpha: z.number().gt(0).max(1).optional(), halfLife: lengthText.optional() })
-  .refine(oneOf('alpha', 'halfLife'), 'must have either alpha or halfLife')
+  .strictObject({ lambda: z.number().gt(0).max(1).optional(), halfLife: lengthText.optional() })
+  .refine(oneOf('lambda', 'halfLife'), 'must have either lambda or halfLife')
 
 /**
  * Each series of a frame, exponentially smoothed, in the order of series and time:
@@ -38,7 +38,7 @@ const ewmaOptions = z
  *
  * | option | the weight `a` of a value | right for |
  * |---|---|---|
- * | `alpha` | `alpha` | buckets that follow each other without gaps |
+ * | `lambda` | `lambda` | buckets that follow each other without gaps |
  * | `halfLife` | `1 - 2 ^ (-elapsed / halfLife)`, by the time since the last value | everything else: after a long gap the past hardly counts, and two points close together weigh little more than one |
  *
  * On a regular grid the two are the same. What is no finite number (null, NaN, the infinities) is
@@ -64,7 +64,7 @@ const ewmaOptions = z
  * // ) as "smoothed"
  */
 export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaOptions): Finished<SeriesRow, 'smoothed'> {
-  const { alpha, halfLife } = parseOptions(ewmaOptions, options)
+  const { lambda, halfLife } = parseOptions(ewmaOptions, options)
   // Whether a value is finite is a partition of its own: so lag() finds the finite one before. Of two points at one time, against what a frame is, the
   // later would weigh nothing.
   const elapsed = sql`extract(epoch from point.bucket - pg_catalog.lag(point.bucket) over (
@@ -72,7 +72,7 @@ export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaOptions): Fi
   ))::float8`
   const weight =
     halfLife === undefined
-      ? sql<number>`${alpha}::float8`
+      ? sql<number>`${lambda}::float8`
       : // 2 ^ -1100 would be an underflow, which PostgreSQL reports as an error.
         sql<number>`coalesce(1::float8 - power(2::float8, -least(1000, ${elapsed} / extract(epoch from ${exactInterval(halfLife)})::float8)), 1)`
   const weighted = scope.db.selectFrom(boundedPoints(scope, frame).as('point')).selectAll('point').select(weight.as('weight'))

@@ -19,7 +19,7 @@ export interface BaselineSeriesOptions extends SeasonOptions {
    */
   range: TimeRange
   /** How many spreads the band reaches to either side. Default: 3. */
-  width?: number
+  spreads?: number
 }
 
 /** What is normal at one time, with a band. All values are in the series' unit. */
@@ -29,14 +29,14 @@ export interface BaselinePoint {
   bucket: Date
   /** What is expected there. */
   value: number
-  /** `width` spreads below it. */
+  /** `spreads` spreads below it. */
   lower: number
-  /** `width` spreads above it. */
+  /** `spreads` spreads above it. */
   upper: number
 }
 
 const baselineSeriesOptions = z
-  .strictObject({ ...seasonFields, range: timeRange, width: z.number().min(0).max(1e100).default(3) })
+  .strictObject({ ...seasonFields, range: timeRange, spreads: z.number().min(0).max(1e100).default(3) })
   .refine(dividesSeason, slotProblem)
 
 /**
@@ -60,7 +60,7 @@ const baselineSeriesOptions = z
  * // ) as "point"
  */
 export function baselineSeries(scope: Scope, frame: SeriesFrame, options: BaselineSeriesOptions): Finished<BaselinePoint, 'point'> {
-  const { season, slot, range, width } = parseOptions(baselineSeriesOptions, options)
+  const { season, slot, range, spreads } = parseOptions(baselineSeriesOptions, options)
   assertBuckets(range, slot, 'slot')
   const { from, to } = range
   const first = sql`${dateBin(season, sql`${from}::timestamptz`)} + pg_catalog.make_interval(secs => slot.slot_start_s)`
@@ -73,8 +73,8 @@ export function baselineSeries(scope: Scope, frame: SeriesFrame, options: Baseli
       'slot.series',
       'time.bucket',
       'slot.expected as value',
-      sql<number>`slot.expected - ${width}::float8 * slot.spread`.as('lower'),
-      sql<number>`slot.expected + ${width}::float8 * slot.spread`.as('upper'),
+      sql<number>`slot.expected - ${spreads}::float8 * slot.spread`.as('lower'),
+      sql<number>`slot.expected + ${spreads}::float8 * slot.spread`.as('upper'),
     ])
     .where('time.bucket', '>=', from)
     .where('time.bucket', '<', to)

@@ -31,10 +31,10 @@ export interface ChangePoint {
   /** The first bucket of the new level. */
   bucket: Date
   /** The median from the change before this one to this one. */
-  before: number
+  before_level: number
   /** The median from this change to the next one. */
-  after: number
-  /** `after` less `before`. */
+  after_level: number
+  /** `after_level` less `before_level`. */
   shift: number
   direction: Direction
   /** How many points long the level before is. */
@@ -96,7 +96,7 @@ export interface ChangePoint {
  * await changePoints(scope, latency).where('direction', '=', 'up').execute()
  *
  * // select "change".* from (
- * //   select "found"."series", found.buckets[found.at] as "bucket", "earlier"."median" as "before", "later"."median" as "after", ... from (
+ * //   select "found"."series", found.buckets[found.at] as "bucket", "earlier"."median" as "before_level", "later"."median" as "after_level", ... from (
  * //     select "gathered".*, ..., pg_catalog.lag(found.at, 1, 1) over (...) as "previous", pg_catalog.lead(found.at, 1, ...) over (...) as "next"
  * //     from (select "point"."series", pg_catalog.array_agg(point.bucket order by point.bucket) as "buckets", ... group by ("point"."series") collate "C") as "gathered"
  * //     cross join lateral "public"."change_points"(gathered.values, $1::int4, $2::float8 * ln(...)) as "found"
@@ -143,8 +143,8 @@ export function changePoints(scope: Scope, frame: SeriesFrame, options: ChangePo
     .select([
       'found.series',
       sql<Date>`found.buckets[found.at]`.as('bucket'),
-      'earlier.median as before',
-      'later.median as after',
+      'earlier.median as before_level',
+      'later.median as after_level',
       sql<number>`later.median - earlier.median`.as('shift'),
       sql<Direction>`case when later.median < earlier.median then 'down' else 'up' end`.as('direction'),
       sql<number>`found.at - found.previous`.as('before_points'),

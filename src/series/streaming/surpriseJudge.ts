@@ -21,25 +21,25 @@ export interface SurpriseOptions {
    */
   threshold?: number
   /** So many points are remembered, and what is rare is judged by them. Default: 4,000. */
-  history?: number
+  historyPoints?: number
   /** With fewer points learnt, none is judged. Default: 150. */
   minPoints?: number
   /**
    * An anomaly raises the threshold by its own score; so many points later half of that is gone,
    * and so on. Default: 100.
    */
-  halfLife?: number
+  halfLifePoints?: number
 }
 
 export const surpriseOptions = z
   .strictObject({
     method: z.literal('surprise'),
     threshold: z.number().min(0).default(1.25),
-    history: z.int().min(100).max(1_000_000).default(4_000),
+    historyPoints: z.int().min(100).max(1_000_000).default(4_000),
     minPoints: z.int().min(20).default(150),
-    halfLife: z.number().gt(0).max(1e9).default(100),
+    halfLifePoints: z.number().gt(0).max(1e9).default(100),
   })
-  .refine(({ history, minPoints }) => minPoints <= history, { path: ['minPoints'], error: 'must not be above the history' })
+  .refine(({ historyPoints, minPoints }) => minPoints <= historyPoints, { path: ['minPoints'], error: 'must not be above historyPoints' })
 
 export type SurpriseSettings = z.output<typeof surpriseOptions>
 
@@ -72,7 +72,7 @@ export class SurpriseJudge implements Judge {
 
   constructor(settings: SurpriseSettings, state?: z.output<typeof surpriseState>) {
     this.settings = settings
-    this.bar = new RisingBar(settings.threshold, settings.halfLife, state?.raised)
+    this.bar = new RisingBar(settings.threshold, settings.halfLifePoints, state?.raised)
     for (const [time, value] of state?.points ?? []) this.learn(this.look(time, value))
   }
 
@@ -85,7 +85,7 @@ export class SurpriseJudge implements Judge {
   }
 
   state(): z.input<typeof surpriseState> {
-    const from = Math.max(0, this.values.length - this.settings.history - reach)
+    const from = Math.max(0, this.values.length - this.settings.historyPoints - reach)
     const points = this.values.slice(from).map((value, index): [number, number] => [this.times[from + index]!, value])
     return { points, raised: this.bar.raised }
   }
@@ -117,7 +117,7 @@ export class SurpriseJudge implements Judge {
   /** Adds the newest view to what the looks saw before, and takes out the one that is too old. */
   private learn(view: View): void {
     for (const [look, sight] of view.entries()) if (sight !== null) this.histories[look]!.add(sight)
-    const tooOld = this.values.length - 1 - this.settings.history
+    const tooOld = this.values.length - 1 - this.settings.historyPoints
     if (tooOld < 0) return
     for (const [look, sight] of seen(this.values, tooOld).entries()) if (sight !== null) this.histories[look]!.remove(sight)
     if (tooOld < 4 * reach) return

@@ -29,9 +29,9 @@ export interface TrendLine {
    * The lower end of the slope's interval; null with fewer than 4 effective points: too few to
    * know.
    */
-  slope_low_per_hour: number | null
+  slope_lower_per_hour: number | null
   /** The upper end of the slope's interval; null where the lower end is. */
-  slope_high_per_hour: number | null
+  slope_upper_per_hour: number | null
   /**
    * The share of the variance that the line explains, 0..1; null where there is none: a constant.
    */
@@ -69,11 +69,11 @@ const linearTrendOptions = z.strictObject({ confidence: confidenceShare.default(
  * @throws InvalidInputError when the confidence is out of its range.
  * @example
  * const used = metricSeries(scope, { metric: 'system.filesystem.usage', measure: 'max', range: last('7 days') })
- * await linearTrend(scope, used).where('slope_low_per_hour', '>', 0).execute()
+ * await linearTrend(scope, used).where('slope_lower_per_hour', '>', 0).execute()
  *
  * // select "trend".* from (
  * //   select "line"."series", ..., "line"."slope" as "slope_per_hour",
- * //     line.slope - line.uncertainty / sqrt(line.hours_squared) as "slope_low_per_hour", ...
+ * //     line.slope - line.uncertainty / sqrt(line.hours_squared) as "slope_lower_per_hour", ...
  * //   from (
  * //     with timed as (select ... from (...) as point window ...),
  * //       fitted as (select timed.*, regr_slope(rise, hours) over series as slope, ...), ...
@@ -93,8 +93,8 @@ export function linearTrend(scope: Scope, frame: SeriesFrame, options: LinearTre
       level('none').as('first_level'),
       level('last_hours').as('last_level'),
       'line.slope as slope_per_hour',
-      sql<number | null>`line.slope - line.uncertainty / sqrt(line.hours_squared)`.as('slope_low_per_hour'),
-      sql<number | null>`line.slope + line.uncertainty / sqrt(line.hours_squared)`.as('slope_high_per_hour'),
+      sql<number | null>`line.slope - line.uncertainty / sqrt(line.hours_squared)`.as('slope_lower_per_hour'),
+      sql<number | null>`line.slope + line.uncertainty / sqrt(line.hours_squared)`.as('slope_upper_per_hour'),
       'line.r2',
       sql<number>`line.points::int4`.as('points'),
       'line.effective_points',

@@ -327,7 +327,7 @@ onEveryLeg('refreshCallGraph', () => {
     const url = new URL(test.url!)
     const role = `plain_${url.pathname.slice(1, 20)}`
     await sql`create role ${sql.id(role)} login password 'plain'`.execute(test.db)
-    await grantAll(test, { role: 'refresher', to: role })
+    await grantAll(test, { role: 'refresher', login: role })
     url.username = role
     url.password = 'plain'
     const db = connect(url.href)

@@ -47,13 +47,13 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, keeping policies 
     expect(await pgvantage(['policies', 'apply'])).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/17 done\n$/) })
     expect(await pgvantage(['policies', 'apply'])).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/nothing to do\n$/) })
     const again = JSON.parse((await pgvantage(['policies', 'plan', '--json'])).out)
-    expect(again.conversion).toEqual({ from: 'native', to: 'apache', obstacles: [] })
+    expect(again.conversion).toEqual({ fromRung: 'native', toRung: 'apache', obstacles: [] })
     expect(
       again.changes.find(({ object, kind }: { object: string; kind: string }) => object === 'metric_1h' && kind === 'retention'),
     ).toMatchObject({
       action: 'keep',
-      to: { retain: '730 days' },
-      sql: [],
+      declared: { retain: '730 days' },
+      statements: [],
     })
   })
 

@@ -137,7 +137,7 @@ onEveryLeg('every read of the graph', () => {
     const role = `no_age_${process.pid}`
     await sql`create role ${sql.id(role)} login password 'reader'`.execute(test.db)
     try {
-      await grantAll(test, { role: 'reader', to: role, schema: 'public' })
+      await grantAll(test, { role: 'reader', login: role, schema: 'public' })
       await sql`revoke all on schema ag_catalog from public, ${sql.id(role)}`.execute(test.db)
       const url = new URL(test.url!)
       url.username = role

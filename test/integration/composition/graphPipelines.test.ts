@@ -162,7 +162,7 @@ onEveryLeg('the graph, composed', () => {
   })
 
   it('walks over what a comparison of topologies found', async () => {
-    const found = compareTopology(scope, { before, after, unchanged: true })
+    const found = compareTopology(scope, { before, after, withUnchanged: true })
     expect(
       await neighbourhood(scope, found.where('kind', '=', 'appeared'), { resource: 'urn:host', direction: 'in' }).execute(),
     ).toMatchObject([{ kind: 'appeared', src_urn: 'urn:0', dst_urn: 'urn:host', relation: 'calls', props_before: null, props_after: {} }])

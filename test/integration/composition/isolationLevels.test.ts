@@ -48,11 +48,11 @@ const functions: Record<AsyncFunction, Subject> = {
   ensureResource: { act: (scope) => api.ensureResource(scope, resource), works: 'everywhere' },
   ensureResources: { act: (scope) => api.ensureResources(scope, [resource, { ...resource, urn: 'urn:newer' }]), works: 'everywhere' },
   ensureTenant: { act: (_, db) => api.ensureTenant(db, { code: 'new', name: 'new' }), works: 'everywhere' },
-  grantsFor: { act: (_, db) => api.grantsFor(db, { role: 'reader', to: 'somebody' }), works: 'everywhere' },
-  ingest: { act: (scope) => api.ingest(scope, lines(), { origin: { bucket: 'b', objectKey: 'k' } }), works: 'everywhere' },
+  grantsFor: { act: (_, db) => api.grantsFor(db, { role: 'reader', login: 'somebody' }), works: 'everywhere' },
+  ingest: { act: (scope) => api.ingest(scope, lines(), { origin: { objectBucket: 'b', objectKey: 'k' } }), works: 'everywhere' },
   listTenants: { act: (_, db) => api.listTenants(db), works: 'everywhere' },
   maintain: { act: (_, db) => api.maintain(db), works: 'alone' },
-  migrateDown: { act: (_, db) => api.migrateDown(db, { to: api.schemaVersion - 1 }), works: 'read committed' },
+  migrateDown: { act: (_, db) => api.migrateDown(db, { toVersion: api.schemaVersion - 1 }), works: 'read committed' },
   migratePlan: { act: (_, db) => api.migratePlan(db), works: 'everywhere' },
   migrateStatus: { act: (_, db) => api.migrateStatus(db), works: 'everywhere' },
   migrateUp: { act: (_, db) => api.migrateUp(db), works: 'read committed' },
@@ -73,7 +73,7 @@ const functions: Record<AsyncFunction, Subject> = {
   toGraphology: { act: (scope) => api.toGraphology(api.callsDuring(scope, { range })), works: 'everywhere' },
   writeRollups: {
     act: async (scope) => {
-      for await (const window of api.rollUp(api.readOtlp(lines(), { origin: { bucket: 'b', objectKey: 'k' } })))
+      for await (const window of api.rollUp(api.readOtlp(lines(), { origin: { objectBucket: 'b', objectKey: 'k' } })))
         await api.writeRollups(scope, window)
     },
     works: 'everywhere',

@@ -174,7 +174,7 @@ onEveryLeg('evidence from before its keys had one way of writing', () => {
     try {
       const before = await tenant(test.db)
       const attached = await recordEvent(before, { severity: 'INFO', kind: 'k', title: 't' })
-      await migrateDown(test.db, { to: 8 })
+      await migrateDown(test.db, { toVersion: 8 })
       const kept = [
         { table: 'metric_1m', keys: { bucket: 'yesterday', resource_id: 'seven', metric: 'm' } },
         { table: 'metric_1m', keys: { bucket: '2026-11-22 10:05:00' } },

@@ -4,5 +4,5 @@ import { maintain } from '../../../src/operate/maintain/maintain.ts'
 
 const [, , url, now] = process.argv
 const db = connect(url)
-await maintain(db, { now: new Date(now!), onStep: ({ step, object }) => console.log(step, object) })
+await maintain(db, { now: new Date(now!), onStep: ({ kind, object }) => console.log(kind, object) })
 await db.destroy()

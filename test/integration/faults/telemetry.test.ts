@@ -103,7 +103,7 @@ onEveryLeg('faulty telemetry, from the file to the rows', () => {
     const malformed: MalformedLine[] = []
     const clean = await loaded(good.join('\n'))
     const { report, ...rows } = await loaded(good.flatMap((line, at) => (bad[at] === undefined ? [line] : [line, bad[at]])).join('\n'), {
-      origin: { bucket: 'b', objectKey: 'k' },
+      origin: { objectBucket: 'b', objectKey: 'k' },
       onMalformed: (line) => malformed.push(line),
     })
     expect(report.malformed).toBe(bad.length)

@@ -316,7 +316,7 @@ onEveryLeg('cypher', () => {
       const role = `reader_${process.pid}`
       await sql`create role ${sql.id(role)} login password 'reader'`.execute(test.db)
       try {
-        await grantAll(test, { role: 'reader', to: role })
+        await grantAll(test, { role: 'reader', login: role })
         const url = new URL(test.url!)
         url.username = role
         url.password = 'reader'

@@ -60,7 +60,7 @@ onEveryLeg('mirrorGraph', () => {
         )
         .selectAll('given')
     const mirror = (since: string | null, note: string | null) =>
-      mirrorGraph(own, edge(since, note), { attributes: ['weight', 'since', 'note'], earliest: ['since'] })
+      mirrorGraph(own, edge(since, note), { attributes: ['weight', 'since', 'note'], keepEarliest: ['since'] })
     const properties = async () => {
       const { rows } = await sql<{ text: string }>`
         select ag_catalog.agtype_out(properties)::text as text from ${sql.id(own.graphName, 'CALLS')}

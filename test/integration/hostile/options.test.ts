@@ -78,11 +78,11 @@ const functions: Record<AsyncFunction, Subject> = {
     act: ({ db }, [given, options]) => api.ensureTenant(db, given!, options),
   },
   grantsFor: {
-    arguments: [{ ...schema, role: 'reader', to: 'somebody' }],
+    arguments: [{ ...schema, role: 'reader', login: 'somebody' }],
     act: ({ db }, [options]) => api.grantsFor(db, options!),
   },
   ingest: {
-    arguments: [{ lateness: '1 minute', shift: 1_000, origin: { bucket: 'b', objectKey: 'k' } }],
+    arguments: [{ lateness: '1 minute', shiftMs: 1_000, origin: { objectBucket: 'b', objectKey: 'k' } }],
     act: (scope, [options]) => api.ingest(scope, lines(), options),
   },
   listTenants: { arguments: [schema], act: ({ db }, [options]) => api.listTenants(db, options) },
@@ -91,7 +91,7 @@ const functions: Record<AsyncFunction, Subject> = {
     act: ({ db }, [options]) => api.maintain(db, options),
     alone: true,
   },
-  migrateDown: { arguments: [{ ...schema, to: api.schemaVersion }], act: ({ db }, [options]) => api.migrateDown(db, options) },
+  migrateDown: { arguments: [{ ...schema, toVersion: api.schemaVersion }], act: ({ db }, [options]) => api.migrateDown(db, options) },
   migratePlan: {
     arguments: [{ ...schema, graphPrefix: 'ops', embeddingDimension: 1536, embeddingDistance: 'l2' }],
     act: ({ db }, [options]) => api.migratePlan(db, options),
@@ -102,7 +102,7 @@ const functions: Record<AsyncFunction, Subject> = {
     act: ({ db }, [options]) => api.migrateUp(db, options),
   },
   mirrorGraph: {
-    arguments: [{ label: 'MIRROR', attributes: ['call_count'], earliest: ['call_count'] }],
+    arguments: [{ label: 'MIRROR', attributes: ['call_count'], keepEarliest: ['call_count'] }],
     act: (scope, [options]) => api.mirrorGraph(scope, api.callsDuring(scope, { range }), options!),
     needs: 'age',
   },
@@ -145,7 +145,7 @@ const functions: Record<AsyncFunction, Subject> = {
   writeRollups: {
     arguments: [{}],
     act: async (scope) => {
-      for await (const window of api.rollUp(api.readOtlp(lines(), { origin: { bucket: 'b', objectKey: 'k' } })))
+      for await (const window of api.rollUp(api.readOtlp(lines(), { origin: { objectBucket: 'b', objectKey: 'k' } })))
         await api.writeRollups(scope, window)
     },
   },

@@ -57,7 +57,7 @@ onEveryLeg('hostile telemetry', () => {
   beforeAll(async () => {
     test = await freshDatabase()
     scope = await tenant(test.db)
-    report = await ingest(scope, lines(), { origin: { bucket: `'"$$\\🦊`, objectKey: `'; drop table oo_locator; --` } })
+    report = await ingest(scope, lines(), { origin: { objectBucket: `'"$$\\🦊`, objectKey: `'; drop table oo_locator; --` } })
   })
   afterAll(() => test.close())
   const column = async (query: ReturnType<typeof sql>) => (await query.execute(scope.db)).rows.map((row) => Object.values(row as object)[0])
@@ -120,7 +120,7 @@ onEveryLeg('hostile telemetry', () => {
       new Set([`'; drop table oo_locator; --`]),
     )
     for (const text of nasty.filter((text) => !storable(text))) {
-      await expect(ingest(scope, lines(), { origin: { bucket: text, objectKey: 'k' } })).rejects.toThrow(/^origin\.bucket: /)
+      await expect(ingest(scope, lines(), { origin: { objectBucket: text, objectKey: 'k' } })).rejects.toThrow(/^origin\.objectBucket: /)
     }
     await noText('lateness', (lateness) => ingest(scope, lines(), { lateness }))
   })

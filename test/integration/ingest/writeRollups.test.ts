@@ -30,7 +30,7 @@ const payloads = Array.from({ length: 15 }, (_, minute) => minute * 60).flatMap(
 ])
 
 const text = payloads.map((payload) => `${JSON.stringify(payload)}\n`)
-const origin = { bucket: 'recordings', objectKey: `it's "k".jsonl` }
+const origin = { objectBucket: 'recordings', objectKey: `it's "k".jsonl` }
 async function* source() {
   yield* text
 }

@@ -76,7 +76,7 @@ function tests(): void {
     const later = new Date(now.getTime() + 14 * day)
     const { steps, notDone } = await run({ now: later })
     expect(notDone).toEqual([])
-    expect(steps).toContainEqual(expect.objectContaining({ step: 'partition', object: 'metric_1m', units: 2, rows: 0 }))
+    expect(steps).toContainEqual(expect.objectContaining({ kind: 'partition', object: 'metric_1m', units: 2, rows: 0 }))
     expect((await cut(test.db, 'metric_1m')).partitions).toHaveLength(6)
     expect((await run({ now: later })).steps).toEqual([])
     // What is written there is refused for what it would be refused for elsewhere, and found by what it would be found by.
@@ -105,7 +105,7 @@ function tests(): void {
     const before = await cut(test.db, 'metric_1m')
     expect(before.strays).toBe(written)
     const { steps } = await run()
-    expect(steps[0]).toMatchObject({ step: 'partition', object: 'metric_1m', rows: written })
+    expect(steps[0]).toMatchObject({ kind: 'partition', object: 'metric_1m', rows: written })
     const after = await cut(test.db, 'metric_1m')
     expect(after.strays).toBe(0)
     expect(after.partitions.length).toBe(before.partitions.length + steps[0]!.units)
@@ -166,12 +166,12 @@ function tests(): void {
 
   it('drops nothing that has no retention, then what is older than it and has been rolled, and never an hour of the rollup', async () => {
     const written = await insertEvery(scope, { from: daysAgo(60), to: daysAgo(1), step: '6 hours' })
-    expect((await run()).steps.filter(({ step }) => step === 'drop')).toEqual([])
+    expect((await run()).steps.filter(({ kind }) => kind === 'drop')).toEqual([])
     const hours = (await sql`select * from metric_1h order by bucket`.execute(test.db)).rows
     expect(hours).toHaveLength(written)
     await retention(test.db, 'metric_1m', '30 days')
     const report = await run()
-    expect(report.steps.map(({ step, object }) => `${step} ${object}`)).toEqual(['drop metric_1m'])
+    expect(report.steps.map(({ kind, object }) => `${kind} ${object}`)).toEqual(['drop metric_1m'])
     // Whole chunks of seven days from the epoch on: everything before the last one that ended 30 days ago.
     const dropped = new Date(Math.floor(daysAgo(30).getTime() / (7 * day)) * 7 * day)
     const { rows } = await sql<{ first: Date; known: Date }>`
@@ -204,7 +204,7 @@ function tests(): void {
     const before = await cut(test.db, 'metric_1m')
     const { steps, tooLate } = await run()
     expect(tooLate).toEqual([])
-    expect(steps.map(({ step, object }) => `${step} ${object}`)).toEqual(
+    expect(steps.map(({ kind, object }) => `${kind} ${object}`)).toEqual(
       expect.arrayContaining(['roll metric_1h', 'roll metric_1d', 'drop metric_1m']),
     )
     expect(await cut(test.db, 'metric_1m')).toEqual({
@@ -258,7 +258,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('maintain beside others, wher
     try {
       for (let round = 0; round < 4; round++) {
         const { steps } = await maintain(test.db, { now })
-        moved.push(...steps.flatMap(({ step, rows }) => (step === 'partition' ? [rows ?? 0] : [])))
+        moved.push(...steps.flatMap(({ kind, rows }) => (kind === 'partition' ? [rows ?? 0] : [])))
         await new Promise((resolve) => setTimeout(resolve, 200))
       }
     } finally {
@@ -287,10 +287,10 @@ describe.skipIf(!leg.available || !leg.concurrent)('maintain beside others, wher
     const started = performance.now()
     const report = await maintain(test.db, { now: later, lockAttempts: 2 })
     expect(performance.now() - started).toBeLessThan(10_000)
-    expect(report.notDone).toContainEqual(expect.objectContaining({ step: 'partition', object: 'metric_1m', why: 'locked', attempts: 2 }))
+    expect(report.notDone).toContainEqual(expect.objectContaining({ kind: 'partition', object: 'metric_1m', state: 'locked', attempts: 2 }))
     await holder.rollback().execute()
     const next = await maintain(test.db, { now: later })
     expect(next.notDone).toEqual([])
-    expect(next.steps).toContainEqual(expect.objectContaining({ step: 'partition', object: 'metric_1m', units: 1 }))
+    expect(next.steps).toContainEqual(expect.objectContaining({ kind: 'partition', object: 'metric_1m', units: 1 }))
   })
 })

@@ -90,7 +90,7 @@ onEveryLeg('doctor', () => {
 
   it('says which version the database is at', async () => {
     await undone(async (trx) => {
-      await migrateDown(trx, { to: 5 })
+      await migrateDown(trx, { toVersion: 5 })
       expect((await doctor(trx)).findings[0]).toMatchObject({
         severity: 'error',
         code: 'schema-version',

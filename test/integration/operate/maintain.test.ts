@@ -79,7 +79,7 @@ const write = (scope: Scope, rows: readonly Sampled[]) =>
     rows.map((row) => ({ ...row, resource: 'urn:svc:a', metric: 'latency' })),
   )
 
-const kinds = ({ steps }: Awaited<ReturnType<typeof maintain>>) => steps.map(({ step, object }) => `${step} ${object}`)
+const kinds = ({ steps }: Awaited<ReturnType<typeof maintain>>) => steps.map(({ kind, object }) => `${kind} ${object}`)
 
 onEveryLeg('maintain', () => {
   let test: TestDatabase
@@ -272,8 +272,8 @@ onEveryLeg('maintain', () => {
     const stopped = new Error('enough')
     const attempt = run({
       signal: controller.signal,
-      onStep: ({ step, object }) => {
-        seen.push(`${step} ${object}`)
+      onStep: ({ kind, object }) => {
+        seen.push(`${kind} ${object}`)
         if (/metric_1h/.test(object)) controller.abort(stopped)
       },
     })

@@ -48,7 +48,7 @@ onEveryLeg('the lifecycle of events and locators', () => {
     scope = await tenant(test.db)
   })
   afterEach(() => test.close())
-  const expire = async () => (await maintain(test.db, { now })).steps.filter(({ step }) => step === 'expire')
+  const expire = async () => (await maintain(test.db, { now })).steps.filter(({ kind }) => kind === 'expire')
 
   it('deletes old events with their evidence, and nothing before it is told to', async () => {
     const [old, young] = [await event('old', 101), await event('young', 99)]
@@ -57,7 +57,7 @@ onEveryLeg('the lifecycle of events and locators', () => {
     }
     expect(await expire()).toEqual([])
     await retain('event_envelope', '100 days')
-    expect(await expire()).toEqual([expect.objectContaining({ step: 'expire', object: 'event_envelope', rows: 1 })])
+    expect(await expire()).toEqual([expect.objectContaining({ kind: 'expire', object: 'event_envelope', rows: 1 })])
     expect(await titles()).toEqual(['young'])
     expect((await sql`select from evidence_link`.execute(test.db)).rows).toHaveLength(1)
     expect(await expire()).toEqual([])
@@ -100,8 +100,8 @@ onEveryLeg('the lifecycle of events and locators', () => {
     const left: number[] = []
     await maintain(test.db, {
       now,
-      onStep: ({ step, rows }) => {
-        if (step === 'expire') left.push(rows ?? 0)
+      onStep: ({ kind, rows }) => {
+        if (kind === 'expire') left.push(rows ?? 0)
       },
     })
     expect(left).toEqual([1000, 1000, 500])

@@ -55,17 +55,17 @@ onEveryLeg('what maintenance cannot do', () => {
     const report = await run()
     expect(report.notDone).toEqual([
       {
-        step: 'roll',
+        kind: 'roll',
         object: 'metric_1h',
         from: hoursAgo(8),
         to: hoursAgo(7),
-        why: 'failed',
+        state: 'failed',
         attempts: 1,
         reason: expect.stringContaining('no_thirteen'),
         tenantId: bad.tenantId,
       },
     ])
-    expect(report.steps.map(({ step, object }) => `${step} ${object}`)).toContain('roll service_call_1h')
+    expect(report.steps.map(({ kind, object }) => `${kind} ${object}`)).toContain('roll service_call_1h')
     expect(await stored(good)).toEqual([9, 8, 7, 6].map((ago) => [ago, 1]))
     expect(await stored(bad)).toEqual([
       [9, 2],
@@ -83,7 +83,7 @@ onEveryLeg('what maintenance cannot do', () => {
     expect(await run()).toEqual({ steps: [], tooLate: [], notDone: [] })
     expect(await failing()).toHaveLength(1)
     await sql`update pgvantage_failure set last_at = last_at - interval '7 hours'`.execute(test.db)
-    expect((await run()).notDone).toMatchObject([{ why: 'failed', tenantId: bad.tenantId }])
+    expect((await run()).notDone).toMatchObject([{ state: 'failed', tenantId: bad.tenantId }])
     const { rows } = await sql`select failures::int4 as failures from pgvantage_failure`.execute(test.db)
     expect(rows).toEqual([{ failures: 2 }])
 
@@ -122,7 +122,7 @@ onEveryLeg('what maintenance cannot do', () => {
       )
       const { notDone } = await run()
       expect(notDone).toContainEqual(
-        expect.objectContaining({ step: 'roll', object: 'metric_1h', why: 'failed', reason: 'no space left on device' }),
+        expect.objectContaining({ kind: 'roll', object: 'metric_1h', state: 'failed', reason: 'no space left on device' }),
       )
       // What could not be rolled is read from the minutes, which are therefore still there.
       expect(await stored(bad, 'metric_1h')).toEqual([[24 * 50, 13]])
@@ -150,7 +150,7 @@ onEveryLeg('what maintenance cannot do', () => {
     const report = await run()
     const done = report.steps.map(({ object }) => object)
     expect(done).toContain('metric_1h')
-    expect(report.notDone).toContainEqual(expect.objectContaining({ object: 'service_call_1h', why: 'failed', reason: 'broken' }))
+    expect(report.notDone).toContainEqual(expect.objectContaining({ object: 'service_call_1h', state: 'failed', reason: 'broken' }))
     expect(await failing()).not.toEqual([])
     await sql.raw(rows[0]!.definition).execute(test.db)
     await sql`update pgvantage_failure set last_at = last_at - interval '7 hours'`.execute(test.db)
@@ -167,11 +167,11 @@ onEveryLeg('what maintenance cannot do', () => {
       const order: (number | null)[] = []
       const { notDone } = await run({
         maxChunks: 3,
-        onStep: ({ step, object, to }) => step === 'roll' && object === 'metric_1h' && order.push(to?.getTime() ?? null),
+        onStep: ({ kind, object, to }) => kind === 'roll' && object === 'metric_1h' && order.push(to?.getTime() ?? null),
       })
       expect(order).toEqual([...order].sort((a, b) => b! - a!))
       expect(order[0]).toBe(hoursAgo(3).getTime())
-      expect(notDone.filter(({ object }) => object === 'metric_1h')).toMatchObject([{ step: 'roll', why: 'left' }])
+      expect(notDone.filter(({ object }) => object === 'metric_1h')).toMatchObject([{ kind: 'roll', state: 'left' }])
       expect(await stored(good)).toEqual([
         [5, 1],
         [4, 1],
@@ -200,7 +200,7 @@ onEveryLeg('what maintenance cannot do', () => {
       select 'metric_1h', ${hoursAgo(24 * 400)}::timestamptz - at * interval '1 hour' from generate_series(1, 20000) as at
     `.execute(test.db)
     const { notDone } = await run({ maxChunks: 1 })
-    expect(notDone.filter(({ object }) => object === 'metric_1h')).toMatchObject([{ why: 'left' }])
+    expect(notDone.filter(({ object }) => object === 'metric_1h')).toMatchObject([{ state: 'left' }])
     expect(await stored(good)).toEqual([
       [9, 1],
       [8, 5],
@@ -223,7 +223,7 @@ onEveryLeg('what maintenance cannot do', () => {
     await write(good, [5], 1)
     const { steps, notDone } = await run()
     expect(notDone).toEqual([])
-    expect(steps.find(({ step, object }) => step === 'roll' && object === 'metric_1h')).toMatchObject({ rows: 1 })
+    expect(steps.find(({ kind, object }) => kind === 'roll' && object === 'metric_1h')).toMatchObject({ rows: 1 })
     const { rows } = await sql`select from metric_1m where bucket < ${hoursAgo(24 * 1000)}`.execute(test.db)
     expect(rows).toEqual([])
     expect((await run()).steps).toEqual([])

@@ -78,20 +78,22 @@ onEveryLeg('migrate', () => {
 
   it('goes down to a version and up again', async () => {
     const { installation, version } = await migrateUp(test.db)
-    const down = await migrateDown(test.db, { to: 3 })
+    const down = await migrateDown(test.db, { toVersion: 3 })
     const after = names.slice(3)
     expect(down).toMatchObject({ version: 3, ran: after.toReversed() })
     expect(await migrateStatus(test.db)).toMatchObject({ version: 3, pending: after })
     expect(await migrateUp(test.db)).toMatchObject({ version, ran: after })
     expect(await schemaDrift(test.db, { schema: installation.schema })).toEqual([])
-    await expect(migrateDown(test.db, { to: 99 })).rejects.toThrow(`to: must be a schema version from 0 to ${names.length}, got 99`)
+    await expect(migrateDown(test.db, { toVersion: 99 })).rejects.toThrow(
+      `toVersion: must be a schema version from 0 to ${names.length}, got 99`,
+    )
   })
 
   it('goes down by the rollups alone, and up again with what they are made of', async () => {
     const { installation, version } = await migrateUp(test.db)
     const scope = await tenant(test.db)
     await insertMetrics(scope, [{ bucket: at('10:05'), resource: 'urn:a', metric: 'm', samples: [1, 2, 3] }])
-    expect(await migrateDown(test.db, { to: 6 })).toMatchObject({ version: 6, ran: names.slice(6).toReversed() })
+    expect(await migrateDown(test.db, { toVersion: 6 })).toMatchObject({ version: 6, ran: names.slice(6).toReversed() })
     await insertMetrics(scope, [{ bucket: at('10:06'), resource: 'urn:a', metric: 'm', samples: [6] }])
     expect(await migrateUp(test.db)).toMatchObject({ version, ran: names.slice(6) })
     expect(await schemaDrift(test.db, { schema: installation.schema })).toEqual([])

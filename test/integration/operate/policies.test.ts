@@ -30,7 +30,7 @@ onEveryLeg('applying policies', () => {
   it('says what this server cannot do', async () => {
     const compression = (await planPolicies(test.db)).find(({ kind }) => kind === 'compression')!
     expect(compression.action).toBe(jobs ? 'keep' : 'leave')
-    if (!jobs) expect(compression.why).toMatch(/cannot compress/)
+    if (!jobs) expect(compression.reason).toMatch(/cannot compress/)
   })
 
   it('takes the same length in other words for the same', async () => {
@@ -42,8 +42,8 @@ onEveryLeg('applying policies', () => {
     const plan = await planPolicies(test.db, { policies })
     expect(changed(plan)).toEqual(['change metric_1h refresh', 'change metric_1m retention'])
     expect(plan.find(({ object, kind }) => object === 'metric_1m' && kind === 'retention')).toMatchObject({
-      from: { retain: '180 days' },
-      to: { retain: '90 days' },
+      applied: { retain: '180 days' },
+      declared: { retain: '90 days' },
     })
     await applyPolicies(test.db, { policies })
     expect(changed(await planPolicies(test.db, { policies }))).toEqual([])

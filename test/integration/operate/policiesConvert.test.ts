@@ -133,7 +133,7 @@ describe.runIf(leg.available && leg.timescaledb).each(moves)('from %s to %s', (f
   it('goes on as a database that was made there', async () => {
     const again = await applyPolicies(test.db, { convert: true })
     expect(again.converted).toBeNull()
-    expect(again.changes.filter((change) => change.sql.length > 0)).toEqual([])
+    expect(again.changes.filter((change) => change.statements.length > 0)).toEqual([])
     if (to === 'community') {
       const { rows } = await sql<{ id: number }>`select job_id as id from pgvantage_policy where job_id is not null order by 1`.execute(
         test.db,

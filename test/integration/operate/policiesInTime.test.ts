@@ -131,8 +131,8 @@ function ofJobs(): void {
     const retention = changes.find(({ object, kind }) => object === 'metric_1m' && kind === 'retention')!
     expect(retention).toMatchObject({
       action: 'leave',
-      sql: [],
-      why: expect.stringMatching(/did not make, drops what is older than 30 days.*delete_job/),
+      statements: [],
+      reason: expect.stringMatching(/did not make, drops what is older than 30 days.*delete_job/),
     })
     // Refreshed further back than its minutes are kept, an hour would be emptied.
     const refresh = changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!
@@ -162,8 +162,8 @@ function ofJobs(): void {
     const seen = new Set<string>()
     for (let days = 0; days < 7; days += 1) {
       const plan = await planPolicies(untouched.db, { now: new Date(Date.now() + days * 86_400_000) })
-      const { action, to } = plan.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!
-      seen.add(action === 'leave' ? action : String(to !== null && 'start' in to && to.start))
+      const { action, declared } = plan.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!
+      seen.add(action === 'leave' ? action : String(declared !== null && 'start' in declared && declared.start))
     }
     await sql`select remove_retention_policy('metric_1m')`.execute(untouched.db)
     expect([...seen]).toEqual([planned])
@@ -174,7 +174,7 @@ function ofJobs(): void {
     await sql`select add_retention_policy('metric_1m', interval '1 day')`.execute(test.db)
     const { changes } = await applyPolicies(test.db)
     const refresh = changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!
-    expect(refresh).toMatchObject({ action: 'leave', sql: [], why: expect.stringMatching(/would empty metric_1h/) })
+    expect(refresh).toMatchObject({ action: 'leave', statements: [], reason: expect.stringMatching(/would empty metric_1h/) })
     await sql`select remove_retention_policy('metric_1m')`.execute(test.db)
     await applyPolicies(test.db)
     expect(changed(await planPolicies(test.db))).toEqual([])
@@ -219,7 +219,7 @@ function ofJobs(): void {
     )
     const { changes } = await applyPolicies(test.db)
     expect(changed(changes)).toEqual(['change metric_1h refresh', 'change metric_1m retention'])
-    expect(changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!.to).toMatchObject({
+    expect(changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!.declared).toMatchObject({
       settle: '1 hour',
       start: expect.stringMatching(/^[1-7] days$/),
     })
@@ -231,7 +231,7 @@ function ofJobs(): void {
     await sql`select delete_job(${sql.lit(job)})`.execute(test.db)
     const { changes } = await applyPolicies(test.db)
     expect(changed(changes)).toEqual(['change metric_1m compression'])
-    expect(changes.find(({ kind }) => kind === 'compression')!.why).toMatch(`its job ${job} is gone`)
+    expect(changes.find(({ kind }) => kind === 'compression')!.reason).toMatch(`its job ${job} is gone`)
     expect(changed(await planPolicies(test.db))).toEqual([])
   })
 }

@@ -68,8 +68,8 @@ describe.runIf(leg.available && leg.concurrent)('an installation restored from a
   })
 
   it('is whole with native partitions, by an owner who is no superuser', async () => {
-    await grantAll(from, { role: 'owner', to: owner })
-    await grantAll(to, { role: 'owner', to: owner })
+    await grantAll(from, { role: 'owner', login: owner })
+    await grantAll(to, { role: 'owner', login: owner })
     // Without TimescaleDB, as it has been since before anything was installed.
     for (const { db } of [from, to]) await sql`drop extension if exists timescaledb cascade`.execute(db)
     await actingAs(from, owner, async (db) => {

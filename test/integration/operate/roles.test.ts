@@ -44,11 +44,11 @@ onEveryLeg('a role made from what `grants` lists, and nothing else', () => {
     await sql`revoke all on database ${sql.id(rows[0]!.name)} from public`.execute(test.db)
     await sql`revoke all on schema public from public`.execute(test.db)
     role.owner = await createRole(test, 'owner')
-    await grantAll(test, { role: 'owner', to: role.owner })
+    await grantAll(test, { role: 'owner', login: role.owner })
     await as('owner', (db) => migrateUp(db))
     for (const kind of ['reader', 'writer', 'maintainer', ...(leg.age ? (['refresher'] as const) : [])] as const) {
       role[kind] = await createRole(test, kind)
-      await grantAll(test, { role: kind, to: role[kind], schema: 'public' })
+      await grantAll(test, { role: kind, login: role[kind], schema: 'public' })
     }
   })
   afterAll(() => closeWithRoles(test, Object.values(role)))
@@ -219,7 +219,7 @@ describe.runIf(leg.available && leg.name === 'embedded')('what a writer is grant
   beforeAll(async () => {
     test = await freshDatabase()
     writer = await createRole(test, 'writer')
-    await grantAll(test, { role: 'writer', to: writer })
+    await grantAll(test, { role: 'writer', login: writer })
   })
   afterAll(() => test.close())
 

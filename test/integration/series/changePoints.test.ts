@@ -33,8 +33,8 @@ onEveryLeg('changePoints', () => {
         series: 'a',
         item: 'a',
         bucket: bucketAt(20),
-        before: 3,
-        after: 5,
+        before_level: 3,
+        after_level: 5,
         shift: 2,
         direction: 'up',
         before_points: 20,
@@ -49,7 +49,7 @@ onEveryLeg('changePoints', () => {
     expect(rows.map(({ direction }) => direction)).toEqual(['up', 'down', 'down', 'up'])
     places(rows).forEach((place, index) => expect(Math.abs(place - 100 * (index + 1))).toBeLessThanOrEqual(3))
     expect(rows.map(({ before_points }) => before_points).reduce((sum, count) => sum + count)).toBe(places(rows).at(-1))
-    expect(rows[1]!.before).toBe(rows[0]!.after)
+    expect(rows[1]!.before_level).toBe(rows[0]!.after_level)
   })
 
   it.each([
@@ -105,7 +105,12 @@ onEveryLeg('changePoints', () => {
     const gappy = values.flatMap((value, index) => (index % 7 === 3 ? [undefined, null, Number.NaN, value] : [value]))
     const rows = await changes([...points('b', values), ...points('a', gappy), ...points('c', levels([10, 10], 30))])
     expect(rows.map(({ series }) => series)).toEqual(['a', 'b'])
-    expect(rows[0]).toMatchObject({ before: rows[1]!.before, after: rows[1]!.after, score: rows[1]!.score, before_points: 30 })
+    expect(rows[0]).toMatchObject({
+      before_level: rows[1]!.before_level,
+      after_level: rows[1]!.after_level,
+      score: rows[1]!.score,
+      before_points: 30,
+    })
   })
 
   it('is narrowed in SQL as in TypeScript', () =>

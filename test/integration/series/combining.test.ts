@@ -281,7 +281,7 @@ onEveryLeg('several series', () => {
     ] as const)('makes one series of all by %s, and says of how many', async (how, expected) => {
       const rows = await aggregateAcross(scope, frameOf(scope, across), { with: how }).execute()
       expect(rows).toEqual(
-        [3, 1, 0, 1].map((members, index) => ({ series: 'all', bucket: bucketAt(index), value: expected[index], members })),
+        [3, 1, 0, 1].map((counted, index) => ({ series: 'all', bucket: bucketAt(index), value: expected[index], points: counted })),
       )
     })
 
@@ -329,8 +329,8 @@ onEveryLeg('several series', () => {
         ...member('e', [16]),
       ])
       expect(await aggregateAcross(scope, frame, { with: 'sum', by: { label: 'http.request.method' } }).execute()).toEqual([
-        { series: '', bucket: bucketAt(0), value: 28, members: 3 },
-        { series: 'GET', bucket: bucketAt(0), value: 3, members: 2 },
+        { series: '', bucket: bucketAt(0), value: 28, points: 3 },
+        { series: 'GET', bucket: bucketAt(0), value: 3, points: 2 },
       ])
       const codes = await aggregateAcross(scope, frame, { with: 'count', by: { label: 'code' } }).execute()
       expect(codes.map(({ series, value }) => [series, value])).toEqual([
@@ -351,10 +351,10 @@ onEveryLeg('several series', () => {
         .selectAll('team')
       const rows = await aggregateAcross(scope, rate(scope, counters, { counter: true }), { with: 'sum', by: { lookup } }).execute()
       expect(rows).toEqual([
-        { series: '', bucket: bucketAt(0), value: null, members: 0 },
-        { series: '', bucket: bucketAt(1), value: 2, members: 1 },
-        { series: 'red', bucket: bucketAt(0), value: null, members: 0 },
-        { series: 'red', bucket: bucketAt(1), value: 2, members: 2 },
+        { series: '', bucket: bucketAt(0), value: null, points: 0 },
+        { series: '', bucket: bucketAt(1), value: 2, points: 1 },
+        { series: 'red', bucket: bucketAt(0), value: null, points: 0 },
+        { series: 'red', bucket: bucketAt(1), value: 2, points: 2 },
       ])
     })
 
@@ -372,7 +372,7 @@ onEveryLeg('several series', () => {
         fc.asyncProperty(arbitraryPoints(), fc.constantFrom('sum', 'avg', 'min', 'max', 'median'), async (given, how) => {
           const mine = given.filter(({ series }) => series === 'a')
           const rows = await aggregateAcross(scope, frameOf(scope, mine), { with: how }).execute()
-          expect(rows).toEqual(boundedAll(mine).map((point) => ({ ...point, series: 'all', members: point.value === null ? 0 : 1 })))
+          expect(rows).toEqual(boundedAll(mine).map((point) => ({ ...point, series: 'all', points: point.value === null ? 0 : 1 })))
         }),
         { numRuns: 40 },
       )
@@ -381,8 +381,8 @@ onEveryLeg('several series', () => {
     it('is narrowed in SQL as in TypeScript', () =>
       expectNarrows(
         aggregateAcross(scope, frameOf(scope, across), { with: 'sum' }),
-        (eb) => eb('members', '=', 1),
-        (row) => row.members === 1,
+        (eb) => eb('points', '=', 1),
+        (row) => row.points === 1,
       ))
 
     it.each([

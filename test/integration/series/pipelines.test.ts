@@ -114,19 +114,19 @@ onEveryLeg('pipelines', () => {
     const byMethod = await aggregateAcross(scope, growth, { with: 'sum', by: { lookup: methods } }).execute()
     // Three resources of 1, 2 and 3 a second, PUT twice as fast as GET; a first point has no rate.
     expect(byMethod.filter(({ bucket }) => bucket.getTime() === bucketAt(0).getTime())).toEqual([
-      { series: 'GET', bucket: bucketAt(0), value: null, members: 0 },
-      { series: 'PUT', bucket: bucketAt(0), value: null, members: 0 },
+      { series: 'GET', bucket: bucketAt(0), value: null, points: 0 },
+      { series: 'PUT', bucket: bucketAt(0), value: null, points: 0 },
     ])
     expect(byMethod).toHaveLength(96)
-    for (const { series, bucket, value, members } of byMethod.filter(({ bucket }) => bucket > bucketAt(0)))
-      expect({ series, bucket, value, members }).toEqual({ series, bucket, value: series === 'GET' ? 6 : 12, members: 3 })
+    for (const { series, bucket, value, points } of byMethod.filter(({ bucket }) => bucket > bucketAt(0)))
+      expect({ series, bucket, value, points }).toEqual({ series, bucket, value: series === 'GET' ? 6 : 12, points: 3 })
     expect(
       await aggregateAcross(scope, length, { with: 'sum', by: { label: 'method' } })
         .where('bucket', '=', bucketAt(10))
         .execute(),
     ).toEqual([
-      { series: 'GET', bucket: bucketAt(10), value: 18_000, members: 3 },
-      { series: 'PUT', bucket: bucketAt(10), value: 36_000, members: 3 },
+      { series: 'GET', bucket: bucketAt(10), value: 18_000, points: 3 },
+      { series: 'PUT', bucket: bucketAt(10), value: 36_000, points: 3 },
     ])
     const teams = aggregateAcross(scope, length, { with: 'sum', by: { resourceLabel: 'team' } })
     expect(await movingAverage(scope, teams, { points: 3 }).where('bucket', '=', bucketAt(2)).execute()).toEqual([

@@ -200,7 +200,7 @@ onEveryLeg('smoothed series', () => {
       valuesOf(ewma(scope, frameOf(scope, points('a', given)), weight))
 
     it('begins with the first value, and gives each next one its weight', async () => {
-      expect(await smoothed([8, 0, 4, 4], { alpha: 0.25 })).toEqual([8, 6, 5.5, 5.125])
+      expect(await smoothed([8, 0, 4, 4], { lambda: 0.25 })).toEqual([8, 6, 5.5, 5.125])
     })
 
     it('halves the weight of the past in each half-life, across gaps too', async () => {
@@ -210,7 +210,7 @@ onEveryLeg('smoothed series', () => {
     })
 
     it('passes over what is no finite number, and gives there the average so far', async () => {
-      expect(await smoothed([null, Number.NaN, 8, Infinity, null, -Infinity, 1e300, 0], { alpha: 0.5 })).toEqual([
+      expect(await smoothed([null, Number.NaN, 8, Infinity, null, -Infinity, 1e300, 0], { lambda: 0.5 })).toEqual([
         null,
         null,
         8,
@@ -232,25 +232,25 @@ onEveryLeg('smoothed series', () => {
 
     it('goes down to zero after a spike, and on, without an underflow', async () => {
       const steps = 3_000
-      const rows = await smoothed([1, ...Array<number>(steps).fill(0)], { alpha: 0.5 })
+      const rows = await smoothed([1, ...Array<number>(steps).fill(0)], { lambda: 0.5 })
       expect(rows.slice(0, 3)).toEqual([1, 0.5, 0.25])
       expect(rows.at(-1)).toBe(0)
       expect((await smoothed([1, ...Array<number>(steps).fill(0)], { halfLife: '0.25 seconds' })).at(-1)).toBe(0)
-      expect((await smoothed([1e100, 1e-100, 0], { alpha: 1e-12 })).at(-1)).toBeCloseTo(1e100, -90)
+      expect((await smoothed([1e100, 1e-100, 0], { lambda: 1e-12 })).at(-1)).toBeCloseTo(1e100, -90)
     })
 
     it('smooths each series by itself, and answers an empty frame and a single point', async () => {
-      const rows = await ewma(scope, frameOf(scope, [...points('a', [8, 0]), ...points('b', [2])]), { alpha: 0.5 }).execute()
+      const rows = await ewma(scope, frameOf(scope, [...points('a', [8, 0]), ...points('b', [2])]), { lambda: 0.5 }).execute()
       expect(rows.map(({ value }) => value)).toEqual([8, 4, 2])
       expect(await smoothed([], { halfLife: '1 hour' })).toEqual([])
       expect(await smoothed([7], { halfLife: '1 hour' })).toEqual([7])
     })
 
-    it('with alpha 1 changes no finite number', async () => {
+    it('with lambda 1 changes no finite number', async () => {
       await fc.assert(
         fc.asyncProperty(arbitraryPoints({ finite: true }), async (given) => {
           const complete = given.filter(({ value }) => value !== null)
-          expect(await ewma(scope, frameOf(scope, complete), { alpha: 1 }).execute()).toEqual(boundedAll(complete))
+          expect(await ewma(scope, frameOf(scope, complete), { lambda: 1 }).execute()).toEqual(boundedAll(complete))
         }),
         { numRuns: 30 },
       )
@@ -258,7 +258,7 @@ onEveryLeg('smoothed series', () => {
 
     it('is the recurrence in TypeScript, by points and by time', async () => {
       const weight = fc.oneof(
-        fc.record({ alpha: fc.double({ min: 1e-6, max: 1, noNaN: true }) }),
+        fc.record({ lambda: fc.double({ min: 1e-6, max: 1, noNaN: true }) }),
         fc.record({ halfLife: fc.integer({ min: 1, max: 100_000 }).map((seconds) => `${seconds} seconds`) }),
       )
       await fc.assert(
@@ -270,10 +270,10 @@ onEveryLeg('smoothed series', () => {
       )
     })
 
-    it('by half-life is by alpha where points follow each other regularly', async () => {
+    it('by half-life is by lambda where points follow each other regularly', async () => {
       const given = [5, 1, 8, 2, 2, 9]
-      const byAlpha = await smoothed(given, { alpha: 1 - 2 ** (-1 / 3) })
-      expect(await smoothed(given, { halfLife: '15 minutes' })).toEqual(byAlpha.map((value) => expect.closeTo(value!, 12)))
+      const byLambda = await smoothed(given, { lambda: 1 - 2 ** (-1 / 3) })
+      expect(await smoothed(given, { halfLife: '15 minutes' })).toEqual(byLambda.map((value) => expect.closeTo(value!, 12)))
     })
 
     it('is an aggregate of its own, which can begin from a value', async () => {
@@ -297,11 +297,11 @@ onEveryLeg('smoothed series', () => {
       ))
 
     it.each([
-      [{}, /^options: must have either alpha or halfLife, got {}/],
-      [{ alpha: 0.5, halfLife: '1 hour' }, /^options: must have either alpha or halfLife/],
-      [{ alpha: 0 }, /^alpha: .*0/],
-      [{ alpha: 1.01 }, /^alpha: .*1\.01/],
-      [{ alpha: Number.NaN }, /^alpha: /],
+      [{}, /^options: must have either lambda or halfLife, got {}/],
+      [{ lambda: 0.5, halfLife: '1 hour' }, /^options: must have either lambda or halfLife/],
+      [{ lambda: 0 }, /^lambda: .*0/],
+      [{ lambda: 1.01 }, /^lambda: .*1\.01/],
+      [{ lambda: Number.NaN }, /^lambda: /],
       [{ halfLife: '0 seconds' }, /^halfLife: .*"0 seconds"/],
     ])('refuses %j by name', (options, message) => {
       expect(() => ewma(scope, frameOf(scope, []), options as EwmaOptions)).toThrow(message)
@@ -329,13 +329,13 @@ function quantile(q: number) {
   }
 }
 
-function recurrence(given: readonly SeriesRow[], { alpha, halfLife }: EwmaOptions): SeriesRow[] {
+function recurrence(given: readonly SeriesRow[], { lambda, halfLife }: EwmaOptions): SeriesRow[] {
   const last = new Map<string, { average: number; time: number }>()
   return boundedAll(given).map(({ series, bucket, value }) => {
     const before = last.get(series)
     if (value === null || !Number.isFinite(value)) return { series, bucket, value: before?.average ?? null }
     const time = bucket.getTime()
-    const weight = alpha ?? 1 - 2 ** (-(time - (before?.time ?? 0)) / (1000 * Number.parseInt(halfLife)))
+    const weight = lambda ?? 1 - 2 ** (-(time - (before?.time ?? 0)) / (1000 * Number.parseInt(halfLife)))
     const average = before === undefined ? value : weight * value + (1 - weight) * before.average
     last.set(series, { average, time })
     return { series, bucket, value: average }

@@ -56,8 +56,8 @@ onEveryLeg('trends', () => {
       expect(row!.r2).toBeCloseTo(0.999993745883712, 10)
       // Neighbours are no more alike than chance has it: 36 points count as at least 20, so the interval is near the certified one.
       const certified = 2.0322 * 0.000429796848199937
-      expect(row!.slope_high_per_hour! - row!.slope_per_hour).toBeGreaterThan(certified * 0.999)
-      expect(row!.slope_high_per_hour! - row!.slope_per_hour).toBeLessThan(certified * 1.6)
+      expect(row!.slope_upper_per_hour! - row!.slope_per_hour).toBeGreaterThan(certified * 0.999)
+      expect(row!.slope_upper_per_hour! - row!.slope_per_hour).toBeLessThan(certified * 1.6)
     })
 
     it('has the interval of ordinary least squares where neighbours are not alike', async () => {
@@ -70,8 +70,8 @@ onEveryLeg('trends', () => {
         first_level: expect.closeTo(1.0345454545454542, 9),
         last_level: expect.closeTo(10.045454545454545, 9),
         slope_per_hour: expect.closeTo(12.014545454545456, 9),
-        slope_low_per_hour: expect.closeTo(11.440645974703987, 4),
-        slope_high_per_hour: expect.closeTo(12.588444934386924, 4),
+        slope_lower_per_hour: expect.closeTo(11.440645974703987, 4),
+        slope_upper_per_hour: expect.closeTo(12.588444934386924, 4),
         r2: expect.closeTo(0.9965791141921483, 9),
         points: 10,
         effective_points: 10,
@@ -89,21 +89,21 @@ onEveryLeg('trends', () => {
       const rows = await trend(given)
       for (const likeness of ['0/', '0.6/']) {
         const held = rows.filter(
-          (row) => row.series.startsWith(likeness) && row.slope_low_per_hour! <= 0.02 && row.slope_high_per_hour! >= 0.02,
+          (row) => row.series.startsWith(likeness) && row.slope_lower_per_hour! <= 0.02 && row.slope_upper_per_hour! >= 0.02,
         )
         expect(held.length).toBeGreaterThanOrEqual(88)
         expect(held.length).toBeLessThan(100)
       }
       const narrow = await trend(given, 0.5)
-      expect(narrow.filter((row) => row.slope_low_per_hour! <= 0.02 && row.slope_high_per_hour! >= 0.02).length).toBeLessThan(140)
+      expect(narrow.filter((row) => row.slope_lower_per_hour! <= 0.02 && row.slope_upper_per_hour! >= 0.02).length).toBeLessThan(140)
     })
 
     it('is flat for a constant, for sure, and null where too few points are known', async () => {
       expect(await trend(points('a', Array<number>(20).fill(0.1)))).toMatchObject([
-        { slope_per_hour: 0, slope_low_per_hour: 0, slope_high_per_hour: 0, r2: null, first_level: 0.1, last_level: 0.1, points: 20 },
+        { slope_per_hour: 0, slope_lower_per_hour: 0, slope_upper_per_hour: 0, r2: null, first_level: 0.1, last_level: 0.1, points: 20 },
       ])
       expect(await trend(points('a', [1, 2]))).toMatchObject([
-        { slope_per_hour: expect.closeTo(12, 9), slope_low_per_hour: null, points: 2 },
+        { slope_per_hour: expect.closeTo(12, 9), slope_lower_per_hour: null, points: 2 },
       ])
       expect(await trend([...points('a', [1]), ...points('b', [null, Number.NaN, Infinity, 3])])).toEqual([])
       expect(await trend([])).toEqual([])
@@ -118,7 +118,7 @@ onEveryLeg('trends', () => {
           values.map((value) => value + 1e9),
         ),
       )
-      expect(high!.slope_low_per_hour).toBeCloseTo(row!.slope_low_per_hour!, 4)
+      expect(high!.slope_lower_per_hour).toBeCloseTo(row!.slope_lower_per_hour!, 4)
       for (const unit of [1e-98, 1e98]) {
         const [scaled] = await trend(
           points(
@@ -126,7 +126,7 @@ onEveryLeg('trends', () => {
             values.map((value) => value * unit),
           ),
         )
-        expect(scaled!.slope_high_per_hour! / unit).toBeCloseTo(row!.slope_high_per_hour!, 9)
+        expect(scaled!.slope_upper_per_hour! / unit).toBeCloseTo(row!.slope_upper_per_hour!, 9)
       }
       expect(await trend(points('a', [0, undefined, undefined, 3, null, 5]))).toMatchObject([{ slope_per_hour: expect.closeTo(12, 9) }])
     })

@@ -70,7 +70,7 @@ onEveryLeg('windows of time', () => {
     it('is laid over a range with a band, also over time that has not come', async () => {
       const given = weekly((index) => (index % 168) + [0, 1, 2][Math.floor(index / 168)]!, 3)
       const range = { from: hour(168 * 10 + 5.5), to: hour(168 * 11 + 2) }
-      const rows = await baselineSeries(scope, frameOf(scope, given), { range, width: 2 }).execute()
+      const rows = await baselineSeries(scope, frameOf(scope, given), { range, spreads: 2 }).execute()
       expect(rows).toHaveLength(164)
       const spread = 2 * 1.4826
       expect(rows[0]).toEqual({
@@ -93,7 +93,7 @@ onEveryLeg('windows of time', () => {
     it('refuses by name what is no season', () => {
       const frame = frameOf(scope, [])
       expect(() => seasonalBaseline(scope, frame, { season: '1 day', slot: '7 hours' })).toThrow(/^slot: .*"7 hours"/)
-      expect(() => baselineSeries(scope, frame, { range: { from: hour(0), to: hour(1) }, width: -1 })).toThrow(/^width: .*-1/)
+      expect(() => baselineSeries(scope, frame, { range: { from: hour(0), to: hour(1) }, spreads: -1 })).toThrow(/^spreads: .*-1/)
     })
   })
 

@@ -108,7 +108,7 @@ onEveryLeg('the history of a topology, whatever is recorded in whichever order',
             model.edgesOf(source, relation, first),
           )
 
-          const compared = await compareTopology(scope, { before: hourOf(first), after: hourOf(second), unchanged: true }).execute()
+          const compared = await compareTopology(scope, { before: hourOf(first), after: hourOf(second), withUnchanged: true }).execute()
           const [earlier, later] = [model.edgesAt(first), model.edgesAt(second)]
           expect(
             new Map(compared.map((edge) => [nameOf(edge), [edge.kind, edge.props_before ?? undefined, edge.props_after ?? undefined]])),

@@ -103,7 +103,7 @@ onEveryLeg('reading a recorded topology', () => {
       'vanished pay runs_on node-2 [{"image":"pay:1"},null]',
       'changed web runs_on node-1 [{"image":"web:2"},{"image":"web:1"}]',
     ])
-    expect(await compared('10:15', '10:35', { relation: 'runs_on', source: 'kubernetes', unchanged: true })).toEqual([
+    expect(await compared('10:15', '10:35', { relation: 'runs_on', source: 'kubernetes', withUnchanged: true })).toEqual([
       'unchanged pay runs_on node-1 [{"image":"pay:1"},{"image":"pay:1"}]',
       'vanished web runs_on node-1 [{"image":"web:2"},null]',
     ])

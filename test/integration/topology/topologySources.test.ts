@@ -11,7 +11,7 @@ onEveryLeg('the migration that gives topology its sources', () => {
     const test = await freshDatabase()
     const scope = await tenant(test.db)
     const ids = await services(scope, ['a', 'b'])
-    await migrateDown(test.db, { to: 7 })
+    await migrateDown(test.db, { toVersion: 7 })
     await sql`
       insert into ${scope.id('topo_edge_time')} (tenant_id, src_resource_id, dst_resource_id, relation, valid)
       values (${scope.tenantId}::int8, ${ids.get('a')}::int8, ${ids.get('b')}::int8, 'calls', '[2026-11-22 10:00Z,)')
@@ -20,7 +20,7 @@ onEveryLeg('the migration that gives topology its sources', () => {
     await recordTopology(scope, [{ from: 'a', to: 'b' }], { at: at('09:00'), relation: 'calls', source: 'tracing' })
     const edges = () => topologyAt(scope, { at: at('11:00') }).execute()
     expect(await edges()).toMatchObject([{ src_urn: 'a', dst_urn: 'b', sources: ['', 'tracing'], valid_from: at('10:00') }])
-    await migrateDown(test.db, { to: 7 })
+    await migrateDown(test.db, { toVersion: 7 })
     await migrateUp(test.db)
     expect(await edges()).toMatchObject([{ sources: [''], valid_from: at('10:00'), valid_to: null }])
     await test.close()

@@ -32,7 +32,7 @@ interface Group {
   series: string
   bucket: Date
   value: number | null
-  members: number
+  points: number
 }
 
 const scope = unitScope()
@@ -46,7 +46,7 @@ rowOf(delta(scope, calls)).toEqualTypeOf<Point>()
 rowOf(rate(scope, calls, { counter: true })).toEqualTypeOf<Point>()
 rowOf(movingAverage(scope, calls, { points: 12 })).toEqualTypeOf<Point>()
 rowOf(movingQuantile(scope, calls, { q: 0.5, window: '1 hour' })).toEqualTypeOf<Point>()
-rowOf(ewma(scope, calls, { alpha: 0.2 })).toEqualTypeOf<Point>()
+rowOf(ewma(scope, calls, { lambda: 0.2 })).toEqualTypeOf<Point>()
 rowOf(shift(scope, calls, { later: '7 days' })).toEqualTypeOf<Point>()
 rowOf(combine(scope, calls, calls, { op: 'ratio' })).toEqualTypeOf<Point>()
 rowOf(join(scope, calls, calls)).toEqualTypeOf<{ series: string; bucket: Date; left: number | null; right: number | null }>()
@@ -94,7 +94,7 @@ movingAverage(scope, calls, { points: 12, window: '1 hour' })
 // @ts-expect-error neither
 movingAverage(scope, calls, {})
 // @ts-expect-error of one or the other
-ewma(scope, calls, { alpha: 0.1, halfLife: '1 hour' })
+ewma(scope, calls, { lambda: 0.1, halfLife: '1 hour' })
 // @ts-expect-error which quantile
 movingQuantile(scope, calls, { points: 12 })
 // @ts-expect-error which way

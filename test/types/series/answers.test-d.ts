@@ -130,8 +130,8 @@ expectTypeOf<TrendLine>().toEqualTypeOf<{
   first_level: number
   last_level: number
   slope_per_hour: number
-  slope_low_per_hour: number | null
-  slope_high_per_hour: number | null
+  slope_lower_per_hour: number | null
+  slope_upper_per_hour: number | null
   r2: number | null
   points: number
   effective_points: number
@@ -162,8 +162,8 @@ rowOf(changePoints(scope, latency)).toEqualTypeOf<ChangePoint>()
 expectTypeOf<ChangePoint>().toEqualTypeOf<{
   series: string
   bucket: Date
-  before: number
-  after: number
+  before_level: number
+  after_level: number
   shift: number
   direction: 'up' | 'down'
   before_points: number

@@ -60,7 +60,7 @@ test('a span in another pod than its parent makes a call of both; one in which a
   }
   const { lines, failed } = logLines([error, { ...error, SpanID: '2'.repeat(16), Log: '19:50 INFO all is well' }])
   const { calls, patterns } = await windowOf([spanLine(spans, failed), ...lines])
-  expect(calls.map(({ src, dst, p95Ms, errorCount }) => [src, dst, p95Ms, errorCount])).toEqual([
+  expect(calls.map(({ from, to, p95Ms, errorCount }) => [from, to, p95Ms, errorCount])).toEqual([
     ['urn:external:client', 'urn:k8s:svc:default/ts-gateway-service', 50, 0],
     ['urn:k8s:svc:default/ts-basic-service', 'urn:k8s:svc:default/ts-basic-service', 15, 0],
     ['urn:k8s:svc:default/ts-gateway-service', 'urn:k8s:svc:default/ts-basic-service', 40, 1],

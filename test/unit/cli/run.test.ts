@@ -25,7 +25,7 @@ describe('pgvantage', () => {
     [['migrate', 'up', '--embedding-dimension', '1e3'], 'It must be a whole number'],
     [['migrate', 'up', '--embedding-distance', 'l7'], 'Allowed choices are l2, cosine, ip'],
     [['ingest', 'file'], '--tenant'],
-    [['ingest', 'file', '-t', 'a', '--shift', 'x'], 'It must be a whole number of milliseconds'],
+    [['ingest', 'file', '-t', 'a', '--shift-ms', 'x'], 'It must be a whole number of milliseconds'],
     [['graph'], "required option '-r, --resource <urn>' not specified"],
     [['graph', '-r', 'a', '--at', '2026-11-22 09:30'], 'It must be a time with its zone'],
     [['graph', '-r', 'a', '--hops', '1e1'], 'It must be a whole number'],

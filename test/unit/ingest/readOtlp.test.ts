@@ -31,7 +31,7 @@ describe('readOtlp', () => {
     for (const name of ['plain.gz', 'packed.txt']) {
       expect(await messages(join(folder, name))).toEqual(['1:x', '3:y'])
       const [first] = await all(readOtlp(join(folder, name)))
-      expect(first!.source).toEqual({ bucket: folder, objectKey: name })
+      expect(first!.origin).toEqual({ objectBucket: folder, objectKey: name })
     }
   })
 

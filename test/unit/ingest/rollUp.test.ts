@@ -24,7 +24,7 @@ describe('windows', () => {
       { urn: urn('clock'), region: null },
     ])
     expect(window!.locators).toMatchObject([
-      { dataset: 'logs', bucket: 'b', objectKey: 'k', tFrom: date(0), tTo: date(300), attributes: { first_line: 1, last_line: 3 } },
+      { dataset: 'logs', objectBucket: 'b', objectKey: 'k', tFrom: date(0), tTo: date(300), attributes: { first_line: 1, last_line: 3 } },
       { dataset: 'metrics', attributes: { first_line: 2, last_line: 2 } },
     ])
     expect(window!.locators[window!.patterns[0]!.locator]!.dataset).toBe('logs')
@@ -48,12 +48,12 @@ describe('windows', () => {
     const shift = 3 * 300_000
     const plain = await rolledUp([tick(10), metrics('a', [sum('s', 'CUMULATIVE', true, [point(10, 1, 0), point(20, 2, 0)])])])
     const { windows } = await rolledUp([tick(10), metrics('a', [sum('s', 'CUMULATIVE', true, [point(10, 1, 0), point(20, 2, 0)])])], {
-      shift,
+      shiftMs: shift,
     })
     expect(windows[0]!.from).toEqual(new Date(noon + shift))
     expect(windows[0]!.patterns[0]).toMatchObject({ firstSeen: new Date(noon + 10_000 + shift) })
     expect(windows[0]!.metrics[0]).toEqual({ ...plain.windows[0]!.metrics[0]!, bucket: new Date(noon + shift) })
-    await expect(rolledUp([], { shift: 0.5 })).rejects.toThrow('shift: must be a whole number of milliseconds, got 0.5')
+    await expect(rolledUp([], { shiftMs: 0.5 })).rejects.toThrow('shiftMs: must be a whole number of milliseconds, got 0.5')
   })
 })
 

@@ -3,12 +3,12 @@ import type { CallRow } from '../../../src/ingest/rollups/windows/ingestWindow.t
 import { histogramOf } from '../../../src/sketch/exponentialHistogram.ts'
 import { date, rolledUp, span, spans, urn } from './telemetry.ts'
 
-const brief = ({ src, dst, callCount, errorCount, p95Ms }: CallRow) => ({ src, dst, calls: callCount, errors: errorCount, p95: p95Ms })
+const brief = ({ from, to, callCount, errorCount, p95Ms }: CallRow) => ({ from, to, calls: callCount, errors: errorCount, p95: p95Ms })
 async function calls(...payloads: object[]) {
   const { windows, report } = await rolledUp(payloads)
   return { calls: windows.flatMap((window) => window.calls.map(brief)), windows, report }
 }
-const edge = (src: string, dst: string, p95: number, errors = 0, count = 1) => ({ src, dst, calls: count, errors, p95 })
+const edge = (from: string, to: string, p95: number, errors = 0, count = 1) => ({ from, to, calls: count, errors, p95 })
 
 const client = { id: 'c', kind: 'CLIENT', from: 10, to: 10.5 } as const
 const server = { id: 's', parent: 'c', kind: 'SERVER', from: 10.1, to: 10.3 } as const
@@ -78,8 +78,8 @@ describe('rows', () => {
     expect(windows[0]!.calls).toEqual([
       {
         bucket: date(0),
-        src: urn('a'),
-        dst: urn('b'),
+        from: urn('a'),
+        to: urn('b'),
         callCount: 20,
         errorCount: 5,
         rps: 20 / 300,
@@ -106,8 +106,8 @@ describe('a client span without a callee', () => {
     [{ 'peer.service': 'billing', 'server.address': 'b' }, urn('billing')],
     [{ 'server.address': 'api.example.org', 'server.port': 443 }, 'urn:host:api.example.org'],
     [{ 'url.full': 'http://[::1]:8080/x?y=z' }, 'urn:host:[::1]:8080'],
-  ])('%j calls %s', async (given, dst) => {
-    expect((await calls(spans('a', [{ ...client, with: given }]))).calls).toEqual([edge(urn('a'), dst, 500)])
+  ])('%j calls %s', async (given, to) => {
+    expect((await calls(spans('a', [{ ...client, with: given }]))).calls).toEqual([edge(urn('a'), to, 500)])
   })
 
   it('that names nothing is counted', async () => {
@@ -120,7 +120,7 @@ describe('a client span without a callee', () => {
     const inner = { ...client, id: 'i', parent: 'c', from: 10.1, with: { 'peer.service': 'b' } }
     const found = await calls(spans('a', [{ ...client, with: { 'peer.service': 'wrapper' } }, inner]))
     expect(found.calls).toHaveLength(1)
-    expect(found.calls[0]!.dst).toBe(urn('b'))
+    expect(found.calls[0]!.to).toBe(urn('b'))
   })
 
   it('that only opens a database connection is no call', async () => {
@@ -144,25 +144,25 @@ describe('a client span without a callee', () => {
 describe('a server span', () => {
   it('without a parent is called from outside', async () => {
     expect((await calls(spans('b', [{ ...server, parent: undefined }]))).calls).toMatchObject([
-      { src: 'urn:external:client', dst: urn('b'), calls: 1 },
+      { from: 'urn:external:client', to: urn('b'), calls: 1 },
     ])
   })
 
   it('whose parent never comes is called by somebody unknown, and counted', async () => {
     const found = await calls(spans('b', [server]))
-    expect(found.calls).toMatchObject([{ src: 'urn:external:unknown', dst: urn('b') }])
+    expect(found.calls).toMatchObject([{ from: 'urn:external:unknown', to: urn('b') }])
     expect(found.report.orphanServers).toBe(1)
   })
 
   it('below a span of another service that is no client is called by that service', async () => {
     const found = await calls(spans('a', [{ ...client, kind: 'INTERNAL' }]), spans('b', [server]))
-    expect(found.calls).toMatchObject([{ src: urn('a'), dst: urn('b') }])
+    expect(found.calls).toMatchObject([{ from: urn('a'), to: urn('b') }])
   })
 
   it('below a server span of its own service is part of it', async () => {
     const outer = { ...server, id: 'o', parent: undefined }
     const found = await calls(spans('b', [outer, { ...server, parent: 'o' }]))
-    expect(found.calls).toMatchObject([{ src: 'urn:external:client', dst: urn('b'), calls: 1 }])
+    expect(found.calls).toMatchObject([{ from: 'urn:external:client', to: urn('b'), calls: 1 }])
   })
 
   it('that comes when its client was counted already is late, not a second call', async () => {
@@ -208,7 +208,7 @@ describe('messages', () => {
   })
 
   it('that nobody consumed were sent to the queue; that nobody sent come from it', async () => {
-    expect((await calls(spans('a', [producer]))).calls).toMatchObject([{ src: urn('a'), dst: 'urn:queue:kafka/orders' }])
+    expect((await calls(spans('a', [producer]))).calls).toMatchObject([{ from: urn('a'), to: 'urn:queue:kafka/orders' }])
     const consumer = { id: 'k', links: ['gone'], kind: 'CONSUMER', from: 11, to: 12, with: queue } as const
     expect((await calls(spans('b', [consumer]))).calls).toEqual([edge('urn:queue:kafka/orders', urn('b'), 1000)])
   })
@@ -226,12 +226,12 @@ describe('spans of no use', () => {
       ]),
     )
     expect(report).toMatchObject({ negativeSpans: 1, untimedRecords: 1, duplicateRecords: 1, recordsWithoutService: 1 })
-    expect(found).toMatchObject([{ dst: urn('b'), calls: 1 }])
+    expect(found).toMatchObject([{ to: urn('b'), calls: 1 }])
   })
 
   it('without a service name belong to unknown_service', async () => {
     const { calls: found, report } = await calls(spans(undefined, [{ ...server, parent: undefined }]))
-    expect(found).toMatchObject([{ dst: 'urn:k8s:svc:default/unknown_service' }])
+    expect(found).toMatchObject([{ to: 'urn:k8s:svc:default/unknown_service' }])
     expect(report.recordsWithoutService).toBe(1)
   })
 })

@@ -107,7 +107,7 @@ export const log = (seconds: number, body: string, severityNumber = 9, more: Rec
 })
 
 /** Requests as `readOtlp` would yield them, each on a line of its own. */
-export function requests(payloads: readonly object[], source = { bucket: 'b', objectKey: 'k' }): OtlpRequest[] {
+export function requests(payloads: readonly object[], source = { objectBucket: 'b', objectKey: 'k' }): OtlpRequest[] {
   return payloads.map((payload, at) => {
     const request = parseOtlpRequest(JSON.stringify(payload), source, at + 1)
     if ('reason' in request) throw new Error(request.reason)

@@ -85,7 +85,7 @@ describe('seriesChart', { timeout: 60_000 }, () => {
       title: 'p95',
       unit: 'ms',
       series: [{ name: 'checkout', points }],
-      band: { points: points.map(({ bucket }) => ({ bucket, low: 1, high: 3 })) },
+      band: { points: points.map(({ bucket }) => ({ bucket, lower: 1, upper: 3 })) },
       marks: [{ at: points[3]!.bucket, label: 'left its normal range', kind: 'critical' }],
     })
     wellFormed(svg)

@@ -74,7 +74,7 @@ it.each([
 const grouped = (group: string, beside = '') =>
   oneLine(`
     select "across".* from (
-      select "point"."series", "point"."bucket", sum(point.value) as "value", pg_catalog.count(point.value)::int4 as "members"
+      select "point"."series", "point"."bucket", sum(point.value) as "value", pg_catalog.count(point.value)::int4 as "points"
       from (select ${group} as series, point.bucket, ${boundedValue} as value from (select * from "member") as point ${beside}) as "point"
       group by "point"."series", "point"."bucket" order by ("point"."series") collate "C", "point"."bucket"
     ) as "across"`)

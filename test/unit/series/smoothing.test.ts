@@ -44,7 +44,7 @@ it.each(windows)('movingQuantile over %j is one statement over the frame', (wind
 })
 
 it.each([
-  [{ alpha: 0.2 }, '$1::float8', 0.2],
+  [{ lambda: 0.2 }, '$1::float8', 0.2],
   [
     { halfLife: '10 minutes' },
     `coalesce(1::float8 - power(2::float8, -least(1000, extract(epoch from point.bucket - pg_catalog.lag(point.bucket) over (

@@ -10,7 +10,7 @@ const methods: StreamingOptions[] = [
   { method: 'robust-z' },
   { method: 'seasonal', season: '1 hour', slot: '10 minutes', history: '3 hours' },
   { method: 'ewma', lambda: 0.3 },
-  { method: 'surprise', history: 100, minPoints: 20 },
+  { method: 'surprise', historyPoints: 100, minPoints: 20 },
 ]
 
 /** What a detector says of values five minutes apart. */
@@ -106,7 +106,7 @@ it.each([
   [{ threshold: -1 }, 'threshold'],
   [{ method: 'psychic' }, "method: must be 'robust-z', 'seasonal', 'ewma' or 'surprise', got \"psychic\""],
   [{ method: 'surprise', window: '1 hour' }, 'options: has no key "window"'],
-  [{ method: 'surprise', history: 200, minPoints: 201 }, 'minPoints: must not be above the history'],
+  [{ method: 'surprise', historyPoints: 200, minPoints: 201 }, 'minPoints: must not be above historyPoints'],
   [null, 'options'],
   [{ method: 'ewma', lambda: 0 }, 'lambda'],
   [{ method: 'seasonal', slot: '5 hours' }, 'slot'],

@@ -88,7 +88,7 @@ describe('surprise', () => {
 
   it('remembers so many points and no more', () => {
     const values = noisy(1_500, (index) => (index === 300 || index === 1_400 ? 40 : 10))
-    const [short, long] = [{ history: 1_000 }, { history: 1_200 }].map((options) => judgements(values, options)[1_400]!.score)
+    const [short, long] = [{ historyPoints: 1_000 }, { historyPoints: 1_200 }].map((options) => judgements(values, options)[1_400]!.score)
     expect(short).toBeGreaterThan(long!)
   })
 })

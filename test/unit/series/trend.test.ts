@@ -24,8 +24,8 @@ it('linearTrend is one statement over the frame', () => {
           line.first_value + line.mean_rise + line.slope * (0::float8 - line.mean_hours) as "first_level",
           line.first_value + line.mean_rise + line.slope * ("line"."last_hours" - line.mean_hours) as "last_level",
           "line"."slope" as "slope_per_hour",
-          line.slope - line.uncertainty / sqrt(line.hours_squared) as "slope_low_per_hour",
-          line.slope + line.uncertainty / sqrt(line.hours_squared) as "slope_high_per_hour", "line"."r2",
+          line.slope - line.uncertainty / sqrt(line.hours_squared) as "slope_lower_per_hour",
+          line.slope + line.uncertainty / sqrt(line.hours_squared) as "slope_upper_per_hour", "line"."r2",
           line.points::int4 as "points", "line"."effective_points"
         from (
           with timed as (
@@ -297,8 +297,8 @@ it('changePoints is one statement over the frame', () => {
     sql: oneLine(`
       select "change".*
       from (
-        select "found"."series", found.buckets[found.at] as "bucket", "earlier"."median" as "before",
-          "later"."median" as "after", later.median - earlier.median as "shift",
+        select "found"."series", found.buckets[found.at] as "bucket", "earlier"."median" as "before_level",
+          "later"."median" as "after_level", later.median - earlier.median as "shift",
           case when later.median < earlier.median then 'down' else 'up' end as "direction",
           found.at - found.previous as "before_points", found.next - found.at as "after_points", "found"."score",
           "found"."series" as "item"

@@ -48,7 +48,7 @@ it('seasonalBaseline is one statement over the frame', () => {
 
 it('baselineSeries is one statement over the frame', () => {
   expect(
-    compiled(baselineSeries(scope, frame, { range: { from: minute(0), to: minute(60) }, season: '1 day', slot: '15 minutes', width: 2 })),
+    compiled(baselineSeries(scope, frame, { range: { from: minute(0), to: minute(60) }, season: '1 day', slot: '15 minutes', spreads: 2 })),
   ).toEqual({
     sql: oneLine(`
       select "point".*

@@ -77,7 +77,7 @@ describe('the SQL of', () => {
         `where before.props is distinct from after.props) as "compared" ${ends('compared', 5)}order by`,
     )
     expect(parameters).toEqual(['1', at('10:00'), '1', at('11:00'), '1', '1'])
-    const whole = compiled(compareTopology(unitScope(), { before: at('10:00'), after: at('11:00'), unchanged: true }))
+    const whole = compiled(compareTopology(unitScope(), { before: at('10:00'), after: at('11:00'), withUnchanged: true }))
     expect(whole.sql).not.toContain('is distinct from')
   })
 

@@ -11,7 +11,7 @@ export interface Call {
   /** Milliseconds. */
   latency: number
   failed: boolean
-  source: SourceObject
+  origin: SourceObject
 }
 
 /**
@@ -81,23 +81,23 @@ export class SpanJoin {
       callee.claimed = true
       if (!byService.has(callee.resource.urn)) byService.set(callee.resource.urn, callee)
     }
-    const { resource: src, source } = caller
+    const { resource: src, origin } = caller
     if (byService.size > 0) {
       return [...byService.values()].map((callee) => {
         const sameService = callees.filter(({ resource }) => resource.urn === callee.resource.urn)
         const failed = caller.failed || sameService.some((span) => span.failed)
-        return { src, dst: callee.resource, latency: latencyOf(caller, callee, report), failed, source }
+        return { src, dst: callee.resource, latency: latencyOf(caller, callee, report), failed, origin }
       })
     }
     if (caller.connecting || effects.some(({ kind }) => kind === spanKind.client && caller.kind === spanKind.client)) return []
-    if (caller.names !== null) return [{ src, dst: caller.names, latency: caller.duration, failed: caller.failed, source }]
+    if (caller.names !== null) return [{ src, dst: caller.names, latency: caller.duration, failed: caller.failed, origin }]
     report.unjoinedClients += 1
     return []
   }
 
   #callTo(callee: SpanRecord, report: RollUpReport): Call[] {
     const call = (src: TelemetryResource): Call[] => [
-      { src, dst: callee.resource, latency: callee.duration, failed: callee.failed, source: callee.source },
+      { src, dst: callee.resource, latency: callee.duration, failed: callee.failed, origin: callee.origin },
     ]
     const causes = callee.causes.flatMap((key) => this.#spans.get(key) ?? [])
     const callers = causes.filter(isCaller)

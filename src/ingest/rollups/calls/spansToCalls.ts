@@ -25,7 +25,7 @@ export class SpansToCalls {
     this.#report = report
   }
 
-  add(resourceSpans: OtlpPayload['resourceSpans'], { source, line, windowOf }: Arrival): void {
+  add(resourceSpans: OtlpPayload['resourceSpans'], { origin, line, windowOf }: Arrival): void {
     for (const { resource, scopeSpans } of resourceSpans ?? []) {
       const spans = scopeSpans.flatMap((scope) => scope.spans)
       this.#report.spans += spans.length
@@ -44,7 +44,7 @@ export class SpansToCalls {
         const window = windowOf(this.#clock.milliseconds(start))
         if (window === undefined) continue
         const times = { start: this.#clock.precise(start), duration: Number(end - start) / 1e6 }
-        const record = readOrRefuse(this.#report, 1, () => spanRecord(span, reporter, times, source))
+        const record = readOrRefuse(this.#report, 1, () => spanRecord(span, reporter, times, origin))
         if (record === null) continue
         if (!this.#join.add(record)) {
           this.#report.duplicateRecords += 1
@@ -52,7 +52,7 @@ export class SpansToCalls {
         }
         this.#spans.of(window).push(record)
         window.mention(reporter.resource)
-        window.locators.add('traces', source, line)
+        window.locators.add('traces', origin, line)
       }
     }
   }

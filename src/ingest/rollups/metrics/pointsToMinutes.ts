@@ -29,7 +29,7 @@ export class PointsToMinutes {
     this.#report = report
   }
 
-  add(resourceMetrics: OtlpPayload['resourceMetrics'], { source, line, windowOf }: Arrival): void {
+  add(resourceMetrics: OtlpPayload['resourceMetrics'], { origin, line, windowOf }: Arrival): void {
     for (const { resource, scopeMetrics } of resourceMetrics ?? []) {
       const total = scopeMetrics.reduce((sum, { metrics }) => metrics.reduce((points, metric) => points + pointsOf(metric).length, sum), 0)
       this.#report.metricPoints += total
@@ -59,7 +59,7 @@ export class PointsToMinutes {
             }
             if (!metric.unit) this.#report.pointsWithoutUnit += 1
             window.mention(reporter.resource)
-            window.locators.add('metrics', source, line)
+            window.locators.add('metrics', origin, line)
           }
         }
       }

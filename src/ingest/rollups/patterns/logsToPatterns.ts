@@ -23,7 +23,7 @@ export class LogsToPatterns {
     this.#report = report
   }
 
-  add(resourceLogs: OtlpPayload['resourceLogs'], { source, line, windowOf }: Arrival): void {
+  add(resourceLogs: OtlpPayload['resourceLogs'], { origin, line, windowOf }: Arrival): void {
     for (const { resource, scopeLogs } of resourceLogs ?? []) {
       const records = scopeLogs.flatMap((scope) => scope.logRecords)
       this.#report.logRecords += records.length
@@ -38,9 +38,9 @@ export class LogsToPatterns {
         const time = this.#clock.milliseconds(nanoseconds)
         const window = windowOf(time)
         if (window === undefined) continue
-        this.#tallies.of(window).add(reporter.resource.urn, record, time, source)
+        this.#tallies.of(window).add(reporter.resource.urn, record, time, origin)
         window.mention(reporter.resource)
-        window.locators.add('logs', source, line)
+        window.locators.add('logs', origin, line)
       }
     }
   }

@@ -11,7 +11,7 @@ import type { LocatorIndex } from '../windows/locatorTally.ts'
 interface Tally {
   resource: string
   pattern: string
-  sample: { message: string; time: number; source: SourceObject }
+  sample: { message: string; time: number; origin: SourceObject }
   severity: Severity | null
   types: Map<string, string>
   total: number
@@ -24,7 +24,7 @@ interface Tally {
 export class PatternTally {
   readonly #tallies = new Map<string, Tally>()
 
-  add(resource: string, record: OtlpLogRecord, time: number, source: SourceObject): void {
+  add(resource: string, record: OtlpLogRecord, time: number, origin: SourceObject): void {
     const body = messageOf(record)
     const message = storable(body.length > maxMessageLength ? body.slice(0, maxMessageLength) : body)
     const pattern = patternOf(body)
@@ -36,7 +36,7 @@ export class PatternTally {
       tally = {
         resource,
         pattern,
-        sample: { message, time, source },
+        sample: { message, time, origin },
         severity,
         types: new Map(),
         total: 0,
@@ -46,7 +46,7 @@ export class PatternTally {
       }
       this.#tallies.set(key, tally)
     } else if (time < tally.sample.time || (time === tally.sample.time && message < tally.sample.message)) {
-      tally.sample = { message, time, source }
+      tally.sample = { message, time, origin }
     }
     tally.severity = greaterSeverity(tally.severity, severity)
     tally.total += 1
@@ -71,7 +71,7 @@ export class PatternTally {
         countError: tally.errors,
         firstSeen: new Date(tally.first),
         lastSeen: new Date(tally.last),
-        locator: indexOf('logs', tally.sample.source),
+        locator: indexOf('logs', tally.sample.origin),
       }
     })
   }

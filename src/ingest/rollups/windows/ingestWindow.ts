@@ -43,9 +43,9 @@ export interface MetricRow {
 export interface CallRow {
   bucket: Date
   /** The caller's URN. */
-  src: string
+  from: string
   /** The callee's URN. */
-  dst: string
+  to: string
   callCount: number
   errorCount: number
   /** Calls per second: `callCount / 300`. */
@@ -90,7 +90,7 @@ export interface PatternRow {
 /** Where raw records of the window lie. */
 export interface Locator {
   dataset: 'logs' | 'traces' | 'metrics'
-  bucket: string
+  objectBucket: string
   objectKey: string
   /** The window's range. */
   tFrom: Date

@@ -4,16 +4,16 @@ import { windowMilliseconds, type Locator } from './ingestWindow.ts'
 export type Dataset = Locator['dataset']
 
 /** Which of a window's locators is that of a source object: an index into the list. */
-export type LocatorIndex = (dataset: Dataset, source: SourceObject) => number
+export type LocatorIndex = (dataset: Dataset, origin: SourceObject) => number
 
 /** Remembers, for one window, in which lines of which source objects its records lie. */
 export class LocatorTally {
-  readonly #places = new Map<string, { dataset: Dataset; source: SourceObject; first: number; last: number }>()
+  readonly #places = new Map<string, { dataset: Dataset; origin: SourceObject; first: number; last: number }>()
 
-  add(dataset: Dataset, source: SourceObject, line: number): void {
-    const key = placeKey(dataset, source)
+  add(dataset: Dataset, origin: SourceObject, line: number): void {
+    const key = placeKey(dataset, origin)
     const place = this.#places.get(key)
-    if (place === undefined) this.#places.set(key, { dataset, source, first: line, last: line })
+    if (place === undefined) this.#places.set(key, { dataset, origin, first: line, last: line })
     else {
       place.first = Math.min(place.first, line)
       place.last = Math.max(place.last, line)
@@ -24,11 +24,11 @@ export class LocatorTally {
   locators(from: number): { locators: Locator[]; indexOf: LocatorIndex } {
     const keys = [...this.#places.keys()].sort()
     const locators = keys.map((key): Locator => {
-      const { dataset, source, first, last } = this.#places.get(key)!
+      const { dataset, origin, first, last } = this.#places.get(key)!
       return {
         dataset,
-        bucket: source.bucket,
-        objectKey: source.objectKey,
+        objectBucket: origin.objectBucket,
+        objectKey: origin.objectKey,
         tFrom: new Date(from),
         tTo: new Date(from + windowMilliseconds),
         queryHint: 'OTLP/JSON, one export request a line; the lines are in the attributes',
@@ -36,14 +36,14 @@ export class LocatorTally {
       }
     })
     const indices = new Map(keys.map((key, index) => [key, index]))
-    return { locators, indexOf: (dataset, source) => indices.get(placeKey(dataset, source))! }
+    return { locators, indexOf: (dataset, origin) => indices.get(placeKey(dataset, origin))! }
   }
 }
 
-const placeKey = (dataset: Dataset, source: SourceObject) => `${dataset}\0${source.bucket}\0${source.objectKey}`
+const placeKey = (dataset: Dataset, origin: SourceObject) => `${dataset}\0${origin.objectBucket}\0${origin.objectKey}`
 
 /**
  * The earlier of two source objects in the order of locators: which of several a row names must not
  * depend on the order in which they came.
  */
-export const earlierSource = (a: SourceObject, b: SourceObject): SourceObject => (placeKey('traces', a) <= placeKey('traces', b) ? a : b)
+export const earlierOrigin = (a: SourceObject, b: SourceObject): SourceObject => (placeKey('traces', a) <= placeKey('traces', b) ? a : b)

@@ -5,7 +5,7 @@ import type { RollUpReport } from './rollUpReport.ts'
 
 /** One request whose records go into windows. */
 export interface Arrival {
-  readonly source: SourceObject
+  readonly origin: SourceObject
   /** The line in the source object, from 1. */
   readonly line: number
   /**
@@ -47,7 +47,7 @@ export class OpenWindows {
    *
    * @param believableTo a record after this has a broken clock.
    */
-  take({ source, line }: Pick<Arrival, 'source' | 'line'>, believableTo: number, add: (arrival: Arrival) => void): void {
+  take({ origin, line }: Pick<Arrival, 'origin' | 'line'>, believableTo: number, add: (arrival: Arrival) => void): void {
     // Counts when the request is in: its own records must not make each other late.
     let newest = this.#newest
     const windowOf = (time: number): OpenWindow | undefined => {
@@ -65,7 +65,7 @@ export class OpenWindows {
       if (window === undefined) this.#windows.set(from, (window = new OpenWindow(from)))
       return window
     }
-    add({ source, line, windowOf })
+    add({ origin, line, windowOf })
     this.#newest = newest
   }
 

@@ -34,10 +34,10 @@ describe('singlePointsOfFailure', { timeout: 60_000 }, () => {
 
   it('lists as many as it is told to', () => {
     const star = graphOf('hub>a, hub>b, hub>c, hub>d')
-    expect(singlePointsOfFailure(star, { list: 2 }).articulationPoints[0]).toMatchObject({ parts: [1, 1, 1, 1], cut_off: 3 })
-    expect(singlePointsOfFailure(star, { list: 2 }).articulationPoints[0]!.cut_off_vertices).toHaveLength(2)
-    expect(singlePointsOfFailure(star, { list: 0 }).bridges.flatMap((bridge) => bridge.cut_off_vertices)).toEqual([])
-    expect(() => singlePointsOfFailure(star, { list: -1 })).toThrow('list: must be at least 0, got -1')
+    expect(singlePointsOfFailure(star, { limit: 2 }).articulationPoints[0]).toMatchObject({ parts: [1, 1, 1, 1], cut_off: 3 })
+    expect(singlePointsOfFailure(star, { limit: 2 }).articulationPoints[0]!.cut_off_vertices).toHaveLength(2)
+    expect(singlePointsOfFailure(star, { limit: 0 }).bridges.flatMap((bridge) => bridge.cut_off_vertices)).toEqual([])
+    expect(() => singlePointsOfFailure(star, { limit: -1 })).toThrow('limit: must be at least 0, got -1')
   })
 
   /** The undirected graph without loops. */
@@ -102,7 +102,7 @@ describe('singlePointsOfFailure', { timeout: 60_000 }, () => {
   })
 
   it('takes a chain that is longer than the stack', () => {
-    const { articulationPoints, bridges } = singlePointsOfFailure(chainOf(20_000), { list: 3 })
+    const { articulationPoints, bridges } = singlePointsOfFailure(chainOf(20_000), { limit: 3 })
     expect([articulationPoints.length, bridges.length]).toEqual([19_998, 19_999])
     expect(articulationPoints[0]!.cut_off).toBe(9_999)
   })
