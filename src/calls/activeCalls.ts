@@ -54,12 +54,12 @@ export function activeCalls(scope: Scope): SelectQueryBuilder<{ call: ActiveCall
  */
 function labelTable(scope: Scope) {
   const resource = (vertex: 'start_id' | 'end_id') => sql<string>`${sql.ref(`call.${vertex}`)}::text::int8 & 281474976710655`
-  const text = (property: string) => sql`ag_catalog.agtype_object_field_text("call"."properties", ${sql.lit(property)})`
+  const text = (property: string) => sql`ag_catalog.agtype_object_field_text(call.properties, ${sql.lit(property)})`
   const number = (property: string) => sql<number | null>`${text(property)}::float8`
   const time = (property: string) => sql<Date>`${text(property)}::timestamptz`
   // Half the price of the way over text, which is the one that takes a null written as a property;
   // AGE writes none, nor do we any more.
-  const rps = sql<number>`ag_catalog.agtype_to_float8(ag_catalog.agtype_object_field("call"."properties", 'rps'))`
+  const rps = sql<number>`ag_catalog.agtype_to_float8(ag_catalog.agtype_object_field(call.properties, 'rps'))`
   // As text, because a plugin of the Kysely that this is nested in may make other names of names,
   // and the label's is not ours to choose.
   const label = sql.raw<{}>(`${quoteIdentifier(scope.graphName)}."CALLS"`)

@@ -1,20 +1,23 @@
-import { CompiledQuery, type Kysely } from 'kysely'
+import { CompiledQuery, sql, type Kysely, type RawBuilder } from 'kysely'
 
 /**
- * Executes a statement as text, `$1` and on being its parameters: what is made of the definitions
- * of tables is text.
+ * Executes a statement that is text because a plan may print it, or because it takes no parameters:
+ * definitions of tables, locks, savepoints. Queries are templates.
  */
-export const execute = <Row = unknown>(db: Kysely<{}>, statement: string, parameters: readonly unknown[] = []) =>
-  db.executeQuery<Row>(CompiledQuery.raw(statement, [...parameters]))
+export const execute = (db: Kysely<{}>, statement: string) => db.executeQuery(CompiledQuery.raw(statement))
 
 /**
  * Buckets that JavaScript and PostgreSQL can both write as dates: none of the ends of time, and no
  * year that needs more than four digits.
  */
-export const datable = `bucket >= '0002-01-01 00:00:00+00' and bucket < '9999-01-01 00:00:00+00'`
+export const datable = sql<boolean>`bucket >= '0002-01-01 00:00:00+00' and bucket < '9999-01-01 00:00:00+00'`
 
 /** From a moment until before another. */
 export interface Stretch {
   readonly from: Date
   readonly to: Date
 }
+
+/** Whether the column `bucket` lies in a stretch. */
+export const beginsWithin = ({ from, to }: Stretch): RawBuilder<boolean> =>
+  sql<boolean>`bucket >= ${from.toISOString()} and bucket < ${to.toISOString()}`

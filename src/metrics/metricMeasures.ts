@@ -11,10 +11,10 @@ export type MetricMeasure = (typeof metricMeasures)[number]
 
 /** What a row of a metric table (as `metric`) says by itself. */
 export const storedMeasure: Readonly<Record<MetricMeasure, RawBuilder<number | null>>> = {
-  avg: sql`"metric"."avg_val"`,
-  max: sql`"metric"."max_val"`,
-  p95: sql`"metric"."p95_val"`,
-  count: sql`"metric"."sample_count"::float8`,
+  avg: sql`metric.avg_val`,
+  max: sql`metric.max_val`,
+  p95: sql`metric.p95_val`,
+  count: sql`metric.sample_count::float8`,
 }
 
 /**

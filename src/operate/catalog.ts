@@ -4,6 +4,7 @@ import { quoteIdentifier } from '../database/sql/identifier.ts'
 import type { Installation } from '../database/installation/installation.ts'
 import { extensionSearchPath } from './extensions.ts'
 import { withoutTrace } from '../database/transaction/inTransaction.ts'
+import { setSettings } from '../database/transaction/settings.ts'
 import { execute } from '../lifecycle/statement.ts'
 
 /**
@@ -82,13 +83,10 @@ export async function readCatalog<Database>(db: Kysely<Database>, installation: 
   return withoutTrace(db, async (trx) => {
     // Names that a search path finds are printed bare, others qualified: with only the extensions
     // on it, ours are the qualified ones.
-    await execute(trx, `select set_config('search_path', 'pg_catalog', true)`)
+    await setSettings(trx, { search_path: 'pg_catalog' })
     await execute(trx, extensionSearchPath)
     // The text of a definition shows its dates and intervals in the session's style.
-    await execute(
-      trx,
-      `select set_config('timezone', 'UTC', true), set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true)`,
-    )
+    await setSettings(trx, { timezone: 'UTC', datestyle: 'ISO', intervalstyle: 'postgres' })
     const relations = await readRelations(trx, installation)
     const functions = await readFunctions(trx, installation)
     return { ...relations, functions }

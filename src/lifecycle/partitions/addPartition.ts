@@ -1,10 +1,10 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { quoteLiteral } from '../../database/sql/identifier.ts'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { defaultPartitionOf, partitionName, partitionsOf, uncovered } from './partition.ts'
 import { insistingly, withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
 import { takeTurn } from '../../database/transaction/takeTurn.ts'
-import { execute, type Stretch } from '../statement.ts'
+import { beginsWithin, execute, type Stretch } from '../statement.ts'
 
 /**
  * Gives a stretch of a partitioned table a partition of its own, with the rows that the default
@@ -40,13 +40,13 @@ export function addPartition(
       await takeTurn(trx, `pgvantage partition ${parent}`)
       const [stretch] = uncovered(wanted, await partitionsOf(trx, installation, table))
       if (stretch === undefined) return null
-      const bounds = [stretch.from.toISOString(), stretch.to.toISOString()]
       const overflow = await defaultPartitionOf(trx, installation, table)
-      const strays = overflow === null ? 0 : await lockedStrays(trx, installation, { table, overflow }, bounds)
+      const strays = overflow === null ? 0 : await lockedStrays(trx, installation, { table, overflow }, stretch)
       const partition = qualified(installation, await freeName(trx, installation, partitionName(table, stretch)))
       await execute(trx, `create table ${partition} (like ${parent} including all${strays > 0 ? ' excluding indexes' : ''})`)
-      if (strays > 0) await moveRows(trx, { parent, partition, overflow: qualified(installation, overflow!) }, bounds)
-      const attach = `alter table ${parent} attach partition ${partition} for values from (${quoteLiteral(bounds[0]!)}) to (${quoteLiteral(bounds[1]!)})`
+      if (strays > 0) await moveRows(trx, { parent, partition, overflow: qualified(installation, overflow!) }, stretch)
+      const { from, to } = literals(stretch)
+      const attach = `alter table ${parent} attach partition ${partition} for values from (${from}) to (${to})`
       await insistingly(trx, [...(strays > 0 ? [`lock table only ${parent} in access exclusive mode`] : []), attach], {
         signal: options.signal,
       })
@@ -67,23 +67,16 @@ async function lockedStrays(
   trx: Kysely<{}>,
   installation: Installation,
   { table, overflow }: { table: string; overflow: string },
-  bounds: readonly string[],
+  stretch: Stretch,
 ): Promise<number> {
-  const { rows: some } = await execute<{ any: boolean }>(
-    trx,
-    `select exists (select from ${qualified(installation, overflow)} where bucket >= $1 and bucket < $2) as "any"`,
-    bounds,
-  )
-  if (!some[0]!.any) return 0
+  const strays = sql`${sql.id(installation.schema, overflow)} where ${beginsWithin(stretch)}`
+  const { rows: found } = await sql<{ some: boolean }>`select exists (select from ${strays}) as some`.execute(trx)
+  if (!found[0]!.some) return 0
   await execute(
     trx,
     `lock table only ${qualified(installation, table)}, only ${qualified(installation, overflow)} in share row exclusive mode`,
   )
-  const { rows } = await execute<{ count: number }>(
-    trx,
-    `select count(*)::float8 as count from ${qualified(installation, overflow)} where bucket >= $1 and bucket < $2`,
-    bounds,
-  )
+  const { rows } = await sql<{ count: number }>`select count(*)::float8 as count from ${strays}`.execute(trx)
   return rows[0]!.count
 }
 
@@ -94,52 +87,59 @@ async function lockedStrays(
 async function moveRows(
   trx: Kysely<{}>,
   { parent, partition, overflow }: { parent: string; partition: string; overflow: string },
-  bounds: readonly string[],
+  stretch: Stretch,
 ): Promise<void> {
-  const [from, to] = bounds.map(quoteLiteral)
+  const { from, to } = literals(stretch)
   await execute(
     trx,
     `alter table ${partition} add constraint pgvantage_bounds check (bucket is not null and bucket >= ${from} and bucket < ${to})`,
   )
-  const columns = await storedColumns(trx, parent)
-  await execute(trx, `insert into ${partition} (${columns}) select ${columns} from ${overflow} where bucket >= $1 and bucket < $2`, bounds)
+  const columns = sql.raw(await storedColumns(trx, parent))
+  const strays = sql`${sql.raw(overflow)} where ${beginsWithin(stretch)}`
+  await sql`insert into ${sql.raw(partition)} (${columns}) select ${columns} from ${strays}`.execute(trx)
   // Not truncated: who reads with a snapshot from before this transaction still finds the rows
   // here.
-  await execute(trx, `delete from ${overflow} where bucket >= $1 and bucket < $2`, bounds)
+  await sql`delete from ${strays}`.execute(trx)
   // Indexes that attaching finds as it wants them are not made while everybody waits; made of rows
   // that are there, they are made in half the time.
   for (const statement of await indexesOf(trx, parent, partition)) await execute(trx, statement)
-  const { rows: keys } = await execute<{ name: string; definition: string }>(
-    trx,
-    `select quote_ident(conname) as name, pg_get_constraintdef(oid) as definition from pg_catalog.pg_constraint where conrelid = $1::text::regclass and contype = 'f' order by conname`,
-    [parent],
-  )
+  const { rows: keys } = await sql<{ name: string; definition: string }>`
+    select quote_ident(conname) as name, pg_get_constraintdef(oid) as definition
+    from pg_catalog.pg_constraint
+    where conrelid = ${parent}::text::regclass and contype = 'f'
+    order by conname
+  `.execute(trx)
   for (const { name, definition } of keys) await insistingly(trx, [`alter table ${partition} add constraint ${name} ${definition}`])
 }
 
+/** The ends of a stretch, for statements that take no parameters. */
+const literals = ({ from, to }: Stretch) => ({ from: quoteLiteral(from.toISOString()), to: quoteLiteral(to.toISOString()) })
+
 /** The statements that give a partition the indexes and keys of its table. */
 async function indexesOf(trx: Kysely<{}>, parent: string, partition: string): Promise<string[]> {
-  const { rows } = await execute<{ definition: string; isKey: boolean; isUnique: boolean }>(
-    trx,
-    `select
-  key.oid is not null as "isKey",
-  index.indisunique as "isUnique",
-  case
-    when key.oid is not null then pg_get_constraintdef(key.oid)
-    else substr(
-      pg_get_indexdef(index.indexrelid),
-      1 + length(format('CREATE %sINDEX %I ON ONLY %I.%I ', case when index.indisunique then 'UNIQUE ' end, own.relname, namespace.nspname, class.relname))
-    )
-  end as definition
-from pg_catalog.pg_index as index
-join pg_catalog.pg_class as own on own.oid = index.indexrelid
-join pg_catalog.pg_class as class on class.oid = index.indrelid
-join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-left join pg_catalog.pg_constraint as key on key.conindid = index.indexrelid and key.conrelid = index.indrelid and key.contype in ('p', 'u')
-where index.indrelid = $1::text::regclass
-order by index.indexrelid`,
-    [parent],
-  )
+  const { rows } = await sql<{ definition: string; isKey: boolean; isUnique: boolean }>`
+    select
+      key.oid is not null as "isKey",
+      index.indisunique as "isUnique",
+      case
+        when key.oid is not null then pg_get_constraintdef(key.oid)
+        else substr(
+          pg_get_indexdef(index.indexrelid),
+          1 + length(format(
+            'CREATE %sINDEX %I ON ONLY %I.%I ',
+            case when index.indisunique then 'UNIQUE ' end, own.relname, namespace.nspname, class.relname
+          ))
+        )
+      end as definition
+    from pg_catalog.pg_index as index
+    join pg_catalog.pg_class as own on own.oid = index.indexrelid
+    join pg_catalog.pg_class as class on class.oid = index.indrelid
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    left join pg_catalog.pg_constraint as key
+      on key.conindid = index.indexrelid and key.conrelid = index.indrelid and key.contype in ('p', 'u')
+    where index.indrelid = ${parent}::text::regclass
+    order by index.indexrelid
+  `.execute(trx)
   return rows.map(({ definition, isKey, isUnique }) =>
     isKey ? `alter table ${partition} add ${definition}` : `create ${isUnique ? 'unique ' : ''}index on ${partition} ${definition}`,
   )
@@ -147,12 +147,11 @@ order by index.indexrelid`,
 
 /** The columns a row is written with: generated ones make themselves. */
 async function storedColumns(trx: Kysely<{}>, table: string): Promise<string> {
-  const { rows } = await execute<{ columns: string }>(
-    trx,
-    `select string_agg(quote_ident(attname), ', ' order by attnum) as columns
-from pg_catalog.pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped and attgenerated = ''`,
-    [table],
-  )
+  const { rows } = await sql<{ columns: string }>`
+    select string_agg(quote_ident(attname), ', ' order by attnum) as columns
+    from pg_catalog.pg_attribute
+    where attrelid = ${table}::text::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+  `.execute(trx)
   return rows[0]!.columns
 }
 
@@ -160,9 +159,9 @@ from pg_catalog.pg_attribute where attrelid = $1::text::regclass and attnum > 0 
 async function freeName(trx: Kysely<{}>, installation: Installation, name: string): Promise<string> {
   for (let number = 1; ; number++) {
     const candidate = number === 1 ? name : `${name}_${number}`
-    const { rows } = await execute<{ free: boolean }>(trx, 'select to_regclass($1::text) is null as free', [
-      qualified(installation, candidate),
-    ])
+    const { rows } = await sql<{ free: boolean }>`
+      select to_regclass(${qualified(installation, candidate)}::text) is null as free
+    `.execute(trx)
     if (rows[0]!.free) return candidate
   }
 }

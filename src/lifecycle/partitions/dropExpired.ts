@@ -1,11 +1,10 @@
-import type { Kysely } from 'kysely'
-import { quoteLiteral } from '../../database/sql/identifier.ts'
+import { sql, type Kysely } from 'kysely'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { rollTurn } from '../../database/transaction/rollTurn.ts'
 import { takeTurn } from '../../database/transaction/takeTurn.ts'
 import { defaultPartitionOf, partitionsOf } from './partition.ts'
 import { withShortLocks, type Attempted, type ShortLockOptions } from './shortLock.ts'
-import { execute, type Stretch } from '../statement.ts'
+import { beginsWithin, execute, type Stretch } from '../statement.ts'
 import { strayChunks } from './strayChunks.ts'
 import { timescale } from '../timescale.ts'
 
@@ -50,14 +49,12 @@ export async function expiredChunks(
 }
 
 async function expiredHypertableChunks(db: Kysely<{}>, installation: Installation, table: string, before: Date): Promise<ExpiredChunk[]> {
-  const { rows } = await execute<ExpiredChunk>(
-    db,
-    `select 'chunk' as kind, chunk_name::text as name, range_start as "from", range_end as "to"
-from timescaledb_information.chunks
-where hypertable_schema = $1 and hypertable_name = $2 and range_end <= $3
-order by range_end`,
-    [installation.schema, table, before.toISOString()],
-  )
+  const { rows } = await sql<ExpiredChunk>`
+    select 'chunk' as kind, chunk_name::text as name, range_start as "from", range_end as "to"
+    from timescaledb_information.chunks
+    where hypertable_schema = ${installation.schema} and hypertable_name = ${table} and range_end <= ${before.toISOString()}
+    order by range_end
+  `.execute(db)
   return rows
 }
 
@@ -122,11 +119,11 @@ export function dropExpired(
       for (const chunk of chunks) dropped.push({ chunk, ...(await dropOne(trx, installation, { whole, rollup }, chunk)) })
       const last = dropped.findLast(({ outcome }) => outcome === 'dropped')?.chunk.to
       if (last !== undefined) {
-        await execute(
-          trx,
-          `update ${qualified(installation, 'pgvantage_time_table')} set dropped_before = $2 where name = $1 and dropped_before < $2::timestamptz`,
-          [name, last.toISOString()],
-        )
+        const until = last.toISOString()
+        await sql`
+          update ${sql.id(installation.schema, 'pgvantage_time_table')} set dropped_before = ${until}
+          where name = ${name} and dropped_before < ${until}::timestamptz
+        `.execute(trx)
       }
       return dropped
     },
@@ -140,19 +137,16 @@ async function dropOne(
   { whole, rollup }: { whole: string; rollup: ExpiringTable['rollup'] },
   chunk: ExpiredChunk,
 ): Promise<{ outcome: DropOutcome; rows: number }> {
-  const bounds = [chunk.from.toISOString(), chunk.to.toISOString()]
   await execute(trx, 'savepoint pgvantage_drop')
   let rows = 0
   if (chunk.kind === 'strays') {
-    const { numAffectedRows = 0n } = await execute(
-      trx,
-      `delete from ${qualified(installation, chunk.name)} where bucket >= $1 and bucket < $2`,
-      bounds,
-    )
+    const { numAffectedRows = 0n } = await sql`
+      delete from ${sql.id(installation.schema, chunk.name)} where ${beginsWithin(chunk)}
+    `.execute(trx)
     rows = Number(numAffectedRows)
   }
   // After the rows were read: a row that was seen came with a mark that is seen now.
-  if (rollup !== null && (await isStale(trx, installation, rollup, bounds))) {
+  if (rollup !== null && (await isStale(trx, installation, rollup, chunk))) {
     await execute(trx, 'rollback to savepoint pgvantage_drop')
     return { outcome: 'stale', rows: 0 }
   }
@@ -160,11 +154,11 @@ async function dropOne(
     return { outcome: 'gone', rows: 0 }
   if (chunk.kind === 'partition') await execute(trx, `drop table ${qualified(installation, chunk.name)}`)
   if (chunk.kind === 'chunk') {
-    const { rows: dropped } = await execute(
-      trx,
-      `select ${await timescale(trx, 'drop_chunks')}(${quoteLiteral(whole)}::regclass, older_than => $2::timestamptz, newer_than => $1::timestamptz)`,
-      bounds,
-    )
+    const dropChunks = sql.raw(await timescale(trx, 'drop_chunks'))
+    const [from, to] = [chunk.from.toISOString(), chunk.to.toISOString()]
+    const { rows: dropped } = await sql`
+      select ${dropChunks}(${sql.lit(whole)}::regclass, older_than => ${to}::timestamptz, newer_than => ${from}::timestamptz)
+    `.execute(trx)
     if (dropped.length === 0) return { outcome: 'gone', rows: 0 }
   }
   return { outcome: 'dropped', rows }
@@ -172,15 +166,14 @@ async function dropOne(
 
 /** Whether it is one still: what was detached meanwhile belongs to those who did that. */
 async function isPartition(trx: Kysely<{}>, table: string, whole: string): Promise<boolean> {
-  const { rows } = await execute<{ is: boolean }>(
-    trx,
-    `select exists (
-  select from pg_catalog.pg_inherits as child
-  where child.inhrelid = pg_catalog.to_regclass($1::text)::oid and child.inhparent = $2::text::regclass::oid
-) as is`,
-    [table, whole],
-  )
-  return rows[0]!.is
+  const { rows } = await sql<{ attached: boolean }>`
+    select exists (
+      select
+      from pg_catalog.pg_inherits as child
+      where child.inhrelid = pg_catalog.to_regclass(${table}::text)::oid and child.inhparent = ${whole}::text::regclass::oid
+    ) as attached
+  `.execute(trx)
+  return rows[0]!.attached
 }
 
 /**
@@ -188,20 +181,16 @@ async function isPartition(trx: Kysely<{}>, table: string, whole: string): Promi
  * its source from a bucket before the end of it on, which is what it does where a bucket cannot be
  * rolled.
  */
-async function isStale(
-  trx: Kysely<{}>,
-  installation: Installation,
-  { name, bucket }: { name: string; bucket: string },
-  bounds: readonly string[],
-) {
-  const { rows } = await execute<{ stale: boolean }>(
-    trx,
-    `select exists (
-  select from ${qualified(installation, 'pgvantage_stale_bucket')} where rollup = $1 and bucket > $2::timestamptz - $4::interval and bucket < $3
-) or exists (
-  select from ${qualified(installation, 'pgvantage_time_table')} where name = $1 and rolled_until < $3::timestamptz
-) as stale`,
-    [name, ...bounds, bucket],
-  )
+async function isStale(trx: Kysely<{}>, installation: Installation, { name, bucket }: { name: string; bucket: string }, stretch: Stretch) {
+  const [from, to] = [stretch.from.toISOString(), stretch.to.toISOString()]
+  const { rows } = await sql<{ stale: boolean }>`
+    select exists (
+      select
+      from ${sql.id(installation.schema, 'pgvantage_stale_bucket')}
+      where rollup = ${name} and bucket > ${from}::timestamptz - ${bucket}::interval and bucket < ${to}
+    ) or exists (
+      select from ${sql.id(installation.schema, 'pgvantage_time_table')} where name = ${name} and rolled_until < ${to}::timestamptz
+    ) as stale
+  `.execute(trx)
   return rows[0]!.stale
 }

@@ -1,6 +1,6 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
-import { execute, type Stretch } from '../statement.ts'
+import type { Stretch } from '../statement.ts'
 
 /** A partition that holds a stretch of time. */
 export interface Partition extends Stretch {
@@ -15,31 +15,31 @@ export interface Partition extends Stretch {
  * The partitions of a table with bounds, the oldest first; the default partition is not among them.
  */
 export async function partitionsOf(db: Kysely<{}>, installation: Installation, table: string): Promise<Partition[]> {
-  const { rows } = await execute<Partition>(
-    db,
-    `select namespace.nspname::text as schema, partition.relname::text as name, bound[1]::timestamptz as "from", bound[2]::timestamptz as "to"
-from pg_catalog.pg_inherits as child
-join pg_catalog.pg_class as partition on partition.oid = child.inhrelid
-join pg_catalog.pg_namespace as namespace on namespace.oid = partition.relnamespace
-cross join lateral regexp_match(pg_catalog.pg_get_expr(partition.relpartbound, partition.oid), $2) as bound
-where child.inhparent = $1::text::regclass::oid and bound is not null and bound[1] is not null and bound[2] is not null
-order by 2`,
-    [qualified(installation, table), String.raw`FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)`],
-  )
+  const bounds = String.raw`FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)`
+  const { rows } = await sql<Partition>`
+    select
+      namespace.nspname::text as schema, partition.relname::text as name,
+      bound[1]::timestamptz as "from", bound[2]::timestamptz as "to"
+    from pg_catalog.pg_inherits as child
+    join pg_catalog.pg_class as partition on partition.oid = child.inhrelid
+    join pg_catalog.pg_namespace as namespace on namespace.oid = partition.relnamespace
+    cross join lateral regexp_match(pg_catalog.pg_get_expr(partition.relpartbound, partition.oid), ${bounds}) as bound
+    where child.inhparent = ${qualified(installation, table)}::text::regclass::oid
+      and bound is not null and bound[1] is not null and bound[2] is not null
+    order by 2
+  `.execute(db)
   return rows
 }
 
 /** The name of a table's default partition, beside the table; null where it has none there. */
 export async function defaultPartitionOf(db: Kysely<{}>, installation: Installation, table: string): Promise<string | null> {
-  const { rows } = await execute<{ name: string }>(
-    db,
-    `select partition.relname::text as name
-from pg_catalog.pg_partitioned_table as partitioned
-join pg_catalog.pg_class as partition on partition.oid = partitioned.partdefid
-join pg_catalog.pg_class as parent on parent.oid = partitioned.partrelid and parent.relnamespace = partition.relnamespace
-where partitioned.partrelid = $1::text::regclass::oid`,
-    [qualified(installation, table)],
-  )
+  const { rows } = await sql<{ name: string }>`
+    select partition.relname::text as name
+    from pg_catalog.pg_partitioned_table as partitioned
+    join pg_catalog.pg_class as partition on partition.oid = partitioned.partdefid
+    join pg_catalog.pg_class as parent on parent.oid = partitioned.partrelid and parent.relnamespace = partition.relnamespace
+    where partitioned.partrelid = ${qualified(installation, table)}::text::regclass::oid
+  `.execute(db)
   return rows[0]?.name ?? null
 }
 

@@ -1,9 +1,9 @@
-import type { Kysely } from 'kysely'
-import { qualified, type Installation } from '../../database/installation/installation.ts'
+import { sql, type Kysely } from 'kysely'
+import type { Installation } from '../../database/installation/installation.ts'
 import { milliseconds } from '../../database/range.ts'
 import { chunkStretch } from './chunkGrid.ts'
 import { defaultPartitionOf } from './partition.ts'
-import { datable, execute, type Stretch } from '../statement.ts'
+import { datable, type Stretch } from '../statement.ts'
 
 /**
  * The chunks of a partitioned table of which the default partition holds rows, the oldest first.
@@ -18,14 +18,12 @@ export async function strayChunks(
 ): Promise<Stretch[]> {
   const overflow = await defaultPartitionOf(db, installation, table)
   if (overflow === null) return []
-  const { rows } = await execute<{ number: number }>(
-    db,
-    `select floor(extract(epoch from bucket) * 1000::numeric / $1::float8::numeric)::float8 as number
-from ${qualified(installation, overflow)}
-where ${datable}
-group by 1
-order by 1`,
-    [milliseconds(chunk)],
-  )
+  const { rows } = await sql<{ number: number }>`
+    select floor(extract(epoch from bucket) * 1000::numeric / ${milliseconds(chunk)}::float8::numeric)::float8 as number
+    from ${sql.id(installation.schema, overflow)}
+    where ${datable}
+    group by 1
+    order by 1
+  `.execute(db)
   return rows.map(({ number }) => chunkStretch(chunk, number))
 }

@@ -1,4 +1,4 @@
-import { CompiledQuery, type Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { quoteLiteral } from '../../database/sql/identifier.ts'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { milliseconds } from '../../database/range.ts'
@@ -32,13 +32,8 @@ export async function refreshAggregate(
   const procedure = await timescale(db, 'refresh_continuous_aggregate')
   const end = (moment: Date | null) => (moment === null ? 'null' : `timestamptz ${quoteLiteral(moment.toISOString())}`)
   const aggregate = `${quoteLiteral(qualified(installation, name))}::regclass`
-  await db
-    .connection()
-    .execute((connection) =>
-      connection.executeQuery(
-        CompiledQuery.raw(`call ${procedure}(${aggregate}, ${end(from)}, ${end(to)}${force ? ', force => true' : ''})`),
-      ),
-    )
+  const call = `call ${procedure}(${aggregate}, ${end(from)}, ${end(to)}${force ? ', force => true' : ''})`
+  await db.connection().execute((connection) => execute(connection, call))
 }
 
 /**
@@ -51,33 +46,38 @@ export async function invalidStretches(
   { name }: Pick<Rollup, 'name'>,
   { from, to }: RefreshWindow,
 ): Promise<RefreshWindow[]> {
-  const { rows } = await execute<RefreshWindow>(
-    db,
-    `with log as (
-  select changed.lowest_modified_value as lowest, changed.greatest_modified_value as greatest
-  from _timescaledb_catalog.continuous_agg as aggregate
-  join _timescaledb_catalog.continuous_aggs_materialization_invalidation_log as changed on changed.materialization_id = aggregate.mat_hypertable_id
-  where aggregate.user_view_schema = $1 and aggregate.user_view_name = $2
-  union all
-  select changed.lowest_modified_value, changed.greatest_modified_value
-  from _timescaledb_catalog.continuous_agg as aggregate
-  join _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log as changed on changed.hypertable_id = aggregate.raw_hypertable_id
-  where aggregate.user_view_schema = $1 and aggregate.user_view_name = $2
-), dated as (
-  select
-    greatest(lowest, (extract(epoch from timestamptz '0001-01-01 00:00:00+00') * 1e6)::int8) as lowest,
-    least(greatest, (extract(epoch from timestamptz '9999-01-01 00:00:00+00') * 1e6)::int8) as greatest
-  from log
-  -- What is left of a refresh of everything: the time before TimescaleDB's least.
-  where greatest >= -210866803200000000
-)
-select timestamptz 'epoch' + lowest::float8 * interval '1 microsecond' as "from", timestamptz 'epoch' + (greatest + 1)::float8 * interval '1 microsecond' as "to"
-from dated
-where ($3::timestamptz is null or greatest >= (extract(epoch from $3::timestamptz) * 1e6)::int8)
-  and ($4::timestamptz is null or lowest < (extract(epoch from $4::timestamptz) * 1e6)::int8)
-order by 1`,
-    [installation.schema, name, from?.toISOString() ?? null, to?.toISOString() ?? null],
-  )
+  const isOurs = sql`aggregate.user_view_schema = ${installation.schema} and aggregate.user_view_name = ${name}`
+  const start = sql`${from?.toISOString() ?? null}::timestamptz`
+  const end = sql`${to?.toISOString() ?? null}::timestamptz`
+  const { rows } = await sql<RefreshWindow>`
+    with log as (
+      select changed.lowest_modified_value as lowest, changed.greatest_modified_value as greatest
+      from _timescaledb_catalog.continuous_agg as aggregate
+      join _timescaledb_catalog.continuous_aggs_materialization_invalidation_log as changed
+        on changed.materialization_id = aggregate.mat_hypertable_id
+      where ${isOurs}
+      union all
+      select changed.lowest_modified_value, changed.greatest_modified_value
+      from _timescaledb_catalog.continuous_agg as aggregate
+      join _timescaledb_catalog.continuous_aggs_hypertable_invalidation_log as changed
+        on changed.hypertable_id = aggregate.raw_hypertable_id
+      where ${isOurs}
+    ), dated as (
+      select
+        greatest(lowest, (extract(epoch from timestamptz '0001-01-01 00:00:00+00') * 1e6)::int8) as lowest,
+        least(greatest, (extract(epoch from timestamptz '9999-01-01 00:00:00+00') * 1e6)::int8) as greatest
+      from log
+      -- What is left of a refresh of everything: the time before TimescaleDB's least.
+      where greatest >= -210866803200000000
+    )
+    select
+      timestamptz 'epoch' + lowest::float8 * interval '1 microsecond' as "from",
+      timestamptz 'epoch' + (greatest + 1)::float8 * interval '1 microsecond' as "to"
+    from dated
+    where (${start} is null or greatest >= (extract(epoch from ${start}) * 1e6)::int8)
+      and (${end} is null or lowest < (extract(epoch from ${end}) * 1e6)::int8)
+    order by 1
+  `.execute(db)
   return rows
 }
 
@@ -99,18 +99,18 @@ export async function closedBuckets(db: Kysely<{}>, installation: Installation, 
   const invalid = await invalidStretches(db, installation, rollup, { from: null, to: closed })
   if (invalid.length === 0) return { open: [], tooLate: [] }
   const place = await storedIn(db, installation, rollup)
-  const stored = qualified(place, place.name)
-  const { rows } = await execute<{ bucket: Date; rolled: boolean }>(
-    db,
-    `with late as (
-  select distinct ${bucketOf(installation, rollup)} as bucket from ${qualified(installation, rollup.source)} where bucket < $1
-)
-select late.bucket, exists (select from ${stored} as stored where stored.bucket = late.bucket) as rolled
-from late
-where late.bucket < $1
-order by 1`,
-    [closed.toISOString()],
-  )
+  const before = closed.toISOString()
+  const { rows } = await sql<{ bucket: Date; rolled: boolean }>`
+    with late as (
+      select distinct ${sql.raw(bucketOf(installation, rollup))} as bucket
+      from ${sql.id(installation.schema, rollup.source)}
+      where bucket < ${before}
+    )
+    select late.bucket, exists (select from ${sql.id(place.schema, place.name)} as stored where stored.bucket = late.bucket) as rolled
+    from late
+    where late.bucket < ${before}
+    order by 1
+  `.execute(db)
   const length = milliseconds(rollup.bucket)
   const changed = rows.filter(({ bucket }) =>
     invalid.some(({ from, to }) => (from === null || from.getTime() < bucket.getTime() + length) && (to === null || to > bucket)),

@@ -1,8 +1,8 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { milliseconds } from '../../database/range.ts'
-import { rolledRows, rollupColumns, storedTable, type Rollup } from './rollup.ts'
-import { execute, type Stretch } from '../statement.ts'
+import { rolledColumns, rolledKeys, rollupColumns, storedTable, type Rollup } from './rollup.ts'
+import { beginsWithin, type Stretch } from '../statement.ts'
 
 /** Rolls buckets again, of all tenants or of one; how many rows were written. */
 export async function rollBuckets(
@@ -43,7 +43,7 @@ export function runsOf(rollup: Pick<Rollup, 'bucket'>, buckets: readonly Date[])
  */
 async function storedSource(trx: Kysely<{}>, installation: Installation, { source }: Rollup): Promise<string | null> {
   const stored = storedTable({ name: source })
-  const { rows } = await execute<{ there: boolean }>(trx, 'select to_regclass($1) is not null as there', [qualified(installation, stored)])
+  const { rows } = await sql<{ there: boolean }>`select to_regclass(${qualified(installation, stored)}) is not null as there`.execute(trx)
   return rows[0]!.there ? stored : null
 }
 
@@ -52,16 +52,15 @@ async function storedSource(trx: Kysely<{}>, installation: Installation, { sourc
  * Its view would say the same, but is planned, for every bucket of days, as a read of all chunks of
  * the minutes as well.
  */
-async function isStored(trx: Kysely<{}>, installation: Installation, { source }: Rollup, { from, to }: Stretch): Promise<boolean> {
-  const { rows } = await execute<{ stored: boolean }>(
-    trx,
-    `select rolled_until >= $3::timestamptz or not exists (
-  select from ${qualified(installation, 'pgvantage_stale_bucket')} where rollup = $1 and bucket >= $2::timestamptz and bucket < $3::timestamptz
-) as stored
-from ${qualified(installation, 'pgvantage_time_table')}
-where name = $1`,
-    [source, from.toISOString(), to.toISOString()],
-  )
+async function isStored(trx: Kysely<{}>, installation: Installation, { source }: Rollup, stretch: Stretch): Promise<boolean> {
+  const { rows } = await sql<{ stored: boolean }>`
+    select
+      rolled_until >= ${stretch.to.toISOString()}::timestamptz or not exists (
+        select from ${sql.id(installation.schema, 'pgvantage_stale_bucket')} where rollup = ${source} and ${beginsWithin(stretch)}
+      ) as stored
+    from ${sql.id(installation.schema, 'pgvantage_time_table')}
+    where name = ${source}
+  `.execute(trx)
   return rows[0]!.stored
 }
 
@@ -69,21 +68,22 @@ async function rollRun(
   trx: Kysely<{}>,
   installation: Installation,
   rollup: Rollup,
-  { from, to }: Stretch,
-  read: { tenantId: string | null; from: string },
+  stretch: Stretch,
+  { tenantId, from }: { tenantId: string | null; from: string },
 ): Promise<number> {
-  const stored = qualified(installation, storedTable(rollup))
-  const within = `bucket >= $1 and bucket < $2${read.tenantId === null ? '' : ' and tenant_id = $3::int8'}`
-  const bounds = [from.toISOString(), to.toISOString(), ...(read.tenantId === null ? [] : [read.tenantId])]
+  const stored = sql.id(installation.schema, storedTable(rollup))
+  const within = tenantId === null ? beginsWithin(stretch) : sql`${beginsWithin(stretch)} and tenant_id = ${tenantId}::int8`
   // Most buckets are rolled for the first time, and of a hypertable of many chunks deleting nothing
   // takes longer than all the rest.
-  const { rows } = await execute<{ some: boolean }>(trx, `select exists (select from ${stored} where ${within}) as some`, bounds)
-  if (rows[0]!.some) await execute(trx, `delete from ${stored} where ${within}`, bounds)
-  const { numAffectedRows = 0n } = await execute(
-    trx,
-    `insert into ${stored} (${rollupColumns(rollup).join(', ')})\n${rolledRows(installation, rollup, within, qualified(installation, read.from))}`,
-    bounds,
-  )
+  const { rows } = await sql<{ some: boolean }>`select exists (select from ${stored} where ${within}) as some`.execute(trx)
+  if (rows[0]!.some) await sql`delete from ${stored} where ${within}`.execute(trx)
+  const { numAffectedRows = 0n } = await sql`
+    insert into ${stored} (${sql.raw(rollupColumns(rollup).join(', '))})
+    select ${sql.raw(rolledColumns(installation, rollup))}
+    from ${sql.id(installation.schema, from)}
+    where ${within}
+    group by ${sql.raw(rolledKeys(rollup))}
+  `.execute(trx)
   return Number(numAffectedRows)
 }
 
@@ -93,20 +93,20 @@ async function rollRun(
  * is was written after the rest was dropped.
  */
 export async function lateOf(trx: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]): Promise<Set<number>> {
-  const { rows: known } = await execute<{ before: Date }>(
-    trx,
-    `select dropped_before as before from ${qualified(installation, 'pgvantage_time_table')} where name = $1 and isfinite(dropped_before)`,
-    [rollup.source],
-  )
+  const { rows: known } = await sql<{ before: Date }>`
+    select dropped_before as before
+    from ${sql.id(installation.schema, 'pgvantage_time_table')}
+    where name = ${rollup.source} and isfinite(dropped_before)
+  `.execute(trx)
   const closed = known[0]?.before
   const old = closed === undefined ? [] : buckets.filter((bucket) => bucket < closed)
   if (old.length === 0) return new Set()
-  const { rows } = await execute<{ bucket: Date }>(
-    trx,
-    `select stale.bucket
-from unnest($1::timestamptz[]) as stale (bucket)
-where exists (select from ${qualified(installation, storedTable(rollup))} as stored where stored.bucket = stale.bucket)`,
-    [old.map((bucket) => bucket.toISOString())],
-  )
+  const { rows } = await sql<{ bucket: Date }>`
+    select stale.bucket
+    from unnest(${old.map((bucket) => bucket.toISOString())}::timestamptz[]) as stale (bucket)
+    where exists (
+      select from ${sql.id(installation.schema, storedTable(rollup))} as stored where stored.bucket = stale.bucket
+    )
+  `.execute(trx)
   return new Set(rows.map(({ bucket }) => bucket.getTime()))
 }

@@ -1,5 +1,5 @@
-import type { Kysely } from 'kysely'
-import { qualified, type Installation } from '../../database/installation/installation.ts'
+import { sql, type Kysely } from 'kysely'
+import type { Installation } from '../../database/installation/installation.ts'
 import { bucketStart } from '../../database/buckets.ts'
 import { milliseconds } from '../../database/range.ts'
 import { rollTurn } from '../../database/transaction/rollTurn.ts'
@@ -9,7 +9,7 @@ import { forgetSetAside, noteFailure, tryAgain } from '../failures.ts'
 import { lateOf, rollBuckets } from './rollBuckets.ts'
 import { storedTable, type Rollup } from './rollup.ts'
 import { advance, forgetMarks, takeMarks } from './staleMarks.ts'
-import { execute, type Stretch } from '../statement.ts'
+import { beginsWithin, execute, type Stretch } from '../statement.ts'
 
 /** One transaction of rolling. */
 export interface RolledUnit {
@@ -177,14 +177,12 @@ async function openAndLate(trx: Kysely<{}>, installation: Installation, rollup: 
 }
 
 /** Who has rows in a stretch, in the rollup or to make it from. */
-async function tenantsOf(trx: Kysely<{}>, installation: Installation, rollup: Rollup, { from, to }: Stretch): Promise<string[]> {
-  const { rows } = await execute<{ id: string }>(
-    trx,
-    `select tenant_id::text as id from ${qualified(installation, rollup.source)} where bucket >= $1 and bucket < $2
-union
-select tenant_id::text from ${qualified(installation, storedTable(rollup))} where bucket >= $1 and bucket < $2
-order by 1`,
-    [from.toISOString(), to.toISOString()],
-  )
+async function tenantsOf(trx: Kysely<{}>, installation: Installation, rollup: Rollup, stretch: Stretch): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select tenant_id::text as id from ${sql.id(installation.schema, rollup.source)} where ${beginsWithin(stretch)}
+    union
+    select tenant_id::text from ${sql.id(installation.schema, storedTable(rollup))} where ${beginsWithin(stretch)}
+    order by 1
+  `.execute(trx)
   return rows.map(({ id }) => id)
 }

@@ -125,16 +125,21 @@ export function rolledRows(
   where?: string,
   from = qualified(installation, rollup.source),
 ): string {
-  const fn: InstalledFunction = (name) => sql.raw(qualified(installation, name))
   return `select
-  ${bucketOf(installation, rollup)} as bucket,
-  ${Object.keys(rollup.keys).join(', ')},
-  ${Object.entries(rollup.measures)
-    .map(([name, { type, of }]) => `(${sqlText(of(fn))})::${type} as ${name}`)
-    .join(',\n  ')}
+  ${rolledColumns(installation, rollup)}
 from ${from}${where === undefined ? '' : `\nwhere ${where}`}
-group by 1, ${Object.keys(rollup.keys).join(', ')}`
+group by ${rolledKeys(rollup)}`
 }
+
+/** What `rolledRows` selects, for a query with parameters: the columns of the rollup, in order. */
+export function rolledColumns(installation: Installation, rollup: Rollup): string {
+  const fn: InstalledFunction = (name) => sql.raw(qualified(installation, name))
+  const measures = Object.entries(rollup.measures).map(([name, { type, of }]) => `(${sqlText(of(fn))})::${type} as ${name}`)
+  return [`${bucketOf(installation, rollup)} as bucket`, Object.keys(rollup.keys).join(', '), ...measures].join(',\n  ')
+}
+
+/** What it groups by. */
+export const rolledKeys = ({ keys }: Pick<Rollup, 'keys'>): string => ['1', ...Object.keys(keys)].join(', ')
 
 /**
  * The bucket of the rollup that a row of its source falls into. A continuous aggregate takes

@@ -1,14 +1,14 @@
-import type { Kysely } from 'kysely'
-import { qualified, type Installation } from '../../database/installation/installation.ts'
+import { sql, type Kysely, type RawBuilder } from 'kysely'
+import type { Installation } from '../../database/installation/installation.ts'
 import type { Rollup } from './rollup.ts'
-import { datable, execute } from '../statement.ts'
+import { datable } from '../statement.ts'
 
 /**
  * So many marks go at a time at most: what a single writer can leave does not keep a turn for long.
  */
 const batch = 100_000
 
-const marks = (installation: Installation) => qualified(installation, 'pgvantage_stale_bucket')
+const marks = ({ schema }: Installation) => sql.id(schema, 'pgvantage_stale_bucket')
 
 /**
  * The newest marked buckets that begin at `from` or after it (null: whenever) and before `before`,
@@ -22,18 +22,21 @@ export async function newestStale(
   { name }: Pick<Rollup, 'name'>,
   { from, before, limit }: { from: Date | null; before: Date; limit: number },
 ): Promise<Date[]> {
-  const newest = (below: string) =>
-    `select bucket from ${marks(installation)} where rollup = $1 and ${datable} and bucket < ${below} and bucket >= coalesce($3::timestamptz, '-infinity') order by bucket desc limit 1`
-  const { rows } = await execute<{ bucket: Date }>(
-    db,
-    `with recursive newest (bucket, number) as (
-  (select bucket, 1 from (${newest('$2::timestamptz')}) as first)
-  union all
-  select (${newest('newest.bucket')}), number + 1 from newest where newest.bucket is not null and number < $4::int4
-)
-select bucket from newest where bucket is not null order by bucket`,
-    [name, before.toISOString(), from?.toISOString() ?? null, limit],
-  )
+  const newest = (below: RawBuilder<unknown>) => sql`
+    select bucket
+    from ${marks(installation)}
+    where rollup = ${name} and ${datable}
+      and bucket < ${below} and bucket >= coalesce(${from?.toISOString() ?? null}::timestamptz, '-infinity')
+    order by bucket desc
+    limit 1`
+  const { rows } = await sql<{ bucket: Date }>`
+    with recursive newest (bucket, number) as (
+      (select bucket, 1 from (${newest(sql`${before.toISOString()}::timestamptz`)}) as first)
+      union all
+      select (${newest(sql`newest.bucket`)}), number + 1 from newest where newest.bucket is not null and number < ${limit}::int4
+    )
+    select bucket from newest where bucket is not null order by bucket
+  `.execute(db)
   return rows.map(({ bucket }) => bucket)
 }
 
@@ -49,16 +52,17 @@ export async function takeMarks(
   { name }: Pick<Rollup, 'name'>,
   buckets: readonly Date[],
 ): Promise<{ buckets: Date[]; all: boolean }> {
-  const { rows } = await execute<{ bucket: Date; count: number }>(
-    trx,
-    `with taken as (
-  delete from ${marks(installation)}
-  where ctid = any (array(select ctid from ${marks(installation)} where rollup = $1 and bucket = any ($2::timestamptz[]) limit ${batch}))
-  returning bucket
-)
-select bucket, count(*)::int4 as count from taken group by bucket order by bucket`,
-    [name, buckets.map((bucket) => bucket.toISOString())],
-  )
+  const wanted = buckets.map((bucket) => bucket.toISOString())
+  const { rows } = await sql<{ bucket: Date; count: number }>`
+    with taken as (
+      delete from ${marks(installation)}
+      where ctid = any (array(
+        select ctid from ${marks(installation)} where rollup = ${name} and bucket = any (${wanted}::timestamptz[]) limit ${sql.lit(batch)}
+      ))
+      returning bucket
+    )
+    select bucket, count(*)::int4 as count from taken group by bucket order by bucket
+  `.execute(trx)
   const taken = rows.map(({ bucket }) => bucket)
   const all = rows.reduce((sum, { count }) => sum + count, 0) < batch
   if (!all) await mark(trx, installation, { name }, taken)
@@ -67,19 +71,19 @@ select bucket, count(*)::int4 as count from taken group by bucket order by bucke
 
 /** Marks buckets as stale. */
 export const mark = (trx: Kysely<{}>, installation: Installation, { name }: Pick<Rollup, 'name'>, buckets: readonly Date[]) =>
-  execute(trx, `insert into ${marks(installation)} (rollup, bucket) select $1, bucket from unnest($2::timestamptz[]) as stale (bucket)`, [
-    name,
-    buckets.map((bucket) => bucket.toISOString()),
-  ])
+  sql`
+    insert into ${marks(installation)} (rollup, bucket)
+    select ${name}, bucket from unnest(${buckets.map((bucket) => bucket.toISOString())}::timestamptz[]) as stale (bucket)
+  `.execute(trx)
 
 /** Forgets marks before a moment, at most a hundred thousand; how many there were. */
 export async function forgetMarks(trx: Kysely<{}>, installation: Installation, { name }: Pick<Rollup, 'name'>, before: Date) {
-  const { numAffectedRows = 0n } = await execute(
-    trx,
-    `delete from ${marks(installation)}
-where ctid = any (array(select ctid from ${marks(installation)} where rollup = $1 and ${datable} and bucket < $2 limit ${batch}))`,
-    [name, before.toISOString()],
-  )
+  const { numAffectedRows = 0n } = await sql`
+    delete from ${marks(installation)}
+    where ctid = any (array(
+      select ctid from ${marks(installation)} where rollup = ${name} and ${datable} and bucket < ${before.toISOString()} limit ${sql.lit(batch)}
+    ))
+  `.execute(trx)
   return { count: Number(numAffectedRows), all: Number(numAffectedRows) < batch }
 }
 
@@ -89,15 +93,13 @@ where ctid = any (array(select ctid from ${marks(installation)} where rollup = $
  * rolled again, and everybody else's hours do not wait for it.
  */
 export const advance = (trx: Kysely<{}>, installation: Installation, { name }: Pick<Rollup, 'name'>, horizon: Date) =>
-  execute(
-    trx,
-    `update ${qualified(installation, 'pgvantage_time_table')} as known set rolled_until = clean.until
-from (
-  select coalesce(min(stale.bucket), $2::timestamptz) as until
-  from ${marks(installation)} as stale
-  where stale.rollup = $1 and ${datable} and stale.bucket < $2::timestamptz
-    and stale.bucket >= (select rolled_until from ${qualified(installation, 'pgvantage_time_table')} where name = $1)
-) as clean
-where known.name = $1 and known.rolled_until < clean.until`,
-    [name, horizon.toISOString()],
-  )
+  sql`
+    update ${sql.id(installation.schema, 'pgvantage_time_table')} as known set rolled_until = clean.until
+    from (
+      select coalesce(min(stale.bucket), ${horizon.toISOString()}::timestamptz) as until
+      from ${marks(installation)} as stale
+      where stale.rollup = ${name} and ${datable} and stale.bucket < ${horizon.toISOString()}::timestamptz
+        and stale.bucket >= (select rolled_until from ${sql.id(installation.schema, 'pgvantage_time_table')} where name = ${name})
+    ) as clean
+    where known.name = ${name} and known.rolled_until < clean.until
+  `.execute(trx)

@@ -1,7 +1,6 @@
-import type { Kysely } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { withShortLocks, type ShortLockOptions } from '../partitions/shortLock.ts'
-import { execute } from '../statement.ts'
 
 /**
  * Brings the block-range indexes of a table's chunks up to its last rows.
@@ -20,16 +19,14 @@ export async function summarizeNewRows(
     db,
     installation,
     (trx) =>
-      execute(
-        trx,
-        `select sum(brin_summarize_new_values(index.indexrelid))
-from pg_catalog.pg_inherits as child
-join pg_catalog.pg_index as index on index.indrelid = child.inhrelid
-join pg_catalog.pg_class as class on class.oid = index.indexrelid
-join pg_catalog.pg_am as method on method.oid = class.relam
-where child.inhparent = $1::text::regclass and method.amname = 'brin' and class.relkind = 'i'`,
-        [qualified(installation, table)],
-      ),
+      sql`
+        select sum(brin_summarize_new_values(index.indexrelid))
+        from pg_catalog.pg_inherits as child
+        join pg_catalog.pg_index as index on index.indrelid = child.inhrelid
+        join pg_catalog.pg_class as class on class.oid = index.indexrelid
+        join pg_catalog.pg_am as method on method.oid = class.relam
+        where child.inhparent = ${qualified(installation, table)}::text::regclass and method.amname = 'brin' and class.relkind = 'i'
+      `.execute(trx),
     { attempts: 1, signal },
   )
 }

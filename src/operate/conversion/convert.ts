@@ -1,7 +1,8 @@
 import { sql, type Kysely } from 'kysely'
 import { findInstallation, qualified, type Installation, type TimeRung } from '../../database/installation/installation.ts'
-import { quoteIdentifier, quoteLiteral } from '../../database/sql/identifier.ts'
+import { quoteIdentifier } from '../../database/sql/identifier.ts'
 import { inTurnTransaction } from '../../database/transaction/inTransaction.ts'
+import { setSettings } from '../../database/transaction/settings.ts'
 import { takeTurn, type OnWait } from '../../database/transaction/takeTurn.ts'
 import { createRollup, noteStaleBuckets, storedTable, type Rollup } from '../../lifecycle/rollups/rollup.ts'
 import { execute } from '../../lifecycle/statement.ts'
@@ -115,7 +116,7 @@ async function moveUp(trx: Kysely<{}>, schema: string | undefined, { fromRung, t
   const target: Installation = { ...installation, timeRung: toRung }
   await lock(trx, installation, fromRung, toRung)
   // With nothing else on the path every name is printed with its schema.
-  await execute(trx, `select set_config('search_path', 'pg_catalog', true)`)
+  await setSettings(trx, { search_path: 'pg_catalog' })
   const kept = new Map<string, Attachments>()
   for (const name of relations(fromRung, toRung)) kept.set(name, await readAttachments(trx, installation, name))
   const dropped = await droppedBefore(trx, installation)
@@ -151,7 +152,7 @@ async function moveUp(trx: Kysely<{}>, schema: string | undefined, { fromRung, t
     if (fromRung === 'apache') await dropStaleTriggers(trx, installation, policy)
     for (const { rollup } of policy.rollups) {
       await timed(rollup.name, async () => {
-        await execute(trx, `delete from ${qualified(installation, 'pgvantage_time_table')} where name = ${quoteLiteral(rollup.name)}`)
+        await sql`delete from ${sql.id(installation.schema, 'pgvantage_time_table')} where name = ${rollup.name}`.execute(trx)
         for (const statement of [...createRollup(target, rollup), ...noteStaleBuckets(target, rollup, rollup.source)])
           await execute(trx, statement)
         const rows = await keepRolled(trx, target, rollup, dropped)
@@ -161,7 +162,7 @@ async function moveUp(trx: Kysely<{}>, schema: string | undefined, { fromRung, t
     }
     for (const { rollup } of policy.rollups.toReversed()) await execute(trx, `drop table ${qualified(installation, storedTable(rollup))}`)
   }
-  if (toRung === 'community') await execute(trx, `delete from ${qualified(installation, 'pgvantage_stale_bucket')}`)
+  if (toRung === 'community') await sql`delete from ${sql.id(installation.schema, 'pgvantage_stale_bucket')}`.execute(trx)
   for (const [name, moment] of dropped) {
     await sql`update ${sql.id(installation.schema, 'pgvantage_time_table')} set dropped_before = ${moment} where name = ${name}`.execute(
       trx,

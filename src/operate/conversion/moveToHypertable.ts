@@ -35,8 +35,8 @@ export async function moveToHypertable(
   await sql`select create_hypertable(${sql.lit(table)}::regclass, ${sql.lit(time)}::name, chunk_time_interval => ${sql.lit(chunk)}::interval, create_default_indexes => false)`.execute(
     trx,
   )
-  const columns = kept.columns.map(quoteIdentifier).join(', ')
-  await execute(trx, `insert into ${table} (${columns}) overriding system value select ${columns} from ${old}`)
+  const columns = sql.join(kept.columns.map((column) => sql.id(column)))
+  await sql`insert into ${sql.raw(table)} (${columns}) overriding system value select ${columns} from ${sql.raw(old)}`.execute(trx)
   const { rows } = await sql<{ before: string; after: string }>`
     select (select count(*) from ${sql.raw(old)})::text as before, (select count(*) from ${sql.raw(table)})::text as after
   `.execute(trx)

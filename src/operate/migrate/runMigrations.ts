@@ -1,15 +1,14 @@
 import { fileURLToPath } from 'node:url'
-import { CompiledQuery, type Transaction } from 'kysely'
+import { CompiledQuery, sql, type Transaction } from 'kysely'
 import { runner, type MigrationBuilder } from 'node-pg-migrate'
 import type { ClientBase } from 'pg'
 import { migrations } from '../../../migrations/index.ts'
 import type { Migration } from '../../../migrations/migration.ts'
 import { explainAgeCache } from '../../database/explainAgeCache.ts'
 import { quoteIdentifier } from '../../database/sql/identifier.ts'
-import { qualified, type Installation } from '../../database/installation/installation.ts'
+import type { Installation } from '../../database/installation/installation.ts'
 import { VantageError } from '../../schema/errors.ts'
 import { migrationTable } from './planUp.ts'
-import { execute } from '../../lifecycle/statement.ts'
 
 /**
  * Runs migrations in the transaction given, in the order their direction asks for, and records
@@ -74,7 +73,9 @@ export async function runMigrations(
  * another moment.
  */
 const recordInUtc = (trx: Transaction<{}>, installation: Installation) =>
-  execute(trx, `update ${qualified(installation, migrationTable)} set run_on = now() at time zone 'UTC' where run_on = localtimestamp`)
+  sql`
+    update ${sql.id(installation.schema, migrationTable)} set run_on = now() at time zone 'UTC' where run_on = localtimestamp
+  `.execute(trx)
 
 /**
  * The little of pg's client that the runner uses, over a Kysely transaction: so it runs on any

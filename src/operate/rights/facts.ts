@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import { knownExtensions } from '../../database/capabilities.ts'
 import type { Installation } from '../../database/installation/installation.ts'
 import { withoutTrace } from '../../database/transaction/inTransaction.ts'
-import { execute } from '../../lifecycle/statement.ts'
+import { setSettings } from '../../database/transaction/settings.ts'
 import { installedNames } from '../installedSql.ts'
 import { manifest } from '../manifest.ts'
 
@@ -48,7 +48,7 @@ export async function rightsFacts(db: Kysely<{}>, installation: Installation | u
   const place = installation?.schema ?? schema
   return withoutTrace(db, async (trx) => {
     // So that types and tables are printed with their schema.
-    await execute(trx, `select set_config('search_path', 'pg_catalog', true)`)
+    await setSettings(trx, { search_path: 'pg_catalog' })
     const { rows } = await sql<{ facts: Omit<RightsFacts, 'installed'> & { owned: Exclude<RightsFacts['installed'], null> | null } }>`
       with our as (
         select namespace.oid, quote_ident(namespace.nspname) as name, pg_get_userbyid(case

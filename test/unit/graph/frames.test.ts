@@ -7,11 +7,11 @@ import { topologyAt } from '../../../src/topology/topologyAt.ts'
 import { unitScope } from '../../support/unitScope.ts'
 
 describe('the SQL of', () => {
-  const read = (property: string) => `ag_catalog.agtype_object_field_text("call"."properties", '${property}')`
+  const read = (property: string) => `ag_catalog.agtype_object_field_text(call.properties, '${property}')`
 
   it('activeCalls selects from the label of the tenant’s graph, its ends written as the indexes are', () => {
     const { sql, parameters } = activeCalls(unitScope()).where('err_rate', '>', 0.05).compile()
-    const rps = `ag_catalog.agtype_to_float8(ag_catalog.agtype_object_field("call"."properties", 'rps'))`
+    const rps = `ag_catalog.agtype_to_float8(ag_catalog.agtype_object_field(call.properties, 'rps'))`
     expect(sql).toBe(
       'select "call".* from (select "call"."start_id"::text::int8 & 281474976710655 as "src", "call"."end_id"::text::int8 & 281474976710655 as "dst", ' +
         `${rps} as "weight", ${rps} as "rps", ${read('err_rate')}::float8 as "err_rate", ${read('p50_ms')}::float8 as "p50_ms", ` +

@@ -27,7 +27,7 @@ describe('the exact SQL', () => {
     expect(compiled(metricSeries(scope, { metric: 'cpu', resource: 'urn:a', labels: { core: 1 }, measure: 'max', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select ${named} as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
+          select ${named} as "series", "metric"."bucket" as "bucket", metric.max_val as "value", "metric"."resource_id", "metric"."labels"
           ${minutes} and metric.labels @> $5::jsonb and "resource"."urn" = $6 order by (${named}) collate "C", "bucket"
         ) as "point"`),
       parameters: ['1', range.from, range.to, 'cpu', '{"core":1}', 'urn:a'],
@@ -74,7 +74,7 @@ describe('the exact SQL', () => {
     expect(compiled(metricSeries(scope, { metric: 'cpu', measure: 'avg', range: month })).sql).toBe(
       oneLine(`
         select "point".* from (
-          select ${named} as "series", "metric"."bucket" as "bucket", "metric"."avg_val" as "value", "metric"."resource_id", "metric"."labels"
+          select ${named} as "series", "metric"."bucket" as "bucket", metric.avg_val as "value", "metric"."resource_id", "metric"."labels"
           ${rows('metric_1h')} order by (${named}) collate "C", "bucket"
         ) as "point"`),
     )
@@ -106,7 +106,7 @@ describe('the exact SQL', () => {
     expect(compiled(latestMetrics(scope, { metric: 'cpu', resource: 'urn:a', measure: 'max', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select ${named} as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
+          select ${named} as "series", "metric"."bucket" as "bucket", metric.max_val as "value", "metric"."resource_id", "metric"."labels"
           from "public"."dim_resource" as "resource" cross join pg_catalog.unnest($1::text[]) as wanted (name) cross join lateral (
             select "metric".* from "public"."metric_1m" as "metric"
             where "metric"."tenant_id" = $2 and "metric"."resource_id" = "resource"."resource_id" and "metric"."metric" = "wanted"."name"
