@@ -1,8 +1,11 @@
+import { z } from 'zod'
+import { parseOptions } from '../schema/parse.ts'
 import { amount, latency, percent } from './amount.ts'
 import { callState, type CallMeasures } from './callState.ts'
 import { lastPart, namesOf, type Drawing, type DrawnEdge, type DrawnVertex } from './drawing.ts'
 import { shortened } from './markup.ts'
-import { mostTelling, readableEdges } from './mostTelling.ts'
+import { mostTelling } from './mostTelling.ts'
+import { anyNumber, drawnLimit, edgeEnds, pictureTitle, readableEdges, vertexName } from './pictureFields.ts'
 import { style } from './style.ts'
 
 /**
@@ -42,20 +45,47 @@ export interface GraphPictureOptions {
   limit?: number
 }
 
+const measure = anyNumber.nullish()
+const names = z.array(z.string())
+
+const graphPictureOptions = z.strictObject({
+  ...pictureTitle,
+  edges: z.array(
+    z.object({
+      ...edgeEnds,
+      rps: measure,
+      weight: measure,
+      err_rate: measure,
+      p95_ms: measure,
+      normal_err_rate: measure,
+      normal_p95_ms: measure,
+    }),
+  ),
+  suspects: names.default([]),
+  symptoms: names.default([]),
+  paths: z.array(names).default([]),
+  nameOf: vertexName.optional(),
+  limit: drawnLimit.optional(),
+})
+
 /**
  * A call graph: thickness is traffic, colour is how far a call is from normal, suspects, symptoms
  * and paths are marked.
+ *
+ * @param limitUnlessGiven how many calls are drawn where the options say nothing.
+ * @throws InvalidInputError naming the field that is wrong.
  */
-export function callDrawing({
-  title,
-  description,
-  edges: given,
-  suspects = [],
-  symptoms = [],
-  paths = [],
-  nameOf = lastPart,
-  limit = readableEdges,
-}: GraphPictureOptions): Drawing {
+export function callDrawing(options: GraphPictureOptions, limitUnlessGiven = readableEdges): Drawing {
+  const {
+    title,
+    description,
+    edges: given,
+    suspects,
+    symptoms,
+    paths,
+    nameOf = lastPart,
+    limit = limitUnlessGiven,
+  } = parseOptions(graphPictureOptions, options)
   const marked = { suspect: new Set(suspects), symptom: new Set(symptoms) }
   const onPath = pathTest(paths)
   const isMarked = ({ src_urn, dst_urn }: CallEdge) =>

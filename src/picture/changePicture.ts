@@ -1,10 +1,15 @@
+import { z } from 'zod'
+import { parseOptions } from '../schema/parse.ts'
 import { lastPart, namesOf, type Colour, type Drawing, type DrawnEdge, type DrawnVertex } from './drawing.ts'
 import { drawnSvg } from './drawnSvg.ts'
 import { shortened } from './markup.ts'
-import { mostTelling, readableEdges } from './mostTelling.ts'
+import { mostTelling } from './mostTelling.ts'
+import { anyNumber, drawnLimit, edgeEnds, pictureTitle, readableEdges, vertexName } from './pictureFields.ts'
 import { style } from './style.ts'
 
-export type ChangeKind = 'appeared' | 'vanished' | 'changed' | 'unchanged'
+const kinds = ['appeared', 'vanished', 'changed', 'unchanged'] as const
+
+export type ChangeKind = (typeof kinds)[number]
 
 /** A dependency between two names, and what became of it from one time to another. */
 export interface ChangedEdge {
@@ -46,7 +51,7 @@ export interface ChangePictureOptions {
  * `graphPicture` does.
  *
  * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
- * @throws InvalidInputError when the limit is no whole number of at least 1.
+ * @throws InvalidInputError naming the option that is none or is wrong.
  * @example
  * const rows = await compareTopology(scope, { before: weekAgo, after: now, withUnchanged: true }).execute()
  * const svg = await changePicture({
@@ -55,7 +60,9 @@ export interface ChangePictureOptions {
  *   appeared: ['urn:k8s:svc:shop/fraud'],
  * })
  */
-export const changePicture = (options: ChangePictureOptions): Promise<string> => drawnSvg(changeDrawing(options), 'changePicture')
+export async function changePicture(options: ChangePictureOptions): Promise<string> {
+  return drawnSvg(changeDrawing(options), 'changePicture')
+}
 
 const looks: Record<ChangeKind, { colour: Colour; fontColour: Colour; width: number; dashed: boolean; word: string }> = {
   appeared: { colour: style.appeared, fontColour: style.appeared, width: 3.2, dashed: false, word: 'new' },
@@ -64,17 +71,17 @@ const looks: Record<ChangeKind, { colour: Colour; fontColour: Colour; width: num
   unchanged: { colour: style.unchanged, fontColour: style.quiet, width: 1.3, dashed: false, word: 'unchanged' },
 }
 
-const kinds = ['appeared', 'vanished', 'changed', 'unchanged'] as const
+const changePictureOptions = z.strictObject({
+  ...pictureTitle,
+  edges: z.array(z.object({ ...edgeEnds, kind: z.enum(kinds), label: z.string().nullish(), weight: anyNumber.nullish() })),
+  appeared: z.array(z.string()).default([]),
+  vanished: z.array(z.string()).default([]),
+  nameOf: vertexName.optional(),
+  limit: drawnLimit.default(readableEdges),
+})
 
-function changeDrawing({
-  title,
-  description,
-  edges: given,
-  appeared = [],
-  vanished = [],
-  nameOf = lastPart,
-  limit = readableEdges,
-}: ChangePictureOptions): Drawing {
+function changeDrawing(options: ChangePictureOptions): Drawing {
+  const { title, description, edges: given, appeared, vanished, nameOf = lastPart, limit } = parseOptions(changePictureOptions, options)
   const touched = new Set(namesOf(given.filter(({ kind }) => kind !== 'unchanged')))
   const { edges, omission } = mostTelling(given, {
     limit,

@@ -11,7 +11,7 @@ import { style } from './style.ts'
  * and, shortened, their labels. Names are data: nothing in them is read as markup, an escape or the
  * end of a string. All edges are in it unless there is a `limit`.
  *
- * @throws InvalidInputError when the limit is no whole number of at least 1.
+ * @throws InvalidInputError naming the option that is none or is wrong.
  * @example
  * await writeFile('calls.dot', graphDot({ title: 'Who calls whom', edges }))
  *
@@ -21,8 +21,8 @@ import { style } from './style.ts'
  * //   "v0" -> "v1" [ label = "12.3/s\np95 840 ms", color = "#c81e1e", penwidth = 6 ];
  * // }
  */
-export function graphDot({ limit = Infinity, ...options }: GraphPictureOptions): string {
-  const { title, description, omission, vertices, edges } = callDrawing({ ...options, limit })
+export function graphDot(options: GraphPictureOptions): string {
+  const { title, description, omission, vertices, edges } = callDrawing(options, Infinity)
   const graph = new Digraph('calls', {
     [attribute.label]: labelOf([title, description, omission].filter((line) => line !== undefined)),
     [attribute.labelloc]: 't',

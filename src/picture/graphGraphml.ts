@@ -1,5 +1,8 @@
+import { z } from 'zod'
+import { parseOptions } from '../schema/parse.ts'
 import { namesOf } from './drawing.ts'
 import { escapeMarkup } from './markup.ts'
+import { edgeEnds } from './pictureFields.ts'
 
 export interface GraphmlOptions<Edge extends GraphmlEdge = GraphmlEdge, Vertex extends GraphmlVertex = GraphmlVertex> {
   /** Edges between names; whatever else a row carries are its data. */
@@ -17,6 +20,11 @@ export interface GraphmlVertex {
   name: string
 }
 
+const graphmlOptions = z.strictObject({
+  edges: z.array(z.looseObject(edgeEnds)),
+  vertices: z.array(z.looseObject({ name: z.string() })).optional(),
+})
+
 /**
  * A graph with all its data as GraphML: for Gephi, yEd, Cytoscape, networkx or igraph.
  *
@@ -27,14 +35,17 @@ export interface GraphmlVertex {
  *
  * The GraphML File Format, http://graphml.graphdrawing.org.
  *
+ * @throws InvalidInputError naming the option that is none or is wrong.
  * @example
  * const graph = await toGraphology(activeCalls(scope), { scope, vertices: resourceNames(scope) })
  * await writeFile('calls.graphml', graphGraphml({ edges: edgesOf(graph, (_, { urn }) => urn) }))
  */
-export function graphGraphml<Edge extends GraphmlEdge, Vertex extends GraphmlVertex = GraphmlVertex>({
-  edges,
-  vertices = [],
-}: GraphmlOptions<Edge, Vertex>): string {
+export function graphGraphml<Edge extends GraphmlEdge, Vertex extends GraphmlVertex = GraphmlVertex>(
+  options: GraphmlOptions<Edge, Vertex>,
+): string {
+  // Checked only: the rows are written as they came, with the columns they came with.
+  parseOptions(graphmlOptions, options)
+  const { edges, vertices = [] } = options
   const known = new Map(vertices.map((vertex) => [vertex.name, vertex]))
   const names = [...new Set([...namesOf(edges), ...known.keys()])]
   const idOf = new Map(names.map((name, index) => [name, `v${index}`]))

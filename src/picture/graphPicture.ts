@@ -12,7 +12,7 @@ import { drawnSvg } from './drawnSvg.ts'
  * `limit` calls the most telling are drawn, and the picture says so.
  *
  * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
- * @throws InvalidInputError when the limit is no whole number of at least 1.
+ * @throws InvalidInputError naming the option that is none or is wrong.
  * @example
  * const svg = await graphPicture({
  *   title: 'Who calls whom, 10:20 to 10:30',
@@ -21,4 +21,6 @@ import { drawnSvg } from './drawnSvg.ts'
  *   paths: [['checkout', 'payment']],
  * })
  */
-export const graphPicture = (options: GraphPictureOptions): Promise<string> => drawnSvg(callDrawing(options), 'graphPicture')
+export async function graphPicture(options: GraphPictureOptions): Promise<string> {
+  return drawnSvg(callDrawing(options), 'graphPicture')
+}

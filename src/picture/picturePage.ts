@@ -1,4 +1,7 @@
+import { z } from 'zod'
+import { parseOptions } from '../schema/parse.ts'
 import { escapeMarkup } from './markup.ts'
+import { anyNumber } from './pictureFields.ts'
 import { style } from './style.ts'
 
 export interface PageSection {
@@ -23,16 +26,37 @@ export interface PicturePageOptions {
   sections: readonly PageSection[]
 }
 
+const picturePageOptions = z.strictObject({
+  title: z.string(),
+  lead: z.string().optional(),
+  sections: z.array(
+    z.strictObject({
+      heading: z.string(),
+      text: z.union([z.string(), z.array(z.string())], 'must be a text or a list of texts').optional(),
+      svg: z.string().optional(),
+      table: z
+        .strictObject({
+          columns: z.array(z.string()),
+          rows: z.array(z.array(z.union([z.string(), anyNumber, z.null()], 'must be a text, a number or null'))),
+        })
+        .optional(),
+      code: z.string().optional(),
+    }),
+  ),
+})
+
 /**
  * One HTML page with pictures, tables and text: self-contained (no script, nothing from outside),
  * readable in print and on a telephone.
  *
  * Everything but `svg` is text and shown as such.
  *
+ * @throws InvalidInputError naming the option that is none or is wrong.
  * @example
  * await writeFile('incident.html', picturePage({ title: 'Payment became slow', sections: [{ heading: 'Who calls whom', svg: await graphPicture(...) }] }))
  */
-export function picturePage({ title, lead, sections }: PicturePageOptions): string {
+export function picturePage(options: PicturePageOptions): string {
+  const { title, lead, sections } = parseOptions(picturePageOptions, options)
   return `<!doctype html>
 <html lang="en">
 <head>

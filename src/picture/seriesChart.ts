@@ -1,7 +1,10 @@
 import type { EChartsOption, SeriesOption } from 'echarts'
+import { z } from 'zod'
+import { parseOptions } from '../schema/parse.ts'
 import { amount } from './amount.ts'
 import { escapeMarkup, printable, shortened } from './markup.ts'
 import { optionalPackage } from './optionalPackage.ts'
+import { anyNumber, pictureTitle } from './pictureFields.ts'
 import { style } from './style.ts'
 
 export interface ChartPoint {
@@ -39,6 +42,19 @@ export interface SeriesChartOptions {
   height?: number
 }
 
+const bucket = z.date()
+const value = anyNumber.nullable()
+
+const seriesChartOptions = z.strictObject({
+  ...pictureTitle,
+  series: z.array(z.strictObject({ name: z.string(), points: z.array(z.object({ bucket, value })) })),
+  unit: z.string().optional(),
+  band: z.strictObject({ name: z.string().optional(), points: z.array(z.object({ bucket, lower: value, upper: value })) }).optional(),
+  marks: z.array(z.strictObject({ at: z.date(), label: z.string(), kind: z.enum(['neutral', 'critical']).optional() })).default([]),
+  width: z.number().positive().default(960),
+  height: z.number().positive().default(420),
+})
+
 /**
  * Series over time as an SVG: a line each, the normal range behind them, moments marked. Times are
  * UTC. Drawn by Apache ECharts.
@@ -47,6 +63,7 @@ export interface SeriesChartOptions {
  * frame, grouped by their `series`.
  *
  * @throws MissingCapabilityError when the package `echarts` is not installed.
+ * @throws InvalidInputError naming the option that is none or is wrong.
  * @example
  * const rows = await callSeries(scope, { from: checkout, measure: 'p95_ms', range: last('6 hours') }).execute()
  * const svg = await seriesChart({
@@ -56,12 +73,13 @@ export interface SeriesChartOptions {
  * })
  */
 export async function seriesChart(options: SeriesChartOptions): Promise<string> {
+  const chosen = parseOptions(seriesChartOptions, options)
+  const { width, height, title, description, series } = chosen
   const echarts = await optionalPackage('echarts', 'seriesChart', () => import('echarts'))
-  const { width = 960, height = 420, title, description } = options
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height })
   try {
-    chart.setOption(optionsOf(options))
-    const words = `<title>${escapeMarkup(title)}</title><desc>${escapeMarkup(description ?? `A chart of ${options.series.length} series over time.`)}</desc>`
+    chart.setOption(optionsOf(chosen))
+    const words = `<title>${escapeMarkup(title)}</title><desc>${escapeMarkup(description ?? `A chart of ${series.length} series over time.`)}</desc>`
     const drawn = chart.renderToSVGString()
     const [opening, content] = [drawn.slice(0, drawn.indexOf('>') + 1), drawn.slice(drawn.indexOf('>') + 1)]
     // What is left to the style sheet is how a pointer changes it, and its classes would meet those
@@ -78,7 +96,7 @@ function withoutElement(markup: string, name: string): string {
   return from === -1 || end < from ? markup : markup.slice(0, from) + markup.slice(end + `</${name}>`.length)
 }
 
-function optionsOf({ title, description, series, unit, band, marks = [] }: SeriesChartOptions): EChartsOption {
+function optionsOf({ title, description, series, unit, band, marks }: z.output<typeof seriesChartOptions>): EChartsOption {
   const named = [...(band ? [band.name ?? 'normal range'] : []), ...series.map(({ name }) => name)].map((name) => shortName(name))
   const ordered = [...marks].sort((a, b) => a.at.getTime() - b.at.getTime())
   const span = spanOf(series.flatMap(({ points }) => points).map(({ bucket }) => bucket.getTime()))

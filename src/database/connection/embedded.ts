@@ -5,6 +5,8 @@ import { vector } from '@electric-sql/pglite-pgvector'
 import { btree_gist } from '@electric-sql/pglite/contrib/btree_gist'
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
 import { Kysely, PGliteDialect } from 'kysely'
+import { z } from 'zod'
+import { parseOptions } from '../../schema/parse.ts'
 
 export interface Embedded {
   db: Kysely<{}>
@@ -20,6 +22,8 @@ export interface Embedded {
  */
 export const exactIntegers = { 20: (text: string) => text }
 
+const embeddedOptions = z.strictObject({ dataDir: z.string().optional(), image: z.string().optional() })
+
 /**
  * PostgreSQL in this process: PGlite with Apache AGE, pgvector, pg_trgm and btree_gist; no
  * TimescaleDB, hll or tdigest.
@@ -30,11 +34,13 @@ export const exactIntegers = { 20: (text: string) => text }
  * @param options `dataDir` is a folder to keep the database in; without it the database lives in
  * memory. `image` is a file made by PGlite's `dumpDataDir` to begin with, which is faster than
  * beginning with nothing.
+ * @throws InvalidInputError naming the option that is none or is wrong.
  * @example
  * const { db, close } = await openEmbedded()
  * await migrateUp(db)
  */
-export async function openEmbedded({ dataDir, image }: { dataDir?: string; image?: string } = {}): Promise<Embedded> {
+export async function openEmbedded(options: { dataDir?: string; image?: string } = {}): Promise<Embedded> {
+  const { dataDir, image } = parseOptions(embeddedOptions, options)
   const pglite = await PGlite.create({
     dataDir,
     loadDataDir: image === undefined ? undefined : await openAsBlob(image),

@@ -1,6 +1,6 @@
-import { milliseconds } from '../../database/range.ts'
-import { InvalidInputError } from '../../schema/errors.ts'
-import { preview } from '../../schema/parse.ts'
+import { z } from 'zod'
+import { durationText, milliseconds } from '../../database/range.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import type { OtlpRequest } from '../sources/otlpRequest.ts'
 import { SpansToCalls } from './calls/spansToCalls.ts'
 import { PointsToMinutes } from './metrics/pointsToMinutes.ts'
@@ -27,6 +27,14 @@ export interface RollUpOptions {
   /** Filled as records are read: give `emptyReport()`, and look at it at any time. */
   report?: RollUpReport
 }
+
+const rollUpOptions = z.strictObject({
+  lateness: durationText.default('2 minutes'),
+  shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
+  signal: z.instanceof(AbortSignal).optional(),
+  // As it came: what is read is counted in it.
+  report: z.custom<RollUpReport>((value) => typeof value === 'object' && value !== null, 'must be a report').optional(),
+})
 
 /**
  * Rolls telemetry up into the rows of five-minute windows, one window after the other in the order
@@ -64,11 +72,10 @@ export interface RollUpOptions {
  */
 export async function* rollUp(
   requests: AsyncIterable<OtlpRequest> | Iterable<OtlpRequest>,
-  { lateness = '2 minutes', shiftMs = 0, signal, report = emptyReport() }: RollUpOptions = {},
+  options: RollUpOptions = {},
 ): AsyncGenerator<IngestWindow, RollUpReport> {
-  if (!Number.isSafeInteger(shiftMs))
-    throw new InvalidInputError('shiftMs', `must be a whole number of milliseconds, got ${preview(shiftMs)}`)
-  const telemetry = new Telemetry(milliseconds(lateness, 'lateness'), new TelemetryClock(shiftMs), report)
+  const { lateness, shiftMs, signal, report = emptyReport() } = parseOptions(rollUpOptions, options)
+  const telemetry = new Telemetry(milliseconds(lateness), new TelemetryClock(shiftMs), report)
   for await (const request of requests) {
     signal?.throwIfAborted()
     for (const admitted of telemetry.admit(request)) {

@@ -2,7 +2,7 @@ import { createReadStream, ReadStream } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
-import { parse } from '../../schema/parse.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { storableText } from '../../schema/text.ts'
 import { otlpLines } from './otlpLines.ts'
 import { parseOtlpRequest, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
@@ -21,7 +21,11 @@ export interface ReadOtlpOptions {
   origin?: SourceObject
 }
 
-const sourceObject = z.strictObject({ objectBucket: storableText, objectKey: storableText })
+const readOtlpOptions = z.strictObject({
+  signal: z.instanceof(AbortSignal).optional(),
+  onMalformed: z.custom<ReadOtlpOptions['onMalformed']>((value) => typeof value === 'function', 'must be a function').optional(),
+  origin: z.strictObject({ objectBucket: storableText, objectKey: storableText }).optional(),
+})
 
 /**
  * Reads OTLP/JSON lines, as the OpenTelemetry Collector's file exporter writes them: one export
@@ -39,17 +43,17 @@ const sourceObject = z.strictObject({ objectBucket: storableText, objectKey: sto
  * }
  *
  * @param source a file's path, or a stream of its bytes.
- * @throws InvalidInputError when `origin` cannot be stored; the file system's error when the file
- * cannot be read; the signal's reason when aborted.
+ * @throws InvalidInputError naming the option that is none or is wrong; the file system's error when
+ * the file cannot be read; the signal's reason when aborted.
  */
 export async function* readOtlp(
   source: string | Readable | AsyncIterable<string | Uint8Array>,
-  { signal, onMalformed, origin }: ReadOtlpOptions = {},
+  options: ReadOtlpOptions = {},
 ): AsyncGenerator<OtlpRequest, void> {
+  const { signal, onMalformed, origin } = parseOptions(readOtlpOptions, options)
   const path = typeof source === 'string' ? source : source instanceof ReadStream ? String(source.path) : undefined
   const place =
-    parse(sourceObject.optional(), origin, 'origin') ??
-    (path === undefined ? { objectBucket: '-', objectKey: '-' } : { objectBucket: dirname(path), objectKey: basename(path) })
+    origin ?? (path === undefined ? { objectBucket: '-', objectKey: '-' } : { objectBucket: dirname(path), objectKey: basename(path) })
   const file = path ?? place.objectKey
   const chunks: AsyncIterable<string | Uint8Array> =
     typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source

@@ -1,6 +1,8 @@
+import { z } from 'zod'
 import { ensureResources } from '../../catalog/resources.ts'
 import type { Scope } from '../../database/scope.ts'
 import { inTransaction } from '../../database/transaction/inTransaction.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
 import { withoutTooOld, type TooOld } from './tooOld.ts'
 import { writeCalls } from './writeCalls.ts'
@@ -28,6 +30,11 @@ export interface WriteRollupsOptions {
   acceptOld?: boolean
   signal?: AbortSignal
 }
+
+const writeRollupsOptions = z.strictObject({
+  acceptOld: z.boolean().default(false),
+  signal: z.instanceof(AbortSignal).optional(),
+})
 
 /**
  * Writes one window in one transaction (the scope's own, when it is one already): all of it or
@@ -60,14 +67,11 @@ export interface WriteRollupsOptions {
  * // select row.bucket, $1, row.resource_id, row.metric, row.labels, ... from jsonb_to_recordset($2) as row (...) order by ...
  * // on conflict (tenant_id, resource_id, metric, labels_hash, bucket) do update set ... where (...) is distinct from (...)
  *
- * @throws the signal's reason when aborted before the commit; the driver's error when the database
- * refuses.
+ * @throws InvalidInputError naming the option that is none or is wrong; the signal's reason when
+ * aborted before the commit; the driver's error when the database refuses.
  */
-export async function writeRollups(
-  scope: Scope,
-  window: IngestWindow,
-  { acceptOld = false, signal }: WriteRollupsOptions = {},
-): Promise<WrittenRollups> {
+export async function writeRollups(scope: Scope, window: IngestWindow, options: WriteRollupsOptions = {}): Promise<WrittenRollups> {
+  const { acceptOld, signal } = parseOptions(writeRollupsOptions, options)
   signal?.throwIfAborted()
   return inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, { acceptOld, signal }))
 }
