@@ -51,7 +51,7 @@ export interface Scope {
    * After how many milliseconds a job of the server drops the rows of a table, as of when the scope
    * was made; null where none does.
    */
-  retained(table: string): number | null
+  retainedMs(table: string): number | null
   /**
    * Until when the rows of a coarser rollup are stored beside its view, as of when the scope was
    * made: later they may be by now, and what is younger is computed from its source. Null where
@@ -125,7 +125,7 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
 interface TimesOfTable {
   name: string
   dropped_before: number | null
-  retained: number | null
+  retained_ms: number | null
   rolled_until: number | null
 }
 
@@ -140,7 +140,7 @@ const upkeepTables = (installation: Installation) =>
 const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
   select time_table.name,
     ${epochMilliseconds(sql`time_table.dropped_before`)} as dropped_before,
-    (extract(epoch from (retention.settings ->> 'retain'::text)::interval) * 1000::numeric)::float8 as retained,
+    (extract(epoch from (retention.settings ->> 'retain'::text)::interval) * 1000::numeric)::float8 as retained_ms,
     case
       when pg_catalog.has_table_privilege(pg_catalog.to_regclass(pg_catalog.format('%I.%I', ${schema}::text, time_table.name || '_stored')), 'select')
       then ${epochMilliseconds(sql`time_table.rolled_until`)}
@@ -158,13 +158,13 @@ const epochMilliseconds = (time: RawBuilder<unknown>) =>
  * A job of the server that ran just now has dropped chunks that ended longer ago than its policy
  * says, so what is younger than that is there, however the chunks are cut.
  */
-function timesOf(times: readonly TimesOfTable[]): Pick<Scope, 'heldSince' | 'retained' | 'rolledUntil'> {
+function timesOf(times: readonly TimesOfTable[]): Pick<Scope, 'heldSince' | 'retainedMs' | 'rolledUntil'> {
   const known = new Map(times.map((table) => [table.name, table]))
-  const retained = (table: string) => known.get(table)?.retained ?? null
+  const retainedMs = (table: string) => known.get(table)?.retained_ms ?? null
   return {
-    retained,
+    retainedMs,
     heldSince: (table) => {
-      const retain = retained(table)
+      const retain = retainedMs(table)
       const bounds = [known.get(table)?.dropped_before ?? null, retain === null ? null : Date.now() - retain].filter(
         (bound) => bound !== null,
       )

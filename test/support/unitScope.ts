@@ -34,7 +34,7 @@ export function unitScope({ installation, ...overrides }: UnitScopeOverrides = {
     id: (name) => sql.raw(qualified(place, name)),
     timesKnown: false,
     heldSince: () => null,
-    retained: () => null,
+    retainedMs: () => null,
     rolledUntil: () => null,
     ...overrides,
   }

@@ -1,18 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
+import { entries } from '../support/api/entries.ts'
 
 /*
  * publicApi.txt lists what every entry of the package exports. Whoever changes that on purpose has it written again:
  *
  *     npx vitest run --project unit test/unit/publicApi.test.ts -u
  */
-
-const packageFile = JSON.parse(await readFile('package.json', 'utf8')) as { exports: Record<string, { types: string } | string> }
-
-/** Each entry with the source it is built from. */
-const entries = Object.entries(packageFile.exports).flatMap(([entry, target]): [string, string][] =>
-  typeof target === 'string' ? [] : [[entry.replace('.', 'pgvantage'), target.types.replace('./dist/', '').replace('.d.ts', '.ts')]],
-)
 
 /** The names of the types that a file exports, itself or from others. */
 async function typesOf(file: string): Promise<string[]> {
@@ -38,7 +32,7 @@ const namesOf = async (file: string): Promise<string[]> => {
 
 it('exports the names that are listed, and no others', async () => {
   const sections: string[] = []
-  for (const [entry, file] of entries.filter(([entry]) => entry !== 'pgvantage')) {
+  for (const [entry, file] of (await entries()).filter(([entry]) => entry !== 'pgvantage')) {
     sections.push([entry, ...(await namesOf(file)).map((name) => `  ${name}`), ''].join('\n'))
   }
   expect(sections.length).toBeGreaterThan(15)
@@ -47,7 +41,7 @@ it('exports the names that are listed, and no others', async () => {
 
 it('has everything that needs no optional package in one entry', async () => {
   const apart = ['pgvantage', 'pgvantage/embedded', 'pgvantage/picture']
-  const rooms = await Promise.all(entries.filter(([entry]) => !apart.includes(entry)).map(([, file]) => namesOf(file)))
+  const rooms = await Promise.all((await entries()).filter(([entry]) => !apart.includes(entry)).map(([, file]) => namesOf(file)))
   expect(await namesOf('src/index.ts')).toEqual(
     [...new Set(rooms.flat())].toSorted((a, b) => Number(a.startsWith('type ')) - Number(b.startsWith('type ')) || (a < b ? -1 : 1)),
   )

@@ -60,9 +60,9 @@ export function rowsOf<Table extends keyof DB>(
  * at no condition. And behind an offset, so that none of the query's own conditions is looked at
  * before.
  */
-function noRowsIfHeld({ installation, retained }: Scope, table: string, columns: readonly string[], from: Date): string {
+function noRowsIfHeld({ installation, retainedMs }: Scope, table: string, columns: readonly string[], from: Date): string {
   const name = quoteLiteral(table)
-  const retain = retained(table)
+  const retain = retainedMs(table)
   const isAsLong =
     retain === null ? 'false' : `(policy.settings ->> 'retain'::text)::interval >= ${quoteLiteral(`${retain} milliseconds`)}::interval`
   const isYounger = `${literal(from)} >= now() - (policy.settings ->> 'retain'::text)::interval`

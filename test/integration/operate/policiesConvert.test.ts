@@ -66,7 +66,7 @@ describe.runIf(leg.available && leg.timescaledb).each(moves)('from %s to %s', (f
 
   it('is told by the doctor and by the plan', async () => {
     expect(await holdings(scope)).toEqual(expected)
-    expect(await planConversion(test.db)).toEqual({ from, to, obstacles: [] })
+    expect(await planConversion(test.db)).toEqual({ fromRung: from, toRung: to, obstacles: [] })
     const { findings } = await doctor(test.db)
     const code = to === 'community' ? 'timescaledb-unused' : 'timescaledb-available'
     expect(findings.find((finding) => finding.code === code)?.remedy).toMatch('pgvantage policies apply --convert')
@@ -96,7 +96,7 @@ describe.runIf(leg.available && leg.timescaledb).each(moves)('from %s to %s', (f
 
   it('loses nothing', async () => {
     const { converted } = await applyPolicies(test.db, { convert: true })
-    expect(converted).toMatchObject({ from, to })
+    expect(converted).toMatchObject({ fromRung: from, toRung: to })
     if (from === 'native') expect(converted!.steps.find(({ object }) => object === 'metric_1m')!.rows).toBe(expected.metric_1m!.rows)
     expect(await rung(test.db)).toBe(to)
     expect(await holdings(scope)).toEqual(expected)
@@ -184,7 +184,7 @@ describe.runIf(leg.name === 'community' && leg.available)('from apache to commun
         service_call_1d: { rows: new Set(points.map(({ bucket }) => bucket.toISOString().slice(0, 10))).size },
       })
       await sql`select time_bucket(interval '1 day', now())`.execute(test.db)
-      expect((await applyPolicies(test.db, { convert: true })).converted).toMatchObject({ to: 'community' })
+      expect((await applyPolicies(test.db, { convert: true })).converted).toMatchObject({ toRung: 'community' })
       expect(await holdings(scope)).toEqual(before)
     } finally {
       await test.close()

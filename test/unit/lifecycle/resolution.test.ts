@@ -138,7 +138,7 @@ describe('the rows of a rollup', () => {
   })
 
   it('are refused by the statement itself once what was chosen for having them all has them no more', () => {
-    const scope = unitScope({ timesKnown: true, retained: (table) => (table === 'log_pattern_5m' ? 30 * 86_400_000 : null) })
+    const scope = unitScope({ timesKnown: true, retainedMs: (table) => (table === 'log_pattern_5m' ? 30 * 86_400_000 : null) })
     const sql = (reading: Reading) => compiled(scope.db.selectFrom(rowsOf(scope, ladder, reading).as('count')).selectAll()).sql
     const range = during('10:00', '11:00')
     expect(sql(readingOf(scope, ladder, range))).toBe(
