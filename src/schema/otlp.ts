@@ -5,10 +5,14 @@ import { z } from 'zod'
  * OTLP/HTTP exporters write it.
  *
  * The wire rules are those of the OTLP specification ("JSON Protobuf Encoding"): lowerCamelCase
- * names only (snake_case is not OTLP/JSON and is ignored as any other unknown field), 64-bit
- * integers as decimal strings or as numbers, trace and span ids as hex in either case, enum values
- * as integers or by name, doubles as numbers or `"NaN"`, `"Infinity"`, `"-Infinity"`. A field that
- * is `null` counts as absent. Unknown fields are dropped, so that a newer protocol still reads.
+ * names, 64-bit integers as decimal strings or as numbers, trace and span ids as hex in either case,
+ * enum values as integers or by name, doubles as numbers or `"NaN"`, `"Infinity"`, `"-Infinity"`. A
+ * field that is `null` counts as absent, and an absent one as protobuf's default: an empty text, an
+ * empty id. An id of zeros is no id. Unknown fields are dropped, so that a newer protocol still reads.
+ *
+ * Beyond the specification, since it is met: ids as base64, as protobuf's own JSON writes them (24
+ * and 12 characters instead of 32 and 16), 32-bit integers and enum values as text, and Go's zero
+ * time for no time.
  *
  * What comes out: times as bigint nanoseconds since 1970 (a JSON number above 2^53 has lost
  * precision before it gets here), counts and integers as numbers, ids in lower case, enums as
@@ -30,7 +34,13 @@ const written = (text: RegExp, isNumber: (value: number) => boolean, message: st
   )
 const isNatural = (value: number) => Number.isInteger(value) && value >= 0
 
-const nanoseconds = written(naturalText, isNatural, 'must be a whole number of nanoseconds').transform((value) => BigInt(value))
+/** What Go writes for a time that was never set: year 1, wrapped around in 64 bits. */
+const goZeroTime = '-6795364578871345152'
+const nanosecondsText = new RegExp(`^(?:\\d{1,20}|${goZeroTime})$`)
+
+const nanoseconds = written(nanosecondsText, isNatural, 'must be a whole number of nanoseconds').transform((value) =>
+  value === goZeroTime ? 0n : BigInt(value),
+)
 const integer = written(integerText, Number.isInteger, 'must be a whole number').transform(Number)
 const count = z
   .custom<string | number>((value) => {
@@ -41,23 +51,35 @@ const count = z
 const double = written(doubleText, () => true, 'must be a number').transform(Number)
 
 const hexText = /^[0-9a-fA-F]*$/
+const zeros = /^0+$/
+const base64Text = /^[A-Za-z0-9+/]+=*$/
 
-const hex = (digits: number) =>
-  z
-    .custom<string>(
-      (value) => typeof value === 'string' && (value === '' || (value.length === digits && hexText.test(value))),
-      `must be ${digits} hex digits or empty`,
+/** An id of so many bytes, in hex; one of nothing but zeros is none. */
+const id = (bytes: 8 | 16) => {
+  const digits = bytes * 2
+  const characters = Math.ceil(bytes / 3) * 4
+  const isId = (value: string) =>
+    value === '' || (value.length === digits && hexText.test(value)) || (value.length === characters && base64Text.test(value))
+  return z
+    .custom<string | null | undefined>(
+      (value) => value == null || (typeof value === 'string' && isId(value)),
+      `must be ${digits} hex digits, ${characters} characters of base64, or empty`,
     )
-    .transform((id) => id.toLowerCase())
+    .optional()
+    .transform((value) => {
+      const hex = value?.length === characters ? Buffer.from(value, 'base64').toString('hex') : (value ?? '').toLowerCase()
+      return zeros.test(hex) ? '' : hex
+    })
+}
 
 const named = (prefix: string, names: readonly string[]) => {
   const numbers = new Map(names.map((name, number) => [prefix + name, number]))
   return z
     .custom<string | number>(
-      (value) => (typeof value === 'string' ? numbers.has(value) : Number.isInteger(value)),
+      (value) => (typeof value === 'string' ? numbers.has(value) || integerText.test(value) : Number.isInteger(value)),
       `must be a whole number or one of ${prefix}*`,
     )
-    .transform((value) => (typeof value === 'string' ? numbers.get(value)! : value))
+    .transform((value) => (typeof value === 'string' ? (numbers.get(value) ?? Number(value)) : value))
 }
 
 /** A value as OTLP/JSON writes it; exactly one field is set, none at all means empty. */
@@ -71,7 +93,8 @@ export interface AnyValue {
   kvlistValue?: { values?: KeyValue[] | null } | null
 }
 export interface KeyValue {
-  key: string
+  /** Absent where it is empty. */
+  key?: string | null
   value?: AnyValue | null
 }
 
@@ -98,7 +121,7 @@ function isAnyValue(value: unknown, depth = 0): value is AnyValue {
 }
 
 function isKeyValue(item: unknown, depth = 0): item is KeyValue {
-  return isObject(item) && typeof item['key'] === 'string' && (item['value'] == null || isAnyValue(item['value'], depth))
+  return isObject(item) && (item['key'] == null || typeof item['key'] === 'string') && (item['value'] == null || isAnyValue(item['value'], depth))
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -122,15 +145,15 @@ const resource = z
 const scope = optional(z.object({ name: z.string().nullish(), version: z.string().nullish() }))
 
 const span = z.object({
-  traceId: hex(32),
-  spanId: hex(16),
-  parentSpanId: optional(hex(16)),
+  traceId: id(16),
+  spanId: id(8),
+  parentSpanId: id(8),
   name: optional(z.string()),
   kind: optional(named('SPAN_KIND_', ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'])),
   startTimeUnixNano: optional(nanoseconds),
   endTimeUnixNano: optional(nanoseconds),
   attributes,
-  links: list(z.object({ traceId: hex(32), spanId: hex(16) })),
+  links: list(z.object({ traceId: id(16), spanId: id(8) })),
   status: optional(z.object({ code: optional(named('STATUS_CODE_', ['UNSET', 'OK', 'ERROR'])) })),
 })
 
@@ -150,15 +173,15 @@ const point = {
   attributes,
   startTimeUnixNano: optional(nanoseconds),
   timeUnixNano: optional(nanoseconds),
-  flags: optional(z.number().int()),
+  flags: optional(integer),
 }
 const numberPoint = z.object({ ...point, asDouble: optional(double), asInt: optional(integer) })
 const distribution = { ...point, count: optional(count), sum: optional(double), min: optional(double), max: optional(double) }
 const histogramPoint = z.object({ ...distribution, bucketCounts: list(count), explicitBounds: list(double) })
-const exponentialBuckets = optional(z.object({ offset: optional(z.number().int()), bucketCounts: list(count) }))
+const exponentialBuckets = optional(z.object({ offset: optional(integer), bucketCounts: list(count) }))
 const exponentialPoint = z.object({
   ...distribution,
-  scale: optional(z.number().int()),
+  scale: optional(integer),
   zeroCount: optional(count),
   positive: exponentialBuckets,
   negative: exponentialBuckets,
@@ -172,7 +195,7 @@ const summaryPoint = z.object({
 const aggregationTemporality = optional(named('AGGREGATION_TEMPORALITY_', ['UNSPECIFIED', 'DELTA', 'CUMULATIVE']))
 
 const metric = z.object({
-  name: z.string(),
+  name: z.custom<string>((value) => typeof value === 'string' && value !== '', 'must be a text that is not empty'),
   unit: optional(z.string()),
   gauge: optional(z.object({ dataPoints: list(numberPoint) })),
   sum: optional(z.object({ dataPoints: list(numberPoint), aggregationTemporality, isMonotonic: optional(z.boolean()) })),

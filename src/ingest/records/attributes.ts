@@ -36,7 +36,7 @@ export function jsonOf(value: AnyValue | null | undefined, depth = 0): Json {
 /** Attributes as a JSON object, keys in order. Of a key that comes twice the last value counts. */
 export function attributesOf(list: readonly KeyValue[], depth = 0): Record<string, Json> {
   const values = new Map<string, Json>()
-  for (const { key, value } of list) values.set(storable(key), jsonOf(value, depth))
+  for (const { key, value } of list) values.set(storable(key ?? ''), jsonOf(value, depth))
   // fromEntries defines own properties: a key named __proto__ is data.
   return Object.fromEntries([...values].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
@@ -64,7 +64,7 @@ export class AttributeLookup {
   readonly #values = new Map<string, AnyValue>()
 
   constructor(list: readonly KeyValue[]) {
-    for (const { key, value } of list) if (value != null) this.#values.set(key, value)
+    for (const { key, value } of list) if (value != null) this.#values.set(key ?? '', value)
   }
 
   has(...names: string[]): boolean {

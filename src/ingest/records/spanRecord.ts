@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { spanKind, type OtlpSpan } from '../../schema/otlp.ts'
 import { AttributeLookup } from './attributes.ts'
 import { calledResource, isConnecting, queueOf } from './calledResource.ts'
@@ -9,7 +10,7 @@ import type { TelemetryResource } from './telemetryResource.ts'
  * What is kept of a span until its window and the one after it have closed. Times are milliseconds.
  */
 export interface SpanRecord {
-  /** Trace and span id. */
+  /** Trace and span id; of a span without one, what no other span is called. */
   readonly key: string
   /** The keys of the spans that caused it: its parent first; for a consumer then its links. */
   readonly causes: readonly string[]
@@ -31,6 +32,9 @@ export interface SpanRecord {
 
 const statusError = 2
 
+/** Trace and span id; undefined where either is missing. */
+const keyOf = (traceId: string, spanId: string): string | undefined => (traceId === '' || spanId === '' ? undefined : traceId + spanId)
+
 /**
  * Reads from a span what is kept of it.
  *
@@ -46,11 +50,11 @@ export function spanRecord(
   const calls = kind === spanKind.client || kind === spanKind.producer
   const consumes = kind === spanKind.consumer
   const lookup = calls || consumes ? new AttributeLookup(span.attributes) : null
-  const parent = span.parentSpanId ? [span.traceId + span.parentSpanId] : []
-  const links = consumes ? span.links.map((link) => link.traceId + link.spanId) : []
+  const parent = keyOf(span.traceId, span.parentSpanId) ?? []
+  const links = consumes ? span.links.flatMap(({ traceId, spanId }) => keyOf(traceId, spanId) ?? []) : []
   return {
-    key: span.traceId + span.spanId,
-    causes: [...new Set([...parent, ...links])],
+    key: keyOf(span.traceId, span.spanId) ?? randomUUID(),
+    causes: [...new Set([parent, links].flat())],
     kind,
     resource: reporter.resource,
     names: lookup === null ? null : calls ? calledResource(lookup, reporter.namespace) : queueOf(lookup),

@@ -43,6 +43,7 @@ export class SpansToCalls {
         }
         const window = windowOf(this.#clock.milliseconds(start))
         if (window === undefined) continue
+        if (span.traceId === '' || span.spanId === '') this.#report.spansWithoutId += 1
         const times = { start: this.#clock.precise(start), duration: Number(end - start) / 1e6 }
         const record = readOrRefuse(this.#report, 1, () => spanRecord(span, reporter, times, origin))
         if (record === null) continue

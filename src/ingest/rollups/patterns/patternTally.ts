@@ -53,8 +53,8 @@ export class PatternTally {
     tally.errors += failed ? 1 : 0
     tally.first = Math.min(tally.first, time)
     tally.last = Math.max(tally.last, time)
-    for (const { key: name, value } of record.attributes) addType(tally.types, name, value)
-    for (const { key: name, value } of record.body?.kvlistValue?.values ?? []) addType(tally.types, name, value)
+    for (const { key: name, value } of record.attributes) addType(tally.types, name ?? '', value)
+    for (const { key: name, value } of record.body?.kvlistValue?.values ?? []) addType(tally.types, name ?? '', value)
   }
 
   rows(from: number, indexOf: LocatorIndex): PatternRow[] {

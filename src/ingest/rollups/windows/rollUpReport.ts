@@ -18,6 +18,8 @@ export interface RollUpReport {
   futureRecords: number
   /** Records without a time. */
   untimedRecords: number
+  /** Spans without a trace or span id; they are rolled up, and nobody's callee or caller. */
+  spansWithoutId: number
   /** Spans that end before they start. */
   negativeSpans: number
   /**
@@ -51,7 +53,10 @@ export interface RollUpReport {
    * Calls whose callee starts before its caller did: the clocks differ. The caller's clock counts.
    */
   skewedCalls: number
-  /** Records refused because a name in them cannot be stored, by reason. */
+  /**
+   * Records refused, by reason: a field that is wrong (`logRecords.timeUnixNano must be a whole
+   * number of nanoseconds`), or a name that is too long to be stored.
+   */
   refused: Record<string, number>
   /** Windows that came out. */
   windows: number
@@ -69,6 +74,7 @@ export function emptyReport(): RollUpReport {
     lateRecords: 0,
     futureRecords: 0,
     untimedRecords: 0,
+    spansWithoutId: 0,
     negativeSpans: 0,
     unusablePoints: 0,
     baselinePoints: 0,

@@ -1,0 +1,79 @@
+import type { z } from 'zod'
+import { otlpRequest, type OtlpPayload } from '../../schema/otlp.ts'
+
+/** Records of a request that are not read: what is wrong with them. */
+export interface RefusedRecords {
+  readonly kind: 'spans' | 'metricPoints' | 'logRecords'
+  /** How many: all those of a metric, a scope or a resource where the fault is in that. */
+  readonly records: number
+  /** Where the fault is: `resourceLogs.0.scopeLogs.0.logRecords.7.timeUnixNano`. */
+  readonly path: string
+  /** Which field is wrong, and how: `logRecords.timeUnixNano must be a whole number of nanoseconds`. */
+  readonly reason: string
+}
+
+const kinds: Readonly<Record<string, RefusedRecords['kind']>> = {
+  resourceSpans: 'spans',
+  resourceMetrics: 'metricPoints',
+  resourceLogs: 'logRecords',
+}
+
+/**
+ * The lists of a request, each inside of the one before it. What is wrong costs the member of the
+ * innermost list that it is in.
+ */
+const lists: ReadonlySet<PropertyKey> = new Set([
+  ...Object.keys(kinds),
+  ...['scopeSpans', 'scopeMetrics', 'scopeLogs', 'spans', 'metrics', 'dataPoints', 'logRecords'],
+])
+
+/**
+ * Reads an export request record by record: one that is wrong is refused, and all others are read.
+ *
+ * The request is read as a whole, which for one without faults is all. Else what is wrong is taken
+ * out of the document, and the rest read again.
+ *
+ * @param document what `JSON.parse` gave; faults are taken out of it.
+ * @returns the request and what was refused of it; or what is wrong where it is no export request.
+ */
+export function readRecords(document: unknown): { payload: OtlpPayload; refused: RefusedRecords[] } | { issue: z.core.$ZodIssue | undefined } {
+  const refused = refuseUnknown(document)
+  for (;;) {
+    const result = otlpRequest.safeParse(document)
+    if (result.success) return { payload: result.data, refused }
+    const found = takeOut(document, result.error.issues)
+    if (found.length === 0) return { issue: result.error.issues[0] }
+    refused.push(...found)
+  }
+}
+
+/** Takes the members out of their lists that the issues are of. */
+function takeOut(document: unknown, issues: readonly z.core.$ZodIssue[]): RefusedRecords[] {
+  const found: RefusedRecords[] = []
+  const faulty = new Map<unknown[], Set<number>>()
+  for (const { path, message } of issues) {
+    const depth = path.findLastIndex((key, index) => lists.has(key) && typeof path[index + 1] === 'number')
+    const kind = kinds[String(path[0])]
+    const list = path.slice(0, depth + 1).reduce<unknown>((node, key) => Reflect.get(Object(node), key), document)
+    const index = Number(path[depth + 1])
+    if (depth < 0 || kind === undefined || !Array.isArray(list) || faulty.get(list)?.has(index)) continue
+    faulty.set(list, (faulty.get(list) ?? new Set()).add(index))
+    const field = [path[depth], ...path.slice(depth + 2).filter((key) => typeof key !== 'number')].map(String).join('.')
+    found.push({ kind, records: recordsIn(list[index]), path: path.map(String).join('.'), reason: `${field} ${message}` })
+  }
+  for (const [list, indexes] of faulty) {
+    const kept = list.filter((_, index) => !indexes.has(index))
+    list.splice(0, list.length, ...kept)
+  }
+  return found
+}
+
+/** How many records are in a resource's, scope's or metric's part of a request; at least one. */
+function recordsIn(part: unknown): number {
+  if (!isObject(part)) return 1
+  const inner = Object.entries(part).flatMap(([name, value]) => (lists.has(name) ? listOf(value) : listOf(isObject(value) ? value['dataPoints'] : [])))
+  return Math.max(1, inner.reduce<number>((sum, member) => sum + recordsIn(member), 0))
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
