@@ -24,6 +24,9 @@ interface Options {
   json?: boolean
 }
 
+/** A file that is no telemetry at all has one in every line. */
+const shownRejects = 10
+
 /**
  * `pgvantage ingest FILE...`: OTLP/JSON lines into the tenant's rollups, all files as one stream in
  * the order of time.
@@ -34,7 +37,10 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
     .argument('<file...>', 'files, one export request a line')
     .requiredOption('-t, --tenant <code>', 'whose data it is')
     .option('--create', 'create the tenant if there is none')
-    .option('--strict', `end with exit code ${exitCode.findings} when a line was malformed (the rest is loaded all the same)`)
+    .option(
+      '--strict',
+      `end with exit code ${exitCode.findings} when a line was malformed or a record refused (the rest is loaded all the same)`,
+    )
     .option('--shift-ms <ms>', 'milliseconds added to every time', wholeMilliseconds)
     .option('--accept-old', 'also load what is older than its table keeps, to be rolled up before it is dropped')
     .addOption(databaseOption())
@@ -43,6 +49,11 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
     .action(async (files: string[], options: Options) => {
       const { database, schema, tenant, create, strict, shiftMs, acceptOld, json } = options
       const sizes = await Promise.all(files.map(sizeOf))
+      let rejects = 0
+      const reject = (what: string) => {
+        rejects += 1
+        if (rejects <= shownRejects) err(`${what}\n`)
+      }
       const report = await withDatabase({ database }, env, async (db) => {
         if (create) await ensureTenant(db, { code: tenant }, { schema })
         const scope = await tenantScope(db, tenant, { schema })
@@ -66,7 +77,9 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
               shiftMs,
               acceptOld,
               signal,
-              onMalformed: ({ file, line, reason }) => err(`${file}:${line}: ${reason}\n`),
+              onMalformed: ({ file, line, reason }) => reject(`${file}:${line}: ${reason}`),
+              onRefused: ({ file, line, path, records, reason }) =>
+                reject(`${file}:${line}: ${path}: ${reason}${records > 1 ? ` (${records} records)` : ''}`),
               onWindow: (_window, { windows }) =>
                 bar?.update(
                   streams.reduce((sum, { bytesRead }) => sum + bytesRead, 0),
@@ -79,8 +92,9 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
           for (const stream of streams) stream.destroy()
         }
       })
+      if (rejects > shownRejects) err(`and ${rejects - shownRejects} more: what was refused is counted by reason\n`)
       out(json ? document({ files, ...report }) : describeReport(report))
-      if (strict && report.malformed > 0) exit(exitCode.findings)
+      if (strict && rejects > 0) exit(exitCode.findings)
     })
 }
 

@@ -4,7 +4,7 @@ import type { Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { inOrderOfTime } from './sources/inOrderOfTime.ts'
 import type { MalformedLine, SourceObject } from './sources/otlpRequest.ts'
-import { readOtlp } from './sources/readOtlp.ts'
+import { readOtlp, type RefusedInput } from './sources/readOtlp.ts'
 import { rollUp } from './rollups/rollUp.ts'
 import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
 import { emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
@@ -33,6 +33,8 @@ export interface IngestOptions {
   signal?: AbortSignal
   /** Told of every line that is no export request. */
   onMalformed?: (malformed: MalformedLine) => void
+  /** Told of the records of a request that are not read, since a field is wrong. */
+  onRefused?: (refused: RefusedInput) => void
   /** Told after each window has been committed. */
   onWindow?: (window: IngestWindow, report: IngestReport) => void
   /**
@@ -48,6 +50,7 @@ const ingestOptions = z.strictObject({
   acceptOld: z.boolean().optional(),
   signal: z.instanceof(AbortSignal).optional(),
   onMalformed: z.custom<IngestOptions['onMalformed']>().optional(),
+  onRefused: z.custom<IngestOptions['onRefused']>().optional(),
   onWindow: z.custom<IngestOptions['onWindow']>().optional(),
   origin: z.custom<SourceObject>().optional(),
 })
@@ -89,13 +92,14 @@ export async function ingest(
   source: OtlpSource | readonly PlacedSource[],
   options: IngestOptions = {},
 ): Promise<IngestReport> {
-  const { lateness, shiftMs, acceptOld, signal, onMalformed, onWindow, origin } = parseOptions(ingestOptions, options)
+  const { lateness, shiftMs, acceptOld, signal, onMalformed, onRefused, onWindow, origin } = parseOptions(ingestOptions, options)
   const report: IngestReport = { ...emptyReport(), malformed: 0, tooOldMetrics: 0, tooOldCalls: 0, tooOldPatterns: 0 }
   const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
   const requests = placed.map((one) =>
     readOtlp(one.source, {
       signal,
       origin: one.origin,
+      onRefused,
       onMalformed: (malformed) => {
         report.malformed += 1
         onMalformed?.(malformed)

@@ -121,7 +121,11 @@ function isAnyValue(value: unknown, depth = 0): value is AnyValue {
 }
 
 function isKeyValue(item: unknown, depth = 0): item is KeyValue {
-  return isObject(item) && (item['key'] == null || typeof item['key'] === 'string') && (item['value'] == null || isAnyValue(item['value'], depth))
+  return (
+    isObject(item) &&
+    (item['key'] == null || typeof item['key'] === 'string') &&
+    (item['value'] == null || isAnyValue(item['value'], depth))
+  )
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -195,7 +199,10 @@ const summaryPoint = z.object({
 const aggregationTemporality = optional(named('AGGREGATION_TEMPORALITY_', ['UNSPECIFIED', 'DELTA', 'CUMULATIVE']))
 
 const metric = z.object({
-  name: z.custom<string>((value) => typeof value === 'string' && value !== '', 'must be a text that is not empty'),
+  name: z
+    .string()
+    .nullish()
+    .transform((name) => name ?? ''),
   unit: optional(z.string()),
   gauge: optional(z.object({ dataPoints: list(numberPoint) })),
   sum: optional(z.object({ dataPoints: list(numberPoint), aggregationTemporality, isMonotonic: optional(z.boolean()) })),

@@ -10,14 +10,16 @@ export interface Summary {
   max: number | null
 }
 
-/** Reads a summary point; null when it has no count or no finite sum. */
-export function summaryOf({ count, sum, quantileValues }: OtlpSummaryPoint): Summary | null {
-  if (count == null || sum == null || !Number.isFinite(sum)) return null
+/** Reads a summary point; null when its sum is not finite. What it leaves out is zero. */
+export function summaryOf(point: OtlpSummaryPoint): Summary | null {
+  const sum = point.sum ?? 0
+  if (!Number.isFinite(sum)) return null
   const quantile = (q: number) => {
-    const value = quantileValues.find((entry) => (entry.quantile ?? 0) === q)?.value
-    return value != null && Number.isFinite(value) ? value : null
+    const found = point.quantileValues.find((entry) => (entry.quantile ?? 0) === q)
+    const value = found === undefined ? null : (found.value ?? 0)
+    return value !== null && Number.isFinite(value) ? value : null
   }
-  return { count, sum, p95: quantile(0.95), max: quantile(1) }
+  return { count: point.count ?? 0, sum, p95: quantile(0.95), max: quantile(1) }
 }
 
 /**

@@ -8,6 +8,7 @@ import { LogsToPatterns } from './patterns/logsToPatterns.ts'
 import { windowMilliseconds, type IngestWindow } from './windows/ingestWindow.ts'
 import type { OpenWindow } from './windows/openWindow.ts'
 import { OpenWindows } from './windows/openWindows.ts'
+import { refuse } from './windows/refused.ts'
 import { RequestGate } from './windows/requestGate.ts'
 import { emptyReport, type RollUpReport } from './windows/rollUpReport.ts'
 import { TelemetryClock } from './windows/telemetryClock.ts'
@@ -125,6 +126,10 @@ class Telemetry {
   }
 
   add(request: OtlpRequest): void {
+    for (const { kind, records, reason } of request.refused) {
+      this.#report[kind] += records
+      refuse(this.#report, reason, records)
+    }
     this.#windows.take(request, this.#gate.believableTo(this.#windows.newest), (arrival) => {
       this.#spans.add(request.payload.resourceSpans, arrival)
       this.#points.add(request.payload.resourceMetrics, arrival)

@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto'
-import { otlpRequest, type OtlpPayload } from '../../schema/otlp.ts'
+import type { OtlpPayload } from '../../schema/otlp.ts'
+import { todaysNames } from './olderNames.ts'
+import { readRecords, type RefusedRecords } from './recordByRecord.ts'
 
 /** The object a request was read from: what an `oo_locator` row names. */
 export interface SourceObject {
@@ -12,6 +14,8 @@ export interface SourceObject {
 /** One export request and where it stands. */
 export interface OtlpRequest {
   readonly payload: OtlpPayload
+  /** What of it was not read, since a field was wrong. */
+  readonly refused: readonly RefusedRecords[]
   readonly origin: SourceObject
   /** The line in the source object, from 1. */
   readonly line: number
@@ -36,29 +40,29 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * may be anything.
  */
 export function parseOtlpRequest(json: string | Uint8Array, origin: SourceObject, line: number): OtlpRequest | { reason: string } {
+  let text: string
   let document: unknown
   try {
-    document = JSON.parse(typeof json === 'string' ? json : utf8.decode(json))
+    text = typeof json === 'string' ? json : utf8.decode(json)
+    document = JSON.parse(text)
   } catch (error) {
     if (typeof json !== 'string' && error instanceof TypeError) return { reason: 'not UTF-8' }
     const nul = typeof json === 'string' ? json.includes('\0') : json.includes(0)
     return { reason: nul ? 'not JSON: it holds a NUL byte' : `not JSON: ${error instanceof Error ? bounded(error.message) : 'unreadable'}` }
   }
-  let result
+  let read
   try {
-    result = otlpRequest.safeParse(document)
+    read = readRecords(todaysNames(document, text.includes('_unix_nano"') || text.includes('"resource_')))
   } catch (error) {
     // Attributes nest without a limit; the stack has one.
     if (error instanceof RangeError) return { reason: 'not an OTLP export request: nested too deeply' }
     throw error
   }
-  if (!result.success) {
-    const issue = result.error.issues[0]
-    return {
-      reason: `not an OTLP export request: ${bounded(`${issue?.path.join('.') || 'the document'}: ${issue?.message ?? 'invalid'}`)}`,
-    }
+  if ('issue' in read) {
+    const { path = [], message = 'invalid' } = read.issue ?? {}
+    return { reason: `not an OTLP export request: ${bounded(`${path.join('.') || 'the document'}: ${message}`)}` }
   }
-  return { payload: result.data, origin, line, digest: hash('sha256', json, 'base64') }
+  return { ...read, origin, line, digest: hash('sha256', json, 'base64') }
 }
 
 // The parser quotes the text it stumbled over: no control characters and no endless text into logs

@@ -5,7 +5,14 @@ import { z } from 'zod'
 import { parseOptions } from '../../schema/parse.ts'
 import { storableText } from '../../schema/text.ts'
 import { otlpLines } from './otlpLines.ts'
+import type { RefusedRecords } from './recordByRecord.ts'
 import { parseOtlpRequest, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
+
+/** Records that were refused, and where they stand. */
+export interface RefusedInput extends RefusedRecords {
+  readonly file: string
+  readonly line: number
+}
 
 export interface ReadOtlpOptions {
   /** Stops the reading: the next request is not yielded, and the signal's reason is thrown. */
@@ -14,6 +21,8 @@ export interface ReadOtlpOptions {
    * Told of every line that is no export request. Without it such lines are passed over in silence.
    */
   onMalformed?: (malformed: MalformedLine) => void
+  /** Told of the records of a request that are not read, since a field is wrong. */
+  onRefused?: (refused: RefusedInput) => void
   /**
    * What locators name as the place of the records. Default: a file's folder and name, `-` for any
    * other stream.
@@ -24,6 +33,7 @@ export interface ReadOtlpOptions {
 const readOtlpOptions = z.strictObject({
   signal: z.instanceof(AbortSignal).optional(),
   onMalformed: z.custom<ReadOtlpOptions['onMalformed']>((value) => typeof value === 'function', 'must be a function').optional(),
+  onRefused: z.custom<ReadOtlpOptions['onRefused']>((value) => typeof value === 'function', 'must be a function').optional(),
   origin: z.strictObject({ objectBucket: storableText, objectKey: storableText }).optional(),
 })
 
@@ -32,8 +42,9 @@ const readOtlpOptions = z.strictObject({
  * request of traces, metrics or logs a line, plain or gzip (told apart by their first bytes).
  * Streaming: in memory is one line, of 64 MB at most.
  *
- * A malformed line goes to `onMalformed` with the file's name, the line's number from 1 and the
- * reason. The lines before and after it are read. Malformed is what is not JSON or not an export
+ * A record with a field that is wrong is refused alone: it goes to `onRefused`, and the rest of its
+ * request is read. A malformed line goes to `onMalformed` with the file's name, the line's number
+ * from 1 and the reason. The lines before and after it are read. Malformed is what is not JSON or not an export
  * request, has a NUL byte, is not UTF-8, is longer than 64 MB, or is cut off by damaged gzip. Empty
  * lines are passed over. One JSON document over several lines is not this format.
  *
@@ -50,7 +61,7 @@ export async function* readOtlp(
   source: string | Readable | AsyncIterable<string | Uint8Array>,
   options: ReadOtlpOptions = {},
 ): AsyncGenerator<OtlpRequest, void> {
-  const { signal, onMalformed, origin } = parseOptions(readOtlpOptions, options)
+  const { signal, onMalformed, onRefused, origin } = parseOptions(readOtlpOptions, options)
   const path = typeof source === 'string' ? source : source instanceof ReadStream ? String(source.path) : undefined
   const place =
     origin ?? (path === undefined ? { objectBucket: '-', objectKey: '-' } : { objectBucket: dirname(path), objectKey: basename(path) })
@@ -66,8 +77,12 @@ export async function* readOtlp(
     const bytes = trimmed(entry.bytes, entry.line === 1)
     if (bytes.length === 0) continue
     const request = parseOtlpRequest(bytes, place, entry.line)
-    if ('reason' in request) onMalformed?.({ file, line: entry.line, reason: request.reason })
-    else yield request
+    if ('reason' in request) {
+      onMalformed?.({ file, line: entry.line, reason: request.reason })
+      continue
+    }
+    for (const refused of request.refused) onRefused?.({ file, line: entry.line, ...refused })
+    yield request
   }
   signal?.throwIfAborted()
 }

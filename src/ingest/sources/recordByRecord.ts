@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { otlpRequest, type OtlpPayload } from '../../schema/otlp.ts'
+import { isObject, listOf } from './json.ts'
 
 /** Records of a request that are not read: what is wrong with them. */
 export interface RefusedRecords {
@@ -36,7 +37,9 @@ const lists: ReadonlySet<PropertyKey> = new Set([
  * @param document what `JSON.parse` gave; faults are taken out of it.
  * @returns the request and what was refused of it; or what is wrong where it is no export request.
  */
-export function readRecords(document: unknown): { payload: OtlpPayload; refused: RefusedRecords[] } | { issue: z.core.$ZodIssue | undefined } {
+export function readRecords(
+  document: unknown,
+): { payload: OtlpPayload; refused: RefusedRecords[] } | { issue: z.core.$ZodIssue | undefined } {
   const refused = refuseUnknown(document)
   for (;;) {
     const result = otlpRequest.safeParse(document)
@@ -47,8 +50,48 @@ export function readRecords(document: unknown): { payload: OtlpPayload; refused:
   }
 }
 
+/** Each list of parts, and the lists that a part of it may have. */
+const partsOf: Readonly<Record<string, readonly string[]>> = {
+  resourceSpans: ['scopeSpans'],
+  resourceMetrics: ['scopeMetrics'],
+  resourceLogs: ['scopeLogs'],
+  scopeSpans: ['spans'],
+  scopeMetrics: ['metrics'],
+  scopeLogs: ['logRecords'],
+  metrics: ['gauge', 'sum', 'histogram', 'exponentialHistogram', 'summary'],
+}
+
+/**
+ * Takes out parts that hold records under names that are not known, such as a metric of a type that
+ * came later: passed over, they would be lost without a word.
+ */
+function refuseUnknown(document: unknown): RefusedRecords[] {
+  if (!isObject(document)) return []
+  const issues: Fault[] = []
+  const look = (holder: Record<string, unknown>, name: string, path: PropertyKey[]) => {
+    const known = partsOf[name]!
+    for (const [index, part] of listOf(holder[name]).entries()) {
+      if (!isObject(part)) continue
+      const at = [...path, name, index]
+      const unknown = known.some((inner) => part[inner] != null) ? undefined : Object.keys(part).find((key) => holdsRecords(key, part[key]))
+      if (unknown !== undefined) issues.push({ path: at, message: `hold ${unknown}, which is not known` })
+      for (const inner of known) if (partsOf[inner] !== undefined) look(part, inner, at)
+    }
+  }
+  for (const name of Object.keys(kinds)) look(document, name, [])
+  return takeOut(document, issues)
+}
+
+const holdsRecords = (name: string, value: unknown): boolean =>
+  name !== 'resource' &&
+  name !== 'scope' &&
+  name !== 'metadata' &&
+  (Array.isArray(value) || (isObject(value) && Array.isArray(value['dataPoints'])))
+
+type Fault = Pick<z.core.$ZodIssue, 'path' | 'message'>
+
 /** Takes the members out of their lists that the issues are of. */
-function takeOut(document: unknown, issues: readonly z.core.$ZodIssue[]): RefusedRecords[] {
+function takeOut(document: unknown, issues: readonly Fault[]): RefusedRecords[] {
   const found: RefusedRecords[] = []
   const faulty = new Map<unknown[], Set<number>>()
   for (const { path, message } of issues) {
@@ -71,9 +114,11 @@ function takeOut(document: unknown, issues: readonly z.core.$ZodIssue[]): Refuse
 /** How many records are in a resource's, scope's or metric's part of a request; at least one. */
 function recordsIn(part: unknown): number {
   if (!isObject(part)) return 1
-  const inner = Object.entries(part).flatMap(([name, value]) => (lists.has(name) ? listOf(value) : listOf(isObject(value) ? value['dataPoints'] : [])))
-  return Math.max(1, inner.reduce<number>((sum, member) => sum + recordsIn(member), 0))
+  const inner = Object.entries(part).flatMap(([name, value]) =>
+    lists.has(name) ? listOf(value) : listOf(isObject(value) ? value['dataPoints'] : []),
+  )
+  return Math.max(
+    1,
+    inner.reduce<number>((sum, member) => sum + recordsIn(member), 0),
+  )
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
-const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])

@@ -106,6 +106,20 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
     expect(await pgvantage('ingest', file, '--tenant', 'shop', '--strict')).toMatchObject({ code: 3 })
     const report = await pgvantage('ingest', file, '--tenant', 'shop', '--json')
     expect(JSON.parse(report.out)).toMatchObject({ files: [file], spans: 1, malformed: 1, windows: 1 })
+    const bad = structuredClone(request)
+    bad.resourceSpans[0]!.scopeSpans[0]!.spans = Array.from({ length: 12 }, () => ({ ...span, traceId: 'none' }))
+    await writeFile(file, `${JSON.stringify(bad)}\n${JSON.stringify(request)}\n`)
+    const refused = await pgvantage('ingest', file, '--tenant', 'shop', '--json', '--strict')
+    expect(refused.code).toBe(3)
+    expect(refused.err.match(/some\.jsonl:1: resourceSpans\.0\.scopeSpans\.0\.spans\.\d+\.traceId: spans\.traceId must be /g)).toHaveLength(
+      10,
+    )
+    expect(refused.err).toContain('and 2 more')
+    expect(JSON.parse(refused.out)).toMatchObject({
+      spans: 13,
+      malformed: 0,
+      refused: { [Object.keys(JSON.parse(refused.out).refused)[0]!]: 12 },
+    })
     const { rows } = await sql<{ calls: string }>`select sum(call_count)::text as calls from service_call_5m`.execute(test.db)
     expect(rows).toEqual([{ calls: '1' }])
     expect(await pgvantage('ingest', file, join(folder, 'none'), '--tenant', 'shop')).toMatchObject({

@@ -317,6 +317,18 @@ describe('summaries', () => {
     const found = await rows(metrics('a', [{ name: 'gc', unit: 's', summary: { dataPoints: [summary(0, 10, 40), summary(60, 14, 60)] } }]))
     expect(found).toMatchObject([{ kind: 'summary', bucket: date(60), sampleCount: 4, avg: 5, p95: 8, max: 9, histogram: null }])
   })
+
+  it('have zeros where protobuf leaves them out', async () => {
+    const summary = (seconds: number, more: object) => ({
+      timeUnixNano: at(seconds),
+      startTimeUnixNano: at(-10),
+      quantileValues: [{ quantile: 0.95 }, { quantile: 1 }],
+      ...more,
+    })
+    const dataPoints = [summary(0, {}), summary(60, { count: 4 })]
+    const found = await rows(metrics('a', [{ name: 'gc', unit: 's', summary: { dataPoints } }]))
+    expect(found).toContainEqual(expect.objectContaining({ bucket: date(60), sampleCount: 4, avg: 0, p95: 0, max: 0 }))
+  })
 })
 
 describe('names', () => {

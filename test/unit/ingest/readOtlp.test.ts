@@ -7,8 +7,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { otlpLines } from '../../../src/ingest/sources/otlpLines.ts'
 import type { MalformedLine } from '../../../src/ingest/sources/otlpRequest.ts'
-import { readOtlp } from '../../../src/ingest/sources/readOtlp.ts'
-import { all, log, logs, point, span } from './telemetry.ts'
+import { readOtlp, type RefusedInput } from '../../../src/ingest/sources/readOtlp.ts'
+import { pointsOf } from '../../../src/schema/otlp.ts'
+import { all, gauge, log, logs, point, resource, span } from './telemetry.ts'
 
 const line = (text: string) => JSON.stringify(logs('a', [log(0, text)]))
 const messages = async (source: string | Readable | AsyncIterable<string | Uint8Array>, malformed: MalformedLine[] = []) =>
@@ -51,25 +52,23 @@ describe('readOtlp', () => {
     const malformed: MalformedLine[] = []
     const bad = [
       '{"resourceLogs":',
-      '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"soon"}]}]}]}',
+      '{"resourceLogs":[',
       '{}',
       '[]',
       'null',
       `{"resourceLogs":[]\0}`,
       `{"resourceLogs":${'['.repeat(100_000)}`,
-      JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [{ ...span({ id: 's', from: 0, to: 1 }), traceId: 'xyz' }] }] }] }),
-      JSON.stringify({ resourceLogs: [{ resource: { attributes: [{ key: 1 }] } }] }),
+      JSON.stringify({ resourceSpans: 'none', resourceLogs: [] }),
     ]
     const text = [line('first'), ...bad, line('last')].join('\n')
     await writeFile(join(folder, 'bad.jsonl'), text)
-    expect(await messages(join(folder, 'bad.jsonl'), malformed)).toEqual(['1:first', '11:last'])
+    expect(await messages(join(folder, 'bad.jsonl'), malformed)).toEqual(['1:first', '10:last'])
     expect(malformed.map(({ line }) => line)).toEqual(bad.map((_, i) => i + 2))
     expect(malformed.every(({ file }) => file === join(folder, 'bad.jsonl'))).toBe(true)
     expect(malformed[0]!.reason).toMatch(/^not JSON: /)
-    expect(malformed[1]!.reason).toContain('resourceLogs.0.scopeLogs.0.logRecords.0.timeUnixNano')
     expect(malformed[2]!.reason).toContain('must have resourceSpans, resourceMetrics or resourceLogs')
     expect(malformed[5]!.reason).toBe('not JSON: it holds a NUL byte')
-    expect(malformed[7]!.reason).toContain('traceId: must be 32 hex digits')
+    expect(malformed[7]!.reason).toMatch(/^not an OTLP export request: resourceSpans: /)
   })
 
   it('reports what is not UTF-8', async () => {
@@ -83,8 +82,146 @@ describe('readOtlp', () => {
     const malformed: MalformedLine[] = []
     const deep = `${'{"arrayValue":{"values":['.repeat(5000)}{"intValue":1}${']}}'.repeat(5000)}`
     const text = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":${deep}}]}]}]}\n${line('b')}`
-    expect(await messages(of(text), malformed)).toEqual(['2:b'])
+    expect(await messages(of(text), malformed)).toEqual(['1:undefined', '2:b'])
+    expect(malformed).toEqual([])
+    const snakes = '{"resource_logs":'.repeat(20_000) + '1' + '}'.repeat(20_000)
+    expect(await messages(of(snakes), malformed)).toEqual([])
     expect(malformed).toHaveLength(1)
+  })
+
+  describe('refuses a record alone', () => {
+    /** What is refused of a request, and how many spans, points and log records of it are read. */
+    const reading = async (request: object) => {
+      const refused: RefusedInput[] = []
+      const [read] = await all(readOtlp(of(`\n${JSON.stringify(request)}`), { onRefused: (entry) => refused.push(entry) }))
+      const { resourceSpans, resourceMetrics, resourceLogs } = read!.payload
+      return {
+        refused,
+        spans: resourceSpans?.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans)) ?? [],
+        points: resourceMetrics?.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics.flatMap(pointsOf))) ?? [],
+        logRecords: resourceLogs?.flatMap(({ scopeLogs }) => scopeLogs.flatMap(({ logRecords }) => logRecords)) ?? [],
+      }
+    }
+
+    it('whose time is none, and says where it stands', async () => {
+      const bad = ['soon', '1736244000000000000000000', -1, 1.5, {}].map((timeUnixNano) => ({ ...log(0, 'bad'), timeUnixNano }))
+      const { refused, logRecords } = await reading(logs('shop', [log(0, 'a'), ...bad, log(1, 'b')]))
+      expect(logRecords.map(({ body }) => body?.stringValue)).toEqual(['a', 'b'])
+      expect(refused).toEqual(
+        bad.map((_, index) => ({
+          file: '-',
+          line: 2,
+          kind: 'logRecords',
+          records: 1,
+          path: `resourceLogs.0.scopeLogs.0.logRecords.${index + 1}.timeUnixNano`,
+          reason: 'logRecords.timeUnixNano must be a whole number of nanoseconds',
+        })),
+      )
+    })
+
+    it.each([
+      ['an id', { traceId: 'xyz' }, 'spans.traceId must be 32 hex digits, 24 characters of base64, or empty'],
+      ['a link', { links: [{ spanId: 'xyz' }] }, 'spans.links.spanId must be 16 hex digits, 12 characters of base64, or empty'],
+      ['an attribute', { attributes: [{ key: 1 }] }, 'spans.attributes must be a list of keys and values'],
+      ['two fields', { kind: 'SPAN_KIND_NEW', status: 1 }, 'spans.kind must be a whole number or one of SPAN_KIND_*'],
+    ])('for %s', async (_, wrong, reason) => {
+      const good = span({ id: 'a', from: 0, to: 1 })
+      const { refused, spans } = await reading({ resourceSpans: [{ scopeSpans: [{ spans: [{ ...good, ...wrong }, good] }] }] })
+      expect(spans).toHaveLength(1)
+      expect(refused).toMatchObject([{ kind: 'spans', records: 1, reason }])
+    })
+
+    it('and points alone, but all of a metric, scope or resource that is wrong itself', async () => {
+      const points = [point(0, 1), point(60, 2), point(120, 3)]
+      const wrong = [
+        gauge('one', [...points, { ...point(0, 1), asDouble: 'many' }]),
+        { ...gauge('all', points), unit: 7 },
+        { name: 'later', laterKind: { dataPoints: points } },
+        gauge('good', points),
+      ]
+      const { refused, points: read } = await reading({
+        resourceMetrics: [
+          { scopeMetrics: [{ metrics: wrong }, { scope: 'mine', metrics: [gauge('c', points), gauge('d', points)] }] },
+          { resource: { attributes: 'none' }, scopeMetrics: [{ metrics: [gauge('e', points)] }] },
+          { laterMetrics: [{ metrics: [gauge('f', points)] }] },
+        ],
+      })
+      expect(read).toHaveLength(6)
+      expect(refused.map(({ records, reason }) => [records, reason])).toEqual([
+        [3, 'metrics hold laterKind, which is not known'],
+        [1, 'resourceMetrics hold laterMetrics, which is not known'],
+        [1, 'dataPoints.asDouble must be a number'],
+        [3, 'metrics.unit Invalid input: expected string, received number'],
+        [6, 'scopeMetrics.scope Invalid input: expected object, received string'],
+        [3, 'resourceMetrics.resource.attributes must be a list of keys and values'],
+      ])
+    })
+
+    it('one of thousands, and thousands, in no time', async () => {
+      const many = Array.from({ length: 20_000 }, (_, second) => log(second, 'a'))
+      expect((await reading(logs('shop', [...many, { ...log(0, 'b'), body: 1 }]))).logRecords).toHaveLength(20_000)
+      const { refused, logRecords } = await reading(logs('shop', [...many.map((record) => ({ ...record, body: 1 })), log(0, 'b')]))
+      expect([refused.length, logRecords.length]).toEqual([20_000, 1])
+    })
+  })
+
+  describe('reads what producers write', () => {
+    const first = async (request: object) => (await all(readOtlp(of(JSON.stringify(request)))))[0]!.payload
+    const spanOf = async (fields: object) =>
+      (await first({ resourceSpans: [{ scopeSpans: [{ spans: [{ ...span({ id: 'a', from: 0, to: 1 }), ...fields }] }] }] }))
+        .resourceSpans![0]!.scopeSpans[0]!.spans[0]
+
+    it('that leave out what is empty', async () => {
+      const { resourceSpans, resourceMetrics, resourceLogs } = await first({
+        resourceSpans: [{ scopeSpans: [{ spans: [{ links: [{}] }] }] }],
+        resourceMetrics: [{ scopeMetrics: [{ metrics: [{ gauge: { dataPoints: [{}] } }] }] }],
+        resourceLogs: [{ scopeLogs: [{ logRecords: [{ attributes: [{ value: { stringValue: 'a' } }, {}] }] }] }],
+      })
+      expect(resourceSpans![0]!.scopeSpans[0]!.spans[0]).toMatchObject({ traceId: '', spanId: '', links: [{ traceId: '', spanId: '' }] })
+      expect(resourceMetrics![0]!.scopeMetrics[0]!.metrics[0]).toMatchObject({ name: '' })
+      expect(resourceLogs![0]!.scopeLogs[0]!.logRecords[0]!.attributes).toHaveLength(2)
+    })
+
+    it('that write ids as protobuf does elsewhere, or zeros for none', async () => {
+      const ids = { traceId: 'W47/95gDgQPSabYzgT/GDA==', spanId: '7uGbfsPBsXM=', parentSpanId: '0000000000000000' }
+      expect(await spanOf(ids)).toMatchObject({ traceId: '5b8efff798038103d269b633813fc60c', spanId: 'eee19b7ec3c1b173', parentSpanId: '' })
+      expect(await spanOf({ parentSpanId: 'AAAAAAAAAAA=' })).toMatchObject({ parentSpanId: '' })
+    })
+
+    it('that write numbers as text, and no time as Go does', async () => {
+      expect(await spanOf({ kind: '3', status: { code: '2' } })).toMatchObject({ kind: 3, status: { code: 2 } })
+      expect(await spanOf({ endTimeUnixNano: '-6795364578871345152' })).toMatchObject({ endTimeUnixNano: 0n })
+      const exponential = { dataPoints: [{ count: '1', scale: '-2', flags: '1', positive: { offset: '3', bucketCounts: ['1'] } }] }
+      const { resourceMetrics } = await first({
+        resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'm', exponentialHistogram: exponential }] }] }],
+      })
+      expect(resourceMetrics![0]!.scopeMetrics[0]!.metrics[0]!.exponentialHistogram!.dataPoints[0]).toMatchObject({
+        scale: -2,
+        flags: 1,
+        positive: { offset: 3, bucketCounts: [1] },
+      })
+    })
+
+    it('that are older, or write the names of the .proto files', async () => {
+      const today = {
+        resourceSpans: [{ resource: resource('a'), scopeSpans: [{ scope: { name: 's' }, spans: [span({ id: 'a', from: 0, to: 1 })] }] }],
+        resourceMetrics: [{ resource: resource('a'), scopeMetrics: [{ scope: { name: 's' }, metrics: [gauge('m', [point(0, 1)])] }] }],
+        resourceLogs: [{ resource: resource('a'), scopeLogs: [{ scope: { name: 's' }, logRecords: [log(0, 'a', 9, { a_b: 'c_d' })] }] }],
+      }
+      const text = JSON.stringify(today)
+      const older = text
+        .replaceAll(/"scope(Spans|Metrics|Logs)"/g, '"instrumentationLibrary$1"')
+        .replaceAll('"scope":', '"instrumentationLibrary":')
+        .replaceAll('"logRecords"', '"logs"')
+      const snakes = (written: string) =>
+        written.replaceAll(
+          /"([a-zA-Z]+)":/g,
+          (_, name: string) => `"${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}":`,
+        )
+      for (const written of [text, older, snakes(text), snakes(older)])
+        expect(await first(JSON.parse(written) as object)).toEqual(await first(today))
+      expect(snakes(older)).toContain('instrumentation_library_spans')
+    })
   })
 
   it('reads the whole lines of a truncated or damaged gzip file and reports the rest', async () => {

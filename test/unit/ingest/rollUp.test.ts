@@ -148,6 +148,20 @@ describe('the order of requests', () => {
   })
 })
 
+it('counts what was refused of requests, by kind and reason', async () => {
+  const request = logs('a', [log(0, 'a'), { ...log(1, 'b'), body: 1 }, { ...log(2, 'c'), severityNumber: 'LOUD' }, { ...log(3, 'd'), body: 2 }])
+  const { windows, report } = await rolledUp([request, request])
+  expect(windows[0]!.patterns).toMatchObject([{ countTotal: 1 }])
+  expect(report).toMatchObject({
+    logRecords: 4,
+    duplicateRequests: 1,
+    refused: {
+      'logRecords.body must be an attribute value': 2,
+      'logRecords.severityNumber must be a whole number or one of SEVERITY_NUMBER_*': 1,
+    },
+  })
+})
+
 describe('resources without a service', () => {
   it('are the host for metrics and logs, when they have one', async () => {
     const { windows, report } = await rolledUp([metrics(undefined, [gauge('cpu', [point(0, 1)])], { 'host.name': 'node-1' })])

@@ -148,6 +148,33 @@ describe('a server span', () => {
     ])
   })
 
+  it.each([
+    ['zeros', '0000000000000000'],
+    ['zeros as base64', 'AAAAAAAAAAA='],
+    ['nothing', null],
+  ])('whose parent is %s has none', async (_, parentSpanId) => {
+    const request = spans('b', [{ ...server, parent: undefined }])
+    Object.assign(request.resourceSpans[0]!.scopeSpans[0]!.spans[0]!, { parentSpanId })
+    const found = await calls(request)
+    expect(found.calls).toMatchObject([{ from: 'urn:external:client', to: urn('b'), calls: 1 }])
+    expect(found.report.orphanServers).toBe(0)
+  })
+
+  it("without ids counts, as often as it comes, and is nobody's callee", async () => {
+    const request = spans('b', [
+      { ...server, parent: undefined },
+      { ...server, parent: undefined },
+      { ...client, with: { 'peer.service': 'c' } },
+    ])
+    for (const each of request.resourceSpans[0]!.scopeSpans[0]!.spans) Object.assign(each, { traceId: '', spanId: undefined })
+    const found = await calls(request)
+    expect(found.calls).toMatchObject([
+      { from: 'urn:external:client', to: urn('b'), calls: 2 },
+      { from: urn('b'), to: urn('c'), calls: 1 },
+    ])
+    expect(found.report).toMatchObject({ spans: 3, spansWithoutId: 3, duplicateRecords: 0 })
+  })
+
   it('whose parent never comes is called by somebody unknown, and counted', async () => {
     const found = await calls(spans('b', [server]))
     expect(found.calls).toMatchObject([{ from: 'urn:external:unknown', to: urn('b') }])
