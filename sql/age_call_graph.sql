@@ -10,8 +10,15 @@
 -- A vertex has the graphid (label, resource_id), so an edge is found from its two resources, and the resources from an edge, without a join.
 -- Vertices that somebody creates in Cypher take their ids from the label's sequence, which begins above every resource_id (2 ^ 47).
 
--- Waits until no other transaction mirrors into this graph, then makes what is missing of the graph, its vertex label and the edge label.
--- Whoever calls it keeps the others out until the transaction ends; readers are never kept out.
+-- Waits until no other transaction mirrors into this graph or drops it, and keeps others out until this one ends; readers are never kept out.
+create or replace function @extschema@.graph_turn(graph text) returns void
+language sql volatile strict
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0))
+$$;
+
+-- Takes its turn, then makes what is missing of the graph, its vertex label and the edge label.
 create or replace function @extschema@.graph_prepare(graph text, edge_label text default 'CALLS') returns void
 language plpgsql volatile strict
 set search_path = ag_catalog, pg_catalog, pg_temp
@@ -23,7 +30,7 @@ declare
   graph_owner text;
   reader text;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0));
+  perform @extschema@.graph_turn(graph);
   perform '0'::ag_catalog.agtype;
   select pg_get_userbyid(nspowner) into graph_owner from pg_namespace where nspname = graph;
   if graph_owner is null then
@@ -135,7 +142,7 @@ set search_path = ag_catalog, pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
 begin
-  perform pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0));
+  perform @extschema@.graph_turn(graph);
   if exists (
     select from pg_namespace
     where nspname = graph and has_function_privilege(nspowner, $function$@extschema@.graph_prepare(text, text)$function$, 'execute')

@@ -1,6 +1,6 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { quoteIdentifier } from '../database/sql/identifier.ts'
-import { finished } from '../database/finished.ts'
+import { finished, type Finished } from '../database/finished.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 
 export interface ActiveCall {
@@ -42,7 +42,7 @@ export interface ActiveCall {
  * //   from "ops_1"."CALLS" as "call"
  * // ) as "call" where "err_rate" > $1
  */
-export function activeCalls(scope: Scope): SelectQueryBuilder<{ call: ActiveCall }, 'call', ActiveCall> {
+export function activeCalls(scope: Scope): Finished<ActiveCall, 'call'> {
   requireExtension(scope, 'age', 'activeCalls', 'callsDuring gives the calls of the last 10 minutes as the same kind of frame')
   const edges = scope.graphMade ? labelTable(scope) : installedFunction(scope)
   return finished(scope, edges, 'call')

@@ -1,6 +1,7 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
 import { bounded } from '../database/sql/bounded.ts'
+import type { Finished } from '../database/finished.ts'
 import { durationText, earlier } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { storableDate } from '../schema/date.ts'
@@ -40,10 +41,7 @@ export interface WindowCall extends Omit<ActiveCall, 'first_seen' | 'last_seen'>
  * histogram stands for so many calls of its own p50 in one of them, and of its p95 in the other;
  * where the two are the same it is as if it had a histogram.
  */
-export function callsOfWindow(
-  scope: Scope,
-  { window, now }: Required<CallWindow>,
-): SelectQueryBuilder<{ call: WindowCall }, 'call', WindowCall> {
+export function callsOfWindow(scope: Scope, { window, now }: Required<CallWindow>): Finished<WindowCall, 'call'> {
   const from = earlier(now, window)
   const rows = callRows(scope.id)
   const collect = scope.id('exp_histogram_collect')

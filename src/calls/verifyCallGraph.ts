@@ -1,5 +1,5 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
-import { finished } from '../database/finished.ts'
+import { sql } from 'kysely'
+import { finished, type Finished } from '../database/finished.ts'
 import { requireExtension, type Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { callsOfWindow, callWindow, edgeProperties, type CallWindow } from './callsOfWindow.ts'
@@ -53,10 +53,7 @@ export interface CallGraphDifference {
  * //   select ... from source full join graph using (src, dst) ... order by src, dst, property
  * // ) as "difference" where "difference" = $6
  */
-export function verifyCallGraph(
-  scope: Scope,
-  options: CallWindow = {},
-): SelectQueryBuilder<{ difference: CallGraphDifference }, 'difference', CallGraphDifference> {
+export function verifyCallGraph(scope: Scope, options: CallWindow = {}): Finished<CallGraphDifference, 'difference'> {
   requireExtension(scope, 'age', 'verifyCallGraph', 'callsDuring reads the source itself')
   const properties = sql.join(edgeProperties.flatMap((name) => [sql.lit(name), sql.ref(`call.${name}`)]))
   const text = (side: 'source' | 'graph', name: string) =>

@@ -908,7 +908,7 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'call_graph_drop(graph text)': {
-      hash: 'e08d785647d7035e',
+      hash: '48d21173329112d6',
       requires: 'age',
     },
     'call_graph_edges(graph text)': {
@@ -1001,7 +1001,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: '006a5ff9c9ac7e2c',
+      hash: '13e5aecd5e8326a5',
       requires: 'age',
     },
     'graph_search(first integer[], head integer[], length double precision[], remaining double precision[], start integer, goal integer, spent double precision, closed boolean[], skip integer[], bound double precision, OUT path integer[], OUT costs double precision[], OUT distances double precision[])':
@@ -1021,6 +1021,10 @@ export const manifest: Manifest = {
     'graph_trails(ids bigint[], via bigint[], urns text[])': {
       hash: '63101326b3307f62',
       requires: null,
+    },
+    'graph_turn(graph text)': {
+      hash: '47e47984e73f4f13',
+      requires: 'age',
     },
     'graph_vertices(graph text)': {
       hash: 'bd98385ee3f21f43',

@@ -1,3 +1,3 @@
-export { rankBy } from './rankBy.ts'
+export { rankBy, type RankedRow } from './rankBy.ts'
 export type { RankingFrame, RankingRow } from './rankingFrame.ts'
 export { topK } from './topK.ts'

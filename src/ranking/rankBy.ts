@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type Simplify } from 'kysely'
 import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
@@ -32,16 +32,17 @@ export function rankBy<Row, Item extends keyof Row & string>(
   scope: Scope,
   query: Frame<Row>,
   columns: { item: Item; score: NumericColumn<Row> },
-): Finished<Ranked<Row, Item>, 'ranking'> {
+): Finished<RankedRow<Row, Item>, 'ranking'> {
   const { item, score } = parseOptions(rankByOptions, columns)
   const ranking = scope.db
     .selectFrom(query.as('row'))
     .selectAll('row')
     .select([sql<Row[Item]>`${sql.id('row', item)}`.as('item'), sql<number | null>`${sql.id('row', score)}::float8`.as('score')])
-  return finished(scope, sql<Ranked<Row, Item>>`${ranking}`, 'ranking')
+  return finished(scope, sql<RankedRow<Row, Item>>`${ranking}`, 'ranking')
 }
 
 /** The columns of a row that can be ranked by: numbers, and integers that arrive as strings. */
 type NumericColumn<Row> = { [Name in keyof Row & string]: Row[Name] extends number | string | null ? Name : never }[keyof Row & string]
 
-type Ranked<Row, Item extends keyof Row & string> = Row & { item: Row[Item]; score: number | null }
+/** A row of a query that is ranked by two of its columns. */
+export type RankedRow<Row, Item extends keyof Row & string> = Simplify<Row & { item: Row[Item]; score: number | null }>

@@ -1,15 +1,6 @@
 import type { Kysely } from 'kysely'
 import { expectTypeOf } from 'vitest'
-import {
-  callsDuring,
-  callSeries,
-  callSummary,
-  slowestDependencies,
-  type CallPoint,
-  type CallsDuringRow,
-  type CallSummaryRow,
-  type SlowestDependency,
-} from '../../src/calls/index.ts'
+import { callsDuring, callSeries, callSummary, slowestDependencies } from '../../src/calls/index.ts'
 import { newPatterns, patternSeries } from '../../src/logs/index.ts'
 import { latestMetrics, metricSeries } from '../../src/metrics/index.ts'
 import { rankBy, topK } from '../../src/ranking/index.ts'
@@ -77,11 +68,6 @@ rowOf(callsDuring(scope, { range })).toEqualTypeOf<{
   err_rate: number | null
   p95_ms: number | null
 }>()
-
-rowOf(slowestDependencies(scope, { service: 'urn:a', range })).toEqualTypeOf<SlowestDependency>()
-rowOf(callSummary(scope, { range })).toEqualTypeOf<CallSummaryRow>()
-rowOf(callsDuring(scope, { range })).toEqualTypeOf<CallsDuringRow>()
-rowOf(callSeries(scope, { measure: 'rps', range })).toEqualTypeOf<CallPoint>()
 
 rowOf(newPatterns(scope, { range })).toEqualTypeOf<{
   fingerprint_id: string

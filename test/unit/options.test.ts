@@ -106,7 +106,6 @@ const functions: Record<Function, WithOptions | null> = {
   histogramQuantile: null,
   hostUrn: null,
   impact: given({ resource: 'urn:a' }, (scope, options) => api.impact(scope, edges, options)),
-  inOrderOfTime: null,
   ingest: given({}, (scope, options) => api.ingest(scope, [], options)),
   join: given({}, (scope, options) => api.join(scope, frame, frame, options)),
   kShortestPaths: given({ ...ends, limit: 2 }, (scope, options) => api.kShortestPaths(scope, edges, options)),

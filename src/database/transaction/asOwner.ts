@@ -1,8 +1,8 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
 import { VantageError } from '../../schema/errors.ts'
 import type { Installation } from '../installation/installation.ts'
-import { inTurnTransaction } from './inTransaction.ts'
-import { setSettings } from './settings.ts'
+import { inTransaction } from './inTransaction.ts'
+import { patient, pinned, setSettings } from './settings.ts'
 
 /**
  * A transaction of upkeep's own, as the owner of our tables: what it makes is the owner's, and what
@@ -15,10 +15,11 @@ export function asOwner<T>(
   { schema }: Pick<Installation, 'schema'>,
   work: (trx: Transaction<{}>) => Promise<T>,
 ): Promise<T> {
-  return inTurnTransaction(db, async (trx) => {
+  const ownersWork = async (trx: Transaction<{}>) => {
     await setSettings(trx, await roleOfOwner(trx, schema))
     return work(trx)
-  })
+  }
+  return inTransaction(db, ownersWork, patient(pinned))
 }
 
 /**

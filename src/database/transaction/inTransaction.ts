@@ -55,19 +55,6 @@ export async function newTransaction<Database, T>(
 }
 
 /**
- * {@link inTransaction} for what waits for its turn: who runs migrations or applies policies waits
- * for others who do so already.
- */
-export const inTurnTransaction = <Database, T>(db: Kysely<Database>, work: (trx: Transaction<{}>) => Promise<T>): Promise<T> =>
-  inTransaction(db, work, turns)
-
-/**
- * Upkeep waits for its turn, however short a wait the role is allowed. A statement's own timeout
- * still ends it.
- */
-const turns: Settings = { ...pinned, lock_timeout: '0' }
-
-/**
  * Does work that leaves nothing behind, not even a setting: in a read-only transaction, or inside a
  * caller's behind a savepoint that is rolled back.
  */

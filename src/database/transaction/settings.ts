@@ -32,6 +32,13 @@ export const pinned: Settings = { search_path: 'pg_catalog, pg_temp', ...written
 export const pinnedButForNames: Settings = written
 
 /**
+ * The same for what waits for its turn, as who runs migrations, applies policies or keeps up does:
+ * it waits for others who do so already, however short a wait the role is allowed. A statement's
+ * own timeout still ends it.
+ */
+export const patient = (settings: Settings): Settings => ({ ...settings, lock_timeout: '0' })
+
+/**
  * Does work in a transaction under settings that hold for it alone, and puts back what was set
  * before. Where the transaction itself has failed there is nothing to put back: it is rolled back,
  * or the savepoint around the work is, and the settings with it.

@@ -1,5 +1,6 @@
-import { sql, type SelectQueryBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
+import type { Finished } from '../../database/finished.ts'
 import { requireExtension, type Scope } from '../../database/scope.ts'
 import { InvalidInputError } from '../../schema/errors.ts'
 import { parse, parseOptions, preview } from '../../schema/parse.ts'
@@ -82,7 +83,7 @@ export function cypher<const Columns extends CypherColumns>(
   options: CypherOptions<Columns>,
   text: string,
   params: Readonly<Record<string, AgtypeInput>> = {},
-): SelectQueryBuilder<{ found: CypherRow<Columns> }, 'found', CypherRow<Columns>> {
+): Finished<CypherRow<Columns>, 'found'> {
   requireExtension(scope, 'age', 'cypher', 'reach, impact and shortestPath walk any edge frame')
   const { columns, write } = parseOptions(cypherOptions, options)
   const { parameters, newer, wide } = checkCypher(text, { write })

@@ -1,8 +1,8 @@
 import { sql, type Kysely } from 'kysely'
 import { findInstallation, qualified, type Installation, type TimeRung } from '../../database/installation/installation.ts'
 import { quoteIdentifier } from '../../database/sql/identifier.ts'
-import { inTurnTransaction } from '../../database/transaction/inTransaction.ts'
-import { setSettings } from '../../database/transaction/settings.ts'
+import { inTransaction } from '../../database/transaction/inTransaction.ts'
+import { patient, pinned, setSettings } from '../../database/transaction/settings.ts'
 import { takeTurn, type OnWait } from '../../database/transaction/takeTurn.ts'
 import { createRollup, noteStaleBuckets, storedTable, type Rollup } from '../../lifecycle/rollups/rollup.ts'
 import { execute } from '../../lifecycle/statement.ts'
@@ -82,11 +82,12 @@ export async function convert(
     steps.push(step)
     onStep?.(step)
   }
+  const inTurn = async (trx: Kysely<{}>) => {
+    await takeTurn(trx, policiesTurn, onWait)
+    await moveUp(trx, schema, possible, timed)
+  }
   try {
-    await inTurnTransaction(connection, async (trx) => {
-      await takeTurn(trx, policiesTurn, onWait)
-      await moveUp(trx, schema, possible, timed)
-    })
+    await inTransaction(connection, inTurn, patient(pinned))
   } catch (cause) {
     if (signal?.aborted) throw signal.reason
     const reason = cause instanceof Error ? cause.message : String(cause)

@@ -6,8 +6,8 @@ import { assertReadCommitted } from '../../database/transaction/isolation.ts'
 import { capabilities } from '../../database/capabilities.ts'
 import { readInstallation, schemaVersion, type Installation } from '../../database/installation/installation.ts'
 import { roleOfOwner } from '../../database/transaction/asOwner.ts'
-import { inTransaction, inTurnTransaction } from '../../database/transaction/inTransaction.ts'
-import { pinned, pinnedButForNames, withSettings } from '../../database/transaction/settings.ts'
+import { inTransaction } from '../../database/transaction/inTransaction.ts'
+import { patient, pinned, pinnedButForNames, withSettings } from '../../database/transaction/settings.ts'
 import { takeTurn } from '../../database/transaction/takeTurn.ts'
 import { execute } from '../../lifecycle/statement.ts'
 import { schemaOption } from '../../database/installation/schemaOption.ts'
@@ -82,7 +82,7 @@ export async function migrateUp<Database>(db: Kysely<Database>, options: Migrate
     })
   }
   await assertReadCommitted(db, 'migrateUp')
-  return inTransaction(db, extendAndMigrate, { ...pinnedButForNames, lock_timeout: '0' })
+  return inTransaction(db, extendAndMigrate, patient(pinnedButForNames))
 }
 
 export interface MigrateDownOptions extends Pick<MigrateOptions, 'schema' | 'signal' | 'onWait'> {
@@ -111,7 +111,7 @@ const downOptions = schemaOption.extend({
 export async function migrateDown<Database>(db: Kysely<Database>, options: MigrateDownOptions = {}): Promise<MigrateResult> {
   const { toVersion = 0, schema, signal, onWait } = parseOptions(downOptions, options)
   await assertReadCommitted(db, 'migrateDown')
-  return inTurnTransaction(db, async (trx) => {
+  const takeDown = async (trx: Transaction<{}>): Promise<MigrateResult> => {
     signal?.throwIfAborted()
     await takeTurn(trx, migrationTurn, onWait)
     const found = await readInstallation(trx, schema)
@@ -134,5 +134,6 @@ export async function migrateDown<Database>(db: Kysely<Database>, options: Migra
       })
     }
     return { ran, version: toVersion, notices: [], installation }
-  })
+  }
+  return inTransaction(db, takeDown, patient(pinned))
 }

@@ -4,10 +4,10 @@ import { installedNames } from '../installedSql.ts'
 import { migrationTable } from './planUp.ts'
 
 /**
- * What dropping a graph needs of `sql/`: the function, and the one whose right to be called says
- * whose graph it is.
+ * What dropping a graph needs of `sql/`: the function, the one that it takes its turn by, and the
+ * one whose right to be called says whose graph it is.
  */
-const forGraphs: readonly string[] = ['call_graph_drop', 'graph_prepare']
+const forGraphs: readonly string[] = ['call_graph_drop', 'graph_prepare', 'graph_turn']
 
 /**
  * The statements that drop the graphs of our tenants, what `sql/` installed and the record of the

@@ -57,6 +57,7 @@ export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner
   graph_shortest_paths: 'reader',
   graph_table: 'reader',
   graph_trails: 'reader',
+  graph_turn: 'refresher',
   graph_vertices: 'reader',
   graph_walk_edges: 'reader',
   knowledge_nearest: 'reader',

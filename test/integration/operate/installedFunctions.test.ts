@@ -13,7 +13,7 @@ import { actingAs, closeWithRoles, createRole } from '../../support/role.ts'
 const definers = ['note_stale_buckets']
 
 /** What changes something, so that no plan may leave it out or call it twice. */
-const changing = ['call_graph_drop', 'cypher_write', 'graph_prepare', 'note_stale_buckets']
+const changing = ['call_graph_drop', 'cypher_write', 'graph_prepare', 'graph_turn', 'note_stale_buckets']
 
 interface Routine {
   name: string
@@ -56,7 +56,7 @@ onEveryLeg('every function that is installed', () => {
   it('is one that sql/ creates, and is granted to a role or kept for the owner', async () => {
     const created = await installedNames('function', 'procedure', 'aggregate')
     expect(created.filter((name) => !routines.some((routine) => routine.name === name && routine.kind !== 'p'))).toEqual(
-      leg.age ? [] : created.filter((name) => /agtype|cypher|call_graph|graph_(edges|prepare|table|vertices)/.test(name)),
+      leg.age ? [] : created.filter((name) => /agtype|cypher|call_graph|graph_(edges|prepare|table|turn|vertices)/.test(name)),
     )
     expect(named(() => true).filter((name) => !created.includes(name))).toEqual([])
     expect(Object.keys(executedBy).sort()).toEqual(created)
