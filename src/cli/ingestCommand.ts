@@ -78,8 +78,8 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
               acceptOld,
               signal,
               onMalformed: ({ file, line, reason }) => reject(`${file}:${line}: ${reason}`),
-              onRefused: ({ file, line, path, records, reason }) =>
-                reject(`${file}:${line}: ${path}: ${reason}${records > 1 ? ` (${records} records)` : ''}`),
+              onRefused: ({ file, line, field, records, reason }) =>
+                reject(`${file}:${line}: ${field}: ${reason}${records > 1 ? ` (${records} records)` : ''}`),
               onWindow: (_window, { windows }) =>
                 bar?.update(
                   streams.reduce((sum, { bytesRead }) => sum + bytesRead, 0),

@@ -36,7 +36,7 @@ const isNatural = (value: number) => Number.isInteger(value) && value >= 0
 
 /** What Go writes for a time that was never set: year 1, wrapped around in 64 bits. */
 const goZeroTime = '-6795364578871345152'
-const nanosecondsText = new RegExp(`^(?:\\d{1,20}|${goZeroTime})$`)
+const nanosecondsText = /^(?:\d{1,20}|-6795364578871345152)$/
 
 const nanoseconds = written(nanosecondsText, isNatural, 'must be a whole number of nanoseconds').transform((value) =>
   value === goZeroTime ? 0n : BigInt(value),

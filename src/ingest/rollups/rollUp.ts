@@ -126,7 +126,7 @@ class Telemetry {
   }
 
   add(request: OtlpRequest): void {
-    for (const { kind, records, reason } of request.refused) {
+    for (const { kind, records, reason } of request.refusedRecords) {
       this.#report[kind] += records
       refuse(this.#report, reason, records)
     }

@@ -15,7 +15,7 @@ export interface SourceObject {
 export interface OtlpRequest {
   readonly payload: OtlpPayload
   /** What of it was not read, since a field was wrong. */
-  readonly refused: readonly RefusedRecords[]
+  readonly refusedRecords: readonly RefusedRecords[]
   readonly origin: SourceObject
   /** The line in the source object, from 1. */
   readonly line: number
@@ -54,8 +54,8 @@ export function parseOtlpRequest(json: string | Uint8Array, origin: SourceObject
   try {
     read = readRecords(todaysNames(document, text.includes('_unix_nano"') || text.includes('"resource_')))
   } catch (error) {
-    // Attributes nest without a limit; the stack has one.
-    if (error instanceof RangeError) return { reason: 'not an OTLP export request: nested too deeply' }
+    // Attributes nest without a limit, and a request can have a million faults; the stack has a limit.
+    if (error instanceof RangeError) return { reason: 'not an OTLP export request: nested too deeply, or wrong in too many places' }
     throw error
   }
   if ('issue' in read) {

@@ -81,7 +81,7 @@ export async function* readOtlp(
       onMalformed?.({ file, line: entry.line, reason: request.reason })
       continue
     }
-    for (const refused of request.refused) onRefused?.({ file, line: entry.line, ...refused })
+    for (const refused of request.refusedRecords) onRefused?.({ file, line: entry.line, ...refused })
     yield request
   }
   signal?.throwIfAborted()

@@ -7,9 +7,9 @@ export interface RefusedRecords {
   readonly kind: 'spans' | 'metricPoints' | 'logRecords'
   /** How many: all those of a metric, a scope or a resource where the fault is in that. */
   readonly records: number
-  /** Where the fault is: `resourceLogs.0.scopeLogs.0.logRecords.7.timeUnixNano`. */
-  readonly path: string
-  /** Which field is wrong, and how: `logRecords.timeUnixNano must be a whole number of nanoseconds`. */
+  /** What is wrong: `resourceLogs.0.scopeLogs.0.logRecords.7.timeUnixNano`. */
+  readonly field: string
+  /** The name of the field, and how it is wrong: `logRecords.timeUnixNano must be a whole number of nanoseconds`. */
   readonly reason: string
 }
 
@@ -25,7 +25,13 @@ const kinds: Readonly<Record<string, RefusedRecords['kind']>> = {
  */
 const lists: ReadonlySet<PropertyKey> = new Set([
   ...Object.keys(kinds),
-  ...['scopeSpans', 'scopeMetrics', 'scopeLogs', 'spans', 'metrics', 'dataPoints', 'logRecords'],
+  'scopeSpans',
+  'scopeMetrics',
+  'scopeLogs',
+  'spans',
+  'metrics',
+  'dataPoints',
+  'logRecords',
 ])
 
 /**
@@ -39,14 +45,14 @@ const lists: ReadonlySet<PropertyKey> = new Set([
  */
 export function readRecords(
   document: unknown,
-): { payload: OtlpPayload; refused: RefusedRecords[] } | { issue: z.core.$ZodIssue | undefined } {
-  const refused = refuseUnknown(document)
+): { payload: OtlpPayload; refusedRecords: RefusedRecords[] } | { issue: z.core.$ZodIssue | undefined } {
+  let refusedRecords = refuseUnknown(document)
   for (;;) {
     const result = otlpRequest.safeParse(document)
-    if (result.success) return { payload: result.data, refused }
+    if (result.success) return { payload: result.data, refusedRecords }
     const found = takeOut(document, result.error.issues)
     if (found.length === 0) return { issue: result.error.issues[0] }
-    refused.push(...found)
+    refusedRecords = refusedRecords.concat(found)
   }
 }
 
@@ -101,12 +107,13 @@ function takeOut(document: unknown, issues: readonly Fault[]): RefusedRecords[] 
     const index = Number(path[depth + 1])
     if (depth < 0 || kind === undefined || !Array.isArray(list) || faulty.get(list)?.has(index)) continue
     faulty.set(list, (faulty.get(list) ?? new Set()).add(index))
-    const field = [path[depth], ...path.slice(depth + 2).filter((key) => typeof key !== 'number')].map(String).join('.')
-    found.push({ kind, records: recordsIn(list[index]), path: path.map(String).join('.'), reason: `${field} ${message}` })
+    const name = [path[depth], ...path.slice(depth + 2).filter((key) => typeof key !== 'number')].map(String).join('.')
+    found.push({ kind, records: recordsIn(list[index]), field: path.map(String).join('.'), reason: `${name} ${message}` })
   }
   for (const [list, indexes] of faulty) {
     const kept = list.filter((_, index) => !indexes.has(index))
-    list.splice(0, list.length, ...kept)
+    list.length = 0
+    for (const member of kept) list.push(member)
   }
   return found
 }

@@ -113,7 +113,7 @@ describe('readOtlp', () => {
           line: 2,
           kind: 'logRecords',
           records: 1,
-          path: `resourceLogs.0.scopeLogs.0.logRecords.${index + 1}.timeUnixNano`,
+          field: `resourceLogs.0.scopeLogs.0.logRecords.${index + 1}.timeUnixNano`,
           reason: 'logRecords.timeUnixNano must be a whole number of nanoseconds',
         })),
       )
@@ -157,11 +157,14 @@ describe('readOtlp', () => {
       ])
     })
 
-    it('one of thousands, and thousands, in no time', async () => {
-      const many = Array.from({ length: 20_000 }, (_, second) => log(second, 'a'))
-      expect((await reading(logs('shop', [...many, { ...log(0, 'b'), body: 1 }]))).logRecords).toHaveLength(20_000)
-      const { refused, logRecords } = await reading(logs('shop', [...many.map((record) => ({ ...record, body: 1 })), log(0, 'b')]))
+    it('one of many, and many', async () => {
+      const many = (count: number, more: object) => Array.from({ length: count }, (_, second) => ({ ...log(second, 'a'), ...more }))
+      expect((await reading(logs('shop', [...many(5_000, {}), ...many(1, { body: 1 })]))).logRecords).toHaveLength(5_000)
+      const { refused, logRecords } = await reading(logs('shop', [...many(20_000, { body: 1 }), log(0, 'b')]))
       expect([refused.length, logRecords.length]).toEqual([20_000, 1])
+      const malformed: MalformedLine[] = []
+      expect(await messages(of(`${JSON.stringify(logs('shop', many(200_000, { body: 1 })))}\n${line('b')}`), malformed)).toEqual(['2:b'])
+      expect(malformed).toMatchObject([{ line: 1, reason: expect.stringContaining('wrong in too many places') }])
     })
   })
 

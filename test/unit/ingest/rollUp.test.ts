@@ -149,7 +149,12 @@ describe('the order of requests', () => {
 })
 
 it('counts what was refused of requests, by kind and reason', async () => {
-  const request = logs('a', [log(0, 'a'), { ...log(1, 'b'), body: 1 }, { ...log(2, 'c'), severityNumber: 'LOUD' }, { ...log(3, 'd'), body: 2 }])
+  const request = logs('a', [
+    log(0, 'a'),
+    { ...log(1, 'b'), body: 1 },
+    { ...log(2, 'c'), severityNumber: 'LOUD' },
+    { ...log(3, 'd'), body: 2 },
+  ])
   const { windows, report } = await rolledUp([request, request])
   expect(windows[0]!.patterns).toMatchObject([{ countTotal: 1 }])
   expect(report).toMatchObject({
