@@ -33,13 +33,13 @@ const shownRejects = 10
  */
 export function ingestCommand({ env, out, err, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('ingest')
-    .description('load OTLP/JSON lines, plain or gzip, as the OpenTelemetry Collector writes them')
+    .description('load OTLP/JSON lines, plain, gzip or zstd, as the OpenTelemetry Collector writes them')
     .argument('<file...>', 'files, one export request a line')
     .requiredOption('-t, --tenant <code>', 'whose data it is')
     .option('--create', 'create the tenant if there is none')
     .option(
       '--strict',
-      `end with exit code ${exitCode.findings} when a line was malformed or a record refused (the rest is loaded all the same)`,
+      `end with exit code ${exitCode.findings} when a line was malformed or a record refused (the rest is loaded all the same); without it only when nothing could be read`,
     )
     .option('--shift-ms <ms>', 'milliseconds added to every time', wholeMilliseconds)
     .option('--accept-old', 'also load what is older than its table keeps, to be rolled up before it is dropped')
@@ -94,7 +94,7 @@ export function ingestCommand({ env, out, err, interactive, signal }: Surroundin
       })
       if (rejects > shownRejects) err(`and ${rejects - shownRejects} more: what was refused is counted by reason\n`)
       out(json ? document({ files, ...report }) : describeReport(report))
-      if (strict && rejects > 0) exit(exitCode.findings)
+      if (rejects > 0 && (strict || report.requests === 0)) exit(exitCode.findings)
     })
 }
 

@@ -1,4 +1,4 @@
-import { createGunzip } from 'node:zlib'
+import { DamagedError, decompressed } from './decompressed.ts'
 
 /**
  * The longest line that is read. Longer JSON is no export request, and takes a multiple of it in
@@ -9,21 +9,45 @@ export const maxLineBytes = 64 * 1024 * 1024
 /** A line without its end, or what went wrong in its place. */
 export type Line = { line: number; bytes: Uint8Array } | { line: number; problem: string }
 
+/** Whether a file begins with what is in no text, and not with what JSON begins with. */
+function looksBinary(chunk: Uint8Array): boolean {
+  const head = chunk.subarray(0, 512)
+  const first = head.find((byte) => !blanks.has(byte))
+  return first !== 0x7b && first !== 0x5b && head.some((byte) => byte < 32 && !blanks.has(byte))
+}
+const blanks: ReadonlySet<number> = new Set([9, 10, 13, 32])
+
 /**
- * The lines of a stream of bytes, plain or gzip (told apart by the first two bytes, not by a name).
- * Memory is bounded by the longest line.
+ * The lines of a stream of bytes: plain, gzip or zstd, told apart by their first bytes, not by a
+ * name. Memory is bounded by the longest line.
  *
- * A line longer than 64 MB is reported and skipped. Damaged gzip is reported at the line where it
- * breaks off: the whole lines before it are read. Nothing after the damage can be decompressed.
+ * | | becomes |
+ * |---|---|
+ * | an empty line | nothing; it counts |
+ * | a line longer than 64 MB | a problem; it is skipped |
+ * | damaged gzip or zstd | a problem at the line where it breaks off; the whole lines before it are read, and nothing after it can be |
+ * | what is binary from the start, such as protobuf | one problem, at line 1 |
  */
 export async function* otlpLines(chunks: AsyncIterable<string | Uint8Array>, maxBytes = maxLineBytes): AsyncGenerator<Line> {
   let line = 1
   let parts: Uint8Array[] = []
   let length = 0
+  let begun = false
   try {
-    for await (const chunk of gunzipIfNeeded(chunks)) {
+    for await (const chunk of decompressed(chunks)) {
+      if (!begun && looksBinary(chunk)) {
+        yield { line, problem: 'neither JSON nor gzip or zstd of it: the file is binary. Have the exporter write JSON' }
+        return
+      }
+      begun = true
       let start = 0
       for (let end = chunk.indexOf(10); end !== -1; start = end + 1, end = chunk.indexOf(10, start)) {
+        // Empty lines are passed over here, where one costs a nanosecond: there can be millions.
+        if (length === 0 && end === start) {
+          while (chunk[end + 1] === 10) end += 1
+          line += end - start + 1
+          continue
+        }
         length += end - start
         if (length > maxBytes) yield { line, problem: `longer than ${maxBytes} bytes` }
         else {
@@ -39,7 +63,7 @@ export async function* otlpLines(chunks: AsyncIterable<string | Uint8Array>, max
       else parts = []
     }
   } catch (error) {
-    if (!(error instanceof GzipError)) throw error
+    if (!(error instanceof DamagedError)) throw error
     yield { line, problem: error.message }
     return
   }
@@ -48,71 +72,3 @@ export async function* otlpLines(chunks: AsyncIterable<string | Uint8Array>, max
 }
 
 const joined = (parts: readonly Uint8Array[]): Uint8Array => (parts.length === 1 ? parts[0]! : Buffer.concat(parts))
-
-class GzipError extends Error {}
-
-async function* gunzipIfNeeded(chunks: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
-  const source = bytesOf(chunks)[Symbol.asyncIterator]()
-  try {
-    let head: Uint8Array = new Uint8Array()
-    while (head.length < 2) {
-      const next = await source.next()
-      if (next.done) break
-      head = Buffer.concat([head, next.value])
-    }
-    const all = { [Symbol.asyncIterator]: () => source }
-    if (head[0] === 0x1f && head[1] === 0x8b) yield* gunzip(head, all)
-    else {
-      if (head.length > 0) yield head
-      yield* all
-    }
-  } finally {
-    await source.return?.(undefined)
-  }
-}
-
-async function* bytesOf(chunks: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk
-}
-
-/**
- * Written out, not piped: a stream that an error destroys drops what it has already decompressed,
- * and how much that is depends on timing.
- */
-async function* gunzip(head: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const stream = createGunzip()
-  let output: Uint8Array[] = []
-  let failure: Error | undefined
-  stream.on('data', (chunk: Uint8Array) => output.push(chunk))
-  stream.on('error', (error) => (failure ??= error))
-  const settled = (start: (done: () => void) => void) =>
-    new Promise<void>((resolve) => {
-      stream.once('close', resolve)
-      start(() => {
-        stream.off('close', resolve)
-        resolve()
-      })
-    })
-  const taken = () => {
-    const chunks = output
-    output = []
-    return chunks
-  }
-  try {
-    for (const chunk of [head]) await settled((done) => stream.write(chunk, () => done()))
-    yield* taken()
-    for await (const chunk of rest) {
-      if (failure) break
-      await settled((done) => stream.write(chunk, () => done()))
-      yield* taken()
-    }
-    if (!failure) await settled((done) => stream.end().once('end', done))
-    yield* taken()
-    if (failure) throw new GzipError(gzipProblem(failure))
-  } finally {
-    stream.destroy()
-  }
-}
-
-const gzipProblem = (error: Error) =>
-  'code' in error && error.code === 'Z_BUF_ERROR' ? 'the gzip stream ends before its end' : `damaged gzip: ${error.message}`

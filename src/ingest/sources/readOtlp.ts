@@ -39,7 +39,7 @@ const readOtlpOptions = z.strictObject({
 
 /**
  * Reads OTLP/JSON lines, as the OpenTelemetry Collector's file exporter writes them: one export
- * request of traces, metrics or logs a line, plain or gzip (told apart by their first bytes).
+ * request of traces, metrics or logs a line, plain, gzip or zstd (told apart by their first bytes).
  * Streaming: in memory is one line, of 64 MB at most.
  *
  * A record with a field that is wrong is refused alone: it goes to `onRefused`, and the rest of its

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { otlpLines } from '../../../src/ingest/sources/otlpLines.ts'
@@ -241,6 +241,75 @@ describe('readOtlp', () => {
       expect(malformed[0]!.line).toBe(found.length + 1)
       expect(malformed[0]!.reason).toMatch(reason)
     }
+  })
+
+  it('reads zstd too, and files appended to each other, with zeros between them', async () => {
+    const texts = [`${line('a')}\n`, `${line('b')}\n`, line('c')]
+    for (const pack of [gzipSync, zstdCompressSync]) {
+      for (const zeros of [0, 1, 5, 512, 40_000]) {
+        const bytes = Buffer.concat(texts.flatMap((text) => [pack(text), Buffer.alloc(zeros)]))
+        for (const size of [1, 7, 100_000]) {
+          if (size === 1 && zeros > 5) continue
+          const malformed: MalformedLine[] = []
+          const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
+          expect(await messages(Readable.from(chunks), malformed)).toEqual(['1:a', '2:b', '3:c'])
+          expect(malformed).toEqual([])
+        }
+      }
+    }
+  })
+
+  it('says where something else follows what is compressed, or it breaks off', async () => {
+    for (const [pack, name] of [
+      [gzipSync, 'gzip'],
+      [zstdCompressSync, 'zstd'],
+    ] as const) {
+      const packed = pack(`${line('a')}\n`)
+      const wrong = Buffer.from(packed)
+      wrong[wrong.length - 1]! ^= 1
+      for (const [bytes, read, reason] of [
+        [Buffer.concat([packed, Buffer.from('more')]), undefined, new RegExp(`follows the ${name}|damaged ${name}`)],
+        [Buffer.concat([packed, Buffer.alloc(9), Buffer.from('more')]), ['1:a'], new RegExp(`follows the ${name}`)],
+        [packed.subarray(0, -1), undefined, new RegExp(`the ${name} stream ends before its end`)],
+        [wrong, undefined, new RegExp(`damaged ${name}`)],
+      ] as const) {
+        if (pack === zstdCompressSync && bytes === wrong) continue
+        const malformed: MalformedLine[] = []
+        const found = await messages(of(bytes), malformed)
+        if (read !== undefined) expect(found).toEqual(read)
+        expect(malformed).toMatchObject([{ reason: expect.stringMatching(reason) }])
+      }
+    }
+  })
+
+  it('says once that a file is binary', async () => {
+    // As the file exporter writes protobuf, with the length before it, and as a request is sent.
+    for (const head of [
+      [0, 0, 4, 210],
+      [10, 129, 1],
+    ]) {
+      const malformed: MalformedLine[] = []
+      const protobuf = Buffer.concat([Buffer.from(head), Buffer.from('\n\x12service.name\n\x01\n\x02\n'.repeat(100))])
+      expect(await messages(of(protobuf), malformed)).toEqual([])
+      expect(malformed).toMatchObject([{ line: 1, reason: expect.stringContaining('binary') }])
+    }
+  })
+
+  it('fills no memory with a bomb, and passes over empty lines in no time', async () => {
+    const bomb = gzipSync(Buffer.alloc(200 * 1024 * 1024, ' '))
+    const before = process.memoryUsage().arrayBuffers
+    let most = 0
+    const malformed: MalformedLine[] = []
+    async function* watched() {
+      for (let at = 0; at < bomb.length; at += 256 * 1024) {
+        yield bomb.subarray(at, at + 256 * 1024)
+        most = Math.max(most, process.memoryUsage().arrayBuffers - before)
+      }
+    }
+    expect(await messages(watched(), malformed)).toEqual([])
+    expect(malformed).toMatchObject([{ reason: 'longer than 67108864 bytes' }])
+    expect(most).toBeLessThan(160 * 1024 * 1024)
+    expect(await messages(of(gzipSync(`${'\n'.repeat(50_000_000)}${line('a')}`)))).toEqual(['50000001:a'])
   })
 
   it('skips a line that is too long', async () => {
