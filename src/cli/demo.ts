@@ -37,7 +37,7 @@ export interface DemoContext {
 /** `pgvantage demo RECORDING`: replays recorded telemetry and tells what it finds. */
 export function demoCommand({ signal, interactive, out }: Surroundings): Command {
   return demoOptions(new Command('demo').description('replay recorded telemetry and tell its story'))
-    .argument('<recording>', 'OTLP/JSON lines, plain or gzip, as the OpenTelemetry Collector writes them')
+    .argument('<recording>', 'OTLP/JSON lines, plain, gzip or zstd, as the OpenTelemetry Collector writes them')
     .action(async (recording: string, options: DemoOptions) => {
       const context: DemoContext = { signal, interactive, say: out }
       await runDemo((scope) => replay(scope, recording, context), options, context)

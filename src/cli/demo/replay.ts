@@ -21,7 +21,7 @@ const bucket = milliseconds(windowBucket)
  * Loads a recording with its clock shifted by whole 5-minute buckets, so that it ends within the
  * last five minutes.
  *
- * @param file OTLP/JSON lines, plain or gzip.
+ * @param file OTLP/JSON lines, plain, gzip or zstd.
  */
 export async function replay(
   scope: Scope,
