@@ -43,7 +43,8 @@ export const hostUrn = (host: string, port?: number): string => urn(`host:${auth
 /**
  * The URN of a database: `urn:db:<system>:<cluster>/<database>`. The cluster is the server's
  * address, with the port when it is not the system's default one; what is not known is `default`.
- * `postgresql`, OpenTelemetry's name, is written `postgres`.
+ * `postgresql`, OpenTelemetry's name, is written `postgres`; of the systems that it has renamed
+ * (`mssql`, `oracle`, `dynamodb`), the new name counts (`microsoft.sql_server`).
  *
  * @example
  * databaseUrn({ system: 'postgresql', host: 'pg.internal', port: 5432, database: 'shop' }) // 'urn:db:postgres:pg.internal/shop'
@@ -51,7 +52,7 @@ export const hostUrn = (host: string, port?: number): string => urn(`host:${auth
  * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
  */
 export function databaseUrn({ system, host, port, database }: { system: string; host?: string; port?: number; database?: string }): string {
-  const name = system === 'postgresql' ? 'postgres' : system
+  const name = systems[system] ?? system
   const cluster = host ? authority(host, port === defaultPorts[name] ? undefined : port) : 'default'
   return urn(`db:${part(name)}:${cluster}/${part(database || 'default')}`)
 }
@@ -67,13 +68,32 @@ export function databaseUrn({ system, host, port, database }: { system: string; 
  */
 export const queueUrn = (system: string, destination?: string): string => urn(`queue:${part(system)}/${part(destination || 'default')}`)
 
+/** What a system is called here, by what it is called in `db.system` and, for some, in `db.system.name`. */
+const systems: Readonly<Record<string, string>> = {
+  postgresql: 'postgres',
+  mssql: 'microsoft.sql_server',
+  oracle: 'oracle.db',
+  cosmosdb: 'azure.cosmosdb',
+  dynamodb: 'aws.dynamodb',
+  redshift: 'aws.redshift',
+  spanner: 'gcp.spanner',
+  db2: 'ibm.db2',
+  informix: 'ibm.informix',
+  netezza: 'ibm.netezza',
+  hanadb: 'sap.hana',
+  maxdb: 'sap.maxdb',
+  adabas: 'softwareag.adabas',
+  ingres: 'actian.ingres',
+  firebird: 'firebirdsql',
+  h2: 'h2database',
+  intersystems_cache: 'intersystems.cache',
+}
+
 const defaultPorts: Readonly<Record<string, number>> = {
   postgres: 5432,
   mysql: 3306,
   mariadb: 3306,
-  mssql: 1433,
   'microsoft.sql_server': 1433,
-  oracle: 1521,
   'oracle.db': 1521,
   mongodb: 27017,
   redis: 6379,

@@ -43,12 +43,14 @@ export function queueOf(span: AttributeLookup): TelemetryResource | null {
 }
 
 /**
- * Whether a client's span does nothing but open a connection to a database: its name says
- * "connect", and it has no operation. Instrumentations write one beside each query. Counted as
- * calls they would double the rate and halve the latency.
+ * Whether a client's span does nothing but open a connection, or look for where to: its name says
+ * so (`pg-pool.connect`, `dns.lookup`, `tcp.connect`), and it has no operation. Instrumentations
+ * write them beside the call itself. Counted as calls they would double the rate and halve the
+ * latency.
  */
 export function isConnecting(span: AttributeLookup, name: string): boolean {
-  return span.has('db.system.name', 'db.system') && /connect/i.test(name) && !span.has(...operationAttributes)
+  const says = span.has('db.system.name', 'db.system') ? /connect/i : /^(?:dns|tcp|tls|ssl|socket|net)\b|\bconnect$/i
+  return says.test(name) && !span.has(...operationAttributes)
 }
 
 const operationAttributes = [
@@ -62,6 +64,12 @@ const operationAttributes = [
   'db.sql.table',
   'db.mongodb.collection',
   'db.stored_procedure.name',
+  'http.request.method',
+  'http.method',
+  'rpc.system',
+  'rpc.system.name',
+  'rpc.method',
+  'messaging.system',
 ]
 
 const hostResource = (host: string, port: number | undefined): TelemetryResource =>

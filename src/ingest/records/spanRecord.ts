@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { spanKind, type OtlpSpan } from '../../schema/otlp.ts'
 import { AttributeLookup } from './attributes.ts'
+import { hasFailed } from './failedSpan.ts'
 import { calledResource, isConnecting, queueOf } from './calledResource.ts'
 import type { SourceObject } from '../sources/otlpRequest.ts'
 import type { ReportingResource } from './reportingResource.ts'
@@ -18,7 +19,7 @@ export interface SpanRecord {
   readonly resource: TelemetryResource
   /** What a client, producer or consumer names as the other side. */
   readonly names: TelemetryResource | null
-  /** Whether it does nothing but open a connection. */
+  /** Whether it does nothing but open a connection, or look for where to. */
   readonly connecting: boolean
   readonly start: number
   readonly duration: number
@@ -30,7 +31,7 @@ export interface SpanRecord {
   settled: boolean
 }
 
-const statusError = 2
+const inside: ReadonlySet<number> = new Set([spanKind.unspecified, spanKind.internal])
 
 /** Trace and span id; undefined where either is missing. */
 const keyOf = (traceId: string, spanId: string): string | undefined => (traceId === '' || spanId === '' ? undefined : traceId + spanId)
@@ -46,10 +47,11 @@ export function spanRecord(
   times: { start: number; duration: number },
   origin: SourceObject,
 ): SpanRecord {
-  const kind = span.kind ?? spanKind.unspecified
+  // Most spans are internal, and their attributes are not looked at.
+  const lookup = new AttributeLookup(inside.has(span.kind ?? spanKind.unspecified) ? [] : span.attributes)
+  const kind = kindOf(span, lookup)
   const calls = kind === spanKind.client || kind === spanKind.producer
   const consumes = kind === spanKind.consumer
-  const lookup = calls || consumes ? new AttributeLookup(span.attributes) : null
   const parent = keyOf(span.traceId, span.parentSpanId) ?? []
   const links = consumes ? span.links.flatMap(({ traceId, spanId }) => keyOf(traceId, spanId) ?? []) : []
   return {
@@ -57,12 +59,23 @@ export function spanRecord(
     causes: [...new Set([parent, links].flat())],
     kind,
     resource: reporter.resource,
-    names: lookup === null ? null : calls ? calledResource(lookup, reporter.namespace) : queueOf(lookup),
-    connecting: calls && lookup !== null && isConnecting(lookup, span.name ?? ''),
+    names: calls ? calledResource(lookup, reporter.namespace) : consumes ? queueOf(lookup) : null,
+    connecting: calls && isConnecting(lookup, span.name ?? ''),
     ...times,
-    failed: span.status?.code === statusError,
+    failed: hasFailed(span, lookup),
     origin,
     claimed: false,
     settled: false,
   }
+}
+
+/**
+ * The span's kind. Who asks a broker for messages is a client to OpenTelemetry, but calls nobody:
+ * it consumes what it is linked to, or waits for what spans below it will process.
+ */
+function kindOf({ kind, name, links }: OtlpSpan, lookup: AttributeLookup): number {
+  if (kind !== spanKind.client || !lookup.has('messaging.system')) return kind ?? spanKind.unspecified
+  const operation = lookup.text('messaging.operation.type', 'messaging.operation') ?? name ?? ''
+  if (!/\b(?:receive|poll|pull)\b/i.test(operation)) return kind
+  return links.length > 0 ? spanKind.consumer : spanKind.internal
 }

@@ -116,11 +116,27 @@ describe('a client span without a callee', () => {
     expect(found.report.unjoinedClients).toBe(1)
   })
 
-  it("around another client span of its service is that one's wrapper", async () => {
-    const inner = { ...client, id: 'i', parent: 'c', from: 10.1, with: { 'peer.service': 'b' } }
-    const found = await calls(spans('a', [{ ...client, with: { 'peer.service': 'wrapper' } }, inner]))
-    expect(found.calls).toHaveLength(1)
-    expect(found.calls[0]!.to).toBe(urn('b'))
+  it.each([
+    ['the same service', { 'peer.service': 'b' }, { 'peer.service': 'b' }, [urn('b')]],
+    ['its host, as another library sees it', { 'peer.service': 'b' }, { 'server.address': 'b.internal' }, ['urn:host:b.internal']],
+    ['the same host with its port', { 'server.address': 'b' }, { 'server.address': 'b', 'server.port': 81 }, ['urn:host:b:81']],
+    ['somebody, where it names nobody', {}, { 'peer.service': 'b' }, [urn('b')]],
+    ['nobody', { 'peer.service': 'b' }, {}, [urn('b')]],
+    ['somebody else', { 'server.address': 'b' }, { 'server.address': 'tokens' }, ['urn:host:b', 'urn:host:tokens']],
+  ])(
+    'around a client span of its service that names %s',
+    async (_, outer: Record<string, string>, inner: Record<string, string | number>, to) => {
+      const within = { ...client, id: 'i', parent: 'c', from: 10.1, with: inner }
+      const found = await calls(spans('a', [{ ...client, with: outer }, within]))
+      expect(found.calls.map((call) => call.to).toSorted()).toEqual(to)
+    },
+  )
+
+  it.each(['dns.lookup', 'tcp.connect', 'tls.connect'])('keeps its latency and its failure when %s is below it', async (name) => {
+    const host = { 'server.address': 'api.example.org', 'server.port': 443 }
+    const part = { ...client, id: 'i', parent: 'c', to: 10.1, name, with: name === 'dns.lookup' ? {} : host }
+    const found = await calls(spans('a', [{ ...client, failed: true, with: { ...host, 'http.request.method': 'POST' } }, part]))
+    expect(found.calls).toEqual([edge(urn('a'), 'urn:host:api.example.org', 500, 1)])
   })
 
   it('that only opens a database connection is no call', async () => {
@@ -260,5 +276,51 @@ describe('spans of no use', () => {
     const { calls: found, report } = await calls(spans(undefined, [{ ...server, parent: undefined }]))
     expect(found).toMatchObject([{ to: 'urn:k8s:svc:default/unknown_service' }])
     expect(report.recordsWithoutService).toBe(1)
+  })
+})
+
+describe('a span whose status is unset', () => {
+  it.each([
+    ['SERVER', { 'http.response.status_code': 503 }, 1],
+    ['SERVER', { 'http.status_code': '500' }, 1],
+    ['SERVER', { 'http.response.status_code': 404 }, 0],
+    ['CLIENT', { 'http.response.status_code': 404 }, 1],
+    ['CLIENT', { 'http.response.status_code': 302 }, 0],
+    ['SERVER', { 'rpc.grpc.status_code': 14 }, 1],
+    ['SERVER', { 'rpc.grpc.status_code': 5 }, 0],
+    ['CLIENT', { 'rpc.grpc.status_code': 5 }, 1],
+    ['CLIENT', { 'rpc.grpc.status_code': 0 }, 0],
+    ['SERVER', { 'error.type': 'timeout' }, 1],
+    ['SERVER', {}, 0],
+  ] as const)('failed as its protocol says: %s %j', async (kind, given, errors) => {
+    const one = { id: 'x', kind, from: 10, to: 10.5, with: { 'peer.service': 'z', ...given } }
+    expect((await calls(spans('a', [one]))).calls).toMatchObject([{ calls: 1, errors }])
+    const request = spans('a', [one])
+    request.resourceSpans[0]!.scopeSpans[0]!.spans[0]!.status = { code: 1 }
+    expect((await calls(request)).calls).toMatchObject([{ calls: 1, errors: 0 }])
+  })
+})
+
+describe('who receives messages', () => {
+  const queue = { 'messaging.system': 'kafka', 'messaging.destination.name': 'orders' }
+  const published = { id: 'p', kind: 'PRODUCER', from: 60, to: 60.002, with: queue } as const
+
+  it('and waited since before they were sent has no wrong clock', async () => {
+    const consumed = { id: 'q', links: ['p'], kind: 'CONSUMER', from: 0, to: 60.1, with: queue } as const
+    const found = await calls(spans('a', [published]), spans('b', [consumed]))
+    expect(found.calls).toEqual([edge(urn('a'), urn('b'), 100)])
+    expect(found.report.skewedCalls).toBe(0)
+  })
+
+  it.each([
+    ['by its name', { name: 'receive', with: queue }],
+    ['by its operation', { name: 'orders', with: { ...queue, 'messaging.operation.type': 'receive' } }],
+  ])('as a client, %s, does not call itself', async (_, more) => {
+    const received = { id: 'r', kind: 'CLIENT', from: 60.05, to: 60.15, ...more } as const
+    const processed = { id: 'q', parent: 'r', links: ['p'], kind: 'CONSUMER', from: 60.15, to: 60.16, with: queue } as const
+    const found = await calls(spans('a', [published]), spans('b', [received, processed]))
+    expect(found.calls).toEqual([edge(urn('a'), urn('b'), 160)])
+    const linked = await calls(spans('a', [published]), spans('b', [{ ...received, links: ['p'] }]))
+    expect(linked.calls).toEqual([edge(urn('a'), urn('b'), 150)])
   })
 })

@@ -29,8 +29,8 @@ export interface Call {
  *
  * A call failed if either side failed. Several children in one service are one call. Without a
  * server span a child of another kind in another service stands for the server's side. No calls are
- * a client span around another client span of its service, and one that only opens a database
- * connection.
+ * a client span that only opens a connection (`isConnecting`), and one around a client span of its
+ * service that is the same call: that has a callee, or names one which may be the same.
  *
  * A callee that comes when its caller's window has closed is counted as late, never a second time.
  * The order of the spans does not matter while the windows of both sides are open.
@@ -89,7 +89,7 @@ export class SpanJoin {
         return { src, dst: callee.resource, latency: latencyOf(caller, callee, report), failed, origin }
       })
     }
-    if (caller.connecting || effects.some(({ kind }) => kind === spanKind.client && caller.kind === spanKind.client)) return []
+    if (caller.connecting || effects.some((effect) => isSameCall(caller, effect))) return []
     if (caller.names !== null) return [{ src, dst: caller.names, latency: caller.duration, failed: caller.failed, origin }]
     report.unjoinedClients += 1
     return []
@@ -120,13 +120,28 @@ export class SpanJoin {
   }
 }
 
+/**
+ * Whether a client's span below another is the same call, told of by another library: an HTTP
+ * client's inside of a gRPC client's. What is inside of a call without being it, such as the fetch
+ * of a token, names somebody else of the same type.
+ */
+function isSameCall(caller: SpanRecord, inner: SpanRecord): boolean {
+  if (caller.kind !== spanKind.client || inner.kind !== spanKind.client || inner.connecting || inner.names === null) return false
+  if (caller.names === null || caller.names.type !== inner.names.type) return true
+  const [outer, own] = [caller.names.urn, inner.names.urn]
+  return outer === own || outer.startsWith(`${own}:`) || own.startsWith(`${outer}:`)
+}
+
 const isCaller = ({ kind }: SpanRecord) => kind === spanKind.client || kind === spanKind.producer
 const isCallee = ({ kind }: SpanRecord) => kind === spanKind.server || kind === spanKind.consumer
 const byStart = (a: SpanRecord, b: SpanRecord) => a.start - b.start || (a.key < b.key ? -1 : 1)
 
 function latencyOf(caller: SpanRecord, callee: SpanRecord, report: RollUpReport): number {
-  const ahead = callee.start < caller.start
-  if (ahead) report.skewedCalls += 1
-  if (callee.kind !== spanKind.consumer) return caller.duration
-  return ahead ? caller.duration + callee.duration : callee.start - caller.start + callee.duration
+  const consumes = callee.kind === spanKind.consumer
+  const end = callee.start + callee.duration
+  // A consumer may have waited for the message since before it was sent.
+  const skewed = consumes ? end < caller.start : callee.start < caller.start
+  if (skewed) report.skewedCalls += 1
+  if (!consumes) return caller.duration
+  return skewed ? caller.duration + callee.duration : end - caller.start
 }

@@ -1,0 +1,29 @@
+import { spanKind, type OtlpSpan } from '../../schema/otlp.ts'
+import type { AttributeLookup } from './attributes.ts'
+
+const status = { unset: 0, ok: 1, error: 2 } as const
+
+/** Codes of gRPC that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
+const grpcServerErrors: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15])
+
+/**
+ * Whether a span failed. Its status says so; where that is unset, as proxies and some
+ * instrumentations leave it, the protocol does, as OpenTelemetry's semantic conventions have it:
+ *
+ * | protocol | on the server's side | on the client's side |
+ * |---|---|---|
+ * | HTTP, by `http.response.status_code` | 500 and above | 400 and above |
+ * | gRPC, by `rpc.grpc.status_code` or `rpc.response.status_code` | 2, 4, 12, 13, 14, 15 | all but 0 |
+ * | any, by `error.type` | where there is one | where there is one |
+ *
+ * A status of OK stands: somebody knows better.
+ */
+export function hasFailed(span: OtlpSpan, lookup: AttributeLookup): boolean {
+  const code = span.status?.code ?? status.unset
+  if (code !== status.unset) return code === status.error
+  const client = span.kind === spanKind.client || span.kind === spanKind.producer
+  const http = Number(lookup.text('http.response.status_code', 'http.status_code') ?? 0)
+  if (http >= (client ? 400 : 500)) return true
+  const grpc = Number(lookup.text('rpc.grpc.status_code', 'rpc.response.status_code') ?? 0)
+  return (client ? grpc > 0 : grpcServerErrors.has(grpc)) || lookup.text('error.type') !== undefined
+}
