@@ -40,6 +40,26 @@ describe('a client span and the server span below it', () => {
     expect(found.calls).toEqual([edge(urn('a'), urn('b'), 500, 1)])
   })
 
+  it('may have one id, as Zipkin gives them, whichever comes first', async () => {
+    const shared = { ...server, id: 'c', parent: 'r', failed: true } as const
+    const front = spans('a', [
+      { id: 'r', kind: 'SERVER', from: 9, to: 11 },
+      { ...client, parent: 'r' },
+    ])
+    // What the server calls in turn has the shared id as its parent.
+    const back = spans('b', [shared, { ...client, id: 'd', parent: 'c', with: { 'peer.service': 'z' } }])
+    const expected = [edge('urn:external:client', urn('a'), 2000), edge(urn('a'), urn('b'), 500, 1), edge(urn('b'), urn('z'), 500)]
+    for (const order of [
+      [front, back],
+      [back, front],
+    ]) {
+      const found = await calls(...order)
+      expect(found.calls).toEqual(expected)
+      expect(found.report).toMatchObject({ duplicateRecords: 0, orphanServers: 0 })
+    }
+    expect((await calls(spans('b', [{ ...shared, parent: undefined }]))).calls).toEqual([edge('urn:external:client', urn('b'), 200, 1)])
+  })
+
   it('lie in the window in which the client started', async () => {
     const { windows } = await calls(spans('a', [{ ...client, from: 299.9, to: 301 }]), spans('b', [{ ...server, from: 300.1, to: 300.5 }]))
     expect(windows.map(({ from, calls }) => [from, calls.map(brief)])).toEqual([

@@ -19,7 +19,7 @@ export interface Call {
  *
  * | spans | call | as long as | in the window of |
  * |---|---|---|---|
- * | a client span and the server span that is its child | from the client's service to the server's | the client's span: what the caller waited, so the callee's clock does not matter | the client's start |
+ * | a client span and the server span that is its child, or has its id | from the client's service to the server's | the client's span: what the caller waited, so the callee's clock does not matter | the client's start |
  * | a producer and a consumer span, joined by parent or link | one to each consuming service | from the producer's start to the consumer's end; where the clocks contradict, both durations added | the producer's start |
  * | a client or producer span without a callee when its window closes | to what it names: see `calledResource` | its span | its start |
  * | a server span without a parent | from `urn:external:client` | the server's span | its start |
@@ -36,14 +36,18 @@ export interface Call {
  * The order of the spans does not matter while the windows of both sides are open.
  */
 export class SpanJoin {
-  readonly #spans = new Map<string, SpanRecord>()
+  /** By their keys; callees apart, since Zipkin gives both sides of a call one id. */
+  readonly #callees = new Map<string, SpanRecord>()
+  readonly #others = new Map<string, SpanRecord>()
+  /** By the keys of what caused them: of a callee also its own, which may be its caller's. */
   readonly #effects = new Map<string, Set<SpanRecord>>()
 
   /** @returns false when a span with this id is here already. */
   add(span: SpanRecord): boolean {
-    if (this.#spans.has(span.key)) return false
-    this.#spans.set(span.key, span)
-    for (const cause of span.causes) {
+    const side = isCallee(span) ? this.#callees : this.#others
+    if (side.has(span.key)) return false
+    side.set(span.key, span)
+    for (const cause of causesOf(span)) {
       const effects = this.#effects.get(cause)
       if (effects === undefined) this.#effects.set(cause, new Set([span]))
       else effects.add(span)
@@ -54,8 +58,9 @@ export class SpanJoin {
   /** Forgets spans whose windows closed long enough ago. */
   remove(spans: Iterable<SpanRecord>): void {
     for (const span of spans) {
-      this.#spans.delete(span.key)
-      for (const cause of span.causes) {
+      const side = isCallee(span) ? this.#callees : this.#others
+      side.delete(span.key)
+      for (const cause of causesOf(span)) {
         const effects = this.#effects.get(cause)
         if (effects?.delete(span) && effects.size === 0) this.#effects.delete(cause)
       }
@@ -99,7 +104,9 @@ export class SpanJoin {
     const call = (src: TelemetryResource): Call[] => [
       { src, dst: callee.resource, latency: callee.duration, failed: callee.failed, origin: callee.origin },
     ]
-    const causes = callee.causes.flatMap((key) => this.#spans.get(key) ?? [])
+    const other = this.#others.get(callee.key)
+    const itsCaller = other !== undefined && isCaller(other) ? [other] : []
+    const causes = [...itsCaller, ...callee.causes.flatMap((key) => this.#others.get(key) ?? this.#callees.get(key) ?? [])]
     const callers = causes.filter(isCaller)
     // Still to be settled: it will claim this one.
     if (callers.some(({ settled }) => !settled)) return []
@@ -131,6 +138,8 @@ function isSameCall(caller: SpanRecord, inner: SpanRecord): boolean {
   const [outer, own] = [caller.names.urn, inner.names.urn]
   return outer === own || outer.startsWith(`${own}:`) || own.startsWith(`${outer}:`)
 }
+
+const causesOf = (span: SpanRecord): readonly string[] => (isCallee(span) ? [...span.causes, span.key] : span.causes)
 
 const isCaller = ({ kind }: SpanRecord) => kind === spanKind.client || kind === spanKind.producer
 const isCallee = ({ kind }: SpanRecord) => kind === spanKind.server || kind === spanKind.consumer
