@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { MetricRow } from '../../../src/ingest/rollups/windows/ingestWindow.ts'
 import { histogramCount, histogramOf, quantileOf, relativeError } from '../../../src/sketch/exponentialHistogram.ts'
@@ -193,9 +194,32 @@ describe('explicit-bucket histograms', () => {
     expect(quantileOf(row!.histogram!, 1)).toBeGreaterThan(900)
   })
 
-  it('delta: what lies above all bounds is at the highest one when no maximum is given', async () => {
-    const [row] = await rows(metrics('a', [histogram('DELTA', [buckets(1, [0, 0, 0, 5], 500)])]))
-    expect(row).toMatchObject({ max: 40, p95: 40, avg: 100, sampleCount: 5 })
+  it('delta: what lies above all bounds is where the sum says, when no maximum is given', async () => {
+    const [all] = await rows(metrics('a', [histogram('DELTA', [buckets(1, [0, 0, 0, 5], 500)])]))
+    expect(all).toMatchObject({ max: 100, p95: 100, avg: 100, sampleCount: 5 })
+    // 50 below 10, at 5 each, leave 1,000 for each of the 50 others.
+    const [half] = await rows(metrics('a', [histogram('DELTA', [buckets(1, [50, 0, 0, 50], 50_250)])]))
+    expect(half).toMatchObject({ max: 1000, avg: 502.5 })
+    expect(Math.abs(half!.p95! - 1000)).toBeLessThanOrEqual(1000 * relativeError(5))
+    const [unknown] = await rows(metrics('a', [histogram('DELTA', [buckets(1, [50, 0, 0, 50], 0, { sum: null })])]))
+    expect(unknown).toMatchObject({ max: 40, p95: 40 })
+  })
+
+  it('have a maximum that is never below the average, whatever they say', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.nat(20), { minLength: 4, maxLength: 4 }),
+        fc.double({ min: -1e6, max: 1e6, noNaN: true }),
+        fc.option(fc.double({ min: -1e6, max: 1e6, noNaN: true })),
+        async (counts, total, max) => {
+          const found = await rows(metrics('a', [histogram('DELTA', [buckets(1, counts, total, { max })])]))
+          for (const row of found) {
+            expect(row.max).toBeGreaterThanOrEqual(row.avg!)
+            expect(row.p95).toBeLessThanOrEqual(row.max!)
+          }
+        },
+      ),
+    )
   })
 
   it('a single observation is its sum, exactly', async () => {

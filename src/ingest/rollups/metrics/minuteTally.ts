@@ -59,13 +59,15 @@ function ofDistributions(distributions: readonly Distribution[]): Figures | null
   const filled = distributions.filter(({ count }) => count > 0)
   if (filled.length === 0) return null
   const recorder = new HistogramRecorder()
-  const max = Math.max(...filled.map((distribution) => recordDistribution(recorder, distribution)))
+  const highest = Math.max(...filled.map((distribution) => recordDistribution(recorder, distribution)))
   const histogram = recorder.encode()!
   const sums = filled.map(({ sum }) => sum)
   const count = recorder.count
   const avg = sums.every((sum) => sum !== null)
     ? sums.sort((a, b) => a - b).reduce((total, sum) => total + sum, 0) / count
     : meanOf(histogram, count)
+  // A sum may say more than the buckets and the maximum do.
+  const max = Math.max(highest, avg)
   if (count === 1) return { avg, max: avg, p95: avg, sampleCount: 1, histogram: null }
   const p95 = quantileRank(count, 0.95) === count ? max : Math.min(max, quantileOf(histogram, 0.95))
   return { avg, max, p95, sampleCount: count, histogram }

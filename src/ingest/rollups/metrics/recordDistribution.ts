@@ -12,7 +12,8 @@ import type { Distribution } from '../../records/distribution.ts'
  *
  * The lowest explicit bucket starts at the minimum. Without a minimum it starts at zero, or at its
  * upper bound where that is zero or less. The highest one ends at the maximum. Without a maximum
- * its values are at its lower bound.
+ * its values are all at what the sum leaves for each of them, with those of the other buckets taken
+ * in the middle; without a sum, or where that is less, at its lower bound.
  *
  * @returns the largest value, as far as it is known: the maximum given, or the upper end of the
  * highest bucket with values.
@@ -31,19 +32,39 @@ export function recordDistribution(recorder: HistogramRecorder, { count, sum, mi
     return max === null ? highest : Math.min(highest, Math.max(max, -Number.MAX_VALUE))
   }
   const { bounds, counts } = buckets
+  const overflow = max === null && sum !== null ? leftForHighest(bounds, counts, sum, min) : null
   let highest = -Infinity
   for (const [at, times] of counts.entries()) {
     if (times === 0) continue
     // A single bucket without bounds says nothing but its mean.
     const mean = sum === null ? null : sum / count
-    const upper = bounds[at] ?? max ?? bounds[at - 1] ?? mean ?? 0
-    const lower = bounds[at - 1] ?? (bounds.length === 0 ? (min ?? upper) : upper > 0 ? 0 : upper)
+    const upper = bounds[at] ?? max ?? overflow ?? bounds[at - 1] ?? mean ?? 0
+    const lower =
+      bounds[at] === undefined && overflow !== null
+        ? overflow
+        : (bounds[at - 1] ?? (bounds.length === 0 ? (min ?? upper) : upper > 0 ? 0 : upper))
     const high = max !== null && max < upper && max >= lower ? max : Math.max(upper, lower)
     const low = min !== null && min <= high && (min > lower || at === 0) ? min : lower
     spread(recorder, low, high, times)
     highest = high
   }
   return highest
+}
+
+/**
+ * What the sum leaves for each value beyond the last bound; null where there is none, or it is not
+ * beyond it.
+ */
+function leftForHighest(bounds: readonly number[], counts: readonly number[], sum: number, min: number | null): number | null {
+  const last = bounds.at(-1)
+  const times = counts.at(-1)
+  if (last === undefined || times === undefined || times === 0) return null
+  const others = bounds.reduce((total, bound, at) => {
+    const lower = bounds[at - 1] ?? Math.min(bound, min ?? 0)
+    return total + ((lower + bound) / 2) * counts[at]!
+  }, 0)
+  const left = (sum - others) / times
+  return Number.isFinite(left) && left > last ? left : null
 }
 
 /** Records `count` values evenly spaced in (low, high], a bucket of ours at a time. */
