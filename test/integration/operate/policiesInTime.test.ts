@@ -136,7 +136,7 @@ function ofJobs(): void {
     })
     // Refreshed further back than its minutes are kept, an hour would be emptied.
     const refresh = changes.find(({ object, kind }) => object === 'metric_1h' && kind === 'refresh')!
-    expect(refresh).toMatchObject({ action: 'add', to: { start: '28 days' } })
+    expect(refresh).toMatchObject({ action: 'add', declared: { start: '28 days' } })
     const { rows } = await sql<{ after: string }>`
       select config ->> 'drop_after' as after from timescaledb_information.jobs where hypertable_name = 'metric_1m' and proc_name = 'policy_retention'
     `.execute(test.db)

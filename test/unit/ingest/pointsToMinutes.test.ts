@@ -85,14 +85,21 @@ describe('monotonic sums', () => {
 
   it('cumulative: the first point counts when the series has just begun', async () => {
     const found = await rows(metrics('a', [sum('bytes', 'CUMULATIVE', true, [point(10, 50, 0), point(20, 60, 0)])]))
-    expect(found.map(brief)).toEqual([{ bucket: date(0), avg: 3, max: 5, p95: 5, sampleCount: 2 }])
+    // 50 in the minute that ends with it, then 10 in ten seconds.
+    expect(found.map(brief)).toEqual([{ bucket: date(0), avg: (50 / 60 + 1) / 2, max: 1, p95: 1, sampleCount: 2 }])
   })
 
-  it('cumulative: a new start is a restart, whose value counts since that start', async () => {
-    const found = await rows(
-      metrics('a', [sum('bytes', 'CUMULATIVE', true, [point(0, 900, -900), point(60, 960, -900), point(120, 80, 100)])]),
-    )
-    expect(found.map(brief)).toEqual([one(60, 1), one(120, 4)])
+  it('cumulative: a new start is a restart, whose value counts since that start, or for a minute', async () => {
+    const before = [point(0, 900, -900), point(60, 960, -900)]
+    const after = async (...points: object[]) =>
+      (await rows(metrics('a', [sum('bytes', 'CUMULATIVE', true, [...before, ...points])]))).slice(1).map(brief)
+    expect(await after(point(120, 80, 100))).toEqual([one(120, 80 / 60)])
+    expect(await after(point(240, 80, 160))).toEqual([one(240, 1)])
+    // A start that somebody made up, a millisecond before the point.
+    expect(await after(point(120, 30, 119.999), point(180, 630, 119.999))).toEqual([one(120, 0.5), one(180, 10)])
+    // Since the point before, where that is less than a minute ago: 45 in 30 seconds.
+    const [both] = await rows(metrics('a', [sum('bytes', 'CUMULATIVE', true, [...before, point(90, 45, 89.999)])]))
+    expect(brief(both!)).toMatchObject({ bucket: date(60), avg: 1.25, max: 1.5, sampleCount: 2 })
   })
 
   it('cumulative: a smaller value is a reset nobody mentioned, and counts since the point before', async () => {

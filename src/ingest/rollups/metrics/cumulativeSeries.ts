@@ -1,3 +1,5 @@
+import { minuteMilliseconds } from '../windows/ingestWindow.ts'
+
 /** What a cumulative series gained, and since when, in milliseconds. */
 export interface Increase<Value> {
   value: Value
@@ -27,9 +29,13 @@ interface Run<Value> {
  * |---|---|---|
  * | above the one before in its run | the difference | the point before |
  * | below it: the counter was reset without saying so | its value | the point before |
- * | the first of a run that began in the last five minutes | its value | the run's start |
- * | the first of a run that began after the last point of all runs: a restart | its value | the run's start |
+ * | the first of a run that began in the last five minutes | its value | the run's start, at least a minute ago |
+ * | the first of a run that began after the last point of all runs: a restart | its value | the run's start, at least a minute ago or at that point |
  * | the first of any other run | unknown: it only sets the baseline | |
+ *
+ * At least a minute, since that is what a row is of, and since a start may be made up: the
+ * Collector writes the millisecond before the point for the start of what was reset. By itself that
+ * would make 30 requests 30,000 a second.
  */
 export class CumulativeSeries<Value> {
   readonly #runs = new Map<number, Run<Value>>()
@@ -62,7 +68,8 @@ export class CumulativeSeries<Value> {
     for (const [other, { time: last }] of this.#runs) if (time - last > forgetMilliseconds) this.#runs.delete(other)
     const known = start > 0 && start < time
     const restarted = lastTime > -Infinity && start >= lastTime
-    return known && (time - start <= freshMilliseconds || restarted) ? { value, since: start } : null
+    const since = Math.min(start, Math.max(lastTime, time - minuteMilliseconds))
+    return known && (time - start <= freshMilliseconds || restarted) ? { value, since } : null
   }
 
   /** Whether the series has been silent for so long that its next point is a first one. */

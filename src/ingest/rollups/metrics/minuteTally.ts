@@ -59,7 +59,7 @@ function ofDistributions(distributions: readonly Distribution[]): Figures | null
   const filled = distributions.filter(({ count }) => count > 0)
   if (filled.length === 0) return null
   const recorder = new HistogramRecorder()
-  const highest = Math.max(...filled.map((distribution) => recordDistribution(recorder, distribution)))
+  const highest = filled.reduce((most, distribution) => Math.max(most, recordDistribution(recorder, distribution)), -Infinity)
   const histogram = recorder.encode()!
   const sums = filled.map(({ sum }) => sum)
   const count = recorder.count
