@@ -22,6 +22,7 @@ import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText, urnText } from '../schema/text.ts'
 import { topologyAt } from '../topology/topologyAt.ts'
+import { compareBytes } from '../schema/compareBytes.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -86,7 +87,7 @@ async function around(scope: Scope, options: Options): Promise<{ edges: CallEdge
   const drawn = async <Row extends EdgeRow>(frame: EdgeFrame<Row>) => {
     const near = neighbourhood(scope, frame, { resource, hops, direction })
     const graph = await toGraphology(near, { scope, vertices: resourceNames(scope), multi: true })
-    return edgesOf(graph, (_, { urn }) => urn).toSorted((a, b) => compare(a.src_urn, b.src_urn) || compare(a.dst_urn, b.dst_urn))
+    return edgesOf(graph, (_, { urn }) => urn).toSorted((a, b) => compareBytes(a.src_urn, b.src_urn) || compareBytes(a.dst_urn, b.dst_urn))
   }
   const moment = at ?? new Date()
   if (topology !== undefined) {
@@ -101,8 +102,6 @@ async function around(scope: Scope, options: Options): Promise<{ edges: CallEdge
   const range = last(parse(durationText, window ?? '10 minutes', '--window'), () => moment)
   return { edges: await drawn(callsDuring(scope, { range })), what: `calls from ${range.from.toISOString()} to ${range.to.toISOString()}` }
 }
-
-const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
 async function render(edges: CallEdge[], what: string, { resource, format }: Options): Promise<string> {
   const picture: GraphPictureOptions = { title: `Around ${resource}`, description: `${what[0]!.toUpperCase()}${what.slice(1)}.`, edges }

@@ -1,6 +1,7 @@
 import type { AbstractGraph, Attributes } from 'graphology-types'
 import { z } from 'zod'
 import { parseOptions } from '../../schema/parse.ts'
+import { compareBytes } from '../../schema/compareBytes.ts'
 import { adjacencyOf, type Adjacency } from './adjacency.ts'
 
 export interface SinglePointsOptions {
@@ -123,8 +124,8 @@ export function singlePointsOfFailure<Vertex extends Attributes, Edge extends At
     })
   }
   return {
-    articulationPoints: articulationPoints.sort((a, b) => b.cut_off - a.cut_off || compareText(a.vertex, b.vertex)),
-    bridges: bridges.sort((a, b) => b.cut_off - a.cut_off || compareText(a.src, b.src) || compareText(a.dst, b.dst)),
+    articulationPoints: articulationPoints.sort((a, b) => b.cut_off - a.cut_off || compareBytes(a.vertex, b.vertex)),
+    bridges: bridges.sort((a, b) => b.cut_off - a.cut_off || compareBytes(a.src, b.src) || compareBytes(a.dst, b.dst)),
   }
 }
 
@@ -214,5 +215,3 @@ function endsOf(graph: AbstractGraph, a: string, b: string): { src: string; dst:
   const edges = graph.edges(first, second).sort()
   return graph.hasEdge(first, second) ? { src: first, dst: second, edges } : { src: second, dst: first, edges }
 }
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

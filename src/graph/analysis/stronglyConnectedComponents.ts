@@ -1,4 +1,5 @@
 import type { AbstractGraph, Attributes } from 'graphology-types'
+import { compareBytes } from '../../schema/compareBytes.ts'
 import { adjacencyOf } from './adjacency.ts'
 import { strongComponentsOf } from './strongComponents.ts'
 
@@ -30,7 +31,5 @@ export function stronglyConnectedComponents<Vertex extends Attributes, Edge exte
   adjacency.keys.forEach((key, vertex) => vertices[componentOf[vertex]!]!.push(key))
   return vertices
     .map((keys) => ({ size: keys.length, vertices: keys, cyclic: keys.length > 1 || graph.hasEdge(keys[0]!, keys[0]!) }))
-    .sort((a, b) => b.size - a.size || compareText(a.vertices[0]!, b.vertices[0]!))
+    .sort((a, b) => b.size - a.size || compareBytes(a.vertices[0]!, b.vertices[0]!))
 }
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
