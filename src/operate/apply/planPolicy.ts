@@ -1,5 +1,6 @@
 import type { Installation } from '../../database/installation/installation.ts'
 import { durationOf, milliseconds } from '../../database/range.ts'
+import { compareBytes } from '../../schema/compareBytes.ts'
 import { forget, remember } from './remember.ts'
 import { type AppliedPolicy } from '../policies/appliedPolicies.ts'
 import { type DeclaredPolicy, type JobShape } from '../policies/declaredPolicies.ts'
@@ -107,6 +108,6 @@ function sameSettings(a: object, b: object): boolean {
   const meant = (settings: object) =>
     Object.entries(settings)
       .map(([key, value]: [string, unknown]) => [key, typeof value === 'string' ? milliseconds(value) : value])
-      .toSorted(([left], [right]) => String(left).localeCompare(String(right)))
+      .toSorted(([left], [right]) => compareBytes(String(left), String(right)))
   return JSON.stringify(meant(a)) === JSON.stringify(meant(b))
 }
