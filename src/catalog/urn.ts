@@ -52,7 +52,7 @@ export const hostUrn = (host: string, port?: number): string => urn(`host:${auth
  * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
  */
 export function databaseUrn({ system, host, port, database }: { system: string; host?: string; port?: number; database?: string }): string {
-  const name = systems[system] ?? system
+  const name = systems.get(system) ?? system
   const cluster = host ? authority(host, port === defaultPorts[name] ? undefined : port) : 'default'
   return urn(`db:${part(name)}:${cluster}/${part(database || 'default')}`)
 }
@@ -69,25 +69,25 @@ export function databaseUrn({ system, host, port, database }: { system: string; 
 export const queueUrn = (system: string, destination?: string): string => urn(`queue:${part(system)}/${part(destination || 'default')}`)
 
 /** What a system is called here, by what it is called in `db.system` and, for some, in `db.system.name`. */
-const systems: Readonly<Record<string, string>> = {
-  postgresql: 'postgres',
-  mssql: 'microsoft.sql_server',
-  oracle: 'oracle.db',
-  cosmosdb: 'azure.cosmosdb',
-  dynamodb: 'aws.dynamodb',
-  redshift: 'aws.redshift',
-  spanner: 'gcp.spanner',
-  db2: 'ibm.db2',
-  informix: 'ibm.informix',
-  netezza: 'ibm.netezza',
-  hanadb: 'sap.hana',
-  maxdb: 'sap.maxdb',
-  adabas: 'softwareag.adabas',
-  ingres: 'actian.ingres',
-  firebird: 'firebirdsql',
-  h2: 'h2database',
-  intersystems_cache: 'intersystems.cache',
-}
+const systems: ReadonlyMap<string, string> = new Map([
+  ['postgresql', 'postgres'],
+  ['mssql', 'microsoft.sql_server'],
+  ['oracle', 'oracle.db'],
+  ['cosmosdb', 'azure.cosmosdb'],
+  ['dynamodb', 'aws.dynamodb'],
+  ['redshift', 'aws.redshift'],
+  ['spanner', 'gcp.spanner'],
+  ['db2', 'ibm.db2'],
+  ['informix', 'ibm.informix'],
+  ['netezza', 'ibm.netezza'],
+  ['hanadb', 'sap.hana'],
+  ['maxdb', 'sap.maxdb'],
+  ['adabas', 'softwareag.adabas'],
+  ['ingres', 'actian.ingres'],
+  ['firebird', 'firebirdsql'],
+  ['h2', 'h2database'],
+  ['intersystems_cache', 'intersystems.cache'],
+])
 
 const defaultPorts: Readonly<Record<string, number>> = {
   postgres: 5432,

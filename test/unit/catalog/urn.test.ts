@@ -26,6 +26,19 @@ describe('URNs', () => {
     expect(databaseUrn({ system: 'redis' })).toBe('urn:db:redis:default/default')
   })
 
+  it('gives a database one name, whichever convention names its system', () => {
+    for (const [older, newer, port] of [
+      ['mssql', 'microsoft.sql_server', 1433],
+      ['oracle', 'oracle.db', 1521],
+      ['dynamodb', 'aws.dynamodb', undefined],
+    ] as const) {
+      const [before, after] = [older, newer].map((system) => databaseUrn({ system, host: 'sql', port, database: 'shop' }))
+      expect(before).toBe(after)
+      expect(after).toBe(`urn:db:${newer}:sql/shop`)
+    }
+    for (const system of ['constructor', '__proto__', 'toString']) expect(databaseUrn({ system })).toBe(`urn:db:${system}:default/default`)
+  })
+
   it('keeps apart what would be ambiguous, and every script readable', () => {
     expect(serviceUrn('b/c', 'a')).not.toBe(serviceUrn('c', 'a/b'))
     expect(serviceUrn('a b:c%2F?#')).toBe('urn:k8s:svc:default/a%20b%3Ac%252F%3F%23')
