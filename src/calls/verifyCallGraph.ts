@@ -46,7 +46,7 @@ export interface CallGraphDifference {
  * await refreshCallGraph(scope, { window: '10 minutes', now })
  * await verifyCallGraph(scope, { window: '10 minutes', now }).execute() // []
  *
- * await verifyCallGraph(scope).where('difference', '=', 'missing').select(['src_urn', 'dst_urn']).execute()
+ * await verifyCallGraph(scope).where('difference', '=', 'missing').clearSelect().select(['src_urn', 'dst_urn']).execute()
  *
  * // select "src_urn", "dst_urn" from (
  * //   with source as materialized (... what refreshCallGraph writes ...), graph as materialized (select ... from "public"."graph_edges"($5)), ...

@@ -14,8 +14,8 @@ const rankByOptions = z.strictObject({ item: column, score: column })
  *
  * `score` is cast to float8, so counts and numerics rank too. The query may be yours, on another
  * database type; it is nested, so what it joins and filters stays as it is, and the scope's
- * connection runs it. A query that has columns named `item` or `score` already is refused by
- * PostgreSQL (ambiguous): select the others from it first.
+ * connection runs it. Select other columns from a query that has an `item` or `score` of its own:
+ * what is ranked takes their place in the rows, and `topK` of it is refused by PostgreSQL (ambiguous).
  *
  * @param columns names of the query's columns: `item` what tells the items apart (text or a
  * number), `score` a number, higher ranking first.

@@ -38,7 +38,7 @@ const isNatural = (value: number) => Number.isInteger(value) && value >= 0
 const goZeroTime = '-6795364578871345152'
 const nanosecondsText = /^(?:\d{1,20}|-6795364578871345152)$/
 
-const nanoseconds = written(nanosecondsText, isNatural, 'must be a whole number of nanoseconds').transform((value) =>
+const nanoseconds = written(nanosecondsText, isNatural, 'must be a whole number of nanoseconds, of 20 digits at most').transform((value) =>
   value === goZeroTime ? 0n : BigInt(value),
 )
 const integer = written(integerText, Number.isInteger, 'must be a whole number').transform(Number)

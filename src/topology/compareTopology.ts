@@ -59,7 +59,7 @@ const compareTopologyOptions = z.strictObject({
  * @example
  * const { from, to } = last('7 days')
  * const week = compareTopology(scope, { before: from, after: to, relation: 'calls' })
- * await week.where('kind', '=', 'appeared').select(['src_urn', 'dst_urn']).execute()
+ * await week.where('kind', '=', 'appeared').clearSelect().select(['src_urn', 'dst_urn']).execute()
  *
  * // select "src_urn", "dst_urn" from (
  * //   select "compared"."kind", "compared"."src", ... from (

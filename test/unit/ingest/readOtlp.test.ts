@@ -114,7 +114,7 @@ describe('readOtlp', () => {
           kind: 'logRecords',
           records: 1,
           field: `resourceLogs.0.scopeLogs.0.logRecords.${index + 1}.timeUnixNano`,
-          reason: 'logRecords.timeUnixNano must be a whole number of nanoseconds',
+          reason: 'logRecords.timeUnixNano must be a whole number of nanoseconds, of 20 digits at most',
         })),
       )
     })
