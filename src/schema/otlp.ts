@@ -32,7 +32,7 @@ const written = (text: RegExp, isNumber: (value: number) => boolean, message: st
     (value) => (typeof value === 'string' ? text.test(value) : typeof value === 'number' && isNumber(value)),
     message,
   )
-const isNatural = (value: number) => Number.isInteger(value) && value >= 0
+const isNatural = (value: number) => Number.isInteger(value) && value >= 0 && value < 2 ** 64
 
 /** What Go writes for a time that was never set: year 1, wrapped around in 64 bits. */
 const goZeroTime = '-6795364578871345152'

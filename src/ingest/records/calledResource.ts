@@ -49,9 +49,13 @@ export function queueOf(span: AttributeLookup): TelemetryResource | null {
  * latency.
  */
 export function isConnecting(span: AttributeLookup, name: string): boolean {
-  const says = span.has('db.system.name', 'db.system') ? /connect/i : /^(?:dns|tcp|tls|ssl|socket|net)\b|\bconnect$/i
+  const says = span.has('db.system.name', 'db.system') ? /(?:^|[^a-z])connect(?:$|[^a-z])/i : connecting
   return says.test(name) && !span.has(...operationAttributes)
 }
+
+/** As instrumentations of Node.js, Go and .NET call them. */
+const connecting =
+  /^(?:(?:dns|tcp|tls|ssl|ipc|net|socket)[. ](?:lookup\w*|resolve\w*|connect|(?:client )?handshake)|http\.(?:dns|connect|tls|getconn))(?: |$)/i
 
 const operationAttributes = [
   'db.operation.name',

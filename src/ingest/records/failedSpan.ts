@@ -3,6 +3,12 @@ import type { AttributeLookup } from './attributes.ts'
 
 const status = { unset: 0, ok: 1, error: 2 } as const
 
+/** gRPC's codes, from 0. */
+const grpcCodes: readonly string[] = [
+  ...['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS', 'PERMISSION_DENIED'],
+  ...['RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS'],
+  'UNAUTHENTICATED',
+]
 /** Codes of gRPC that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
 const grpcServerErrors: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15])
 
@@ -24,6 +30,8 @@ export function hasFailed(span: OtlpSpan, lookup: AttributeLookup): boolean {
   const client = span.kind === spanKind.client || span.kind === spanKind.producer
   const http = Number(lookup.text('http.response.status_code', 'http.status_code') ?? 0)
   if (http >= (client ? 400 : 500)) return true
-  const grpc = Number(lookup.text('rpc.grpc.status_code', 'rpc.response.status_code') ?? 0)
+  const written = lookup.text('rpc.grpc.status_code', 'rpc.response.status_code') ?? '0'
+  const named = grpcCodes.indexOf(written.toUpperCase())
+  const grpc = named === -1 ? Number(written) : named
   return (client ? grpc > 0 : grpcServerErrors.has(grpc)) || lookup.text('error.type') !== undefined
 }

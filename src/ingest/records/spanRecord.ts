@@ -69,13 +69,17 @@ export function spanRecord(
   }
 }
 
+/** `receive`, `receive orders`, `orders receive`, `SQS.ReceiveMessage`. */
+const receiving = /^(?:receive|poll|pull)\b|\b(?:receive|poll|pull)$|\bReceiveMessage$/i
+
 /**
  * The span's kind. Who asks a broker for messages is a client to OpenTelemetry, but calls nobody:
  * it consumes what it is linked to, or waits for what spans below it will process.
  */
 function kindOf({ kind, name, links }: OtlpSpan, lookup: AttributeLookup): number {
   if (kind !== spanKind.client || !lookup.has('messaging.system')) return kind ?? spanKind.unspecified
-  const operation = lookup.text('messaging.operation.type', 'messaging.operation') ?? name ?? ''
-  if (!/\b(?:receive|poll|pull)\b/i.test(operation)) return kind
+  const operation = lookup.text('messaging.operation.type', 'messaging.operation', 'messaging.operation.name')
+  const receives = operation === undefined ? receiving.test(name ?? '') : /^(?:receive|poll|pull)/i.test(operation)
+  if (!receives) return kind
   return links.length > 0 ? spanKind.consumer : spanKind.internal
 }

@@ -33,7 +33,7 @@ export function todaysNames(document: unknown, snakeCase: boolean): unknown {
 function rename(part: unknown): void {
   if (!isObject(part)) return
   for (const [older, name] of Object.entries(olderNames)) {
-    if (part[older] === undefined || part[name] != null) continue
+    if (part[older] === undefined || (part[name] != null && (listOf(part[name]).length > 0 || name === 'scope'))) continue
     part[name] = part[older]
     delete part[older]
   }

@@ -13,7 +13,8 @@ export type Line = { line: number; bytes: Uint8Array } | { line: number; problem
 function looksBinary(chunk: Uint8Array): boolean {
   const head = chunk.subarray(0, 512)
   const first = head.find((byte) => !blanks.has(byte))
-  return first !== 0x7b && first !== 0x5b && head.some((byte) => byte < 32 && !blanks.has(byte))
+  const jsonFollows = Buffer.from(head).includes('\n{')
+  return first !== 0x7b && first !== 0x5b && !jsonFollows && head.some((byte) => byte < 32 && !blanks.has(byte))
 }
 const blanks: ReadonlySet<number> = new Set([9, 10, 13, 32])
 

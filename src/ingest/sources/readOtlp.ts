@@ -66,6 +66,7 @@ export async function* readOtlp(
   const place =
     origin ?? (path === undefined ? { objectBucket: '-', objectKey: '-' } : { objectBucket: dirname(path), objectKey: basename(path) })
   const file = path ?? place.objectKey
+  signal?.throwIfAborted()
   const chunks: AsyncIterable<string | Uint8Array> =
     typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
   for await (const entry of otlpLines(signal === undefined ? chunks : untilAborted(chunks, signal))) {

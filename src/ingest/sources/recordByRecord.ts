@@ -100,15 +100,21 @@ type Fault = Pick<z.core.$ZodIssue, 'path' | 'message'>
 function takeOut(document: unknown, issues: readonly Fault[]): RefusedRecords[] {
   const found: RefusedRecords[] = []
   const faulty = new Map<unknown[], Set<number>>()
-  for (const { path, message } of issues) {
-    const depth = path.findLastIndex((key, index) => lists.has(key) && typeof path[index + 1] === 'number')
+  const counted = new Set<unknown>()
+  const placed = issues.map(({ path, message }) => ({
+    path,
+    message,
+    depth: path.findLastIndex((key, index) => lists.has(key) && typeof path[index + 1] === 'number'),
+  }))
+  // The innermost first, so that none is counted with what it is in as well.
+  for (const { path, message, depth } of placed.toSorted((a, b) => b.depth - a.depth)) {
     const kind = kinds[String(path[0])]
     const list = path.slice(0, depth + 1).reduce<unknown>((node, key) => Reflect.get(Object(node), key), document)
     const index = Number(path[depth + 1])
     if (depth < 0 || kind === undefined || !Array.isArray(list) || faulty.get(list)?.has(index)) continue
     faulty.set(list, (faulty.get(list) ?? new Set()).add(index))
     const name = [path[depth], ...path.slice(depth + 2).filter((key) => typeof key !== 'number')].map(String).join('.')
-    found.push({ kind, records: recordsIn(list[index]), field: path.map(String).join('.'), reason: `${name} ${message}` })
+    found.push({ kind, records: recordsIn(list[index], counted), field: path.map(String).join('.'), reason: `${name} ${message}` })
   }
   for (const [list, indexes] of faulty) {
     const kept = list.filter((_, index) => !indexes.has(index))
@@ -118,14 +124,15 @@ function takeOut(document: unknown, issues: readonly Fault[]): RefusedRecords[] 
   return found
 }
 
-/** How many records are in a resource's, scope's or metric's part of a request; at least one. */
-function recordsIn(part: unknown): number {
-  if (!isObject(part)) return 1
-  const inner = Object.entries(part).flatMap(([name, value]) =>
-    lists.has(name) ? listOf(value) : listOf(isObject(value) ? value['dataPoints'] : []),
-  )
-  return Math.max(
-    1,
-    inner.reduce<number>((sum, member) => sum + recordsIn(member), 0),
-  )
+/** How many records are in a part of a request that have not been counted yet; they are then. */
+function recordsIn(part: unknown, counted: Set<unknown>): number {
+  if (counted.has(part)) return 0
+  if (isObject(part)) counted.add(part)
+  const inner = isObject(part)
+    ? Object.entries(part).flatMap(([name, value]) => {
+        const held = lists.has(name) ? value : isObject(value) ? value['dataPoints'] : undefined
+        return Array.isArray(held) ? [held as unknown[]] : []
+      })
+    : []
+  return inner.length === 0 ? 1 : inner.flat().reduce<number>((sum, member) => sum + recordsIn(member, counted), 0)
 }

@@ -102,6 +102,13 @@ describe('monotonic sums', () => {
     expect(brief(both!)).toMatchObject({ bucket: date(60), avg: 1.25, max: 1.5, sampleCount: 2 })
   })
 
+  it('delta and reset: an interval that is made up makes no rate absurd', async () => {
+    const found = await rows(metrics('a', [sum('bytes', 'DELTA', true, [point(60, 5, 59.999999)])]))
+    expect(found.map(brief)).toEqual([one(60, 5)])
+    const reset = await rows(metrics('a', [sum('bytes', 'CUMULATIVE', true, [point(0, 900), point(60, 960), point(60.001, 30)])]))
+    expect(reset.map(brief)).toMatchObject([{ max: 1, sampleCount: 2 }])
+  })
+
   it('cumulative: a smaller value is a reset nobody mentioned, and counts since the point before', async () => {
     const found = await rows(metrics('a', [sum('bytes', 'CUMULATIVE', true, [point(0, 900), point(60, 960), point(120, 30)])]))
     expect(found.map(brief)).toEqual([one(60, 1), one(120, 0.5)])
@@ -210,6 +217,15 @@ describe('explicit-bucket histograms', () => {
     expect(Math.abs(half!.p95! - 1000)).toBeLessThanOrEqual(1000 * relativeError(5))
     const [unknown] = await rows(metrics('a', [histogram('DELTA', [buckets(1, [50, 0, 0, 50], 0, { sum: null })])]))
     expect(unknown).toMatchObject({ max: 40, p95: 40 })
+  })
+
+  it('are spread in no time however many values lie however close', async () => {
+    const count = String(Number.MAX_SAFE_INTEGER)
+    for (const max of [1.0000000000000002, 1.0000000000000004, 1e-320]) {
+      const extremes = { min: max < 1 ? 0 : 1, max, count, bucketCounts: [count, '0'], explicitBounds: [5] }
+      const [row] = await rows(metrics('a', [histogram('DELTA', [buckets(1, [1], 1, extremes)])]))
+      expect(histogramCount(row!.histogram!)).toBe(Number.MAX_SAFE_INTEGER)
+    }
   })
 
   it('have a maximum that is never below the average, whatever they say', async () => {

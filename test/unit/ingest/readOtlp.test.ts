@@ -157,6 +157,13 @@ describe('readOtlp', () => {
       ])
     })
 
+    it('once, also where what it is in is wrong too', async () => {
+      const good = span({ id: 'a', from: 0, to: 1 })
+      const scopeSpans = [{ scope: { name: 7 }, spans: [good, { ...good, traceId: 'none' }] }]
+      const { refused } = await reading({ resourceSpans: [{ resource: 1, scopeSpans }, { scopeSpans: [{ scope: 1, spans: [] }] }] })
+      expect(refused.map(({ records }) => records).toSorted()).toEqual([0, 0, 1, 1])
+    })
+
     it('one of many, and many', async () => {
       const many = (count: number, more: object) => Array.from({ length: count }, (_, second) => ({ ...log(second, 'a'), ...more }))
       expect((await reading(logs('shop', [...many(5_000, {}), ...many(1, { body: 1 })]))).logRecords).toHaveLength(5_000)
@@ -221,7 +228,8 @@ describe('readOtlp', () => {
           /"([a-zA-Z]+)":/g,
           (_, name: string) => `"${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}":`,
         )
-      for (const written of [text, older, snakes(text), snakes(older)])
+      const both = older.replaceAll('"instrumentationLibrarySpans"', '"scopeSpans":[],"instrumentationLibrarySpans"')
+      for (const written of [text, older, both, snakes(text), snakes(older)])
         expect(await first(JSON.parse(written) as object)).toEqual(await first(today))
       expect(snakes(older)).toContain('instrumentation_library_spans')
     })
@@ -293,6 +301,12 @@ describe('readOtlp', () => {
       expect(await messages(of(protobuf), malformed)).toEqual([])
       expect(malformed).toMatchObject([{ line: 1, reason: expect.stringContaining('binary') }])
     }
+  })
+
+  it('reads what follows a line of control characters', async () => {
+    const malformed: MalformedLine[] = []
+    expect(await messages(of(`\0\0\0\n${line('a')}`), malformed)).toEqual(['2:a'])
+    expect(malformed).toHaveLength(1)
   })
 
   it('fills no memory with a bomb, and passes over empty lines in no time', async () => {
@@ -372,6 +386,8 @@ describe('readOtlp', () => {
 
   it('throws what the file system says, and stops when it is told to', async () => {
     await expect(messages(join(folder, 'missing'))).rejects.toThrow('ENOENT')
+    const stopped = readOtlp(join(folder, 'missing'), { signal: AbortSignal.abort(new Error('before')) })
+    await expect(stopped.next()).rejects.toThrow('before')
     const controller = new AbortController()
     const reading = readOtlp(of(`${line('a')}\n${line('b')}`), { signal: controller.signal })
     await reading.next()

@@ -60,6 +60,21 @@ describe('a client span and the server span below it', () => {
     expect((await calls(spans('b', [{ ...shared, parent: undefined }]))).calls).toEqual([edge('urn:external:client', urn('b'), 200, 1)])
   })
 
+  it('of which only the callee has the id of its own caller: nobody else calls it', async () => {
+    const found = await calls(
+      spans('u', [{ ...client, id: 'p' }]),
+      spans('a', [
+        { ...server, id: 'p', parent: undefined },
+        { ...client, id: 'x', parent: 'p' },
+      ]),
+      spans('b', [{ ...server, id: 'x', parent: 'p' }]),
+    )
+    expect(found.calls.map(({ from, to }) => [from, to])).toEqual([
+      [urn('a'), urn('b')],
+      [urn('u'), urn('a')],
+    ])
+  })
+
   it('lie in the window in which the client started', async () => {
     const { windows } = await calls(spans('a', [{ ...client, from: 299.9, to: 301 }]), spans('b', [{ ...server, from: 300.1, to: 300.5 }]))
     expect(windows.map(({ from, calls }) => [from, calls.map(brief)])).toEqual([
@@ -143,12 +158,35 @@ describe('a client span without a callee', () => {
     ['somebody, where it names nobody', {}, { 'peer.service': 'b' }, [urn('b')]],
     ['nobody', { 'peer.service': 'b' }, {}, [urn('b')]],
     ['somebody else', { 'server.address': 'b' }, { 'server.address': 'tokens' }, ['urn:host:b', 'urn:host:tokens']],
+    ['another host', { 'peer.service': 'b' }, { 'server.address': 'login.example.com' }, ['urn:host:login.example.com', urn('b')]],
+    ['a cache', { 'server.address': 'b' }, { 'db.system': 'redis' }, ['urn:db:redis:default/default', 'urn:host:b']],
   ])(
     'around a client span of its service that names %s',
     async (_, outer: Record<string, string>, inner: Record<string, string | number>, to) => {
       const within = { ...client, id: 'i', parent: 'c', from: 10.1, with: inner }
       const found = await calls(spans('a', [{ ...client, with: outer }, within]))
       expect(found.calls.map((call) => call.to).toSorted()).toEqual(to)
+    },
+  )
+
+  it('around another one is one call with it, whichever of them has the callee or fails', async () => {
+    const outer = { ...client, with: { 'server.address': 'b' } }
+    const inner = { ...client, id: 'i', parent: 'c' }
+    const named = { ...inner, with: { 'server.address': 'b' } }
+    for (const [list, parent] of [
+      [[outer, named], 'c'],
+      [[outer, named], 'i'],
+      [[outer, inner], 'i'],
+    ] as const) {
+      expect((await calls(spans('a', [...list]), spans('b', [{ ...server, parent }]))).calls).toEqual([edge(urn('a'), urn('b'), 500)])
+    }
+    expect((await calls(spans('a', [{ ...outer, failed: true }, named]))).calls).toEqual([edge(urn('a'), 'urn:host:b', 500, 1)])
+  })
+
+  it.each(['net-banking transfer', 'socket.io emit', 'tls-terminator /pay', 'dns', 'reconnect'])(
+    'is a call where it is named %s',
+    async (name) => {
+      expect((await calls(spans('a', [{ ...client, name, with: { 'peer.service': 'b' } }]))).calls).toHaveLength(1)
     },
   )
 
@@ -310,6 +348,8 @@ describe('a span whose status is unset', () => {
     ['SERVER', { 'rpc.grpc.status_code': 5 }, 0],
     ['CLIENT', { 'rpc.grpc.status_code': 5 }, 1],
     ['CLIENT', { 'rpc.grpc.status_code': 0 }, 0],
+    ['SERVER', { 'rpc.response.status_code': 'UNAVAILABLE' }, 1],
+    ['CLIENT', { 'rpc.response.status_code': 'OK' }, 0],
     ['SERVER', { 'error.type': 'timeout' }, 1],
     ['SERVER', {}, 0],
   ] as const)('failed as its protocol says: %s %j', async (kind, given, errors) => {
@@ -334,6 +374,8 @@ describe('who receives messages', () => {
 
   it.each([
     ['by its name', { name: 'receive', with: queue }],
+    ['by the name of its operation', { name: 'fetch', with: { ...queue, 'messaging.operation.name': 'poll' } }],
+    ['as SQS calls it', { name: 'SQS.ReceiveMessage', with: queue }],
     ['by its operation', { name: 'orders', with: { ...queue, 'messaging.operation.type': 'receive' } }],
   ])('as a client, %s, does not call itself', async (_, more) => {
     const received = { id: 'r', kind: 'CLIENT', from: 60.05, to: 60.15, ...more } as const
@@ -342,5 +384,15 @@ describe('who receives messages', () => {
     expect(found.calls).toEqual([edge(urn('a'), urn('b'), 160)])
     const linked = await calls(spans('a', [published]), spans('b', [{ ...received, links: ['p'] }]))
     expect(linked.calls).toEqual([edge(urn('a'), urn('b'), 150)])
+  })
+
+  it('is not who publishes, whatever the span is called', async () => {
+    for (const more of [
+      { name: 'publish poll-results', with: { ...queue, 'messaging.operation.name': 'publish' } },
+      { name: 'send pull-requests', with: queue },
+    ]) {
+      const found = await calls(spans('a', [{ id: 'c', kind: 'CLIENT', from: 1, to: 2, ...more }]))
+      expect(found.calls).toMatchObject([{ from: urn('a'), to: 'urn:queue:kafka/orders' }])
+    }
   })
 })

@@ -78,7 +78,7 @@ export class SpanJoin {
 
   #callsOf(caller: SpanRecord, report: RollUpReport): Call[] {
     caller.settled = true
-    const effects = [...(this.#effects.get(caller.key) ?? [])].sort(byStart)
+    const effects = this.#effectsOf(caller)
     const entries = effects.filter(isCallee)
     const callees = entries.length > 0 ? entries : effects.filter(({ resource }) => resource.urn !== caller.resource.urn)
     const byService = new Map<string, SpanRecord>()
@@ -90,14 +90,44 @@ export class SpanJoin {
     if (byService.size > 0) {
       return [...byService.values()].map((callee) => {
         const sameService = callees.filter(({ resource }) => resource.urn === callee.resource.urn)
-        const failed = caller.failed || sameService.some((span) => span.failed)
+        const failed = [caller, ...this.#outerOf(caller), ...sameService].some((span) => span.failed)
         return { src, dst: callee.resource, latency: latencyOf(caller, callee, report), failed, origin }
       })
     }
-    if (caller.connecting || effects.some((effect) => isSameCall(caller, effect))) return []
-    if (caller.names !== null) return [{ src, dst: caller.names, latency: caller.duration, failed: caller.failed, origin }]
+    if (caller.connecting || effects.some((effect) => this.#isSameCall(caller, effect))) return []
+    const outer = this.#outerOf(caller)
+    // The span around it has a callee: that is this call.
+    if (outer.some((span) => this.#effectsOf(span).some(isCallee))) return []
+    const failed = caller.failed || outer.some((span) => span.failed)
+    if (caller.names !== null) return [{ src, dst: caller.names, latency: caller.duration, failed, origin }]
     report.unjoinedClients += 1
     return []
+  }
+
+  /** What a span caused, in the order of time; not what has its caller under its own id. */
+  #effectsOf(span: SpanRecord): SpanRecord[] {
+    const effects = [...(this.#effects.get(span.key) ?? [])].filter((effect) => {
+      const shared = isCallee(effect) ? this.#others.get(effect.key) : undefined
+      return shared === undefined || shared === span || !isCaller(shared)
+    })
+    return effects.sort(byStart)
+  }
+
+  /** The client spans around one that are the same call. */
+  #outerOf(span: SpanRecord): SpanRecord[] {
+    return span.causes.flatMap((key) => this.#others.get(key) ?? []).filter((outer) => this.#isSameCall(outer, span))
+  }
+
+  /**
+   * Whether a client's span below another is the same call, told of by another library: an HTTP
+   * client's inside of a gRPC client's. What is inside of a call without being it, such as the
+   * fetch of a token, names somebody else.
+   */
+  #isSameCall(outer: SpanRecord, inner: SpanRecord): boolean {
+    if (outer.kind !== spanKind.client || inner.kind !== spanKind.client || inner.connecting) return false
+    if (outer.resource.urn !== inner.resource.urn) return false
+    if (inner.names === null) return this.#effectsOf(inner).some(isCallee)
+    return outer.names === null || mayBeOne(outer.names, inner.names)
   }
 
   #callTo(callee: SpanRecord, report: RollUpReport): Call[] {
@@ -127,16 +157,12 @@ export class SpanJoin {
   }
 }
 
-/**
- * Whether a client's span below another is the same call, told of by another library: an HTTP
- * client's inside of a gRPC client's. What is inside of a call without being it, such as the fetch
- * of a token, names somebody else of the same type.
- */
-function isSameCall(caller: SpanRecord, inner: SpanRecord): boolean {
-  if (caller.kind !== spanKind.client || inner.kind !== spanKind.client || inner.connecting || inner.names === null) return false
-  if (caller.names === null || caller.names.type !== inner.names.type) return true
-  const [outer, own] = [caller.names.urn, inner.names.urn]
-  return outer === own || outer.startsWith(`${own}:`) || own.startsWith(`${outer}:`)
+/** Whether two names may be of one thing: a host with and without its port, a service and its host. */
+function mayBeOne(a: TelemetryResource, b: TelemetryResource): boolean {
+  if (a.type === b.type) return a.urn === b.urn || a.urn.startsWith(`${b.urn}:`) || b.urn.startsWith(`${a.urn}:`)
+  const service = [a, b].find(({ type }) => type === 'service')
+  const host = [a, b].find(({ type }) => type === 'host')
+  return service !== undefined && host !== undefined && (host.name === service.name || host.name.startsWith(`${service.name}.`))
 }
 
 const causesOf = (span: SpanRecord): readonly string[] => (isCallee(span) ? [...span.causes, span.key] : span.causes)

@@ -28,7 +28,7 @@ interface Run<Value> {
  * | a point that is | gained | since |
  * |---|---|---|
  * | above the one before in its run | the difference | the point before |
- * | below it: the counter was reset without saying so | its value | the point before |
+ * | below it: the counter was reset without saying so | its value | the point before, at least a minute ago |
  * | the first of a run that began in the last five minutes | its value | the run's start, at least a minute ago |
  * | the first of a run that began after the last point of all runs: a restart | its value | the run's start, at least a minute ago or at that point |
  * | the first of any other run | unknown: it only sets the baseline | |
@@ -63,7 +63,8 @@ export class CumulativeSeries<Value> {
         this.#runs.set(start, run)
         return null
       }
-      return { value: this.#subtract(value, run.value) ?? value, since: run.time }
+      const gained = this.#subtract(value, run.value)
+      return gained === null ? { value, since: Math.min(run.time, time - minuteMilliseconds) } : { value: gained, since: run.time }
     }
     for (const [other, { time: last }] of this.#runs) if (time - last > forgetMilliseconds) this.#runs.delete(other)
     const known = start > 0 && start < time

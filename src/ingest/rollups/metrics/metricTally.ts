@@ -85,6 +85,9 @@ export class MetricTally {
   }
 }
 
+/** Shorter intervals are made up: the start of a delta set to the millisecond before its point. */
+const shortestMilliseconds = 1000
+
 /** What one point contributes to its minute; null when it only sets a baseline. */
 function sampleOf({ id, form }: MetricSeries, { time, start, value }: SeriesPoint, memory: MetricMemory): PointValue | null {
   if (typeof value === 'number') {
@@ -93,7 +96,7 @@ function sampleOf({ id, form }: MetricSeries, { time, start, value }: SeriesPoin
     if (form === 'delta-counter') {
       const previous = memory.previousTime(id, time)
       const since = start > 0 && start < time ? start : previous
-      return since === null ? null : rate(value, time - since)
+      return since === null ? null : rate(value, Math.max(time - since, shortestMilliseconds))
     }
     const increase = memory.number(id).advance(start, time, value)
     return increase === null ? null : rate(increase.value, time - increase.since)

@@ -75,14 +75,28 @@ function spread(recorder: HistogramRecorder, low: number, high: number, count: n
     return
   }
   for (let first = 1; first <= count;) {
-    const key = keyOf(low + (width * (first - 0.5)) / count)
+    const keyAt = (position: number) => keyOf(low + (width * (position - 0.5)) / count)
+    const key = keyAt(first)
     const bound = key === 0 ? 0 : bucketUpperBound(key, recordingScale)
     // The values up to the bound; of negative ones, and of zero, which are a bucket of their own,
     // those before it.
     const position = ((bound - low) / width) * count + 0.5
     const last = key > 0 ? Math.floor(position) : key === 0 ? first : Math.ceil(position) - 1
-    const end = Math.min(count, Math.max(first, last))
+    let end = Math.min(count, Math.max(first, last))
+    // Where the values are so close that rounding decides, what lies in the bucket is looked for.
+    if (end < count && keyAt(end + 1) === key) end = lastWith((position) => keyAt(position) === key, end, count)
     recorder.addKey(key, recordingScale, end - first + 1)
     first = end + 1
   }
+}
+
+/** The last of the whole numbers from `first` to `most` that are so, of which `first` is one. */
+function lastWith(isSo: (position: number) => boolean, first: number, most: number): number {
+  let [low, high] = [first, most]
+  while (low < high) {
+    const middle = low + Math.ceil((high - low) / 2)
+    if (isSo(middle)) low = middle
+    else high = middle - 1
+  }
+  return low
 }
