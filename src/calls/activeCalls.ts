@@ -36,9 +36,12 @@ export interface ActiveCall {
  * await activeCalls(scope).where('err_rate', '>', 0.05).execute()
  *
  * // select "call".* from (
- * //   select call.start_id::text::int8 & 281474976710655 as "src", call.end_id::text::int8 & 281474976710655 as "dst",
- * //     ag_catalog.agtype_to_float8(ag_catalog.agtype_object_field(call.properties, 'rps')) as "weight", ...,
- * //     ag_catalog.agtype_object_field_text(call.properties, 'err_rate')::float8 as "err_rate", ...
+ * //   select call.start_id::text::int8 & 281474976710655 as "src", call.end_id::text::int8 &
+ * //     281474976710655 as "dst",
+ * //     ag_catalog.agtype_to_float8(ag_catalog.agtype_object_field(call.properties, 'rps')) as
+ * //       "weight", ...,
+ * //     ag_catalog.agtype_object_field_text(call.properties, 'err_rate')::float8 as "err_rate",
+ * //       ...
  * //   from "ops_1"."CALLS" as "call"
  * // ) as "call" where "err_rate" > $1
  */

@@ -82,8 +82,10 @@ const callSeriesOptions = z.strictObject({
  * //   select "callee"."urn" as "series", "call"."bucket" as "bucket",
  * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "value",
  * //     "callee"."resource_id" as "resource_id"
- * //   from "public"."service_call_5m" as "call" inner join ... where callee.urn = $3 and "call"."tenant_id" = $4 and ...
- * //   group by "callee"."resource_id", "call"."bucket" order by "callee"."urn" collate "C", "bucket"
+ * //   from "public"."service_call_5m" as "call" inner join ... where callee.urn = $3 and
+ * //     "call"."tenant_id" = $4 and ...
+ * //   group by "callee"."resource_id", "call"."bucket" order by "callee"."urn" collate "C",
+ * //     "bucket"
  * // ) as "point"
  */
 export function callSeries(scope: Scope, options: CallSeriesOptions): Finished<CallPoint, 'point'> {

@@ -55,9 +55,12 @@ const callSummaryOptions = z.strictObject({ ...callFilter, by: z.enum(['call', '
  * await summary.where('err_rate', '>', 0.01).execute()
  *
  * // select "dependency".* from (
- * //   select "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", sum("call"."call_count")::float8 as "call_count", ...,
- * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "p95_ms", ...
- * //   from "public"."service_call_5m" as "call" inner join ... where caller.urn = $4 and "call"."tenant_id" = $5 and ...
+ * //   select "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn",
+ * //     sum("call"."call_count")::float8 as "call_count", ...,
+ * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "p95_ms",
+ * //       ...
+ * //   from "public"."service_call_5m" as "call" inner join ... where caller.urn = $4 and
+ * //     "call"."tenant_id" = $5 and ...
  * //   group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last,
  * //     "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
  * // ) as "dependency" where "err_rate" > $8

@@ -66,8 +66,10 @@ const callsDuringOptions = z.strictObject({
  * await reach(scope, inside.where('err_rate', '>', 0.05), { from: 'urn:k8s:svc:shop/checkout' }).execute()
  *
  * // select "edge".* from (
- * //   select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", sum("call"."call_count")::float8 / $1::float8 as "weight", ...
- * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $4 and ... and "callee"."type" = $7
+ * //   select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst",
+ * //     sum("call"."call_count")::float8 / $1::float8 as "weight", ...
+ * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $4 and
+ * //     ... and "callee"."type" = $7
  * //   group by "call"."src_resource_id", "call"."dst_resource_id" order by "src", "dst"
  * // ) as "edge"
  */

@@ -36,11 +36,13 @@ const refreshOptions = callWindow.extend({ signal: z.instanceof(AbortSignal).opt
  * @throws NotFoundError when the tenant was deleted since the scope was made.
  * @example
  * await refreshCallGraph(scope, { window: '10 minutes' })
- * // { vertices: { added: 8, changed: 0, removed: 0 }, edges: { added: 11, changed: 0, removed: 0 } }
+ * // { vertices: { added: 8, changed: 0, removed: 0 }, edges: { added: 11, changed: 0, removed: 0 }
+ * //   }
  *
  * // with ..., call as (
  * //   select src_resource_id as src, dst_resource_id as dst, sum(call_count::float8) as calls, ...
- * //   from "public"."service_call_5m" where tenant_id = $1::int8 and bucket >= $2::timestamptz and bucket <= $3::timestamptz group by 1, 2 ...
+ * //   from "public"."service_call_5m" where tenant_id = $1::int8 and bucket >= $2::timestamptz and
+ * //     bucket <= $3::timestamptz group by 1, 2 ...
  * // ) select edge.src, edge.dst, ... edge.calls / last.seconds ... as rps, ...
  * // ... and what mirrorGraph does with it
  */

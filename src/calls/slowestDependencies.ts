@@ -46,10 +46,13 @@ const slowestDependenciesOptions = z.strictObject({ service: urnText, range: tim
  * await worst.where('mean_err_rate', '>', 0.01).execute()
  *
  * // select "dependency".* from (
- * //   select "callee"."urn" as "dst_urn", avg(call.p95_ms) as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate"
+ * //   select "callee"."urn" as "dst_urn", avg(call.p95_ms) as "mean_p95_ms",
+ * //     avg("call"."err_rate") as "mean_err_rate"
  * //   from "public"."service_call_5m" as "call"
- * //   inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as "callee" on ...
- * //   where caller.urn = $3 and "call"."tenant_id" = $4 and "call"."bucket" >= $5 and "call"."bucket" < $6
+ * //   inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as
+ * //     "callee" on ...
+ * //   where caller.urn = $3 and "call"."tenant_id" = $4 and "call"."bucket" >= $5 and
+ * //     "call"."bucket" < $6
  * //   group by "callee"."urn" order by "mean_p95_ms" desc nulls last,
  * //     "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $7
  * // ) as "dependency" where "mean_err_rate" > $8

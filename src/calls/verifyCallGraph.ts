@@ -49,7 +49,8 @@ export interface CallGraphDifference {
  * await verifyCallGraph(scope).where('difference', '=', 'missing').clearSelect().select(['src_urn', 'dst_urn']).execute()
  *
  * // select "src_urn", "dst_urn" from (
- * //   with source as materialized (... what refreshCallGraph writes ...), graph as materialized (select ... from "public"."graph_edges"($5)), ...
+ * //   with source as materialized (... what refreshCallGraph writes ...), graph as materialized
+ * //     (select ... from "public"."graph_edges"($5)), ...
  * //   select ... from source full join graph using (src, dst) ... order by src, dst, property
  * // ) as "difference" where "difference" = $6
  */

@@ -172,8 +172,8 @@ async function rollupPlaces(
 }
 
 /**
- * Part of a table whose rows can be told by their place; or, of a hypertable, the time that a
- * compressed chunk holds.
+ * Part of a table, whose rows are deleted by their `ctid`; or the range of time that a compressed
+ * chunk of a hypertable holds.
  */
 type Piece = { schema: string; name: string; compressed: null | TimeRange }
 

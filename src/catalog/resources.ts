@@ -50,7 +50,8 @@ export async function ensureResource(scope: Scope, resource: ResourceInput): Pro
  * @example
  * const ids = await ensureResources(scope, [{ urn: 'urn:k8s:svc:shop/checkout', type: 'service', name: 'checkout' }])
  *
- * // insert into "public"."dim_resource" as resource (tenant_id, urn, type, name, env, region, zone, labels)
+ * // insert into "public"."dim_resource" as resource (tenant_id, urn, type, name, env, region,
+ * //   zone, labels)
  * // select $1, ... from jsonb_to_recordset($2) as given (...) order by given.urn
  * // on conflict (tenant_id, urn) do update set ... where (...) is distinct from (...)
  */

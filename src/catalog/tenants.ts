@@ -37,8 +37,10 @@ const tenantInput = z.strictObject({ code: boundedText(255), name: boundedText(1
  * await ensureTenant(db, { code: 't-001', name: 'Shop' })
  * const scope = await tenantScope(db, 't-001')
  *
- * // insert into "public"."dim_tenant" (code, name, labels) values ($1, coalesce($2, $1), coalesce($3::jsonb, '{}'))
- * // on conflict (code) do update set name = coalesce($2, dim_tenant.name), labels = coalesce($3::jsonb, dim_tenant.labels)
+ * // insert into "public"."dim_tenant" (code, name, labels) values ($1, coalesce($2, $1),
+ * //   coalesce($3::jsonb, '{}'))
+ * // on conflict (code) do update set name = coalesce($2, dim_tenant.name), labels =
+ * //   coalesce($3::jsonb, dim_tenant.labels)
  * // returning tenant_id
  */
 export async function ensureTenant<Database>(

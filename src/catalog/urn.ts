@@ -68,7 +68,10 @@ export function databaseUrn({ system, host, port, database }: { system: string; 
  */
 export const queueUrn = (system: string, destination?: string): string => urn(`queue:${part(system)}/${part(destination || 'default')}`)
 
-/** What a system is called here, by what it is called in `db.system` and, for some, in `db.system.name`. */
+/**
+ * What a system is called here, by what it is called in `db.system` and, for some, in
+ * `db.system.name`.
+ */
 const systems: ReadonlyMap<string, string> = new Map([
   ['postgresql', 'postgres'],
   ['mssql', 'microsoft.sql_server'],

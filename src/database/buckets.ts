@@ -70,7 +70,8 @@ export const dateBin = (length: string, time: Expression<Date>): RawBuilder<Date
  *
  * @example
  * dateBinLiteral('15 minutes', sql.ref('metric.bucket'))
- * // date_bin('900000 milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)
+ * // date_bin('900000 milliseconds'::interval, "metric"."bucket",
+ * //   '2000-01-03T00:00:00Z'::timestamptz)
  */
 export const dateBinLiteral = (length: string, time: Expression<Date>): RawBuilder<Date> =>
   sql<Date>`date_bin(${exactIntervalLiteral(length)}, ${time}, ${originLiteral})`

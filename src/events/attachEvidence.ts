@@ -36,7 +36,8 @@ const attachEvidenceOptions = z.strictObject({ eventId, evidence: z.array(eviden
  * })
  *
  * // insert into "public"."evidence_link" (tenant_id, event_id, dim, ref_pg, ref_oo, note)
- * // select $1, $2, dim, ref_pg, ref_oo, note from jsonb_to_recordset($3) as given (...) on conflict do nothing
+ * // select $1, $2, dim, ref_pg, ref_oo, note from jsonb_to_recordset($3) as given (...) on
+ * //   conflict do nothing
  */
 export async function attachEvidence(scope: Scope, options: AttachEvidenceOptions): Promise<number> {
   const { eventId: event, evidence } = parseOptions(attachEvidenceOptions, options)

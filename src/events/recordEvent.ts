@@ -60,8 +60,10 @@ const eventInput = z.strictObject({
  *   title: 'checkout left its normal latency',
  * })
  *
- * // insert into "public"."event_envelope" as event (...) select ... from pg_advisory_xact_lock(...)
- * // on conflict (event_id) do update set ... where event.tenant_id = excluded.tenant_id returning event_id
+ * // insert into "public"."event_envelope" as event (...) select ... from
+ * //   pg_advisory_xact_lock(...)
+ * // on conflict (event_id) do update set ... where event.tenant_id = excluded.tenant_id returning
+ * //   event_id
  */
 export async function recordEvent(scope: Scope, event: EventInput): Promise<string> {
   const given = parseOptions(eventInput, event)

@@ -36,15 +36,19 @@ export interface CycleRow {
  * @example
  * const loops = cycles(scope, topologyAt(scope, { at: new Date(), relation: 'depends_on' }))
  * await loops.where('size', '>', 1).execute()
- * // [{ component: 1, size: 3, members: ['urn:...:cart', 'urn:...:pricing', 'urn:...:stock'], cycle: ['urn:...:cart', 'urn:...:pricing'] }]
+ * // [{ component: 1, size: 3, members: ['urn:...:cart', 'urn:...:pricing', 'urn:...:stock'],
+ * //   cycle: ['urn:...:cart', 'urn:...:pricing'] }]
  *
  * // select "component".* from (
  * //   select row_number() over (
  * //     order by pg_catalog.cardinality(named.members) desc, named.members collate "C"
  * //   )::int4 as component, ...
- * //   from (select pg_catalog.array_agg(own.src) as src, ... from (...) as given cross join lateral "public"."graph_core"(given.src, given.dst) as own
- * //     where own.src in (select resource_id from "public"."dim_resource" where tenant_id = $1) and ...) as core
- * //   cross join lateral "public"."graph_cycles"(core.src, core.dst) as found cross join lateral (...) as named order by component
+ * //   from (select pg_catalog.array_agg(own.src) as src, ... from (...) as given cross join
+ * //     lateral "public"."graph_core"(given.src, given.dst) as own
+ * //     where own.src in (select resource_id from "public"."dim_resource" where tenant_id = $1)
+ * //       and ...) as core
+ * //   cross join lateral "public"."graph_cycles"(core.src, core.dst) as found cross join lateral
+ * //     (...) as named order by component
  * // ) as "component"
  */
 export function cycles(scope: Scope, edges: EdgeFrame): Finished<CycleRow, 'component'> {

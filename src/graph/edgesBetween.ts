@@ -39,9 +39,12 @@ export interface EdgesBetweenOptions<Row> {
  * edgesBetween(scope, changes, 'moment', { src: 'src', dst: 'dst', from: 'urn:k8s:svc:shop/checkout' })
  *   .select(['moment.at', 'caller.urn as src_urn', 'callee.urn as dst_urn'])
  *
- * // select "moment"."at", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn" from (...) as "moment"
- * // inner join "public"."dim_resource" as "caller" on caller.tenant_id = $1::int8 and caller.resource_id = "moment"."src"
- * // inner join "public"."dim_resource" as "callee" on callee.tenant_id = $2::int8 and callee.resource_id = "moment"."dst"
+ * // select "moment"."at", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn" from (...) as
+ * //   "moment"
+ * // inner join "public"."dim_resource" as "caller" on caller.tenant_id = $1::int8 and
+ * //   caller.resource_id = "moment"."src"
+ * // inner join "public"."dim_resource" as "callee" on callee.tenant_id = $2::int8 and
+ * //   callee.resource_id = "moment"."dst"
  * // where caller.urn = $3
  */
 export function edgesBetween<Row, Alias extends string>(

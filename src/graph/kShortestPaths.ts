@@ -59,8 +59,10 @@ const kShortestPathsOptions = z.strictObject({
  * await ways.where('rank', '>', 1).where('urn', '=', 'urn:k8s:svc:shop/cart').execute() // does a detour lead over the cart?
  *
  * // select "stop".* from (
- * //   select walk.path as rank, walk.step, resource.resource_id, resource.urn, walk.edge_length as length, walk.cost
- * //   from (with recursive ... cross join lateral "public"."graph_shortest_paths"(..., 5, null) as walk) as walk
+ * //   select walk.path as rank, walk.step, resource.resource_id, resource.urn, walk.edge_length as
+ * //     length, walk.cost
+ * //   from (with recursive ... cross join lateral "public"."graph_shortest_paths"(..., 5, null) as
+ * //     walk) as walk
  * //   join "public"."dim_resource" as resource on ... order by walk.path, walk.step
  * // ) as "stop"
  */

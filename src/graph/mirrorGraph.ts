@@ -78,13 +78,17 @@ const mirrorOptions = z.strictObject({
  * back.
  * @example
  * await mirrorGraph(scope, topologyAt(scope, { at, relation: 'runs_on' }), { label: 'RUNS_ON', attributes: ['relation'] })
- * // { vertices: { added: 12, changed: 0, removed: 0 }, edges: { added: 20, changed: 0, removed: 0 } }
+ * // { vertices: { added: 12, changed: 0, removed: 0 }, edges: { added: 20, changed: 0, removed: 0
+ * //   } }
  *
  * // select "public"."graph_prepare"($1, $2);
  * // with given as materialized (...), ..., edge as materialized (
- * //   select ... from (select ..., ag_catalog.agtype_build_map_nonull($3::text, edge."relation") as properties from given as edge) as wanted
- * //   full join "ops_1"."RUNS_ON" as old on ... where wanted.start_id is null or old.id is null or record_image_ne(...)
- * // ), ... insert into "ops_1"."RUNS_ON" (start_id, end_id, properties) select ... from edge where old_id is null ...
+ * //   select ... from (select ..., ag_catalog.agtype_build_map_nonull($3::text, edge."relation")
+ * //     as properties from given as edge) as wanted
+ * //   full join "ops_1"."RUNS_ON" as old on ... where wanted.start_id is null or old.id is null or
+ * //     record_image_ne(...)
+ * // ), ... insert into "ops_1"."RUNS_ON" (start_id, end_id, properties) select ... from edge where
+ * //   old_id is null ...
  */
 export async function mirrorGraph<Row extends EdgeRow>(
   scope: Scope,

@@ -43,8 +43,10 @@ const neighbourhoodOptions = z.strictObject({
  * const graph = await toGraphology(around)
  *
  * // select "neighbour".* from (
- * //   with recursive frame as (...), edge (src, dst, length) as ..., level (...) as (...), near (id) as materialized (...)
- * //   select frame.* from near join frame on frame.src = near.id where (frame.dst in (select id from near)) is true order by ...
+ * //   with recursive frame as (...), edge (src, dst, length) as ..., level (...) as (...), near
+ * //     (id) as materialized (...)
+ * //   select frame.* from near join frame on frame.src = near.id where (frame.dst in (select id
+ * //     from near)) is true order by ...
  * // ) as "neighbour"
  */
 export function neighbourhood<Row extends EdgeRow>(

@@ -62,11 +62,14 @@ const pathsBetweenOptions = z.strictObject({
  * await ways.where('step', '=', 1).execute() // over which of its own dependencies the front comes to the database
  *
  * // select "stop".* from (
- * //   select walk.path as rank, walk.step, resource.resource_id, resource.urn, ... as hops, ... as cut
- * //   from (select walk.*, max(walk.step) over (partition by walk.path) as hops, max(walk.path) over () > $9::int4 as cut from (
+ * //   select walk.path as rank, walk.step, resource.resource_id, resource.urn, ... as hops, ... as
+ * //     cut
+ * //   from (select walk.*, max(walk.step) over (partition by walk.path) as hops, max(walk.path)
+ * //     over () > $9::int4 as cut from (
  * //     with recursive ... cross join lateral "public"."graph_shortest_paths"(..., $7, $8) as walk
  * //   ) as walk) as walk
- * //   join "public"."dim_resource" as resource on ... where walk.path <= $10 order by walk.path, walk.step
+ * //   join "public"."dim_resource" as resource on ... where walk.path <= $10 order by walk.path,
+ * //     walk.step
  * // ) as "stop"
  */
 export function pathsBetween(scope: Scope, edges: EdgeFrame, options: PathsBetweenOptions): Finished<PathBetweenStep, 'stop'> {

@@ -74,15 +74,20 @@ const shortestPathOptions = z.strictObject({
  * @example
  * const slow = activeCalls(scope).where('p95_ms', '>', 100)
  * await shortestPath(scope, slow, { from: 'urn:k8s:svc:shop/front', to: 'urn:k8s:svc:shop/payment', length: 'p95_ms' }).execute()
- * // [{ step: 0, urn: 'urn:k8s:svc:shop/front', length: null, cost: 0, ... }, { step: 1, urn: 'urn:k8s:svc:shop/checkout', length: 180, cost: 180, ... }, ...]
+ * // [{ step: 0, urn: 'urn:k8s:svc:shop/front', length: null, cost: 0, ... }, { step: 1, urn:
+ * //   'urn:k8s:svc:shop/checkout', length: 180, cost: 180, ... }, ...]
  *
  * // select "stop".* from (
  * //   select walk.step, resource.resource_id, resource.urn, walk.edge_length as length, walk.cost
  * //   from (
- * //     with recursive frame as not materialized (...), edge (src, dst, length) as ..., level (...) as ..., reached (ids) as (...)
- * //     select walk.* from reached cross join lateral (select pg_catalog.array_agg(edge.src) as src, ... join edge on edge.src = at.id) as given
- * //     join "public"."dim_resource" as source on ... join "public"."dim_resource" as target on ...
- * //     cross join lateral "public"."graph_shortest_paths"(reached.ids, given.src, given.dst, given.length, ..., 1, null) as walk
+ * //     with recursive frame as not materialized (...), edge (src, dst, length) as ..., level
+ * //       (...) as ..., reached (ids) as (...)
+ * //     select walk.* from reached cross join lateral (select pg_catalog.array_agg(edge.src) as
+ * //       src, ... join edge on edge.src = at.id) as given
+ * //     join "public"."dim_resource" as source on ... join "public"."dim_resource" as target on
+ * //       ...
+ * //     cross join lateral "public"."graph_shortest_paths"(reached.ids, given.src, given.dst,
+ * //       given.length, ..., 1, null) as walk
  * //   ) as walk
  * //   join "public"."dim_resource" as resource on ... order by walk.step
  * // ) as "stop"

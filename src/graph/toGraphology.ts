@@ -69,7 +69,8 @@ const graphologyOptions = z.strictObject({
  * const graph = await toGraphology(callsDuring(scope, { range: last('1 hour') }), { scope, vertices: resourceNames(scope) })
  * graph.forEachEdge((edge, { weight }, src, dst, { urn: caller }, { urn: callee }) => console.log(caller, callee, weight))
  *
- * // declare "pgvantage_cursor_1" no scroll cursor for select edge.* from (select "edge".* from ... as "edge") as edge
+ * // declare "pgvantage_cursor_1" no scroll cursor for select edge.* from (select "edge".* from ...
+ * //   as "edge") as edge
  * // fetch forward 2000 from "pgvantage_cursor_1"
  */
 export function toGraphology<Row extends EdgeRow, Vertex extends VertexRow, Multi extends boolean = false>(

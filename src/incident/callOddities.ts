@@ -47,11 +47,14 @@ const callOdditiesOptions = z.strictObject({ ...comparedWindows, thresholds: odd
  * await odd.where('measure', '=', 'err_rate').execute()
  *
  * // select "oddity".* from (
- * //   select "odd"."src", "odd"."dst", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", "odd"."measure", ...
+ * //   select "odd"."src", "odd"."dst", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn",
+ * //     "odd"."measure", ...
  * //   from (
- * //     with compared_call as (... from "public"."service_call_5m" where tenant_id = $3 and ... group by ...), call_measure as (...), odd_measure as (...)
+ * //     with compared_call as (... from "public"."service_call_5m" where tenant_id = $3 and ...
+ * //       group by ...), call_measure as (...), odd_measure as (...)
  * //     select ... from odd_measure
- * //   ) as "odd" inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as "callee" on ... order by ...
+ * //   ) as "odd" inner join "public"."dim_resource" as "caller" on ... inner join
+ * //     "public"."dim_resource" as "callee" on ... order by ...
  * // ) as "oddity" where "measure" = $17
  */
 export function callOddities(scope: Scope, options: OddityWindows): Finished<CallOddity, 'oddity'> {

@@ -161,8 +161,10 @@ const rankSuspectsOptions = z
  * await topK(scope, suspects, 3).execute()
  *
  * // select "suspect".* from (
- * //   with recursive compared_call as (...), ..., walked_trouble (resource_id, trouble, depth) as (... union ...), ..., odd_metric as (...), ...
- * //   select ... from suspect join ... order by suspect.score desc, suspect.depth desc, resource.urn collate "C"
+ * //   with recursive compared_call as (...), ..., walked_trouble (resource_id, trouble, depth) as
+ * //     (... union ...), ..., odd_metric as (...), ...
+ * //   select ... from suspect join ... order by suspect.score desc, suspect.depth desc,
+ * //     resource.urn collate "C"
  * // ) as "suspect"
  */
 export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finished<Suspect, 'suspect'> {

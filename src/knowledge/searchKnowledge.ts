@@ -94,8 +94,10 @@ const searchKnowledgeOptions = (installation: Installation) =>
  * await near.where('score', '>', 0.5).execute()
  *
  * // select "found".* from (
- * //   select "chunk"."chunk_id"::text as "item", ... from "public"."knowledge_nearest"($1::int8, $2::float4[], $3::int4, $4::jsonb) as "nearest"
- * //   inner join "public"."kb_chunk" as "chunk" on ... inner join "public"."kb_doc" as "doc" on ...
+ * //   select "chunk"."chunk_id"::text as "item", ... from "public"."knowledge_nearest"($1::int8,
+ * //     $2::float4[], $3::int4, $4::jsonb) as "nearest"
+ * //   inner join "public"."kb_chunk" as "chunk" on ... inner join "public"."kb_doc" as "doc" on
+ * //     ...
  * //   where "chunk"."tenant_id" = $5 order by "nearest"."distance", "nearest"."chunk_id"
  * // ) as "found" where "score" > $6
  *

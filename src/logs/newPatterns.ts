@@ -61,11 +61,16 @@ const newPatternsOptions = z.strictObject({ range: timeRange, resource: urnText.
  * await fresh.where('severity', 'in', ['ERROR', 'FATAL']).execute()
  *
  * // select "pattern".* from (
- * //   select "known"."fingerprint_id", "known"."pattern", ..., sum(count.count_total)::float8 as "count_total", ...,
- * //     pg_catalog.array_agg(distinct resource.urn collate "C" order by ...) collate "default" as "resources"
- * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on ... inner join "public"."dim_resource" as "resource" on ...
- * //   where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and "known"."first_seen" >= $4 and "known"."first_seen" < $5
- * //   group by "known"."fingerprint_id" order by "first_seen", "count_total" desc, "fingerprint_id"
+ * //   select "known"."fingerprint_id", "known"."pattern", ..., sum(count.count_total)::float8 as
+ * //     "count_total", ...,
+ * //     pg_catalog.array_agg(distinct resource.urn collate "C" order by ...) collate "default" as
+ * //       "resources"
+ * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on
+ * //     ... inner join "public"."dim_resource" as "resource" on ...
+ * //   where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and
+ * //     "known"."first_seen" >= $4 and "known"."first_seen" < $5
+ * //   group by "known"."fingerprint_id" order by "first_seen", "count_total" desc,
+ * //     "fingerprint_id"
  * // ) as "pattern" where "severity" in ($6, $7)
  */
 export function newPatterns(scope: Scope, options: NewPatternsOptions): Finished<NewPattern, 'pattern'> {

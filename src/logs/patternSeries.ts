@@ -79,10 +79,14 @@ const patternSeriesOptions = z.strictObject({
  * const errors = patternSeries(scope, { severity: 'ERROR', measure: 'count_total', range: last('6 hours'), by: 'resource' })
  *
  * // select "point".* from (
- * //   select "resource"."urn" as "series", "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value", "resource"."resource_id" as "resource_id"
- * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on ... inner join "public"."dim_resource" as "resource" on ...
- * //   where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and "known"."severity" = $4
- * //   group by "resource"."resource_id", "count"."bucket" order by "resource"."urn" collate "C", "bucket"
+ * //   select "resource"."urn" as "series", "count"."bucket" as "bucket",
+ * //     sum("count"."count_total")::float8 as "value", "resource"."resource_id" as "resource_id"
+ * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on
+ * //     ... inner join "public"."dim_resource" as "resource" on ...
+ * //   where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and
+ * //     "known"."severity" = $4
+ * //   group by "resource"."resource_id", "count"."bucket" order by "resource"."urn" collate "C",
+ * //     "bucket"
  * // ) as "point"
  */
 export function patternSeries(scope: Scope, options: PatternSeriesOptions): Finished<PatternPoint, 'point'> {

@@ -30,10 +30,13 @@ const latestMetricsOptions = z.strictObject(metricOptions(['series', 'resource']
  * const full = latestMetrics(scope, { metric: 'system.filesystem.utilization', measure: 'max', range: last('1 day') }).where('value', '>', 0.9)
  *
  * // select "point".* from (
- * //   select ... as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
- * //   from "public"."dim_resource" as "resource" cross join pg_catalog.unnest($1::text[]) as wanted (name) cross join lateral (
+ * //   select ... as "series", "metric"."bucket" as "bucket", "metric"."max_val" as "value",
+ * //     "metric"."resource_id", "metric"."labels"
+ * //   from "public"."dim_resource" as "resource" cross join pg_catalog.unnest($1::text[]) as
+ * //     wanted (name) cross join lateral (
  * //     select "metric".* from "public"."metric_1m" as "metric"
- * //     where "metric"."tenant_id" = $2 and "metric"."resource_id" = "resource"."resource_id" and "metric"."metric" = "wanted"."name"
+ * //     where "metric"."tenant_id" = $2 and "metric"."resource_id" = "resource"."resource_id" and
+ * //       "metric"."metric" = "wanted"."name"
  * //       and "metric"."bucket" >= $3 and "metric"."bucket" < $4
  * //     order by "metric"."bucket" desc fetch next $5 rows with ties
  * //   ) as "metric" where "resource"."tenant_id" = $6 order by ... collate "C", "bucket"

@@ -53,10 +53,14 @@ const metricSeriesOptions = z.strictObject({ ...metricOptions(metricGroupings), 
  * const odd = anomalies(scope, cpu, { window: '30 minutes' })
  *
  * // select "point".* from (
- * //   select case when metric.labels = '{}' then resource.urn else resource.urn || ' ' || metric.labels::text end as "series",
- * //     "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id", "metric"."labels"
- * //   from "public"."metric_1m" as "metric" inner join "public"."dim_resource" as "resource" on ...
- * //   where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4 and "resource"."urn" = $5
+ * //   select case when metric.labels = '{}' then resource.urn else resource.urn || ' ' ||
+ * //     metric.labels::text end as "series",
+ * //     "metric"."bucket" as "bucket", "metric"."max_val" as "value", "metric"."resource_id",
+ * //       "metric"."labels"
+ * //   from "public"."metric_1m" as "metric" inner join "public"."dim_resource" as "resource" on
+ * //     ...
+ * //   where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and
+ * //     "metric"."metric" = $4 and "resource"."urn" = $5
  * //   order by case ... end collate "C", "bucket"
  * // ) as "point"
  */

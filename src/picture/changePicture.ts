@@ -51,7 +51,7 @@ export interface ChangePictureOptions {
  * `graphPicture` does.
  *
  * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
- * @throws InvalidInputError naming the option that is none or is wrong.
+ * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * const rows = await compareTopology(scope, { before: weekAgo, after: now, withUnchanged: true }).execute()
  * const svg = await changePicture({

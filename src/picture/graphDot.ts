@@ -11,7 +11,7 @@ import { style } from './style.ts'
  * and, shortened, their labels. Names are data: nothing in them is read as markup, an escape or the
  * end of a string. All edges are in it unless there is a `limit`.
  *
- * @throws InvalidInputError naming the option that is none or is wrong.
+ * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * await writeFile('calls.dot', graphDot({ title: 'Who calls whom', edges }))
  *

@@ -35,7 +35,7 @@ const graphmlOptions = z.strictObject({
  *
  * The GraphML File Format, http://graphml.graphdrawing.org.
  *
- * @throws InvalidInputError naming the option that is none or is wrong.
+ * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * const graph = await toGraphology(activeCalls(scope), { scope, vertices: resourceNames(scope) })
  * await writeFile('calls.graphml', graphGraphml({ edges: edgesOf(graph, (_, { urn }) => urn) }))

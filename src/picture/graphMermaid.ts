@@ -11,7 +11,7 @@ import { style } from './style.ts'
  * labels. Names are data: all but letters, digits, spaces and a few harmless signs are written as
  * Mermaid's character codes (`#58;`), so that nothing is read as syntax or as markup.
  *
- * @throws InvalidInputError naming the option that is none or is wrong.
+ * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * graphMermaid({ title: 'Who calls whom', edges: [{ src_urn: 'checkout', dst_urn: 'payment', rps: 12.3 }] })
  *

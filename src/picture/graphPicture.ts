@@ -12,7 +12,7 @@ import { drawnSvg } from './drawnSvg.ts'
  * `limit` calls the most telling are drawn, and the picture says so.
  *
  * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
- * @throws InvalidInputError naming the option that is none or is wrong.
+ * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * const svg = await graphPicture({
  *   title: 'Who calls whom, 10:20 to 10:30',

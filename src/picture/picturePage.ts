@@ -51,7 +51,7 @@ const picturePageOptions = z.strictObject({
  *
  * Everything but `svg` is text and shown as such.
  *
- * @throws InvalidInputError naming the option that is none or is wrong.
+ * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * await writeFile('incident.html', picturePage({ title: 'Payment became slow', sections: [{ heading: 'Who calls whom', svg: await graphPicture(...) }] }))
  */

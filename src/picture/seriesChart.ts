@@ -63,7 +63,7 @@ const seriesChartOptions = z.strictObject({
  * frame, grouped by their `series`.
  *
  * @throws MissingCapabilityError when the package `echarts` is not installed.
- * @throws InvalidInputError naming the option that is none or is wrong.
+ * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * const rows = await callSeries(scope, { from: checkout, measure: 'p95_ms', range: last('6 hours') }).execute()
  * const svg = await seriesChart({

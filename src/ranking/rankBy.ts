@@ -15,17 +15,19 @@ const rankByOptions = z.strictObject({ item: column, score: column })
  * `score` is cast to float8, so counts and numerics rank too. The query may be yours, on another
  * database type; it is nested, so what it joins and filters stays as it is, and the scope's
  * connection runs it. Select other columns from a query that has an `item` or `score` of its own:
- * what is ranked takes their place in the rows, and `topK` of it is refused by PostgreSQL (ambiguous).
+ * what is ranked takes their place in the rows, and `topK` of it is refused by PostgreSQL
+ * (ambiguous).
  *
  * @param columns names of the query's columns: `item` what tells the items apart (text or a
  * number), `score` a number, higher ranking first.
- * @throws InvalidInputError when a name is none.
+ * @throws InvalidInputError when a name is empty or no text.
  * @example
  * const slow = rankBy(scope, callSummary(scope, { from: checkout, range }), { item: 'dst_urn', score: 'p95_ms' })
  * await topK(scope, slow, 3).execute()
  *
  * // select "ranking".* from (
- * //   select "row".*, "row"."dst_urn" as "item", "row"."p95_ms"::float8 as "score" from (select ...) as "row"
+ * //   select "row".*, "row"."dst_urn" as "item", "row"."p95_ms"::float8 as "score" from (select
+ * //     ...) as "row"
  * // ) as "ranking"
  */
 export function rankBy<Row, Item extends keyof Row & string>(

@@ -21,7 +21,8 @@ import type { RankingFrame, RankingRow } from './rankingFrame.ts'
  *
  * // select "top".* from (
  * //   select "ranked".* from (select ...) as "ranked"
- * //   order by nullif(ranked.score::float8, 'NaN') desc nulls last, (ranked.item::text) collate "C", ((ranked.*)::text) collate "C" limit $1
+ * //   order by nullif(ranked.score::float8, 'NaN') desc nulls last, (ranked.item::text) collate
+ * //     "C", ((ranked.*)::text) collate "C" limit $1
  * // ) as "top"
  */
 export function topK<Row extends RankingRow>(scope: Scope, frame: RankingFrame<Row>, k: number): Finished<Row, 'top'> {

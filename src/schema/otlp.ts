@@ -5,10 +5,11 @@ import { z } from 'zod'
  * OTLP/HTTP exporters write it.
  *
  * The wire rules are those of the OTLP specification ("JSON Protobuf Encoding"): lowerCamelCase
- * names, 64-bit integers as decimal strings or as numbers, trace and span ids as hex in either case,
- * enum values as integers or by name, doubles as numbers or `"NaN"`, `"Infinity"`, `"-Infinity"`. A
- * field that is `null` counts as absent, and an absent one as protobuf's default: an empty text, an
- * empty id. An id of zeros is no id. Unknown fields are dropped, so that a newer protocol still reads.
+ * names, 64-bit integers as decimal strings or as numbers, trace and span ids as hex in either
+ * case, enum values as integers or by name, doubles as numbers or `"NaN"`, `"Infinity"`,
+ * `"-Infinity"`. A field that is `null` counts as absent, and an absent one as protobuf's default:
+ * an empty text, an empty id. An id of zeros is no id. Unknown fields are dropped, so that a newer
+ * protocol still reads.
  *
  * Beyond the specification, since it is met: ids as base64, as protobuf's own JSON writes them (24
  * and 12 characters instead of 32 and 16), 32-bit integers and enum values as text, and Go's zero

@@ -25,7 +25,8 @@ export interface DistinctCount {
  * const { distinct_count } = await affected.executeTakeFirstOrThrow()
  *
  * // select "answer".* from (
- * //   select pg_catalog.count(distinct "row"."series")::float8 as "distinct_count" from (select ...) as "row"
+ * //   select pg_catalog.count(distinct "row"."series")::float8 as "distinct_count" from (select
+ * //     ...) as "row"
  * // ) as "answer"
  */
 export function distinctCount<Row>(scope: Scope, query: Frame<Row>, column: keyof Row & string): Finished<DistinctCount, 'answer'> {

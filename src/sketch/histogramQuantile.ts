@@ -32,7 +32,8 @@ import { mergedHistogram, quantileOf, rowHistogram, type SampleColumns } from '.
  *   )
  *
  * // select "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(
- * //   coalesce("call"."histogram", case when "call"."call_count" = 1 then "public"."exp_histogram"("call"."p50_ms") end)), 0.99) as "p99_ms"
+ * //   coalesce("call"."histogram", case when "call"."call_count" = 1 then
+ * //     "public"."exp_histogram"("call"."p50_ms") end)), 0.99) as "p99_ms"
  * // from "public"."service_call_5m" as "call" where "call"."tenant_id" = $1
  */
 export function histogramQuantile(scope: Scope, columns: SampleColumns, q: number): RawBuilder<number | null> {

@@ -52,11 +52,15 @@ const edgeHistoryOptions = z.strictObject({ from: urnText, to: urnText, ...topol
  * await edgeHistory(scope, { from: 'urn:k8s:svc:shop/checkout', to: 'urn:k8s:svc:shop/payment', relation: 'calls' }).execute()
  *
  * // select "version".* from (
- * //   select "version"."relation", "version"."source", nullif(pg_catalog.lower(version.valid), '-infinity') as "valid_from", ...
- * //   from (select ... from "public"."topo_edge_time" as "version" where "version"."tenant_id" = $1 and "version"."relation" = $2) as "version"
- * //   inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as "callee" on ...
+ * //   select "version"."relation", "version"."source", nullif(pg_catalog.lower(version.valid),
+ * //     '-infinity') as "valid_from", ...
+ * //   from (select ... from "public"."topo_edge_time" as "version" where "version"."tenant_id" =
+ * //     $1 and "version"."relation" = $2) as "version"
+ * //   inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as
+ * //     "callee" on ...
  * //   where caller.urn = $5 and callee.urn = $6
- * //   order by ("version"."relation") collate "C", ("version"."source") collate "C", pg_catalog.lower(version.valid)
+ * //   order by ("version"."relation") collate "C", ("version"."source") collate "C",
+ * //     pg_catalog.lower(version.valid)
  * // ) as "version"
  */
 export function edgeHistory(scope: Scope, options: EdgeHistoryOptions): Finished<EdgeVersion, 'version'> {

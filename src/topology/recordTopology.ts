@@ -101,10 +101,14 @@ const recordOptions = z.strictObject({
  * await recordTopology(scope, callsDuring(scope, { range: week }), { at: week.to, relation: 'calls', source: 'tracing' })
  *
  * // select pg_advisory_xact_lock(hashtextextended($1, 0));
- * // with version as materialized (select ... from "public"."topo_edge_time" where tenant_id = $2 and source = $3 and relation = $4 and ...),
- * //   deleted as (delete from "public"."topo_edge_time" ...), shortened as (update "public"."topo_edge_time" set valid = ...)
- * // insert into "public"."topo_edge_time" (tenant_id, src_resource_id, dst_resource_id, relation, source, valid, props) select ... ;
- * // insert into "public"."topo_snapshot" (tenant_id, source, relation, at, edge_count) values (...) on conflict ... do update set ...
+ * // with version as materialized (select ... from "public"."topo_edge_time" where tenant_id = $2
+ * //   and source = $3 and relation = $4 and ...),
+ * //   deleted as (delete from "public"."topo_edge_time" ...), shortened as (update
+ * //     "public"."topo_edge_time" set valid = ...)
+ * // insert into "public"."topo_edge_time" (tenant_id, src_resource_id, dst_resource_id, relation,
+ * //   source, valid, props) select ... ;
+ * // insert into "public"."topo_snapshot" (tenant_id, source, relation, at, edge_count) values
+ * //   (...) on conflict ... do update set ...
  */
 export function recordTopology<Row extends EdgeRow>(
   scope: Scope,

@@ -15,7 +15,8 @@ import { Pool, type PoolConfig } from 'pg'
  * const db = connect(process.env.DATABASE_URL)
  * const scope = await tenantScope(db, 't-001')
  *
- * // for each new connection: select set_config(name, value, false) from (values ('datestyle', 'ISO'), ...) ... where current_setting(name) is another
+ * // for each new connection: select set_config(name, value, false) from (values ('datestyle',
+ * //   'ISO'), ...) ... where current_setting(name) is another
  */
 export function connect(target?: string | PoolConfig): Kysely<{}> {
   const config = typeof target === 'string' ? { connectionString: target } : (target ?? {})

@@ -34,7 +34,7 @@ const embeddedOptions = z.strictObject({ dataDir: z.string().optional(), image: 
  * @param options `dataDir` is a folder to keep the database in; without it the database lives in
  * memory. `image` is a file made by PGlite's `dumpDataDir` to begin with, which is faster than
  * beginning with nothing.
- * @throws InvalidInputError naming the option that is none or is wrong.
+ * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * const { db, close } = await openEmbedded()
  * await migrateUp(db)

@@ -67,7 +67,8 @@ const singlePointsOptions = z.strictObject({
  * @throws InvalidInputError when an option is out of its range.
  * @example
  * const { articulationPoints } = singlePointsOfFailure(await toGraphology(topologyAt(scope, { at, relation: 'runs_on' })))
- * // [{ vertex: '17', parts: [120, 3, 1], cut_off: 4, cut_off_vertices: ['23', '5', '9', '31'], attributes: {} }, ...]
+ * // [{ vertex: '17', parts: [120, 3, 1], cut_off: 4, cut_off_vertices: ['23', '5', '9', '31'],
+ * //   attributes: {} }, ...]
  */
 export function singlePointsOfFailure<Vertex extends Attributes, Edge extends Attributes>(
   graph: AbstractGraph<Vertex, Edge>,

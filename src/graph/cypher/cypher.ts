@@ -74,9 +74,11 @@ const cypherOptions = z.strictObject({ columns: cypherColumns, write: z.boolean(
  *   .select(['resource.name', 'busy.calls', 'busy.who'])
  *   .where('busy.calls', '>', '10')
  *   .execute()
- * // [{ name: 'checkout', calls: '14', who: { id: '844424930131970', label: 'Resource', properties: { urn: 'urn:k8s:svc:shop/checkout', ... } } }]
+ * // [{ name: 'checkout', calls: '14', who: { id: '844424930131970', label: 'Resource', properties:
+ * //   { urn: 'urn:k8s:svc:shop/checkout', ... } } }]
  *
- * // select "found".* from "public"."cypher_read"($1, $2, $3, $4::text[], $5, $6) as "found" ("urn" text, "calls" int8, "who" jsonb)
+ * // select "found".* from "public"."cypher_read"($1, $2, $3, $4::text[], $5, $6) as "found" ("urn"
+ * //   text, "calls" int8, "who" jsonb)
  */
 export function cypher<const Columns extends CypherColumns>(
   scope: Scope,

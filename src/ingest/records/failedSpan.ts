@@ -24,7 +24,10 @@ const grpcCodes: readonly string[] = [
   'UNAUTHENTICATED',
 ]
 
-/** Those that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS. */
+/**
+ * Those that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
+ * UNAVAILABLE, DATA_LOSS.
+ */
 const grpcServerErrors: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15])
 
 /**

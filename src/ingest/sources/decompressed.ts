@@ -13,7 +13,10 @@ type Format = (typeof formats)[number]
 const formatOf = (head: Uint8Array): Format | undefined => formats.find(({ magic }) => magic.every((byte, index) => head[index] === byte))
 const magicLength = 4
 
-/** So little is decompressed at a time that a bomb, a thousand times as large as it looks, fills no memory. */
+/**
+ * So little is decompressed at a time that a bomb, a thousand times as large as it looks, fills no
+ * memory.
+ */
 const slice = 16 * 1024
 
 /**

@@ -1,6 +1,9 @@
 import { isObject, listOf } from './json.ts'
 
-/** What the fields of a resource's and a scope's part were called before 2022, by what they are called. */
+/**
+ * What the fields of a resource's and a scope's part were called before 2022, by what they are
+ * called.
+ */
 const olderNames: Readonly<Record<string, string>> = {
   instrumentationLibrarySpans: 'scopeSpans',
   instrumentationLibraryMetrics: 'scopeMetrics',

@@ -44,9 +44,10 @@ const readOtlpOptions = z.strictObject({
  *
  * A record with a field that is wrong is refused alone: it goes to `onRefused`, and the rest of its
  * request is read. A malformed line goes to `onMalformed` with the file's name, the line's number
- * from 1 and the reason. The lines before and after it are read. Malformed is what is not JSON or not an export
- * request, has a NUL byte, is not UTF-8, is longer than 64 MB, or is cut off by damaged gzip. Empty
- * lines are passed over. One JSON document over several lines is not this format.
+ * from 1 and the reason. The lines before and after it are read. Malformed is what is not JSON or
+ * not an export request, has a NUL byte, is not UTF-8, is longer than 64 MB, or is cut off by
+ * damaged gzip. Empty lines are passed over. One JSON document over several lines is not this
+ * format.
  *
  * @example
  * for await (const { payload, line } of readOtlp('telemetry.jsonl.gz', { onMalformed: console.warn })) {
@@ -54,8 +55,8 @@ const readOtlpOptions = z.strictObject({
  * }
  *
  * @param source a file's path, or a stream of its bytes.
- * @throws InvalidInputError naming the option that is none or is wrong; the file system's error when
- * the file cannot be read; the signal's reason when aborted.
+ * @throws InvalidInputError naming the option that is unknown or wrong; the file system's error
+ * when the file cannot be read; the signal's reason when aborted.
  */
 export async function* readOtlp(
   source: string | Readable | AsyncIterable<string | Uint8Array>,

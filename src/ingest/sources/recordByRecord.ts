@@ -9,7 +9,10 @@ export interface RefusedRecords {
   readonly records: number
   /** What is wrong: `resourceLogs.0.scopeLogs.0.logRecords.7.timeUnixNano`. */
   readonly field: string
-  /** The name of the field, and how it is wrong: `logRecords.timeUnixNano must be a whole number of nanoseconds`. */
+  /**
+   * The name of the field, and how it is wrong:
+   * `logRecords.timeUnixNano must be a whole number of nanoseconds`.
+   */
   readonly reason: string
 }
 

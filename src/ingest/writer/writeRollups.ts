@@ -63,11 +63,14 @@ const writeRollupsOptions = z.strictObject({
  * @example
  * for await (const window of rollUp(readOtlp('telemetry.jsonl.gz'))) await writeRollups(scope, window)
  *
- * // insert into "public"."metric_1m" as metric (bucket, tenant_id, resource_id, metric, labels, ...)
- * // select row.bucket, $1, row.resource_id, row.metric, row.labels, ... from jsonb_to_recordset($2) as row (...) order by ...
- * // on conflict (tenant_id, resource_id, metric, labels_hash, bucket) do update set ... where (...) is distinct from (...)
+ * // insert into "public"."metric_1m" as metric (bucket, tenant_id, resource_id, metric, labels,
+ * //   ...)
+ * // select row.bucket, $1, row.resource_id, row.metric, row.labels, ... from
+ * //   jsonb_to_recordset($2) as row (...) order by ...
+ * // on conflict (tenant_id, resource_id, metric, labels_hash, bucket) do update set ... where
+ * //   (...) is distinct from (...)
  *
- * @throws InvalidInputError naming the option that is none or is wrong; the signal's reason when
+ * @throws InvalidInputError naming the option that is unknown or wrong; the signal's reason when
  * aborted before the commit; the driver's error when the database refuses.
  */
 export async function writeRollups(scope: Scope, window: IngestWindow, options: WriteRollupsOptions = {}): Promise<WrittenRollups> {

@@ -97,7 +97,8 @@ type Tier = Pick<Rollup, 'name' | 'bucket'>
  *
  * @example
  * seriesBucket(readingOf(scope, ladder, range, '15 minutes'), sql.ref('metric.bucket'))
- * // date_bin('900000 milliseconds'::interval, "metric"."bucket", '2000-01-03T00:00:00Z'::timestamptz)
+ * // date_bin('900000 milliseconds'::interval, "metric"."bucket",
+ * //   '2000-01-03T00:00:00Z'::timestamptz)
  */
 export const seriesBucket = ({ merged, every }: Reading, bucket: Expression<Date>): RawBuilder<Date> =>
   merged === 1 ? sql<Date>`${bucket}` : dateBinLiteral(every, bucket)

@@ -29,10 +29,14 @@ import { rolledRows, rolledUntil, rollupColumns, storedTable, type Rollup } from
  * scope.db.selectFrom(rowsOf(scope, ladder, readingOf(scope, ladder, last('30 days'))).as('metric'))
  *
  * // select ... from (
- * //   select bucket, tenant_id, ... from "public"."metric_1h_stored" where bucket < timestamptz '2026-11-22T09:00:00.000Z'
- * //   union all select bucket, tenant_id, ... from "public"."metric_1h_stored" where bucket >= timestamptz '2026-11-22T09:00:00.000Z' and bucket < (select rolled_until ...)
- * //   union all select date_bin(interval '1 hour', bucket, ...) as bucket, ... from "public"."metric_1m"
- * //     where bucket >= timestamptz '2026-11-22T09:00:00.000Z' and ... and bucket >= (select rolled_until ...) group by 1, ...
+ * //   select bucket, tenant_id, ... from "public"."metric_1h_stored" where bucket < timestamptz
+ * //     '2026-11-22T09:00:00.000Z'
+ * //   union all select bucket, tenant_id, ... from "public"."metric_1h_stored" where bucket >=
+ * //     timestamptz '2026-11-22T09:00:00.000Z' and bucket < (select rolled_until ...)
+ * //   union all select date_bin(interval '1 hour', bucket, ...) as bucket, ... from
+ * //     "public"."metric_1m"
+ * //     where bucket >= timestamptz '2026-11-22T09:00:00.000Z' and ... and bucket >= (select
+ * //       rolled_until ...) group by 1, ...
  * // ) as "metric"
  */
 export function rowsOf<Table extends keyof DB>(

@@ -3,8 +3,8 @@ import type { PolicyKind, PolicySettings } from '../policies/appliedPolicies.ts'
 /** What becomes of one policy of one table. */
 export interface PolicyChange {
   /**
-   * `keep`: it is as declared already. `leave`: it is left as it is, and `reason` says what stands in
-   * the way.
+   * `keep`: it is as declared already. `leave`: it is left as it is, and `reason` says what stands
+   * in the way.
    */
   action: 'add' | 'change' | 'remove' | 'keep' | 'leave'
   /** `metric_1m`, `metric_1h`, `event_envelope`, `oo_locator`. */

@@ -26,7 +26,8 @@ export interface MigrateStatus {
  * const { pending } = await migrateStatus(db)
  * if (pending.length > 0) console.log('run `pgvantage migrate up`:', pending)
  *
- * // select name, run_on at time zone 'UTC' as "ranAt" from "public"."pgvantage_migration" order by name
+ * // select name, run_on at time zone 'UTC' as "ranAt" from "public"."pgvantage_migration" order by
+ * //   name
  */
 export async function migrateStatus<Database>(db: Kysely<Database>, options: Pick<MigrateOptions, 'schema'> = {}): Promise<MigrateStatus> {
   const { schema } = parseOptions(schemaOption, options)

@@ -110,7 +110,7 @@ const aggregateAcrossOptions = z.strictObject({
  *   below 1e-100 count as 0, above 1e100 as infinite.
  * - Averages weigh every series the same, and percentiles neither add up nor average.
  *
- * @throws InvalidInputError naming the option that is none.
+ * @throws InvalidInputError naming the option that is wrong.
  * @example
  * const errors = metricSeries(scope, { metric: 'http.server.errors', measure: 'avg', range: last('1 hour') })
  * await aggregateAcross(scope, errors, { with: 'sum', by: { resource: 'region' } }).execute()
@@ -119,12 +119,14 @@ const aggregateAcrossOptions = z.strictObject({
  * await aggregateAcross(scope, movingAverage(scope, errors, { points: 5 }), { with: 'sum', by: { lookup: methods } }).execute()
  *
  * // select "across".* from (
- * //   select "point"."series", "point"."bucket", sum(point.value) as "value", pg_catalog.count(point.value)::int4 as "points"
+ * //   select "point"."series", "point"."bucket", sum(point.value) as "value",
+ * //     pg_catalog.count(point.value)::int4 as "points"
  * //   from (
  * //     select coalesce("resource"."region", '') as series, point.bucket, ... as value
  * //     from (...) as point left join "public"."dim_resource" as resource
  * //       on resource.tenant_id = $1::int8 and resource.resource_id = point.resource_id
- * //   ) as "point" group by "point"."series", "point"."bucket" order by ("point"."series") collate "C", "point"."bucket"
+ * //   ) as "point" group by "point"."series", "point"."bucket" order by ("point"."series") collate
+ * //     "C", "point"."bucket"
  * // ) as "across"
  */
 export function aggregateAcross(

@@ -49,7 +49,7 @@ const combineOptions = z.strictObject({
  * Averages and percentiles do not add up, and the ratio of two averages is not the average of the
  * ratios: combine counts and sums, and divide last.
  *
- * @throws InvalidInputError naming the option that is none.
+ * @throws InvalidInputError naming the option that is wrong.
  * @example
  * const errors = callSeries(scope, { to: checkout, measure: 'error_count', range })
  * const calls = callSeries(scope, { to: checkout, measure: 'call_count', range })
@@ -57,7 +57,8 @@ const combineOptions = z.strictObject({
  * await combine(scope, hourly(errors), hourly(calls), { op: 'ratio' }).execute()
  *
  * // select "combined".* from (
- * //   select "joined"."series" as "series", "joined"."bucket", joined.left / nullif(joined.right, 0::float8) as "value"
+ * //   select "joined"."series" as "series", "joined"."bucket", joined.left / nullif(joined.right,
+ * //     0::float8) as "value"
  * //   from (...) as "joined" order by ("joined"."series") collate "C", "joined"."bucket"
  * // ) as "combined"
  */

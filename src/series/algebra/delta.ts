@@ -13,7 +13,7 @@ import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
  * null for a null, and for the first value of a series. A gap between the two points does not
  * matter: see {@link rate} for the change by the time it took.
  *
- * With `counter: true` the series is a count that only grows, until what counts begins anew at
+ * With `counter: true` the series is a count that only grows, until what counts starts again at
  * zero: a value below the one before it is then the change itself, as in Prometheus' `increase`,
  * though nothing is extrapolated to the ends of a range. What was counted between the last point
  * before a reset and the reset is not known, and missing.
@@ -24,14 +24,15 @@ import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
  * NaN makes its own change NaN and the next one, an infinity makes them infinite or NaN. Magnitudes
  * below 1e-100 count as 0, above 1e100 as infinite.
  *
- * @throws InvalidInputError naming the option that is none.
+ * @throws InvalidInputError naming the option that is wrong.
  * @example
  * const used = metricSeries(scope, { metric: 'system.filesystem.usage', measure: 'max', range: last('7 days'), resolution: '1 hour' })
  * await delta(scope, used).execute()
  *
  * // select "delta".* from (
  * //   select "point"."series", "point"."bucket", (point.value - point.before) as "value"
- * //   from (select ..., pg_catalog.lag(point.value) over (partition by point.series collate "C", point.value is null
+ * //   from (select ..., pg_catalog.lag(point.value) over (partition by point.series collate "C",
+ * //     point.value is null
  * //     order by point.bucket) as "before" from (...) as "point") as "point"
  * //   order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "delta"

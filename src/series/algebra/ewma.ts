@@ -58,8 +58,10 @@ const ewmaOptions = z
  *
  * // select "smoothed".* from (
  * //   select "point"."series", "point"."bucket", "public"."ewma"(point.value, point.weight) over (
- * //     partition by point.series collate "C" order by point.bucket rows unbounded preceding) as "value"
- * //   from (select ..., coalesce(1::float8 - power(2::float8, -least(1000, ...)), 1) as "weight" from (...) as "point") as "point"
+ * //     partition by point.series collate "C" order by point.bucket rows unbounded preceding) as
+ * //       "value"
+ * //   from (select ..., coalesce(1::float8 - power(2::float8, -least(1000, ...)), 1) as "weight"
+ * //     from (...) as "point") as "point"
  * //   order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "smoothed"
  */

@@ -48,7 +48,7 @@ const joinOptions = z.strictObject({
  * buckets together. A value that is null and, with `how: 'full'`, one that is not there look the
  * same. Of two rows of a series for one bucket, against what a frame is, the larger value counts.
  *
- * @throws InvalidInputError naming the option that is none.
+ * @throws InvalidInputError naming the option that is wrong.
  * @example
  * const cpu = metricSeries(scope, { metric: 'system.cpu.utilization', measure: 'avg', range, by: 'resource' })
  * const memory = metricSeries(scope, { metric: 'system.memory.utilization', measure: 'avg', range, by: 'resource' })
@@ -56,10 +56,14 @@ const joinOptions = z.strictObject({
  *
  * // select "joined".* from (
  * //   select point.series as series, point.bucket,
- * //     max(point.value) filter (where point.is_left) as left, max(point.value) filter (where not point.is_left) as right
- * //   from (select point.series, point.bucket, point.value::float8 as value, true as is_left from (...) as point
- * //     union all select point.series, point.bucket, point.value::float8, false from (...) as point) as point
- * //   group by point.series, point.bucket having bool_or(point.is_left) and bool_or(not point.is_left)
+ * //     max(point.value) filter (where point.is_left) as left, max(point.value) filter (where not
+ * //       point.is_left) as right
+ * //   from (select point.series, point.bucket, point.value::float8 as value, true as is_left from
+ * //     (...) as point
+ * //     union all select point.series, point.bucket, point.value::float8, false from (...) as
+ * //       point) as point
+ * //   group by point.series, point.bucket having bool_or(point.is_left) and bool_or(not
+ * //     point.is_left)
  * //   order by (point.series) collate "C", point.bucket
  * // ) as "joined"
  */

@@ -31,8 +31,10 @@ const movingAverageOptions = z.strictObject(trailingWindow).refine(oneOf('points
  * await movingAverage(scope, latency, { window: '1 hour' }).execute()
  *
  * // select "smoothed".* from (
- * //   select "point"."series", "point"."bucket", (avg(point.value::text::numeric) over (partition by point.series collate "C"
- * //     order by point.bucket range between $1::interval - interval '1 microsecond' preceding and current row))::float8 as "value"
+ * //   select "point"."series", "point"."bucket", (avg(point.value::text::numeric) over (partition
+ * //     by point.series collate "C"
+ * //     order by point.bucket range between $1::interval - interval '1 microsecond' preceding and
+ * //       current row))::float8 as "value"
  * //   from (...) as "point" order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "smoothed"
  */

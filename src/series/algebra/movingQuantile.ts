@@ -41,9 +41,12 @@ const movingQuantileOptions = z
  *
  * // select "smoothed".* from (
  * //   select "point"."series", "point"."bucket",
- * //     (select pg_catalog.percentile_cont($1::float8) within group (order by near) from pg_catalog.unnest(point.nearby) as near) as "value"
- * //   from (select ..., pg_catalog.array_agg(point.value) over (partition by point.series collate "C" order by point.bucket
- * //     rows between $2::int8 preceding and current row) as "nearby" from (...) as "point") as "point"
+ * //     (select pg_catalog.percentile_cont($1::float8) within group (order by near) from
+ * //       pg_catalog.unnest(point.nearby) as near) as "value"
+ * //   from (select ..., pg_catalog.array_agg(point.value) over (partition by point.series collate
+ * //     "C" order by point.bucket
+ * //     rows between $2::int8 preceding and current row) as "nearby" from (...) as "point") as
+ * //       "point"
  * //   order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "smoothed"
  */

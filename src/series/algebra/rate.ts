@@ -14,22 +14,24 @@ import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
  * is the mean rate of the gap.
  *
  * With `counter: true` a drop is a reset to zero, as in Prometheus' `rate`: the value after it is
- * what was counted since. Take the rate of each counter before adding counters up, or the reset of
- * one is a drop of the sum, and takes the others for counted anew. Nothing is extrapolated.
+ * what was counted since. Take the rate of each counter before you add counters up: the reset of
+ * one is a drop of the sum, which then counts from zero. Nothing is extrapolated.
  *
  * It is for counters as you find them in tables of your own, and for gauges. A monotonic sum that
  * was ingested is a rate per second already (`metricSeries` gives it as such): the rate of that is
  * how fast the rate changes.
  *
- * @throws InvalidInputError naming the option that is none.
+ * @throws InvalidInputError naming the option that is wrong.
  * @example
  * const requests = scope.db.selectFrom(sql<SeriesRow>`(select host as series, at as bucket, requests_total as value from web_stats)`.as('stat')).selectAll()
  * await aggregateAcross(scope, rate(scope, requests, { counter: true }), { with: 'sum' }).execute()
  *
  * // select "rate".* from (
  * //   select "point"."series", "point"."bucket",
- * //     case when ... end / nullif(extract(epoch from point.bucket - point.since)::float8, 0::float8) as "value"
- * //   from (select ..., pg_catalog.lag(point.bucket) over (partition by point.series collate "C", point.value is null
+ * //     case when ... end / nullif(extract(epoch from point.bucket - point.since)::float8,
+ * //       0::float8) as "value"
+ * //   from (select ..., pg_catalog.lag(point.bucket) over (partition by point.series collate "C",
+ * //     point.value is null
  * //     order by point.bucket) as "since" from (...) as "point") as "point"
  * //   order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "rate"

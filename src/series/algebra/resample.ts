@@ -46,8 +46,10 @@ const resampleOptions = z.strictObject({ every: lengthText, with: z.enum([...red
  * // select "resampled".* from (
  * //   select "point"."series", "point"."bucket", sum(point.value) as "value"
  * //   from (
- * //     select "point"."series", date_bin($1::interval, "point"."bucket", '2000-01-03T00:00:00Z'::timestamptz) as "bucket", ... from (...) as "point"
- * //   ) as "point" group by "point"."series", "point"."bucket" order by ("point"."series") collate "C", "point"."bucket"
+ * //     select "point"."series", date_bin($1::interval, "point"."bucket",
+ * //       '2000-01-03T00:00:00Z'::timestamptz) as "bucket", ... from (...) as "point"
+ * //   ) as "point" group by "point"."series", "point"."bucket" order by ("point"."series") collate
+ * //     "C", "point"."bucket"
  * // ) as "resampled"
  */
 export function resample(scope: Scope, frame: SeriesFrame, options: ResampleOptions): Finished<SeriesRow, 'resampled'> {

@@ -33,7 +33,8 @@ const shiftOptions = z
  * await combine(scope, today, shift(scope, before, { later: '7 days' }), { op: 'ratio' }).execute()
  *
  * // select "shifted".* from (
- * //   select "point"."series", point.bucket + $1::interval as "bucket", point.value::float8 as "value"
+ * //   select "point"."series", point.bucket + $1::interval as "bucket", point.value::float8 as
+ * //     "value"
  * //   from (...) as "point" order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "shifted"
  */

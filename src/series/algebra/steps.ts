@@ -6,7 +6,7 @@ import { boundedPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 export interface StepOptions {
-  /** The values only grow, until they begin anew at zero. Default: false. */
+  /** The values only grow, until they start again at zero. Default: false. */
   counter?: boolean
 }
 

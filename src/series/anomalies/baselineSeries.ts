@@ -53,10 +53,13 @@ const baselineSeriesOptions = z
  *
  * // select "point".* from (
  * //   select "slot"."series", "time"."bucket", "slot"."expected" as "value",
- * //     slot.expected - $1::float8 * slot.spread as "lower", slot.expected + $2::float8 * slot.spread as "upper"
+ * //     slot.expected - $1::float8 * slot.spread as "lower", slot.expected + $2::float8 *
+ * //       slot.spread as "upper"
  * //   from (<the baseline>) as "slot"
- * //   cross join lateral generate_series(<the slot's first time in the range's season>, $10::timestamptz, $11::interval) as time (bucket)
- * //   where "time"."bucket" >= $12 and "time"."bucket" < $13 order by ("slot"."series") collate "C", "time"."bucket"
+ * //   cross join lateral generate_series(<the slot's first time in the range's season>,
+ * //     $10::timestamptz, $11::interval) as time (bucket)
+ * //   where "time"."bucket" >= $12 and "time"."bucket" < $13 order by ("slot"."series") collate
+ * //     "C", "time"."bucket"
  * // ) as "point"
  */
 export function baselineSeries(scope: Scope, frame: SeriesFrame, options: BaselineSeriesOptions): Finished<BaselinePoint, 'point'> {

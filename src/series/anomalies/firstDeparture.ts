@@ -48,9 +48,12 @@ const firstDepartureOptions = byMethod([robust.safeExtend(run), seasonal.safeExt
  * // select "departure".* from (
  * //   select "first".* from (
  * //     select distinct on ("point"."series") ... from (
- * //       select "point".*, sum(case when point.score <= $1 then 0 when point.direction = 'up' then 1 else -1 end) over (
- * //         partition by point.series order by point.bucket rows between current row and $2::int8 following) as "run" from (...) as "point"
- * //     ) as "point" where abs(point.run) = $8::int8 and "point"."bucket" >= $9 and "point"."bucket" < $10
+ * //       select "point".*, sum(case when point.score <= $1 then 0 when point.direction = 'up'
+ * //         then 1 else -1 end) over (
+ * //         partition by point.series order by point.bucket rows between current row and $2::int8
+ * //           following) as "run" from (...) as "point"
+ * //     ) as "point" where abs(point.run) = $8::int8 and "point"."bucket" >= $9 and
+ * //       "point"."bucket" < $10
  * //     order by ("point"."series") collate "C", "point"."bucket"
  * //   ) as "first" order by "first"."bucket", ("first"."series") collate "C"
  * // ) as "departure"

@@ -57,12 +57,15 @@ const seasonalBaselineOptions = z.strictObject(seasonFields).refine(dividesSeaso
  * await seasonalBaseline(scope, latency, { season: '1 day', slot: '15 minutes' }).execute()
  *
  * // select "baseline".* from (
- * //   select "slot"."series", "slot"."slot", ..., "middle"."expected", 1.4826::float8 * around.deviation as "spread",
+ * //   select "slot"."series", "slot"."slot", ..., "middle"."expected", 1.4826::float8 *
+ * //     around.deviation as "spread",
  * //     pg_catalog.cardinality(slot.values) as "points"
  * //   from (
- * //     select "point"."series", <slot of "point"."bucket"> as "slot", pg_catalog.array_agg(point.value) as "values"
+ * //     select "point"."series", <slot of "point"."bucket"> as "slot",
+ * //       pg_catalog.array_agg(point.value) as "values"
  * //     from (...) as "point" group by "point"."series", "slot"
- * //   ) as "slot" cross join lateral (select pg_catalog.percentile_cont(0.5::float8) ...) as "middle" cross join lateral (...) as "around"
+ * //   ) as "slot" cross join lateral (select pg_catalog.percentile_cont(0.5::float8) ...) as
+ * //     "middle" cross join lateral (...) as "around"
  * //   order by ("slot"."series") collate "C", "slot"."slot"
  * // ) as "baseline"
  */

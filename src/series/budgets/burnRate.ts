@@ -117,10 +117,14 @@ const isShorter = (short: string, long: string): boolean =>
  * await burnRate(scope, counts, { objective: 0.999, at: range.to }).where('firing', '=', true).execute()
  *
  * // select "alert".* from (
- * //   select "pair"."series", ..., coalesce(pair.long_burn > pair.burn and pair.short_burn > pair.burn, false) as "firing" from (
- * //     select "event"."series", ..., coalesce(sum(event.bad) filter (where event.bucket >= pair.long_from), 0) * $1::float8
- * //       / nullif(sum(event.total) filter (where event.bucket >= pair.long_from) * $2::float8, 0::float8) as "long_burn", ...
- * //     from (... union all ...) as "event" cross join (values ($7::int4, $8::text, ...)) as pair (position, long_window, ...)
+ * //   select "pair"."series", ..., coalesce(pair.long_burn > pair.burn and pair.short_burn >
+ * //     pair.burn, false) as "firing" from (
+ * //     select "event"."series", ..., coalesce(sum(event.bad) filter (where event.bucket >=
+ * //       pair.long_from), 0) * $1::float8
+ * //       / nullif(sum(event.total) filter (where event.bucket >= pair.long_from) * $2::float8,
+ * //         0::float8) as "long_burn", ...
+ * //     from (... union all ...) as "event" cross join (values ($7::int4, $8::text, ...)) as pair
+ * //       (position, long_window, ...)
  * //     group by "event"."series", "pair"."position", ...
  * //   ) as "pair" order by ("pair"."series") collate "C", "pair"."position"
  * // ) as "alert"

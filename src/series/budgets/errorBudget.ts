@@ -63,8 +63,10 @@ const errorBudgetOptions = z.strictObject({ objective: objectiveShare, range: ti
  *
  * // select "budget".* from (
  * //   select ..., 1::float8 - event.bad / nullif(event.total, 0::float8) as "sli", ...,
- * //     1::float8 - event.bad * $3::float8 / nullif(event.total * $4::float8, 0::float8) as "remaining", ... from (
- * //     select "event"."series", coalesce(sum(event.total), 0) as "total", coalesce(sum(event.bad), 0) as "bad"
+ * //     1::float8 - event.bad * $3::float8 / nullif(event.total * $4::float8, 0::float8) as
+ * //       "remaining", ... from (
+ * //     select "event"."series", coalesce(sum(event.total), 0) as "total",
+ * //       coalesce(sum(event.bad), 0) as "bad"
  * //     from (... union all ...) as "event" group by "event"."series"
  * //   ) as "event" order by "remaining" asc nulls last, ("event"."series") collate "C"
  * // ) as "budget"

@@ -24,7 +24,8 @@ const compareSeriesOptions = z.strictObject(comparisonFields)
  *
  * // select "comparison".* from (
  * //   ... select "point"."series", "point"."value", false as "candidate" from (...) as "point"
- * //   union all select "point"."series", "point"."value", true as "candidate" from (...) as "point" ...
+ * //   union all select "point"."series", "point"."value", true as "candidate" from (...) as
+ * //     "point" ...
  * // ) as "comparison"
  */
 export function compareSeries(

@@ -52,9 +52,12 @@ const compareWindowsOptions = z
  *
  * // select "comparison".* from (
  * //   select ..., "pair"."effect", "pair"."p_value", case ... end as "verdict", ... from (
- * //     select "pair".*, (2::float8 * pair.u - pair.pairs) / nullif(pair.pairs, 0::float8) as "effect", case ... erfc(...) ... end as "p_value" from (...
- * //       select "point"."series", sum(<mid-rank>) filter (where point.candidate) as "rank_sum", ... from (
- * //         select ..., (rank() over (partition by point.series order by point.value))::float8 as "least_rank", ... from (...) as "point"
+ * //     select "pair".*, (2::float8 * pair.u - pair.pairs) / nullif(pair.pairs, 0::float8) as
+ * //       "effect", case ... erfc(...) ... end as "p_value" from (...
+ * //       select "point"."series", sum(<mid-rank>) filter (where point.candidate) as "rank_sum",
+ * //         ... from (
+ * //         select ..., (rank() over (partition by point.series order by point.value))::float8 as
+ * //           "least_rank", ... from (...) as "point"
  * //       ) as "point" group by "point"."series"
  * //     ...) as "pair"
  * //   ) as "pair" order by "score" desc nulls last, ("pair"."series") collate "C"

@@ -112,7 +112,8 @@ const forecastOptions = z
  * await forecast(scope, load, { horizon: '2 days', every: '5 minutes', season: '1 week' }).execute()
  *
  * // select "point".* from (
- * //   with timed as (select ..., <slot of point.bucket> as slot from (...) as point window ...), centred as (...), ...
+ * //   with timed as (select ..., <slot of point.bucket> as slot from (...) as point window ...),
+ * //     centred as (...), ...
  * //   select series, bucket, value, value - <below> as lower, value + <above> as upper
  * //   from predicted where bucket is not null order by series collate "C", bucket
  * // ) as "point"

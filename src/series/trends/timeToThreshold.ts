@@ -82,7 +82,8 @@ const timeToThresholdOptions = z.strictObject({
  *
  * // select "crossing".* from (
  * //   select "line"."series",
- * //     case when line.already then 'already' when line.at is null then 'never' else 'reaches' end as "state", ...
+ * //     case when line.already then 'already' when line.at is null then 'never' else 'reaches' end
+ * //       as "state", ...
  * //   from (... (with timed as (...) ...) as "line" ...) as "line"
  * //   order by line.already desc, line.at nulls last, ("line"."series") collate "C"
  * // ) as "crossing"

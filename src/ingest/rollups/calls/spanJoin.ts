@@ -157,7 +157,9 @@ export class SpanJoin {
   }
 }
 
-/** Whether two names may be of one thing: a host with and without its port, a service and its host. */
+/**
+ * Whether two names may be of one thing: a host with and without its port, a service and its host.
+ */
 function mayBeOne(a: TelemetryResource, b: TelemetryResource): boolean {
   if (a.type === b.type) return a.urn === b.urn || a.urn.startsWith(`${b.urn}:`) || b.urn.startsWith(`${a.urn}:`)
   const service = [a, b].find(({ type }) => type === 'service')
