@@ -39,8 +39,8 @@ export interface Capabilities {
   timescalePreloaded: boolean | null
   /**
    * The edition of TimescaleDB: `timescale` is the community licence (everything), `apache` has no
-   * jobs or compression. Null where there is none, and where it is not in this database yet and the
-   * server does not say.
+   * jobs or compression. Null without TimescaleDB, and where this database does not have it yet and
+   * the server does not tell.
    */
   timescaleLicence: 'timescale' | 'apache' | null
 }
