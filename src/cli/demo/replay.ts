@@ -6,7 +6,7 @@ import { windowBucket } from '../../database/buckets.ts'
 import { milliseconds, type TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { ingest, type IngestReport } from '../../ingest/ingest.ts'
-import { otlpLines } from '../../ingest/sources/otlpLines.ts'
+import { DamagedError, decompressed } from '../../ingest/sources/decompressed.ts'
 import { VantageError } from '../../schema/errors.ts'
 
 export interface Replayed {
@@ -76,15 +76,21 @@ export async function load(scope: Scope, source: Parameters<typeof ingest>[1], {
   return { report, range: { from, to } }
 }
 
-const time = /"(?:endTimeUnixNano|timeUnixNano)":"?(\d{19})/g
+const time = /"(?:endTimeUnixNano|timeUnixNano)": ?"?(\d{19})/g
+const longestTime = 64
 
 /** The latest time in a recording; a pass over the text is enough for that. */
 async function endOf(file: string): Promise<Date> {
   let latest = ''
-  for await (const line of otlpLines(createReadStream(file))) {
-    if (!('bytes' in line)) continue
-    for (const [, nanoseconds] of Buffer.from(line.bytes).toString('latin1').matchAll(time))
-      if (nanoseconds! > latest) latest = nanoseconds!
+  let text = ''
+  try {
+    for await (const chunk of decompressed(createReadStream(file))) {
+      text = text.slice(-longestTime) + Buffer.from(chunk).toString('latin1')
+      for (const [, nanoseconds] of text.matchAll(time)) if (nanoseconds! > latest) latest = nanoseconds!
+    }
+  } catch (error) {
+    // What can be read of it is loaded, so that is what has an end.
+    if (!(error instanceof DamagedError)) throw error
   }
   if (latest === '')
     throw new VantageError(`${file} holds no OTLP/JSON lines with times: is it a recording of the OpenTelemetry Collector's file exporter?`)

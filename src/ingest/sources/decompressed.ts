@@ -1,4 +1,5 @@
 import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { ByteInput } from './byteInput.ts'
 
 /** What is compressed breaks off, or is not what it says. */
 export class DamagedError extends Error {}
@@ -27,14 +28,14 @@ const slice = 16 * 1024
  * @throws DamagedError behind the bytes that could be read.
  */
 export async function* decompressed(chunks: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
-  const input = new Input(chunks)
+  const input = new ByteInput(chunks)
   try {
-    const format = formatOf(await input.peek())
+    const format = formatOf(await input.peek(magicLength))
     if (format === undefined) return yield* input.rest()
     for (;;) {
       yield* member(format, input)
-      await input.skipZeros()
-      const head = await input.peek()
+      await skipZeros(input)
+      const head = await input.peek(magicLength)
       if (head.length === 0) return
       if (formatOf(head) !== format) throw new DamagedError(`what follows the ${format.name} stream is none`)
     }
@@ -44,7 +45,7 @@ export async function* decompressed(chunks: AsyncIterable<string | Uint8Array>):
 }
 
 /** One member; what follows it stays in the input. */
-async function* member({ name, create }: Format, input: Input): AsyncGenerator<Uint8Array> {
+async function* member({ name, create }: Format, input: ByteInput): AsyncGenerator<Uint8Array> {
   // Written out, not piped: a stream that an error destroys drops what it has already decompressed,
   // and how much that is depends on timing.
   const stream = create()
@@ -96,60 +97,11 @@ const problem = (name: string, error: Error) =>
     ? `the ${name} stream ends before its end`
     : `damaged ${name}: ${error.message}`
 
-/** The bytes of a stream, of which some can be looked at before they are taken, and given back. */
-class Input {
-  readonly #source: AsyncIterator<Uint8Array>
-  #ahead: Uint8Array = new Uint8Array()
-
-  constructor(chunks: AsyncIterable<string | Uint8Array>) {
-    this.#source = bytesOf(chunks)[Symbol.asyncIterator]()
+async function skipZeros(input: ByteInput): Promise<void> {
+  for (let chunk = await input.take(slice); chunk !== undefined; chunk = await input.take(slice)) {
+    const found = chunk.findIndex((byte) => byte !== 0)
+    if (found === -1) continue
+    input.giveBack(chunk.subarray(found))
+    return
   }
-
-  /** The next four bytes; fewer only at the end. */
-  async peek(): Promise<Uint8Array> {
-    while (this.#ahead.length < magicLength) {
-      const next = await this.#source.next()
-      if (next.done) break
-      this.#ahead = Buffer.concat([this.#ahead, next.value])
-    }
-    return this.#ahead.subarray(0, magicLength)
-  }
-
-  /** At most so many bytes; undefined at the end. */
-  async take(most: number): Promise<Uint8Array | undefined> {
-    while (this.#ahead.length === 0) {
-      const next = await this.#source.next()
-      if (next.done) return undefined
-      this.#ahead = next.value
-    }
-    const taken = this.#ahead.subarray(0, most)
-    this.#ahead = this.#ahead.subarray(taken.length)
-    return taken
-  }
-
-  giveBack(bytes: Uint8Array): void {
-    this.#ahead = Buffer.concat([bytes, this.#ahead])
-  }
-
-  async skipZeros(): Promise<void> {
-    for (let chunk = await this.take(slice); chunk !== undefined; chunk = await this.take(slice)) {
-      const found = chunk.findIndex((byte) => byte !== 0)
-      if (found === -1) continue
-      this.giveBack(chunk.subarray(found))
-      return
-    }
-  }
-
-  /** All that is left. */
-  async *rest(): AsyncGenerator<Uint8Array> {
-    for (let chunk = await this.take(Infinity); chunk !== undefined; chunk = await this.take(Infinity)) yield chunk
-  }
-
-  async close(): Promise<void> {
-    await this.#source.return?.(undefined)
-  }
-}
-
-async function* bytesOf(chunks: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk
 }

@@ -4,9 +4,9 @@ import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { parseOptions } from '../../schema/parse.ts'
 import { storableText } from '../../schema/text.ts'
-import { otlpLines } from './otlpLines.ts'
+import { piecesOf } from './pieces.ts'
 import type { RefusedRecords } from './recordByRecord.ts'
-import { parseOtlpRequest, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
+import { requestOf, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
 
 /** Records that were refused, and where they stand. */
 export interface RefusedInput extends RefusedRecords {
@@ -18,7 +18,7 @@ export interface ReadOtlpOptions {
   /** Stops the reading: the next request is not yielded, and the signal's reason is thrown. */
   signal?: AbortSignal
   /**
-   * Told of every line that is no export request. Without it such lines are passed over in silence.
+   * Told of everything that is no export request. Without it that is passed over in silence.
    */
   onMalformed?: (malformed: MalformedLine) => void
   /** Told of the records of a request that are not read, since a field is wrong. */
@@ -38,16 +38,22 @@ const readOtlpOptions = z.strictObject({
 })
 
 /**
- * Reads OTLP/JSON lines, as the OpenTelemetry Collector's file exporter writes them: one export
- * request of traces, metrics or logs a line, plain, gzip or zstd (told apart by their first bytes).
- * Streaming: in memory is one line, of 64 MB at most.
+ * Reads export requests of traces, metrics and logs from OTLP/JSON.
+ *
+ * | the text | |
+ * |---|---|
+ * | a request a line | as the OpenTelemetry Collector's file exporter writes it |
+ * | a request over many lines, one after the other | as `jq` writes it |
+ * | an array of requests | on one line or many |
+ *
+ * Each of them plain, gzip or zstd: the bytes tell, not the file's name. Streaming: in memory is
+ * one request, of 64 MB at most.
  *
  * A record with a field that is wrong is refused alone: it goes to `onRefused`, and the rest of its
- * request is read. A malformed line goes to `onMalformed` with the file's name, the line's number
- * from 1 and the reason. The lines before and after it are read. Malformed is what is not JSON or
+ * request is read. What is malformed goes to `onMalformed` with the file's name, the line it begins
+ * in, from 1, and the reason; what is before and after it is read. Malformed is what is not JSON or
  * not an export request, has a NUL byte, is not UTF-8, is longer than 64 MB, or is cut off by
- * damaged gzip. Empty lines are passed over. One JSON document over several lines is not this
- * format.
+ * damaged gzip. Several lines in a row that are no JSON are one malformed piece.
  *
  * @example
  * for await (const { payload, line } of readOtlp('telemetry.jsonl.gz', { onMalformed: console.warn })) {
@@ -70,20 +76,15 @@ export async function* readOtlp(
   signal?.throwIfAborted()
   const chunks: AsyncIterable<string | Uint8Array> =
     typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
-  for await (const entry of otlpLines(signal === undefined ? chunks : untilAborted(chunks, signal))) {
+  for await (const piece of piecesOf(signal === undefined ? chunks : untilAborted(chunks, signal))) {
     signal?.throwIfAborted()
-    if ('problem' in entry) {
-      onMalformed?.({ file, line: entry.line, reason: entry.problem })
-      continue
-    }
-    const bytes = trimmed(entry.bytes, entry.line === 1)
-    if (bytes.length === 0) continue
-    const request = parseOtlpRequest(bytes, place, entry.line)
+    const { line } = piece
+    const request = 'problem' in piece ? { reason: piece.problem } : requestOf(piece.document, piece.bytes, place, line)
     if ('reason' in request) {
-      onMalformed?.({ file, line: entry.line, reason: request.reason })
+      onMalformed?.({ file, line, reason: request.reason })
       continue
     }
-    for (const refused of request.refusedRecords) onRefused?.({ file, line: entry.line, ...refused })
+    for (const refused of request.refusedRecords) onRefused?.({ file, line, ...refused })
     yield request
   }
   signal?.throwIfAborted()
@@ -116,17 +117,4 @@ async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): 
     if (signal.aborted) closed?.catch(() => {})
     else await closed
   }
-}
-
-/**
- * A line without its byte order mark and the white space around it, such as a carriage return at
- * its end.
- */
-function trimmed(bytes: Uint8Array, first: boolean): Uint8Array {
-  let start = first && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
-  let end = bytes.length
-  const blank = (byte: number | undefined) => byte === 32 || byte === 9 || byte === 13
-  while (start < end && blank(bytes[start])) start += 1
-  while (end > start && blank(bytes[end - 1])) end -= 1
-  return bytes.subarray(start, end)
 }
