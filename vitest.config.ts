@@ -3,6 +3,12 @@ import { moveClocks } from './test/support/moment/moment.ts'
 
 await moveClocks()
 
+/**
+ * Files one after another in one process: what they import is loaded once, and a database in process
+ * is compiled once and starts in half the time.
+ */
+const oneProcess = { isolate: false }
+
 const leg = (name: string) => ({
   test: {
     name,
@@ -10,9 +16,7 @@ const leg = (name: string) => ({
     globalSetup: ['test/support/legSetup.ts'],
     env: { PGVANTAGE_LEG: name },
     provide: { legName: name },
-    // Files one after another in one process: a database in process is compiled once, and starts
-    // in half the time.
-    isolate: false,
+    ...oneProcess,
     testTimeout: 120_000,
     hookTimeout: 180_000,
   },
@@ -27,7 +31,7 @@ export default defineConfig({
     ],
     maxWorkers: 2,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], typecheck: { enabled: false }, testTimeout: 60_000 } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], typecheck: { enabled: false }, ...oneProcess, testTimeout: 60_000 } },
       leg('embedded'),
       leg('community'),
       leg('server'),

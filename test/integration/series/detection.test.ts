@@ -5,11 +5,11 @@ import type { DetectionOptions, ControlChartOptions, SeasonalOptions } from '../
 import { firstDeparture } from '../../../src/series/anomalies/firstDeparture.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
-import { atEachMoment, momentsOfZones } from '../../support/moment/atEachMoment.ts'
+import { atEachMoment, inOtherZones } from '../../support/moment/atEachMoment.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { frameOf, points } from '../../support/points.ts'
 
-atEachMoment('detection', tests, { of: momentsOfZones })
+atEachMoment('detection', tests, { at: inOtherZones })
 
 function tests(): void {
   let test: TestDatabase

@@ -7,13 +7,13 @@ import { resample, type ResampleOptions } from '../../../src/series/algebra/resa
 import type { SeriesFrame, SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { shift } from '../../../src/series/algebra/shift.ts'
 import { sharedDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
-import { atEachMoment, momentsOfZones } from '../../support/moment/atEachMoment.ts'
+import { atEachMoment, inOtherZones } from '../../support/moment/atEachMoment.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { at, during } from '../../support/rows.ts'
 import { arbitraryPoints, boundedAll } from './arbitraryPoints.ts'
 
-atEachMoment('the time of series', tests, { of: momentsOfZones })
+atEachMoment('the time of series', tests, { at: inOtherZones })
 
 function tests(): void {
   let test: TestDatabase

@@ -1,24 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { leg } from '../leg.ts'
-import { goTo, inMoments } from './moment.ts'
-import { moments, type Moment } from './moments.ts'
+import { goTo, inAllMoments, inMoments } from './moment.ts'
+import { momentsOf, type Moment } from './moments.ts'
 
 /**
  * `describe` for tests whose outcome hangs on the clock: once, now; in `npm run test:moments` once
- * at each of the moments, in one process. What asks for the time when the tests are defined must
+ * at each of the leg's moments, in one process. What asks for the time when the tests are defined must
  * do so inside `tests`, not in a `describe` within it, nor in the file around it.
  *
  * @param runs whether this leg runs them.
- * @param of the moments; all unless given.
+ * @param at which of the leg's moments; all unless given.
  */
 export function atEachMoment(
   name: string,
   tests: () => void,
-  { runs = true, of = moments }: { runs?: boolean; of?: readonly Moment[] } = {},
+  { runs = true, at = () => true }: { runs?: boolean; at?: (moment: Moment) => boolean } = {},
 ): void {
   const itsLeg = describe.skipIf(!leg.available || !runs)
   if (!inMoments) return void itsLeg(name, tests)
-  itsLeg.each(of)('at $now, $name', (moment) => {
+  itsLeg.each(momentsOf(leg.name, { all: inAllMoments }).filter(at))('at $now, $name', (moment) => {
     beforeAll(() => goTo(moment))
     afterAll(() => goTo())
     it('is then and there', () => {
@@ -37,5 +37,5 @@ export function atEachMoment(
   })
 }
 
-/** The moments at which the zone is what matters. */
-export const momentsOfZones = moments.filter(({ zone }) => zone !== 'UTC')
+/** Of the moments those at which the zone is what matters. */
+export const inOtherZones = ({ kind }: Moment): boolean => kind === 'zone'

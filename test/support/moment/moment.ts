@@ -25,8 +25,11 @@ export async function moveClocks(): Promise<void> {
 /** By how many milliseconds the clock of this process is moved; 0 for a run that takes place now. */
 export const clockShift = (): number => globalThis.pgvantageClockShift ?? Number(process.env.PGVANTAGE_TEST_SHIFT ?? 0)
 
-/** Whether the tests of this run go to each of the moments themselves (`atEachMoment`). */
+/** Whether the tests of this run go to each of their leg's moments themselves (`atEachMoment`). */
 export const inMoments = process.env.PGVANTAGE_TEST_MOMENTS !== undefined
+
+/** Whether they then go to all the moments there are. */
+export const inAllMoments = process.env.PGVANTAGE_TEST_MOMENTS === 'all'
 
 let current: string | undefined
 

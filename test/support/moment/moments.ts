@@ -1,45 +1,112 @@
+import type { LegName } from '../leg.ts'
+
+/** What the tests of `clockTests` are run on; `unit` stands for the tests of `unitTestsOfTime`. */
+export type LegOfMoment = LegName | 'unit'
+
 /** A moment at which the tests of `clockTests` are run. */
 export interface Moment {
   /** What about it could go wrong. */
   name: string
+  /** Whether it is near the end of a chunk, of a month or year, or where local time is not UTC's. */
+  kind: 'chunk' | 'calendar' | 'zone'
   now: string
   /** The zone of Node's local time; UTC unless a change of its clocks is what matters. */
   zone: string
-  /** Whether the server leg is run too. That moment has to lie in the past. */
-  server: boolean
+  /** On which legs `npm run test:moments` goes to it. With `-- --all` each leg goes to all that it can. */
+  legs: readonly LegOfMoment[]
 }
 
 /**
  * The moments, each minutes away from what could go wrong, and none so near that a run would cross
- * it.
+ * it. Chunks of every length that the tables have (7, 30, 90, 180 days) begin together on
+ * 2025-03-13, a Thursday.
  *
- * Chunks of every length that the tables have (7, 30, 90, 180 days) begin together on 2025-03-13, a
- * Thursday.
+ * Not every moment is gone to on every leg. What could differ between two legs at a moment decides:
+ *
+ * | what is near | whose code knows of it | so it is tested |
+ * |---|---|---|
+ * | the end of a chunk | native partitions are cut by our SQL, chunks by TimescaleDB | both sides of it on both legs in process; one side on a server, where several connections write at once |
+ * | the end of a year, quarter and month, 29 February | our TypeScript and PostgreSQL's dates: the same on every leg | by turns: of each pair one on either leg |
+ * | a change of clocks, another day than UTC's | Node's local time, which our TypeScript could ask for by mistake: the same on every leg | by turns |
+ * | the zone alone | what needs no database does not ask for the time, but could for the zone | each zone once, without a database |
  */
 export const moments: readonly Moment[] = [
-  { name: `before every chunk's boundary`, now: '2025-03-12T23:40:00Z', zone: 'UTC', server: false },
-  { name: `after every chunk's boundary`, now: '2025-03-13T00:02:00Z', zone: 'UTC', server: true },
-  { name: `before a year's, quarter's and month's boundary`, now: '2027-12-31T23:40:00Z', zone: 'UTC', server: false },
-  { name: `after a year's, quarter's and month's boundary`, now: '2028-01-01T00:02:00Z', zone: 'UTC', server: false },
-  { name: '29 February', now: '2024-02-29T12:00:00Z', zone: 'UTC', server: true },
+  {
+    name: `before every chunk's boundary`,
+    kind: 'chunk',
+    now: '2025-03-12T23:40:00Z',
+    zone: 'UTC',
+    legs: ['embedded', 'community'],
+  },
+  {
+    name: `after every chunk's boundary`,
+    kind: 'chunk',
+    now: '2025-03-13T00:02:00Z',
+    zone: 'UTC',
+    legs: ['embedded', 'community', 'server'],
+  },
+  {
+    name: `before a year's, quarter's and month's boundary`,
+    kind: 'calendar',
+    now: '2027-12-31T23:40:00Z',
+    zone: 'UTC',
+    legs: ['embedded'],
+  },
+  {
+    name: `after a year's, quarter's and month's boundary`,
+    kind: 'calendar',
+    now: '2028-01-01T00:02:00Z',
+    zone: 'UTC',
+    legs: ['community'],
+  },
+  {
+    name: '29 February',
+    kind: 'calendar',
+    now: '2024-02-29T12:00:00Z',
+    zone: 'UTC',
+    legs: ['embedded'],
+  },
   {
     name: 'after the clocks went forward, in the hour that is left out',
+    kind: 'zone',
     now: '2025-03-30T01:02:00Z',
     zone: 'Europe/Berlin',
-    server: false,
+    legs: ['community', 'unit'],
   },
   {
     name: 'before the clocks went back, in the first of two equal hours',
+    kind: 'zone',
     now: '2025-10-26T00:15:00Z',
     zone: 'Europe/Berlin',
-    server: false,
+    legs: ['embedded'],
   },
-  { name: 'before midnight UTC on a Friday, where it is Saturday', now: '2026-07-31T23:40:00Z', zone: 'Pacific/Auckland', server: false },
+  {
+    name: 'before midnight UTC on a Friday, where it is Saturday',
+    kind: 'zone',
+    now: '2026-07-31T23:40:00Z',
+    zone: 'Pacific/Auckland',
+    legs: ['community', 'unit'],
+  },
 ]
 
+/** What those tests are run on that go to each of the moments in one process, whose clock is theirs. */
+export const legsInProcess = ['embedded', 'community'] as const
+
+/** Whether a leg can be moved there: a process anywhere, a server to the past alone; only the zone matters without a database. */
+const canGo: Record<LegOfMoment, (moment: Moment) => boolean> = {
+  embedded: () => true,
+  community: () => true,
+  server: ({ now }) => Date.parse(now) < Date.now(),
+  unit: ({ kind }) => kind === 'zone',
+}
+
+/** The moments that a leg goes to: those of the table above, or all that it can. */
+export const momentsOf = (leg: LegOfMoment, { all = false } = {}): Moment[] =>
+  moments.filter((moment) => (all ? canGo[leg](moment) : moment.legs.includes(leg)))
+
 /**
- * The tests whose outcome hangs most on the clock: at every moment, on the legs in process, to which
- * they go themselves (`atEachMoment`), and on the server leg at its moments.
+ * The tests whose outcome hangs most on the clock: on the legs in process at each of their moments,
+ * to which they go themselves (`atEachMoment`), and on the server leg at its moments.
  */
 export const clockTests: readonly string[] = [
   'test/integration/lifecycle/native.test.ts',
@@ -67,7 +134,7 @@ export const longClockTests: readonly string[] = [
 
 /**
  * Buckets and seasons of given days: they do not ask what day it is, but could be led astray by a
- * zone. In process, at the moments in other zones than UTC.
+ * zone. In process, at those of the leg's moments that are in other zones than UTC.
  */
 export const zoneTests: readonly string[] = ['test/integration/series/detection.test.ts', 'test/integration/series/resampling.test.ts']
 

@@ -1,16 +1,26 @@
-// node test/support/moment/runMoments.ts: runs the tests that look at the clock at each of the moments, two runs at a time.
+// node test/support/moment/runMoments.ts [--all]: runs the tests that look at the clock at the moments of their legs (moments.ts), two runs at a time;
+// with --all at every moment on every leg that can be moved to it, which takes three times as long.
 //
-// The legs in process go to all of the moments in one run each, since their clock is the process's own. A server is started at each of its moments.
+// The legs in process go to their moments in one run each, since their clock is the process's own. A server is started at each of its moments.
 // What vitest says of a run is printed when it is done, and its report is left in .cache/moments.
 import { spawn } from 'node:child_process'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { clockTests, longClockTests, moments, unitTestsOfTime, zoneTests, type Moment } from './moments.ts'
+import {
+  clockTests,
+  legsInProcess,
+  longClockTests,
+  momentsOf,
+  unitTestsOfTime,
+  zoneTests,
+  type LegOfMoment,
+  type Moment,
+} from './moments.ts'
 
 interface Run {
   name: string
-  leg: 'unit' | 'embedded' | 'community' | 'server'
+  leg: LegOfMoment
   tests: readonly string[]
   env: Record<string, string>
 }
@@ -18,34 +28,24 @@ interface Run {
 const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url))
 const reports = '.cache/moments'
 const failed: string[] = []
+const all = process.argv.includes('--all')
 
 const at = ({ now, zone }: Moment) => ({ PGVANTAGE_TEST_NOW: now, TZ: zone })
 
+/** One run at each of the leg's moments. */
+const runsAt = (leg: LegOfMoment, tests: readonly string[]) =>
+  momentsOf(leg, { all }).map((moment): Run => ({ name: `${moment.now}, ${moment.name}, ${leg}`, leg, tests, env: at(moment) }))
+
 // The longest first, so that none is left to be waited for.
 const runs: Run[] = [
-  ...moments
-    .filter(({ server }) => server)
-    .map((moment): Run => ({
-      name: `${moment.now}, ${moment.name}, server`,
-      leg: 'server',
-      tests: [...clockTests, ...longClockTests],
-      env: at(moment),
-    })),
-  ...(['community', 'embedded'] as const).map((leg): Run => ({
-    name: `all moments, ${leg}`,
+  ...legsInProcess.map((leg): Run => ({
+    name: `${momentsOf(leg, { all }).length} moments, ${leg}`,
     leg,
     tests: [...clockTests, ...zoneTests],
-    env: { PGVANTAGE_TEST_MOMENTS: 'all', TZ: 'UTC' },
+    env: { PGVANTAGE_TEST_MOMENTS: all ? 'all' : 'chosen', TZ: 'UTC' },
   })),
-  // What needs no database does not look at the clock, but could at the zone.
-  ...moments
-    .filter(({ zone }) => zone !== 'UTC')
-    .map((moment): Run => ({
-      name: `${moment.now}, ${moment.name}, unit`,
-      leg: 'unit',
-      tests: unitTestsOfTime,
-      env: at(moment),
-    })),
+  ...runsAt('server', [...clockTests, ...longClockTests]),
+  ...runsAt('unit', unitTestsOfTime),
 ]
 
 async function carryOut({ name, leg, tests, env }: Run): Promise<void> {

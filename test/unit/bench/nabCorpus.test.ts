@@ -55,7 +55,10 @@ describe('a folder of the benchmark', () => {
     }
     await write('labels/combined_windows.json', JSON.stringify(windows))
   })
-  afterEach(() => rm(folder, { recursive: true }))
+  afterEach(async () => {
+    vi.restoreAllMocks()
+    await rm(folder, { recursive: true })
+  })
 
   it.each(['', 'nab'])('is read from it or the folder above it', async (below) => {
     const corpus = await readCorpus(join(folder, below))
