@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
@@ -30,31 +31,45 @@ export const serviceUrn = (name: string, namespace?: string): string => urn(`k8s
 
 /**
  * The URN of a host, or of an address that is called: `urn:host:<host>`, with the port when one is
- * given.
+ * given that is neither 80 nor 443.
+ *
+ * | host | is written |
+ * |---|---|
+ * | `DB-7.Internal.` | `db-7.internal`: in lower case, without the final dot |
+ * | `api:8080`, `[::1]:8080` | with that port, unless another is given |
+ * | `2001:DB8:0:0:0:0:0:1` | `[2001:db8::1]`, as RFC 5952 has it |
+ * | `::ffff:10.0.0.1` | `10.0.0.1` |
+ * | `pg.shop.svc.cluster.local` | `pg.shop.svc` |
+ * | `/run/pg.sock` | as it is, its separators encoded: paths have a case |
  *
  * @example
- * hostUrn('db-7.internal') // 'urn:host:db-7.internal'
+ * hostUrn('DB-7.internal.', 443) // 'urn:host:db-7.internal'
  * hostUrn('::1', 8080) // 'urn:host:[::1]:8080'
  *
  * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
  */
-export const hostUrn = (host: string, port?: number): string => urn(`host:${authority(host, port)}`)
+export const hostUrn = (host: string, port?: number): string => urn(`host:${authority(host, port, webPorts)}`)
 
 /**
- * The URN of a database: `urn:db:<system>:<cluster>/<database>`. The cluster is the server's
- * address, with the port when it is not the system's default one; what is not known is `default`.
- * `postgresql`, OpenTelemetry's name, is written `postgres`; of the systems that it has renamed
- * (`mssql`, `oracle`, `dynamodb`), the new name counts (`microsoft.sql_server`).
+ * The URN of a database: `urn:db:<system>:<cluster>/<database>`.
+ *
+ * | part | is |
+ * |---|---|
+ * | system | in lower case; `postgresql`, OpenTelemetry's name, is `postgres`; of those that OpenTelemetry renamed (`mssql`, `oracle`, `dynamodb`) the new name counts (`microsoft.sql_server`) |
+ * | cluster | the server's address as in {@link hostUrn}, with the port when it is not the system's default one; `default` when it is not known |
+ * | database | as it is; of PostgreSQL's `<database>\|<schema>` the database; `default` when it is not known |
  *
  * @example
- * databaseUrn({ system: 'postgresql', host: 'pg.internal', port: 5432, database: 'shop' }) // 'urn:db:postgres:pg.internal/shop'
+ * databaseUrn({ system: 'postgresql', host: 'PG.internal', port: 5432, database: 'shop' }) // 'urn:db:postgres:pg.internal/shop'
  *
  * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
  */
 export function databaseUrn({ system, host, port, database }: { system: string; host?: string; port?: number; database?: string }): string {
-  const name = systems.get(system) ?? system
-  const cluster = host ? authority(host, port === defaultPorts[name] ? undefined : port) : 'default'
-  return urn(`db:${part(name)}:${cluster}/${part(database || 'default')}`)
+  const lower = system.toLowerCase()
+  const name = systems.get(lower) ?? lower
+  const cluster = host ? authority(host, port, defaultPorts.get(name) ?? []) : 'default'
+  const own = name === 'postgres' ? database?.split('|', 1)[0] : database
+  return urn(`db:${part(name)}:${cluster}/${part(own || 'default')}`)
 }
 
 /**
@@ -92,20 +107,33 @@ const systems: ReadonlyMap<string, string> = new Map([
   ['intersystems_cache', 'intersystems.cache'],
 ])
 
-const defaultPorts: Readonly<Record<string, number>> = {
-  postgres: 5432,
-  mysql: 3306,
-  mariadb: 3306,
-  'microsoft.sql_server': 1433,
-  'oracle.db': 1521,
-  mongodb: 27017,
-  redis: 6379,
-  memcached: 11211,
-  cassandra: 9042,
-  elasticsearch: 9200,
-  clickhouse: 8123,
-  cockroachdb: 26257,
-}
+/** The ports that go without saying where a host is called. */
+const webPorts: readonly number[] = [80, 443]
+
+/** The ports that go without saying, by what a database's system is called here. */
+const defaultPorts: ReadonlyMap<string, readonly number[]> = new Map([
+  ['postgres', [5432]],
+  ['mysql', [3306]],
+  ['mariadb', [3306]],
+  ['microsoft.sql_server', [1433]],
+  ['oracle.db', [1521]],
+  ['ibm.db2', [50_000]],
+  ['mongodb', [27017]],
+  ['redis', [6379]],
+  ['valkey', [6379]],
+  ['memcached', [11211]],
+  ['cassandra', [9042]],
+  ['couchdb', [5984]],
+  ['elasticsearch', [9200]],
+  ['opensearch', [9200]],
+  ['clickhouse', [8123, 9000]],
+  ['cockroachdb', [26257]],
+  ['neo4j', [7687]],
+  ['influxdb', [8086]],
+  ['kafka', [9092]],
+  ['aws.dynamodb', [443]],
+  ['aws.redshift', [5439]],
+])
 
 /**
  * One part of a URN. Only what would make two different names one URN, or could not be stored, is
@@ -117,11 +145,41 @@ function part(text: string): string {
   return text.toWellFormed().replace(/[%/:?#\s\p{Cc}]/gu, (character) => encodeURIComponent(character))
 }
 
-function authority(host: string, port?: number): string {
-  if (host.length > maxUrnBytes) throw tooLong(host)
-  const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
-  const name = bare.split(':').length > 2 && /^[0-9a-f:.]+$/i.test(bare) ? `[${bare.toLowerCase()}]` : part(host)
-  return port === undefined ? name : `${name}:${port}`
+/** A host and its port, unless that goes without saying. */
+function authority(text: string, port: number | undefined, unsaid: readonly number[]): string {
+  if (text.length > maxUrnBytes) throw tooLong(text)
+  const { host, digits } = withoutPort(text)
+  const shown = port ?? (digits === undefined ? undefined : Number(digits))
+  const name = hostName(host)
+  return shown === undefined || unsaid.includes(shown) ? name : `${name}:${shown}`
+}
+
+/** The name of a host for people: in its one form, without a port. */
+export const hostLabel = (text: string): string => hostName(withoutPort(text).host)
+
+function withoutPort(text: string): { host: string; digits: string | undefined } {
+  const [, host = text, digits] = /^(\[[^\]]+\]|[^:]+):(\d{1,5})$/.exec(text) ?? []
+  return { host, digits }
+}
+
+/** A host's name or address in its one form; see {@link hostUrn}. */
+function hostName(text: string): string {
+  const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
+  const [address = '', zone] = bare.split('%', 2)
+  if (isIPv6(address)) return ipv6Name(address, zone)
+  if (text.startsWith('/')) return part(text)
+  const lower = text.toLowerCase()
+  const relative = lower.length > 1 && lower.endsWith('.') ? lower.slice(0, -1) : lower
+  return part(relative.endsWith('.svc.cluster.local') ? relative.slice(0, -'.cluster.local'.length) : relative)
+}
+
+/** The interface of a link-local address stays, as RFC 6874 writes it. */
+function ipv6Name(address: string, zone: string | undefined): string {
+  const compact = new URL(`http://[${address}]`).hostname.slice(1, -1)
+  const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(compact)
+  if (mapped === null) return zone === undefined ? `[${compact}]` : `[${compact}%25${part(zone)}]`
+  const halves = mapped.slice(1).map((half) => Number.parseInt(half, 16))
+  return halves.flatMap((half) => [half >> 8, half & 255]).join('.')
 }
 
 function urn(rest: string): string {

@@ -1,5 +1,6 @@
 export { ingest, type IngestOptions, type IngestReport, type OtlpSource, type PlacedSource } from './ingest.ts'
 export type { MetricKind } from './records/metricForm.ts'
+export type { DescribedResource, NamedResource, ResourceOf } from './records/resourceOf.ts'
 export type { TelemetryResource } from './records/telemetryResource.ts'
 export { rollUp, type RollUpOptions } from './rollups/rollUp.ts'
 export type { CallRow, IngestWindow, Locator, MetricRow, PatternRow } from './rollups/windows/ingestWindow.ts'

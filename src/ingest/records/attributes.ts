@@ -81,6 +81,15 @@ export class AttributeLookup {
     return undefined
   }
 
+  /** The first part, up to a dot, of a name that begins with one of these. */
+  firstNamespace(namespaces: { has(name: string): boolean }): string | undefined {
+    for (const name of this.#values.keys()) {
+      const namespace = name.slice(0, Math.max(0, name.indexOf('.')))
+      if (namespaces.has(namespace)) return namespace
+    }
+    return undefined
+  }
+
   /** A port: a whole number from 1 to 65,535. */
   port(...names: string[]): number | undefined {
     const port = Number(this.text(...names))

@@ -1,37 +1,67 @@
-import { databaseUrn, hostUrn, queueUrn, serviceUrn } from '../../catalog/urn.ts'
+import { databaseUrn, hostLabel, hostUrn, queueUrn, serviceUrn } from '../../catalog/urn.ts'
 import type { AttributeLookup } from './attributes.ts'
 import { namedResource, type TelemetryResource } from './telemetryResource.ts'
 
 /**
  * Reads from the attributes of a client's or producer's span what it calls; null where they name
- * nothing.
+ * nothing. It is asked where the other side has no span of its own: databases, brokers, whatever is
+ * not instrumented. The first that fits counts:
  *
- * The first of these that is there counts, as OpenTelemetry's semantic conventions name them:
- *
- * | attribute | resource |
+ * | the span has | resource |
  * |---|---|
- * | `db.system.name` | the database |
+ * | `db.system.name` or `db.namespace` | the database `urn:db:<system>:<cluster>/<db.namespace>`; the cluster is `peer.service`, else the address, else `default` |
  * | `messaging.system` | the queue |
- * | `peer.service` | the service, taken to be in the caller's namespace |
- * | `server.address`, `url.full` | the host, with its port unless that is 80 or 443 |
+ * | `service.peer.name`, `peer.service` | the service, in `service.peer.namespace`, else in the caller's namespace |
+ * | an address | the host, with its port unless that is 80 or 443; `<name>.<namespace>.svc` is that service of Kubernetes |
+ *
+ * The address is the first of `server.address`, the host of `url.full`, `network.peer.address`.
+ * Older names of all these attributes are read where the new ones are missing.
  *
  * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
  */
 export function calledResource(span: AttributeLookup, namespace: string | undefined): TelemetryResource | null {
-  const host = span.text('server.address', 'net.peer.name', 'net.peer.ip')
-  const port = span.port('server.port', 'net.peer.port')
-  const system = span.text('db.system.name', 'db.system')
-  if (system !== undefined) {
-    const database = span.text('db.namespace', 'db.name')
-    return namedResource(databaseUrn({ system, host, port, database }), 'database', database ?? system)
+  const peer = span.text('service.peer.name', 'peer.service')
+  const address = addressOf(span)
+  const system = span.text('db.system.name', 'db.system', 'db.type')
+  const database = span.text(...databaseNames)
+  if (system !== undefined || database !== undefined) {
+    const cluster = peer === undefined ? address : { host: peer, port: undefined }
+    const urn = databaseUrn({ system: system ?? 'unknown', ...cluster, database })
+    return namedResource(urn, 'database', database ?? system!)
   }
   const queue = queueOf(span)
   if (queue !== null) return queue
-  const peer = span.text('peer.service', 'service.peer.name')
-  if (peer !== undefined) return namedResource(serviceUrn(peer, namespace), 'service', peer)
-  if (host !== undefined) return hostResource(host, port)
+  if (peer !== undefined) return serviceResource(peer, span.text('service.peer.namespace') ?? namespace)
+  return address === undefined ? null : addressedResource(address)
+}
+
+/** New names first; the last ones are OpenTracing's. */
+const databaseNames = [
+  'db.namespace',
+  'db.name',
+  'db.redis.database_index',
+  'db.cassandra.keyspace',
+  'db.hbase.namespace',
+  'db.elasticsearch.cluster.name',
+  'db.instance',
+]
+
+interface Address {
+  host: string
+  port: number | undefined
+}
+
+/** Where a span says its other side is. */
+function addressOf(span: AttributeLookup): Address | undefined {
+  const logical = span.text('server.address', 'net.peer.name', 'peer.hostname')
+  if (logical !== undefined) return { host: logical, port: span.port('server.port', 'net.peer.port', 'peer.port') }
   const url = URL.parse(span.text('url.full', 'http.url') ?? '')
-  return url?.hostname ? hostResource(url.hostname, url.port === '' ? undefined : Number(url.port)) : null
+  if (url?.hostname) return { host: url.hostname, port: url.port === '' ? undefined : Number(url.port) }
+  const header = span.text('http.host')
+  if (header !== undefined) return { host: header, port: undefined }
+  const physical = span.text('network.peer.address', 'net.sock.peer.name', 'net.sock.peer.addr', 'net.peer.ip', 'peer.ipv4', 'peer.ipv6')
+  if (physical === undefined) return undefined
+  return { host: physical, port: span.port('network.peer.port', 'net.sock.peer.port', 'net.peer.port', 'peer.port') }
 }
 
 /** The queue or topic that a span names. */
@@ -76,5 +106,14 @@ const operationAttributes = [
   'messaging.system',
 ]
 
-const hostResource = (host: string, port: number | undefined): TelemetryResource =>
-  namedResource(hostUrn(host, port === 80 || port === 443 ? undefined : port), 'host', host)
+const serviceResource = (name: string, namespace: string | undefined): TelemetryResource =>
+  namedResource(serviceUrn(name, namespace), 'service', name)
+
+/** `cart.shop.svc`, `cart.shop.svc.cluster.local`, `cart-0.cart.shop.svc`, with or without a port. */
+const kubernetesName = /^(?:[^.]+\.)?([^.]+)\.([^.]+)\.svc(?:\.[^:]*)?(?::\d+)?$/i
+
+function addressedResource({ host, port }: Address): TelemetryResource {
+  const [, service, namespace] = kubernetesName.exec(host) ?? []
+  if (service !== undefined) return serviceResource(service.toLowerCase(), namespace?.toLowerCase())
+  return namedResource(hostUrn(host, port), 'host', hostLabel(host))
+}

@@ -5,7 +5,8 @@ import type { Json } from '../../schema/text.ts'
 /** A resource as telemetry describes it. Every field is there; what is not known is null. */
 export interface TelemetryResource {
   urn: string
-  type: 'service' | 'host' | 'database' | 'queue' | 'external'
+  /** `service`, `host`, `database`, `queue`, `external`, or what `resourceOf` says. */
+  type: string
   name: string
   env: string | null
   region: string | null
@@ -14,7 +15,11 @@ export interface TelemetryResource {
 }
 
 /** A resource of which only the name is known: the telemetry of another one names it. */
-export const namedResource = (urn: string, type: TelemetryResource['type'], name: string): TelemetryResource => ({
+export const namedResource = (
+  urn: string,
+  type: 'service' | 'host' | 'database' | 'queue' | 'external',
+  name: string,
+): TelemetryResource => ({
   urn,
   type,
   name: storable(name),
@@ -36,6 +41,7 @@ export const unknownCaller = namedResource(unknownCallerUrn, 'external', 'unknow
 export function mergeResources(a: TelemetryResource, b: TelemetryResource): TelemetryResource {
   return {
     ...a,
+    type: lesser(a.type, b.type) ?? a.type,
     name: lesser(a.name, b.name) ?? a.name,
     env: lesser(a.env, b.env),
     region: lesser(a.region, b.region),

@@ -16,6 +16,40 @@ describe('URNs', () => {
     expect(queueUrn('kafka')).toBe('urn:queue:kafka/default')
   })
 
+  it.each([
+    ['DB-7.Internal.', undefined, 'db-7.internal'],
+    ['api.example.com', 443, 'api.example.com'],
+    ['api.example.com:80', undefined, 'api.example.com'],
+    ['api.example.com:8080', undefined, 'api.example.com:8080'],
+    ['api.example.com:8080', 9090, 'api.example.com:9090'],
+    ['2001:DB8:0:0:0:0:0:1', 443, '[2001:db8::1]'],
+    ['[2001:db8:0000::0001]:8080', undefined, '[2001:db8::1]:8080'],
+    ['::FFFF:10.1.2.3', 8080, '10.1.2.3:8080'],
+    ['fe80::1%eth0', undefined, '[fe80::1%25eth0]'],
+    ['pg.shop.svc.cluster.local.', 5432, 'pg.shop.svc:5432'],
+    ['/Run/pg.sock', undefined, '%2FRun%2Fpg.sock'],
+    ['.', undefined, '.'],
+    ['a:b:c', undefined, 'a%3Ab%3Ac'],
+  ])('writes the host %s, port %s, as %s', (host, port, written) => {
+    expect(hostUrn(host, port)).toBe(`urn:host:${written}`)
+  })
+
+  it('gives a host one form: written again it is the same', () => {
+    const name = fc.oneof(
+      fc.domain(),
+      fc.ipV6(),
+      fc.ipV4(),
+      fc.domain().map((domain) => `${domain.toUpperCase()}.`),
+    )
+    fc.assert(
+      fc.property(name, (host) => {
+        const written = hostUrn(host).slice('urn:host:'.length)
+        expect(hostUrn(written)).toBe(`urn:host:${written}`)
+        expect(hostUrn(host.toUpperCase())).toBe(`urn:host:${written}`)
+      }),
+    )
+  })
+
   it('leaves out the default port of a database, and calls PostgreSQL postgres', () => {
     expect(databaseUrn({ system: 'postgresql', host: 'pg.internal', port: 5432, database: 'shop' })).toBe(
       'urn:db:postgres:pg.internal/shop',
@@ -23,6 +57,17 @@ describe('URNs', () => {
     expect(databaseUrn({ system: 'postgresql', host: 'pg.internal', port: 5433, database: 'shop' })).toBe(
       'urn:db:postgres:pg.internal:5433/shop',
     )
+    for (const [system, port] of [
+      ['mysql', 3306],
+      ['mongodb', 27017],
+      ['redis', 6379],
+      ['kafka', 9092],
+      ['mssql', 1433],
+    ] as const) {
+      expect(databaseUrn({ system, host: `X:${port}` })).toMatch(/:x\/default$/)
+      expect(databaseUrn({ system, host: 'x', port: 1 })).toMatch(/:x:1\/default$/)
+    }
+    expect(databaseUrn({ system: 'PostgreSQL', host: 'pg', database: 'Shop|public' })).toBe('urn:db:postgres:pg/Shop')
     expect(databaseUrn({ system: 'redis' })).toBe('urn:db:redis:default/default')
   })
 
@@ -36,7 +81,8 @@ describe('URNs', () => {
       expect(before).toBe(after)
       expect(after).toBe(`urn:db:${newer}:sql/shop`)
     }
-    for (const system of ['constructor', '__proto__', 'toString']) expect(databaseUrn({ system })).toBe(`urn:db:${system}:default/default`)
+    for (const system of ['constructor', '__proto__', 'toString'])
+      expect(databaseUrn({ system })).toBe(`urn:db:${system.toLowerCase()}:default/default`)
   })
 
   it('keeps apart what would be ambiguous, and every script readable', () => {
