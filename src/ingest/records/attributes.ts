@@ -81,13 +81,10 @@ export class AttributeLookup {
     return undefined
   }
 
-  /** The first part, up to a dot, of a name that begins with one of these. */
-  firstNamespace(namespaces: { has(name: string): boolean }): string | undefined {
-    for (const name of this.#values.keys()) {
-      const namespace = name.slice(0, Math.max(0, name.indexOf('.')))
-      if (namespaces.has(namespace)) return namespace
-    }
-    return undefined
+  /** The least of these that a name begins with, up to its first dot. */
+  leastNamespace(namespaces: { has(name: string): boolean }): string | undefined {
+    const found = [...this.#values.keys()].map((name) => name.slice(0, Math.max(0, name.indexOf('.'))))
+    return found.filter((name) => namespaces.has(name)).sort()[0]
   }
 
   /** A port: a whole number from 1 to 65,535. */

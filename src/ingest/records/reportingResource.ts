@@ -26,6 +26,9 @@ export interface ReportingResource {
  */
 const sharedAttributes = ['service.namespace', 'k8s.cluster.name', 'k8s.namespace.name', 'telemetry.sdk.language', 'cloud.provider']
 
+/** Where a service's namespace is said; the first counts. */
+const namespaces = ['k8s.namespace.name', 'service.namespace']
+
 /**
  * Reads the resource of an export request from its attributes. The first that fits counts:
  *
@@ -50,7 +53,7 @@ export function reportingResource(
   resourceOf?: ResourceOf,
 ): ReportingResource {
   const lookup = new AttributeLookup(attributes)
-  const namespace = lookup.text('k8s.namespace.name', 'service.namespace')
+  const namespace = lookup.text(...namespaces)
   const all = attributesOf(attributes)
   const identified = identify(lookup, namespace, dataset)
   const given: TelemetryResource = {
@@ -93,12 +96,11 @@ const madeUp = 'unknown_service'
 /** What names the service that a pod or container belongs to, and stays when it is restarted. */
 const workloads = ['k8s.deployment.name', 'k8s.statefulset.name', 'k8s.daemonset.name', 'k8s.cronjob.name', 'k8s.container.name']
 
-const namespaces = ['k8s.namespace.name', 'service.namespace']
-
 function identify(lookup: AttributeLookup, namespace: string | undefined, dataset: 'traces' | 'metrics' | 'logs'): Identified {
   const service = lookup.text('service.name')
+  const namespaceSaid = namespaces.filter((key) => lookup.text(key) !== undefined).slice(0, 1)
   const asService = (name: string, said: readonly string[], nameless: boolean): Identified => {
-    return { urn: serviceUrn(name, namespace), type: 'service', name, said: [...said, ...namespaces], nameless }
+    return { urn: serviceUrn(name, namespace), type: 'service', name, said: [...said, ...namespaceSaid], nameless }
   }
   if (service !== undefined && isService(lookup)) return asService(service, ['service.name'], false)
   // What has spans is a program.
@@ -141,7 +143,7 @@ const databaseAddresses = ['server.address', 'mysql.instance.endpoint', 'sqlserv
 /** The database whose server a receiver looks into; undefined where it is none. */
 function monitoredDatabase(lookup: AttributeLookup): Identified | undefined {
   const made = lookup.text('service.name')?.slice(madeUp.length + 1)
-  const system = lookup.text('db.system.name', 'db.system') ?? databaseSystems.get(made || (lookup.firstNamespace(databaseSystems) ?? ''))
+  const system = lookup.text('db.system.name', 'db.system') ?? databaseSystems.get(made || (lookup.leastNamespace(databaseSystems) ?? ''))
   if (system === undefined) return undefined
   const database = lookup.text(...databaseNames)
   const addressed = databaseAddresses.find((key) => lookup.text(key) !== undefined)

@@ -121,6 +121,19 @@ describe('what one reporter measures is a series of its own', () => {
     expect(reported({ 'host.name': 'rack-1', 'hw.id': 'fan-2', 'hw.type': 'fan' }).labels).toEqual({ 'hw.id': 'fan-2', 'hw.type': 'fan' })
   })
 
+  it('whatever the order of the attributes', () => {
+    const both = { 'redis.version': '8', 'mysql.instance.endpoint': 'my' }
+    const turned = { 'mysql.instance.endpoint': 'my', 'redis.version': '8' }
+    expect(reported(both)).toEqual(reported(turned))
+  })
+
+  it('teams of one namespace of Kubernetes', () => {
+    expect(reported({ 'k8s.namespace.name': 'web', 'service.namespace': 'shop' })).toMatchObject({
+      urn: 'urn:k8s:svc:web/unknown_service',
+      labels: { 'service.namespace': 'shop' },
+    })
+  })
+
   it('programs that no one has named', () => {
     const sdk = { 'service.name': 'unknown_service:java', 'telemetry.sdk.name': 'opentelemetry', 'process.runtime.name': 'OpenJDK' }
     expect(reported({ ...sdk, 'process.pid': 7, 'host.name': 'a' })).toEqual({
@@ -152,6 +165,14 @@ describe('the instances of a service are one series', () => {
     for (const n of [1, 2]) {
       expect(reported(instance(n))).toEqual({ urn: 'urn:k8s:svc:web/api', type: 'service', labels: {}, nameless: false })
     }
+  })
+
+  it('also where Prometheus scrapes them (a job with its instances; cAdvisor says the rest in its points)', () => {
+    const job = { 'service.name': 'cadvisor', 'service.instance.id': '10.0.0.1:8080', 'server.address': '10.0.0.1', 'server.port': 8080 }
+    expect(reported({ ...job, 'url.scheme': 'http', 'k8s.pod.name': 'cadvisor-1' })).toMatchObject({
+      urn: 'urn:k8s:svc:default/cadvisor',
+      labels: {},
+    })
   })
 
   it("but what somebody else measures of the service's parts is not", () => {
