@@ -8,6 +8,7 @@ import { coarserRollups } from './0007_coarser_rollups.ts'
 import { topologySources } from './0008_topology_sources.ts'
 import { maintenanceFailures } from './0009_maintenance_failures.ts'
 import { canonicalEvidence } from './0010_canonical_evidence.ts'
+import { ingestJournal } from './0011_ingest_journal.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, oldest first. What has been released never changes; what comes next is appended. */
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   topologySources,
   maintenanceFailures,
   canonicalEvidence,
+  ingestJournal,
 ]

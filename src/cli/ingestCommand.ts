@@ -116,14 +116,23 @@ function wholeMilliseconds(text: string): number {
 }
 
 /** The counts; those that are zero and not of the main ones are left out. */
-function describeReport({ refused, ...counts }: IngestReport): string {
+function describeReport({ refused, late, tooOld, records, journal, ...counts }: IngestReport): string {
   const table = new Table({ head: ['counted', 'number'], style: { head: [], border: [] }, colAligns: ['left', 'right'] })
   const always = ['requests', 'spans', 'logRecords', 'metricPoints', 'windows', 'malformed']
   const reasons = Object.entries(refused).map(([reason, count]) => [`refused: ${reason}`, count] as const)
-  for (const [name, count] of [...Object.entries(counts), ...reasons]) {
+  const waiting = Object.entries(records).map(([dataset, { waiting }]) => [`${dataset} waiting`, waiting] as const)
+  const tooLate = Object.entries(late).map(
+    ([resource, { traces, metrics, logs }]) => [`late: ${resource}`, traces + metrics + logs] as const,
+  )
+  const old = Object.entries(tooOld).map(([dataset, count]) => [`${dataset} too old`, count] as const)
+  const kept = [
+    ['journal bytes', journal.bytes],
+    ['journal windows', journal.windows],
+  ] as const
+  for (const [name, count] of [...Object.entries(counts), ...reasons, ...old, ...waiting, ...tooLate, ...kept]) {
     if (count > 0 || always.includes(name)) table.push([words(name), count.toLocaleString('en')])
   }
   return `${table.toString()}\n`
 }
 
-const words = (name: string) => (name.startsWith('refused') ? name : name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`))
+const words = (name: string) => (name.includes(': ') ? name : name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`))

@@ -1,14 +1,19 @@
 import type { Readable } from 'node:stream'
+import { sql } from 'kysely'
 import { z } from 'zod'
+import { durationText, milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
-import { inOrderOfTime } from './sources/inOrderOfTime.ts'
-import type { MalformedLine, SourceObject } from './sources/otlpRequest.ts'
+import { batches } from './journal/batches.ts'
+import { DatabaseJournal } from './journal/databaseJournal.ts'
+import { rollJournal } from './journal/rollJournal.ts'
+import { latestBelievable, TelemetryClock } from './journal/telemetryClock.ts'
+import type { MalformedLine, OtlpRequest, SourceObject } from './sources/otlpRequest.ts'
 import { readOtlp, type RefusedInput } from './sources/readOtlp.ts'
-import { rollUp } from './rollups/rollUp.ts'
 import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
-import { emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
-import { writeRollups } from './writer/writeRollups.ts'
+import type { Dataset } from './rollups/windows/locatorTally.ts'
+import { addReport, emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
+import { keptSince } from './writer/tooOld.ts'
 
 /** Where telemetry comes from: a file's path, or a stream of its bytes. */
 export type OtlpSource = string | Readable | AsyncIterable<string | Uint8Array>
@@ -21,8 +26,18 @@ export interface PlacedSource {
 }
 
 export interface IngestOptions {
-  /** How long a window waits for late records: a PostgreSQL interval. Default: `'2 minutes'`. */
-  lateness?: string
+  /**
+   * How long a window waits for late records: a PostgreSQL interval. It closes when the newest record
+   * of its resource is so long past its end, and nothing was added to it for so long; or nothing was
+   * added for four times as long. A call that takes longer counts when it ends. Default: `'15
+   * minutes'`.
+   */
+  horizon?: string
+  /**
+   * How many bytes of compact records the database keeps for windows that are open; beyond that the
+   * oldest close early. Default: 268,435,456.
+   */
+  maxJournalBytes?: number
   /** Milliseconds added to every time. */
   shiftMs?: number
   /**
@@ -45,9 +60,13 @@ export interface IngestOptions {
 
 /** What is only passed on is checked where it is used. */
 const ingestOptions = z.strictObject({
-  lateness: z.string().optional(),
-  shiftMs: z.number().optional(),
-  acceptOld: z.boolean().optional(),
+  horizon: durationText.default('15 minutes'),
+  maxJournalBytes: z
+    .int()
+    .min(1)
+    .default(256 * 1024 * 1024),
+  shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
+  acceptOld: z.boolean().default(false),
   signal: z.instanceof(AbortSignal).optional(),
   onMalformed: z.custom<IngestOptions['onMalformed']>().optional(),
   onRefused: z.custom<IngestOptions['onRefused']>().optional(),
@@ -59,61 +78,120 @@ const ingestOptions = z.strictObject({
 export interface IngestReport extends RollUpReport {
   /** Lines that are no export request. */
   malformed: number
-  /**
-   * Minutes of metrics, buckets of calls and of patterns that were refused: they are older than
-   * their table keeps.
-   */
-  tooOldMetrics: number
-  tooOldCalls: number
-  tooOldPatterns: number
+  /** Windows of a resource that closed: what comes for them now is late. */
+  closedWindows: number
+  /** Of these, those that closed early, since the journal had grown too large. */
+  closedEarly: number
+  /** What the journal holds for the windows that are open. */
+  journal: { bytes: number; windows: number; since: Date | null }
 }
 
 /**
- * Loads telemetry: reads OTLP/JSON lines, rolls them up and writes each window in one transaction,
- * in constant memory.
+ * Loads telemetry: reads OTLP, keeps compact records of it in the database's journal, and writes the
+ * rows of each window in one transaction, in constant memory.
  *
- * Stopped anywhere and run again from the beginning, it leaves exactly the rows of one clean run:
- * windows come whole and in order, and one that is there already is written over with itself.
+ * **However the input is cut, the rows are the same**: in files one by one or together, in any order,
+ * by several processes at once, the same file twice. A window is rolled up again from its journal
+ * until it closes (`horizon`); what comes for it then is late: counted by kind and resource, and
+ * dropped. A window that was never opened opens however old it is, as long as its tables keep it.
+ *
+ * Stopped anywhere and run again from the beginning, it leaves exactly the rows of one clean run. The
+ * rows show what was read when the input ends; of an input that lasts, every minute.
  *
  * @example
  * const report = await ingest(scope, 'telemetry.jsonl.gz', {
  *   onMalformed: ({ file, line, reason }) => console.warn(`${file}:${line}: ${reason}`),
  * })
- * console.log(report.windows, report.malformed)
+ * console.log(report.windows, report.malformed, report.records.traces)
  *
- * @param source a file's path, or a stream of its bytes. Or several, read in the order of time as
- * one stream: files that a collector has rotated, or one for each signal. Load files that share a
- * window together; only then is the window whole.
- * @throws the signal's reason when aborted (windows already committed stay); what `readOtlp` and
- * `writeRollups` throw.
+ * @param source a file's path, or a stream of its bytes. Or several, read one after the other. Of
+ * none, what others left is rolled up, and windows close.
+ * @throws InvalidInputError when an option is wrong, or the scope's transaction is not READ
+ * COMMITTED; the signal's reason when aborted (what was added to the journal stays, and the next run
+ * rolls it up); what `readOtlp` and `writeRollups` throw.
  */
 export async function ingest(
   scope: Scope,
   source: OtlpSource | readonly PlacedSource[],
   options: IngestOptions = {},
 ): Promise<IngestReport> {
-  const { lateness, shiftMs, acceptOld, signal, onMalformed, onRefused, onWindow, origin } = parseOptions(ingestOptions, options)
-  const report: IngestReport = { ...emptyReport(), malformed: 0, tooOldMetrics: 0, tooOldCalls: 0, tooOldPatterns: 0 }
-  const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
-  const requests = placed.map((one) =>
-    readOtlp(one.source, {
+  const { horizon: duration, maxJournalBytes, shiftMs, acceptOld, signal, onWindow, ...reading } = parseOptions(ingestOptions, options)
+  const horizon = milliseconds(duration)
+  const report: IngestReport = {
+    ...emptyReport(),
+    malformed: 0,
+    closedWindows: 0,
+    closedEarly: 0,
+    journal: { bytes: 0, windows: 0, since: null },
+  }
+  const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin: reading.origin }]
+  const journal = new DatabaseJournal(scope)
+  const now = await clockOf(scope)
+  const rules = {
+    clock: new TelemetryClock(shiftMs),
+    horizon,
+    latest: latestBelievable(Date.now(), now),
+    oldest: acceptOld ? new Map<Dataset, number>() : await oldestKept(scope),
+  }
+  const rollUp = async () => {
+    for await (const { window, counts } of rollJournal(journal, { horizon, signal })) {
+      addReport(report, counts)
+      onWindow?.(window, report)
+    }
+    const { windows, early } = await journal.close({ horizon, maxBytes: maxJournalBytes })
+    report.closedWindows += windows
+    report.closedEarly += early
+  }
+  let rolledAt = performance.now()
+  for await (const batch of batches(requestsOf(placed, { ...reading, signal }, report))) {
+    signal?.throwIfAborted()
+    addReport(report, await journal.append(batch, rules))
+    if (performance.now() - rolledAt < rollEvery && (await journal.size()).bytes <= maxJournalBytes) continue
+    await rollUp()
+    rolledAt = performance.now()
+  }
+  signal?.throwIfAborted()
+  await rollUp()
+  report.journal = await journal.size()
+  return report
+}
+
+/** An input that goes on for longer is rolled up in between, so often, in milliseconds. */
+const rollEvery = 60_000
+
+/** The requests of all sources, one source after the other; each is opened when it is its turn. */
+async function* requestsOf(
+  sources: readonly PlacedSource[],
+  { signal, onMalformed, onRefused }: Pick<IngestOptions, 'signal' | 'onMalformed' | 'onRefused'>,
+  report: IngestReport,
+): AsyncGenerator<OtlpRequest> {
+  for (const { source, origin } of sources) {
+    yield* readOtlp(source, {
       signal,
-      origin: one.origin,
+      origin,
       onRefused,
       onMalformed: (malformed) => {
         report.malformed += 1
         onMalformed?.(malformed)
       },
-    }),
-  )
-  for await (const window of rollUp(inOrderOfTime(requests), { lateness, shiftMs, signal, report })) {
-    const { tooOld } = await writeRollups(scope, window, { acceptOld, signal })
-    report.tooOldMetrics += tooOld.metrics
-    report.tooOldCalls += tooOld.calls
-    report.tooOldPatterns += tooOld.patterns
-    onWindow?.(window, report)
+    })
   }
-  return report
+}
+
+async function clockOf({ db }: Scope): Promise<number> {
+  const { rows } = await sql<{ now: Date }>`select pg_catalog.clock_timestamp() as now`.execute(db)
+  return rows[0]!.now.getTime()
+}
+
+/** From when on telemetry is kept, in milliseconds. */
+async function oldestKept(scope: Scope): Promise<Map<Dataset, number>> {
+  const { metrics, calls, patterns } = await keptSince(scope)
+  const bounds = [
+    ['metrics', metrics],
+    ['traces', calls],
+    ['logs', patterns],
+  ] as const
+  return new Map(bounds.flatMap(([dataset, since]) => (since === null ? [] : [[dataset, since.getTime()] as const])))
 }
 
 const isSeveral = (source: OtlpSource | readonly PlacedSource[]): source is readonly PlacedSource[] => Array.isArray(source)

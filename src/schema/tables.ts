@@ -78,6 +78,38 @@ export interface EvidenceLink {
   tenant_id: Int8;
 }
 
+export interface IngestClock {
+  carried: Buffer | null;
+  carried_until: Timestamp | null;
+  clock: Timestamp;
+  closed: Generated<string>;
+  dataset: string;
+  resource: string;
+  tenant_id: Int8;
+}
+
+export interface IngestJournal {
+  dataset: string;
+  digest: string;
+  part_id: Generated<Int8>;
+  payload: Buffer;
+  records: Int8;
+  requests: string[];
+  tenant_id: Int8;
+  window_start: Timestamp;
+  written_at: Generated<Timestamp>;
+}
+
+export interface IngestWindow {
+  changed_at: Generated<Timestamp>;
+  dataset: string;
+  last_part: Int8;
+  resource: string;
+  rolled_part: Generated<Int8>;
+  tenant_id: Int8;
+  window_start: Timestamp;
+}
+
 export interface KbChunk {
   chunk_id: Generated<Int8>;
   chunk_idx: number;
@@ -283,6 +315,9 @@ export interface DB {
   dim_tenant: DimTenant;
   event_envelope: EventEnvelope;
   evidence_link: EvidenceLink;
+  ingest_clock: IngestClock;
+  ingest_journal: IngestJournal;
+  ingest_window: IngestWindow;
   kb_chunk: KbChunk;
   kb_doc: KbDoc;
   log_pattern: LogPattern;

@@ -7,9 +7,7 @@ import type { SourceObject } from '../sources/otlpRequest.ts'
 import type { ReportingResource } from './reportingResource.ts'
 import type { TelemetryResource } from './telemetryResource.ts'
 
-/**
- * What is kept of a span until its window and the one after it have closed. Times are milliseconds.
- */
+/** What is kept of a span while calls of its time may change. Times are milliseconds. */
 export interface SpanRecord {
   /** Trace and span id; of a span without one, what no other span is called. */
   readonly key: string
@@ -25,10 +23,8 @@ export interface SpanRecord {
   readonly duration: number
   readonly failed: boolean
   readonly origin: SourceObject
-  /** As a callee: it is part of a call that was counted. */
-  claimed: boolean
-  /** As a caller: its call was counted, its window has closed. */
-  settled: boolean
+  /** Whether the report of this run counts it: not what another run has read. */
+  readonly counted: boolean
 }
 
 const inside: ReadonlySet<number> = new Set([spanKind.unspecified, spanKind.internal])
@@ -64,8 +60,7 @@ export function spanRecord(
     ...times,
     failed: hasFailed(span, lookup),
     origin,
-    claimed: false,
-    settled: false,
+    counted: true,
   }
 }
 

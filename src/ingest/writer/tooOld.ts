@@ -33,14 +33,10 @@ export async function withoutTooOld(
 ): Promise<{ window: IngestWindow; tooOld: TooOld }> {
   const none = { window, tooOld: { metrics: 0, calls: 0, patterns: 0 } }
   if (window.from.getTime() > now.getTime() - young) return none
-  const retained = await retentions(scope)
-  if (retained.size === 0) return none
+  const since = await keptSince(scope, now)
   const kept = <Row extends { bucket: Date }>(kind: keyof TooOld, rows: Row[]): Row[] => {
-    const { table, chunk } = policies[kind]
-    const retain = retained.get(table)
-    if (retain === undefined) return rows
-    const since = chunkStretch(chunk, chunkNumber(chunk, new Date(now.getTime() - milliseconds(retain)))).from
-    return rows.filter(({ bucket }) => bucket >= since)
+    const from = since[kind]
+    return from === null ? rows : rows.filter(({ bucket }) => bucket >= from)
   }
   const rest = { metrics: kept('metrics', window.metrics), calls: kept('calls', window.calls), patterns: kept('patterns', window.patterns) }
   return {
@@ -51,6 +47,17 @@ export async function withoutTooOld(
       patterns: window.patterns.length - rest.patterns.length,
     },
   }
+}
+
+/** From when on each table keeps its rows; null where it keeps them all. */
+export async function keptSince(scope: Scope, now = new Date()): Promise<Record<keyof TooOld, Date | null>> {
+  const retained = await retentions(scope)
+  const since = (kind: keyof TooOld): Date | null => {
+    const { table, chunk } = policies[kind]
+    const retain = retained.get(table)
+    return retain === undefined ? null : chunkStretch(chunk, chunkNumber(chunk, new Date(now.getTime() - milliseconds(retain)))).from
+  }
+  return { metrics: since('metrics'), calls: since('calls'), patterns: since('patterns') }
 }
 
 /** How long the tables keep their rows, by table, as far as this role may know. */

@@ -79,7 +79,8 @@ export async function writeRollups(scope: Scope, window: IngestWindow, options: 
   return inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, { acceptOld, signal }))
 }
 
-async function writeWindow(scope: Scope, given: IngestWindow, { acceptOld, signal }: WriteRollupsOptions): Promise<WrittenRollups> {
+/** The same in a transaction that has begun. */
+export async function writeWindow(scope: Scope, given: IngestWindow, { acceptOld, signal }: WriteRollupsOptions): Promise<WrittenRollups> {
   const { window, tooOld } = acceptOld === true ? { window: given, tooOld: noneTooOld } : await withoutTooOld(scope, given)
   // A resource that only refused rows name is not registered.
   const refused = tooOld.metrics + tooOld.calls + tooOld.patterns

@@ -88,7 +88,7 @@ onEveryLeg('an AbortSignal', () => {
     const clean = await tenant(test.db, 'whole')
     await ingest(clean, source())
     const { calls } = await everything(clean)
-    for (const look of [2, 40, 700]) {
+    for (const look of [2, 40, 455]) {
       const scope = await tenant(test.db, `ingest-${look}`)
       await expect(ingest(scope, source(), { signal: firingAt(look) })).rejects.toBe(stop)
       const written = await everything(scope)
@@ -128,7 +128,7 @@ onEveryLeg('an AbortSignal', () => {
     const scope = await tenant(test.db, 'deleted')
     await ingest(scope, source())
     const before = await everything(scope)
-    await expect(deleteTenant(test.db, 'deleted', { batch: 2, signal: firingAt(40) })).rejects.toBe(stop)
+    await expect(deleteTenant(test.db, 'deleted', { batch: 2, signal: firingAt(75) })).rejects.toBe(stop)
     const after = await everything(scope)
     expect(after.resources).toEqual(before.resources)
     expect(after.counts).toEqual([])

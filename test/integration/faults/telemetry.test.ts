@@ -79,27 +79,18 @@ onEveryLeg('faulty telemetry, from the file to the rows', () => {
   it('does not let one broken clock close the windows of everybody', async () => {
     const payloads = recording({ minutes: 10 })
     const clean = await loaded(asLines(payloads))
-    const tomorrow = 86_400 * 3
-    const broken = logs('broken', [log(tomorrow, 'from the future')])
+    const ahead = (Date.UTC(2200, 0, 1) - date(0).getTime()) / 1000
+    const broken = logs('broken', [log(ahead, 'from the future')])
     const { report, ...rows } = await loaded(asLines([...payloads.slice(0, 20), broken, ...payloads.slice(20)]))
     expect(report).toMatchObject({ futureRecords: 1, lateRecords: 0 })
     expect({ metrics: rows.metrics, patterns: rows.patterns }).toEqual({ metrics: clean.metrics, patterns: clean.patterns })
     expect(rows.calls.length).toBe(clean.calls.length)
   })
 
-  it('counts late records and leaves what was written', async () => {
-    const late = logs('late', [log(0, 'far too late')])
-    const payloads = recording({ minutes: 20 })
-    const clean = await loaded(asLines(payloads))
-    const { report, patterns } = await loaded(asLines([...payloads, late]))
-    expect(report.lateRecords).toBe(1)
-    expect(patterns).toEqual(clean.patterns)
-  })
-
   it('tells malformed lines by file and number, and loads the lines around them', async () => {
     const payloads = recording({ minutes: 5 })
     const good = asLines(payloads).split('\n')
-    const bad = ['no JSON', '{"resourceLogs": 5}', '{"a": "\u0000"}', '[]', '"text"', `${'['.repeat(50_000)}`, '\ufffd']
+    const bad = ['no JSON', '{"resourceLogs": 5}', '{"a": "\u0000"}', '[5]', '"text"', `${'['.repeat(50_000)}`, '\ufffd']
     const malformed: MalformedLine[] = []
     const clean = await loaded(good.join('\n'))
     const { report, ...rows } = await loaded(good.flatMap((line, at) => (bad[at] === undefined ? [line] : [line, bad[at]])).join('\n'), {

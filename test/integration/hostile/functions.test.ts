@@ -457,7 +457,7 @@ onEveryLeg('hostile text', () => {
     await noText('windows[0].long', (long) =>
       burnRate(scope, { total: frame, bad: frame }, { objective: 0.9, windows: [{ long, short: '1 minute', burn: 1 }] }),
     )
-    await noText('lateness', (lateness) => rollUp([], { lateness }).next())
+    await noText('horizon', (horizon) => rollUp([], { horizon }).next())
     if (leg.age) await noText('window', (window) => refreshCallGraph(scope, { window }))
     for (const long of [`${'9'.repeat(400)} weeks`, '99999999999 weeks']) {
       expect(() => last(long)).toThrow(/^duration: /)

@@ -122,6 +122,6 @@ onEveryLeg('hostile telemetry', () => {
     for (const text of nasty.filter((text) => !storable(text))) {
       await expect(ingest(scope, lines(), { origin: { objectBucket: text, objectKey: 'k' } })).rejects.toThrow(/^origin\.objectBucket: /)
     }
-    await noText('lateness', (lateness) => ingest(scope, lines(), { lateness }))
+    await noText('horizon', (horizon) => ingest(scope, lines(), { horizon }))
   })
 })

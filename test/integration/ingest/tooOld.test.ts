@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
@@ -33,25 +34,10 @@ onEveryLeg('telemetry older than its table keeps', () => {
   })
   afterAll(() => test.close())
 
-  /**
-   * Each age by itself: to a stream that goes on from one to the other more than a day ahead is a
-   * broken clock.
-   */
   async function load(ages: readonly number[], acceptOld = false) {
-    const total = { tooOldMetrics: 0, tooOldCalls: 0, tooOldPatterns: 0 }
-    for (const age of ages) {
-      const report = await ingest(
-        scope,
-        (async function* () {
-          yield request(age)
-        })(),
-        { acceptOld },
-      )
-      total.tooOldMetrics += report.tooOldMetrics
-      total.tooOldCalls += report.tooOldCalls
-      total.tooOldPatterns += report.tooOldPatterns
-    }
-    return total
+    const lines = ages.map((age) => request(age))
+    const { tooOld } = await ingest(scope, Readable.from(lines), { acceptOld })
+    return tooOld
   }
   const ages = async (table: 'metric_1m' | 'service_call_5m') => {
     const { rows } = await sql<{ bucket: Date }>`select bucket from ${scope.id(table)} order by bucket desc`.execute(test.db)
@@ -59,7 +45,7 @@ onEveryLeg('telemetry older than its table keeps', () => {
   }
 
   it('is kept while nobody has said how long that is, refused and counted by kind after, and taken where it is asked for', async () => {
-    expect(await load([0, 300])).toEqual({ tooOldMetrics: 0, tooOldCalls: 0, tooOldPatterns: 0 })
+    expect(await load([0, 300])).toEqual({ metrics: 0, traces: 0, logs: 0 })
     expect(await ages('metric_1m')).toEqual([0, 300])
 
     await sql`
@@ -67,13 +53,13 @@ onEveryLeg('telemetry older than its table keeps', () => {
       values ('metric_1m', 'retention', '{"retain": "100 days"}'), ('service_call_5m', 'retention', '{"retain": "1000 days"}')
     `.execute(test.db)
     // A call keeps longer than a point, and a chunk is kept until all of it is too old.
-    expect(await load([1, 99, 101 + 7, 500, 9_000])).toEqual({ tooOldMetrics: 3, tooOldCalls: 1, tooOldPatterns: 0 })
+    expect(await load([1, 99, 101 + 7, 500, 9_000])).toEqual({ metrics: 3, traces: 1, logs: 0 })
     expect(await ages('metric_1m')).toEqual([0, 1, 99, 300])
     expect(await ages('service_call_5m')).toEqual([0, 1, 99, 108, 300, 500])
     const { rows } = await sql`select from ${scope.id('dim_resource')} where urn like '%aged-9000'`.execute(test.db)
     expect(rows).toEqual([])
 
-    expect(await load([200], true)).toEqual({ tooOldMetrics: 0, tooOldCalls: 0, tooOldPatterns: 0 })
+    expect(await load([200], true)).toEqual({ metrics: 0, traces: 0, logs: 0 })
     expect(await ages('metric_1m')).toEqual([0, 1, 99, 200, 300])
   })
 

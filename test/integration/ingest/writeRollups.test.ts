@@ -150,6 +150,7 @@ onEveryLeg('writing rollups', () => {
 
   it('stopped anywhere and run again leaves the rows of one clean run', async () => {
     for (let windows = 1; windows <= 2; windows += 1) {
+      const scope = await tenant(test.db, `stopped-${windows}`)
       const controller = new AbortController()
       let seen = 0
       const run = ingest(scope, source(), {

@@ -15,25 +15,25 @@ export interface Call {
 }
 
 /**
- * Joins the spans of all open windows into calls between resources.
+ * Joins spans into calls between resources.
  *
  * | spans | call | as long as | in the window of |
  * |---|---|---|---|
  * | a client span and the server span that is its child, or has its id | from the client's service to the server's | the client's span: what the caller waited, so the callee's clock does not matter | the client's start |
  * | a producer and a consumer span, joined by parent or link | one to each consuming service | from the producer's start to the consumer's end; where the clocks contradict, both durations added | the producer's start |
- * | a client or producer span without a callee when its window closes | to what it names: see `calledResource` | its span | its start |
+ * | a client or producer span without a callee | to what it names: see `calledResource` | its span | its start |
  * | a server span without a parent | from `urn:external:client` | the server's span | its start |
  * | a server span whose parent never came | from `urn:external:unknown` | the server's span | its start |
  * | a server span whose parent is no client | from the parent's service, unless that is its own | the server's span | its start |
- * | a consumer whose producer was counted as a call to the queue, or never came | from the queue that it names | the consumer's span | its start |
+ * | a consumer whose producer never came | from the queue that it names | the consumer's span | its start |
  *
  * A call failed if either side failed. Several children in one service are one call. Without a
  * server span a child of another kind in another service stands for the server's side. No calls are
  * a client span that only opens a connection (`isConnecting`), and one around a client span of its
  * service that is the same call: that has a callee, or names one which may be the same.
  *
- * A callee that comes when its caller's window has closed is counted as late, never a second time.
- * The order of the spans does not matter while the windows of both sides are open.
+ * The calls are a function of the spans that are here: neither their order nor how they were cut
+ * into files matters.
  */
 export class SpanJoin {
   /** By their keys; callees apart, since Zipkin gives both sides of a call one id. */
@@ -42,56 +42,65 @@ export class SpanJoin {
   /** By the keys of what caused them: of a callee also its own, which may be its caller's. */
   readonly #effects = new Map<string, Set<SpanRecord>>()
 
-  /** @returns false when a span with this id is here already. */
-  add(span: SpanRecord): boolean {
-    const side = isCallee(span) ? this.#callees : this.#others
-    if (side.has(span.key)) return false
+  /**
+   * Adds a span. Of two with one id the greater one stays, whichever came first.
+   *
+   * @returns the one that is left out, if there is one.
+   */
+  add(span: SpanRecord): SpanRecord | undefined {
+    const side = this.#sideOf(span)
+    const known = side.get(span.key)
+    if (known !== undefined && !isGreater(span, known)) return span
+    if (known !== undefined) this.remove(known)
     side.set(span.key, span)
     for (const cause of causesOf(span)) {
       const effects = this.#effects.get(cause)
       if (effects === undefined) this.#effects.set(cause, new Set([span]))
       else effects.add(span)
     }
-    return true
+    return known
   }
 
-  /** Forgets spans whose windows closed long enough ago. */
-  remove(spans: Iterable<SpanRecord>): void {
-    for (const span of spans) {
-      const side = isCallee(span) ? this.#callees : this.#others
-      side.delete(span.key)
-      for (const cause of causesOf(span)) {
-        const effects = this.#effects.get(cause)
-        if (effects?.delete(span) && effects.size === 0) this.#effects.delete(cause)
-      }
+  /** Forgets a span. */
+  remove(span: SpanRecord): void {
+    const side = this.#sideOf(span)
+    if (side.get(span.key) !== span) return
+    side.delete(span.key)
+    for (const cause of causesOf(span)) {
+      const effects = this.#effects.get(cause)
+      if (effects?.delete(span) && effects.size === 0) this.#effects.delete(cause)
     }
   }
 
-  /** The calls that the spans of a closing window make. */
-  settle(spans: readonly SpanRecord[], report: RollUpReport): Call[] {
+  /** The calls that the spans of a window make, and the ends of calls that others could have made of them. */
+  callsOf(spans: readonly SpanRecord[], counts: RollUpReport): { calls: Call[]; superseded: CallEnds[] } {
     const calls: Call[] = []
-    // Callers first: they claim their callees, which then are not asked where they came from.
-    for (const span of spans) if (isCaller(span)) calls.push(...this.#callsOf(span, report))
-    for (const span of spans) if (isCallee(span) && !span.claimed) calls.push(...this.#callTo(span, report))
-    return calls
+    const superseded: CallEnds[] = []
+    for (const span of spans) {
+      if (this.#sideOf(span).get(span.key) !== span) continue
+      const made = isCaller(span) ? this.#callsBy(span, counts) : isCallee(span) ? this.#callTo(span, counts) : []
+      for (const call of made) calls.push(call)
+      for (const ends of this.#otherEndsOf(span)) superseded.push(ends)
+    }
+    return { calls, superseded }
   }
 
-  #callsOf(caller: SpanRecord, report: RollUpReport): Call[] {
-    caller.settled = true
+  #sideOf(span: SpanRecord): Map<string, SpanRecord> {
+    return isCallee(span) ? this.#callees : this.#others
+  }
+
+  #callsBy(caller: SpanRecord, counts: RollUpReport): Call[] {
     const effects = this.#effectsOf(caller)
     const entries = effects.filter(isCallee)
     const callees = entries.length > 0 ? entries : effects.filter(({ resource }) => resource.urn !== caller.resource.urn)
     const byService = new Map<string, SpanRecord>()
-    for (const callee of callees) {
-      callee.claimed = true
-      if (!byService.has(callee.resource.urn)) byService.set(callee.resource.urn, callee)
-    }
+    for (const callee of callees) if (!byService.has(callee.resource.urn)) byService.set(callee.resource.urn, callee)
     const { resource: src, origin } = caller
     if (byService.size > 0) {
       return [...byService.values()].map((callee) => {
         const sameService = callees.filter(({ resource }) => resource.urn === callee.resource.urn)
         const failed = [caller, ...this.#outerOf(caller), ...sameService].some((span) => span.failed)
-        return { src, dst: callee.resource, latency: latencyOf(caller, callee, report), failed, origin }
+        return { src, dst: callee.resource, latency: latencyOf(caller, callee, counts), failed, origin }
       })
     }
     if (caller.connecting || effects.some((effect) => this.#isSameCall(caller, effect))) return []
@@ -100,7 +109,7 @@ export class SpanJoin {
     if (outer.some((span) => this.#effectsOf(span).some(isCallee))) return []
     const failed = caller.failed || outer.some((span) => span.failed)
     if (caller.names !== null) return [{ src, dst: caller.names, latency: caller.duration, failed, origin }]
-    report.unjoinedClients += 1
+    if (caller.counted) counts.unjoinedClients += 1
     return []
   }
 
@@ -130,31 +139,56 @@ export class SpanJoin {
     return outer.names === null || mayBeOne(outer.names, inner.names)
   }
 
-  #callTo(callee: SpanRecord, report: RollUpReport): Call[] {
+  #callTo(callee: SpanRecord, counts: RollUpReport): Call[] {
     const call = (src: TelemetryResource): Call[] => [
       { src, dst: callee.resource, latency: callee.duration, failed: callee.failed, origin: callee.origin },
     ]
-    const other = this.#others.get(callee.key)
-    const itsCaller = other !== undefined && isCaller(other) ? [other] : []
-    const causes = [...itsCaller, ...callee.causes.flatMap((key) => this.#others.get(key) ?? this.#callees.get(key) ?? [])]
-    const callers = causes.filter(isCaller)
-    // Still to be settled: it will claim this one.
-    if (callers.some(({ settled }) => !settled)) return []
+    const causes = this.#causesOf(callee)
+    // It is a side of their call.
+    if (causes.some(isCaller)) return []
     const consumes = callee.kind === spanKind.consumer
-    if (callers.length > 0) {
-      if (consumes && callee.names !== null && callers.every(({ names }) => names?.urn === callee.names?.urn)) return call(callee.names)
-      report.lateServers += 1
-      return []
-    }
     const others = causes.filter(({ resource }) => resource.urn !== callee.resource.urn)
     if (others.length > 0) return call(others[0]!.resource)
     if (causes.some(({ kind }) => kind === spanKind.consumer || !consumes)) return []
     if (consumes && callee.names !== null) return call(callee.names)
     if (causes.length > 0) return []
     if (callee.causes.length === 0) return call(externalClient)
-    report.orphanServers += 1
+    if (callee.counted) counts.orphanServers += 1
     return call(unknownCaller)
   }
+
+  /** What caused a callee: the caller under its own id first. */
+  #causesOf(callee: SpanRecord): SpanRecord[] {
+    const other = this.#others.get(callee.key)
+    const itsCaller = other !== undefined && isCaller(other) ? [other] : []
+    return [...itsCaller, ...callee.causes.flatMap((key) => this.#others.get(key) ?? this.#callees.get(key) ?? [])]
+  }
+
+  /** The ends of all calls that a span makes when not all spans around it are here. */
+  *#otherEndsOf(span: SpanRecord): Generator<CallEnds> {
+    const { urn } = span.resource
+    if (isCaller(span)) {
+      if (span.names !== null) yield { src: urn, dst: span.names.urn }
+      for (const { resource } of this.#effectsOf(span)) yield { src: urn, dst: resource.urn }
+    }
+    if (!isCallee(span)) return
+    if (span.names !== null) yield { src: span.names.urn, dst: urn }
+    yield { src: span.causes.length === 0 ? externalClient.urn : unknownCaller.urn, dst: urn }
+    for (const { resource } of this.#causesOf(span)) if (resource.urn !== urn) yield { src: resource.urn, dst: urn }
+  }
+}
+
+/** Who calls whom, by their URNs. */
+export interface CallEnds {
+  src: string
+  dst: string
+}
+
+/** Which of two spans with one id counts. */
+function isGreater(a: SpanRecord, b: SpanRecord): boolean {
+  if (a.duration !== b.duration) return a.duration > b.duration
+  if (a.start !== b.start) return a.start > b.start
+  return JSON.stringify(a) > JSON.stringify(b)
 }
 
 /**
@@ -173,12 +207,12 @@ const isCaller = ({ kind }: SpanRecord) => kind === spanKind.client || kind === 
 const isCallee = ({ kind }: SpanRecord) => kind === spanKind.server || kind === spanKind.consumer
 const byStart = (a: SpanRecord, b: SpanRecord) => a.start - b.start || (a.key < b.key ? -1 : 1)
 
-function latencyOf(caller: SpanRecord, callee: SpanRecord, report: RollUpReport): number {
+function latencyOf(caller: SpanRecord, callee: SpanRecord, counts: RollUpReport): number {
   const consumes = callee.kind === spanKind.consumer
   const end = callee.start + callee.duration
   // A consumer may have waited for the message since before it was sent.
   const skewed = consumes ? end < caller.start : callee.start < caller.start
-  if (skewed) report.skewedCalls += 1
+  if (skewed && caller.counted) counts.skewedCalls += 1
   if (!consumes) return caller.duration
   return skewed ? caller.duration + callee.duration : end - caller.start
 }

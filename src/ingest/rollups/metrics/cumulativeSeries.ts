@@ -12,9 +12,10 @@ export interface Increase<Value> {
  */
 const freshMilliseconds = 5 * 60_000
 /** After so long without a point a run is forgotten: its next point is a first one again. */
-const forgetMilliseconds = 60 * 60_000
+export const forgetMilliseconds = 60 * 60_000
 
-interface Run<Value> {
+/** The last point of a run. */
+export interface Run<Value> {
   time: number
   value: Value
 }
@@ -38,15 +39,27 @@ interface Run<Value> {
  * would make 30 requests 30,000 a second.
  */
 export class CumulativeSeries<Value> {
-  readonly #runs = new Map<number, Run<Value>>()
+  readonly #runs: Map<number, Run<Value>>
   readonly #subtract: (now: Value, before: Value) => Value | null
-  #lastTime = -Infinity
+  #lastTime: number
 
   /**
    * @param subtract the gain between two points; null when the later one is not above the earlier.
+   * @param runs the last point of each run so far, by the run's start.
+   * @param lastTime the latest of them.
    */
-  constructor(subtract: (now: Value, before: Value) => Value | null) {
+  constructor(subtract: (now: Value, before: Value) => Value | null, runs = new Map<number, Run<Value>>(), lastTime = -Infinity) {
     this.#subtract = subtract
+    this.#runs = runs
+    this.#lastTime = lastTime
+  }
+
+  get runs(): ReadonlyMap<number, Run<Value>> {
+    return this.#runs
+  }
+
+  get lastTime(): number {
+    return this.#lastTime
   }
 
   /**
@@ -54,10 +67,13 @@ export class CumulativeSeries<Value> {
    * @returns the increase; null where the point only sets the baseline.
    */
   advance(start: number, time: number, value: Value): Increase<Value> | null {
-    const run = this.#runs.get(start)
+    // What is silent for too long is forgotten by its times alone: the answer must not depend on
+    // when somebody cleared up.
+    const lastTime = time - this.#lastTime > forgetMilliseconds ? -Infinity : this.#lastTime
+    const last = this.#runs.get(start)
+    const run = last === undefined || time - last.time > forgetMilliseconds ? undefined : last
     this.#runs.set(start, { time, value })
-    const lastTime = this.#lastTime
-    this.#lastTime = Math.max(lastTime, time)
+    this.#lastTime = Math.max(this.#lastTime, time)
     if (run !== undefined) {
       if (time <= run.time) {
         this.#runs.set(start, run)

@@ -23,4 +23,6 @@ export interface SeriesPoint {
   /** 0 when it is not known. */
   start: number
   value: PointValue
+  /** Whether the report of this run counts it: not what another run has read. */
+  counted: boolean
 }

@@ -26,64 +26,81 @@ export class MetricTally {
     { kind, form }: { kind: MetricKind; form: MetricForm },
     reporter: { urn: string; identity: string },
     point: OtlpPoint,
-    times: Omit<SeriesPoint, 'value'>,
+    times: Omit<SeriesPoint, 'value' | 'counted'>,
   ): boolean {
     const value = pointValue(metric, point)
     if (value === null || (form === 'delta-counter' && typeof value === 'number' && value < 0)) return false
     const labels = attributesOf(point.attributes)
     const name = storable(metric.name)
     const unit = metric.unit ? storable(metric.unit) : null
-    const id = hash('sha256', JSON.stringify([reporter.urn, reporter.identity, name, unit, kind, form, labels]), 'base64')
+    // Half of the digest is enough, and is half of what the journal keeps.
+    const id = hash('sha256', JSON.stringify([reporter.urn, reporter.identity, name, unit, kind, form, labels]), 'base64').slice(0, 22)
     let entry = this.#series.get(id)
     if (entry === undefined) {
       const shown = kind === 'counter' ? `${unit ?? ''}/s` : unit
       entry = { series: { id, resource: reporter.urn, metric: name, unit: shown, kind, form, labels }, points: [] }
       this.#series.set(id, entry)
     }
-    entry.points.push({ ...times, value })
+    entry.points.push({ ...times, value, counted: true })
     return true
   }
 
+  /** All that was added, series by series. */
+  series(): Iterable<{ series: MetricSeries; points: readonly SeriesPoint[] }> {
+    return this.#series.values()
+  }
+
+  /** Adds points of a series that another tally has. */
+  addSeries(series: MetricSeries, points: readonly SeriesPoint[]): void {
+    const { points: all } = getOrCreate(this.#series, series.id, () => ({ series, points: [] }))
+    for (const point of points) all.push(point)
+  }
+
   /**
-   * One row a minute. Call it window by window in order: cumulative series go on from one to the
-   * next.
+   * One row a minute, and the rows that there are not, since their points only set a baseline. Call
+   * it window by window in order: cumulative series go on from one to the next.
+   *
+   * @param memoryOf what is remembered of a resource.
    */
-  rows(memory: MetricMemory, report: RollUpReport): MetricRow[] {
+  rows(memoryOf: (resource: string) => MetricMemory, counts: RollUpReport): { rows: MetricRow[]; gone: MetricKey[] } {
     const rows = new Map<string, Map<string, MinuteTally>>()
+    const empty = new Map<string, MetricKey>()
     for (const id of [...this.#series.keys()].sort()) {
       const { series, points } = this.#series.get(id)!
+      const memory = memoryOf(series.resource)
       // Of two points of one time the greater one counts, whichever came first.
       points.sort((a, b) => a.time - b.time || a.start - b.start || compareValues(a.value, b.value))
       for (const [at, point] of points.entries()) {
         const before = points[at - 1]
         if (before !== undefined && before.time === point.time && before.start === point.start) {
-          report.duplicateRecords += 1
-          continue
-        }
-        const sample = sampleOf(series, point, memory)
-        if (sample === null) {
-          report.baselinePoints += 1
-          continue
-        }
-        // A rate or a running total that left the doubles.
-        if (typeof sample === 'number' && !Number.isFinite(sample)) {
-          report.unusablePoints += 1
+          if (before.counted || point.counted) counts.duplicateRecords += 1
           continue
         }
         const minute = point.minute * minuteMilliseconds
         const key = JSON.stringify([series.resource, series.metric, series.labels, minute])
+        const sample = sampleOf(series, point, memory)
+        // A rate or a running total that left the doubles has no row either.
+        if (sample === null || (typeof sample === 'number' && !Number.isFinite(sample))) {
+          if (point.counted) counts[sample === null ? 'baselinePoints' : 'unusablePoints'] += 1
+          empty.set(key, { bucket: new Date(minute), resource: series.resource, metric: series.metric, labels: series.labels })
+          continue
+        }
         const row = getOrCreate(rows, key, () => new Map<string, MinuteTally>())
-        getOrCreate(row, `${series.kind}\0${series.unit ?? ''}`, () => new MinuteTally(series, minute)).add(sample, id)
+        getOrCreate(row, `${series.kind}\0${series.unit ?? ''}`, () => new MinuteTally(series, minute)).add(sample, id, point.counted)
       }
     }
-    return [...rows.keys()].sort().flatMap((key) => {
+    const made = [...rows.keys()].sort().flatMap((key) => {
       const row = rows.get(key)!
       const [first, ...others] = [...row.keys()].sort()
-      for (const other of others) report.conflictingPoints += row.get(other)!.points
+      for (const other of others) counts.conflictingPoints += row.get(other)!.counted
       return row.get(first!)!.row() ?? []
     })
+    return { rows: made, gone: [...empty].flatMap(([key, gone]) => (rows.has(key) ? [] : [gone])) }
   }
 }
+
+/** What tells a row from others. */
+export type MetricKey = Pick<MetricRow, 'bucket' | 'resource' | 'metric' | 'labels'>
 
 /** Shorter intervals are made up: the start of a delta set to the millisecond before its point. */
 const shortestMilliseconds = 1000

@@ -19,11 +19,11 @@ export class MinuteTally {
     this.#bucket = bucket
   }
 
-  get points(): number {
-    return this.#numbers.length + this.#distributions.length + this.#summaries.length
-  }
+  /** How many of its points the report of this run counts. */
+  counted = 0
 
-  add(sample: PointValue, id: string): void {
+  add(sample: PointValue, id: string, counted: boolean): void {
+    if (counted) this.counted += 1
     if (typeof sample === 'number') this.#numbers.push(sample)
     else if ('buckets' in sample) this.#distributions.push(sample)
     else this.#summaries.push({ summary: sample, id })

@@ -6,9 +6,10 @@ import { messageOf } from '../../records/logMessage.ts'
 import { greaterSeverity, severityOf } from '../../records/severityOf.ts'
 import type { SourceObject } from '../../sources/otlpRequest.ts'
 import type { PatternRow } from '../windows/ingestWindow.ts'
-import type { LocatorIndex } from '../windows/locatorTally.ts'
+import { earlierOrigin, type LocatorIndex } from '../windows/locatorTally.ts'
 
-interface Tally {
+/** What is counted of one pattern in one resource. */
+export interface Tally {
   resource: string
   pattern: string
   sample: { message: string; time: number; origin: SourceObject }
@@ -45,7 +46,7 @@ export class PatternTally {
         last: time,
       }
       this.#tallies.set(key, tally)
-    } else if (time < tally.sample.time || (time === tally.sample.time && message < tally.sample.message)) {
+    } else if (isBefore({ message, time, origin }, tally.sample)) {
       tally.sample = { message, time, origin }
     }
     tally.severity = greaterSeverity(tally.severity, severity)
@@ -55,6 +56,28 @@ export class PatternTally {
     tally.last = Math.max(tally.last, time)
     for (const { key: name, value } of record.attributes) addType(tally.types, name ?? '', value)
     for (const { key: name, value } of record.body?.kvlistValue?.values ?? []) addType(tally.types, name ?? '', value)
+  }
+
+  /** All that was counted. */
+  tallies(): Iterable<Readonly<Tally>> {
+    return this.#tallies.values()
+  }
+
+  /** Adds what another tally has counted. */
+  merge(other: Tally): void {
+    const key = `${other.resource}\0${other.pattern}`
+    const tally = this.#tallies.get(key)
+    if (tally === undefined) {
+      this.#tallies.set(key, { ...other, types: new Map(other.types) })
+      return
+    }
+    if (isBefore(other.sample, tally.sample)) tally.sample = other.sample
+    tally.severity = greaterSeverity(tally.severity, other.severity)
+    tally.total += other.total
+    tally.errors += other.errors
+    tally.first = Math.min(tally.first, other.first)
+    tally.last = Math.max(tally.last, other.last)
+    for (const [name, type] of other.types) tally.types.set(name, mergedType(tally.types.get(name), type))
   }
 
   rows(from: number, indexOf: LocatorIndex): PatternRow[] {
@@ -80,4 +103,11 @@ export class PatternTally {
 function addType(types: Map<string, string>, name: string, value: AnyValue | null | undefined): void {
   const key = storable(name)
   types.set(key, mergedType(types.get(key), typeOf(value)))
+}
+
+/** Which of two messages is shown: it must not depend on which came first. */
+function isBefore(a: Tally['sample'], b: Tally['sample']): boolean {
+  if (a.time !== b.time) return a.time < b.time
+  if (a.message !== b.message) return a.message < b.message
+  return earlierOrigin(a.origin, b.origin) === a.origin
 }

@@ -3,6 +3,9 @@ import { windowMilliseconds, type Locator } from './ingestWindow.ts'
 
 export type Dataset = Locator['dataset']
 
+/** The kinds of telemetry. */
+export const datasets = ['traces', 'metrics', 'logs'] as const satisfies readonly Dataset[]
+
 /** Which of a window's locators is that of a source object: an index into the list. */
 export type LocatorIndex = (dataset: Dataset, origin: SourceObject) => number
 
@@ -17,6 +20,19 @@ export class LocatorTally {
     else {
       place.first = Math.min(place.first, line)
       place.last = Math.max(place.last, line)
+    }
+  }
+
+  /** Where the records of a dataset lie. */
+  *places(dataset: Dataset): Generator<{ origin: SourceObject; first: number; last: number }> {
+    for (const { dataset: of, ...place } of this.#places.values()) if (of === dataset) yield place
+  }
+
+  /** Adds what another tally remembers. */
+  merge(other: LocatorTally): void {
+    for (const { dataset, origin, first, last } of other.#places.values()) {
+      this.add(dataset, origin, first)
+      this.add(dataset, origin, last)
     }
   }
 

@@ -1,3 +1,25 @@
+import type { Dataset } from './locatorTally.ts'
+
+/**
+ * What became of the records of one kind: `read` is the sum of all others.
+ *
+ * | | |
+ * |---|---|
+ * | `rolledUp` | they are in the rows |
+ * | `waiting` | nothing is known of them yet: first points of counters, callers without a callee that name none; or their window has not been rolled up yet |
+ * | `duplicate` | they had come before |
+ * | `late` | their window had closed |
+ * | `refused` | the other counters and `refused` say why |
+ */
+export interface Fates {
+  read: number
+  rolledUp: number
+  waiting: number
+  duplicate: number
+  late: number
+  refused: number
+}
+
 /** What `rollUp` has read, and what became of all that did not go into the rows as it was. */
 export interface RollUpReport {
   /** Export requests read. */
@@ -6,16 +28,20 @@ export interface RollUpReport {
   logRecords: number
   metricPoints: number
   /**
-   * Requests whose bytes had been met before in the open windows: their records are not counted
-   * above.
+   * Requests whose bytes had been met before, as long as the windows of their records are open: their
+   * records are not counted above.
    */
   duplicateRequests: number
-  /** Spans, and metric points of one series and time, met before in the open windows. */
+  /** Spans, and metric points of one series and time, met before. */
   duplicateRecords: number
   /** Records of a window that had closed before they came. */
   lateRecords: number
-  /** Records more than a day ahead of everything else: a broken clock. */
+  /** The same by the URN of the resource that reported them, and by kind. */
+  late: Record<string, Record<Dataset, number>>
+  /** Records more than a day ahead of our clock and of the database's: a broken clock. */
   futureRecords: number
+  /** Records older than their table keeps, by kind. */
+  tooOld: Record<Dataset, number>
   /** Records without a time. */
   untimedRecords: number
   /** Spans without a trace or span id; they are rolled up, and nobody's callee or caller. */
@@ -45,11 +71,6 @@ export interface RollUpReport {
    */
   orphanServers: number
   /**
-   * Server and consumer spans that came after their caller's window had closed: their call was
-   * counted without them.
-   */
-  lateServers: number
-  /**
    * Calls whose callee starts before its caller did: the clocks differ. The caller's clock counts.
    */
   skewedCalls: number
@@ -58,6 +79,8 @@ export interface RollUpReport {
    * number of nanoseconds`), or a name that is too long to be stored.
    */
   refused: Record<string, number>
+  /** What became of all records, by kind. */
+  records: Record<Dataset, Fates>
   /** Windows that came out. */
   windows: number
 }
@@ -72,7 +95,9 @@ export function emptyReport(): RollUpReport {
     duplicateRequests: 0,
     duplicateRecords: 0,
     lateRecords: 0,
+    late: {},
     futureRecords: 0,
+    tooOld: { traces: 0, metrics: 0, logs: 0 },
     untimedRecords: 0,
     spansWithoutId: 0,
     negativeSpans: 0,
@@ -83,9 +108,26 @@ export function emptyReport(): RollUpReport {
     recordsWithoutService: 0,
     unjoinedClients: 0,
     orphanServers: 0,
-    lateServers: 0,
     skewedCalls: 0,
     refused: {},
+    records: { traces: noFates(), metrics: noFates(), logs: noFates() },
     windows: 0,
+  }
+}
+
+const noFates = (): Fates => ({ read: 0, rolledUp: 0, waiting: 0, duplicate: 0, late: 0, refused: 0 })
+
+/** Adds the counts of one report to another. */
+export function addReport(report: RollUpReport, other: RollUpReport): void {
+  addCounts(report, other)
+}
+
+/** Counts, and groups of counts by name. */
+function addCounts(counts: object, other: object): void {
+  for (const [name, value] of Object.entries(other) as [string, number | object][]) {
+    const known: unknown = Reflect.get(counts, name)
+    if (typeof value === 'number') Reflect.set(counts, name, (typeof known === 'number' ? known : 0) + value)
+    else if (typeof known === 'object' && known !== null) addCounts(known, value)
+    else Reflect.set(counts, name, structuredClone(value))
   }
 }

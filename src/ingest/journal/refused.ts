@@ -1,8 +1,8 @@
-import { InvalidInputError } from '../../../schema/errors.ts'
-import type { OtlpPayload } from '../../../schema/otlp.ts'
-import { reportingResource, type ReportingResource } from '../../records/reportingResource.ts'
-import type { Dataset } from './locatorTally.ts'
-import type { RollUpReport } from './rollUpReport.ts'
+import { InvalidInputError } from '../../schema/errors.ts'
+import type { OtlpPayload } from '../../schema/otlp.ts'
+import { reportingResource, type ReportingResource } from '../records/reportingResource.ts'
+import type { Dataset } from '../rollups/windows/locatorTally.ts'
+import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
 
 /** Counts records as refused, under the reason why. */
 export function refuse(report: RollUpReport, reason: string, records: number): void {

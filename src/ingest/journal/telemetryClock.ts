@@ -18,3 +18,9 @@ export class TelemetryClock {
     return Number(shifted / 1_000_000n) + Number(shifted % 1_000_000n) / 1e6
   }
 }
+
+/** A record this far ahead of every clock we have has a broken one. */
+const maxLead = 86_400_000
+
+/** The latest time that a record may have, by what the clocks at hand say; all in milliseconds. */
+export const latestBelievable = (...clocks: number[]): number => Math.max(...clocks) + maxLead

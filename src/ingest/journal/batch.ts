@@ -1,0 +1,156 @@
+import type { SourceObject, OtlpRequest } from '../sources/otlpRequest.ts'
+import { windowMilliseconds } from '../rollups/windows/ingestWindow.ts'
+import { datasets, type Dataset } from '../rollups/windows/locatorTally.ts'
+import { emptyReport, type RollUpReport } from '../rollups/windows/rollUpReport.ts'
+import { pointsOf, type OtlpPayload } from '../../schema/otlp.ts'
+import { readLogs } from './readLogs.ts'
+import { readPoints } from './readPoints.ts'
+import { readSpans } from './readSpans.ts'
+import { refuse } from './refused.ts'
+import type { TelemetryClock } from './telemetryClock.ts'
+import { WindowPart } from './windowPart.ts'
+
+/** One request whose records go into the parts of a batch. */
+export interface Arrival {
+  readonly report: RollUpReport
+  readonly clock: TelemetryClock
+  /** Milliseconds: a longer call counts when it ends. */
+  readonly horizon: number
+  readonly origin: SourceObject
+  /** The line in the source object, from 1. */
+  readonly line: number
+  /**
+   * The part of a record of a resource at a time in milliseconds; undefined, and the record
+   * counted, when it cannot be taken.
+   */
+  partOf(dataset: Dataset, resource: string, time: number): WindowPart | undefined
+}
+
+/** How a batch is read. */
+export interface BatchRules {
+  readonly clock: TelemetryClock
+  /** Milliseconds. */
+  readonly horizon: number
+  /** A later record has a broken clock: nothing has happened yet at that time. */
+  readonly latest: number
+  /** What is older than its table keeps; of a dataset without a bound all is kept. */
+  readonly oldest: ReadonlyMap<Dataset, number>
+}
+
+/** What the journal knows already of the records of a batch. */
+export interface Known {
+  /** The digests of requests that came before. */
+  readonly requests: { has(digest: string): boolean }
+  /** Whether the window of a resource has closed. */
+  isClosed(dataset: Dataset, resource: string, window: number): boolean
+}
+
+const nothingKnown: Known = { requests: new Set(), isClosed: () => false }
+
+/** Some requests, read into compact records by window and dataset, and what became of the rest. */
+export class Batch {
+  readonly report = emptyReport()
+  readonly #rules: BatchRules
+  readonly #known: Known
+  readonly #parts = new Map<string, WindowPart>()
+  readonly #digests = new Set<string>()
+
+  constructor(requests: readonly OtlpRequest[], rules: BatchRules, known: Known = nothingKnown) {
+    this.#rules = rules
+    this.#known = known
+    for (const request of requests) this.#add(request)
+    this.#settle()
+  }
+
+  /** In the order of time. */
+  get parts(): WindowPart[] {
+    // One to which no record came in the end has none.
+    return [...this.#parts.values()].filter(({ reported }) => reported.size > 0).sort((a, b) => a.window - b.window)
+  }
+
+  #add(request: OtlpRequest): void {
+    const { report } = this
+    report.requests += 1
+    if (this.#digests.has(request.digest) || this.#known.requests.has(request.digest)) {
+      report.duplicateRequests += 1
+      for (const dataset of datasets) {
+        const fates = report.records[dataset]
+        const repeated = recordsOf(request.payload, dataset)
+        fates.read += repeated
+        fates.duplicate += repeated
+      }
+      return
+    }
+    this.#digests.add(request.digest)
+    for (const { kind, records, reason } of request.refusedRecords) {
+      report[kind] += records
+      report.records[datasetOf[kind]].read += records
+      report.records[datasetOf[kind]].refused += records
+      refuse(report, reason, records)
+    }
+    const { origin, line, payload } = request
+    const { clock, horizon } = this.#rules
+    const partOf: Arrival['partOf'] = (dataset, resource, time) => {
+      const part = this.#partOf(dataset, resource, time)
+      part?.requests.add(request.digest)
+      return part
+    }
+    const arrival: Arrival = { report, clock, horizon, origin, line, partOf }
+    for (const dataset of datasets) report.records[dataset].read += recordsOf(payload, dataset)
+    readSpans(payload.resourceSpans, arrival)
+    readPoints(payload.resourceMetrics, arrival)
+    readLogs(payload.resourceLogs, arrival)
+  }
+
+  /** What was read and is in no part was late or refused. */
+  #settle(): void {
+    const taken = { traces: 0, metrics: 0, logs: 0 }
+    for (const part of this.parts) taken[part.dataset] += part.records
+    for (const dataset of datasets) {
+      const fates = this.report.records[dataset]
+      fates.waiting = taken[dataset]
+      fates.refused = fates.read - fates.waiting - fates.duplicate - fates.late
+    }
+  }
+
+  #partOf(dataset: Dataset, resource: string, time: number): WindowPart | undefined {
+    const { report } = this
+    if (time > this.#rules.latest) {
+      report.futureRecords += 1
+      return undefined
+    }
+    const window = Math.floor(time / windowMilliseconds) * windowMilliseconds
+    if (window < (this.#rules.oldest.get(dataset) ?? -Infinity)) {
+      report.tooOld[dataset] += 1
+      return undefined
+    }
+    if (this.#known.isClosed(dataset, resource, window)) {
+      report.lateRecords += 1
+      report.records[dataset].late += 1
+      const late = (report.late[resource] ??= { traces: 0, metrics: 0, logs: 0 })
+      late[dataset] += 1
+      return undefined
+    }
+    const key = `${dataset} ${window}`
+    let part = this.#parts.get(key)
+    if (part === undefined) this.#parts.set(key, (part = new WindowPart(dataset, window)))
+    return part
+  }
+}
+
+const datasetOf = { spans: 'traces', metricPoints: 'metrics', logRecords: 'logs' } as const
+
+/** How many records of one kind a request has. */
+function recordsOf({ resourceSpans, resourceMetrics, resourceLogs }: OtlpPayload, dataset: Dataset): number {
+  let records = 0
+  if (dataset === 'traces') {
+    for (const { scopeSpans } of resourceSpans ?? []) for (const { spans } of scopeSpans) records += spans.length
+  } else if (dataset === 'logs') {
+    for (const { scopeLogs } of resourceLogs ?? []) for (const { logRecords } of scopeLogs) records += logRecords.length
+  } else {
+    for (const { scopeMetrics } of resourceMetrics ?? []) {
+      for (const { metrics } of scopeMetrics) for (const metric of metrics) records += pointsOf(metric).length
+    }
+  }
+  return records
+}

@@ -1,0 +1,385 @@
+import { hash } from 'node:crypto'
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { sql } from 'kysely'
+import type { Scope } from '../../database/scope.ts'
+import { inTransaction } from '../../database/transaction/inTransaction.ts'
+import { takeTurn } from '../../database/transaction/takeTurn.ts'
+import type { OtlpRequest } from '../sources/otlpRequest.ts'
+import type { PackedMemory } from '../rollups/metrics/metricMemory.ts'
+import { windowMilliseconds, type IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import type { Dataset } from '../rollups/windows/locatorTally.ts'
+import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
+import { deleteGone } from '../writer/deleteGone.ts'
+import { writeWindow } from '../writer/writeRollups.ts'
+import { Batch, type BatchRules, type Known } from './batch.ts'
+import { decodePart, encodePart } from './encode.ts'
+import type { Carried, GoneRows, Journal, PartKey, Unrolled, WindowTurn } from './journal.ts'
+import { memoriesAfter } from './rollJournal.ts'
+import type { WindowPart } from './windowPart.ts'
+
+/** What closed. */
+export interface Closed {
+  /** Windows of a resource. */
+  windows: number
+  /** Of these, those that closed early, since the journal had grown too large. */
+  early: number
+}
+
+/** What the journal holds. */
+export interface JournalSize {
+  bytes: number
+  /** Windows that are still open, of all kinds of telemetry. */
+  windows: number
+  /** When the oldest of it was written; null where it is empty. */
+  since: Date | null
+}
+
+/** The journal of a tenant in the database. */
+export class DatabaseJournal implements Journal {
+  readonly #scope: Scope
+  /** The parts that this run has added, and has not told of in its report. */
+  readonly #own: Set<string>
+
+  constructor(scope: Scope, own = new Set<string>()) {
+    this.#scope = scope
+    this.#own = own
+  }
+
+  /**
+   * Adds what requests hold, all of it or nothing: not what the journal has already, nor what
+   * belongs to a window that has closed.
+   *
+   * @returns what became of their records.
+   */
+  async append(requests: readonly OtlpRequest[], rules: BatchRules): Promise<RollUpReport> {
+    const read = new Batch(requests, rules)
+    const parts = read.parts
+    if (parts.length === 0) return read.report
+    const encoded = parts.map((part) => encodePart(part))
+    const [batch, ids] = await inTransaction(this.#scope.db, async (db) => {
+      const scope = { ...this.#scope, db }
+      await takeTurn(db, journalTurn(scope))
+      const known = await knownOf(scope, parts)
+      if (known === null) return [read, await insertParts(scope, parts, encoded)] as const
+      const rest = new Batch(requests, rules, known)
+      const left = rest.parts
+      const ids = await insertParts(
+        scope,
+        left,
+        left.map((part) => encodePart(part)),
+      )
+      return [rest, ids] as const
+    })
+    for (const id of ids) this.#own.add(id)
+    return batch.report
+  }
+
+  async unrolled(): Promise<Unrolled[]> {
+    const { db, id, tenantId } = this.#scope
+    const { rows } = await sql<{ dataset: Dataset; resource: string; begins: Date }>`
+      select dataset, resource, window_start as begins
+      from ${id('ingest_window')}
+      where tenant_id = ${tenantId}::int8 and last_part > rolled_part
+    `.execute(db)
+    return rows.map(({ dataset, resource, begins }) => ({ dataset, resource, window: begins.getTime() }))
+  }
+
+  async windows(dataset: Dataset): Promise<number[]> {
+    const { db, id, tenantId } = this.#scope
+    const { rows } = await sql<{ begins: Date }>`
+      select distinct window_start as begins
+      from ${id('ingest_journal')}
+      where tenant_id = ${tenantId}::int8 and dataset = ${dataset}
+      order by begins
+    `.execute(db)
+    return rows.map(({ begins }) => begins.getTime())
+  }
+
+  async parts(dataset: Dataset, from: number, to: number): Promise<PartKey[]> {
+    const { db, id, tenantId } = this.#scope
+    const since = from === -Infinity ? sql`'-infinity'::timestamptz` : sql`${new Date(from)}::timestamptz`
+    const { rows } = await sql<{ id: string; begins: Date }>`
+      select part_id::text as id, window_start as begins
+      from ${id('ingest_journal')}
+      where tenant_id = ${tenantId}::int8 and dataset = ${dataset} and window_start >= ${since} and window_start <= ${new Date(to)}
+      order by window_start, part_id
+    `.execute(db)
+    return rows.map(({ id, begins }) => ({ id, window: begins.getTime() }))
+  }
+
+  async read(dataset: Dataset, keys: readonly PartKey[]): Promise<WindowPart[]> {
+    if (keys.length === 0) return []
+    const { db, id } = this.#scope
+    const { rows } = await sql<{ id: string; payload: Uint8Array }>`
+      select part_id::text as id, payload from ${id('ingest_journal')} where part_id = any(${keys.map((key) => key.id)}::int8[])
+    `.execute(db)
+    const payloads = new Map(rows.map(({ id, payload }) => [id, payload]))
+    // What has closed since it was listed is gone.
+    return keys.flatMap(({ id, window }) => {
+      const payload = payloads.get(id)
+      return payload === undefined ? [] : [decodePart(dataset, window, payload, this.#own.has(id))]
+    })
+  }
+
+  async carried(resources: readonly string[]): Promise<Carried[]> {
+    const { db, id, tenantId } = this.#scope
+    const { rows } = await sql<{ resource: string; carried: Uint8Array; until: Date }>`
+      select resource, carried, carried_until as until
+      from ${id('ingest_clock')}
+      where tenant_id = ${tenantId}::int8 and dataset = 'metrics' and resource = any(${[...resources]}::text[]) and carried is not null
+    `.execute(db)
+    return rows.map(({ resource, carried, until }) => ({
+      resource,
+      until: until.getTime(),
+      memory: JSON.parse(zstdDecompressSync(carried).toString()) as PackedMemory,
+    }))
+  }
+
+  inTurn<T>(window: number, work: (turn: WindowTurn) => Promise<T>): Promise<T> {
+    return inTransaction(this.#scope.db, async (db) => {
+      const scope = { ...this.#scope, db }
+      await takeTurn(db, `pgvantage window ${scope.installation.schema} ${scope.tenantId} ${window}`)
+      return work(await DatabaseTurn.begin(scope, this.#own, window))
+    })
+  }
+
+  /**
+   * Closes the windows that have waited long enough: the newest record of their resource is the
+   * horizon past their end, and nothing was added to them for as long; or nothing was added for four
+   * times as long. Beyond `maxBytes` the oldest others too.
+   *
+   * @param horizon milliseconds.
+   */
+  close({ horizon, maxBytes }: { horizon: number; maxBytes: number }): Promise<Closed> {
+    return inTransaction(this.#scope.db, async (db) => {
+      const scope = { ...this.#scope, db }
+      const journal = new DatabaseJournal(scope, this.#own)
+      await takeTurn(db, journalTurn(scope))
+      const due = await dueWindows(scope, horizon)
+      await closeWindows(scope, journal, due, horizon)
+      const early: DueWindow[] = []
+      for (const window of await overflowing(scope, maxBytes)) early.push(window)
+      await closeWindows(scope, journal, early, horizon)
+      return { windows: due.length + early.length, early: early.filter(({ past }) => !past).length }
+    })
+  }
+
+  async size(): Promise<JournalSize> {
+    const { db, id, tenantId } = this.#scope
+    const { rows } = await sql<{ bytes: number; windows: number; since: Date | null }>`
+      select coalesce(sum(octet_length(payload)), 0)::float8 as bytes, count(distinct window_start)::int4 as windows, min(written_at) as since
+      from ${id('ingest_journal')}
+      where tenant_id = ${tenantId}::int8
+    `.execute(db)
+    return rows[0]!
+  }
+}
+
+/** A window while nobody else rolls it up. */
+class DatabaseTurn extends DatabaseJournal implements WindowTurn {
+  readonly #scope: Scope
+  readonly #own: Set<string>
+  readonly #window: number
+  /** The last part of each resource when the turn began: later ones are not rolled up by it. */
+  readonly #last: ReadonlyMap<string, string>
+
+  static async begin(scope: Scope, own: Set<string>, window: number): Promise<DatabaseTurn> {
+    const { rows } = await sql<{ key: string; last: string }>`
+      select dataset || ' ' || resource as key, last_part::text as last
+      from ${scope.id('ingest_window')}
+      where tenant_id = ${scope.tenantId}::int8 and window_start = ${new Date(window)}
+    `.execute(scope.db)
+    return new DatabaseTurn(scope, own, window, new Map(rows.map(({ key, last }) => [key, last])))
+  }
+
+  private constructor(scope: Scope, own: Set<string>, window: number, last: ReadonlyMap<string, string>) {
+    super(scope, own)
+    this.#scope = scope
+    this.#own = own
+    this.#window = window
+    this.#last = last
+  }
+
+  async write(window: IngestWindow, gone: GoneRows, rolled: readonly Unrolled[], signal?: AbortSignal): Promise<void> {
+    await deleteGone(this.#scope, window, gone)
+    // What is too old was refused when it was read.
+    await writeWindow(this.#scope, window, { acceptOld: true, signal })
+    const done = rolled.flatMap(({ dataset, resource }) => {
+      const last = this.#last.get(`${dataset} ${resource}`)
+      return last === undefined ? [] : [{ dataset, resource, last }]
+    })
+    const { db, id, tenantId } = this.#scope
+    await sql`
+      update ${id('ingest_window')} as open set rolled_part = done.last
+      from jsonb_to_recordset(${JSON.stringify(done)}::jsonb) as done (dataset text, resource text, last int8)
+      where open.tenant_id = ${tenantId}::int8 and open.window_start = ${window.from} and open.dataset = done.dataset
+        and open.resource = done.resource and open.rolled_part < done.last
+    `.execute(db)
+    for (const dataset of new Set(rolled.map((one) => one.dataset))) {
+      for (const { id } of await this.parts(dataset, this.#window, this.#window)) this.#own.delete(id)
+    }
+  }
+}
+
+const journalTurn = ({ installation, tenantId }: Scope): string => `pgvantage journal ${installation.schema} ${tenantId}`
+
+/** Half of a request's digest, as the database keeps it. */
+const shortDigest = (digest: string): string => Buffer.from(digest, 'base64').toString('hex', 0, 16)
+
+/** What the journal knows already of what a batch holds; null where that is nothing. */
+async function knownOf({ db, id, tenantId }: Scope, parts: readonly WindowPart[]): Promise<Known | null> {
+  const digests = new Map(parts.flatMap(({ requests }) => [...requests].map((digest) => [shortDigest(digest), digest] as const)))
+  const windows = [...new Set(parts.map(({ window }) => window))].map((window) => new Date(window))
+  const { rows: repeated } = await sql<{ digest: string }>`
+    select distinct replace(request::text, '-', '') as digest
+    from ${id('ingest_journal')} as part
+    cross join unnest(part.requests) as request
+    where part.tenant_id = ${tenantId}::int8 and part.window_start = any(${windows}::timestamptz[]) and request = any(${[...digests.keys()]}::uuid[])
+  `.execute(db)
+  const reported = parts.flatMap(({ dataset, window, reported }) =>
+    [...reported.keys()].map((resource) => ({ dataset, resource, window_start: new Date(window) })),
+  )
+  const { rows: closed } = await sql<{ key: string }>`
+    select given.dataset || ' ' || (extract(epoch from given.window_start) * 1000)::int8 || ' ' || given.resource as key
+    from jsonb_to_recordset(${JSON.stringify(reported)}::jsonb) as given (dataset text, resource text, window_start timestamptz)
+    join ${id('ingest_clock')} as known
+      on known.tenant_id = ${tenantId}::int8 and known.dataset = given.dataset and known.resource = given.resource
+    where known.closed @> given.window_start
+  `.execute(db)
+  if (repeated.length === 0 && closed.length === 0) return null
+  const keys = new Set(closed.map(({ key }) => key))
+  return {
+    requests: new Set(repeated.map(({ digest }) => digests.get(digest)!)),
+    isClosed: (dataset, resource, window) => keys.has(`${dataset} ${window} ${resource}`),
+  }
+}
+
+/** So many parameters has one statement, at most. */
+const partsPerStatement = 500
+
+/** @returns the ids of the parts. */
+async function insertParts(scope: Scope, parts: readonly WindowPart[], encoded: readonly Uint8Array[]): Promise<string[]> {
+  const { db, id, tenantId } = scope
+  const added: { id: string; part: WindowPart }[] = []
+  for (let at = 0; at < parts.length; at += partsPerStatement) {
+    const some = parts.slice(at, at + partsPerStatement)
+    const values = some.map((part, index) => {
+      const requests = [...part.requests].map(shortDigest)
+      const digest = hash('sha256', requests.toSorted().join(' '), 'hex').slice(0, 32)
+      return sql`(${tenantId}::int8, ${part.dataset}::text, ${new Date(part.window)}::timestamptz, ${digest}::uuid, ${requests}::uuid[], ${part.records}::int8, ${encoded[at + index]!}::bytea)`
+    })
+    const { rows } = await sql<{ id: string; dataset: string; begins: Date }>`
+      insert into ${id('ingest_journal')} (tenant_id, dataset, window_start, digest, requests, records, payload)
+      values ${sql.join(values)}
+      returning part_id::text as id, dataset, window_start as begins
+    `.execute(db)
+    const byKey = new Map(rows.map(({ id, dataset, begins }) => [`${dataset} ${begins.getTime()}`, id]))
+    for (const part of some) added.push({ id: byKey.get(`${part.dataset} ${part.window}`)!, part })
+  }
+  const open = added.flatMap(({ id, part: { dataset, window, reported } }) =>
+    [...reported].map(([resource, { clock }]) => ({
+      dataset,
+      resource,
+      window_start: new Date(window),
+      last_part: id,
+      clock: new Date(clock),
+    })),
+  )
+  const given = sql`jsonb_to_recordset(${JSON.stringify(open)}::jsonb) as given (dataset text, resource text, window_start timestamptz, last_part int8, clock timestamptz)`
+  await sql`
+    insert into ${id('ingest_window')} as open (tenant_id, window_start, dataset, resource, last_part, changed_at)
+    select ${tenantId}::int8, window_start, dataset, resource, last_part, clock_timestamp()
+    from ${given}
+    order by window_start, dataset, resource
+    on conflict (tenant_id, window_start, dataset, resource) do update set last_part = excluded.last_part, changed_at = excluded.changed_at
+  `.execute(db)
+  await sql`
+    insert into ${id('ingest_clock')} as known (tenant_id, dataset, resource, clock)
+    select ${tenantId}::int8, dataset, resource, max(clock)
+    from ${given}
+    group by dataset, resource
+    order by dataset, resource
+    on conflict (tenant_id, dataset, resource) do update set clock = excluded.clock
+    where excluded.clock > known.clock
+  `.execute(db)
+  return added.map((one) => one.id)
+}
+
+/** A window of a resource that is to close. */
+interface DueWindow {
+  dataset: Dataset
+  resource: string
+  begins: Date
+  /** Whether its resource is past it. */
+  past: boolean
+}
+
+const isPast = (horizon: number) => sql`known.clock >= open.window_start + ${windowMilliseconds + horizon} * interval '1 millisecond'`
+
+async function dueWindows({ db, id, tenantId }: Scope, horizon: number): Promise<DueWindow[]> {
+  const silentFor = (length: number) => sql`open.changed_at <= clock_timestamp() - ${length} * interval '1 millisecond'`
+  const { rows } = await sql<DueWindow>`
+    select open.dataset, open.resource, open.window_start as begins, true as past
+    from ${id('ingest_window')} as open
+    join ${id('ingest_clock')} as known using (tenant_id, dataset, resource)
+    where open.tenant_id = ${tenantId}::int8 and open.rolled_part >= open.last_part
+      and ((${isPast(horizon)} and ${silentFor(horizon)}) or ${silentFor(4 * horizon)})
+  `.execute(db)
+  return rows
+}
+
+/** The windows to close so that half of what the journal may hold is left: the oldest, until then. */
+async function overflowing({ db, id, tenantId }: Scope, maxBytes: number): Promise<DueWindow[]> {
+  const { rows } = await sql<DueWindow>`
+    with sized as (
+      select window_start, sum(octet_length(payload)) as bytes from ${id('ingest_journal')} where tenant_id = ${tenantId}::int8 group by window_start
+    ),
+    summed as (select window_start, sum(bytes) over (order by window_start desc) as bytes, sum(bytes) over () as total from sized)
+    select open.dataset, open.resource, open.window_start as begins, false as past
+    from summed
+    join ${id('ingest_window')} as open on open.tenant_id = ${tenantId}::int8 and open.window_start = summed.window_start
+    where summed.total > ${maxBytes}::numeric and summed.bytes > ${maxBytes / 2}::numeric and open.rolled_part >= open.last_part
+  `.execute(db)
+  return rows
+}
+
+async function closeWindows(scope: Scope, journal: DatabaseJournal, windows: readonly DueWindow[], horizon: number): Promise<void> {
+  if (windows.length === 0) return
+  const { db, id, tenantId } = scope
+  const lastMetrics = new Map<string, number>()
+  for (const { dataset, resource, begins } of windows) {
+    if (dataset === 'metrics') lastMetrics.set(resource, Math.max(lastMetrics.get(resource) ?? -Infinity, begins.getTime()))
+  }
+  const before = await journal.carried([...lastMetrics.keys()])
+  for (const { resource, until, memory } of await memoriesAfter(journal, lastMetrics, before)) {
+    await sql`
+      update ${id('ingest_clock')} set carried = ${zstdCompressSync(JSON.stringify(memory))}::bytea, carried_until = ${new Date(until)}
+      where tenant_id = ${tenantId}::int8 and dataset = 'metrics' and resource = ${resource}
+        and coalesce(carried_until, '-infinity') <= ${new Date(until)}
+    `.execute(db)
+  }
+  const given = sql`jsonb_to_recordset(${JSON.stringify(windows)}::jsonb) as given (dataset text, resource text, begins timestamptz)`
+  const length = sql`${windowMilliseconds} * interval '1 millisecond'`
+  await sql`
+    update ${id('ingest_clock')} as known set closed = known.closed + closing.windows
+    from (
+      select dataset, resource, range_agg(tstzrange(begins, begins + ${length})) as windows from ${given} group by dataset, resource
+    ) as closing
+    where known.tenant_id = ${tenantId}::int8 and known.dataset = closing.dataset and known.resource = closing.resource
+  `.execute(db)
+  await sql`
+    delete from ${id('ingest_window')} as open using ${given}
+    where open.tenant_id = ${tenantId}::int8 and open.window_start = given.begins and open.dataset = given.dataset and open.resource = given.resource
+  `.execute(db)
+  // Spans stay for as long as a window is open in which the other side of their calls may be.
+  await sql`
+    delete from ${id('ingest_journal')} as part
+    where part.tenant_id = ${tenantId}::int8
+      and not exists (
+        select from ${id('ingest_window')} as open
+        where open.tenant_id = part.tenant_id and open.dataset = part.dataset
+          and open.window_start between part.window_start - ${sql`case when part.dataset = 'traces' then ${horizon} else 0 end`} * interval '1 millisecond'
+            and part.window_start + ${sql`case when part.dataset = 'traces' then ${horizon} else 0 end`} * interval '1 millisecond'
+      )
+  `.execute(db)
+}

@@ -1,0 +1,199 @@
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { VantageError } from '../../schema/errors.ts'
+import type { Severity } from '../../schema/severity.ts'
+import type { SpanRecord } from '../records/spanRecord.ts'
+import type { TelemetryResource } from '../records/telemetryResource.ts'
+import type { SourceObject } from '../sources/otlpRequest.ts'
+import { packedValue, unpackedValue, type PackedValue } from '../rollups/metrics/packedValue.ts'
+import type { MetricSeries } from '../rollups/metrics/metricSeries.ts'
+import type { Dataset } from '../rollups/windows/locatorTally.ts'
+import { WindowPart } from './windowPart.ts'
+
+/** Grows with every change of the form; a part of another form is not read. */
+const form = 1
+
+/** The form of a part: one array a column, since these compress best. Resources and places are told by their number in the lists. */
+interface Packed {
+  form: number
+  resources: TelemetryResource[]
+  /** How many of them report; the others are named by spans. */
+  reporting: number
+  /** Of those that report, in their order. */
+  reported: [records: number, clock: number][]
+  places: [bucket: string, key: string, first: number, last: number][]
+  spans?: {
+    key: string[]
+    causes: string[][]
+    kind: number[]
+    resource: number[]
+    names: (number | null)[]
+    start: number[]
+    duration: number[]
+    /** 1: failed, 2: connecting. */
+    flags: number[]
+    place: number[]
+  }
+  series?: {
+    series: Omit<MetricSeries, 'resource'> & { resource: number }
+    minute: number[]
+    time: number[]
+    start: number[]
+    value: PackedValue[]
+  }[]
+  patterns?: {
+    resource: number
+    pattern: string
+    sample: [message: string, time: number, place: number]
+    severity: Severity | null
+    types: [string, string][]
+    total: number
+    errors: number
+    first: number
+    last: number
+  }[]
+}
+
+/** A part as the journal keeps it: JSON, compressed. */
+export function encodePart(part: WindowPart): Buffer {
+  const resources = new Numbered<TelemetryResource>(({ urn }) => urn)
+  for (const resource of part.resources.values()) resources.of(resource)
+  const reporting = resources.list.length
+  const places = new Numbered<{ origin: SourceObject; first: number; last: number }>(({ origin }) => placeKey(origin))
+  for (const place of part.locators.places(part.dataset)) places.of(place)
+  const placeOf = (origin: SourceObject) => places.of({ origin, first: 0, last: 0 })
+  const reported = [...part.resources.keys()].map((urn): [number, number] => {
+    const { records, clock } = part.reported.get(urn)!
+    return [records, clock]
+  })
+  const packed: Packed = { form, resources: resources.list, reporting, reported, places: [] }
+  if (part.dataset === 'traces') packed.spans = packedSpans(part.spans, (resource) => resources.of(resource), placeOf)
+  if (part.dataset === 'metrics') {
+    packed.series = [...part.metrics.series()].map(({ series, points }) => ({
+      series: { ...series, resource: resources.numberOf(series.resource) },
+      minute: points.map(({ minute }) => minute),
+      time: points.map(({ time }) => time),
+      start: points.map(({ start }) => start),
+      value: points.map(({ value }) => packedValue(value)),
+    }))
+  }
+  if (part.dataset === 'logs') {
+    packed.patterns = [...part.patterns.tallies()].map(({ resource, sample, types, ...tally }) => ({
+      ...tally,
+      resource: resources.numberOf(resource),
+      sample: [sample.message, sample.time, placeOf(sample.origin)],
+      types: [...types],
+    }))
+  }
+  packed.places = places.list.map(({ origin, first, last }) => [origin.objectBucket, origin.objectKey, first, last])
+  return zstdCompressSync(JSON.stringify(packed), { params: { [constants.ZSTD_c_compressionLevel]: 1 } })
+}
+
+/**
+ * Reads a part again.
+ *
+ * @param counted whether the report of this run counts its records.
+ * @throws VantageError (`JOURNAL_FORM`) when a later version of the library wrote it.
+ */
+export function decodePart(dataset: Dataset, window: number, bytes: Uint8Array, counted: boolean): WindowPart {
+  const packed = JSON.parse(zstdDecompressSync(bytes).toString()) as Packed
+  if (packed.form !== form) {
+    throw new VantageError(
+      `the journal of telemetry holds form ${packed.form}, this library reads ${form}: let the version that wrote it ingest once more, or upgrade the pgvantage package`,
+      { code: 'JOURNAL_FORM' },
+    )
+  }
+  const part = new WindowPart(dataset, window, counted)
+  for (const [at, resource] of packed.resources.slice(0, packed.reporting).entries()) {
+    const [records, clock] = packed.reported[at]!
+    part.resources.set(resource.urn, resource)
+    part.reported.set(resource.urn, { records, clock })
+  }
+  const origins = packed.places.map(([objectBucket, objectKey]): SourceObject => ({ objectBucket, objectKey }))
+  for (const [at, [, , first, last]] of packed.places.entries()) {
+    part.locators.add(dataset, origins[at]!, first)
+    part.locators.add(dataset, origins[at]!, last)
+  }
+  const { resources, spans, series = [], patterns = [] } = packed
+  for (const [at, key] of spans?.key.entries() ?? []) {
+    const { causes, kind, resource, names, start, duration, flags, place } = spans!
+    const [named, flag] = [names[at]!, flags[at]!]
+    part.spans.push({
+      key,
+      causes: causes[at]!,
+      kind: kind[at]!,
+      resource: resources[resource[at]!]!,
+      names: named === null ? null : resources[named]!,
+      connecting: (flag & 2) !== 0,
+      start: start[at]!,
+      duration: duration[at]!,
+      failed: (flag & 1) !== 0,
+      origin: origins[place[at]!]!,
+      counted,
+    })
+  }
+  for (const { series: given, minute, time, start, value } of series) {
+    const points = time.map((at, index) => ({
+      minute: minute[index]!,
+      time: at,
+      start: start[index]!,
+      value: unpackedValue(value[index]!),
+      counted,
+    }))
+    part.metrics.addSeries({ ...given, resource: resources[given.resource]!.urn }, points)
+  }
+  for (const { resource, sample, types, ...tally } of patterns) {
+    const [message, time, place] = sample
+    part.patterns.merge({
+      ...tally,
+      resource: resources[resource]!.urn,
+      sample: { message, time, origin: origins[place]! },
+      types: new Map(types),
+    })
+  }
+  return part
+}
+
+function packedSpans(
+  spans: readonly SpanRecord[],
+  resourceOf: (resource: TelemetryResource) => number,
+  placeOf: (origin: SourceObject) => number,
+): NonNullable<Packed['spans']> {
+  return {
+    key: spans.map(({ key }) => key),
+    causes: spans.map(({ causes }) => [...causes]),
+    kind: spans.map(({ kind }) => kind),
+    resource: spans.map(({ resource }) => resourceOf(resource)),
+    names: spans.map(({ names }) => (names === null ? null : resourceOf(names))),
+    start: spans.map(({ start }) => start),
+    duration: spans.map(({ duration }) => duration),
+    flags: spans.map(({ failed, connecting }) => (failed ? 1 : 0) + (connecting ? 2 : 0)),
+    place: spans.map(({ origin }) => placeOf(origin)),
+  }
+}
+
+const placeKey = ({ objectBucket, objectKey }: SourceObject) => `${objectBucket}\0${objectKey}`
+
+/** A list in which each thing has a number, by what it is known by. */
+class Numbered<T> {
+  readonly list: T[] = []
+  readonly #keyOf: (item: T) => string
+  readonly #numbers = new Map<string, number>()
+
+  constructor(keyOf: (item: T) => string) {
+    this.#keyOf = keyOf
+  }
+
+  of(item: T): number {
+    const key = this.#keyOf(item)
+    let number = this.#numbers.get(key)
+    if (number === undefined) {
+      number = this.list.push(item) - 1
+      this.#numbers.set(key, number)
+    }
+    return number
+  }
+
+  numberOf(key: string): number {
+    return this.#numbers.get(key)!
+  }
+}

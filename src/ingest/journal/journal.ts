@@ -1,0 +1,57 @@
+import type { CallEnds } from '../rollups/calls/spanJoin.ts'
+import type { MetricKey } from '../rollups/metrics/metricTally.ts'
+import type { PackedMemory } from '../rollups/metrics/metricMemory.ts'
+import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import type { Dataset } from '../rollups/windows/locatorTally.ts'
+import type { WindowPart } from './windowPart.ts'
+
+/** One part in the journal: one row. */
+export interface PartKey {
+  id: string
+  /** The window's start, in milliseconds. */
+  window: number
+}
+
+/** What a resource has in a window that is not rolled up yet. */
+export interface Unrolled {
+  dataset: Dataset
+  resource: string
+  window: number
+}
+
+/** What was remembered of a resource's metrics when its windows up to a time closed. */
+export interface Carried {
+  resource: string
+  /** The end of the last window that closed, in milliseconds. */
+  until: number
+  memory: PackedMemory
+}
+
+/** Rows that windows do not have any more now that more is known. */
+export interface GoneRows {
+  calls: readonly CallEnds[]
+  metrics: readonly MetricKey[]
+}
+
+/** Reads the journal of a tenant. */
+export interface JournalReader {
+  /** The windows that have parts of a dataset, in order. */
+  windows(dataset: Dataset): Promise<number[]>
+  /** The parts of the windows from `from` to `to`, both included, in order. */
+  parts(dataset: Dataset, from: number, to: number): Promise<PartKey[]>
+  read(dataset: Dataset, keys: readonly PartKey[]): Promise<WindowPart[]>
+}
+
+/** A journal as one sees it who alone rolls up a window. */
+export interface WindowTurn extends JournalReader {
+  /** Writes what a window has, and notes what of it is rolled up now. */
+  write(window: IngestWindow, gone: GoneRows, rolled: readonly Unrolled[], signal?: AbortSignal): Promise<void>
+}
+
+/** Where the compact records are kept from which windows are rolled up: the database, or memory. */
+export interface Journal extends JournalReader {
+  unrolled(): Promise<Unrolled[]>
+  carried(resources: readonly string[]): Promise<Carried[]>
+  /** Does work on a window while nobody else rolls it up. */
+  inTurn<T>(window: number, work: (turn: WindowTurn) => Promise<T>): Promise<T>
+}

@@ -1,0 +1,26 @@
+import type { OtlpPayload } from '../../schema/otlp.ts'
+import type { Arrival } from './batch.ts'
+import { reporterOf } from './refused.ts'
+
+/** Reads the log records of a request into the parts of their windows. */
+export function readLogs(resourceLogs: OtlpPayload['resourceLogs'], { report, clock, origin, line, partOf }: Arrival): void {
+  for (const { resource, scopeLogs } of resourceLogs ?? []) {
+    const records = scopeLogs.flatMap((scope) => scope.logRecords)
+    report.logRecords += records.length
+    const reporter = reporterOf(report, resource.attributes, 'logs', records.length)
+    if (reporter === null) continue
+    for (const record of records) {
+      const nanoseconds = record.timeUnixNano || record.observedTimeUnixNano
+      if (!nanoseconds) {
+        report.untimedRecords += 1
+        continue
+      }
+      const time = clock.milliseconds(nanoseconds)
+      const part = partOf('logs', reporter.resource.urn, time)
+      if (part === undefined) continue
+      part.patterns.add(reporter.resource.urn, record, time, origin)
+      part.report(reporter.resource, time)
+      part.locators.add('logs', origin, line)
+    }
+  }
+}

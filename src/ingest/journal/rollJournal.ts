@@ -1,0 +1,341 @@
+import { callRows } from '../rollups/calls/callRows.ts'
+import { SpanJoin, type CallEnds } from '../rollups/calls/spanJoin.ts'
+import { MetricMemory, type PackedMemory } from '../rollups/metrics/metricMemory.ts'
+import { MetricTally, type MetricKey } from '../rollups/metrics/metricTally.ts'
+import { PatternTally } from '../rollups/patterns/patternTally.ts'
+import { windowMilliseconds, type CallRow, type IngestWindow, type MetricRow, type PatternRow } from '../rollups/windows/ingestWindow.ts'
+import { LocatorTally, type LocatorIndex } from '../rollups/windows/locatorTally.ts'
+import { emptyReport, type RollUpReport } from '../rollups/windows/rollUpReport.ts'
+import type { TelemetryResource } from '../records/telemetryResource.ts'
+import type { Carried, Journal, JournalReader, Unrolled } from './journal.ts'
+import { mention, type WindowPart } from './windowPart.ts'
+
+/** A window that was rolled up, and what this run's report counts of it. */
+export interface RolledWindow {
+  window: IngestWindow
+  counts: RollUpReport
+}
+
+/**
+ * Rolls up every window of which the journal has something new, and those around it that it may
+ * change, in the order of time.
+ *
+ * | new | is rolled up again |
+ * |---|---|
+ * | log records | the window, for the resources that wrote them |
+ * | metric points | the window and all later ones of the resource: counters go on from one to the next |
+ * | spans | the windows within the horizon on both sides: the other side of a call may be there |
+ *
+ * @param horizon milliseconds.
+ */
+export async function* rollJournal(
+  journal: Journal,
+  { horizon, signal }: { horizon: number; signal?: AbortSignal },
+): AsyncGenerator<RolledWindow> {
+  for (;;) {
+    const unrolled = await journal.unrolled()
+    if (unrolled.length === 0) return
+    const pass = await Pass.over(journal, unrolled, horizon)
+    let complete = true
+    for (const window of pass.windows) {
+      signal?.throwIfAborted()
+      const rolled = await pass.roll(window, signal)
+      // Somebody else has added points before this window: what was summed up so far is not all.
+      if (rolled === 'overtaken') {
+        complete = false
+        break
+      }
+      if (rolled !== null) yield rolled
+    }
+    if (complete) return
+  }
+}
+
+class Pass {
+  readonly windows: readonly number[]
+  readonly #journal: Journal
+  readonly #logs: ReadonlyMap<number, ReadonlySet<string>>
+  readonly #points: PointPass
+  readonly #spans: SpanPass
+
+  static async over(journal: Journal, unrolled: readonly Unrolled[], horizon: number): Promise<Pass> {
+    const [logs, since, traces] = [new Map<number, Set<string>>(), new Map<string, number>(), new Set<number>()]
+    for (const { dataset, resource, window } of unrolled) {
+      if (dataset === 'traces') traces.add(window)
+      else if (dataset === 'metrics') since.set(resource, Math.min(since.get(resource) ?? Infinity, window))
+      else logs.set(window, (logs.get(window) ?? new Set()).add(resource))
+    }
+    const reach = Math.ceil(horizon / windowMilliseconds) * windowMilliseconds
+    const near = new Set<number>()
+    for (const changed of traces) {
+      for (let window = changed - reach; window <= changed + reach; window += windowMilliseconds) near.add(window)
+    }
+    const withSpans = traces.size === 0 ? [] : (await journal.windows('traces')).filter((window) => near.has(window))
+    const withPoints = since.size === 0 ? [] : await journal.windows('metrics')
+    const carried = since.size === 0 ? [] : await journal.carried([...since.keys()])
+    return new Pass(journal, logs, new PointPass(since, new Set(withPoints), carried), new SpanPass(new Set(withSpans), reach))
+  }
+
+  private constructor(journal: Journal, logs: ReadonlyMap<number, ReadonlySet<string>>, points: PointPass, spans: SpanPass) {
+    this.#journal = journal
+    this.#logs = logs
+    this.#points = points
+    this.#spans = spans
+    this.windows = [...new Set([...logs.keys(), ...points.windows, ...spans.windows])].sort((a, b) => a - b)
+  }
+
+  /** Rolls up a window; null where nothing of it is to be written. */
+  async roll(window: number, signal?: AbortSignal): Promise<RolledWindow | 'overtaken' | null> {
+    const logs = this.#logs.get(window)
+    if (logs === undefined && !this.#points.writes(window) && !this.#spans.windows.has(window)) {
+      await this.#points.fold(this.#journal, window, emptyReport())
+      return null
+    }
+    return this.#journal.inTurn(window, async (turn) => {
+      if (await this.#points.isOvertaken(turn, window)) return 'overtaken'
+      const draft = new Draft(window)
+      const rolled: Unrolled[] = []
+      const points = await this.#points.fold(turn, window, draft.counts)
+      draft.addPoints(points)
+      for (const resource of points.resources) rolled.push({ dataset: 'metrics', resource, window })
+      if (logs !== undefined) {
+        draft.addLogs(await partsOf(turn, 'logs', window), logs)
+        for (const resource of logs) rolled.push({ dataset: 'logs', resource, window })
+      }
+      if (this.#spans.windows.has(window)) {
+        const parts = await this.#spans.move(turn, window)
+        draft.addSpans(parts, this.#spans.join, this.#spans.duplicates(window))
+        for (const { reported } of parts) for (const resource of reported.keys()) rolled.push({ dataset: 'traces', resource, window })
+      }
+      const made = draft.window()
+      await turn.write(made, draft.gone, rolled, signal)
+      draft.counts.windows = 1
+      return { window: made, counts: draft.counts }
+    })
+  }
+}
+
+const partsOf = async (journal: JournalReader, dataset: 'traces' | 'metrics' | 'logs', window: number): Promise<WindowPart[]> =>
+  journal.read(dataset, await journal.parts(dataset, window, window))
+
+interface RolledPoints {
+  parts: readonly WindowPart[]
+  /** Whose rows they are. */
+  resources: ReadonlySet<string>
+  rows: MetricRow[]
+  gone: MetricKey[]
+  /** Points that this run's report counts. */
+  counted: number
+}
+
+/** The metric points of a pass, window by window: what a counter gained depends on those before. */
+class PointPass {
+  readonly windows: ReadonlySet<number>
+  readonly #since: ReadonlyMap<string, number>
+  readonly #memories = new Map<string, MetricMemory>()
+  readonly #folded = new Set<string>()
+  #carried: readonly Carried[]
+
+  /** @param since from when on the rows of a resource are made again. */
+  constructor(since: ReadonlyMap<string, number>, windows: ReadonlySet<number>, carried: readonly Carried[]) {
+    this.#since = since
+    this.windows = windows
+    this.#carried = carried
+    for (const resource of since.keys()) this.#memories.set(resource, new MetricMemory())
+  }
+
+  writes(window: number): boolean {
+    return this.windows.has(window) && [...this.#since.values()].some((since) => since <= window)
+  }
+
+  /** Whether the journal has points before a window that were not seen. */
+  async isOvertaken(journal: JournalReader, window: number): Promise<boolean> {
+    if (!this.writes(window)) return false
+    const before = await journal.parts('metrics', -Infinity, window - 1)
+    return before.some(({ id }) => !this.#folded.has(id))
+  }
+
+  /** What is remembered of a resource now; undefined where that is nothing. */
+  memory(resource: string): PackedMemory | undefined {
+    return this.#memories.get(resource)?.pack()
+  }
+
+  /** Goes on to a window. */
+  async fold(journal: JournalReader, window: number, counts: RollUpReport): Promise<RolledPoints> {
+    if (!this.windows.has(window)) return { parts: [], resources: new Set(), rows: [], gone: [], counted: 0 }
+    for (const { resource, until, memory } of this.#carried) if (until <= window) this.#memories.get(resource)!.restore(memory)
+    this.#carried = this.#carried.filter(({ until }) => until > window)
+    const keys = await journal.parts('metrics', window, window)
+    for (const { id } of keys) this.#folded.add(id)
+    const parts = await journal.read('metrics', keys)
+    const wanted = (resource: string) => (this.#since.get(resource) ?? Infinity) <= window
+    const [tally, others] = [new MetricTally(), new MetricTally()]
+    const resources = new Set<string>()
+    let counted = 0
+    for (const part of parts) {
+      for (const { series, points } of part.metrics.series()) {
+        if (!this.#memories.has(series.resource)) continue
+        if (!wanted(series.resource)) {
+          others.addSeries(series, points)
+          continue
+        }
+        tally.addSeries(series, points)
+        resources.add(series.resource)
+        for (const point of points) if (point.counted) counted += 1
+      }
+    }
+    const memoryOf = (resource: string) => this.#memories.get(resource)!
+    others.rows(memoryOf, emptyReport())
+    const { rows, gone } = tally.rows(memoryOf, counts)
+    for (const memory of this.#memories.values()) memory.forget(window)
+    return { parts, resources, rows, gone, counted }
+  }
+}
+
+/** The spans of a pass: those near the window that is rolled up. */
+class SpanPass {
+  readonly windows: ReadonlySet<number>
+  readonly join = new SpanJoin()
+  readonly #reach: number
+  readonly #near = new Map<string, WindowPart>()
+  readonly #duplicates = new Map<number, number>()
+
+  constructor(windows: ReadonlySet<number>, reach: number) {
+    this.windows = windows
+    this.#reach = reach
+  }
+
+  /** Spans of a window that had come before, of those that this run's report counts. */
+  duplicates(window: number): number {
+    return this.#duplicates.get(window) ?? 0
+  }
+
+  /** Goes on to a window, and returns its parts. */
+  async move(journal: JournalReader, window: number): Promise<WindowPart[]> {
+    for (const [id, part] of this.#near) {
+      if (part.window >= window - this.#reach) continue
+      for (const span of part.spans) this.join.remove(span)
+      this.#near.delete(id)
+    }
+    const keys = await journal.parts('traces', window - this.#reach, window + this.#reach)
+    const missing = keys.filter(({ id }) => !this.#near.has(id))
+    const read = await journal.read('traces', missing)
+    for (const [at, part] of read.entries()) {
+      this.#near.set(missing[at]!.id, part)
+      for (const span of part.spans) {
+        const left = this.join.add(span)
+        if (left !== undefined && (left.counted || span.counted)) {
+          this.#duplicates.set(part.window, this.duplicates(part.window) + 1)
+        }
+      }
+    }
+    return keys.filter((key) => key.window === window).map(({ id }) => this.#near.get(id)!)
+  }
+}
+
+/** A window in the making. */
+class Draft {
+  readonly counts = emptyReport()
+  readonly gone: { calls: CallEnds[]; metrics: MetricKey[] } = { calls: [], metrics: [] }
+  readonly #from: number
+  readonly #locators = new LocatorTally()
+  readonly #resources = new Map<string, TelemetryResource>()
+  #metrics: MetricRow[] = []
+  #patterns: (indexOf: LocatorIndex) => PatternRow[] = () => []
+  #calls: (indexOf: LocatorIndex) => CallRow[] = () => []
+
+  constructor(window: number) {
+    this.#from = window
+  }
+
+  addPoints({ parts, resources, rows, gone, counted }: RolledPoints): void {
+    for (const part of parts) this.#mention(part, (urn) => resources.has(urn))
+    this.#metrics = rows
+    this.gone.metrics = gone
+    const { duplicateRecords: duplicate, baselinePoints: waiting, unusablePoints, conflictingPoints } = this.counts
+    const refused = unusablePoints + conflictingPoints
+    this.#settle('metrics', { counted, duplicate, waiting, refused })
+  }
+
+  addLogs(parts: readonly WindowPart[], wanted: ReadonlySet<string>): void {
+    const tally = new PatternTally()
+    let counted = 0
+    for (const part of parts) {
+      this.#mention(part, (urn) => wanted.has(urn))
+      if (part.counted) for (const [urn, { records }] of part.reported) if (wanted.has(urn)) counted += records
+      for (const one of part.patterns.tallies()) if (wanted.has(one.resource)) tally.merge(one)
+    }
+    this.#patterns = (indexOf) => tally.rows(this.#from, indexOf)
+    this.#settle('logs', { counted, duplicate: 0, waiting: 0, refused: 0 })
+  }
+
+  addSpans(parts: readonly WindowPart[], join: SpanJoin, duplicate: number): void {
+    const spans = parts.flatMap((part) => part.spans)
+    for (const part of parts) this.#mention(part, () => true)
+    const before = this.counts.unjoinedClients
+    const { calls, superseded } = join.callsOf(spans, this.counts)
+    for (const { src, dst } of calls) {
+      mention(this.#resources, src)
+      mention(this.#resources, dst)
+    }
+    const made = new Set(calls.map(({ src, dst }) => `${src.urn}\0${dst.urn}`))
+    const gone = new Map(superseded.map((ends) => [`${ends.src}\0${ends.dst}`, ends]))
+    this.gone.calls = [...gone].flatMap(([key, ends]) => (made.has(key) ? [] : [ends]))
+    this.#calls = (indexOf) => callRows(calls, this.#from, indexOf)
+    this.counts.duplicateRecords += duplicate
+    const counted = spans.filter((span) => span.counted).length
+    this.#settle('traces', { counted, duplicate, waiting: this.counts.unjoinedClients - before, refused: 0 })
+  }
+
+  window(): IngestWindow {
+    const { locators, indexOf } = this.#locators.locators(this.#from)
+    return {
+      from: new Date(this.#from),
+      to: new Date(this.#from + windowMilliseconds),
+      resources: [...this.#resources.values()].sort((a, b) => (a.urn < b.urn ? -1 : 1)),
+      metrics: this.#metrics,
+      calls: this.#calls(indexOf),
+      patterns: this.#patterns(indexOf),
+      locators,
+    }
+  }
+
+  #mention(part: WindowPart, wanted: (urn: string) => boolean): void {
+    this.#locators.merge(part.locators)
+    for (const resource of part.resources.values()) if (wanted(resource.urn)) mention(this.#resources, resource)
+  }
+
+  /** What became of the records that were waiting for this. */
+  #settle(dataset: 'traces' | 'metrics' | 'logs', found: Record<'counted' | 'duplicate' | 'waiting' | 'refused', number>): void {
+    const fates = this.counts.records[dataset]
+    fates.duplicate = found.duplicate
+    fates.refused = found.refused
+    fates.rolledUp = found.counted - found.duplicate - found.waiting - found.refused
+    fates.waiting = found.waiting - found.counted
+  }
+}
+
+/**
+ * What has to be remembered of metrics once windows have closed, as of the last of them.
+ *
+ * @param closing the last window that closes, by resource.
+ */
+export async function memoriesAfter(
+  journal: JournalReader,
+  closing: ReadonlyMap<string, number>,
+  carried: readonly Carried[],
+): Promise<Carried[]> {
+  if (closing.size === 0) return []
+  const last = Math.max(...closing.values())
+  const windows = (await journal.windows('metrics')).filter((window) => window <= last)
+  const pass = new PointPass(new Map([...closing.keys()].map((resource) => [resource, Infinity])), new Set(windows), carried)
+  const memories: Carried[] = []
+  for (const window of windows) {
+    await pass.fold(journal, window, emptyReport())
+    for (const [resource, until] of closing) {
+      const memory = until === window ? pass.memory(resource) : undefined
+      if (memory !== undefined) memories.push({ resource, until: window + windowMilliseconds, memory })
+    }
+  }
+  return memories
+}

@@ -1,0 +1,33 @@
+import { sql } from 'kysely'
+import type { Scope } from '../../database/scope.ts'
+import type { GoneRows } from '../journal/journal.ts'
+import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+
+/**
+ * Deletes rows that a window had when less was known of it: a call to a host whose own span has come
+ * since, a rate whose earlier point changes what it counts for.
+ */
+export async function deleteGone(scope: Scope, { from }: IngestWindow, { calls, metrics }: GoneRows): Promise<void> {
+  if (calls.length > 0) {
+    await sql`
+      delete from ${scope.id('service_call_5m')} as call
+      using jsonb_to_recordset(${JSON.stringify(calls)}::jsonb) as gone (src text, dst text),
+        ${scope.id('dim_resource')} as caller,
+        ${scope.id('dim_resource')} as callee
+      where caller.tenant_id = ${scope.tenantId}::int8 and caller.urn = gone.src
+        and callee.tenant_id = ${scope.tenantId}::int8 and callee.urn = gone.dst
+        and call.bucket = ${from} and call.tenant_id = ${scope.tenantId}::int8
+        and call.src_resource_id = caller.resource_id and call.dst_resource_id = callee.resource_id
+    `.execute(scope.db)
+  }
+  if (metrics.length > 0) {
+    await sql`
+      delete from ${scope.id('metric_1m')} as metric
+      using jsonb_to_recordset(${JSON.stringify(metrics)}::jsonb) as gone (bucket timestamptz, resource text, metric text, labels jsonb),
+        ${scope.id('dim_resource')} as resource
+      where resource.tenant_id = ${scope.tenantId}::int8 and resource.urn = gone.resource
+        and metric.tenant_id = ${scope.tenantId}::int8 and metric.resource_id = resource.resource_id
+        and metric.metric = gone.metric and metric.labels_hash = md5(gone.labels::text)::uuid and metric.bucket = gone.bucket
+    `.execute(scope.db)
+  }
+}

@@ -1,0 +1,218 @@
+import { Readable } from 'node:stream'
+import fc from 'fast-check'
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Scope } from '../../../src/database/scope.ts'
+import { ingest, type IngestOptions, type IngestReport } from '../../../src/ingest/index.ts'
+import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { date, gauge, log, logs, metrics, point, spans, sum, urn } from '../../unit/ingest/telemetry.ts'
+import { everything } from '../faults/everything.ts'
+import { asLines, recording } from '../faults/recording.ts'
+
+/** The rows themselves: not where their records lie, nor resources that only a row named which is gone. */
+async function rowsOf(scope: Scope) {
+  const { metrics, calls, patterns, counts } = await everything(scope)
+  const bare = (rows: readonly unknown[]) => rows.map((row) => ({ ...(row as object), sample: null }))
+  return { metrics, patterns, calls: bare(calls), counts: bare(counts) }
+}
+
+onEveryLeg('the journal', () => {
+  let test: TestDatabase
+  let tenants = 0
+  beforeAll(async () => {
+    test = await freshDatabase()
+  })
+  afterAll(() => test.close())
+
+  const fresh = () => tenant(test.db, `t-${++tenants}`)
+  const load = (scope: Scope, payloads: readonly object[], options: IngestOptions = {}): Promise<IngestReport> =>
+    ingest(scope, Readable.from([asLines(payloads)]), options)
+  const whole = async (payloads: readonly object[]) => {
+    const scope = await fresh()
+    const report = await load(scope, payloads)
+    expectSums(report)
+    return rowsOf(scope)
+  }
+  /** Each kind of record is accounted for. */
+  function expectSums({ records }: IngestReport) {
+    for (const { read, rolledUp, waiting, duplicate, late, refused } of Object.values(records)) {
+      expect(Math.min(read, rolledUp, waiting, duplicate, late, refused)).toBeGreaterThanOrEqual(0)
+      expect(rolledUp + waiting + duplicate + late + refused).toBe(read)
+    }
+  }
+  /** As if nothing had been added for so long. */
+  const age = (scope: Scope, interval: string) =>
+    sql`update ${scope.id('ingest_window')} set changed_at = changed_at - ${interval}::interval where tenant_id = ${scope.tenantId}`.execute(
+      test.db,
+    )
+
+  describe('leaves the same rows', () => {
+    const payloads = recording({ minutes: 40 })
+
+    it('whatever pieces the input comes in, in any order, some of them twice', async () => {
+      const expected = await whole(payloads)
+      const pieces = fc
+        .array(fc.integer({ min: 0, max: payloads.length }), { minLength: 0, maxLength: 5 })
+        .map((cuts) => [0, ...cuts.toSorted((a, b) => a - b), payloads.length])
+        .map((cuts) => cuts.slice(1).map((end, at) => payloads.slice(cuts[at], end)))
+      const order = pieces.chain((list) =>
+        fc.tuple(
+          fc.shuffledSubarray(list, { minLength: list.length, maxLength: list.length }),
+          fc.subarray(list, { minLength: 0, maxLength: 1 }),
+        ),
+      )
+      await fc.assert(
+        fc.asyncProperty(order, async ([list, again]) => {
+          const scope = await fresh()
+          for (const piece of [...list, ...again]) expectSums(await load(scope, piece))
+          expect(await rowsOf(scope)).toEqual(expected)
+        }),
+        { numRuns: 6 },
+      )
+    }, 120_000)
+
+    it('read by several processes at once, each of which reads a part, and some the same', async () => {
+      const expected = await whole(payloads)
+      const scope = await fresh()
+      const shares = [0, 1, 2, 0].map((share) => payloads.filter((_, at) => at % 3 === share))
+      const reports = await Promise.all(shares.map((share) => load(scope, share)))
+      for (const report of reports) expectSums(report)
+      expect(reports.reduce((total, { records }) => total + records.traces.rolledUp, 0)).toBe(
+        (await load(await fresh(), payloads)).records.traces.rolledUp,
+      )
+      expect(await rowsOf(scope)).toEqual(expected)
+    })
+
+    it('whoever rolls up what another has read and left', async () => {
+      const expected = await whole(payloads)
+      const scope = await fresh()
+      const controller = new AbortController()
+      const stopped = load(scope, payloads.slice(0, 200), {
+        signal: controller.signal,
+        onWindow: () => controller.abort(new Error('stopped')),
+      })
+      await expect(stopped).rejects.toThrow('stopped')
+      await load(scope, payloads.slice(200))
+      expect(await rowsOf(scope)).toEqual(expected)
+    })
+  })
+
+  describe('joins what comes in different files', () => {
+    const client = { id: 'c', kind: 'CLIENT', from: 10, to: 10.5, with: { 'server.address': 'pay.internal' } } as const
+    const server = { id: 's', parent: 'c', kind: 'SERVER', from: 10.1, to: 10.4, failed: true } as const
+
+    it.each([
+      ['caller first', [spans('web', [client]), spans('pay', [server])]],
+      ['callee first', [spans('pay', [server]), spans('web', [client])]],
+    ])('both sides of a call, %s', async (_, files) => {
+      const scope = await fresh()
+      for (const file of files) expectSums(await load(scope, [file]))
+      const { calls } = await rowsOf(scope)
+      expect(calls).toMatchObject([{ src: urn('web'), dst: urn('pay'), call_count: '1', error_count: '1', p95_ms: 500 }])
+    })
+
+    it('the points of a counter, also those that come later and belong before', async () => {
+      const counter = (seconds: number, value: number) => metrics('web', [sum('bytes', 'CUMULATIVE', true, [point(seconds, value)])])
+      const scope = await fresh()
+      const report = await load(scope, [counter(400, 500)])
+      expect(report.records.metrics).toMatchObject({ read: 1, waiting: 1, rolledUp: 0 })
+      expect((await rowsOf(scope)).metrics).toEqual([])
+      await load(scope, [counter(100, 200)])
+      expect((await rowsOf(scope)).metrics).toMatchObject([{ bucket: date(360), avg_val: 1 }])
+      await load(scope, [counter(340, 440), counter(460, 560)])
+      expect((await rowsOf(scope)).metrics).toMatchObject([
+        { bucket: date(300), avg_val: 1 },
+        { bucket: date(360), avg_val: 1 },
+        { bucket: date(420), avg_val: 1 },
+      ])
+    })
+  })
+
+  describe('a window', () => {
+    const tick = (seconds: number, service = 'clock') => logs(service, [log(seconds, 'tick')])
+    const ticks = async (scope: Scope) => (await rowsOf(scope)).counts.map((row) => Number(Reflect.get(row, 'count_total')))
+
+    it('closes when its resource is past the horizon and nothing was added for as long; what comes then is late', async () => {
+      const scope = await fresh()
+      await load(scope, [tick(0), tick(300 + 900), tick(10, 'slow')])
+      await age(scope, '16 minutes')
+      expect(await load(scope, [])).toMatchObject({ closedWindows: 1, closedEarly: 0 })
+      const report = await load(scope, [tick(1), tick(1201), tick(11, 'slow')])
+      expectSums(report)
+      expect(report).toMatchObject({ lateRecords: 1, late: { [urn('clock')]: { logs: 1, traces: 0, metrics: 0 } } })
+      expect(await ticks(scope)).toEqual([1, 2, 2])
+    })
+
+    it('stays open while it is added to, however far its resource is', async () => {
+      const scope = await fresh()
+      await load(scope, [tick(0), tick(7200)])
+      await load(scope, [tick(1)])
+      expect(await ticks(scope)).toEqual([2, 1])
+    })
+
+    it('of a resource that has fallen silent closes after four times as long', async () => {
+      const scope = await fresh()
+      await load(scope, [tick(0)])
+      await age(scope, '59 minutes')
+      expect(await load(scope, [])).toMatchObject({ closedWindows: 0, journal: { windows: 1 } })
+      await age(scope, '2 minutes')
+      expect(await load(scope, [])).toMatchObject({ closedWindows: 1, journal: { windows: 0, bytes: 0, since: null } })
+    })
+
+    it('that was never opened opens at any age', async () => {
+      const scope = await fresh()
+      await load(scope, [tick(0)])
+      await age(scope, '1 day')
+      await load(scope, [])
+      const report = await load(scope, [tick(-86_400 * 3), tick(-600), tick(1)])
+      expect(report).toMatchObject({ lateRecords: 1, records: { logs: { rolledUp: 2 } } })
+      expect(await ticks(scope)).toEqual([1, 1, 1])
+    })
+
+    it('closes early when the journal grows too large, and the report says so', async () => {
+      const scope = await fresh()
+      const report = await load(scope, recording({ minutes: 30 }), { maxJournalBytes: 4000 })
+      expect(report.closedEarly).toBeGreaterThan(0)
+      expect(report.journal.bytes).toBeLessThanOrEqual(4000)
+      expect(await rowsOf(scope)).toEqual(await whole(recording({ minutes: 30 })))
+    })
+
+    it('that has closed goes on in its counters', async () => {
+      const scope = await fresh()
+      const counter = (seconds: number, value: number) => metrics('web', [sum('bytes', 'CUMULATIVE', true, [point(seconds, value)])])
+      const open = (seconds: number, change: number) => metrics('web', [sum('open', 'DELTA', false, [point(seconds, change)])])
+      await load(scope, [counter(0, 100), open(0, 5), counter(1500, 100), open(1500, 1)])
+      await age(scope, '16 minutes')
+      expect((await load(scope, [])).closedWindows).toBe(1)
+      await age(scope, '1 day')
+      expect((await load(scope, [])).closedWindows).toBe(1)
+      await load(scope, [counter(1800, 700), open(1800, -2)])
+      expect((await rowsOf(scope)).metrics.slice(-2)).toMatchObject([
+        { bucket: date(1800), metric: 'bytes', avg_val: 2 },
+        { bucket: date(1800), metric: 'open', avg_val: 4 },
+      ])
+    })
+  })
+
+  it('keeps what a wrong clock says to its own records', async () => {
+    const scope = await fresh()
+    const minute = Array.from({ length: 20 }, (_, at) => logs('shop', [log(at * 60, 'order placed')]))
+    const broken = [logs('ahead', [log(8 * 3600, 'x')]), logs('behind', [log(-56 * 365 * 86_400, 'x')])]
+    const mixed = logs('shop', [log(-30 * 86_400, 'old'), log(1, 'now')])
+    const report = await load(scope, [...minute.slice(0, 10), ...broken, mixed, ...minute.slice(10)])
+    expectSums(report)
+    expect(report.records.logs).toMatchObject({ read: 24, rolledUp: 24 })
+  })
+
+  it('is gone with its tenant', async () => {
+    const scope = await fresh()
+    await load(scope, [metrics('web', [gauge('g', [point(1, 5)])])])
+    const { deleteTenant } = await import('../../../src/catalog/index.ts')
+    await deleteTenant(test.db, scope.tenantCode)
+    for (const table of ['ingest_journal', 'ingest_window', 'ingest_clock']) {
+      const { rows } = await sql`select from ${scope.id(table)} where tenant_id = ${scope.tenantId}`.execute(test.db)
+      expect(rows).toEqual([])
+    }
+    expect(leg.available).toBe(true)
+  })
+})
