@@ -7,6 +7,7 @@ export type { CallRow, IngestWindow, Locator, MetricRow, PatternRow } from './ro
 export { emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
 export { parseOtlpRequest, type MalformedLine, type OtlpRequest, type SourceObject } from './sources/otlpRequest.ts'
 export { readOtlp, type ReadOtlpOptions, type RefusedInput } from './sources/readOtlp.ts'
+export type { RequestFormat } from './sources/requestFormat.ts'
 export type { RefusedRecords } from './sources/recordByRecord.ts'
 export type { TooOld } from './writer/tooOld.ts'
 export { writeRollups, type WriteRollupsOptions, type WrittenRollups } from './writer/writeRollups.ts'

@@ -10,6 +10,7 @@ import { rollJournal } from './journal/rollJournal.ts'
 import { latestBelievable, TelemetryClock } from './journal/telemetryClock.ts'
 import type { MalformedLine, OtlpRequest, SourceObject } from './sources/otlpRequest.ts'
 import { readOtlp, type RefusedInput } from './sources/readOtlp.ts'
+import type { RequestFormat } from './sources/requestFormat.ts'
 import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
 import type { Dataset } from './rollups/windows/locatorTally.ts'
 import { addReport, emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
@@ -46,7 +47,7 @@ export interface IngestOptions {
    */
   acceptOld?: boolean
   signal?: AbortSignal
-  /** Told of every line that is no export request. */
+  /** Told of everything that is no export request. */
   onMalformed?: (malformed: MalformedLine) => void
   /** Told of the records of a request that are not read, since a field is wrong. */
   onRefused?: (refused: RefusedInput) => void
@@ -56,6 +57,8 @@ export interface IngestOptions {
    * What locators name as the place of the records, where it is not the file's own folder and name.
    */
   origin?: SourceObject
+  /** What the requests are, where their bytes are not to tell: see `readOtlp`. */
+  format?: RequestFormat
 }
 
 /** What is only passed on is checked where it is used. */
@@ -72,11 +75,12 @@ const ingestOptions = z.strictObject({
   onRefused: z.custom<IngestOptions['onRefused']>().optional(),
   onWindow: z.custom<IngestOptions['onWindow']>().optional(),
   origin: z.custom<SourceObject>().optional(),
+  format: z.custom<RequestFormat>().optional(),
 })
 
 /** What became of everything that was read. */
 export interface IngestReport extends RollUpReport {
-  /** Lines that are no export request. */
+  /** Pieces of the input that are no export request. */
   malformed: number
   /** Windows of a resource that closed: what comes for them now is late. */
   closedWindows: number
@@ -87,8 +91,8 @@ export interface IngestReport extends RollUpReport {
 }
 
 /**
- * Loads telemetry: reads OTLP, keeps compact records of it in the database's journal, and writes the
- * rows of each window in one transaction, in constant memory.
+ * Loads telemetry: reads OTLP in JSON or protobuf, keeps compact records of it in the database's
+ * journal, and writes the rows of each window in one transaction, in constant memory.
  *
  * **However the input is cut, the rows are the same**: in files one by one or together, in any order,
  * by several processes at once, the same file twice. A window is rolled up again from its journal
@@ -162,12 +166,13 @@ const rollEvery = 60_000
 /** The requests of all sources, one source after the other; each is opened when it is its turn. */
 async function* requestsOf(
   sources: readonly PlacedSource[],
-  { signal, onMalformed, onRefused }: Pick<IngestOptions, 'signal' | 'onMalformed' | 'onRefused'>,
+  { signal, onMalformed, onRefused, format }: Pick<IngestOptions, 'signal' | 'onMalformed' | 'onRefused' | 'format'>,
   report: IngestReport,
 ): AsyncGenerator<OtlpRequest> {
   for (const { source, origin } of sources) {
     yield* readOtlp(source, {
       signal,
+      format,
       origin,
       onRefused,
       onMalformed: (malformed) => {

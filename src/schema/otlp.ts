@@ -15,10 +15,20 @@ import { z } from 'zod'
  * and 12 characters instead of 32 and 16), 32-bit integers and enum values as text, and Go's zero
  * time for no time.
  *
+ * Messages in protobuf are read into the same documents. There times are bigints already, and what is
+ * damaged is `unreadable`.
+ *
  * What comes out: times as bigint nanoseconds since 1970 (a JSON number above 2^53 has lost
  * precision before it gets here), counts and integers as numbers, ids in lower case, enums as
  * integers.
  */
+
+/** Stands in a document where a record, or a part with records, is damaged in protobuf. */
+export const unreadable = Symbol('unreadable')
+
+/** A message that is a record, or holds records: where it is none, that is said plainly. */
+const part = <S extends z.core.$ZodLooseShape>(shape: S) =>
+  z.object(shape, { error: ({ input }) => (input === unreadable ? 'are damaged' : 'must be objects') })
 
 /** Absent and null are the same in protobuf's JSON. */
 const optional = <S extends z.ZodType>(schema: S) => schema.nullish()
@@ -35,13 +45,21 @@ const written = (text: RegExp, isNumber: (value: number) => boolean, message: st
   )
 const isNatural = (value: number) => Number.isInteger(value) && value >= 0 && value < 2 ** 64
 
-/** What Go writes for a time that was never set: year 1, wrapped around in 64 bits. */
-const goZeroTime = '-6795364578871345152'
+/** What Go writes for a time that was never set: year 1, wrapped around in 64 bits, with a sign or without. */
+const goZeroTimes: ReadonlySet<bigint> = new Set([-6795364578871345152n, 11651379494838206464n])
 const nanosecondsText = /^(?:\d{1,20}|-6795364578871345152)$/
 
-const nanoseconds = written(nanosecondsText, isNatural, 'must be a whole number of nanoseconds, of 20 digits at most').transform((value) =>
-  value === goZeroTime ? 0n : BigInt(value),
-)
+const nanoseconds = z
+  .custom<string | number | bigint>(
+    (value) =>
+      typeof value === 'bigint' ||
+      (typeof value === 'string' ? nanosecondsText.test(value) : typeof value === 'number' && isNatural(value)),
+    'must be a whole number of nanoseconds, of 20 digits at most',
+  )
+  .transform((value) => {
+    const time = BigInt(value)
+    return goZeroTimes.has(time) ? 0n : time
+  })
 const integer = written(integerText, Number.isInteger, 'must be a whole number').transform(Number)
 const count = z
   .custom<string | number>((value) => {
@@ -149,7 +167,7 @@ const resource = z
   .transform((value) => value ?? { attributes: [] })
 const scope = optional(z.object({ name: z.string().nullish(), version: z.string().nullish() }))
 
-const span = z.object({
+const span = part({
   traceId: id(16),
   spanId: id(8),
   parentSpanId: id(8),
@@ -164,7 +182,7 @@ const span = z.object({
 
 const severities = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'].flatMap((name) => [name, `${name}2`, `${name}3`, `${name}4`])
 
-const logRecord = z.object({
+const logRecord = part({
   timeUnixNano: optional(nanoseconds),
   observedTimeUnixNano: optional(nanoseconds),
   severityNumber: optional(named('SEVERITY_NUMBER_', ['UNSPECIFIED', ...severities])),
@@ -180,18 +198,18 @@ const point = {
   timeUnixNano: optional(nanoseconds),
   flags: optional(integer),
 }
-const numberPoint = z.object({ ...point, asDouble: optional(double), asInt: optional(integer) })
+const numberPoint = part({ ...point, asDouble: optional(double), asInt: optional(integer) })
 const distribution = { ...point, count: optional(count), sum: optional(double), min: optional(double), max: optional(double) }
-const histogramPoint = z.object({ ...distribution, bucketCounts: list(count), explicitBounds: list(double) })
+const histogramPoint = part({ ...distribution, bucketCounts: list(count), explicitBounds: list(double) })
 const exponentialBuckets = optional(z.object({ offset: optional(integer), bucketCounts: list(count) }))
-const exponentialPoint = z.object({
+const exponentialPoint = part({
   ...distribution,
   scale: optional(integer),
   zeroCount: optional(count),
   positive: exponentialBuckets,
   negative: exponentialBuckets,
 })
-const summaryPoint = z.object({
+const summaryPoint = part({
   ...point,
   count: optional(count),
   sum: optional(double),
@@ -199,7 +217,7 @@ const summaryPoint = z.object({
 })
 const aggregationTemporality = optional(named('AGGREGATION_TEMPORALITY_', ['UNSPECIFIED', 'DELTA', 'CUMULATIVE']))
 
-const metric = z.object({
+const metric = part({
   name: z
     .string()
     .nullish()
@@ -215,9 +233,9 @@ const metric = z.object({
 /** One export request: at least one of traces, metrics and logs. */
 export const otlpRequest = z
   .object({
-    resourceSpans: z.array(z.object({ resource, scopeSpans: list(z.object({ scope, spans: list(span) })) })).nullish(),
-    resourceMetrics: z.array(z.object({ resource, scopeMetrics: list(z.object({ scope, metrics: list(metric) })) })).nullish(),
-    resourceLogs: z.array(z.object({ resource, scopeLogs: list(z.object({ scope, logRecords: list(logRecord) })) })).nullish(),
+    resourceSpans: z.array(part({ resource, scopeSpans: list(part({ scope, spans: list(span) })) })).nullish(),
+    resourceMetrics: z.array(part({ resource, scopeMetrics: list(part({ scope, metrics: list(metric) })) })).nullish(),
+    resourceLogs: z.array(part({ resource, scopeLogs: list(part({ scope, logRecords: list(logRecord) })) })).nullish(),
   })
   .refine(
     (request) => request.resourceSpans || request.resourceMetrics || request.resourceLogs,

@@ -17,7 +17,7 @@ export interface OtlpRequest {
   /** What of it was not read, since a field was wrong. */
   readonly refusedRecords: readonly RefusedRecords[]
   readonly origin: SourceObject
-  /** The line in the source object that it begins in, from 1. */
+  /** The line in the source object that it begins in, from 1; of protobuf, the number of the message. */
   readonly line: number
   /** A hash of the request's bytes: two requests with the same hash are one, sent or read twice. */
   readonly digest: string
@@ -26,7 +26,7 @@ export interface OtlpRequest {
 /** What is no export request, and where it stands. */
 export interface MalformedLine {
   readonly file: string
-  /** The line it begins in, from 1. */
+  /** The line it begins in, from 1; of protobuf, the number of the message. */
   readonly line: number
   readonly reason: string
 }

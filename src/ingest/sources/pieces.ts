@@ -1,28 +1,47 @@
 import { ByteInput } from './byteInput.ts'
-import { decompressed } from './decompressed.ts'
+import { DamagedError, decompressed } from './decompressed.ts'
+import { delimitedMessages } from './delimitedMessages.ts'
 import { jsonObjects } from './jsonObjects.ts'
 import { maxRequestBytes, type Piece } from './piece.ts'
-import { formatOf } from './requestFormat.ts'
-
-/** Enough to tell the formats apart. */
-const headLength = 512
+import { protobufDocument } from './protobuf/protobufDocument.ts'
+import { containerOf, headLength, signalIn, type RequestFormat } from './requestFormat.ts'
 
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
- * The documents of a stream of bytes: plain, gzip or zstd, told apart by their first bytes, not by
- * a name. What is binary and none of the formats is one problem.
+ * The documents of a stream of bytes: JSON or protobuf, plain, gzip or zstd, told apart by their
+ * first bytes, not by a name. What is binary and none of the formats is one problem.
+ *
+ * @param format what the requests are, where the bytes are not to tell.
  */
-export async function* piecesOf(chunks: AsyncIterable<string | Uint8Array>, maxBytes = maxRequestBytes): AsyncGenerator<Piece> {
+export async function* piecesOf(
+  chunks: AsyncIterable<string | Uint8Array>,
+  format?: RequestFormat,
+  maxBytes = maxRequestBytes,
+): AsyncGenerator<Piece> {
   const input = new ByteInput(decompressed(chunks))
   try {
     const marked = byteOrderMark.equals((await input.peek(byteOrderMark.length)).subarray(0, byteOrderMark.length))
     if (marked) await input.take(byteOrderMark.length)
-    const format = formatOf((await input.peek(headLength)).subarray(0, headLength))
-    if (format === undefined)
-      yield { line: 1, problem: 'neither JSON nor gzip or zstd of it: the file is binary. Have the exporter write JSON' }
-    else yield* jsonObjects(input.rest(), maxBytes)
+    const container = containerOf((await input.peek(headLength)).subarray(0, headLength), format)
+    if (container === 'text') yield* jsonObjects(input.rest(), maxBytes)
+    else if (container === 'delimited') yield* delimitedMessages(input, maxBytes, format)
+    else if (container === 'message') yield await oneMessage(input, maxBytes, format)
+    else yield { line: 1, problem: 'none of the formats that are read: neither JSON nor protobuf of OTLP, nor gzip or zstd of these' }
   } finally {
     await input.close()
+  }
+}
+
+async function oneMessage(input: ByteInput, maxBytes: number, format: RequestFormat | undefined): Promise<Piece> {
+  const line = 1
+  try {
+    const bytes = await input.takeAll(maxBytes + 1)
+    if (bytes.length > maxBytes) return { line, problem: `longer than ${maxBytes} bytes` }
+    const read = protobufDocument(bytes, signalIn(format))
+    return 'reason' in read ? { line, problem: read.reason } : { line, bytes, document: read.document }
+  } catch (error) {
+    if (error instanceof DamagedError) return { line, problem: error.message }
+    throw error
   }
 }

@@ -6,6 +6,7 @@ import { parseOptions } from '../../schema/parse.ts'
 import { storableText } from '../../schema/text.ts'
 import { piecesOf } from './pieces.ts'
 import type { RefusedRecords } from './recordByRecord.ts'
+import { requestFormats, type RequestFormat } from './requestFormat.ts'
 import { requestOf, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
 
 /** Records that were refused, and where they stand. */
@@ -28,6 +29,11 @@ export interface ReadOtlpOptions {
    * other stream.
    */
   origin?: SourceObject
+  /**
+   * What the requests are, where their bytes are not to tell: JSON, protobuf, or protobuf of one
+   * signal, for records that do not tell what they are (no times, no kind, no ids).
+   */
+  format?: RequestFormat
 }
 
 const readOtlpOptions = z.strictObject({
@@ -35,25 +41,28 @@ const readOtlpOptions = z.strictObject({
   onMalformed: z.custom<ReadOtlpOptions['onMalformed']>((value) => typeof value === 'function', 'must be a function').optional(),
   onRefused: z.custom<ReadOtlpOptions['onRefused']>((value) => typeof value === 'function', 'must be a function').optional(),
   origin: z.strictObject({ objectBucket: storableText, objectKey: storableText }).optional(),
+  format: z.enum(requestFormats).optional(),
 })
 
 /**
- * Reads export requests of traces, metrics and logs from OTLP/JSON.
+ * Reads export requests of traces, metrics and logs, in JSON or protobuf.
  *
- * | the text | |
+ * | | written by |
  * |---|---|
- * | a request a line | as the OpenTelemetry Collector's file exporter writes it |
- * | a request over many lines, one after the other | as `jq` writes it |
- * | an array of requests | on one line or many |
+ * | JSON, a request a line | the OpenTelemetry Collector's file exporter |
+ * | JSON over many lines, one request after the other; an array of requests | `jq`, people |
+ * | protobuf, one message | the body of an OTLP/HTTP request |
+ * | protobuf or JSON, each message with its length before it, plain or compressed by zstd | the file exporter with `format: proto`, `compression: zstd` |
  *
- * Each of them plain, gzip or zstd: the bytes tell, not the file's name. Streaming: in memory is
- * one request, of 64 MB at most.
+ * Each of them plain, gzip or zstd. The bytes tell, not the file's name; `format` overrules them.
+ * Streaming: in memory is one request, of 64 MB at most.
  *
  * A record with a field that is wrong is refused alone: it goes to `onRefused`, and the rest of its
  * request is read. What is malformed goes to `onMalformed` with the file's name, the line it begins
  * in, from 1, and the reason; what is before and after it is read. Malformed is what is not JSON or
  * not an export request, has a NUL byte, is not UTF-8, is longer than 64 MB, or is cut off by
- * damaged gzip. Several lines in a row that are no JSON are one malformed piece.
+ * damaged gzip. Several lines in a row that are no JSON are one malformed piece. In protobuf the
+ * number of the message stands for the line.
  *
  * @example
  * for await (const { payload, line } of readOtlp('telemetry.jsonl.gz', { onMalformed: console.warn })) {
@@ -68,7 +77,7 @@ export async function* readOtlp(
   source: string | Readable | AsyncIterable<string | Uint8Array>,
   options: ReadOtlpOptions = {},
 ): AsyncGenerator<OtlpRequest, void> {
-  const { signal, onMalformed, onRefused, origin } = parseOptions(readOtlpOptions, options)
+  const { signal, onMalformed, onRefused, origin, format } = parseOptions(readOtlpOptions, options)
   const path = typeof source === 'string' ? source : source instanceof ReadStream ? String(source.path) : undefined
   const place =
     origin ?? (path === undefined ? { objectBucket: '-', objectKey: '-' } : { objectBucket: dirname(path), objectKey: basename(path) })
@@ -76,7 +85,7 @@ export async function* readOtlp(
   signal?.throwIfAborted()
   const chunks: AsyncIterable<string | Uint8Array> =
     typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
-  for await (const piece of piecesOf(signal === undefined ? chunks : untilAborted(chunks, signal))) {
+  for await (const piece of piecesOf(signal === undefined ? chunks : untilAborted(chunks, signal), format)) {
     signal?.throwIfAborted()
     const { line } = piece
     const request = 'problem' in piece ? { reason: piece.problem } : requestOf(piece.document, piece.bytes, place, line)

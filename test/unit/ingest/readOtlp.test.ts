@@ -288,19 +288,6 @@ describe('readOtlp', () => {
     }
   })
 
-  it('says once that a file is binary', async () => {
-    // As the file exporter writes protobuf, with the length before it, and as a request is sent.
-    for (const head of [
-      [0, 0, 4, 210],
-      [10, 129, 1],
-    ]) {
-      const malformed: MalformedLine[] = []
-      const protobuf = Buffer.concat([Buffer.from(head), Buffer.from('\n\x12service.name\n\x01\n\x02\n'.repeat(100))])
-      expect(await messages(of(protobuf), malformed)).toEqual([])
-      expect(malformed).toMatchObject([{ line: 1, reason: expect.stringContaining('binary') }])
-    }
-  })
-
   it('reads what follows a line of control characters', async () => {
     const malformed: MalformedLine[] = []
     expect(await messages(of(`\0\0\0\n${line('a')}`), malformed)).toEqual(['2:a'])

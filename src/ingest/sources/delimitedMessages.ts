@@ -1,0 +1,115 @@
+import { zstdDecompressSync } from 'node:zlib'
+import type { ByteInput } from './byteInput.ts'
+import { DamagedError } from './decompressed.ts'
+import { jsonDocument } from './otlpRequest.ts'
+import type { Piece } from './piece.ts'
+import { protobufDocument } from './protobuf/protobufDocument.ts'
+import { beginsDelimited, bodyFormat, delimitedHeadLength, signalIn, type RequestFormat } from './requestFormat.ts'
+
+const prefixLength = 4
+
+/** A file that has so many damaged messages in a row is another thing. */
+const mostFailures = 100
+
+/**
+ * The messages of a stream that has the length of each before it, in four bytes, the highest first:
+ * what the Collector's file exporter writes with `format: proto` or `compression: zstd`. Each is
+ * protobuf or JSON, as it is or compressed by zstd.
+ *
+ * A message that is damaged or breaks off is a problem. As its length says nothing then, reading
+ * goes on at the next place that looks like a length and a message; what is passed over is said,
+ * but for zeros, with which files are filled up.
+ */
+export async function* delimitedMessages(input: ByteInput, maxBytes: number, format?: RequestFormat): AsyncGenerator<Piece> {
+  const problemAt = (line: number, byte: number, reason: string): Piece => ({ line, problem: `the message at byte ${byte}: ${reason}` })
+  let line = 0
+  let at = 0
+  let failures = 0
+  try {
+    while (failures < mostFailures) {
+      const head = await input.peek(delimitedHeadLength)
+      if (head.length === 0) return
+      if (!beginsDelimited(head)) {
+        const { bytes, zeros } = await passOver(input)
+        if (!zeros) {
+          failures += 1
+          yield { line: line + 1, problem: `no message is in the ${bytes} bytes from byte ${at} on` }
+        }
+        at += bytes
+        continue
+      }
+      line += 1
+      const length = Buffer.from(await input.takeAll(prefixLength)).readUInt32BE()
+      const body = await input.takeAll(length)
+      const read =
+        body.length < length ? { reason: `it breaks off after ${body.length} of ${length} bytes` } : documentOf(body, maxBytes, format)
+      if ('reason' in read || (await breaksOff(body, read.damaged, input))) {
+        failures += 1
+        yield problemAt(line, at, 'reason' in read ? read.reason : 'it breaks off')
+        input.giveBack(body)
+        at += prefixLength + (await passOver(input)).bytes
+        continue
+      }
+      failures = 0
+      at += prefixLength + length
+      yield { line, bytes: read.bytes, document: read.document }
+    }
+    yield problemAt(line, at, `the last of ${mostFailures} in a row that are damaged: nothing after it is read`)
+  } catch (error) {
+    if (!(error instanceof DamagedError)) throw error
+    yield problemAt(line + 1, at, error.message)
+  }
+}
+
+interface Read {
+  bytes: Uint8Array
+  document: unknown
+  /** Whether something in it could not be read. */
+  damaged: boolean
+}
+
+function documentOf(body: Uint8Array, maxBytes: number, format: RequestFormat | undefined): Read | { reason: string } {
+  let bytes = body
+  if (bodyFormat(body, body.length) === 'zstd') {
+    try {
+      bytes = zstdDecompressSync(body, { maxOutputLength: maxBytes })
+    } catch (error) {
+      const tooLong = error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
+      return {
+        reason: tooLong ? `longer than ${maxBytes} bytes` : `damaged zstd: ${error instanceof Error ? error.message : String(error)}`,
+      }
+    }
+  }
+  const isJson = format === undefined ? bodyFormat(bytes, bytes.length) === 'json' : format === 'json'
+  const read = isJson ? jsonDocument(bytes) : protobufDocument(bytes, signalIn(format))
+  return 'reason' in read ? read : { bytes, damaged: false, ...read }
+}
+
+/**
+ * Whether a message that can be read has broken off, and has taken the beginning of the next one
+ * for its own end: behind it none begins then, but inside of it.
+ */
+async function breaksOff(body: Uint8Array, damaged: boolean, input: ByteInput): Promise<boolean> {
+  const next = await input.peek(delimitedHeadLength)
+  if (beginsDelimited(next) || next.subarray(0, delimitedHeadLength).every((byte) => byte === 0)) return false
+  if (damaged) return true
+  const bytes = Buffer.concat([body, next])
+  for (let at = 0; at < body.length; at += 1) if (beginsDelimited(bytes.subarray(at))) return true
+  return false
+}
+
+/** Passes over what is no message; at the end of the input that is all. */
+async function passOver(input: ByteInput): Promise<{ bytes: number; zeros: boolean }> {
+  let bytes = 0
+  let zeros = true
+  for (;;) {
+    const ahead = await input.peek(delimitedHeadLength)
+    const last = ahead.length < delimitedHeadLength ? ahead.length : ahead.length - delimitedHeadLength + 1
+    let at = 0
+    while (at < last && !beginsDelimited(ahead.subarray(at))) at += 1
+    const passed = await input.takeAll(at)
+    bytes += at
+    zeros &&= passed.every((byte) => byte === 0)
+    if (at < last || ahead.length < delimitedHeadLength) return { bytes, zeros }
+  }
+}

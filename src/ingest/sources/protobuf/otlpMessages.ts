@@ -1,0 +1,227 @@
+/**
+ * The fields of OTLP's messages that are read, by their numbers in opentelemetry-proto
+ * (`trace.proto`, `metrics.proto`, `logs.proto`, `common.proto`, `resource.proto`), with the names
+ * that they have in OTLP/JSON.
+ *
+ * A table takes a tenth of the code that a generator writes for the same messages, and what it
+ * makes is what the checks of OTLP/JSON expect.
+ */
+
+/**
+ * What stands in a field, and what it becomes.
+ *
+ * | | on the wire | in the document |
+ * |---|---|---|
+ * | `time` | fixed64 | bigint |
+ * | `count` | fixed64 | number; text beyond 2^53 |
+ * | `signed` | sfixed64 | number; text beyond 2^53 |
+ * | `varcount` | uint64 | number; text beyond 2^53 |
+ * | `integer` | int64 | text |
+ * | `enum` | int32, uint32 | number |
+ * | `zigzag` | sint32 | number |
+ * | `id8`, `id16` | bytes | hex |
+ * | `bytes` | bytes | base64 |
+ */
+export type Scalar =
+  | 'text'
+  | 'bytes'
+  | 'id8'
+  | 'id16'
+  | 'boolean'
+  | 'double'
+  | 'time'
+  | 'count'
+  | 'signed'
+  | 'varcount'
+  | 'integer'
+  | 'enum'
+  | 'zigzag'
+  | 'fixed32'
+
+export interface Field {
+  readonly name: string
+  /** Whether it is a list. */
+  readonly repeated: boolean
+  /** What stands in it. A message names itself late, because values hold values. */
+  readonly of: Scalar | (() => MessageType)
+}
+
+export interface MessageType {
+  readonly fields: ReadonlyMap<number, Field>
+  /** Whether it is a part that holds records: what is not known in it may be records. */
+  readonly holdsRecords: boolean
+  /** Whether one that is damaged is refused alone. */
+  readonly refusedAlone: boolean
+  /** The list in which what cannot be read any more of a damaged one is refused. */
+  readonly list: string | undefined
+}
+
+type Given = readonly [name: string, of: Field['of'], repeated?: 'list']
+
+function message(fields: Readonly<Record<number, Given>>, kind?: 'part' | 'record', list?: string): MessageType {
+  const entries = Object.entries(fields).map(([number, [name, of, repeated]]): [number, Field] => [
+    Number(number),
+    { name, of, repeated: repeated === 'list' },
+  ])
+  return { fields: new Map(entries), holdsRecords: kind === 'part', refusedAlone: kind !== undefined, list }
+}
+
+const anyValue: MessageType = message({
+  1: ['stringValue', 'text'],
+  2: ['boolValue', 'boolean'],
+  3: ['intValue', 'integer'],
+  4: ['doubleValue', 'double'],
+  5: ['arrayValue', () => anyValues],
+  6: ['kvlistValue', () => keyValues],
+  7: ['bytesValue', 'bytes'],
+})
+const anyValues = message({ 1: ['values', () => anyValue, 'list'] })
+const keyValue: MessageType = message({ 1: ['key', 'text'], 2: ['value', () => anyValue] })
+const keyValues = message({ 1: ['values', () => keyValue, 'list'] })
+const attributes = ['attributes', () => keyValue, 'list'] as const
+
+const entityRef = message({
+  1: ['schemaUrl', 'text'],
+  2: ['type', 'text'],
+  3: ['idKeys', 'text', 'list'],
+  4: ['descriptionKeys', 'text', 'list'],
+})
+const resource = message({ 1: attributes, 3: ['entityRefs', () => entityRef, 'list'] })
+const scope = message({ 1: ['name', 'text'], 2: ['version', 'text'], 3: attributes })
+
+const link = message({ 1: ['traceId', 'id16'], 2: ['spanId', 'id8'], 3: ['traceState', 'text'], 4: attributes, 6: ['flags', 'fixed32'] })
+const event = message({ 1: ['timeUnixNano', 'time'], 2: ['name', 'text'], 3: attributes })
+const status = message({ 2: ['message', 'text'], 3: ['code', 'enum'] })
+const span = message(
+  {
+    1: ['traceId', 'id16'],
+    2: ['spanId', 'id8'],
+    3: ['traceState', 'text'],
+    4: ['parentSpanId', 'id8'],
+    5: ['name', 'text'],
+    6: ['kind', 'enum'],
+    7: ['startTimeUnixNano', 'time'],
+    8: ['endTimeUnixNano', 'time'],
+    9: attributes,
+    11: ['events', () => event, 'list'],
+    13: ['links', () => link, 'list'],
+    15: ['status', () => status],
+    16: ['flags', 'fixed32'],
+  },
+  'record',
+)
+
+const logRecord = message(
+  {
+    1: ['timeUnixNano', 'time'],
+    2: ['severityNumber', 'enum'],
+    3: ['severityText', 'text'],
+    5: ['body', () => anyValue],
+    6: attributes,
+    8: ['flags', 'fixed32'],
+    9: ['traceId', 'id16'],
+    10: ['spanId', 'id8'],
+    11: ['observedTimeUnixNano', 'time'],
+    12: ['eventName', 'text'],
+  },
+  'record',
+)
+
+const pointTimes = { 2: ['startTimeUnixNano', 'time'], 3: ['timeUnixNano', 'time'] } as const
+const numberPoint = message(
+  { ...pointTimes, 4: ['asDouble', 'double'], 6: ['asInt', 'signed'], 7: attributes, 8: ['flags', 'enum'] },
+  'record',
+)
+const histogramPoint = message(
+  {
+    ...pointTimes,
+    4: ['count', 'count'],
+    5: ['sum', 'double'],
+    6: ['bucketCounts', 'count', 'list'],
+    7: ['explicitBounds', 'double', 'list'],
+    9: attributes,
+    10: ['flags', 'enum'],
+    11: ['min', 'double'],
+    12: ['max', 'double'],
+  },
+  'record',
+)
+const buckets = message({ 1: ['offset', 'zigzag'], 2: ['bucketCounts', 'varcount', 'list'] })
+const exponentialPoint = message(
+  {
+    1: attributes,
+    ...pointTimes,
+    4: ['count', 'count'],
+    5: ['sum', 'double'],
+    6: ['scale', 'zigzag'],
+    7: ['zeroCount', 'count'],
+    8: ['positive', () => buckets],
+    9: ['negative', () => buckets],
+    10: ['flags', 'enum'],
+    12: ['min', 'double'],
+    13: ['max', 'double'],
+    14: ['zeroThreshold', 'double'],
+  },
+  'record',
+)
+const quantile = message({ 1: ['quantile', 'double'], 2: ['value', 'double'] })
+const summaryPoint = message(
+  {
+    ...pointTimes,
+    4: ['count', 'count'],
+    5: ['sum', 'double'],
+    6: ['quantileValues', () => quantile, 'list'],
+    7: attributes,
+    8: ['flags', 'enum'],
+  },
+  'record',
+)
+
+const dataPoints = (point: MessageType) => ['dataPoints', () => point, 'list'] as const
+const aggregationTemporality = ['aggregationTemporality', 'enum'] as const
+const gauge = message({ 1: dataPoints(numberPoint) })
+const sum = message({ 1: dataPoints(numberPoint), 2: aggregationTemporality, 3: ['isMonotonic', 'boolean'] })
+const histogram = message({ 1: dataPoints(histogramPoint), 2: aggregationTemporality })
+const exponentialHistogram = message({ 1: dataPoints(exponentialPoint), 2: aggregationTemporality })
+const summary = message({ 1: dataPoints(summaryPoint) })
+const metric = message(
+  {
+    1: ['name', 'text'],
+    2: ['description', 'text'],
+    3: ['unit', 'text'],
+    5: ['gauge', () => gauge],
+    7: ['sum', () => sum],
+    9: ['histogram', () => histogram],
+    10: ['exponentialHistogram', () => exponentialHistogram],
+    11: ['summary', () => summary],
+    12: ['metadata', () => keyValue, 'list'],
+  },
+  'part',
+)
+
+/** The scope's and the resource's part of a request are numbered alike for all signals. */
+function resourcePart(scopeList: string, olderScopeList: string, recordList: string, record: MessageType): MessageType {
+  const scopePart = message(
+    { 1: ['scope', () => scope], 2: [recordList, () => record, 'list'], 3: ['schemaUrl', 'text'] },
+    'part',
+    recordList,
+  )
+  return message(
+    {
+      1: ['resource', () => resource],
+      2: [scopeList, () => scopePart, 'list'],
+      3: ['schemaUrl', 'text'],
+      1000: [olderScopeList, () => scopePart, 'list'],
+    },
+    'part',
+    scopeList,
+  )
+}
+
+/** What an export request of each signal holds: the name of its list, and a member of it. */
+export const signals = {
+  traces: { list: 'resourceSpans', part: resourcePart('scopeSpans', 'instrumentationLibrarySpans', 'spans', span) },
+  metrics: { list: 'resourceMetrics', part: resourcePart('scopeMetrics', 'instrumentationLibraryMetrics', 'metrics', metric) },
+  logs: { list: 'resourceLogs', part: resourcePart('scopeLogs', 'instrumentationLibraryLogs', 'logRecords', logRecord) },
+} as const
+export type Signal = keyof typeof signals
