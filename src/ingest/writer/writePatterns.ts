@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import { severities, type Severity } from '../../schema/severity.ts'
+import { compareBytes } from '../../schema/compareBytes.ts'
 import { mergedType } from '../records/attributes.ts'
 import { greaterSeverity } from '../records/severityOf.ts'
 import type { PatternRow } from '../rollups/windows/ingestWindow.ts'
@@ -31,6 +32,8 @@ export async function writePatterns(scope: Scope, patterns: readonly PatternRow[
         select coalesce(jsonb_object_agg(given.name, case when known.attrs_schema ->> given.name <> given.type then 'mixed' else given.type end), '{}')
         from jsonb_each_text(excluded.attrs_schema) as given (name, type)
       )`
+  // Of messages of one moment the lesser: which is shown must not depend on which came first.
+  const earlier = sql`(excluded.first_seen, excluded.sample_message collate "C") < (known.first_seen, known.sample_message)`
   const row = sql`row (pattern text, sample_message text, severity text, attrs_schema jsonb, first_seen timestamptz, last_seen timestamptz)`
   await sql`
     insert into ${scope.id('log_pattern')} as known (tenant_id, pattern, sample_message, severity, attrs_schema, first_seen, last_seen)
@@ -38,12 +41,12 @@ export async function writePatterns(scope: Scope, patterns: readonly PatternRow[
     from jsonb_to_recordset(${rows}::jsonb) as ${row}
     order by md5(pattern)
     on conflict (tenant_id, pattern_hash) do update set
-      sample_message = case when excluded.first_seen < known.first_seen then excluded.sample_message else known.sample_message end,
+      sample_message = case when ${earlier} then excluded.sample_message else known.sample_message end,
       severity = case when ${rank('excluded.severity')} > ${rank('known.severity')} then excluded.severity else known.severity end,
       attrs_schema = ${types},
       first_seen = least(known.first_seen, excluded.first_seen),
       last_seen = greatest(known.last_seen, excluded.last_seen)
-    where excluded.first_seen < known.first_seen
+    where ${earlier}
       or excluded.last_seen > known.last_seen
       or ${rank('excluded.severity')} > ${rank('known.severity')}
       or known.attrs_schema <> (${types})
@@ -72,7 +75,8 @@ function knownPatterns(patterns: readonly PatternRow[]): Map<string, KnownPatter
       })
       continue
     }
-    if (firstSeen < row.first_seen) row.sample_message = sampleMessage
+    const earlier = firstSeen.getTime() - row.first_seen.getTime() || compareBytes(sampleMessage, row.sample_message)
+    if (earlier < 0) row.sample_message = sampleMessage
     if (firstSeen < row.first_seen) row.first_seen = firstSeen
     if (lastSeen > row.last_seen) row.last_seen = lastSeen
     row.severity = greaterSeverity(row.severity, severity)

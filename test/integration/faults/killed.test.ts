@@ -65,7 +65,10 @@ describe.skipIf(!leg.available || !leg.concurrent)('loading in a process of its 
       // Wherever it is: the windows before that are rewritten first, and each kill falls further in.
       const run = load(file, 'killed')
       const wanted = 1 + Math.floor(((kill + random()) / kills) * 0.7 * windows)
-      await until(async () => (await committed(scope)) >= wanted)
+      let over: unknown
+      void run.ended.then((end) => (over = end))
+      await until(async () => over !== undefined || (await committed(scope)) >= wanted)
+      expect(over).toBeUndefined()
       await new Promise((resolve) => setTimeout(resolve, random() * 20))
       run.kill()
       expect(await run.ended).toMatchObject({ code: null, signal: 'SIGKILL' })

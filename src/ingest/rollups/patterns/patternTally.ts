@@ -1,5 +1,6 @@
 import { maxMessageLength, patternOf, storable } from '../../../logs/pattern.ts'
 import type { AnyValue, OtlpLogRecord } from '../../../schema/otlp.ts'
+import { compareBytes } from '../../../schema/compareBytes.ts'
 import type { Severity } from '../../../schema/severity.ts'
 import { mergedType, typeOf } from '../../records/attributes.ts'
 import { messageOf } from '../../records/logMessage.ts'
@@ -108,6 +109,6 @@ function addType(types: Map<string, string>, name: string, value: AnyValue | nul
 /** Which of two messages is shown: it must not depend on which came first. */
 function isBefore(a: Tally['sample'], b: Tally['sample']): boolean {
   if (a.time !== b.time) return a.time < b.time
-  if (a.message !== b.message) return a.message < b.message
+  if (a.message !== b.message) return compareBytes(a.message, b.message) < 0
   return earlierOrigin(a.origin, b.origin) === a.origin
 }
