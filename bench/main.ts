@@ -6,13 +6,14 @@ import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import type { Benchmark } from './benchmark.ts'
 import { graph } from './graph.ts'
+import { ingest } from './ingest.ts'
 import { load } from './load.ts'
 import { maintenance } from './maintain.ts'
 import { nab } from './nab.ts'
 import { series } from './series.ts'
 import { suspects } from './suspects.ts'
 
-const benchmarks: Record<string, Benchmark> = { graph, load, maintain: maintenance, nab, series, suspects }
+const benchmarks: Record<string, Benchmark> = { graph, ingest, load, maintain: maintenance, nab, series, suspects }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -11,7 +11,7 @@ export const ingestJournal: Migration = {
     const tenant = qualified(installation, 'dim_tenant')
     const journal = qualified(installation, 'ingest_journal')
     return [
-      // A row for what one batch has in one window. It is compressed already.
+      // A row for what one batch has in one window, compressed already; without its payload once the window has closed: then it only says what was read.
       `create table ${journal} (
   part_id bigint generated always as identity primary key,
   tenant_id bigint not null references ${tenant} (tenant_id),
@@ -20,7 +20,7 @@ export const ingestJournal: Migration = {
   digest uuid not null,
   requests uuid[] not null,
   records bigint not null check (records > 0),
-  payload bytea not null,
+  payload bytea,
   written_at timestamptz not null default now(),
   unique (tenant_id, window_start, dataset, digest)
 )`,

@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
 import { Command } from 'commander'
+import { settleJournals } from '../ingest/journal/settleJournals.ts'
 import { maintain, type MaintainReport } from '../operate/maintain/maintain.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
@@ -28,20 +29,38 @@ export function maintainCommand({ env, out, err, interactive, signal }: Surround
       const bar = interactive ? new SingleBar({ format: '{units} done: {what}', stream: process.stderr, clearOnComplete: true }) : null
       let units = 0
       bar?.start(1, 0, { units, what: 'looking' })
-      const report = await withDatabase({ database }, env, (db) =>
-        maintain(db, {
+      const { journals, ...report } = await withDatabase({ database }, env, async (db) => ({
+        // First: what it rolls up is rolled on.
+        journals: await settleJournals(db, { schema, signal }),
+        ...(await maintain(db, {
           schema,
           signal,
           onWait: waiting({ err }),
           onStep: ({ kind, object, from }) =>
             bar?.update(0, { units: ++units, what: `${kind} ${object}${from === null ? '' : ` ${from.toISOString()}`}` }),
-        }),
-      ).finally(() => bar?.stop())
-      out(json ? document(report) : describeReport(report))
+        })),
+      })).finally(() => bar?.stop())
+      const settled = journals.map((journal) =>
+        'error' in journal
+          ? { tenant: journal.tenant, error: String(journal.error) }
+          : { tenant: journal.tenant, rolledWindows: journal.report.windows, closedWindows: journal.report.closedWindows },
+      )
+      out(json ? document({ ...report, journals: settled }) : describeReport(report) + settled.map(describeJournal).join(''))
       // What is left for the next run is no failure; what the server refuses is, whatever else was
       // done.
-      if (report.notDone.some(({ state }) => state === 'failed')) exit(exitCode.findings)
+      if (report.notDone.some(({ state }) => state === 'failed') || journals.some((journal) => 'error' in journal)) exit(exitCode.findings)
     })
+}
+
+type Settled = { tenant: string } & ({ error: string } | { rolledWindows: number; closedWindows: number })
+
+/** Nothing where there was nothing to do. */
+function describeJournal(settled: Settled): string {
+  if ('error' in settled) return `not done: journal of tenant ${settled.tenant}: ${settled.error}\n`
+  const { tenant, rolledWindows, closedWindows } = settled
+  return rolledWindows + closedWindows === 0
+    ? ''
+    : `journal of tenant ${tenant}: ${rolledWindows} windows rolled up, ${closedWindows} closed\n`
 }
 
 function stretchText(from: Date | null, to: Date | null): string {

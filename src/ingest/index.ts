@@ -1,3 +1,5 @@
+export { journalCheck } from './journal/journalCheck.ts'
+export { settleJournals, type SettledJournal, type SettleJournalsOptions } from './journal/settleJournals.ts'
 export { ingest, type IngestOptions, type IngestReport, type OtlpSource, type PlacedSource } from './ingest.ts'
 export type { MetricKind } from './records/metricForm.ts'
 export type { DescribedResource, NamedResource, ResourceOf } from './records/resourceOf.ts'

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { durationText, milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { assertReadCommitted } from '../database/transaction/isolation.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { batches } from './journal/batches.ts'
 import { DatabaseJournal } from './journal/databaseJournal.ts'
@@ -129,6 +130,7 @@ export async function ingest(
     journal: { bytes: 0, windows: 0, since: null },
   }
   const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin: reading.origin }]
+  await assertReadCommitted(scope.db, 'ingest')
   const journal = new DatabaseJournal(scope)
   const now = await clockOf(scope)
   const rules = {

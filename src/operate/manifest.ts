@@ -134,7 +134,7 @@ export const manifest: Manifest = {
         dataset: 'text not null',
         digest: 'uuid not null',
         part_id: 'bigint not null generated always as identity',
-        payload: 'bytea not null',
+        payload: 'bytea',
         records: 'bigint not null',
         requests: 'uuid[] not null',
         tenant_id: 'bigint not null',

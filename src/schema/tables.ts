@@ -92,7 +92,7 @@ export interface IngestJournal {
   dataset: string;
   digest: string;
   part_id: Generated<Int8>;
-  payload: Buffer;
+  payload: Buffer | null;
   records: Int8;
   requests: string[];
   tenant_id: Int8;

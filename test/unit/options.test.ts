@@ -158,6 +158,7 @@ const functions: Record<Function, WithOptions | null> = {
   seasonalBaseline: given({}, (scope, options) => api.seasonalBaseline(scope, frame, options)),
   seriesChart: given({ title: 't', series: [] }, (_, options) => picture.seriesChart(options)),
   serviceUrn: null,
+  settleJournals: given(schema, ({ db }, options) => api.settleJournals(db, options)),
   shift: given({ later: '1 hour' }, (scope, options) => api.shift(scope, frame, options)),
   shortestPath: given(ends, (scope, options) => api.shortestPath(scope, edges, options)),
   singlePointsOfFailure: given({}, (_, options) => api.singlePointsOfFailure(graph, options)),

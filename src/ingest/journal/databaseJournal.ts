@@ -89,7 +89,7 @@ export class DatabaseJournal implements Journal {
     const { rows } = await sql<{ begins: Date }>`
       select distinct window_start as begins
       from ${id('ingest_journal')}
-      where tenant_id = ${tenantId}::int8 and dataset = ${dataset}
+      where tenant_id = ${tenantId}::int8 and dataset = ${dataset} and payload is not null
       order by begins
     `.execute(db)
     return rows.map(({ begins }) => begins.getTime())
@@ -102,6 +102,7 @@ export class DatabaseJournal implements Journal {
       select part_id::text as id, window_start as begins
       from ${id('ingest_journal')}
       where tenant_id = ${tenantId}::int8 and dataset = ${dataset} and window_start >= ${since} and window_start <= ${new Date(to)}
+        and payload is not null
       order by window_start, part_id
     `.execute(db)
     return rows.map(({ id, begins }) => ({ id, window: begins.getTime() }))
@@ -111,7 +112,9 @@ export class DatabaseJournal implements Journal {
     if (keys.length === 0) return []
     const { db, id } = this.#scope
     const { rows } = await sql<{ id: string; payload: Uint8Array }>`
-      select part_id::text as id, payload from ${id('ingest_journal')} where part_id = any(${keys.map((key) => key.id)}::int8[])
+      select part_id::text as id, payload
+      from ${id('ingest_journal')}
+      where part_id = any(${keys.map((key) => key.id)}::int8[]) and payload is not null
     `.execute(db)
     const payloads = new Map(rows.map(({ id, payload }) => [id, payload]))
     // What has closed since it was listed is gone.
@@ -169,7 +172,7 @@ export class DatabaseJournal implements Journal {
     const { rows } = await sql<{ bytes: number; windows: number; since: Date | null }>`
       select coalesce(sum(octet_length(payload)), 0)::float8 as bytes, count(distinct window_start)::int4 as windows, min(written_at) as since
       from ${id('ingest_journal')}
-      where tenant_id = ${tenantId}::int8
+      where tenant_id = ${tenantId}::int8 and payload is not null
     `.execute(db)
     return rows[0]!
   }
@@ -332,7 +335,10 @@ async function dueWindows({ db, id, tenantId }: Scope, horizon: number): Promise
 async function overflowing({ db, id, tenantId }: Scope, maxBytes: number): Promise<DueWindow[]> {
   const { rows } = await sql<DueWindow>`
     with sized as (
-      select window_start, sum(octet_length(payload)) as bytes from ${id('ingest_journal')} where tenant_id = ${tenantId}::int8 group by window_start
+      select window_start, sum(octet_length(payload)) as bytes
+      from ${id('ingest_journal')}
+      where tenant_id = ${tenantId}::int8 and payload is not null
+      group by window_start
     ),
     summed as (select window_start, sum(bytes) over (order by window_start desc) as bytes, sum(bytes) over () as total from sized)
     select open.dataset, open.resource, open.window_start as begins, false as past
@@ -372,14 +378,21 @@ async function closeWindows(scope: Scope, journal: DatabaseJournal, windows: rea
     where open.tenant_id = ${tenantId}::int8 and open.window_start = given.begins and open.dataset = given.dataset and open.resource = given.resource
   `.execute(db)
   // Spans stay for as long as a window is open in which the other side of their calls may be.
+  const near = sql`case when part.dataset = 'traces' then ${horizon} else 0 end * interval '1 millisecond'`
   await sql`
-    delete from ${id('ingest_journal')} as part
-    where part.tenant_id = ${tenantId}::int8
+    update ${id('ingest_journal')} as part set payload = null
+    where part.tenant_id = ${tenantId}::int8 and part.payload is not null
       and not exists (
         select from ${id('ingest_window')} as open
         where open.tenant_id = part.tenant_id and open.dataset = part.dataset
-          and open.window_start between part.window_start - ${sql`case when part.dataset = 'traces' then ${horizon} else 0 end`} * interval '1 millisecond'
-            and part.window_start + ${sql`case when part.dataset = 'traces' then ${horizon} else 0 end`} * interval '1 millisecond'
+          and open.window_start between part.window_start - ${near} and part.window_start + ${near}
       )
   `.execute(db)
+  await sql`
+    delete from ${id('ingest_journal')}
+    where tenant_id = ${tenantId}::int8 and payload is null and written_at < clock_timestamp() - ${rememberedFor}::interval
+  `.execute(db)
 }
+
+/** For so long after its window has closed a request that is read again is a duplicate, not late. */
+const rememberedFor = '1 day'

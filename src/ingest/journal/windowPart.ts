@@ -33,6 +33,8 @@ export class WindowPart {
   /** Whether the report of this run counts it: not what another run has read. */
   readonly counted: boolean
 
+  readonly #mentioned = new Set<TelemetryResource>()
+
   constructor(dataset: Dataset, window: number, counted = true) {
     this.dataset = dataset
     this.window = window
@@ -47,6 +49,9 @@ export class WindowPart {
       reported.records += 1
       reported.clock = Math.max(reported.clock, clock)
     }
+    // One object stands for all records of a resource in a request.
+    if (this.#mentioned.has(resource)) return
+    this.#mentioned.add(resource)
     mention(this.resources, resource)
   }
 

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import { jsonChunks } from './jsonChunks.ts'
 
 /** Writes the calls of a window. */
 export async function writeCalls(
@@ -9,42 +10,41 @@ export async function writeCalls(
   resourceIds: ReadonlyMap<string, string>,
   locatorIds: readonly string[],
 ): Promise<void> {
-  if (calls.length === 0) return
-  const rows = JSON.stringify(
-    calls.map((row) => ({
-      bucket: row.bucket,
-      src_resource_id: resourceIds.get(row.from),
-      dst_resource_id: resourceIds.get(row.to),
-      rps: row.rps,
-      err_rate: row.errRate,
-      p50_ms: row.p50Ms,
-      p95_ms: row.p95Ms,
-      sample_ref: locatorIds[row.locator],
-      call_count: row.callCount,
-      error_count: row.errorCount,
-      histogram: row.histogram,
-    })),
-  )
-  await sql`
-    insert into ${scope.id('service_call_5m')} as call
-      (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, sample_ref, call_count, error_count, histogram)
-    select bucket, ${scope.tenantId}::int8, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, sample_ref, call_count, error_count, histogram
-    from jsonb_to_recordset(${rows}::jsonb) as row (
-      bucket timestamptz, src_resource_id int8, dst_resource_id int8, rps float8, err_rate float8, p50_ms float8, p95_ms float8,
-      sample_ref int8, call_count int8, error_count int8, histogram int8[]
-    )
-    order by bucket, src_resource_id, dst_resource_id
-    on conflict (bucket, tenant_id, src_resource_id, dst_resource_id) do update set
-      rps = excluded.rps,
-      err_rate = excluded.err_rate,
-      p50_ms = excluded.p50_ms,
-      p95_ms = excluded.p95_ms,
-      sample_ref = excluded.sample_ref,
-      call_count = excluded.call_count,
-      error_count = excluded.error_count,
-      histogram = excluded.histogram
-    where (call.rps, call.err_rate, call.p50_ms, call.p95_ms, call.sample_ref, call.call_count, call.error_count, call.histogram)
-      is distinct from
-      (excluded.rps, excluded.err_rate, excluded.p50_ms, excluded.p95_ms, excluded.sample_ref, excluded.call_count, excluded.error_count, excluded.histogram)
-  `.execute(scope.db)
+  const rows = calls.map((row) => ({
+    bucket: row.bucket,
+    src_resource_id: resourceIds.get(row.from),
+    dst_resource_id: resourceIds.get(row.to),
+    rps: row.rps,
+    err_rate: row.errRate,
+    p50_ms: row.p50Ms,
+    p95_ms: row.p95Ms,
+    sample_ref: locatorIds[row.locator],
+    call_count: row.callCount,
+    error_count: row.errorCount,
+    histogram: row.histogram,
+  }))
+  for (const chunk of jsonChunks(rows)) {
+    await sql`
+      insert into ${scope.id('service_call_5m')} as call
+        (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, sample_ref, call_count, error_count, histogram)
+      select bucket, ${scope.tenantId}::int8, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, sample_ref, call_count, error_count, histogram
+      from jsonb_to_recordset(${chunk}::jsonb) as row (
+        bucket timestamptz, src_resource_id int8, dst_resource_id int8, rps float8, err_rate float8, p50_ms float8, p95_ms float8,
+        sample_ref int8, call_count int8, error_count int8, histogram int8[]
+      )
+      order by bucket, src_resource_id, dst_resource_id
+      on conflict (bucket, tenant_id, src_resource_id, dst_resource_id) do update set
+        rps = excluded.rps,
+        err_rate = excluded.err_rate,
+        p50_ms = excluded.p50_ms,
+        p95_ms = excluded.p95_ms,
+        sample_ref = excluded.sample_ref,
+        call_count = excluded.call_count,
+        error_count = excluded.error_count,
+        histogram = excluded.histogram
+      where (call.rps, call.err_rate, call.p50_ms, call.p95_ms, call.sample_ref, call.call_count, call.error_count, call.histogram)
+        is distinct from
+        (excluded.rps, excluded.err_rate, excluded.p50_ms, excluded.p95_ms, excluded.sample_ref, excluded.call_count, excluded.error_count, excluded.histogram)
+    `.execute(scope.db)
+  }
 }

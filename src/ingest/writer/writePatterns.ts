@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import { severities, type Severity } from '../../schema/severity.ts'
 import { compareBytes } from '../../schema/compareBytes.ts'
+import { jsonChunks } from './jsonChunks.ts'
 import { mergedType } from '../records/attributes.ts'
 import { greaterSeverity } from '../records/severityOf.ts'
 import type { PatternRow } from '../rollups/windows/ingestWindow.ts'
@@ -23,8 +24,6 @@ interface KnownPattern {
  * @returns the fingerprints' ids by pattern.
  */
 export async function writePatterns(scope: Scope, patterns: readonly PatternRow[]): Promise<Map<string, string>> {
-  if (patterns.length === 0) return new Map()
-  const rows = JSON.stringify([...knownPatterns(patterns).values()])
   const rank = (severity: string) => sql`coalesce(array_position(${[...severities]}::text[], ${sql.raw(severity)}), 0)`
   // As `mergedType` has it. What came with two types is mixed, whichever window is written first or
   // again.
@@ -35,28 +34,32 @@ export async function writePatterns(scope: Scope, patterns: readonly PatternRow[
   // Of messages of one moment the lesser: which is shown must not depend on which came first.
   const earlier = sql`(excluded.first_seen, excluded.sample_message collate "C") < (known.first_seen, known.sample_message)`
   const row = sql`row (pattern text, sample_message text, severity text, attrs_schema jsonb, first_seen timestamptz, last_seen timestamptz)`
-  await sql`
-    insert into ${scope.id('log_pattern')} as known (tenant_id, pattern, sample_message, severity, attrs_schema, first_seen, last_seen)
-    select ${scope.tenantId}::int8, pattern, sample_message, severity, attrs_schema, first_seen, last_seen
-    from jsonb_to_recordset(${rows}::jsonb) as ${row}
-    order by md5(pattern)
-    on conflict (tenant_id, pattern_hash) do update set
-      sample_message = case when ${earlier} then excluded.sample_message else known.sample_message end,
-      severity = case when ${rank('excluded.severity')} > ${rank('known.severity')} then excluded.severity else known.severity end,
-      attrs_schema = ${types},
-      first_seen = least(known.first_seen, excluded.first_seen),
-      last_seen = greatest(known.last_seen, excluded.last_seen)
-    where ${earlier}
-      or excluded.last_seen > known.last_seen
-      or ${rank('excluded.severity')} > ${rank('known.severity')}
-      or known.attrs_schema <> (${types})
-  `.execute(scope.db)
-  const { rows: found } = await sql<{ pattern: string; id: string }>`
-    select row.pattern, known.fingerprint_id::text as id
-    from jsonb_to_recordset(${rows}::jsonb) as row (pattern text)
-    join ${scope.id('log_pattern')} as known on known.tenant_id = ${scope.tenantId}::int8 and known.pattern_hash = md5(row.pattern)::uuid
-  `.execute(scope.db)
-  return new Map(found.map(({ pattern, id }) => [pattern, id]))
+  const ids = new Map<string, string>()
+  for (const chunk of jsonChunks(knownPatterns(patterns).values())) {
+    await sql`
+      insert into ${scope.id('log_pattern')} as known (tenant_id, pattern, sample_message, severity, attrs_schema, first_seen, last_seen)
+      select ${scope.tenantId}::int8, pattern, sample_message, severity, attrs_schema, first_seen, last_seen
+      from jsonb_to_recordset(${chunk}::jsonb) as ${row}
+      order by md5(pattern)
+      on conflict (tenant_id, pattern_hash) do update set
+        sample_message = case when ${earlier} then excluded.sample_message else known.sample_message end,
+        severity = case when ${rank('excluded.severity')} > ${rank('known.severity')} then excluded.severity else known.severity end,
+        attrs_schema = ${types},
+        first_seen = least(known.first_seen, excluded.first_seen),
+        last_seen = greatest(known.last_seen, excluded.last_seen)
+      where ${earlier}
+        or excluded.last_seen > known.last_seen
+        or ${rank('excluded.severity')} > ${rank('known.severity')}
+        or known.attrs_schema <> (${types})
+    `.execute(scope.db)
+    const { rows: found } = await sql<{ pattern: string; id: string }>`
+      select row.pattern, known.fingerprint_id::text as id
+      from jsonb_to_recordset(${chunk}::jsonb) as row (pattern text)
+      join ${scope.id('log_pattern')} as known on known.tenant_id = ${scope.tenantId}::int8 and known.pattern_hash = md5(row.pattern)::uuid
+    `.execute(scope.db)
+    for (const { pattern, id } of found) ids.set(pattern, id)
+  }
+  return ids
 }
 
 /** One row for each pattern, whichever resources log it. */

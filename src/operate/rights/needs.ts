@@ -70,7 +70,7 @@ export const writtenBy: Readonly<Record<string, readonly string[]>> = {
   dim_tenant: ['insert', 'update'],
   dim_resource: ['insert', 'update'],
   oo_locator: ['insert', 'update'],
-  ingest_journal: ['insert', 'delete'],
+  ingest_journal: ['insert', 'update', 'delete'],
   ingest_window: ['insert', 'update', 'delete'],
   ingest_clock: ['insert', 'update'],
   metric_1m: ['insert', 'update', 'delete'],

@@ -139,6 +139,7 @@ const functions: Record<AsyncFunction, Subject> = {
     alone: true,
   },
   resourceIds: { arguments: [['urn:a']], act: (scope, [urns]) => api.resourceIds(scope, urns!) },
+  settleJournals: { arguments: [schema], act: ({ db }, [options]) => api.settleJournals(db, options) },
   schemaDrift: { arguments: [schema], act: ({ db }, [options]) => api.schemaDrift(db, options) },
   tenantScope: { arguments: ['t-001', schema], act: ({ db }, [code, options]) => api.tenantScope(db, code!, options) },
   toGraphology: { arguments: [{ multi: true }], act: (scope, [options]) => api.toGraphology(api.callsDuring(scope, { range }), options) },

@@ -3,8 +3,10 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
-import { ingest, type IngestOptions, type IngestReport } from '../../../src/ingest/index.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { deleteTenant } from '../../../src/catalog/index.ts'
+import { doctor } from '../../../src/operate/index.ts'
+import { ingest, journalCheck, settleJournals, type IngestOptions, type IngestReport } from '../../../src/ingest/index.ts'
+import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { date, gauge, log, logs, metrics, point, spans, sum, urn } from '../../unit/ingest/telemetry.ts'
 import { everything } from '../faults/everything.ts'
 import { asLines, recording } from '../faults/recording.ts'
@@ -155,6 +157,41 @@ onEveryLeg('the journal', () => {
       expect(await load(scope, [])).toMatchObject({ closedWindows: 1, journal: { windows: 0, bytes: 0, since: null } })
     })
 
+    it('that has closed knows what it was made from: a file that is read again is a duplicate, for a day', async () => {
+      const scope = await fresh()
+      const file = [tick(0), tick(10)]
+      await load(scope, file)
+      await age(scope, '1 day')
+      expect((await load(scope, [])).journal).toEqual({ bytes: 0, windows: 0, since: null })
+      expect(await load(scope, [...file, tick(20)])).toMatchObject({ duplicateRequests: 2, lateRecords: 1 })
+      await sql`update ${scope.id('ingest_journal')} set written_at = written_at - interval '1 day' where tenant_id = ${scope.tenantId}`.execute(
+        test.db,
+      )
+      await load(scope, [tick(600)])
+      await age(scope, '1 day')
+      await load(scope, [])
+      expect(await load(scope, file)).toMatchObject({ duplicateRequests: 0, lateRecords: 2 })
+      expect(await ticks(scope)).toEqual([2, 1])
+    })
+
+    it('that a process has left is rolled up by the next maintenance, and doctor tells of it', async () => {
+      const scope = await fresh()
+      const controller = new AbortController()
+      await expect(
+        load(scope, [tick(0), tick(600)], { signal: controller.signal, onWindow: () => controller.abort(new Error('stopped')) }),
+      ).rejects.toThrow('stopped')
+      await age(scope, '2 hours')
+      const told = async () => {
+        const { findings } = await doctor(test.db, { checks: [journalCheck] })
+        return findings.filter(({ message }) => message.includes(`tenant ${scope.tenantCode} `)).map(({ code }) => code)
+      }
+      expect(await told()).toEqual(['journal-left'])
+      const settled = await settleJournals(test.db)
+      expect(settled.find(({ tenant }) => tenant === scope.tenantCode)).toMatchObject({ report: { windows: 1, closedWindows: 2 } })
+      expect(await ticks(scope)).toEqual([1, 1])
+      expect(await told()).toEqual([])
+    })
+
     it('that was never opened opens at any age', async () => {
       const scope = await fresh()
       await load(scope, [tick(0)])
@@ -203,12 +240,10 @@ onEveryLeg('the journal', () => {
   it('is gone with its tenant', async () => {
     const scope = await fresh()
     await load(scope, [metrics('web', [gauge('g', [point(1, 5)])])])
-    const { deleteTenant } = await import('../../../src/catalog/index.ts')
     await deleteTenant(test.db, scope.tenantCode)
     for (const table of ['ingest_journal', 'ingest_window', 'ingest_clock']) {
       const { rows } = await sql`select from ${scope.id(table)} where tenant_id = ${scope.tenantId}`.execute(test.db)
       expect(rows).toEqual([])
     }
-    expect(leg.available).toBe(true)
   })
 })

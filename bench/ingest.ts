@@ -1,0 +1,50 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { batches } from '../src/ingest/journal/batches.ts'
+import { rollJournal } from '../src/ingest/journal/rollJournal.ts'
+import { latestBelievable, TelemetryClock } from '../src/ingest/journal/telemetryClock.ts'
+import { ingest as load } from '../src/ingest/ingest.ts'
+import { readOtlp } from '../src/ingest/sources/readOtlp.ts'
+import { writeRollups } from '../src/ingest/writer/writeRollups.ts'
+import type { Scope } from '../src/database/scope.ts'
+import { BareJournal } from './bareJournal.ts'
+import type { BenchmarkOptions, Figure } from './benchmark.ts'
+import { newTenant, openTarget, seconds } from './target.ts'
+
+/**
+ * What the journal costs: the recorded incident (or `incident.jsonl.gz` of the data folder) ingested, against the same reading, rolling up and writing
+ * of records that are never encoded, kept or read back.
+ */
+export async function* ingest({ data, url }: BenchmarkOptions): AsyncGenerator<Figure> {
+  const recording = join(data ?? fileURLToPath(new URL('../examples/shop/recordings', import.meta.url)), 'incident.jsonl.gz')
+  await access(recording)
+  const { db, close } = await openTarget(url)
+  try {
+    await load(await newTenant(db), recording)
+    const [kept, bare]: [number[], number[]] = [[], []]
+    for (let run = 0; run < 5; run++) {
+      const [one, other] = [await newTenant(db), await newTenant(db)]
+      bare.push(await seconds(() => loadBare(one, recording)))
+      kept.push(await seconds(() => load(other, recording)))
+    }
+    yield { figure: 'ingest.journal.cost', value: median(kept) / median(bare) - 1, unit: 'x' }
+    yield { figure: 'ingest.with_journal', value: median(kept), unit: 's' }
+    yield { figure: 'ingest.without_journal', value: median(bare), unit: 's' }
+    const scope = await newTenant(db)
+    const { journal, spans, logRecords, metricPoints } = await load(scope, recording)
+    yield { figure: 'ingest.journal.bytes_per_record', value: journal.bytes / (spans + logRecords + metricPoints), unit: 'B' }
+  } finally {
+    await close()
+  }
+}
+
+async function loadBare(scope: Scope, recording: string): Promise<void> {
+  const horizon = 15 * 60_000
+  const journal = new BareJournal()
+  const rules = { clock: new TelemetryClock(0), horizon, latest: latestBelievable(Date.now()), oldest: new Map() }
+  for await (const batch of batches(readOtlp(recording))) journal.append(batch, rules)
+  for await (const { window } of rollJournal(journal, { horizon })) await writeRollups(scope, window)
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!

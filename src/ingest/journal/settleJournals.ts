@@ -1,0 +1,55 @@
+import { sql, type Kysely } from 'kysely'
+import { z } from 'zod'
+import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { findInstallation } from '../../database/installation/installation.ts'
+import { schemaOption } from '../../database/installation/schemaOption.ts'
+import { tenantScope } from '../../database/scope.ts'
+import { assertReadCommitted } from '../../database/transaction/isolation.ts'
+import { parseOptions } from '../../schema/parse.ts'
+import { ingest, type IngestReport } from '../ingest.ts'
+
+export interface SettleJournalsOptions {
+  /** Only needed where one database holds several installations. */
+  schema?: string
+  signal?: AbortSignal
+}
+
+/** What became of the journal of one tenant. */
+export type SettledJournal = { tenant: string } & ({ report: IngestReport } | { error: unknown })
+
+const settleJournalsOptions = schemaOption.extend({ signal: z.instanceof(AbortSignal).optional() })
+
+/**
+ * Rolls up what was read for any tenant and left, and closes the windows that have waited long
+ * enough: for a scheduler, since a tenant that has stopped sending ingests no more.
+ *
+ * What fails for one tenant keeps no other waiting: it is in the answer.
+ *
+ * @throws InvalidInputError when an option is wrong; the signal's reason when aborted.
+ * @example
+ * for (const settled of await settleJournals(db)) if ('error' in settled) console.error(settled.tenant, settled.error)
+ */
+export async function settleJournals<Database>(db: Kysely<Database>, options: SettleJournalsOptions = {}): Promise<SettledJournal[]> {
+  const { schema, signal } = parseOptions(settleJournalsOptions, options)
+  const plain = plainKysely(db)
+  await assertReadCommitted(plain, 'settleJournals')
+  const installation = await findInstallation(plain, schema)
+  const { rows } = await sql<{ tenant: string }>`
+    select code as tenant
+    from ${sql.id(installation.schema, 'dim_tenant')} as tenant
+    where exists (select from ${sql.id(installation.schema, 'ingest_window')} as open where open.tenant_id = tenant.tenant_id)
+    order by code collate "C"
+  `.execute(plain)
+  const settled: SettledJournal[] = []
+  for (const { tenant } of rows) {
+    signal?.throwIfAborted()
+    try {
+      const scope = await tenantScope(plain, tenant, { schema: installation.schema })
+      settled.push({ tenant, report: await ingest(scope, [], { signal }) })
+    } catch (error) {
+      if (signal?.aborted) throw error
+      settled.push({ tenant, error })
+    }
+  }
+  return settled
+}
