@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -94,6 +96,19 @@ onEveryLeg('the journal', () => {
       expect(await rowsOf(scope)).toEqual(expected)
     })
   })
+
+  it('makes the same of a recording in four pieces as of the whole', async () => {
+    const file = new URL('../../../examples/shop/recordings/incident.jsonl.gz', import.meta.url)
+    const lines = gunzipSync(await readFile(file))
+      .toString()
+      .trimEnd()
+      .split('\n')
+    const [reference, scope] = [await fresh(), await fresh()]
+    await ingest(reference, Readable.from([lines.join('\n')]))
+    const quarter = Math.ceil(lines.length / 4)
+    for (const piece of [2, 0, 3, 1]) await ingest(scope, Readable.from([lines.slice(piece * quarter, (piece + 1) * quarter).join('\n')]))
+    expect(await rowsOf(scope)).toEqual(await rowsOf(reference))
+  }, 120_000)
 
   describe('joins what comes in different files', () => {
     const client = { id: 'c', kind: 'CLIENT', from: 10, to: 10.5, with: { 'server.address': 'pay.internal' } } as const

@@ -57,8 +57,8 @@ export class MetricTally {
   }
 
   /**
-   * One row a minute, and the rows that there are not, since their points only set a baseline. Call
-   * it window by window in order: cumulative series go on from one to the next.
+   * One row a minute, and the rows that there are not, since their points only set a baseline or
+   * observed nothing. Call it window by window in order: cumulative series go on from one to the next.
    *
    * @param memoryOf what is remembered of a resource.
    */
@@ -89,13 +89,18 @@ export class MetricTally {
         getOrCreate(row, `${series.kind}\0${series.unit ?? ''}`, () => new MinuteTally(series, minute)).add(sample, id, point.counted)
       }
     }
+    const gone: MetricKey[] = []
     const made = [...rows.keys()].sort().flatMap((key) => {
       const row = rows.get(key)!
       const [first, ...others] = [...row.keys()].sort()
       for (const other of others) counts.conflictingPoints += row.get(other)!.counted
-      return row.get(first!)!.row() ?? []
+      const made = row.get(first!)!.row()
+      if (made !== null) return made
+      gone.push(row.get(first!)!.key)
+      return []
     })
-    return { rows: made, gone: [...empty].flatMap(([key, gone]) => (rows.has(key) ? [] : [gone])) }
+    for (const [key, nothing] of empty) if (!rows.has(key)) gone.push(nothing)
+    return { rows: made, gone }
   }
 }
 

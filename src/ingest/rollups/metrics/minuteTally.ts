@@ -29,6 +29,12 @@ export class MinuteTally {
     else this.#summaries.push({ summary: sample, id })
   }
 
+  /** What tells the row from others. */
+  get key(): Pick<MetricRow, 'bucket' | 'resource' | 'metric' | 'labels'> {
+    const { resource, metric, labels } = this.#series
+    return { bucket: new Date(this.#bucket), resource, metric, labels }
+  }
+
   /** The row, or null when the minute holds no observation. */
   row(): MetricRow | null {
     const { resource, metric, labels, unit, kind } = this.#series
