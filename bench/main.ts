@@ -11,6 +11,7 @@ import { load } from './load.ts'
 import { maintenance } from './maintain.ts'
 import { nab } from './nab.ts'
 import { series } from './series.ts'
+import { printServiceGraphs } from './servicegraph.ts'
 import { suspects } from './suspects.ts'
 
 const benchmarks: Record<string, Benchmark> = { graph, ingest, load, maintain: maintenance, nab, series, suspects }
@@ -20,10 +21,14 @@ const { positionals, values } = parseArgs({
   options: { data: { type: 'string' }, url: { type: 'string' }, rows: { type: 'string' }, json: { type: 'boolean', default: false } },
 })
 const [name] = positionals
+if (name === 'servicegraph' && positionals.length === 1 && values.data !== undefined) {
+  await printServiceGraphs(values.data, (line) => console.log(line))
+  process.exit(0)
+}
 const benchmark = name === undefined ? undefined : benchmarks[name]
 if (benchmark === undefined || positionals.length !== 1) {
   console.error(
-    `usage: npm run bench -- NAME [--data DIR] [--url URL] [--rows N] [--json]\nNAME is one of: ${Object.keys(benchmarks).join(', ')}`,
+    `usage: npm run bench -- NAME [--data DIR] [--url URL] [--rows N] [--json]\nNAME is one of: ${Object.keys(benchmarks).join(', ')}\nor: npm run bench -- servicegraph --data DIR, which prints the edges of each OTLP file below DIR as JSON lines`,
   )
   process.exit(2)
 }
