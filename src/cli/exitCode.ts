@@ -6,8 +6,8 @@ export const exitCode = {
   /** The command line or a value in it is wrong; nothing was done. */
   usage: 2,
   /**
-   * The command did its work and found something: `doctor` an error, `ingest --strict` a malformed
-   * line, `maintain` what the server refuses.
+   * The command did its work and found something: `doctor` an error, `ingest` nothing that it can
+   * read, `ingest --strict` anything that it cannot, `maintain` what the server refuses.
    */
   findings: 3,
   /** Ended by Ctrl-C or SIGTERM. What was begun was rolled back. */

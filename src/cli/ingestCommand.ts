@@ -1,16 +1,19 @@
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { constants, createReadStream } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import { SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { ensureTenant } from '../catalog/tenants.ts'
 import { tenantScope } from '../database/scope.ts'
-import { ingest, type IngestReport } from '../ingest/ingest.ts'
+import { ingest, type IngestReport, type PlacedSource } from '../ingest/ingest.ts'
+import { requestFormats, type RequestFormat } from '../ingest/sources/requestFormat.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { exitCode } from './exitCode.ts'
+import { openedLate } from './ingest/openedLate.ts'
+import { Progress } from './ingest/progress.ts'
+import { Rejects } from './ingest/rejects.ts'
 import type { Surroundings } from './surroundings.ts'
 
 interface Options {
@@ -21,92 +24,91 @@ interface Options {
   strict?: boolean
   shiftMs?: number
   acceptOld?: boolean
+  format: 'auto' | RequestFormat
   json?: boolean
 }
 
-/** A file that is no telemetry at all has one in every line. */
-const shownRejects = 10
+const standardInput = '-'
 
-/**
- * `pgvantage ingest FILE...`: OTLP/JSON lines into the tenant's rollups, all files as one stream in
- * the order of time.
- */
-export function ingestCommand({ env, out, err, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
+/** `pgvantage ingest FILE... | -`: OTLP into the tenant's rollups, one file after the other. */
+export function ingestCommand({ env, input, out, err, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('ingest')
-    .description('load OTLP/JSON lines, plain, gzip or zstd, as the OpenTelemetry Collector writes them')
-    .argument('<file...>', 'files, one export request a line')
+    .description('load OTLP, in JSON or protobuf, plain, gzip or zstd, as the OpenTelemetry Collector writes it')
+    .argument('<file...>', 'files; - is the standard input')
     .requiredOption('-t, --tenant <code>', 'whose data it is')
     .option('--create', 'create the tenant if there is none')
     .option(
       '--strict',
-      `end with exit code ${exitCode.findings} when a line was malformed or a record refused (the rest is loaded all the same); without it only when nothing could be read`,
+      `end with exit code ${exitCode.findings} when something was no request or a record was refused (the rest is loaded all the same); without it only when nothing could be read`,
     )
     .option('--shift-ms <ms>', 'milliseconds added to every time', wholeMilliseconds)
     .option('--accept-old', 'also load what is older than its table keeps, to be rolled up before it is dropped')
+    .addOption(
+      new Option('--format <format>', 'what is read, where the bytes are not to tell').choices(['auto', ...requestFormats]).default('auto'),
+    )
     .addOption(databaseOption())
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
     .action(async (files: string[], options: Options) => {
-      const { database, schema, tenant, create, strict, shiftMs, acceptOld, json } = options
+      const { database, schema, tenant, create, strict, shiftMs, acceptOld, format, json } = options
+      if (files.indexOf(standardInput) !== files.lastIndexOf(standardInput))
+        throw new InvalidInputError('file', `${standardInput}, the standard input, can be read only once`)
       const sizes = await Promise.all(files.map(sizeOf))
-      let rejects = 0
-      const reject = (what: string) => {
-        rejects += 1
-        if (rejects <= shownRejects) err(`${what}\n`)
-      }
+      const rejects = new Rejects(err)
+      let rate = ''
       const report = await withDatabase({ database }, env, async (db) => {
         if (create) await ensureTenant(db, { code: tenant }, { schema })
         const scope = await tenantScope(db, tenant, { schema })
-        const streams = files.map((file) => createReadStream(file))
-        const bar = interactive
-          ? new SingleBar({ format: '{bar} {percentage}% {windows} windows', stream: process.stderr, clearOnComplete: true })
-          : null
-        bar?.start(
-          sizes.reduce((sum, size) => sum + size, 0),
-          0,
-          { windows: 0 },
+        const progress = new Progress(interactive, total(sizes))
+        const watch = (bytes: number) => progress.read(bytes, rejects.count)
+        const sources = files.map((file): PlacedSource =>
+          file === standardInput
+            ? { source: openedLate(file, () => input, watch), origin: { objectBucket: file, objectKey: file } }
+            : {
+                source: openedLate(file, () => createReadStream(file, { highWaterMark: 256 * 1024 }), watch),
+                origin: { objectBucket: dirname(resolve(file)), objectKey: basename(file) },
+              },
         )
         try {
-          return await ingest(
-            scope,
-            streams.map((source, at) => ({
-              source,
-              origin: { objectBucket: dirname(resolve(files[at]!)), objectKey: basename(files[at]!) },
-            })),
-            {
-              shiftMs,
-              acceptOld,
-              signal,
-              onMalformed: ({ file, line, reason }) => reject(`${file}:${line}: ${reason}`),
-              onRefused: ({ file, line, field, records, reason }) =>
-                reject(`${file}:${line}: ${field}: ${reason}${records > 1 ? ` (${records} records)` : ''}`),
-              onWindow: (_window, { windows }) =>
-                bar?.update(
-                  streams.reduce((sum, { bytesRead }) => sum + bytesRead, 0),
-                  { windows },
-                ),
-            },
-          )
+          return await ingest(scope, sources, {
+            shiftMs,
+            acceptOld,
+            format: format === 'auto' ? undefined : format,
+            signal,
+            onMalformed: (malformed) => rejects.malformed(malformed),
+            onRefused: (refused) => rejects.refused(refused),
+            onWindow: (_window, { windows }) => progress.windows(windows),
+          })
         } finally {
-          bar?.stop()
-          for (const stream of streams) stream.destroy()
+          rate = progress.stop()
         }
       })
-      if (rejects > shownRejects) err(`and ${rejects - shownRejects} more: what was refused is counted by reason\n`)
-      out(json ? document({ files, ...report }) : describeReport(report))
-      if (rejects > 0 && (strict || report.requests === 0)) exit(exitCode.findings)
+      err(rejects.summary())
+      out(json ? document({ files, ...report }) : `${describeReport(report)}${rate}\n`)
+      if (rejects.count > 0 && (strict || report.requests === 0)) exit(exitCode.findings)
     })
 }
 
-/** Before anything is written: a misspelt name among many should not be found out half-way. */
-async function sizeOf(file: string): Promise<number> {
+/** The size of all; undefined where that of one is not known. */
+const total = (sizes: readonly (number | undefined)[]): number | undefined =>
+  sizes.reduce<number | undefined>((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0)
+
+/**
+ * The size of a file; undefined of a pipe or the standard input, which have none. Before anything is written: a misspelt
+ * name among many should not be found out half-way.
+ */
+async function sizeOf(file: string): Promise<number | undefined> {
+  if (file === standardInput) return undefined
   try {
     const found = await stat(file)
-    if (found.isFile()) return found.size
+    if (!found.isDirectory()) {
+      await access(file, constants.R_OK)
+      return found.isFile() ? found.size : undefined
+    }
   } catch (cause) {
     throw new InvalidInputError('file', `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
-  throw new InvalidInputError('file', `${file} is not a file`)
+  throw new InvalidInputError('file', `${file} is a folder, and no file`)
 }
 
 function wholeMilliseconds(text: string): number {

@@ -19,6 +19,7 @@ export async function run(args: readonly string[], given: Partial<Surroundings> 
   process.once('SIGINT', stop).once('SIGTERM', stop)
   const surroundings: Surroundings = {
     env: process.env,
+    input: standardInput(),
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
     interactive: process.stderr.isTTY,
@@ -40,4 +41,9 @@ export async function run(args: readonly string[], given: Partial<Surroundings> 
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
   }
+}
+
+/** Touched only when it is read: a command that reads none must not wait for its end. */
+async function* standardInput(): AsyncGenerator<Uint8Array> {
+  yield* process.stdin as AsyncIterable<Uint8Array>
 }

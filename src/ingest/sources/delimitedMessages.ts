@@ -21,7 +21,7 @@ const mostFailures = 100
  * but for zeros, with which files are filled up.
  */
 export async function* delimitedMessages(input: ByteInput, maxBytes: number, format?: RequestFormat): AsyncGenerator<Piece> {
-  const problemAt = (line: number, byte: number, reason: string): Piece => ({ line, problem: `the message at byte ${byte}: ${reason}` })
+  const problemAt = (line: number, byte: number, reason: string): Piece => ({ line, problem: `${reason} (the message at byte ${byte})` })
   let line = 0
   let at = 0
   let failures = 0
@@ -54,7 +54,7 @@ export async function* delimitedMessages(input: ByteInput, maxBytes: number, for
       at += prefixLength + length
       yield { line, bytes: read.bytes, document: read.document }
     }
-    yield problemAt(line, at, `the last of ${mostFailures} in a row that are damaged: nothing after it is read`)
+    yield problemAt(line, at, `${mostFailures} messages in a row are damaged: nothing more is read`)
   } catch (error) {
     if (!(error instanceof DamagedError)) throw error
     yield problemAt(line + 1, at, error.message)

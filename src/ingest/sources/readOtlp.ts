@@ -1,4 +1,4 @@
-import { createReadStream, ReadStream } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
@@ -25,8 +25,8 @@ export interface ReadOtlpOptions {
   /** Told of the records of a request that are not read, since a field is wrong. */
   onRefused?: (refused: RefusedInput) => void
   /**
-   * What locators name as the place of the records. Default: a file's folder and name, `-` for any
-   * other stream.
+   * What locators name as the place of the records. Default: the folder and name of a file, also of a
+   * stream that has a `path`; `-` for any other stream.
    */
   origin?: SourceObject
   /**
@@ -78,7 +78,7 @@ export async function* readOtlp(
   options: ReadOtlpOptions = {},
 ): AsyncGenerator<OtlpRequest, void> {
   const { signal, onMalformed, onRefused, origin, format } = parseOptions(readOtlpOptions, options)
-  const path = typeof source === 'string' ? source : source instanceof ReadStream ? String(source.path) : undefined
+  const path = typeof source === 'string' ? source : pathOf(source)
   const place =
     origin ?? (path === undefined ? { objectBucket: '-', objectKey: '-' } : { objectBucket: dirname(path), objectKey: basename(path) })
   const file = path ?? place.objectKey
@@ -97,6 +97,12 @@ export async function* readOtlp(
     yield request
   }
   signal?.throwIfAborted()
+}
+
+/** The path that a stream says it is of, as those of Node.js do. */
+function pathOf(source: object): string | undefined {
+  const path: unknown = Reflect.get(source, 'path')
+  return typeof path === 'string' ? path : Buffer.isBuffer(path) ? path.toString() : undefined
 }
 
 /**

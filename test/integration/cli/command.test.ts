@@ -1,11 +1,18 @@
+import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { promisify } from 'node:util'
+import { fileURLToPath } from 'node:url'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { schemaVersion } from '../../../src/database/installation/installation.ts'
 import { run } from '../../../src/cli/run.ts'
 import { freshDatabase, leg, type TestDatabase } from '../../support/leg.ts'
+import { delimited, protobufOf } from '../../unit/ingest/otlpProtobuf.ts'
+import { log, logs, resource } from '../../unit/ingest/telemetry.ts'
 
 describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () => {
   let test: TestDatabase
@@ -20,10 +27,16 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
   })
 
   async function pgvantage(...args: string[]) {
+    return pgvantageReading([], ...args)
+  }
+
+  /** What is on the standard input, and the command's arguments. */
+  async function pgvantageReading(chunks: readonly (string | Uint8Array)[], ...args: string[]) {
     let out = ''
     let err = ''
     const code = await run(args, {
       env: { DATABASE_URL: test.url! },
+      input: Readable.from(chunks),
       out: (text) => (out += text),
       err: (text) => (err += text),
       interactive: false,
@@ -105,7 +118,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
     expect(loaded).toMatchObject({ code: 0, err: expect.stringMatching(/some\.jsonl:2: /) })
     expect(await pgvantage('ingest', file, '--tenant', 'shop', '--strict')).toMatchObject({ code: 3 })
     const report = await pgvantage('ingest', file, '--tenant', 'shop', '--json')
-    expect(JSON.parse(report.out)).toMatchObject({ files: [file], spans: 1, malformed: 1, windows: 1 })
+    expect(JSON.parse(report.out)).toMatchObject({ files: [file], requests: 1, duplicateRequests: 1, spans: 0, malformed: 1 })
     const bad = structuredClone(request)
     bad.resourceSpans[0]!.scopeSpans[0]!.spans = Array.from({ length: 12 }, () => ({ ...span, traceId: 'none' }))
     await writeFile(file, `${JSON.stringify(bad)}\n${JSON.stringify(request)}\n`)
@@ -116,7 +129,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
     )
     expect(refused.err).toContain('and 2 more')
     expect(JSON.parse(refused.out)).toMatchObject({
-      spans: 13,
+      spans: 12,
       malformed: 0,
       refused: { [Object.keys(JSON.parse(refused.out).refused)[0]!]: 12 },
     })
@@ -125,6 +138,76 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
     expect(await pgvantage('ingest', file, join(folder, 'none'), '--tenant', 'shop')).toMatchObject({
       code: 2,
       err: expect.stringContaining('none cannot be read'),
+    })
+  })
+
+  describe('ingest', () => {
+    const request = (second: number) => logs('reader', [log(second, `line ${second}`)])
+    const read = async (...args: string[]) => JSON.parse((await pgvantage('ingest', ...args, '--tenant', 'shop', '--json')).out) as object
+
+    it('reads JSON in any layout, protobuf and what is compressed, told by the bytes', async () => {
+      const messages = [0, 1, 2].map((second) => protobufOf(request(second)))
+      const files = {
+        'pretty.json': `${JSON.stringify(request(3), null, 2)}\n${JSON.stringify(request(4), null, 2)}`,
+        'array.json': JSON.stringify([request(5), request(6)]),
+        'one.pb': protobufOf(request(7)),
+        'exporter.bin': Buffer.concat(messages.map(delimited)),
+        'exporter.bin.gz': gzipSync(Buffer.concat([8, 9].map((second) => delimited(zstdCompressSync(protobufOf(request(second))))))),
+      }
+      for (const [name, bytes] of Object.entries(files)) await writeFile(join(folder, name), bytes)
+      const paths = Object.keys(files).map((name) => join(folder, name))
+      expect(await read(...paths, '--strict')).toMatchObject({ files: paths, requests: 10, logRecords: 10, malformed: 0 })
+    })
+
+    it('reads the standard input, once', async () => {
+      const text = `${JSON.stringify(request(20))}\n${JSON.stringify(request(21))}\nnot JSON\n`
+      const { code, out, err } = await pgvantageReading([text.slice(0, 50), text.slice(50)], 'ingest', '-', '--tenant', 'shop', '--json')
+      expect(code).toBe(0)
+      expect(JSON.parse(out)).toMatchObject({ files: ['-'], requests: 2, malformed: 1 })
+      expect(err).toMatch(/^-:3: not JSON/)
+      expect(await pgvantage('ingest', '-', '-', '--tenant', 'shop')).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('can be read only once'),
+      })
+    })
+
+    it('is told the format where the bytes do not tell it, and says once what is none', async () => {
+      const file = join(folder, 'empty.pb')
+      await writeFile(file, protobufOf({ resourceLogs: [{ resource: resource('reader'), scopeLogs: [{ logRecords: [{}] }] }] }))
+      expect(await pgvantage('ingest', file, '--tenant', 'shop')).toMatchObject({
+        code: 3,
+        err: expect.stringContaining("as in 'protobuf-logs'"),
+      })
+      expect(await read(file, '--format', 'protobuf-logs')).toMatchObject({ requests: 1, logRecords: 1 })
+      expect(await pgvantage('ingest', file, '--tenant', 'shop', '--format', 'avro')).toMatchObject({ code: 2 })
+      await writeFile(file, Buffer.from('PAR1\x15\x04\n\x15\x10\n\x4c'.repeat(100)))
+      const none = await pgvantage('ingest', file, '--tenant', 'shop')
+      expect(none.code).toBe(3)
+      expect(none.err).toBe(`${file}:1: none of the formats that are read: neither JSON nor protobuf of OTLP, nor gzip or zstd of these\n`)
+      expect(await pgvantage('ingest', folder, '--tenant', 'shop')).toMatchObject({ code: 2, err: expect.stringContaining('is a folder') })
+    })
+
+    it('counts by kind what it does not show', async () => {
+      const bad = (second: number) => ({ ...log(second, 'a'), timeUnixNano: 'never' })
+      const broken = Array.from({ length: 20 }, (_, second) => `${JSON.stringify(request(30 + second))}\n{"resourceLogs":"\n`).join('')
+      await writeFile(join(folder, 'many.jsonl'), `${broken}${JSON.stringify(logs('reader', [bad(0), bad(1), bad(2)]))}`)
+      const { err } = await pgvantage('ingest', join(folder, 'many.jsonl'), '--tenant', 'shop')
+      expect(err.split('\n').filter((text) => text.includes('many.jsonl:'))).toHaveLength(10)
+      expect(err).toContain('and 13 more; all of them:')
+      expect(err).toMatch(/^ +20 {2}not JSON$/m)
+      expect(err).toMatch(/^ +3 {2}logRecords\.timeUnixNano must be /m)
+    })
+
+    it('reads more files than a process may have open', { timeout: 120_000 }, async () => {
+      const files = Array.from({ length: 300 }, (_, index) => join(folder, `traces-${index}.jsonl`))
+      await Promise.all(files.map((file, second) => writeFile(file, JSON.stringify(request(second)))))
+      const main = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
+      const { stdout } = await promisify(execFile)(
+        'sh',
+        ['-c', 'ulimit -n 100 && exec "$@"', 'sh', process.execPath, main, 'ingest', ...files, '--tenant', 'shop', '--json', '--strict'],
+        { env: { ...process.env, DATABASE_URL: test.url! }, maxBuffer: 10_000_000 },
+      )
+      expect(JSON.parse(stdout)).toMatchObject({ requests: 300 })
     })
   })
 

@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest'
+import { openedLate } from '../../../src/cli/ingest/openedLate.ts'
+import { Rejects } from '../../../src/cli/ingest/rejects.ts'
+import { readOtlp } from '../../../src/ingest/sources/readOtlp.ts'
+import { all, log, logs } from '../ingest/telemetry.ts'
+
+it('says the first ten rejects, and then how many there are of each kind', () => {
+  let said = ''
+  const rejects = new Rejects((text) => (said += text))
+  expect([rejects.count, rejects.summary()]).toEqual([0, ''])
+  for (let line = 1; line <= 12; line += 1) {
+    rejects.malformed({ file: 'a.jsonl', line, reason: `not JSON: Unexpected token ${line}` })
+    rejects.refused({ file: 'a.jsonl', line, kind: 'spans', records: 2, field: `spans.${line}`, reason: 'spans.kind must be 1' })
+  }
+  rejects.malformed({ file: 'b.pb', line: 7, reason: 'it breaks off after 56 of 90 bytes (the message at byte 120)' })
+  expect(said.split('\n').slice(0, 2)).toEqual([
+    'a.jsonl:1: not JSON: Unexpected token 1',
+    'a.jsonl:1: spans.1: spans.kind must be 1 (2 records)',
+  ])
+  expect(said.split('\n')).toHaveLength(11)
+  expect(rejects.count).toBe(37)
+  expect(rejects.summary().split('\n')).toEqual([
+    'and 15 more; all of them:',
+    '         24  spans.kind must be 1',
+    '         12  not JSON',
+    '          1  it breaks off after N of N bytes',
+    '',
+  ])
+})
+
+it('bounds the kinds that it shows and keeps', () => {
+  const rejects = new Rejects(() => {})
+  const letters = (number: number) => String.fromCharCode(97 + (number % 26), 97 + ((number / 26) % 26), 97 + number / 676)
+  for (let number = 0; number < 3000; number += 1) rejects.malformed({ file: 'a', line: 1, reason: letters(number) })
+  expect(rejects.summary().split('\n')).toHaveLength(1 + 20 + 1 + 1)
+  expect(rejects.summary()).toContain('and 980 kinds more')
+})
+
+it('opens a file when its first byte is wanted, and names it by its path', async () => {
+  let opened = 0
+  let read = 0
+  const file = openedLate(
+    '/var/log/a.jsonl',
+    async function* () {
+      opened += 1
+      yield `${JSON.stringify(logs('a', [log(0, 'x')]))}\nbad`
+    },
+    (bytes) => (read += bytes),
+  )
+  const malformed: unknown[] = []
+  const requests = readOtlp(file, { onMalformed: (entry) => malformed.push(entry) })
+  expect(opened).toBe(0)
+  expect(await all(requests)).toMatchObject([{ origin: { objectBucket: '/var/log', objectKey: 'a.jsonl' } }])
+  expect([opened, read > 100]).toEqual([1, true])
+  expect(malformed).toMatchObject([{ file: '/var/log/a.jsonl', line: 2 }])
+})
