@@ -5,6 +5,7 @@ import { ingest } from '../../src/ingest/index.ts'
 import { addDocuments } from '../../src/knowledge/index.ts'
 import { recordTopology } from '../../src/topology/index.ts'
 import { recording } from '../integration/faults/recording.ts'
+import { metrics, point, sum } from '../unit/ingest/telemetry.ts'
 import { at } from './rows.ts'
 
 const embedding = Array.from({ length: 1536 }, (_, index) => Math.sin(index))
@@ -47,7 +48,11 @@ export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unkno
     ingest(
       scope,
       (async function* () {
-        for (const payload of recording({ minutes: 6 })) yield `${JSON.stringify(payload)}\n`
+        // The last is a point that nothing is known of yet.
+        const waiting = metrics('web', [sum('total', 'CUMULATIVE', true, [point(0, 5)])])
+        for (const payload of [...recording({ minutes: 6 }), waiting]) yield `${JSON.stringify(payload)}\n`
       })(),
+      // So small that all windows close.
+      { maxJournalBytes: 1 },
     ),
 }

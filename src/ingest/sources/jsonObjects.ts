@@ -132,6 +132,8 @@ class JsonText {
         this.#begin(this.#wholeLine ? 'line' : 'inside')
         return at
       } else if (!isBlank(byte) && byte !== comma) {
+        // The brackets that would close it are rubbish with the rest of its line.
+        if (this.#arrayLine === this.#line) this.#arrays = 0
         this.#begin('rubbish')
         return at
       }
