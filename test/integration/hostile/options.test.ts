@@ -82,7 +82,7 @@ const functions: Record<AsyncFunction, Subject> = {
     act: ({ db }, [options]) => api.grantsFor(db, options!),
   },
   ingest: {
-    arguments: [{ lateness: '1 minute', shiftMs: 1_000, origin: { objectBucket: 'b', objectKey: 'k' } }],
+    arguments: [{ horizon: '1 minute', maxJournalBytes: 1_000_000, shiftMs: 1_000, acceptOld: false, format: 'json', origin: { objectBucket: 'b', objectKey: 'k' } }],
     act: (scope, [options]) => api.ingest(scope, lines(), options),
   },
   listTenants: { arguments: [schema], act: ({ db }, [options]) => api.listTenants(db, options) },
