@@ -9,6 +9,7 @@ import { batches } from './journal/batches.ts'
 import { DatabaseJournal } from './journal/databaseJournal.ts'
 import { rollJournal } from './journal/rollJournal.ts'
 import { latestBelievable, TelemetryClock } from './journal/telemetryClock.ts'
+import type { ResourceOf } from './records/resourceOf.ts'
 import type { MalformedLine, OtlpRequest, SourceObject } from './sources/otlpRequest.ts'
 import { readOtlp, type RefusedInput } from './sources/readOtlp.ts'
 import type { RequestFormat } from './sources/requestFormat.ts'
@@ -43,6 +44,11 @@ export interface IngestOptions {
   /** Milliseconds added to every time. */
   shiftMs?: number
   /**
+   * Names resources where the default rules do not fit: see `ResourceOf`. It must answer the same
+   * whenever it is asked the same.
+   */
+  resourceOf?: ResourceOf
+  /**
    * Also loads what is older than its table keeps: history that is to be rolled up before it is
    * dropped. Default: false.
    */
@@ -71,6 +77,7 @@ const ingestOptions = z.strictObject({
     .default(256 * 1024 * 1024),
   shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
   acceptOld: z.boolean().default(false),
+  resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
   signal: z.instanceof(AbortSignal).optional(),
   onMalformed: z.custom<IngestOptions['onMalformed']>().optional(),
   onRefused: z.custom<IngestOptions['onRefused']>().optional(),
@@ -120,7 +127,16 @@ export async function ingest(
   source: OtlpSource | readonly PlacedSource[],
   options: IngestOptions = {},
 ): Promise<IngestReport> {
-  const { horizon: duration, maxJournalBytes, shiftMs, acceptOld, signal, onWindow, ...reading } = parseOptions(ingestOptions, options)
+  const {
+    horizon: duration,
+    maxJournalBytes,
+    shiftMs,
+    resourceOf,
+    acceptOld,
+    signal,
+    onWindow,
+    ...reading
+  } = parseOptions(ingestOptions, options)
   const horizon = milliseconds(duration)
   const report: IngestReport = {
     ...emptyReport(),
@@ -136,6 +152,7 @@ export async function ingest(
   const rules = {
     clock: new TelemetryClock(shiftMs),
     horizon,
+    resourceOf,
     latest: latestBelievable(Date.now(), now),
     oldest: acceptOld ? new Map<Dataset, number>() : await oldestKept(scope),
   }

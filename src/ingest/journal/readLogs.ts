@@ -3,11 +3,11 @@ import type { Arrival } from './batch.ts'
 import { reporterOf } from './refused.ts'
 
 /** Reads the log records of a request into the parts of their windows. */
-export function readLogs(resourceLogs: OtlpPayload['resourceLogs'], { report, clock, origin, line, partOf }: Arrival): void {
+export function readLogs(resourceLogs: OtlpPayload['resourceLogs'], { report, clock, resourceOf, origin, line, partOf }: Arrival): void {
   for (const { resource, scopeLogs } of resourceLogs ?? []) {
     const records = scopeLogs.flatMap((scope) => scope.logRecords)
     report.logRecords += records.length
-    const reporter = reporterOf(report, resource.attributes, 'logs', records.length)
+    const reporter = reporterOf(report, resource.attributes, 'logs', records.length, resourceOf)
     if (reporter === null) continue
     for (const record of records) {
       const nanoseconds = record.timeUnixNano || record.observedTimeUnixNano

@@ -10,11 +10,14 @@ import { refuse, reporterOf } from './refused.ts'
 const maxMetricName = 255
 
 /** Reads the metric points of a request into the parts of their windows. */
-export function readPoints(resourceMetrics: OtlpPayload['resourceMetrics'], { report, clock, origin, line, partOf }: Arrival): void {
+export function readPoints(
+  resourceMetrics: OtlpPayload['resourceMetrics'],
+  { report, clock, resourceOf, origin, line, partOf }: Arrival,
+): void {
   for (const { resource, scopeMetrics } of resourceMetrics ?? []) {
     const total = scopeMetrics.reduce((sum, { metrics }) => metrics.reduce((points, metric) => points + pointsOf(metric).length, sum), 0)
     report.metricPoints += total
-    const reporter = reporterOf(report, resource.attributes, 'metrics', total)
+    const reporter = reporterOf(report, resource.attributes, 'metrics', total, resourceOf)
     if (reporter === null) continue
     for (const { scope, metrics } of scopeMetrics) {
       const identity = JSON.stringify([reporter.identity, scope?.name ?? '', scope?.version ?? ''])
@@ -34,7 +37,9 @@ export function readPoints(resourceMetrics: OtlpPayload['resourceMetrics'], { re
             time: clock.precise(point.timeUnixNano),
             start: point.startTimeUnixNano ? clock.precise(point.startTimeUnixNano) : 0,
           }
-          if (!part.metrics.add(metric, form, { urn: reporter.resource.urn, identity }, point, times)) {
+          if (
+            !part.metrics.add(metric, form, { urn: reporter.resource.urn, identity, seriesLabels: reporter.seriesLabels }, point, times)
+          ) {
             report.unusablePoints += 1
             continue
           }

@@ -9,11 +9,14 @@ import { readOrRefuse, reporterOf } from './refused.ts'
  * A span belongs to the window in which it begins; one that takes longer than windows wait for
  * late records, to that in which it ends: only then can it be told of.
  */
-export function readSpans(resourceSpans: OtlpPayload['resourceSpans'], { report, clock, horizon, origin, line, partOf }: Arrival): void {
+export function readSpans(
+  resourceSpans: OtlpPayload['resourceSpans'],
+  { report, clock, horizon, resourceOf, origin, line, partOf }: Arrival,
+): void {
   for (const { resource, scopeSpans } of resourceSpans ?? []) {
     const spans = scopeSpans.flatMap((scope) => scope.spans)
     report.spans += spans.length
-    const reporter = reporterOf(report, resource.attributes, 'traces', spans.length)
+    const reporter = reporterOf(report, resource.attributes, 'traces', spans.length, resourceOf)
     if (reporter === null) continue
     for (const span of spans) {
       const { startTimeUnixNano: start, endTimeUnixNano: end } = span
@@ -29,7 +32,7 @@ export function readSpans(resourceSpans: OtlpPayload['resourceSpans'], { report,
       const part = partOf('traces', reporter.resource.urn, ended - began > horizon ? ended : began)
       if (part === undefined) continue
       const times = { start: clock.precise(start), duration: Number(end - start) / 1e6 }
-      const record = readOrRefuse(report, 1, () => spanRecord(span, reporter, times, origin))
+      const record = readOrRefuse(report, 1, () => spanRecord(span, reporter, times, origin, resourceOf))
       if (record === null) continue
       if (span.traceId === '' || span.spanId === '') report.spansWithoutId += 1
       part.spans.push(record)

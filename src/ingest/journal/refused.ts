@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../../schema/errors.ts'
 import type { OtlpPayload } from '../../schema/otlp.ts'
 import { reportingResource, type ReportingResource } from '../records/reportingResource.ts'
+import { refusalReason, type ResourceOf } from '../records/resourceOf.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
 import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
 
@@ -11,14 +12,14 @@ export function refuse(report: RollUpReport, reason: string, records: number): v
 
 /**
  * What `read` returns; null, and `records` refused, when it finds a name that is too long to be
- * stored.
+ * stored, or `resourceOf` names what cannot be.
  */
 export function readOrRefuse<T>(report: RollUpReport, records: number, read: () => T): T | null {
   try {
     return read()
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error
-    refuse(report, `${error.field} is too long`, records)
+    refuse(report, refusalReason(error), records)
     return null
   }
 }
@@ -34,8 +35,9 @@ export function reporterOf(
   attributes: ResourceAttributes,
   dataset: Dataset,
   records: number,
+  resourceOf?: ResourceOf,
 ): ReportingResource | null {
-  const reporter = readOrRefuse(report, records, () => reportingResource(attributes, dataset))
+  const reporter = readOrRefuse(report, records, () => reportingResource(attributes, dataset, resourceOf))
   if (reporter?.nameless) report.recordsWithoutService += records
   return reporter
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { spanKind, type OtlpSpan } from '../../schema/otlp.ts'
-import { AttributeLookup } from './attributes.ts'
+import { AttributeLookup, attributesOf } from './attributes.ts'
 import { hasFailed } from './failedSpan.ts'
 import { calledResource, isConnecting, queueOf } from './calledResource.ts'
 import type { SourceObject } from '../sources/otlpRequest.ts'
 import type { ReportingResource } from './reportingResource.ts'
+import { resourceNamed, type ResourceOf } from './resourceOf.ts'
 import type { TelemetryResource } from './telemetryResource.ts'
 
 /** What is kept of a span while calls of its time may change. Times are milliseconds. */
@@ -35,13 +36,16 @@ const keyOf = (traceId: string, spanId: string): string | undefined => (traceId 
 /**
  * Reads from a span what is kept of it.
  *
- * @throws InvalidInputError when the URN of the other side would be longer than 1,024 bytes.
+ * @param resourceOf asked for the other side of a client, producer or consumer.
+ * @throws InvalidInputError when the URN of the other side would be longer than 1,024 bytes, or
+ * `resourceOf` answers what cannot be stored.
  */
 export function spanRecord(
   span: OtlpSpan,
   reporter: ReportingResource,
   times: { start: number; duration: number },
   origin: SourceObject,
+  resourceOf?: ResourceOf,
 ): SpanRecord {
   // Most spans are internal, and their attributes are not looked at.
   const lookup = new AttributeLookup(inside.has(span.kind ?? spanKind.unspecified) ? [] : span.attributes)
@@ -49,13 +53,18 @@ export function spanRecord(
   const calls = kind === spanKind.client || kind === spanKind.producer
   const consumes = kind === spanKind.consumer
   const parent = keyOf(span.traceId, span.parentSpanId) ?? []
+  const named = (given: TelemetryResource | null): TelemetryResource | null => {
+    if (resourceOf === undefined) return given
+    const described = { kind: 'peer', attributes: attributesOf(span.attributes), reporter: reporter.resource } as const
+    return resourceNamed(resourceOf, described, given).resource
+  }
   const links = consumes ? span.links.flatMap(({ traceId, spanId }) => keyOf(traceId, spanId) ?? []) : []
   return {
     key: keyOf(span.traceId, span.spanId) ?? randomUUID(),
     causes: [...new Set([parent, links].flat())],
     kind,
     resource: reporter.resource,
-    names: calls ? calledResource(lookup, reporter.namespace) : consumes ? queueOf(lookup) : null,
+    names: calls || consumes ? named(calls ? calledResource(lookup, reporter.namespace) : queueOf(lookup)) : null,
     connecting: calls && isConnecting(lookup, span.name ?? ''),
     ...times,
     failed: hasFailed(span, lookup),

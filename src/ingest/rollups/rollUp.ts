@@ -5,6 +5,7 @@ import { batches } from '../journal/batches.ts'
 import { MemoryJournal } from '../journal/memoryJournal.ts'
 import { rollJournal } from '../journal/rollJournal.ts'
 import { latestBelievable, TelemetryClock } from '../journal/telemetryClock.ts'
+import type { ResourceOf } from '../records/resourceOf.ts'
 import type { OtlpRequest } from '../sources/otlpRequest.ts'
 import type { IngestWindow } from './windows/ingestWindow.ts'
 import { addReport, emptyReport, type RollUpReport } from './windows/rollUpReport.ts'
@@ -20,6 +21,11 @@ export interface RollUpOptions {
    * leave each record in the window of its neighbours. Default: 0.
    */
   shiftMs?: number
+  /**
+   * Names resources where the default rules do not fit: see `ResourceOf`. It must answer the same
+   * whenever it is asked the same.
+   */
+  resourceOf?: ResourceOf
   signal?: AbortSignal
   /** Filled as records are read: give `emptyReport()`, and look at it at any time. */
   report?: RollUpReport
@@ -28,6 +34,7 @@ export interface RollUpOptions {
 const rollUpOptions = z.strictObject({
   horizon: durationText.default('15 minutes'),
   shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
+  resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
   signal: z.instanceof(AbortSignal).optional(),
   // As it came: what is read is counted in it.
   report: z.custom<RollUpReport>((value) => typeof value === 'object' && value !== null, 'must be a report').optional(),
@@ -69,10 +76,10 @@ export async function* rollUp(
   requests: AsyncIterable<OtlpRequest> | Iterable<OtlpRequest>,
   options: RollUpOptions = {},
 ): AsyncGenerator<IngestWindow, RollUpReport> {
-  const { horizon: duration, shiftMs, signal, report = emptyReport() } = parseOptions(rollUpOptions, options)
+  const { horizon: duration, shiftMs, resourceOf, signal, report = emptyReport() } = parseOptions(rollUpOptions, options)
   const horizon = milliseconds(duration)
   const journal = new MemoryJournal()
-  const rules = { clock: new TelemetryClock(shiftMs), horizon, latest: latestBelievable(Date.now()), oldest: new Map() }
+  const rules = { clock: new TelemetryClock(shiftMs), horizon, resourceOf, latest: latestBelievable(Date.now()), oldest: new Map() }
   async function* rolled(): AsyncGenerator<IngestWindow> {
     for await (const { window, counts } of rollJournal(journal, { horizon, signal })) {
       addReport(report, counts)

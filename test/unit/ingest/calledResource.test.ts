@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { AttributeLookup } from '../../../src/ingest/records/attributes.ts'
 import { calledResource } from '../../../src/ingest/records/calledResource.ts'
-import { attributes } from './telemetry.ts'
+import { attributes, rolledUp, spans } from './telemetry.ts'
 
 type Attributes = Parameters<typeof attributes>[0]
 const called = (values: Attributes) => calledResource(new AttributeLookup(attributes(values)), 'shop')?.urn ?? null
@@ -66,5 +66,12 @@ describe('what a span without a callee calls', () => {
     ],
   ])('has one name under old and new conventions: %s', (_, older, newer) => {
     expect(called(older)).toBe(called(newer))
+  })
+
+  it('is counted once where two libraries name it, one with its namespace', async () => {
+    const outer = { id: 'o', kind: 'CLIENT', from: 0, to: 2, with: { 'peer.service': 'tax' } } as const
+    const inner = { id: 'i', parent: 'o', kind: 'CLIENT', from: 0, to: 1, with: { 'server.address': 'tax.money.svc' } } as const
+    const { windows } = await rolledUp([spans('api', [outer, inner])])
+    expect(windows[0]!.calls.map(({ to, callCount }) => [to, callCount])).toEqual([['urn:k8s:svc:money/tax', 1]])
   })
 })

@@ -195,6 +195,8 @@ function isGreater(a: SpanRecord, b: SpanRecord): boolean {
  * Whether two names may be of one thing: a host with and without its port, a service and its host.
  */
 function mayBeOne(a: TelemetryResource, b: TelemetryResource): boolean {
+  // A service that is named alone is taken to be in the caller's namespace.
+  if (a.type === 'service' && b.type === 'service') return a.name === b.name
   if (a.type === b.type) return a.urn === b.urn || a.urn.startsWith(`${b.urn}:`) || b.urn.startsWith(`${a.urn}:`)
   const service = [a, b].find(({ type }) => type === 'service')
   const host = [a, b].find(({ type }) => type === 'host')

@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto'
 import { storable } from '../../../logs/pattern.ts'
 import type { OtlpMetric, OtlpPoint } from '../../../schema/otlp.ts'
-import { attributesOf } from '../../records/attributes.ts'
 import type { MetricForm, MetricKind } from '../../records/metricForm.ts'
 import { compareValues, pointValue, type PointValue } from '../../records/pointValue.ts'
+import { pointLabels } from '../../records/seriesLabels.ts'
+import type { Json } from '../../../schema/text.ts'
 import { minuteMilliseconds, type MetricRow } from '../windows/ingestWindow.ts'
 import type { RollUpReport } from '../windows/rollUpReport.ts'
 import { getOrCreate } from './getOrCreate.ts'
@@ -24,13 +25,13 @@ export class MetricTally {
   add(
     metric: OtlpMetric,
     { kind, form }: { kind: MetricKind; form: MetricForm },
-    reporter: { urn: string; identity: string },
+    reporter: { urn: string; identity: string; seriesLabels: Record<string, Json> },
     point: OtlpPoint,
     times: Omit<SeriesPoint, 'value' | 'counted'>,
   ): boolean {
     const value = pointValue(metric, point)
     if (value === null || (form === 'delta-counter' && typeof value === 'number' && value < 0)) return false
-    const labels = attributesOf(point.attributes)
+    const labels = pointLabels(point.attributes, reporter.seriesLabels)
     const name = storable(metric.name)
     const unit = metric.unit ? storable(metric.unit) : null
     // Half of the digest is enough, and is half of what the journal keeps.
