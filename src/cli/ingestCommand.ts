@@ -22,6 +22,7 @@ interface Options {
   tenant: string
   create?: boolean
   strict?: boolean
+  horizon?: string
   shiftMs?: number
   acceptOld?: boolean
   format: 'auto' | RequestFormat
@@ -29,6 +30,9 @@ interface Options {
 }
 
 const standardInput = '-'
+
+/** So many resources are named that came too late; how many records that are in all is counted. */
+const shownLate = 10
 
 /** `pgvantage ingest FILE... | -`: OTLP into the tenant's rollups, one file after the other. */
 export function ingestCommand({ env, input, out, err, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
@@ -42,6 +46,10 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
       `end with exit code ${exitCode.findings} when something was no request or a record was refused (the rest is loaded all the same); without it only when nothing could be read`,
     )
     .option('--shift-ms <ms>', 'milliseconds added to every time', wholeMilliseconds)
+    .option(
+      '--horizon <interval>',
+      "how long windows wait for late records (default: '15 minutes'); to load old files in any order, as long as these reach",
+    )
     .option('--accept-old', 'also load what is older than its table keeps, to be rolled up before it is dropped')
     .addOption(
       new Option('--format <format>', 'what is read, where the bytes are not to tell').choices(['auto', ...requestFormats]).default('auto'),
@@ -50,7 +58,7 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
     .action(async (files: string[], options: Options) => {
-      const { database, schema, tenant, create, strict, shiftMs, acceptOld, format, json } = options
+      const { database, schema, tenant, create, strict, horizon, shiftMs, acceptOld, format, json } = options
       if (files.indexOf(standardInput) !== files.lastIndexOf(standardInput))
         throw new InvalidInputError('file', `${standardInput}, the standard input, can be read only once`)
       const sizes = await Promise.all(files.map(sizeOf))
@@ -71,6 +79,7 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
         )
         try {
           return await ingest(scope, sources, {
+            horizon,
             shiftMs,
             acceptOld,
             format: format === 'auto' ? undefined : format,
@@ -123,9 +132,10 @@ function describeReport({ refused, late, tooOld, records, journal, ...counts }: 
   const always = ['requests', 'spans', 'logRecords', 'metricPoints', 'windows', 'malformed']
   const reasons = Object.entries(refused).map(([reason, count]) => [`refused: ${reason}`, count] as const)
   const waiting = Object.entries(records).map(([dataset, { waiting }]) => [`${dataset} waiting`, waiting] as const)
-  const tooLate = Object.entries(late).map(
-    ([resource, { traces, metrics, logs }]) => [`late: ${resource}`, traces + metrics + logs] as const,
-  )
+  const tooLate = Object.entries(late)
+    .map(([resource, { traces, metrics, logs }]) => [`late: ${resource}`, traces + metrics + logs] as const)
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, shownLate)
   const old = Object.entries(tooOld).map(([dataset, count]) => [`${dataset} too old`, count] as const)
   const kept = [
     ['journal bytes', journal.bytes],

@@ -168,7 +168,7 @@ export async function ingest(
   let rolledAt = performance.now()
   for await (const batch of batches(requestsOf(placed, { ...reading, signal }, report))) {
     signal?.throwIfAborted()
-    addReport(report, await journal.append(batch, rules))
+    if (batch.length > 0) addReport(report, await journal.append(batch, rules))
     if (performance.now() - rolledAt < rollEvery && (await journal.size()).bytes <= maxJournalBytes) continue
     await rollUp()
     rolledAt = performance.now()

@@ -3,7 +3,7 @@ import type { SourceObject, OtlpRequest } from '../sources/otlpRequest.ts'
 import { windowMilliseconds } from '../rollups/windows/ingestWindow.ts'
 import { datasets, type Dataset } from '../rollups/windows/locatorTally.ts'
 import { emptyReport, type RollUpReport } from '../rollups/windows/rollUpReport.ts'
-import { pointsOf, type OtlpPayload } from '../../schema/otlp.ts'
+import { recordsOf } from './recordsOf.ts'
 import { readLogs } from './readLogs.ts'
 import { readPoints } from './readPoints.ts'
 import { readSpans } from './readSpans.ts'
@@ -143,18 +143,3 @@ export class Batch {
 }
 
 const datasetOf = { spans: 'traces', metricPoints: 'metrics', logRecords: 'logs' } as const
-
-/** How many records of one kind a request has. */
-function recordsOf({ resourceSpans, resourceMetrics, resourceLogs }: OtlpPayload, dataset: Dataset): number {
-  let records = 0
-  if (dataset === 'traces') {
-    for (const { scopeSpans } of resourceSpans ?? []) for (const { spans } of scopeSpans) records += spans.length
-  } else if (dataset === 'logs') {
-    for (const { scopeLogs } of resourceLogs ?? []) for (const { logRecords } of scopeLogs) records += logRecords.length
-  } else {
-    for (const { scopeMetrics } of resourceMetrics ?? []) {
-      for (const { metrics } of scopeMetrics) for (const metric of metrics) records += pointsOf(metric).length
-    }
-  }
-  return records
-}

@@ -14,6 +14,7 @@ import { writeWindow } from '../writer/writeRollups.ts'
 import { Batch, type BatchRules, type Known } from './batch.ts'
 import { decodePart, encodePart } from './encode.ts'
 import type { Carried, GoneRows, Journal, PartKey, Unrolled, WindowTurn } from './journal.ts'
+import type { TelemetryClock } from './telemetryClock.ts'
 import { memoriesAfter } from './rollJournal.ts'
 import type { WindowPart } from './windowPart.ts'
 
@@ -59,14 +60,15 @@ export class DatabaseJournal implements Journal {
     const [batch, ids] = await inTransaction(this.#scope.db, async (db) => {
       const scope = { ...this.#scope, db }
       await takeTurn(db, journalTurn(scope))
-      const known = await knownOf(scope, parts)
-      if (known === null) return [read, await insertParts(scope, parts, encoded)] as const
+      const known = await knownOf(scope, parts, rules.clock)
+      if (known === null) return [read, await insertParts(scope, parts, encoded, rules.clock)] as const
       const rest = new Batch(requests, rules, known)
       const left = rest.parts
       const ids = await insertParts(
         scope,
         left,
         left.map((part) => encodePart(part)),
+        rules.clock,
       )
       return [rest, ids] as const
     })
@@ -226,12 +228,16 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
 
 const journalTurn = ({ installation, tenantId }: Scope): string => `pgvantage journal ${installation.schema} ${tenantId}`
 
-/** Half of a request's digest, as the database keeps it. */
-const shortDigest = (digest: string): string => Buffer.from(digest, 'base64').toString('hex', 0, 16)
+/**
+ * Half of a request's digest, as the database keeps it. The same request read with another shift is
+ * another one.
+ */
+const shortDigest = (digest: string, { shiftMs }: TelemetryClock): string =>
+  shiftMs === 0 ? Buffer.from(digest, 'base64').toString('hex', 0, 16) : hash('sha256', `${digest} ${shiftMs}`, 'hex').slice(0, 32)
 
 /** What the journal knows already of what a batch holds; null where that is nothing. */
-async function knownOf({ db, id, tenantId }: Scope, parts: readonly WindowPart[]): Promise<Known | null> {
-  const digests = new Map(parts.flatMap(({ requests }) => [...requests].map((digest) => [shortDigest(digest), digest] as const)))
+async function knownOf({ db, id, tenantId }: Scope, parts: readonly WindowPart[], clock: TelemetryClock): Promise<Known | null> {
+  const digests = new Map(parts.flatMap(({ requests }) => [...requests].map((digest) => [shortDigest(digest, clock), digest] as const)))
   const windows = [...new Set(parts.map(({ window }) => window))].map((window) => new Date(window))
   const { rows: repeated } = await sql<{ digest: string }>`
     select distinct replace(request::text, '-', '') as digest
@@ -261,13 +267,18 @@ async function knownOf({ db, id, tenantId }: Scope, parts: readonly WindowPart[]
 const partsPerStatement = 500
 
 /** @returns the ids of the parts. */
-async function insertParts(scope: Scope, parts: readonly WindowPart[], encoded: readonly Uint8Array[]): Promise<string[]> {
+async function insertParts(
+  scope: Scope,
+  parts: readonly WindowPart[],
+  encoded: readonly Uint8Array[],
+  clock: TelemetryClock,
+): Promise<string[]> {
   const { db, id, tenantId } = scope
   const added: { id: string; part: WindowPart }[] = []
   for (let at = 0; at < parts.length; at += partsPerStatement) {
     const some = parts.slice(at, at + partsPerStatement)
     const values = some.map((part, index) => {
-      const requests = [...part.requests].map(shortDigest)
+      const requests = [...part.requests].map((digest) => shortDigest(digest, clock))
       const digest = hash('sha256', requests.toSorted().join(' '), 'hex').slice(0, 32)
       return sql`(${tenantId}::int8, ${part.dataset}::text, ${new Date(part.window)}::timestamptz, ${digest}::uuid, ${requests}::uuid[], ${part.records}::int8, ${encoded[at + index]!}::bytea)`
     })

@@ -1,9 +1,11 @@
 /** Turns OTLP's times, nanoseconds since 1970, into milliseconds, shifted as the caller wishes. */
 export class TelemetryClock {
   readonly #shift: bigint
+  readonly shiftMs: number
 
   /** @param shift whole milliseconds that are added to every time. */
   constructor(shift: number) {
+    this.shiftMs = shift
     this.#shift = BigInt(shift) * 1_000_000n
   }
 

@@ -85,7 +85,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, keeping policies 
     expect(first).toMatchObject({ code: 0, err: '' })
     expect(first.out).toMatch(/roll\s+│ metric_1h\s+│\s+1 │\s+1 │/)
     expect((await pgvantage(['maintain'])).out).toBe('nothing to do\n')
-    expect(JSON.parse((await pgvantage(['maintain', '--json'])).out)).toEqual({ steps: [], tooLate: [], notDone: [] })
+    expect(JSON.parse((await pgvantage(['maintain', '--json'])).out)).toEqual({ steps: [], tooLate: [], notDone: [], journals: [] })
   })
 
   it('converts when told to', async () => {
