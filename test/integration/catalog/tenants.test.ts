@@ -24,6 +24,9 @@ const tables = [
   'log_pattern_5m',
   'topo_edge_time',
   'topo_snapshot',
+  'ingest_journal',
+  'ingest_window',
+  'ingest_clock',
   'kb_doc',
   'kb_chunk',
   'event_envelope',
@@ -56,6 +59,15 @@ async function fill(scope: Scope): Promise<void> {
   )
   await recordTopology(scope, [{ from: 'urn:a', to: 'urn:b' }], { at: new Date(), relation: 'calls', source: 'tracing' })
   await addDocuments(scope, [{ source: 's', title: 't', chunks: [{ content: 'c', embedding: Array<number>(1536).fill(1) }] }])
+  const of = sql`${scope.tenantId}::int8, 'logs', timestamptz '2026-01-01 00:00:00+00'`
+  await sql`
+    insert into ${scope.id('ingest_journal')} (tenant_id, dataset, window_start, digest, requests, records, payload)
+    values (${of}, gen_random_uuid(), '{}', 1, 'x')
+  `.execute(scope.db)
+  await sql`insert into ${scope.id('ingest_window')} (tenant_id, dataset, window_start, resource, last_part) values (${of}, 'urn:a', 1)`.execute(
+    scope.db,
+  )
+  await sql`insert into ${scope.id('ingest_clock')} (tenant_id, dataset, clock, resource) values (${of}, 'urn:a')`.execute(scope.db)
   const event = await recordEvent(scope, { severity: 'INFO', kind: 'deploy', title: 't', resource: 'urn:a' })
   await attachEvidence(scope, { eventId: event, evidence: [{ dim: 'log', refOo: rows[0]!.id }] })
 }
@@ -81,6 +93,9 @@ const filled = {
   log_pattern_5m: 20,
   topo_edge_time: 1,
   topo_snapshot: 1,
+  ingest_journal: 1,
+  ingest_window: 1,
+  ingest_clock: 1,
   kb_doc: 1,
   kb_chunk: 1,
   event_envelope: 1,
