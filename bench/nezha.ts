@@ -49,7 +49,11 @@ export async function nezhaDays(data: string): Promise<NezhaDay[]> {
 export async function loadNezha(scope: Scope, { day, faulty, calm }: NezhaDay): Promise<Fault[]> {
   const [calmMinutes, faultyMinutes] = [await minutesOf(calm, day), await minutesOf(faulty, day)]
   const injections = await readInjections(faulty, day)
-  await ingest(scope, telemetry([...calmMinutes, ...faultyMinutes], await metricsOf([calm, faulty])))
+  const { records } = await ingest(scope, telemetry([...calmMinutes, ...faultyMinutes], await metricsOf([calm, faulty])))
+  for (const [kind, { read, rolledUp, waiting, duplicate, late, refused }] of Object.entries(records)) {
+    const fates = `${rolledUp} rolled up, ${waiting} waiting, ${duplicate} duplicate, ${late} late, ${refused} refused`
+    console.error(`${day}: ${kind}: ${read} records read, ${fates}`)
+  }
 
   const times = (minutes: readonly Minute[]) => minutes.map(({ time }) => time)
   const made = injections.map(({ time }) => time)
