@@ -82,7 +82,16 @@ const functions: Record<AsyncFunction, Subject> = {
     act: ({ db }, [options]) => api.grantsFor(db, options!),
   },
   ingest: {
-    arguments: [{ horizon: '1 minute', maxJournalBytes: 1_000_000, shiftMs: 1_000, acceptOld: false, format: 'json', origin: { objectBucket: 'b', objectKey: 'k' } }],
+    arguments: [
+      {
+        horizon: '1 minute',
+        maxJournalBytes: 1_000_000,
+        shiftMs: 1_000,
+        acceptOld: false,
+        format: 'json',
+        origin: { objectBucket: 'b', objectKey: 'k' },
+      },
+    ],
     act: (scope, [options]) => api.ingest(scope, lines(), options),
   },
   listTenants: { arguments: [schema], act: ({ db }, [options]) => api.listTenants(db, options) },
