@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { ingest } from '../src/ingest/ingest.ts'
 import { readOtlp } from '../src/ingest/sources/readOtlp.ts'
-import { rollUp } from '../src/ingest/rollups/rollUp.ts'
+import { rollUp } from '../src/ingest/rollUp.ts'
 import { newTenant, openTarget, seconds } from './target.ts'
 
 const [file, url] = process.argv.slice(2)

@@ -1,7 +1,7 @@
 import { glob, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readOtlp } from '../src/ingest/sources/readOtlp.ts'
-import { rollUp } from '../src/ingest/rollups/rollUp.ts'
+import { rollUp } from '../src/ingest/rollUp.ts'
 import { compareBytes } from '../src/schema/compareBytes.ts'
 
 /** What is called, as far as the ends of an edge tell. */

@@ -1,7 +1,7 @@
 import { SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { settleJournals } from '../ingest/journal/settleJournals.ts'
+import { settleJournals } from '../ingest/settleJournals.ts'
 import { maintain, type MaintainReport } from '../operate/maintain/maintain.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'

@@ -1,8 +1,7 @@
-import type { CallEnds } from '../rollups/calls/spanJoin.ts'
-import type { MetricKey } from '../rollups/metrics/metricTally.ts'
 import type { PackedMemory } from '../rollups/metrics/metricMemory.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
+import type { GoneRows } from '../writer/deleteGone.ts'
 import type { WindowPart } from './windowPart.ts'
 
 /** One part in the journal: one row. */
@@ -25,12 +24,6 @@ export interface Carried {
   /** The end of the last window that closed, in milliseconds. */
   until: number
   memory: PackedMemory
-}
-
-/** Rows that windows do not have any more now that more is known. */
-export interface GoneRows {
-  calls: readonly CallEnds[]
-  metrics: readonly MetricKey[]
 }
 
 /** Reads the journal of a tenant. */

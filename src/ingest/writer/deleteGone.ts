@@ -1,7 +1,14 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
-import type { GoneRows } from '../journal/journal.ts'
+import type { CallEnds } from '../rollups/calls/spanJoin.ts'
+import type { MetricKey } from '../rollups/metrics/metricTally.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+
+/** Rows that windows do not have any more now that more is known. */
+export interface GoneRows {
+  calls: readonly CallEnds[]
+  metrics: readonly MetricKey[]
+}
 
 /**
  * Deletes rows that a window had when less was known of it: a call to a host whose own span has come

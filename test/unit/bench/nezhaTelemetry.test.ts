@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { logLines, metricLine, serviceOf, spanLine } from '../../../bench/nezhaTelemetry.ts'
 import { readOtlp } from '../../../src/ingest/sources/readOtlp.ts'
-import { rollUp } from '../../../src/ingest/rollups/rollUp.ts'
+import { rollUp } from '../../../src/ingest/rollUp.ts'
 import type { IngestWindow } from '../../../src/ingest/rollups/windows/ingestWindow.ts'
 
 const [gateway, basic, other] = [

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { rollUp } from '../../../src/ingest/rollups/rollUp.ts'
+import { rollUp } from '../../../src/ingest/rollUp.ts'
 import { emptyReport } from '../../../src/ingest/rollups/windows/rollUpReport.ts'
 import { all, date, gauge, log, logs, metrics, noon, point, requests, rolledUp, spans, sum, urn } from './telemetry.ts'
 

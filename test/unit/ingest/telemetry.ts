@@ -1,5 +1,5 @@
 import { parseOtlpRequest, type OtlpRequest } from '../../../src/ingest/sources/otlpRequest.ts'
-import { rollUp, type RollUpOptions } from '../../../src/ingest/rollups/rollUp.ts'
+import { rollUp, type RollUpOptions } from '../../../src/ingest/rollUp.ts'
 import { emptyReport, type RollUpReport } from '../../../src/ingest/rollups/windows/rollUpReport.ts'
 import type { IngestWindow } from '../../../src/ingest/rollups/windows/ingestWindow.ts'
 

@@ -1,12 +1,12 @@
 import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
-import { findInstallation } from '../../database/installation/installation.ts'
-import { schemaOption } from '../../database/installation/schemaOption.ts'
-import { tenantScope } from '../../database/scope.ts'
-import { assertReadCommitted } from '../../database/transaction/isolation.ts'
-import { parseOptions } from '../../schema/parse.ts'
-import { ingest, type IngestReport } from '../ingest.ts'
+import { plainKysely } from '../database/connection/plainKysely.ts'
+import { findInstallation } from '../database/installation/installation.ts'
+import { schemaOption } from '../database/installation/schemaOption.ts'
+import { tenantScope } from '../database/scope.ts'
+import { assertReadCommitted } from '../database/transaction/isolation.ts'
+import { parseOptions } from '../schema/parse.ts'
+import { ingest, type IngestReport } from './ingest.ts'
 
 export interface SettleJournalsOptions {
   /** Only needed where one database holds several installations. */
