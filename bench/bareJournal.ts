@@ -32,8 +32,12 @@ export class BareJournal implements Journal {
     )
   }
 
-  async read(_dataset: Dataset, keys: readonly PartKey[]): Promise<WindowPart[]> {
-    return keys.map(({ id }) => this.#parts[Number(id)]!)
+  async read(_dataset: Dataset, keys: readonly PartKey[]): Promise<Map<string, WindowPart>> {
+    return new Map(keys.map(({ id }) => [id, this.#parts[Number(id)]!]))
+  }
+
+  openForSpans(): Promise<number[]> {
+    return this.windows('traces')
   }
 
   async carried(): Promise<[]> {

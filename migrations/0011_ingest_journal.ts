@@ -26,6 +26,7 @@ export const ingestJournal: Migration = {
 )`,
       `alter table ${journal} alter column payload set storage external`,
       // Who reported in an open window, and whether all of it is in the rows: last_part is the last one that was added, rolled_part the last that is.
+      // It waits for late records for as long as who added to it asked.
       `create table ${qualified(installation, 'ingest_window')} (
   tenant_id bigint not null references ${tenant} (tenant_id),
   window_start timestamptz not null,
@@ -34,6 +35,7 @@ export const ingestJournal: Migration = {
   last_part bigint not null,
   rolled_part bigint not null default 0,
   changed_at timestamptz not null default now(),
+  horizon_ms bigint not null check (horizon_ms > 0),
   primary key (tenant_id, window_start, dataset, resource)
 )`,
       // How far each resource is, which of its windows have closed, and what goes on beyond them.

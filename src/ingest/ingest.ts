@@ -148,14 +148,15 @@ export async function ingest(
   const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin: reading.origin }]
   await assertReadCommitted(scope.db, 'ingest')
   const journal = new DatabaseJournal(scope)
-  const now = await clockOf(scope)
-  const rules = {
-    clock: new TelemetryClock(shiftMs),
+  const clock = new TelemetryClock(shiftMs)
+  // Each time: an input may last for weeks.
+  const rulesNow = async () => ({
+    clock,
     horizon,
     resourceOf,
-    latest: latestBelievable(Date.now(), now),
+    latest: latestBelievable(Date.now(), await clockOf(scope)),
     oldest: acceptOld ? new Map<Dataset, number>() : await oldestKept(scope),
-  }
+  })
   const rollUp = async () => {
     for await (const { window, counts } of rollJournal(journal, { horizon, signal })) {
       addReport(report, counts)
@@ -168,7 +169,7 @@ export async function ingest(
   let rolledAt = performance.now()
   for await (const batch of batches(requestsOf(placed, { ...reading, signal }, report))) {
     signal?.throwIfAborted()
-    if (batch.length > 0) addReport(report, await journal.append(batch, rules))
+    if (batch.length > 0) addReport(report, await journal.append(batch, await rulesNow()))
     if (performance.now() - rolledAt < rollEvery && (await journal.size()).bytes <= maxJournalBytes) continue
     await rollUp()
     rolledAt = performance.now()

@@ -157,6 +157,7 @@ export const manifest: Manifest = {
       columns: {
         changed_at: 'timestamp with time zone not null default now()',
         dataset: 'text not null',
+        horizon_ms: 'bigint not null',
         last_part: 'bigint not null',
         resource: 'text not null',
         rolled_part: 'bigint not null default 0',
@@ -165,6 +166,7 @@ export const manifest: Manifest = {
       },
       constraints: {
         ingest_window_dataset_check: "CHECK ((dataset = ANY (ARRAY['traces'::text, 'metrics'::text, 'logs'::text])))",
+        ingest_window_horizon_ms_check: 'CHECK ((horizon_ms > 0))',
         ingest_window_pkey: 'PRIMARY KEY (tenant_id, window_start, dataset, resource)',
         ingest_window_resource_check: 'CHECK (((octet_length(resource) >= 1) AND (octet_length(resource) <= 1024)))',
         ingest_window_tenant_id_fkey: 'FOREIGN KEY (tenant_id) REFERENCES dim_tenant(tenant_id)',

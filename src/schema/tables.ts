@@ -103,6 +103,7 @@ export interface IngestJournal {
 export interface IngestWindow {
   changed_at: Generated<Timestamp>;
   dataset: string;
+  horizon_ms: Int8;
   last_part: Int8;
   resource: string;
   rolled_part: Generated<Int8>;

@@ -21,7 +21,7 @@ const hashes: Record<string, Record<TimeRung, string>> = {
   '0007_coarser_rollups': { native: '2eab36a0037601f3', apache: 'ab1bc4c93bedd3e3', community: '58e10980b883fc56' },
   '0008_topology_sources': { native: '9d00586d239e3995', apache: '9d00586d239e3995', community: '9d00586d239e3995' },
   '0009_maintenance_failures': { native: 'e4b6beda7eb0c8d0', apache: 'e4b6beda7eb0c8d0', community: 'e4b6beda7eb0c8d0' },
-  '0011_ingest_journal': { native: 'dc52fe43228ba79d', apache: 'dc52fe43228ba79d', community: 'dc52fe43228ba79d' },
+  '0011_ingest_journal': { native: '689cdcb14f53c7c5', apache: '689cdcb14f53c7c5', community: '689cdcb14f53c7c5' },
   '0010_canonical_evidence': { native: 'f6bd4ad7bfd2cd8a', apache: 'f6bd4ad7bfd2cd8a', community: 'f6bd4ad7bfd2cd8a' },
 }
 

@@ -15,7 +15,7 @@ import { Batch, type BatchRules, type Known } from './batch.ts'
 import { decodePart, encodePart } from './encode.ts'
 import type { Carried, Journal, PartKey, Unrolled, WindowTurn } from './journal.ts'
 import type { TelemetryClock } from './telemetryClock.ts'
-import { memoriesAfter } from './rollJournal.ts'
+import { joinReach, memoriesAfter } from './rollJournal.ts'
 import type { WindowPart } from './windowPart.ts'
 
 /** What closed. */
@@ -61,14 +61,14 @@ export class DatabaseJournal implements Journal {
       const scope = { ...this.#scope, db }
       await takeTurn(db, journalTurn(scope))
       const known = await knownOf(scope, parts, rules.clock)
-      if (known === null) return [read, await insertParts(scope, parts, encoded, rules.clock)] as const
+      if (known === null) return [read, await insertParts(scope, parts, encoded, rules)] as const
       const rest = new Batch(requests, rules, known)
       const left = rest.parts
       const ids = await insertParts(
         scope,
         left,
         left.map((part) => encodePart(part)),
-        rules.clock,
+        rules,
       )
       return [rest, ids] as const
     })
@@ -84,6 +84,17 @@ export class DatabaseJournal implements Journal {
       where tenant_id = ${tenantId}::int8 and last_part > rolled_part
     `.execute(db)
     return rows.map(({ dataset, resource, begins }) => ({ dataset, resource, window: begins.getTime() }))
+  }
+
+  async openForSpans(): Promise<number[]> {
+    const { db, id, tenantId } = this.#scope
+    const { rows } = await sql<{ begins: Date }>`
+      select distinct window_start as begins
+      from ${id('ingest_window')}
+      where tenant_id = ${tenantId}::int8 and dataset = 'traces'
+      order by begins
+    `.execute(db)
+    return rows.map(({ begins }) => begins.getTime())
   }
 
   async windows(dataset: Dataset): Promise<number[]> {
@@ -110,20 +121,17 @@ export class DatabaseJournal implements Journal {
     return rows.map(({ id, begins }) => ({ id, window: begins.getTime() }))
   }
 
-  async read(dataset: Dataset, keys: readonly PartKey[]): Promise<WindowPart[]> {
-    if (keys.length === 0) return []
+  async read(dataset: Dataset, keys: readonly PartKey[]): Promise<Map<string, WindowPart>> {
+    if (keys.length === 0) return new Map()
     const { db, id } = this.#scope
     const { rows } = await sql<{ id: string; payload: Uint8Array }>`
       select part_id::text as id, payload
       from ${id('ingest_journal')}
       where part_id = any(${keys.map((key) => key.id)}::int8[]) and payload is not null
+      order by part_id
     `.execute(db)
-    const payloads = new Map(rows.map(({ id, payload }) => [id, payload]))
-    // What has closed since it was listed is gone.
-    return keys.flatMap(({ id, window }) => {
-      const payload = payloads.get(id)
-      return payload === undefined ? [] : [decodePart(dataset, window, payload, this.#own.has(id))]
-    })
+    const windows = new Map(keys.map((key) => [key.id, key.window]))
+    return new Map(rows.map(({ id, payload }) => [id, decodePart(dataset, windows.get(id)!, payload, this.#own.has(id))]))
   }
 
   async carried(resources: readonly string[]): Promise<Carried[]> {
@@ -162,10 +170,9 @@ export class DatabaseJournal implements Journal {
       await takeTurn(db, journalTurn(scope))
       const due = await dueWindows(scope, horizon)
       await closeWindows(scope, journal, due, horizon)
-      const early: DueWindow[] = []
-      for (const window of await overflowing(scope, maxBytes)) early.push(window)
+      const early = await overflowing(scope, maxBytes)
       await closeWindows(scope, journal, early, horizon)
-      return { windows: due.length + early.length, early: early.filter(({ past }) => !past).length }
+      return { windows: due.length + early.length, early: early.length }
     })
   }
 
@@ -215,10 +222,20 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
     })
     const { db, id, tenantId } = this.#scope
     await sql`
+      with done as (
+        select open.dataset, open.resource, done.last
+        from jsonb_to_recordset(${JSON.stringify(done)}::jsonb) as done (dataset text, resource text, last int8)
+        join ${id('ingest_window')} as open
+          on open.tenant_id = ${tenantId}::int8 and open.window_start = ${window.from} and open.dataset = done.dataset
+          and open.resource = done.resource
+        where open.rolled_part < done.last
+        -- One that is locked is being added to, by who may be waiting for this turn: it is rolled up again.
+        for update of open skip locked
+      )
       update ${id('ingest_window')} as open set rolled_part = done.last
-      from jsonb_to_recordset(${JSON.stringify(done)}::jsonb) as done (dataset text, resource text, last int8)
+      from done
       where open.tenant_id = ${tenantId}::int8 and open.window_start = ${window.from} and open.dataset = done.dataset
-        and open.resource = done.resource and open.rolled_part < done.last
+        and open.resource = done.resource
     `.execute(db)
     for (const dataset of new Set(rolled.map((one) => one.dataset))) {
       for (const { id } of await this.parts(dataset, this.#window, this.#window)) this.#own.delete(id)
@@ -271,7 +288,7 @@ async function insertParts(
   scope: Scope,
   parts: readonly WindowPart[],
   encoded: readonly Uint8Array[],
-  clock: TelemetryClock,
+  { clock, horizon }: BatchRules,
 ): Promise<string[]> {
   const { db, id, tenantId } = scope
   const added: { id: string; part: WindowPart }[] = []
@@ -301,11 +318,14 @@ async function insertParts(
   )
   const given = sql`jsonb_to_recordset(${JSON.stringify(open)}::jsonb) as given (dataset text, resource text, window_start timestamptz, last_part int8, clock timestamptz)`
   await sql`
-    insert into ${id('ingest_window')} as open (tenant_id, window_start, dataset, resource, last_part, changed_at)
-    select ${tenantId}::int8, window_start, dataset, resource, last_part, clock_timestamp()
+    insert into ${id('ingest_window')} as open (tenant_id, window_start, dataset, resource, last_part, changed_at, horizon_ms)
+    select ${tenantId}::int8, window_start, dataset, resource, last_part, clock_timestamp(), ${horizon}::int8
     from ${given}
     order by window_start, dataset, resource
-    on conflict (tenant_id, window_start, dataset, resource) do update set last_part = excluded.last_part, changed_at = excluded.changed_at
+    on conflict (tenant_id, window_start, dataset, resource) do update set
+      last_part = excluded.last_part,
+      changed_at = excluded.changed_at,
+      horizon_ms = greatest(open.horizon_ms, excluded.horizon_ms)
   `.execute(db)
   await sql`
     insert into ${id('ingest_clock')} as known (tenant_id, dataset, resource, clock)
@@ -324,20 +344,33 @@ interface DueWindow {
   dataset: Dataset
   resource: string
   begins: Date
-  /** Whether its resource is past it. */
-  past: boolean
 }
 
-const isPast = (horizon: number) => sql`known.clock >= open.window_start + ${windowMilliseconds + horizon} * interval '1 millisecond'`
-
+/**
+ * A window closes when its time has come by the database's clock, too: one of a clock that is ahead
+ * is still to come for all others. It waits for as long as whoever added to it asked for. Windows of
+ * metrics close in the order of time, since counters go on from one to the next.
+ */
 async function dueWindows({ db, id, tenantId }: Scope, horizon: number): Promise<DueWindow[]> {
-  const silentFor = (length: number) => sql`open.changed_at <= clock_timestamp() - ${length} * interval '1 millisecond'`
+  const waits = sql`greatest(open.horizon_ms, ${horizon}::int8) * interval '1 millisecond'`
+  const end = sql`open.window_start + ${windowMilliseconds} * interval '1 millisecond'`
   const { rows } = await sql<DueWindow>`
-    select open.dataset, open.resource, open.window_start as begins, true as past
-    from ${id('ingest_window')} as open
-    join ${id('ingest_clock')} as known using (tenant_id, dataset, resource)
-    where open.tenant_id = ${tenantId}::int8 and open.rolled_part >= open.last_part
-      and ((${isPast(horizon)} and ${silentFor(horizon)}) or ${silentFor(4 * horizon)})
+    with judged as (
+      select open.dataset, open.resource, open.window_start,
+        open.rolled_part >= open.last_part and clock_timestamp() >= ${end} + ${waits} and (
+          known.clock >= ${end} + ${waits} and open.changed_at <= clock_timestamp() - ${waits}
+          or open.changed_at <= clock_timestamp() - 4 * ${waits}
+        ) as due
+      from ${id('ingest_window')} as open
+      join ${id('ingest_clock')} as known using (tenant_id, dataset, resource)
+      where open.tenant_id = ${tenantId}::int8
+    )
+    select dataset, resource, window_start as begins
+    from judged
+    where due and (dataset <> 'metrics' or not exists (
+      select from judged as earlier
+      where earlier.dataset = 'metrics' and earlier.resource = judged.resource and earlier.window_start < judged.window_start and not earlier.due
+    ))
   `.execute(db)
   return rows
 }
@@ -352,7 +385,7 @@ async function overflowing({ db, id, tenantId }: Scope, maxBytes: number): Promi
       group by window_start
     ),
     summed as (select window_start, sum(bytes) over (order by window_start desc) as bytes, sum(bytes) over () as total from sized)
-    select open.dataset, open.resource, open.window_start as begins, false as past
+    select open.dataset, open.resource, open.window_start as begins
     from summed
     join ${id('ingest_window')} as open on open.tenant_id = ${tenantId}::int8 and open.window_start = summed.window_start
     where summed.total > ${maxBytes}::numeric and summed.bytes > ${maxBytes / 2}::numeric and open.rolled_part >= open.last_part
@@ -389,9 +422,9 @@ async function closeWindows(scope: Scope, journal: DatabaseJournal, windows: rea
     where open.tenant_id = ${tenantId}::int8 and open.window_start = given.begins and open.dataset = given.dataset and open.resource = given.resource
   `.execute(db)
   // Spans stay for as long as a window is open in which the other side of their calls may be.
-  const near = sql`case when part.dataset = 'traces' then ${horizon} else 0 end * interval '1 millisecond'`
+  const near = sql`case when part.dataset = 'traces' then ${joinReach(horizon)} else 0 end * interval '1 millisecond'`
   await sql`
-    update ${id('ingest_journal')} as part set payload = null
+    update ${id('ingest_journal')} as part set payload = null, written_at = clock_timestamp()
     where part.tenant_id = ${tenantId}::int8 and part.payload is not null
       and not exists (
         select from ${id('ingest_window')} as open

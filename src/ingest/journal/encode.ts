@@ -7,7 +7,7 @@ import type { SourceObject } from '../sources/otlpRequest.ts'
 import { packedValue, unpackedValue, type PackedValue } from '../rollups/metrics/packedValue.ts'
 import type { MetricSeries } from '../rollups/metrics/metricSeries.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
-import { WindowPart } from './windowPart.ts'
+import { mention, WindowPart } from './windowPart.ts'
 
 /** Grows with every change of the form; a part of another form is not read. */
 const form = 1
@@ -55,9 +55,14 @@ interface Packed {
 
 /** A part as the journal keeps it: JSON, compressed. */
 export function encodePart(part: WindowPart): Buffer {
+  // Those that are named follow those that report: they may have the same URN and say less.
   const resources = new Numbered<TelemetryResource>(({ urn }) => urn)
   for (const resource of part.resources.values()) resources.of(resource)
   const reporting = resources.list.length
+  const named = new Map<string, TelemetryResource>()
+  for (const { names } of part.spans) if (names !== null) mention(named, names)
+  const names = new Numbered<TelemetryResource>(({ urn }) => urn)
+  for (const resource of named.values()) names.of(resource)
   const places = new Numbered<{ origin: SourceObject; first: number; last: number }>(({ origin }) => placeKey(origin))
   for (const place of part.locators.places(part.dataset)) places.of(place)
   const placeOf = (origin: SourceObject) => places.of({ origin, first: 0, last: 0 })
@@ -65,8 +70,8 @@ export function encodePart(part: WindowPart): Buffer {
     const { records, clock } = part.reported.get(urn)!
     return [records, clock]
   })
-  const packed: Packed = { form, resources: resources.list, reporting, reported, places: [] }
-  if (part.dataset === 'traces') packed.spans = packedSpans(part.spans, (resource) => resources.of(resource), placeOf)
+  const packed: Packed = { form, resources: [...resources.list, ...names.list], reporting, reported, places: [] }
+  if (part.dataset === 'traces') packed.spans = packedSpans(part.spans, resources, (urn) => reporting + names.numberOf(urn), placeOf)
   if (part.dataset === 'metrics') {
     packed.series = [...part.metrics.series()].map(({ series, points }) => ({
       series: { ...series, resource: resources.numberOf(series.resource) },
@@ -155,15 +160,16 @@ export function decodePart(dataset: Dataset, window: number, bytes: Uint8Array, 
 
 function packedSpans(
   spans: readonly SpanRecord[],
-  resourceOf: (resource: TelemetryResource) => number,
+  resources: Numbered<TelemetryResource>,
+  namedAt: (urn: string) => number,
   placeOf: (origin: SourceObject) => number,
 ): NonNullable<Packed['spans']> {
   return {
     key: spans.map(({ key }) => key),
     causes: spans.map(({ causes }) => [...causes]),
     kind: spans.map(({ kind }) => kind),
-    resource: spans.map(({ resource }) => resourceOf(resource)),
-    names: spans.map(({ names }) => (names === null ? null : resourceOf(names))),
+    resource: spans.map(({ resource }) => resources.numberOf(resource.urn)),
+    names: spans.map(({ names }) => (names === null ? null : namedAt(names.urn))),
     start: spans.map(({ start }) => start),
     duration: spans.map(({ duration }) => duration),
     flags: spans.map(({ failed, connecting }) => (failed ? 1 : 0) + (connecting ? 2 : 0)),

@@ -32,7 +32,8 @@ export interface JournalReader {
   windows(dataset: Dataset): Promise<number[]>
   /** The parts of the windows from `from` to `to`, both included, in order. */
   parts(dataset: Dataset, from: number, to: number): Promise<PartKey[]>
-  read(dataset: Dataset, keys: readonly PartKey[]): Promise<WindowPart[]>
+  /** By their ids; one that has closed since it was listed is missing. */
+  read(dataset: Dataset, keys: readonly PartKey[]): Promise<ReadonlyMap<string, WindowPart>>
 }
 
 /** A journal as one sees it who alone rolls up a window. */
@@ -44,6 +45,8 @@ export interface WindowTurn extends JournalReader {
 /** Where the compact records are kept from which windows are rolled up: the database, or memory. */
 export interface Journal extends JournalReader {
   unrolled(): Promise<Unrolled[]>
+  /** The windows that are open for spans, in order. */
+  openForSpans(): Promise<number[]>
   carried(resources: readonly string[]): Promise<Carried[]>
   /** Does work on a window while nobody else rolls it up. */
   inTurn<T>(window: number, work: (turn: WindowTurn) => Promise<T>): Promise<T>

@@ -2,10 +2,9 @@ import { encodePart, decodePart } from './encode.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
 import type { OtlpRequest } from '../sources/otlpRequest.ts'
 import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
-import { windowMilliseconds } from '../rollups/windows/ingestWindow.ts'
 import { Batch, type BatchRules } from './batch.ts'
 import type { Carried, Journal, PartKey, Unrolled, WindowTurn } from './journal.ts'
-import { memoriesAfter } from './rollJournal.ts'
+import { joinReach, memoriesAfter } from './rollJournal.ts'
 import type { WindowPart } from './windowPart.ts'
 
 interface Stored extends PartKey {
@@ -50,6 +49,11 @@ export class MemoryJournal implements Journal {
     return [...this.#open.values()].filter(({ rolled }) => !rolled)
   }
 
+  async openForSpans(): Promise<number[]> {
+    const windows = [...this.#open.values()].flatMap(({ dataset, window }) => (dataset === 'traces' ? [window] : []))
+    return [...new Set(windows)].sort((a, b) => a - b)
+  }
+
   async windows(dataset: Dataset): Promise<number[]> {
     const windows = [...this.#parts.values()].flatMap((part) => (part.dataset === dataset ? [part.window] : []))
     return [...new Set(windows)].sort((a, b) => a - b)
@@ -61,11 +65,13 @@ export class MemoryJournal implements Journal {
       .sort((a, b) => a.window - b.window)
   }
 
-  async read(dataset: Dataset, keys: readonly PartKey[]): Promise<WindowPart[]> {
-    return keys.map(({ id }) => {
-      const { window, bytes, told } = this.#parts.get(id)!
-      return decodePart(dataset, window, bytes, !told)
-    })
+  async read(dataset: Dataset, keys: readonly PartKey[]): Promise<Map<string, WindowPart>> {
+    return new Map(
+      keys.map(({ id }) => {
+        const { window, bytes, told } = this.#parts.get(id)!
+        return [id, decodePart(dataset, window, bytes, !told)]
+      }),
+    )
   }
 
   async carried(resources: readonly string[]): Promise<Carried[]> {
@@ -110,7 +116,7 @@ export class MemoryJournal implements Journal {
       this.#open.delete(keyOf(open))
       this.#closed.add(keyOf(open))
     }
-    const reach = Math.ceil(horizon / windowMilliseconds) * windowMilliseconds
+    const reach = joinReach(horizon)
     for (const [id, { dataset, window, bytes, requests }] of this.#parts) {
       const near = dataset === 'traces' ? reach : 0
       if ([...this.#open.values()].some((open) => open.dataset === dataset && Math.abs(open.window - window) <= near)) continue

@@ -6,6 +6,7 @@ import { PatternTally } from '../rollups/patterns/patternTally.ts'
 import { windowMilliseconds, type CallRow, type IngestWindow, type MetricRow, type PatternRow } from '../rollups/windows/ingestWindow.ts'
 import { LocatorTally, type LocatorIndex } from '../rollups/windows/locatorTally.ts'
 import { emptyReport, type RollUpReport } from '../rollups/windows/rollUpReport.ts'
+import type { SpanRecord } from '../records/spanRecord.ts'
 import type { TelemetryResource } from '../records/telemetryResource.ts'
 import type { Carried, Journal, JournalReader, Unrolled } from './journal.ts'
 import { mention, type WindowPart } from './windowPart.ts'
@@ -24,7 +25,7 @@ export interface RolledWindow {
  * |---|---|
  * | log records | the window, for the resources that wrote them |
  * | metric points | the window and all later ones of the resource: counters go on from one to the next |
- * | spans | the windows within the horizon on both sides: the other side of a call may be there |
+ * | spans | the open windows near it, on both sides: the other side of a call may be there |
  *
  * @param horizon milliseconds.
  */
@@ -65,12 +66,12 @@ class Pass {
       else if (dataset === 'metrics') since.set(resource, Math.min(since.get(resource) ?? Infinity, window))
       else logs.set(window, (logs.get(window) ?? new Set()).add(resource))
     }
-    const reach = Math.ceil(horizon / windowMilliseconds) * windowMilliseconds
+    const reach = joinReach(horizon)
     const near = new Set<number>()
     for (const changed of traces) {
       for (let window = changed - reach; window <= changed + reach; window += windowMilliseconds) near.add(window)
     }
-    const withSpans = traces.size === 0 ? [] : (await journal.windows('traces')).filter((window) => near.has(window))
+    const withSpans = traces.size === 0 ? [] : (await journal.openForSpans()).filter((window) => near.has(window))
     const withPoints = since.size === 0 ? [] : await journal.windows('metrics')
     const carried = since.size === 0 ? [] : await journal.carried([...since.keys()])
     return new Pass(journal, logs, new PointPass(since, new Set(withPoints), carried), new SpanPass(new Set(withSpans), reach))
@@ -88,22 +89,25 @@ class Pass {
   async roll(window: number, signal?: AbortSignal): Promise<RolledWindow | 'overtaken' | null> {
     const logs = this.#logs.get(window)
     if (logs === undefined && !this.#points.writes(window) && !this.#spans.windows.has(window)) {
-      await this.#points.fold(this.#journal, window, emptyReport())
-      return null
+      return (await this.#points.fold(this.#journal, window, emptyReport())) === null ? 'overtaken' : null
     }
     return this.#journal.inTurn(window, async (turn) => {
       if (await this.#points.isOvertaken(turn, window)) return 'overtaken'
       const draft = new Draft(window)
       const rolled: Unrolled[] = []
       const points = await this.#points.fold(turn, window, draft.counts)
+      if (points === null) return 'overtaken'
       draft.addPoints(points)
       for (const resource of points.resources) rolled.push({ dataset: 'metrics', resource, window })
       if (logs !== undefined) {
-        draft.addLogs(await partsOf(turn, 'logs', window), logs)
+        const parts = await allOf(turn, 'logs', window)
+        if (parts === null) return 'overtaken'
+        draft.addLogs(parts, logs)
         for (const resource of logs) rolled.push({ dataset: 'logs', resource, window })
       }
       if (this.#spans.windows.has(window)) {
         const parts = await this.#spans.move(turn, window)
+        if (parts === null) return 'overtaken'
         draft.addSpans(parts, this.#spans.join, this.#spans.duplicates(window))
         for (const { reported } of parts) for (const resource of reported.keys()) rolled.push({ dataset: 'traces', resource, window })
       }
@@ -115,8 +119,12 @@ class Pass {
   }
 }
 
-const partsOf = async (journal: JournalReader, dataset: 'traces' | 'metrics' | 'logs', window: number): Promise<WindowPart[]> =>
-  journal.read(dataset, await journal.parts(dataset, window, window))
+/** The parts of a window; null where one has closed meanwhile, or there are none any more. */
+async function allOf(journal: JournalReader, dataset: 'metrics' | 'logs', window: number): Promise<WindowPart[] | null> {
+  const keys = await journal.parts(dataset, window, window)
+  const parts = await journal.read(dataset, keys)
+  return keys.length === 0 || parts.size < keys.length ? null : [...parts.values()]
+}
 
 interface RolledPoints {
   parts: readonly WindowPart[]
@@ -160,14 +168,16 @@ class PointPass {
     return this.#memories.get(resource)?.pack()
   }
 
-  /** Goes on to a window. */
-  async fold(journal: JournalReader, window: number, counts: RollUpReport): Promise<RolledPoints> {
+  /** Goes on to a window; null where somebody has closed it meanwhile. */
+  async fold(journal: JournalReader, window: number, counts: RollUpReport): Promise<RolledPoints | null> {
     if (!this.windows.has(window)) return { parts: [], resources: new Set(), rows: [], gone: [], counted: 0 }
     for (const { resource, until, memory } of this.#carried) if (until <= window) this.#memories.get(resource)!.restore(memory)
     this.#carried = this.#carried.filter(({ until }) => until > window)
     const keys = await journal.parts('metrics', window, window)
+    const read = await journal.read('metrics', keys)
+    if (keys.length === 0 || read.size < keys.length) return null
     for (const { id } of keys) this.#folded.add(id)
-    const parts = await journal.read('metrics', keys)
+    const parts = [...read.values()]
     const wanted = (resource: string) => (this.#since.get(resource) ?? Infinity) <= window
     const [tally, others] = [new MetricTally(), new MetricTally()]
     const resources = new Set<string>()
@@ -199,6 +209,7 @@ class SpanPass {
   readonly #reach: number
   readonly #near = new Map<string, WindowPart>()
   readonly #duplicates = new Map<number, number>()
+  readonly #told = new Set<SpanRecord>()
 
   constructor(windows: ReadonlySet<number>, reach: number) {
     this.windows = windows
@@ -210,8 +221,8 @@ class SpanPass {
     return this.#duplicates.get(window) ?? 0
   }
 
-  /** Goes on to a window, and returns its parts. */
-  async move(journal: JournalReader, window: number): Promise<WindowPart[]> {
+  /** Goes on to a window, and returns its parts; null where somebody has closed some meanwhile. */
+  async move(journal: JournalReader, window: number): Promise<WindowPart[] | null> {
     for (const [id, part] of this.#near) {
       if (part.window >= window - this.#reach) continue
       for (const span of part.spans) this.join.remove(span)
@@ -220,18 +231,30 @@ class SpanPass {
     const keys = await journal.parts('traces', window - this.#reach, window + this.#reach)
     const missing = keys.filter(({ id }) => !this.#near.has(id))
     const read = await journal.read('traces', missing)
-    for (const [at, part] of read.entries()) {
-      this.#near.set(missing[at]!.id, part)
-      for (const span of part.spans) {
-        const left = this.join.add(span)
-        if (left !== undefined && (left.counted || span.counted)) {
-          this.#duplicates.set(part.window, this.duplicates(part.window) + 1)
-        }
-      }
+    if (read.size < missing.length) return null
+    for (const [id, part] of read) {
+      this.#near.set(id, part)
+      for (const span of part.spans) this.#add(span, part.window)
     }
     return keys.filter((key) => key.window === window).map(({ id }) => this.#near.get(id)!)
   }
+
+  /** Each span counts once as a duplicate, of however many copies it is one. */
+  #add(span: SpanRecord, window: number): void {
+    const known = this.join.add(span)
+    if (known === undefined) return
+    const copy = [span, known].find((one) => one.counted && !this.#told.has(one))
+    if (copy === undefined) return
+    this.#told.add(copy)
+    this.#duplicates.set(window, this.duplicates(window) + 1)
+  }
 }
+
+/**
+ * How far from each other the windows of a call's two sides are, at most: the horizon and a window,
+ * but no more than an hour and a window, however long one waits for late records.
+ */
+export const joinReach = (horizon: number): number => (Math.min(Math.ceil(horizon / windowMilliseconds), 12) + 1) * windowMilliseconds
 
 /** A window in the making. */
 class Draft {

@@ -18,8 +18,14 @@ export function pointValue(metric: OtlpMetric, point: OtlpPoint): PointValue | n
   return number != null && Number.isFinite(number) ? number : null
 }
 
-/** Puts the greater of two values first. */
+/** Puts the greater of two values first; the order is total. */
 export function compareValues(a: PointValue, b: PointValue): number {
-  if (typeof a === 'number' && typeof b === 'number') return b - a
-  return typeof a === 'object' && typeof b === 'object' ? b.count - a.count || (b.sum ?? 0) - (a.sum ?? 0) : 0
+  if (typeof a === 'number' || typeof b === 'number') return typeof a === 'number' && typeof b === 'number' ? b - a : 0
+  return b.count - a.count || (b.sum ?? 0) - (a.sum ?? 0) || compareTexts(textOf(b), textOf(a))
 }
+
+const compareTexts = (a: string, b: string) => (a === b ? 0 : a < b ? -1 : 1)
+
+/** What else a distribution or summary says. */
+const textOf = (value: Distribution | Summary): string =>
+  JSON.stringify('buckets' in value && 'counts' in value.buckets ? [value, [...value.buckets.counts]] : value)

@@ -24,13 +24,18 @@ export async function writeLocators(scope: Scope, locators: readonly Locator[]):
   const given = sql`jsonb_to_recordset(${rows}::jsonb) as row (
     position int4, dataset text, bucket text, object_key text, t_from timestamptz, t_to timestamptz, query_hint text, attributes jsonb
   )`
+  // What refers to it may lie in any of the lines that were said.
+  const lines = sql`excluded.attributes || jsonb_build_object(
+      'first_line', least((locator.attributes ->> 'first_line')::int8, (excluded.attributes ->> 'first_line')::int8),
+      'last_line', greatest((locator.attributes ->> 'last_line')::int8, (excluded.attributes ->> 'last_line')::int8)
+    )`
   await sql`
     insert into ${scope.id('oo_locator')} as locator (tenant_id, dataset, bucket, object_key, t_from, t_to, query_hint, attributes)
     select ${scope.tenantId}::int8, dataset, bucket, object_key, t_from, t_to, query_hint, attributes
     from ${given}
     order by dataset collate "C", t_from, t_to, bucket collate "C", object_key collate "C"
-    on conflict (tenant_id, dataset, t_from, t_to, locator_hash) do update set attributes = excluded.attributes
-    where locator.attributes <> excluded.attributes
+    on conflict (tenant_id, dataset, t_from, t_to, locator_hash) do update set attributes = ${lines}
+    where locator.attributes <> ${lines}
   `.execute(scope.db)
   // A statement of its own: it sees rows that others committed while the one above waited for them.
   const { rows: found } = await sql<{ position: number; id: string }>`

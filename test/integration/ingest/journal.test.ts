@@ -124,6 +124,28 @@ onEveryLeg('the journal', () => {
       expect(calls).toMatchObject([{ src: urn('web'), dst: urn('pay'), call_count: '1', error_count: '1', p95_ms: 500 }])
     })
 
+    it('a span that comes again and says more, and one whose id another one has', async () => {
+      const client = (to: number, host: string) =>
+        spans('web', [{ id: 'c', kind: 'CLIENT', from: 10, to, with: { 'server.address': host } }])
+      const scope = await fresh()
+      await load(scope, [client(11, 'x')])
+      await load(scope, [client(12, 'y')])
+      expect((await rowsOf(scope)).calls).toMatchObject([{ dst: 'urn:host:y', call_count: '1' }])
+    })
+
+    it('points of one time, each of which counts once as a duplicate', async () => {
+      const points = (...values: number[]) =>
+        metrics('web', [
+          gauge(
+            'g',
+            values.map((value) => point(10, value)),
+          ),
+        ])
+      const scope = await fresh()
+      for (const values of [[5, 3], [4], [1, 4.5, 9]]) expectSums(await load(scope, [points(...values)]))
+      expect((await rowsOf(scope)).metrics).toMatchObject([{ avg_val: 9, sample_count: '1' }])
+    })
+
     it('the points of a counter, also those that come later and belong before', async () => {
       const counter = (seconds: number, value: number) => metrics('web', [sum('bytes', 'CUMULATIVE', true, [point(seconds, value)])])
       const scope = await fresh()
@@ -205,6 +227,46 @@ onEveryLeg('the journal', () => {
       expect(settled.find(({ tenant }) => tenant === scope.tenantCode)).toMatchObject({ report: { windows: 1, closedWindows: 2 } })
       expect(await ticks(scope)).toEqual([1, 1])
       expect(await told()).toEqual([])
+    })
+
+    it('that has closed is not made again from the spans that are left of it', async () => {
+      const scope = await fresh()
+      const call = (id: string, at: number): object[] => [
+        spans('web', [{ id, kind: 'CLIENT', from: at, to: at + 40, with: { 'server.address': 'pay' } }]),
+        spans('pay', [{ id: `s${id}`, parent: id, kind: 'SERVER', from: at + 30, to: at + 35 }]),
+      ]
+      const root = (service: string, at: number) => spans(service, [{ id: `${service}${at}`, kind: 'SERVER', from: at, to: at + 1 }])
+      // A call over the ends of two windows, every five minutes; another service has its first window open.
+      await load(scope, [root('other', 10), ...Array.from({ length: 12 }, (_, at) => call(`c${at}`, at * 300 + 280)).flat()])
+      await sql`
+        update ${scope.id('ingest_window')} set changed_at = changed_at - interval '16 minutes'
+        where tenant_id = ${scope.tenantId} and resource <> ${urn('other')}`.execute(test.db)
+      expect((await load(scope, [])).closedWindows).toBeGreaterThan(10)
+      const before = (await rowsOf(scope)).calls
+      await load(scope, [root('other', 20)])
+      const after = (await rowsOf(scope)).calls
+      expect(after.length).toBe(before.length)
+      expect(after.filter((row) => Reflect.get(row, 'dst') !== urn('other'))).toEqual(
+        before.filter((row) => Reflect.get(row, 'dst') !== urn('other')),
+      )
+    })
+
+    it('of a clock that is ahead stays open until its time has come', async () => {
+      const scope = await fresh()
+      await load(scope, [tick(0), tick(300)])
+      await sql`
+        update ${scope.id('ingest_window')} set window_start = timestamptz '2200-01-01 00:00:00+00'
+        where tenant_id = ${scope.tenantId} and window_start = ${date(300)}`.execute(test.db)
+      await age(scope, '1 day')
+      expect((await load(scope, [])).closedWindows).toBe(1)
+    })
+
+    it('waits for as long as who read it asked, whoever closes windows', async () => {
+      const scope = await fresh()
+      await load(scope, [tick(0), tick(7200)], { horizon: '2 days' })
+      await age(scope, '1 hour')
+      await settleJournals(test.db)
+      expect(await load(scope, [tick(1)])).toMatchObject({ lateRecords: 0 })
     })
 
     it('that was never opened opens at any age', async () => {

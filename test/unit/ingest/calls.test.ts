@@ -273,6 +273,17 @@ describe('a server span', () => {
   })
 })
 
+describe('what has the id of both sides of a call as its parent', () => {
+  it('was caused by the callee', async () => {
+    const found = await calls(
+      spans('front', [{ id: 'k', kind: 'CLIENT', from: 1, to: 9 }]),
+      spans('cart', [{ id: 'k', kind: 'SERVER', from: 2, to: 8 }]),
+      spans('ship', [{ id: 's', parent: 'k', kind: 'SERVER', from: 3, to: 4 }]),
+    )
+    expect(found.calls).toEqual([edge(urn('cart'), urn('ship'), 1000), edge(urn('front'), urn('cart'), 8000)])
+  })
+})
+
 describe('messages', () => {
   const queue = { 'messaging.system': 'kafka', 'messaging.destination.name': 'orders' }
   const producer = { id: 'p', kind: 'PRODUCER', from: 10, to: 10.01, with: queue } as const

@@ -45,12 +45,12 @@ export class SpanJoin {
   /**
    * Adds a span. Of two with one id the greater one stays, whichever came first.
    *
-   * @returns the one that is left out, if there is one.
+   * @returns the one with its id that was here already, if there is one.
    */
   add(span: SpanRecord): SpanRecord | undefined {
     const side = this.#sideOf(span)
     const known = side.get(span.key)
-    if (known !== undefined && !isGreater(span, known)) return span
+    if (known !== undefined && !isGreater(span, known)) return known
     if (known !== undefined) this.remove(known)
     side.set(span.key, span)
     for (const cause of causesOf(span)) {
@@ -77,10 +77,11 @@ export class SpanJoin {
     const calls: Call[] = []
     const superseded: CallEnds[] = []
     for (const span of spans) {
+      // Of one that gave way to another with its id there may be calls from before.
+      for (const ends of this.#otherEndsOf(span)) superseded.push(ends)
       if (this.#sideOf(span).get(span.key) !== span) continue
       const made = isCaller(span) ? this.#callsBy(span, counts) : isCallee(span) ? this.#callTo(span, counts) : []
       for (const call of made) calls.push(call)
-      for (const ends of this.#otherEndsOf(span)) superseded.push(ends)
     }
     return { calls, superseded }
   }
@@ -115,7 +116,10 @@ export class SpanJoin {
 
   /** What a span caused, in the order of time; not what has its caller under its own id. */
   #effectsOf(span: SpanRecord): SpanRecord[] {
+    // Under its id may stand its callee, too: what that one caused is not the caller's.
+    const half = isCaller(span) ? this.#callees.get(span.key) : undefined
     const effects = [...(this.#effects.get(span.key) ?? [])].filter((effect) => {
+      if (half !== undefined && effect !== half) return false
       const shared = isCallee(effect) ? this.#others.get(effect.key) : undefined
       return shared === undefined || shared === span || !isCaller(shared)
     })
@@ -161,20 +165,31 @@ export class SpanJoin {
   #causesOf(callee: SpanRecord): SpanRecord[] {
     const other = this.#others.get(callee.key)
     const itsCaller = other !== undefined && isCaller(other) ? [other] : []
-    return [...itsCaller, ...callee.causes.flatMap((key) => this.#others.get(key) ?? this.#callees.get(key) ?? [])]
+    return [...itsCaller, ...callee.causes.flatMap((key) => this.#causeUnder(key, callee) ?? [])]
+  }
+
+  /** The span that a parent's id means: of a call whose two sides share it, the callee's. */
+  #causeUnder(key: string, effect: SpanRecord): SpanRecord | undefined {
+    const [other, callee] = [this.#others.get(key), this.#callees.get(key)]
+    const shared = other !== undefined && isCaller(other) && callee !== undefined && callee !== effect
+    return shared ? callee : (other ?? callee)
   }
 
   /** The ends of all calls that a span makes when not all spans around it are here. */
   *#otherEndsOf(span: SpanRecord): Generator<CallEnds> {
     const { urn } = span.resource
-    if (isCaller(span)) {
-      if (span.names !== null) yield { src: urn, dst: span.names.urn }
-      for (const { resource } of this.#effectsOf(span)) yield { src: urn, dst: resource.urn }
+    if (span.names !== null) yield isCallee(span) ? { src: span.names.urn, dst: urn } : { src: urn, dst: span.names.urn }
+    if (!isCallee(span)) {
+      for (const { resource } of this.#effects.get(span.key) ?? []) yield { src: urn, dst: resource.urn }
+      return
     }
-    if (!isCallee(span)) return
-    if (span.names !== null) yield { src: span.names.urn, dst: urn }
-    yield { src: span.causes.length === 0 ? externalClient.urn : unknownCaller.urn, dst: urn }
-    for (const { resource } of this.#causesOf(span)) if (resource.urn !== urn) yield { src: resource.urn, dst: urn }
+    yield { src: externalClient.urn, dst: urn }
+    yield { src: unknownCaller.urn, dst: urn }
+    for (const key of causesOf(span)) {
+      for (const cause of [this.#others.get(key), this.#callees.get(key)]) {
+        if (cause !== undefined && cause.resource.urn !== urn) yield { src: cause.resource.urn, dst: urn }
+      }
+    }
   }
 }
 
@@ -188,7 +203,11 @@ export interface CallEnds {
 function isGreater(a: SpanRecord, b: SpanRecord): boolean {
   if (a.duration !== b.duration) return a.duration > b.duration
   if (a.start !== b.start) return a.start > b.start
-  return JSON.stringify(a) > JSON.stringify(b)
+  if (a.failed !== b.failed) return a.failed
+  // Not by who describes the resource how, or who has read it.
+  const rest = ({ kind, causes, resource, names, connecting, origin }: SpanRecord) =>
+    JSON.stringify([kind, connecting, causes, resource.urn, names?.urn, origin])
+  return rest(a) > rest(b)
 }
 
 /**

@@ -66,6 +66,7 @@ export class MetricTally {
   rows(memoryOf: (resource: string) => MetricMemory, counts: RollUpReport): { rows: MetricRow[]; gone: MetricKey[] } {
     const rows = new Map<string, Map<string, MinuteTally>>()
     const empty = new Map<string, MetricKey>()
+    const told = new Set<SeriesPoint>()
     for (const id of [...this.#series.keys()].sort()) {
       const { series, points } = this.#series.get(id)!
       const memory = memoryOf(series.resource)
@@ -74,7 +75,12 @@ export class MetricTally {
       for (const [at, point] of points.entries()) {
         const before = points[at - 1]
         if (before !== undefined && before.time === point.time && before.start === point.start) {
-          if (before.counted || point.counted) counts.duplicateRecords += 1
+          // Each counts once, of however many it is one.
+          const copy = [point, before].find((one) => one.counted && !told.has(one))
+          if (copy !== undefined) {
+            told.add(copy)
+            counts.duplicateRecords += 1
+          }
           continue
         }
         const minute = point.minute * minuteMilliseconds
