@@ -44,11 +44,16 @@ export class BareJournal implements Journal {
     return []
   }
 
+  isPassing(): boolean {
+    return false
+  }
+
   inTurn<T>(_window: number, work: (turn: WindowTurn) => Promise<T>): Promise<T> {
     return work({
       windows: (dataset) => this.windows(dataset),
       parts: (dataset, from, to) => this.parts(dataset, from, to),
       read: (dataset, keys) => this.read(dataset, keys),
+      isOpen: () => true,
       write: async () => {},
     })
   }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
+import { sqlStateOf } from '../../database/sqlState.ts'
 import { inTransaction } from '../../database/transaction/inTransaction.ts'
 import { takeTurn } from '../../database/transaction/takeTurn.ts'
 import type { OtlpRequest } from '../sources/otlpRequest.ts'
@@ -17,6 +18,9 @@ import type { Carried, Journal, PartKey, Unrolled, WindowTurn } from './journal.
 import type { TelemetryClock } from './telemetryClock.ts'
 import { joinReach, memoriesAfter } from './rollJournal.ts'
 import type { WindowPart } from './windowPart.ts'
+
+/** A deadlock, and a failure to serialise: the other one has gone on. */
+const passing: ReadonlySet<string> = new Set(['40P01', '40001'])
 
 /** What closed. */
 export interface Closed {
@@ -148,6 +152,11 @@ export class DatabaseJournal implements Journal {
     }))
   }
 
+  /** In a caller's transaction nothing can be tried again. */
+  isPassing(error: unknown): boolean {
+    return !this.#scope.db.isTransaction && passing.has(sqlStateOf(error) ?? '')
+  }
+
   inTurn<T>(window: number, work: (turn: WindowTurn) => Promise<T>): Promise<T> {
     return inTransaction(this.#scope.db, async (db) => {
       const scope = { ...this.#scope, db }
@@ -210,6 +219,10 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
     this.#own = own
     this.#window = window
     this.#last = last
+  }
+
+  isOpen(dataset: Dataset, resource: string): boolean {
+    return this.#last.has(`${dataset} ${resource}`)
   }
 
   async write(window: IngestWindow, gone: GoneRows, rolled: readonly Unrolled[], signal?: AbortSignal): Promise<void> {

@@ -38,6 +38,8 @@ export interface JournalReader {
 
 /** A journal as one sees it who alone rolls up a window. */
 export interface WindowTurn extends JournalReader {
+  /** Whether the window is open for a resource: what it reported may still change. */
+  isOpen(dataset: Dataset, resource: string): boolean
   /** Writes what a window has, and notes what of it is rolled up now. */
   write(window: IngestWindow, gone: GoneRows, rolled: readonly Unrolled[], signal?: AbortSignal): Promise<void>
 }
@@ -48,6 +50,8 @@ export interface Journal extends JournalReader {
   /** The windows that are open for spans, in order. */
   openForSpans(): Promise<number[]>
   carried(resources: readonly string[]): Promise<Carried[]>
+  /** Whether what failed may be tried again: two who wrote the same got in each other's way. */
+  isPassing(error: unknown): boolean
   /** Does work on a window while nobody else rolls it up. */
   inTurn<T>(window: number, work: (turn: WindowTurn) => Promise<T>): Promise<T>
 }

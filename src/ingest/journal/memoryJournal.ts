@@ -78,11 +78,16 @@ export class MemoryJournal implements Journal {
     return resources.flatMap((resource) => this.#carried.get(resource) ?? [])
   }
 
+  isPassing(): boolean {
+    return false
+  }
+
   inTurn<T>(window: number, work: (turn: WindowTurn) => Promise<T>): Promise<T> {
     return work({
       windows: (dataset) => this.windows(dataset),
       parts: (dataset, from, to) => this.parts(dataset, from, to),
       read: (dataset, keys) => this.read(dataset, keys),
+      isOpen: (dataset, resource) => this.#open.has(keyOf({ dataset, resource, window })),
       write: async (_window, _gone, rolled) => {
         for (const one of rolled) {
           const open = this.#open.get(keyOf(one))

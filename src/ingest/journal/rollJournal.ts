@@ -33,6 +33,7 @@ export async function* rollJournal(
   journal: Journal,
   { horizon, signal }: { horizon: number; signal?: AbortSignal },
 ): AsyncGenerator<RolledWindow> {
+  let attempts = 0
   for (;;) {
     const unrolled = await journal.unrolled()
     if (unrolled.length === 0) return
@@ -40,7 +41,10 @@ export async function* rollJournal(
     let complete = true
     for (const window of pass.windows) {
       signal?.throwIfAborted()
-      const rolled = await pass.roll(window, signal)
+      const rolled = await pass.roll(window, signal).catch((error: unknown) => {
+        if (attempts++ < maxAttempts && journal.isPassing(error)) return 'overtaken' as const
+        throw error
+      })
       // Somebody else has added points before this window: what was summed up so far is not all.
       if (rolled === 'overtaken') {
         complete = false
@@ -51,6 +55,9 @@ export async function* rollJournal(
     if (complete) return
   }
 }
+
+/** So often a pass begins again after others got in its way. */
+const maxAttempts = 20
 
 class Pass {
   readonly windows: readonly number[]
@@ -108,7 +115,8 @@ class Pass {
       if (this.#spans.windows.has(window)) {
         const parts = await this.#spans.move(turn, window)
         if (parts === null) return 'overtaken'
-        draft.addSpans(parts, this.#spans.join, this.#spans.duplicates(window))
+        const isOpen = (resource: string) => turn.isOpen('traces', resource)
+        draft.addSpans(parts, this.#spans.join, this.#spans.duplicates(window), isOpen)
         for (const { reported } of parts) for (const resource of reported.keys()) rolled.push({ dataset: 'traces', resource, window })
       }
       const made = draft.window()
@@ -292,17 +300,23 @@ class Draft {
     this.#settle('logs', { counted, duplicate: 0, waiting: 0, refused: 0 })
   }
 
-  addSpans(parts: readonly WindowPart[], join: SpanJoin, duplicate: number): void {
+  /**
+   * Adds the calls that spans make: those of a resource whose window has closed stay as they are,
+   * since what they were made with may be gone.
+   */
+  addSpans(parts: readonly WindowPart[], join: SpanJoin, duplicate: number, isOpen: (resource: string) => boolean): void {
     const spans = parts.flatMap((part) => part.spans)
     for (const part of parts) this.#mention(part, () => true)
     const before = this.counts.unjoinedClients
-    const { calls, superseded } = join.callsOf(spans, this.counts)
+    const found = join.callsOf(spans, this.counts)
+    const changing = new Set(found.calls.flatMap(({ src, dst, by }) => (isOpen(by) ? [`${src.urn}\0${dst.urn}`] : [])))
+    const calls = found.calls.filter(({ src, dst }) => changing.has(`${src.urn}\0${dst.urn}`))
     for (const { src, dst } of calls) {
       mention(this.#resources, src)
       mention(this.#resources, dst)
     }
-    const made = new Set(calls.map(({ src, dst }) => `${src.urn}\0${dst.urn}`))
-    const gone = new Map(superseded.map((ends) => [`${ends.src}\0${ends.dst}`, ends]))
+    const made = new Set(found.calls.map(({ src, dst }) => `${src.urn}\0${dst.urn}`))
+    const gone = new Map(found.superseded.flatMap((ends) => (isOpen(ends.by) ? [[`${ends.src}\0${ends.dst}`, ends] as const] : [])))
     this.gone.calls = [...gone].flatMap(([key, ends]) => (made.has(key) ? [] : [ends]))
     this.#calls = (indexOf) => callRows(calls, this.#from, indexOf)
     this.counts.duplicateRecords += duplicate

@@ -73,15 +73,15 @@ export class SpanJoin {
   }
 
   /** The calls that the spans of a window make, and the ends of calls that others could have made of them. */
-  callsOf(spans: readonly SpanRecord[], counts: RollUpReport): { calls: Call[]; superseded: CallEnds[] } {
-    const calls: Call[] = []
+  callsOf(spans: readonly SpanRecord[], counts: RollUpReport): { calls: ReportedCall[]; superseded: CallEnds[] } {
+    const calls: ReportedCall[] = []
     const superseded: CallEnds[] = []
     for (const span of spans) {
       // Of one that gave way to another with its id there may be calls from before.
-      for (const ends of this.#otherEndsOf(span)) superseded.push(ends)
+      for (const ends of this.#otherEndsOf(span)) superseded.push({ ...ends, by: span.resource.urn })
       if (this.#sideOf(span).get(span.key) !== span) continue
       const made = isCaller(span) ? this.#callsBy(span, counts) : isCallee(span) ? this.#callTo(span, counts) : []
-      for (const call of made) calls.push(call)
+      for (const call of made) calls.push({ ...call, by: span.resource.urn })
     }
     return { calls, superseded }
   }
@@ -176,7 +176,7 @@ export class SpanJoin {
   }
 
   /** The ends of all calls that a span makes when not all spans around it are here. */
-  *#otherEndsOf(span: SpanRecord): Generator<CallEnds> {
+  *#otherEndsOf(span: SpanRecord): Generator<Omit<CallEnds, 'by'>> {
     const { urn } = span.resource
     if (span.names !== null) yield isCallee(span) ? { src: span.names.urn, dst: urn } : { src: urn, dst: span.names.urn }
     if (!isCallee(span)) {
@@ -193,10 +193,17 @@ export class SpanJoin {
   }
 }
 
-/** Who calls whom, by their URNs. */
+/** A call, and whose span made it. */
+export interface ReportedCall extends Call {
+  /** The URN of who reported the span. */
+  by: string
+}
+
+/** Who calls whom, by their URNs, and by whose span. */
 export interface CallEnds {
   src: string
   dst: string
+  by: string
 }
 
 /** Which of two spans with one id counts. */
