@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { durationText, milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { inTransaction } from '../database/transaction/inTransaction.ts'
 import { assertReadCommitted } from '../database/transaction/isolation.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { batches } from './journal/batches.ts'
@@ -150,13 +151,14 @@ export async function ingest(
   const journal = new DatabaseJournal(scope)
   const clock = new TelemetryClock(shiftMs)
   // Each time: an input may last for weeks.
-  const rulesNow = async () => ({
-    clock,
-    horizon,
-    resourceOf,
-    latest: latestBelievable(Date.now(), await clockOf(scope)),
-    oldest: acceptOld ? new Map<Dataset, number>() : await oldestKept(scope),
-  })
+  const rulesNow = () =>
+    inTransaction(scope.db, async (db) => ({
+      clock,
+      horizon,
+      resourceOf,
+      latest: latestBelievable(Date.now(), await clockOf({ ...scope, db })),
+      oldest: acceptOld ? new Map<Dataset, number>() : await oldestKept({ ...scope, db }),
+    }))
   const rollUp = async () => {
     for await (const { window, counts } of rollJournal(journal, { horizon, signal })) {
       addReport(report, counts)

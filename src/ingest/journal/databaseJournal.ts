@@ -45,9 +45,18 @@ export class DatabaseJournal implements Journal {
   /** The parts that this run has added, and has not told of in its report. */
   readonly #own: Set<string>
 
-  constructor(scope: Scope, own = new Set<string>()) {
+  readonly #begun: boolean
+
+  /** @param begun whether the scope is of a transaction of ours, under our settings. */
+  constructor(scope: Scope, own = new Set<string>(), begun = false) {
     this.#scope = scope
     this.#own = own
+    this.#begun = begun
+  }
+
+  /** What is read is read under our settings: names mean ours, whatever the caller's search path. */
+  #reading<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
+    return this.#begun ? work(this.#scope) : inTransaction(this.#scope.db, (db) => work({ ...this.#scope, db }))
   }
 
   /**
@@ -81,75 +90,81 @@ export class DatabaseJournal implements Journal {
   }
 
   async unrolled(): Promise<Unrolled[]> {
-    const { db, id, tenantId } = this.#scope
-    const { rows } = await sql<{ dataset: Dataset; resource: string; begins: Date }>`
-      select dataset, resource, window_start as begins
-      from ${id('ingest_window')}
-      where tenant_id = ${tenantId}::int8 and last_part > rolled_part
-    `.execute(db)
-    return rows.map(({ dataset, resource, begins }) => ({ dataset, resource, window: begins.getTime() }))
+    return this.#reading(async ({ db, id, tenantId }) => {
+      const { rows } = await sql<{ dataset: Dataset; resource: string; begins: Date }>`
+        select dataset, resource, window_start as begins
+        from ${id('ingest_window')}
+        where tenant_id = ${tenantId}::int8 and last_part > rolled_part
+      `.execute(db)
+      return rows.map(({ dataset, resource, begins }) => ({ dataset, resource, window: begins.getTime() }))
+    })
   }
 
   async openForSpans(): Promise<number[]> {
-    const { db, id, tenantId } = this.#scope
-    const { rows } = await sql<{ begins: Date }>`
-      select distinct window_start as begins
-      from ${id('ingest_window')}
-      where tenant_id = ${tenantId}::int8 and dataset = 'traces'
-      order by begins
-    `.execute(db)
-    return rows.map(({ begins }) => begins.getTime())
+    return this.#reading(async ({ db, id, tenantId }) => {
+      const { rows } = await sql<{ begins: Date }>`
+        select distinct window_start as begins
+        from ${id('ingest_window')}
+        where tenant_id = ${tenantId}::int8 and dataset = 'traces'
+        order by begins
+      `.execute(db)
+      return rows.map(({ begins }) => begins.getTime())
+    })
   }
 
   async windows(dataset: Dataset): Promise<number[]> {
-    const { db, id, tenantId } = this.#scope
-    const { rows } = await sql<{ begins: Date }>`
-      select distinct window_start as begins
-      from ${id('ingest_journal')}
-      where tenant_id = ${tenantId}::int8 and dataset = ${dataset} and payload is not null
-      order by begins
-    `.execute(db)
-    return rows.map(({ begins }) => begins.getTime())
+    return this.#reading(async ({ db, id, tenantId }) => {
+      const { rows } = await sql<{ begins: Date }>`
+        select distinct window_start as begins
+        from ${id('ingest_journal')}
+        where tenant_id = ${tenantId}::int8 and dataset = ${dataset} and payload is not null
+        order by begins
+      `.execute(db)
+      return rows.map(({ begins }) => begins.getTime())
+    })
   }
 
   async parts(dataset: Dataset, from: number, to: number): Promise<PartKey[]> {
-    const { db, id, tenantId } = this.#scope
-    const since = from === -Infinity ? sql`'-infinity'::timestamptz` : sql`${new Date(from)}::timestamptz`
-    const { rows } = await sql<{ id: string; begins: Date }>`
-      select part_id::text as id, window_start as begins
-      from ${id('ingest_journal')}
-      where tenant_id = ${tenantId}::int8 and dataset = ${dataset} and window_start >= ${since} and window_start <= ${new Date(to)}
-        and payload is not null
-      order by window_start, part_id
-    `.execute(db)
-    return rows.map(({ id, begins }) => ({ id, window: begins.getTime() }))
+    return this.#reading(async ({ db, id, tenantId }) => {
+      const since = from === -Infinity ? sql`'-infinity'::timestamptz` : sql`${new Date(from)}::timestamptz`
+      const { rows } = await sql<{ id: string; begins: Date }>`
+        select part_id::text as id, window_start as begins
+        from ${id('ingest_journal')}
+        where tenant_id = ${tenantId}::int8 and dataset = ${dataset} and window_start >= ${since} and window_start <= ${new Date(to)}
+          and payload is not null
+        order by window_start, part_id
+      `.execute(db)
+      return rows.map(({ id, begins }) => ({ id, window: begins.getTime() }))
+    })
   }
 
   async read(dataset: Dataset, keys: readonly PartKey[]): Promise<Map<string, WindowPart>> {
     if (keys.length === 0) return new Map()
-    const { db, id } = this.#scope
-    const { rows } = await sql<{ id: string; payload: Uint8Array }>`
-      select part_id::text as id, payload
-      from ${id('ingest_journal')}
-      where part_id = any(${keys.map((key) => key.id)}::int8[]) and payload is not null
-      order by part_id
-    `.execute(db)
-    const windows = new Map(keys.map((key) => [key.id, key.window]))
-    return new Map(rows.map(({ id, payload }) => [id, decodePart(dataset, windows.get(id)!, payload, this.#own.has(id))]))
+    return this.#reading(async ({ db, id }) => {
+      const { rows } = await sql<{ id: string; payload: Uint8Array }>`
+        select part_id::text as id, payload
+        from ${id('ingest_journal')}
+        where part_id = any(${keys.map((key) => key.id)}::int8[]) and payload is not null
+        order by part_id
+      `.execute(db)
+      const windows = new Map(keys.map((key) => [key.id, key.window]))
+      return new Map(rows.map(({ id, payload }) => [id, decodePart(dataset, windows.get(id)!, payload, this.#own.has(id))]))
+    })
   }
 
   async carried(resources: readonly string[]): Promise<Carried[]> {
-    const { db, id, tenantId } = this.#scope
-    const { rows } = await sql<{ resource: string; carried: Uint8Array; until: Date }>`
-      select resource, carried, carried_until as until
-      from ${id('ingest_clock')}
-      where tenant_id = ${tenantId}::int8 and dataset = 'metrics' and resource = any(${[...resources]}::text[]) and carried is not null
-    `.execute(db)
-    return rows.map(({ resource, carried, until }) => ({
-      resource,
-      until: until.getTime(),
-      memory: JSON.parse(zstdDecompressSync(carried).toString()) as PackedMemory,
-    }))
+    return this.#reading(async ({ db, id, tenantId }) => {
+      const { rows } = await sql<{ resource: string; carried: Uint8Array; until: Date }>`
+        select resource, carried, carried_until as until
+        from ${id('ingest_clock')}
+        where tenant_id = ${tenantId}::int8 and dataset = 'metrics' and resource = any(${[...resources]}::text[]) and carried is not null
+      `.execute(db)
+      return rows.map(({ resource, carried, until }) => ({
+        resource,
+        until: until.getTime(),
+        memory: JSON.parse(zstdDecompressSync(carried).toString()) as PackedMemory,
+      }))
+    })
   }
 
   /** In a caller's transaction nothing can be tried again. */
@@ -175,7 +190,7 @@ export class DatabaseJournal implements Journal {
   close({ horizon, maxBytes }: { horizon: number; maxBytes: number }): Promise<Closed> {
     return inTransaction(this.#scope.db, async (db) => {
       const scope = { ...this.#scope, db }
-      const journal = new DatabaseJournal(scope, this.#own)
+      const journal = new DatabaseJournal(scope, this.#own, true)
       await takeTurn(db, journalTurn(scope))
       const due = await dueWindows(scope, horizon)
       await closeWindows(scope, journal, due, horizon)
@@ -186,13 +201,14 @@ export class DatabaseJournal implements Journal {
   }
 
   async size(): Promise<JournalSize> {
-    const { db, id, tenantId } = this.#scope
-    const { rows } = await sql<{ bytes: number; windows: number; since: Date | null }>`
-      select coalesce(sum(octet_length(payload)), 0)::float8 as bytes, count(distinct window_start)::int4 as windows, min(written_at) as since
-      from ${id('ingest_journal')}
-      where tenant_id = ${tenantId}::int8 and payload is not null
-    `.execute(db)
-    return rows[0]!
+    return this.#reading(async ({ db, id, tenantId }) => {
+      const { rows } = await sql<{ bytes: number; windows: number; since: Date | null }>`
+        select coalesce(sum(octet_length(payload)), 0)::float8 as bytes, count(distinct window_start)::int4 as windows, min(written_at) as since
+        from ${id('ingest_journal')}
+        where tenant_id = ${tenantId}::int8 and payload is not null
+      `.execute(db)
+      return rows[0]!
+    })
   }
 }
 
@@ -214,7 +230,7 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
   }
 
   private constructor(scope: Scope, own: Set<string>, window: number, last: ReadonlyMap<string, string>) {
-    super(scope, own)
+    super(scope, own, true)
     this.#scope = scope
     this.#own = own
     this.#window = window

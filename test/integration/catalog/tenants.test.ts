@@ -64,7 +64,7 @@ async function fill(scope: Scope): Promise<void> {
     insert into ${scope.id('ingest_journal')} (tenant_id, dataset, window_start, digest, requests, records, payload)
     values (${of}, gen_random_uuid(), '{}', 1, 'x')
   `.execute(scope.db)
-  await sql`insert into ${scope.id('ingest_window')} (tenant_id, dataset, window_start, resource, last_part) values (${of}, 'urn:a', 1)`.execute(
+  await sql`insert into ${scope.id('ingest_window')} (tenant_id, dataset, window_start, resource, last_part, horizon_ms) values (${of}, 'urn:a', 1, 1)`.execute(
     scope.db,
   )
   await sql`insert into ${scope.id('ingest_clock')} (tenant_id, dataset, clock, resource) values (${of}, 'urn:a')`.execute(scope.db)
