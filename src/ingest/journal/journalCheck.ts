@@ -20,12 +20,12 @@ export const journalCheck: Check = {
     if (installation === null) return []
     const table = (name: string) => sql.id(installation.schema, name)
     const { rows } = await sql<Held>`
-      select tenant.code, sum(octet_length(part.payload))::float8 as bytes, min(part.written_at) as since,
+      select tenant.code, pg_catalog.sum(pg_catalog.octet_length(part.payload))::float8 as bytes, pg_catalog.min(part.written_at) as since,
         (
-          select count(distinct open.window_start)
+          select pg_catalog.count(distinct open.window_start)
           from ${table('ingest_window')} as open
           where open.tenant_id = tenant.tenant_id and open.last_part > open.rolled_part
-            and open.changed_at < clock_timestamp() - ${leftAfter}::interval
+            and open.changed_at < pg_catalog.clock_timestamp() - ${leftAfter}::interval
         )::int4 as unrolled
       from ${table('ingest_journal')} as part
       join ${table('dim_tenant')} as tenant on tenant.tenant_id = part.tenant_id
