@@ -103,8 +103,8 @@ const total = (sizes: readonly (number | undefined)[]): number | undefined =>
   sizes.reduce<number | undefined>((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0)
 
 /**
- * The size of a file; undefined of a pipe or the standard input, which have none. Before anything is written: a misspelt
- * name among many should not be found out half-way.
+ * The size of a file; undefined of a pipe or the standard input, which have none. Before anything
+ * is written: a misspelt name among many should not be found out half-way.
  */
 async function sizeOf(file: string): Promise<number | undefined> {
   if (file === standardInput) return undefined

@@ -31,10 +31,10 @@ export interface PlacedSource {
 
 export interface IngestOptions {
   /**
-   * How long a window waits for late records: a PostgreSQL interval. It closes when the newest record
-   * of its resource is so long past its end, and nothing was added to it for so long; or nothing was
-   * added for four times as long. A call that takes longer counts when it ends. Default: `'15
-   * minutes'`.
+   * How long a window waits for late records: a PostgreSQL interval. It closes when the newest
+   * record of its resource is so long past its end, and nothing was added to it for so long; or
+   * nothing was added for four times as long. A call that takes longer counts when it ends.
+   * Default: `'15 minutes'`.
    */
   horizon?: string
   /**
@@ -103,13 +103,14 @@ export interface IngestReport extends RollUpReport {
  * Loads telemetry: reads OTLP in JSON or protobuf, keeps compact records of it in the database's
  * journal, and writes the rows of each window in one transaction, in constant memory.
  *
- * **However the input is cut, the rows are the same**: in files one by one or together, in any order,
- * by several processes at once, the same file twice. A window is rolled up again from its journal
- * until it closes (`horizon`); what comes for it then is late: counted by kind and resource, and
- * dropped. A window that was never opened opens however old it is, as long as its tables keep it.
+ * **However the input is cut, the rows are the same**: in files one by one or together, in any
+ * order, by several processes at once, the same file twice. A window is rolled up again from its
+ * journal until it closes (`horizon`); what comes for it then is late: counted by kind and
+ * resource, and dropped. A window that was never opened opens however old it is, as long as its
+ * tables keep it.
  *
- * Stopped anywhere and run again from the beginning, it leaves exactly the rows of one clean run. The
- * rows show what was read when the input ends; of an input that lasts, every minute.
+ * Stopped anywhere and run again from the beginning, it leaves exactly the rows of one clean run.
+ * The rows show what was read when the input ends; of an input that lasts, every minute.
  *
  * @example
  * const report = await ingest(scope, 'telemetry.jsonl.gz', {
@@ -117,11 +118,15 @@ export interface IngestReport extends RollUpReport {
  * })
  * console.log(report.windows, report.malformed, report.records.traces)
  *
+ * // insert into "public"."ingest_journal" (tenant_id, dataset, window_start, digest, requests,
+ * //   records, payload) values (...)
+ * // and, window by window, what `writeRollups` shows
+ *
  * @param source a file's path, or a stream of its bytes. Or several, read one after the other. Of
  * none, what others left is rolled up, and windows close.
  * @throws InvalidInputError when an option is wrong, or the scope's transaction is not READ
- * COMMITTED; the signal's reason when aborted (what was added to the journal stays, and the next run
- * rolls it up); what `readOtlp` and `writeRollups` throw.
+ * COMMITTED; the signal's reason when aborted (what was added to the journal stays, and the next
+ * run rolls it up); what `readOtlp` and `writeRollups` throw.
  */
 export async function ingest(
   scope: Scope,

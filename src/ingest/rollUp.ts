@@ -52,10 +52,10 @@ const maxBytes = 64 * 1024 * 1024
  * | metric points | one for each metric, resource and set of labels, by the minute | `CumulativeSeries`, `recordDistribution` |
  * | log records | counts of their patterns, by five minutes | `patternOf` |
  *
- * The windows come at the end of the input, in the order of time, and are the same in whatever order
- * the requests came. Until then compact records are kept, 64 MB at most (some ten million spans):
- * beyond that the oldest windows come out and close, and what comes for them then is late, counted
- * and dropped. `ingest` keeps them in the database, where all processes see them.
+ * The windows come at the end of the input, in the order of time, and are the same in whatever
+ * order the requests came. Until then compact records are kept, 64 MB at most (some ten million
+ * spans): beyond that the oldest windows come out and close, and what comes for them then is late,
+ * counted and dropped. `ingest` keeps them in the database, where all processes see them.
  *
  * **Twice.** A request whose bytes came before, a span whose id came before and a second point of
  * one series and time count once.

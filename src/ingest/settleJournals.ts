@@ -26,8 +26,14 @@ const settleJournalsOptions = schemaOption.extend({ signal: z.instanceof(AbortSi
  * What fails for one tenant keeps no other waiting: it is in the answer.
  *
  * @throws InvalidInputError when an option is wrong; the signal's reason when aborted.
+ * @returns one entry a tenant with open windows, in the order of their codes.
  * @example
- * for (const settled of await settleJournals(db)) if ('error' in settled) console.error(settled.tenant, settled.error)
+ * for (const settled of await settleJournals(db)) {
+ *   if ('error' in settled) console.error(settled.tenant, settled.error)
+ * }
+ *
+ * // select code as tenant from "public"."dim_tenant" as tenant
+ * // where exists (select from "public"."ingest_window" as open where ...) order by code collate "C"
  */
 export async function settleJournals<Database>(db: Kysely<Database>, options: SettleJournalsOptions = {}): Promise<SettledJournal[]> {
   const { schema, signal } = parseOptions(settleJournalsOptions, options)
@@ -45,7 +51,8 @@ export async function settleJournals<Database>(db: Kysely<Database>, options: Se
     signal?.throwIfAborted()
     try {
       const scope = await tenantScope(plain, tenant, { schema: installation.schema })
-      settled.push({ tenant, report: await ingest(scope, [], { signal }) })
+      // How large a journal may be is for its loads to say.
+      settled.push({ tenant, report: await ingest(scope, [], { signal, maxJournalBytes: Number.MAX_SAFE_INTEGER }) })
     } catch (error) {
       if (signal?.aborted) throw error
       settled.push({ tenant, error })

@@ -15,8 +15,8 @@ import { z } from 'zod'
  * and 12 characters instead of 32 and 16), 32-bit integers and enum values as text, and Go's zero
  * time for no time.
  *
- * Messages in protobuf are read into the same documents. There times are bigints already, and what is
- * damaged is `unreadable`.
+ * Messages in protobuf are read into the same documents. There times are bigints already, and what
+ * is damaged is `unreadable`.
  *
  * What comes out: times as bigint nanoseconds since 1970 (a JSON number above 2^53 has lost
  * precision before it gets here), counts and integers as numbers, ids in lower case, enums as
@@ -45,7 +45,10 @@ const written = (text: RegExp, isNumber: (value: number) => boolean, message: st
   )
 const isNatural = (value: number) => Number.isInteger(value) && value >= 0 && value < 2 ** 64
 
-/** What Go writes for a time that was never set: year 1, wrapped around in 64 bits, with a sign or without. */
+/**
+ * What Go writes for a time that was never set: year 1, wrapped around in 64 bits, with a sign or
+ * without.
+ */
 const goZeroTimes: ReadonlySet<bigint> = new Set([-6795364578871345152n, 11651379494838206464n])
 const nanosecondsText = /^(?:\d{1,20}|-6795364578871345152)$/
 

@@ -2,13 +2,17 @@ import { SingleBar } from 'cli-progress'
 
 const perMegabyte = 1_000_000
 
-/** How far a load is, for a person who watches it: bytes of all files, their rate, rejects, windows. */
+/**
+ * How far a load is, for a person who watches it: bytes of all files, their rate, rejects, windows.
+ */
 export class Progress {
   readonly #bar: SingleBar | undefined
   readonly #began = performance.now()
   #bytes = 0
 
-  /** @param size of all that is to be read, in bytes; undefined where nobody knows, as of a pipe. */
+  /**
+   * @param size of all that is to be read, in bytes; undefined where nobody knows, as of a pipe.
+   */
   constructor(interactive: boolean, size: number | undefined) {
     if (!interactive) return
     this.#bar = new SingleBar({

@@ -42,7 +42,7 @@ export interface JournalSize {
 /** The journal of a tenant in the database. */
 export class DatabaseJournal implements Journal {
   readonly #scope: Scope
-  /** The parts that this run has added, and has not told of in its report. */
+  /** The parts that this run has added and its report does not count yet. */
   readonly #own: Set<string>
 
   readonly #begun: boolean
@@ -54,7 +54,9 @@ export class DatabaseJournal implements Journal {
     this.#begun = begun
   }
 
-  /** What is read is read under our settings: names mean ours, whatever the caller's search path. */
+  /**
+   * What is read is read under our settings: names mean ours, whatever the caller's search path.
+   */
   #reading<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
     return this.#begun ? work(this.#scope) : inTransaction(this.#scope.db, (db) => work({ ...this.#scope, db }))
   }
@@ -182,8 +184,8 @@ export class DatabaseJournal implements Journal {
 
   /**
    * Closes the windows that have waited long enough: the newest record of their resource is the
-   * horizon past their end, and nothing was added to them for as long; or nothing was added for four
-   * times as long. Beyond `maxBytes` the oldest others too.
+   * horizon past their end, and nothing was added to them for as long; or nothing was added for
+   * four times as long. Beyond `maxBytes` the oldest others too.
    *
    * @param horizon milliseconds.
    */
@@ -376,9 +378,9 @@ interface DueWindow {
 }
 
 /**
- * A window closes when its time has come by the database's clock, too: one of a clock that is ahead
- * is still to come for all others. It waits for as long as whoever added to it asked for. Windows of
- * metrics close in the order of time, since counters go on from one to the next.
+ * The windows that may close. Each waits for the longest horizon that was asked for it, and for its
+ * own time by the database's clock: a window of a clock that is ahead is still to come for others.
+ * Windows of metrics close in the order of time, since counters go on from one to the next.
  */
 async function dueWindows({ db, id, tenantId }: Scope, horizon: number): Promise<DueWindow[]> {
   const waits = sql`greatest(open.horizon_ms, ${horizon}::int8) * interval '1 millisecond'`
@@ -404,7 +406,9 @@ async function dueWindows({ db, id, tenantId }: Scope, horizon: number): Promise
   return rows
 }
 
-/** The windows to close so that half of what the journal may hold is left: the oldest, until then. */
+/**
+ * The windows to close so that half of what the journal may hold is left: the oldest, until then.
+ */
 async function overflowing({ db, id, tenantId }: Scope, maxBytes: number): Promise<DueWindow[]> {
   const { rows } = await sql<DueWindow>`
     with sized as (
@@ -467,5 +471,7 @@ async function closeWindows(scope: Scope, journal: DatabaseJournal, windows: rea
   `.execute(db)
 }
 
-/** For so long after its window has closed a request that is read again is a duplicate, not late. */
+/**
+ * For so long after its window has closed a request that is read again is a duplicate, not late.
+ */
 const rememberedFor = '1 day'

@@ -12,7 +12,10 @@ import { mention, WindowPart } from './windowPart.ts'
 /** Grows with every change of the form; a part of another form is not read. */
 const form = 1
 
-/** The form of a part: one array a column, since these compress best. Resources and places are told by their number in the lists. */
+/**
+ * The form of a part: one array a column, since these compress best. A resource or place is named
+ * by its number in the list.
+ */
 interface Packed {
   form: number
   resources: TelemetryResource[]

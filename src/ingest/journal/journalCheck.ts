@@ -13,7 +13,9 @@ interface Held {
   since: Date
 }
 
-/** What `doctor` says of the journal of ingest: what nobody rolls up or closes, and what it takes. */
+/**
+ * What `doctor` says of the journal of ingest: what nobody rolls up or closes, and what it takes.
+ */
 export const journalCheck: Check = {
   name: 'journal of ingest',
   async find({ db, installation }) {

@@ -7,7 +7,7 @@ import { readOrRefuse, reporterOf } from './refused.ts'
  * Reads the spans of a request into the parts of their windows.
  *
  * A span belongs to the window in which it begins; one that takes longer than windows wait for
- * late records, to that in which it ends: only then can it be told of.
+ * late records, to that in which it ends: its span comes only then.
  */
 export function readSpans(
   resourceSpans: OtlpPayload['resourceSpans'],

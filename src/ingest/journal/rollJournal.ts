@@ -127,7 +127,7 @@ class Pass {
   }
 }
 
-/** The parts of a window; null where one has closed meanwhile, or there are none any more. */
+/** The parts of a window; null where another process has closed it. */
 async function allOf(journal: JournalReader, dataset: 'metrics' | 'logs', window: number): Promise<WindowPart[] | null> {
   const keys = await journal.parts(dataset, window, window)
   const parts = await journal.read(dataset, keys)
@@ -176,7 +176,7 @@ class PointPass {
     return this.#memories.get(resource)?.pack()
   }
 
-  /** Goes on to a window; null where somebody has closed it meanwhile. */
+  /** Goes on to a window; null where another process has closed it. */
   async fold(journal: JournalReader, window: number, counts: RollUpReport): Promise<RolledPoints | null> {
     if (!this.windows.has(window)) return { parts: [], resources: new Set(), rows: [], gone: [], counted: 0 }
     for (const { resource, until, memory } of this.#carried) if (until <= window) this.#memories.get(resource)!.restore(memory)
@@ -229,7 +229,7 @@ class SpanPass {
     return this.#duplicates.get(window) ?? 0
   }
 
-  /** Goes on to a window, and returns its parts; null where somebody has closed some meanwhile. */
+  /** Goes on to a window, and returns its parts; null where another process has closed some. */
   async move(journal: JournalReader, window: number): Promise<WindowPart[] | null> {
     for (const [id, part] of this.#near) {
       if (part.window >= window - this.#reach) continue

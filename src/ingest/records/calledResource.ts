@@ -109,7 +109,9 @@ const operationAttributes = [
 const serviceResource = (name: string, namespace: string | undefined): TelemetryResource =>
   namedResource(serviceUrn(name, namespace), 'service', name)
 
-/** `cart.shop.svc`, `cart.shop.svc.cluster.local`, `cart-0.cart.shop.svc`, with or without a port. */
+/**
+ * `cart.shop.svc`, `cart.shop.svc.cluster.local`, `cart-0.cart.shop.svc`, with or without a port.
+ */
 const kubernetesName = /^(?:[^.]+\.)?([^.]+)\.([^.]+)\.svc(?:\.[^:]*)?(?::\d+)?$/i
 
 function addressedResource({ host, port }: Address): TelemetryResource {

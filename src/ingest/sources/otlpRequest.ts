@@ -17,7 +17,10 @@ export interface OtlpRequest {
   /** What of it was not read, since a field was wrong. */
   readonly refusedRecords: readonly RefusedRecords[]
   readonly origin: SourceObject
-  /** The line in the source object that it begins in, from 1; of protobuf, the number of the message. */
+  /**
+   * The line in the source object that it begins in, from 1; of protobuf, the number of the
+   * message.
+   */
   readonly line: number
   /** A hash of the request's bytes: two requests with the same hash are one, sent or read twice. */
   readonly digest: string
@@ -58,7 +61,9 @@ export function jsonDocument(json: string | Uint8Array): { document: unknown } |
   }
 }
 
-/** Attributes nest without a limit, and a request can have a million faults; the stack has a limit. */
+/**
+ * Attributes nest without a limit, and a request can have a million faults; the stack has a limit.
+ */
 const tooMuch = 'not an OTLP export request: nested too deeply, or wrong in too many places'
 
 /**

@@ -25,8 +25,8 @@ export interface ReadOtlpOptions {
   /** Told of the records of a request that are not read, since a field is wrong. */
   onRefused?: (refused: RefusedInput) => void
   /**
-   * What locators name as the place of the records. Default: the folder and name of a file, also of a
-   * stream that has a `path`; `-` for any other stream.
+   * What locators name as the place of the records. Default: the folder and name of a file, also of
+   * a stream that has a `path`; `-` for any other stream.
    */
   origin?: SourceObject
   /**

@@ -79,7 +79,9 @@ const innerTags: ReadonlyMap<number, readonly number[]> = new Map([
   [scopesTag, [0x0a, 0x12, 0x1a]],
 ])
 
-/** Whether bytes begin as an export request of so many bytes does in protobuf, as far as they go. */
+/**
+ * Whether bytes begin as an export request of so many bytes does in protobuf, as far as they go.
+ */
 function beginsMessage(bytes: Uint8Array, length: number): boolean {
   let at = 0
   do {

@@ -11,8 +11,8 @@ export interface GoneRows {
 }
 
 /**
- * Deletes rows that a window had when less was known of it: a call to a host whose own span has come
- * since, a rate whose earlier point changes what it counts for.
+ * Deletes rows that a window had when less was known of it: a call to a host whose own span has
+ * come since, a rate whose earlier point changes what it counts for.
  */
 export async function deleteGone(scope: Scope, { from }: IngestWindow, { calls, metrics }: GoneRows): Promise<void> {
   if (calls.length > 0) {

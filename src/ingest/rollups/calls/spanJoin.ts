@@ -72,7 +72,10 @@ export class SpanJoin {
     }
   }
 
-  /** The calls that the spans of a window make, and the ends of calls that others could have made of them. */
+  /**
+   * The calls that the spans of a window make, and the ends of calls that others could have made of
+   * them.
+   */
   callsOf(spans: readonly SpanRecord[], counts: RollUpReport): { calls: ReportedCall[]; superseded: CallEnds[] } {
     const calls: ReportedCall[] = []
     const superseded: CallEnds[] = []

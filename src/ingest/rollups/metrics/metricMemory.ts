@@ -83,7 +83,9 @@ export class MetricMemory {
     return memory.runs.length + memory.totals.length + memory.lastTimes.length === 0 ? undefined : memory
   }
 
-  /** Takes over what was remembered until later than anything here: of a series in both it counts. */
+  /**
+   * Takes over what was remembered until later than anything here: of a series in both it counts.
+   */
   restore({ runs, totals, lastTimes }: PackedMemory): void {
     for (const [id, form, lastTime, list] of runs) {
       if (form === 'number') this.#numbers.set(id, restored(subtractions.number, lastTime, list))

@@ -59,7 +59,8 @@ export class MetricTally {
 
   /**
    * One row a minute, and the rows that there are not, since their points only set a baseline or
-   * observed nothing. Call it window by window in order: cumulative series go on from one to the next.
+   * observed nothing. Call it window by window in order: cumulative series go on from one to the
+   * next.
    *
    * @param memoryOf what is remembered of a resource.
    */

@@ -28,8 +28,8 @@ export interface RollUpReport {
   logRecords: number
   metricPoints: number
   /**
-   * Requests whose bytes had been met before, as long as the windows of their records are open: their
-   * records are not counted above.
+   * Requests whose bytes had been met before, as long as the windows of their records are open:
+   * their records are not counted above.
    */
   duplicateRequests: number
   /** Spans, and metric points of one series and time, met before. */
