@@ -28,8 +28,7 @@ describe.runIf(leg.available && leg.timescaledb).each(moves)('from %s to %s', (f
   let test: TestDatabase
   let scope: Scope
   const now = new Date()
-  // Longer than metrics and patterns are kept, and not longer than calls are: something of two tables has been dropped, and nothing of one.
-  const points = history(now, 190)
+  const points = history(now)
   const expected = expectedHoldings(points, now, declared)
 
   beforeAll(async () => {
