@@ -41,7 +41,7 @@ const metric = (rollup: Place, weight: string, histogram: string): Rollup => ({
   indexes: [[`idx_${rollup.name}_resource_id`, 'resource_id, metric, bucket desc']],
 })
 
-const call = (rollup: Place, buckets: number, histogram: string): Rollup => ({
+const call = (rollup: Place, buckets: number, histogram: string, calleeHistogram: string): Rollup => ({
   ...rollup,
   keys: { tenant_id: 'bigint', src_resource_id: 'bigint', dst_resource_id: 'bigint' },
   identity: 'tenant_id, src_resource_id, dst_resource_id',
@@ -56,6 +56,10 @@ const call = (rollup: Place, buckets: number, histogram: string): Rollup => ({
     call_count: ['bigint', 'least(sum(call_count), 9223372036854775807)'],
     error_count: ['bigint', 'least(sum(error_count), 9223372036854775807)'],
     histogram: ['bigint[]', `:exp_histogram_merge(${histogram})`],
+    callee_count: ['bigint', 'least(sum(callee_count), 9223372036854775807)'],
+    callee_p50_ms: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${calleeHistogram}), 0.5::float8)`],
+    callee_p95_ms: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${calleeHistogram}), 0.95::float8)`],
+    callee_histogram: ['bigint[]', `:exp_histogram_merge(${calleeHistogram})`],
   },
   indexes: [
     [`idx_${rollup.name}_src_resource_id`, 'src_resource_id, dst_resource_id, bucket desc'],
@@ -97,11 +101,13 @@ const ladders: readonly { table: string; hours: Rollup; days: Rollup }[] = [
       { name: 'service_call_1h', source: 'service_call_5m', written: 'service_call_5m', bucket: '1 hour', chunkDays: 90 },
       12,
       'coalesce(histogram, case when call_count = 1 then :exp_histogram(p50_ms) end)',
+      'coalesce(callee_histogram, case when callee_count = 1 then :exp_histogram(callee_p50_ms) end)',
     ),
     days: call(
       { name: 'service_call_1d', source: 'service_call_1h', written: 'service_call_1h_stored', bucket: '1 day', chunkDays: 180 },
       24,
       'histogram',
+      'callee_histogram',
     ),
   },
   {

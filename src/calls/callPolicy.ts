@@ -11,6 +11,7 @@ const keys = { tenant_id: 'bigint', src_resource_id: 'bigint', dst_resource_id: 
 
 function callRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>, source: { bucket: string; rolled: boolean }): Rollup {
   const rows = (fn: InstalledFunction) => callRows(fn, source)
+  const callee = (fn: InstalledFunction) => callRows(fn, { ...source, side: 'callee' })
   // Rates are of the whole bucket.
   const buckets = milliseconds(rollup.bucket) / milliseconds(source.bucket)
   return {
@@ -25,6 +26,10 @@ function callRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>
       call_count: { type: 'bigint', of: () => sql.raw(saturated('sum(call_count)')) },
       error_count: { type: 'bigint', of: () => sql.raw(saturated('sum(error_count)')) },
       histogram: { type: 'bigint[]', of: (fn) => rows(fn).merged },
+      callee_count: { type: 'bigint', of: () => sql.raw(saturated('sum(callee_count)')) },
+      callee_p50_ms: { type: 'float8', of: (fn) => callee(fn).quantile(0.5) },
+      callee_p95_ms: { type: 'float8', of: (fn) => callee(fn).quantile(0.95) },
+      callee_histogram: { type: 'bigint[]', of: (fn) => callee(fn).merged },
     },
     indexes: ['src_resource_id, dst_resource_id, bucket desc', 'dst_resource_id, bucket desc'],
   }

@@ -1,12 +1,29 @@
 import { sql, type RawBuilder } from 'kysely'
+import { z } from 'zod'
 import { milliseconds, secondsOf, type TimeRange } from '../database/range.ts'
 import { windowBucket } from '../database/buckets.ts'
 import type { Scope } from '../database/scope.ts'
 import { bounded } from '../database/sql/bounded.ts'
+import type { DB } from '../schema/tables.ts'
 import { mergedHistogram, quantileOf, rowHistogram } from '../sketch/rowHistogram.ts'
 
 /** The length of a bucket of `service_call_5m`, in seconds. */
 export const bucketSeconds = milliseconds(windowBucket) / 1_000
+
+/**
+ * Whose latency of a call: `'caller'`, what the caller waited, with the network and the queue
+ * between them; `'callee'`, what the callee took, as far as its spans came.
+ */
+export const callSides = ['caller', 'callee'] as const
+export type CallSide = (typeof callSides)[number]
+
+/** The option of that name, where a read tells of latency. */
+export const callSide = z.enum(callSides).default('caller')
+
+const latencyColumns = {
+  caller: { histogram: 'histogram', count: 'call_count', p50_ms: 'p50_ms', p95_ms: 'p95_ms' },
+  callee: { histogram: 'callee_histogram', count: 'callee_count', p50_ms: 'callee_p50_ms', p95_ms: 'callee_p95_ms' },
+} as const satisfies Record<CallSide, Record<string, keyof DB['service_call_5m']>>
 
 /**
  * What rows of `service_call_5m`, or of a rollup of it, mean. Whatever reads or rolls calls says it
@@ -16,6 +33,7 @@ export const bucketSeconds = milliseconds(windowBucket) / 1_000
  * |---|---|
  * | `histogram` | one row. One call has none stored: its latency, `p50_ms`, is all percentiles |
  * | `assumedHistogram` | one row without a histogram, as if all its calls took as long as that percentile of them |
+ * | `latency` | one row: a percentile as stored |
  * | `rate` | one row: calls per second, as sums take it |
  * | `callCount`, `errorCount` | several rows: sums |
  * | `errorRatio` | several rows: all errors by all calls; null without calls |
@@ -26,15 +44,19 @@ export const bucketSeconds = milliseconds(windowBucket) / 1_000
  * @param fn names a function that `sql/` installs: `scope.id`.
  * @param options `alias`: what the rows are called in the statement; left out where their columns
  * need no name before them. `rolled`: all are rows of a rollup, which have a histogram even of one
- * call.
+ * call. `side`: whose latency the histograms, percentiles and `latency` are.
  */
-export function callRows(fn: Scope['id'], { alias, rolled = false }: { alias?: string; rolled?: boolean } = {}) {
+export function callRows(
+  fn: Scope['id'],
+  { alias, rolled = false, side = 'caller' }: { alias?: string; rolled?: boolean; side?: CallSide } = {},
+) {
+  const columns = latencyColumns[side]
   const text = (column: string) => (alias === undefined ? column : `${alias}.${column}`)
   const column = <T>(name: string): RawBuilder<T> => sql.raw<T>(text(name))
   const samples = {
-    histogram: column<string[] | null>('histogram'),
-    count: column<string>('call_count'),
-    single: column<number | null>('p50_ms'),
+    histogram: column<string[] | null>(columns.histogram),
+    count: column<string>(columns.count),
+    single: column<number | null>(columns.p50_ms),
   }
   const histogram = rolled ? samples.histogram : rowHistogram(fn, samples)
   const merged = mergedHistogram(fn, histogram)
@@ -43,7 +65,8 @@ export function callRows(fn: Scope['id'], { alias, rolled = false }: { alias?: s
   return {
     histogram,
     assumedHistogram: (percentile: 'p50_ms' | 'p95_ms') =>
-      sql<string[] | null>`${fn('exp_histogram')}(${column(percentile)}, greatest(${column('call_count')}, 1))`,
+      sql<string[] | null>`${fn('exp_histogram')}(${column(columns[percentile])}, greatest(${samples.count}, 1))`,
+    latency: (percentile: 'p50_ms' | 'p95_ms') => column<number | null>(columns[percentile]),
     rate,
     callCount: sql<number>`${calls}::float8`,
     errorCount: sql<number>`${errors}::float8`,

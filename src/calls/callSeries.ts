@@ -8,7 +8,7 @@ import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { SeriesRow } from '../series/seriesFrame.ts'
 import { callLadder } from './callPolicy.ts'
-import { callRows } from './callRows.ts'
+import { callRows, callSide, type CallSide } from './callRows.ts'
 import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 
 /**
@@ -27,6 +27,11 @@ export interface CallSeriesOptions extends CallFilter {
    */
   by?: 'call' | 'callee' | 'caller'
   /**
+   * Whose latency, where `measure` is a percentile: `'caller'`, what the caller waited, or
+   * `'callee'`, what the callee took. Default: `'caller'`.
+   */
+  side?: CallSide
+  /**
    * How long the buckets are: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default:
    * `'auto'`, by the length of the range.
    */
@@ -39,12 +44,18 @@ export interface CallPoint extends SeriesRow {
   resource_id: string | null
 }
 
-const callSeriesOptions = z.strictObject({
-  ...callFilter,
-  measure: z.enum(callMeasures),
-  by: z.enum(['call', 'callee', 'caller']).optional(),
-  resolution: z.string().optional(),
-})
+const callSeriesOptions = z
+  .strictObject({
+    ...callFilter,
+    measure: z.enum(callMeasures),
+    by: z.enum(['call', 'callee', 'caller']).optional(),
+    side: callSide,
+    resolution: z.string().optional(),
+  })
+  .refine(({ side, measure }) => side === 'caller' || measure === 'p50_ms' || measure === 'p95_ms', {
+    path: ['side'],
+    error: ({ input }) => `${(input as { measure: string }).measure} is one number for both sides: a side is of p50_ms and p95_ms`,
+  })
 
 /**
  * How calls went over time: a series frame, in the order of series (by their bytes) and time.
@@ -65,6 +76,7 @@ const callSeriesOptions = z.strictObject({
  * | `value` | in the measure's unit; null where the bucket did not measure it |
  * | one row of a dependency (`by: 'call'`) | is given as stored |
  * | several rows in one bucket | counts and calls per second add, the error ratio is all errors by all calls, percentiles come from the merged histograms (at most 1.083 % off) |
+ * | `side: 'callee'` | what the callees' own spans took; null where none came |
  * | range | buckets that begin in it count, whole: an hour that began before it is left out, and the last one reaches past its end |
  * | read from | up to 35 days `service_call_5m`, up to 420 `service_call_1h`, more `service_call_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
  *
@@ -72,7 +84,8 @@ const callSeriesOptions = z.strictObject({
  * all its calls, as several rows of one bucket do. Its `rps` is that of its whole length, so that
  * of the hour and the day that are not over yet is still rising.
  *
- * @throws InvalidInputError if a URN, the range, the measure, `by` or the resolution is invalid;
+ * @throws InvalidInputError if a URN, the range, the measure, `by`, `side` or the resolution is
+ * invalid;
  * names the field.
  * @example
  * const latency = callSeries(scope, { to: 'urn:k8s:svc:shop/checkout', measure: 'p95_ms', range: last('6 hours') })
@@ -89,7 +102,7 @@ const callSeriesOptions = z.strictObject({
  * // ) as "point"
  */
 export function callSeries(scope: Scope, options: CallSeriesOptions): Finished<CallPoint, 'point'> {
-  const { measure, from, to, range, resolution, by } = parseOptions(callSeriesOptions, options)
+  const { measure, from, to, range, resolution, by, side } = parseOptions(callSeriesOptions, options)
   const group = by ?? (from !== undefined && to !== undefined ? 'call' : 'callee')
   const reading = readingOf(scope, callLadder, range, resolution)
   const bucket = seriesBucket(reading, sql.ref('call.bucket'))
@@ -98,7 +111,7 @@ export function callSeries(scope: Scope, options: CallSeriesOptions): Finished<C
     .orderBy(byBytes(name))
     .orderBy(sql.ref('bucket'))
   const columns = [name.as('series'), bucket.as('bucket')] as const
-  const together = callRows(scope.id, { alias: 'call' })
+  const together = callRows(scope.id, { alias: 'call', side })
   const measures: Record<CallMeasure, RawBuilder<number | null>> = {
     p50_ms: together.quantile(0.5),
     p95_ms: together.quantile(0.95),
@@ -108,10 +121,11 @@ export function callSeries(scope: Scope, options: CallSeriesOptions): Finished<C
     error_count: together.errorCount,
   }
   const merged = measures[measure]
+  const stored = measure === 'p50_ms' || measure === 'p95_ms' ? together.latency(measure) : sql.ref<number | null>(`call.${measure}`)
   const nobody = sql<string | null>`null::int8`.as('resource_id')
   const points =
     group === 'call' && reading.merged === 1
-      ? calls.select([...columns, sql<number | null>`${sql.ref(`call.${measure}`)}::float8`.as('value'), nobody])
+      ? calls.select([...columns, sql<number | null>`${stored}::float8`.as('value'), nobody])
       : group === 'call'
         ? calls
             .groupBy(['caller.resource_id', 'callee.resource_id'])

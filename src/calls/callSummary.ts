@@ -5,7 +5,7 @@ import type { Scope } from '../database/scope.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { descNullsLast } from '../database/sql/descNullsLast.ts'
 import { parseOptions } from '../schema/parse.ts'
-import { callRows } from './callRows.ts'
+import { callRows, callSide, type CallSide } from './callRows.ts'
 import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 
 export interface CallSummaryOptions extends CallFilter {
@@ -14,6 +14,11 @@ export interface CallSummaryOptions extends CallFilter {
    * calling it. Default: `'call'` with a `from`, else `'callee'`.
    */
   by?: 'call' | 'callee'
+  /**
+   * Whose latency: `'caller'`, what the caller waited, or `'callee'`, what the callee took. Default:
+   * `'caller'`.
+   */
+  side?: CallSide
 }
 
 export interface CallSummaryRow {
@@ -36,7 +41,7 @@ export interface CallSummaryRow {
   p99_ms: number | null
 }
 
-const callSummaryOptions = z.strictObject({ ...callFilter, by: z.enum(['call', 'callee']).optional() })
+const callSummaryOptions = z.strictObject({ ...callFilter, by: z.enum(['call', 'callee']).optional(), side: callSide })
 
 /**
  * Rate, errors and latency of calls over a whole range, one row for each dependency, slowest first.
@@ -46,10 +51,11 @@ const callSummaryOptions = z.strictObject({ ...callFilter, by: z.enum(['call', '
  * | order | `p95_ms`, then `err_rate`, both descending with nulls last; then `dst_urn` and `src_urn` by their bytes |
  * | absent | who was not called in the range |
  * | percentiles | nearest rank, from the merged histograms: at most 1.083 % off, whatever the range and the traffic |
+ * | `side: 'callee'` | percentiles of the callees' own spans; null where none came |
  * | counts and ratios | exact |
  * | rows without counts and histograms | have nothing to add up: `slowestDependencies` reads those |
  *
- * @throws InvalidInputError if a URN, the range or `by` is invalid; names the field.
+ * @throws InvalidInputError if a URN, the range, `by` or `side` is invalid; names the field.
  * @example
  * const summary = callSummary(scope, { from: 'urn:k8s:svc:shop/checkout', range: last('6 hours') })
  * await summary.where('err_rate', '>', 0.01).execute()
@@ -66,9 +72,9 @@ const callSummaryOptions = z.strictObject({ ...callFilter, by: z.enum(['call', '
  * // ) as "dependency" where "err_rate" > $8
  */
 export function callSummary(scope: Scope, options: CallSummaryOptions): Finished<CallSummaryRow, 'dependency'> {
-  const { from, to, range, by = from === undefined ? 'callee' : 'call' } = parseOptions(callSummaryOptions, options)
+  const { from, to, range, side, by = from === undefined ? 'callee' : 'call' } = parseOptions(callSummaryOptions, options)
   const perCall = by === 'call'
-  const together = callRows(scope.id, { alias: 'call' })
+  const together = callRows(scope.id, { alias: 'call', side })
   const summary = callsBetween(scope, { from, to, range })
     .groupBy('callee.urn')
     .$if(perCall, (calls) => calls.groupBy('caller.urn'))

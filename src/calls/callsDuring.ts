@@ -6,7 +6,7 @@ import type { Scope } from '../database/scope.ts'
 import type { Ends } from '../graph/edgesBetween.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
-import { callRows } from './callRows.ts'
+import { callRows, callSide, type CallSide } from './callRows.ts'
 import { callsBetween } from './callsBetween.ts'
 
 export interface CallsDuringOptions {
@@ -14,6 +14,11 @@ export interface CallsDuringOptions {
   range: TimeRange
   /** Which rows of `service_call_5m` count; the edges are made of those alone. */
   where?: CallCondition
+  /**
+   * Whose latency `p95_ms` is: `'caller'`, what the caller waited, or `'callee'`, what the callee
+   * took. Default: `'caller'`.
+   */
+  side?: CallSide
 }
 
 /**
@@ -48,6 +53,7 @@ export interface CallsDuringRow {
 const callsDuringOptions = z.strictObject({
   range: timeRange,
   where: z.custom<CallCondition>((where) => typeof where === 'function', 'must be a function').optional(),
+  side: callSide,
 })
 
 /**
@@ -60,7 +66,7 @@ const callsDuringOptions = z.strictObject({
  * | `where` | decides which buckets count, before they are added up; to choose among finished edges, narrow the query itself |
  * | needs | no extension: the graph functions work on it where Apache AGE is missing |
  *
- * @throws InvalidInputError if the range or `where` is invalid; names the field.
+ * @throws InvalidInputError if the range, `where` or `side` is invalid; names the field.
  * @example
  * const inside = callsDuring(scope, { range: last('1 hour'), where: (eb) => eb('callee.type', '=', 'service') })
  * await reach(scope, inside.where('err_rate', '>', 0.05), { from: 'urn:k8s:svc:shop/checkout' }).execute()
@@ -74,8 +80,8 @@ const callsDuringOptions = z.strictObject({
  * // ) as "edge"
  */
 export function callsDuring(scope: Scope, options: CallsDuringOptions): Finished<CallsDuringRow, 'edge'> {
-  const { range, where } = parseOptions(callsDuringOptions, options)
-  const together = callRows(scope.id, { alias: 'call' })
+  const { range, where, side } = parseOptions(callsDuringOptions, options)
+  const together = callRows(scope.id, { alias: 'call', side })
   const edges = callsBetween(scope, { range })
     .$if(where !== undefined, (calls) => calls.where(where!))
     .groupBy(['call.src_resource_id', 'call.dst_resource_id'])

@@ -568,6 +568,10 @@ export const manifest: Manifest = {
       columns: {
         bucket: 'timestamp with time zone not null',
         call_count: 'bigint',
+        callee_count: 'bigint',
+        callee_histogram: 'bigint[]',
+        callee_p50_ms: 'double precision',
+        callee_p95_ms: 'double precision',
         dst_resource_id: 'bigint not null',
         err_rate: 'double precision',
         error_count: 'bigint',
@@ -595,6 +599,10 @@ export const manifest: Manifest = {
       columns: {
         bucket: 'timestamp with time zone not null',
         call_count: 'bigint',
+        callee_count: 'bigint',
+        callee_histogram: 'bigint[]',
+        callee_p50_ms: 'double precision',
+        callee_p95_ms: 'double precision',
         dst_resource_id: 'bigint not null',
         err_rate: 'double precision',
         error_count: 'bigint',
@@ -629,6 +637,10 @@ export const manifest: Manifest = {
       columns: {
         bucket: 'timestamp with time zone not null',
         call_count: 'bigint not null default 0',
+        callee_count: 'bigint not null default 0',
+        callee_histogram: 'bigint[]',
+        callee_p50_ms: 'double precision',
+        callee_p95_ms: 'double precision',
         dst_resource_id: 'bigint not null',
         err_rate: 'double precision',
         error_count: 'bigint not null default 0',
@@ -643,6 +655,7 @@ export const manifest: Manifest = {
       constraints: {
         service_call_5m_call_count_check: 'CHECK ((call_count >= 0))',
         service_call_5m_check: 'CHECK (((error_count >= 0) AND (error_count <= call_count)))',
+        service_call_5m_check1: 'CHECK (((callee_count >= 0) AND (callee_count <= call_count)))',
         service_call_5m_err_rate_check: 'CHECK (((err_rate >= (0)::double precision) AND (err_rate <= (1)::double precision)))',
         service_call_5m_pkey: 'PRIMARY KEY (bucket, tenant_id, src_resource_id, dst_resource_id)',
         service_call_5m_tenant_id_dst_resource_id_fkey:
@@ -789,6 +802,10 @@ export const manifest: Manifest = {
       columns: {
         bucket: 'timestamp with time zone',
         call_count: 'bigint',
+        callee_count: 'bigint',
+        callee_histogram: 'bigint[]',
+        callee_p50_ms: 'double precision',
+        callee_p95_ms: 'double precision',
         dst_resource_id: 'bigint',
         err_rate: 'double precision',
         error_count: 'bigint',
@@ -799,13 +816,17 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'view 1bf3113b81d33e58',
+      definition: 'view fe4f76c989dd660e',
       indexes: {},
     },
     service_call_1h: {
       columns: {
         bucket: 'timestamp with time zone',
         call_count: 'bigint',
+        callee_count: 'bigint',
+        callee_histogram: 'bigint[]',
+        callee_p50_ms: 'double precision',
+        callee_p95_ms: 'double precision',
         dst_resource_id: 'bigint',
         err_rate: 'double precision',
         error_count: 'bigint',
@@ -816,7 +837,7 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'view ff3c1d12d6d00e43',
+      definition: 'view 5c943554b4466cb5',
       indexes: {},
     },
   },
@@ -907,6 +928,10 @@ export const manifest: Manifest = {
       columns: {
         bucket: 'timestamp with time zone',
         call_count: 'bigint',
+        callee_count: 'bigint',
+        callee_histogram: 'bigint[]',
+        callee_p50_ms: 'double precision',
+        callee_p95_ms: 'double precision',
         dst_resource_id: 'bigint',
         err_rate: 'double precision',
         error_count: 'bigint',
@@ -917,7 +942,7 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'continuous aggregate, real-time, 567737f6c1a2e29d',
+      definition: 'continuous aggregate, real-time, 7134583761a8bb4f',
       indexes: {
         'btree (dst_resource_id, bucket DESC)': 'CREATE INDEX ON service_call_1d USING btree (dst_resource_id, bucket DESC)',
         'btree (src_resource_id, dst_resource_id, bucket DESC)':
@@ -930,6 +955,10 @@ export const manifest: Manifest = {
       columns: {
         bucket: 'timestamp with time zone',
         call_count: 'bigint',
+        callee_count: 'bigint',
+        callee_histogram: 'bigint[]',
+        callee_p50_ms: 'double precision',
+        callee_p95_ms: 'double precision',
         dst_resource_id: 'bigint',
         err_rate: 'double precision',
         error_count: 'bigint',
@@ -940,7 +969,7 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'continuous aggregate, real-time, 2d4dc2335b6b60f4',
+      definition: 'continuous aggregate, real-time, 3cc72f5ae1e1dccb',
       indexes: {
         'btree (dst_resource_id, bucket DESC)': 'CREATE INDEX ON service_call_1h USING btree (dst_resource_id, bucket DESC)',
         'btree (src_resource_id, dst_resource_id, bucket DESC)':

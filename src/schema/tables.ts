@@ -252,6 +252,10 @@ export interface PgvantageMigration {
 export interface ServiceCall1d {
   bucket: Timestamp;
   call_count: Int8;
+  callee_count: Int8 | null;
+  callee_histogram: ArrayType<Int8> | null;
+  callee_p50_ms: number | null;
+  callee_p95_ms: number | null;
   dst_resource_id: Int8;
   err_rate: number | null;
   error_count: Int8;
@@ -266,6 +270,10 @@ export interface ServiceCall1d {
 export interface ServiceCall1h {
   bucket: Timestamp;
   call_count: Int8;
+  callee_count: Int8 | null;
+  callee_histogram: ArrayType<Int8> | null;
+  callee_p50_ms: number | null;
+  callee_p95_ms: number | null;
   dst_resource_id: Int8;
   err_rate: number | null;
   error_count: Int8;
@@ -280,6 +288,10 @@ export interface ServiceCall1h {
 export interface ServiceCall5m {
   bucket: Timestamp;
   call_count: Generated<Int8>;
+  callee_count: Generated<Int8>;
+  callee_histogram: ArrayType<Int8> | null;
+  callee_p50_ms: number | null;
+  callee_p95_ms: number | null;
   dst_resource_id: Int8;
   err_rate: number | null;
   error_count: Generated<Int8>;

@@ -25,6 +25,8 @@ export interface CallRow {
    * unless given.
    */
   latencies?: readonly number[]
+  /** What the callees' spans took of these calls. Default: no span of a callee came. */
+  calleeLatencies?: readonly number[]
   call_count?: number
   error_count?: number
   rps?: number | null
@@ -39,7 +41,7 @@ export async function insertCalls(scope: Scope, rows: readonly CallRow[]): Promi
     scope,
     rows.flatMap(({ src, dst }) => [src, dst]),
   )
-  const finished = rows.map(({ bucket, src, dst, latencies, ...given }) => {
+  const finished = rows.map(({ bucket, src, dst, latencies, calleeLatencies, ...given }) => {
     const call_count = given.call_count ?? latencies?.length ?? 1
     const error_count = given.error_count ?? 0
     return {
@@ -53,14 +55,21 @@ export async function insertCalls(scope: Scope, rows: readonly CallRow[]): Promi
       err_rate: given.err_rate === undefined ? error_count / call_count : given.err_rate,
       p50_ms: given.p50_ms === undefined ? nearestRank(latencies, 0.5) : given.p50_ms,
       p95_ms: given.p95_ms === undefined ? nearestRank(latencies, 0.95) : given.p95_ms,
+      callee_samples: calleeLatencies && calleeLatencies.length > 1 ? calleeLatencies : null,
+      callee_count: calleeLatencies?.length ?? 0,
+      callee_p50_ms: nearestRank(calleeLatencies, 0.5),
+      callee_p95_ms: nearestRank(calleeLatencies, 0.95),
     }
   })
   await sql`
     insert into ${scope.id('service_call_5m')}
-      (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram)
-    select bucket, ${scope.tenantId}::int8, src, dst, rps, err_rate, p50_ms, p95_ms, call_count, error_count, ${histogramOf(scope)}
+      (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram,
+        callee_count, callee_p50_ms, callee_p95_ms, callee_histogram)
+    select bucket, ${scope.tenantId}::int8, src, dst, rps, err_rate, p50_ms, p95_ms, call_count, error_count, ${histogramOf(scope)},
+      callee_count, callee_p50_ms, callee_p95_ms, ${histogramOf(scope, 'callee_samples')}
     from jsonb_to_recordset(${JSON.stringify(finished)}::jsonb) as row (
-      bucket timestamptz, src int8, dst int8, rps float8, err_rate float8, p50_ms float8, p95_ms float8, call_count int8, error_count int8, samples jsonb
+      bucket timestamptz, src int8, dst int8, rps float8, err_rate float8, p50_ms float8, p95_ms float8, call_count int8, error_count int8, samples jsonb,
+      callee_samples jsonb, callee_count int8, callee_p50_ms float8, callee_p95_ms float8
     )
   `.execute(scope.db)
 }
@@ -165,8 +174,8 @@ export function nearestRank(samples: readonly number[] | undefined, q: number): 
   return [...samples].sort((a, b) => a - b)[Math.max(1, Math.ceil(q * samples.length)) - 1]!
 }
 
-/** The histogram of the row's `samples`. */
-const histogramOf = (scope: Scope) => sql`(
+/** The histogram of the row's samples. */
+const histogramOf = (scope: Scope, samples = 'samples') => sql`(
   select ${scope.id('exp_histogram_merge')}(${scope.id('exp_histogram')}(sample::float8, 1))
-  from jsonb_array_elements_text(samples) as sample
+  from jsonb_array_elements_text(${sql.ref(samples)}) as sample
 )`

@@ -14,11 +14,11 @@ const rungs: readonly TimeRung[] = ['native', 'apache', 'community']
 const hashes: Record<string, Record<TimeRung, string>> = {
   '0001_installation': { native: 'e23b156f0f1c62f9', apache: '6a58e64d52ec9786', community: '22109c32d8ec5cf3' },
   '0002_catalog': { native: '8b2d0a543fc11939', apache: '8b2d0a543fc11939', community: '8b2d0a543fc11939' },
-  '0003_rollups': { native: '128d5e4be4f0500c', apache: 'a885bad2435dc052', community: 'a885bad2435dc052' },
+  '0003_rollups': { native: '8c5c8b22f2d50112', apache: '00af8b6b3231d07c', community: '00af8b6b3231d07c' },
   '0004_topology': { native: '744a0f887d7fef11', apache: '744a0f887d7fef11', community: '744a0f887d7fef11' },
   '0005_knowledge': { native: 'a0131a4eed9b9004', apache: 'a0131a4eed9b9004', community: 'a0131a4eed9b9004' },
   '0006_events': { native: '0a2be806490cd7ec', apache: '0a2be806490cd7ec', community: '0a2be806490cd7ec' },
-  '0007_coarser_rollups': { native: '2eab36a0037601f3', apache: 'ab1bc4c93bedd3e3', community: '58e10980b883fc56' },
+  '0007_coarser_rollups': { native: '15195085e37f4ab4', apache: '4cb873eb588a53e7', community: 'f86552d9e1e9edf9' },
   '0008_topology_sources': { native: '9d00586d239e3995', apache: '9d00586d239e3995', community: '9d00586d239e3995' },
   '0009_maintenance_failures': { native: 'e4b6beda7eb0c8d0', apache: 'e4b6beda7eb0c8d0', community: 'e4b6beda7eb0c8d0' },
   '0011_ingest_journal': { native: '689cdcb14f53c7c5', apache: '689cdcb14f53c7c5', community: '689cdcb14f53c7c5' },

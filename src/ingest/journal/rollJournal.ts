@@ -307,7 +307,8 @@ class Draft {
   addSpans(parts: readonly WindowPart[], join: SpanJoin, duplicate: number, isOpen: (resource: string) => boolean): void {
     const spans = parts.flatMap((part) => part.spans)
     for (const part of parts) this.#mention(part, () => true)
-    const before = this.counts.unjoinedClients
+    const ofNoCall = () => this.counts.unpaired.client + this.counts.unpaired.producer
+    const before = ofNoCall()
     const found = join.callsOf(spans, this.counts)
     const changing = new Set(found.calls.flatMap(({ src, dst, by }) => (isOpen(by) ? [`${src.urn}\0${dst.urn}`] : [])))
     const calls = found.calls.filter(({ src, dst }) => changing.has(`${src.urn}\0${dst.urn}`))
@@ -321,7 +322,7 @@ class Draft {
     this.#calls = (indexOf) => callRows(calls, this.#from, indexOf)
     this.counts.duplicateRecords += duplicate
     const counted = spans.filter((span) => span.counted).length
-    this.#settle('traces', { counted, duplicate, waiting: this.counts.unjoinedClients - before, refused: 0 })
+    this.#settle('traces', { counted, duplicate, waiting: ofNoCall() - before, refused: 0 })
   }
 
   window(): IngestWindow {

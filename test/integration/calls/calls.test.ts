@@ -203,6 +203,53 @@ onEveryLeg('calls', () => {
       ))
   })
 
+  describe("the callee's side", () => {
+    let sides: Scope
+    beforeAll(async () => {
+      sides = await tenant(test.db, 'sides')
+      await insertCalls(sides, [
+        { bucket: at('10:00'), src: checkout, dst: payment, latencies: [100, 200, 300], calleeLatencies: [10, 20] },
+        { bucket: at('10:00'), src: cart, dst: payment, latencies: [50], calleeLatencies: [40] },
+        { bucket: at('10:05'), src: checkout, dst: payment, latencies: [400, 500], calleeLatencies: [30] },
+        { bucket: at('10:05'), src: checkout, dst: idle, latencies: [7, 8] },
+      ])
+    })
+
+    it('is what the spans of callees took, where any came', async () => {
+      const summary = await callSummary(sides, { from: checkout, range, side: 'callee' }).execute()
+      expect(summary).toMatchObject([
+        { dst_urn: payment, call_count: 5, p50_ms: near(20), p95_ms: near(30), p99_ms: near(30) },
+        { dst_urn: idle, call_count: 2, p50_ms: null, p95_ms: null, p99_ms: null },
+      ])
+      const edges = await callsDuring(sides, { range, side: 'callee' }).execute()
+      expect(edges.map(({ call_count, p95_ms }) => [call_count, p95_ms])).toEqual(
+        expect.arrayContaining([
+          [5, near(30)],
+          [1, near(40)],
+          [2, null],
+        ]),
+      )
+    })
+
+    it('has series of its own, as stored, of several callers and of longer buckets', async () => {
+      const values = async (options: Partial<Parameters<typeof callSeries>[1]>) => {
+        const points = await callSeries(sides, { to: payment, measure: 'p95_ms', side: 'callee', range, ...options }).execute()
+        return points.map(({ value }) => value)
+      }
+      expect(await values({ from: checkout })).toEqual([20, 30])
+      expect(await values({ from: checkout, measure: 'p50_ms' })).toEqual([10, 30])
+      expect(await values({})).toEqual([near(40), near(30)])
+      expect(await values({ resolution: '1 hour', range: during('10:00', '11:00') })).toEqual([near(40)])
+      expect(await values({ to: idle })).toEqual([null])
+    })
+
+    it('is refused where a measure has none', () => {
+      expect(() => callSeries(sides, { to: payment, measure: 'rps', side: 'callee', range })).toThrow(
+        'side: rps is one number for both sides: a side is of p50_ms and p95_ms',
+      )
+    })
+  })
+
   describe('callsDuring', () => {
     it('has one edge for each pair, by resource ids', async () => {
       const ids = await resourceIds(scope, [frontend, checkout, payment, cart, idle, hostile])

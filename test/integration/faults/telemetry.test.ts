@@ -55,7 +55,7 @@ onEveryLeg('faulty telemetry, from the file to the rows', () => {
 
   it('takes a server whose parent never comes as called from outside of what is traced', async () => {
     const { report, calls } = await loaded(asLines([spans('web', [{ id: 'a', parent: 'gone', kind: 'SERVER', from: 1, to: 1.5 }])]))
-    expect(report.orphanServers).toBe(1)
+    expect(report.unpaired.server).toBe(1)
     expect(calls).toMatchObject([{ src: unknownCallerUrn, dst: 'urn:k8s:svc:shop/web', p95_ms: 500, sample: { dataset: 'traces' } }])
   })
 

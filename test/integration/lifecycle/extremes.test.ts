@@ -111,9 +111,11 @@ onEveryLeg('extremes that a tenant sends', () => {
     `.execute(db)
     await sql`
       insert into ${id('service_call_5m')}
-        (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram)
+        (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram,
+          callee_count, callee_p50_ms, callee_p95_ms, callee_histogram)
       select bucket, ${tenantId}::int8, ${ids.get('urn:front')}::int8, resource, value::float8,
-        case when value in ('5e-324', '2.3e-308', '0', '1') then value::float8 end, value::float8, value::float8, count, count, histogram::int8[]
+        case when value in ('5e-324', '2.3e-308', '0', '1') then value::float8 end, value::float8, value::float8, count, count, histogram::int8[],
+        count, value::float8, value::float8, histogram::int8[]
       from ${given}
     `.execute(db)
     await sql`
@@ -185,6 +187,7 @@ onEveryLeg('extremes that a tenant sends', () => {
     for (const measure of metricMeasures)
       reads[`latestMetrics ${measure}`] = latestMetrics(scope, { metric: 'm', measure, by: 'resource', range: whole })
     reads['callSummary'] = callSummary(scope, { range: whole })
+    reads['callSummary, callees'] = callSummary(scope, { range: whole, side: 'callee' })
     reads['callsDuring'] = callsDuring(scope, { range: whole })
     reads['slowestDependencies'] = slowestDependencies(scope, { service: 'urn:front', range: whole, limit: 10_000 })
     reads['callsOfWindow'] = callsOfWindow(scope, { window: '10 minutes', now: at(5) })

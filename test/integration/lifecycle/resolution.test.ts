@@ -63,7 +63,14 @@ onEveryLeg('a series by any resolution', () => {
     )
     await insertCalls(
       unrolled,
-      ticks.map((bucket) => ({ bucket, src: web, dst: api, latencies: samplesAt(bucket, 0), error_count: 1 })),
+      ticks.map((bucket) => ({
+        bucket,
+        src: web,
+        dst: api,
+        latencies: samplesAt(bucket, 0),
+        calleeLatencies: samplesAt(bucket, 0).map((sample) => sample / 2),
+        error_count: 1,
+      })),
     )
     await insertPatternCounts(
       unrolled,
@@ -132,6 +139,7 @@ onEveryLeg('a series by any resolution', () => {
           metricSeries(by, { metric: 'load', measure: 'count', range: part, resolution, by: 'metric' }),
           callSeries(by, { from: web, to: api, measure: 'rps', range, resolution }),
           callSeries(by, { to: api, measure: 'p95_ms', range: part, resolution }),
+          callSeries(by, { to: api, measure: 'p50_ms', side: 'callee', range: part, resolution }),
           callSeries(by, { from: web, measure: 'err_rate', range, resolution, by: 'caller' }),
           patternSeries(by, { measure: 'count_total', range, resolution }),
           patternSeries(by, { measure: 'count_error', range: part, resolution, by: 'resource' }),

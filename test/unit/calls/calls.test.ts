@@ -54,7 +54,7 @@ describe('the exact SQL', () => {
     expect(compiled(callSeries(scope, { from: 'urn:a', to: 'urn:b', measure: 'p95_ms', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select caller.urn || ' -> ' || callee.urn as "series", "call"."bucket" as "bucket", "call"."p95_ms"::float8 as "value",
+          select caller.urn || ' -> ' || callee.urn as "series", "call"."bucket" as "bucket", call.p95_ms::float8 as "value",
             null::int8 as "resource_id" ${calls(1)}
           where caller.urn = $3 and callee.urn = $4 and "call"."tenant_id" = $5 and "call"."bucket" >= $6 and "call"."bucket" < $7
           order by (caller.urn || ' -> ' || callee.urn) collate "C", "bucket"

@@ -40,6 +40,12 @@ describe('a client span and the server span below it', () => {
     expect(found.calls).toEqual([edge(urn('a'), urn('b'), 500, 1)])
   })
 
+  it("are two latencies: beside the caller's stands what the callee took, the longest of its spans", async () => {
+    const again = { ...server, id: 's2', from: 10.25, to: 10.4 }
+    const { windows } = await calls(spans('a', [client]), spans('b', [server, again]))
+    expect(windows[0]!.calls).toMatchObject([{ p95Ms: 500, calleeCount: 1, calleeP50Ms: 200, calleeP95Ms: 200, calleeHistogram: null }])
+  })
+
   it('may have one id, as Zipkin gives them, whichever comes first', async () => {
     const shared = { ...server, id: 'c', parent: 'r', failed: true } as const
     const front = spans('a', [
@@ -55,7 +61,7 @@ describe('a client span and the server span below it', () => {
     ]) {
       const found = await calls(...order)
       expect(found.calls).toEqual(expected)
-      expect(found.report).toMatchObject({ duplicateRecords: 0, orphanServers: 0 })
+      expect(found.report).toMatchObject({ duplicateRecords: 0, unpaired: { client: 0, producer: 0, server: 0, consumer: 0 } })
     }
     expect((await calls(spans('b', [{ ...shared, parent: undefined }]))).calls).toEqual([edge('urn:external:client', urn('b'), 200, 1)])
   })
@@ -122,6 +128,10 @@ describe('rows', () => {
         p50Ms: 100,
         p95Ms: 190,
         histogram: histogramOf(list.map((_, i) => (i + 1) * 10)),
+        calleeCount: 0,
+        calleeP50Ms: null,
+        calleeP95Ms: null,
+        calleeHistogram: null,
         locator: 0,
       },
     ])
@@ -148,7 +158,7 @@ describe('a client span without a callee', () => {
   it('that names nothing is counted', async () => {
     const found = await calls(spans('a', [client]))
     expect(found.calls).toEqual([])
-    expect(found.report.unjoinedClients).toBe(1)
+    expect(found.report.unpaired.client).toBe(1)
   })
 
   it.each([
@@ -216,9 +226,10 @@ describe('a client span without a callee', () => {
 })
 
 describe('a server span', () => {
-  it('without a parent is called from outside', async () => {
-    expect((await calls(spans('b', [{ ...server, parent: undefined }]))).calls).toMatchObject([
-      { from: 'urn:external:client', to: urn('b'), calls: 1 },
+  it('without a parent is called from outside: what it took is all that is known', async () => {
+    const { windows } = await calls(spans('b', [{ ...server, parent: undefined }]))
+    expect(windows[0]!.calls).toMatchObject([
+      { from: 'urn:external:client', to: urn('b'), callCount: 1, p95Ms: 200, calleeCount: 1, calleeP95Ms: 200 },
     ])
   })
 
@@ -231,7 +242,7 @@ describe('a server span', () => {
     Object.assign(request.resourceSpans[0]!.scopeSpans[0]!.spans[0]!, { parentSpanId })
     const found = await calls(request)
     expect(found.calls).toMatchObject([{ from: 'urn:external:client', to: urn('b'), calls: 1 }])
-    expect(found.report.orphanServers).toBe(0)
+    expect(found.report.unpaired.server).toBe(0)
   })
 
   it("without ids counts, as often as it comes, and is nobody's callee", async () => {
@@ -252,7 +263,7 @@ describe('a server span', () => {
   it('whose parent never comes is called by somebody unknown, and counted', async () => {
     const found = await calls(spans('b', [server]))
     expect(found.calls).toMatchObject([{ from: 'urn:external:unknown', to: urn('b') }])
-    expect(found.report.orphanServers).toBe(1)
+    expect(found.report.unpaired.server).toBe(1)
   })
 
   it('below a span of another service that is no client is called by that service', async () => {

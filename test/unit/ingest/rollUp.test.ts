@@ -126,7 +126,7 @@ describe('the order of requests', () => {
   it('does not matter, nor how they are cut into batches', async () => {
     const report = emptyReport()
     const expected = await all(rollUp(inOrder, { report }))
-    expect(report).toMatchObject({ lateRecords: 0, unjoinedClients: 0, orphanServers: 0 })
+    expect(report).toMatchObject({ lateRecords: 0, unpaired: { client: 0, producer: 0, server: 0, consumer: 0 } })
     expect(expected.flatMap(({ calls }) => calls).reduce((sum, { callCount }) => sum + callCount, 0)).toBe(120)
     await fc.assert(
       fc.asyncProperty(

@@ -8,8 +8,10 @@ import type { RollUpReport } from '../windows/rollUpReport.ts'
 export interface Call {
   src: TelemetryResource
   dst: TelemetryResource
-  /** Milliseconds. */
+  /** What the caller waited, or where only the callee told of it what that took; milliseconds. */
   latency: number
+  /** What the callee took: null where its span did not come. */
+  calleeLatency: number | null
   failed: boolean
   origin: SourceObject
 }
@@ -27,7 +29,8 @@ export interface Call {
  * | a server span whose parent is no client | from the parent's service, unless that is its own | the server's span | its start |
  * | a consumer whose producer never came | from the queue that it names | the consumer's span | its start |
  *
- * A call failed if either side failed. Several children in one service are one call. Without a
+ * Beside it stands what the callee took, the longest of its spans, where one came. A call failed if
+ * either side failed. Several children in one service are one call. Without a
  * server span a child of another kind in another service stands for the server's side. No calls are
  * a client span that only opens a connection (`isConnecting`), and one around a client span of its
  * service that is the same call: that has a callee, or names one which may be the same.
@@ -104,7 +107,8 @@ export class SpanJoin {
       return [...byService.values()].map((callee) => {
         const sameService = callees.filter(({ resource }) => resource.urn === callee.resource.urn)
         const failed = [caller, ...this.#outerOf(caller), ...sameService].some((span) => span.failed)
-        return { src, dst: callee.resource, latency: latencyOf(caller, callee, counts), failed, origin }
+        const calleeLatency = sameService.reduce((longest, { duration }) => Math.max(longest, duration), 0)
+        return { src, dst: callee.resource, latency: latencyOf(caller, callee, counts), calleeLatency, failed, origin }
       })
     }
     if (caller.connecting || effects.some((effect) => this.#isSameCall(caller, effect))) return []
@@ -112,8 +116,8 @@ export class SpanJoin {
     // The span around it has a callee: that is this call.
     if (outer.some((span) => this.#effectsOf(span).some(isCallee))) return []
     const failed = caller.failed || outer.some((span) => span.failed)
-    if (caller.names !== null) return [{ src, dst: caller.names, latency: caller.duration, failed, origin }]
-    if (caller.counted) counts.unjoinedClients += 1
+    if (caller.names !== null) return [{ src, dst: caller.names, latency: caller.duration, calleeLatency: null, failed, origin }]
+    if (caller.counted) counts.unpaired[caller.kind === spanKind.producer ? 'producer' : 'client'] += 1
     return []
   }
 
@@ -147,9 +151,8 @@ export class SpanJoin {
   }
 
   #callTo(callee: SpanRecord, counts: RollUpReport): Call[] {
-    const call = (src: TelemetryResource): Call[] => [
-      { src, dst: callee.resource, latency: callee.duration, failed: callee.failed, origin: callee.origin },
-    ]
+    const { resource: dst, duration, failed, origin } = callee
+    const call = (src: TelemetryResource): Call[] => [{ src, dst, latency: duration, calleeLatency: duration, failed, origin }]
     const causes = this.#causesOf(callee)
     // It is a side of their call.
     if (causes.some(isCaller)) return []
@@ -160,7 +163,7 @@ export class SpanJoin {
     if (consumes && callee.names !== null) return call(callee.names)
     if (causes.length > 0) return []
     if (callee.causes.length === 0) return call(externalClient)
-    if (callee.counted) counts.orphanServers += 1
+    if (callee.counted) counts.unpaired[consumes ? 'consumer' : 'server'] += 1
     return call(unknownCaller)
   }
 

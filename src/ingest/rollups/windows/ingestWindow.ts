@@ -57,6 +57,11 @@ export interface CallRow {
   p95Ms: number
   /** Null for a single call. */
   histogram: ExponentialHistogram | null
+  /** How many of the calls the callee's span came of; what it took follows, null without one. */
+  calleeCount: number
+  calleeP50Ms: number | null
+  calleeP95Ms: number | null
+  calleeHistogram: ExponentialHistogram | null
   /**
    * Index of the window's locator that holds the first span of the caller, or of the callee where
    * no caller was seen.

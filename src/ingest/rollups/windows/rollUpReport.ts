@@ -20,6 +20,9 @@ export interface Fates {
   refused: number
 }
 
+/** The kinds of span that are one side of a call. */
+export type PairedKind = 'client' | 'producer' | 'server' | 'consumer'
+
 /** What `rollUp` has read, and what became of all that did not go into the rows as it was. */
 export interface RollUpReport {
   /** Export requests read. */
@@ -64,12 +67,11 @@ export interface RollUpReport {
   pointsWithoutUnit: number
   /** Records whose resource names no service; they are rolled up, under `unknown_service`. */
   recordsWithoutService: number
-  /** Client and producer spans without a callee's span that do not name one either: of no call. */
-  unjoinedClients: number
   /**
-   * Server and consumer spans whose caller's span never came: calls from `urn:external:unknown`.
+   * Spans whose other side never came, by their kind. Clients and producers among them name no
+   * callee either: they are of no call. Servers and consumers are called by `urn:external:unknown`.
    */
-  orphanServers: number
+  unpaired: Record<PairedKind, number>
   /**
    * Calls whose callee starts before its caller did: the clocks differ. The caller's clock counts.
    */
@@ -106,8 +108,7 @@ export function emptyReport(): RollUpReport {
     conflictingPoints: 0,
     pointsWithoutUnit: 0,
     recordsWithoutService: 0,
-    unjoinedClients: 0,
-    orphanServers: 0,
+    unpaired: { client: 0, producer: 0, server: 0, consumer: 0 },
     skewedCalls: 0,
     refused: {},
     records: { traces: noFates(), metrics: noFates(), logs: noFates() },
