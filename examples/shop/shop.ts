@@ -60,7 +60,6 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
     SHOP_JOURNEYS_PER_SECOND: String(journeysPerSecond),
     SHOP_SEED: String(seed),
     OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint,
-    OTEL_BSP_SCHEDULE_DELAY: '10000',
   }
 
   const children = new Map<string, ChildProcess>()

@@ -15,8 +15,10 @@ import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchLogRecordProcessor } from '@opentelemetry/sdk-logs'
 import { AggregationType, PeriodicExportingMetricReader, type AggregationOption, type ViewOptions } from '@opentelemetry/sdk-metrics'
 import { NodeSDK } from '@opentelemetry/sdk-node'
+import { BatchSpanProcessor } from '@opentelemetry/sdk-trace'
 import { onStop } from './lib/control.ts'
 import { required, serviceName } from './lib/environment.ts'
+import { visitorOnLogs, visitorOnSpans } from './lib/visitor.ts'
 import { services } from './topology.ts'
 
 // Patches ES modules: without it `import { request } from 'node:http'` would get the original. It is found from where an instrumentation finds it: the
@@ -57,8 +59,8 @@ const sdk = new NodeSDK({
     'service.instance.id': crypto.randomUUID(),
     'deployment.environment.name': 'demo',
   }),
-  traceExporter: new OTLPTraceExporter(),
-  logRecordProcessors: [new BatchLogRecordProcessor({ exporter: new OTLPLogExporter(), scheduledDelayMillis: 10_000 })],
+  spanProcessors: [visitorOnSpans, new BatchSpanProcessor({ exporter: new OTLPTraceExporter(), scheduledDelayMillis: 10_000 })],
+  logRecordProcessors: [visitorOnLogs, new BatchLogRecordProcessor({ exporter: new OTLPLogExporter(), scheduledDelayMillis: 10_000 })],
   metricReaders: [
     new PeriodicExportingMetricReader({
       exporter: new OTLPMetricExporter({

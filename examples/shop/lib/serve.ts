@@ -1,12 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
-import { context } from '@opentelemetry/api'
+import { context, trace } from '@opentelemetry/api'
 import { getRPCMetadata } from '@opentelemetry/core'
 import { ZodError, prettifyError } from 'zod'
 import { portOf } from '../topology.ts'
 import { onStop, reportReady } from './control.ts'
 import { host, portBase, serviceName } from './environment.ts'
 import { log } from './log.ts'
+import { withVisitor } from './visitor.ts'
 
 /** The names in a route: `'sku'` for `'GET /products/:sku'`. */
 export type ParamsOf<Route extends string> = Route extends `${string}:${infer Name}/${infer Rest}`
@@ -27,6 +28,7 @@ export type Handler<Route extends string> = (request: RouteRequest<Route>) => Pr
 
 /** An answer other than 200: thrown by handlers, sent as `{ "error": message }`. */
 export class HttpError extends Error {
+  override readonly name: string = 'HttpError'
   readonly status: number
 
   constructor(status: number, message: string) {
@@ -38,12 +40,17 @@ export class HttpError extends Error {
 /**
  * Serves JSON over HTTP on this service's port, and reports ready.
  *
- * A body that a handler's zod schema refuses is answered with 400.
+ * A body that a handler's zod schema refuses is answered with 400. What makes an answer a 5xx is recorded as an exception.
+ *
+ * With `fromOutside` the visitor is told by the request's own headers; any other service hears of them from its caller.
  *
  * @example
  * await serve({ 'GET /stock/:sku': async ({ params: { sku } }) => stockOf(sku) })
  */
-export async function serve<Route extends string>(handlers: { readonly [R in Route]: Handler<R> }): Promise<void> {
+export async function serve<Route extends string>(
+  handlers: { readonly [R in Route]: Handler<R> },
+  { fromOutside = false } = {},
+): Promise<void> {
   const routes = Object.entries<Handler<string>>(handlers).map(([route, handler]) => {
     const [method = '', path = ''] = route.split(' ')
     return { method, path, handler }
@@ -53,7 +60,8 @@ export async function serve<Route extends string>(handlers: { readonly [R in Rou
       const params = request.method === method ? matchPath(path, request.url ?? '') : undefined
       if (params === undefined) continue
       nameRoute(path)
-      void answer(handler, params, request).then(({ status, body }) => send(response, status, body))
+      const visited = fromOutside ? withVisitor(request) : context.active()
+      void context.with(visited, answer, undefined, handler, params, request).then(({ status, body }) => send(response, status, body))
       return
     }
     send(response, 404, { error: 'no such route' })
@@ -77,9 +85,13 @@ async function answer(
     const hasBody = Number(request.headers['content-length'] ?? 0) > 0
     return { status: 200, body: await handler({ params, body: hasBody ? await json(request) : undefined }) }
   } catch (error) {
-    if (error instanceof HttpError) return { status: error.status, body: { error: error.message } }
+    if (error instanceof HttpError) {
+      if (error.status >= 500) trace.getActiveSpan()?.recordException(error)
+      return { status: error.status, body: { error: error.message } }
+    }
     if (error instanceof ZodError) return { status: 400, body: { error: prettifyError(error) } }
-    log.error(`unexpected: ${String(error)}`)
+    trace.getActiveSpan()?.recordException(error instanceof Error ? error : String(error))
+    log.error({ err: error }, `unexpected: ${String(error)}`)
     return { status: 500, body: { error: 'internal error' } }
   }
 }

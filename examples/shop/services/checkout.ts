@@ -42,7 +42,7 @@ async function pay(charge: z.infer<typeof Charge>): Promise<'paid' | 'declined'>
   } catch (error) {
     if (!(error instanceof CallError)) throw error
     orders.add(1, { 'shop.order.outcome': 'failed' })
-    log.error(`order ${charge.orderId} given up after ${elapsed()} ms: ${error.message}`)
+    log.error({ err: error }, `order ${charge.orderId} given up after ${elapsed()} ms: ${error.message}`)
     throw new HttpError(502, `order ${charge.orderId} could not be paid`)
   }
 }

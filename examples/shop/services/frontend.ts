@@ -9,41 +9,44 @@ import { work } from '../lib/work.ts'
 const slowCheckoutMs = 600
 const passedOn = z.unknown()
 
-await serve({
-  'GET /': async () => {
-    await work(8)
-    return { recommended: await call('recommendation', '/recommendations/home', { answer: passedOn }) }
-  },
+await serve(
+  {
+    'GET /': async () => {
+      await work(8)
+      return { recommended: await call('recommendation', '/recommendations/home', { answer: passedOn }) }
+    },
 
-  'GET /products/:sku': async ({ params: { sku } }) => {
-    await work(6)
-    const [product, similar] = await Promise.all([
-      findProduct(sku),
-      call('recommendation', `/recommendations/${sku}`, { answer: passedOn }),
-    ])
-    return { product, similar }
-  },
+    'GET /products/:sku': async ({ params: { sku } }) => {
+      await work(6)
+      const [product, similar] = await Promise.all([
+        findProduct(sku),
+        call('recommendation', `/recommendations/${sku}`, { answer: passedOn }),
+      ])
+      return { product, similar }
+    },
 
-  'POST /cart/:customer': async ({ params: { customer }, body }) => {
-    await work(5)
-    return call('cart', `/carts/${customer}/items`, { method: 'POST', body: CartItem.parse(body), answer: Cart })
-  },
+    'POST /cart/:customer': async ({ params: { customer }, body }) => {
+      await work(5)
+      return call('cart', `/carts/${customer}/items`, { method: 'POST', body: CartItem.parse(body), answer: Cart })
+    },
 
-  'POST /checkout/:customer': async ({ params: { customer } }) => {
-    const started = performance.now()
-    await work(7)
-    try {
-      const order = await call('checkout', '/orders', { method: 'POST', body: { customer }, answer: passedOn, timeoutMs: 8000 })
-      const elapsed = Math.round(performance.now() - started)
-      if (elapsed > slowCheckoutMs) log.warn(`customer ${customer} waited ${elapsed} ms for the checkout`)
-      return order
-    } catch (error) {
-      if (!(error instanceof CallError)) throw error
-      log.error(`checkout of customer ${customer} failed: ${error.message}`)
-      throw new HttpError(502, 'the checkout is not available')
-    }
+    'POST /checkout/:customer': async ({ params: { customer } }) => {
+      const started = performance.now()
+      await work(7)
+      try {
+        const order = await call('checkout', '/orders', { method: 'POST', body: { customer }, answer: passedOn, timeoutMs: 8000 })
+        const elapsed = Math.round(performance.now() - started)
+        if (elapsed > slowCheckoutMs) log.warn(`customer ${customer} waited ${elapsed} ms for the checkout`)
+        return order
+      } catch (error) {
+        if (!(error instanceof CallError)) throw error
+        log.error({ err: error }, `checkout of customer ${customer} failed: ${error.message}`)
+        throw new HttpError(502, 'the checkout is not available')
+      }
+    },
   },
-})
+  { fromOutside: true },
+)
 
 async function findProduct(sku: string): Promise<unknown> {
   try {

@@ -8,6 +8,14 @@ import { HttpError, serve } from '../lib/serve.ts'
 import { Charge } from '../lib/shapes.ts'
 import { work } from '../lib/work.ts'
 
+class ProviderTimeoutError extends HttpError {
+  override readonly name = 'ProviderTimeoutError'
+
+  constructor() {
+    super(504, 'the payment provider does not answer')
+  }
+}
+
 const healthyMs = 40
 const slowMs = 640
 const tooSlowMs = 300
@@ -51,13 +59,16 @@ async function authorise(orderId: string): Promise<boolean> {
     const answer = await askProvider()
     const elapsed = Math.round(performance.now() - started)
     if (answer === 'timeout') {
-      log.error(`payment provider timed out after ${elapsed} ms for order ${orderId}, attempt ${attempt}`)
+      log.error(
+        { err: new ProviderTimeoutError() },
+        `payment provider timed out after ${elapsed} ms for order ${orderId}, attempt ${attempt}`,
+      )
       continue
     }
     if (elapsed > tooSlowMs) log.warn(`payment provider took ${elapsed} ms for order ${orderId}, expected below ${tooSlowMs} ms`)
     return answer === 'authorised'
   }
-  throw new HttpError(504, 'the payment provider does not answer')
+  throw new ProviderTimeoutError()
 }
 
 /** Stands in for the bank's API, which no newcomer has an account with. */
