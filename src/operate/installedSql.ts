@@ -48,7 +48,7 @@ export async function installedSql(schema: string, extensions: ReadonlySet<strin
 /** The names of what `sql/` creates of these kinds, each once. */
 export async function installedNames(...kinds: ('function' | 'procedure' | 'aggregate' | 'domain')[]): Promise<string[]> {
   const text = (await sqlFiles()).map((file) => file.text).join('\n')
-  const created = text.matchAll(/create (?:or replace )?(function|procedure|aggregate|domain) @extschema@\.(\w+)/g)
+  const created = text.matchAll(/(?:create|replace) (\w+) @extschema@\.(\w+)/g)
   return [...new Set([...created].flatMap(([, kind, name]) => (kinds.some((wanted) => wanted === kind) ? [name!] : [])))].sort()
 }
 
