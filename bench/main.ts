@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import type { Benchmark } from './benchmark.ts'
 import { graph } from './graph.ts'
+import { hll } from './hll.ts'
 import { ingest } from './ingest.ts'
 import { load } from './load.ts'
 import { maintenance } from './maintain.ts'
@@ -14,7 +15,7 @@ import { series } from './series.ts'
 import { printServiceGraphs } from './servicegraph.ts'
 import { suspects } from './suspects.ts'
 
-const benchmarks: Record<string, Benchmark> = { graph, ingest, load, maintain: maintenance, nab, series, suspects }
+const benchmarks: Record<string, Benchmark> = { graph, hll, ingest, load, maintain: maintenance, nab, series, suspects }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

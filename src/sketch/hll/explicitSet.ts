@@ -1,0 +1,64 @@
+/** A set of 64-bit hashes in ascending order, by halves: no value in it is a bigint. */
+export class ExplicitSet {
+  #highs: Int32Array
+  #lows: Int32Array
+  #size = 0
+
+  constructor(capacity: number) {
+    this.#highs = new Int32Array(capacity)
+    this.#lows = new Int32Array(capacity)
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  high(at: number): number {
+    return this.#highs[at]!
+  }
+
+  low(at: number): number {
+    return this.#lows[at]!
+  }
+
+  /** Where the hash is, or `-1 - at` of the place that it would have. */
+  find(low: number, high: number): number {
+    let first = 0
+    let end = this.#size
+    while (first < end) {
+      const middle = (first + end) >>> 1
+      const order = this.#highs[middle]! - high || (this.#lows[middle]! >>> 0) - (low >>> 0)
+      if (order === 0) return middle
+      if (order < 0) first = middle + 1
+      else end = middle
+    }
+    return -1 - first
+  }
+
+  /** Inserts at the place that `find` gave. */
+  insert(at: number, low: number, high: number): void {
+    if (this.#size === this.#lows.length) {
+      this.#highs = grown(this.#highs)
+      this.#lows = grown(this.#lows)
+    }
+    this.#highs.copyWithin(at + 1, at, this.#size)
+    this.#lows.copyWithin(at + 1, at, this.#size)
+    this.#highs[at] = high
+    this.#lows[at] = low
+    this.#size += 1
+  }
+
+  copy(): ExplicitSet {
+    const copy = new ExplicitSet(this.#size)
+    copy.#highs.set(this.#highs.subarray(0, this.#size))
+    copy.#lows.set(this.#lows.subarray(0, this.#size))
+    copy.#size = this.#size
+    return copy
+  }
+}
+
+function grown(from: Int32Array): Int32Array {
+  const to = new Int32Array(Math.max(4, 2 * from.length))
+  to.set(from)
+  return to
+}
