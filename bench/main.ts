@@ -13,9 +13,10 @@ import { maintenance } from './maintain.ts'
 import { nab } from './nab.ts'
 import { series } from './series.ts'
 import { printServiceGraphs } from './servicegraph.ts'
+import { sketch } from './sketch.ts'
 import { suspects } from './suspects.ts'
 
-const benchmarks: Record<string, Benchmark> = { graph, hll, ingest, load, maintain: maintenance, nab, series, suspects }
+const benchmarks: Record<string, Benchmark> = { graph, hll, ingest, load, maintain: maintenance, nab, series, sketch, suspects }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -9,9 +9,11 @@ export {
   relativeError,
   type ExponentialHistogram,
 } from './exponentialHistogram.ts'
+export type { Estimate } from './hll/estimate.ts'
 export { hashBigint, hashBoolean, hashBytes, hashInteger, hashSmallint, hashText, type HashableValue, type HashedType } from './hll/hash.ts'
 export { Hll, type CardinalityOptions } from './hll/hll.ts'
 export type { HllOptions, HllParameters } from './hll/hllParameters.ts'
+export type { HllOverlap } from './hll/overlap.ts'
 export type { HllRepresentation } from './hll/packing.ts'
 export { histogramQuantile } from './histogramQuantile.ts'
 export type { SampleColumns } from './rowHistogram.ts'

@@ -48,6 +48,13 @@ export class ExplicitSet {
     this.#size += 1
   }
 
+  /** How many hashes both have. */
+  common(other: ExplicitSet): number {
+    let count = 0
+    for (let at = 0; at < this.#size; at += 1) if (other.find(this.#lows[at]!, this.#highs[at]!) >= 0) count += 1
+    return count
+  }
+
   copy(): ExplicitSet {
     const copy = new ExplicitSet(this.#size)
     copy.#highs.set(this.#highs.subarray(0, this.#size))

@@ -3,6 +3,7 @@ import { InvalidInputError } from '../../schema/errors.ts'
 import { parseOptions, preview } from '../../schema/parse.ts'
 import { classicCardinality } from './classic.ts'
 import { ertlCardinality } from './ertl.ts'
+import { classicError, ertlError, estimateOf, type Estimate } from './estimate.ts'
 import { ExplicitSet } from './explicitSet.ts'
 import { defaultType, hashInto, type HashableValue, type HashedType } from './hash.ts'
 import {
@@ -15,7 +16,9 @@ import {
   type HllParameters,
 } from './hllParameters.ts'
 import { hashed } from './murmurHash3.ts'
+import { disjointOverlap, exactOverlap, jointOverlap, type HllOverlap } from './overlap.ts'
 import { hexBytes, hexText, packHll, representationOf, unpackHll, type HllContent, type HllRepresentation } from './packing.ts'
+import type { RegisterRange } from './registerModel.ts'
 import { addToRegisters, foldRegisters, mergeRegisters, type Registers } from './registers.ts'
 
 export interface CardinalityOptions {
@@ -223,14 +226,68 @@ export class Hll implements HllParameters {
    *
    * @throws InvalidInputError naming the option that is wrong.
    * @example
-   * sketch.cardinality() // 4880.58..., what hll_cardinality(sketch) gives
-   * sketch.cardinality({ estimator: 'ertl' }) // 4974.21...
+   * // of the texts from u-1 to u-5000
+   * sketch.cardinality() // 4890.98..., what hll_cardinality(sketch) gives
+   * sketch.cardinality({ estimator: 'ertl' }) // 4900.48...
    */
   cardinality(options: CardinalityOptions = {}): number {
     const { estimator } = parseOptions(cardinalityOptions, options)
     if (this.#isUndefined) return Number.NaN
     if (this.#registers === undefined) return this.#explicit?.size ?? 0
     return estimator === 'ertl' ? ertlCardinality(this, this.#registers) : classicCardinality(this, this.#registers)
+  }
+
+  /**
+   * The same number with its standard error, and whether it is `noise`.
+   *
+   * The standard error is exact in theory and measured in the tests: by default 2.3 % of large
+   * numbers, less of small ones, 0 where the values are kept as they are. The classic estimator's
+   * has its bias in it: around 2.5 values a register it is half as large again.
+   *
+   * @throws InvalidInputError naming the option that is wrong.
+   * @example
+   * sketch.estimate({ estimator: 'ertl' }) // { estimate: 4900.48..., standardError: 92.09..., noise: false }
+   */
+  estimate(options: CardinalityOptions = {}): Estimate {
+    const { estimator } = parseOptions(cardinalityOptions, options)
+    const count = this.cardinality({ estimator })
+    if (this.#isUndefined || this.#registers === undefined) return estimateOf(count, 0)
+    return estimateOf(count, (estimator === 'ertl' ? ertlError : classicError)(this.#range(), count))
+  }
+
+  /**
+   * How many values this sketch (`a`) and another (`b`) have, each, together and in common; each
+   * number with its standard error.
+   *
+   * | the two | the answer |
+   * |---|---|
+   * | keep their values as they are | exact |
+   * | else | the numbers that make the registers of both most likely: better than adding and subtracting three cardinalities, the more so the less they share |
+   *
+   * A small intersection of large sets drowns in their errors: of two sets of 100,000 by default,
+   * one of 10 % is off by 15 %, one of 1 % is `noise`. NaN with a sketch that is
+   * `undefined`, or whose registers are all at their limit.
+   *
+   * Literature: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017),
+   * section 4.
+   *
+   * @throws InvalidInputError naming the parameter in which the two differ, and both values.
+   * @example
+   * // of the texts from u-1 to u-5000, and from u-4001 to u-9000
+   * monday.overlap(tuesday).intersection // { estimate: 999.71..., standardError: 75.20..., noise: false }
+   */
+  overlap(other: Hll): HllOverlap {
+    checkSameParameters(this, other)
+    const [a, b] = [this.estimate({ estimator: 'ertl' }), other.estimate({ estimator: 'ertl' })]
+    if (!Number.isFinite(a.estimate + b.estimate)) return exactOverlap(Number.NaN, Number.NaN, Number.NaN)
+    const [mine, others] = [this.#explicit, other.#explicit]
+    if (this.#registers === undefined && other.#registers === undefined)
+      return exactOverlap(a.estimate, b.estimate, mine && others ? mine.common(others) : 0)
+    if (a.estimate === 0 || b.estimate === 0) return disjointOverlap(a, b)
+    const union = this.union(other).cardinality({ estimator: 'ertl' })
+    const start = [union - b.estimate, union - a.estimate, a.estimate + b.estimate - union].map((count) => Math.max(count, union / 100))
+    const joint = jointOverlap(this.#range(), this.registers(), other.registers(), start as [number, number, number])
+    return { ...joint, a: mine === undefined ? joint.a : a, b: others === undefined ? joint.b : b }
   }
 
   /** The registers, one a byte: those that its values would have set where they are kept as they are. */
@@ -255,6 +312,10 @@ export class Hll implements HllParameters {
     if (this.#isUndefined) return { kind: 'undefined' }
     if (this.#registers !== undefined) return { kind: 'registers', registers: this.#registers }
     return this.#explicit === undefined ? { kind: 'empty' } : { kind: 'explicit', values: this.#explicit }
+  }
+
+  #range(): RegisterRange {
+    return { m: 2 ** this.log2m, highest: this.#highest }
   }
 
   #parameters(): HllParameters {
