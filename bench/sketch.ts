@@ -1,6 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { Hll, hashText } from '../src/sketch/index.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
+import { heavyHitters } from './sketchHeavyHitters.ts'
 import { openTarget, seconds } from './target.ts'
 
 /**
@@ -11,6 +12,7 @@ import { openTarget, seconds } from './target.ts'
 export async function* sketch({ url, rows = 1_000_000 }: BenchmarkOptions): AsyncGenerator<Figure> {
   yield* addHash(rows)
   yield* add(url, rows)
+  yield* heavyHitters({ url, rows })
 }
 
 const runs = 7

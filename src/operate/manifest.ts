@@ -1132,6 +1132,26 @@ export const manifest: Manifest = {
       hash: 'f5f1430c352315bc',
       requires: null,
     },
+    'heavy_hitters_flaw(sketch jsonb)': {
+      hash: 'f4a7cf71b688b70c',
+      requires: null,
+    },
+    'heavy_hitters_merge(jsonb)': {
+      hash: '0700ac51328bccec',
+      requires: null,
+    },
+    'heavy_hitters_merge_all(sketches jsonb[])': {
+      hash: '44a8b3f094360c95',
+      requires: null,
+    },
+    'heavy_hitters_merge_all(sketches jsonb[], capacity integer)': {
+      hash: 'bb0ac7b47ff396f5',
+      requires: null,
+    },
+    'heavy_hitters_top(sketch jsonb, k integer)': {
+      hash: '5fa281029cbe81d3',
+      requires: null,
+    },
     'knowledge_nearest(tenant bigint, embedding real[], k integer, filters jsonb)': {
       hash: '90dc41a08b579933',
       requires: null,

@@ -1,4 +1,5 @@
 import { DirectedGraph } from 'graphology'
+import { sql } from 'kysely'
 import { expect, it } from 'vitest'
 import * as embedded from '../../src/database/connection/embedded.ts'
 import * as api from '../../src/index.ts'
@@ -109,6 +110,8 @@ const functions: Record<Function, WithOptions | null> = {
   hashText: null,
   histogramCount: null,
   histogramOf: null,
+  heavyHittersMerge: given({ capacity: 64 }, (scope, options) => api.heavyHittersMerge(scope, sql`sketch`, options)),
+  heavyHittersTop: null,
   histogramQuantile: null,
   hostUrn: null,
   impact: given({ resource: 'urn:a' }, (scope, options) => api.impact(scope, edges, options)),
