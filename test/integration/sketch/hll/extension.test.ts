@@ -149,6 +149,25 @@ describe.skipIf(!leg.available || leg.name !== 'server')('a sketch and the exten
     expect(rows.map(({ sketch }) => Hll.fromString(sketch).toString())).toEqual(sketches)
   })
 
+  // citusdata/postgresql-hll#40, #90: its aggregates hold 128 kB a group, whatever the sketch takes.
+  it('of many groups take much memory in a hash aggregate of the extension, but not more than it may have', async () => {
+    await sql`create table many as select value % 3000 as key, value from generate_series(1, 30000) as value`.execute(db)
+    await sql`analyze many`.execute(db)
+    const plan = (settings: Record<string, string>) =>
+      db.transaction().execute(async (transaction) => {
+        for (const [name, value] of Object.entries(settings)) await sql`select set_config(${name}, ${value}, true)`.execute(transaction)
+        const { rows } = await sql<{ 'QUERY PLAN': [{ Plan: { Strategy: string; 'Peak Memory Usage'?: number } }] }>`
+          explain (analyze, format json) select key, hll_add_agg(hll_hash_integer(value)) from many group by key`.execute(transaction)
+        return rows[0]!['QUERY PLAN'][0].Plan
+      })
+    const bounded = { work_mem: '4MB', hash_mem_multiplier: '2' }
+    expect((await plan(bounded))['Peak Memory Usage']).toBeLessThan(16_000)
+    expect((await plan({ ...bounded, work_mem: '1GB' }))['Peak Memory Usage']).toBeGreaterThan(100 * 3_000)
+    // Only after the library is loaded, as it is now, is this a setting of its own.
+    expect((await plan({ ...bounded, work_mem: '1GB', 'hll.force_groupagg': 'on' })).Strategy).toBe('Sorted')
+    await sql`drop table many`.execute(db)
+  })
+
   it('are refused by a column of other parameters, there as here', async () => {
     await sql`create table narrow (sketch hll(13))`.execute(db)
     await expect(sql`insert into narrow values (${Hll.create().add('a').toString()}::hll)`.execute(db)).rejects.toThrow(
