@@ -1,13 +1,14 @@
+import { fork } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { sql, type Kysely } from 'kysely'
+import { fileURLToPath } from 'node:url'
+import { sql } from 'kysely'
 import type { TestProject } from 'vitest/node'
-import { capabilities } from '../../src/database/capabilities.ts'
 import { connect } from '../../src/database/connection/connect.ts'
 import { migrateUp } from '../../src/operate/migrate/migrate.ts'
-import { openCommunity } from './community.ts'
+import { describeDatabase } from './describeDatabase.ts'
 import type { LegContext, LegName } from './leg.ts'
-import { openEmbedded } from '../../src/database/connection/embedded.ts'
 import { legFolder } from './legFolder.ts'
+import type { Images } from './makeImages.ts'
 import { closeToAll } from './server/closeToAll.ts'
 import { startServer } from './server/startServer.ts'
 
@@ -18,16 +19,33 @@ declare module 'vitest' {
   }
 }
 
+declare global {
+  var pgvantageLegs: Map<LegName, Promise<Started>> | undefined
+}
+
 /** The migrated database that every test file gets a copy of; of this run's own, since another may be under way on the same server. */
 const template = `pgvantage_template_${process.pid}`
+
+/** The legs of this run, each from when it is begun with; every project has its own copy of this module. */
+const begun: Map<LegName, Promise<Started>> = (globalThis.pgvantageLegs ??= new Map())
 
 /**
  * Prepares one leg: starts what has to be started, migrates one database, and keeps it as the template of the test files' databases.
  * What ran on which versions is written down for the closing table.
+ *
+ * vitest asks for one leg after another; the first time all legs of the run are begun with.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  for (const { config } of project.vitest.projects) {
+    const leg = config.provide.legName
+    if (leg === undefined || begun.has(leg)) continue
+    const started = start(leg)
+    // One that fails is told of when its turn comes.
+    started.catch(() => {})
+    begun.set(leg, started)
+  }
   const name = project.config.provide.legName ?? 'embedded'
-  const started = await start(name)
+  const started = await begun.get(name)!
   project.provide('leg', started.context)
   await mkdir(legFolder, { recursive: true })
   await writeFile(`${legFolder}/${name}.json`, JSON.stringify({ name, ...started.report }))
@@ -42,21 +60,19 @@ interface Started {
 
 async function start(name: LegName): Promise<Started> {
   if (name === 'server') return startOnServer()
-  const open = name === 'embedded' ? openEmbedded : openCommunity
-  await mkdir(legFolder, { recursive: true })
-  const emptyImage = `${legFolder}/${name}-empty.tar`
-  const empty = await open()
-  // Clearing its 128 MB takes a third of PGlite's start. (The community build is not moved by this.)
-  await sql`alter system set shared_buffers = '16MB'`.execute(empty.db)
-  await writeFile(emptyImage, Buffer.from(await (await empty.pglite.dumpDataDir('none')).arrayBuffer()))
-  await empty.close()
-  const migrated = await open({ image: emptyImage })
-  await migrateUp(migrated.db)
-  const description = await describe(migrated.db)
-  const image = `${legFolder}/${name}.tar`
-  await writeFile(image, Buffer.from(await (await migrated.pglite.dumpDataDir('none')).arrayBuffer()))
-  await migrated.close()
-  return { context: { name, available: true, image, emptyImage }, report: { ran: true, description }, stop: async () => {} }
+  const { description, ...images } = await makeImages(name)
+  return { context: { name, available: true, ...images }, report: { ran: true, description }, stop: async () => {} }
+}
+
+function makeImages(name: LegName): Promise<Images> {
+  const child = fork(fileURLToPath(new URL('./makeImages.ts', import.meta.url)), [name])
+  return new Promise((resolve, reject) => {
+    child.once('message', (images: Images) => resolve(images))
+    child.once('error', reject)
+    child.once('exit', (code, signal) =>
+      reject(new Error(`the images of leg ${name} could not be made (${signal ?? `exit code ${code}`})`)),
+    )
+  })
 }
 
 async function startOnServer(): Promise<Started> {
@@ -76,7 +92,7 @@ async function startOnServer(): Promise<Started> {
   url.pathname = `/${template}`
   const db = connect(url.href)
   await migrateUp(db)
-  const description = `${await describe(db)} (${server.description})`
+  const description = `${await describeDatabase(db)} (${server.description})`
   await db.destroy()
   await closeToAll(admin, template)
   return {
@@ -93,13 +109,4 @@ async function startOnServer(): Promise<Started> {
       await server.stop()
     },
   }
-}
-
-async function describe(db: Kysely<{}>): Promise<string> {
-  const { version, extensions, timescaleLicence } = await capabilities(db)
-  const installed = Object.entries(extensions).flatMap(([name, { installed }]) => {
-    if (installed === null) return []
-    return [`${name} ${installed}${name === 'timescaledb' ? ` (${timescaleLicence === 'timescale' ? 'community' : 'Apache'})` : ''}`]
-  })
-  return `${version}; ${installed.join(', ')}`
 }
