@@ -6,14 +6,14 @@ import { look, putBack, type Untouched } from './untouched.ts'
 let idle: { test: TestDatabase; untouched: Untouched; moment: string | undefined } | undefined
 
 /**
- * A migrated database as `freshDatabase()` gives it, for tests that each want one and write to it
- * what maintenance works on. Closing it puts it back as it was and keeps it for the next, where
- * that is quicker (opening one in process takes a second); if anything is left that was not there
- * before, it is closed.
+ * A migrated database as `freshDatabase()` gives it, for tests that write rows and make graphs.
+ * Closing it puts it back as it was and keeps it for the next, where that is quicker (opening one in
+ * process takes one to two seconds of processor time, putting it back a third of one); if anything
+ * is left that was not there before, it is closed.
  */
 export async function cleanDatabase(): Promise<TestDatabase> {
-  // With TimescaleDB what is to be put back lies in its catalog too; a server copies a database in no time.
-  if (leg.name !== 'embedded') return freshDatabase()
+  // A server copies a database in no time.
+  if (leg.name === 'server') return freshDatabase()
   let kept = idle
   idle = undefined
   if (kept !== undefined && kept.moment !== momentNow()) {

@@ -4,14 +4,15 @@ import { activeCalls } from '../../../src/calls/activeCalls.ts'
 import { refreshCallGraph } from '../../../src/calls/refreshCallGraph.ts'
 import { deleteTenant } from '../../../src/catalog/deleteTenant.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, insertCalls, services } from '../../support/rows.ts'
 
 onEveryLeg('activeCalls', () => {
   let test: TestDatabase
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
 

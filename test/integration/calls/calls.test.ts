@@ -5,7 +5,8 @@ import { callSummary } from '../../../src/calls/callSummary.ts'
 import { slowestDependencies } from '../../../src/calls/slowestDependencies.ts'
 import { resourceIds } from '../../../src/catalog/resources.ts'
 import type { Scope } from '../../../src/database/scope.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertCalls, nearestRank } from '../../support/rows.ts'
 
@@ -26,7 +27,7 @@ onEveryLeg('calls', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db, 't-001')
     await insertCalls(scope, [
       { bucket: at('09:55'), src: checkout, dst: payment, latencies: [9_000, 9_000] },

@@ -7,7 +7,8 @@ import { deleteTenant } from '../../../src/catalog/deleteTenant.ts'
 import { connect } from '../../../src/database/connection/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { MissingCapabilityError, NotFoundError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, insertCalls } from '../../support/rows.ts'
 import { grantAll } from '../../support/role.ts'
 
@@ -16,7 +17,7 @@ const nothing = { added: 0, changed: 0, removed: 0 }
 onEveryLeg('refreshCallGraph', () => {
   let test: TestDatabase
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
 

@@ -5,14 +5,15 @@ import { refreshCallGraph } from '../../../src/calls/refreshCallGraph.ts'
 import { verifyCallGraph, type CallGraphDifference } from '../../../src/calls/verifyCallGraph.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { MissingCapabilityError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, insertCalls, type CallRow } from '../../support/rows.ts'
 
 onEveryLeg('verifyCallGraph', () => {
   let test: TestDatabase
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
 

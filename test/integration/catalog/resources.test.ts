@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ensureResource, ensureResources, resourceIds, type ResourceInput } from '../../../src/catalog/resources.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 const service = (urn: string, more: Partial<ResourceInput> = {}): ResourceInput => ({ urn, type: 'service', name: urn.slice(-20), ...more })
 
@@ -12,7 +13,7 @@ onEveryLeg('ensureResources', () => {
   let scope: Scope
   let made = 0
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
   const another = async () => (scope = await tenant(test.db, `t-${made++}`))

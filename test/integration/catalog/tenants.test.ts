@@ -10,7 +10,8 @@ import { recordEvent } from '../../../src/events/recordEvent.ts'
 import { addDocuments } from '../../../src/knowledge/addDocuments.ts'
 import { InvalidInputError, NotFoundError, VantageError } from '../../../src/schema/errors.ts'
 import { recordTopology } from '../../../src/topology/recordTopology.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertCalls, insertMetrics, insertPatternCounts, insertPatterns } from '../../support/rows.ts'
 
 const minutes = (count: number, step: number) => Array.from({ length: count }, (_, n) => new Date(Date.UTC(2026, 0, 1) + n * step * 60_000))
@@ -109,7 +110,7 @@ onEveryLeg('tenants', () => {
   let test: TestDatabase
   let code: string
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
   beforeEach(() => {

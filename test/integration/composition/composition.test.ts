@@ -17,7 +17,8 @@ import { topK } from '../../../src/ranking/index.ts'
 import { InvalidInputError } from '../../../src/schema/index.ts'
 import { anomalies } from '../../../src/series/index.ts'
 import { distinctCount } from '../../../src/sketch/index.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls } from '../../support/rows.ts'
 
 /** The tables of somebody else's program, in its own spelling. */
@@ -48,7 +49,7 @@ onEveryLeg('composing', () => {
   let scope: Scope
   let theirs: Kysely<Theirs>
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await fill(scope, 100)
     theirs = test.db.withPlugin(new CamelCasePlugin()).$extendTables<Theirs>()

@@ -9,7 +9,8 @@ import { NotFoundError } from '../../../src/schema/index.ts'
 import { recordTopology } from '../../../src/topology/index.ts'
 import { ageReads, answersOf, expectOnlyIds, graphReads, walkReads, withoutIds } from '../../support/graphReads.ts'
 import { graphTimes, makeGraphWorld } from '../../support/graphWorld.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { rounded } from '../../support/narrowed.ts'
 import { at } from '../../support/rows.ts'
 import { grantAll } from '../../support/role.ts'
@@ -28,7 +29,7 @@ onEveryLeg('every read of the graph', () => {
   let b: Scope
   let alone: Record<string, object[]>
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     b = await tenant(test.db, 'b')
     a = await makeGraphWorld(await tenant(test.db, 'a'), names, { size: 10, age })
     alone = await answersOf(reads(a))

@@ -20,7 +20,8 @@ import { topK } from '../../../src/ranking/index.ts'
 import { compareTopology, recordTopology, topologyAt } from '../../../src/topology/index.ts'
 import { ageReads, answersOf, graphReads } from '../../support/graphReads.ts'
 import { graphTimes, makeGraphWorld } from '../../support/graphWorld.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrowsBy, rounded, type Read } from '../../support/narrowed.ts'
 import { at } from '../../support/rows.ts'
 
@@ -41,7 +42,7 @@ onEveryLeg('the graph, composed', () => {
   let theirs: Kysely<Theirs>
   let ids: Map<string, string>
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await makeGraphWorld(await tenant(test.db), names, { size: 10, age })
     ids = await resourceIds(scope, names)
     theirs = test.db.withPlugin(new CamelCasePlugin()).$extendTables<Theirs>()

@@ -13,7 +13,8 @@ import { topK } from '../../../src/ranking/index.ts'
 import { aggregateAcross, anomalies } from '../../../src/series/index.ts'
 import { distinctCount } from '../../../src/sketch/index.ts'
 import { topologyAt } from '../../../src/topology/index.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertCalls, insertMetrics, insertPatternCounts, insertPatterns, services } from '../../support/rows.ts'
 import { seriesReads, type SeriesRead } from '../../support/seriesReads.ts'
@@ -131,7 +132,7 @@ onEveryLeg('every read', () => {
   let b: Scope
   let alone: Record<string, unknown[]>
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     a = await tenant(test.db, 'a')
     b = await tenant(test.db, 'b')
     await fill(a, 10, event.a)

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as api from '../../../src/index.ts'
 import type { Scope } from '../../../src/index.ts'
 import type { AsyncFunction } from '../../support/asyncFunctions.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertCalls, services } from '../../support/rows.ts'
 import { asLines, recording } from '../faults/recording.ts'
 
@@ -105,7 +106,7 @@ onEveryLeg('isolation levels', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await tenant(test.db, 'another')
     await services(scope, ['urn:a', 'urn:b'])

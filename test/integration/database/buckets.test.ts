@@ -7,7 +7,8 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { bucketOf } from '../../../src/lifecycle/rollups/rollup.ts'
 import { metric1d, metric1h } from '../../../src/metrics/metricPolicy.ts'
 import { anyLength, anyMoment } from '../../support/grid.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { services } from '../../support/rows.ts'
 
 const someMoments = fc.uniqueArray(anyMoment, { minLength: 1, maxLength: 40, selector: (moment) => moment.getTime() })
@@ -16,7 +17,7 @@ onEveryLeg('the beginning of a bucket', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

@@ -12,7 +12,8 @@ import { applyPolicies } from '../../../src/operate/apply/applyPolicies.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { tenantScope } from '../../../src/database/scope.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 const id = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
 
@@ -66,7 +67,7 @@ onEveryLeg('the keys of evidence', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())
@@ -170,7 +171,7 @@ const byFirst = ([a]: number[], [b]: number[]) => a! - b!
 
 onEveryLeg('evidence from before its keys had one way of writing', () => {
   it('is brought into it, and pieces that become the same are one', async () => {
-    const test = await freshDatabase()
+    const test = await cleanDatabase()
     try {
       const before = await tenant(test.db)
       const attached = await recordEvent(before, { severity: 'INFO', kind: 'k', title: 't' })

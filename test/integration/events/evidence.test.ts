@@ -8,7 +8,8 @@ import { attachEvidence } from '../../../src/events/attachEvidence.ts'
 import { evidenceChain } from '../../../src/events/evidenceChain.ts'
 import { recordEvent, type EventInput } from '../../../src/events/recordEvent.ts'
 import { InvalidInputError, NotFoundError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at } from '../../support/rows.ts'
 
 const checkout = 'urn:k8s:svc:shop/checkout'
@@ -20,7 +21,7 @@ onEveryLeg('events and evidence', () => {
   let other: Scope
   let checkoutId: string
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db, 't-001')
     other = await tenant(test.db, 't-002')
     checkoutId = await ensureResource(scope, { urn: checkout, type: 'service', name: 'checkout' })

@@ -6,7 +6,8 @@ import { draw } from '../../../src/cli/demo/draw.ts'
 import { investigate } from '../../../src/cli/demo/investigate.ts'
 import { load } from '../../../src/cli/demo/replay.ts'
 import { tell } from '../../../src/cli/demo/tell.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 const recording = (name: string) => fileURLToPath(new URL(`../../../examples/shop/recordings/${name}.jsonl.gz`, import.meta.url))
 const urn = (service: string) => serviceUrn(service, 'shop')
@@ -17,7 +18,7 @@ const faultAt = Date.UTC(2026, 10, 22, 13, 7, 5)
 onEveryLeg("the shop's recordings", () => {
   let test: TestDatabase
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
 

@@ -9,7 +9,8 @@ import { deleteTenant } from '../../../src/catalog/index.ts'
 import { ingest, readOtlp, rollUp, writeRollups } from '../../../src/ingest/index.ts'
 import { addDocuments } from '../../../src/knowledge/index.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/index.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
 import { all, requests } from '../../unit/ingest/telemetry.ts'
 import { everything } from './everything.ts'
@@ -41,7 +42,7 @@ async function* silent(): AsyncGenerator<string> {
 onEveryLeg('an AbortSignal', () => {
   let test: TestDatabase
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
   const nothing = { resources: [], metrics: [], calls: [], patterns: [], counts: [], locators: [] }

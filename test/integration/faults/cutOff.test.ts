@@ -8,7 +8,8 @@ import { attachEvidence, recordEvent } from '../../../src/events/index.ts'
 import { ingest } from '../../../src/ingest/index.ts'
 import { addDocuments } from '../../../src/knowledge/index.ts'
 import { recordTopology } from '../../../src/topology/index.ts'
-import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, insertCalls, services } from '../../support/rows.ts'
 import { asLines, recording } from './recording.ts'
 
@@ -96,7 +97,7 @@ function fragile(url: string) {
 describe.skipIf(!leg.available || !leg.concurrent)('a connection that is cut', () => {
   let test: TestDatabase
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
 

@@ -2,7 +2,8 @@ import { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { externalClientUrn, serviceUrn, unknownCallerUrn } from '../../../src/catalog/index.ts'
 import { ingest, type IngestOptions, type MalformedLine } from '../../../src/ingest/index.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { date, gauge, log, logs, metrics, point, spans } from '../../unit/ingest/telemetry.ts'
 import { everything } from './everything.ts'
 import { asLines, recording } from './recording.ts'
@@ -11,7 +12,7 @@ onEveryLeg('faulty telemetry, from the file to the rows', () => {
   let test: TestDatabase
   let tenants = 0
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
 

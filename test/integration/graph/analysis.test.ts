@@ -11,7 +11,8 @@ import {
   toGraphology,
 } from '../../../src/graph/index.ts'
 import { edgesOf, graphDot, graphMermaid, graphPicture } from '../../../src/picture/index.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls } from '../../support/rows.ts'
 
 /** The shop: checkout leads to two stores through payment, search and catalogue call each other. */
@@ -29,7 +30,7 @@ onEveryLeg('the calls of the shop, in memory', () => {
   let database: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    database = await freshDatabase()
+    database = await cleanDatabase()
     scope = await tenant(database.db)
     const rows = calls.map(([src, dst]) => ({ bucket: at('10:00'), src: `urn:svc:${src}`, dst: `urn:svc:${dst}`, latencies: [10, 20] }))
     await insertCalls(scope, rows)

@@ -9,7 +9,8 @@ import { decodeAgtype } from '../../../src/graph/cypher/decodeAgtype.ts'
 import { explainCypherError } from '../../../src/graph/cypher/explainCypherError.ts'
 import { mirrorGraph } from '../../../src/graph/mirrorGraph.ts'
 import { InvalidInputError, MissingCapabilityError, NotFoundError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { grantAll } from '../../support/role.ts'
 import { frame } from './frame.ts'
@@ -18,7 +19,7 @@ onEveryLeg('cypher', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     if (!leg.age) return
     const edges = await frame(scope, [

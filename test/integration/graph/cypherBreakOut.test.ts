@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { cypher } from '../../../src/graph/cypher/cypher.ts'
 import { mirrorGraph } from '../../../src/graph/mirrorGraph.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { frame } from './frame.ts'
 
 /** What could end a string, a comment or a name too early, or begin one too late. */
@@ -34,7 +35,7 @@ onEveryLeg('a text put together at random', () => {
   let scope: Scope
   let other: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     other = await tenant(test.db, 'other')
     if (!leg.age) return

@@ -4,7 +4,8 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { mirrorGraph } from '../../../src/graph/mirrorGraph.ts'
 import { toGraphology } from '../../../src/graph/toGraphology.ts'
 import type { EdgeRow } from '../../../src/graph/edgeFrame.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { services } from '../../support/rows.ts'
 import { frame } from './frame.ts'
 
@@ -14,7 +15,7 @@ onEveryLeg('mirrorGraph', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

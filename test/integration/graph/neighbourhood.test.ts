@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { neighbourhood } from '../../../src/graph/neighbourhood.ts'
 import { reach } from '../../../src/graph/reach.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { services } from '../../support/rows.ts'
 import { frame, tableFrame } from './frame.ts'
@@ -12,7 +13,7 @@ onEveryLeg('neighbourhood', () => {
   let scope: Scope
   let nameOf: Map<string, string>
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     nameOf = new Map([...(await services(scope, ['a', 'b', 'c', 'd', 'e']))].map(([urn, id]) => [id, urn]))
   })

@@ -5,7 +5,8 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { kShortestPaths } from '../../../src/graph/kShortestPaths.ts'
 import { pathsBetween } from '../../../src/graph/pathsBetween.ts'
 import { shortestPath } from '../../../src/graph/shortestPath.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertCalls, services } from '../../support/rows.ts'
 import { frame, tableFrame, type GivenEdge } from './frame.ts'
@@ -28,7 +29,7 @@ onEveryLeg('paths', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await services(scope, ['a', 'b', 'c', 'd', 'e', 'alone'])
   })

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { reach, resourceNames, toGraphology } from '../../../src/graph/index.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { services } from '../../support/rows.ts'
 import { frame } from './frame.ts'
@@ -13,7 +14,7 @@ onEveryLeg('toGraphology', () => {
   let database: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    database = await freshDatabase()
+    database = await cleanDatabase()
     scope = await tenant(database.db)
   })
   afterAll(() => database.close())

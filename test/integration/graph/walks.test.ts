@@ -7,7 +7,8 @@ import { neighbourhood } from '../../../src/graph/neighbourhood.ts'
 import { pathsBetween } from '../../../src/graph/pathsBetween.ts'
 import { reach } from '../../../src/graph/reach.ts'
 import { shortestPath } from '../../../src/graph/shortestPath.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { services } from '../../support/rows.ts'
 import { frame, tableFrame, type GivenEdge } from './frame.ts'
 import { components, reached, simplePaths, turned, type Model, type SimplePath } from './models.ts'
@@ -28,7 +29,7 @@ onEveryLeg('on any graph, as its simplest model says', () => {
   let scope: Scope
   let vertices: readonly string[]
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     const ids = await services(scope, names)
     vertices = names.toSorted((one, other) => Number(ids.get(one)) - Number(ids.get(other)))

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as api from '../../../src/index.ts'
 import type { Scope } from '../../../src/index.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { frameOf } from '../../support/points.ts'
 import { at, insertCalls, insertMetrics, insertPatternCounts, insertPatterns } from '../../support/rows.ts'
 
@@ -41,7 +42,7 @@ onEveryLeg('the ends of what can be given', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await insertMetrics(scope, [{ bucket, resource: 'urn:a', metric: 'm', samples: [1] }])
     await insertCalls(scope, [{ bucket, src: 'urn:a', dst: 'urn:b', latencies: [1, 2] }])

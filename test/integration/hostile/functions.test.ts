@@ -31,7 +31,8 @@ import {
 } from '../../../src/series/index.ts'
 import { distinctCount } from '../../../src/sketch/index.ts'
 import { topologyAt } from '../../../src/topology/index.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
 import { frameOf } from '../../support/points.ts'
 import { at, during, insertCalls, insertMetrics, insertPatternCounts, insertPatterns, services } from '../../support/rows.ts'
@@ -47,7 +48,7 @@ onEveryLeg('hostile text', () => {
   let scope: Scope
   let before: string[]
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     before = await objects(test.db)
     scope = await tenant(test.db)
   })

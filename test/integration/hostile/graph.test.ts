@@ -23,7 +23,8 @@ import { doctor } from '../../../src/operate/index.ts'
 import { compareTopology, edgeHistory, recordTopology, topologyAt, topologyChanges } from '../../../src/topology/index.ts'
 import { ageReads, answersOf, graphReads } from '../../support/graphReads.ts'
 import { graphTimes, makeGraphWorld } from '../../support/graphWorld.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
 import { at, services } from '../../support/rows.ts'
 import { everyText, fits, fitting, nasty, noText, storable } from './nasty.ts'
@@ -41,7 +42,7 @@ onEveryLeg('hostile text in the graph', () => {
   let scope: Scope
   let before: string[]
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     before = await objects(test.db)
     scope = await makeGraphWorld(await tenant(test.db, `'; drop graph "$$`), names, { size: 10, age })
   })

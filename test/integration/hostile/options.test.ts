@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as api from '../../../src/index.ts'
 import type { Scope } from '../../../src/index.ts'
 import type { AsyncFunction } from '../../support/asyncFunctions.ts'
-import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls } from '../../support/rows.ts'
 import { asLines, recording } from '../faults/recording.ts'
 import { hostileValues, placed, placesIn } from './values.ts'
@@ -169,7 +170,7 @@ describe.skipIf(!leg.available || leg.name === 'community')('hostile values', ()
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await tenant(test.db, 't-002')
     await insertCalls(scope, [{ bucket: at('10:05'), src: 'urn:a', dst: 'urn:b', latencies: [1, 2] }])

@@ -5,7 +5,8 @@ import { databaseUrn, queueUrn, serviceUrn } from '../../../src/catalog/index.ts
 import { ingest, type IngestReport } from '../../../src/ingest/index.ts'
 import { doctor } from '../../../src/operate/index.ts'
 import { InvalidInputError } from '../../../src/schema/index.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { gauge, log, logs, metrics, point, spans } from '../../unit/ingest/telemetry.ts'
 import { fits, nasty, noText, storable } from './nasty.ts'
 
@@ -55,7 +56,7 @@ onEveryLeg('hostile telemetry', () => {
   let scope: Scope
   let report: IngestReport
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     report = await ingest(scope, lines(), { origin: { objectBucket: `'"$$\\🦊`, objectKey: `'; drop table oo_locator; --` } })
   })

@@ -3,7 +3,8 @@ import { callOddities } from '../../../src/incident/callOddities.ts'
 import { rankSuspects } from '../../../src/incident/rankSuspects.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { topK } from '../../../src/ranking/topK.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls, type CallRow } from '../../support/rows.ts'
 
 const client = 'urn:external:client'
@@ -46,7 +47,7 @@ onEveryLeg('rankSuspects and callOddities', () => {
   let scope: Scope
   let made = 0
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
   beforeEach(async () => {

@@ -4,7 +4,8 @@ import type { Scope } from '../../../src/database/scope.ts'
 import type { MeaningOfMetric } from '../../../src/incident/metricMeanings.ts'
 import { rankSuspects, type RankSuspectsOptions } from '../../../src/incident/rankSuspects.ts'
 import { topK } from '../../../src/ranking/topK.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertCalls, insertMetrics, services, type CallRow, type MetricRow } from '../../support/rows.ts'
 
@@ -55,7 +56,7 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
   let scope: Scope
   let made = 0
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
   beforeEach(async () => {

@@ -13,7 +13,8 @@ import {
   mergeHistograms,
   type ExponentialHistogram,
 } from '../../../src/sketch/exponentialHistogram.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 const value = fc.oneof(
   fc.constant(0),
@@ -28,7 +29,7 @@ onEveryLeg('the exponential histogram in SQL', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

@@ -8,7 +8,8 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { deleteTenant } from '../../../src/catalog/index.ts'
 import { doctor } from '../../../src/operate/index.ts'
 import { ingest, journalCheck, settleJournals, type IngestOptions, type IngestReport } from '../../../src/ingest/index.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { date, gauge, log, logs, metrics, point, spans, sum, urn } from '../../unit/ingest/telemetry.ts'
 import { everything } from '../faults/everything.ts'
 import { asLines, recording } from '../faults/recording.ts'
@@ -24,7 +25,7 @@ onEveryLeg('the journal', () => {
   let test: TestDatabase
   let tenants = 0
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
 

@@ -5,7 +5,8 @@ import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { ingest } from '../../../src/ingest/ingest.ts'
 import { rollUp } from '../../../src/ingest/rollUp.ts'
 import { writeRollups } from '../../../src/ingest/writer/writeRollups.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { all, date, gauge, log, logs, metrics, point, requests, spans, sum } from '../../unit/ingest/telemetry.ts'
 
 const hostile = `'; drop table metric_1m; -- $$ "q" \\ 🦊`
@@ -71,7 +72,7 @@ onEveryLeg('writing rollups', () => {
   let clean: Awaited<ReturnType<typeof everything>>
   let tenants = 0
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     const reference = await tenant(test.db, 'clean')
     await ingest(reference, source(), { origin })
     clean = await everything(reference)

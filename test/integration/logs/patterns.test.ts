@@ -3,7 +3,8 @@ import { resourceIds } from '../../../src/catalog/resources.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { newPatterns } from '../../../src/logs/newPatterns.ts'
 import { patternSeries } from '../../../src/logs/patternSeries.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertPatternCounts, insertPatterns } from '../../support/rows.ts'
 
@@ -20,7 +21,7 @@ onEveryLeg('log patterns', () => {
   let refused: string
   let odd: string
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db, 't-001')
     ;[old, timeout, refused, odd] = (await insertPatterns(scope, [
       { pattern: 'listening on <*>', severity: 'INFO', sample_message: 'listening on 80', first_seen: at('08:01') },

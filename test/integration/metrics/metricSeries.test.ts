@@ -3,7 +3,8 @@ import { resourceIds } from '../../../src/catalog/resources.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { latestMetrics } from '../../../src/metrics/latestMetrics.ts'
 import { metricSeries } from '../../../src/metrics/metricSeries.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertMetrics } from '../../support/rows.ts'
 
@@ -19,7 +20,7 @@ onEveryLeg('metricSeries', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db, 't-001')
     await insertMetrics(scope, [
       { bucket: at('09:59'), resource: api, metric, samples: [999] },

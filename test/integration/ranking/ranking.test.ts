@@ -5,7 +5,8 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { rankBy } from '../../../src/ranking/rankBy.ts'
 import { topK } from '../../../src/ranking/topK.ts'
 import { anomalies } from '../../../src/series/anomalies/anomalies.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 
@@ -17,7 +18,7 @@ onEveryLeg('ranking', () => {
   let scope: Scope
   let theirs: Kysely<Theirs>
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await sql`create table owner (service text, team text, page_count int8, budget float8)`.execute(test.db)
     await sql`insert into owner values ('a', 'red', 10, 0.5), ('b', 'blue', 9007199254740993, null), ('c', 'red', 10, 'NaN'), ('"; --', 'x', 2, 0.1)`.execute(

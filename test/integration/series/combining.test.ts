@@ -12,7 +12,8 @@ import { join, type JoinOptions } from '../../../src/series/algebra/join.ts'
 import { rate } from '../../../src/series/algebra/rate.ts'
 import { resample } from '../../../src/series/algebra/resample.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { at, during, insertCalls } from '../../support/rows.ts'
@@ -23,7 +24,7 @@ onEveryLeg('several series', () => {
   let scope: Scope
   let other: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     other = await tenant(test.db, 't-002')
   })

@@ -18,7 +18,8 @@ import {
   resample,
   shift,
 } from '../../../src/series/index.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { bucketAt } from '../../support/points.ts'
 import { during, insertCalls, insertMetrics, insertPatternCounts, insertPatterns } from '../../support/rows.ts'
 
@@ -75,7 +76,7 @@ onEveryLeg('pipelines', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await fill(scope)
     const other = await tenant(test.db, 'other')

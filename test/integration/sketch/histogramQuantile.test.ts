@@ -2,14 +2,15 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { histogramQuantile } from '../../../src/sketch/histogramQuantile.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, insertMetrics, nearestRank } from '../../support/rows.ts'
 
 onEveryLeg('histogramQuantile', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
   })
   afterAll(() => test.close())

@@ -7,7 +7,8 @@ import { InvalidInputError, NotFoundError } from '../../../src/schema/errors.ts'
 import { recordTopology, type RecordTopologyOptions } from '../../../src/topology/recordTopology.ts'
 import type { TopologyEdge } from '../../../src/topology/stageSnapshot.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls, services } from '../../support/rows.ts'
 
 const nothing = { opened: 0, closed: 0, changed: 0, unchanged: 0 }
@@ -17,7 +18,7 @@ onEveryLeg('recordTopology', () => {
   let scope: Scope
   let code = 0
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
   })
   afterAll(() => test.close())
   beforeEach(async () => {

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { reach } from '../../../src/graph/reach.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, services } from '../../support/rows.ts'
 
 async function insertTopology(scope: Scope, edges: readonly [src: string, dst: string, relation: string, valid: string][]) {
@@ -23,7 +24,7 @@ onEveryLeg('topologyAt', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await insertTopology(scope, [
       ['a', 'b', 'calls', '[2026-11-22 10:00Z, 2026-11-22 11:00Z)'],

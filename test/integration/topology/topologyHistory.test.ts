@@ -7,7 +7,8 @@ import { edgeHistory } from '../../../src/topology/edgeHistory.ts'
 import { recordTopology } from '../../../src/topology/recordTopology.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
 import { topologyChanges } from '../../../src/topology/topologyChanges.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { services } from '../../support/rows.ts'
 import { hourOf, recordings, SnapshotList, type Recording, type Version } from './recordings.ts'
 
@@ -20,7 +21,7 @@ onEveryLeg('the history of a topology, whatever is recorded in whichever order',
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await services(scope, ['a', 'b', 'c'])
     const other = await tenant(test.db, 'other')

@@ -8,7 +8,8 @@ import { recordTopology } from '../../../src/topology/recordTopology.ts'
 import type { TopologyEdge } from '../../../src/topology/stageSnapshot.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
 import { topologyChanges } from '../../../src/topology/topologyChanges.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, services } from '../../support/rows.ts'
 
@@ -30,7 +31,7 @@ onEveryLeg('reading a recorded topology', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
-    test = await freshDatabase()
+    test = await cleanDatabase()
     scope = await tenant(test.db)
     await services(scope, ['web', 'pay', 'node-1', 'node-2', `it's "☂"`])
     for (const [clock, source, edges] of deployments) {

@@ -3,12 +3,13 @@ import { expect, it } from 'vitest'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { recordTopology } from '../../../src/topology/recordTopology.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
-import { freshDatabase, onEveryLeg, tenant } from '../../support/leg.ts'
+import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { onEveryLeg, tenant } from '../../support/leg.ts'
 import { at, services } from '../../support/rows.ts'
 
 onEveryLeg('the migration that gives topology its sources', () => {
   it('keeps the edges that were there, as nobody’s in particular, and goes back to them', async () => {
-    const test = await freshDatabase()
+    const test = await cleanDatabase()
     const scope = await tenant(test.db)
     const ids = await services(scope, ['a', 'b'])
     await migrateDown(test.db, { toVersion: 7 })
