@@ -33,6 +33,8 @@ export interface Scope {
   readonly graphMade: boolean
   /** The extensions this database has. */
   readonly extensions: ReadonlySet<KnownExtension>
+  /** The schema of the extension `hll`; null where this database does not have it. */
+  readonly hllSchema: string | null
   /** One of our tables under an alias, for `selectFrom` and joins, wherever it is installed. */
   table<Name extends keyof DB, Alias extends string>(name: Name, alias: Alias): AliasedRawBuilder<Selectable<DB[Name]>, Alias>
   /** One of our tables or functions as raw SQL names it: schema-qualified and quoted. */
@@ -85,10 +87,20 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)
-  const { rows } = await sql<{ tenantId: string | null; extensions: string[]; graphMade: boolean; mayReadTimes: boolean }>`
+  const { rows } = await sql<{
+    tenantId: string | null
+    extensions: string[]
+    hllSchema: string | null
+    graphMade: boolean
+    mayReadTimes: boolean
+  }>`
     select
       tenant.id as "tenantId",
       (select array(select extname::text from pg_catalog.pg_extension)) as extensions,
+      (
+        select namespace.nspname::text from pg_catalog.pg_extension as extension join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+        where extension.extname = 'hll'
+      ) as "hllSchema",
       exists (
         select from pg_catalog.pg_class as label join pg_catalog.pg_namespace as graph on graph.oid = label.relnamespace
         where graph.nspname = ${installation.graphPrefix}::text || '_'::text || tenant.id::text and label.relname = 'CALLS' and label.relkind = 'r'
@@ -100,7 +112,7 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
       ) as "mayReadTimes"
     from (select (select tenant_id from ${sql.id(installation.schema, 'dim_tenant')} where code = ${code}) as id) as tenant
   `.execute(plain)
-  const { tenantId, extensions, graphMade, mayReadTimes } = rows[0]!
+  const { tenantId, extensions, hllSchema, graphMade, mayReadTimes } = rows[0]!
   if (tenantId === null) {
     throw new NotFoundError(`there is no tenant with code ${preview(code)}: create it with ensureTenant(db, { code: ${preview(code)} })`)
   }
@@ -113,6 +125,7 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
     graphName: `${installation.graphPrefix}_${tenantId}`,
     graphMade,
     extensions: new Set(knownExtensions.filter((name) => extensions.includes(name))),
+    hllSchema,
     // As text: an identifier would be renamed with the rest by a plugin such as CamelCasePlugin of
     // the Kysely that a query is nested in.
     table: (name, alias) => sql.raw<Selectable<DB[typeof name]>>(qualified(installation, name)).as(alias),

@@ -1152,6 +1152,43 @@ export const manifest: Manifest = {
       hash: '5fa281029cbe81d3',
       requires: null,
     },
+    'hyperloglog_cardinality(sketch bytea)': {
+      hash: '14f9f022396d8904',
+      requires: null,
+    },
+    'hyperloglog_collect(sketches bytea[], sketch bytea)': {
+      hash: '5a2dd17d469b3dfb',
+      requires: null,
+    },
+    'hyperloglog_ertl(sketch bytea)': {
+      hash: 'd9602cfe1df46d9e',
+      requires: null,
+    },
+    'hyperloglog_greatest(a bit varying, b bit varying, rest1 bit varying, rest2 bit varying, rest4 bit varying)': {
+      hash: 'f515aff931174bf0',
+      requires: null,
+    },
+    'hyperloglog_merge(bytea)': {
+      hash: '7d572268dc0a6d0f',
+      requires: null,
+    },
+    'hyperloglog_merge_all(sketches bytea[])': {
+      hash: '0446b1f6ff44a2ce',
+      requires: null,
+    },
+    'hyperloglog_parameters(sketch bytea, OUT kind integer, OUT log2m integer, OUT regwidth integer, OUT expthresh bigint, OUT sparseon integer, OUT full_bits integer)':
+      {
+        hash: 'dde2b6387a85e21b',
+        requires: null,
+      },
+    'hyperloglog_register_counts(sketch bytea)': {
+      hash: 'e9d6d614c3bd57cd',
+      requires: null,
+    },
+    'hyperloglog_registers(pairs integer[], log2m integer, regwidth integer)': {
+      hash: 'b172c25e571d78a8',
+      requires: null,
+    },
     'knowledge_nearest(tenant bigint, embedding real[], k integer, filters jsonb)': {
       hash: '90dc41a08b579933',
       requires: null,

@@ -30,6 +30,7 @@ export function unitScope({ installation, ...overrides }: UnitScopeOverrides = {
     graphName: `${place.graphPrefix}_1`,
     graphMade: true,
     extensions: new Set(knownExtensions),
+    hllSchema: 'public',
     table: (name, alias) => sql.raw<Selectable<DB[typeof name]>>(qualified(place, name)).as(alias),
     id: (name) => sql.raw(qualified(place, name)),
     timesKnown: false,

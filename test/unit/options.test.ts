@@ -113,6 +113,8 @@ const functions: Record<Function, WithOptions | null> = {
   heavyHittersMerge: given({ capacity: 64 }, (scope, options) => api.heavyHittersMerge(scope, sql`sketch`, options)),
   heavyHittersTop: null,
   histogramQuantile: null,
+  hllCardinality: given({ estimator: 'ertl' as const }, (scope, options) => api.hllCardinality(scope, sql`sketch`, options)),
+  hllUnion: null,
   hostUrn: null,
   impact: given({ resource: 'urn:a' }, (scope, options) => api.impact(scope, edges, options)),
   ingest: given({}, (scope, options) => api.ingest(scope, [], options)),

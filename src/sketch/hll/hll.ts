@@ -29,7 +29,9 @@ export interface CardinalityOptions {
   estimator?: 'classic' | 'ertl' | undefined
 }
 
-const cardinalityOptions = z.strictObject({ estimator: z.enum(['classic', 'ertl'], "must be 'classic' or 'ertl'").default('classic') })
+export const cardinalityOptions = z.strictObject({
+  estimator: z.enum(['classic', 'ertl'], "must be 'classic' or 'ertl'").default('classic'),
+})
 
 /**
  * A sketch that counts distinct values: HyperLogLog, in the bytes of PostgreSQL's extension `hll`
