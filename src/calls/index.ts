@@ -1,4 +1,5 @@
 export { activeCalls, type ActiveCall } from './activeCalls.ts'
+export { callFan, type CallFanOptions, type CallFanRow } from './callFan.ts'
 export { callSeries, type CallMeasure, type CallPoint, type CallSeriesOptions } from './callSeries.ts'
 export { callSummary, type CallSummaryOptions, type CallSummaryRow } from './callSummary.ts'
 export type { CallFilter } from './callsBetween.ts'

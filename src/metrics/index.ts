@@ -1,4 +1,5 @@
 export type { Resolution } from '../lifecycle/rollups/resolution.ts'
+export { labelCardinality, type LabelCardinality, type LabelCardinalityOptions } from './labelCardinality.ts'
 export { latestMetrics } from './latestMetrics.ts'
 export type { LabelledPoint, MetricBy, MetricFrame, MetricPoint, ResourcePoint } from './metricFrame.ts'
 export type { MetricMeasure } from './metricMeasures.ts'

@@ -18,7 +18,7 @@ import * as topology from '../../src/topology/index.ts'
 import { ageReads, graphReads } from './graphReads.ts'
 import { graphTimes } from './graphWorld.ts'
 import type { Read } from './narrowed.ts'
-import { insertPatternCounts, insertPatterns } from './rows.ts'
+import { insertMetrics, insertPatternCounts, insertPatterns } from './rows.ts'
 import { seriesReads } from './seriesReads.ts'
 
 /** The names of what a room exports that returns a query. */
@@ -51,6 +51,16 @@ export async function makeEverythingElse(scope: Scope, names: readonly string[])
     { bucket: range.from, resource: second, fingerprint_id: other!, count_total: 2 },
     { bucket: baseline.from, resource: second, fingerprint_id: other!, count_total: 1 },
   ])
+  await insertMetrics(
+    scope,
+    ['GET', 'PUT'].map((method) => ({
+      bucket: range.from,
+      resource: first,
+      metric: 'requests',
+      labels: { method, code: 200 },
+      samples: [1],
+    })),
+  )
   const event = await events.recordEvent(scope, { severity: 'ERROR', kind: 'anomaly', title: 'slow', resource: first })
   const refPg = { table: 'metric_1m', keys: { metric } } as const
   await events.attachEvidence(scope, { eventId: event, evidence: [{ dim: 'metric', refPg, note: 'cpu' }] })
@@ -83,12 +93,15 @@ export function everyRead(scope: Scope, names: readonly string[], { event }: { e
     }),
     ...seriesVariants(scope, frame, all),
     ...graphVariants(scope, names),
-    ...others(scope, { event, resource, all }),
+    ...others(scope, { event, names, resource, all }),
   } satisfies Record<string, Read>
 }
 
 /** Every read that has no list of its own. */
-function others(scope: Scope, { event, resource, all }: { event: string; resource: string; all: typeof range }): Record<string, Read> {
+function others(
+  scope: Scope,
+  { event, names, resource, all }: { event: string; names: readonly string[]; resource: string; all: typeof range },
+): Record<string, Read> {
   const labels = {}
   const rolled = scope.installation.timeRung === 'community' ? scope : { ...scope, rolledUntil: () => range.from }
   const ranked = ranking.rankBy(scope, calls.callSummary(scope, { range }), { item: 'dst_urn', score: 'p95_ms' })
@@ -115,6 +128,11 @@ function others(scope: Scope, { event, resource, all }: { event: string; resourc
     latestMetrics: metricMeasures.flatMap((measure) =>
       (['series', 'resource'] as const).map((by) => metrics.latestMetrics(scope, { metric, resource, labels, measure, by, range: all })),
     ),
+    labelCardinality: [
+      metrics.labelCardinality(scope, { range: all }),
+      metrics.labelCardinality(scope, { metric: 'requests', resource: names[0]!, range: all }),
+      metrics.labelCardinality(scope, { metric: ['requests', metric], resource: names, range: all }),
+    ],
     patternSeries: (['pattern', 'resource'] as const).flatMap((by) =>
       ['5 minutes', '15 minutes', '1 hour'].flatMap((resolution) => [
         logs.patternSeries(scope, { measure: 'count_total', by, resolution, range: all }),
@@ -126,6 +144,7 @@ function others(scope: Scope, { event, resource, all }: { event: string; resourc
       logs.newPatterns(scope, { range, resource }),
       logs.newPatterns(scope, { range, silence: '1 hour' }),
     ],
+    patternDiversity: [logs.patternDiversity(scope, { range }), logs.patternDiversity(scope, { range, resource })],
     // As after upkeep, which stores what it rolled: until the middle of the range.
     stored: [
       ...metricMeasures.map((measure) => metrics.metricSeries(rolled, { metric, measure, resolution: '1 day', range: all })),
@@ -234,6 +253,7 @@ function graphVariants(scope: Scope, names: readonly string[]): Record<string, R
       ),
     ),
     callSummary: [calls.callSummary(scope, { from: first, range }), calls.callSummary(scope, { to: second, by: 'callee', range })],
+    callFan: (['caller', 'callee'] as const).map((by) => calls.callFan(scope, { by, range })),
     callOddities: [incident.callOddities(scope, { range, baseline, thresholds: { latencyFactor: 1, latencyRiseMs: 0, errorRise: 0 } })],
     rankSuspects: (['latency', 'errors', undefined] as const).map((trouble) =>
       incident.rankSuspects(scope, {

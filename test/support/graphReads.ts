@@ -66,6 +66,8 @@ export function graphReads(scope: Scope, names: readonly string[]) {
     topologyChanges: read(topology.topologyChanges(scope, { range }), 'kind'),
     compareTopology: read(topology.compareTopology(scope, { before, after, withUnchanged: true }), 'kind'),
     edgeHistory: read(topology.edgeHistory(scope, { from: first, to: second }), 'valid_from'),
+    'callFan, out': read(calls.callFan(scope, { by: 'caller', range }), 'urn'),
+    callFan: read(calls.callFan(scope, { by: 'callee', range }), 'urn'),
     callsDuring: read(edges, 'dst'),
     callSeries: read(calls.callSeries(scope, { measure: 'p95_ms', range }), 'series'),
     callSummary: read(calls.callSummary(scope, { range }), 'dst_urn'),

@@ -32,6 +32,7 @@ const cpu = { metric: 'cpu', measure: 'avg', range } as const
  */
 const named = {
   activeCalls: rowOf(calls.activeCalls(scope)).toEqualTypeOf<calls.ActiveCall>(),
+  callFan: rowOf(calls.callFan(scope, { by: 'caller', range })).toEqualTypeOf<calls.CallFanRow>(),
   callsDuring: rowOf(edges).toEqualTypeOf<calls.CallsDuringRow>(),
   callSeries: rowOf(calls.callSeries(scope, { measure: 'rps', range })).toEqualTypeOf<calls.CallPoint>(),
   callSummary: rowOf(calls.callSummary(scope, { range })).toEqualTypeOf<calls.CallSummaryRow>(),
@@ -47,8 +48,10 @@ const named = {
     rowOf(metrics.latestMetrics(scope, cpu)).toEqualTypeOf<metrics.LabelledPoint>(),
     rowOf(metrics.latestMetrics(scope, { ...cpu, by: 'resource' })).toEqualTypeOf<metrics.ResourcePoint>(),
   ],
+  labelCardinality: rowOf(metrics.labelCardinality(scope, { range })).toEqualTypeOf<metrics.LabelCardinality>(),
 
   newPatterns: rowOf(logs.newPatterns(scope, { range })).toEqualTypeOf<logs.NewPattern>(),
+  patternDiversity: rowOf(logs.patternDiversity(scope, { range })).toEqualTypeOf<logs.PatternDiversity>(),
   patternSeries: rowOf(logs.patternSeries(scope, { measure: 'count_total', range })).toEqualTypeOf<logs.PatternPoint>(),
 
   topologyAt: rowOf(topology.topologyAt(scope, { at: at('10:00') })).toEqualTypeOf<topology.TopologyAtRow>(),

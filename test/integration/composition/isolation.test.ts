@@ -1,14 +1,22 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { activeCalls, callsDuring, callSeries, callSummary, refreshCallGraph, slowestDependencies } from '../../../src/calls/index.ts'
+import {
+  activeCalls,
+  callFan,
+  callsDuring,
+  callSeries,
+  callSummary,
+  refreshCallGraph,
+  slowestDependencies,
+} from '../../../src/calls/index.ts'
 import { resourceIds } from '../../../src/catalog/index.ts'
 import type { Scope } from '../../../src/database/index.ts'
 import { attachEvidence, evidenceChain, recordEvent } from '../../../src/events/index.ts'
 import { impact, reach } from '../../../src/graph/index.ts'
 import { callOddities, rankSuspects } from '../../../src/incident/index.ts'
 import { addDocuments, searchKnowledge } from '../../../src/knowledge/index.ts'
-import { newPatterns, patternSeries } from '../../../src/logs/index.ts'
-import { latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
+import { newPatterns, patternDiversity, patternSeries } from '../../../src/logs/index.ts'
+import { labelCardinality, latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import { topK } from '../../../src/ranking/index.ts'
 import { aggregateAcross, anomalies } from '../../../src/series/index.ts'
 import { distinctCount } from '../../../src/sketch/index.ts'
@@ -45,6 +53,10 @@ async function fill(scope: Scope, factor: number, id: string): Promise<void> {
     buckets.flatMap((bucket, index) =>
       urns.map((resource) => ({ bucket, resource, metric: 'cpu', samples: [factor, index * slow(bucket)] })),
     ),
+  )
+  await insertMetrics(
+    scope,
+    urns.map((resource, index) => ({ bucket: at('10:30'), resource, metric: 'requests', labels: { factor, index }, samples: [factor] })),
   )
   const fingerprints = await insertPatterns(
     scope,
@@ -90,6 +102,7 @@ function reads(scope: Scope, id: string) {
   const latency = callSeries(scope, { measure: 'p95_ms', range: { from: baseline.from, to: range.to } })
   return {
     callSeries: latency,
+    callFan: callFan(scope, { by: 'caller', range }),
     callSummary: callSummary(scope, { range }),
     callsDuring: edges,
     slowestDependencies: slowestDependencies(scope, { service: 'urn:web', range }),
@@ -97,9 +110,11 @@ function reads(scope: Scope, id: string) {
     'metricSeries by resource': metricSeries(scope, { metric: 'cpu', measure: 'p95', range, by: 'resource' }),
     'metricSeries of all': metricSeries(scope, { metric: 'cpu', measure: 'max', range, by: 'metric', resource: urns }),
     'metricSeries by the hour': metricSeries(scope, { metric: ['cpu'], measure: 'p95', range, resolution: '1 hour' }),
+    labelCardinality: labelCardinality(scope, { range }),
     latestMetrics: latestMetrics(scope, { metric: 'cpu', measure: 'avg', range }),
     'callSeries by the day': callSeries(scope, { measure: 'p95_ms', range: { from: at('00:00'), to: range.to }, resolution: '1 day' }),
     'patternSeries by the half hour': patternSeries(scope, { measure: 'count_total', range, by: 'resource', resolution: '30 minutes' }),
+    patternDiversity: patternDiversity(scope, { range }),
     newPatterns: newPatterns(scope, { range }),
     'newPatterns after silence': newPatterns(scope, { range, silence: '30 minutes' }),
     patternSeries: patternSeries(scope, { measure: 'count_total', range }),
@@ -180,6 +195,21 @@ onEveryLeg('every read', () => {
       of.callSeries,
       (eb) => eb('bucket', '>=', half),
       ({ bucket }) => bucket >= half,
+    )
+    await expectNarrows(
+      of.callFan,
+      (eb) => eb('urn', '=', 'urn:web'),
+      ({ urn }) => urn === 'urn:web',
+    )
+    await expectNarrows(
+      of.labelCardinality,
+      (eb) => eb('value_count', '>', 1),
+      ({ value_count }) => value_count > 1,
+    )
+    await expectNarrows(
+      of.patternDiversity,
+      (eb) => eb('urn', '=', 'urn:db'),
+      ({ urn }) => urn === 'urn:db',
     )
     await expectNarrows(
       of.callSummary,

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { callsDuring } from '../../../src/calls/callsDuring.ts'
+import { callFan } from '../../../src/calls/callFan.ts'
 import { callSummary } from '../../../src/calls/callSummary.ts'
 import { slowestDependencies } from '../../../src/calls/slowestDependencies.ts'
 import type { Scope } from '../../../src/database/scope.ts'
@@ -11,6 +12,7 @@ import { resourceNames } from '../../../src/graph/resourceNames.ts'
 import { callOddities } from '../../../src/incident/callOddities.ts'
 import { rankSuspects } from '../../../src/incident/rankSuspects.ts'
 import { newPatterns } from '../../../src/logs/newPatterns.ts'
+import { patternDiversity } from '../../../src/logs/patternDiversity.ts'
 import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { topK } from '../../../src/ranking/topK.ts'
 import { changePoints } from '../../../src/series/comparison/changePoints.ts'
@@ -60,6 +62,8 @@ describe.skipIf(!leg.available || !leg.concurrent).each([
   const edges = () => callsDuring(scope, { range })
 
   it.each<[string, () => Promise<readonly string[]>]>([
+    ['callFan', async () => (await callFan(scope, { by: 'callee', range }).where('urn', '<>', hub).execute()).map(({ urn }) => urn)],
+    ['patternDiversity', async () => (await patternDiversity(scope, { range }).execute()).map(({ urn }) => urn)],
     ['callSummary', async () => (await callSummary(scope, { from: hub, range }).execute()).map(({ dst_urn }) => dst_urn)],
     [
       'slowestDependencies',

@@ -15,11 +15,14 @@ const reads: Record<string, (scope: Scope, range: api.TimeRange) => { execute():
   metricSeries: (scope, range) => api.metricSeries(scope, { metric: 'm', measure: 'avg', range, resolution: '1 minute' }),
   'metricSeries by the length of the range': (scope, range) => api.metricSeries(scope, { metric: 'm', measure: 'avg', range }),
   latestMetrics: (scope, range) => api.latestMetrics(scope, { metric: 'm', measure: 'avg', range }),
+  labelCardinality: (scope, range) => api.labelCardinality(scope, { range }),
+  callFan: (scope, range) => api.callFan(scope, { by: 'caller', range }),
   callSeries: (scope, range) => api.callSeries(scope, { measure: 'rps', range }),
   callSummary: (scope, range) => api.callSummary(scope, { range }),
   callsDuring: (scope, range) => api.callsDuring(scope, { range }),
   slowestDependencies: (scope, range) => api.slowestDependencies(scope, { service: 'urn:a', range }),
   patternSeries: (scope, range) => api.patternSeries(scope, { measure: 'count_total', range }),
+  patternDiversity: (scope, range) => api.patternDiversity(scope, { range }),
   newPatterns: (scope, range) => api.newPatterns(scope, { range }),
   'newPatterns after a silence': (scope, range) => api.newPatterns(scope, { range, silence: '365000 days' }),
   topologyChanges: (scope, range) => api.topologyChanges(scope, { range }),
@@ -44,7 +47,7 @@ onEveryLeg('the ends of what can be given', () => {
   beforeAll(async () => {
     test = await cleanDatabase()
     scope = await tenant(test.db)
-    await insertMetrics(scope, [{ bucket, resource: 'urn:a', metric: 'm', samples: [1] }])
+    await insertMetrics(scope, [{ bucket, resource: 'urn:a', metric: 'm', labels: { l: 1 }, samples: [1] }])
     await insertCalls(scope, [{ bucket, src: 'urn:a', dst: 'urn:b', latencies: [1, 2] }])
     const [fingerprint_id] = await insertPatterns(scope, [{ pattern: 'p', first_seen: bucket, last_seen: bucket }])
     await insertPatternCounts(scope, [{ bucket, resource: 'urn:a', fingerprint_id: fingerprint_id!, count_total: 1 }])

@@ -1,6 +1,14 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { activeCalls, callsDuring, callSeries, callSummary, refreshCallGraph, slowestDependencies } from '../../../src/calls/index.ts'
+import {
+  activeCalls,
+  callFan,
+  callsDuring,
+  callSeries,
+  callSummary,
+  refreshCallGraph,
+  slowestDependencies,
+} from '../../../src/calls/index.ts'
 import { deleteTenant, ensureResource, ensureResources, ensureTenant, resourceIds } from '../../../src/catalog/index.ts'
 import { last, schemaVersion, tenantScope, type Scope } from '../../../src/database/index.ts'
 import { attachEvidence, evidenceChain, recordEvent } from '../../../src/events/index.ts'
@@ -8,8 +16,8 @@ import { impact, mirrorGraph, reach } from '../../../src/graph/index.ts'
 import { callOddities, rankSuspects } from '../../../src/incident/index.ts'
 import { rollUp } from '../../../src/ingest/index.ts'
 import { addDocuments, searchKnowledge } from '../../../src/knowledge/index.ts'
-import { newPatterns, patternSeries } from '../../../src/logs/index.ts'
-import { metricSeries } from '../../../src/metrics/index.ts'
+import { newPatterns, patternDiversity, patternSeries } from '../../../src/logs/index.ts'
+import { labelCardinality, metricSeries } from '../../../src/metrics/index.ts'
 import { doctor, migrateDown, migratePlan, migrateStatus, migrateUp } from '../../../src/operate/index.ts'
 import { rankBy, topK } from '../../../src/ranking/index.ts'
 import { SchemaVersionError } from '../../../src/schema/index.ts'
@@ -266,6 +274,15 @@ onEveryLeg('hostile text', () => {
       }
       return text
     })
+    await everyText({ field: 'metric', taken: fits(255) }, async (metric) => {
+      const rows = await labelCardinality(scope, { metric, range }).execute()
+      expect(rows).toMatchObject([{ metric, label: metric, value_count: 1, top_urn: `urn:${metric}` }])
+      return rows[0]!.label
+    })
+    await everyText({ field: 'resource', taken: fits(1024) }, async (resource) => {
+      expect(await labelCardinality(scope, { resource, range }).execute()).toEqual([])
+      return resource
+    })
     await noText('measure', (measure) => series({ measure: measure as 'avg' }))
     await noText('by', (by) => series({ by: by as 'series' }))
   })
@@ -315,6 +332,7 @@ onEveryLeg('hostile text', () => {
     })
     await noText('measure', (measure) => callSeries(own, { measure: measure as 'rps', range }))
     await noText('by', (by) => callSeries(own, { measure: 'rps', by: by as 'call', range }))
+    await noText('by', (by) => callFan(own, { by: by as 'caller', range }))
     await noText('by', (by) => callSummary(own, { by: by as 'call', range }))
     await noText('direction', (direction) => reach(own, edges, { from: 'a', direction: direction as 'in' }))
     await noText('thresholds', (text) => callOddities(own, { ...windows, thresholds: Object.fromEntries([[text, 1]]) }))
@@ -353,6 +371,7 @@ onEveryLeg('hostile text', () => {
     expect(series.map((point) => point.series).sort()).toEqual([...texts].sort())
     for (const read of [
       (resource: string) => newPatterns(scope, { range, resource }),
+      (resource: string) => patternDiversity(scope, { range, resource }),
       (resource: string) => patternSeries(scope, { range, resource, measure: 'count_total' }),
     ]) {
       await everyText({ field: 'resource', taken: fits(1024) }, async (resource) => {

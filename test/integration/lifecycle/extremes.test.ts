@@ -1,13 +1,21 @@
 import { callMeasures } from '../../../src/calls/callSeries.ts'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { callsDuring, callSeries, callSummary, slowestDependencies, refreshCallGraph, verifyCallGraph } from '../../../src/calls/index.ts'
+import {
+  callFan,
+  callsDuring,
+  callSeries,
+  callSummary,
+  slowestDependencies,
+  refreshCallGraph,
+  verifyCallGraph,
+} from '../../../src/calls/index.ts'
 import { callsOfWindow } from '../../../src/calls/callsOfWindow.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { impact } from '../../../src/graph/index.ts'
 import { callOddities, rankSuspects } from '../../../src/incident/index.ts'
-import { newPatterns, patternSeries } from '../../../src/logs/index.ts'
-import { latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
+import { newPatterns, patternDiversity, patternSeries } from '../../../src/logs/index.ts'
+import { labelCardinality, latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import { metricMeasures } from '../../../src/metrics/metricMeasures.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -191,6 +199,10 @@ onEveryLeg('extremes that a tenant sends', () => {
     reads['callsDuring'] = callsDuring(scope, { range: whole })
     reads['slowestDependencies'] = slowestDependencies(scope, { service: 'urn:front', range: whole, limit: 10_000 })
     reads['callsOfWindow'] = callsOfWindow(scope, { window: '10 minutes', now: at(5) })
+    reads['labelCardinality'] = labelCardinality(scope, { range: whole })
+    reads['callFan, out'] = callFan(scope, { by: 'caller', range: whole })
+    reads['callFan, in'] = callFan(scope, { by: 'callee', range: whole })
+    reads['patternDiversity'] = patternDiversity(scope, { range: whole })
     reads['newPatterns'] = newPatterns(scope, { range: whole })
     reads['callOddities'] = callOddities(scope, { range: after, baseline: before })
     const suspected = { service: 'urn:front', range: after, baseline: before, meanings: [{ metric: 'm', means: 'latency' as const }] }

@@ -6,8 +6,8 @@ import { tenantScope } from '../../../src/database/index.ts'
 import { evidenceChain } from '../../../src/events/index.ts'
 import { cypher, mirrorGraph } from '../../../src/graph/index.ts'
 import { searchKnowledge } from '../../../src/knowledge/index.ts'
-import { newPatterns, patternSeries } from '../../../src/logs/index.ts'
-import { latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
+import { newPatterns, patternDiversity, patternSeries } from '../../../src/logs/index.ts'
+import { labelCardinality, latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import {
   applyPolicies,
   doctor,
@@ -112,6 +112,8 @@ onEveryLeg('a role made from what `grants` lists, and nothing else', () => {
           resolution: '1 hour',
         }),
         latestMetrics: latestMetrics(scope, { metric: 'process.cpu.utilization', measure: 'avg', range }),
+        labelCardinality: labelCardinality(scope, { range }),
+        patternDiversity: patternDiversity(scope, { range }),
         patternSeries: patternSeries(scope, { measure: 'count_total', range }),
         newPatterns: newPatterns(scope, { range }),
         searchKnowledge: searchKnowledge(scope, { embedding: Array.from({ length: 1536 }, (_, index) => Math.cos(index)) }),

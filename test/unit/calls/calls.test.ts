@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { callFan } from '../../../src/calls/callFan.ts'
 import { callsDuring } from '../../../src/calls/callsDuring.ts'
 import { callSeries } from '../../../src/calls/callSeries.ts'
 import { callSummary } from '../../../src/calls/callSummary.ts'
@@ -34,6 +35,24 @@ describe('the exact SQL', () => {
           group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $7
         ) as "dependency" where "mean_err_rate" > $8`),
       parameters: ['1', '1', 'urn:a', '1', range.from, range.to, 5, 0.01],
+    })
+  })
+
+  it.each([
+    ['caller', 'callee'],
+    ['callee', 'caller'],
+  ] as const)('of callFan by %s', (by, peer) => {
+    const peers = `pg_catalog.count(distinct "${peer}"."resource_id")::float8`
+    expect(compiled(callFan(scope, { by, range }))).toEqual({
+      sql: oneLine(`
+        select "fan".* from (
+          select "${by}"."urn" as "urn", "${by}"."resource_id" as "resource_id", ${peers} as "peer_count",
+            sum(call.call_count)::float8 as "call_count", sum(call.call_count)::float8 / $1::float8 as "rps",
+            "${by}"."urn" as "item", ${peers} as "score" ${calls(2)}
+          where "call"."tenant_id" = $4 and "call"."bucket" >= $5 and "call"."bucket" < $6
+          group by "${by}"."resource_id" order by "score" desc, ("${by}"."urn") collate "C"
+        ) as "fan"`),
+      parameters: [3600, '1', '1', '1', range.from, range.to],
     })
   })
 
@@ -146,6 +165,9 @@ describe('bad input is refused by name', () => {
     ['measure', () => callSeries(scope, { measure: bad('"tenant_id"'), range })],
     ['resolution', () => callSeries(scope, { measure: 'rps', range, resolution: '1 minute' })],
     ['by', () => callSeries(scope, { measure: 'rps', range, by: bad('"; drop"') })],
+    ['by', () => callFan(scope, { range, by: bad('"nobody"') })],
+    ['by', () => callFan(scope, { range } as never)],
+    ['options', () => callFan(scope, { by: 'caller', range, from: 'urn:a' } as never)],
     ['by', () => callSummary(scope, { range, by: bad('"nobody"') })],
     ['to', () => callSummary(scope, { to: '', range })],
     ['options', () => callSummary(scope, { service: 'urn:a', range } as never)],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { newPatterns } from '../../../src/logs/newPatterns.ts'
+import { patternDiversity } from '../../../src/logs/patternDiversity.ts'
 import { patternSeries } from '../../../src/logs/patternSeries.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
@@ -49,6 +50,37 @@ describe('the exact SQL', () => {
     })
   })
 
+  it.each([
+    ['an hour', range.from, 'log_pattern_5m'],
+    ['three months', new Date(range.to.getTime() - 90 * 86_400_000), 'log_pattern_1h'],
+  ])('of patternDiversity over %s', (_, from, table) => {
+    const effective = `least(exp(-sum(logged.share * ln(logged.share) order by logged.share)), pg_catalog.count(*)::float8)`
+    expect(compiled(patternDiversity(scope, { resource: 'urn:a', range: { from, to: range.to } }))).toEqual({
+      sql: oneLine(`
+        select "diversity".* from (
+          select "resource"."urn" as "urn", "resource"."resource_id" as "resource_id", pg_catalog.count(*)::float8 as "pattern_count",
+            sum(logged.records)::float8 as "count_total", ${effective} as "effective_count", max(logged.share) as "top_share",
+            "resource"."urn" as "item", ${effective} as "score"
+          from (
+            select "counted"."resource_id", "counted"."records",
+              counted.records::float8 / (sum(counted.records) over (partition by counted.resource_id))::float8 as "share"
+            from (
+              select "count"."resource_id", sum(count.count_total) as "records" from "public"."${table}" as "count"
+              where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
+                and "count"."resource_id" in (
+                  select "known"."resource_id" from "public"."dim_resource" as "known"
+                  where "known"."tenant_id" = $4 and "known"."urn" = $5)
+              group by "count"."resource_id", "count"."fingerprint_id"
+            ) as "counted" where counted.records > 0::numeric
+          ) as "logged"
+          inner join "public"."dim_resource" as "resource"
+          on "resource"."tenant_id" = $6 and "resource"."resource_id" = "logged"."resource_id"
+          group by "resource"."resource_id" order by "score" desc, ("resource"."urn") collate "C"
+        ) as "diversity"`),
+      parameters: ['1', from, range.to, '1', 'urn:a', '1'],
+    })
+  })
+
   it('of patternSeries', () => {
     expect(compiled(patternSeries(scope, { fingerprintId: '7', severity: 'ERROR', measure: 'count_error', range }))).toEqual({
       sql: oneLine(`
@@ -87,6 +119,9 @@ describe('bad input is refused by name', () => {
     ['silence', () => newPatterns(scope, { range, silence: '7' })],
     ['fingerprintId', () => patternSeries(scope, { fingerprintId: '1 or true', measure: 'count_total', range })],
     ['fingerprintId', () => patternSeries(scope, { fingerprintId: '9223372036854775808', measure: 'count_total', range })],
+    ['range.from', () => patternDiversity(scope, { range: { from: at('10:03'), to: at('10:02') } })],
+    ['resource', () => patternDiversity(scope, { range, resource: '' })],
+    ['options', () => patternDiversity(scope, { range, severity: 'ERROR' } as never)],
     ['severity', () => patternSeries(scope, { severity: bad('"error"'), measure: 'count_total', range })],
     ['measure', () => patternSeries(scope, { measure: bad('"total"'), range })],
     ['resolution', () => patternSeries(scope, { measure: 'count_total', range, resolution: '7 minutes' })],

@@ -1,0 +1,136 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { finished, type Finished } from '../database/finished.ts'
+import { timeRange, type TimeRange } from '../database/range.ts'
+import type { Scope } from '../database/scope.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
+import { readingOf } from '../lifecycle/rollups/resolution.ts'
+import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
+import { parseOptions } from '../schema/parse.ts'
+import { urnText } from '../schema/text.ts'
+import { patternLadder } from './patternPolicy.ts'
+
+export interface PatternDiversityOptions {
+  /** The URN of the resource that logged; every resource when left out. */
+  resource?: string
+  /** Buckets that begin in it count. */
+  range: TimeRange
+}
+
+/** How many different things one resource logs. */
+export interface PatternDiversity {
+  /** URN of the resource. */
+  urn: string
+  resource_id: string
+  /** How many different patterns it logged. */
+  pattern_count: number
+  /** How many records. */
+  count_total: number
+  /** How many equally frequent patterns would be as diverse: from 1 to `pattern_count`. */
+  effective_count: number
+  /** The share of the records that has the most frequent pattern, above 0 and up to 1. */
+  top_share: number
+  /** The URN. */
+  item: string
+  /** `effective_count`. */
+  score: number
+}
+
+const patternDiversityOptions = z.strictObject({ resource: urnText.optional(), range: timeRange })
+
+/**
+ * How many different things each resource logs: a ranking frame of one row a resource, the most
+ * diverse first. A service whose diversity explodes logs free text: what should be an attribute
+ * stands in its messages.
+ *
+ * | a resource logs | `pattern_count` | `effective_count` |
+ * |---|---|---|
+ * | one pattern | 1 | 1 |
+ * | four patterns, each as often | 4 | 4 |
+ * | one pattern 997 times, three others once | 4 | 1.02 |
+ *
+ * | | |
+ * |---|---|
+ * | `effective_count` | the exponential of Shannon's entropy of the patterns' shares: the diversity number of order 1 of M. O. Hill, "Diversity and evenness: a unifying notation and its consequences", Ecology 54 (1973) |
+ * | counts | exact |
+ * | order | `score` descending, then `urn` by its bytes: that of `topK` |
+ * | absent | a resource without a record in the range |
+ * | range | buckets that begin in it count, whole: an hour that began before it is left out, and the last one reaches past its end |
+ * | read from | up to 35 days `log_pattern_5m`, up to 420 `log_pattern_1h`, more `log_pattern_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
+ *
+ * It grows with the length of the range: compare ranges of one length.
+ *
+ * @throws InvalidInputError if the URN or the range is invalid; names the field.
+ * @example
+ * const chatty = patternDiversity(scope, { range: last('1 day') })
+ * await chatty.where('effective_count', '>', 100).execute()
+ *
+ * // select "diversity".* from (
+ * //   select "resource"."urn" as "urn", "resource"."resource_id" as "resource_id",
+ * //     pg_catalog.count(*)::float8 as "pattern_count", sum(logged.records)::float8 as
+ * //       "count_total",
+ * //     least(exp(-sum(... order by ...)), pg_catalog.count(*)::float8) as "effective_count",
+ * //     max(logged.share) as "top_share", ...
+ * //   from (
+ * //     select "counted"."resource_id", ..., counted.records::float8 / (sum(counted.records) over
+ * //       (partition by counted.resource_id))::float8 as "share" from (
+ * //       select "count"."resource_id", sum(count.count_total) as "records"
+ * //       from "public"."log_pattern_5m" as "count" where "count"."tenant_id" = $1 and ...
+ * //       group by "count"."resource_id", "count"."fingerprint_id"
+ * //     ) as "counted" where counted.records > 0::numeric
+ * //   ) as "logged" inner join "public"."dim_resource" as "resource" on ...
+ * //   group by "resource"."resource_id" order by "score" desc, ("resource"."urn") collate "C"
+ * // ) as "diversity" where "effective_count" > $5
+ */
+export function patternDiversity(scope: Scope, options: PatternDiversityOptions): Finished<PatternDiversity, 'diversity'> {
+  const { resource, range } = parseOptions(patternDiversityOptions, options)
+  const reading = readingOf(scope, patternLadder, range)
+  // Added up before anything is joined: of rows of several tables a planner expects that few are
+  // left by a join, and then compares each with each.
+  const counted = scope.db
+    .selectFrom(rowsOf(scope, patternLadder, reading).as('count'))
+    .where('count.tenant_id', '=', scope.tenantId)
+    .where('count.bucket', '>=', reading.range.from)
+    .where('count.bucket', '<', reading.range.to)
+    .$if(resource !== undefined, (all) =>
+      all.where('count.resource_id', 'in', ({ selectFrom }) =>
+        selectFrom(scope.table('dim_resource', 'known'))
+          .select('known.resource_id')
+          .where('known.tenant_id', '=', scope.tenantId)
+          .where('known.urn', '=', resource!),
+      ),
+    )
+    .groupBy(['count.resource_id', 'count.fingerprint_id'])
+    .select(['count.resource_id', sql<string>`sum(count.count_total)`.as('records')])
+  const logged = scope.db
+    .selectFrom(counted.as('counted'))
+    .select([
+      'counted.resource_id',
+      'counted.records',
+      sql<number>`counted.records::float8 / (sum(counted.records) over (partition by counted.resource_id))::float8`.as('share'),
+    ])
+    .where(sql<boolean>`counted.records > 0::numeric`)
+  // In one order always, so that equal counts give equal sums; and rounding gives no more than there are.
+  const entropy = sql`-sum(logged.share * ln(logged.share) order by logged.share)`
+  const patterns = sql<number>`pg_catalog.count(*)::float8`
+  const effective = sql<number>`least(exp(${entropy}), ${patterns})`
+  const diversity = scope.db
+    .selectFrom(logged.as('logged'))
+    .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
+      join.on('resource.tenant_id', '=', scope.tenantId).onRef('resource.resource_id', '=', 'logged.resource_id'),
+    )
+    .groupBy('resource.resource_id')
+    .select([
+      'resource.urn as urn',
+      'resource.resource_id as resource_id',
+      patterns.as('pattern_count'),
+      sql<number>`sum(logged.records)::float8`.as('count_total'),
+      effective.as('effective_count'),
+      sql<number>`max(logged.share)`.as('top_share'),
+      'resource.urn as item',
+      effective.as('score'),
+    ])
+    .orderBy('score', 'desc')
+    .orderBy(byBytes('resource.urn'))
+  return finished(scope, diversity, 'diversity')
+}
