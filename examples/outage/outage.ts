@@ -55,7 +55,7 @@ const clock = (time: Date) => time.toISOString().slice(11, 16)
 const figure = (value: number | null) => (value === null ? '-' : value.toLocaleString('en', { maximumSignificantDigits: 3 }))
 
 // The hour of the recording, and the graph as it is when it ends. The scope is made anew afterwards, so that it knows of the graph.
-const whole: TimeRange = { from: new Date('2026-11-22T12:25:00Z'), to: new Date('2026-11-22T13:30:00Z') }
+const whole: TimeRange = { from: new Date('2026-11-27T16:55:00Z'), to: new Date('2026-11-27T18:00:00Z') }
 await refreshCallGraph(await tenantScope(db, 'outage'), { window: '10 minutes', now: new Date(whole.to.getTime() - 1) })
 const scope = await tenantScope(db, 'outage')
 const frontend = serviceUrn('frontend', 'shop')

@@ -13,7 +13,7 @@ const recording = (name: string) => fileURLToPath(new URL(`../../../examples/sho
 const urn = (service: string) => serviceUrn(service, 'shop')
 
 /** As examples/shop/recordings/README.md has it: when the payment service became slow. */
-const faultAt = Date.UTC(2026, 10, 22, 13, 7, 5)
+const faultAt = Date.UTC(2026, 10, 27, 17, 36, 31)
 
 onEveryLeg("the shop's recordings", () => {
   let test: TestDatabase
