@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { batches } from '../src/ingest/journal/batches.ts'
 import { rollJournal } from '../src/ingest/journal/rollJournal.ts'
+import { DimensionValues } from '../src/ingest/records/dimensionValues.ts'
 import { latestBelievable, TelemetryClock } from '../src/ingest/journal/telemetryClock.ts'
 import { ingest as load } from '../src/ingest/ingest.ts'
 import { readOtlp } from '../src/ingest/sources/readOtlp.ts'
@@ -42,7 +43,13 @@ export async function* ingest({ data, url }: BenchmarkOptions): AsyncGenerator<F
 async function loadBare(scope: Scope, recording: string): Promise<void> {
   const horizon = 15 * 60_000
   const journal = new BareJournal()
-  const rules = { clock: new TelemetryClock(0), horizon, latest: latestBelievable(Date.now()), oldest: new Map() }
+  const rules = {
+    clock: new TelemetryClock(0),
+    horizon,
+    dimensions: new DimensionValues([]),
+    latest: latestBelievable(Date.now()),
+    oldest: new Map(),
+  }
   for await (const batch of batches(readOtlp(recording))) journal.append(batch, rules)
   for await (const { window } of rollJournal(journal, { horizon })) await writeRollups(scope, window)
 }

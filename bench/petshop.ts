@@ -54,10 +54,26 @@ export async function loadPetshop(scope: Scope, folder: string): Promise<Fault[]
   issues.sort((a, b) => a.target.target.timestamp - b.target.target.timestamp)
 
   for (const { rows, nodes, range } of [normal, ...issues.map(({ measured }) => measured)]) {
-    await writeRollups(scope, { ...range, resources: nodes.map(resource), metrics: rows, calls: [], patterns: [], locators: [] })
+    await writeRollups(scope, {
+      ...range,
+      resources: nodes.map(resource),
+      metrics: rows,
+      calls: [],
+      patterns: [],
+      sketches: [],
+      locators: [],
+    })
   }
   const named = [...new Set([...edges.flat(), ...issues.flatMap(({ target: { target, root_cause } }) => [target.node, root_cause.node])])]
-  await writeRollups(scope, { ...normal.range, resources: named.map(resource), metrics: [], calls: [], patterns: [], locators: [] })
+  await writeRollups(scope, {
+    ...normal.range,
+    resources: named.map(resource),
+    metrics: [],
+    calls: [],
+    patterns: [],
+    sketches: [],
+    locators: [],
+  })
   await writeEdges(scope, edges)
 
   return issues.map(({ path, target: { target, root_cause }, measured }) => {

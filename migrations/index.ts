@@ -9,6 +9,7 @@ import { topologySources } from './0008_topology_sources.ts'
 import { maintenanceFailures } from './0009_maintenance_failures.ts'
 import { canonicalEvidence } from './0010_canonical_evidence.ts'
 import { ingestJournal } from './0011_ingest_journal.ts'
+import { sketches } from './0012_sketches.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, oldest first. What has been released never changes; what comes next is appended. */
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   maintenanceFailures,
   canonicalEvidence,
   ingestJournal,
+  sketches,
 ]

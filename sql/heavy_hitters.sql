@@ -1,3 +1,4 @@
+-- before: migrations
 -- The heaviest items of a stream: jsonb {"n": ..., "offset": ..., "counters": {item: count, ...}}, a Misra-Gries sketch that merges.
 --
 -- The true count of an item lies in [count, count + offset], count being 0 where `counters` does not name it; offset <= n / (capacity + 1) after any tree

@@ -1,3 +1,4 @@
+-- before: migrations
 -- Union and cardinality of HyperLogLog sketches in the bytes of postgresql-hll (storage specification 1.0.0, schema version 1), for servers without the
 -- extension: the bytes are those that hll_union_agg gives, the numbers those of hll_cardinality. src/sketch/hll/hll.ts is the same in TypeScript.
 --

@@ -23,7 +23,9 @@ begin
     ('service_call_5m', 'service_call_1h', '1 hour'),
     ('service_call_1h_stored', 'service_call_1d', '1 day'),
     ('log_pattern_5m', 'log_pattern_1h', '1 hour'),
-    ('log_pattern_1h_stored', 'log_pattern_1d', '1 day')
+    ('log_pattern_1h_stored', 'log_pattern_1d', '1 day'),
+    ('sketch_5m', 'sketch_1h', '1 hour'),
+    ('sketch_1h_stored', 'sketch_1d', '1 day')
   )) is not true then
     raise exception 'the trigger % on %.% is not one that pgvantage made: it may not note stale buckets', tg_name, tg_table_schema, tg_table_name
       using errcode = 'insufficient_privilege', hint = 'Drop the trigger, or have the tables and functions of pgvantage belong to one role.';

@@ -34,6 +34,7 @@ const tenantTables = [
   'ingest_journal',
   'ingest_window',
   'ingest_clock',
+  'sketch_5m',
   'log_pattern_5m',
   'service_call_5m',
   'metric_1m',
@@ -182,7 +183,7 @@ type Piece = { schema: string; name: string; compressed: null | TimeRange }
 
 /** The table itself; a hypertable that may have compressed chunks, chunk by chunk. */
 async function pieces(db: Kysely<{}>, { schema, timeRung }: Installation, place: string, name: string): Promise<Piece[]> {
-  if (timeRung !== 'community' || !['log_pattern_5m', 'service_call_5m', 'metric_1m'].includes(name)) {
+  if (timeRung !== 'community' || !['sketch_5m', 'log_pattern_5m', 'service_call_5m', 'metric_1m'].includes(name)) {
     return [{ schema: place, name, compressed: null }]
   }
   const { rows } = await sql<{ schema: string; name: string; from: Date; to: Date; compressed: boolean }>`

@@ -6,6 +6,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { ensureTenant } from '../catalog/tenants.ts'
 import { tenantScope } from '../database/scope.ts'
 import { ingest, type IngestReport, type PlacedSource } from '../ingest/ingest.ts'
+import { dimensionPresets, type Dimension, type DimensionOptions } from '../ingest/records/dimension.ts'
 import { requestFormats, type RequestFormat } from '../ingest/sources/requestFormat.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
@@ -25,6 +26,7 @@ interface Options {
   horizon?: string
   shiftMs?: number
   acceptOld?: boolean
+  dimensions?: NonNullable<DimensionOptions['dimensions']>
   format: 'auto' | RequestFormat
   json?: boolean
 }
@@ -51,6 +53,11 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
       "how long windows wait for late records (default: '15 minutes'); to load old files in any order, as long as these reach",
     )
     .option('--accept-old', 'also load what is older than its table keeps, to be rolled up before it is dropped')
+    .option(
+      '--dimensions <list>',
+      `values to count in sketches: ${Object.keys(dimensionPresets).join(', ')}, or name:attribute for your own; with =value or =hash how they are kept (client=value). What is hashed needs a key in PGVANTAGE_HASH_KEY`,
+      dimensionList,
+    )
     .addOption(
       new Option('--format <format>', 'what is read, where the bytes are not to tell').choices(['auto', ...requestFormats]).default('auto'),
     )
@@ -58,7 +65,7 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
     .action(async (files: string[], options: Options) => {
-      const { database, schema, tenant, create, strict, horizon, shiftMs, acceptOld, format, json } = options
+      const { database, schema, tenant, create, strict, horizon, shiftMs, acceptOld, dimensions, format, json } = options
       if (files.indexOf(standardInput) !== files.lastIndexOf(standardInput))
         throw new InvalidInputError('file', `${standardInput}, the standard input, can be read only once`)
       const sizes = await Promise.all(files.map(sizeOf))
@@ -82,6 +89,8 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
             horizon,
             shiftMs,
             acceptOld,
+            dimensions,
+            hashKey: env.PGVANTAGE_HASH_KEY,
             format: format === 'auto' ? undefined : format,
             signal,
             onMalformed: (malformed) => rejects.malformed(malformed),
@@ -124,6 +133,21 @@ function wholeMilliseconds(text: string): number {
   const number = Number(text)
   if (text.trim() === '' || !Number.isSafeInteger(number)) throw new InvalidArgumentError('It must be a whole number of milliseconds.')
   return number
+}
+
+/** `user,client=value,plan:app.plan=hash`. */
+function dimensionList(text: string): NonNullable<DimensionOptions['dimensions']> {
+  return text.split(',').map((entry): Dimension => {
+    const [what = '', kept] = entry.trim().split('=')
+    const keep = (['value', 'hash'] as const).find((way) => way === kept)
+    if (kept !== undefined && keep === undefined) throw new InvalidArgumentError(`${entry} must end with =value or =hash.`)
+    const [name = '', ...attribute] = what.split(':')
+    if (attribute.length > 0) return { dimension: name, from: attribute.join(':'), keep }
+    const preset = Object.values(dimensionPresets).find(({ dimension }) => dimension === name)
+    if (preset === undefined)
+      throw new InvalidArgumentError(`${name} is none of ${Object.keys(dimensionPresets).join(', ')}; your own are name:attribute.`)
+    return { ...preset, keep: keep ?? preset.keep }
+  })
 }
 
 /** The counts; those that are zero and not of the main ones are left out. */

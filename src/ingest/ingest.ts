@@ -10,6 +10,8 @@ import { batches } from './journal/batches.ts'
 import { DatabaseJournal } from './journal/databaseJournal.ts'
 import { rollJournal } from './journal/rollJournal.ts'
 import { latestBelievable, TelemetryClock } from './journal/telemetryClock.ts'
+import { DimensionValues } from './records/dimensionValues.ts'
+import { dimensionOptions, hashKeyGiven, type DimensionOptions } from './records/dimension.ts'
 import type { ResourceOf } from './records/resourceOf.ts'
 import type { MalformedLine, OtlpRequest, SourceObject } from './sources/otlpRequest.ts'
 import { readOtlp, type RefusedInput } from './sources/readOtlp.ts'
@@ -29,7 +31,7 @@ export interface PlacedSource {
   origin?: SourceObject
 }
 
-export interface IngestOptions {
+export interface IngestOptions extends DimensionOptions {
   /**
    * How long a window waits for late records: a PostgreSQL interval. It closes when the newest
    * record of its resource is so long past its end, and nothing was added to it for so long; or
@@ -70,22 +72,25 @@ export interface IngestOptions {
 }
 
 /** What is only passed on is checked where it is used. */
-const ingestOptions = z.strictObject({
-  horizon: durationText.default('15 minutes'),
-  maxJournalBytes: z
-    .int()
-    .min(1)
-    .default(256 * 1024 * 1024),
-  shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
-  acceptOld: z.boolean().default(false),
-  resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
-  signal: z.instanceof(AbortSignal).optional(),
-  onMalformed: z.custom<IngestOptions['onMalformed']>().optional(),
-  onRefused: z.custom<IngestOptions['onRefused']>().optional(),
-  onWindow: z.custom<IngestOptions['onWindow']>().optional(),
-  origin: z.custom<SourceObject>().optional(),
-  format: z.custom<RequestFormat>().optional(),
-})
+const ingestOptions = z
+  .strictObject({
+    horizon: durationText.default('15 minutes'),
+    maxJournalBytes: z
+      .int()
+      .min(1)
+      .default(256 * 1024 * 1024),
+    shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
+    acceptOld: z.boolean().default(false),
+    resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
+    ...dimensionOptions,
+    signal: z.instanceof(AbortSignal).optional(),
+    onMalformed: z.custom<IngestOptions['onMalformed']>().optional(),
+    onRefused: z.custom<IngestOptions['onRefused']>().optional(),
+    onWindow: z.custom<IngestOptions['onWindow']>().optional(),
+    origin: z.custom<SourceObject>().optional(),
+    format: z.custom<RequestFormat>().optional(),
+  })
+  .superRefine(hashKeyGiven)
 
 /** What became of everything that was read. */
 export interface IngestReport extends RollUpReport {
@@ -138,6 +143,8 @@ export async function ingest(
     maxJournalBytes,
     shiftMs,
     resourceOf,
+    dimensions: counted,
+    hashKey,
     acceptOld,
     signal,
     onWindow,
@@ -155,12 +162,14 @@ export async function ingest(
   await assertReadCommitted(scope.db, 'ingest')
   const journal = new DatabaseJournal(scope)
   const clock = new TelemetryClock(shiftMs)
+  const dimensions = new DimensionValues(counted, hashKey)
   // Each time: an input may last for weeks.
   const rulesNow = () =>
     inTransaction(scope.db, async (db) => ({
       clock,
       horizon,
       resourceOf,
+      dimensions,
       latest: latestBelievable(Date.now(), await clockOf({ ...scope, db })),
       oldest: acceptOld ? new Map<Dataset, number>() : await oldestKept({ ...scope, db }),
     }))

@@ -5,12 +5,14 @@ import { batches } from './journal/batches.ts'
 import { MemoryJournal } from './journal/memoryJournal.ts'
 import { rollJournal } from './journal/rollJournal.ts'
 import { latestBelievable, TelemetryClock } from './journal/telemetryClock.ts'
+import { DimensionValues } from './records/dimensionValues.ts'
+import { dimensionOptions, hashKeyGiven, type DimensionOptions } from './records/dimension.ts'
 import type { ResourceOf } from './records/resourceOf.ts'
 import type { OtlpRequest } from './sources/otlpRequest.ts'
 import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
 import { addReport, emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
 
-export interface RollUpOptions {
+export interface RollUpOptions extends DimensionOptions {
   /**
    * A call that takes longer than this counts when it ends: a PostgreSQL interval. Default: `'15
    * minutes'`.
@@ -31,14 +33,17 @@ export interface RollUpOptions {
   report?: RollUpReport
 }
 
-const rollUpOptions = z.strictObject({
-  horizon: durationText.default('15 minutes'),
-  shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
-  resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
-  signal: z.instanceof(AbortSignal).optional(),
-  // As it came: what is read is counted in it.
-  report: z.custom<RollUpReport>((value) => typeof value === 'object' && value !== null, 'must be a report').optional(),
-})
+const rollUpOptions = z
+  .strictObject({
+    horizon: durationText.default('15 minutes'),
+    shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
+    resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
+    ...dimensionOptions,
+    signal: z.instanceof(AbortSignal).optional(),
+    // As it came: what is read is counted in it.
+    report: z.custom<RollUpReport>((value) => typeof value === 'object' && value !== null, 'must be a report').optional(),
+  })
+  .superRefine(hashKeyGiven)
 
 /** What is kept in memory until windows are rolled up, in bytes of compact, compressed records. */
 const maxBytes = 64 * 1024 * 1024
@@ -51,6 +56,7 @@ const maxBytes = 64 * 1024 * 1024
  * | spans | calls between resources, by five minutes | `SpanJoin` |
  * | metric points | one for each metric, resource and set of labels, by the minute | `CumulativeSeries`, `recordDistribution` |
  * | log records | counts of their patterns, by five minutes | `patternOf` |
+ * | values of `dimensions` | their sketches, by five minutes | `Dimension` |
  *
  * The windows come at the end of the input, in the order of time, and are the same in whatever
  * order the requests came. Until then compact records are kept, 64 MB at most (some ten million
@@ -76,10 +82,26 @@ export async function* rollUp(
   requests: AsyncIterable<OtlpRequest> | Iterable<OtlpRequest>,
   options: RollUpOptions = {},
 ): AsyncGenerator<IngestWindow, RollUpReport> {
-  const { horizon: duration, shiftMs, resourceOf, signal, report = emptyReport() } = parseOptions(rollUpOptions, options)
+  const {
+    horizon: duration,
+    shiftMs,
+    resourceOf,
+    dimensions: counted,
+    hashKey,
+    signal,
+    report = emptyReport(),
+  } = parseOptions(rollUpOptions, options)
+  const dimensions = new DimensionValues(counted, hashKey)
   const horizon = milliseconds(duration)
   const journal = new MemoryJournal()
-  const rules = { clock: new TelemetryClock(shiftMs), horizon, resourceOf, latest: latestBelievable(Date.now()), oldest: new Map() }
+  const rules = {
+    clock: new TelemetryClock(shiftMs),
+    horizon,
+    resourceOf,
+    dimensions,
+    latest: latestBelievable(Date.now()),
+    oldest: new Map(),
+  }
   async function* rolled(): AsyncGenerator<IngestWindow> {
     for await (const { window, counts } of rollJournal(journal, { horizon, signal })) {
       addReport(report, counts)

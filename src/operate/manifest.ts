@@ -680,6 +680,96 @@ export const manifest: Manifest = {
       cutAlong: 'bucket',
       hasDefault: true,
     },
+    sketch_1d_stored: {
+      columns: {
+        bucket: 'timestamp with time zone not null',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        dimension: 'text not null',
+        distinct_sketch: 'bytea',
+        error_sketch: 'bytea',
+        heavy_hitters: 'jsonb',
+        resource_id: 'bigint not null',
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        sketch_1d_stored_pkey: 'PRIMARY KEY (tenant_id, resource_id, dimension, bucket)',
+      },
+      indexes: {
+        idx_sketch_1d_dimension: 'CREATE INDEX idx_sketch_1d_dimension ON sketch_1d_stored USING btree (tenant_id, dimension, bucket DESC)',
+      },
+      triggers: {},
+      cutAlong: 'bucket',
+      hasDefault: true,
+    },
+    sketch_1h_stored: {
+      columns: {
+        bucket: 'timestamp with time zone not null',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        dimension: 'text not null',
+        distinct_sketch: 'bytea',
+        error_sketch: 'bytea',
+        heavy_hitters: 'jsonb',
+        resource_id: 'bigint not null',
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        sketch_1h_stored_pkey: 'PRIMARY KEY (tenant_id, resource_id, dimension, bucket)',
+      },
+      indexes: {
+        idx_sketch_1h_dimension: 'CREATE INDEX idx_sketch_1h_dimension ON sketch_1h_stored USING btree (tenant_id, dimension, bucket DESC)',
+      },
+      triggers: {
+        sketch_1d_stale_after_delete:
+          "CREATE TRIGGER sketch_1d_stale_after_delete AFTER DELETE ON sketch_1h_stored REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('sketch_1d', '1 day')",
+        sketch_1d_stale_after_insert:
+          "CREATE TRIGGER sketch_1d_stale_after_insert AFTER INSERT ON sketch_1h_stored REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('sketch_1d', '1 day')",
+        sketch_1d_stale_after_update:
+          "CREATE TRIGGER sketch_1d_stale_after_update AFTER UPDATE ON sketch_1h_stored REFERENCING OLD TABLE AS changed_from NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('sketch_1d', '1 day')",
+      },
+      cutAlong: 'bucket',
+      hasDefault: true,
+    },
+    sketch_5m: {
+      columns: {
+        bucket: 'timestamp with time zone not null',
+        count_error: 'bigint not null default 0',
+        count_total: 'bigint not null',
+        dimension: 'text not null',
+        distinct_sketch: 'bytea not null',
+        error_sketch: 'bytea',
+        heavy_hitters: 'jsonb not null',
+        resource_id: 'bigint not null',
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        sketch_5m_check: 'CHECK (((count_error >= 0) AND (count_error <= count_total)))',
+        sketch_5m_check1:
+          "CHECK (((heavy_hitters_flaw(heavy_hitters) IS NULL) AND (((heavy_hitters -> 'n'::text))::bigint = count_total)))",
+        sketch_5m_count_total_check: "CHECK (((count_total >= 0) AND (count_total <= '1099511627776'::bigint)))",
+        sketch_5m_dimension_check: 'CHECK (((octet_length(dimension) >= 1) AND (octet_length(dimension) <= 255)))',
+        sketch_5m_distinct_sketch_check:
+          'CHECK (\nCASE\n    WHEN ((octet_length(distinct_sketch) >= 3) AND ((get_byte(distinct_sketch, 0) >= 17) AND (get_byte(distinct_sketch, 0) <= 20)) AND (get_byte(distinct_sketch, 1) = 139) AND (get_byte(distinct_sketch, 2) = 127)) THEN (hyperloglog_merge_all(ARRAY[distinct_sketch]) = distinct_sketch)\n    ELSE false\nEND)',
+        sketch_5m_error_sketch_check:
+          'CHECK (((error_sketch IS NULL) OR\nCASE\n    WHEN ((octet_length(error_sketch) >= 3) AND ((get_byte(error_sketch, 0) >= 17) AND (get_byte(error_sketch, 0) <= 20)) AND (get_byte(error_sketch, 1) = 139) AND (get_byte(error_sketch, 2) = 127)) THEN (hyperloglog_merge_all(ARRAY[error_sketch]) = error_sketch)\n    ELSE false\nEND))',
+        sketch_5m_pkey: 'PRIMARY KEY (tenant_id, resource_id, dimension, bucket)',
+        sketch_5m_tenant_id_resource_id_fkey: 'FOREIGN KEY (tenant_id, resource_id) REFERENCES dim_resource(tenant_id, resource_id)',
+      },
+      indexes: {
+        idx_sketch_dimension: 'CREATE INDEX idx_sketch_dimension ON sketch_5m USING btree (tenant_id, dimension, bucket DESC)',
+      },
+      triggers: {
+        sketch_1h_stale_after_delete:
+          "CREATE TRIGGER sketch_1h_stale_after_delete AFTER DELETE ON sketch_5m REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('sketch_1h', '1 hour')",
+        sketch_1h_stale_after_insert:
+          "CREATE TRIGGER sketch_1h_stale_after_insert AFTER INSERT ON sketch_5m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('sketch_1h', '1 hour')",
+        sketch_1h_stale_after_update:
+          "CREATE TRIGGER sketch_1h_stale_after_update AFTER UPDATE ON sketch_5m REFERENCING OLD TABLE AS changed_from NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('sketch_1h', '1 hour')",
+      },
+      cutAlong: 'bucket',
+      hasDefault: true,
+    },
     topo_edge_time: {
       columns: {
         dst_resource_id: 'bigint not null',
@@ -840,6 +930,36 @@ export const manifest: Manifest = {
       definition: 'view 5c943554b4466cb5',
       indexes: {},
     },
+    sketch_1d: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        dimension: 'text',
+        distinct_sketch: 'bytea',
+        error_sketch: 'bytea',
+        heavy_hitters: 'jsonb',
+        resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'view 2bd18a36f8911ec8',
+      indexes: {},
+    },
+    sketch_1h: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        dimension: 'text',
+        distinct_sketch: 'bytea',
+        error_sketch: 'bytea',
+        heavy_hitters: 'jsonb',
+        resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'view 457415b8741bc182',
+      indexes: {},
+    },
   },
   continuousAggregates: {
     log_pattern_1d: {
@@ -978,6 +1098,44 @@ export const manifest: Manifest = {
           'CREATE INDEX ON service_call_1h USING btree (tenant_id, src_resource_id, dst_resource_id, bucket)',
       },
     },
+    sketch_1d: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        dimension: 'text',
+        distinct_sketch: 'bytea',
+        error_sketch: 'bytea',
+        heavy_hitters: 'jsonb',
+        resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'continuous aggregate, real-time, bb3e3bc5d1c068d7',
+      indexes: {
+        'btree (tenant_id, dimension, bucket DESC)': 'CREATE INDEX ON sketch_1d USING btree (tenant_id, dimension, bucket DESC)',
+        'btree (tenant_id, resource_id, dimension, bucket)':
+          'CREATE INDEX ON sketch_1d USING btree (tenant_id, resource_id, dimension, bucket)',
+      },
+    },
+    sketch_1h: {
+      columns: {
+        bucket: 'timestamp with time zone',
+        count_error: 'bigint',
+        count_total: 'bigint',
+        dimension: 'text',
+        distinct_sketch: 'bytea',
+        error_sketch: 'bytea',
+        heavy_hitters: 'jsonb',
+        resource_id: 'bigint',
+        tenant_id: 'bigint',
+      },
+      definition: 'continuous aggregate, real-time, c84d78a16324ecbd',
+      indexes: {
+        'btree (tenant_id, dimension, bucket DESC)': 'CREATE INDEX ON sketch_1h USING btree (tenant_id, dimension, bucket DESC)',
+        'btree (tenant_id, resource_id, dimension, bucket)':
+          'CREATE INDEX ON sketch_1h USING btree (tenant_id, resource_id, dimension, bucket)',
+      },
+    },
   },
   insteadOfContinuousAggregates: [
     'log_pattern_1d_stored',
@@ -995,6 +1153,11 @@ export const manifest: Manifest = {
     'service_call_5m.service_call_1h_stale_after_delete',
     'service_call_5m.service_call_1h_stale_after_insert',
     'service_call_5m.service_call_1h_stale_after_update',
+    'sketch_1d_stored',
+    'sketch_1h_stored',
+    'sketch_5m.sketch_1h_stale_after_delete',
+    'sketch_5m.sketch_1h_stale_after_insert',
+    'sketch_5m.sketch_1h_stale_after_update',
   ],
   functions: {
     'agtype_jsonb(value ag_catalog.agtype, asked text)': {
@@ -1194,7 +1357,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'note_stale_buckets()': {
-      hash: '565f1f07f663949d',
+      hash: '144424b7a35ab12a',
       requires: null,
     },
     'student_t_width(confidence double precision, normal double precision, freedom double precision)': {

@@ -180,6 +180,7 @@ const span = part({
   endTimeUnixNano: optional(nanoseconds),
   attributes,
   links: list(z.object({ traceId: id(16), spanId: id(8) })),
+  events: list(z.object({ attributes })),
   status: optional(z.object({ code: optional(named('STATUS_CODE_', ['UNSET', 'OK', 'ERROR'])) })),
 })
 

@@ -304,6 +304,42 @@ export interface ServiceCall5m {
   tenant_id: Int8;
 }
 
+export interface Sketch1d {
+  bucket: Timestamp;
+  count_error: Int8;
+  count_total: Int8;
+  dimension: string;
+  distinct_sketch: Buffer | null;
+  error_sketch: Buffer | null;
+  heavy_hitters: Json | null;
+  resource_id: Int8;
+  tenant_id: Int8;
+}
+
+export interface Sketch1h {
+  bucket: Timestamp;
+  count_error: Int8;
+  count_total: Int8;
+  dimension: string;
+  distinct_sketch: Buffer | null;
+  error_sketch: Buffer | null;
+  heavy_hitters: Json | null;
+  resource_id: Int8;
+  tenant_id: Int8;
+}
+
+export interface Sketch5m {
+  bucket: Timestamp;
+  count_error: Generated<Int8>;
+  count_total: Int8;
+  dimension: string;
+  distinct_sketch: Buffer;
+  error_sketch: Buffer | null;
+  heavy_hitters: Json;
+  resource_id: Int8;
+  tenant_id: Int8;
+}
+
 export interface TopoEdgeTime {
   dst_resource_id: Int8;
   props: Generated<Json>;
@@ -346,6 +382,9 @@ export interface DB {
   service_call_1d: ServiceCall1d;
   service_call_1h: ServiceCall1h;
   service_call_5m: ServiceCall5m;
+  sketch_1d: Sketch1d;
+  sketch_1h: Sketch1h;
+  sketch_5m: Sketch5m;
   topo_edge_time: TopoEdgeTime;
   topo_snapshot: TopoSnapshot;
 }

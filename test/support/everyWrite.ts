@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { ensureResources } from '../../src/catalog/index.ts'
 import type { Scope } from '../../src/database/index.ts'
 import { attachEvidence, recordEvent } from '../../src/events/index.ts'
@@ -5,7 +6,7 @@ import { ingest } from '../../src/ingest/index.ts'
 import { addDocuments } from '../../src/knowledge/index.ts'
 import { recordTopology } from '../../src/topology/index.ts'
 import { recording } from '../integration/faults/recording.ts'
-import { metrics, point, sum } from '../unit/ingest/telemetry.ts'
+import { metrics, point, spans, sum } from '../unit/ingest/telemetry.ts'
 import { at } from './rows.ts'
 
 const embedding = Array.from({ length: 1536 }, (_, index) => Math.sin(index))
@@ -44,6 +45,17 @@ export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unkno
       await addDocuments(scope, [{ source: 'runbooks', title: `${contents.length}`, url: 'https://wiki/1', chunks }])
     }
   },
+  // The third time the span is longer and has no value any more: it is the one that counts.
+  sketches: async (scope) => {
+    for (const [to, values] of [
+      [1, { plan: 'free' }],
+      [2, { plan: 'gold' }],
+      [3, {}],
+    ] as const) {
+      const request = spans('web', [{ id: 'a', kind: 'SERVER', from: 0, to, with: values }])
+      await ingest(scope, Readable.from([`${JSON.stringify(request)}\n`]), { dimensions: [{ dimension: 'plan', from: 'plan' }] })
+    }
+  },
   ingest: (scope) =>
     ingest(
       scope,
@@ -53,6 +65,6 @@ export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unkno
         for (const payload of [...recording({ minutes: 6 }), waiting]) yield `${JSON.stringify(payload)}\n`
       })(),
       // So small that all windows close.
-      { maxJournalBytes: 1 },
+      { maxJournalBytes: 1, dimensions: ['endpoint'] },
     ),
 }

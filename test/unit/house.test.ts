@@ -7,7 +7,7 @@ const floors = [
   ['schema'],
   ['database'],
   ['series', 'graph', 'ranking', 'sketch', 'lifecycle', 'picture', 'catalog'],
-  ['metrics', 'calls', 'logs', 'topology', 'knowledge', 'events'],
+  ['metrics', 'calls', 'logs', 'cardinality', 'topology', 'knowledge', 'events'],
   ['operate', 'ingest', 'incident'],
   ['cli'],
 ]

@@ -6,7 +6,7 @@ import { placeOfInstallation } from './installationPlaces.ts'
 import { plainKysely } from '../connection/plainKysely.ts'
 
 /** The number of the newest migration this version of the library knows and works with. */
-export const schemaVersion = 11
+export const schemaVersion = 12
 
 export type EmbeddingDistance = 'l2' | 'cosine' | 'ip'
 

@@ -49,12 +49,24 @@ export const tableNames = [
   'service_call_1d_stored',
   'service_call_1h_stored',
   'service_call_5m',
+  'sketch_1d_stored',
+  'sketch_1h_stored',
+  'sketch_5m',
   'topo_edge_time',
   'topo_snapshot',
 ] as const
 
 /** Our views: the coarser rollups. */
-export const viewNames = ['log_pattern_1d', 'log_pattern_1h', 'metric_1d', 'metric_1h', 'service_call_1d', 'service_call_1h'] as const
+export const viewNames = [
+  'log_pattern_1d',
+  'log_pattern_1h',
+  'metric_1d',
+  'metric_1h',
+  'service_call_1d',
+  'service_call_1h',
+  'sketch_1d',
+  'sketch_1h',
+] as const
 
 /**
  * The columns that are read before anything is known of an installation: a type of somebody's own

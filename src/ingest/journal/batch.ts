@@ -1,3 +1,4 @@
+import type { DimensionValues } from '../records/dimensionValues.ts'
 import type { ResourceOf } from '../records/resourceOf.ts'
 import type { SourceObject, OtlpRequest } from '../sources/otlpRequest.ts'
 import { windowMilliseconds } from '../rollups/windows/ingestWindow.ts'
@@ -18,6 +19,8 @@ export interface Arrival {
   /** Milliseconds: a longer call counts when it ends. */
   readonly horizon: number
   readonly resourceOf: ResourceOf | undefined
+  /** Which values of the records are counted. */
+  readonly dimensions: DimensionValues
   readonly origin: SourceObject
   /** The line in the source object, from 1. */
   readonly line: number
@@ -35,6 +38,8 @@ export interface BatchRules {
   readonly horizon: number
   /** Names resources where the default rules do not fit. */
   readonly resourceOf?: ResourceOf | undefined
+  /** Which values of the records are counted. */
+  readonly dimensions: DimensionValues
   /** A later record has a broken clock: nothing has happened yet at that time. */
   readonly latest: number
   /** What is older than its table keeps; of a dataset without a bound all is kept. */
@@ -93,13 +98,13 @@ export class Batch {
       refuse(report, reason, records)
     }
     const { origin, line, payload } = request
-    const { clock, horizon, resourceOf } = this.#rules
+    const { clock, horizon, resourceOf, dimensions } = this.#rules
     const partOf: Arrival['partOf'] = (dataset, resource, time) => {
       const part = this.#partOf(dataset, resource, time)
       part?.requests.add(request.digest)
       return part
     }
-    const arrival: Arrival = { report, clock, horizon, resourceOf, origin, line, partOf }
+    const arrival: Arrival = { report, clock, horizon, resourceOf, dimensions, origin, line, partOf }
     for (const dataset of datasets) report.records[dataset].read += recordsOf(payload, dataset)
     readSpans(payload.resourceSpans, arrival)
     readPoints(payload.resourceMetrics, arrival)

@@ -1,6 +1,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { VantageError } from '../../schema/errors.ts'
 import type { Severity } from '../../schema/severity.ts'
+import type { DimensionValue } from '../records/dimensionValues.ts'
 import type { SpanRecord } from '../records/spanRecord.ts'
 import type { TelemetryResource } from '../records/telemetryResource.ts'
 import type { SourceObject } from '../sources/otlpRequest.ts'
@@ -9,8 +10,8 @@ import type { MetricSeries } from '../rollups/metrics/metricSeries.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
 import { mention, WindowPart } from './windowPart.ts'
 
-/** Grows with every change of the form; a part of another form is not read. */
-const form = 1
+/** Grows with every change of the form; a part of a later form is not read, one of an earlier form lacks what is optional. */
+const form = 2
 
 /**
  * The form of a part: one array a column, since these compress best. A resource or place is named
@@ -35,6 +36,7 @@ interface Packed {
     /** 1: failed, 2: connecting. */
     flags: number[]
     place: number[]
+    values?: { dimension: string; items: string[]; span: number[]; item: number[] }[]
   }
   series?: {
     series: Omit<MetricSeries, 'resource'> & { resource: number }
@@ -54,6 +56,7 @@ interface Packed {
     first: number
     last: number
   }[]
+  values?: { resource: number; dimension: string; items: [item: string, total: number, errors: number][] }[]
 }
 
 /** A part as the journal keeps it: JSON, compressed. */
@@ -91,6 +94,11 @@ export function encodePart(part: WindowPart): Buffer {
       sample: [sample.message, sample.time, placeOf(sample.origin)],
       types: [...types],
     }))
+    packed.values = [...part.values.counted()].map(({ resource, dimension, items }) => ({
+      resource: resources.numberOf(resource),
+      dimension,
+      items: [...items].map(([item, { total, errors }]) => [item, total, errors]),
+    }))
   }
   packed.places = places.list.map(({ origin, first, last }) => [origin.objectBucket, origin.objectKey, first, last])
   return zstdCompressSync(JSON.stringify(packed), { params: { [constants.ZSTD_c_compressionLevel]: 1 } })
@@ -104,7 +112,7 @@ export function encodePart(part: WindowPart): Buffer {
  */
 export function decodePart(dataset: Dataset, window: number, bytes: Uint8Array, counted: boolean): WindowPart {
   const packed = JSON.parse(zstdDecompressSync(bytes).toString()) as Packed
-  if (packed.form !== form) {
+  if (packed.form > form) {
     throw new VantageError(
       `the journal of telemetry holds form ${packed.form}, this library reads ${form}: let the version that wrote it ingest once more, or upgrade the pgvantage package`,
       { code: 'JOURNAL_FORM' },
@@ -121,7 +129,8 @@ export function decodePart(dataset: Dataset, window: number, bytes: Uint8Array, 
     part.locators.add(dataset, origins[at]!, first)
     part.locators.add(dataset, origins[at]!, last)
   }
-  const { resources, spans, series = [], patterns = [] } = packed
+  const { resources, spans, series = [], patterns = [], values = [] } = packed
+  const valuesOf = spanValues(spans)
   for (const [at, key] of spans?.key.entries() ?? []) {
     const { causes, kind, resource, names, start, duration, flags, place } = spans!
     const [named, flag] = [names[at]!, flags[at]!]
@@ -135,6 +144,7 @@ export function decodePart(dataset: Dataset, window: number, bytes: Uint8Array, 
       start: start[at]!,
       duration: duration[at]!,
       failed: (flag & 1) !== 0,
+      values: valuesOf.get(at) ?? [],
       origin: origins[place[at]!]!,
       counted,
     })
@@ -158,6 +168,10 @@ export function decodePart(dataset: Dataset, window: number, bytes: Uint8Array, 
       types: new Map(types),
     })
   }
+  for (const { resource, dimension, items } of values) {
+    const counts = items.map(([item, total, errors]) => [item, { total, errors }] as const)
+    part.values.merge({ resource: resources[resource]!.urn, dimension, items: new Map(counts) })
+  }
   return part
 }
 
@@ -177,7 +191,37 @@ function packedSpans(
     duration: spans.map(({ duration }) => duration),
     flags: spans.map(({ failed, connecting }) => (failed ? 1 : 0) + (connecting ? 2 : 0)),
     place: spans.map(({ origin }) => placeOf(origin)),
+    values: packedValues(spans),
   }
+}
+
+/** The values of spans, by dimension: the same ones come again and again. */
+function packedValues(spans: readonly SpanRecord[]): NonNullable<NonNullable<Packed['spans']>['values']> {
+  const dimensions = new Map<string, { items: Numbered<string>; span: number[]; item: number[] }>()
+  for (const [at, { values }] of spans.entries()) {
+    for (const { dimension, item } of values) {
+      let known = dimensions.get(dimension)
+      if (known === undefined) dimensions.set(dimension, (known = { items: new Numbered<string>((text) => text), span: [], item: [] }))
+      known.span.push(at)
+      known.item.push(known.items.of(item))
+    }
+  }
+  return [...dimensions].map(([dimension, { items, span, item }]) => ({ dimension, items: items.list, span, item }))
+}
+
+/** The same by the span's place in the list. */
+function spanValues(spans: Packed['spans']): Map<number, DimensionValue[]> {
+  const found = new Map<number, DimensionValue[]>()
+  for (const { dimension, items, span, item } of spans?.values ?? []) {
+    const values = items.map((text): DimensionValue => ({ dimension, item: text }))
+    for (const [index, at] of span.entries()) {
+      const value = values[item[index]!]!
+      const known = found.get(at)
+      if (known === undefined) found.set(at, [value])
+      else known.push(value)
+    }
+  }
+  return found
 }
 
 const placeKey = ({ objectBucket, objectKey }: SourceObject) => `${objectBucket}\0${objectKey}`

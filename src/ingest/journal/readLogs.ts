@@ -1,14 +1,19 @@
 import type { OtlpPayload } from '../../schema/otlp.ts'
+import { isError, severityOf } from '../records/severityOf.ts'
 import type { Arrival } from './batch.ts'
 import { reporterOf } from './refused.ts'
 
 /** Reads the log records of a request into the parts of their windows. */
-export function readLogs(resourceLogs: OtlpPayload['resourceLogs'], { report, clock, resourceOf, origin, line, partOf }: Arrival): void {
+export function readLogs(
+  resourceLogs: OtlpPayload['resourceLogs'],
+  { report, clock, resourceOf, dimensions, origin, line, partOf }: Arrival,
+): void {
   for (const { resource, scopeLogs } of resourceLogs ?? []) {
     const records = scopeLogs.flatMap((scope) => scope.logRecords)
     report.logRecords += records.length
     const reporter = reporterOf(report, resource.attributes, 'logs', records.length, resourceOf)
     if (reporter === null) continue
+    const valuesOf = dimensions.under(resource.attributes)
     for (const record of records) {
       const nanoseconds = record.timeUnixNano || record.observedTimeUnixNano
       if (!nanoseconds) {
@@ -19,6 +24,8 @@ export function readLogs(resourceLogs: OtlpPayload['resourceLogs'], { report, cl
       const part = partOf('logs', reporter.resource.urn, time)
       if (part === undefined) continue
       part.patterns.add(reporter.resource.urn, record, time, origin)
+      const failed = isError(severityOf(record.severityNumber, record.severityText))
+      for (const value of valuesOf.log(record)) part.values.add(reporter.resource.urn, value, failed)
       part.report(reporter.resource, time)
       part.locators.add('logs', origin, line)
     }

@@ -11,13 +11,14 @@ import { readOrRefuse, reporterOf } from './refused.ts'
  */
 export function readSpans(
   resourceSpans: OtlpPayload['resourceSpans'],
-  { report, clock, horizon, resourceOf, origin, line, partOf }: Arrival,
+  { report, clock, horizon, resourceOf, dimensions, origin, line, partOf }: Arrival,
 ): void {
   for (const { resource, scopeSpans } of resourceSpans ?? []) {
     const spans = scopeSpans.flatMap((scope) => scope.spans)
     report.spans += spans.length
     const reporter = reporterOf(report, resource.attributes, 'traces', spans.length, resourceOf)
     if (reporter === null) continue
+    const valuesOf = dimensions.under(resource.attributes)
     for (const span of spans) {
       const { startTimeUnixNano: start, endTimeUnixNano: end } = span
       if (!start || !end) {
@@ -32,7 +33,7 @@ export function readSpans(
       const part = partOf('traces', reporter.resource.urn, ended - began > horizon ? ended : began)
       if (part === undefined) continue
       const times = { start: clock.precise(start), duration: Number(end - start) / 1e6 }
-      const record = readOrRefuse(report, 1, () => spanRecord(span, reporter, times, origin, resourceOf))
+      const record = readOrRefuse(report, 1, () => spanRecord(span, reporter, times, origin, { resourceOf, valuesOf }))
       if (record === null) continue
       if (span.traceId === '' || span.spanId === '') report.spansWithoutId += 1
       part.spans.push(record)

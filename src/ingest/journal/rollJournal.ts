@@ -3,7 +3,15 @@ import { SpanJoin, type CallEnds } from '../rollups/calls/spanJoin.ts'
 import { MetricMemory, type PackedMemory } from '../rollups/metrics/metricMemory.ts'
 import { MetricTally, type MetricKey } from '../rollups/metrics/metricTally.ts'
 import { PatternTally } from '../rollups/patterns/patternTally.ts'
-import { windowMilliseconds, type CallRow, type IngestWindow, type MetricRow, type PatternRow } from '../rollups/windows/ingestWindow.ts'
+import { ValueTally } from '../rollups/sketches/valueTally.ts'
+import {
+  windowMilliseconds,
+  type CallRow,
+  type IngestWindow,
+  type MetricRow,
+  type PatternRow,
+  type SketchKey,
+} from '../rollups/windows/ingestWindow.ts'
 import { LocatorTally, type LocatorIndex } from '../rollups/windows/locatorTally.ts'
 import { emptyReport, type RollUpReport } from '../rollups/windows/rollUpReport.ts'
 import type { SpanRecord } from '../records/spanRecord.ts'
@@ -267,10 +275,11 @@ export const joinReach = (horizon: number): number => (Math.min(Math.ceil(horizo
 /** A window in the making. */
 class Draft {
   readonly counts = emptyReport()
-  readonly gone: { calls: CallEnds[]; metrics: MetricKey[] } = { calls: [], metrics: [] }
+  readonly gone: { calls: CallEnds[]; metrics: MetricKey[]; sketches: SketchKey[] } = { calls: [], metrics: [], sketches: [] }
   readonly #from: number
   readonly #locators = new LocatorTally()
   readonly #resources = new Map<string, TelemetryResource>()
+  readonly #values = new ValueTally()
   #metrics: MetricRow[] = []
   #patterns: (indexOf: LocatorIndex) => PatternRow[] = () => []
   #calls: (indexOf: LocatorIndex) => CallRow[] = () => []
@@ -295,6 +304,7 @@ class Draft {
       this.#mention(part, (urn) => wanted.has(urn))
       if (part.counted) for (const [urn, { records }] of part.reported) if (wanted.has(urn)) counted += records
       for (const one of part.patterns.tallies()) if (wanted.has(one.resource)) tally.merge(one)
+      for (const one of part.values.counted()) if (wanted.has(one.resource)) this.#values.merge(one)
     }
     this.#patterns = (indexOf) => tally.rows(this.#from, indexOf)
     this.#settle('logs', { counted, duplicate: 0, waiting: 0, refused: 0 })
@@ -320,9 +330,25 @@ class Draft {
     const gone = new Map(found.superseded.flatMap((ends) => (isOpen(ends.by) ? [[`${ends.src}\0${ends.dst}`, ends] as const] : [])))
     this.gone.calls = [...gone].flatMap(([key, ends]) => (made.has(key) ? [] : [ends]))
     this.#calls = (indexOf) => callRows(calls, this.#from, indexOf)
+    this.#addValues(spans, join, isOpen)
     this.counts.duplicateRecords += duplicate
     const counted = spans.filter((span) => span.counted).length
     this.#settle('traces', { counted, duplicate, waiting: ofNoCall() - before, refused: 0 })
+  }
+
+  /** Counts the values of the spans whose window is open. */
+  #addValues(spans: readonly SpanRecord[], join: SpanJoin, isOpen: (resource: string) => boolean): void {
+    const outdated: SketchKey[] = []
+    for (const span of spans) {
+      const { urn: resource } = span.resource
+      if (span.values.length === 0 || !isOpen(resource)) continue
+      const counts = join.has(span)
+      for (const value of span.values) {
+        if (counts) this.#values.add(resource, value, span.failed)
+        else outdated.push({ resource, dimension: value.dimension })
+      }
+    }
+    this.gone.sketches = outdated.filter(({ resource, dimension }) => !this.#values.has(resource, dimension))
   }
 
   window(): IngestWindow {
@@ -334,6 +360,7 @@ class Draft {
       metrics: this.#metrics,
       calls: this.#calls(indexOf),
       patterns: this.#patterns(indexOf),
+      sketches: this.#values.rows(this.#from),
       locators,
     }
   }

@@ -2,6 +2,7 @@ import { mergeResources, type TelemetryResource } from '../records/telemetryReso
 import type { SpanRecord } from '../records/spanRecord.ts'
 import { MetricTally } from '../rollups/metrics/metricTally.ts'
 import { PatternTally } from '../rollups/patterns/patternTally.ts'
+import { ValueTally } from '../rollups/sketches/valueTally.ts'
 import { LocatorTally, type Dataset } from '../rollups/windows/locatorTally.ts'
 
 /** What one resource reported in a part. */
@@ -29,6 +30,8 @@ export class WindowPart {
   readonly spans: SpanRecord[] = []
   readonly metrics = new MetricTally()
   readonly patterns = new PatternTally()
+  /** Of log records; of spans each has its own. */
+  readonly values = new ValueTally()
 
   /** Whether the report of this run counts it: not what another run has read. */
   readonly counted: boolean

@@ -74,11 +74,20 @@ export class AttributeLookup {
   /** The first text that is not empty; a number or boolean is written out. */
   text(...names: string[]): string | undefined {
     for (const name of names) {
-      const value = this.#values.get(name)
-      const text = value?.stringValue ?? value?.intValue ?? value?.doubleValue ?? value?.boolValue
-      if (text != null && text !== '') return String(text)
+      const text = textOf(this.#values.get(name))
+      if (text !== undefined) return text
     }
     return undefined
+  }
+
+  /** The texts of the first name that has any: of a list, each of its values that is no list. */
+  texts(...names: string[]): string[] {
+    for (const name of names) {
+      const value = this.#values.get(name)
+      const texts = (value?.arrayValue?.values ?? [value]).flatMap((one) => textOf(one) ?? [])
+      if (texts.length > 0) return texts
+    }
+    return []
   }
 
   /** The least of these that a name begins with, up to its first dot. */
@@ -92,4 +101,10 @@ export class AttributeLookup {
     const port = Number(this.text(...names))
     return Number.isInteger(port) && port >= 1 && port <= 65_535 ? port : undefined
   }
+}
+
+/** A text that is not empty; a number or boolean is written out. */
+function textOf(value: AnyValue | null | undefined): string | undefined {
+  const text = value?.stringValue ?? value?.intValue ?? value?.doubleValue ?? value?.boolValue
+  return text == null || text === '' ? undefined : String(text)
 }

@@ -10,6 +10,9 @@ export function severityOf(number: number | null | undefined, text: string | nul
   return names.get(text?.trim().toUpperCase() ?? '') ?? null
 }
 
+/** Whether a record of this severity tells of an error. */
+export const isError = (severity: Severity | null): boolean => severity === 'ERROR' || severity === 'FATAL'
+
 /** The greater of two severities. Null is the least. */
 export const greaterSeverity = (a: Severity | null, b: Severity | null): Severity | null => (rank(a) >= rank(b) ? a : b)
 

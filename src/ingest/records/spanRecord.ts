@@ -3,6 +3,7 @@ import { spanKind, type OtlpSpan } from '../../schema/otlp.ts'
 import { AttributeLookup, attributesOf } from './attributes.ts'
 import { hasFailed } from './failedSpan.ts'
 import { calledResource, isConnecting, queueOf } from './calledResource.ts'
+import type { DimensionValue, ValuesOf } from './dimensionValues.ts'
 import type { SourceObject } from '../sources/otlpRequest.ts'
 import type { ReportingResource } from './reportingResource.ts'
 import { resourceNamed, type ResourceOf } from './resourceOf.ts'
@@ -23,6 +24,8 @@ export interface SpanRecord {
   readonly start: number
   readonly duration: number
   readonly failed: boolean
+  /** What is counted of it, by dimension. */
+  readonly values: readonly DimensionValue[]
   readonly origin: SourceObject
   /** Whether the report of this run counts it: not what another run has read. */
   readonly counted: boolean
@@ -36,7 +39,7 @@ const keyOf = (traceId: string, spanId: string): string | undefined => (traceId 
 /**
  * Reads from a span what is kept of it.
  *
- * @param resourceOf asked for the other side of a client, producer or consumer.
+ * @param rules `resourceOf` is asked for the other side of a client, producer or consumer.
  * @throws InvalidInputError when the URN of the other side would be longer than 1,024 bytes, or
  * `resourceOf` answers what cannot be stored.
  */
@@ -45,7 +48,7 @@ export function spanRecord(
   reporter: ReportingResource,
   times: { start: number; duration: number },
   origin: SourceObject,
-  resourceOf?: ResourceOf,
+  { resourceOf, valuesOf }: { resourceOf?: ResourceOf | undefined; valuesOf: ValuesOf },
 ): SpanRecord {
   // Most spans are internal, and their attributes are not looked at.
   const lookup = new AttributeLookup(inside.has(span.kind ?? spanKind.unspecified) ? [] : span.attributes)
@@ -68,6 +71,7 @@ export function spanRecord(
     connecting: calls && isConnecting(lookup, span.name ?? ''),
     ...times,
     failed: hasFailed(span, lookup),
+    values: valuesOf.span(span, kind),
     origin,
     counted: true,
   }

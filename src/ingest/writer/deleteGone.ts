@@ -2,19 +2,20 @@ import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import type { CallEnds } from '../rollups/calls/spanJoin.ts'
 import type { MetricKey } from '../rollups/metrics/metricTally.ts'
-import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import type { IngestWindow, SketchKey } from '../rollups/windows/ingestWindow.ts'
 
 /** Rows that windows do not have any more now that more is known. */
 export interface GoneRows {
   calls: readonly CallEnds[]
   metrics: readonly MetricKey[]
+  sketches: readonly SketchKey[]
 }
 
 /**
  * Deletes rows that a window had when less was known of it: a call to a host whose own span has
  * come since, a rate whose earlier point changes what it counts for.
  */
-export async function deleteGone(scope: Scope, { from }: IngestWindow, { calls, metrics }: GoneRows): Promise<void> {
+export async function deleteGone(scope: Scope, { from }: IngestWindow, { calls, metrics, sketches }: GoneRows): Promise<void> {
   if (calls.length > 0) {
     await sql`
       delete from ${scope.id('service_call_5m')} as call
@@ -35,6 +36,16 @@ export async function deleteGone(scope: Scope, { from }: IngestWindow, { calls, 
       where resource.tenant_id = ${scope.tenantId}::int8 and resource.urn = gone.resource
         and metric.tenant_id = ${scope.tenantId}::int8 and metric.resource_id = resource.resource_id
         and metric.metric = gone.metric and metric.labels_hash = md5(gone.labels::text)::uuid and metric.bucket = gone.bucket
+    `.execute(scope.db)
+  }
+  if (sketches.length > 0) {
+    await sql`
+      delete from ${scope.id('sketch_5m')} as sketch
+      using jsonb_to_recordset(${JSON.stringify(sketches)}::jsonb) as gone (resource text, dimension text),
+        ${scope.id('dim_resource')} as resource
+      where resource.tenant_id = ${scope.tenantId}::int8 and resource.urn = gone.resource
+        and sketch.tenant_id = ${scope.tenantId}::int8 and sketch.resource_id = resource.resource_id
+        and sketch.dimension = gone.dimension and sketch.bucket = ${from}
     `.execute(scope.db)
   }
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { callPolicy } from '../../calls/callPolicy.ts'
+import { sketchPolicy } from '../../cardinality/sketchPolicy.ts'
 import { milliseconds } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/chunkGrid.ts'
@@ -12,9 +13,10 @@ export interface TooOld {
   metrics: number
   calls: number
   patterns: number
+  sketches: number
 }
 
-const policies = { metrics: metricPolicy, calls: callPolicy, patterns: patternPolicy } as const
+const policies = { metrics: metricPolicy, calls: callPolicy, patterns: patternPolicy, sketches: sketchPolicy } as const
 
 /** A window this young is not looked at: no table keeps less. */
 const young = 86_400_000
@@ -31,20 +33,26 @@ export async function withoutTooOld(
   window: IngestWindow,
   now = new Date(),
 ): Promise<{ window: IngestWindow; tooOld: TooOld }> {
-  const none = { window, tooOld: { metrics: 0, calls: 0, patterns: 0 } }
+  const none = { window, tooOld: { metrics: 0, calls: 0, patterns: 0, sketches: 0 } }
   if (window.from.getTime() > now.getTime() - young) return none
   const since = await keptSince(scope, now)
   const kept = <Row extends { bucket: Date }>(kind: keyof TooOld, rows: Row[]): Row[] => {
     const from = since[kind]
     return from === null ? rows : rows.filter(({ bucket }) => bucket >= from)
   }
-  const rest = { metrics: kept('metrics', window.metrics), calls: kept('calls', window.calls), patterns: kept('patterns', window.patterns) }
+  const rest = {
+    metrics: kept('metrics', window.metrics),
+    calls: kept('calls', window.calls),
+    patterns: kept('patterns', window.patterns),
+    sketches: kept('sketches', window.sketches),
+  }
   return {
     window: { ...window, ...rest },
     tooOld: {
       metrics: window.metrics.length - rest.metrics.length,
       calls: window.calls.length - rest.calls.length,
       patterns: window.patterns.length - rest.patterns.length,
+      sketches: window.sketches.length - rest.sketches.length,
     },
   }
 }
@@ -57,7 +65,7 @@ export async function keptSince(scope: Scope, now = new Date()): Promise<Record<
     const retain = retained.get(table)
     return retain === undefined ? null : chunkStretch(chunk, chunkNumber(chunk, new Date(now.getTime() - milliseconds(retain)))).from
   }
-  return { metrics: since('metrics'), calls: since('calls'), patterns: since('patterns') }
+  return { metrics: since('metrics'), calls: since('calls'), patterns: since('patterns'), sketches: since('sketches') }
 }
 
 /** How long the tables keep their rows, by table, as far as this role may know. */

@@ -10,6 +10,7 @@ import { writeLocators } from './writeLocators.ts'
 import { writeMetrics } from './writeMetrics.ts'
 import { writePatternCounts } from './writePatternCounts.ts'
 import { writePatterns } from './writePatterns.ts'
+import { writeSketches } from './writeSketches.ts'
 
 /** How many rows of each table a window has: written, or found as they should be. */
 export interface WrittenRollups {
@@ -18,6 +19,7 @@ export interface WrittenRollups {
   metrics: number
   calls: number
   patterns: number
+  sketches: number
   /** Rows that were refused: they are older than their table keeps. */
   tooOld: TooOld
 }
@@ -47,6 +49,7 @@ const writeRollupsOptions = z.strictObject({
  * | patterns and their counts | `log_pattern`, `log_pattern_5m` |
  * | metrics | `metric_1m` |
  * | calls | `service_call_5m` |
+ * | sketches of values | `sketch_5m` |
  *
  * **Again.** The same window written again leaves the same rows, and rows that would not change are
  * not written. A window rolled up again from more records replaces what it said before. Of a
@@ -83,9 +86,10 @@ export async function writeRollups(scope: Scope, window: IngestWindow, options: 
 export async function writeWindow(scope: Scope, given: IngestWindow, { acceptOld, signal }: WriteRollupsOptions): Promise<WrittenRollups> {
   const { window, tooOld } = acceptOld === true ? { window: given, tooOld: noneTooOld } : await withoutTooOld(scope, given)
   // A resource that only refused rows name is not registered.
-  const refused = tooOld.metrics + tooOld.calls + tooOld.patterns
-  if (refused > 0 && window.metrics.length + window.calls.length + window.patterns.length === 0) {
-    return { resources: 0, locators: 0, metrics: 0, calls: 0, patterns: 0, tooOld }
+  const refused = tooOld.metrics + tooOld.calls + tooOld.patterns + tooOld.sketches
+  const rows = window.metrics.length + window.calls.length + window.patterns.length + window.sketches.length
+  if (refused > 0 && rows === 0) {
+    return { resources: 0, locators: 0, metrics: 0, calls: 0, patterns: 0, sketches: 0, tooOld }
   }
   const resourceIds = await ensureResources(scope, window.resources)
   signal?.throwIfAborted()
@@ -99,14 +103,17 @@ export async function writeWindow(scope: Scope, given: IngestWindow, { acceptOld
   signal?.throwIfAborted()
   await writePatternCounts(scope, window, resourceIds, locatorIds, fingerprintIds)
   signal?.throwIfAborted()
+  await writeSketches(scope, window, resourceIds)
+  signal?.throwIfAborted()
   return {
     resources: window.resources.length,
     locators: window.locators.length,
     metrics: window.metrics.length,
     calls: window.calls.length,
     patterns: window.patterns.length,
+    sketches: window.sketches.length,
     tooOld,
   }
 }
 
-const noneTooOld: TooOld = { metrics: 0, calls: 0, patterns: 0 }
+const noneTooOld: TooOld = { metrics: 0, calls: 0, patterns: 0, sketches: 0 }

@@ -58,10 +58,10 @@ export const columnstore = (installation: Installation, object: string, { segmen
 const names = (columns: readonly string[]) => quoteLiteral(columns.map(quoteIdentifier).join(', '))
 
 /**
- * Between the first seconds of two of our jobs. With 18 jobs all begin within the half hour in
+ * Between the first seconds of two of our jobs. With 24 jobs all begin within the half hour in
  * which the most frequent come again.
  */
-const stagger = 90_000
+const stagger = 75_000
 
 function firstStart({ every, position }: JobShape, now: Date): Date {
   const length = milliseconds(every)

@@ -1,6 +1,7 @@
 import { callPolicy } from '../../calls/callPolicy.ts'
 import { eventPolicy, type EventPolicy } from '../../events/eventPolicy.ts'
 import type { TimePolicy } from '../../lifecycle/timePolicy.ts'
+import { sketchPolicy } from '../../cardinality/sketchPolicy.ts'
 import { patternPolicy } from '../../logs/patternPolicy.ts'
 import { metricPolicy } from '../../metrics/metricPolicy.ts'
 
@@ -19,6 +20,6 @@ export interface Policies {
 
 /**
  * The policies that the rooms declare: `metric_1m` 180 days, `service_call_5m` 365,
- * `log_pattern_5m` 180, each by the hour and by the day for longer.
+ * `log_pattern_5m` 180, `sketch_5m` 365, each by the hour and by the day for longer.
  */
-export const defaultPolicies: Policies = { time: [metricPolicy, callPolicy, patternPolicy], events: eventPolicy }
+export const defaultPolicies: Policies = { time: [metricPolicy, callPolicy, patternPolicy, sketchPolicy], events: eventPolicy }

@@ -90,6 +90,7 @@ export const writtenBy: Readonly<Record<string, readonly string[]>> = {
   service_call_5m: ['insert', 'update', 'delete'],
   log_pattern: ['insert', 'update'],
   log_pattern_5m: ['insert', 'update'],
+  sketch_5m: ['insert', 'update', 'delete'],
   topo_edge_time: ['insert', 'update', 'delete'],
   topo_snapshot: ['insert', 'update', 'delete'],
   kb_doc: ['insert', 'update'],

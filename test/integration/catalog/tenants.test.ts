@@ -13,6 +13,7 @@ import { recordTopology } from '../../../src/topology/recordTopology.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
 import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertCalls, insertMetrics, insertPatternCounts, insertPatterns } from '../../support/rows.ts'
+import { insertSketches } from '../../support/sketches.ts'
 
 const minutes = (count: number, step: number) => Array.from({ length: count }, (_, n) => new Date(Date.UTC(2026, 0, 1) + n * step * 60_000))
 
@@ -23,6 +24,7 @@ const tables = [
   'service_call_5m',
   'log_pattern',
   'log_pattern_5m',
+  'sketch_5m',
   'topo_edge_time',
   'topo_snapshot',
   'ingest_journal',
@@ -58,6 +60,10 @@ async function fill(scope: Scope): Promise<void> {
     scope,
     minutes(20, 1440).map((bucket) => ({ bucket, resource: 'urn:a', fingerprint_id: fingerprint_id!, count_total: 1 })),
   )
+  await insertSketches(
+    scope,
+    minutes(20, 1440).map((bucket) => ({ bucket, resource: 'urn:a', dimension: 'user', items: ['ada'] })),
+  )
   await recordTopology(scope, [{ from: 'urn:a', to: 'urn:b' }], { at: new Date(), relation: 'calls', source: 'tracing' })
   await addDocuments(scope, [{ source: 's', title: 't', chunks: [{ content: 'c', embedding: Array<number>(1536).fill(1) }] }])
   const of = sql`${scope.tenantId}::int8, 'logs', timestamptz '2026-01-01 00:00:00+00'`
@@ -92,6 +98,7 @@ const filled = {
   service_call_5m: 30,
   log_pattern: 1,
   log_pattern_5m: 20,
+  sketch_5m: 20,
   topo_edge_time: 1,
   topo_snapshot: 1,
   ingest_journal: 1,
@@ -104,7 +111,16 @@ const filled = {
 }
 const empty = Object.fromEntries(tables.map((name) => [name, 0]))
 
-const rolledUp = { metric_1h: 0, metric_1d: 0, service_call_1h: 0, service_call_1d: 0, log_pattern_1h: 0, log_pattern_1d: 0 }
+const rolledUp = {
+  metric_1h: 0,
+  metric_1d: 0,
+  service_call_1h: 0,
+  service_call_1d: 0,
+  log_pattern_1h: 0,
+  log_pattern_1d: 0,
+  sketch_1h: 0,
+  sketch_1d: 0,
+}
 
 onEveryLeg('tenants', () => {
   let test: TestDatabase

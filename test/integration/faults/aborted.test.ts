@@ -45,7 +45,7 @@ onEveryLeg('an AbortSignal', () => {
     test = await cleanDatabase()
   })
   afterAll(() => test.close())
-  const nothing = { resources: [], metrics: [], calls: [], patterns: [], counts: [], locators: [] }
+  const nothing = { resources: [], metrics: [], calls: [], patterns: [], counts: [], sketches: [], locators: [] }
 
   it('stops reading, rolling up and ingesting before anything was done', async () => {
     const scope = await tenant(test.db, 'before')

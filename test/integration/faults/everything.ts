@@ -14,7 +14,7 @@ export async function everything({ db, id, tenantId }: Scope) {
       where row.tenant_id = ${tenantId} order by row.bucket, resource.urn collate "C", row.metric collate "C", row.labels_hash`),
     calls: await rows(sql`
       select row.bucket, caller.urn as src, callee.urn as dst, row.rps, row.err_rate, row.p50_ms, row.p95_ms, row.call_count, row.error_count,
-        row.histogram, ${place}
+        row.histogram, row.callee_count, row.callee_p50_ms, row.callee_p95_ms, row.callee_histogram, ${place}
       from ${id('service_call_5m')} as row
       join ${id('dim_resource')} as caller on caller.tenant_id = row.tenant_id and caller.resource_id = row.src_resource_id
       join ${id('dim_resource')} as callee on callee.tenant_id = row.tenant_id and callee.resource_id = row.dst_resource_id
@@ -30,6 +30,10 @@ export async function everything({ db, id, tenantId }: Scope) {
       join ${id('log_pattern')} as known using (tenant_id, fingerprint_id)
       left join ${id('oo_locator')} as place on place.tenant_id = row.tenant_id and place.id = row.sample_ref
       where row.tenant_id = ${tenantId} order by row.bucket, resource.urn collate "C", known.pattern collate "C"`),
+    sketches: await rows(sql`
+      select row.bucket, resource.urn, row.dimension, row.count_total, row.count_error, row.distinct_sketch::text, row.error_sketch::text, row.heavy_hitters
+      from ${id('sketch_5m')} as row join ${id('dim_resource')} as resource using (tenant_id, resource_id)
+      where row.tenant_id = ${tenantId} order by row.bucket, resource.urn collate "C", row.dimension collate "C"`),
     locators: await rows(sql`
       select dataset, bucket, object_key, t_from, t_to, query_hint, attributes from ${id('oo_locator')}
       where tenant_id = ${tenantId} order by dataset, t_from, bucket collate "C", object_key collate "C"`),

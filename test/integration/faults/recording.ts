@@ -44,12 +44,14 @@ export function recording({
           : [
               spans(
                 next,
-                calls.map(({ id, from, to }) => ({
+                calls.map(({ id, from, to }, call) => ({
                   id: `s${id}`,
                   parent: id,
                   kind: 'SERVER' as const,
                   from: from + 0.001,
                   to: to - 0.001,
+                  // More of them than a sketch names.
+                  with: { 'user.id': `u${(seconds * 7 + call * 13) % 411}`, 'http.route': `/${service}` },
                 })),
               ),
             ]),

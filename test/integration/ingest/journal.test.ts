@@ -16,10 +16,12 @@ import { asLines, recording } from '../faults/recording.ts'
 
 /** The rows themselves: not where their records lie, nor resources that only a row named which is gone. */
 async function rowsOf(scope: Scope) {
-  const { metrics, calls, patterns, counts } = await everything(scope)
+  const { metrics, calls, patterns, counts, sketches } = await everything(scope)
   const bare = (rows: readonly unknown[]) => rows.map((row) => ({ ...(row as object), sample: null }))
-  return { metrics, patterns, calls: bare(calls), counts: bare(counts) }
+  return { metrics, patterns, sketches, calls: bare(calls), counts: bare(counts) }
 }
+
+const counted: IngestOptions['dimensions'] = ['user', 'endpoint', { dimension: 'tag', from: 'user', of: 'logs' }]
 
 onEveryLeg('the journal', () => {
   let test: TestDatabase
@@ -31,7 +33,7 @@ onEveryLeg('the journal', () => {
 
   const fresh = () => tenant(test.db, `t-${++tenants}`)
   const load = (scope: Scope, payloads: readonly object[], options: IngestOptions = {}): Promise<IngestReport> =>
-    ingest(scope, Readable.from([asLines(payloads)]), options)
+    ingest(scope, Readable.from([asLines(payloads)]), { dimensions: counted, hashKey: 'a key of these tests', ...options })
   const whole = async (payloads: readonly object[]) => {
     const scope = await fresh()
     const report = await load(scope, payloads)

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { callPolicy } from '../../../src/calls/callPolicy.ts'
+import { sketchPolicy } from '../../../src/cardinality/sketchPolicy.ts'
 import { patternPolicy } from '../../../src/logs/patternPolicy.ts'
 import { applyPolicies } from '../../../src/operate/apply/applyPolicies.ts'
 import { planPolicies } from '../../../src/operate/apply/planPolicies.ts'
@@ -52,7 +53,7 @@ onEveryLeg('applying policies', () => {
   })
 
   it('removes what is no longer declared only when told to', async () => {
-    const policies: Policies = { time: [callPolicy, patternPolicy] }
+    const policies: Policies = { time: [callPolicy, patternPolicy, sketchPolicy] }
     const gone = ['event_envelope retention', 'metric_1d refresh', 'metric_1d retention', 'metric_1h refresh', 'metric_1h retention']
     const all = [...gone, ...(jobs ? ['metric_1m compression'] : []), 'metric_1m retention', 'oo_locator retention']
     const before = await ourJobs(test.db)

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { hostUrn } from '../../../src/catalog/urn.ts'
 import { reportingResource } from '../../../src/ingest/records/reportingResource.ts'
 import { refusalReason, type DescribedResource, type ResourceOf } from '../../../src/ingest/records/resourceOf.ts'
+import { DimensionValues } from '../../../src/ingest/records/dimensionValues.ts'
 import { spanRecord } from '../../../src/ingest/records/spanRecord.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { attributes, gauge, log, logs, metrics, point, requests, rolledUp, spans } from './telemetry.ts'
@@ -46,7 +47,14 @@ describe('resourceOf', () => {
     const [request] = requests([spans('api', [{ id: 'c', kind, from: 0, to: 1, with: { 'server.address': 'Tax.example.com', ...more } }])])
     const { resource, scopeSpans } = request!.payload.resourceSpans![0]!
     const reporter = reportingResource(resource.attributes, 'traces')
-    return spanRecord(scopeSpans[0]!.spans[0]!, reporter, { start: 0, duration: 1 }, { objectBucket: 'b', objectKey: 'k' }, resourceOf)
+    const valuesOf = new DimensionValues([]).under([])
+    return spanRecord(
+      scopeSpans[0]!.spans[0]!,
+      reporter,
+      { start: 0, duration: 1 },
+      { objectBucket: 'b', objectKey: 'k' },
+      { resourceOf, valuesOf },
+    )
   }
 
   it("names the other side of a client's, producer's or consumer's span, and is asked of no other", () => {

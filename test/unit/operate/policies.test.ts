@@ -92,13 +92,15 @@ describe('policies', () => {
       service_call_1d: '1005 days',
       log_pattern_1h: '150 days',
       log_pattern_1d: '640 days',
+      sketch_1h: '335 days',
+      sketch_1d: '1005 days',
     })
   })
 
   it('have a second of the half hour of their own each', () => {
     const positions = declaredPolicies(defaultPolicies).flatMap(({ job }) => (job === undefined ? [] : [job.position]))
     expect(new Set(positions).size).toBe(positions.length)
-    expect(Math.max(...positions) * 90).toBeLessThan(1800)
+    expect(Math.max(...positions) * 75).toBeLessThan(1800)
   })
 })
 
@@ -110,6 +112,7 @@ describe('policies with values of one’s own', () => {
       metric_1h: { settle: '2 hours' },
       service_call_5m: { compress: { after: '60 days', segmentBy: ['tenant_id', 'src_resource_id'] } },
       log_pattern_5m: null,
+      sketch_5m: null,
       oo_locator: { retain: '500 days' },
     })
     const { compress: _, ...uncompressed } = metricPolicy

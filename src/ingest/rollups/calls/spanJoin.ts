@@ -64,11 +64,15 @@ export class SpanJoin {
     return known
   }
 
+  /** Whether a span counts: not one that gave way to another with its id. */
+  has(span: SpanRecord): boolean {
+    return this.#sideOf(span).get(span.key) === span
+  }
+
   /** Forgets a span. */
   remove(span: SpanRecord): void {
-    const side = this.#sideOf(span)
-    if (side.get(span.key) !== span) return
-    side.delete(span.key)
+    if (!this.has(span)) return
+    this.#sideOf(span).delete(span.key)
     for (const cause of causesOf(span)) {
       const effects = this.#effects.get(cause)
       if (effects?.delete(span) && effects.size === 0) this.#effects.delete(cause)
@@ -85,7 +89,7 @@ export class SpanJoin {
     for (const span of spans) {
       // Of one that gave way to another with its id there may be calls from before.
       for (const ends of this.#otherEndsOf(span)) superseded.push({ ...ends, by: span.resource.urn })
-      if (this.#sideOf(span).get(span.key) !== span) continue
+      if (!this.has(span)) continue
       const made = isCaller(span) ? this.#callsBy(span, counts) : isCallee(span) ? this.#callTo(span, counts) : []
       for (const call of made) calls.push({ ...call, by: span.resource.urn })
     }

@@ -4,7 +4,7 @@ import { compareBytes } from '../../../schema/compareBytes.ts'
 import type { Severity } from '../../../schema/severity.ts'
 import { mergedType, typeOf } from '../../records/attributes.ts'
 import { messageOf } from '../../records/logMessage.ts'
-import { greaterSeverity, severityOf } from '../../records/severityOf.ts'
+import { greaterSeverity, isError, severityOf } from '../../records/severityOf.ts'
 import type { SourceObject } from '../../sources/otlpRequest.ts'
 import type { PatternRow } from '../windows/ingestWindow.ts'
 import { earlierOrigin, type LocatorIndex } from '../windows/locatorTally.ts'
@@ -31,7 +31,7 @@ export class PatternTally {
     const message = storable(body.length > maxMessageLength ? body.slice(0, maxMessageLength) : body)
     const pattern = patternOf(body)
     const severity = severityOf(record.severityNumber, record.severityText)
-    const failed = severity === 'ERROR' || severity === 'FATAL'
+    const failed = isError(severity)
     const key = `${resource}\0${pattern}`
     let tally = this.#tallies.get(key)
     if (tally === undefined) {

@@ -1,6 +1,7 @@
 import { minuteBucket, windowBucket } from '../../../database/buckets.ts'
 import { milliseconds } from '../../../database/range.ts'
 import type { ExponentialHistogram } from '../../../sketch/exponentialHistogram.ts'
+import type { HeavyHittersJson } from '../../../sketch/heavyHitters/heavyHitters.ts'
 import type { Json } from '../../../schema/text.ts'
 import type { Severity } from '../../../schema/severity.ts'
 import type { MetricKind } from '../../records/metricForm.ts'
@@ -92,6 +93,29 @@ export interface PatternRow {
   locator: number
 }
 
+/**
+ * A row for `sketch_5m`: five minutes of the values of one dimension in the records of one
+ * resource.
+ */
+export interface SketchRow {
+  bucket: Date
+  /** The URN of who reported the records. */
+  resource: string
+  dimension: string
+  /** How many values came, each as often as it came. */
+  countTotal: number
+  /** Those that came with a span that failed, or a log record of severity ERROR or FATAL. */
+  countError: number
+  /** The HyperLogLog of the values, as text: `\\x...`. */
+  distinct: string
+  /** That of the values that came with an error; null without any. */
+  distinctError: string | null
+  heavyHitters: HeavyHittersJson
+}
+
+/** Which of a window's rows of `sketch_5m`. */
+export type SketchKey = Pick<SketchRow, 'resource' | 'dimension'>
+
 /** Where raw records of the window lie. */
 export interface Locator {
   dataset: 'logs' | 'traces' | 'metrics'
@@ -118,5 +142,6 @@ export interface IngestWindow {
   metrics: MetricRow[]
   calls: CallRow[]
   patterns: PatternRow[]
+  sketches: SketchRow[]
   locators: Locator[]
 }

@@ -1,0 +1,43 @@
+import { sql } from 'kysely'
+import type { Scope } from '../../database/scope.ts'
+import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import { jsonChunks } from './jsonChunks.ts'
+
+/** Writes the sketches of a window's values. */
+export async function writeSketches(
+  scope: Scope,
+  { sketches }: Pick<IngestWindow, 'sketches'>,
+  resourceIds: ReadonlyMap<string, string>,
+): Promise<void> {
+  const rows = sketches.map((row) => ({
+    bucket: row.bucket,
+    resource_id: resourceIds.get(row.resource),
+    dimension: row.dimension,
+    count_total: row.countTotal,
+    count_error: row.countError,
+    distinct_sketch: row.distinct,
+    error_sketch: row.distinctError,
+    heavy_hitters: row.heavyHitters,
+  }))
+  for (const chunk of jsonChunks(rows)) {
+    await sql`
+      insert into ${scope.id('sketch_5m')} as sketch
+        (bucket, tenant_id, resource_id, dimension, count_total, count_error, distinct_sketch, error_sketch, heavy_hitters)
+      select bucket, ${scope.tenantId}::int8, resource_id, dimension, count_total, count_error, distinct_sketch, error_sketch, heavy_hitters
+      from jsonb_to_recordset(${chunk}::jsonb) as row (
+        bucket timestamptz, resource_id int8, dimension text, count_total int8, count_error int8,
+        distinct_sketch bytea, error_sketch bytea, heavy_hitters jsonb
+      )
+      order by resource_id, dimension, bucket
+      on conflict (tenant_id, resource_id, dimension, bucket) do update set
+        count_total = excluded.count_total,
+        count_error = excluded.count_error,
+        distinct_sketch = excluded.distinct_sketch,
+        error_sketch = excluded.error_sketch,
+        heavy_hitters = excluded.heavy_hitters
+      where (sketch.count_total, sketch.count_error, sketch.distinct_sketch, sketch.error_sketch, sketch.heavy_hitters)
+        is distinct from
+        (excluded.count_total, excluded.count_error, excluded.distinct_sketch, excluded.error_sketch, excluded.heavy_hitters)
+    `.execute(scope.db)
+  }
+}

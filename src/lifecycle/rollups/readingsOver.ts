@@ -1,0 +1,35 @@
+import { bucketStart, firstBucketFrom } from '../../database/buckets.ts'
+import type { TimeRange } from '../../database/range.ts'
+import type { Scope } from '../../database/scope.ts'
+import { holds, type Ladder, type Reading } from './resolution.ts'
+
+/**
+ * What a range as a whole is read from: whole days from the days, the hours before and after them
+ * from the hours, and the rest from the finest table. For what adds up without loss, whatever the
+ * buckets.
+ *
+ * Where a finer table's rows have been dropped, the next coarser one stands for them: those of its
+ * buckets that begin there.
+ *
+ * @example
+ * readingsOver(scope, sketchLadder, { from: new Date('2026-11-20T22:55Z'), to: new Date('2026-11-23T01:00Z') })
+ * // sketch_5m from 22:55 to 23:00, sketch_1h from 23:00 to 0:00, sketch_1d two days, sketch_1h from
+ * //   0:00 to 1:00
+ */
+export function readingsOver(scope: Scope, ladder: Ladder, range: TimeRange): Reading[] {
+  const tiers = [{ name: ladder.table, bucket: ladder.bucket }, ...ladder.rollups]
+  const split = (part: TimeRange, at: number): Reading[] => {
+    if (part.from >= part.to) return []
+    const { name, bucket } = tiers[at]!
+    const all: Reading[] = [{ table: name, merged: 1, every: bucket, range: part, chosen: true }]
+    if (at === 0 || !holds(scope, tiers[at - 1]!.name, part)) return all
+    const whole = { from: firstBucketFrom(bucket, part.from), to: bucketStart(bucket, part.to) }
+    if (whole.from >= whole.to) return split(part, at - 1)
+    const [before, after] = [
+      { from: part.from, to: whole.from },
+      { from: whole.to, to: part.to },
+    ]
+    return [...split(before, at - 1), { ...all[0]!, range: whole }, ...split(after, at - 1)]
+  }
+  return split(range, tiers.length - 1)
+}
