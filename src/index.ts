@@ -1,6 +1,7 @@
 // Everything but what needs an optional dependency: pgvantage/embedded (PGlite) and
 // pgvantage/picture (drawing libraries) are entries of their own.
 export * from './calls/index.ts'
+export * from './cardinality/index.ts'
 export * from './catalog/index.ts'
 export * from './database/index.ts'
 export * from './events/index.ts'

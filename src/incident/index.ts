@@ -1,3 +1,4 @@
+export { affected, type Affected, type AffectedOptions } from './affected.ts'
 export { callOddities, type CallOddity } from './callOddities.ts'
 export type { MeaningOfMetric, MetricMeaning } from './metricMeanings.ts'
 export type { OddityThresholds, OddityWindows } from './oddCalls.ts'

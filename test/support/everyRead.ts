@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { callMeasures } from '../../src/calls/callSeries.ts'
 import * as calls from '../../src/calls/index.ts'
+import * as cardinality from '../../src/cardinality/index.ts'
 import type { Scope } from '../../src/database/index.ts'
 import * as events from '../../src/events/index.ts'
 import * as graph from '../../src/graph/index.ts'
@@ -20,6 +21,7 @@ import { graphTimes } from './graphWorld.ts'
 import type { Read } from './narrowed.ts'
 import { insertMetrics, insertPatternCounts, insertPatterns } from './rows.ts'
 import { seriesReads } from './seriesReads.ts'
+import { insertSketches } from './sketches.ts'
 
 /** The names of what a room exports that returns a query. */
 type Queries<Room> = {
@@ -30,6 +32,8 @@ type Queries<Room> = {
 type Others =
   | Queries<typeof metrics>
   | Queries<typeof logs>
+  | Queries<typeof cardinality>
+  | 'affected'
   | Queries<typeof events>
   | Queries<typeof knowledge>
   | Queries<typeof ranking>
@@ -37,6 +41,7 @@ type Others =
 
 const { range, baseline, before } = graphTimes
 const metric = 'process.cpu.utilization'
+const dimension = 'user'
 const embedding = Array.from({ length: 1536 }, (_, index) => Math.sin(index + 1))
 
 /** What `everyRead` reads besides what `makeGraphWorld` made of the same names. */
@@ -60,6 +65,12 @@ export async function makeEverythingElse(scope: Scope, names: readonly string[])
       labels: { method, code: 200 },
       samples: [1],
     })),
+  )
+  await insertSketches(
+    scope,
+    [range.from, baseline.from].flatMap((bucket) =>
+      [first, second].map((resource) => ({ bucket, resource, dimension, items: ['ada', 'bob', resource], failed: ['ada'] })),
+    ),
   )
   const event = await events.recordEvent(scope, { severity: 'ERROR', kind: 'anomaly', title: 'slow', resource: first })
   const refPg = { table: 'metric_1m', keys: { metric } } as const
@@ -151,6 +162,19 @@ function others(
       ...callMeasures.map((measure) => calls.callSeries(rolled, { measure, resolution: '1 day', range: all })),
       logs.patternSeries(rolled, { measure: 'count_total', resolution: '1 day', range: all }),
     ],
+    activeUsers: [cardinality.activeUsers(scope, { range: all, dimension, resource })],
+    affected: [incident.affected(scope, { range, baseline, dimension })],
+    cardinalityGrowth: [cardinality.cardinalityGrowth(scope, { range, baseline })],
+    distinctOver: (['all', 'resource'] as const).map((by) => cardinality.distinctOver(scope, { dimension, range: all, by })),
+    distinctSeries: (['distinct', 'distinct_error', 'count_total'] as const).flatMap((measure) =>
+      (['dimension', 'resource'] as const).flatMap((by) =>
+        ['5 minutes', '1 hour', '1 day'].map((resolution) =>
+          cardinality.distinctSeries(scope, { dimension, measure, by, resolution, range: all }),
+        ),
+      ),
+    ),
+    heavyHitterChanges: [cardinality.heavyHitterChanges(scope, { dimension, range, baseline })],
+    heavyHitters: [cardinality.heavyHitters(scope, { dimension, range: all })],
     evidenceChain: [events.evidenceChain(scope, { eventId: event })],
     searchKnowledge: [
       knowledge.searchKnowledge(scope, { embedding }),

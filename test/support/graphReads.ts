@@ -27,6 +27,8 @@ type Queries<Room> = {
 
 type Known = Queries<typeof graph> | Queries<typeof topology> | Queries<typeof calls> | Queries<typeof incident>
 type NeedsAge = 'activeCalls' | 'verifyCallGraph' | 'cypher'
+/** Of values that nobody has here. */
+type NeedsSketches = 'affected'
 type Walk = 'reach' | 'impact' | 'shortestPath' | 'kShortestPaths' | 'pathsBetween' | 'cycles' | 'neighbourhood'
 
 /** Every function that walks the edges of a frame, over any frame of the edges between these names (see `makeGraphWorld`). */
@@ -74,7 +76,7 @@ export function graphReads(scope: Scope, names: readonly string[]) {
     slowestDependencies: read(calls.slowestDependencies(scope, { service: first, range }), 'dst_urn'),
     callOddities: read(incident.callOddities(scope, { range, baseline }), 'dst_urn'),
     rankSuspects: read(incident.rankSuspects(scope, { service: first, range, baseline }), 'urn'),
-  } satisfies Record<Exclude<Known, NeedsAge>, GraphRead> & Record<string, GraphRead>
+  } satisfies Record<Exclude<Known, NeedsAge | NeedsSketches>, GraphRead> & Record<string, GraphRead>
 }
 
 /** The same of what only works where there is Apache AGE, with the walks over its graph. */

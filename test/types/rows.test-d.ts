@@ -1,5 +1,6 @@
 import { expectTypeOf } from 'vitest'
 import * as calls from '../../src/calls/index.ts'
+import * as cardinality from '../../src/cardinality/index.ts'
 import * as events from '../../src/events/index.ts'
 import * as graph from '../../src/graph/index.ts'
 import * as incident from '../../src/incident/index.ts'
@@ -62,6 +63,16 @@ const named = {
   searchKnowledge: rowOf(knowledge.searchKnowledge(scope, { embedding: [1] })).toEqualTypeOf<knowledge.FoundChunk>(),
   evidenceChain: rowOf(events.evidenceChain(scope, { eventId: 'e' })).toEqualTypeOf<events.EvidenceChainRow>(),
 
+  activeUsers: rowOf(cardinality.activeUsers(scope, { range })).toEqualTypeOf<cardinality.ActiveUsers>(),
+  cardinalityGrowth: rowOf(cardinality.cardinalityGrowth(scope, { range, baseline: range })).toEqualTypeOf<cardinality.CardinalityGrowth>(),
+  distinctOver: rowOf(cardinality.distinctOver(scope, { dimension: 'user', range })).toEqualTypeOf<cardinality.DistinctOver>(),
+  distinctSeries: rowOf(cardinality.distinctSeries(scope, { dimension: 'user', range })).toEqualTypeOf<cardinality.DistinctPoint>(),
+  heavyHitterChanges: rowOf(
+    cardinality.heavyHitterChanges(scope, { dimension: 'user', range, baseline: range }),
+  ).toEqualTypeOf<cardinality.HeavyHitterChange>(),
+  heavyHitters: rowOf(cardinality.heavyHitters(scope, { dimension: 'user', range })).toEqualTypeOf<cardinality.HeavyHitterOver>(),
+
+  affected: rowOf(incident.affected(scope, { range, baseline: range })).toEqualTypeOf<incident.Affected>(),
   callOddities: rowOf(incident.callOddities(scope, { range, baseline: range })).toEqualTypeOf<incident.CallOddity>(),
   rankSuspects: rowOf(incident.rankSuspects(scope, { service: 'urn:a', range, baseline: range })).toEqualTypeOf<incident.Suspect>(),
 
@@ -91,6 +102,7 @@ const named = {
   distinctCount: rowOf(sketch.distinctCount(scope, edges, 'src')).toEqualTypeOf<sketch.DistinctCount>(),
 } satisfies Record<
   | Queries<typeof calls>
+  | Queries<typeof cardinality>
   | Queries<typeof metrics>
   | Queries<typeof logs>
   | Queries<typeof topology>

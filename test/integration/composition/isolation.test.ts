@@ -13,8 +13,16 @@ import { resourceIds } from '../../../src/catalog/index.ts'
 import type { Scope } from '../../../src/database/index.ts'
 import { attachEvidence, evidenceChain, recordEvent } from '../../../src/events/index.ts'
 import { impact, reach } from '../../../src/graph/index.ts'
-import { callOddities, rankSuspects } from '../../../src/incident/index.ts'
+import { affected, callOddities, rankSuspects } from '../../../src/incident/index.ts'
 import { addDocuments, searchKnowledge } from '../../../src/knowledge/index.ts'
+import {
+  activeUsers,
+  cardinalityGrowth,
+  distinctOver,
+  distinctSeries,
+  heavyHitterChanges,
+  heavyHitters,
+} from '../../../src/cardinality/index.ts'
 import { newPatterns, patternDiversity, patternSeries } from '../../../src/logs/index.ts'
 import { labelCardinality, latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import { topK } from '../../../src/ranking/index.ts'
@@ -26,6 +34,7 @@ import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertCalls, insertMetrics, insertPatternCounts, insertPatterns, services } from '../../support/rows.ts'
 import { seriesReads, type SeriesRead } from '../../support/seriesReads.ts'
+import { insertSketches } from '../../support/sketches.ts'
 
 const range = during('10:00', '11:00')
 const baseline = during('09:00', '10:00')
@@ -74,6 +83,12 @@ async function fill(scope: Scope, factor: number, id: string): Promise<void> {
       urns.map((resource) => ({ bucket: at('10:30'), resource, fingerprint_id, count_total: factor + index })),
     ),
   )
+  await insertSketches(
+    scope,
+    [baseline.from, range.from].flatMap((bucket) =>
+      urns.map((resource) => ({ bucket, resource, dimension: 'user', items: [`${factor}`, resource], failed: [`${factor} failed`] })),
+    ),
+  )
   const ids = await services(scope, urns)
   await sql`
     insert into ${scope.id('topo_edge_time')} (tenant_id, src_resource_id, dst_resource_id, relation, valid, props)
@@ -118,6 +133,13 @@ function reads(scope: Scope, id: string) {
     newPatterns: newPatterns(scope, { range }),
     'newPatterns after silence': newPatterns(scope, { range, silence: '30 minutes' }),
     patternSeries: patternSeries(scope, { measure: 'count_total', range }),
+    activeUsers: activeUsers(scope, { range: { from: new Date('2026-11-22'), to: new Date('2026-11-23') } }),
+    affected: affected(scope, { range, baseline }),
+    cardinalityGrowth: cardinalityGrowth(scope, { range, baseline }),
+    distinctOver: distinctOver(scope, { dimension: 'user', range, by: 'resource' }),
+    distinctSeries: distinctSeries(scope, { dimension: 'user', range, by: 'resource' }),
+    heavyHitterChanges: heavyHitterChanges(scope, { dimension: 'user', range, baseline }),
+    heavyHitters: heavyHitters(scope, { dimension: 'user', range }),
     topologyAt: topologyAt(scope, { at: at('10:00') }),
     'reach over calls': reach(scope, edges, { from: 'urn:web' }),
     'reach over topology': reach(scope, topologyAt(scope, { at: at('10:00') }), { from: 'urn:web' }),
@@ -245,6 +267,36 @@ onEveryLeg('every read', () => {
       of.patternSeries,
       (eb) => eb('series', '=', 'refused'),
       ({ series }) => series === 'refused',
+    )
+    await expectNarrows(
+      of.affected,
+      (eb) => eb('item', '=', 'all'),
+      ({ item }) => item === 'all',
+    )
+    await expectNarrows(
+      of.distinctOver,
+      (eb) => eb('urn', '=', 'urn:db'),
+      ({ urn }) => urn === 'urn:db',
+    )
+    await expectNarrows(
+      of.distinctSeries,
+      (eb) => eb('series', '=', 'urn:db'),
+      ({ series }) => series === 'urn:db',
+    )
+    await expectNarrows(
+      of.heavyHitters,
+      (eb) => eb('item', '=', 'urn:db'),
+      ({ item }) => item === 'urn:db',
+    )
+    await expectNarrows(
+      of.heavyHitterChanges,
+      (eb) => eb('item', '=', 'urn:db'),
+      ({ item }) => item === 'urn:db',
+    )
+    await expectNarrows(
+      of.cardinalityGrowth,
+      (eb) => eb('urn', '=', 'urn:db'),
+      ({ urn }) => urn === 'urn:db',
     )
     await expectNarrows(
       of.topologyAt,

@@ -1,0 +1,89 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { finished, type Finished } from '../database/finished.ts'
+import type { Scope } from '../database/scope.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
+import { parseOptions } from '../schema/parse.ts'
+import { hllUnion } from '../sketch/hll/hllUnion.ts'
+import { distinctCountOf, sketchColumns, standardErrorOf, type DistinctEstimate } from './distinctEstimate.ts'
+import { sketchesOver, sketchFilter, type SketchFilter } from './sketchRows.ts'
+
+export interface DistinctOverOptions extends SketchFilter {
+  /** Which values count: all, or those that came with an error. Default: `'distinct'`. */
+  measure?: 'distinct' | 'distinct_error'
+  /** One row for all resources together, or one for each. Default: `'all'`. */
+  by?: 'all' | 'resource'
+}
+
+/** How many different values came in a range. */
+export interface DistinctOver extends DistinctEstimate {
+  /** URN of who reported them; null where the row is of all resources. */
+  urn: string | null
+  /** How many values came, each as often as it came. */
+  count_total: number
+  /** Those that came with an error. */
+  count_error: number
+}
+
+const distinctOverOptions = z.strictObject({
+  ...sketchFilter,
+  measure: z.enum(['distinct', 'distinct_error']).default('distinct'),
+  by: z.enum(['all', 'resource']).default('all'),
+})
+
+/**
+ * How many different values a dimension had over a whole range: users of a day, clients of an hour.
+ *
+ * | | |
+ * |---|---|
+ * | over several buckets and resources | the sketches are merged: who came twice counts once |
+ * | read from | whole days from `sketch_1d`, the hours around them from `sketch_1h`, the rest from `sketch_5m`: the same answer as from five minutes alone |
+ * | error | `standard_error`; 0 up to 160 values, which are exact |
+ * | order, by resource | `distinct_count` descending, then `urn` by its bytes |
+ * | nothing came | by `'all'` a row of zeros; by `'resource'` no row |
+ *
+ * @throws InvalidInputError if the dimension, the URN, the range, the measure or `by` is invalid;
+ * names the field.
+ * @example
+ * const [users] = await distinctOver(scope, { dimension: 'user', range: last('7 days') }).execute()
+ * // { urn: null, distinct_count: 18_204.3, standard_error: 418.4, ... }
+ *
+ * // select "values".* from (
+ * //   select counted.urn, counted.distinct_count, ... from (
+ * //     select merged.*, coalesce("public"."hyperloglog_ertl"(merged.sketch), 0) as distinct_count
+ * //     from (
+ * //       select null::text as urn, "public"."hyperloglog_merge"(part.distinct_sketch) as sketch, ...
+ * //       from (select ... from "public"."sketch_1d" ... union all select ... from
+ * //         "public"."sketch_5m" ...) as part
+ * //     ) as merged
+ * //   ) as counted order by distinct_count desc, ...
+ * // ) as "values"
+ */
+export function distinctOver(scope: Scope, options: DistinctOverOptions): Finished<DistinctOver, 'values'> {
+  const { measure, by, ...filter } = parseOptions(distinctOverOptions, options)
+  const each = by === 'resource'
+  const sketch = sql<Uint8Array | null>`merged.sketch`
+  const count = sql<number>`counted.distinct_count`
+  const rows = sql<DistinctOver>`(
+    select
+      counted.urn,
+      counted.distinct_count,
+      ${standardErrorOf(sql`counted.sketch`, count)} as standard_error,
+      counted.count_total,
+      counted.count_error
+    from (
+      select merged.*, ${distinctCountOf(scope, sketch)} as distinct_count
+      from (
+        select
+          ${each ? sql`part.urn` : sql`null::text`} as urn,
+          ${hllUnion(scope, sql.ref(`part.${sketchColumns[measure]}`))} as sketch,
+          coalesce(sum(part.count_total), 0::numeric)::float8 as count_total,
+          coalesce(sum(part.count_error), 0::numeric)::float8 as count_error
+        from ${sketchesOver(scope, filter)} as part
+        ${each ? sql`group by part.urn` : sql``}
+      ) as merged
+    ) as counted
+    order by distinct_count desc, ${byBytes('counted.urn')}
+  )`
+  return finished(scope, rows, 'values')
+}

@@ -1,0 +1,8 @@
+export { activeUsers, type ActiveUsers, type ActiveUsersOptions } from './activeUsers.ts'
+export { cardinalityGrowth, type CardinalityGrowth, type CardinalityGrowthOptions } from './cardinalityGrowth.ts'
+export type { DistinctEstimate } from './distinctEstimate.ts'
+export { distinctOver, type DistinctOver, type DistinctOverOptions } from './distinctOver.ts'
+export { distinctSeries, type DistinctPoint, type DistinctSeriesOptions } from './distinctSeries.ts'
+export { heavyHitterChanges, type HeavyHitterChange, type HeavyHitterChangesOptions } from './heavyHitterChanges.ts'
+export { heavyHitters, type HeavyHitterOver, type HeavyHittersOverOptions } from './heavyHitters.ts'
+export type { SketchFilter } from './sketchRows.ts'

@@ -1,0 +1,127 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { distinctCountOf, standardErrorOf } from '../cardinality/distinctEstimate.ts'
+import { dimensionName, sketchesOver } from '../cardinality/sketchRows.ts'
+import { finished, type Finished } from '../database/finished.ts'
+import type { TimeRange } from '../database/range.ts'
+import type { Scope } from '../database/scope.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
+import type { RankingRow } from '../ranking/rankingFrame.ts'
+import { parseOptions } from '../schema/parse.ts'
+import { urnText } from '../schema/text.ts'
+import { hllUnion } from '../sketch/hll/hllUnion.ts'
+import { comparedWindows, refuseOverlap } from './oddCalls.ts'
+
+export interface AffectedOptions {
+  /** Who is counted. Default: `'user'`. */
+  dimension?: string
+  /** The URN of one service; every one when left out. */
+  resource?: string
+  /** The incident. Buckets of five minutes that begin in it count. */
+  range: TimeRange
+  /** A time when all was well, to compare with. It must not overlap the range. */
+  baseline: TimeRange
+}
+
+/** How many users of one service, or of all, met an error. */
+export interface Affected extends RankingRow {
+  /** URN of the service; `'all'`: of all services together. */
+  item: string
+  /** `affected_count`. */
+  score: number
+  /** Users of the range. */
+  distinct_count: number
+  /** Those of them that met an error. */
+  affected_count: number
+  /** By so much `affected_count` may be off, in two of three cases; 0 where it is exact. */
+  standard_error: number
+  /** 95 % bounds of `affected_count`. */
+  lower: number
+  upper: number
+  /** `affected_count` by `distinct_count`, 0..1; null without users. */
+  share: number | null
+  /** The same share in the baseline: some always meet an error. */
+  baseline_share: number | null
+}
+
+const affectedOptions = z
+  .strictObject({ dimension: dimensionName.default('user'), resource: urnText.optional(), ...comparedWindows })
+  .superRefine(refuseOverlap)
+
+/**
+ * How many users an incident touched: those who met an error, service by service and all together,
+ * beside how many there were and how many meet one in calm times. A ranking.
+ *
+ * | | |
+ * |---|---|
+ * | met an error | a value that came with a request that failed at that service |
+ * | all together | a user who met errors at several services counts once |
+ * | bounds | `lower` and `upper` are two standard errors away; both are the count itself up to 160 users, which is exact |
+ * | rows | each service that had users in the range, and `'all'` where any had |
+ * | shares | of two estimates: one that comes out above 1 is given as 1 |
+ * | order | `score` descending, then `item` by its bytes |
+ *
+ * @throws InvalidInputError if the dimension, the URN or a window is invalid, or the two overlap;
+ * names the field.
+ * @example
+ * const touched = affected(scope, { range: last('20 minutes'), baseline: { from: anHourAgo, to: twentyMinutesAgo } })
+ * await touched.where('item', '=', 'all').execute()
+ *
+ * // select "affected".* from (
+ * //   with part as (...), merged as (select coalesce(part.urn, 'all') as item,
+ * //     "public"."hyperloglog_merge"(part.failed) as failed, ... from part group by grouping sets
+ * //     ((part.urn), ())), counted as (...)
+ * //   select ... from counted order by ...
+ * // ) as "affected" where "item" = 'all'
+ */
+export function affected(scope: Scope, options: AffectedOptions): Finished<Affected, 'affected'> {
+  const { range, baseline, ...filter } = parseOptions(affectedOptions, options)
+  const merged = (column: string) => hllUnion(scope, sql.ref(`part.${column}`))
+  const count = (column: string) => distinctCountOf(scope, sql.ref(`merged.${column}`))
+  const rows = sql<Affected>`(
+    with
+      part as (
+        select part.urn, part.distinct_sketch as seen, part.error_sketch as failed, null::bytea as seen_before, null::bytea as failed_before
+        from ${sketchesOver(scope, { ...filter, range })} as part
+        union all
+        select part.urn, null::bytea, null::bytea, part.distinct_sketch, part.error_sketch
+        from ${sketchesOver(scope, { ...filter, range: baseline })} as part
+      ),
+      merged as (
+        select
+          coalesce(part.urn, 'all'::text) as item,
+          ${merged('seen')} as seen,
+          ${merged('failed')} as failed,
+          ${merged('seen_before')} as seen_before,
+          ${merged('failed_before')} as failed_before
+        from part
+        group by grouping sets ((part.urn), ())
+      ),
+      counted as (
+        select
+          merged.item,
+          merged.failed,
+          ${count('seen')} as distinct_count,
+          ${count('failed')} as affected_count,
+          ${count('failed_before')} / nullif(${count('seen_before')}, 0::float8) as baseline_share
+        from merged
+        where merged.seen is not null
+      ),
+      bounded as (
+        select counted.*, ${standardErrorOf(sql`counted.failed`, sql<number>`counted.affected_count`)} as standard_error from counted
+      )
+    select
+      item,
+      affected_count as score,
+      distinct_count,
+      affected_count,
+      standard_error,
+      greatest(affected_count - 1.96::float8 * standard_error, 0::float8) as lower,
+      affected_count + 1.96::float8 * standard_error as upper,
+      least(affected_count / nullif(distinct_count, 0::float8), 1::float8) as share,
+      least(baseline_share, 1::float8) as baseline_share
+    from bounded
+    order by score desc, ${byBytes('item')}
+  )`
+  return finished(scope, rows, 'affected')
+}
