@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import { Hll, hashText } from '../src/sketch/index.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { heavyHitters } from './sketchHeavyHitters.ts'
+import { sketchDistinct } from './sketchDistinct.ts'
 import { sketchUnion } from './sketchUnion.ts'
 import { openTarget, seconds } from './target.ts'
 
@@ -15,6 +16,7 @@ export async function* sketch({ url, rows = 1_000_000 }: BenchmarkOptions): Asyn
   yield* add(url, rows)
   yield* heavyHitters({ url, rows })
   yield* sketchUnion({ url })
+  yield* sketchDistinct({ url })
 }
 
 const runs = 7

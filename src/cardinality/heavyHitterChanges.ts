@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { bucketsBeginningIn, windowBucket } from '../database/buckets.ts'
 import { finished, type Finished } from '../database/finished.ts'
 import { secondsOf, timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
@@ -33,7 +34,12 @@ export interface HeavyHitterChange extends RankingRow {
   certain: boolean
 }
 
-const heavyHitterChangesOptions = z.strictObject({ ...sketchFilter, baseline: timeRange })
+/** Rates are of the five minutes that begin in a range: without any there is none. */
+const countedRange = timeRange
+  .transform((range) => bucketsBeginningIn(windowBucket, range))
+  .refine(({ from, to }) => from < to, 'must hold the beginning of five minutes')
+
+const heavyHitterChangesOptions = z.strictObject({ ...sketchFilter, range: countedRange, baseline: countedRange })
 
 /**
  * Which values of a dimension came more often, or less, than in a baseline: who rose, who fell. A
@@ -41,13 +47,13 @@ const heavyHitterChangesOptions = z.strictObject({ ...sketchFilter, baseline: ti
  *
  * | | |
  * |---|---|
- * | a change | of the rate per second, so that the two times may differ in length |
+ * | a change | of the rate per second of the five minutes that begin in a time, so that the two may differ in length |
  * | `certain` | where the intervals of the two rates do not touch: no counting error explains the change. Chance may: a client that came twice and then three times has changed for certain |
  * | rows | each value that one of the two sketches counts; at most 512 |
  * | order | `score` descending, then `max_change` descending, then `item` by its bytes |
  *
- * @throws InvalidInputError if the dimension, the URN or one of the ranges is invalid; names the
- * field.
+ * @throws InvalidInputError if the dimension, the URN or one of the ranges is invalid, or no five
+ * minutes begin in one; names the field.
  * @example
  * const moved = heavyHitterChanges(scope, { dimension: 'client', range: last('1 hour'), baseline: { from: yesterday, to: anHourAgo } })
  * await moved.where('certain', '=', true).limit(5).execute()

@@ -28,6 +28,8 @@ export interface HeavyHitterOver extends RankingRow {
   share: number
   /** Whether it is among the `limit` most frequent whatever the true counts are. */
   certain: boolean
+  /** Whether the rows name all of the `limit` most frequent; false where others may be among them. */
+  complete: boolean
 }
 
 const heavyHittersOptions = z.strictObject({ ...sketchFilter, limit: z.int().min(1).max(256).default(10) })
@@ -38,8 +40,8 @@ const heavyHittersOptions = z.strictObject({ ...sketchFilter, limit: z.int().min
  *
  * | | |
  * |---|---|
- * | counts | between `min_count` and `max_count`: exact while a window has at most 256 different values |
- * | rows | all that may be among the `limit` most frequent, so there can be more than `limit`; `certain` where one is, whatever the true counts are |
+ * | counts | between `min_count` and `max_count`; the same where there are at most 256 different values in all of the range |
+ * | rows | all with a counter that may be among the `limit` most frequent, so there can be more than `limit`; `certain` where one is, whatever the true counts are. Where `complete` is false one without a counter may be, too: ask for fewer |
  * | missed | no value with more than 1 / 256 of all |
  * | order | `score` descending, then `item` by its bytes |
  *
@@ -65,7 +67,8 @@ export function heavyHitters(scope: Scope, options: HeavyHittersOverOptions): Fi
       top.min_count,
       top.max_count,
       top.min_count / nullif((merged.sketch -> 'n'::text)::float8, 0::float8) as share,
-      top.certain
+      top.certain,
+      top.complete
     from (select ${heavyHittersMerge(scope, sql.ref('part.heavy_hitters'))} as sketch from ${sketchesOver(scope, filter)} as part) as merged
     cross join lateral ${heavyHittersTop(scope, sql.ref('merged.sketch'), limit)} as top
     order by top.min_count desc, ${byBytes('top.item')}

@@ -1,7 +1,10 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely'
+import { dateBinLiteral } from '../database/buckets.ts'
 import { timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { exactIntervalLiteral } from '../database/sql/exactInterval.ts'
 import { readingsOver } from '../lifecycle/rollups/readingsOver.ts'
+import type { Reading } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
 import type { DB } from '../schema/tables.ts'
 import { boundedText, urnText } from '../schema/text.ts'
@@ -48,7 +51,7 @@ export function sketchRows(
 /**
  * The sketches that together cover a range, as few as possible: whole days from `sketch_1d`, hours
  * and five minutes around them. Sketches merge without loss, so that the answer is that of all five
- * minutes.
+ * minutes; where some of these came after their hour was rolled, they are read instead of it.
  */
 export function sketchesOver(scope: Scope, filter: Partial<SketchFilter> & Pick<SketchFilter, 'range'>) {
   const part = (range: TimeRange, rows?: RawBuilder<SketchTable>) =>
@@ -62,8 +65,34 @@ export function sketchesOver(scope: Scope, filter: Partial<SketchFilter> & Pick<
       'sketch.error_sketch',
       'sketch.heavy_hitters',
     ])
-  const readings = readingsOver(scope, sketchLadder, filter.range)
-  const [first, ...rest] = readings.map((reading) => part(reading.range, rowsOf(scope, sketchLadder, reading)))
+  const parts = readingsOver(scope, sketchLadder, filter.range).flatMap((reading) => {
+    const rows = part(reading.range, rowsOf(scope, sketchLadder, reading))
+    const stale = staleBuckets(scope, reading)
+    if (stale === null) return [rows]
+    return [
+      rows.where(sql<boolean>`sketch.bucket not in (select stale.bucket from ${stale} as stale)`),
+      part(reading.range).innerJoin(stale.as('stale'), (join) =>
+        join.on(sql<boolean>`sketch.bucket >= stale.bucket and sketch.bucket < stale.bucket + ${exactIntervalLiteral(reading.every)}`),
+      ),
+    ]
+  })
+  const [first, ...rest] = parts
   // An empty range has no readings.
   return rest.reduce((all, more) => all.unionAll(more), first ?? part(filter.range))
+}
+
+/**
+ * The buckets of a rollup that do not hold all of the five minutes: what was written to these since
+ * is noted for the hours, and for the days once the hours are rolled. Null for the five minutes,
+ * and where that is not known: a continuous aggregate shows such rows after its next refresh.
+ */
+function staleBuckets(scope: Scope, { table, every, range }: Reading): RawBuilder<{ bucket: Date }> | null {
+  const at = sketchLadder.rollups.findIndex(({ name }) => name === table)
+  if (at === -1 || !scope.timesKnown || scope.installation.timeRung === 'community') return null
+  const noted = sketchLadder.rollups.slice(0, at + 1).map(({ name }) => sql.lit(name))
+  return sql`(
+    select distinct ${dateBinLiteral(every, sql.ref('noted.bucket'))} as bucket
+    from ${scope.id('pgvantage_stale_bucket')} as noted
+    where noted.rollup in (${sql.join(noted)}) and noted.bucket >= ${range.from} and noted.bucket < ${range.to}
+  )`
 }

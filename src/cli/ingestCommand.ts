@@ -151,7 +151,7 @@ function dimensionList(text: string): NonNullable<DimensionOptions['dimensions']
 }
 
 /** The counts; those that are zero and not of the main ones are left out. */
-function describeReport({ refused, late, tooOld, records, journal, unpaired, ...counts }: IngestReport): string {
+function describeReport({ refused, late, tooOld, records, journal, unpaired, values, ...counts }: IngestReport): string {
   const table = new Table({ head: ['counted', 'number'], style: { head: [], border: [] }, colAligns: ['left', 'right'] })
   const always = ['requests', 'spans', 'logRecords', 'metricPoints', 'windows', 'malformed']
   const reasons = Object.entries(refused).map(([reason, count]) => [`refused: ${reason}`, count] as const)
@@ -161,12 +161,13 @@ function describeReport({ refused, late, tooOld, records, journal, unpaired, ...
     .toSorted(([, a], [, b]) => b - a)
     .slice(0, shownLate)
   const old = Object.entries(tooOld).map(([dataset, count]) => [`${dataset} too old`, count] as const)
+  const counted = Object.entries(values).map(([dimension, count]) => [`values: ${dimension}`, count] as const)
   const alone = Object.entries(unpaired).map(([kind, count]) => [`unpaired ${kind} spans`, count] as const)
   const kept = [
     ['journal bytes', journal.bytes],
     ['journal windows', journal.windows],
   ] as const
-  for (const [name, count] of [...Object.entries(counts), ...alone, ...reasons, ...old, ...waiting, ...tooLate, ...kept]) {
+  for (const [name, count] of [...Object.entries(counts), ...counted, ...alone, ...reasons, ...old, ...waiting, ...tooLate, ...kept]) {
     if (count > 0 || always.includes(name)) table.push([words(name), count.toLocaleString('en')])
   }
   return `${table.toString()}\n`

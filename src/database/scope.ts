@@ -144,7 +144,7 @@ interface TimesOfTable {
 
 /** What upkeep knows of the time tables; a role that only reads them need not see it. */
 const upkeepTables = (installation: Installation) =>
-  ['pgvantage_time_table', 'pgvantage_policy'].map((name) => qualified(installation, name))
+  ['pgvantage_time_table', 'pgvantage_policy', 'pgvantage_stale_bucket'].map((name) => qualified(installation, name))
 
 /**
  * The time tables: before when they were dropped and until when they are stored, in milliseconds

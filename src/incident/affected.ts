@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { distinctCountOf, standardErrorOf } from '../cardinality/distinctEstimate.ts'
 import { dimensionName, sketchesOver } from '../cardinality/sketchRows.ts'
@@ -10,16 +10,21 @@ import type { RankingRow } from '../ranking/rankingFrame.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { hllUnion } from '../sketch/hll/hllUnion.ts'
-import { comparedWindows, refuseOverlap } from './oddCalls.ts'
+import { bucketWindows, comparedWindows, refuseOverlap } from './oddCalls.ts'
 
 export interface AffectedOptions {
   /** Who is counted. Default: `'user'`. */
   dimension?: string
   /** The URN of one service; every one when left out. */
   resource?: string
-  /** The incident. Buckets of five minutes that begin in it count. */
+  /**
+   * The incident. The five minutes in which it begins belong to it, as do those in which it ends.
+   */
   range: TimeRange
-  /** A time when all was well, to compare with. It must not overlap the range. */
+  /**
+   * A time when all was well, to compare with. It must not overlap the range; what begins in it and
+   * belongs to the range is the range's.
+   */
   baseline: TimeRange
 }
 
@@ -40,7 +45,7 @@ export interface Affected extends RankingRow {
   upper: number
   /** `affected_count` by `distinct_count`, 0..1; null without users. */
   share: number | null
-  /** The same share in the baseline: some always meet an error. */
+  /** The same share in the baseline: some always meet an error. Null where it had no users. */
   baseline_share: number | null
 }
 
@@ -75,7 +80,8 @@ const affectedOptions = z
  * // ) as "affected" where "item" = 'all'
  */
 export function affected(scope: Scope, options: AffectedOptions): Finished<Affected, 'affected'> {
-  const { range, baseline, ...filter } = parseOptions(affectedOptions, options)
+  const { range: asked, baseline: calm, ...filter } = parseOptions(affectedOptions, options)
+  const { range, baseline } = bucketWindows({ range: asked, baseline: calm })
   const merged = (column: string) => hllUnion(scope, sql.ref(`part.${column}`))
   const count = (column: string) => distinctCountOf(scope, sql.ref(`merged.${column}`))
   const rows = sql<Affected>`(
@@ -118,10 +124,13 @@ export function affected(scope: Scope, options: AffectedOptions): Finished<Affec
       standard_error,
       greatest(affected_count - 1.96::float8 * standard_error, 0::float8) as lower,
       affected_count + 1.96::float8 * standard_error as upper,
-      least(affected_count / nullif(distinct_count, 0::float8), 1::float8) as share,
-      least(baseline_share, 1::float8) as baseline_share
+      ${atMostOne(sql`affected_count / nullif(distinct_count, 0::float8)`)} as share,
+      ${atMostOne(sql`baseline_share`)} as baseline_share
     from bounded
     order by score desc, ${byBytes('item')}
   )`
   return finished(scope, rows, 'affected')
 }
+
+/** Null stays null. */
+const atMostOne = (ratio: RawBuilder<unknown>) => sql`case when ${ratio} > 1::float8 then 1::float8 else ${ratio} end`

@@ -61,7 +61,7 @@ export function refuseOverlap({ range, baseline }: Pick<OddityWindows, 'range' |
  * The windows as those of 5-minute buckets: trouble that began within a bucket is looked for there,
  * and not taken for what was before.
  */
-function callWindows({ range, baseline }: { range: TimeRange; baseline: TimeRange }): { range: TimeRange; baseline: TimeRange } {
+export function bucketWindows({ range, baseline }: { range: TimeRange; baseline: TimeRange }): { range: TimeRange; baseline: TimeRange } {
   const buckets = bucketsOver(windowBucket, range)
   const to = baseline.from < range.from && baseline.to > buckets.from ? buckets.from : baseline.to
   return { range: buckets, baseline: { from: baseline.from, to } }
@@ -104,7 +104,7 @@ export const wilson = (end: '-' | '+', share: RawBuilder<number>, count: RawBuil
  * that hangs for a minute does not outweigh all others.
  */
 export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptions): RawBuilder<unknown> {
-  const { range, baseline } = callWindows(windows)
+  const { range, baseline } = bucketWindows(windows)
   const { latencyFactor, latencyRiseMs, errorFactor, errorRise, minCalls } = thresholds
   const inRange = beginsIn(range)
   const inBaseline = beginsIn(baseline)

@@ -304,7 +304,15 @@ class Draft {
       this.#mention(part, (urn) => wanted.has(urn))
       if (part.counted) for (const [urn, { records }] of part.reported) if (wanted.has(urn)) counted += records
       for (const one of part.patterns.tallies()) if (wanted.has(one.resource)) tally.merge(one)
-      for (const one of part.values.counted()) if (wanted.has(one.resource)) this.#values.merge(one)
+      for (const one of part.values.counted()) {
+        if (!wanted.has(one.resource)) continue
+        this.#values.merge(one)
+        if (part.counted)
+          this.#countValue(
+            one.dimension,
+            [...one.items.values()].reduce((sum, { total }) => sum + total, 0),
+          )
+      }
     }
     this.#patterns = (indexOf) => tally.rows(this.#from, indexOf)
     this.#settle('logs', { counted, duplicate: 0, waiting: 0, refused: 0 })
@@ -336,6 +344,10 @@ class Draft {
     this.#settle('traces', { counted, duplicate, waiting: ofNoCall() - before, refused: 0 })
   }
 
+  #countValue(dimension: string, values: number): void {
+    this.counts.values[dimension] = (this.counts.values[dimension] ?? 0) + values
+  }
+
   /** Counts the values of the spans whose window is open. */
   #addValues(spans: readonly SpanRecord[], join: SpanJoin, isOpen: (resource: string) => boolean): void {
     const outdated: SketchKey[] = []
@@ -344,8 +356,10 @@ class Draft {
       if (span.values.length === 0 || !isOpen(resource)) continue
       const counts = join.has(span)
       for (const value of span.values) {
-        if (counts) this.#values.add(resource, value, span.failed)
-        else outdated.push({ resource, dimension: value.dimension })
+        if (counts) {
+          this.#values.add(resource, value, span.failed)
+          if (span.counted) this.#countValue(value.dimension, 1)
+        } else outdated.push({ resource, dimension: value.dimension })
       }
     }
     this.gone.sketches = outdated.filter(({ resource, dimension }) => !this.#values.has(resource, dimension))

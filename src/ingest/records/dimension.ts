@@ -74,15 +74,19 @@ const dimension = z
   })
   .readonly()
 
+export const hashKeyText = z.string().min(16, 'must have at least 16 characters')
+
 const presetNames = Object.keys(dimensionPresets) as DimensionPreset[]
+
+const dimensionFlaw = `must be ${presetNames.map((name) => `'${name}'`).join(', ')}, or one of your own: { dimension, from, of: 'requests' | 'spans' | 'logs', keep: 'value' | 'hash' }`
 
 /** The two options as zod fields. */
 export const dimensionOptions = {
   dimensions: z
-    .array(z.union([z.enum(presetNames).transform((name) => dimension.parse(dimensionPresets[name])), dimension]))
+    .array(z.union([z.enum(presetNames).transform((name) => dimension.parse(dimensionPresets[name])), dimension], dimensionFlaw))
     .default([])
     .refine((list) => new Set(list.map((one) => one.dimension)).size === list.length, 'must have a name each of its own'),
-  hashKey: z.string().min(16, 'must have at least 16 characters').optional(),
+  hashKey: hashKeyText.optional(),
 }
 
 export type ParsedDimension = z.output<typeof dimension>

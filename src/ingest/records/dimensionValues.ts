@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto'
+import { z } from 'zod'
 import { storable } from '../../logs/pattern.ts'
 import { spanKind, type KeyValue, type OtlpLogRecord, type OtlpSpan } from '../../schema/otlp.ts'
+import { parseOptions } from '../../schema/parse.ts'
 import { AttributeLookup } from './attributes.ts'
-import type { DimensionSource, ParsedDimension } from './dimension.ts'
+import { hashKeyText, type DimensionSource, type ParsedDimension } from './dimension.ts'
 
 /** One value of one dimension, as it is stored. */
 export interface DimensionValue {
@@ -27,12 +29,19 @@ const maxRemembered = 10_000
 /**
  * The item that stands for a value in `sketch_5m`: to look somebody up whose value was hashed.
  *
- * @param hashKey the key given to `ingest`; without one, the item of a value that is not hashed.
+ * @param options the key given to `ingest`, where the dimension is kept as a hash.
+ * @throws InvalidInputError when the key is missing from the options, or is none.
  * @example
- * const item = dimensionItem('ada@example.org', process.env.PGVANTAGE_HASH_KEY)
+ * const item = dimensionItem('ada@example.org', { hashKey })
  * heavyHitters(scope, { dimension: 'user', range }).where('item', '=', item)
  */
-export function dimensionItem(value: string, hashKey?: string): string {
+export function dimensionItem(value: string, options?: { hashKey: string }): string {
+  return itemOf(value, options === undefined ? undefined : parseOptions(itemOptions, options).hashKey)
+}
+
+const itemOptions = z.strictObject({ hashKey: hashKeyText })
+
+function itemOf(value: string, hashKey?: string): string {
   const text = storable(value)
   if (hashKey !== undefined) return hashOf(hashKey, text)
   return text.length <= maxLength ? text : `${text.slice(0, maxLength).toWellFormed()}#${hashOf('', text)}`
@@ -61,7 +70,7 @@ export class DimensionValues {
       dimensions.flatMap(({ dimension, from, keep }) => {
         const texts = new Set(lookups.flatMap((lookup) => lookup.texts(...from)))
         const found = texts.size > 0 ? [...texts] : ofResource().texts(...from)
-        return found.map((text) => ({ dimension, item: keep === 'hash' ? this.#hashed(text) : dimensionItem(text) }))
+        return found.map((text) => ({ dimension, item: keep === 'hash' ? this.#hashed(text) : itemOf(text) }))
       })
     return {
       span: ({ attributes, events }, kind) => {
@@ -79,7 +88,7 @@ export class DimensionValues {
   #hashed(text: string): string {
     let hash = this.#hashes.get(text)
     if (hash !== undefined) return hash
-    hash = dimensionItem(text, this.#hashKey)
+    hash = itemOf(text, this.#hashKey)
     if (this.#hashes.size >= maxRemembered) this.#hashes.clear()
     this.#hashes.set(text, hash)
     return hash

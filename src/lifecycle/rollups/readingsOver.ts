@@ -1,14 +1,15 @@
 import { bucketStart, firstBucketFrom } from '../../database/buckets.ts'
 import type { TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
-import { holds, type Ladder, type Reading } from './resolution.ts'
+import type { Ladder, Reading } from './resolution.ts'
 
 /**
  * What a range as a whole is read from: whole days from the days, the hours before and after them
  * from the hours, and the rest from the finest table. For what adds up without loss, whatever the
  * buckets.
  *
- * Where a finer table's rows have been dropped, the next coarser one stands for them: those of its
+ * What a rollup has not rolled yet is read from the finer table: rolling it for the answer would cost
+ * more. Where a finer table's rows have been dropped, the next coarser one stands for them: those of its
  * buckets that begin there.
  *
  * @example
@@ -22,8 +23,16 @@ export function readingsOver(scope: Scope, ladder: Ladder, range: TimeRange): Re
     if (part.from >= part.to) return []
     const { name, bucket } = tiers[at]!
     const all: Reading[] = [{ table: name, merged: 1, every: bucket, range: part, chosen: true }]
-    if (at === 0 || !holds(scope, tiers[at - 1]!.name, part)) return all
-    const whole = { from: firstBucketFrom(bucket, part.from), to: bucketStart(bucket, part.to) }
+    if (at === 0) return all
+    const held = scope.heldSince(tiers[at - 1]!.name)
+    if (held !== null && held > part.from) {
+      const edge = firstBucketFrom(bucket, held)
+      if (edge >= part.to) return all
+      return [{ ...all[0]!, range: { from: part.from, to: edge } }, ...split({ from: edge, to: part.to }, at)]
+    }
+    const until = storedUntil(scope, name)
+    const end = until !== null && until < part.to ? until : part.to
+    const whole = { from: firstBucketFrom(bucket, part.from), to: bucketStart(bucket, end) }
     if (whole.from >= whole.to) return split(part, at - 1)
     const [before, after] = [
       { from: part.from, to: whole.from },
@@ -32,4 +41,10 @@ export function readingsOver(scope: Scope, ladder: Ladder, range: TimeRange): Re
     return [...split(before, at - 1), { ...all[0]!, range: whole }, ...split(after, at - 1)]
   }
   return split(range, tiers.length - 1)
+}
+
+/** How far a rollup's rows are stored; null where that is not known. */
+function storedUntil(scope: Scope, rollup: string): Date | null {
+  const nothing = scope.timesKnown && scope.installation.timeRung !== 'community' ? new Date(-8.64e15) : null
+  return scope.rolledUntil(rollup) ?? nothing
 }

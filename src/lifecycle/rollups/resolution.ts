@@ -103,8 +103,7 @@ type Tier = Pick<Rollup, 'name' | 'bucket'>
 export const seriesBucket = ({ merged, every }: Reading, bucket: Expression<Date>): RawBuilder<Date> =>
   merged === 1 ? sql<Date>`${bucket}` : dateBinLiteral(every, bucket)
 
-/** Whether a table still has all its rows from the beginning of a range on. */
-export function holds(scope: Scope, table: string, { from }: TimeRange): boolean {
+function holds(scope: Scope, table: string, { from }: TimeRange): boolean {
   const since = scope.heldSince(table)
   return since === null || since <= from
 }

@@ -142,6 +142,31 @@ onEveryLeg('sketches', () => {
     })
   })
 
+  it('count what came after its hour was rolled', async () => {
+    const late = await tenant(test.db, 'late')
+    const range = between(hour, 2 * hour)
+    await insertSketches(late, [{ bucket: at(hour), resource: web, dimension: 'user', items: ['ada'] }])
+    if (late.installation.timeRung !== 'community') {
+      for (const rollup of [sketch1h, sketch1d]) await rollBefore(late, rollup, at(4 * day))
+    }
+    await insertSketches(late, [
+      { bucket: at(hour + 5 * minute), resource: web, dimension: 'user', items: ['bob', 'ada'], failed: ['bob'] },
+      { bucket: at(3 * hour), resource: web, dimension: 'user', items: ['eve'] },
+    ])
+    const now = await tenantScope(test.db, 'late')
+    expect(await distinctOver(now, { dimension: 'user', range }).execute()).toMatchObject([
+      { distinct_count: 2, count_total: 4, count_error: 1 },
+    ])
+    expect(await distinctOver(now, { dimension: 'user', range: between(0, 2 * day) }).execute()).toMatchObject([
+      { distinct_count: 3, count_total: 5 },
+    ])
+    expect(await heavyHitters(now, { dimension: 'user', range: between(0, day) }).execute()).toMatchObject([
+      { item: 'ada', min_count: 2 },
+      { item: 'bob', min_count: 2 },
+      { item: 'eve', min_count: 1 },
+    ])
+  })
+
   it('have nothing where nothing came', async () => {
     const range = between(-2 * day, -day)
     expect(await distinctOver(scope, { dimension: 'user', range }).execute()).toEqual([
@@ -164,7 +189,7 @@ onEveryLeg('sketches', () => {
     expect(top[0]!.min_count).toBeLessThanOrEqual(192)
     expect(top[0]!.max_count).toBeGreaterThanOrEqual(192)
     const exact = await heavyHitters(scope, { dimension: 'user', resource: api, range: between(0, day), limit: 1 }).execute()
-    expect(exact).toEqual([{ item: 'ada', score: 192, min_count: 192, max_count: 192, share: 2 / 3, certain: true }])
+    expect(exact).toEqual([{ item: 'ada', score: 192, min_count: 192, max_count: 192, share: 2 / 3, certain: true, complete: true }])
 
     const moved = await heavyHitterChanges(scope, {
       dimension: 'client',
@@ -183,6 +208,20 @@ onEveryLeg('sketches', () => {
       ['c2', -1],
       ['c3', -1],
     ])
+  })
+
+  it('compare rates of the five minutes that were counted, wherever a range begins', async () => {
+    const steady = { dimension: 'user', resource: api }
+    const rates = heavyHitterChanges(scope, {
+      ...steady,
+      range: between(2 * hour + 7 * minute, 3 * hour + 7 * minute),
+      baseline: between(0, hour),
+    })
+    const [first] = await rates.execute()
+    expect(first).toMatchObject({ item: 'ada', score: 0, certain: false, min_rate: 8 / 3_600, baseline_min_rate: 8 / 3_600 })
+    expect(() => heavyHitterChanges(scope, { ...steady, range: between(minute, 2 * minute), baseline: between(0, hour) })).toThrow(
+      'range: must hold the beginning of five minutes',
+    )
   })
 
   it('say who was active by day, week and month', async () => {
@@ -244,6 +283,19 @@ onEveryLeg('sketches', () => {
       },
       { item: api, score: 0, distinct_count: 2, affected_count: 0, standard_error: 0, lower: 0, upper: 0, share: 0, baseline_share: 0 },
     ])
+  })
+
+  it('say nothing of a baseline in which nobody was', async () => {
+    const [all] = await affected(scope, { range: between(2 * hour, 2 * hour + 10 * minute), baseline: between(-2 * hour, -hour) }).execute()
+    expect(all).toMatchObject({ item: 'all', affected_count: 2, baseline_share: null })
+  })
+
+  it('count the five minutes in which an incident begins as its own', async () => {
+    const touched = await affected(scope, {
+      range: between(2 * hour + 2 * minute, 2 * hour + 8 * minute),
+      baseline: between(hour, 2 * hour + 2 * minute),
+    }).execute()
+    expect(touched[0]).toMatchObject({ item: 'all', affected_count: 2, baseline_share: 0 })
   })
 
   it('compose: the oddest hours of users, in one statement', async () => {

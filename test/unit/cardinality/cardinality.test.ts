@@ -60,7 +60,7 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "value".* from (
           select top.item, top.min_count as score, top.min_count, top.max_count,
-            top.min_count / nullif((merged.sketch -> 'n'::text)::float8, 0::float8) as share, top.certain
+            top.min_count / nullif((merged.sketch -> 'n'::text)::float8, 0::float8) as share, top.certain, top.complete
           from (select "public"."heavy_hitters_merge"("part"."heavy_hitters") as sketch from (${part('sketch_1h', 1)}) as part) as merged
           cross join lateral "public"."heavy_hitters_top"("merged"."sketch", 3) as top
           order by top.min_count desc, ("top"."item") collate "C"

@@ -103,7 +103,7 @@ describe('the values of a dimension', () => {
     const [row] = await sketches({ dimensions: ['user'], hashKey }, spans('web', [request('a', { 'enduser.id': 'ada' })]))
     expect(row!.heavyHitters.counters).toEqual({ [hash('ada')]: 1 })
     expect(row!.distinct).toBe(sketchOf(hash('ada')))
-    expect(dimensionItem('ada', hashKey)).toBe(hash('ada'))
+    expect(dimensionItem('ada', { hashKey })).toBe(hash('ada'))
     const [plain] = await sketches(
       { dimensions: [{ ...dimensionPresets.user, keep: 'value' }] },
       spans('web', [request('a', { 'user.id': 'ada' })]),
@@ -136,7 +136,7 @@ describe('dimensions', () => {
     [{ dimensions: ['user'] }, 'hashKey: is missing: user is kept as a hash'],
     [{ dimensions: ['user'], hashKey: 'short' }, 'hashKey: must have at least 16 characters'],
     [{ dimensions: ['endpoint', { dimension: 'endpoint', from: 'x' }] }, 'dimensions: must have a name each of its own'],
-    [{ dimensions: ['nobody'] }, 'dimensions[0]'],
+    [{ dimensions: ['nobody'] }, "dimensions[0]: must be 'user', 'session', 'client', 'endpoint', 'exception', or one of your own"],
     [{ dimensions: [{ dimension: '', from: 'x' }] }, 'dimensions[0]'],
     [{ dimensions: [{ dimension: 'a', from: [] }] }, 'dimensions[0]'],
   ])('%j are refused', async (options, message) => {

@@ -81,6 +81,8 @@ export interface RollUpReport {
    * number of nanoseconds`), or a name that is too long to be stored.
    */
   refused: Record<string, number>
+  /** How many values came of each dimension that is counted. */
+  values: Record<string, number>
   /** What became of all records, by kind. */
   records: Record<Dataset, Fates>
   /** Windows that came out. */
@@ -111,6 +113,8 @@ export function emptyReport(): RollUpReport {
     unpaired: { client: 0, producer: 0, server: 0, consumer: 0 },
     skewedCalls: 0,
     refused: {},
+    // Without a prototype: a dimension may be called __proto__.
+    values: Object.create(null),
     records: { traces: noFates(), metrics: noFates(), logs: noFates() },
     windows: 0,
   }
