@@ -138,7 +138,7 @@ describe.runIf(leg.available && leg.timescaledb).each(moves)('from %s to %s', (f
       const { rows } = await sql<{ id: number }>`select job_id as id from pgvantage_policy where job_id is not null order by 1`.execute(
         test.db,
       )
-      expect(rows).toHaveLength(16)
+      expect(rows).toHaveLength(21)
       for (const { id } of rows) await sql`call run_job(${sql.lit(id)})`.execute(test.db)
     }
     await maintain(test.db)

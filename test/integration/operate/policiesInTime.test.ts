@@ -201,7 +201,7 @@ function ofJobs(): void {
       select count(*)::int4 as jobs, count(distinct extract(epoch from initial_start)::int8 % 1800)::int4 as seconds
       from timescaledb_information.jobs where job_id in (select job_id from pgvantage_policy)
     `.execute(test.db)
-    expect(rows[0]).toEqual({ jobs: 16, seconds: 16 })
+    expect(rows[0]).toEqual({ jobs: 21, seconds: 21 })
   })
 
   it('that were altered or switched off are put right', async () => {
