@@ -15,8 +15,8 @@ export interface CallSummaryOptions extends CallFilter {
    */
   by?: 'call' | 'callee'
   /**
-   * Whose latency: `'caller'`, what the caller waited, or `'callee'`, what the callee took. Default:
-   * `'caller'`.
+   * Whose latency: `'caller'`, what the caller waited, or `'callee'`, what the callee took.
+   * Default: `'caller'`.
    */
   side?: CallSide
 }

@@ -24,8 +24,8 @@ export interface DistinctSeriesOptions extends SketchFilter {
    */
   by?: 'dimension' | 'resource'
   /**
-   * How long the buckets are: `'5 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the length
-   * of the range.
+   * How long the buckets are: `'5 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the
+   * length of the range.
    */
   resolution?: Resolution
 }

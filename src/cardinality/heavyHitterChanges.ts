@@ -34,7 +34,7 @@ export interface HeavyHitterChange extends RankingRow {
   certain: boolean
 }
 
-/** Rates are of the five minutes that begin in a range: without any there is none. */
+/** Rates are of the five minutes that begin in a range, so at least one must. */
 const countedRange = timeRange
   .transform((range) => bucketsBeginningIn(windowBucket, range))
   .refine(({ from, to }) => from < to, 'must hold the beginning of five minutes')
@@ -59,8 +59,8 @@ const heavyHitterChangesOptions = z.strictObject({ ...sketchFilter, range: count
  * await moved.where('certain', '=', true).limit(5).execute()
  *
  * // select "value".* from (
- * //   with now as (select "public"."heavy_hitters_merge"(part.heavy_hitters) as sketch from ...),
- * //     before as (...), item as (select jsonb_object_keys(sketch -> 'counters') ... union ...),
+ * //   with latest as (select "public"."heavy_hitters_merge"(part.heavy_hitters) as sketch from ...),
+ * //     earlier as (...), item as (select jsonb_object_keys(sketch -> 'counters') ... union ...),
  * //     rate as (...)
  * //   select ... from rate order by ...
  * // ) as "value" where "certain" = true limit 5

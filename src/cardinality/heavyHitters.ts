@@ -28,7 +28,9 @@ export interface HeavyHitterOver extends RankingRow {
   share: number
   /** Whether it is among the `limit` most frequent whatever the true counts are. */
   certain: boolean
-  /** Whether the rows name all of the `limit` most frequent; false where others may be among them. */
+  /**
+   * Whether the rows name all of the `limit` most frequent; false where others may be among them.
+   */
   complete: boolean
 }
 

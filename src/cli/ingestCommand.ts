@@ -145,7 +145,7 @@ function dimensionList(text: string): NonNullable<DimensionOptions['dimensions']
     if (attribute.length > 0) return { dimension: name, from: attribute.join(':'), keep }
     const preset = Object.values(dimensionPresets).find(({ dimension }) => dimension === name)
     if (preset === undefined)
-      throw new InvalidArgumentError(`${name} is none of ${Object.keys(dimensionPresets).join(', ')}; your own are name:attribute.`)
+      throw new InvalidArgumentError(`${name} must be one of ${Object.keys(dimensionPresets).join(', ')}, or your own as name:attribute.`)
     return { ...preset, keep: keep ?? preset.keep }
   })
 }

@@ -42,7 +42,7 @@ export class HttpError extends Error {
  *
  * A body that a handler's zod schema refuses is answered with 400. What makes an answer a 5xx is recorded as an exception.
  *
- * With `fromOutside` the visitor is told by the request's own headers; any other service hears of them from its caller.
+ * With `fromOutside` the request's own headers say who the visitor is; any other service learns it from its caller.
  *
  * @example
  * await serve({ 'GET /stock/:sku': async ({ params: { sku } }) => stockOf(sku) })

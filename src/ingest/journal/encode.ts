@@ -10,7 +10,10 @@ import type { MetricSeries } from '../rollups/metrics/metricSeries.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
 import { mention, WindowPart } from './windowPart.ts'
 
-/** Grows with every change of the form; a part of a later form is not read, one of an earlier form lacks what is optional. */
+/**
+ * Grows with every change of the form; a part of a later form is not read, one of an earlier form
+ * lacks what is optional.
+ */
 const form = 2
 
 /**

@@ -14,8 +14,8 @@ export interface Dimension {
    */
   from: string | readonly string[]
   /**
-   * Of which records. `'requests'`: server and consumer spans, so that a request counts once at each
-   * service that it reaches; `'spans'`: all spans, and the events in them; `'logs'`. Default:
+   * Of which records. `'requests'`: server and consumer spans, so that a request counts once at
+   * each service that it reaches; `'spans'`: all spans, and the events in them; `'logs'`. Default:
    * `'requests'`.
    */
   of?: DimensionSource

@@ -20,7 +20,9 @@ export interface ValuesOf {
 
 const noValues: readonly DimensionValue[] = []
 
-/** A longer value is stored as its beginning and a hash of all of it, so that it still counts apart. */
+/**
+ * A longer value is stored as its beginning and a hash of all of it, so that it still counts apart.
+ */
 const maxLength = 200
 
 /** So many hashes are remembered: the same users come again and again. */
@@ -30,7 +32,8 @@ const maxRemembered = 10_000
  * The item that stands for a value in `sketch_5m`: to look somebody up whose value was hashed.
  *
  * @param options the key given to `ingest`, where the dimension is kept as a hash.
- * @throws InvalidInputError when the key is missing from the options, or is none.
+ * @throws InvalidInputError when the key is missing from the options, or shorter than 16
+ * characters.
  * @example
  * const item = dimensionItem('ada@example.org', { hashKey })
  * heavyHitters(scope, { dimension: 'user', range }).where('item', '=', item)

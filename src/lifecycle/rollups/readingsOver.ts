@@ -8,9 +8,9 @@ import type { Ladder, Reading } from './resolution.ts'
  * from the hours, and the rest from the finest table. For what adds up without loss, whatever the
  * buckets.
  *
- * What a rollup has not rolled yet is read from the finer table: rolling it for the answer would cost
- * more. Where a finer table's rows have been dropped, the next coarser one stands for them: those of its
- * buckets that begin there.
+ * What a rollup has not rolled yet is read from the finer table: rolling it for the answer would
+ * cost more. Where a finer table's rows have been dropped, the next coarser one stands for them:
+ * those of its buckets that begin there.
  *
  * @example
  * readingsOver(scope, sketchLadder, { from: new Date('2026-11-20T22:55Z'), to: new Date('2026-11-23T01:00Z') })

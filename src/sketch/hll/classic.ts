@@ -10,8 +10,8 @@ const inverse = Float64Array.from({ length: 256 }, (_, value) => 2 ** -value)
  * linear counting below 2.5 values a register and a correction where the hash runs out of values.
  *
  * One thing is better: for registers of more than 5 bits the extension's limit of that correction
- * does not fit 64 bits, and it answers NaN from a few values a register on. They count to the end of
- * a 64-bit hash, so they need no correction.
+ * does not fit 64 bits, and it answers NaN from a few values a register on. They count to the end
+ * of a 64-bit hash, so they need no correction.
  */
 export function classicCardinality({ log2m, regwidth }: HllParameters, registers: Registers): number {
   const m = 2 ** log2m

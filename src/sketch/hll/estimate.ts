@@ -53,7 +53,9 @@ function rawEstimate(range: RegisterRange, count: number): { mean: number; varia
   return { mean: estimate, variance: Math.max(0, estimate ** 2 * spread - count * grows ** 2) }
 }
 
-/** The probability that a standard normal deviate is below; Abramowitz and Stegun 7.1.26, to 1e-7. */
+/**
+ * The probability that a standard normal deviate is below; Abramowitz and Stegun 7.1.26, to 1e-7.
+ */
 function normalBelow(deviate: number): number {
   const x = Math.abs(deviate) / Math.SQRT2
   const t = 1 / (1 + 0.3275911 * x)

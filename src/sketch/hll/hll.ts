@@ -135,8 +135,8 @@ export class Hll implements HllParameters {
    * The type matters: 5 as `integer` and 5 as `bigint` are two values, as they are for
    * `hll_hash_integer` and `hll_hash_bigint`. Take the type that the column has in SQL.
    *
-   * @throws InvalidInputError if the value does not fit the type: a fraction, a number out of range,
-   * a text with a NUL character or a lone surrogate (PostgreSQL's `text` has neither).
+   * @throws InvalidInputError if the value does not fit the type: a fraction, a number out of
+   * range, a text with a NUL character or a lone surrogate (PostgreSQL's `text` has neither).
    */
   add(value: HashableValue, type: HashedType = defaultType(value)): this {
     hashInto(value, type, 0)
@@ -292,7 +292,10 @@ export class Hll implements HllParameters {
     return { ...joint, a: mine === undefined ? joint.a : a, b: others === undefined ? joint.b : b }
   }
 
-  /** The registers, one a byte: those that its values would have set where they are kept as they are. */
+  /**
+   * The registers, one a byte: those that its values would have set where they are kept as they
+   * are.
+   */
   registers(): Uint8Array {
     if (this.#registers !== undefined) return this.#registers.slice()
     const registers = new Uint8Array(2 ** this.log2m)

@@ -1,9 +1,14 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../../schema/errors.ts'
 
-/** What decides how exact a sketch is and what it takes. Only sketches of equal parameters merge. */
+/**
+ * What decides how exact a sketch is and what it takes. Only sketches of equal parameters merge.
+ */
 export interface HllParameters {
-  /** The logarithm of the number of registers, 4 to 17: the standard error is 1.04 / sqrt(2 ** log2m). */
+  /**
+   * The logarithm of the number of registers, 4 to 17: the standard error is 1.04 / sqrt(2 **
+   * log2m).
+   */
   readonly log2m: number
   /** Bits of a register, 1 to 8; 5 count to about 10 ** 12 without an error of their own. */
   readonly regwidth: number

@@ -21,5 +21,8 @@ export function hllUnion(scope: Scope, sketch: Expression<Uint8Array | null>): R
   return sql`${theirs('hll_send')}(${theirs('hll_union_agg')}((${sketch})::${theirs('hll')}))`
 }
 
-/** What the extension calls so. As text: an identifier would be renamed by a plugin of the Kysely that a query is nested in. */
+/**
+ * What the extension calls so. As text: an identifier would be renamed by a plugin of the Kysely
+ * that a query is nested in.
+ */
 export const ofExtension = (schema: string) => (name: string) => sql.raw(`${quoteIdentifier(schema)}.${quoteIdentifier(name)}`)

@@ -43,8 +43,9 @@ function fixedLog(value: number): bigint {
  * ln(2 ** log2m / zeros) as glibc, musl and the extension on them give it.
  *
  * Their logarithm (Arm's optimized routines, with fused multiply-add) is off by at most .519 units
- * of the last place. So where the truth lies almost halfway between two doubles, it may be the other
- * one: measured on a server for every quotient of log2m 17, in which those of the smaller ones are.
+ * of the last place. So where the truth lies almost halfway between two doubles, it may be the
+ * other one: measured on a server for every quotient of log2m 17, in which those of the smaller
+ * ones are.
  */
 export function logOfQuotient(log2m: number, zeros: number): number {
   const fixed = fixedLog(2 ** log2m / zeros)

@@ -63,7 +63,9 @@ function countPairs({ highest }: RegisterRange, a: Registers, b: Registers): Flo
   return pairs
 }
 
-/** What the pairs say at a point: their log-likelihood, its gradient and the information expected. */
+/**
+ * What the pairs say at a point: their log-likelihood, its gradient and the information expected.
+ */
 interface Look {
   readonly likelihood: number
   readonly gradient: Triple

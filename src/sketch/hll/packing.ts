@@ -15,7 +15,7 @@ export type HllContent =
   | { readonly kind: 'explicit'; readonly values: ExplicitSet }
   | { readonly kind: 'registers'; readonly registers: Registers }
 
-/** How a sketch is stored. `undefined` is what the extension has for a result that is none. */
+/** How a sketch is stored. `undefined`: the extension's mark for an operation without a result. */
 export type HllRepresentation = 'undefined' | 'empty' | 'explicit' | 'sparse' | 'full'
 
 const representations: readonly HllRepresentation[] = ['undefined', 'empty', 'explicit', 'sparse', 'full']

@@ -311,7 +311,7 @@ onEveryLeg('sketches', () => {
     expect((await join.execute()).length).toBeGreaterThan(0)
   })
 
-  it('are refused where they are none, so that no row stops a rollup', async () => {
+  it('are refused where they are malformed, so that no row stops a rollup', async () => {
     const [resource] = [
       (await scope.db.selectFrom(scope.table('dim_resource', 'resource')).select('resource.resource_id').execute())[0]!.resource_id,
     ]

@@ -113,7 +113,7 @@ onEveryLeg('heavy hitters in SQL', () => {
     await expect(top(sketch, 3)).rejects.toThrow(reason)
   })
 
-  it('raises above 2^53 - 1 in all, and for a capacity that is none', async () => {
+  it('raises above 2^53 - 1 in all, and for an invalid capacity', async () => {
     const most = '{"n": 9007199254740991, "offset": 0, "counters": {"a": 9007199254740991}}'
     expect(await merged([most])).toBe(most)
     await expect(merged([most, most])).rejects.toThrow('more than 2^53 - 1')

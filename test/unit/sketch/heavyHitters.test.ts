@@ -205,7 +205,7 @@ describe('HeavyHitters', () => {
     expect(HeavyHitters.merge([null]).toJSON()).toEqual({ n: 0, offset: 0, counters: {} })
   })
 
-  it('refuses a k that is none', () => {
+  it('refuses an invalid k', () => {
     expect(() => HeavyHitters.create().top(0)).toThrow(/^k: /)
     expect(HeavyHitters.create().top(3)).toEqual([])
   })
