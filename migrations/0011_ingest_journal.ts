@@ -26,7 +26,7 @@ export const ingestJournal: Migration = {
 )`,
       `alter table ${journal} alter column payload set storage external`,
       // Who reported in an open window, and whether all of it is in the rows: last_part is the last one that was added, rolled_part the last that is.
-      // It waits for late records for as long as who added to it asked.
+      // It waits for late records for as long as who added to it asked. Waiting is how many of its records were in no row when it was rolled up last.
       `create table ${qualified(installation, 'ingest_window')} (
   tenant_id bigint not null references ${tenant} (tenant_id),
   window_start timestamptz not null,
@@ -34,6 +34,7 @@ export const ingestJournal: Migration = {
   resource text not null check (octet_length(resource) between 1 and 1024),
   last_part bigint not null,
   rolled_part bigint not null default 0,
+  waiting integer not null default 0 check (waiting >= 0),
   changed_at timestamptz not null default now(),
   horizon_ms bigint not null check (horizon_ms > 0),
   primary key (tenant_id, window_start, dataset, resource)

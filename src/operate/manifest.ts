@@ -162,6 +162,7 @@ export const manifest: Manifest = {
         resource: 'text not null',
         rolled_part: 'bigint not null default 0',
         tenant_id: 'bigint not null',
+        waiting: 'integer not null default 0',
         window_start: 'timestamp with time zone not null',
       },
       constraints: {
@@ -170,6 +171,7 @@ export const manifest: Manifest = {
         ingest_window_pkey: 'PRIMARY KEY (tenant_id, window_start, dataset, resource)',
         ingest_window_resource_check: 'CHECK (((octet_length(resource) >= 1) AND (octet_length(resource) <= 1024)))',
         ingest_window_tenant_id_fkey: 'FOREIGN KEY (tenant_id) REFERENCES dim_tenant(tenant_id)',
+        ingest_window_waiting_check: 'CHECK ((waiting >= 0))',
       },
       indexes: {},
       triggers: {},

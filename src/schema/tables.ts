@@ -108,6 +108,7 @@ export interface IngestWindow {
   resource: string;
   rolled_part: Generated<Int8>;
   tenant_id: Int8;
+  waiting: Generated<number>;
   window_start: Timestamp;
 }
 

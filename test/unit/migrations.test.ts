@@ -21,7 +21,7 @@ const hashes: Record<string, Record<TimeRung, string>> = {
   '0007_coarser_rollups': { native: '15195085e37f4ab4', apache: '4cb873eb588a53e7', community: 'f86552d9e1e9edf9' },
   '0008_topology_sources': { native: '9d00586d239e3995', apache: '9d00586d239e3995', community: '9d00586d239e3995' },
   '0009_maintenance_failures': { native: 'e4b6beda7eb0c8d0', apache: 'e4b6beda7eb0c8d0', community: 'e4b6beda7eb0c8d0' },
-  '0011_ingest_journal': { native: '689cdcb14f53c7c5', apache: '689cdcb14f53c7c5', community: '689cdcb14f53c7c5' },
+  '0011_ingest_journal': { native: 'fb19a64aa1ec0846', apache: 'fb19a64aa1ec0846', community: 'fb19a64aa1ec0846' },
   '0012_sketches': { native: '504fd5434af09251', apache: '8dfcd31167da44f3', community: 'd9d076a1281e856b' },
   '0010_canonical_evidence': { native: 'f6bd4ad7bfd2cd8a', apache: 'f6bd4ad7bfd2cd8a', community: 'f6bd4ad7bfd2cd8a' },
 }

@@ -14,7 +14,7 @@ import { deleteGone, type GoneRows } from '../writer/deleteGone.ts'
 import { writeWindow } from '../writer/writeRollups.ts'
 import { Batch, type BatchRules, type Known } from './batch.ts'
 import { decodePart, encodePart } from './encode.ts'
-import type { Carried, Journal, PartKey, Unrolled, WindowTurn } from './journal.ts'
+import type { Carried, Journal, PartKey, Rolled, Unrolled, WindowTurn } from './journal.ts'
 import type { TelemetryClock } from './telemetryClock.ts'
 import { joinReach, memoriesAfter } from './rollJournal.ts'
 import type { WindowPart } from './windowPart.ts'
@@ -243,27 +243,27 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
     return this.#last.has(`${dataset} ${resource}`)
   }
 
-  async write(window: IngestWindow, gone: GoneRows, rolled: readonly Unrolled[], signal?: AbortSignal): Promise<void> {
+  async write(window: IngestWindow, gone: GoneRows, rolled: readonly Rolled[], signal?: AbortSignal): Promise<void> {
     await deleteGone(this.#scope, window, gone)
     // What is too old was refused when it was read.
     await writeWindow(this.#scope, window, { acceptOld: true, signal })
-    const done = rolled.flatMap(({ dataset, resource }) => {
+    const done = rolled.flatMap(({ dataset, resource, waiting }) => {
       const last = this.#last.get(`${dataset} ${resource}`)
-      return last === undefined ? [] : [{ dataset, resource, last }]
+      return last === undefined ? [] : [{ dataset, resource, last, waiting }]
     })
     const { db, id, tenantId } = this.#scope
     await sql`
       with done as (
-        select open.dataset, open.resource, done.last
-        from jsonb_to_recordset(${JSON.stringify(done)}::jsonb) as done (dataset text, resource text, last int8)
+        select open.dataset, open.resource, done.last, done.waiting
+        from jsonb_to_recordset(${JSON.stringify(done)}::jsonb) as done (dataset text, resource text, last int8, waiting int4)
         join ${id('ingest_window')} as open
           on open.tenant_id = ${tenantId}::int8 and open.window_start = ${window.from} and open.dataset = done.dataset
           and open.resource = done.resource
-        where open.rolled_part < done.last
+        where open.rolled_part < done.last or open.waiting <> done.waiting
         -- One that is locked is being added to, by who may be waiting for this turn: it is rolled up again.
         for update of open skip locked
       )
-      update ${id('ingest_window')} as open set rolled_part = done.last
+      update ${id('ingest_window')} as open set rolled_part = done.last, waiting = done.waiting
       from done
       where open.tenant_id = ${tenantId}::int8 and open.window_start = ${window.from} and open.dataset = done.dataset
         and open.resource = done.resource

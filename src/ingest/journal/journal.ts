@@ -18,6 +18,12 @@ export interface Unrolled {
   window: number
 }
 
+/** What a resource has in a window, now that it is rolled up. */
+export interface Rolled extends Unrolled {
+  /** How many of its records are in no row yet: see `Fates`. */
+  waiting: number
+}
+
 /** What was remembered of a resource's metrics when its windows up to a time closed. */
 export interface Carried {
   resource: string
@@ -41,7 +47,7 @@ export interface WindowTurn extends JournalReader {
   /** Whether the window is open for a resource: what it reported may still change. */
   isOpen(dataset: Dataset, resource: string): boolean
   /** Writes what a window has, and notes what of it is rolled up now. */
-  write(window: IngestWindow, gone: GoneRows, rolled: readonly Unrolled[], signal?: AbortSignal): Promise<void>
+  write(window: IngestWindow, gone: GoneRows, rolled: readonly Rolled[], signal?: AbortSignal): Promise<void>
 }
 
 /** Where the compact records are kept from which windows are rolled up: the database, or memory. */

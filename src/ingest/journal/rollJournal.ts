@@ -1,7 +1,7 @@
 import { callRows } from '../rollups/calls/callRows.ts'
 import { SpanJoin, type CallEnds } from '../rollups/calls/spanJoin.ts'
 import { MetricMemory, type PackedMemory } from '../rollups/metrics/metricMemory.ts'
-import { MetricTally, type MetricKey } from '../rollups/metrics/metricTally.ts'
+import { MetricTally, type MetricKey, type MetricRows } from '../rollups/metrics/metricTally.ts'
 import { PatternTally } from '../rollups/patterns/patternTally.ts'
 import { ValueTally } from '../rollups/sketches/valueTally.ts'
 import {
@@ -16,7 +16,7 @@ import { LocatorTally, type LocatorIndex } from '../rollups/windows/locatorTally
 import { emptyReport, type RollUpReport } from '../rollups/windows/rollUpReport.ts'
 import type { SpanRecord } from '../records/spanRecord.ts'
 import type { TelemetryResource } from '../records/telemetryResource.ts'
-import type { Carried, Journal, JournalReader, Unrolled } from './journal.ts'
+import type { Carried, Journal, JournalReader, Rolled, Unrolled } from './journal.ts'
 import { mention, type WindowPart } from './windowPart.ts'
 
 /** A window that was rolled up, and what this run's report counts of it. */
@@ -109,23 +109,27 @@ class Pass {
     return this.#journal.inTurn(window, async (turn) => {
       if (await this.#points.isOvertaken(turn, window)) return 'overtaken'
       const draft = new Draft(window)
-      const rolled: Unrolled[] = []
+      const rolled: Rolled[] = []
       const points = await this.#points.fold(turn, window, draft.counts)
       if (points === null) return 'overtaken'
       draft.addPoints(points)
-      for (const resource of points.resources) rolled.push({ dataset: 'metrics', resource, window })
+      for (const resource of points.resources) {
+        rolled.push({ dataset: 'metrics', resource, window, waiting: points.waiting.get(resource) ?? 0 })
+      }
       if (logs !== undefined) {
         const parts = await allOf(turn, 'logs', window)
         if (parts === null) return 'overtaken'
         draft.addLogs(parts, logs)
-        for (const resource of logs) rolled.push({ dataset: 'logs', resource, window })
+        for (const resource of logs) rolled.push({ dataset: 'logs', resource, window, waiting: 0 })
       }
       if (this.#spans.windows.has(window)) {
         const parts = await this.#spans.move(turn, window)
         if (parts === null) return 'overtaken'
         const isOpen = (resource: string) => turn.isOpen('traces', resource)
-        draft.addSpans(parts, this.#spans.join, this.#spans.duplicates(window), isOpen)
-        for (const { reported } of parts) for (const resource of reported.keys()) rolled.push({ dataset: 'traces', resource, window })
+        const waiting = draft.addSpans(parts, this.#spans.join, this.#spans.duplicates(window), isOpen)
+        for (const resource of new Set(parts.flatMap(({ reported }) => [...reported.keys()]))) {
+          rolled.push({ dataset: 'traces', resource, window, waiting: waiting.get(resource) ?? 0 })
+        }
       }
       const made = draft.window()
       await turn.write(made, draft.gone, rolled, signal)
@@ -142,12 +146,10 @@ async function allOf(journal: JournalReader, dataset: 'metrics' | 'logs', window
   return keys.length === 0 || parts.size < keys.length ? null : [...parts.values()]
 }
 
-interface RolledPoints {
+interface RolledPoints extends MetricRows {
   parts: readonly WindowPart[]
   /** Whose rows they are. */
   resources: ReadonlySet<string>
-  rows: MetricRow[]
-  gone: MetricKey[]
   /** Points that this run's report counts. */
   counted: number
 }
@@ -186,7 +188,7 @@ class PointPass {
 
   /** Goes on to a window; null where another process has closed it. */
   async fold(journal: JournalReader, window: number, counts: RollUpReport): Promise<RolledPoints | null> {
-    if (!this.windows.has(window)) return { parts: [], resources: new Set(), rows: [], gone: [], counted: 0 }
+    if (!this.windows.has(window)) return { parts: [], resources: new Set(), rows: [], gone: [], waiting: new Map(), counted: 0 }
     for (const { resource, until, memory } of this.#carried) if (until <= window) this.#memories.get(resource)!.restore(memory)
     this.#carried = this.#carried.filter(({ until }) => until > window)
     const keys = await journal.parts('metrics', window, window)
@@ -212,9 +214,9 @@ class PointPass {
     }
     const memoryOf = (resource: string) => this.#memories.get(resource)!
     others.rows(memoryOf, emptyReport())
-    const { rows, gone } = tally.rows(memoryOf, counts)
+    const rolled = tally.rows(memoryOf, counts)
     for (const memory of this.#memories.values()) memory.forget(window)
-    return { parts, resources, rows, gone, counted }
+    return { parts, resources, ...rolled, counted }
   }
 }
 
@@ -321,13 +323,23 @@ class Draft {
   /**
    * Adds the calls that spans make: those of a resource whose window has closed stay as they are,
    * since what they were made with may be gone.
+   *
+   * @returns how many spans of a resource are of no call, nought left out.
    */
-  addSpans(parts: readonly WindowPart[], join: SpanJoin, duplicate: number, isOpen: (resource: string) => boolean): void {
+  addSpans(
+    parts: readonly WindowPart[],
+    join: SpanJoin,
+    duplicate: number,
+    isOpen: (resource: string) => boolean,
+  ): ReadonlyMap<string, number> {
     const spans = parts.flatMap((part) => part.spans)
     for (const part of parts) this.#mention(part, () => true)
-    const ofNoCall = () => this.counts.unpaired.client + this.counts.unpaired.producer
-    const before = ofNoCall()
     const found = join.callsOf(spans, this.counts)
+    const waiting = new Map<string, number>()
+    for (const { span, kind } of found.unpaired) {
+      if (span.counted) this.counts.unpaired[kind] += 1
+      if (kind === 'client' || kind === 'producer') waiting.set(span.resource.urn, (waiting.get(span.resource.urn) ?? 0) + 1)
+    }
     const changing = new Set(found.calls.flatMap(({ src, dst, by }) => (isOpen(by) ? [`${src.urn}\0${dst.urn}`] : [])))
     const calls = found.calls.filter(({ src, dst }) => changing.has(`${src.urn}\0${dst.urn}`))
     for (const { src, dst } of calls) {
@@ -341,7 +353,9 @@ class Draft {
     this.#addValues(spans, join, isOpen)
     this.counts.duplicateRecords += duplicate
     const counted = spans.filter((span) => span.counted).length
-    this.#settle('traces', { counted, duplicate, waiting: ofNoCall() - before, refused: 0 })
+    const { client, producer } = this.counts.unpaired
+    this.#settle('traces', { counted, duplicate, waiting: client + producer, refused: 0 })
+    return waiting
   }
 
   #countValue(dimension: string, values: number): void {

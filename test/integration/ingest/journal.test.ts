@@ -47,6 +47,16 @@ onEveryLeg('the journal', () => {
       expect(rolledUp + waiting + duplicate + late + refused).toBe(read)
     }
   }
+  /** How many records of a tenant are in no row yet, resource by resource. */
+  const waitingOf = async (scope: Scope) => {
+    const { rows } = await sql<{ resource: string; dataset: string; waiting: number }>`
+      select resource, dataset, sum(waiting)::int4 as waiting
+      from ${scope.id('ingest_window')}
+      where tenant_id = ${scope.tenantId} and waiting > 0
+      group by resource, dataset
+      order by dataset, resource collate "C"`.execute(test.db)
+    return rows
+  }
   /** As if nothing had been added for so long. */
   const age = (scope: Scope, interval: string) =>
     sql`update ${scope.id('ingest_window')} set changed_at = changed_at - ${interval}::interval where tenant_id = ${scope.tenantId}`.execute(
@@ -56,35 +66,61 @@ onEveryLeg('the journal', () => {
   describe('leaves the same rows', () => {
     const payloads = recording({ minutes: 40 })
 
-    it('whatever pieces the input comes in, in any order, some of them twice', async () => {
-      const expected = await whole(payloads)
-      // From where to where, and when it is its turn.
-      const piece = fc.tuple(fc.integer({ min: 0, max: payloads.length }), fc.nat())
+    it('whatever pieces the input comes in, in any order, some of them twice, read by any number of processes at once', async () => {
+      const asked = (id: string, from: number) => spans('web', [{ id, kind: 'CLIENT', from, to: from + 1 }])
+      const counter = (seconds: number) => metrics('web', [sum('errors', 'CUMULATIVE', true, [point(seconds, seconds)])])
+      // One whose other side comes, one whose does not, and a counter of which nobody knows where it began.
+      const answered = spans('pay', [{ id: 'a', parent: 'asked', kind: 'SERVER', from: 1000, to: 1000.5 }])
+      const all = [counter(1500), asked('asked', 999), ...payloads, asked('lost', 1400), answered, counter(100)]
+      const reference = await fresh()
+      const one = await load(reference, all)
+      const [expected, waiting] = [await rowsOf(reference), await waitingOf(reference)]
+      expect(waiting).toEqual([
+        { dataset: 'metrics', resource: urn('web'), waiting: 1 },
+        { dataset: 'traces', resource: urn('web'), waiting: 1 },
+      ])
+      const taken = (reports: readonly IngestReport[]) =>
+        (['traces', 'metrics', 'logs'] as const).map((dataset) =>
+          reports.reduce((total, { records }) => total + records[dataset].rolledUp + records[dataset].waiting, 0),
+        )
+      // Up to where a piece goes, and when it is its turn; or of one in so many payloads, dealt like cards.
+      const piece = fc.tuple(fc.integer({ min: 0, max: all.length }), fc.nat())
+      const cut = fc.array(piece, { maxLength: 5 }).map((cuts) => {
+        const ends = [...cuts.toSorted(([a], [b]) => a - b), [all.length, 500] as const]
+        return ends
+          .map(([end, turn], at) => ({ turn, payloads: all.slice(ends[at - 1]?.[0] ?? 0, end) }))
+          .toSorted((a, b) => a.turn - b.turn)
+          .map((one) => one.payloads)
+      })
+      const dealt = fc
+        .integer({ min: 2, max: 5 })
+        .map((hands) => Array.from({ length: hands }, (_, hand) => all.filter((_, at) => at % hands === hand)))
+      const processes = fc.integer({ min: 1, max: 5 })
       await fc.assert(
-        fc.asyncProperty(fc.array(piece, { maxLength: 5 }), fc.nat(5), async (cuts, again) => {
-          const ends = [...cuts.toSorted(([a], [b]) => a - b), [payloads.length, 500] as const]
-          const pieces = ends.map(([end, turn], at) => ({ from: ends[at - 1]?.[0] ?? 0, end, turn })).toSorted((a, b) => a.turn - b.turn)
+        fc.asyncProperty(fc.oneof(cut, dealt), fc.nat(5), processes, async (pieces, again, processes) => {
           const scope = await fresh()
-          for (const { from, end } of [...pieces, ...pieces.slice(again, again + 1)]) {
-            expectSums(await load(scope, payloads.slice(from, end)))
-          }
+          const reads = [...pieces, ...pieces.slice(again, again + 1)]
+          const shares = Array.from({ length: processes }, (_, share) => reads.filter((_, at) => at % processes === share))
+          const reports = await Promise.all(
+            shares.map(async (share) => {
+              const reports: IngestReport[] = []
+              for (const piece of share) reports.push(await load(scope, piece))
+              return reports
+            }),
+          )
+          for (const report of reports.flat()) expectSums(report)
           expect(await rowsOf(scope)).toEqual(expected)
+          expect(await waitingOf(scope)).toEqual(waiting)
+          expect(taken(reports.flat())).toEqual(taken([one]))
         }),
-        { numRuns: 6, endOnFailure: true },
+        {
+          numRuns: 6,
+          endOnFailure: true,
+          // Four at once, each of which reads of every window, and two the same.
+          examples: [[[0, 1, 2].map((hand) => all.filter((_, at) => at % 3 === hand)), 0, 4]],
+        },
       )
     }, 120_000)
-
-    it('read by several processes at once, each of which reads a part, and some the same', async () => {
-      const expected = await whole(payloads)
-      const scope = await fresh()
-      const shares = [0, 1, 2, 0].map((share) => payloads.filter((_, at) => at % 3 === share))
-      const reports = await Promise.all(shares.map((share) => load(scope, share)))
-      for (const report of reports) expectSums(report)
-      expect(reports.reduce((total, { records }) => total + records.traces.rolledUp, 0)).toBe(
-        (await load(await fresh(), payloads)).records.traces.rolledUp,
-      )
-      expect(await rowsOf(scope)).toEqual(expected)
-    })
 
     it('whoever rolls up what another has read and left', async () => {
       const expected = await whole(payloads)
@@ -230,6 +266,53 @@ onEveryLeg('the journal', () => {
       expect(settled.find(({ tenant }) => tenant === scope.tenantCode)).toMatchObject({ report: { windows: 1, closedWindows: 2 } })
       expect(await ticks(scope)).toEqual([1, 1])
       expect(await told()).toEqual([])
+    })
+
+    it('says in doctor what waits in it, until that comes', async () => {
+      const scope = await fresh()
+      const said = async () => {
+        const { findings } = await doctor(test.db, { checks: [journalCheck] })
+        const { message, severity } = findings.find(({ code }) => code === 'journal')!
+        expect(severity).toBe('info')
+        const [spans, points, windows] = [/other side: (\d+)/, /counters: (\d+)/, /roll up: (\d+)/].map((number) =>
+          Number(number.exec(message)![1]),
+        )
+        return { spans: spans!, points: points!, windows: windows! }
+      }
+      await load(scope, [tick(0)])
+      const before = await said()
+      const more = async () => {
+        const now = await said()
+        return { spans: now.spans - before.spans, points: now.points - before.points, windows: now.windows - before.windows }
+      }
+      const counters = (seconds: number) =>
+        metrics(
+          'web',
+          ['a', 'b'].map((name) => sum(name, 'CUMULATIVE', true, [point(seconds, seconds)])),
+        )
+      const { records } = await load(scope, [
+        spans('web', [
+          { id: 'c', kind: 'CLIENT', from: 310, to: 311 },
+          { id: 'p', kind: 'PRODUCER', from: 310, to: 311 },
+          { id: 'n', kind: 'CLIENT', from: 310, to: 311, with: { 'server.address': 'pay' } },
+        ]),
+        counters(310),
+      ])
+      expect(records).toMatchObject({ traces: { waiting: 2 }, metrics: { waiting: 2 } })
+      expect(await more()).toEqual({ spans: 2, points: 2, windows: 0 })
+      // In another window each: what waited is in the rows now, and points that come before wait in its stead.
+      await load(scope, [spans('pay', [{ id: 's', parent: 'c', kind: 'SERVER', from: 299, to: 300 }]), counters(10)])
+      expect(await more()).toEqual({ spans: 1, points: 2, windows: 0 })
+      const controller = new AbortController()
+      const stopped = load(scope, [tick(600), tick(900)], {
+        signal: controller.signal,
+        onWindow: () => controller.abort(new Error('stopped')),
+      })
+      await expect(stopped).rejects.toThrow('stopped')
+      expect(await more()).toEqual({ spans: 1, points: 2, windows: 1 })
+      await age(scope, '1 day')
+      await load(scope, [])
+      expect(await more()).toEqual({ spans: 0, points: 0, windows: 0 })
     })
 
     it('that has closed is not made again from the spans that are left of it', async () => {

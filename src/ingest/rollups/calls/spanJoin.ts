@@ -2,7 +2,7 @@ import { spanKind } from '../../../schema/otlp.ts'
 import type { SpanRecord } from '../../records/spanRecord.ts'
 import { externalClient, unknownCaller, type TelemetryResource } from '../../records/telemetryResource.ts'
 import type { SourceObject } from '../../sources/otlpRequest.ts'
-import type { RollUpReport } from '../windows/rollUpReport.ts'
+import type { PairedKind, RollUpReport } from '../windows/rollUpReport.ts'
 
 /** One call: who called whom, how long the caller waited, and whether it failed on either side. */
 export interface Call {
@@ -80,27 +80,28 @@ export class SpanJoin {
   }
 
   /**
-   * The calls that the spans of a window make, and the ends of calls that others could have made of
-   * them.
+   * The calls that the spans of a window make, the ends of calls that others could have made of
+   * them, and the spans whose other side has not come.
    */
-  callsOf(spans: readonly SpanRecord[], counts: RollUpReport): { calls: ReportedCall[]; superseded: CallEnds[] } {
+  callsOf(spans: readonly SpanRecord[], counts: RollUpReport): CallsOfSpans {
     const calls: ReportedCall[] = []
     const superseded: CallEnds[] = []
+    const unpaired: UnpairedSpan[] = []
     for (const span of spans) {
       // Of one that gave way to another with its id there may be calls from before.
       for (const ends of this.#otherEndsOf(span)) superseded.push({ ...ends, by: span.resource.urn })
       if (!this.has(span)) continue
-      const made = isCaller(span) ? this.#callsBy(span, counts) : isCallee(span) ? this.#callTo(span, counts) : []
+      const made = isCaller(span) ? this.#callsBy(span, counts, unpaired) : isCallee(span) ? this.#callTo(span, unpaired) : []
       for (const call of made) calls.push({ ...call, by: span.resource.urn })
     }
-    return { calls, superseded }
+    return { calls, superseded, unpaired }
   }
 
   #sideOf(span: SpanRecord): Map<string, SpanRecord> {
     return isCallee(span) ? this.#callees : this.#others
   }
 
-  #callsBy(caller: SpanRecord, counts: RollUpReport): Call[] {
+  #callsBy(caller: SpanRecord, counts: RollUpReport, unpaired: UnpairedSpan[]): Call[] {
     const effects = this.#effectsOf(caller)
     const entries = effects.filter(isCallee)
     const callees = entries.length > 0 ? entries : effects.filter(({ resource }) => resource.urn !== caller.resource.urn)
@@ -121,7 +122,7 @@ export class SpanJoin {
     if (outer.some((span) => this.#effectsOf(span).some(isCallee))) return []
     const failed = caller.failed || outer.some((span) => span.failed)
     if (caller.names !== null) return [{ src, dst: caller.names, latency: caller.duration, calleeLatency: null, failed, origin }]
-    if (caller.counted) counts.unpaired[caller.kind === spanKind.producer ? 'producer' : 'client'] += 1
+    unpaired.push({ span: caller, kind: caller.kind === spanKind.producer ? 'producer' : 'client' })
     return []
   }
 
@@ -154,7 +155,7 @@ export class SpanJoin {
     return outer.names === null || mayBeOne(outer.names, inner.names)
   }
 
-  #callTo(callee: SpanRecord, counts: RollUpReport): Call[] {
+  #callTo(callee: SpanRecord, unpaired: UnpairedSpan[]): Call[] {
     const { resource: dst, duration, failed, origin } = callee
     const call = (src: TelemetryResource): Call[] => [{ src, dst, latency: duration, calleeLatency: duration, failed, origin }]
     const causes = this.#causesOf(callee)
@@ -167,7 +168,7 @@ export class SpanJoin {
     if (consumes && callee.names !== null) return call(callee.names)
     if (causes.length > 0) return []
     if (callee.causes.length === 0) return call(externalClient)
-    if (callee.counted) counts.unpaired[consumes ? 'consumer' : 'server'] += 1
+    unpaired.push({ span: callee, kind: consumes ? 'consumer' : 'server' })
     return call(unknownCaller)
   }
 
@@ -201,6 +202,19 @@ export class SpanJoin {
       }
     }
   }
+}
+
+/** What the spans of a window make. */
+export interface CallsOfSpans {
+  calls: ReportedCall[]
+  superseded: CallEnds[]
+  unpaired: UnpairedSpan[]
+}
+
+/** A span whose other side has not come: a caller that names nobody, or a callee. */
+export interface UnpairedSpan {
+  span: SpanRecord
+  kind: PairedKind
 }
 
 /** A call, and whose span made it. */

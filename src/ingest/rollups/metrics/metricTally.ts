@@ -64,9 +64,10 @@ export class MetricTally {
    *
    * @param memoryOf what is remembered of a resource.
    */
-  rows(memoryOf: (resource: string) => MetricMemory, counts: RollUpReport): { rows: MetricRow[]; gone: MetricKey[] } {
+  rows(memoryOf: (resource: string) => MetricMemory, counts: RollUpReport): MetricRows {
     const rows = new Map<string, Map<string, MinuteTally>>()
     const empty = new Map<string, MetricKey>()
+    const waiting = new Map<string, number>()
     const told = new Set<SeriesPoint>()
     for (const id of [...this.#series.keys()].sort()) {
       const { series, points } = this.#series.get(id)!
@@ -90,6 +91,7 @@ export class MetricTally {
         // A rate or a running total that left the doubles has no row either.
         if (sample === null || (typeof sample === 'number' && !Number.isFinite(sample))) {
           if (point.counted) counts[sample === null ? 'baselinePoints' : 'unusablePoints'] += 1
+          if (sample === null) waiting.set(series.resource, (waiting.get(series.resource) ?? 0) + 1)
           empty.set(key, { bucket: new Date(minute), resource: series.resource, metric: series.metric, labels: series.labels })
           continue
         }
@@ -108,8 +110,16 @@ export class MetricTally {
       return []
     })
     for (const [key, nothing] of empty) if (!rows.has(key)) gone.push(nothing)
-    return { rows: made, gone }
+    return { rows: made, gone, waiting }
   }
+}
+
+/** The rows of a window. */
+export interface MetricRows {
+  rows: MetricRow[]
+  gone: MetricKey[]
+  /** How many points only set a baseline, by their resource; none where that is nought. */
+  waiting: ReadonlyMap<string, number>
 }
 
 /** What tells a row from others. */
