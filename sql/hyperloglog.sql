@@ -261,6 +261,94 @@ create or replace aggregate @extschema@.hyperloglog_merge(bytea) (
   parallel = safe
 );
 
+-- All registers of a sketch of values or of registers.
+create or replace function @extschema@.hyperloglog_register_bits(sketch bytea) returns varbit
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  ours record := @extschema@.hyperloglog_parameters(sketch);
+  data varbit;
+  width int4 := ours.log2m + ours.regwidth;
+  highest int4 := least((1 << ours.regwidth) - 1, 64 - ours.log2m);
+  pairs int4[];
+begin
+  if ours.kind < 4 then
+    -- Looks at everything there is to look at.
+    sketch := @extschema@.hyperloglog_merge_all(array[sketch]);
+    ours := @extschema@.hyperloglog_parameters(sketch);
+  end if;
+  data := ('x' || pg_catalog.encode(pg_catalog.substr(sketch, 4), 'hex'))::varbit;
+  if ours.kind = 4 then
+    return data;
+  elsif ours.kind = 3 then
+    pairs := array(
+      select pg_catalog.substring(data, place * width + 1, width)::int4 from pg_catalog.generate_series(0, pg_catalog.length(data) / width - 1) as place
+    );
+  else
+    pairs := array(
+      select pg_catalog.max(
+        ((each.hash & ((1 << ours.log2m) - 1))::int4 << ours.regwidth) | least(pg_catalog.bit_count((each.rest # (each.rest - 1))::bit(64))::int4, highest)
+      )
+      from (
+        -- Without its sign, which a shift would draw in.
+        select place.hash, (place.hash >> ours.log2m) & ((1::int8 << (64 - ours.log2m)) - 1) as rest
+        from (select pg_catalog.substring(data, start, 64)::int8 as hash from pg_catalog.generate_series(1, pg_catalog.length(data), 64) as start) as place
+      ) as each
+      where each.rest <> 0
+      group by each.hash & ((1 << ours.log2m) - 1)
+    );
+  end if;
+  return @extschema@.hyperloglog_registers(pairs, ours.log2m, ours.regwidth);
+end
+$$;
+
+-- Which registers have each value, from 0 to the highest: a row of bits for each, in which a register is its first bit. Null where no register has it.
+-- Bit by bit each row is split in two, for all registers at once.
+create or replace function @extschema@.hyperloglog_masks(registers varbit, log2m int4, regwidth int4) returns varbit[]
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  masks varbit[] := array[pg_catalog.repeat(pg_catalog.rpad('1', regwidth, '0'), 1 << log2m)::varbit];
+  found int4[] := array[0];
+  highest int4 := least((1 << regwidth) - 1, 64 - log2m);
+  plane varbit;
+  ones varbit;
+  zeros varbit;
+  halves varbit[];
+  numbers int4[];
+begin
+  for place in 0 .. regwidth - 1 loop
+    plane := registers << place;
+    halves := '{}';
+    numbers := '{}';
+    for at in 1 .. pg_catalog.cardinality(masks) loop
+      ones := masks[at] & plane;
+      zeros := masks[at] # ones;
+      if pg_catalog.bit_count(ones) > 0 then
+        halves := pg_catalog.array_append(halves, ones);
+        numbers := pg_catalog.array_append(numbers, 2 * found[at] + 1);
+      end if;
+      if pg_catalog.bit_count(zeros) > 0 then
+        halves := pg_catalog.array_append(halves, zeros);
+        numbers := pg_catalog.array_append(numbers, 2 * found[at]);
+      end if;
+    end loop;
+    masks := halves;
+    found := numbers;
+  end loop;
+  halves := pg_catalog.array_fill(null::varbit, array[highest + 1]);
+  for at in 1 .. pg_catalog.cardinality(masks) loop
+    if found[at] > highest then
+      raise exception 'hyperloglog: a register of such sketches is at most %, got %', highest, found[at] using errcode = 'data_exception';
+    end if;
+    halves[found[at] + 1] := masks[at];
+  end loop;
+  return halves;
+end
+$$;
+
 -- How many registers have each value, from 0 to the highest. Null where a sketch holds no registers.
 create or replace function @extschema@.hyperloglog_register_counts(sketch bytea) returns int8[]
 language plpgsql immutable strict parallel safe
@@ -268,48 +356,18 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   ours record := @extschema@.hyperloglog_parameters(sketch);
-  bits varbit;
-  width int4;
-  highest int4 := least((1 << ours.regwidth) - 1, 64 - ours.log2m);
-  counts int8[];
-  worst int4;
 begin
   if ours.kind < 3 then
     return null;
   end if;
-  if ours.kind = 3 then
-    -- Looks at everything there is to look at.
-    sketch := @extschema@.hyperloglog_merge_all(array[sketch]);
-    ours := @extschema@.hyperloglog_parameters(sketch);
-  end if;
-  bits := ('x' || pg_catalog.encode(pg_catalog.substr(sketch, 4), 'hex'))::varbit;
-  width := case ours.kind when 3 then ours.log2m + ours.regwidth else ours.regwidth end;
-  with
-    register as materialized (
-      select pg_catalog.substring(bits, place * width + 1, width)::int4 & ((1 << ours.regwidth) - 1) as value
-      from pg_catalog.generate_series(0, pg_catalog.length(bits) / width - 1) as place
-    ),
-    counted as (
-      select register.value, pg_catalog.count(*) as count from register where register.value > 0 group by register.value
-    )
-  select
-    (1 << ours.log2m) - coalesce(pg_catalog.sum(counted.count), 0)
-    || array(
-      select coalesce(each.count, 0)
-      from pg_catalog.generate_series(1, highest) as value
-      left join counted as each on each.value = value.value
-      order by value.value
-    ),
-    pg_catalog.max(counted.value)
-  into counts, worst
-  from counted;
-  if worst > highest then
-    raise exception 'hyperloglog: a register of such sketches is at most %, got %', highest, worst using errcode = 'data_exception';
-  end if;
-  return counts;
+  return array(
+    select coalesce(pg_catalog.bit_count(mask.mask), 0)
+    from pg_catalog.unnest(@extschema@.hyperloglog_masks(@extschema@.hyperloglog_register_bits(sketch), ours.log2m, ours.regwidth))
+      with ordinality as mask (mask, place)
+    order by mask.place
+  );
 end
 $$;
-
 
 -- What hll_cardinality gives, to the last bit; where the extension's limit of its last correction does not fit 64 bits (registers of more than 5 bits), the
 -- estimate without one instead of its NaN. Null for an undefined sketch.
@@ -410,5 +468,325 @@ begin
   end loop;
   z := z + m * total;
   return case when z = 0 then 'Infinity' else m / (2 * 0.6931471805599453::float8) * m / z end;
+end
+$$;
+
+-- The probability of each register value, from 0 to the highest, where a sketch has a Poisson distributed number of values with this mean; and how the logarithm of
+-- it changes with the mean.
+create or replace function @extschema@.hyperloglog_model(mean float8, log2m int4, highest int4, out probabilities float8[], out scores float8[])
+language sql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    pg_catalog.array_agg(case each.value when 0 then each.none when highest then each.some else each.none * each.some end order by each.value),
+    pg_catalog.array_agg(
+      case each.value when 0 then -each.rate when highest then each.rate * each.none / each.some else each.rate * (each.none / each.some - 1) end order by each.value
+    )
+  from (
+    select weighed.value, weighed.rate, pg_catalog.exp(-weighed.weight) as none,
+      -- 1 - none, to the last digit of small weights, too.
+      2 * pg_catalog.sinh(weighed.weight / 2) * pg_catalog.exp(-weighed.weight / 2) as some
+    from (
+      -- Nothing is left of larger weights, and smaller numbers than of this one no double holds.
+      select rated.value, rated.rate, least(mean * rated.rate, 230) as weight
+      from (
+        select value, pg_catalog.power(2::float8, -log2m - least(value, highest - 1)) as rate from pg_catalog.generate_series(0, highest) as value
+      ) as rated
+    ) as weighed
+  ) as each
+$$;
+
+-- The standard error of Ertl's estimate, by the Fisher information. 0 where the values themselves are kept, NaN where the estimate is infinite; null for an
+-- undefined sketch.
+create or replace function @extschema@.hyperloglog_ertl_error(sketch bytea, estimate float8) returns float8
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  ours record := @extschema@.hyperloglog_parameters(sketch);
+  model record;
+begin
+  if ours.kind = 0 then
+    return null;
+  elsif ours.kind < 3 then
+    return 0;
+  elsif estimate = 'Infinity' then
+    return 'NaN';
+  elsif estimate = 0 then
+    return pg_catalog.sqrt(pg_catalog.power(2::float8, ours.log2m));
+  end if;
+  model := @extschema@.hyperloglog_model(estimate, ours.log2m, least((1 << ours.regwidth) - 1, 64 - ours.log2m));
+  return (
+    select pg_catalog.sqrt(greatest(0, pg_catalog.power(2::float8, -ours.log2m) / pg_catalog.sum(each.p * each.score * each.score) - estimate))
+    from rows from (pg_catalog.unnest(model.probabilities), pg_catalog.unnest(model.scores)) as each (p, score)
+  );
+end
+$$;
+
+-- Of two sketches how many values each has, how many there are in both and in either, and their shares; each number with its standard error. Exact where both
+-- keep the values themselves; null where one is undefined or its registers are all at their limit. The number in both is the likeliest one by the registers of
+-- both, where each has as many values as it says by itself (Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, section 4).
+-- src/sketch/hll/overlap.ts is the same in TypeScript.
+create or replace function @extschema@.hyperloglog_overlap(
+  a bytea, b bytea,
+  out a_count float8, out a_standard_error float8, out b_count float8, out b_standard_error float8,
+  out union_count float8, out union_standard_error float8, out intersection_count float8, out intersection_standard_error float8,
+  out jaccard float8, out jaccard_standard_error float8, out a_share float8, out a_share_standard_error float8, out b_share float8, out b_share_standard_error float8
+)
+language plpgsql immutable strict parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  ours record := @extschema@.hyperloglog_parameters(a);
+  theirs record := @extschema@.hyperloglog_parameters(b);
+  m float8 := 1 << ours.log2m;
+  highest int4 := least((1 << ours.regwidth) - 1, 64 - ours.log2m);
+  masks_a varbit[];
+  masks_b varbit[];
+  below_a varbit;
+  below_b varbit;
+  rates float8[] := '{}';
+  greater_a int8[] := '{}';
+  greater_b int8[] := '{}';
+  equal int8[] := '{}';
+  base float8 := 0;
+  slope float8;
+  curve float8;
+  low float8 := 0;
+  high float8;
+  at float8;
+  next float8;
+  only_a float8;
+  only_b float8;
+  all_a float8;
+  all_b float8;
+  in_a record;
+  in_b record;
+  alone_a record;
+  alone_b record;
+  xx float8;
+  xa float8;
+  xb float8;
+  crossed float8;
+  vaa float8;
+  vab float8;
+  vbb float8;
+  vax float8;
+  vbx float8;
+  vxx float8;
+  errors float8[];
+begin
+  if ours.log2m <> theirs.log2m or ours.regwidth <> theirs.regwidth or ours.expthresh <> theirs.expthresh or ours.sparseon <> theirs.sparseon then
+    raise exception 'hyperloglog: sketches of different parameters: log2m %, regwidth %, expthresh %, sparseon % and %, %, %, %',
+      ours.log2m, ours.regwidth, ours.expthresh, ours.sparseon, theirs.log2m, theirs.regwidth, theirs.expthresh, theirs.sparseon
+      using errcode = 'data_exception';
+  end if;
+  at := @extschema@.hyperloglog_ertl(a);
+  next := @extschema@.hyperloglog_ertl(b);
+  if at is null or next is null or at = 'Infinity' or next = 'Infinity' then
+    return;
+  end if;
+  a_count := at;
+  b_count := next;
+  a_standard_error := @extschema@.hyperloglog_ertl_error(a, a_count);
+  b_standard_error := @extschema@.hyperloglog_ertl_error(b, b_count);
+  vaa := 0;
+  vab := 0;
+  vbb := 0;
+  vax := 0;
+  vbx := 0;
+  vxx := 0;
+
+  if a_count = 0 or b_count = 0 then
+    intersection_count := 0;
+    vaa := a_standard_error * a_standard_error;
+    vbb := b_standard_error * b_standard_error;
+  elsif ours.kind = 2 and theirs.kind = 2 then
+    intersection_count := (
+      select pg_catalog.count(*)
+      from (
+        select pg_catalog.substr(a, place, 8) from pg_catalog.generate_series(4, pg_catalog.length(a), 8) as place
+        intersect
+        select pg_catalog.substr(b, place, 8) from pg_catalog.generate_series(4, pg_catalog.length(b), 8) as place
+      ) as common
+    );
+  else
+    -- By value: how many registers are the greater one in a, the greater one in b, or equal.
+    masks_a := @extschema@.hyperloglog_masks(@extschema@.hyperloglog_register_bits(a), ours.log2m, ours.regwidth);
+    masks_b := @extschema@.hyperloglog_masks(@extschema@.hyperloglog_register_bits(b), ours.log2m, ours.regwidth);
+    below_a := pg_catalog.repeat('0', ours.full_bits)::varbit;
+    below_b := below_a;
+    for value in 0 .. highest loop
+      if masks_a[value + 1] is not null or masks_b[value + 1] is not null then
+        rates := pg_catalog.array_append(rates, 1 / (m * pg_catalog.power(2::float8, least(value, highest - 1))));
+        greater_a := pg_catalog.array_append(greater_a, coalesce(pg_catalog.bit_count(masks_a[value + 1] & below_b), 0));
+        greater_b := pg_catalog.array_append(greater_b, coalesce(pg_catalog.bit_count(masks_b[value + 1] & below_a), 0));
+        equal := pg_catalog.array_append(equal, coalesce(pg_catalog.bit_count(masks_a[value + 1] & masks_b[value + 1]), 0));
+        if value < highest then
+          -- Where both are below a value, there is none of it in either; the highest has none above it.
+          base := base + rates[pg_catalog.cardinality(rates)]
+            * (greater_a[pg_catalog.cardinality(rates)] + greater_b[pg_catalog.cardinality(rates)] + equal[pg_catalog.cardinality(rates)]);
+        end if;
+        if value = 0 then
+          equal[1] := 0;
+        end if;
+        below_a := case when masks_a[value + 1] is null then below_a else below_a | masks_a[value + 1] end;
+        below_b := case when masks_b[value + 1] is null then below_b else below_b | masks_b[value + 1] end;
+      end if;
+    end loop;
+
+    -- Where the slope of the likelihood is 0, by Newton's method; where a step leaves what is left to search, its middle. First both ends are looked at.
+    high := least(a_count, b_count);
+    for round in -2 .. 99 loop
+      at := case round when -2 then 0 when -1 then high * (1 - 1e-12::float8) when 0 then high / 2 else next end;
+      select
+        base + pg_catalog.sum(each.rate * (each.of_equal * each.share - each.of_a * each.per_a - each.of_b * each.per_b)),
+        pg_catalog.sum(
+          each.rate * each.rate
+          * (each.of_equal * each.share * (1 - each.share) - each.of_a * each.per_a * (1 + each.per_a) - each.of_b * each.per_b * (1 + each.per_b))
+        )
+      into slope, curve
+      from (
+        select shown.rate, shown.of_a, shown.of_b, shown.of_equal,
+          case when shown.of_a > 0 then 1 / (2 * pg_catalog.sinh(shown.only_a / 2) * pg_catalog.exp(shown.only_a / 2)) else 0 end as per_a,
+          case when shown.of_b > 0 then 1 / (2 * pg_catalog.sinh(shown.only_b / 2) * pg_catalog.exp(shown.only_b / 2)) else 0 end as per_b,
+          case
+            when shown.of_equal > 0
+            then pg_catalog.exp(-shown.only_a - shown.only_b - shown.in_both)
+              / (1 - pg_catalog.exp(-shown.in_both) + pg_catalog.exp(-shown.in_both) * (1 - pg_catalog.exp(-shown.only_a)) * (1 - pg_catalog.exp(-shown.only_b)))
+            else 0
+          end as share
+        from (
+          select counted.*, least((a_count - at) * rate, 230) as only_a, least((b_count - at) * rate, 230) as only_b, least(at * rate, 230) as in_both
+          from rows from (pg_catalog.unnest(rates), pg_catalog.unnest(greater_a), pg_catalog.unnest(greater_b), pg_catalog.unnest(equal))
+            as counted (rate, of_a, of_b, of_equal)
+        ) as shown
+      ) as each;
+      if round = -2 then
+        intersection_count := case when slope <= 0 then 0 end;
+      elsif round = -1 then
+        intersection_count := case when slope >= 0 then high end;
+      else
+        if slope > 0 then
+          low := at;
+        else
+          high := at;
+        end if;
+        next := at - case when curve < 0 then slope / curve end;
+        if next is null or next <= low or next >= high then
+          next := (low + high) / 2;
+        end if;
+        if pg_catalog.abs(next - at) <= 1e-10 * least(a_count, b_count) then
+          intersection_count := next;
+        end if;
+      end if;
+      exit when intersection_count is not null;
+    end loop;
+    intersection_count := coalesce(intersection_count, next);
+
+    -- Of values in one sketch only, where there are none or few: as many as one register would be expected to show.
+    select
+      greatest(a_count - intersection_count, 1 / pg_catalog.sum(m * each.rate * pg_catalog.exp(-least(b_count * each.rate_below, 230)))),
+      greatest(b_count - intersection_count, 1 / pg_catalog.sum(m * each.rate * pg_catalog.exp(-least(a_count * each.rate_below, 230))))
+    into only_a, only_b
+    from (
+      select pg_catalog.power(2::float8, -ours.log2m - least(value, highest - 1)) as rate, pg_catalog.power(2::float8, 1 - ours.log2m - value) as rate_below
+      from pg_catalog.generate_series(1, highest) as value
+    ) as each;
+    all_a := only_a + intersection_count;
+    all_b := only_b + intersection_count;
+    in_a := @extschema@.hyperloglog_model(all_a, ours.log2m, highest);
+    in_b := @extschema@.hyperloglog_model(all_b, ours.log2m, highest);
+    alone_a := @extschema@.hyperloglog_model(only_a, ours.log2m, highest);
+    alone_b := @extschema@.hyperloglog_model(only_b, ours.log2m, highest);
+    -- The Fisher information of the intersection, with itself and with the two counts; and the covariance of the scores that the sketches give their own counts.
+    select
+      m * pg_catalog.sum(each.p * each.x * each.x + each.below_b * each.weight_a + each.below_a * each.weight_b),
+      m * pg_catalog.sum(each.p * each.x * each.x_a - each.below_b * each.weight_a + each.rate_below * each.below_a * each.slope_b),
+      m * pg_catalog.sum(each.p * each.x * each.x_b - each.below_a * each.weight_b + each.rate_below * each.below_b * each.slope_a),
+      m * pg_catalog.sum(
+        each.p * each.score_a * each.score_b - each.rate_below * (each.below_a * each.alone_b * each.score_b + each.below_b * each.alone_a * each.score_a)
+      )
+    into xx, xa, xb, crossed
+    from (
+      select shown.score_a, shown.score_b, shown.alone_a, shown.alone_b, shown.below_a, shown.below_b, shown.rate_below,
+        shown.alone_a * shown.alone_score_a as slope_a,
+        shown.alone_a * shown.alone_score_a * shown.alone_score_a as weight_a,
+        shown.alone_b * shown.alone_score_b as slope_b,
+        shown.alone_b * shown.alone_score_b * shown.alone_score_b as weight_b,
+        shown.some * case when shown.value = highest then 1 else shown.none end as p,
+        case shown.value when 0 then 0 else shown.rate * shown.none / shown.some end + shown.open_rate as x,
+        case shown.value when 0 then 0 else shown.rate * (shown.none_a - shown.none) / shown.some end - shown.open_rate as x_a,
+        case shown.value when 0 then 0 else shown.rate * (shown.none_b - shown.none) / shown.some end - shown.open_rate as x_b
+      from (
+        select modelled.*,
+          case when modelled.value < highest then modelled.rate else 0 end as open_rate,
+          pg_catalog.exp(-least(all_a * modelled.rate, 230)) as none_a,
+          pg_catalog.exp(-least(all_b * modelled.rate, 230)) as none_b,
+          pg_catalog.exp(-least((only_a + all_b) * modelled.rate, 230)) as none,
+          case modelled.value when 0 then 0 else pg_catalog.exp(-least(all_a * modelled.rate_below, 230)) end as below_a,
+          case modelled.value when 0 then 0 else pg_catalog.exp(-least(all_b * modelled.rate_below, 230)) end as below_b,
+          -- A value in both, or one in each.
+          case modelled.value
+            when 0 then 1
+            else 2 * pg_catalog.sinh(modelled.weight / 2) * pg_catalog.exp(-modelled.weight / 2)
+              + pg_catalog.exp(-modelled.weight) * modelled.some_a * modelled.some_b
+          end as some
+        from (
+          select rated.*,
+            least(intersection_count * rated.rate, 230) as weight,
+            2 * pg_catalog.sinh(least(only_a * rated.rate, 230) / 2) * pg_catalog.exp(-least(only_a * rated.rate, 230) / 2) as some_a,
+            2 * pg_catalog.sinh(least(only_b * rated.rate, 230) / 2) * pg_catalog.exp(-least(only_b * rated.rate, 230) / 2) as some_b
+          from (
+            select listed.place - 1 as value, listed.score_a, listed.score_b, listed.alone_a, listed.alone_score_a, listed.alone_b, listed.alone_score_b,
+              pg_catalog.power(2::float8, -ours.log2m - least(listed.place - 1, highest - 1)) as rate,
+              pg_catalog.power(2::float8, 2 - ours.log2m - listed.place) as rate_below
+            from rows from (
+              pg_catalog.unnest(in_a.scores), pg_catalog.unnest(in_b.scores),
+              pg_catalog.unnest(alone_a.probabilities), pg_catalog.unnest(alone_a.scores), pg_catalog.unnest(alone_b.probabilities), pg_catalog.unnest(alone_b.scores)
+            )
+              with ordinality as listed (score_a, score_b, alone_a, alone_score_a, alone_b, alone_score_b, place)
+          ) as rated
+        ) as modelled
+      ) as shown
+    ) as each;
+
+    -- The intersection solves an equation in which the counts stand: it has the error of its own equation, and what those of the counts do to it.
+    vaa := a_standard_error * a_standard_error + a_count;
+    vbb := b_standard_error * b_standard_error + b_count;
+    vab := case when a_standard_error = 0 or b_standard_error = 0 then intersection_count else crossed * vaa * vbb end;
+    vax := -(xa * vaa + xb * vab) / xx;
+    vbx := -(xa * vab + xb * vbb) / xx;
+    vxx := (1 - xa * vax - xb * vbx) / xx - intersection_count;
+    -- By the model the numbers are chances themselves; these variances had that in them.
+    vaa := vaa - a_count;
+    vbb := vbb - b_count;
+    vab := vab - intersection_count;
+    vax := vax - intersection_count;
+    vbx := vbx - intersection_count;
+  end if;
+
+  union_count := a_count + b_count - intersection_count;
+  jaccard := coalesce(intersection_count / nullif(union_count, 0), 0);
+  a_share := coalesce(intersection_count / nullif(a_count, 0), 0);
+  b_share := coalesce(intersection_count / nullif(b_count, 0), 0);
+  -- To the first order: how each number changes with the two counts and the intersection.
+  errors := array(
+    select pg_catalog.sqrt(greatest(0, of_a * of_a * vaa + of_b * of_b * vbb + of_x * of_x * vxx + 2 * (of_a * of_b * vab + of_a * of_x * vax + of_b * of_x * vbx)))
+    from (
+      values
+        (1, 1, 1, -1),
+        (2, 0, 0, 1),
+        (3, -jaccard / nullif(union_count, 0), -jaccard / nullif(union_count, 0), (1 + jaccard) / nullif(union_count, 0)),
+        (4, -a_share / nullif(a_count, 0), 0, 1 / nullif(a_count, 0)),
+        (5, 0, -b_share / nullif(b_count, 0), 1 / nullif(b_count, 0))
+    ) as number (place, of_a, of_b, of_x)
+    order by place
+  );
+  union_standard_error := errors[1];
+  intersection_standard_error := errors[2];
+  jaccard_standard_error := coalesce(errors[3], 0);
+  a_share_standard_error := coalesce(errors[4], 0);
+  b_share_standard_error := coalesce(errors[5], 0);
 end
 $$;

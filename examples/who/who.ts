@@ -22,10 +22,9 @@ import {
   firstDeparture,
   heavyHitterChanges,
   heavyHitters,
-  Hll,
-  hllUnion,
   ingest,
   migrateUp,
+  overlap,
   serviceUrn,
   tenantScope,
   type TimeRange,
@@ -143,25 +142,35 @@ show({
   },
 })
 
-// 6. Had those who met an error been there before? Two sketches from the table, held against each other.
-const sketchOf = async (column: 'distinct_sketch' | 'error_sketch', { from, to }: TimeRange) => {
-  const { sketch } = await scope.db
-    .selectFrom(scope.table('sketch_5m', 'row'))
-    .where('row.tenant_id', '=', scope.tenantId)
-    .where('row.dimension', '=', 'user')
-    .where('row.bucket', '>=', from)
-    .where('row.bucket', '<', to)
-    .select(({ ref }) => hllUnion(scope, ref(`row.${column}`)).as('sketch'))
-    .executeTakeFirstOrThrow()
-  return sketch === null ? Hll.create() : Hll.fromBytes(sketch)
-}
-const overlap = (await sketchOf('error_sketch', range)).overlap(await sketchOf('distinct_sketch', baseline))
-const { estimate, standardError, noise } = overlap.intersection
+// 6. Had those who met an error been there before? Two groups held against each other.
+const [shared] = await overlap(scope, { dimension: 'user', a: { range, measure: 'distinct_error' }, b: { range: baseline } }).execute()
+const { a_count, intersection_count, intersection_standard_error, noise } = shared!
 show({
   heading: 'Had they been there before?',
   text: noise
-    ? `Of the ${whole(overlap.a.estimate)} users who met an error too few to say were there before.`
-    : `Of the ${whole(overlap.a.estimate)} users who met an error ${within(estimate, standardError)} had been there in the time before.`,
+    ? `Of the ${whole(a_count)} users who met an error too few to say were there before.`
+    : `Of the ${whole(a_count)} users who met an error ${within(intersection_count, intersection_standard_error)} had been there in the time before.`,
+})
+
+// 7. Of the users of each service in the time before, how many came back since?
+const back = await Promise.all(
+  [...before.keys()].map(async (urn) => {
+    const [row] = await overlap(scope, { dimension: 'user', a: { resource: urn, range: baseline }, b: { resource: urn, range } }).execute()
+    return { urn, ...row! }
+  }),
+)
+show({
+  heading: 'Who came back',
+  text: 'Users that a service had before and has had since. An incident that drives people away shows here.',
+  table: {
+    columns: ['service', 'before', 'came back', 'share'],
+    rows: back.map((row) => [
+      nameOf(row.urn),
+      within(row.a_count, row.a_standard_error),
+      within(row.intersection_count, row.intersection_standard_error),
+      row.noise ? 'noise' : percent(row.a_share),
+    ]),
+  },
 })
 
 const folder = process.argv[2] ?? 'who'

@@ -45,7 +45,7 @@ const activeUsersOptions = z.strictObject({ dimension: dimensionName.default('us
  * |---|---|
  * | a row | each day of the range that has users; in the order of time |
  * | weeks, months | the 7 and 30 days that end with the day; of the days before the first sketch nothing is known, so that the first month grows |
- * | error | exact up to 160 users, then a standard error of 2.3 % |
+ * | error | exact up to 160 users, then a standard error of at most 2.3 % |
  * | read from | `sketch_1d` |
  *
  * @throws InvalidInputError if the dimension, the URN or the range is invalid; names the field.

@@ -74,7 +74,7 @@ export function cardinalityGrowth(scope: Scope, options: CardinalityGrowthOption
   const [latest, earlier] = [sql<Uint8Array | null>`counted.latest`, sql<Uint8Array | null>`counted.earlier`]
   const count = sql<number>`estimated.distinct_count`
   const before = sql<number>`estimated.baseline_distinct_count`
-  const error = sql`sqrt(${standardErrorOf(sql`estimated.latest`, count)} ^ 2::float8 + ${standardErrorOf(sql`estimated.earlier`, before)} ^ 2::float8)`
+  const error = sql`sqrt(${standardErrorOf(scope, sql`estimated.latest`, count)} ^ 2::float8 + ${standardErrorOf(scope, sql`estimated.earlier`, before)} ^ 2::float8)`
   const rows = sql<CardinalityGrowth>`(
     with
       part as (

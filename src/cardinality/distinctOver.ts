@@ -68,7 +68,7 @@ export function distinctOver(scope: Scope, options: DistinctOverOptions): Finish
     select
       counted.urn,
       counted.distinct_count,
-      ${standardErrorOf(sql`counted.sketch`, count)} as standard_error,
+      ${standardErrorOf(scope, sql`counted.sketch`, count)} as standard_error,
       counted.count_total,
       counted.count_error
     from (

@@ -50,7 +50,7 @@ const distinctSeriesOptions = z.strictObject({
  * | | |
  * |---|---|
  * | a series is named | by the dimension; by `'resource'`, by the resource's URN |
- * | `value` | exact up to 160 different values, then estimated with a standard error of 2.3 % |
+ * | `value` | exact up to 160 different values, then estimated with a standard error of at most 2.3 % |
  * | a longer bucket | merges its rows: who came twice counts once |
  * | a bucket in which nothing came | has no row |
  * | read from | up to 35 days `sketch_5m`, up to 420 `sketch_1h`, more `sketch_1d` (in UTC); a coarser one where rows of a finer one have been dropped |

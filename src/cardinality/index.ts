@@ -5,4 +5,6 @@ export { distinctOver, type DistinctOver, type DistinctOverOptions } from './dis
 export { distinctSeries, type DistinctPoint, type DistinctSeriesOptions } from './distinctSeries.ts'
 export { heavyHitterChanges, type HeavyHitterChange, type HeavyHitterChangesOptions } from './heavyHitterChanges.ts'
 export { heavyHitters, type HeavyHitterOver, type HeavyHittersOverOptions } from './heavyHitters.ts'
+export { overlap, type Overlap, type OverlapGroup, type OverlapOptions } from './overlap.ts'
+export { retention, type Retention, type RetentionOptions } from './retention.ts'
 export type { SketchFilter } from './sketchRows.ts'

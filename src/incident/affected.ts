@@ -114,7 +114,7 @@ export function affected(scope: Scope, options: AffectedOptions): Finished<Affec
         where merged.seen is not null
       ),
       bounded as (
-        select counted.*, ${standardErrorOf(sql`counted.failed`, sql<number>`counted.affected_count`)} as standard_error from counted
+        select counted.*, ${standardErrorOf(scope, sql`counted.failed`, sql<number>`counted.affected_count`)} as standard_error from counted
       )
     select
       item,

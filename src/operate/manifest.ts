@@ -1329,8 +1329,16 @@ export const manifest: Manifest = {
       hash: 'd9602cfe1df46d9e',
       requires: null,
     },
+    'hyperloglog_ertl_error(sketch bytea, estimate double precision)': {
+      hash: '1ceb484e53cf574c',
+      requires: null,
+    },
     'hyperloglog_greatest(a bit varying, b bit varying, rest1 bit varying, rest2 bit varying, rest4 bit varying)': {
       hash: 'f515aff931174bf0',
+      requires: null,
+    },
+    'hyperloglog_masks(registers bit varying, log2m integer, regwidth integer)': {
+      hash: '160ff34f0811491b',
       requires: null,
     },
     'hyperloglog_merge(bytea)': {
@@ -1341,13 +1349,27 @@ export const manifest: Manifest = {
       hash: '0446b1f6ff44a2ce',
       requires: null,
     },
+    'hyperloglog_model(mean double precision, log2m integer, highest integer, OUT probabilities double precision[], OUT scores double precision[])':
+      {
+        hash: 'cdab55c109d496cc',
+        requires: null,
+      },
+    'hyperloglog_overlap(a bytea, b bytea, OUT a_count double precision, OUT a_standard_error double precision, OUT b_count double precision, OUT b_standard_error double precision, OUT union_count double precision, OUT union_standard_error double precision, OUT intersection_count double precision, OUT intersection_standard_error double precision, OUT jaccard double precision, OUT jaccard_standard_error double precision, OUT a_share double precision, OUT a_share_standard_error double precision, OUT b_share double precision, OUT b_share_standard_error double precision)':
+      {
+        hash: '17e164eb28dfd910',
+        requires: null,
+      },
     'hyperloglog_parameters(sketch bytea, OUT kind integer, OUT log2m integer, OUT regwidth integer, OUT expthresh bigint, OUT sparseon integer, OUT full_bits integer)':
       {
         hash: 'dde2b6387a85e21b',
         requires: null,
       },
+    'hyperloglog_register_bits(sketch bytea)': {
+      hash: '9cb3f031f9784887',
+      requires: null,
+    },
     'hyperloglog_register_counts(sketch bytea)': {
-      hash: 'e9d6d614c3bd57cd',
+      hash: 'e92e26b2830db90d',
       requires: null,
     },
     'hyperloglog_registers(pairs integer[], log2m integer, regwidth integer)': {

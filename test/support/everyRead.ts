@@ -175,6 +175,11 @@ function others(
     ),
     heavyHitterChanges: [cardinality.heavyHitterChanges(scope, { dimension, range, baseline })],
     heavyHitters: [cardinality.heavyHitters(scope, { dimension, range: all })],
+    overlap: [
+      cardinality.overlap(scope, { dimension, a: { range }, b: { range: baseline, measure: 'distinct_error' } }),
+      cardinality.overlap(scope, { dimension, a: { range: all, resource }, b: { range: all, resource: names } }),
+    ],
+    retention: (['day', 'week', 'month'] as const).map((by) => cardinality.retention(scope, { range: all, by, resource })),
     evidenceChain: [events.evidenceChain(scope, { eventId: event })],
     searchKnowledge: [
       knowledge.searchKnowledge(scope, { embedding }),

@@ -71,6 +71,8 @@ const named = {
     cardinality.heavyHitterChanges(scope, { dimension: 'user', range, baseline: range }),
   ).toEqualTypeOf<cardinality.HeavyHitterChange>(),
   heavyHitters: rowOf(cardinality.heavyHitters(scope, { dimension: 'user', range })).toEqualTypeOf<cardinality.HeavyHitterOver>(),
+  overlap: rowOf(cardinality.overlap(scope, { dimension: 'user', a: { range }, b: { range } })).toEqualTypeOf<cardinality.Overlap>(),
+  retention: rowOf(cardinality.retention(scope, { range })).toEqualTypeOf<cardinality.Retention>(),
 
   affected: rowOf(incident.affected(scope, { range, baseline: range })).toEqualTypeOf<incident.Affected>(),
   callOddities: rowOf(incident.callOddities(scope, { range, baseline: range })).toEqualTypeOf<incident.CallOddity>(),

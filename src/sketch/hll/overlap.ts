@@ -10,192 +10,220 @@ export interface HllOverlap {
   readonly intersection: Estimate
   /** The values in both over the values in either, 0..1; 0 of two empty sets. */
   readonly jaccard: Estimate
+  /** The values in both over those of one, 0..1; 0 of an empty set. */
+  readonly shareOfA: Estimate
+  readonly shareOfB: Estimate
+}
+
+/** One of two sketches: its registers, and how many values it has, with no error where that is exact. */
+export interface OverlapSide {
+  readonly registers: Registers
+  readonly size: Estimate
+}
+
+/** Of two sets of known size whose common values are counted. */
+export function exactOverlap(a: number, b: number, both: number): HllOverlap {
+  const exactly = (value: number) => estimateOf(value, 0)
+  const share = (all: number) => exactly(all === 0 ? 0 : both / all)
+  const union = a + b - both
+  return {
+    a: exactly(a),
+    b: exactly(b),
+    union: exactly(union),
+    intersection: exactly(both),
+    jaccard: share(union),
+    shareOfA: share(a),
+    shareOfB: share(b),
+  }
+}
+
+/** Of two sets of which one is empty. */
+export function disjointOverlap(a: Estimate, b: Estimate): HllOverlap {
+  const none = estimateOf(0, 0)
+  return { a, b, union: a.estimate === 0 ? b : a, intersection: none, jaccard: none, shareOfA: none, shareOfB: none }
+}
+
+/**
+ * The number of values in both that makes the registers of the two sketches most likely, where each
+ * has as many values as it says by itself.
+ *
+ * To search the sizes as well, as Ertl does, gains nothing that shows: over 200 seeds the errors of
+ * intersections are the same to 2 %. Only a union in which one set holds the other is a tenth
+ * better.
+ *
+ * Literature: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017),
+ * section 4.
+ */
+export function jointOverlap(range: RegisterRange, a: OverlapSide, b: OverlapSide): HllOverlap {
+  const [sizeA, sizeB] = [a.size.estimate, b.size.estimate]
+  const both = mostLikely(range, comparePairs(range, a.registers, b.registers), sizeA, sizeB)
+  const covariance = overlapCovariance(range, a.size, b.size, both)
+  const sum = (value: number, weights: Triple) => estimateOf(value, Math.sqrt(Math.max(0, quadratic(covariance, weights))))
+  const union = sizeA + sizeB - both
+  const [jaccard, shareOfA, shareOfB] = [both / union, both / sizeA, both / sizeB]
+  return {
+    a: a.size,
+    b: b.size,
+    union: sum(union, [1, 1, -1]),
+    intersection: sum(both, [0, 0, 1]),
+    // To the first order: how a ratio changes with each of the three.
+    jaccard: sum(jaccard, [-jaccard / union, -jaccard / union, (1 + jaccard) / union]),
+    shareOfA: sum(shareOfA, [-shareOfA / sizeA, 0, 1 / sizeA]),
+    shareOfB: sum(shareOfB, [0, -shareOfB / sizeB, 1 / sizeB]),
+  }
+}
+
+/** By register value: how many are the greater one here, the greater one there, or equal. */
+interface PairCounts {
+  readonly greaterA: Float64Array
+  readonly greaterB: Float64Array
+  readonly equal: Float64Array
+}
+
+function comparePairs({ highest }: RegisterRange, a: Registers, b: Registers): PairCounts {
+  const [greaterA, greaterB, equal] = [0, 0, 0].map(() => new Float64Array(highest + 1)) as [Float64Array, Float64Array, Float64Array]
+  a.forEach((value, at) => {
+    const other = b[at]!
+    const [counts, greater] = value > other ? [greaterA, value] : value < other ? [greaterB, other] : [equal, value]
+    counts[greater]! += 1
+  })
+  return { greaterA, greaterB, equal }
+}
+
+/**
+ * How the logarithm of the likelihood changes with the number of common values, and how that
+ * changes.
+ */
+function score(range: RegisterRange, { greaterA, greaterB, equal }: PairCounts, sizeA: number, sizeB: number, both: number) {
+  let slope = equal[0]! * rateOf(range, 0)
+  let curve = 0
+  for (let value = 1; value <= range.highest; value += 1) {
+    const [ofA, ofB, ofBoth] = [greaterA[value]!, greaterB[value]!, equal[value]!]
+    const rate = rateOf(range, value)
+    // Where both are below a value, there is none of it in either; the highest has none above it.
+    if (value < range.highest) slope += rate * (ofA + ofB + ofBoth)
+    for (const [count, own] of [
+      [ofA, sizeA - both],
+      [ofB, sizeB - both],
+    ] as const) {
+      if (count === 0) continue
+      const odds = 1 / Math.expm1(own * rate)
+      slope -= count * rate * odds
+      curve -= count * rate ** 2 * odds * (1 + odds)
+    }
+    if (ofBoth > 0) {
+      const { none, some } = equalAt(rate, sizeA, sizeB, both)
+      const share = none / some
+      slope += ofBoth * rate * share
+      curve += ofBoth * rate ** 2 * share * (1 - share)
+    }
+  }
+  return { slope, curve }
+}
+
+/**
+ * Of a register in both sketches: the probability that no value, and that one in both or one in
+ * each, stands for at least what has this rate.
+ */
+function equalAt(rate: number, sizeA: number, sizeB: number, both: number): { none: number; some: number } {
+  const [ownA, ownB, shared] = [sizeA - both, sizeB - both, both].map((mean) => -Math.expm1(-mean * rate)) as [number, number, number]
+  return { none: (1 - ownA) * (1 - ownB) * (1 - shared), some: shared + (1 - shared) * ownA * ownB }
+}
+
+/** Where the slope is 0, by Newton's method; where a step leaves what is left to search, its middle. */
+function mostLikely(range: RegisterRange, pairs: PairCounts, sizeA: number, sizeB: number): number {
+  const most = Math.min(sizeA, sizeB)
+  if (score(range, pairs, sizeA, sizeB, 0).slope <= 0) return 0
+  if (score(range, pairs, sizeA, sizeB, most * (1 - 1e-12)).slope >= 0) return most
+  let [from, to, both] = [0, most, most / 2]
+  for (let round = 0; round < 100; round += 1) {
+    const { slope, curve } = score(range, pairs, sizeA, sizeB, both)
+    if (slope > 0) from = both
+    else to = both
+    const newton = both - slope / curve
+    const next = curve < 0 && newton > from && newton < to ? newton : (from + to) / 2
+    const moved = Math.abs(next - both)
+    both = next
+    if (moved <= 1e-10 * most) break
+  }
+  return both
 }
 
 type Triple = readonly [number, number, number]
 /** A symmetric matrix by its upper triangle: 00, 01, 02, 11, 12, 22. */
 type Symmetric = readonly [number, number, number, number, number, number]
 
-/** Of two sets of known size whose common values are counted. */
-export function exactOverlap(a: number, b: number, both: number): HllOverlap {
-  const union = a + b - both
-  const [first, second, either, shared, jaccard] = [a, b, union, both, union === 0 ? 0 : both / union].map((value) => estimateOf(value, 0))
-  return { a: first!, b: second!, union: either!, intersection: shared!, jaccard: jaccard! }
-}
-
-/** Of two sets of which one is empty. */
-export function disjointOverlap(a: Estimate, b: Estimate): HllOverlap {
-  const none = estimateOf(0, 0)
-  return { a, b, union: a.estimate === 0 ? b : a, intersection: none, jaccard: none }
-}
-
-/**
- * The numbers of values in the first set only, in the second only and in both, that make the two
- * sketches' registers most likely; and from the Fisher information there, how far they may be off.
- *
- * Literature: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017),
- * section 4.
- *
- * @param start Where to begin to look: any rough guess.
- */
-export function jointOverlap(range: RegisterRange, a: Registers, b: Registers, start: Triple): HllOverlap {
-  const pairs = countPairs(range, a, b)
-  const counts = mostLikely(range, pairs, start)
-  const covariance = countCovariance(range, counts)
-  const [onlyA, onlyB, both] = counts
-  const sum = (value: number, weights: Triple) => estimateOf(value, Math.sqrt(Math.max(0, quadratic(covariance, weights))))
-  const union = onlyA + onlyB + both
-  const jaccard = both / union
-  return {
-    a: sum(onlyA + both, [1, 0, 1]),
-    b: sum(onlyB + both, [0, 1, 1]),
-    union: sum(union, [1, 1, 1]),
-    intersection: sum(both, [0, 0, 1]),
-    // To the first order: how the ratio changes with each of the three.
-    jaccard: sum(jaccard, [-jaccard / union, -jaccard / union, (1 - jaccard) / union]),
-  }
-}
-
-/** How many registers have the value `i` here and `j` there: at `i * (highest + 1) + j`. */
-function countPairs({ highest }: RegisterRange, a: Registers, b: Registers): Float64Array {
-  const pairs = new Float64Array((highest + 1) ** 2)
-  for (let at = 0; at < a.length; at += 1) pairs[a[at]! * (highest + 1) + b[at]!]! += 1
-  return pairs
-}
-
-/**
- * What the pairs say at a point: their log-likelihood, its gradient and the information expected.
- */
-interface Look {
-  readonly likelihood: number
-  readonly gradient: Triple
-  readonly information: Symmetric
-}
-
-function look(range: RegisterRange, pairs: Float64Array, [onlyA, onlyB, both]: Triple): Look {
-  const { m, highest } = range
-  const [aloneA, aloneB, withA, withB] = [onlyA, onlyB, onlyA + both, onlyB + both].map((mean) => valueModel(range, mean)) as [
-    ValueModel,
-    ValueModel,
-    ValueModel,
-    ValueModel,
-  ]
-  let likelihood = 0
-  const gradient: [number, number, number] = [0, 0, 0]
-  const information: [number, number, number, number, number, number] = [0, 0, 0, 0, 0, 0]
-  const take = (count: number, p: number, pa: number, pb: number, px: number) => {
-    if (count > 0) {
-      likelihood += count * Math.log(p)
-      gradient[0] += (count * pa) / p
-      gradient[1] += (count * pb) / p
-      gradient[2] += (count * px) / p
-    }
-    if (p < 1e-300) return
-    const weight = m / p
-    information[0] += weight * pa * pa
-    information[1] += weight * pa * pb
-    information[2] += weight * pa * px
-    information[3] += weight * pb * pb
-    information[4] += weight * pb * px
-    information[5] += weight * px * px
-  }
-  for (let i = 0; i <= highest; i += 1) {
-    for (let j = 0; j <= highest; j += 1) {
-      const count = pairs[i * (highest + 1) + j]!
-      if (i === j) continue
-      // The larger of two values cannot come from what both have: then the other would have it too.
-      const [f, g] = i < j ? [withA, aloneB] : [aloneA, withB]
-      const [p, q] = [f.probability[i]!, g.probability[j]!]
-      const [pSlope, qSlope] = [f.slope[i]! * q, p * g.slope[j]!]
-      take(count, p * q, pSlope, qSlope, i < j ? pSlope : qSlope)
-    }
-    const count = pairs[i * (highest + 2)]!
-    const rate = rateOf(range, i)
-    const none = Math.exp(-(onlyA + onlyB + both) * rate)
-    if (i === 0) {
-      take(count, none, -rate * none, -rate * none, -rate * none)
-      continue
-    }
-    // Both have the value: from a value that both have, or each from one of its own.
-    const [ownA, ownB, shared] = [-Math.expm1(-onlyA * rate), -Math.expm1(-onlyB * rate), -Math.expm1(-both * rate)]
-    const p = shared + (1 - shared) * ownA * ownB
-    const pa = rate * (1 - shared) * (1 - ownA) * ownB
-    const pb = rate * (1 - shared) * (1 - ownB) * ownA
-    const px = rate * (1 - shared) * (1 - ownA * ownB)
-    if (i === highest) take(count, p, pa, pb, px)
-    else take(count, none * p, none * (pa - rate * p), none * (pb - rate * p), none * (px - rate * p))
-  }
-  return { likelihood, gradient, information }
-}
-
-/**
- * Fisher scoring on the logarithms of the three numbers, so that none becomes negative; a step that
- * makes the registers less likely is halved.
- */
-function mostLikely(range: RegisterRange, pairs: Float64Array, start: Triple): Triple {
-  let counts = start
-  let here = look(range, pairs, counts)
-  for (let round = 0; round < 100; round += 1) {
-    const step = solve(here.information, here.gradient)
-    const relative = step.map((change, at) => Math.min(2, Math.max(-2, change / counts[at]!))) as [number, number, number]
-    let scale = 1
-    let next = counts
-    let there = here
-    for (; scale > 1e-4; scale /= 2) {
-      next = counts.map((count, at) => Math.max(tiny, count * Math.exp(scale * relative[at]!))) as [number, number, number]
-      there = look(range, pairs, next)
-      if (there.likelihood >= here.likelihood) break
-    }
-    const gain = there.likelihood - here.likelihood
-    if (!(gain >= 0)) break
-    counts = next
-    here = there
-    if (gain < 1e-9) break
-  }
-  return counts.map((count) => (count < 1e-3 ? 0 : count)) as [number, number, number]
-}
-
-/** Not 0: there the logarithm ends. */
-const tiny = 1e-6
-
-/**
- * The covariance of the three numbers.
- *
- * Where one of them is 0, or so small that no register would tell, the information there is that
- * of a number which a single register would be expected to show.
- */
-function countCovariance(range: RegisterRange, counts: Triple): Symmetric {
-  const floored = counts.map((count) => Math.max(count, tiny)) as [number, number, number]
-  const none = new Float64Array((range.highest + 1) ** 2)
-  let { information } = look(range, none, floored)
-  for (let doubling = 0; doubling < 200; doubling += 1) {
-    const shown = [information[0], information[3], information[5]].map((value, at) => value * floored[at]! ** 2)
-    if (shown.every((value) => value >= 1)) break
-    for (const at of [0, 1, 2]) if (shown[at]! < 1) floored[at]! *= 1.5
-    information = look(range, none, floored).information
-  }
-  const [c00, c01, c02, c11, c12, c22] = inverse(information)
-  // As for one sketch: the numbers themselves are no chance here.
-  return [c00 - floored[0], c01, c02, c11 - floored[1], c12, c22 - floored[2]]
-}
-
 const quadratic = ([c00, c01, c02, c11, c12, c22]: Symmetric, [x, y, z]: Triple): number =>
   c00 * x * x + c11 * y * y + c22 * z * z + 2 * (c01 * x * y + c02 * x * z + c12 * y * z)
 
-function inverse([a, b, c, d, e, f]: Symmetric): Symmetric {
-  const [i00, i01, i02] = [d * f - e * e, c * e - b * f, b * e - c * d]
-  const determinant = a * i00 + b * i01 + c * i02
-  return [i00, i01, i02, a * f - c * c, b * c - a * e, a * d - b * b].map((value) => value / determinant) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ]
+/**
+ * The covariance of the two sizes and of the number of common values.
+ *
+ * That number solves an equation in which the sizes stand: so it has the error of its own equation,
+ * by the Fisher information, and what those of the sizes do to it. The two do not depend on each
+ * other, for the score of a size by one sketch has a mean that common values do not change.
+ */
+function overlapCovariance(range: RegisterRange, a: Estimate, b: Estimate, both: number): Symmetric {
+  const { xx, xa, xb, cross } = overlapInformation(range, a.estimate, b.estimate, both)
+  // By the model the numbers are chances themselves; these variances have that in them.
+  const [va, vb] = [a.standardError ** 2 + a.estimate, b.standardError ** 2 + b.estimate]
+  const vab = a.standardError === 0 || b.standardError === 0 ? both : cross * va * vb
+  const vax = -(xa * va + xb * vab) / xx
+  const vbx = -(xa * vab + xb * vb) / xx
+  const vxx = (1 - xa * vax - xb * vbx) / xx
+  return [va - a.estimate, vab - both, vax - both, vb - b.estimate, vbx - both, vxx - both]
 }
 
-function solve(matrix: Symmetric, [x, y, z]: Triple): Triple {
-  const [c00, c01, c02, c11, c12, c22] = inverse(matrix)
-  return [c00 * x + c01 * y + c02 * z, c01 * x + c11 * y + c12 * z, c02 * x + c12 * y + c22 * z]
+/**
+ * The Fisher information of the number of common values, with itself (`xx`) and with the two sizes
+ * (`xa`, `xb`); and `cross`, the covariance of the scores that the sketches give their own sizes.
+ */
+function overlapInformation(range: RegisterRange, sizeA: number, sizeB: number, both: number) {
+  const { m, highest } = range
+  const below = (size: number, value: number) => Math.exp(-size * rateOf(range, value - 1))
+  // Of values in one only, where there are none or few: as many as one register would be expected to show.
+  const shownBy = (other: number) => {
+    let shown = 0
+    for (let value = 1; value <= highest; value += 1) shown += m * rateOf(range, value) * below(other, value)
+    return shown
+  }
+  const ownA = Math.max(sizeA - both, 1 / shownBy(sizeB))
+  const ownB = Math.max(sizeB - both, 1 / shownBy(sizeA))
+  const [allA, allB] = [ownA + both, ownB + both]
+  const [modelA, modelB, aloneA, aloneB] = [allA, allB, ownA, ownB].map((mean) => valueModel(range, mean)) as [
+    ValueModel,
+    ValueModel,
+    ValueModel,
+    ValueModel,
+  ]
+  let [xx, xa, xb, cross] = [0, 0, 0, 0]
+  for (let value = 0; value <= highest; value += 1) {
+    const rate = rateOf(range, value)
+    const scoreA = scoreOf(modelA, value)
+    const scoreB = scoreOf(modelB, value)
+    const { none, some } = value === 0 ? { none: Math.exp(-(allA + allB - both) * rate), some: 1 } : equalAt(rate, allA, allB, both)
+    const isOpen = value < highest
+    const p = isOpen ? none * some : some
+    cross += p * scoreA * scoreB
+    if (p > 1e-300) {
+      const open = isOpen ? rate : 0
+      const x = (value === 0 ? 0 : (rate * none) / some) + open
+      xx += p * x * x
+      xa += p * x * ((value === 0 ? 0 : (rate * (Math.exp(-allA * rate) - none)) / some) - open)
+      xb += p * x * ((value === 0 ? 0 : (rate * (Math.exp(-allB * rate) - none)) / some) - open)
+    }
+    if (value === 0) continue
+    const rateBelow = rateOf(range, value - 1)
+    const [belowA, belowB] = [below(allA, value), below(allB, value)]
+    const [weightA, weightB] = [aloneA.slope[value]! * scoreOf(aloneA, value), aloneB.slope[value]! * scoreOf(aloneB, value)]
+    xx += belowB * weightA + belowA * weightB
+    xa += -belowB * weightA + rateBelow * belowA * aloneB.slope[value]!
+    xb += -belowA * weightB + rateBelow * belowB * aloneA.slope[value]!
+    cross -= rateBelow * (belowA * aloneB.probability[value]! * scoreB + belowB * aloneA.probability[value]! * scoreA)
+  }
+  return { xx: m * xx, xa: m * xa, xb: m * xb, cross: m * cross }
 }
+
+/** How the logarithm of a probability changes with the mean; 0 where there is nothing to change. */
+const scoreOf = ({ probability, slope }: ValueModel, value: number): number =>
+  probability[value]! > 1e-300 ? slope[value]! / probability[value]! : 0

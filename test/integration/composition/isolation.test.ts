@@ -22,6 +22,8 @@ import {
   distinctSeries,
   heavyHitterChanges,
   heavyHitters,
+  overlap,
+  retention,
 } from '../../../src/cardinality/index.ts'
 import { newPatterns, patternDiversity, patternSeries } from '../../../src/logs/index.ts'
 import { labelCardinality, latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
@@ -140,6 +142,8 @@ function reads(scope: Scope, id: string) {
     distinctSeries: distinctSeries(scope, { dimension: 'user', range, by: 'resource' }),
     heavyHitterChanges: heavyHitterChanges(scope, { dimension: 'user', range, baseline }),
     heavyHitters: heavyHitters(scope, { dimension: 'user', range }),
+    overlap: overlap(scope, { dimension: 'user', a: { range, resource: 'urn:db' }, b: { range: baseline } }),
+    retention: retention(scope, { range: { from: new Date('2026-11-22'), to: new Date('2026-11-23') }, by: 'day' }),
     topologyAt: topologyAt(scope, { at: at('10:00') }),
     'reach over calls': reach(scope, edges, { from: 'urn:web' }),
     'reach over topology': reach(scope, topologyAt(scope, { at: at('10:00') }), { from: 'urn:web' }),
@@ -292,6 +296,16 @@ onEveryLeg('every read', () => {
       of.heavyHitterChanges,
       (eb) => eb('item', '=', 'urn:db'),
       ({ item }) => item === 'urn:db',
+    )
+    await expectNarrows(
+      of.overlap,
+      (eb) => eb('noise', '=', false),
+      ({ noise }) => !noise,
+    )
+    await expectNarrows(
+      of.retention,
+      (eb) => eb('period', '=', 0),
+      ({ period }) => period === 0,
     )
     await expectNarrows(
       of.cardinalityGrowth,

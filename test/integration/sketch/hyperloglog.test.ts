@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { sql, type Kysely } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
-import { Hll, hllCardinality, hllUnion } from '../../../src/sketch/index.ts'
+import { Hll, hllCardinality, hllOverlap, hllUnion, type HllOverlap, type HllOverlapRow } from '../../../src/sketch/index.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 /** Sketches of the integers from 1 to 1, 2, 3 and 40 with 16 registers, as hll_add_agg makes them, and what hll_union_agg and hll_cardinality make of those. */
@@ -97,6 +97,68 @@ onEveryLeg('HyperLogLog in SQL', () => {
     )
   })
 
+  const overlapOf = (a: string | null, b: string | null): Promise<HllOverlapRow> =>
+    scope.db
+      .selectFrom(sql<{ a: Uint8Array | null; b: Uint8Array | null }>`(select ${a}::text::bytea as a, ${b}::text::bytea as b)`.as('pair'))
+      .innerJoinLateral(
+        ({ ref }) => hllOverlap(scope, ref('pair.a'), ref('pair.b')).as('overlap'),
+        (join) => join.onTrue(),
+      )
+      .selectAll('overlap')
+      .executeTakeFirstOrThrow()
+
+  const errorOf = async (sketch: Hll) => {
+    const { rows } = await sql<{ error: number | null }>`
+      select hyperloglog_ertl_error(sketch, hyperloglog_ertl(sketch)) as error from (select ${sketch.toString()}::text::bytea as sketch) as given
+    `.execute(test.db)
+    return rows[0]!.error
+  }
+
+  it('says what two have in common, and how exact that is, as TypeScript does', async () => {
+    await fc.assert(
+      fc.asyncProperty(sketches, async (given) => {
+        const [a, b] = [unionOf(given.filter((_, nth) => nth % 2 === 0)), unionOf([given.at(-1)!, ...given.slice(1, 2)])]
+        expectOverlap(await overlapOf(a.toString(), b.toString()), a.overlap(b))
+        const { standardError } = a.estimate({ estimator: 'ertl' })
+        near(await errorOf(a), standardError, 1e-6)
+      }),
+      { numRuns: leg.name === 'server' ? 200 : 80 },
+    )
+  })
+
+  it.each([
+    [90_000, 90_000, 10_000],
+    [99_000, 99_000, 1_000],
+    [50_000, 50_000, 0],
+    [0, 40_000, 20_000],
+    [0, 0, 30_000],
+    [200_000, 50, 100],
+    [200_000, 0, 100],
+    [1_000_000, 1_000, 500],
+    [100, 100, 60],
+    [600, 600, 200],
+  ])('says of %s, %s and %s common values what TypeScript says', async (onlyA, onlyB, both) => {
+    const [a, b] = [Hll.create(), Hll.create()]
+    for (let value = 0; value < onlyA + both; value += 1) a.add(value)
+    for (let value = onlyA; value < onlyA + both + onlyB; value += 1) b.add(value)
+    expectOverlap(await overlapOf(a.toString(), b.toString()), a.overlap(b))
+    expectOverlap(await overlapOf(b.toString(), a.toString()), b.overlap(a))
+  })
+
+  it('has nothing in common with what says nothing', async () => {
+    const some = Hll.create().add('a').toString()
+    const full = Hll.create({ log2m: 4, regwidth: 1, expthresh: 0 })
+    for (let value = 0; value < 1_000; value += 1) full.add(value)
+    for (const [a, b] of [
+      [some, null],
+      [null, some],
+      ['\\x108b7f', some],
+      [full.toString(), full.toString()],
+    ] as const)
+      expect(new Set(Object.values(await overlapOf(a, b)))).toEqual(new Set([null]))
+    await expect(overlapOf(some, Hll.create({ log2m: 10 }).toString())).rejects.toThrow('sketches of different parameters: log2m 11')
+  })
+
   it.runIf(leg.name === 'server')('is what the extension makes, of many groups and more rows than are collected at once', async () => {
     const { rows } = await sql<{ groups: number; united: number; counted: number }>`
       with
@@ -166,4 +228,30 @@ onEveryLeg('HyperLogLog in SQL', () => {
 function near(actual: number | null, expected: number, tolerance: number): void {
   if (Number.isFinite(expected)) expect(Math.abs(actual! - expected)).toBeLessThanOrEqual(Math.abs(expected) * tolerance)
   else expect(actual).toBe(expected)
+}
+
+function expectOverlap(row: HllOverlapRow, expected: HllOverlap): void {
+  const pairs = {
+    a_count: expected.a,
+    b_count: expected.b,
+    union_count: expected.union,
+    intersection_count: expected.intersection,
+    jaccard: expected.jaccard,
+    a_share: expected.shareOfA,
+    b_share: expected.shareOfB,
+  } as const
+  for (const [name, { estimate, standardError }] of Object.entries(pairs)) {
+    const error = row[`${name.replace(/_count$/, '')}_standard_error` as keyof HllOverlapRow]
+    if (Number.isNaN(estimate)) {
+      expect([row[name as keyof typeof pairs], error]).toEqual([null, null])
+      continue
+    }
+    // Where a number is almost 0, what it is made of decides how exact it is.
+    const scale = name.endsWith('_count') ? expected.union.estimate : 1
+    for (const [given, one] of [
+      [row[name as keyof typeof pairs], estimate],
+      [error, standardError],
+    ] as const)
+      expect(Math.abs(given - one)).toBeLessThanOrEqual(1e-6 * one + 1e-7 * scale)
+  }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { activeUsers, distinctOver, distinctSeries, heavyHitters } from '../../../src/cardinality/index.ts'
+import { activeUsers, distinctOver, distinctSeries, heavyHitters, overlap, retention } from '../../../src/cardinality/index.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
 import { during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
@@ -14,7 +14,6 @@ const rows = (table: string, first: number) => `
 const part = (table: string, first: number) => `
   select "resource"."resource_id", "resource"."urn", "sketch"."dimension", "sketch"."count_total", "sketch"."count_error", "sketch"."distinct_sketch",
     "sketch"."error_sketch", "sketch"."heavy_hitters" ${rows(table, first)}`
-const relativeError = 1.04 / Math.sqrt(2048)
 
 describe('the exact SQL', () => {
   it.each([
@@ -25,7 +24,7 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "values".* from (
           select counted.urn, counted.distinct_count,
-            case when get_byte(counted.sketch, 0) > 18 then counted.distinct_count * ${relativeError}::float8 else 0::float8 end as standard_error,
+            coalesce("public"."hyperloglog_ertl_error"(counted.sketch, counted.distinct_count), 0::float8) as standard_error,
             counted.count_total, counted.count_error
           from (
             select merged.*, coalesce("public"."hyperloglog_ertl"(merged.sketch), 0::float8) as distinct_count
@@ -77,9 +76,81 @@ describe('the exact SQL', () => {
     )
     expect(parameters).toEqual(['1', new Date('2026-10-22'), range.to, 'user', range.from])
   })
+
+  it('of overlap', () => {
+    const [hour, other] = [during('10:00', '11:00'), during('09:00', '10:00')]
+    const groups = { a: { range: hour, resource: ['urn:a', 'urn:b'] }, b: { range: other, measure: 'distinct_error' } } as const
+    expect(compiled(overlap(without, { dimension: 'user', ...groups }))).toEqual({
+      sql: oneLine(`
+        select "overlap".* from (
+          select both_groups.*, coalesce(both_groups.intersection_standard_error > both_groups.intersection_count / 2::float8, true) as noise
+          from (
+            select "public"."hyperloglog_merge"("part"."distinct_sketch") as sketch from (${part('sketch_1h', 1)}) as part where part.urn in ($5, $6)
+          ) as a
+          cross join (select "public"."hyperloglog_merge"("part"."error_sketch") as sketch from (${part('sketch_1h', 7)}) as part) as b
+          cross join lateral "public"."hyperloglog_overlap"(
+            coalesce(a.sketch, decode('118b7f'::text, 'hex'::text)), coalesce(b.sketch, decode('118b7f'::text, 'hex'::text))
+          ) as both_groups
+        ) as "overlap"`),
+      parameters: ['1', hour.from, hour.to, 'user', 'urn:a', 'urn:b', '1', other.from, other.to, 'user'],
+    })
+  })
+
+  it('of retention', () => {
+    const range = { from: new Date('2026-11-02'), to: new Date('2026-11-16') }
+    const utc = (...days: number[]) => days.map((day) => new Date(Date.UTC(2026, 10, day)).toISOString())
+    expect(compiled(retention(without, { range, maxPeriods: 3 }))).toEqual({
+      sql: oneLine(`
+        select "cell".* from (
+          with
+            period as (
+              select begins.period_begin, ends.period_end, begins.number::int4 as number
+              from pg_catalog.unnest($1::timestamptz[]) with ordinality as begins (period_begin, number)
+              join pg_catalog.unnest($2::timestamptz[]) with ordinality as ends (period_end, number) on ends.number = begins.number
+            ),
+            seen as materialized (
+              select period.number, "public"."hyperloglog_merge"("day"."distinct_sketch") as sketch
+              from period
+              join (select "sketch"."bucket", "sketch"."distinct_sketch" ${rows('sketch_1d', 3)}) as day
+                on day.bucket >= period.period_begin and day.bucket < period.period_end
+              group by period.number
+            ),
+            cell as (
+              select
+                began.period_begin as cohort,
+                later.number - cohort.number as period,
+                pair.a_count as cohort_size,
+                case when later.number = cohort.number then pair.a_count else pair.intersection_count end as retained,
+                case when later.number = cohort.number then 1::float8 else pair.a_share end as ratio,
+                case when later.number = cohort.number then 0::float8 else pair.a_share_standard_error end as standard_error
+              from seen as cohort
+              join period as began on began.number = cohort.number
+              join period as later on later.number >= cohort.number and later.number <= cohort.number + $7::int4
+              left join seen as again on again.number = later.number
+              cross join lateral "public"."hyperloglog_overlap"(
+                cohort.sketch, coalesce(case when later.number > cohort.number then again.sketch end, decode('118b7f'::text, 'hex'::text))
+              ) as pair
+            )
+          select cell.*, coalesce(cell.standard_error > cell.ratio / 2::float8, true) as noise from cell order by cohort, period
+        ) as "cell"`),
+      parameters: [utc(2, 9), utc(9, 16), '1', range.from, range.to, 'user', 3],
+    })
+  })
 })
 
 describe('reads of sketches', () => {
+  it('refuse more than 60 cohorts, and groups that are none', () => {
+    const days = { from: new Date('2026-01-01'), to: new Date('2026-03-03') }
+    expect(() => retention(scope, { range: days, by: 'day' })).toThrow('range: must hold the beginning of at most 60 days')
+    expect(() => retention(scope, { range: { ...days, to: new Date('2026-03-02') }, by: 'day' })).not.toThrow()
+    expect(() => retention(scope, { range, maxPeriods: 61 })).toThrow('maxPeriods')
+    expect(() => overlap(scope, { dimension: 'user', a: { range, resource: [] }, b: { range } })).toThrow(
+      'a.resource: must name at least one',
+    )
+    expect(() => overlap(scope, { dimension: 'user', a: { range }, b: { range, resource: ['urn:a', ''] } })).toThrow('b.resource[1]')
+    expect(() => overlap(scope, { dimension: 'user', a: { range }, b: {} as never })).toThrow('b.range')
+  })
+
   it.each([
     [{ dimension: '', range }, 'dimension'],
     [{ dimension: 'user', range, resource: '' }, 'resource'],

@@ -80,15 +80,23 @@ describe('an overlap', () => {
       union: exact(120),
       intersection: exact(40),
       jaccard: exact(1 / 3),
+      shareOfA: exact(0.4),
+      shareOfB: exact(2 / 3),
     } satisfies HllOverlap)
   })
 
   it('is exact where one is empty, but for the size of the other', () => {
     const [a, b] = pair([0, 5_000, 0], 1)
     const size = b.estimate({ estimator: 'ertl' })
-    expect(a.overlap(b)).toEqual({ a: exact(0), b: size, union: size, intersection: exact(0), jaccard: exact(0) })
-    expect(b.overlap(a)).toEqual({ a: size, b: exact(0), union: size, intersection: exact(0), jaccard: exact(0) })
-    expect(a.overlap(Hll.create())).toEqual({ a: exact(0), b: exact(0), union: exact(0), intersection: exact(0), jaccard: exact(0) })
+    const none = { intersection: exact(0), jaccard: exact(0), shareOfA: exact(0), shareOfB: exact(0) }
+    expect(a.overlap(b)).toEqual({ a: exact(0), b: size, union: size, ...none })
+    expect(b.overlap(a)).toEqual({ a: size, b: exact(0), union: size, ...none })
+    expect(a.overlap(Hll.create())).toEqual({ a: exact(0), b: exact(0), union: exact(0), ...none })
+  })
+
+  it('gives each set the size that it has by itself', () => {
+    const [a, b] = pair([5_000, 100, 3_000], 1)
+    expect(a.overlap(b)).toMatchObject({ a: a.estimate({ estimator: 'ertl' }), b: b.estimate({ estimator: 'ertl' }) })
   })
 
   it('knows a set again, and one that is part of it', () => {
@@ -133,13 +141,14 @@ describe('an overlap', () => {
   ])('is as far off as it says: %j, %j', (sizes, options) => {
     const [onlyA, onlyB, both] = sizes
     const union = onlyA + onlyB + both
-    const truth = { a: onlyA + both, b: onlyB + both, union, intersection: both, jaccard: both / union }
+    const [a, b] = [onlyA + both, onlyB + both]
+    const truth = { a, b, union, intersection: both, jaccard: both / union, shareOfA: both / a, shareOfB: both / b }
     const seeds = 120
     const overlaps = Array.from({ length: seeds }, (_, seed) => {
       const [a, b] = pair(sizes, seed + 1, options)
       return a.overlap(b)
     })
-    for (const name of ['a', 'b', 'union', 'intersection', 'jaccard'] as const) {
+    for (const name of ['a', 'b', 'union', 'intersection', 'jaccard', 'shareOfA', 'shareOfB'] as const) {
       const estimates = overlaps.map((overlap) => overlap[name])
       const { error, said, mean } = errorsOf(truth[name], estimates)
       expect(said / error).toBeGreaterThan(0.75)

@@ -1,0 +1,34 @@
+import { bucketStart, firstBucketFrom } from './buckets.ts'
+import type { TimeRange } from './range.ts'
+
+/** What a calendar counts in. Weeks begin on Monday; all begin at midnight UTC. */
+export type Period = 'day' | 'week' | 'month'
+
+const lengths = { day: '1 day', week: '7 days' } as const
+
+/** When the first period begins that does not begin before a moment. */
+function firstFrom(period: Period, moment: Date): Date {
+  if (period !== 'month') return firstBucketFrom(lengths[period], moment)
+  const start = new Date(Date.UTC(moment.getUTCFullYear(), moment.getUTCMonth()))
+  return start.getTime() === moment.getTime() ? moment : after('month', start)
+}
+
+/** When the next period begins. */
+const after = (period: Period, start: Date): Date =>
+  period === 'month'
+    ? new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1))
+    : firstBucketFrom(lengths[period], new Date(bucketStart(lengths[period], start).getTime() + 1))
+
+/**
+ * The periods that begin in a range, each from its beginning to that of the next; `most` and one
+ * more where there are more than that.
+ */
+export function periodsBeginningIn(period: Period, { from, to }: TimeRange, most: number): TimeRange[] {
+  const periods: TimeRange[] = []
+  for (let start = firstFrom(period, from); start < to && periods.length <= most;) {
+    const end = after(period, start)
+    periods.push({ from: start, to: end })
+    start = end
+  }
+  return periods
+}
