@@ -10,6 +10,7 @@ import { maintenanceFailures } from './0009_maintenance_failures.ts'
 import { canonicalEvidence } from './0010_canonical_evidence.ts'
 import { ingestJournal } from './0011_ingest_journal.ts'
 import { sketches } from './0012_sketches.ts'
+import { retrieval } from './0013_retrieval.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, oldest first. What has been released never changes; what comes next is appended. */
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   canonicalEvidence,
   ingestJournal,
   sketches,
+  retrieval,
 ]

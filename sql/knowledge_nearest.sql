@@ -8,7 +8,7 @@
 -- else. They are no settings of the function, which only a superuser may restore from a dump, for pgvector's library is not loaded then. A statement
 -- in which they are set cannot run in parallel.
 
--- `filters` is an object of which every key may be left out: `source` (text), `metadata` (object, containment), `from` and `to` (times, half-open).
+-- The filters are those of knowledge_filter. A chunk without an embedding is none of the candidates.
 -- Distances are pgvector's: Euclidean, cosine, or the negative inner product, as the database was installed.
 create or replace function @extschema@.knowledge_nearest(tenant int8, embedding float4[], k int4, filters jsonb default '{}')
 returns table (chunk_id int8, distance float8)
@@ -22,8 +22,7 @@ declare
   dimension int4;
   operator text;
   measured text;
-  candidates text := 'from @extschema@.kb_chunk as chunk';
-  filtered text := ' where chunk.tenant_id = $1';
+  candidates text := 'from @extschema@.kb_chunk as chunk' || @extschema@.knowledge_filter(filters) || ' and chunk.embedding is not null';
   count int4;
   ids int8[];
   distances float8[];
@@ -41,29 +40,14 @@ begin
   where extension.extname = 'vector';
   -- What is measured must be, to the letter, what is indexed: beyond 2,000 dimensions half-precision values.
   measured := case
-    when dimension <= 2000 then pg_catalog.format('chunk.embedding operator(%1$s.%2$s) $2::%1$s.vector', vectors, operator)
+    when dimension <= 2000 then pg_catalog.format('chunk.embedding operator(%1$s.%2$s) $3::%1$s.vector', vectors, operator)
     else pg_catalog.format(
-      '(chunk.embedding::%1$s.halfvec(%3$s)) operator(%1$s.%2$s) $2::%1$s.vector::%1$s.halfvec(%3$s)', vectors, operator, dimension
+      '(chunk.embedding::%1$s.halfvec(%3$s)) operator(%1$s.%2$s) $3::%1$s.vector::%1$s.halfvec(%3$s)', vectors, operator, dimension
     )
   end;
-  if filters ?| array['source', 'from', 'to'] then
-    candidates := candidates || ' join @extschema@.kb_doc as doc on doc.tenant_id = chunk.tenant_id and doc.doc_id = chunk.doc_id';
-  end if;
-  if filters ? 'source' then
-    filtered := filtered || ' and doc.source = $3 ->> ''source''';
-  end if;
-  if filters ? 'from' then
-    filtered := filtered || ' and doc.created_at >= ($3 ->> ''from'')::timestamptz';
-  end if;
-  if filters ? 'to' then
-    filtered := filtered || ' and doc.created_at < ($3 ->> ''to'')::timestamptz';
-  end if;
-  if filters ? 'metadata' then
-    filtered := filtered || ' and chunk.metadata @> ($3 -> ''metadata'')';
-  end if;
 
-  execute 'select count(*) from (select ' || candidates || filtered || ' limit ' || exact_limit + 1 || ') as candidate'
-  into count using tenant, embedding, filters;
+  execute 'select count(*) from (select ' || candidates || ' limit ' || exact_limit + 1 || ') as candidate'
+  into count using tenant, filters;
   if count > exact_limit then
     -- The library defines its settings when it is loaded, as reading one vector does.
     execute pg_catalog.format('select %L::%s.vector', '[1]', vectors);
@@ -75,8 +59,8 @@ begin
     perform pg_catalog.set_config('enable_sort', 'off', true);
     perform pg_catalog.set_config('hnsw.ef_search', least(greatest(100, 2 * k), 1000)::text, true);
     execute 'select array_agg(id), array_agg(distance) from (select chunk.chunk_id as id, ' || measured || ' as distance '
-      || candidates || filtered || ' order by ' || measured || ' limit $4) as nearest'
-    into ids, distances using tenant, embedding, filters, k;
+      || candidates || ' order by ' || measured || ' limit $4) as nearest'
+    into ids, distances using tenant, filters, embedding, k;
     perform pg_catalog.set_config('enable_sort', 'on', true);
     perform pg_catalog.set_config('hnsw.ef_search', breadth_before, true);
     perform pg_catalog.set_config('hnsw.iterative_scan', scan_before, true);
@@ -84,8 +68,8 @@ begin
   if count <= exact_limit or pg_catalog.cardinality(ids) is distinct from k then
     -- "+ 0" is no order of the index.
     execute 'select array_agg(id), array_agg(distance) from (select chunk.chunk_id as id, ' || measured || ' as distance '
-      || candidates || filtered || ' order by (' || measured || ') + 0, id limit $4) as nearest'
-    into ids, distances using tenant, embedding, filters, k;
+      || candidates || ' order by (' || measured || ') + 0, id limit $4) as nearest'
+    into ids, distances using tenant, filters, embedding, k;
   end if;
   return query select * from unnest(ids, distances) as nearest (id, distance) order by nearest.distance, nearest.id;
 end

@@ -27,6 +27,10 @@ export interface DeleteTenantOptions {
 const tenantTables = [
   'evidence_link',
   'event_envelope',
+  'kb_reembedding',
+  'kb_term',
+  'kb_word',
+  'kb_corpus',
   'kb_chunk',
   'kb_doc',
   'topo_edge_time',

@@ -15,6 +15,7 @@ interface Options {
   graphPrefix?: string
   embeddingDimension?: number
   embeddingDistance?: EmbeddingDistance
+  knowledgeLanguage?: string
   json?: boolean
 }
 
@@ -79,12 +80,14 @@ const install = (command: Command) =>
         'ip',
       ]),
     )
+    .option('--knowledge-language <name>', 'whose words searches cut by (first installation only; default: english)')
 
-const installOptions = ({ schema, graphPrefix, embeddingDimension, embeddingDistance }: Options) => ({
+const installOptions = ({ schema, graphPrefix, embeddingDimension, embeddingDistance, knowledgeLanguage }: Options) => ({
   schema,
   graphPrefix,
   embeddingDimension,
   embeddingDistance,
+  knowledgeLanguage,
 })
 
 function wholeNumber(text: string): number {

@@ -116,20 +116,54 @@ export interface KbChunk {
   chunk_id: Generated<Int8>;
   chunk_idx: number;
   content: string;
+  context: Generated<string>;
   doc_id: Int8;
-  embedding: string;
+  embedding: string | null;
+  fingerprint: Buffer | null;
+  length: Generated<number>;
   metadata: Generated<Json>;
   tenant_id: Int8;
+}
+
+export interface KbCorpus {
+  changed_at: Generated<Timestamp>;
+  model: string | null;
+  tenant_id: Int8;
+  terms_version: number | null;
 }
 
 export interface KbDoc {
   created_at: Generated<Timestamp>;
   doc_id: Generated<Int8>;
+  fingerprint: Buffer | null;
   metadata: Generated<Json>;
   source: string | null;
   tenant_id: Int8;
   title: string | null;
+  updated_at: Generated<Timestamp>;
   url: string | null;
+}
+
+export interface KbReembedding {
+  chunk_id: Int8;
+  embedding: number[];
+  fingerprint: Buffer;
+  tenant_id: Int8;
+}
+
+export interface KbTerm {
+  chunk_id: Int8;
+  frequency: number;
+  length: number;
+  position: number | null;
+  tenant_id: Int8;
+  term: string;
+  width: number | null;
+}
+
+export interface KbWord {
+  tenant_id: Int8;
+  word: string;
 }
 
 export interface LogPattern {
@@ -240,6 +274,7 @@ export interface PgvantageInstallation {
   embedding_distance: string;
   graph_prefix: string;
   installed_at: Generated<Timestamp>;
+  knowledge_language: Generated<string>;
   only_row: Generated<boolean>;
   time_rung: string;
 }
@@ -369,7 +404,11 @@ export interface DB {
   ingest_journal: IngestJournal;
   ingest_window: IngestWindow;
   kb_chunk: KbChunk;
+  kb_corpus: KbCorpus;
   kb_doc: KbDoc;
+  kb_reembedding: KbReembedding;
+  kb_term: KbTerm;
+  kb_word: KbWord;
   log_pattern: LogPattern;
   log_pattern_1d: LogPattern1d;
   log_pattern_1h: LogPattern1h;

@@ -9,6 +9,7 @@ const installed: Installation = {
   graphPrefix: 'ops',
   embeddingDimension: 1536,
   embeddingDistance: 'l2',
+  knowledgeLanguage: 'english',
   timeRung: 'community',
 }
 

@@ -6,7 +6,7 @@ import { placeOfInstallation } from './installationPlaces.ts'
 import { plainKysely } from '../connection/plainKysely.ts'
 
 /** The number of the newest migration this version of the library knows and works with. */
-export const schemaVersion = 12
+export const schemaVersion = 13
 
 export type EmbeddingDistance = 'l2' | 'cosine' | 'ip'
 
@@ -28,6 +28,8 @@ export interface Installation {
   readonly embeddingDimension: number
   readonly embeddingDistance: EmbeddingDistance
   readonly timeRung: TimeRung
+  /** Whose words the terms of knowledge are cut by. */
+  readonly knowledgeLanguage: string
 }
 
 /** A table or function of ours as SQL text names it: schema-qualified and quoted. */
@@ -108,6 +110,8 @@ async function read(db: Kysely<{}>, schema: string | undefined): Promise<{ locat
       installation.embedding_dimension as "embeddingDimension",
       installation.embedding_distance as "embeddingDistance",
       installation.time_rung as "timeRung",
+      -- Before version 13 there was no such column.
+      coalesce(pg_catalog.to_jsonb(installation) ->> 'knowledge_language', 'english') as "knowledgeLanguage",
       coalesce(
         (
           select pg_catalog.max(pg_catalog.substring(name::text, '^[0-9]+'::text)::int4)
@@ -119,6 +123,7 @@ async function read(db: Kysely<{}>, schema: string | undefined): Promise<{ locat
   `.execute(db)
   const [row] = rows
   if (row === undefined) return undefined
-  const { graphPrefix, embeddingDimension, embeddingDistance, timeRung, version, ...delivery } = row
-  return { located: { schema: place.schema, graphPrefix, embeddingDimension, embeddingDistance, timeRung, version }, delivery }
+  const { graphPrefix, embeddingDimension, embeddingDistance, timeRung, knowledgeLanguage, version, ...delivery } = row
+  const located = { schema: place.schema, graphPrefix, embeddingDimension, embeddingDistance, timeRung, knowledgeLanguage, version }
+  return { located, delivery }
 }

@@ -19,6 +19,11 @@ export interface MigrateOptions {
    * Default: `l2`.
    */
   embeddingDistance?: EmbeddingDistance
+  /**
+   * The language whose words the terms of knowledge are cut by: `english`, `german`, ... or `none`.
+   * Default: `english`.
+   */
+  knowledgeLanguage?: string
   /** Give up before the next statement. What was begun is rolled back. */
   signal?: AbortSignal
   /** Told for whom it waits, where somebody else migrates this database already. */
@@ -40,6 +45,10 @@ export const migrateOptions = z.strictObject({
     .optional(),
   embeddingDimension: z.int().min(1).max(4000).optional(),
   embeddingDistance: z.enum(['l2', 'cosine', 'ip']).optional(),
+  knowledgeLanguage: z
+    .string()
+    .regex(/^[a-z]{1,30}$/, 'must be the name of a language, as in `english`')
+    .optional(),
   signal: z.instanceof(AbortSignal).optional(),
   onWait: z.custom<OnWait>((value) => typeof value === 'function', 'must be a function').optional(),
 })

@@ -60,7 +60,7 @@ export function assertKnown(version: number): void {
 }
 
 function unchanged(existing: Installation, options: MigrateOptions): Installation {
-  for (const option of ['graphPrefix', 'embeddingDimension', 'embeddingDistance'] as const) {
+  for (const option of ['graphPrefix', 'embeddingDimension', 'embeddingDistance', 'knowledgeLanguage'] as const) {
     if (options[option] !== undefined && options[option] !== existing[option]) {
       throw new InvalidInputError(
         option,
@@ -78,6 +78,7 @@ async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensio
     embeddingDimension: options.embeddingDimension ?? 1536,
     embeddingDistance: options.embeddingDistance ?? 'l2',
     timeRung: await timeRung(db, extensions),
+    knowledgeLanguage: options.knowledgeLanguage ?? 'english',
   }
   // Graphs live beside the schemas: two installations with one prefix would share (and drop) each
   // other's.

@@ -78,7 +78,11 @@ export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner
   hyperloglog_register_bits: 'reader',
   hyperloglog_register_counts: 'reader',
   hyperloglog_registers: 'reader',
+  knowledge_filter: 'reader',
+  knowledge_lexical: 'reader',
   knowledge_nearest: 'reader',
+  knowledge_snippet: 'reader',
+  knowledge_weights: 'reader',
   note_stale_buckets: 'owner',
   student_t_width: 'reader',
 }

@@ -32,6 +32,10 @@ const tables = [
   'ingest_clock',
   'kb_doc',
   'kb_chunk',
+  'kb_term',
+  'kb_word',
+  'kb_corpus',
+  'kb_reembedding',
   'event_envelope',
   'evidence_link',
 ] as const
@@ -66,6 +70,16 @@ async function fill(scope: Scope): Promise<void> {
   )
   await recordTopology(scope, [{ from: 'urn:a', to: 'urn:b' }], { at: new Date(), relation: 'calls', source: 'tracing' })
   await addDocuments(scope, [{ source: 's', title: 't', chunks: [{ content: 'c', embedding: Array<number>(1536).fill(1) }] }])
+  await sql`insert into ${scope.id('kb_word')} (tenant_id, word) values (${scope.tenantId}::int8, 'c')`.execute(scope.db)
+  await sql`insert into ${scope.id('kb_corpus')} (tenant_id) values (${scope.tenantId}::int8)`.execute(scope.db)
+  await sql`
+    insert into ${scope.id('kb_term')} (tenant_id, chunk_id, frequency, length, term)
+    select tenant_id, chunk_id, 1, 1, 'c' from ${scope.id('kb_chunk')} where tenant_id = ${scope.tenantId}::int8
+  `.execute(scope.db)
+  await sql`
+    insert into ${scope.id('kb_reembedding')} (tenant_id, chunk_id, fingerprint, embedding)
+    select tenant_id, chunk_id, ''::bytea, array[1]::real[] from ${scope.id('kb_chunk')} where tenant_id = ${scope.tenantId}::int8
+  `.execute(scope.db)
   const of = sql`${scope.tenantId}::int8, 'logs', timestamptz '2026-01-01 00:00:00+00'`
   await sql`
     insert into ${scope.id('ingest_journal')} (tenant_id, dataset, window_start, digest, requests, records, payload)
@@ -106,6 +120,10 @@ const filled = {
   ingest_clock: 1,
   kb_doc: 1,
   kb_chunk: 1,
+  kb_term: 1,
+  kb_word: 1,
+  kb_corpus: 1,
+  kb_reembedding: 1,
   event_envelope: 1,
   evidence_link: 1,
 }

@@ -77,7 +77,7 @@ onEveryLeg('schemaDrift', () => {
         'alter table kb_chunk alter column embedding type vector(9)',
         'create index idx_kb_vec_hnsw on kb_chunk using hnsw (embedding vector_l2_ops)',
       ],
-      { kind: 'changed', name: 'kb_chunk.embedding', actual: 'vector(9) not null' },
+      { kind: 'changed', name: 'kb_chunk.embedding', actual: 'vector(9)' },
     ],
     ['a dropped index', ['drop index idx_res_type'], { kind: 'missing', what: 'index', name: 'dim_resource.idx_res_type' }],
     [
