@@ -15,6 +15,7 @@ import { isPlainFrame } from '../../src/graph/plainFrame.ts'
 import { parseOtlpRequest } from '../../src/ingest/sources/otlpRequest.ts'
 import { rollUp } from '../../src/ingest/rollUp.ts'
 import { severityOf } from '../../src/ingest/records/severityOf.ts'
+import { terms } from '../../src/knowledge/terms.ts'
 import { patternOf } from '../../src/logs/pattern.ts'
 import { patternSeries } from '../../src/logs/patternSeries.ts'
 import { callDrawing } from '../../src/picture/callDrawing.ts'
@@ -65,6 +66,7 @@ const parsers: Record<string, (text: string) => unknown> = {
   severityOf: (text) => severityOf(null, text),
   severity: (text) => parse(severity, text, 'severity'),
   patternOf: (text) => patternOf(text),
+  terms: (text) => terms(text),
   'a pattern over several lines': (text) => patternOf(`${text.slice(0, 1_000)}\n ${text}`),
   milliseconds: (text) => milliseconds(text),
   'a number of seconds': (text) => milliseconds(`${text} seconds`),

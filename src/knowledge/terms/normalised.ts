@@ -1,0 +1,31 @@
+/** The longest term, in bytes of UTF-8. */
+const longestTerm = 255
+/** So much of a word is looked at, in UTF-16 code units: what differs later is the same term. */
+export const longestLook = 1024
+
+/** A word as NFKC has it, in lower case: letters and digits alone, without a possessive ending. */
+export function normalised(word: string): string {
+  const head = word.length > longestLook ? word.slice(0, longestLook) : word
+  const lower = /[^\0-\x7f]/.test(head)
+    ? head
+        .replace(/[\u2019\uff07]/g, "'")
+        .normalize('NFKC')
+        .toLowerCase()
+        .replace(/[^\p{L}\p{M}\p{N}']|[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu, '')
+        .normalize('NFC')
+    : head.toLowerCase()
+  return /[',]/.test(lower) ? lower.replace(/'s$/, '').replace(/[',]/g, '') : lower
+}
+
+/** A term of at most 255 bytes. */
+export function cut(term: string): string {
+  if (term.length * 3 <= longestTerm) return term
+  let bytes = 0
+  let end = 0
+  for (const character of term) {
+    bytes += Buffer.byteLength(character)
+    if (bytes > longestTerm) return term.slice(0, end)
+    end += character.length
+  }
+  return term
+}
