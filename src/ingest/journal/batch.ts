@@ -1,4 +1,6 @@
+import type { KeyValue } from '../../schema/otlp.ts'
 import type { DimensionValues } from '../records/dimensionValues.ts'
+import type { ReportingResource } from '../records/reportingResource.ts'
 import type { ResourceOf } from '../records/resourceOf.ts'
 import type { SourceObject, OtlpRequest } from '../sources/otlpRequest.ts'
 import { windowMilliseconds } from '../rollups/windows/ingestWindow.ts'
@@ -8,7 +10,8 @@ import { recordsOf } from './recordsOf.ts'
 import { readLogs } from './readLogs.ts'
 import { readPoints } from './readPoints.ts'
 import { readSpans } from './readSpans.ts'
-import { refuse } from './refused.ts'
+import { readOrRefuse, refuse } from './refused.ts'
+import { Reporters } from './reporters.ts'
 import type { TelemetryClock } from './telemetryClock.ts'
 import { WindowPart } from './windowPart.ts'
 
@@ -24,6 +27,11 @@ export interface Arrival {
   readonly origin: SourceObject
   /** The line in the source object, from 1. */
   readonly line: number
+  /**
+   * Who reports so many records; null, and the records refused, when what names it cannot be
+   * stored.
+   */
+  reporterOf(attributes: readonly KeyValue[], dataset: Dataset, records: number): ReportingResource | null
   /**
    * The part of a record of a resource at a time in milliseconds; undefined, and the record
    * counted, when it cannot be taken.
@@ -59,12 +67,20 @@ const nothingKnown: Known = { requests: new Set(), isClosed: () => false }
 /** Some requests, read into compact records by window and dataset, and what became of the rest. */
 export class Batch {
   readonly report = emptyReport()
+  /** Who reports: the same ones, when the requests are read again. */
+  readonly reporters: Reporters
   readonly #rules: BatchRules
   readonly #known: Known
   readonly #parts = new Map<string, WindowPart>()
   readonly #digests = new Set<string>()
 
-  constructor(requests: readonly OtlpRequest[], rules: BatchRules, known: Known = nothingKnown) {
+  constructor(
+    requests: readonly OtlpRequest[],
+    rules: BatchRules,
+    known: Known = nothingKnown,
+    reporters: Reporters = new Reporters(rules.resourceOf),
+  ) {
+    this.reporters = reporters
     this.#rules = rules
     this.#known = known
     for (const request of requests) this.#add(request)
@@ -104,7 +120,12 @@ export class Batch {
       part?.requests.add(request.digest)
       return part
     }
-    const arrival: Arrival = { report, clock, horizon, resourceOf, dimensions, origin, line, partOf }
+    const reporterOf: Arrival['reporterOf'] = (attributes, dataset, records) => {
+      const reporter = readOrRefuse(report, records, () => this.reporters.of(attributes, dataset))
+      if (reporter?.nameless) report.recordsWithoutService += records
+      return reporter
+    }
+    const arrival: Arrival = { report, clock, horizon, resourceOf, dimensions, origin, line, reporterOf, partOf }
     for (const dataset of datasets) report.records[dataset].read += recordsOf(payload, dataset)
     readSpans(payload.resourceSpans, arrival)
     readPoints(payload.resourceMetrics, arrival)

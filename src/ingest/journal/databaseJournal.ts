@@ -77,7 +77,7 @@ export class DatabaseJournal implements Journal {
       await takeTurn(db, journalTurn(scope))
       const known = await knownOf(scope, parts, rules.clock)
       if (known === null) return [read, await insertParts(scope, parts, encoded, rules)] as const
-      const rest = new Batch(requests, rules, known)
+      const rest = new Batch(requests, rules, known, read.reporters)
       const left = rest.parts
       const ids = await insertParts(
         scope,

@@ -1,17 +1,16 @@
 import type { OtlpPayload } from '../../schema/otlp.ts'
 import { isError, severityOf } from '../records/severityOf.ts'
 import type { Arrival } from './batch.ts'
-import { reporterOf } from './refused.ts'
 
 /** Reads the log records of a request into the parts of their windows. */
 export function readLogs(
   resourceLogs: OtlpPayload['resourceLogs'],
-  { report, clock, resourceOf, dimensions, origin, line, partOf }: Arrival,
+  { report, clock, dimensions, origin, line, reporterOf, partOf }: Arrival,
 ): void {
   for (const { resource, scopeLogs } of resourceLogs ?? []) {
     const records = scopeLogs.flatMap((scope) => scope.logRecords)
     report.logRecords += records.length
-    const reporter = reporterOf(report, resource.attributes, 'logs', records.length, resourceOf)
+    const reporter = reporterOf(resource.attributes, 'logs', records.length)
     if (reporter === null) continue
     const valuesOf = dimensions.under(resource.attributes)
     for (const record of records) {

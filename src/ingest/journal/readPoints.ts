@@ -4,7 +4,7 @@ import { formOf } from '../records/metricForm.ts'
 import { minuteMilliseconds } from '../rollups/windows/ingestWindow.ts'
 import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
 import type { Arrival } from './batch.ts'
-import { refuse, reporterOf } from './refused.ts'
+import { refuse } from './refused.ts'
 
 /** The longest metric name that is stored, in bytes of UTF-8. */
 const maxMetricName = 255
@@ -12,12 +12,12 @@ const maxMetricName = 255
 /** Reads the metric points of a request into the parts of their windows. */
 export function readPoints(
   resourceMetrics: OtlpPayload['resourceMetrics'],
-  { report, clock, resourceOf, origin, line, partOf }: Arrival,
+  { report, clock, origin, line, reporterOf, partOf }: Arrival,
 ): void {
   for (const { resource, scopeMetrics } of resourceMetrics ?? []) {
     const total = scopeMetrics.reduce((sum, { metrics }) => metrics.reduce((points, metric) => points + pointsOf(metric).length, sum), 0)
     report.metricPoints += total
-    const reporter = reporterOf(report, resource.attributes, 'metrics', total, resourceOf)
+    const reporter = reporterOf(resource.attributes, 'metrics', total)
     if (reporter === null) continue
     for (const { scope, metrics } of scopeMetrics) {
       const identity = JSON.stringify([reporter.identity, scope?.name ?? '', scope?.version ?? ''])

@@ -1,7 +1,7 @@
 import type { OtlpPayload } from '../../schema/otlp.ts'
 import { spanRecord } from '../records/spanRecord.ts'
 import type { Arrival } from './batch.ts'
-import { readOrRefuse, reporterOf } from './refused.ts'
+import { readOrRefuse } from './refused.ts'
 
 /**
  * Reads the spans of a request into the parts of their windows.
@@ -11,12 +11,12 @@ import { readOrRefuse, reporterOf } from './refused.ts'
  */
 export function readSpans(
   resourceSpans: OtlpPayload['resourceSpans'],
-  { report, clock, horizon, resourceOf, dimensions, origin, line, partOf }: Arrival,
+  { report, clock, horizon, resourceOf, dimensions, origin, line, reporterOf, partOf }: Arrival,
 ): void {
   for (const { resource, scopeSpans } of resourceSpans ?? []) {
     const spans = scopeSpans.flatMap((scope) => scope.spans)
     report.spans += spans.length
-    const reporter = reporterOf(report, resource.attributes, 'traces', spans.length, resourceOf)
+    const reporter = reporterOf(resource.attributes, 'traces', spans.length)
     if (reporter === null) continue
     const valuesOf = dimensions.under(resource.attributes)
     for (const span of spans) {

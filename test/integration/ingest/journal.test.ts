@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { deleteTenant } from '../../../src/catalog/index.ts'
 import { doctor } from '../../../src/operate/index.ts'
-import { ingest, journalCheck, settleJournals, type IngestOptions, type IngestReport } from '../../../src/ingest/index.ts'
+import { ingest, journalCheck, settleJournals, type IngestOptions, type IngestReport, type ResourceOf } from '../../../src/ingest/index.ts'
+import type { Json } from '../../../src/schema/text.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
 import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { date, gauge, log, logs, metrics, point, spans, sum, urn } from '../../unit/ingest/telemetry.ts'
@@ -387,6 +388,141 @@ onEveryLeg('the journal', () => {
         { bucket: date(1800), metric: 'bytes', avg_val: 2 },
         { bucket: date(1800), metric: 'open', avg_val: 4 },
       ])
+    })
+  })
+
+  describe('keeps what resourceOf has answered', () => {
+    const as = (name: string): ResourceOf => {
+      return ({ kind }) => ({ urn: `urn:${kind === 'peer' ? 'peer' : 'own'}:${name}`, type: 'service', name })
+    }
+    const payloads = [...recording({ minutes: 6 }), spans('web', [{ id: 'x', kind: 'CLIENT', from: 1, to: 2 }])]
+    /** How many records of each kind the rows have, of whatever resource. */
+    const sums = async (scope: Scope) => {
+      const { metrics, calls, counts } = await rowsOf(scope)
+      const sum = (rows: readonly unknown[], column: string) =>
+        rows.reduce<number>((sum, row) => sum + Number(Reflect.get(row as object, column)), 0)
+      return { metrics: sum(metrics, 'sample_count'), calls: sum(calls, 'call_count'), logs: sum(counts, 'count_total') }
+    }
+
+    it('when it answers otherwise in the next run over the same files', async () => {
+      const scope = await fresh()
+      await load(scope, payloads, { resourceOf: as('a') })
+      const before = await rowsOf(scope)
+      const { duplicateRequests, records } = await load(scope, payloads, { resourceOf: as('b') })
+      expect(duplicateRequests).toBe(payloads.length)
+      expect(records.traces.duplicate).toBe(records.traces.read)
+      await load(scope, [])
+      expect(await rowsOf(scope)).toEqual(before)
+    })
+
+    it('first, when processes that answer differently read the same files at once: each record counts once', async () => {
+      const [reference, scope] = [await fresh(), await fresh()]
+      await load(reference, payloads, { resourceOf: as('a') })
+      const reports = await Promise.all(['a', 'b', 'c'].map((name) => load(scope, payloads, { resourceOf: as(name) })))
+      for (const report of reports) expectSums(report)
+      expect(reports.reduce((sum, { duplicateRequests }) => sum + duplicateRequests, 0)).toBe(2 * payloads.length)
+      expect(await sums(scope)).toEqual(await sums(reference))
+    })
+
+    it('for who rolls up what was read by another, who never asks', async () => {
+      const [reference, scope] = [await fresh(), await fresh()]
+      await load(reference, payloads, { resourceOf: as('a') })
+      const controller = new AbortController()
+      const stopped = load(scope, payloads, {
+        resourceOf: as('a'),
+        signal: controller.signal,
+        onWindow: () => controller.abort(new Error('stopped')),
+      })
+      await expect(stopped).rejects.toThrow('stopped')
+      await settleJournals(test.db)
+      expect(await rowsOf(scope)).toEqual(await rowsOf(reference))
+    })
+
+    it('of a batch nothing, when it throws: the next run reads all of it', async () => {
+      const [reference, scope] = [await fresh(), await fresh()]
+      await load(reference, payloads, { resourceOf: as('a') })
+      let asked = 0
+      const broken = new Error('no such pod')
+      const flaky: ResourceOf = (...told) => {
+        if (++asked === 100) throw broken
+        return as('a')(...told)
+      }
+      await expect(load(scope, payloads, { resourceOf: flaky })).rejects.toBe(broken)
+      expect((await load(scope, [])).journal.bytes).toBe(0)
+      expectSums(await load(scope, payloads, { resourceOf: flaky }))
+      expect(await rowsOf(scope)).toEqual(await rowsOf(reference))
+    })
+
+    it('and refuses nonsense with its records alone: a request of which others were taken is a duplicate, one of which none was is not', async () => {
+      const scope = await fresh()
+      const answers: readonly unknown[] = ['', `urn:${'x'.repeat(1e6)}`, 'no', 'urn:\0', 5, null]
+      const odd = (({ attributes }) => {
+        const { bad } = attributes
+        return typeof bad === 'number' ? { urn: answers[bad], type: 'x', name: 'x' } : undefined
+      }) as ResourceOf
+      const good = logs('web', [log(1, 'good')])
+      const bad = answers.map((_, bad) => logs('web', [log(2, 'bad')], { bad }))
+      const mixed = {
+        resourceLogs: [...logs('web', [log(3, 'good')]).resourceLogs, ...logs('web', [log(4, 'bad')], { bad: 0 }).resourceLogs],
+      }
+      const report = await load(scope, [good, ...bad, mixed], { resourceOf: odd })
+      expectSums(report)
+      expect(report.records.logs).toMatchObject({ read: 9, rolledUp: 2, refused: 7 })
+      expect(Object.keys(report.refused).every((reason) => reason.startsWith('resourceOf(...).urn: ') && reason.length < 100)).toBe(true)
+      const again = await load(scope, [good, ...bad, mixed])
+      expectSums(again)
+      expect(again.records.logs).toMatchObject({ read: 9, rolledUp: 6, duplicate: 3 })
+    })
+
+    it('when it changes its mind while a batch is read: a window that has closed stays closed', async () => {
+      const scope = await fresh()
+      const tick = (seconds: number) => logs('clock', [log(seconds, 'tick')])
+      await load(scope, [tick(0), tick(1)], { resourceOf: as('a') })
+      await age(scope, '1 day')
+      await load(scope, [])
+      await load(scope, [tick(2)], { resourceOf: as('b') })
+      const before = await sums(scope)
+      // A request that is known makes it read the others a second time.
+      const names = ['b', 'b', 'a', 'a']
+      const fickle: ResourceOf = (...told) => as(names.shift()!)(...told)
+      expectSums(await load(scope, [tick(2), tick(3)], { resourceOf: fickle }))
+      expect(await sums(scope)).toEqual({ ...before, logs: before.logs + 1 })
+      expect(names).toEqual(['a', 'a'])
+    })
+
+    it("to its tenant, also where it names another one's resource; and what calls itself, or is an outsider", async () => {
+      const urns: ResourceOf = ({ kind, attributes: { 'service.name': service } }) => {
+        if (kind === 'peer') return { urn: 'urn:shared', type: 'service', name: 'peer' }
+        return { urn: service === 'out' ? 'urn:external:client' : 'urn:shared', type: 'service', name: 'x', labels: { of: 'it' } }
+      }
+      const call = (service: string) => [
+        spans(service, [{ id: 'c', kind: 'CLIENT', from: 1, to: 2, with: { 'peer.service': 'x' } }]),
+        spans(service, [{ id: 's', kind: 'SERVER', from: 1, to: 2 }]),
+      ]
+      const [one, other] = [await fresh(), await fresh()]
+      await load(one, [...call('web'), ...call('out')], { resourceOf: urns })
+      const before = await everything(one)
+      await load(other, call('web'), { resourceOf: (...told) => ({ ...urns(...told)!, name: 'other', labels: {} }) })
+      expect(await everything(one)).toEqual(before)
+      const { rows } = await sql`
+        select resource_id from ${one.id('dim_resource')} where urn = 'urn:shared' and tenant_id in (${one.tenantId}, ${other.tenantId})`.execute(
+        test.db,
+      )
+      expect(rows).toHaveLength(2)
+      const ends = (await rowsOf(one)).calls.map((row) => [Reflect.get(row, 'src'), Reflect.get(row, 'dst')])
+      expect(ends).toContainEqual(['urn:shared', 'urn:shared'])
+    })
+
+    it('of labels whatever their order is', async () => {
+      const [reference, scope] = [await fresh(), await fresh()]
+      const labelled =
+        (seriesLabels: Record<string, Json>): ResourceOf =>
+        () => ({ urn: 'urn:a', type: 'a', name: 'a', seriesLabels })
+      const counter = (seconds: number) => metrics('web', [sum('bytes', 'CUMULATIVE', true, [point(seconds, seconds)])])
+      const [here, there] = [labelled({ a: 1, b: { c: 1, d: 2 } }), labelled({ b: { d: 2, c: 1 }, a: 1 })]
+      await load(reference, [counter(0), counter(10), counter(20)], { resourceOf: here })
+      for (const [at, resourceOf] of [here, there, here].entries()) await load(scope, [counter(at * 10)], { resourceOf })
+      expect(await rowsOf(scope)).toEqual(await rowsOf(reference))
     })
   })
 

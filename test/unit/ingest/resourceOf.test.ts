@@ -108,6 +108,45 @@ describe('resourceOf', () => {
     expect(() => record(broken)).toThrow(TypeError)
   })
 
+  it('refuses the record, not the load, where a helper of ours throws in it; the report does not grow with what records say', () => {
+    const long: ResourceOf = ({ attributes: { 'server.address': host } }) => ({
+      urn: hostUrn(JSON.stringify(host).repeat(500)),
+      type: 'host',
+      name: 'x',
+    })
+    expect(() => record(long)).toThrow(InvalidInputError)
+    expect(() => record(long)).toThrow(/^resourceOf\(\.\.\.\): refuses a wrong urn$/)
+    const careless = (({ attributes }) => ({ urn: 'urn:x', type: 'x', name: 'x', ...attributes })) as ResourceOf
+    expect(() => record(careless)).toThrow(/^resourceOf\(\.\.\.\): has a key that no resource has$/)
+  })
+
+  it('cannot change what others are told, nor what the default rules made', () => {
+    const told = (change: (described: DescribedResource, given: { urn: string } | null) => void): ResourceOf => {
+      return (described, given) => {
+        change(described, given)
+        return undefined
+      }
+    }
+    for (const change of [
+      told((_, given) => Object.assign(given!, { urn: 'x' })),
+      told((_, given) => Object.assign(Reflect.get(given!, 'labels'), { a: 1 })),
+      told(({ attributes }) => Object.assign(attributes, { a: 1 })),
+      told(({ reporter }) => Object.assign(reporter!, { urn: 'x' })),
+    ]) {
+      expect(() => record(change)).toThrow(TypeError)
+    }
+  })
+
+  it('may answer with one object again and again, and with labels in any order', () => {
+    const answer = { urn: 'urn:a', type: 'a', name: 'a', labels: { at: 0 }, seriesLabels: { b: { d: 1, c: [2] }, a: 0 } }
+    const first = reportingResource(exporter, 'metrics', () => answer)
+    answer.urn = 'urn:b'
+    answer.labels.at = 1
+    answer.seriesLabels.b.c.push(3)
+    expect(first.resource).toMatchObject({ urn: 'urn:a', labels: { at: 0 } })
+    expect(JSON.stringify(first.seriesLabels)).toBe('{"a":0,"b":{"c":[2],"d":1}}')
+  })
+
   it('counts a name that is too long as before', () => {
     expect(refusalReason(new InvalidInputError('urn', 'must be at most 1024 bytes long'))).toBe('urn is too long')
   })
