@@ -127,6 +127,10 @@ onEveryLeg('what groups have in common', () => {
         expect(Math.abs(given - truth)).toBeLessThanOrEqual(4 * error + 1e-9)
       }
       expect(row!.noise).toBe(row!.intersection_standard_error > row!.intersection_count / 2)
+      for (const noise of [true, false]) {
+        const narrowed = await overlap(scopes.many!, { dimension: 'user', a, b }).where('noise', '=', noise).execute()
+        expect(narrowed).toEqual(noise === row!.noise ? [row] : [])
+      }
     })
   })
 
