@@ -6,7 +6,7 @@ import { assertReadCommitted } from '../database/transaction/isolation.ts'
 import type { Scope } from '../database/scope.ts'
 import { parse, parseOptions } from '../schema/parse.ts'
 import { boundedText, storableObject, storableText, urnText, type Json } from '../schema/text.ts'
-import { arrayLiteral, embeddingOf } from './embedding.ts'
+import { arrayLiteral, embeddingOf } from './embedding/embedding.ts'
 
 export interface ChunkInput {
   content: string

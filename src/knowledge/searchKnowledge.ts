@@ -6,7 +6,7 @@ import type { Installation } from '../database/installation/installation.ts'
 import type { Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { boundedText, storableObject, urnText, type Json } from '../schema/text.ts'
-import { arrayLiteral, embeddingOf } from './embedding.ts'
+import { arrayLiteral, embeddingOf } from './embedding/embedding.ts'
 
 export interface KnowledgeFilters {
   /** Only documents of this source. */

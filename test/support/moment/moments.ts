@@ -159,6 +159,7 @@ export const indifferentTests: readonly string[] = [
   'test/integration/operate/server.test.ts',
   'test/unit/database/inAnyOrder.test.ts',
   'test/unit/graph/frames.test.ts',
+  'test/unit/knowledge/embedding/embedTexts.test.ts',
   'test/unit/lifecycle/resolution.test.ts',
   'test/unit/schema/decimal.test.ts',
   'test/unit/worstInput.test.ts',

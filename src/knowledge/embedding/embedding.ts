@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Installation } from '../database/installation/installation.ts'
+import type { Installation } from '../../database/installation/installation.ts'
 
 /** The largest finite values of what an embedding is stored and indexed as. */
 const largest = { single: 3.4028234663852886e38, half: 65_504 } as const

@@ -1,0 +1,27 @@
+/**
+ * How many milliseconds a provider asks to wait: its header `Retry-After`, seconds or an HTTP date,
+ * or `retry-after-ms`; undefined where it has neither, or one that says nothing.
+ *
+ * @param headers A `Headers` object, or a record with names in any case.
+ */
+export function retryAfterMs(headers: unknown, now = Date.now()): number | undefined {
+  const ms = secondsIn(headerOf(headers, 'retry-after-ms'))
+  if (ms !== undefined) return ms
+  const after = headerOf(headers, 'retry-after')
+  const seconds = secondsIn(after)
+  if (seconds !== undefined) return seconds * 1000
+  // A date has a name of a month; Date.parse would make one of `-1`, too.
+  const date = after !== undefined && /[A-Za-z]{3}/.test(after) ? Date.parse(after) : Number.NaN
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+}
+
+const secondsIn = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : undefined
+
+function headerOf(headers: unknown, name: string): string | undefined {
+  if (typeof headers !== 'object' || headers === null) return undefined
+  if (headers instanceof Headers) return headers.get(name)?.trim()
+  const found: unknown = Object.entries(headers).find(([key]) => key.toLowerCase() === name)?.[1]
+  const value: unknown = Array.isArray(found) ? found[0] : found
+  return typeof value === 'string' || typeof value === 'number' ? String(value).trim() : undefined
+}
