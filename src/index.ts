@@ -1,5 +1,6 @@
 // Everything but what needs an optional dependency: pgvantage/embedded (PGlite) and
-// pgvantage/picture (drawing libraries) are entries of their own.
+// pgvantage/picture (drawing libraries) are entries of their own, as is each provider of embeddings
+// (pgvantage/openai, pgvantage/ai-sdk).
 export * from './calls/index.ts'
 export * from './cardinality/index.ts'
 export * from './catalog/index.ts'

@@ -1,3 +1,5 @@
 export { addDocuments, type AddDocumentsOptions, type ChunkInput, type DocumentInput } from './addDocuments.ts'
 export { searchKnowledge, type FoundChunk, type KnowledgeFilters, type SearchKnowledgeOptions } from './searchKnowledge.ts'
 export type { Embed } from './embedding/embed.ts'
+export { splitDocument, splitterVersion, type SplitInput, type SplitOptions } from './documents/split.ts'
+export type { Piece } from './documents/piece.ts'

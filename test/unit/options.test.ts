@@ -4,11 +4,13 @@ import { expect, it } from 'vitest'
 import * as embedded from '../../src/database/connection/embedded.ts'
 import * as api from '../../src/index.ts'
 import type { Scope } from '../../src/index.ts'
+import type * as aiSdk from '../../src/knowledge/embedding/aiSdkEmbeddings.ts'
+import * as openAi from '../../src/knowledge/embedding/openAiEmbeddings.ts'
 import * as picture from '../../src/picture/index.ts'
 import { at, during } from '../support/rows.ts'
 import { unitScope } from '../support/unitScope.ts'
 
-type Public = typeof api & typeof picture & typeof embedded
+type Public = typeof api & typeof picture & typeof embedded & typeof openAi & typeof aiSdk
 
 /** The names of everything public that is called; classes are made. */
 type Function = { [Name in keyof Public]: Public[Name] extends (...args: never) => unknown ? Name : never }[keyof Public]
@@ -51,6 +53,7 @@ const functions: Record<Function, WithOptions | null> = {
   affected: given({ range, baseline }, (scope, options) => api.affected(scope, options)),
   addDocuments: given({}, (scope, options) => api.addDocuments(scope, [], options)),
   aggregateAcross: given({ with: 'sum' }, (scope, options) => api.aggregateAcross(scope, frame, options as never)),
+  aiSdkEmbeddings: null,
   anomalies: given({}, (scope, options) => api.anomalies(scope, frame, options)),
   applyPolicies: given(schema, ({ db }, options) => api.applyPolicies(db, options)),
   attachEvidence: given({ eventId: '0193d3a0-0000-7000-8000-00000000000c', evidence: [] }, (scope, options) =>
@@ -148,6 +151,7 @@ const functions: Record<Function, WithOptions | null> = {
   movingQuantile: given({ q: 0.5, points: 3 }, (scope, options) => api.movingQuantile(scope, frame, options)),
   neighbourhood: given({ resource: 'urn:a' }, (scope, options) => api.neighbourhood(scope, edges, options)),
   newPatterns: given({ range }, (scope, options) => api.newPatterns(scope, options)),
+  openAiEmbeddings: given({ url: 'http://localhost', model: 'm' }, (_, options) => openAi.openAiEmbeddings(options)),
   openEmbedded: given({}, (_, options) => embedded.openEmbedded(options)),
   parseOtlpRequest: null,
   overlap: given({ dimension: 'user', a: { range }, b: { range: baseline } }, (scope, options) => api.overlap(scope, options)),
@@ -190,6 +194,7 @@ const functions: Record<Function, WithOptions | null> = {
   slowestDependencies: given({ service: 'urn:a', range }, (scope, options) => api.slowestDependencies(scope, options)),
   streamingDetector: given({}, (_, options) => api.streamingDetector(options)),
   streamingDetectors: given({}, (_, options) => api.streamingDetectors(options)),
+  splitDocument: given({}, (_, options) => api.splitDocument({ title: 't', content: 'c' }, options)),
   stronglyConnectedComponents: null,
   tenantScope: given(schema, ({ db }, options) => api.tenantScope(db, 't-001', options)),
   timeToThreshold: given({ threshold: 1 }, (scope, options) => api.timeToThreshold(scope, frame, options)),

@@ -1,5 +1,6 @@
 import { VantageError } from '../../schema/errors.ts'
 import { batchesOf } from './batches.ts'
+import { counted, embeddingFailed } from './counted.ts'
 import { EmbeddingRefused, type Embed } from './embed.ts'
 import { failureOf, type Failure } from './failure.ts'
 import { pause, unlessAborted } from './waiting.ts'
@@ -142,7 +143,7 @@ export async function embedTexts(
       try {
         answer = await call(batch)
       } catch (error) {
-        if (stop.aborted) throw error
+        if (stop.aborted || (error instanceof VantageError && error.code === embeddingFailed)) throw error
         const failure = failureOf(error)
         const { kind, message, retryAfterMs } = failure
         if (kind === 'final') throw failed(`the embedding provider does not take the call: ${message}. Check its URL, key and model`, error)
@@ -175,12 +176,11 @@ export async function embedTexts(
   return texts.map((_, at) => found.get(at)!)
 }
 
-const failed = (message: string, cause?: unknown) => new VantageError(message, { code: 'EMBEDDING_FAILED', cause })
+const failed = (message: string, cause?: unknown) => new VantageError(message, { code: embeddingFailed, cause })
 
 function embeddingsIn(answer: unknown, texts: number): unknown[] {
   if (!Array.isArray(answer)) throw failed(`the embedding function gave ${kindOfValue(answer)}, not an array of embeddings`)
-  if (answer.length !== texts) throw failed(`the embedding function gave ${answer.length} embeddings for ${texts} texts`)
-  return answer
+  return counted<unknown>(answer, texts)
 }
 
 /** An array of anything as it is; models in this process often give a `Float32Array`. */

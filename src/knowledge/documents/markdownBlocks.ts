@@ -1,0 +1,60 @@
+import MarkdownIt from 'markdown-it'
+
+/** A block of a Markdown document: its lines, from `from` to before `to`. */
+export interface Block {
+  from: number
+  to: number
+  /** `lines`: what is cut between lines, as code. `rule`: a line that says nothing. */
+  kind: 'heading' | 'list' | 'table' | 'lines' | 'prose' | 'rule'
+  /** Of a heading: 1 to 6, and what it says. */
+  level: number
+  text: string
+  /** Of a list: the lines at which its items begin. */
+  items: number[]
+}
+
+// Blocks only: where they begin and end is all that is asked for, and what makes it linear.
+const parser = new MarkdownIt('commonmark').enable('table')
+parser.core.ruler.enableOnly(['normalize', 'block'])
+
+const kinds = new Map<string, Block['kind']>([
+  ['heading_open', 'heading'],
+  ['bullet_list_open', 'list'],
+  ['ordered_list_open', 'list'],
+  ['table_open', 'table'],
+  ['fence', 'lines'],
+  ['code_block', 'lines'],
+  ['html_block', 'lines'],
+  ['hr', 'rule'],
+])
+
+/** The blocks of a document that no other block holds, in order. What is in none is not a block. */
+export function markdownBlocks(lines: readonly string[]): Block[] {
+  const front = linesOfFrontMatter(lines)
+  const blocks: Block[] = []
+  if (front > 0) blocks.push({ from: 0, to: front, kind: 'lines', level: 0, text: '', items: [] })
+  const tokens = parser.parse(lines.slice(front).join('\n'), {})
+  for (const [at, { type, tag, level, map }] of tokens.entries()) {
+    if (map == null) continue
+    if (level === 0) {
+      const kind = kinds.get(type) ?? 'prose'
+      const heading = kind === 'heading'
+      blocks.push({
+        from: front + map[0],
+        to: front + map[1],
+        kind,
+        level: heading ? Number(tag.slice(1)) : 0,
+        text: heading ? tokens[at + 1]!.content : '',
+        items: [],
+      })
+    } else if (level === 1 && type === 'list_item_open') blocks.at(-1)!.items.push(front + map[0])
+  }
+  return blocks
+}
+
+/** YAML between two lines of `---` at the beginning, which Markdown would read as a heading. */
+function linesOfFrontMatter(lines: readonly string[]): number {
+  if (lines[0]?.trimEnd() !== '---' || !/^[\w-]+[ \t]*:/.test(lines[1] ?? '')) return 0
+  const end = lines.findIndex((line, at) => at > 0 && /^(?:---|\.\.\.)\s*$/.test(line))
+  return end + 1
+}
