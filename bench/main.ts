@@ -11,12 +11,13 @@ import { ingest } from './ingest.ts'
 import { load } from './load.ts'
 import { maintenance } from './maintain.ts'
 import { nab } from './nab.ts'
+import { retrieval } from './retrieval.ts'
 import { series } from './series.ts'
 import { printServiceGraphs } from './servicegraph.ts'
 import { sketch } from './sketch.ts'
 import { suspects } from './suspects.ts'
 
-const benchmarks: Record<string, Benchmark> = { graph, hll, ingest, load, maintain: maintenance, nab, series, sketch, suspects }
+const benchmarks: Record<string, Benchmark> = { graph, hll, ingest, load, maintain: maintenance, nab, retrieval, series, sketch, suspects }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
