@@ -14,7 +14,8 @@ export function normalised(word: string): string {
         .replace(/[^\p{L}\p{M}\p{N}']|[\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu, '')
         .normalize('NFC')
     : head.toLowerCase()
-  return /[',]/.test(lower) ? lower.replace(/'s$/, '').replace(/[',]/g, '') : lower
+  if (!/[',]/.test(lower)) return lower
+  return lower.replace(/'$/, '').replace(/'s$/, '').replace(/[',]/g, '')
 }
 
 /** A term of at most 255 bytes. */

@@ -23,6 +23,7 @@ describe('terms', () => {
     ["Smith's Smith’s dogs' don't don’t rock'n'roll 'quoted'", 'smith*2 dog dont*2 rocknrol quot'],
     ['café cafés naïve Ünïcode Łódź', 'cafe*2 naiv unicod łodz'],
     ['ﬁle ＡＢＣ Å', 'file abc a'],
+    ["it’ſ'Za Smith's'Za", 'itsza it za*2 smithsza smith'],
     ['pay\u00adment x\u200dy', 'payment xy'],
     // Identifiers.
     ['http.server.request.duration', 'httpserverrequestdur http server request durat'],
