@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { bucketsBeginningIn, windowBucket } from '../database/buckets.ts'
 import { finished, type Finished } from '../database/finished.ts'
-import { timeRange, type TimeRange } from '../database/range.ts'
+import { milliseconds, timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import type { RankingRow } from '../ranking/rankingFrame.ts'
@@ -17,7 +18,7 @@ export interface CardinalityGrowthOptions {
   /** The URN of who reported; every resource when left out. */
   resource?: string
   range: TimeRange
-  /** The time to compare with: as long as the range, since longer times have more values. */
+  /** The time to compare with: of as many five minutes as the range. */
   baseline: TimeRange
 }
 
@@ -40,12 +41,23 @@ export interface CardinalityGrowth extends RankingRow {
   noise: boolean
 }
 
-const cardinalityGrowthOptions = z.strictObject({
-  dimension: dimensionName.optional(),
-  resource: urnText.optional(),
-  range: timeRange,
-  baseline: timeRange,
-})
+/** How many five minutes begin in a range. */
+function windowsIn(range: TimeRange): number {
+  const { from, to } = bucketsBeginningIn(windowBucket, range)
+  return (to.getTime() - from.getTime()) / milliseconds(windowBucket)
+}
+
+const cardinalityGrowthOptions = z
+  .strictObject({ dimension: dimensionName.optional(), resource: urnText.optional(), range: timeRange, baseline: timeRange })
+  .superRefine(({ range, baseline }, context) => {
+    const [windows, before] = [windowsIn(range), windowsIn(baseline)]
+    if (windows !== before)
+      context.addIssue({
+        code: 'custom',
+        path: ['baseline'],
+        message: `must hold the beginning of as many five minutes as range, ${windows}, and holds ${before}`,
+      })
+  })
 
 /**
  * Which dimension is exploding, and who sends it: how many different values came in a range and in
@@ -54,11 +66,12 @@ const cardinalityGrowthOptions = z.strictObject({
  * | | |
  * |---|---|
  * | rows | each dimension of each resource that had values in either time |
+ * | lengths | the two times must be of as many five minutes: more time has more values, by no factor that one could divide by |
  * | error | of the difference of two estimates; 0 where both are exact (up to 160 values) |
  * | order | `score` descending, then `item` by its bytes |
  *
- * @throws InvalidInputError if the dimension, the URN or one of the ranges is invalid; names the
- * field.
+ * @throws InvalidInputError if the dimension, the URN or one of the ranges is invalid, or the two are
+ * not as long; names the field.
  * @example
  * const growing = cardinalityGrowth(scope, { range: last('1 day'), baseline: { from: twoDaysAgo, to: yesterday } })
  * await growing.where('noise', '=', false).limit(5).execute()

@@ -55,7 +55,7 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
     .option('--accept-old', 'also load what is older than its table keeps, to be rolled up before it is dropped')
     .option(
       '--dimensions <list>',
-      `values to count in sketches: ${Object.keys(dimensionPresets).join(', ')}, or name:attribute for your own; with =value or =hash how they are kept (client=value). What is hashed needs a key in PGVANTAGE_HASH_KEY`,
+      `values to count in sketches: ${Object.keys(dimensionPresets).join(', ')}, or name:attribute for your own, name:first+second where the first that has a value counts; with @requests, @spans or @logs of which records; with =value or =hash how they are kept (client=value, plan:app.plan+plan@logs=hash). What is hashed needs a key in PGVANTAGE_HASH_KEY`,
       dimensionList,
     )
     .addOption(
@@ -135,18 +135,21 @@ function wholeMilliseconds(text: string): number {
   return number
 }
 
-/** `user,client=value,plan:app.plan=hash`. */
-function dimensionList(text: string): NonNullable<DimensionOptions['dimensions']> {
+/** `user,client=value,plan:app.plan+plan@logs=hash`. */
+export function dimensionList(text: string): NonNullable<DimensionOptions['dimensions']> {
   return text.split(',').map((entry): Dimension => {
     const [what = '', kept] = entry.trim().split('=')
     const keep = (['value', 'hash'] as const).find((way) => way === kept)
     if (kept !== undefined && keep === undefined) throw new InvalidArgumentError(`${entry} must end with =value or =hash.`)
-    const [name = '', ...attribute] = what.split(':')
-    if (attribute.length > 0) return { dimension: name, from: attribute.join(':'), keep }
+    const [named = '', source] = what.split('@')
+    const of = (['requests', 'spans', 'logs'] as const).find((records) => records === source)
+    if (source !== undefined && of === undefined) throw new InvalidArgumentError(`${entry} must say @requests, @spans or @logs.`)
+    const [name = '', ...attribute] = named.split(':')
+    if (attribute.length > 0) return { dimension: name, from: attribute.join(':').split('+'), of, keep }
     const preset = Object.values(dimensionPresets).find(({ dimension }) => dimension === name)
     if (preset === undefined)
       throw new InvalidArgumentError(`${name} must be one of ${Object.keys(dimensionPresets).join(', ')}, or your own as name:attribute.`)
-    return { ...preset, keep: keep ?? preset.keep }
+    return { ...preset, of: of ?? preset.of, keep: keep ?? preset.keep }
   })
 }
 

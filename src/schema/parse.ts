@@ -31,7 +31,8 @@ export function parseOptions<S extends z.ZodType>(schema: S, options: unknown): 
 
 function refusal(issue: z.core.$ZodIssue, value: unknown, name: string): InvalidInputError {
   const path = issue.path.reduce<string>((path, key) => path + step(key), name).replace(/^\./, '')
-  return new InvalidInputError(path, `${problemOf(issue)}, got ${preview(valueAt(value, issue.path))}`)
+  const given = valueAt(value, issue.path)
+  return new InvalidInputError(path, `${problemOf(issue)}, got ${isSecret(issue.path.at(-1)) ? withheld(given) : preview(given)}`)
 }
 
 /**
@@ -52,7 +53,15 @@ const step = (key: PropertyKey): string => {
   return /^[\w-]{1,80}$/.test(name) ? `.${name}` : `[${preview(name)}]`
 }
 
-/** A value as an error message shows it: JSON, at most 80 characters. */
+/** Fields whose values no message may show: messages are logged. */
+const secrets: ReadonlySet<PropertyKey> = new Set(['hashKey'])
+
+const isSecret = (key: PropertyKey | undefined): boolean => key !== undefined && secrets.has(key)
+
+/** What a message says instead of a secret. */
+const withheld = (value: unknown): string => (typeof value === 'string' ? `${value.length}, which are not shown` : typeof value)
+
+/** A value as an error message shows it: JSON, at most 80 characters, secrets withheld. */
 export function preview(value: unknown): string {
   const text = typeof value === 'bigint' ? `${value}n` : value instanceof Date ? dateText(value) : json(value)
   return text.length > 80 ? `${text.slice(0, 80).toWellFormed()}… (${text.length} characters)` : text
@@ -66,7 +75,7 @@ const dateText = (date: Date) => (Number.isNaN(date.getTime()) ? String(date) : 
  */
 function json(value: unknown): string {
   try {
-    return JSON.stringify(value) ?? String(value)
+    return JSON.stringify(value, (key, inner: unknown) => (isSecret(key) ? withheld(inner) : inner)) ?? String(value)
   } catch {
     return Object.prototype.toString.call(value)
   }

@@ -240,7 +240,10 @@ onEveryLeg('sketches', () => {
   })
 
   it('say which dimension grows, and who sends it', async () => {
-    const growth = await cardinalityGrowth(scope, { range: between(day, 2 * day), baseline: between(day - 30 * minute, day) }).execute()
+    const growth = await cardinalityGrowth(scope, {
+      range: between(day, 2 * day),
+      baseline: between(30 * minute - day, 30 * minute),
+    }).execute()
     expect(growth.map(({ dimension, urn }) => [dimension, urn])).toEqual([
       ['user', web],
       ['client', api],

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { activeUsers, distinctOver, distinctSeries, heavyHitters, overlap, retention } from '../../../src/cardinality/index.ts'
+import {
+  activeUsers,
+  cardinalityGrowth,
+  distinctOver,
+  distinctSeries,
+  heavyHitters,
+  overlap,
+  retention,
+} from '../../../src/cardinality/index.ts'
 import { compiled, oneLine } from '../../support/compiled.ts'
 import { during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
@@ -139,6 +147,13 @@ describe('the exact SQL', () => {
 })
 
 describe('reads of sketches', () => {
+  it('compare times of as many five minutes, wherever these begin', () => {
+    expect(() => cardinalityGrowth(scope, { range: during('10:02', '11:02'), baseline: during('09:00', '10:00') })).not.toThrow()
+    expect(() => cardinalityGrowth(scope, { range: during('10:00', '11:00'), baseline: during('09:00', '09:30') })).toThrow(
+      'baseline: must hold the beginning of as many five minutes as range, 12, and holds 6',
+    )
+  })
+
   it('refuse more than 60 cohorts, and groups that are none', () => {
     const days = { from: new Date('2026-01-01'), to: new Date('2026-03-03') }
     expect(() => retention(scope, { range: days, by: 'day' })).toThrow('range: must hold the beginning of at most 60 days')

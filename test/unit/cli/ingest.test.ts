@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { dimensionList } from '../../../src/cli/ingestCommand.ts'
 import { openedLate } from '../../../src/cli/ingest/openedLate.ts'
 import { Rejects } from '../../../src/cli/ingest/rejects.ts'
 import { readOtlp } from '../../../src/ingest/sources/readOtlp.ts'
@@ -53,4 +54,23 @@ it('opens a file when its first byte is wanted, and names it by its path', async
   expect(await all(requests)).toMatchObject([{ origin: { objectBucket: '/var/log', objectKey: 'a.jsonl' } }])
   expect([opened, read > 100]).toEqual([1, true])
   expect(malformed).toMatchObject([{ file: '/var/log/a.jsonl', line: 2 }])
+})
+
+it('reads which values are counted, of which records, and how they are kept', () => {
+  expect(dimensionList('user,client=value, exception@logs ,plan:app.plan+plan@logs=hash,key:a:b')).toEqual([
+    { dimension: 'user', from: ['user.id', 'enduser.id'], of: 'requests', keep: 'hash' },
+    { dimension: 'client', from: ['client.address', 'http.client_ip'], of: 'requests', keep: 'value' },
+    { dimension: 'exception', from: ['exception.type'], of: 'logs', keep: 'value' },
+    { dimension: 'plan', from: ['app.plan', 'plan'], of: 'logs', keep: 'hash' },
+    { dimension: 'key', from: ['a:b'] },
+  ])
+})
+
+it.each([
+  ['plan', 'plan must be one of user, session, client, endpoint, exception, or your own as name:attribute.'],
+  ['plan:a@events', 'plan:a@events must say @requests, @spans or @logs.'],
+  ['user@', 'user@ must say @requests, @spans or @logs.'],
+  ['user=none', 'user=none must end with =value or =hash.'],
+])('refuses to count %s', (text, reason) => {
+  expect(() => dimensionList(text)).toThrow(reason)
 })

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { dimensionItem, dimensionPresets, rollUp, type DimensionOptions } from '../../../src/ingest/index.ts'
+import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { Hll } from '../../../src/sketch/index.ts'
 import { attributes, date, log, logs, rolledUp, spans, urn } from './telemetry.ts'
 
@@ -134,7 +135,8 @@ describe('dimensions', () => {
 
   it.each([
     [{ dimensions: ['user'] }, 'hashKey: is missing: user is kept as a hash'],
-    [{ dimensions: ['user'], hashKey: 'short' }, 'hashKey: must have at least 16 characters'],
+    [{ dimensions: ['user'], hashKey: 'short' }, 'hashKey: must have at least 16 characters, got 5, which are not shown'],
+    [{ dimensions: ['user'], hashKey: 7 }, 'got number'],
     [{ dimensions: ['endpoint', { dimension: 'endpoint', from: 'x' }] }, 'dimensions: must have a name each of its own'],
     [{ dimensions: ['nobody'] }, "dimensions[0]: must be 'user', 'session', 'client', 'endpoint', 'exception', or one of your own"],
     [{ dimensions: [{ dimension: '', from: 'x' }] }, 'dimensions[0]'],
@@ -142,4 +144,13 @@ describe('dimensions', () => {
   ])('%j are refused', async (options, message) => {
     await expect(of(options)).rejects.toThrow(message)
   })
+
+  it.each([{ hashKey: 'a secret' }, { hashKey: ['a secret'] }, { hashKey: 'a secret of enough characters', other: 1 }])(
+    'do not show a key in an error: %#',
+    async (options) => {
+      const error: unknown = await of({ dimensions: ['user'], ...options })().catch((cause: unknown) => cause)
+      expect(error).toBeInstanceOf(InvalidInputError)
+      expect(String(error)).not.toContain('a secret')
+    },
+  )
 })
