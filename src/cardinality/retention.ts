@@ -72,7 +72,7 @@ const retentionOptions = z.strictObject({
  * | a period that is not over | counts what came so far, so its ratios still grow |
  * | error | up to 160 values in both periods exact, else as `overlap`: where the two share a small part, the ratio is `noise` |
  * | read from | `sketch_1d`: what came after its day was rolled shows once `maintain` has rolled it again |
- * | time | 3 ms a cell: a table of 12 by 12, which has 66 cells beside those of the cohorts themselves, takes .2 to .4 s beside what reading the days takes; the largest, 60 by 60, 6 s |
+ * | time | 1.5 to 4 ms a cell: a table of 12 by 12, which has 66 cells beside those of the cohorts themselves, takes .1 to .3 s beside what reading the days takes; the largest, 60 by 60, 3 to 7 s |
  *
  * @throws InvalidInputError if an option is invalid, or more than 60 periods begin in the range;
  * names the field.
