@@ -3,13 +3,15 @@ import { ensureResources } from '../../src/catalog/index.ts'
 import type { Scope } from '../../src/database/index.ts'
 import { attachEvidence, recordEvent } from '../../src/events/index.ts'
 import { ingest } from '../../src/ingest/index.ts'
-import { addDocuments } from '../../src/knowledge/index.ts'
+import { addDocuments, reembed, reindexTerms, removeDocuments, type DocumentInput } from '../../src/knowledge/index.ts'
 import { recordTopology } from '../../src/topology/index.ts'
 import { recording } from '../integration/faults/recording.ts'
 import { metrics, point, spans, sum } from '../unit/ingest/telemetry.ts'
 import { at } from './rows.ts'
 
 const embedding = Array.from({ length: 1536 }, (_, index) => Math.sin(index))
+
+const embed = async (texts: string[]) => texts.map(() => embedding)
 
 /**
  * Every function that writes for a tenant, so that it adds, changes and removes what it can; each
@@ -40,10 +42,34 @@ export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unkno
     await attachEvidence(scope, { eventId: event, evidence: [{ dim: 'kb', refPg: { table: 'kb_doc', keys: { doc_id: '1' } } }] })
   },
   addDocuments: async (scope) => {
-    for (const contents of [['one', 'two'], ['other']]) {
-      const chunks = contents.map((content) => ({ content, embedding }))
-      await addDocuments(scope, [{ source: 'runbooks', title: `${contents.length}`, url: 'https://wiki/1', chunks }])
+    const url = 'https://wiki/1'
+    const versions: DocumentInput[] = [
+      { source: 'runbooks', title: 'one', url, chunks: ['first', 'second'].map((content) => ({ content, embedding })) },
+      // One chunk moves, one is new.
+      { source: 'runbooks', title: 'two', url, chunks: ['third', 'first', 'fourth'].map((content) => ({ content, embedding })) },
+      { source: 'runbooks', title: 'two', url, content: 'Look at the disk.' },
+    ]
+    for (const version of versions) await addDocuments(scope, [version])
+  },
+  reembed: async (scope) => {
+    const moving = { source: 'moving', title: 'moving' }
+    await addDocuments(scope, [{ ...moving, content: 'before' }], { embed })
+    let calls = 0
+    const another = async (texts: string[]) => {
+      calls += 1
+      // What is added meanwhile is embedded as well.
+      if (calls === 1) await addDocuments(scope, [{ ...moving, content: 'after' }], { embed })
+      return embed(texts)
     }
+    await reembed(scope, { embed: another, model: 'another' })
+  },
+  reindexTerms: async (scope) => {
+    await addDocuments(scope, [{ source: 'terms', title: 'terms', content: 'Look at the disk.' }])
+    await reindexTerms(scope)
+  },
+  removeDocuments: async (scope) => {
+    await addDocuments(scope, [{ source: 'removed', title: 'removed', content: 'Unheard of.' }])
+    await removeDocuments(scope, { source: 'removed' })
   },
   // The third time the span is longer and has no value any more: it is the one that counts.
   sketches: async (scope) => {

@@ -40,6 +40,34 @@ export async function takeTurn(trx: Kysely<{}>, name: string | number, onWait?: 
 }
 
 /**
+ * Waits for who has taken the turn, not for others who share it as well; who wants to take it waits
+ * for them all.
+ *
+ * @throws InvalidInputError when the transaction is REPEATABLE READ or SERIALIZABLE.
+ */
+export async function shareTurn(trx: Kysely<{}>, name: string): Promise<void> {
+  const { rows } = await sql<{ isolation: string }>`
+    select pg_catalog.current_setting('transaction_isolation') as isolation from pg_catalog.pg_advisory_xact_lock_shared(${keyOf(name)}) as turn
+  `.execute(trx)
+  refuseOldSnapshot(rows[0]!.isolation, 'it')
+}
+
+/**
+ * Takes several turns, each as {@link takeTurn} does. Whoever takes some of the same takes them in the
+ * same order, so that no two wait for each other.
+ */
+export async function takeTurns(trx: Kysely<{}>, names: readonly string[]): Promise<void> {
+  await sql`
+    select pg_catalog.pg_advisory_xact_lock(turn.key)
+    from (
+      select distinct pg_catalog.hashtextextended(name, 0::int8) as key
+      from pg_catalog.json_array_elements_text(${JSON.stringify(names)}::json) as name
+      order by key
+    ) as turn
+  `.execute(trx)
+}
+
+/**
  * The call that waits for a turn, for a statement that takes it as it goes.
  *
  * @example

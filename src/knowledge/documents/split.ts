@@ -32,7 +32,7 @@ export interface SplitOptions {
   overlap?: number
 }
 
-const splitOptions = z.strictObject({
+export const splitOptions = z.strictObject({
   maxCharacters: z.int().min(100).max(100_000).default(1200),
   overlap: z.int().min(0).max(10).default(1),
 })

@@ -6,7 +6,7 @@ import type { RightsFacts } from './facts.ts'
  * | role | does | of what |
  * |---|---|---|
  * | `reader` | every read, `doctor` | all tenants |
- * | `writer` | what a reader does; `ensureTenant`, `ensureResources`, `recordTopology`, `recordEvent`, `attachEvidence`, `addDocuments`, `ingest` | all tenants |
+ * | `writer` | what a reader does; `ensureTenant`, `ensureResources`, `recordTopology`, `recordEvent`, `attachEvidence`, `addDocuments`, `removeDocuments`, `reembed`, `reindexTerms`, `ingest` | all tenants |
  * | `refresher` | what a reader does; `refreshCallGraph`, `mirrorGraph`, `cypher` that writes | the graphs, which belong to it |
  * | `maintainer` | `maintain`, `applyPolicies`, `refreshRange`, `deleteTenant`, `migrateUp`, all as the owner | the installation |
  * | `owner` | everything; the tables and functions belong to it | the installation |
@@ -102,8 +102,12 @@ export const writtenBy: Readonly<Record<string, readonly string[]>> = {
   sketch_5m: ['insert', 'update', 'delete'],
   topo_edge_time: ['insert', 'update', 'delete'],
   topo_snapshot: ['insert', 'update', 'delete'],
-  kb_doc: ['insert', 'update'],
+  kb_doc: ['insert', 'update', 'delete'],
   kb_chunk: ['insert', 'update', 'delete'],
+  kb_term: ['insert', 'delete'],
+  kb_word: ['insert', 'delete'],
+  kb_corpus: ['insert', 'update'],
+  kb_reembedding: ['insert', 'update', 'delete'],
   event_envelope: ['insert', 'update'],
   evidence_link: ['insert'],
 }

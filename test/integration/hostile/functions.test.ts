@@ -206,30 +206,31 @@ onEveryLeg('hostile text', () => {
 
   it('as documents, and as what is searched for', async () => {
     const document = { source: 'wiki', title: 'title', chunks: [{ content: 'c', embedding: embedding(1) }] }
+    const idOf = async (...given: Parameters<typeof addDocuments>) => (await addDocuments(...given)).documents[0]!.doc_id!
     const search = async (where: Parameters<typeof searchKnowledge>[1]['where'], item?: string) => {
       const found = await searchKnowledge(scope, { embedding: embedding(1), where, limit: 1000 }).execute()
       return item === undefined ? found[0] : found.find(({ doc_id }) => doc_id === item)
     }
     await everyText({ field: /^(documents\[0\]|where)\.source$/, taken: fits(255) }, async (source) => {
-      const [id] = await addDocuments(scope, [{ ...document, source }])
+      const id = await idOf(scope, [{ ...document, source }])
       const found = await searchKnowledge(scope, { embedding: embedding(1), where: { source } }).execute()
       expect(found.map(({ doc_id }) => doc_id)).toEqual(source === 'wiki' ? expect.anything() : [id])
       return found[0]!.source
     })
     await everyText({ field: 'documents[0].title', taken: fits(1024) }, async (title) => {
-      const [id] = await addDocuments(scope, [{ ...document, title, url: `u${title.slice(0, 20)}` }])
+      const id = await idOf(scope, [{ ...document, title, url: `u${title.slice(0, 20)}` }])
       return (await search({}, id))!.title
     })
     await everyText({ field: 'documents[0].url', taken: fits(2048) }, async (url) => {
-      const [id] = await addDocuments(scope, [{ ...document, url }])
+      const id = await idOf(scope, [{ ...document, url }])
       return (await search({}, id))!.url
     })
     await everyText({ field: 'documents[0].chunks[0].content', taken: fits() }, async (content) => {
-      const [id] = await addDocuments(scope, [{ ...document, title: 'content', chunks: [{ ...document.chunks[0]!, content }] }])
+      const id = await idOf(scope, [{ ...document, title: 'content', chunks: [{ ...document.chunks[0]!, content }] }])
       return (await search({}, id))!.content
     })
     await everyText({ field: /^(documents\[0\]\.resources\[0\]|where\.resource)$/, taken: fits(1024) }, async (urn) => {
-      const [id] = await addDocuments(scope, [{ ...document, title: 'resource', resources: [urn] }])
+      const id = await idOf(scope, [{ ...document, title: 'resource', resources: [urn] }])
       return (await search({ resource: urn }, id)) && urn
     })
     for (const refused of nasty.filter((text) => !fits(1024)(text))) {
@@ -242,7 +243,7 @@ onEveryLeg('hostile text', () => {
     }
     await everyText({ field: /^(documents\[0\]|where)\.metadata/, taken: storable }, async (text) => {
       const metadata = Object.fromEntries([[text, text]])
-      const [id] = await addDocuments(scope, [{ ...document, title: 'metadata', metadata }])
+      const id = await idOf(scope, [{ ...document, title: 'metadata', metadata }])
       const found = await search({ metadata }, id)
       expect(found).toBeDefined()
       expect(await search({ metadata: Object.fromEntries([[text, `${text}!`]]) })).toBeUndefined()

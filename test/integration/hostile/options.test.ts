@@ -43,11 +43,14 @@ const functions: Record<AsyncFunction, Subject> = {
           url: 'u',
           resources: ['urn:a'],
           metadata: { a: { b: 1 } },
-          chunks: [{ content: 'c', embedding, metadata: {} }],
+          labels: { team: 'shop' },
+          chunks: [{ content: 'c', context: 'd', embedding, metadata: {} }],
         },
+        { source: 's', title: 't', content: 'c', format: 'text' },
       ],
+      { model: 'm', split: { maxCharacters: 200, overlap: 0 }, concurrency: 1, batchTokens: 100, batchTexts: 1, attempts: 1, maxWaitMs: 0 },
     ],
-    act: (scope, [documents]) => api.addDocuments(scope, documents!),
+    act: (scope, [documents, options]) => api.addDocuments(scope, documents!, options),
   },
   applyPolicies: {
     arguments: [{ ...schema, remove: false, convert: false, now: at('10:00') }],
@@ -138,6 +141,11 @@ const functions: Record<AsyncFunction, Subject> = {
     arguments: [[{ from: 'urn:a', to: 'urn:b', props: { a: 1 } }], { at: at('10:00'), relation: 'r', source: 's', allowEmpty: false }],
     act: (scope, [edges, options]) => api.recordTopology(scope, edges!, options!),
   },
+  reembed: {
+    arguments: [{ model: 'm', concurrency: 1, batchTokens: 100, batchTexts: 1, attempts: 1, maxWaitMs: 0 }],
+    act: (scope, [options]) =>
+      api.reembed(scope, { ...(options as object | undefined), embed: async (texts) => texts.map(() => embedding) }),
+  },
   refreshCallGraph: {
     arguments: [{ window: '1 hour', now: at('11:00') }],
     act: (scope, [options]) => api.refreshCallGraph(scope, options),
@@ -147,6 +155,11 @@ const functions: Record<AsyncFunction, Subject> = {
     arguments: [{ ...schema, table: 'metric_1m', range, force: false, now: at('12:00') }],
     act: ({ db }, [options]) => api.refreshRange(db, options!),
     alone: true,
+  },
+  reindexTerms: { arguments: [{}], act: (scope, [options]) => api.reindexTerms(scope, options) },
+  removeDocuments: {
+    arguments: [{ source: 's', urls: ['u'], titles: ['t'] }],
+    act: (scope, [where]) => api.removeDocuments(scope, where!),
   },
   resourceIds: { arguments: [['urn:a']], act: (scope, [urns]) => api.resourceIds(scope, urns!) },
   settleJournals: { arguments: [schema], act: ({ db }, [options]) => api.settleJournals(db, options) },

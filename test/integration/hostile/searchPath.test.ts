@@ -6,7 +6,7 @@ import { capabilities, tenantScope, type Scope } from '../../../src/database/ind
 import { connect } from '../../../src/database/connection/connect.ts'
 import { attachEvidence, recordEvent } from '../../../src/events/index.ts'
 import { ingest } from '../../../src/ingest/index.ts'
-import { addDocuments } from '../../../src/knowledge/index.ts'
+import { addDocuments, reembed, reindexTerms, removeDocuments } from '../../../src/knowledge/index.ts'
 import { resourceNames, toGraphology } from '../../../src/graph/index.ts'
 import { callsDuring, refreshCallGraph } from '../../../src/calls/index.ts'
 import {
@@ -98,7 +98,14 @@ onEveryLeg('a search_path that strangers have filled', () => {
     await ingest(own, Readable.from([asLines(recording({ minutes: 20 }))], { objectMode: false }))
     const event = await recordEvent(own, { severity: 'INFO', kind: 'k', title: 't', resource: names[0]! })
     await attachEvidence(own, { eventId: event, evidence: [{ dim: 'metric', refPg: { table: 'metric_1m', keys: { metric: 'm' } } }] })
-    await addDocuments(own, [{ source: 'wiki', title: 't', chunks: [{ content: 'c', embedding: Array.from({ length: 1536 }, () => 1) }] }])
+    const embed = async (texts: string[]) => texts.map(() => Array.from({ length: 1536 }, () => 1))
+    for (const order of ['first second', 'third first']) {
+      const chunks = order.split(' ').map((content) => ({ content, context: 'c' }))
+      await addDocuments(own, [{ source: 'wiki', title: 't', url: 'u', chunks }], { embed, model: 'one' })
+    }
+    await reembed(own, { embed, model: 'two' })
+    await reindexTerms(own)
+    await removeDocuments(own, { source: 'wiki', urls: ['u'], titles: ['t'] })
     await recordTopology(own, [{ from: names[0]!, to: names[0]! }], { at: graphTimes.after, relation: 'calls', source: 'wiki' })
     await maintain(db)
     await refreshRange(db, { table: 'metric_1m', range: graphTimes.range })

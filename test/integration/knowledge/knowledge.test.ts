@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
-import { addDocuments, type DocumentInput } from '../../../src/knowledge/addDocuments.ts'
+import { addDocuments, type ChunkedDocument, type DocumentInput } from '../../../src/knowledge/index.ts'
 import { searchKnowledge } from '../../../src/knowledge/searchKnowledge.ts'
 import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { topK } from '../../../src/ranking/topK.ts'
@@ -15,7 +15,7 @@ async function small(embeddingDimension: number, embeddingDistance: 'l2' | 'cosi
   return test
 }
 
-const runbook = (url: string, embeddings: number[][], more: Partial<DocumentInput> = {}): DocumentInput => ({
+const runbook = (url: string, embeddings: number[][], more: Partial<ChunkedDocument> = {}): ChunkedDocument => ({
   source: 'runbooks',
   title: `about ${url}`,
   url,
@@ -35,6 +35,7 @@ onEveryLeg('knowledge', () => {
 
   const found = async (embedding: number[], options = {}) =>
     (await searchKnowledge(scope, { embedding, ...options }).execute()).map(({ content }) => content)
+  const added = async (documents: DocumentInput[]) => (await addDocuments(scope, documents)).documents.map(({ doc_id }) => doc_id)
   const stored = async () =>
     (
       await sql<{ doc: string; chunk_id: string; chunk_idx: number; content: string; embedding: string; xmin: string }>`
@@ -46,7 +47,7 @@ onEveryLeg('knowledge', () => {
 
   it('finds what is near, nearest first', async () => {
     await another()
-    const [docId] = await addDocuments(scope, [
+    const [docId] = await added([
       runbook('https://wiki/payment', [
         [0, 0],
         [3, 4],
@@ -96,7 +97,7 @@ onEveryLeg('knowledge', () => {
 
   it('replaces a document that is added again, and leaves what did not change', async () => {
     await another()
-    const first = await addDocuments(scope, [
+    const first = await added([
       runbook('a', [
         [1, 1],
         [2, 2],
@@ -105,7 +106,7 @@ onEveryLeg('knowledge', () => {
       runbook('b', [[9, 9]]),
     ])
     const before = await stored()
-    const again = await addDocuments(scope, [
+    const again = await added([
       runbook(
         'a',
         [
@@ -131,7 +132,7 @@ onEveryLeg('knowledge', () => {
 
   it('tells documents by source and URL, those without a URL by source and title', async () => {
     await another()
-    const ids = await addDocuments(scope, [
+    const ids = await added([
       runbook('u', [[1, 1]]),
       runbook('u', [[2, 2]], { source: 'wiki' }),
       runbook('x', [[3, 3]], { url: null, title: 'one' }),
@@ -149,8 +150,8 @@ onEveryLeg('knowledge', () => {
         ['two', '[4,4]'],
       ].sort(),
     )
-    expect(await addDocuments(scope, [runbook('x', [], { url: null, title: 'two' })])).toEqual([ids[3]])
-    expect(await addDocuments(scope, [])).toEqual([])
+    expect(await added([runbook('x', [], { url: null, title: 'two' })])).toEqual([ids[3]])
+    expect(await added([])).toEqual([])
   })
 
   it('filters by source, resource, metadata and time, before it looks for the nearest', async () => {
@@ -281,7 +282,7 @@ onEveryLeg('knowledge', () => {
     await another()
     const ids = await Promise.all(
       Array.from({ length: 10 }, (_, n) =>
-        addDocuments(scope, [
+        added([
           runbook('a', [
             [n, n],
             [n, n],

@@ -1,0 +1,56 @@
+import { sql, type Kysely } from 'kysely'
+import type { Scope } from '../../database/scope.ts'
+import { InvalidInputError, VantageError } from '../../schema/errors.ts'
+import { preview } from '../../schema/parse.ts'
+import { termsVersion } from '../terms.ts'
+
+/** By what the chunks of a tenant are found. */
+export interface Corpus {
+  /** The model of their embeddings; null where nobody named one. */
+  model: string | null
+  /** The version of their terms; null where there are none yet. */
+  termsVersion: number | null
+}
+
+export async function readCorpus(scope: Scope, db: Kysely<{}>): Promise<Corpus> {
+  const { rows } = await sql<Corpus>`
+    select model, terms_version as "termsVersion" from ${scope.id('kb_corpus')} where tenant_id = ${scope.tenantId}::int8
+  `.execute(db)
+  return rows[0] ?? { model: null, termsVersion: null }
+}
+
+/**
+ * Refuses what cannot be searched together with what is there.
+ *
+ * @param model of the embeddings to write; null where nobody named one, which contradicts none.
+ * @throws InvalidInputError where the tenant's embeddings are of another model.
+ * @throws VantageError (`TERMS_VERSION`) where its terms are of another version.
+ */
+export function assertFits(scope: Scope, corpus: Corpus, model: string | null): void {
+  if (model !== null && corpus.model !== null && corpus.model !== model) {
+    throw new InvalidInputError(
+      'model',
+      `must be ${preview(corpus.model)}, the model of the embeddings of tenant ${preview(scope.tenantCode)}, got ${preview(model)}: distances between embeddings of two models mean nothing; move the tenant to the other one with reembed(scope, { embed, model: ${preview(model)} })`,
+    )
+  }
+  if (corpus.termsVersion !== null && corpus.termsVersion !== termsVersion) {
+    throw new VantageError(
+      `the terms of the chunks of tenant ${preview(scope.tenantCode)} are of version ${corpus.termsVersion}, this version of pgvantage makes version ${termsVersion}, which is not found beside them: write them again with reindexTerms(scope)`,
+      { code: 'TERMS_VERSION' },
+    )
+  }
+}
+
+/** Remembers what nobody had said before; what is known stays. */
+export async function rememberCorpus(scope: Scope, db: Kysely<{}>, known: Corpus, model: string | null): Promise<void> {
+  // Whoever writes the row keeps others waiting who want to, so only who has something to say does.
+  if (known.termsVersion !== null && (known.model !== null || model === null)) return
+  await sql`
+    insert into ${scope.id('kb_corpus')} as corpus (tenant_id, model, terms_version)
+    values (${scope.tenantId}::int8, ${model}::text, ${termsVersion}::int4)
+    on conflict (tenant_id) do update
+    set model = coalesce(corpus.model, excluded.model),
+      terms_version = coalesce(corpus.terms_version, excluded.terms_version),
+      changed_at = now()
+  `.execute(db)
+}

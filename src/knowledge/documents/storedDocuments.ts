@@ -1,0 +1,47 @@
+import { sql, type Kysely } from 'kysely'
+import type { Scope } from '../../database/scope.ts'
+import type { StoredChunk } from './plan.ts'
+import type { PreparedDocument } from './prepare.ts'
+
+/** What is stored of a document. */
+export interface Stored {
+  doc_id: string
+  /** Whether it is the very same: its chunks are not looked up then. */
+  same: boolean
+  count: number
+  chunks: readonly StoredChunk[]
+}
+
+/** What is stored of documents, by their place in the list. */
+export async function storedDocuments(
+  scope: Scope,
+  db: Kysely<{}>,
+  documents: readonly PreparedDocument[],
+): Promise<ReadonlyMap<PreparedDocument, Stored>> {
+  const asked = documents.map(({ source, title, url, fingerprint }, at) => ({ at, source, title, url, fingerprint }))
+  const { rows } = await sql<{ at: number; doc_id: string; same: boolean; count: number; chunks: StoredChunk[] | null }>`
+    select asked.at, doc.doc_id::text as doc_id, doc.same, chunk.count, chunk.chunks
+    from jsonb_to_recordset(${JSON.stringify(asked)}::jsonb) as asked (at int4, source text, title text, url text, fingerprint text)
+    cross join lateral (
+      select doc.doc_id, coalesce(encode(doc.fingerprint, 'hex') = asked.fingerprint, false) as same
+      from ${scope.id('kb_doc')} as doc
+      where doc.tenant_id = ${scope.tenantId}::int8 and doc.source = asked.source
+        and md5(coalesce(doc.url, doc.title)) = md5(coalesce(asked.url, asked.title))
+        and (doc.url = asked.url or (asked.url is null and doc.url is null and doc.title = asked.title))
+      order by doc.doc_id
+      limit 1
+    ) as doc
+    cross join lateral (
+      select
+        count(*)::int4 as count,
+        json_agg(
+          json_build_object(
+            'chunk_id', chunk.chunk_id::text, 'chunk_idx', chunk.chunk_idx, 'fingerprint', encode(chunk.fingerprint, 'hex')
+          ) order by chunk.chunk_idx
+        ) filter (where not doc.same) as chunks
+      from ${scope.id('kb_chunk')} as chunk
+      where chunk.tenant_id = ${scope.tenantId}::int8 and chunk.doc_id = doc.doc_id
+    ) as chunk
+  `.execute(db)
+  return new Map(rows.map(({ at, chunks, ...row }) => [documents[at]!, { ...row, chunks: chunks ?? [] }]))
+}
