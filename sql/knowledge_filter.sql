@@ -1,6 +1,7 @@
 -- The filters of a search of knowledge, as text of SQL: what follows `from kb_chunk as chunk`, where the tenant is $1 and the filters are $2.
 --
--- `filters` is an object of which every key may be left out: `source` (text), `metadata` (object, containment), `from` and `to` (times, half-open).
+-- `filters` is an object of which every key may be left out: `source` (text), `metadata` and
+-- `labels` (objects, containment), `from` and `to` (times, half-open).
 -- Their values stay parameters; only which of them there are decides the text.
 create or replace function @extschema@.knowledge_filter(filters jsonb)
 returns text
@@ -16,4 +17,5 @@ return
   || case when filters ? 'source' then ' and doc.source = $2 ->> ''source''' else '' end
   || case when filters ? 'from' then ' and doc.created_at >= ($2 ->> ''from'')::timestamptz' else '' end
   || case when filters ? 'to' then ' and doc.created_at < ($2 ->> ''to'')::timestamptz' else '' end
-  || case when filters ? 'metadata' then ' and chunk.metadata @> ($2 -> ''metadata'')' else '' end;
+  || case when filters ? 'metadata' then ' and chunk.metadata @> ($2 -> ''metadata'')' else '' end
+  || case when filters ? 'labels' then ' and chunk.metadata @> jsonb_build_object(''labels'', $2 -> ''labels'')' else '' end;

@@ -55,85 +55,190 @@ as $$
   where held.df > 0
 $$;
 
--- `k1` says how soon a term that is said again counts no more, `b` how much long chunks are held back.
+-- What one term adds to the score of a chunk, with k1 = 1.2 and b = 0.6: a term that is said again counts ever less, and a long chunk is held back.
+create or replace function @extschema@.knowledge_gain(power float8, frequency int4, length int4, mean_length float8)
+returns float8
+language sql immutable parallel safe
+return power * frequency * 2.2::float8 / (frequency + 1.2::float8 * (0.4::float8 + 0.6::float8 * length / mean_length));
+
+-- The question as it is scored: its terms, the rarest first, the power of each (its weight times its inverse document frequency), how many of them
+-- are rare (have 10,000 postings together; at least one), and the mean length of chunks.
 --
--- Candidates come from the rarest terms: as many of them as have 10,000 postings together, at least one. Of the candidates the best are scored by all
--- terms. Where that gives fewer than `k` chunks (all are common, or the filters leave few), every term gives candidates.
---
--- `matched` are the terms that a chunk holds, those that count most first.
-create or replace function @extschema@.knowledge_lexical(
-  tenant int8, terms text[], weights float8[], k int4, filters jsonb default '{}', k1 float8 default 1.2, b float8 default 0.75
-)
+-- A term of four characters or more that the tenant does not have may be misspelt: the three most similar words that it has take its place, each weighed
+-- by its similarity (of trigrams, at least 0.3).
+create or replace function @extschema@.knowledge_question(tenant int8, asked text[], version int4)
+returns table (terms text[], powers float8[], rare int4, mean_length float8)
+language plpgsql stable parallel safe rows 1
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  trigrams text;
+  written int4 := (select corpus.terms_version from @extschema@.kb_corpus as corpus where corpus.tenant_id = tenant);
+  words text[];
+  weights float8[];
+begin
+  if written <> version then
+    raise exception 'the terms of this tenant''s knowledge are of version %, this library''s are of version %', written, version
+      using errcode = 'object_not_in_prerequisite_state', hint = 'reindexTerms(scope) writes them again; until then search by embedding alone';
+  end if;
+  select pg_catalog.quote_ident(namespace.nspname)
+  into strict trigrams
+  from pg_catalog.pg_extension as extension
+  join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+  where extension.extname = 'pg_trgm';
+  execute pg_catalog.format(
+    'select array_agg(meant.word), array_agg(meant.weight)
+     from (
+       select word.word, max(word.weight) as weight
+       from unnest($2) as asked (term)
+       cross join lateral (
+         select asked.term as word, 1::float8 as weight
+         union all
+         select similar_word.word, 1 - similar_word.distance
+         from (
+           select known.word, (known.word operator(%1$s.<->) asked.term)::float8 as distance
+           from @extschema@.kb_word as known
+           where char_length(asked.term) >= 4 and known.tenant_id = $1
+             and not exists (select from @extschema@.kb_term as posting where posting.tenant_id = $1 and posting.term = asked.term)
+           order by known.word operator(%1$s.<->) asked.term
+           limit 3
+         ) as similar_word
+         where similar_word.distance <= 0.7
+       ) as word
+       group by word.word
+     ) as meant',
+    trigrams
+  )
+  into words, weights using tenant, asked;
+  return query
+    select
+      array_agg(weighed.term order by weighed.df, weighed.term),
+      array_agg(weighed.power order by weighed.df, weighed.term),
+      greatest(count(*) filter (where weighed.together <= 10000), 1)::int4,
+      max(weighed.mean_length)
+    from (
+      select weight.term, weight.df, weight.mean_length,
+        weight.weight * ln(1 + (weight.n - least(weight.df, weight.n) + 0.5) / (least(weight.df, weight.n) + 0.5)) as power,
+        sum(weight.df) over (order by weight.df, weight.term) as together
+      from @extschema@.knowledge_weights(tenant, words, weights) as weight
+    ) as weighed;
+end
+$$;
+
+-- How well chunks answer a question: the sum of what its terms add. `matched` are the terms that a chunk holds, those that add most first; a chunk that
+-- holds none is left out.
+create or replace function @extschema@.knowledge_bm25(tenant int8, chunks int8[], terms text[], powers float8[], mean_length float8)
 returns table (chunk_id int8, score float8, matched text[])
-language plpgsql stable parallel unsafe rows 20
+language sql stable parallel safe rows 100
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set enable_bitmapscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set jit = off
+as $$
+  select given.id, sum(gained.gain order by asked.at), array_agg(asked.term order by gained.gain desc, asked.at)
+  from unnest(chunks) as given (id)
+  cross join unnest(terms, powers) with ordinality as asked (term, power, at)
+  join @extschema@.kb_term as posting on posting.tenant_id = tenant and posting.term = asked.term and posting.chunk_id = given.id
+  cross join lateral (select @extschema@.knowledge_gain(asked.power, posting.frequency, posting.length, mean_length) as gain) as gained
+  group by given.id
+$$;
+
+-- The `k` chunks that best answer a question.
+--
+-- Candidates come from the rare terms; the best of them are scored by all. Where that gives fewer than `k` chunks (all terms are common, or the filters
+-- leave few), every term gives candidates.
+create or replace function @extschema@.knowledge_lexical(
+  tenant int8, terms text[], powers float8[], rare int4, mean_length float8, k int4, filters jsonb default '{}'
+)
+returns table (chunk_id int8, score float8, matched text[])
+language plpgsql stable parallel unsafe rows 100
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_bitmapscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set jit = off
 as $$
 declare
-  reach constant int4 := 10000;
-  pool constant int4 := greatest(4 * k, 200);
-  asked text[];
-  powers float8[];
-  rare int4;
-  mean float8;
-  statement text;
-  best int8[];
-  scores float8[];
-  words jsonb;
-begin
-  select
-    array_agg(weighed.term order by weighed.df, weighed.term),
-    array_agg(weighed.weight * ln(1 + (weighed.n - least(weighed.df, weighed.n) + 0.5) / (least(weighed.df, weighed.n) + 0.5)) order by weighed.df, weighed.term),
-    greatest(count(*) filter (where weighed.together <= reach), 1),
-    max(weighed.mean_length)
-  into asked, powers, rare, mean
-  from (
-    select weight.*, sum(weight.df) over (order by weight.df, weight.term) as together
-    from @extschema@.knowledge_weights(tenant, terms, weights) as weight
-  ) as weighed;
-  if asked is null then
-    return;
-  end if;
-  statement := '
-    with held as (
-      select posting.chunk_id, asked.power * posting.frequency * ($5 + 1) / (posting.frequency + $5 * (1 - $6 + $6 * posting.length / $7)) as gain,
-        asked.at
+  chosen int8[];
+  statement constant text := '
+    select array_agg(candidate.id)
+    from (
+      select posting.chunk_id as id
       from unnest($3, $4) with ordinality as asked (term, power, at)
       join @extschema@.kb_term as posting on posting.tenant_id = $1 and posting.term = asked.term
-      where asked.at <= $8'
+      where asked.at <= $6'
     || case
       when filters = '{}'
       then ''
       else ' and exists (select from @extschema@.kb_chunk as chunk' || @extschema@.knowledge_filter(filters) || ' and chunk.chunk_id = posting.chunk_id)'
     end
     || '
-    ), candidate as materialized (
-      select held.chunk_id from held group by held.chunk_id order by sum(held.gain order by held.at) desc, held.chunk_id limit $9
-    ), scored as (
-      select candidate.chunk_id,
-        sum(gained.gain order by asked.at) as score,
-        array_agg(asked.term order by gained.gain desc, asked.at) as matched
-      from candidate
-      cross join unnest($3, $4) with ordinality as asked (term, power, at)
-      join @extschema@.kb_term as posting
-        on posting.tenant_id = $1 and posting.term = asked.term and posting.chunk_id = candidate.chunk_id
-      cross join lateral (
-        select asked.power * posting.frequency * ($5 + 1) / (posting.frequency + $5 * (1 - $6 + $6 * posting.length / $7)) as gain
-      ) as gained
-      group by candidate.chunk_id
-      order by score desc, candidate.chunk_id
-      limit $10
-    )
-    select array_agg(scored.chunk_id), array_agg(scored.score), jsonb_agg(scored.matched) from scored';
-  execute statement into best, scores, words using tenant, filters, asked, powers, k1, b, mean, rare, pool, k;
-  if coalesce(cardinality(best), 0) < k and rare < cardinality(asked) then
-    execute statement into best, scores, words using tenant, filters, asked, powers, k1, b, mean, cardinality(asked), pool, k;
+      group by posting.chunk_id
+      order by sum(@extschema@.knowledge_gain(asked.power, posting.frequency, posting.length, $5) order by asked.at) desc, posting.chunk_id
+      limit $7
+    ) as candidate';
+begin
+  -- What the rare terms rank a little lower may still be the best by all of them.
+  execute statement into chosen using tenant, filters, terms, powers, mean_length, rare, greatest(2 * k, 200);
+  if coalesce(cardinality(chosen), 0) < k and rare < cardinality(terms) then
+    execute statement into chosen using tenant, filters, terms, powers, mean_length, cardinality(terms), k;
   end if;
   return query
-    select found.id, found.score, array(select jsonb_array_elements_text(words -> (found.at - 1)::int4))
-    from unnest(best, scores) with ordinality as found (id, score, at);
+    select answer.chunk_id, answer.score, answer.matched
+    from @extschema@.knowledge_bm25(tenant, chosen, terms, powers, mean_length) as answer
+    order by answer.score desc, answer.chunk_id
+    limit k;
 end
+$$;
+
+-- The question with the terms that say most in its best answers (pseudo-relevance feedback, RM3; Abdul-Jaleel and others: UMass at TREC 2004).
+--
+-- The terms of the best `chunks` are weighed by how much of each chunk they are, times its score; the first `count` of them that at most a tenth of all
+-- chunks hold join the question, which keeps the share `keep` of all weight.
+create or replace function @extschema@.knowledge_feedback(
+  tenant int8, asked text[], powers float8[], rare int4, mean_length float8, filters jsonb, chunks int4, count int4, keep float8
+)
+returns table (terms text[], powers float8[], rare int4, mean_length float8)
+language sql stable parallel unsafe rows 1
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set jit = off
+as $$
+  with answer as (
+    select best.chunk_id, best.score / nullif(sum(best.score) over (), 0) as share
+    from @extschema@.knowledge_lexical(tenant, asked, $3, $4, $5, chunks, filters) as best
+  ), said as (
+    select posting.term, sum(answer.share * posting.frequency / posting.length order by answer.chunk_id) as weight
+    from answer
+    join @extschema@.kb_term as posting on posting.tenant_id = tenant and posting.chunk_id = answer.chunk_id
+    group by posting.term
+    order by weight desc, posting.term
+    limit 10 * count
+  ), telling as (
+    select said.term, said.weight
+    from said
+    join @extschema@.knowledge_weights(tenant, array(select term from said), array(select 1::float8 from said)) as known on known.term = said.term
+    where known.df <= known.n / 10
+    order by said.weight desc, said.term
+    limit count
+  ), weight as (
+    select question.term, keep / cardinality(asked) as weight from unnest(asked) as question (term)
+    union all
+    select telling.term, (1 - keep) * telling.weight / sum(telling.weight) over () from telling
+  ), weighed as (
+    select known.term, known.df, known.mean_length,
+      known.weight * ln(1 + (known.n - least(known.df, known.n) + 0.5) / (least(known.df, known.n) + 0.5)) as power,
+      sum(known.df) over (order by known.df, known.term) as together
+    from @extschema@.knowledge_weights(tenant, array(select term from weight), array(select weight from weight)) as known
+  )
+  select
+    array_agg(weighed.term order by weighed.df, weighed.term),
+    array_agg(weighed.power order by weighed.df, weighed.term),
+    greatest(count(*) filter (where weighed.together <= 10000), 1)::int4,
+    max(weighed.mean_length)
+  from weighed
 $$;

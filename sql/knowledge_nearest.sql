@@ -1,3 +1,43 @@
+-- The distance of a chunk's embedding from a parameter of type float4[], as text of SQL. What is measured must be, to the letter, what is indexed:
+-- beyond 2,000 dimensions half-precision values.
+create or replace function @extschema@.knowledge_measured(parameter text)
+returns text
+language sql stable parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_catalog.format(
+    case
+      when installation.embedding_dimension <= 2000 then 'chunk.embedding operator(%1$s.%2$s) %4$s::%1$s.vector'
+      else '(chunk.embedding::%1$s.halfvec(%3$s)) operator(%1$s.%2$s) %4$s::%1$s.vector::%1$s.halfvec(%3$s)'
+    end,
+    pg_catalog.quote_ident(namespace.nspname),
+    case installation.embedding_distance when 'l2' then '<->' when 'cosine' then '<=>' else '<#>' end,
+    installation.embedding_dimension,
+    parameter
+  )
+  from @extschema@.pgvantage_installation as installation
+  cross join pg_catalog.pg_extension as extension
+  join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+  where extension.extname = 'vector'
+$$;
+
+-- The distances of given chunks from an embedding; one without an embedding is left out.
+create or replace function @extschema@.knowledge_distances(tenant int8, chunks int8[], embedding float4[])
+returns table (chunk_id int8, distance float8)
+language plpgsql stable parallel safe rows 100
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set jit = off
+as $$
+begin
+  return query execute '
+    select chunk.chunk_id, ' || @extschema@.knowledge_measured('$3') || '
+    from @extschema@.kb_chunk as chunk
+    where chunk.tenant_id = $1 and chunk.chunk_id = any($2) and chunk.embedding is not null'
+  using tenant, chunks, embedding;
+end
+$$;
+
 -- The chunks of a tenant nearest to an embedding, for searchKnowledge.
 --
 -- An HNSW index knows nothing of tenants and filters: asked for k neighbours it finds k of whatever tenant and throws the others away. So up to 5,000
@@ -9,18 +49,25 @@
 -- in which they are set cannot run in parallel.
 
 -- The filters are those of knowledge_filter. A chunk without an embedding is none of the candidates.
+-- `model` is the name of the model that embedded the question; null where nobody says.
 -- Distances are pgvector's: Euclidean, cosine, or the negative inner product, as the database was installed.
-create or replace function @extschema@.knowledge_nearest(tenant int8, embedding float4[], k int4, filters jsonb default '{}')
+create or replace function @extschema@.knowledge_nearest(
+  tenant int8, embedding float4[], model text, k int4, filters jsonb default '{}'
+)
 returns table (chunk_id int8, distance float8)
 language plpgsql stable parallel unsafe rows 20
 set search_path = pg_catalog, pg_temp
+set jit = off
 set enable_sort = on
 as $$
 declare
   exact_limit constant int4 := 5000;
-  vectors text;
-  dimension int4;
-  operator text;
+  vectors text := (
+    select pg_catalog.quote_ident(namespace.nspname)
+    from pg_catalog.pg_extension as extension
+    join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+    where extension.extname = 'vector'
+  );
   measured text;
   candidates text := 'from @extschema@.kb_chunk as chunk' || @extschema@.knowledge_filter(filters) || ' and chunk.embedding is not null';
   count int4;
@@ -29,23 +76,12 @@ declare
   scan_before text;
   breadth_before text;
 begin
-  select
-    pg_catalog.quote_ident(namespace.nspname),
-    installation.embedding_dimension,
-    case installation.embedding_distance when 'l2' then '<->' when 'cosine' then '<=>' else '<#>' end
-  into strict vectors, dimension, operator
-  from @extschema@.pgvantage_installation as installation
-  cross join pg_catalog.pg_extension as extension
-  join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
-  where extension.extname = 'vector';
-  -- What is measured must be, to the letter, what is indexed: beyond 2,000 dimensions half-precision values.
-  measured := case
-    when dimension <= 2000 then pg_catalog.format('chunk.embedding operator(%1$s.%2$s) $3::%1$s.vector', vectors, operator)
-    else pg_catalog.format(
-      '(chunk.embedding::%1$s.halfvec(%3$s)) operator(%1$s.%2$s) $3::%1$s.vector::%1$s.halfvec(%3$s)', vectors, operator, dimension
-    )
-  end;
-
+  if exists (select from @extschema@.kb_corpus as corpus where corpus.tenant_id = tenant and corpus.model <> knowledge_nearest.model) then
+    raise exception 'this tenant''s knowledge is embedded by the model "%", the question by "%"',
+      (select corpus.model from @extschema@.kb_corpus as corpus where corpus.tenant_id = tenant), knowledge_nearest.model
+      using errcode = 'object_not_in_prerequisite_state', hint = 'embed the question by the same model, or move the knowledge with reembed(scope, ...)';
+  end if;
+  measured := @extschema@.knowledge_measured('$3');
   execute 'select count(*) from (select ' || candidates || ' limit ' || exact_limit + 1 || ') as candidate'
   into count using tenant, filters;
   if count > exact_limit then

@@ -41,6 +41,12 @@ begin
     end if;
   end if;
   stop := least(start + size, char_length(content));
+  if stop < char_length(content) then
+    -- Nor at its end.
+    stop := stop - char_length(coalesce(
+      substring(substr(content, stop - 23, 24) from case when substr(content, stop + 1, 1) ~ '\s' then '\s+$' else '\s+\S*$' end), ''
+    ));
+  end if;
   told := start;
   for mark in select one.mark from unnest(marks) as one (mark) where lower(one.mark) >= start and upper(one.mark) <= stop order by one.mark loop
     snippet := snippet || substr(content, told + 1, lower(mark) - told) || before

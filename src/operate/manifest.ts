@@ -1466,21 +1466,50 @@ export const manifest: Manifest = {
       hash: 'b172c25e571d78a8',
       requires: null,
     },
-    'knowledge_filter(filters jsonb)': {
-      hash: '2333e0bcf2e7d6df',
+    'knowledge_bm25(tenant bigint, chunks bigint[], terms text[], powers double precision[], mean_length double precision)': {
+      hash: 'ef2c3ca3825b0e6a',
       requires: null,
     },
-    'knowledge_lexical(tenant bigint, terms text[], weights double precision[], k integer, filters jsonb, k1 double precision, b double precision)':
+    'knowledge_distances(tenant bigint, chunks bigint[], embedding real[])': {
+      hash: '6cef8b64b8fd0c3c',
+      requires: null,
+    },
+    'knowledge_diverse(tenant bigint, chunks bigint[], scores double precision[], k integer, diversity double precision)': {
+      hash: 'a536ed7779b294dc',
+      requires: null,
+    },
+    'knowledge_feedback(tenant bigint, asked text[], powers double precision[], rare integer, mean_length double precision, filters jsonb, chunks integer, count integer, keep double precision)':
       {
-        hash: '24917ea2ef425064',
+        hash: '173057183f21f486',
         requires: null,
       },
-    'knowledge_nearest(tenant bigint, embedding real[], k integer, filters jsonb)': {
-      hash: 'b62dddcf09c63230',
+    'knowledge_filter(filters jsonb)': {
+      hash: 'f9b1163729ace40c',
+      requires: null,
+    },
+    'knowledge_gain(power double precision, frequency integer, length integer, mean_length double precision)': {
+      hash: 'a4fac9b1dd919868',
+      requires: null,
+    },
+    'knowledge_lexical(tenant bigint, terms text[], powers double precision[], rare integer, mean_length double precision, k integer, filters jsonb)':
+      {
+        hash: '4c086543b37a58f5',
+        requires: null,
+      },
+    'knowledge_measured(parameter text)': {
+      hash: '66828f16234ea555',
+      requires: null,
+    },
+    'knowledge_nearest(tenant bigint, embedding real[], model text, k integer, filters jsonb)': {
+      hash: '3a9f057554f134fc',
+      requires: null,
+    },
+    'knowledge_question(tenant bigint, asked text[], version integer)': {
+      hash: '915992874a22b83f',
       requires: null,
     },
     'knowledge_snippet(tenant bigint, chunk bigint, content text, matched text[], size integer, before text, after text)': {
-      hash: 'a725497c3b90c506',
+      hash: '8828f750b8e8d918',
       requires: null,
     },
     'knowledge_weights(tenant bigint, terms text[], weights double precision[])': {

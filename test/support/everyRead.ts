@@ -183,15 +183,23 @@ function others(
     evidenceChain: [events.evidenceChain(scope, { eventId: event })],
     searchKnowledge: [
       knowledge.searchKnowledge(scope, { embedding }),
+      knowledge.searchKnowledge(scope, { text: 'payment is slow' }),
+      knowledge.searchKnowledge(scope, { text: 'payment is slow', feedback: {}, diversity: 0.3 }),
+      ...(['min-max', 'distribution', 'reciprocal-rank'] as const).map((method) =>
+        knowledge.searchKnowledge(scope, { text: 'payment is slow', embedding, model: 'm', fusion: { method } }),
+      ),
       knowledge.searchKnowledge(scope, {
         embedding,
-        where: { source: 'wiki', resource, metadata: { a: 1 }, addedDuring: range },
+        where: { source: 'wiki', resource, labels: { team: 'a' }, metadata: { a: 1 }, addedDuring: range },
       }),
       ...(['cosine', 'ip'] as const).map((embeddingDistance) =>
         knowledge.searchKnowledge({ ...scope, installation: { ...scope.installation, embeddingDistance } }, { embedding }),
       ),
     ],
     rankBy: [ranked],
+    fuseRankings: (['min-max', 'distribution', 'reciprocal-rank'] as const).map((method) =>
+      ranking.fuseRankings(scope, [ranked, ranked], { method }),
+    ),
     topK: [ranking.topK(scope, ranked, 3)],
     distinctCount: [sketch.distinctCount(scope, calls.callSummary(scope, { range }), 'dst_urn')],
   } satisfies Record<Others | 'stored', Read[]>

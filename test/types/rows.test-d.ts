@@ -98,6 +98,9 @@ const named = {
     ranking.RankedRow<calls.CallsDuringRow, 'dst'>
   >(),
   // The rows of the ranking, as they are there.
+  fuseRankings: rowOf(
+    ranking.fuseRankings(scope, [ranking.rankBy(scope, edges, { item: 'dst', score: 'weight' })]),
+  ).toEqualTypeOf<ranking.FusedItem>(),
   topK: rowOf(
     ranking.topK(scope, incident.rankSuspects(scope, { service: 'urn:a', range, baseline: range }), 3),
   ).toEqualTypeOf<incident.Suspect>(),

@@ -118,6 +118,9 @@ const functions: Record<Function, WithOptions | null> = {
   hashInteger: null,
   hashSmallint: null,
   hashText: null,
+  fuseRankings: given({}, (scope, options) =>
+    api.fuseRankings(scope, [api.rankBy(scope, edges, { item: 'dst', score: 'weight' }) as never], options),
+  ),
   heavyHitterChanges: given({ dimension: 'user', range, baseline }, (scope, options) => api.heavyHitterChanges(scope, options)),
   heavyHitters: given({ dimension: 'user', range }, (scope, options) => api.heavyHitters(scope, options)),
   histogramCount: null,

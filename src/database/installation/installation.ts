@@ -111,7 +111,7 @@ async function read(db: Kysely<{}>, schema: string | undefined): Promise<{ locat
       installation.embedding_distance as "embeddingDistance",
       installation.time_rung as "timeRung",
       -- Before version 13 there was no such column.
-      coalesce(pg_catalog.to_jsonb(installation) ->> 'knowledge_language', 'english') as "knowledgeLanguage",
+      coalesce(pg_catalog.to_jsonb(installation) ->> 'knowledge_language'::text, 'english'::text) as "knowledgeLanguage",
       coalesce(
         (
           select pg_catalog.max(pg_catalog.substring(name::text, '^[0-9]+'::text)::int4)

@@ -149,7 +149,7 @@ function reads(scope: Scope, id: string) {
     'reach over topology': reach(scope, topologyAt(scope, { at: at('10:00') }), { from: 'urn:web' }),
     impact: impact(scope, edges, { resource: 'urn:db' }),
     evidenceChain: evidenceChain(scope, { eventId: id }),
-    searchKnowledge: searchKnowledge(scope, { embedding: embedding(1) }),
+    searchKnowledge: searchKnowledge(scope, { text: 'factor', embedding: embedding(1) }),
     ...seriesReads(scope, latency, { before: baseline, after: range }),
     'aggregateAcross the catalog': aggregateAcross(scope, latency, { with: 'max', by: { resource: 'type' } }),
     callOddities: callOddities(scope, { range, baseline }),

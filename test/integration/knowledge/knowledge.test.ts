@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { addDocuments, type ChunkedDocument, type DocumentInput } from '../../../src/knowledge/index.ts'
-import { searchKnowledge } from '../../../src/knowledge/searchKnowledge.ts'
+import { searchKnowledge } from '../../../src/knowledge/search/searchKnowledge.ts'
 import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { topK } from '../../../src/ranking/topK.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
@@ -69,8 +69,15 @@ onEveryLeg('knowledge', () => {
       source: 'runbooks',
       title: 'about https://wiki/payment',
       url: 'https://wiki/payment',
+      context: expect.any(String),
       content: 'https://wiki/payment#0',
+      snippet: 'https://wiki/payment#0',
       metadata: {},
+      lexical_rank: null,
+      lexical_score: null,
+      matched_terms: [],
+      vector_rank: 1,
+      vector_score: 1,
       distance: 0,
     })
     expect(await found([0, 0], { limit: 2 })).toEqual(['https://wiki/payment#0', 'https://wiki/payment#2'])
@@ -79,7 +86,7 @@ onEveryLeg('knowledge', () => {
       await searchKnowledge(scope, { embedding: [0, 0] })
         .where('distance', '>', 0)
         .execute(),
-    ).toEqual(rows.filter(({ distance }) => distance > 0))
+    ).toEqual(rows.filter(({ distance }) => distance! > 0))
   })
 
   it('answers nothing where there is nothing', async () => {

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
-import { searchKnowledge } from '../../../src/knowledge/searchKnowledge.ts'
+import { searchKnowledge } from '../../../src/knowledge/search/searchKnowledge.ts'
 import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 
@@ -57,7 +57,7 @@ onEveryLeg('searchKnowledge over the index', () => {
     for (const embedding of queries) {
       const rows = await searchKnowledge(scope, { embedding, limit, where: metadata && { metadata } }).execute()
       expect(rows).toHaveLength(limit)
-      expect(rows.map(({ distance }) => distance)).toEqual(rows.map(({ distance }) => distance).toSorted((a, b) => a - b))
+      expect(rows.map(({ distance }) => distance)).toEqual(rows.map(({ distance }) => distance).toSorted((a, b) => a! - b!))
       const exact = new Set(await nearest(scope, embedding, limit, metadata))
       hits += rows.filter(({ chunk_id }) => exact.has(chunk_id)).length
     }

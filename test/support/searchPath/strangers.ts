@@ -80,11 +80,18 @@ export async function strangersIn(db: Kysely<{}>, tree: NodeTree): Promise<strin
 const execute = async <Row>(db: Kysely<{}>, statement: string, parameters: readonly unknown[] = []): Promise<Row[]> =>
   (await db.executeQuery<Row>(CompiledQuery.raw(statement, [...parameters]))).rows
 
-/** A call once for each types it might be said to have. */
-const overloads = ({ args, ...call }: Call) =>
-  args
-    .reduce<number[][]>((all, types) => all.flatMap((before) => types.map((type) => [...before, type])), [[]])
-    .map((types) => ({ ...call, args: types }))
+/**
+ * A call once for each types it might be said to have. Of one with many arguments, whose
+ * combinations are too many to make a function of each, one argument differs at a time.
+ */
+const overloads = ({ args, ...call }: Call) => {
+  const combinations = args.reduce((product, types) => product * types.length, 1)
+  const variants =
+    combinations <= 256
+      ? args.reduce<number[][]>((all, types) => all.flatMap((before) => types.map((type) => [...before, type])), [[]])
+      : args.flatMap((types, at) => types.map((type) => args.map(([first], place) => (place === at ? type : first!))))
+  return variants.map((types) => ({ ...call, args: types }))
+}
 
 /**
  * Types come as numbers: below 0 the elements' of an array, from ten thousand million on an array's

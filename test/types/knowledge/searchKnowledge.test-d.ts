@@ -1,6 +1,6 @@
 import { expectTypeOf } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
-import { searchKnowledge } from '../../../src/knowledge/searchKnowledge.ts'
+import { searchKnowledge } from '../../../src/knowledge/search/searchKnowledge.ts'
 import { topK } from '../../../src/ranking/topK.ts'
 
 declare const scope: Scope
