@@ -56,6 +56,9 @@ begin
   reach := reach | ((reach >> 4) & rest4);
   -- Of the highest bits in which they differ those of b, then all below them.
   reach := b & (reach # ((reach >> 1) & rest1));
+  if pg_catalog.bit_count(reach) = 0 then
+    return a;
+  end if;
   reach := reach | ((reach >> 1) & rest1);
   reach := reach | ((reach >> 2) & rest2);
   reach := reach | ((reach >> 4) & rest4);
@@ -65,16 +68,20 @@ $$;
 
 -- All registers, of those that are not 0: index and value in one number. Eight registers take as many bytes as one has bits.
 create or replace function @extschema@.hyperloglog_registers(pairs int4[], log2m int4, regwidth int4) returns varbit
-language sql immutable strict parallel safe
+language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select ('x' || pg_catalog.string_agg(pg_catalog.substr(pg_catalog.encode(pg_catalog.int8send(coalesce(eight.bits, 0)), 'hex'), 17 - 2 * regwidth), '' order by place))::varbit
-  from pg_catalog.generate_series(0, (1 << (log2m - 3)) - 1) as place
-  left join (
-    select pair >> (regwidth + 3) as place, pg_catalog.bit_or((pair & ((1 << regwidth) - 1))::int8 << (regwidth * (7 - ((pair >> regwidth) & 7)))) as bits
-    from pg_catalog.unnest(pairs) as pair
-    group by 1
-  ) as eight using (place)
+begin
+  return (
+    select ('x' || pg_catalog.string_agg(pg_catalog.substr(pg_catalog.encode(pg_catalog.int8send(coalesce(eight.bits, 0)), 'hex'), 17 - 2 * regwidth), '' order by place))::varbit
+    from pg_catalog.generate_series(0, (1 << (log2m - 3)) - 1) as place
+    left join (
+      select pair >> (regwidth + 3) as place, pg_catalog.bit_or((pair & ((1 << regwidth) - 1))::int8 << (regwidth * (7 - ((pair >> regwidth) & 7)))) as bits
+      from pg_catalog.unnest(pairs) as pair
+      group by 1
+    ) as eight using (place)
+  );
+end
 $$;
 
 -- The union of what was collected, in the bytes that hll_union_agg gives. Nulls are skipped; null when nothing is left.
@@ -86,6 +93,7 @@ declare
   sketch bytea;
   one record;
   ours record;
+  kind int4;
   head bytea;
   is_undefined boolean := false;
   data varbit;
@@ -105,30 +113,32 @@ declare
 begin
   foreach sketch in array sketches loop
     continue when sketch is null;
-    if head is null or pg_catalog.substr(sketch, 1, 3) <> head then
+    if head is null or pg_catalog.substr(sketch, 2, 2) <> pg_catalog.substr(head, 2, 2) then
       one := @extschema@.hyperloglog_parameters(sketch);
+      kind := one.kind;
       if ours is null then
         ours := one;
         width := ours.log2m + ours.regwidth;
         highest := least((1 << ours.regwidth) - 1, 64 - ours.log2m);
+        head := pg_catalog.substr(sketch, 1, 3);
       elsif one.log2m <> ours.log2m or one.regwidth <> ours.regwidth or one.expthresh <> ours.expthresh or one.sparseon <> ours.sparseon then
         raise exception 'hyperloglog: sketches of different parameters: log2m %, regwidth %, expthresh %, sparseon % and %, %, %, %',
           ours.log2m, ours.regwidth, ours.expthresh, ours.sparseon, one.log2m, one.regwidth, one.expthresh, one.sparseon
           using errcode = 'data_exception';
       end if;
-      head := pg_catalog.substr(sketch, 1, 3);
-    elsif one.kind <> 2 and one.kind <> 3 then
-      -- Of the same head, and so far of the same length.
-      if pg_catalog.length(sketch) <> (case one.kind when 4 then 3 + ours.full_bits / 8 else 3 end) then
+    else
+      kind := pg_catalog.get_byte(sketch, 0) - 16;
+      -- Of the parameters that are known; what is left to be wrong is the representation, and the length where that says it.
+      if kind <> 2 and kind <> 3 and (case kind when 4 then 3 + ours.full_bits / 8 else 3 end) <> pg_catalog.length(sketch) or kind not between 0 and 4 then
         perform @extschema@.hyperloglog_parameters(sketch);
       end if;
     end if;
-    if one.kind < 2 then
-      is_undefined := is_undefined or one.kind = 0;
+    if kind < 2 then
+      is_undefined := is_undefined or kind = 0;
       continue;
     end if;
     data := ('x' || pg_catalog.encode(pg_catalog.substr(sketch, 4), 'hex'))::varbit;
-    if one.kind = 4 then
+    if kind = 4 then
       if registers is null then
         registers := data;
         rest1 := pg_catalog.repeat(pg_catalog.rpad('0', ours.regwidth, '1'), 1 << ours.log2m)::varbit;
@@ -137,7 +147,7 @@ begin
       else
         registers := @extschema@.hyperloglog_greatest(registers, data, rest1, rest2, rest4);
       end if;
-    elsif one.kind = 3 then
+    elsif kind = 3 then
       if pg_catalog.length(data) % width >= 8 or pg_catalog.bit_count(pg_catalog.substring(data, pg_catalog.length(data) / width * width + 1)) > 0 then
         raise exception 'hyperloglog: a register of a sparse sketch has % bits, and less than 8 may be left, all 0, got %',
           width, pg_catalog.left(sketch::text, 80) using errcode = 'data_exception';
@@ -166,6 +176,8 @@ begin
     from (
       select place.list, place.start, pg_catalog.substring(place.list, place.start, 64)::int8 as hash
       from (select list, pg_catalog.generate_series(1, pg_catalog.length(list), 64) as start from pg_catalog.unnest(explicit) as list) as place
+      -- So that a hash is read once, not wherever it is named.
+      offset 0
     ) as each;
     if flawed then
       raise exception 'hyperloglog: the values of an explicit sketch must ascend, in one that begins with % they do not', head
@@ -236,7 +248,7 @@ begin
 end
 $$;
 
--- Collects sketches, and puts them together as soon as there are 32: so a union of millions takes no more memory than one of a few.
+-- Collects sketches, and puts them together as soon as there are 128, of large ones 32: so a union of millions takes no more memory than one of a few.
 create or replace function @extschema@.hyperloglog_collect(sketches bytea[], sketch bytea) returns bytea[]
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -244,10 +256,12 @@ as $$
 begin
   if sketch is null then
     return sketches;
-  elsif pg_catalog.cardinality(sketches) >= 32 then
+  elsif pg_catalog.cardinality(sketches) >= (case when pg_catalog.length(sketch) <= 2048 then 128 else 32 end) then
     return array[@extschema@.hyperloglog_merge_all(sketches), sketch];
   end if;
-  return pg_catalog.array_append(sketches, sketch);
+  -- Assigned, it is appended in place; returned at once, all is copied.
+  sketches := pg_catalog.array_append(sketches, sketch);
+  return sketches;
 end
 $$;
 
@@ -474,14 +488,16 @@ $$;
 -- The probability of each register value, from 0 to the highest, where a sketch has a Poisson distributed number of values with this mean; and how the logarithm of
 -- it changes with the mean.
 create or replace function @extschema@.hyperloglog_model(mean float8, log2m int4, highest int4, out probabilities float8[], out scores float8[])
-language sql immutable strict parallel safe
+language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   select
     pg_catalog.array_agg(case each.value when 0 then each.none when highest then each.some else each.none * each.some end order by each.value),
     pg_catalog.array_agg(
       case each.value when 0 then -each.rate when highest then each.rate * each.none / each.some else each.rate * (each.none / each.some - 1) end order by each.value
     )
+  into probabilities, scores
   from (
     select weighed.value, weighed.rate, pg_catalog.exp(-weighed.weight) as none,
       -- 1 - none, to the last digit of small weights, too.
@@ -493,7 +509,8 @@ as $$
         select value, pg_catalog.power(2::float8, -log2m - least(value, highest - 1)) as rate from pg_catalog.generate_series(0, highest) as value
       ) as rated
     ) as weighed
-  ) as each
+  ) as each;
+end
 $$;
 
 -- The standard error of Ertl's estimate, by the Fisher information. 0 where the values themselves are kept, NaN where the estimate is infinite; null for an

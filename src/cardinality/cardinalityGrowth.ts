@@ -10,7 +10,7 @@ import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { hllUnion } from '../sketch/hll/hllUnion.ts'
 import { distinctCountOf, standardErrorOf } from './distinctEstimate.ts'
-import { dimensionName, sketchesOver } from './sketchRows.ts'
+import { dimensionName, reportedBy, sketchesOver } from './sketchRows.ts'
 
 export interface CardinalityGrowthOptions {
   /** One dimension; every one when left out. */
@@ -77,8 +77,9 @@ const cardinalityGrowthOptions = z
  * await growing.where('noise', '=', false).limit(5).execute()
  *
  * // select "growth".* from (
- * //   with counted as (select part.urn, part.dimension, "public"."hyperloglog_merge"(...) filter (where
- * //     part.is_latest) as latest, ... group by part.urn, part.dimension), estimated as (...)
+ * //   with part as (...), counted as (select part.resource_id, part.dimension,
+ * //     "public"."hyperloglog_merge"(part.latest) as latest, ... group by part.resource_id,
+ * //     part.dimension), estimated as (...)
  * //   select ... from estimated order by "score" desc, ...
  * // ) as "growth" where "noise" = false limit 5
  */
@@ -91,20 +92,25 @@ export function cardinalityGrowth(scope: Scope, options: CardinalityGrowthOption
   const rows = sql<CardinalityGrowth>`(
     with
       part as (
-        select part.urn, part.dimension, part.distinct_sketch as latest, null::bytea as earlier from ${sketchesOver(scope, { ...filter, range })} as part
+        select part.resource_id, part.dimension, part.distinct_sketch as latest, null::bytea as earlier from ${sketchesOver(scope, { ...filter, range })} as part
         union all
-        select part.urn, part.dimension, null::bytea, part.distinct_sketch from ${sketchesOver(scope, { ...filter, range: baseline })} as part
+        select part.resource_id, part.dimension, null::bytea, part.distinct_sketch from ${sketchesOver(scope, { ...filter, range: baseline })} as part
       ),
       counted as (
-        select part.urn, part.dimension,
+        select part.resource_id, part.dimension,
           ${hllUnion(scope, sql.ref('part.latest'))} as latest,
           ${hllUnion(scope, sql.ref('part.earlier'))} as earlier
         from part
-        group by part.urn, part.dimension
+        group by part.resource_id, part.dimension
       ),
       estimated as (
-        select counted.*, ${distinctCountOf(scope, latest)} as distinct_count, ${distinctCountOf(scope, earlier)} as baseline_distinct_count
+        select
+          resource.urn,
+          counted.*,
+          ${distinctCountOf(scope, latest)} as distinct_count,
+          ${distinctCountOf(scope, earlier)} as baseline_distinct_count
         from counted
+        ${reportedBy(scope, 'counted')}
       ),
       compared as (
         select

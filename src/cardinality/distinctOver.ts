@@ -6,7 +6,7 @@ import { byBytes } from '../database/sql/byBytes.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { hllUnion } from '../sketch/hll/hllUnion.ts'
 import { distinctCountOf, sketchColumns, standardErrorOf, type DistinctEstimate } from './distinctEstimate.ts'
-import { sketchesOver, sketchFilter, type SketchFilter } from './sketchRows.ts'
+import { reportedBy, sketchFilter, sketchParts, type SketchFilter } from './sketchRows.ts'
 
 export interface DistinctOverOptions extends SketchFilter {
   /** Which values count: all, or those that came with an error. Default: `'distinct'`. */
@@ -52,10 +52,13 @@ const distinctOverOptions = z.strictObject({
  * //   select counted.urn, counted.distinct_count, ... from (
  * //     select merged.*, coalesce("public"."hyperloglog_ertl"(merged.sketch), 0) as distinct_count
  * //     from (
- * //       select null::text as urn, "public"."hyperloglog_merge"(part.distinct_sketch) as sketch, ...
- * //       from (select ... from "public"."sketch_1d" ... union all select ... from
- * //         "public"."sketch_5m" ...) as part
- * //     ) as merged
+ * //       select null::text as urn, "public"."hyperloglog_merge"(part.sketch) as sketch, ...
+ * //       from (
+ * //         select "public"."hyperloglog_merge"(part.distinct_sketch) as sketch, ...
+ * //         from (select ... from "public"."sketch_1d" ...) as part
+ * //         union all select ... from (select ... from "public"."sketch_5m" ...) as part
+ * //       ) as part
+ * //     ) as merged offset 0
  * //   ) as counted order by distinct_count desc, ...
  * // ) as "values"
  */
@@ -63,7 +66,19 @@ export function distinctOver(scope: Scope, options: DistinctOverOptions): Finish
   const { measure, by, ...filter } = parseOptions(distinctOverOptions, options)
   const each = by === 'resource'
   const sketch = sql<Uint8Array | null>`merged.sketch`
+  // Each by itself: the server chooses for each whether it is worth workers.
+  const merged = sketchParts(scope, filter).map(
+    (rows) => sql`
+      select
+        ${each ? sql`part.resource_id,` : sql``}
+        ${hllUnion(scope, sql.ref(`part.${sketchColumns[measure]}`))} as sketch,
+        sum(part.count_total) as count_total,
+        sum(part.count_error) as count_error
+      from ${rows} as part
+      ${each ? sql`group by part.resource_id` : sql``}`,
+  )
   const count = sql<number>`counted.distinct_count`
+  // Behind an offset each is counted once, not wherever its count is named.
   const rows = sql<DistinctOver>`(
     select
       counted.urn,
@@ -75,13 +90,14 @@ export function distinctOver(scope: Scope, options: DistinctOverOptions): Finish
       select merged.*, ${distinctCountOf(scope, sketch)} as distinct_count
       from (
         select
-          ${each ? sql`part.urn` : sql`null::text`} as urn,
-          ${hllUnion(scope, sql.ref(`part.${sketchColumns[measure]}`))} as sketch,
+          ${each ? sql`resource.urn` : sql`null::text`} as urn,
+          ${hllUnion(scope, sql.ref('part.sketch'))} as sketch,
           coalesce(sum(part.count_total), 0::numeric)::float8 as count_total,
           coalesce(sum(part.count_error), 0::numeric)::float8 as count_error
-        from ${sketchesOver(scope, filter)} as part
-        ${each ? sql`group by part.urn` : sql``}
+        from (${sql.join(merged, sql` union all `)}) as part
+        ${each ? sql`${reportedBy(scope, 'part')} group by resource.urn` : sql``}
       ) as merged
+      offset 0
     ) as counted
     order by distinct_count desc, ${byBytes('counted.urn')}
   )`

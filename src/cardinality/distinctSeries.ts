@@ -10,7 +10,7 @@ import type { SeriesRow } from '../series/seriesFrame.ts'
 import { hllUnion } from '../sketch/hll/hllUnion.ts'
 import { distinctCountOf, sketchColumns } from './distinctEstimate.ts'
 import { sketchLadder } from './sketchPolicy.ts'
-import { sketchFilter, sketchRows, type SketchFilter } from './sketchRows.ts'
+import { reportedBy, sketchFilter, sketchRows, type SketchFilter } from './sketchRows.ts'
 
 export interface DistinctSeriesOptions extends SketchFilter {
   /**
@@ -62,12 +62,12 @@ const distinctSeriesOptions = z.strictObject({
  * const odd = anomalies(scope, users)
  *
  * // select "point".* from (
- * //   select merged.series, merged.bucket, coalesce("public"."hyperloglog_ertl"(merged.sketch), 0) as
- * //     "value", merged.resource_id
+ * //   select 'user' as series, merged.bucket, coalesce("public"."hyperloglog_ertl"(merged.measured), 0)
+ * //     as value, null::int8 as resource_id
  * //   from (
- * //     select 'user' as "series", "sketch"."bucket", "public"."hyperloglog_merge"(...) as "sketch", ...
- * //     from "public"."sketch_5m" as "sketch" inner join ... group by "sketch"."bucket"
- * //   ) as "merged" order by "series" collate "C", "bucket"
+ * //     select "sketch"."bucket", "public"."hyperloglog_merge"(...) as "measured"
+ * //     from "public"."sketch_5m" as "sketch" where ... group by "sketch"."bucket"
+ * //   ) as merged order by merged.bucket
  * // ) as "point"
  */
 export function distinctSeries(scope: Scope, options: DistinctSeriesOptions): Finished<DistinctPoint, 'point'> {
@@ -80,20 +80,21 @@ export function distinctSeries(scope: Scope, options: DistinctSeriesOptions): Fi
       ? hllUnion(scope, sql.ref(`sketch.${sketchColumns[measure]}`))
       : sql<number>`sum(${sql.ref(`sketch.${measure}`)})::float8`
   const columns = [bucket.as('bucket'), measured.as('measured')] as const
-  const merged =
-    by === 'resource'
-      ? rows
-          .groupBy(['resource.resource_id', 'resource.urn'])
-          .select([...columns, 'resource.urn as series', sql<string | null>`resource.resource_id`.as('resource_id')])
-      : rows.select([...columns, sql<string>`${filter.dimension}::text`.as('series'), sql<string | null>`null::int8`.as('resource_id')])
   const value: RawBuilder<number> =
     measure === 'distinct' || measure === 'distinct_error'
       ? distinctCountOf(scope, sql<Uint8Array | null>`merged.measured`)
       : sql<number>`merged.measured`
-  const points = scope.db
-    .selectFrom(merged.as('merged'))
-    .select(['merged.series', 'merged.bucket', value.as('value'), 'merged.resource_id'])
-    .orderBy(byBytes('merged.series'))
-    .orderBy('merged.bucket')
-  return finished(scope, sql<DistinctPoint>`${points}`, 'point')
+  const each = by === 'resource'
+  const merged = each ? rows.groupBy('sketch.resource_id').select([...columns, 'sketch.resource_id']) : rows.select(columns)
+  const points = sql<DistinctPoint>`(
+    select
+      ${each ? sql`resource.urn` : sql`${filter.dimension}::text`} as series,
+      merged.bucket,
+      ${value} as value,
+      ${each ? sql`merged.resource_id` : sql`null::int8`} as resource_id
+    from ${merged} as merged
+    ${each ? reportedBy(scope, 'merged') : sql``}
+    order by ${each ? sql`${byBytes('resource.urn')}, ` : sql``}merged.bucket
+  )`
+  return finished(scope, points, 'point')
 }

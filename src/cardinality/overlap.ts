@@ -68,7 +68,7 @@ const overlapOptions = z.strictObject({ dimension: dimensionName, a: overlapGrou
  *
  * // select "overlap".* from (
  * //   select overlap.*, coalesce(overlap.intersection_standard_error > overlap.intersection_count / 2, true) as noise
- * //   from (select "public"."hyperloglog_merge"(part.distinct_sketch) as sketch from (...) as part where part.urn in (...)) as a
+ * //   from (select "public"."hyperloglog_merge"(part.distinct_sketch) as sketch from (... and sketch.resource_id = any (...)) as part) as a
  * //   cross join (...) as b
  * //   cross join lateral "public"."hyperloglog_overlap"(a.sketch, b.sketch) as overlap
  * // ) as "overlap"
@@ -77,8 +77,7 @@ export function overlap(scope: Scope, options: OverlapOptions): Finished<Overlap
   const { dimension, a, b } = parseOptions(overlapOptions, options)
   const merged = ({ resource, range, measure }: typeof a) => sql`(
     select ${hllUnion(scope, sql.ref(`part.${sketchColumns[measure]}`))} as sketch
-    from ${sketchesOver(scope, { dimension, range })} as part
-    ${resource === undefined ? sql`` : sql`where part.urn in (${sql.join(resource)})`}
+    from ${sketchesOver(scope, { dimension, resource, range })} as part
   )`
   const rows = sql<Overlap>`(
     select both_groups.*, ${isNoise(sql`both_groups.intersection_count`, sql`both_groups.intersection_standard_error`)} as noise

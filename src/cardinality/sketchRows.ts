@@ -1,11 +1,11 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely'
 import { dateBinLiteral } from '../database/buckets.ts'
-import { timeRange, type TimeRange } from '../database/range.ts'
+import { milliseconds, timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { exactIntervalLiteral } from '../database/sql/exactInterval.ts'
 import { readingsOver } from '../lifecycle/rollups/readingsOver.ts'
 import type { Reading } from '../lifecycle/rollups/resolution.ts'
-import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
+import { noRowsIfHeld, rowsOf } from '../lifecycle/rollups/rowsOf.ts'
 import type { DB } from '../schema/tables.ts'
 import { boundedText, urnText } from '../schema/text.ts'
 import { sketchLadder } from './sketchPolicy.ts'
@@ -25,39 +25,71 @@ export const sketchFilter = { dimension: dimensionName, resource: urnText.option
 
 export type SketchTable = Selectable<DB['sketch_5m']>
 
+/** One resource, or several: what `overlap` takes. */
+type SketchSource = Partial<Omit<SketchFilter, 'resource'>> & Pick<SketchFilter, 'range'> & { resource?: string | readonly string[] }
+
 /**
- * The tenant's sketches in a range, as `sketch`, with who reported them, as `resource`: what every
- * read of this room begins with.
+ * The tenant's sketches in a range, as `sketch`: what every read of this room begins with.
+ *
+ * Without a join with who reported them: of a catalog that nobody analyses the planner expects one
+ * row, and reads the sketches of each resource by itself. Who needs names joins them to what is
+ * merged, by `reportedBy`.
  *
  * @param rows where they are: `sketch_5m`, or what has its columns.
  */
 export function sketchRows(
   scope: Scope,
-  { dimension, resource, range }: Partial<SketchFilter> & Pick<SketchFilter, 'range'>,
+  { dimension, resource, range }: SketchSource,
   rows: RawBuilder<SketchTable> = sql`${scope.id('sketch_5m')}`,
 ) {
   return scope.db
     .selectFrom(rows.as('sketch'))
-    .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
-      join.onRef('resource.tenant_id', '=', 'sketch.tenant_id').onRef('resource.resource_id', '=', 'sketch.resource_id'),
-    )
     .where('sketch.tenant_id', '=', scope.tenantId)
     .where('sketch.bucket', '>=', range.from)
     .where('sketch.bucket', '<', range.to)
     .$if(dimension !== undefined, (sketches) => sketches.where('sketch.dimension', '=', dimension!))
-    .$if(resource !== undefined, (sketches) => sketches.where('resource.urn', '=', resource!))
+    .$if(resource !== undefined, (sketches) => sketches.where(isOf(scope, resource!)))
 }
+
+/** As values, not as a join. */
+function isOf(scope: Scope, resource: string | readonly string[]): RawBuilder<boolean> {
+  const ids = scope.db
+    .selectFrom(scope.table('dim_resource', 'resource'))
+    .where('resource.tenant_id', '=', scope.tenantId)
+    .select('resource_id')
+  if (typeof resource === 'string') return sql`sketch.resource_id = ${ids.where('resource.urn', '=', resource)}`
+  return sql`sketch.resource_id = any (array(${ids.where('resource.urn', 'in', resource)}))`
+}
+
+/**
+ * Joins who reported the rows of `alias`, as `resource`, to them.
+ *
+ * @example
+ * sql`select resource.urn from merged ${reportedBy(scope, 'merged')}`
+ * // select resource.urn from merged join "public"."dim_resource" as resource
+ * //   on resource.tenant_id = $1::int8 and resource.resource_id = "merged"."resource_id"
+ */
+export const reportedBy = (scope: Scope, alias: string): RawBuilder<unknown> =>
+  sql`join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = ${sql.ref(`${alias}.resource_id`)}`
 
 /**
  * The sketches that together cover a range, as few as possible: whole days from `sketch_1d`, hours
  * and five minutes around them. Sketches merge without loss, so that the answer is that of all five
  * minutes; where some of these came after their hour was rolled, they are read instead of it.
  */
-export function sketchesOver(scope: Scope, filter: Partial<SketchFilter> & Pick<SketchFilter, 'range'>) {
+export function sketchesOver(scope: Scope, filter: SketchSource) {
+  const [first, ...rest] = sketchParts(scope, filter)
+  return rest.reduce((all, more) => all.unionAll(more), first)
+}
+
+/**
+ * The selects whose rows together are those of `sketchesOver`. Who merges each by itself first lets
+ * the server choose for each by itself, whether it is worth workers.
+ */
+export function sketchParts(scope: Scope, filter: SketchSource) {
   const part = (range: TimeRange, rows?: RawBuilder<SketchTable>) =>
     sketchRows(scope, { ...filter, range }, rows).select([
-      'resource.resource_id',
-      'resource.urn',
+      'sketch.resource_id',
       'sketch.dimension',
       'sketch.count_total',
       'sketch.count_error',
@@ -66,20 +98,30 @@ export function sketchesOver(scope: Scope, filter: Partial<SketchFilter> & Pick<
       'sketch.heavy_hitters',
     ])
   const parts = readingsOver(scope, sketchLadder, filter.range).flatMap((reading) => {
-    const rows = part(reading.range, rowsOf(scope, sketchLadder, reading))
+    const rows = part(reading.range, rowsOf(scope, sketchLadder, { ...reading, chosen: false }))
+    const guard = noRowsIfHeld(scope, sketchLadder, reading)
+    const guarded = guard === null ? [] : [part(reading.range, sql`(${guard})`)]
     const stale = staleBuckets(scope, reading)
-    if (stale === null) return [rows]
+    if (stale === null) return [rows, ...guarded]
     return [
       rows.where(sql<boolean>`sketch.bucket <> all (${stale})`),
-      part(reading.range).innerJoin(sql<{ bucket: Date }>`pg_catalog.unnest(${stale})`.as(sql<'stale'>`stale (bucket)`), (join) =>
-        join.on(sql<boolean>`sketch.bucket >= stale.bucket and sketch.bucket < stale.bucket + ${exactIntervalLiteral(reading.every)}`),
-      ),
+      ...guarded,
+      part(reading.range).where(sql<boolean>`sketch.bucket = any (${fiveMinutesOf(stale, reading)})`),
     ]
   })
-  const [first, ...rest] = parts
-  // An empty range has no readings.
-  return rest.reduce((all, more) => all.unionAll(more), first ?? part(filter.range))
+  const [first = part(filter.range), ...rest] = parts
+  return [first, ...rest] as const
 }
+
+/**
+ * The five minutes of some buckets: `sketch_5m` has no others. As values: how many rows lie between
+ * two times that the planner does not know it takes for a third of the table.
+ */
+const fiveMinutesOf = (buckets: RawBuilder<Date[]>, { every }: Reading): RawBuilder<Date[]> => sql`array(
+    select stale.bucket + number * ${exactIntervalLiteral(sketchLadder.bucket)}
+    from pg_catalog.unnest(${buckets}) as stale (bucket)
+    cross join pg_catalog.generate_series(0, ${sql.lit(milliseconds(every) / milliseconds(sketchLadder.bucket) - 1)}) as number
+  )`
 
 /**
  * The buckets of a rollup that do not hold all of the five minutes: what was written to these since

@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { distinctCountOf, standardErrorOf } from '../cardinality/distinctEstimate.ts'
-import { dimensionName, sketchesOver } from '../cardinality/sketchRows.ts'
+import { dimensionName, reportedBy, sketchesOver } from '../cardinality/sketchRows.ts'
 import { finished, type Finished } from '../database/finished.ts'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
@@ -73,9 +73,9 @@ const affectedOptions = z
  * await touched.where('item', '=', 'all').execute()
  *
  * // select "affected".* from (
- * //   with part as (...), merged as (select coalesce(part.urn, 'all') as item,
+ * //   with part as (...), merged as (select part.resource_id,
  * //     "public"."hyperloglog_merge"(part.failed) as failed, ... from part group by grouping sets
- * //     ((part.urn), ())), counted as (...)
+ * //     ((part.resource_id), ())), counted as (...)
  * //   select ... from counted order by ...
  * // ) as "affected" where "item" = 'all'
  */
@@ -87,30 +87,31 @@ export function affected(scope: Scope, options: AffectedOptions): Finished<Affec
   const rows = sql<Affected>`(
     with
       part as (
-        select part.urn, part.distinct_sketch as seen, part.error_sketch as failed, null::bytea as seen_before, null::bytea as failed_before
+        select part.resource_id, part.distinct_sketch as seen, part.error_sketch as failed, null::bytea as seen_before, null::bytea as failed_before
         from ${sketchesOver(scope, { ...filter, range })} as part
         union all
-        select part.urn, null::bytea, null::bytea, part.distinct_sketch, part.error_sketch
+        select part.resource_id, null::bytea, null::bytea, part.distinct_sketch, part.error_sketch
         from ${sketchesOver(scope, { ...filter, range: baseline })} as part
       ),
       merged as (
         select
-          coalesce(part.urn, 'all'::text) as item,
+          part.resource_id,
           ${merged('seen')} as seen,
           ${merged('failed')} as failed,
           ${merged('seen_before')} as seen_before,
           ${merged('failed_before')} as failed_before
         from part
-        group by grouping sets ((part.urn), ())
+        group by grouping sets ((part.resource_id), ())
       ),
       counted as (
         select
-          merged.item,
+          coalesce(resource.urn, 'all'::text) as item,
           merged.failed,
           ${count('seen')} as distinct_count,
           ${count('failed')} as affected_count,
           ${count('failed_before')} / nullif(${count('seen_before')}, 0::float8) as baseline_share
         from merged
+        left ${reportedBy(scope, 'merged')}
         where merged.seen is not null
       ),
       bounded as (

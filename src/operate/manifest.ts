@@ -1412,7 +1412,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'hyperloglog_collect(sketches bytea[], sketch bytea)': {
-      hash: '5a2dd17d469b3dfb',
+      hash: '5e7074b35b203416',
       requires: null,
     },
     'hyperloglog_ertl(sketch bytea)': {
@@ -1424,7 +1424,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'hyperloglog_greatest(a bit varying, b bit varying, rest1 bit varying, rest2 bit varying, rest4 bit varying)': {
-      hash: 'f515aff931174bf0',
+      hash: '7a4266542a25afef',
       requires: null,
     },
     'hyperloglog_masks(registers bit varying, log2m integer, regwidth integer)': {
@@ -1436,12 +1436,12 @@ export const manifest: Manifest = {
       requires: null,
     },
     'hyperloglog_merge_all(sketches bytea[])': {
-      hash: '0446b1f6ff44a2ce',
+      hash: 'a851691cee5c6761',
       requires: null,
     },
     'hyperloglog_model(mean double precision, log2m integer, highest integer, OUT probabilities double precision[], OUT scores double precision[])':
       {
-        hash: 'cdab55c109d496cc',
+        hash: '6739676bfb4bcff6',
         requires: null,
       },
     'hyperloglog_overlap(a bytea, b bytea, OUT a_count double precision, OUT a_standard_error double precision, OUT b_count double precision, OUT b_standard_error double precision, OUT union_count double precision, OUT union_standard_error double precision, OUT intersection_count double precision, OUT intersection_standard_error double precision, OUT jaccard double precision, OUT jaccard_standard_error double precision, OUT a_share double precision, OUT a_share_standard_error double precision, OUT b_share double precision, OUT b_share_standard_error double precision)':
@@ -1463,7 +1463,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'hyperloglog_registers(pairs integer[], log2m integer, regwidth integer)': {
-      hash: 'b172c25e571d78a8',
+      hash: 'fe1700bdd26a63ee',
       requires: null,
     },
     'knowledge_bm25(tenant bigint, chunks bigint[], terms text[], powers double precision[], mean_length double precision)': {

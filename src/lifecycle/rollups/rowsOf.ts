@@ -39,40 +39,41 @@ import { rolledRows, rolledUntil, rollupColumns, storedTable, type Rollup } from
  * //       rolled_until ...) group by 1, ...
  * // ) as "metric"
  */
-export function rowsOf<Table extends keyof DB>(
-  scope: Scope,
-  ladder: Ladder<Table>,
-  { table, range, chosen }: Reading,
-): RawBuilder<Selectable<DB[Table]>> {
-  const at = ladder.rollups.findIndex(({ name }) => name === table)
-  const rows = rolled(scope, ladder.rollups.slice(0, at + 1), range)
-  const isCoarsest = at === ladder.rollups.length - 1
-  const all = rows ?? `select * from ${qualified(scope.installation, table)}`
-  if (chosen && scope.timesKnown && !isCoarsest && range.from.getTime() > firstDate) {
-    const columns = rows === undefined ? ['*'] : rollupColumns(ladder.rollups[at]!)
-    return sql`(${sql.raw(`${all} union all ${noRowsIfHeld(scope, table, columns, range.from)}`)})`
-  }
+export function rowsOf<Table extends keyof DB>(scope: Scope, ladder: Ladder<Table>, reading: Reading): RawBuilder<Selectable<DB[Table]>> {
+  const { table, range } = reading
+  const rows = rolled(scope, ladder.rollups.slice(0, ladder.rollups.findIndex(({ name }) => name === table) + 1), range)
+  const guard = noRowsIfHeld(scope, ladder, reading)
+  if (guard !== null) return sql`(${sql.raw(rows ?? `select * from ${qualified(scope.installation, table)}`)} union all ${guard})`
   return rows === undefined ? sql`${scope.id(table)}` : sql`(${sql.raw(rows)})`
 }
 
 /**
  * No rows while a table that was chosen because it has all rows of a range still has them; else the
  * statement fails, since its answer would be short. What fails is a cast: the text it cannot read
- * is the message.
+ * is the message. Null for a table that answers with what it has.
  *
  * Not a condition on the table's own rows: where all chunks of the range are gone the server looks
  * at no condition. And behind an offset, so that none of the query's own conditions is looked at
  * before.
  */
-function noRowsIfHeld({ installation, retainedMs }: Scope, table: string, columns: readonly string[], from: Date): string {
-  const name = quoteLiteral(table)
+export function noRowsIfHeld<Table extends keyof DB>(
+  scope: Scope,
+  ladder: Ladder<Table>,
+  { table, range: { from }, chosen }: Reading,
+): RawBuilder<Selectable<DB[Table]>> | null {
+  const at = ladder.rollups.findIndex(({ name }) => name === table)
+  const isCoarsest = at === ladder.rollups.length - 1
+  if (!chosen || !scope.timesKnown || isCoarsest || from.getTime() <= firstDate) return null
+  const { installation, retainedMs } = scope
+  const rollup = ladder.rollups[at]
+  const columns = rollup && scope.rolledUntil(table) ? rollupColumns(rollup) : ['*']
   const retain = retainedMs(table)
   const isAsLong =
     retain === null ? 'false' : `(policy.settings ->> 'retain'::text)::interval >= ${quoteLiteral(`${retain} milliseconds`)}::interval`
   const isYounger = `${literal(from)} >= now() - (policy.settings ->> 'retain'::text)::interval`
   const unchanged = `(policy.settings is null or ${isAsLong} or ${isYounger})`
   const message = `rows from ${from.toISOString()} on have been dropped since this scope was made, make a new one with tenantScope: `
-  return `select ${columns.map((column) => `(held.no_row).${column}`).join(', ')}
+  return sql.raw(`select ${columns.map((column) => `(held.no_row).${column}`).join(', ')}
 from (
   select case
     when known.dropped_before <= ${literal(from)} and ${unchanged} then null::${qualified(installation, table)}
@@ -81,10 +82,10 @@ from (
   from ${qualified(installation, 'pgvantage_time_table')} as known
   left join ${qualified(installation, 'pgvantage_policy')} as policy
     on policy.object = known.name and policy.kind = 'retention' and policy.job_id is not null
-  where known.name = ${name}
+  where known.name = ${quoteLiteral(table)}
   offset 0
 ) as held
-where held.no_row is not null`
+where held.no_row is not null`)
 }
 
 /**

@@ -17,16 +17,19 @@ const without = unitScope({ hllSchema: null })
 const range = during('09:55', '11:00')
 const rows = (table: string, first: number) => `
   from "public"."${table}" as "sketch"
-  inner join "public"."dim_resource" as "resource" on "resource"."tenant_id" = "sketch"."tenant_id" and "resource"."resource_id" = "sketch"."resource_id"
   where "sketch"."tenant_id" = $${first} and "sketch"."bucket" >= $${first + 1} and "sketch"."bucket" < $${first + 2} and "sketch"."dimension" = $${first + 3}`
 const part = (table: string, first: number) => `
-  select "resource"."resource_id", "resource"."urn", "sketch"."dimension", "sketch"."count_total", "sketch"."count_error", "sketch"."distinct_sketch",
+  select "sketch"."resource_id", "sketch"."dimension", "sketch"."count_total", "sketch"."count_error", "sketch"."distinct_sketch",
     "sketch"."error_sketch", "sketch"."heavy_hitters" ${rows(table, first)}`
 
 describe('the exact SQL', () => {
   it.each([
-    ['with the extension', scope, '"public"."hll_send"("public"."hll_union_agg"(("part"."distinct_sketch")::"public"."hll"))'],
-    ['without', without, '"public"."hyperloglog_merge"("part"."distinct_sketch")'],
+    [
+      'with the extension',
+      scope,
+      (sketch: string) => `"public"."hll_send"("public"."hll_union_agg"(("part"."${sketch}")::"public"."hll"))`,
+    ],
+    ['without', without, (sketch: string) => `"public"."hyperloglog_merge"("part"."${sketch}")`],
   ])('of distinctOver, %s: the five minutes before the hour, and the hour', (_, on, union) => {
     expect(compiled(distinctOver(on, { dimension: 'user', range }))).toEqual({
       sql: oneLine(`
@@ -37,10 +40,16 @@ describe('the exact SQL', () => {
           from (
             select merged.*, coalesce("public"."hyperloglog_ertl"(merged.sketch), 0::float8) as distinct_count
             from (
-              select null::text as urn, ${union} as sketch, coalesce(sum(part.count_total), 0::numeric)::float8 as count_total,
+              select null::text as urn, ${union('sketch')} as sketch, coalesce(sum(part.count_total), 0::numeric)::float8 as count_total,
                 coalesce(sum(part.count_error), 0::numeric)::float8 as count_error
-              from (${part('sketch_5m', 1)} union all ${part('sketch_1h', 5)}) as part
-            ) as merged
+              from (
+                select ${union('distinct_sketch')} as sketch, sum(part.count_total) as count_total, sum(part.count_error) as count_error
+                from (${part('sketch_5m', 1)}) as part
+                union all
+                select ${union('distinct_sketch')} as sketch, sum(part.count_total) as count_total, sum(part.count_error) as count_error
+                from (${part('sketch_1h', 5)}) as part
+              ) as part
+            ) as merged offset 0
           ) as counted order by distinct_count desc, ("counted"."urn") collate "C"
         ) as "values"`),
       parameters: ['1', range.from, during('10:00', '11:00').from, 'user', '1', during('10:00', '11:00').from, range.to, 'user'],
@@ -51,12 +60,11 @@ describe('the exact SQL', () => {
     expect(compiled(distinctSeries(without, { dimension: 'user', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "merged"."series", "merged"."bucket", coalesce("public"."hyperloglog_ertl"(merged.measured), 0::float8) as "value", "merged"."resource_id"
+          select $1::text as series, merged.bucket, coalesce("public"."hyperloglog_ertl"(merged.measured), 0::float8) as value, null::int8 as resource_id
           from (
-            select "sketch"."bucket" as "bucket", "public"."hyperloglog_merge"("sketch"."distinct_sketch") as "measured", $1::text as "series",
-              null::int8 as "resource_id" ${rows('sketch_5m', 2)}
+            select "sketch"."bucket" as "bucket", "public"."hyperloglog_merge"("sketch"."distinct_sketch") as "measured" ${rows('sketch_5m', 2)}
             group by "sketch"."bucket"
-          ) as "merged" order by ("merged"."series") collate "C", "merged"."bucket"
+          ) as merged order by merged.bucket
         ) as "point"`),
       parameters: ['user', '1', range.from, range.to, 'user'],
     })
@@ -93,14 +101,16 @@ describe('the exact SQL', () => {
         select "overlap".* from (
           select both_groups.*, coalesce(both_groups.intersection_standard_error > both_groups.intersection_count / 2::float8, true) as noise
           from (
-            select "public"."hyperloglog_merge"("part"."distinct_sketch") as sketch from (${part('sketch_1h', 1)}) as part where part.urn in ($5, $6)
+            select "public"."hyperloglog_merge"("part"."distinct_sketch") as sketch from (${part('sketch_1h', 1)} and sketch.resource_id = any (array(
+              (select "resource_id" from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $5 and "resource"."urn" in ($6, $7))
+            ))) as part
           ) as a
-          cross join (select "public"."hyperloglog_merge"("part"."error_sketch") as sketch from (${part('sketch_1h', 7)}) as part) as b
+          cross join (select "public"."hyperloglog_merge"("part"."error_sketch") as sketch from (${part('sketch_1h', 8)}) as part) as b
           cross join lateral "public"."hyperloglog_overlap"(
             coalesce(a.sketch, decode('118b7f'::text, 'hex'::text)), coalesce(b.sketch, decode('118b7f'::text, 'hex'::text))
           ) as both_groups
         ) as "overlap"`),
-      parameters: ['1', hour.from, hour.to, 'user', 'urn:a', 'urn:b', '1', other.from, other.to, 'user'],
+      parameters: ['1', hour.from, hour.to, 'user', '1', 'urn:a', 'urn:b', '1', other.from, other.to, 'user'],
     })
   })
 
