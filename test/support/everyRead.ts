@@ -34,6 +34,7 @@ type Others =
   | Queries<typeof logs>
   | Queries<typeof cardinality>
   | 'affected'
+  | 'relatedKnowledge'
   | Queries<typeof events>
   | Queries<typeof knowledge>
   | Queries<typeof ranking>
@@ -195,6 +196,16 @@ function others(
       ...(['cosine', 'ip'] as const).map((embeddingDistance) =>
         knowledge.searchKnowledge({ ...scope, installation: { ...scope.installation, embeddingDistance } }, { embedding }),
       ),
+    ],
+    relatedKnowledge: [
+      incident.relatedKnowledge(scope, { title: 'payment is slow' }),
+      incident.relatedKnowledge(scope, {
+        title: 'payment is slow',
+        patterns: ['slow <*>'],
+        resources: names.slice(0, 2),
+        embedding,
+        model: 'm',
+      }),
     ],
     rankBy: [ranked],
     fuseRankings: (['min-max', 'distribution', 'reciprocal-rank'] as const).map((method) =>

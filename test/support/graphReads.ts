@@ -29,6 +29,7 @@ type Known = Queries<typeof graph> | Queries<typeof topology> | Queries<typeof c
 type NeedsAge = 'activeCalls' | 'verifyCallGraph' | 'cypher'
 /** Of values that nobody has here. */
 type NeedsSketches = 'affected'
+type NeedsKnowledge = 'relatedKnowledge'
 type Walk = 'reach' | 'impact' | 'shortestPath' | 'kShortestPaths' | 'pathsBetween' | 'cycles' | 'neighbourhood'
 
 /** Every function that walks the edges of a frame, over any frame of the edges between these names (see `makeGraphWorld`). */
@@ -76,7 +77,7 @@ export function graphReads(scope: Scope, names: readonly string[]) {
     slowestDependencies: read(calls.slowestDependencies(scope, { service: first, range }), 'dst_urn'),
     callOddities: read(incident.callOddities(scope, { range, baseline }), 'dst_urn'),
     rankSuspects: read(incident.rankSuspects(scope, { service: first, range, baseline }), 'urn'),
-  } satisfies Record<Exclude<Known, NeedsAge | NeedsSketches>, GraphRead> & Record<string, GraphRead>
+  } satisfies Record<Exclude<Known, NeedsAge | NeedsSketches | NeedsKnowledge>, GraphRead> & Record<string, GraphRead>
 }
 
 /** The same of what only works where there is Apache AGE, with the walks over its graph. */

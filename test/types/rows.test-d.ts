@@ -76,6 +76,7 @@ const named = {
 
   affected: rowOf(incident.affected(scope, { range, baseline: range })).toEqualTypeOf<incident.Affected>(),
   callOddities: rowOf(incident.callOddities(scope, { range, baseline: range })).toEqualTypeOf<incident.CallOddity>(),
+  relatedKnowledge: rowOf(incident.relatedKnowledge(scope, { title: 't' })).toEqualTypeOf<incident.RelatedChunk>(),
   rankSuspects: rowOf(incident.rankSuspects(scope, { service: 'urn:a', range, baseline: range })).toEqualTypeOf<incident.Suspect>(),
 
   cycles: rowOf(graph.cycles(scope, edges)).toEqualTypeOf<graph.CycleRow>(),

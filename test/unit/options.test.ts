@@ -179,6 +179,7 @@ const functions: Record<Function, WithOptions | null> = {
   refreshCallGraph: given({}, (scope, options) => api.refreshCallGraph(scope, options)),
   refreshRange: given({ table: 'metric_1m', range }, ({ db }, options) => api.refreshRange(db, options as never)),
   reindexTerms: given({}, (scope, options) => api.reindexTerms(scope, options)),
+  relatedKnowledge: given({ title: 't' }, (scope, options) => api.relatedKnowledge(scope, options)),
   relativeError: null,
   removeDocuments: given({ source: 's' }, (scope, options) => api.removeDocuments(scope, options)),
   resample: given({ every: '1 hour', with: 'avg' as const }, (scope, options) => api.resample(scope, frame, options)),

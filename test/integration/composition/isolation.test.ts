@@ -13,7 +13,7 @@ import { resourceIds } from '../../../src/catalog/index.ts'
 import type { Scope } from '../../../src/database/index.ts'
 import { attachEvidence, evidenceChain, recordEvent } from '../../../src/events/index.ts'
 import { impact, reach } from '../../../src/graph/index.ts'
-import { affected, callOddities, rankSuspects } from '../../../src/incident/index.ts'
+import { affected, callOddities, rankSuspects, relatedKnowledge } from '../../../src/incident/index.ts'
 import { addDocuments, searchKnowledge } from '../../../src/knowledge/index.ts'
 import {
   activeUsers,
@@ -150,6 +150,7 @@ function reads(scope: Scope, id: string) {
     impact: impact(scope, edges, { resource: 'urn:db' }),
     evidenceChain: evidenceChain(scope, { eventId: id }),
     searchKnowledge: searchKnowledge(scope, { text: 'factor', embedding: embedding(1) }),
+    relatedKnowledge: relatedKnowledge(scope, { title: 'factor', embedding: embedding(1), resources: ['urn:db'] }),
     ...seriesReads(scope, latency, { before: baseline, after: range }),
     'aggregateAcross the catalog': aggregateAcross(scope, latency, { with: 'max', by: { resource: 'type' } }),
     callOddities: callOddities(scope, { range, baseline }),
@@ -208,7 +209,8 @@ onEveryLeg('every read', () => {
       }
     }
     expect(theirs.evidenceChain).toMatchObject([{ title: 'factor 20' }, { title: 'factor 20' }])
-    expect(theirs.searchKnowledge!.every((row) => Reflect.get(row as object, 'content') === 'factor 20')).toBe(true)
+    for (const found of [theirs.searchKnowledge!, theirs.relatedKnowledge!])
+      expect(found.every((row) => Reflect.get(row as object, 'content') === 'factor 20')).toBe(true)
     expect(theirs.newPatterns).toMatchObject([{ count_total: 84 }, { count_total: 80 }])
     expect(await evidenceChain(b, { eventId: event.a }).execute()).toEqual([])
     await expect(attachEvidence(b, { eventId: event.a, evidence: [] })).rejects.toThrow('has no event')
@@ -331,6 +333,11 @@ onEveryLeg('every read', () => {
     )
     await expectNarrows(
       of.searchKnowledge,
+      (eb) => eb('title', '=', 'one'),
+      ({ title }) => title === 'one',
+    )
+    await expectNarrows(
+      of.relatedKnowledge,
       (eb) => eb('title', '=', 'one'),
       ({ title }) => title === 'one',
     )

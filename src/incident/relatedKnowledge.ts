@@ -1,0 +1,124 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { finished, type Finished } from '../database/finished.ts'
+import type { Installation } from '../database/installation/installation.ts'
+import type { Scope } from '../database/scope.ts'
+import { embeddingOf } from '../knowledge/embedding/embedding.ts'
+import { knowledgeFilters, type KnowledgeFilters } from '../knowledge/search/knowledgeFilters.ts'
+import { searchKnowledge, type FoundChunk } from '../knowledge/search/searchKnowledge.ts'
+import { parseOptions } from '../schema/parse.ts'
+import { boundedText, storableText, urnText } from '../schema/text.ts'
+
+export interface RelatedKnowledgeOptions {
+  /** What the incident is called. */
+  title: string
+  /** Log patterns of it, as text: such as the `pattern` of {@link newPatterns}. */
+  patterns?: readonly string[]
+  /** The URNs of those it is about: chunks about one of them count more. */
+  resources?: readonly string[]
+  /** The incident embedded, by the same model as the chunks. */
+  embedding?: readonly number[]
+  /** The name of the model that embedded it; another than the chunks' is then refused. */
+  model?: string
+  /** How many chunks, 1 to 1,000. Default: 10. */
+  limit?: number
+  /** What may be found at all, such as `{ source: 'runbooks' }`. */
+  where?: KnowledgeFilters
+}
+
+/** A chunk of a document that may help in an incident, and why it was found. */
+export interface RelatedChunk extends FoundChunk {
+  /** That of {@link searchKnowledge}, half as much again where the chunk is about a resource. */
+  score: number
+  /** Those of the incident's `resources` that it is about, in the order given. */
+  about: string[]
+}
+
+const relatedKnowledgeOptions = (installation: Installation) =>
+  z.strictObject({
+    title: storableText,
+    patterns: z.array(storableText).default([]),
+    resources: z.array(urnText).default([]),
+    embedding: embeddingOf(installation).optional(),
+    model: boundedText(255).optional(),
+    limit: z.int().min(1).max(1000).default(10),
+    where: knowledgeFilters.default({}),
+  })
+
+/** Among so many of the best by words and embedding, resources decide. */
+const pool = 100
+/** What the score of a chunk about one of the resources is multiplied by. */
+const aboutFactor = 1.5
+
+/**
+ * What is known that may help in an incident: chunks of runbooks and the like, by the words of its
+ * title and log patterns, best first. A ranking frame.
+ *
+ * | | |
+ * |---|---|
+ * | found by | the words of `title` and `patterns`, and `embedding` where it is given, as {@link searchKnowledge} does; a chunk needs one of the words, not all |
+ * | `resources` | none is required: of the best 100 (or `limit`, where that is more) those whose document has one among its `resources` have their score times 1.5 |
+ * | what varies in a pattern | `<*>` has no words |
+ * | order | `score` descending, then the chunk's id |
+ *
+ * Several resources count no more than one.
+ *
+ * @throws InvalidInputError if an option is invalid, or the embedding has another dimension than the
+ * installation's; names the field. When it is executed, as {@link searchKnowledge}.
+ * @example
+ * const fresh = await newPatterns(scope, { range: last('20 minutes') }).execute()
+ * const runbooks = relatedKnowledge(scope, {
+ *   title: 'Customers wait long for checkout',
+ *   patterns: fresh.map(({ pattern }) => pattern),
+ *   resources: ['urn:k8s:svc:shop/payment'],
+ *   where: { source: 'runbooks' },
+ *   limit: 3,
+ * })
+ * await runbooks.execute()
+ *
+ * // select "related".* from (
+ * //   select found.item, found.score * case when about.resources = '{}' then 1 else $1 end as score,
+ * //     found.chunk_id, ..., about.resources as about
+ * //   from (select "found".* from (...) as "found") as found
+ * //   cross join lateral (select array(... found.metadata -> 'resources' ? given.urn ...) as resources) as about
+ * //   order by score desc, found.chunk_id limit $2
+ * // ) as "related"
+ */
+export function relatedKnowledge(scope: Scope, options: RelatedKnowledgeOptions): Finished<RelatedChunk, 'related'> {
+  const { title, patterns, resources, limit, ...search } = parseOptions(relatedKnowledgeOptions(scope.installation), options)
+  const found = searchKnowledge(scope, { ...search, text: [title, ...patterns].join('\n'), limit: Math.max(pool, limit) })
+  const related = sql<RelatedChunk>`(
+    select
+      found.item,
+      found.score * case when about.resources = '{}'::text[] then 1::float8 else ${aboutFactor}::float8 end as score,
+      found.chunk_id,
+      found.doc_id,
+      found.chunk_idx,
+      found.source,
+      found.title,
+      found.url,
+      found.context,
+      found.content,
+      found.snippet,
+      found.metadata,
+      found.lexical_rank,
+      found.lexical_score,
+      found.matched_terms,
+      found.vector_rank,
+      found.vector_score,
+      found.distance,
+      about.resources as about
+    from ${found.as('found')}
+    cross join lateral (
+      select array(
+        select given.urn
+        from pg_catalog.unnest(${[...new Set(resources)]}::text[]) with ordinality as given (urn, place)
+        where (found.metadata -> 'resources') operator(pg_catalog.?) given.urn
+        order by given.place
+      ) as resources
+    ) as about
+    order by score desc, found.chunk_id
+    limit ${limit}
+  )`
+  return finished(scope, related, 'related')
+}
