@@ -1,10 +1,14 @@
 import { join } from 'node:path'
+import type { Kysely } from 'kysely'
+import type { Scope } from '../src/database/scope.ts'
 import { ndcg, recall } from '../src/knowledge/rankingMetrics.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { cachedEmbed, type Embed } from './embeddingCache.ts'
 import { offlineDimension, offlineModel } from '../examples/seen/offlineModel.ts'
-import { retrievalInMemory, type Retrieval } from './retrievalInMemory.ts'
+import { retrievalInDatabase, type Retrieval } from './retrievalInDatabase.ts'
+import { migrateUp } from '../src/operate/migrate/migrate.ts'
 import { isEnglish, retrievalSets, type Question, type RetrievalSet } from './retrievalSets.ts'
+import { newTenant, openTarget } from './target.ts'
 
 /**
  * How well questions find what a person called relevant to them, for each set below `DIR/retrieval`:
@@ -12,17 +16,23 @@ import { isEnglish, retrievalSets, type Question, type RetrievalSet } from './re
  *
  * Only where the texts are English is there a model to embed them with; elsewhere words alone.
  */
-export async function* retrieval({ data }: BenchmarkOptions): AsyncGenerator<Figure> {
+export async function* retrieval({ data, url }: BenchmarkOptions): AsyncGenerator<Figure> {
   if (data === undefined) throw new Error('retrieval needs --data DIR, a folder with retrieval/')
   const embed = await cachedEmbed(lazily(offlineModel), { file: join('.cache', 'retrieval-embeddings.bin'), dimension: offlineDimension })
-  for await (const set of retrievalSets(join(data, 'retrieval'))) yield* figuresOf(set, embed)
+  const migrate = (db: Kysely<{}>) => migrateUp(db, { embeddingDimension: offlineDimension, embeddingDistance: 'cosine' })
+  const target = await openTarget(url, { migrate })
+  try {
+    for await (const set of retrievalSets(join(data, 'retrieval'))) yield* figuresOf(await newTenant(target.db), set, embed)
+  } finally {
+    await target.close()
+  }
 }
 
-async function* figuresOf({ name, documents, questions }: RetrievalSet, embed: Embed): AsyncGenerator<Figure> {
+async function* figuresOf(scope: Scope, { name, documents, questions }: RetrievalSet, embed: Embed): AsyncGenerator<Figure> {
   const english = isEnglish(documents)
   // Questions are embedded beforehand: the time of a question is not that of the model.
   if (english) await embed(questions.map(({ text }) => text))
-  const found: Retrieval = await retrievalInMemory(documents, english ? embed : undefined)
+  const found: Retrieval = await retrievalInDatabase(scope, documents, english ? embed : undefined)
   const figure = (what: string, value: number, unit = 'of 1') => ({ figure: `retrieval.${name}.${what}`, value, unit })
   const lexical = await ask(questions, (text) => found.lexical(text, places))
   yield figure('lexical.ndcg10', mean(lexical.rankings, questions, ndcg, 10))

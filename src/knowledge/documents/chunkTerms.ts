@@ -7,12 +7,18 @@ import { termLanguage, terms } from '../terms.ts'
 /** A term of a chunk, as it is stored. */
 export interface ChunkTerm {
   term: string
-  /** How often it is in the context and the content. */
+  /** How often it is in the content, and twice for each time in the context. */
   frequency: number
   /** Where it is first in the content, in code points; null where it is in the context alone. */
   position: number | null
   width: number | null
 }
+
+/**
+ * What a title and headings say counts twice: nDCG@10 was .028 higher on questions by people to pages
+ * with titles, and the same on three other sets.
+ */
+const contextWeight = 2
 
 /** What makes the terms of chunks, in the language of the installation. */
 export function chunkTermsOf({ installation }: Scope): (chunk: { context: string; content: string }) => ChunkTerm[] {
@@ -22,8 +28,8 @@ export function chunkTermsOf({ installation }: Scope): (chunk: { context: string
     for (const { term, frequency, at, width } of terms(content, { language })) found.set(term, { term, frequency, position: at, width })
     for (const { term, frequency } of terms(context, { language })) {
       const known = found.get(term)
-      if (known === undefined) found.set(term, { term, frequency, position: null, width: null })
-      else known.frequency += frequency
+      if (known === undefined) found.set(term, { term, frequency: contextWeight * frequency, position: null, width: null })
+      else known.frequency += contextWeight * frequency
     }
     return [...found.values()]
   }
