@@ -77,7 +77,7 @@ const aboutFactor = 1.5
  * await runbooks.execute()
  *
  * // select "related".* from (
- * //   select found.item, found.score * case when about.resources = '{}' then 1 else $1 end as score,
+ * //   select found.item, found.score * case when cardinality(about.resources) = 0 then 1 else $1 end as score,
  * //     found.chunk_id, ..., about.resources as about
  * //   from (select "found".* from (...) as "found") as found
  * //   cross join lateral (select array(... found.metadata -> 'resources' ? given.urn ...) as resources) as about
@@ -90,7 +90,7 @@ export function relatedKnowledge(scope: Scope, options: RelatedKnowledgeOptions)
   const related = sql<RelatedChunk>`(
     select
       found.item,
-      found.score * case when about.resources = '{}'::text[] then 1::float8 else ${aboutFactor}::float8 end as score,
+      found.score * case when pg_catalog.cardinality(about.resources) = 0 then 1::float8 else ${aboutFactor}::float8 end as score,
       found.chunk_id,
       found.doc_id,
       found.chunk_idx,
@@ -113,7 +113,7 @@ export function relatedKnowledge(scope: Scope, options: RelatedKnowledgeOptions)
       select array(
         select given.urn
         from pg_catalog.unnest(${[...new Set(resources)]}::text[]) with ordinality as given (urn, place)
-        where (found.metadata -> 'resources') operator(pg_catalog.?) given.urn
+        where (found.metadata operator(pg_catalog.->) 'resources'::text) operator(pg_catalog.?) given.urn
         order by given.place
       ) as resources
     ) as about

@@ -21,14 +21,14 @@ describe('relatedKnowledge', () => {
     }).compile()
     expect(unnumbered(related.sql)).toBe(
       'select "related".* from ( select found.item, ' +
-        "found.score * case when about.resources = '{}'::text[] then 1::float8 else $::float8 end as score, " +
+        'found.score * case when pg_catalog.cardinality(about.resources) = 0 then 1::float8 else $::float8 end as score, ' +
         'found.chunk_id, found.doc_id, found.chunk_idx, found.source, found.title, found.url, found.context, found.content, found.snippet, ' +
         'found.metadata, found.lexical_rank, found.lexical_score, found.matched_terms, found.vector_rank, found.vector_score, found.distance, ' +
         'about.resources as about ' +
         `from (${unnumbered(search.sql)}) as "found" ` +
         'cross join lateral ( select array( select given.urn ' +
         'from pg_catalog.unnest($::text[]) with ordinality as given (urn, place) ' +
-        "where (found.metadata -> 'resources') operator(pg_catalog.?) given.urn order by given.place ) as resources ) as about " +
+        "where (found.metadata operator(pg_catalog.->) 'resources'::text) operator(pg_catalog.?) given.urn order by given.place ) as resources ) as about " +
         'order by score desc, found.chunk_id limit $ ) as "related"',
     )
     expect(related.parameters).toEqual([1.5, ...search.parameters, ['urn:b', 'urn:a'], 3])
