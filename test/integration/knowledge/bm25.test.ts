@@ -35,8 +35,10 @@ async function write(scope: Scope, texts: readonly string[], source = 'wiki'): P
   `.execute(scope.db)
 }
 
+const [k1, b] = [1.2, 0.6] as const
+
 /** BM25 as it is defined, one chunk after the other; the best first. */
-function bm25(texts: readonly string[], question: string, [k1, b] = [1.2, 0.6]): { content: string; score: number }[] {
+function bm25(texts: readonly string[], question: string): { content: string; score: number }[] {
   const chunks = texts.map((content) => ({ content, terms: new Map(terms(content).map(({ term, frequency }) => [term, frequency])) }))
   const lengthOf = (chunk: (typeof chunks)[number]) => [...chunk.terms.values()].reduce((sum, frequency) => sum + frequency, 0)
   const mean = chunks.reduce((sum, chunk) => sum + lengthOf(chunk), 0) / chunks.length
@@ -47,7 +49,7 @@ function bm25(texts: readonly string[], question: string, [k1, b] = [1.2, 0.6]):
         const frequency = chunk.terms.get(term) ?? 0
         const df = chunks.filter((other) => other.terms.has(term)).length
         const idf = Math.log(1 + (chunks.length - df + 0.5) / (df + 0.5))
-        return sum + (idf * frequency * (k1! + 1)) / (frequency + k1! * (1 - b! + (b! * lengthOf(chunk)) / Math.max(mean, 1)))
+        return sum + (idf * frequency * (k1 + 1)) / (frequency + k1 * (1 - b + (b * lengthOf(chunk)) / Math.max(mean, 1)))
       }, 0),
     }))
     .filter(({ score }) => score > 0)

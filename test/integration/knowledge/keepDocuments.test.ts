@@ -265,9 +265,9 @@ onEveryLeg('what a tenant knows', () => {
         while (!over) {
           const failure = await add([page(`more ${added}`, `more text ${added}`)], one.embed).then(
             () => undefined,
-            (error: unknown) => error,
+            (error: unknown) => String(error),
           )
-          if (failure !== undefined) return String(failure)
+          if (failure !== undefined) return failure
           added += 1
         }
         return 'never refused'
