@@ -55,12 +55,6 @@ as $$
   where held.df > 0
 $$;
 
--- What one term adds to the score of a chunk, with k1 = 1.2 and b = 0.6: a term that is said again counts ever less, and a long chunk is held back.
-create or replace function @extschema@.knowledge_gain(power float8, frequency int4, length int4, mean_length float8)
-returns float8
-language sql immutable parallel safe
-return power * frequency * 2.2::float8 / (frequency + 1.2::float8 * (0.4::float8 + 0.6::float8 * length / mean_length));
-
 -- The question as it is scored: its terms, the rarest first, the power of each (its weight times its inverse document frequency), how many of them
 -- are rare (have 10,000 postings together; at least one), and the mean length of chunks.
 --
@@ -126,7 +120,8 @@ begin
 end
 $$;
 
--- How well chunks answer a question: the sum of what its terms add. `matched` are the terms that a chunk holds, those that add most first; a chunk that
+-- How well chunks answer a question: the sum of what its terms add, with k1 = 1.2 and b = 0.6: a term that is said again counts ever less, and a long
+-- chunk is held back. `matched` are the terms that a chunk holds, those that add most first; a chunk that
 -- holds none is left out.
 create or replace function @extschema@.knowledge_bm25(tenant int8, chunks int8[], terms text[], powers float8[], mean_length float8)
 returns table (chunk_id int8, score float8, matched text[])
@@ -142,7 +137,9 @@ as $$
   from unnest(chunks) as given (id)
   cross join unnest(terms, powers) with ordinality as asked (term, power, at)
   join @extschema@.kb_term as posting on posting.tenant_id = tenant and posting.term = asked.term and posting.chunk_id = given.id
-  cross join lateral (select @extschema@.knowledge_gain(asked.power, posting.frequency, posting.length, mean_length) as gain) as gained
+  cross join lateral (
+    select asked.power * posting.frequency * 2.2 / (posting.frequency + 1.2 * (0.4 + 0.6 * posting.length / mean_length)) as gain
+  ) as gained
   group by given.id
 $$;
 
@@ -178,7 +175,10 @@ declare
     end
     || '
       group by posting.chunk_id
-      order by sum(@extschema@.knowledge_gain(asked.power, posting.frequency, posting.length, $5) order by asked.at) desc, posting.chunk_id
+      order by
+        -- As in knowledge_bm25.
+        sum(asked.power * posting.frequency * 2.2 / (posting.frequency + 1.2 * (0.4 + 0.6 * posting.length / $5)) order by asked.at) desc,
+        posting.chunk_id
       limit $7
     ) as candidate';
 begin

@@ -118,7 +118,7 @@ export function sketchParts(scope: Scope, filter: SketchSource) {
  * two times that the planner does not know it takes for a third of the table.
  */
 const fiveMinutesOf = (buckets: RawBuilder<Date[]>, { every }: Reading): RawBuilder<Date[]> => sql`array(
-    select stale.bucket + number * ${exactIntervalLiteral(sketchLadder.bucket)}
+    select stale.bucket + number::float8 * ${exactIntervalLiteral(sketchLadder.bucket)}
     from pg_catalog.unnest(${buckets}) as stale (bucket)
     cross join pg_catalog.generate_series(0, ${sql.lit(milliseconds(every) / milliseconds(sketchLadder.bucket) - 1)}) as number
   )`

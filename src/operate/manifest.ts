@@ -1467,7 +1467,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'knowledge_bm25(tenant bigint, chunks bigint[], terms text[], powers double precision[], mean_length double precision)': {
-      hash: 'ef2c3ca3825b0e6a',
+      hash: '1966a1455591ceab',
       requires: null,
     },
     'knowledge_distances(tenant bigint, chunks bigint[], embedding real[])': {
@@ -1487,13 +1487,9 @@ export const manifest: Manifest = {
       hash: 'f9b1163729ace40c',
       requires: null,
     },
-    'knowledge_gain(power double precision, frequency integer, length integer, mean_length double precision)': {
-      hash: 'a4fac9b1dd919868',
-      requires: null,
-    },
     'knowledge_lexical(tenant bigint, terms text[], powers double precision[], rare integer, mean_length double precision, k integer, filters jsonb)':
       {
-        hash: '4c086543b37a58f5',
+        hash: '971ae3115db43fd0',
         requires: null,
       },
     'knowledge_measured(parameter text)': {

@@ -84,8 +84,8 @@ export function fuseRankings(
     select
       part.item,
       sum(case part.leg ${sql.join(weighed, sql` `)} end * part.part order by part.leg) as score,
-      array[${each('rank')}] as ranks,
-      array[${each('score')}] as scores
+      pg_catalog.jsonb_build_array(${each('rank')}) as ranks,
+      pg_catalog.jsonb_build_array(${each('score')}) as scores
     from (
       select scored.leg, scored.item, scored.score, scored.rank, ${parts[method]} as part
       from (

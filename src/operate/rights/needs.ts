@@ -83,7 +83,6 @@ export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner
   knowledge_diverse: 'reader',
   knowledge_feedback: 'reader',
   knowledge_filter: 'reader',
-  knowledge_gain: 'reader',
   knowledge_lexical: 'reader',
   knowledge_measured: 'reader',
   knowledge_nearest: 'reader',

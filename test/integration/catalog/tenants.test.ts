@@ -69,13 +69,9 @@ async function fill(scope: Scope): Promise<void> {
     minutes(20, 1440).map((bucket) => ({ bucket, resource: 'urn:a', dimension: 'user', items: ['ada'] })),
   )
   await recordTopology(scope, [{ from: 'urn:a', to: 'urn:b' }], { at: new Date(), relation: 'calls', source: 'tracing' })
-  await addDocuments(scope, [{ source: 's', title: 't', chunks: [{ content: 'c', embedding: Array<number>(1536).fill(1) }] }])
-  await sql`insert into ${scope.id('kb_word')} (tenant_id, word) values (${scope.tenantId}::int8, 'c')`.execute(scope.db)
-  await sql`insert into ${scope.id('kb_corpus')} (tenant_id) values (${scope.tenantId}::int8)`.execute(scope.db)
-  await sql`
-    insert into ${scope.id('kb_term')} (tenant_id, chunk_id, frequency, length, term)
-    select tenant_id, chunk_id, 1, 1, 'c' from ${scope.id('kb_chunk')} where tenant_id = ${scope.tenantId}::int8
-  `.execute(scope.db)
+  await addDocuments(scope, [
+    { source: 's', title: 't', chunks: [{ context: '', content: 'disk', embedding: Array<number>(1536).fill(1) }] },
+  ])
   await sql`
     insert into ${scope.id('kb_reembedding')} (tenant_id, chunk_id, fingerprint, embedding)
     select tenant_id, chunk_id, ''::bytea, array[1]::real[] from ${scope.id('kb_chunk')} where tenant_id = ${scope.tenantId}::int8

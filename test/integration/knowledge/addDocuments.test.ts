@@ -102,15 +102,15 @@ onEveryLeg('addDocuments', () => {
     expect((await rows('kb_chunk'))[0]!['metadata']).toEqual({ a: 1, resources: ['urn:a'], labels: { team: 'pay' } })
   })
 
-  it('notes where a term is first in the content, in code points, and counts those of the context', async () => {
+  it('notes where a term is first in the content, in code points, and counts those of the context twice', async () => {
     await another()
     await add([{ source: 's', title: 't', chunks: [{ context: 'Disk trouble', content: '🦊 the Disk, the disks' }] }])
     const terms = (await rows('kb_term')).map(({ term, frequency, position, width, length }) => [term, frequency, position, width, length])
     expect(terms.sort()).toEqual(
       [
-        ['disk', 3, 6, 4, 6],
-        ['the', 2, 2, 3, 6],
-        ['troubl', 1, null, null, 6],
+        ['disk', 4, 6, 4, 8],
+        ['the', 2, 2, 3, 8],
+        ['troubl', 2, null, null, 8],
       ].sort(),
     )
     expect(await words()).toEqual(['disk', 'troubl'])
