@@ -50,7 +50,7 @@ describe.runIf(leg.available && leg.concurrent)('an installation restored from a
     expect((await migrateUp(db)).ran).toEqual([])
     expect((await maintain(db)).steps.length).toBeGreaterThanOrEqual(0)
     const scope = await tenantScope(db, 't-001')
-    expect(await searchKnowledge(scope, { embedding }).execute()).toHaveLength(1)
+    expect(await searchKnowledge(scope, { embedding }).execute()).toHaveLength(2)
   }
   const asOwner = (test: TestDatabase) => {
     const url = new URL(test.url!)
