@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 export type Embed = (texts: readonly string[]) => Promise<number[][]>
 
 const hashBytes = 32
-/** So many texts at most are lost when a run is interrupted. */
+/** At most this number of texts is lost when a run is interrupted. */
 const batch = 512
 
 /**

@@ -640,7 +640,7 @@ begin
         greater_b := pg_catalog.array_append(greater_b, coalesce(pg_catalog.bit_count(masks_b[value + 1] & below_a), 0));
         equal := pg_catalog.array_append(equal, coalesce(pg_catalog.bit_count(masks_a[value + 1] & masks_b[value + 1]), 0));
         if value < highest then
-          -- Where both are below a value, there is none of it in either; the highest has none above it.
+          -- Where both are below a value, neither has it; the highest has nothing above it.
           base := base + rates[pg_catalog.cardinality(rates)]
             * (greater_a[pg_catalog.cardinality(rates)] + greater_b[pg_catalog.cardinality(rates)] + equal[pg_catalog.cardinality(rates)]);
         end if;
@@ -701,7 +701,7 @@ begin
     end loop;
     intersection_count := coalesce(intersection_count, next);
 
-    -- Of values in one sketch only, where there are none or few: as many as one register would be expected to show.
+    -- Of values in one sketch only, where it shows few or no such values: as many as one register would be expected to show.
     select
       greatest(a_count - intersection_count, 1 / pg_catalog.sum(m * each.rate * pg_catalog.exp(-least(b_count * each.rate_below, 230)))),
       greatest(b_count - intersection_count, 1 / pg_catalog.sum(m * each.rate * pg_catalog.exp(-least(a_count * each.rate_below, 230))))

@@ -48,7 +48,7 @@ $$;
 -- else. They are no settings of the function, which only a superuser may restore from a dump, for pgvector's library is not loaded then. A statement
 -- in which they are set cannot run in parallel.
 
--- The filters are those of knowledge_filter. A chunk without an embedding is none of the candidates.
+-- The filters are those of knowledge_filter. A chunk without an embedding is left out.
 -- `model` is the name of the model that embedded the question; null where nobody says.
 -- Distances are pgvector's: Euclidean, cosine, or the negative inner product, as the database was installed.
 create or replace function @extschema@.knowledge_nearest(

@@ -70,8 +70,8 @@ const cardinalityGrowthOptions = z
  * | error | of the difference of two estimates; 0 where both are exact (up to 160 values) |
  * | order | `score` descending, then `item` by its bytes |
  *
- * @throws InvalidInputError if the dimension, the URN or one of the ranges is invalid, or the two are
- * not as long; names the field.
+ * @throws InvalidInputError if the dimension, the URN or one of the ranges is invalid, or the two
+ * are not as long; names the field.
  * @example
  * const growing = cardinalityGrowth(scope, { range: last('1 day'), baseline: { from: twoDaysAgo, to: yesterday } })
  * await growing.where('noise', '=', false).limit(5).execute()

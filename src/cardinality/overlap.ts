@@ -31,7 +31,9 @@ export interface OverlapOptions {
 
 /** What two groups have in common. */
 export interface Overlap extends HllOverlapRow {
-  /** Whether the standard error of the intersection is more than half of it: it says little then. */
+  /**
+   * Whether the standard error of the intersection is more than half of it: it says little then.
+   */
   noise: boolean
 }
 

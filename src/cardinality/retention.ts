@@ -57,8 +57,8 @@ const retentionOptions = z.strictObject({
 })
 
 /**
- * How many users come back: of those seen in a day, week or month, how many are seen again one, two,
- * three later. A cohort table, a row for each of its cells.
+ * How many users come back: of those seen in a day, week or month, how many are seen again one,
+ * two, three later. A cohort table, a row for each of its cells.
  *
  * **A cohort is everybody seen in a period, not those seen in it for the first time.** Sketches
  * cannot say who is new: they hold no values, and the difference of two estimates of everybody

@@ -45,7 +45,7 @@ const relatedKnowledgeOptions = (installation: Installation) =>
     where: knowledgeFilters.default({}),
   })
 
-/** Among so many of the best by words and embedding, resources decide. */
+/** Resources decide among this number of the best by words and embedding. */
 const pool = 100
 /** What the score of a chunk about one of the resources is multiplied by. */
 const aboutFactor = 1.5
@@ -63,8 +63,8 @@ const aboutFactor = 1.5
  *
  * Several resources count no more than one.
  *
- * @throws InvalidInputError if an option is invalid, or the embedding has another dimension than the
- * installation's; names the field. When it is executed, as {@link searchKnowledge}.
+ * @throws InvalidInputError if an option is invalid, or the embedding has another dimension than
+ * the installation's; names the field. When it is executed, as {@link searchKnowledge}.
  * @example
  * const fresh = await newPatterns(scope, { range: last('20 minutes') }).execute()
  * const runbooks = relatedKnowledge(scope, {

@@ -9,8 +9,8 @@
 export type RankingMetric = (ranking: readonly string[], relevance: ReadonlyMap<string, number>, places: number) => number | null
 
 /**
- * Normalised discounted cumulative gain: the sum of the relevances, each divided by log2(place + 1),
- * in parts of the sum that the best order would have.
+ * Normalised discounted cumulative gain: the sum of the relevances, each divided by log2(place +
+ * 1), in parts of the sum that the best order would have.
  *
  * Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techniques, 2002; the gain is the
  * relevance itself, not 2 to its power.
@@ -31,7 +31,10 @@ export const recall: RankingMetric = (ranking, relevance, places) => {
   return relevant === 0 ? null : gains(ranking, relevance, places).filter((gain) => gain > 0).length / relevant
 }
 
-/** One divided by the place of the first that is relevant; 0 where none is. Its mean over questions is the MRR. */
+/**
+ * One divided by the place of the first that is relevant; 0 where none is. Its mean over questions
+ * is the MRR.
+ */
 export const reciprocalRank: RankingMetric = (ranking, relevance, places) => {
   if ([...relevance.values()].every((value) => value <= 0)) return null
   const first = gains(ranking, relevance, places).findIndex((gain) => gain > 0)

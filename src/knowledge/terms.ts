@@ -18,7 +18,9 @@ export interface Term {
   term: string
   /** How often it occurs in the text, at least 1. */
   frequency: number
-  /** How many code points stand before its first occurrence: PostgreSQL's `substr` counts from 1. */
+  /**
+   * How many code points stand before its first occurrence: PostgreSQL's `substr` counts from 1.
+   */
   at: number
   /** How many code points the text has there for it. */
   width: number
@@ -99,7 +101,10 @@ function endOfRun(text: string, start: number, elides: boolean): number {
   }
 }
 
-/** The place behind what may join a word that ends here to another; the same place where nothing does. */
+/**
+ * The place behind what may join a word that ends here to another; the same place where nothing
+ * does.
+ */
 function behindJoint(text: string, at: number, last: number, elides: boolean): number {
   const next = at + 1
   switch (kindAt(text, at)) {

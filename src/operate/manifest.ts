@@ -1446,7 +1446,7 @@ export const manifest: Manifest = {
       },
     'hyperloglog_overlap(a bytea, b bytea, OUT a_count double precision, OUT a_standard_error double precision, OUT b_count double precision, OUT b_standard_error double precision, OUT union_count double precision, OUT union_standard_error double precision, OUT intersection_count double precision, OUT intersection_standard_error double precision, OUT jaccard double precision, OUT jaccard_standard_error double precision, OUT a_share double precision, OUT a_share_standard_error double precision, OUT b_share double precision, OUT b_share_standard_error double precision)':
       {
-        hash: '17e164eb28dfd910',
+        hash: '5c2d47381ec72299',
         requires: null,
       },
     'hyperloglog_parameters(sketch bytea, OUT kind integer, OUT log2m integer, OUT regwidth integer, OUT expthresh bigint, OUT sparseon integer, OUT full_bits integer)':

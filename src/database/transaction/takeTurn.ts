@@ -53,8 +53,8 @@ export async function shareTurn(trx: Kysely<{}>, name: string): Promise<void> {
 }
 
 /**
- * Takes several turns, each as {@link takeTurn} does. Whoever takes some of the same takes them in the
- * same order, so that no two wait for each other.
+ * Takes several turns, each as {@link takeTurn} does. All who take some of the same take them in
+ * the same order, so that no two wait for each other.
  */
 export async function takeTurns(trx: Kysely<{}>, names: readonly string[]): Promise<void> {
   await sql`

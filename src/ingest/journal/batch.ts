@@ -28,7 +28,7 @@ export interface Arrival {
   /** The line in the source object, from 1. */
   readonly line: number
   /**
-   * Who reports so many records; null, and the records refused, when what names it cannot be
+   * Who reports this number of records; null, and the records refused, when what names it cannot be
    * stored.
    */
   reporterOf(attributes: readonly KeyValue[], dataset: Dataset, records: number): ReportingResource | null

@@ -5,8 +5,8 @@ import type { ResourceOf } from '../records/resourceOf.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
 
 /**
- * Who reports in some requests. Each is asked for once, however often the requests are read: where a
- * record goes must not depend on a second answer.
+ * Who reports in some requests. Each is asked for once, however often the requests are read: where
+ * a record goes must not depend on a second answer.
  */
 export class Reporters {
   readonly #resourceOf: ResourceOf | undefined

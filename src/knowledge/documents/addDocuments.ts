@@ -87,8 +87,9 @@ const addDocumentsOptions = z.strictObject({
  * Adds documents to what a tenant knows, or brings those that are there up to date: splits them,
  * embeds their chunks, and notes the terms they are found by.
  *
- * A document is told by its `source` and `url`, one without a URL by its `source` and `title`; of
- * one given several times the last counts. It has either `content`, which is split, or `chunks`.
+ * A document is identified by its `source` and `url`, one without a URL by its `source` and
+ * `title`; of one given several times the last counts. It has either `content`, which is split, or
+ * `chunks`.
  *
  * | the document | what is done |
  * |---|---|
@@ -113,7 +114,7 @@ const addDocumentsOptions = z.strictObject({
  * number that is not finite, text that cannot be stored. An array is checked whole before anything
  * is written; of anything else the documents before are added. Also where the model is another than
  * the tenant's, or the scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which
- * would not see the documents others add meanwhile.
+ * would not see the documents that others add at the same time.
  * @throws VantageError (`EMBEDDING_FAILED`), with the provider's error as `cause`, where the
  * provider fails for good: what was done before stays, and the message says how much that is. The
  * call can be repeated.
@@ -206,7 +207,7 @@ async function addGroup(adding: Adding, group: Group, whole: boolean): Promise<D
     for (const document of open) {
       const before = known.get(document)
       if (before?.same) result(document, { doc_id: before.doc_id, outcome: 'unchanged', chunks: before.count })
-      // What was to be kept has changed meanwhile, so it may change again: nothing is kept now.
+      // What was to be kept has changed since, so it may change again: nothing is kept now.
       else plans.set(document, planOf(document, attempt === 1 ? (before?.chunks ?? []) : []))
     }
     await embedMissing(embedder, plans, { embeddings, embedded })

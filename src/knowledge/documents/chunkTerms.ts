@@ -15,8 +15,8 @@ export interface ChunkTerm {
 }
 
 /**
- * What a title and headings say counts twice: nDCG@10 was .028 higher on questions by people to pages
- * with titles, and the same on three other sets.
+ * What a title and headings say counts twice: nDCG@10 was .028 higher on questions by people to
+ * pages with titles, and the same on three other sets.
  */
 const contextWeight = 2
 
@@ -38,7 +38,7 @@ export function chunkTermsOf({ installation }: Scope): (chunk: { context: string
 /** How many terms a chunk has, each as often as it is said. */
 export const lengthOf = (all: readonly ChunkTerm[]): number => all.reduce((sum, { frequency }) => sum + frequency, 0)
 
-/** So many rows go in one statement: some 5 MB of text. */
+/** The rows of one statement: some 5 MB of text. */
 const batch = 50_000
 
 /** Adds the terms of chunks that have none. */
@@ -68,8 +68,8 @@ export async function writeTerms(
 }
 
 /**
- * Adds the words among terms. The last thing a transaction does: another one that adds the same word
- * waits for its end. In one order, so that no two wait for each other.
+ * Adds the words among terms. The last thing a transaction does: another one that adds the same
+ * word waits for its end. In one order, so that no two wait for each other.
  */
 export async function writeWords(scope: Scope, db: Kysely<{}>, terms: Iterable<string>): Promise<void> {
   const words = [...new Set(terms)].filter(isWord)
@@ -84,8 +84,8 @@ export async function writeWords(scope: Scope, db: Kysely<{}>, terms: Iterable<s
 }
 
 /**
- * Deletes the words that no chunk has any more. Only who has the whole of the tenant's knowledge may:
- * a word that another adds a chunk for would go.
+ * Deletes the words that no chunk has any more. Only who has the whole of the tenant's knowledge
+ * may: a word that another adds a chunk for would go.
  */
 export async function deleteUnusedWords(scope: Scope, db: Kysely<{}>): Promise<void> {
   await sql`
@@ -97,7 +97,8 @@ export async function deleteUnusedWords(scope: Scope, db: Kysely<{}>): Promise<v
 
 /**
  * Whether a term can be looked for by how it is spelt: letters and digits, at least four, with a
- * letter among them (a number that is nearly another is another), none of a script without blanks.
+ * letter among them (a number that is nearly another is another), and not of a script without
+ * blanks.
  */
 export function isWord(term: string): boolean {
   if (!/^[\p{L}\p{M}\p{Nd}]{4,}$/u.test(term) || !/\p{L}/u.test(term)) return false

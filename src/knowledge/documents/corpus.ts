@@ -8,7 +8,7 @@ import { termsVersion } from '../terms.ts'
 export interface Corpus {
   /** The model of their embeddings; null where nobody named one. */
   model: string | null
-  /** The version of their terms; null where there are none yet. */
+  /** The version of their terms; null where it has no terms yet. */
   termsVersion: number | null
 }
 
@@ -43,7 +43,7 @@ export function assertFits(scope: Scope, corpus: Corpus, model: string | null): 
 
 /** Remembers what nobody had said before; what is known stays. */
 export async function rememberCorpus(scope: Scope, db: Kysely<{}>, known: Corpus, model: string | null): Promise<void> {
-  // Whoever writes the row keeps others waiting who want to, so only who has something to say does.
+  // A writer of the row keeps other writers of it waiting, so it is written only where it changes.
   if (known.termsVersion !== null && (known.model !== null || model === null)) return
   await sql`
     insert into ${scope.id('kb_corpus')} as corpus (tenant_id, model, terms_version)

@@ -6,8 +6,8 @@ export interface Bounds {
 }
 
 /**
- * Where sentences end does not depend on where this runs. English rules end sentences of Chinese and
- * Japanese, too.
+ * Where sentences end does not depend on where this runs. English rules end sentences of Chinese
+ * and Japanese, too.
  */
 const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' })
 
@@ -20,7 +20,9 @@ export function cutProse(text: string, span: Span, bounds: Bounds): Span[] {
   return joined(sentences, bounds.maxCharacters, bounds.overlap)
 }
 
-/** A stretch of text in spans within the bound, cut at `starts` where it can be, else between lines. */
+/**
+ * A stretch of text in spans within the bound, cut at `starts` where it can be, else between lines.
+ */
 export function cutLines(text: string, { start, end }: Span, starts: readonly number[], max: number): Span[] {
   const edges = [start, ...starts.filter((at) => at > start && at < end), end]
   const parts = edges.slice(1).flatMap((edge, at) => withoutBlankEnd(text, { start: edges[at]!, end: edge }) ?? [])
@@ -57,7 +59,10 @@ function sentencesOf(text: string, { start, end }: Span): Span[] {
   )
 }
 
-/** A span cut where it must be: best behind a line, then a blank, then a mark or character of Chinese. */
+/**
+ * A span cut where it must be: best behind a line, then a blank, then a mark or character of
+ * Chinese.
+ */
 function cutLong(text: string, { start, end }: Span, max: number): Span[] {
   const spans: Span[] = []
   for (let at = start; at < end;) {

@@ -6,7 +6,8 @@ import { embeddingOf } from '../embedding/embedding.ts'
 export interface ChunkInput {
   content: string
   /**
-   * What it is part of, such as the headings above it. It is searched and embedded with the content.
+   * What it is part of, such as the headings above it. It is searched and embedded with the
+   * content.
    */
   context?: string
   /**
@@ -38,7 +39,7 @@ interface DocumentAbout {
 /** A document as text, which is split. */
 export interface TextDocument extends DocumentAbout {
   content: string
-  /** Default: told by the content, see `splitDocument`. */
+  /** Default: decided by the content, see `splitDocument`. */
   format?: 'markdown' | 'text'
   chunks?: undefined
 }

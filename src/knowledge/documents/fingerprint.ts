@@ -34,7 +34,9 @@ export function howOfAll(chunks: readonly string[], none: string): string {
 const digest = (value: unknown, bytes: number): string =>
   createHash('sha256').update(JSON.stringify(value)).digest().subarray(0, bytes).toString('hex')
 
-/** The same object with its keys in one order, as `jsonb` does not keep the one they were given in. */
+/**
+ * The same object with its keys in one order, as `jsonb` does not keep the one they were given in.
+ */
 export function ordered(value: Json): Json {
   if (Array.isArray(value)) return value.map(ordered)
   if (typeof value !== 'object' || value === null) return value

@@ -12,13 +12,16 @@ export interface Group {
   last: boolean
 }
 
-/** What is written in one transaction: so many documents, chunks or characters, at least one document. */
+/**
+ * What is written in one transaction at most, in documents, chunks and characters; at least one
+ * document.
+ */
 const most = { documents: 64, chunks: 500, characters: 2_000_000 }
 
 /**
- * Documents in groups, in order; a document that comes again begins another group. An array is checked
- * whole before the first one, of anything else each document when it comes; those before one that is
- * refused are a group of their own.
+ * Documents in groups, in order; a document that comes again begins another group. An array is
+ * checked whole before the first one, of anything else each document when it comes; those before
+ * one that is refused are a group of their own.
  *
  * @throws InvalidInputError naming the document and the field.
  */

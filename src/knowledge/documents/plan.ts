@@ -24,8 +24,8 @@ export interface Plan {
 }
 
 /**
- * A chunk that did not change keeps its id and embedding, also where it is at another place now; else
- * it takes the id of the chunk at its place, where that is not wanted elsewhere.
+ * A chunk that did not change keeps its id and embedding, also where it is at another place now;
+ * else it takes the id of the chunk at its place, where that is not wanted elsewhere.
  */
 export function planOf({ chunks }: PreparedDocument, stored: readonly StoredChunk[]): Plan {
   const free = new Map(stored.map((chunk) => [chunk.chunk_idx, chunk]))

@@ -41,7 +41,7 @@ export interface PreparedDocument {
   chunks: readonly PreparedChunk[]
 }
 
-/** What a document is told by: its source and URL, without a URL its source and title. */
+/** What identifies a document: its source and URL, without a URL its source and title. */
 export const keyOf = ({ source, title, url }: { source: string; title: string; url: string | null }): string =>
   JSON.stringify(url === null ? [source, null, title] : [source, url])
 
@@ -93,5 +93,5 @@ export function prepare(
   return { source, title, url, metadata, fingerprint: how + what, chunks }
 }
 
-/** What a chunk is, whoever embedded it: the second part of its fingerprint. */
+/** What a chunk is, whichever model embedded it: the second part of its fingerprint. */
 export const whatOfChunk = ({ context, content }: { context: string; content: string }): string => whatOf({ context, content })

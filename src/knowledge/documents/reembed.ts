@@ -34,7 +34,10 @@ export interface ReembedReport {
   chunks: number
   /** How many texts were embedded by this call. */
   embedded: number
-  /** What the provider refused: these chunks have no embedding any more, and are found by their words. */
+  /**
+   * What the provider refused: these chunks have no embedding any more, and are found by their
+   * words.
+   */
   refused: RefusedChunk[]
 }
 
@@ -56,27 +59,27 @@ const reembedOptions = z.strictObject({
   ...embeddingCalls,
 })
 
-/** So many chunks are embedded and kept at a time. */
+/** The chunks that are embedded and kept at a time. */
 const page = 500
 
 /**
- * Moves a tenant's embeddings to another model of the same dimension, while searches go on: a search
- * sees those of the old model, or those of the new one.
+ * Moves a tenant's embeddings to another model of the same dimension, while searches go on: a
+ * search sees those of the old model, or those of the new one.
  *
  * 1. Every chunk is embedded by the new model, also those that had no embedding; 500 at a time are
- *    put aside. Documents can be added by the old model meanwhile. Interrupted, the next call with
- *    the same model embeds only what is not there yet.
- * 2. In one transaction, in which other writers of the tenant's knowledge wait, what was added since
- *    is embedded, and all embeddings and the model's name are exchanged. The vector index takes them
- *    up one by one, which takes minutes for 100,000 chunks.
+ * put aside. Documents can still be added by the old model. Interrupted, the next call with the
+ * same model embeds only what is not there yet. 2. In one transaction, in which other writers of
+ * the tenant's knowledge wait, what was added since is embedded, and all embeddings and the model's
+ * name are exchanged. The vector index takes them up one by one, which takes minutes for 100,000
+ * chunks.
  *
- * With the model that the tenant has, it embeds what has no embedding, or one that was brought along.
- * From then on, search with embeddings of the new model.
+ * With the model that the tenant has, it embeds what has no embedding, or one that was brought
+ * along. From then on, search with embeddings of the new model.
  *
- * @throws InvalidInputError when nobody names the model, or the scope was made from a REPEATABLE READ
- * or SERIALIZABLE transaction.
- * @throws VantageError (`EMBEDDING_FAILED`), with the provider's error as `cause`, where the provider
- * fails for good or gives embeddings of another dimension: the tenant keeps its old model.
+ * @throws InvalidInputError when nobody names the model, or the scope was made from a REPEATABLE
+ * READ or SERIALIZABLE transaction.
+ * @throws VantageError (`EMBEDDING_FAILED`), with the provider's error as `cause`, where the
+ * provider fails for good or gives embeddings of another dimension: the tenant keeps its old model.
  * @example
  * const { refused } = await reembed(scope, { embed: openAiEmbeddings({ url, model: 'nomic-embed-text-v2' }) })
  */
@@ -98,7 +101,7 @@ export async function reembed(scope: Scope, options: ReembedOptions): Promise<Re
     onDone: (done) => onProgress?.({ done, chunks }),
   }
   const chunks = await countChunks(scope)
-  // What is added meanwhile is less each time; the rest is embedded while nobody can add more.
+  // What is added during a round is less each time; the rest is embedded while nobody can add more.
   for (let pass = 0; pass < 3 && (await embedMissing(move, scope.db)) > page; pass += 1);
   return inTransaction(scope.db, async (db) => {
     await takeKnowledge(scope, db)
@@ -123,7 +126,10 @@ interface Move {
   onDone: (done: number) => void
 }
 
-/** Embeds the chunks that have no embedding of the new model, neither put aside nor in use; returns how many. */
+/**
+ * Embeds the chunks that have no embedding of the new model, neither put aside nor in use; returns
+ * how many.
+ */
 async function embedMissing(move: Move, db: Kysely<{}>): Promise<number> {
   const { scope, how, signal } = move
   const tried = move.refused
@@ -206,7 +212,7 @@ async function putAside(
     insert into ${scope.id('kb_reembedding')} (tenant_id, chunk_id, fingerprint, embedding)
     select chunk.tenant_id, chunk.chunk_id, decode(row.fingerprint, 'hex'), row.embedding::float4[]
     from ${given}
-    -- Some may have been removed meanwhile. Those that are there must not go before this is written.
+    -- Some may have been removed since. Those that are there must not go before this is written.
     join ${scope.id('kb_chunk')} as chunk on chunk.tenant_id = ${scope.tenantId}::int8 and chunk.chunk_id = row.chunk_id
     order by chunk.chunk_id
     for key share of chunk

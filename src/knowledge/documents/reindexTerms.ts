@@ -11,9 +11,13 @@ import { takeKnowledge } from './turns.ts'
 import { idList } from './writeDocuments.ts'
 
 export interface ReindexTermsOptions {
-  /** Give up before the next statement. What was written stays; the next call begins anew. */
+  /**
+   * Give up before the next statement. What was written stays; the next call begins from the start.
+   */
   signal?: AbortSignal
-  /** Told after each transaction how many chunks are done, and how many there were to begin with. */
+  /**
+   * Told after each transaction how many chunks are done, and how many there were to begin with.
+   */
   onProgress?: (progress: { done: number; chunks: number }) => void
 }
 
@@ -24,17 +28,17 @@ const reindexTermsOptions = z.strictObject({
     .optional(),
 })
 
-/** So many chunks are written in one transaction. */
+/** The chunks that are written in one transaction. */
 const page = 500
 
 /**
  * Writes the terms of all chunks of a tenant again; returns how many chunks that were.
  *
  * To be called after an upgrade whose terms are of another version, which `addDocuments` refuses by
- * name, and for chunks that were added before there were terms: without them nothing is found by its
- * words. 500 chunks go in one transaction, in which other writers of the tenant's knowledge wait;
- * until it is through, searches find some chunks by the old terms and some by the new. Interrupted,
- * it is called again.
+ * name, and for chunks that were added before there were terms: without them nothing is found by
+ * its words. 500 chunks go in one transaction, in which other writers of the tenant's knowledge
+ * wait; until it is through, searches find some chunks by the old terms and some by the new.
+ * Interrupted, it is called again.
  *
  * @throws InvalidInputError when the scope was made from a REPEATABLE READ or SERIALIZABLE
  * transaction. The signal's reason when aborted.

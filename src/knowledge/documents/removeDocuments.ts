@@ -14,7 +14,9 @@ export type DocumentsWhere =
   | { ids: readonly string[] }
   | {
       source: string
-      /** Only those with one of these URLs, or with one of the `titles`. Default: all of the source. */
+      /**
+       * Only those with one of these URLs, or with one of the `titles`. Default: all of the source.
+       */
       urls?: readonly string[]
       /** Only those with one of these titles, or with one of the `urls`. */
       titles?: readonly string[]

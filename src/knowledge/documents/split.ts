@@ -8,21 +8,21 @@ import { splitMarkdown } from './splitMarkdown.ts'
 
 /**
  * Changes when the same document would be split in other pieces. It is part of a document's
- * fingerprint, so that one split by an older version is split anew.
+ * fingerprint, so that one split by an older version is split again.
  */
 export const splitterVersion = 1
 
 export interface SplitInput {
   title: string
   content: string
-  /** Default: told by the content, see {@link splitDocument}. */
+  /** Default: decided by the content, see {@link splitDocument}. */
   format?: 'markdown' | 'text'
 }
 
 export interface SplitOptions {
   /**
-   * The longest piece, in characters as JavaScript counts them; 100 to 100,000. Default: 1,200: some
-   * 300 tokens of English, 1,000 of Chinese. A model that reads less sees only the beginning.
+   * The longest piece, in characters as JavaScript counts them; 100 to 100,000. Default: 1,200:
+   * some 300 tokens of English, 1,000 of Chinese. A model that reads less sees only the beginning.
    */
   maxCharacters?: number
   /**
@@ -46,8 +46,8 @@ export const splitOptions = z.strictObject({
  * | `text` | between sentences |
  *
  * A sentence that is too long is cut between lines, else words, else characters. Where no format is
- * given, it is Markdown if a line begins with one to six `#` and a blank, or with three backticks, or
- * is the second line of a table (`|---|---|`).
+ * given, it is Markdown if a line begins with one to six `#` and a blank, or with three backticks,
+ * or is the second line of a table (`|---|---|`).
  *
  * No word is lost: a heading stands in `context`, or in `content` where it has nothing below it,
  * where several sections share a piece, or where it is longer than the 200 characters that

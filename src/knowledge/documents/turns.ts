@@ -8,7 +8,7 @@ export const takeKnowledge = (scope: Scope, trx: Kysely<{}>): Promise<void> => t
 /**
  * Waits for who has the whole of the tenant's knowledge, and for who writes one of these documents.
  *
- * @param keys what documents are told by.
+ * @param keys what identifies the documents.
  */
 export async function takeDocuments(scope: Scope, trx: Kysely<{}>, keys: readonly string[]): Promise<void> {
   await shareTurn(trx, knowledge(scope))

@@ -13,7 +13,7 @@ export interface PlannedDocument {
   plan: Plan
 }
 
-/** So many chunks go in one statement: with 1,536 dimensions some 10 MB of text. */
+/** The chunks of one statement: with 1,536 dimensions some 10 MB of text. */
 const batch = 500
 
 /**

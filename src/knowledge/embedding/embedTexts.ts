@@ -45,9 +45,9 @@ interface Batch {
 
 /** So often an error that may be a text's is met before the texts are looked at one by one. */
 const attemptsOfFault = 3
-/** So many single texts refused, and none taken: it is the call that is refused. */
+/** With this number of single texts refused, and not one taken, it is the call that is refused. */
 const maxRefused = 8
-/** So many calls that broke one after another: it is the provider that is broken. */
+/** With this number of calls broken one after another, it is the provider that is broken. */
 const maxFaults = 16
 
 /**
@@ -60,8 +60,8 @@ const maxFaults = 16
  *
  * An embedding with a flaw, or of a wrong dimension where others are right, counts as refused.
  *
- * @throws VantageError, with the provider's error as `cause`, where the call cannot work (no key, no
- * such model, more or fewer embeddings than texts, all of a wrong dimension, the first 8 single
+ * @throws VantageError, with the provider's error as `cause`, where the call cannot work (no key,
+ * no such model, more or fewer embeddings than texts, all of a wrong dimension, the first 8 single
  * texts refused and none taken), where the provider stays busy, or asks to wait for longer than
  * `maxWaitMs`, and where it breaks over every text.
  */
@@ -195,8 +195,8 @@ const shapeFlaw = (numbers: readonly number[], { dimension, flaw }: EmbedTextsOp
 const kindOfValue = (value: unknown): string => (value === null || value === undefined ? 'missing' : `of the type ${typeof value}`)
 
 /**
- * Runs the work that `next` gives until it gives none, so many at a time. What is run may bring more
- * work. Rejects as soon as one does; what runs then goes on unheard.
+ * Runs the work that `next` gives until it gives no more, a number of them at a time. What is run
+ * may bring more work. Rejects as soon as one does; what runs then goes on unheard.
  */
 function inParallel<Work>(next: () => Work | undefined, concurrency: number, run: (work: Work) => Promise<void>): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()

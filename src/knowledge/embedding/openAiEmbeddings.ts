@@ -6,7 +6,9 @@ import type { Embed } from './embed.ts'
 import { EmbeddingCallError } from './embeddingCallError.ts'
 
 export interface OpenAiEmbeddingsOptions {
-  /** Where the API begins, such as `https://api.openai.com/v1`; `/embeddings` is added to its path. */
+  /**
+   * Where the API begins, such as `https://api.openai.com/v1`; `/embeddings` is added to its path.
+   */
   url: string
   /** Sent as `Authorization: Bearer ...`; never part of an error. */
   apiKey?: string
@@ -14,8 +16,8 @@ export interface OpenAiEmbeddingsOptions {
   /** How many numbers an embedding shall have, for models that give several sizes. */
   dimensions?: number
   /**
-   * How the numbers travel: `base64` is a quarter of the size, where the provider knows it. Default:
-   * the provider's own, and either is understood.
+   * How the numbers travel: `base64` is a quarter of the size, where the provider knows it.
+   * Default: the provider's own, and either is understood.
    */
   encoding?: 'float' | 'base64'
   /** Sent with each call, such as Azure's `api-key`; never part of an error. */
@@ -35,12 +37,12 @@ const openAiEmbeddingsOptions = z.strictObject({
   timeoutMs: z.int().min(1).max(3_600_000).default(60_000),
 })
 
-/** An answer of more bytes is none: 2,000 embeddings of 4,000 numbers are about 170 MB. */
+/** An answer of more bytes is refused: 2,000 embeddings of 4,000 numbers are about 170 MB. */
 const maxAnswerBytes = 256 * 2 ** 20
 
 /**
- * An embedding function for any provider that speaks OpenAI's `/embeddings`: OpenAI, Azure, Mistral,
- * Ollama, vLLM, llama.cpp, text-embeddings-inference and others.
+ * An embedding function for any provider that speaks OpenAI's `/embeddings`: OpenAI, Azure,
+ * Mistral, Ollama, vLLM, llama.cpp, text-embeddings-inference and others.
  *
  * It makes one call for each batch and does not try again; `addDocuments` does. A redirect is not
  * followed, so that the key goes nowhere else.

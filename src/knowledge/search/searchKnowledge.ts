@@ -51,7 +51,7 @@ export interface SearchKnowledgeOptions {
   diversity?: number
   /** How the words found are shown in `snippet`. */
   snippet?: {
-    /** At most so many characters of the chunk, 40 to 10,000. Default: 240. */
+    /** The most characters of the chunk, 40 to 10,000. Default: 240. */
     characters?: number
     /** What stands before and after a word that was found. Default: `['**', '**']`. */
     mark?: readonly [string, string]
@@ -139,15 +139,15 @@ const searchKnowledgeOptions = (installation: Installation) =>
  * | `embedding` | the nearest chunks | `l2`: 1 / (1 + distance); `cosine`: cosine similarity; `ip`: the inner product |
  * | both | the best of each, fused | 0..1 (`reciprocal-rank`: up to .017) |
  *
- * A question is cut into the same terms as the chunks ({@link terms}) and they are data: no operator
- * of a query language is known. A chunk needs one of them, not all. Terms that few chunks hold
- * weigh most.
+ * A question is cut into the same terms as the chunks ({@link terms}) and they are data: no
+ * operator of a query language is known. A chunk needs one of them, not all. Terms that few chunks
+ * hold weigh most.
  *
  * By embedding there are `limit` rows whenever the tenant has as many embedded chunks that pass the
- * filters. Where at most 5,000 do, every one is compared and the answer is exact; where more do, the
- * HNSW index answers (iterative scan in strict order), and a near neighbour may be missed. Equal
- * scores are ordered by id. All of it is one statement with settings of its own; nothing needs to be
- * set on the connection.
+ * filters. Where at most 5,000 do, every one is compared and the answer is exact; where more do,
+ * the HNSW index answers (iterative scan in strict order), and a near neighbour may be missed.
+ * Equal scores are ordered by id. All of it is one statement with settings of its own; nothing
+ * needs to be set on the connection.
  *
  * @throws InvalidInputError if neither `text` nor `embedding` is given, the embedding has another
  * dimension than the installation's or is not finite, or an option is invalid; names the field.

@@ -6,7 +6,10 @@ export const kind = {
   digit: 3,
   /** Goes on with what it follows: accents, vowel signs, joiners, the soft hyphen. */
   mark: 4,
-  /** A character of a script that writes no blanks between its words, or few: Han, Kana, Hangul, Thai, ... */
+  /**
+   * A character of a script that writes no blanks between its words, or few: Han, Kana, Hangul,
+   * Thai, ...
+   */
   unit: 5,
   /** Such a one that NFKC changes. */
   oddUnit: 6,

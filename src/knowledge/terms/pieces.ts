@@ -9,7 +9,9 @@ export interface Piece {
   width: number
 }
 
-/** A word of a run, as it is compared with others but for its stem; its place in UTF-16 code units. */
+/**
+ * A word of a run, as it is compared with others but for its stem; its place in UTF-16 code units.
+ */
 interface Word {
   text: string
   start: number
@@ -99,7 +101,10 @@ function partsOf(word: string): { text: string; start: number }[] {
 
 /** Longer words are not cut into parts. */
 const longestCut = 128
-/** Capitals up to the one that begins a word, with the `s` of a plural; a word with its digits; digits. */
+/**
+ * Capitals up to the one that begins a word, with the `s` of a plural; a word with its digits;
+ * digits.
+ */
 const inCamelCase =
   /(?:\p{Lu}(?=s?(?!\p{Ll}))){1,128}(?:s(?!\p{Ll}))?[\p{M}\p{Nd}]*|[\p{Lu}\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{M}\p{Cf}'\u2019]*[\p{Nd}\p{M}]*|\p{Nd}[\p{Nd}\p{M},]*/gu
 const lettersAndDigits = /^(?:[\p{Lu}\p{Ll}]{2,128}\p{Nd}{1,128}|\p{Nd}{1,128}[\p{Lu}\p{Ll}]{2,128})$/u

@@ -1,4 +1,6 @@
-/** A function of text that remembers its answers to short texts: most words have been seen before. */
+/**
+ * A function of text that remembers its answers to short texts: most words have been seen before.
+ */
 export function remembered<Answer extends {}>(answer: (text: string) => Answer): (text: string) => Answer {
   const known = new Map<string, Answer>()
   return (text) => {

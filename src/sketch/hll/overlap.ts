@@ -15,7 +15,10 @@ export interface HllOverlap {
   readonly shareOfB: Estimate
 }
 
-/** One of two sketches: its registers, and how many values it has, with no error where that is exact. */
+/**
+ * One of two sketches: its registers, and how many values it has, with no error where that is
+ * exact.
+ */
 export interface OverlapSide {
   readonly registers: Registers
   readonly size: Estimate
@@ -100,7 +103,7 @@ function score(range: RegisterRange, { greaterA, greaterB, equal }: PairCounts, 
   for (let value = 1; value <= range.highest; value += 1) {
     const [ofA, ofB, ofBoth] = [greaterA[value]!, greaterB[value]!, equal[value]!]
     const rate = rateOf(range, value)
-    // Where both are below a value, there is none of it in either; the highest has none above it.
+    // Where both are below a value, neither has it; the highest has nothing above it.
     if (value < range.highest) slope += rate * (ofA + ofB + ofBoth)
     for (const [count, own] of [
       [ofA, sizeA - both],
@@ -130,7 +133,9 @@ function equalAt(rate: number, sizeA: number, sizeB: number, both: number): { no
   return { none: (1 - ownA) * (1 - ownB) * (1 - shared), some: shared + (1 - shared) * ownA * ownB }
 }
 
-/** Where the slope is 0, by Newton's method; where a step leaves what is left to search, its middle. */
+/**
+ * Where the slope is 0, by Newton's method; where a step leaves what is left to search, its middle.
+ */
 function mostLikely(range: RegisterRange, pairs: PairCounts, sizeA: number, sizeB: number): number {
   const most = Math.min(sizeA, sizeB)
   if (score(range, pairs, sizeA, sizeB, 0).slope <= 0) return 0
@@ -181,7 +186,7 @@ function overlapCovariance(range: RegisterRange, a: Estimate, b: Estimate, both:
 function overlapInformation(range: RegisterRange, sizeA: number, sizeB: number, both: number) {
   const { m, highest } = range
   const below = (size: number, value: number) => Math.exp(-size * rateOf(range, value - 1))
-  // Of values in one only, where there are none or few: as many as one register would be expected to show.
+  // Of values in one only, where it shows few or no such values: as many as one register would be expected to show.
   const shownBy = (other: number) => {
     let shown = 0
     for (let value = 1; value <= highest; value += 1) shown += m * rateOf(range, value) * below(other, value)
