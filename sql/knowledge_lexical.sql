@@ -55,8 +55,28 @@ as $$
   where held.df > 0
 $$;
 
--- The question as it is scored: its terms, the rarest first, the power of each (its weight times its inverse document frequency), how many of them
--- are rare (have 10,000 postings together; at least one), and the mean length of chunks.
+-- Terms and their weights as they are scored: the rarest first, the power of each (its weight times its inverse document frequency), how many of them
+-- are rare (have 10,000 postings together; at least one), and the mean length of chunks. Terms that no chunk holds are left out.
+create or replace function @extschema@.knowledge_powers(tenant int8, asked text[], weights float8[])
+returns table (terms text[], powers float8[], rare int4, mean_length float8)
+language sql stable parallel safe rows 1
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+  select
+    array_agg(weighed.term order by weighed.df, weighed.term),
+    array_agg(weighed.power order by weighed.df, weighed.term),
+    greatest(count(*) filter (where weighed.together <= 10000), 1)::int4,
+    max(weighed.mean_length)
+  from (
+    select weight.term, weight.df, weight.mean_length,
+      weight.weight * ln(1 + (weight.n - least(weight.df, weight.n) + 0.5) / (least(weight.df, weight.n) + 0.5)) as power,
+      sum(weight.df) over (order by weight.df, weight.term) as together
+    from @extschema@.knowledge_weights(tenant, asked, weights) as weight
+  ) as weighed
+$$;
+
+-- The question as it is scored, see knowledge_powers.
 --
 -- A term of four characters or more that the tenant does not have may be misspelt: the three most similar words that it has take its place, each weighed
 -- by its similarity (of trigrams, at least 0.3).
@@ -105,24 +125,12 @@ begin
     trigrams
   )
   into words, weights using tenant, asked;
-  return query
-    select
-      array_agg(weighed.term order by weighed.df, weighed.term),
-      array_agg(weighed.power order by weighed.df, weighed.term),
-      greatest(count(*) filter (where weighed.together <= 10000), 1)::int4,
-      max(weighed.mean_length)
-    from (
-      select weight.term, weight.df, weight.mean_length,
-        weight.weight * ln(1 + (weight.n - least(weight.df, weight.n) + 0.5) / (least(weight.df, weight.n) + 0.5)) as power,
-        sum(weight.df) over (order by weight.df, weight.term) as together
-      from @extschema@.knowledge_weights(tenant, words, weights) as weight
-    ) as weighed;
+  return query select * from @extschema@.knowledge_powers(tenant, words, weights);
 end
 $$;
 
 -- How well chunks answer a question: the sum of what its terms add, with k1 = 1.2 and b = 0.6: a term that is said again counts ever less, and a long
--- chunk is held back. `matched` are the terms that a chunk holds, those that add most first; a chunk that
--- holds none is left out.
+-- chunk is held back. `matched` are the terms that a chunk holds, those that add most first; a chunk that holds none is left out.
 create or replace function @extschema@.knowledge_bm25(tenant int8, chunks int8[], terms text[], powers float8[], mean_length float8)
 returns table (chunk_id int8, score float8, matched text[])
 language sql stable parallel safe rows 100
@@ -229,16 +237,7 @@ as $$
     select question.term, keep / cardinality(asked) as weight from unnest(asked) as question (term)
     union all
     select telling.term, (1 - keep) * telling.weight / sum(telling.weight) over () from telling
-  ), weighed as (
-    select known.term, known.df, known.mean_length,
-      known.weight * ln(1 + (known.n - least(known.df, known.n) + 0.5) / (least(known.df, known.n) + 0.5)) as power,
-      sum(known.df) over (order by known.df, known.term) as together
-    from @extschema@.knowledge_weights(tenant, array(select term from weight), array(select weight from weight)) as known
   )
-  select
-    array_agg(weighed.term order by weighed.df, weighed.term),
-    array_agg(weighed.power order by weighed.df, weighed.term),
-    greatest(count(*) filter (where weighed.together <= 10000), 1)::int4,
-    max(weighed.mean_length)
-  from weighed
+  select question.*
+  from @extschema@.knowledge_powers(tenant, array(select term from weight), array(select weight from weight)) as question
 $$;

@@ -1480,7 +1480,7 @@ export const manifest: Manifest = {
     },
     'knowledge_feedback(tenant bigint, asked text[], powers double precision[], rare integer, mean_length double precision, filters jsonb, chunks integer, count integer, keep double precision)':
       {
-        hash: '173057183f21f486',
+        hash: '42ac49e82a891043',
         requires: null,
       },
     'knowledge_filter(filters jsonb)': {
@@ -1500,8 +1500,12 @@ export const manifest: Manifest = {
       hash: '3a9f057554f134fc',
       requires: null,
     },
+    'knowledge_powers(tenant bigint, asked text[], weights double precision[])': {
+      hash: 'cb88b6278887804c',
+      requires: null,
+    },
     'knowledge_question(tenant bigint, asked text[], version integer)': {
-      hash: '915992874a22b83f',
+      hash: 'b60d228195acd9d9',
       requires: null,
     },
     'knowledge_snippet(tenant bigint, chunk bigint, content text, matched text[], size integer, before text, after text)': {

@@ -139,9 +139,10 @@ const searchKnowledgeOptions = (installation: Installation) =>
  * | `embedding` | the nearest chunks | `l2`: 1 / (1 + distance); `cosine`: cosine similarity; `ip`: the inner product |
  * | both | the best of each, fused | 0..1 (`reciprocal-rank`: up to .017) |
  *
- * A question is cut into the same terms as the chunks ({@link terms}) and they are data: no
- * operator of a query language is known. A chunk needs one of them, not all. Terms that few chunks
- * hold weigh most.
+ * A question is cut into the same terms as the chunks, without the words that English sentences are
+ * made of. They are data: no operator of a query language is known. A chunk needs one of them, not
+ * all. Terms that few chunks hold weigh most. One that no chunk holds stands for the three most
+ * similar words there are.
  *
  * By embedding there are `limit` rows whenever the tenant has as many embedded chunks that pass the
  * filters. Where at most 5,000 do, every one is compared and the answer is exact; where more do,

@@ -86,6 +86,7 @@ export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner
   knowledge_lexical: 'reader',
   knowledge_measured: 'reader',
   knowledge_nearest: 'reader',
+  knowledge_powers: 'reader',
   knowledge_question: 'reader',
   knowledge_snippet: 'reader',
   knowledge_weights: 'reader',
