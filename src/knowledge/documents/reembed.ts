@@ -66,12 +66,10 @@ const page = 500
  * Moves a tenant's embeddings to another model of the same dimension, while searches go on: a
  * search sees those of the old model, or those of the new one.
  *
- * 1. Every chunk is embedded by the new model, also those that had no embedding; 500 at a time are
- * put aside. Documents can still be added by the old model. Interrupted, the next call with the
- * same model embeds only what is not there yet. 2. In one transaction, in which other writers of
- * the tenant's knowledge wait, what was added since is embedded, and all embeddings and the model's
- * name are exchanged. The vector index takes them up one by one, which takes minutes for 100,000
- * chunks.
+ * | | |
+ * |---|---|
+ * | first | every chunk is embedded by the new model, also those that had no embedding; 500 at a time are put aside. Documents can still be added by the old model. Interrupted, the next call with the same model embeds only what is not there yet |
+ * | then, in one transaction | what was added since is embedded, and all embeddings and the model's name are exchanged. Other writers of the tenant's knowledge wait, and the vector index takes up every chunk again |
  *
  * With the model that the tenant has, it embeds what has no embedding, or one that was brought
  * along. From then on, search with embeddings of the new model.
