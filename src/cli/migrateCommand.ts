@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { EmbeddingDistance } from '../database/installation/installation.ts'
+import { termLanguage, type TermLanguage } from '../knowledge/terms.ts'
 import { migrateDown, migrateUp, type MigrateResult } from '../operate/migrate/migrate.ts'
 import { migratePlan, type MigratePlan } from '../operate/migrate/migratePlan.ts'
 import { migrateStatus, type MigrateStatus } from '../operate/migrate/migrateStatus.ts'
@@ -15,7 +16,7 @@ interface Options {
   graphPrefix?: string
   embeddingDimension?: number
   embeddingDistance?: EmbeddingDistance
-  knowledgeLanguage?: string
+  knowledgeLanguage?: TermLanguage
   json?: boolean
 }
 
@@ -80,7 +81,11 @@ const install = (command: Command) =>
         'ip',
       ]),
     )
-    .option('--knowledge-language <name>', 'whose words searches cut by (first installation only; default: english)')
+    .addOption(
+      new Option('--knowledge-language <name>', 'whose words documents are found by (first installation only; default: english)').choices(
+        termLanguage.options,
+      ),
+    )
 
 const installOptions = ({ schema, graphPrefix, embeddingDimension, embeddingDistance, knowledgeLanguage }: Options) => ({
   schema,

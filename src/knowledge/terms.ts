@@ -1,11 +1,21 @@
+import type { Installation } from '../database/installation/installation.ts'
+import { parse } from '../schema/parse.ts'
 import { after, isUnit, isWordly, kind, kindAt } from './terms/characters.ts'
 import { codePointsBefore } from './terms/codePoints.ts'
 import { piecesOf, type Piece } from './terms/pieces.ts'
 import { remembered } from './terms/remembered.ts'
-import { stemmerOf, type TermLanguage } from './terms/stem.ts'
+import { stemmerOf, termLanguage, type TermLanguage } from './terms/stem.ts'
 import { unitsAt } from './terms/units.ts'
 
 export { termLanguage, type TermLanguage } from './terms/stem.ts'
+
+/**
+ * The language of an installation.
+ *
+ * @throws InvalidInputError where a newer library made it, with a language that this one lacks.
+ */
+export const languageOf = ({ knowledgeLanguage }: Pick<Installation, 'knowledgeLanguage'>): TermLanguage =>
+  parse(termLanguage, knowledgeLanguage, 'knowledgeLanguage')
 
 /**
  * Goes up whenever an answer of {@link terms} changes: terms of one version are not found by those

@@ -1,8 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
-import { parse } from '../../schema/parse.ts'
 import { isUnit, kindOf } from '../terms/characters.ts'
-import { termLanguage, terms } from '../terms.ts'
+import { languageOf, terms } from '../terms.ts'
 
 /** A term of a chunk, as it is stored. */
 export interface ChunkTerm {
@@ -22,7 +21,7 @@ const contextWeight = 2
 
 /** What makes the terms of chunks, in the language of the installation. */
 export function chunkTermsOf({ installation }: Scope): (chunk: { context: string; content: string }) => ChunkTerm[] {
-  const language = parse(termLanguage, installation.knowledgeLanguage, 'knowledgeLanguage')
+  const language = languageOf(installation)
   return ({ context, content }) => {
     const found = new Map<string, ChunkTerm>()
     for (const { term, frequency, at, width } of terms(content, { language })) found.set(term, { term, frequency, position: at, width })

@@ -8,7 +8,7 @@ import { parseOptions } from '../../schema/parse.ts'
 import { boundedText, storableText, type Json } from '../../schema/text.ts'
 import { arrayLiteral, embeddingOf } from '../embedding/embedding.ts'
 import { questionTerms } from '../questionTerms.ts'
-import { termLanguage, termsVersion } from '../terms.ts'
+import { languageOf, termsVersion } from '../terms.ts'
 import { filterDocument, knowledgeFilters, type KnowledgeFilters } from './knowledgeFilters.ts'
 
 export interface SearchKnowledgeOptions {
@@ -232,7 +232,7 @@ function legsOf(scope: Scope, given: Given): { ctes: RawBuilder<unknown>; candid
   const filters = sql`${JSON.stringify(filterDocument(where))}::jsonb`
   const both = text !== undefined && embedding !== undefined
   const pool = sql`${both || diversity > 0 ? Math.max(100, limit) : limit}::int4`
-  const asked = text === undefined ? [] : questionTerms(text, { language: termLanguage.parse(scope.installation.knowledgeLanguage) })
+  const asked = text === undefined ? [] : questionTerms(text, { language: languageOf(scope.installation) })
   const question = sql`select * from ${scope.id('knowledge_question')}(${tenant}, ${asked}::text[], ${termsVersion}::int4)`
   const expanded =
     feedback === undefined

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { EmbeddingDistance } from '../../database/installation/installation.ts'
 import type { OnWait } from '../../database/transaction/takeTurn.ts'
+import { termLanguage, type TermLanguage } from '../../knowledge/terms.ts'
 import { boundedText } from '../../schema/text.ts'
 
 /** What `migrate up` can be told on first installation; afterwards the database remembers it. */
@@ -23,7 +24,7 @@ export interface MigrateOptions {
    * The language whose words the terms of knowledge are cut by: `english`, `german`, ... or `none`.
    * Default: `english`.
    */
-  knowledgeLanguage?: string
+  knowledgeLanguage?: TermLanguage
   /** Give up before the next statement. What was begun is rolled back. */
   signal?: AbortSignal
   /** Told for whom it waits, where somebody else migrates this database already. */
@@ -45,10 +46,7 @@ export const migrateOptions = z.strictObject({
     .optional(),
   embeddingDimension: z.int().min(1).max(4000).optional(),
   embeddingDistance: z.enum(['l2', 'cosine', 'ip']).optional(),
-  knowledgeLanguage: z
-    .string()
-    .regex(/^[a-z]{1,30}$/, 'must be the name of a language, as in `english`')
-    .optional(),
+  knowledgeLanguage: termLanguage.optional(),
   signal: z.instanceof(AbortSignal).optional(),
   onWait: z.custom<OnWait>((value) => typeof value === 'function', 'must be a function').optional(),
 })

@@ -138,14 +138,23 @@ onEveryLeg('migrate', () => {
   })
 
   it('remembers its options and refuses others', async () => {
-    await migrateUp(test.db, { graphPrefix: 'calls', embeddingDimension: 3, embeddingDistance: 'cosine' })
+    await migrateUp(test.db, { graphPrefix: 'calls', embeddingDimension: 3, embeddingDistance: 'cosine', knowledgeLanguage: 'german' })
     const { installation } = await migrateUp(test.db, { embeddingDistance: 'cosine' })
-    expect(installation).toMatchObject({ schema: 'public', graphPrefix: 'calls', embeddingDimension: 3, embeddingDistance: 'cosine' })
+    expect(installation).toMatchObject({
+      schema: 'public',
+      graphPrefix: 'calls',
+      embeddingDimension: 3,
+      embeddingDistance: 'cosine',
+      knowledgeLanguage: 'german',
+    })
     expect(await schemaDrift(test.db, { schema: installation.schema })).toEqual([])
     await ensureTenant(test.db, { code: 'a' })
     expect((await tenantScope(test.db, 'a')).graphName).toMatch(/^calls_\d+$/)
     await expect(migrateUp(test.db, { embeddingDimension: 4 })).rejects.toThrow(
       'embeddingDimension: this database was installed with 3 and cannot be changed to 4 by a migration',
+    )
+    await expect(migrateUp(test.db, { knowledgeLanguage: 'english' })).rejects.toThrow(
+      'knowledgeLanguage: this database was installed with german and cannot be changed to english by a migration',
     )
     await expect(migrateUp(test.db, { graphPrefix: 'ops' })).rejects.toThrow(InvalidInputError)
   })

@@ -40,6 +40,7 @@ onEveryLeg('the options of migrate', () => {
     [{ schema: 'a$$b' }, "schema: must not contain $, ' or"],
     [{ schema: "a'b" }, "schema: must not contain $, ' or"],
     [{ graphPrefix: 'Ops' }, 'graphPrefix: must be 1 to 42 lower-case letters'],
+    [{ knowledgeLanguage: 'klingon' as never }, 'knowledgeLanguage: '],
     [{ embeddingDimension: 4001 }, 'embeddingDimension: '],
     [{ embeddingDimension: 0 }, 'embeddingDimension: '],
     [{ embeddingDimension: 1.5 }, 'embeddingDimension: '],
