@@ -16,8 +16,21 @@ import { series } from './series.ts'
 import { printServiceGraphs } from './servicegraph.ts'
 import { sketch } from './sketch.ts'
 import { suspects } from './suspects.ts'
+import { vector } from './vector.ts'
 
-const benchmarks: Record<string, Benchmark> = { graph, hll, ingest, load, maintain: maintenance, nab, retrieval, series, sketch, suspects }
+const benchmarks: Record<string, Benchmark> = {
+  graph,
+  hll,
+  ingest,
+  load,
+  maintain: maintenance,
+  nab,
+  retrieval,
+  series,
+  sketch,
+  suspects,
+  vector,
+}
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

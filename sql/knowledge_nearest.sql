@@ -40,14 +40,23 @@ $$;
 
 -- The chunks of a tenant nearest to an embedding, for searchKnowledge.
 --
--- An HNSW index knows nothing of tenants and filters: asked for k neighbours it finds k of whatever tenant and throws the others away. So up to 5,000
--- candidates are compared one by one, which is exact; beyond that the index is scanned iteratively (hnsw.iterative_scan) until k candidates are
--- found; and should it give up before (hnsw.max_scan_tuples), the candidates are compared one by one after all.
+-- An HNSW index knows nothing of tenants and filters: asked for k neighbours it finds k of whatever tenant and throws the others away. So there are two
+-- ways to them, and the cheaper one is taken:
+--
+-- * Compare each candidate: exact, and as dear as there are candidates. So it is done for a tenant of up to 5,000 chunks, and where few pass the filters.
+-- * Scan the index iteratively (hnsw.iterative_scan) until enough candidates are found: the rarer they are among all chunks in the index, the more
+--   of it is scanned. With N chunks in the index, of which p are candidates, h hits take N * h / p steps. A step costs about what comparing one
+--   candidate does, so the two ways are even at p = sqrt(N * h).
+--
+-- Should the scan give up before it has enough (hnsw.max_scan_tuples), the candidates are compared one by one after all.
+--
+-- The scan is in relaxed order, which drops nothing that strict order would find too late, and finds 20 more than twice as many as are asked for, of
+-- which the nearest are taken: near the edge of what was scanned, the index has not seen all.
 --
 -- The scan's settings hold while it runs, whatever the caller's session says, and are then what they were; an error takes them back with everything
 -- else. They are no settings of the function, which only a superuser may restore from a dump, for pgvector's library is not loaded then. A statement
 -- in which they are set cannot run in parallel.
-
+--
 -- The filters are those of knowledge_filter. A chunk without an embedding is left out.
 -- `model` is the name of the model that embedded the question; null where nobody says.
 -- Distances are pgvector's: Euclidean, cosine, or the negative inner product, as the database was installed.
@@ -61,20 +70,22 @@ set jit = off
 set enable_sort = on
 as $$
 declare
-  exact_limit constant int4 := 5000;
+  hits int4 := 2 * k + 20;
+  -- Only an estimate, and 0 where nobody has counted yet: it decides the way, not the answer.
+  indexed float8 := (select greatest(class.reltuples, 0) from pg_class as class where class.oid = '@extschema@.kb_chunk'::regclass);
   vectors text := (
-    select pg_catalog.quote_ident(namespace.nspname)
-    from pg_catalog.pg_extension as extension
-    join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+    select quote_ident(namespace.nspname)
+    from pg_extension as extension
+    join pg_namespace as namespace on namespace.oid = extension.extnamespace
     where extension.extname = 'vector'
   );
   measured text;
   candidates text := 'from @extschema@.kb_chunk as chunk' || @extschema@.knowledge_filter(filters) || ' and chunk.embedding is not null';
-  count int4;
+  few int4;
+  is_few bool;
   ids int8[];
   distances float8[];
-  scan_before text;
-  breadth_before text;
+  before text[];
 begin
   if exists (select from @extschema@.kb_corpus as corpus where corpus.tenant_id = tenant and corpus.model <> knowledge_nearest.model) then
     raise exception 'this tenant''s knowledge is embedded by the model "%", the question by "%"',
@@ -82,31 +93,43 @@ begin
       using errcode = 'object_not_in_prerequisite_state', hint = 'embed the question by the same model, or move the knowledge with reembed(scope, ...)';
   end if;
   measured := @extschema@.knowledge_measured('$3');
-  execute 'select count(*) from (select ' || candidates || ' limit ' || exact_limit + 1 || ') as candidate'
-  into count using tenant, filters;
-  if count > exact_limit then
+  select count(*) <= 5000 into is_few
+  from (select from @extschema@.kb_chunk as chunk where chunk.tenant_id = tenant limit 5001) as first;
+  if not is_few and filters <> '{}' then
+    few := greatest(1000, sqrt(indexed * hits));
+    execute 'select count(*) <= $3 from (select ' || candidates || ' limit $3 + 1) as candidate'
+    into is_few using tenant, filters, few;
+  end if;
+  if not is_few then
     -- The library defines its settings when it is loaded, as reading one vector does.
-    execute pg_catalog.format('select %L::%s.vector', '[1]', vectors);
-    scan_before := pg_catalog.current_setting('hnsw.iterative_scan');
-    breadth_before := pg_catalog.current_setting('hnsw.ef_search');
-    perform pg_catalog.set_config('hnsw.iterative_scan', 'strict_order', true);
+    execute format('select %L::%s.vector', '[1]', vectors);
+    before := array[
+      current_setting('hnsw.iterative_scan'), current_setting('hnsw.ef_search'),
+      current_setting('hnsw.max_scan_tuples'), current_setting('hnsw.scan_mem_multiplier')
+    ];
+    perform set_config('hnsw.iterative_scan', 'relaxed_order', true);
+    perform set_config('hnsw.ef_search', least(greatest(200, hits), 1000)::text, true);
+    perform set_config('hnsw.max_scan_tuples', '40000', true);
+    perform set_config('hnsw.scan_mem_multiplier', '8', true);
     -- Without sorting there is one way to this order: along the index. The planner would not always take it, as it does not see
     -- that long vectors lie outside the table's own pages.
-    perform pg_catalog.set_config('enable_sort', 'off', true);
-    perform pg_catalog.set_config('hnsw.ef_search', least(greatest(100, 2 * k), 1000)::text, true);
+    perform set_config('enable_sort', 'off', true);
     execute 'select array_agg(id), array_agg(distance) from (select chunk.chunk_id as id, ' || measured || ' as distance '
       || candidates || ' order by ' || measured || ' limit $4) as nearest'
-    into ids, distances using tenant, filters, embedding, k;
-    perform pg_catalog.set_config('enable_sort', 'on', true);
-    perform pg_catalog.set_config('hnsw.ef_search', breadth_before, true);
-    perform pg_catalog.set_config('hnsw.iterative_scan', scan_before, true);
+    into ids, distances using tenant, filters, embedding, hits;
+    perform set_config('enable_sort', 'on', true);
+    perform set_config('hnsw.iterative_scan', before[1], true);
+    perform set_config('hnsw.ef_search', before[2], true);
+    perform set_config('hnsw.max_scan_tuples', before[3], true);
+    perform set_config('hnsw.scan_mem_multiplier', before[4], true);
   end if;
-  if count <= exact_limit or pg_catalog.cardinality(ids) is distinct from k then
+  if is_few or cardinality(ids) is distinct from hits then
     -- "+ 0" is no order of the index.
     execute 'select array_agg(id), array_agg(distance) from (select chunk.chunk_id as id, ' || measured || ' as distance '
       || candidates || ' order by (' || measured || ') + 0, id limit $4) as nearest'
     into ids, distances using tenant, filters, embedding, k;
   end if;
-  return query select * from unnest(ids, distances) as nearest (id, distance) order by nearest.distance, nearest.id;
+  return query
+    select * from unnest(ids, distances) as nearest (id, distance) order by nearest.distance, nearest.id limit k;
 end
 $$;

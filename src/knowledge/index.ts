@@ -9,4 +9,10 @@ export type { Embed } from './embedding/embed.ts'
 export { splitDocument, splitterVersion, type SplitInput, type SplitOptions } from './documents/split.ts'
 export type { Piece } from './documents/piece.ts'
 export type { KnowledgeFilters } from './search/knowledgeFilters.ts'
+export {
+  buildVectorIndex,
+  type BuildVectorIndexOptions,
+  type VectorIndexProgress,
+  type VectorIndexReport,
+} from './vectorIndex/buildVectorIndex.ts'
 export { searchKnowledge, type FoundChunk, type SearchKnowledgeOptions } from './search/searchKnowledge.ts'

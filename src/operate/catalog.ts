@@ -197,7 +197,7 @@ async function readRelations(trx: Kysely<{}>, installation: Installation): Promi
     if (kind === 'domain') domains[name] = definition
     else if (kind === 'column') (tables[owner] ?? views[owner])!.columns[name] = plain(definition)
     else if (kind === 'constraint') tables[owner]!.constraints[name] = plain(definition)
-    else if (kind === 'index') tables[owner]!.indexes[name] = plain(definition).replace(' ON ONLY ', ' ON ')
+    else if (kind === 'index') tables[owner]!.indexes[name] = withoutStorage(plain(definition))
     else if (kind === 'trigger') tables[owner]!.triggers[name] = plain(definition)
   }
   return { tables, views, domains }
@@ -296,6 +296,9 @@ async function readFunctions(trx: Kysely<{}>, installation: Installation): Promi
     }),
   )
 }
+
+/** Without what may be chosen freely: storage options, such as the `m` of an HNSW index. */
+const withoutStorage = (index: string) => index.replace(' ON ONLY ', ' ON ').replace(/ WITH \([^()]*\)$/, '')
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
 

@@ -1497,7 +1497,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'knowledge_nearest(tenant bigint, embedding real[], model text, k integer, filters jsonb)': {
-      hash: '3a9f057554f134fc',
+      hash: 'd606defb624563cd',
       requires: null,
     },
     'knowledge_powers(tenant bigint, asked text[], weights double precision[])': {

@@ -61,6 +61,7 @@ const functions: Record<Function, WithOptions | null> = {
   ),
   baselineSeries: given({ range }, (scope, options) => api.baselineSeries(scope, frame, options)),
   burnRate: given({ objective: 0.9, at: range.to }, (scope, options) => api.burnRate(scope, counts, options)),
+  buildVectorIndex: given(schema, ({ db }, options) => api.buildVectorIndex(db, options)),
   callFan: given({ by: 'caller' as const, range }, (scope, options) => api.callFan(scope, options)),
   callOddities: given({ range, baseline }, (scope, options) => api.callOddities(scope, options)),
   callSeries: given({ measure: 'p95_ms' as const, range }, (scope, options) => api.callSeries(scope, options)),

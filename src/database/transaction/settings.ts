@@ -42,20 +42,30 @@ export const patient = (settings: Settings): Settings => ({ ...settings, lock_ti
  * Does work in a transaction under settings that hold for it alone, and puts back what was set
  * before. Where the transaction itself has failed there is nothing to put back: it is rolled back,
  * or the savepoint around the work is, and the settings with it.
+ *
+ * @param until `session` for what runs in no transaction: then `trx` is one connection.
  */
-export async function withSettings<T>(trx: Kysely<{}>, settings: Settings, work: () => Promise<T>): Promise<T> {
+export async function withSettings<T>(
+  trx: Kysely<{}>,
+  settings: Settings,
+  work: () => Promise<T>,
+  until: SettingsEnd = 'transaction',
+): Promise<T> {
   const before = await currentSettings(trx, Object.keys(settings))
-  await setSettings(trx, settings)
+  await setSettings(trx, settings, until)
   let result: T
   try {
     result = await work()
   } catch (error) {
-    await setSettings(trx, before).catch(() => {})
+    await setSettings(trx, before, until).catch(() => {})
     throw error
   }
-  await setSettings(trx, before)
+  await setSettings(trx, before, until)
   return result
 }
+
+/** What ends settings, where nobody puts them back. */
+type SettingsEnd = 'transaction' | 'session'
 
 async function currentSettings(trx: Kysely<{}>, names: readonly string[]): Promise<Settings> {
   const columns = names.map((name) => sql`pg_catalog.current_setting(${sql.lit(name)}::text) as ${sql.id(name)}`)
@@ -63,8 +73,9 @@ async function currentSettings(trx: Kysely<{}>, names: readonly string[]): Promi
   return rows[0]!
 }
 
-/** Sets them until the transaction ends. */
-export const setSettings = (trx: Kysely<{}>, settings: Settings) =>
-  sql`select ${sql.join(Object.entries(settings).map(([name, value]) => sql`pg_catalog.set_config(${name}::text, ${value}::text, true)`))}`.execute(
-    trx,
-  )
+/** Sets them until the transaction, or the session, ends. */
+export const setSettings = (trx: Kysely<{}>, settings: Settings, until: SettingsEnd = 'transaction') => {
+  const local = sql.lit(until === 'transaction')
+  const calls = Object.entries(settings).map(([name, value]) => sql`pg_catalog.set_config(${name}::text, ${value}::text, ${local})`)
+  return sql`select ${sql.join(calls)}`.execute(trx)
+}

@@ -145,8 +145,9 @@ const searchKnowledgeOptions = (installation: Installation) =>
  * similar words there are.
  *
  * By embedding there are `limit` rows whenever the tenant has as many embedded chunks that pass the
- * filters. Where at most 5,000 do, every one is compared and the answer is exact; where more do,
- * the HNSW index answers (iterative scan in strict order), and a near neighbour may be missed.
+ * filters. A tenant of up to 5,000 chunks, and what few pass (1,000 chunks at least, more where
+ * there are many in all), is compared one by one, and the answer is exact. Else the HNSW index
+ * answers (iterative scan), and of a hundred near neighbours one may be missed.
  * Equal scores are ordered by id. All of it is one statement with settings of its own; nothing
  * needs to be set on the connection.
  *

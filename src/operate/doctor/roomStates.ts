@@ -2,7 +2,7 @@ import type { Capabilities } from '../../database/capabilities.ts'
 import type { Ability } from '../../database/checks/check.ts'
 import type { Installation } from '../../database/installation/installation.ts'
 import { graphAbility } from '../../graph/ageCheck.ts'
-import { knowledgeAbility } from '../../knowledge/pgvectorCheck.ts'
+import { knowledgeAbility } from '../../knowledge/vectorIndex/pgvectorCheck.ts'
 import { lifecycleAbility, timeTableAbility } from '../../lifecycle/timescaleCheck.ts'
 
 /** What one room of the library can do. */

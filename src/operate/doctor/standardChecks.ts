@@ -2,7 +2,9 @@ import type { Check } from '../../database/checks/check.ts'
 import { extensionsCheck } from '../../database/checks/extensionsCheck.ts'
 import { serverVersionCheck } from '../../database/checks/serverVersionCheck.ts'
 import { ageCheck } from '../../graph/ageCheck.ts'
-import { pgvectorCheck } from '../../knowledge/pgvectorCheck.ts'
+import { termsCheck } from '../../knowledge/termsCheck.ts'
+import { pgvectorCheck } from '../../knowledge/vectorIndex/pgvectorCheck.ts'
+import { vectorIndexCheck } from '../../knowledge/vectorIndex/vectorIndexCheck.ts'
 import { strayRowsCheck } from '../../lifecycle/partitions/strayRowsCheck.ts'
 import { timescaleCheck } from '../../lifecycle/timescaleCheck.ts'
 import { failingCheck } from '../maintain/failingCheck.ts'
@@ -14,4 +16,12 @@ import { exposureCheck } from '../rights/exposureCheck.ts'
 export const serverChecks: readonly Check[] = [serverVersionCheck, extensionsCheck, pgvectorCheck, ageCheck, timescaleCheck]
 
 /** How our tables are kept. */
-export const upkeepChecks: readonly Check[] = [exposureCheck, failingCheck, policyJobsCheck, overdueCheck, strayRowsCheck]
+export const upkeepChecks: readonly Check[] = [
+  exposureCheck,
+  failingCheck,
+  policyJobsCheck,
+  overdueCheck,
+  strayRowsCheck,
+  vectorIndexCheck,
+  termsCheck,
+]

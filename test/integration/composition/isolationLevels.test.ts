@@ -43,6 +43,7 @@ const functions: Record<AsyncFunction, Subject> = {
     },
     works: 'everywhere',
   },
+  buildVectorIndex: { act: (_, db) => api.buildVectorIndex(db), works: 'alone' },
   capabilities: { act: (_, db) => api.capabilities(db), works: 'everywhere' },
   deleteTenant: { act: (_, db) => api.deleteTenant(db, 'another'), works: 'read committed' },
   doctor: { act: (_, db) => api.doctor(db), works: 'everywhere' },

@@ -69,6 +69,11 @@ const functions: Record<AsyncFunction, Subject> = {
       return api.attachEvidence(scope, input!)
     },
   },
+  buildVectorIndex: {
+    arguments: [{ ...schema, m: 8, efConstruction: 32, memory: '64MB', workers: 0 }],
+    act: ({ db }, [options]) => api.buildVectorIndex(db, options),
+    alone: true,
+  },
   capabilities: { arguments: [], act: ({ db }) => api.capabilities(db) },
   deleteTenant: { arguments: ['t-002', { ...schema, batch: 10 }], act: ({ db }, [code, options]) => api.deleteTenant(db, code!, options) },
   doctor: { arguments: [{ ...schema, checks: [{ name: 'mine', find: () => [] }] }], act: ({ db }, [options]) => api.doctor(db, options) },

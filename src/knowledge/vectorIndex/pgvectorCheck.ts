@@ -1,6 +1,6 @@
-import type { Capabilities } from '../database/capabilities.ts'
-import type { Ability, Check } from '../database/checks/check.ts'
-import { older } from '../database/older.ts'
+import type { Capabilities } from '../../database/capabilities.ts'
+import type { Ability, Check } from '../../database/checks/check.ts'
+import { older } from '../../database/older.ts'
 
 export const knowledgeAbility = ({ extensions }: Capabilities): Ability =>
   extensions.vector.installed === null

@@ -1,0 +1,214 @@
+import { sql, type Kysely } from 'kysely'
+import { z } from 'zod'
+import { capabilities } from '../../database/capabilities.ts'
+import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { findInstallation, qualified, type Installation } from '../../database/installation/installation.ts'
+import { schemaOption } from '../../database/installation/schemaOption.ts'
+import { quoteIdentifier } from '../../database/sql/identifier.ts'
+import { roleOfOwner } from '../../database/transaction/asOwner.ts'
+import { patient, pinned, withSettings } from '../../database/transaction/settings.ts'
+import { withShortLocks } from '../../lifecycle/partitions/shortLock.ts'
+import { execute } from '../../lifecycle/statement.ts'
+import { InvalidInputError, VantageError } from '../../schema/errors.ts'
+import { parseOptions } from '../../schema/parse.ts'
+import { foundVectorIndexes, unfinishedVectorIndex, vectorIndex } from './vectorIndex.ts'
+
+export interface BuildVectorIndexOptions {
+  /** Only needed when one database holds several installations. */
+  schema?: string
+  /** How many neighbours a chunk is linked to, 2 to 100. Default: 16. */
+  m?: number
+  /** Among how many they are chosen, at least twice `m`, up to 1,000. Default: 64, or twice `m`. */
+  efConstruction?: number
+  /**
+   * The memory of the build (`maintenance_work_mem`), such as `'2GB'`. Where the index does not fit
+   * in it, the build is many times slower. Default: the server's.
+   */
+  memory?: string
+  /**
+   * How many processes build beside the first, 0 to 64 (`max_parallel_maintenance_workers`).
+   * Default: the server's.
+   */
+  workers?: number
+  /** Gives up; the index that is there stays in use. */
+  signal?: AbortSignal
+  /**
+   * Called about once a second where the pool has a second connection: what the server is doing,
+   * and which share of it is done, 0..1.
+   */
+  onProgress?: (progress: VectorIndexProgress) => void
+}
+
+export interface VectorIndexProgress {
+  /** As `pg_stat_progress_create_index` says it. */
+  phase: string
+  /** 0..1; null where the server does not say. */
+  share: number | null
+}
+
+export interface VectorIndexReport {
+  /** Its size on disk. */
+  bytes: number
+  ms: number
+}
+
+const maxWidth = 1000
+
+const buildOptions = schemaOption
+  .extend({
+    m: z.int().min(2).max(100).default(16),
+    efConstruction: z.int().min(4).max(maxWidth).optional(),
+    memory: z
+      .string()
+      .regex(/^[1-9][0-9]{0,8}(kB|MB|GB|TB)$/, "must be a number and a unit such as '2GB' (kB, MB, GB, TB)")
+      .optional(),
+    workers: z.int().min(0).max(64).optional(),
+    signal: z.instanceof(AbortSignal).optional(),
+    onProgress: z
+      .custom<NonNullable<BuildVectorIndexOptions['onProgress']>>((value) => typeof value === 'function', 'must be a function')
+      .optional(),
+  })
+  .refine(({ m, efConstruction = maxWidth }) => efConstruction >= 2 * m, { message: 'must be at least twice m', path: ['efConstruction'] })
+
+/**
+ * Builds the index that searches by embedding go through (HNSW over `kb_chunk`), and puts it in the
+ * place of the one that is there.
+ *
+ * `migrate up` makes one, so this is for one that is missing, was interrupted, has grown with what
+ * was deleted, or shall have another `m`. Searches and writers go on: it is built `concurrently`
+ * under another name, and only exchanged at the end, within 100 ms or not at all. Interrupted or
+ * failed, the old one stays in use, and what is left of the new one is removed, by this call or the
+ * next.
+ *
+ * It needs a connection for itself: the pool itself, not a transaction, and no pooler that hands
+ * out a connection a transaction.
+ *
+ * @throws InvalidInputError when `db` is a transaction, or an option is invalid.
+ * @throws VantageError (`VECTOR_INDEX_FAILED`) with the server's error as `cause`, also where
+ * another build is under way; (`NOT_OWNER`) where this role may not become the owner.
+ * @throws the signal's reason when aborted.
+ * @example
+ * await buildVectorIndex(db, { m: 24, memory: '4GB', onProgress: ({ phase, share }) => console.log(phase, share) })
+ *
+ * // create index concurrently idx_kb_vec_hnsw_new on public.kb_chunk using hnsw (embedding public.vector_l2_ops) with (m = 24, ef_construction = 64)
+ * // drop index public.idx_kb_vec_hnsw; alter index public.idx_kb_vec_hnsw_new rename to idx_kb_vec_hnsw
+ *
+ * @see Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using
+ * Hierarchical Navigable Small World graphs, 2018
+ */
+export async function buildVectorIndex<Database>(db: Kysely<Database>, options: BuildVectorIndexOptions = {}): Promise<VectorIndexReport> {
+  const { schema, m, efConstruction = Math.max(64, 2 * m), memory, workers, signal, onProgress } = parseOptions(buildOptions, options)
+  if (db.isTransaction) {
+    throw new InvalidInputError('db', 'must not be a transaction: an index is built concurrently in none, give it the pool itself')
+  }
+  signal?.throwIfAborted()
+  const started = performance.now()
+  const plain = plainKysely(db)
+  const installation = await findInstallation(plain, schema)
+  await removeUnfinished(plain, installation)
+  const { embedded } = await capabilities(plain)
+  // In process there is nobody else who could go on, and not every such database can build concurrently.
+  const statement = `create index${embedded ? '' : ' concurrently'} ${quoteIdentifier(unfinishedVectorIndex)} on ${qualified(installation, 'kb_chunk')}
+using hnsw (${await keyOf(plain, installation)}) with (m = ${m}, ef_construction = ${efConstruction})`
+  const settings = {
+    ...patient(pinned),
+    statement_timeout: '0',
+    ...(memory !== undefined && { maintenance_work_mem: memory }),
+    ...(workers !== undefined && { max_parallel_maintenance_workers: `${workers}` }),
+  }
+  try {
+    await plain.connection().execute(async (own) => {
+      const asOwner = { ...settings, ...(await roleOfOwner(own, installation.schema)) }
+      const { rows } = await sql<{ pid: number }>`select pg_catalog.pg_backend_pid() as pid`.execute(own)
+      const watch = embedded ? undefined : watchBuild(plain, rows[0]!.pid, { signal, onProgress })
+      try {
+        await withSettings(own, asOwner, () => execute(own, statement), 'session')
+      } finally {
+        watch?.()
+      }
+    })
+    signal?.throwIfAborted()
+    await exchange(plain, installation)
+  } catch (cause) {
+    await removeUnfinished(plain, installation).catch(() => {})
+    if (signal?.aborted) throw signal.reason
+    if (cause instanceof VantageError) throw cause
+    throw failed(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+  const built = (await foundVectorIndexes(plain, installation)).find(({ name }) => name === vectorIndex)
+  return { bytes: built?.bytes ?? 0, ms: performance.now() - started }
+}
+
+const failed = (reason: string, options: { cause?: unknown } = {}) =>
+  new VantageError(`the vector index could not be built: ${reason}; what was there before stays in use`, {
+    ...options,
+    code: 'VECTOR_INDEX_FAILED',
+  })
+
+/** What is indexed; must be, to the letter, what `knowledge_measured` measures. */
+async function keyOf(db: Kysely<{}>, { embeddingDimension, embeddingDistance }: Installation): Promise<string> {
+  const { rows } = await sql<{ schema: string }>`
+    select namespace.nspname::text as schema
+    from pg_catalog.pg_extension as extension
+    join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+    where extension.extname = 'vector'
+  `.execute(db)
+  const place = quoteIdentifier(rows[0]!.schema)
+  return embeddingDimension <= 2000
+    ? `embedding ${place}.vector_${embeddingDistance}_ops`
+    : `(embedding::${place}.halfvec(${embeddingDimension})) ${place}.halfvec_${embeddingDistance}_ops`
+}
+
+/** Tells of the progress, and stops the build when the signal asks for it; returns what ends that. */
+function watchBuild(
+  db: Kysely<{}>,
+  pid: number,
+  { signal, onProgress }: Pick<BuildVectorIndexOptions, 'signal' | 'onProgress'>,
+): () => void {
+  // What is asked may come when the pool is closed already, or never where it has no second connection.
+  const cancel = () => void sql`select pg_catalog.pg_cancel_backend(${pid}::int4)`.execute(db).catch(() => {})
+  let asking = false
+  let ended = false
+  const ask = async () => {
+    if (asking) return
+    asking = true
+    const [row] = await progressOf(db, pid).catch(() => [])
+    asking = false
+    if (row !== undefined && !ended) onProgress?.(row)
+  }
+  const timer = onProgress && setInterval(() => void ask(), 1000)
+  signal?.addEventListener('abort', cancel)
+  return () => {
+    ended = true
+    clearInterval(timer)
+    signal?.removeEventListener('abort', cancel)
+  }
+}
+
+async function progressOf(db: Kysely<{}>, pid: number): Promise<VectorIndexProgress[]> {
+  const { rows } = await sql<VectorIndexProgress>`
+    select build.phase, build.blocks_done::float8 / nullif(build.blocks_total, 0::int8)::float8 as share
+    from pg_catalog.pg_stat_progress_create_index as build
+    where build.pid = ${pid}::int4
+  `.execute(db)
+  return rows
+}
+
+/** Puts the new index in the place of the old one. */
+async function exchange(db: Kysely<{}>, installation: Installation): Promise<void> {
+  const exchanged = await withShortLocks(db, installation, async (trx) => {
+    await execute(trx, `drop index if exists ${qualified(installation, vectorIndex)}`)
+    await execute(trx, `alter index ${qualified(installation, unfinishedVectorIndex)} rename to ${quoteIdentifier(vectorIndex)}`)
+  })
+  if (!exchanged.done) throw failed('others kept kb_chunk locked when it was to be exchanged, try again when they are done')
+}
+
+/** While another builds, its index cannot be dropped. */
+async function removeUnfinished(db: Kysely<{}>, installation: Installation): Promise<void> {
+  const found = await foundVectorIndexes(db, installation)
+  if (!found.some(({ name }) => name === unfinishedVectorIndex)) return
+  const removed = await withShortLocks(db, installation, (trx) =>
+    execute(trx, `drop index if exists ${qualified(installation, unfinishedVectorIndex)}`),
+  )
+  if (!removed.done) throw failed('another build of it is under way, or others keep kb_chunk locked')
+}

@@ -1,0 +1,96 @@
+import { sql, type Kysely } from 'kysely'
+import type { Check, Finding } from '../../database/checks/check.ts'
+import { schemaVersion, type Installation } from '../../database/installation/installation.ts'
+import { foundVectorIndexes, unfinishedVectorIndex, vectorIndex, type FoundIndex } from './vectorIndex.ts'
+
+/** Below this, waste is not worth a word. */
+const worthAWord = 64 * 1024 * 1024
+
+/** Whether searches by embedding have their index, whole and of a size that serves them. */
+export const vectorIndexCheck: Check = {
+  name: 'index of embeddings',
+  async find({ db, installation, version }) {
+    if (installation === null || version !== schemaVersion) return []
+    const found = await foundVectorIndexes(db, installation)
+    const index = found.find(({ name }) => name === vectorIndex)
+    return [
+      ...wholeness(index),
+      ...found.filter(({ name }) => name === unfinishedVectorIndex).map(leftOver),
+      ...(index?.valid === true ? sizeFindings(index, await sizesOf(db, installation), installation) : []),
+    ]
+  },
+}
+
+const build = 'run buildVectorIndex(db) from pgvantage/knowledge'
+
+function wholeness(index: FoundIndex | undefined): Finding[] {
+  if (index?.valid === true) return []
+  return [
+    {
+      severity: 'warning',
+      code: index === undefined ? 'vector-index-missing' : 'vector-index-invalid',
+      message: `the index ${vectorIndex} is ${index === undefined ? 'missing' : 'invalid, its build was interrupted'}: every search by embedding compares all chunks of the tenant`,
+      remedy: build,
+    },
+  ]
+}
+
+const leftOver = ({ bytes }: FoundIndex): Finding => ({
+  severity: 'info',
+  code: 'vector-index-unfinished',
+  message: `the index ${unfinishedVectorIndex} (${megabytes(bytes)}) is being built, or was left over when its build was killed`,
+  remedy: `nothing where it is being built; else ${build}, which removes it first`,
+})
+
+interface Sizes {
+  /** As the server estimates; -1 where nobody has counted. */
+  chunks: number
+  pageBytes: number
+  /** `effective_cache_size`. */
+  cacheBytes: number
+}
+
+async function sizesOf(db: Kysely<{}>, { schema }: Installation): Promise<Sizes> {
+  const { rows } = await sql<Sizes>`
+    select class.reltuples::float8 as chunks, pg_catalog.current_setting('block_size')::float8 as "pageBytes",
+      pg_catalog.pg_size_bytes(pg_catalog.current_setting('effective_cache_size'))::float8 as "cacheBytes"
+    from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    where namespace.nspname = ${schema} and class.relname = 'kb_chunk'
+  `.execute(db)
+  return rows[0]!
+}
+
+function sizeFindings(index: FoundIndex, { chunks, pageBytes, cacheBytes }: Sizes, { embeddingDimension }: Installation): Finding[] {
+  const needed = chunks < 0 ? Infinity : neededBytes(chunks, embeddingDimension, index.m ?? 16, pageBytes)
+  const findings: Finding[] = []
+  if (index.bytes > worthAWord && index.bytes > 2 * needed) {
+    findings.push({
+      severity: 'warning',
+      code: 'vector-index-bloated',
+      message: `the index ${vectorIndex} has ${megabytes(index.bytes)}, and its chunks need about ${megabytes(needed)}: most of it is what was deleted, and searches pass through it`,
+      remedy: build,
+    })
+  }
+  if (index.bytes > cacheBytes) {
+    findings.push({
+      severity: 'warning',
+      code: 'vector-index-large',
+      message: `the index ${vectorIndex} (${megabytes(index.bytes)}) does not fit in the memory the server counts on (effective_cache_size, ${megabytes(cacheBytes)}): searches by embedding wait for the disk`,
+      remedy: 'give the server more memory, or set effective_cache_size to what it has',
+    })
+  }
+  return findings
+}
+
+/**
+ * What an index just built takes: an element is the vector and some 100 bytes, its neighbours are 6
+ * bytes each, 2 m of them and m more on each higher level, of which there are few. An element lies
+ * on one page.
+ */
+function neededBytes(chunks: number, dimension: number, m: number, pageBytes: number): number {
+  const element = dimension * (dimension <= 2000 ? 4 : 2) + 100 + 6 * 2.2 * m
+  return (chunks / Math.max(1, Math.floor((pageBytes - 40) / element))) * pageBytes
+}
+
+const megabytes = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MB`
