@@ -7,6 +7,7 @@ import { cachedEmbed, type Embed } from './embeddingCache.ts'
 import { offlineDimension, offlineModel } from '../examples/seen/offlineModel.ts'
 import { retrievalInDatabase, type Retrieval } from './retrievalInDatabase.ts'
 import { migrateUp } from '../src/operate/migrate/migrate.ts'
+import { retrievalAtScale } from './retrievalAtScale.ts'
 import { isEnglish, retrievalSets, type Question, type RetrievalSet } from './retrievalSets.ts'
 import { newTenant, openTarget } from './target.ts'
 
@@ -22,7 +23,13 @@ export async function* retrieval({ data, url }: BenchmarkOptions): AsyncGenerato
   const migrate = (db: Kysely<{}>) => migrateUp(db, { embeddingDimension: offlineDimension, embeddingDistance: 'cosine' })
   const target = await openTarget(url, { migrate })
   try {
-    for await (const set of retrievalSets(join(data, 'retrieval'))) yield* figuresOf(await newTenant(target.db), set, embed)
+    const sets: RetrievalSet[] = []
+    for await (const set of retrievalSets(join(data, 'retrieval'))) {
+      sets.push(set)
+      yield* figuresOf(await newTenant(target.db), set, embed)
+    }
+    // In process 100,000 chunks would take most of an hour.
+    if (url !== undefined) yield* retrievalAtScale(sets, () => newTenant(target.db))
   } finally {
     await target.close()
   }

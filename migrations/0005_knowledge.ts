@@ -30,7 +30,7 @@ export const knowledge: Migration = {
   foreign key (tenant_id, doc_id) references ${doc} (tenant_id, doc_id) on delete cascade
 )`,
       `create index idx_kb_chunk_doc on ${chunk} (doc_id, chunk_idx)`,
-      `create index idx_kb_chunk_meta on ${chunk} using gin (metadata)`,
+      `create index idx_kb_chunk_meta on ${chunk} using gin (metadata jsonb_path_ops)`,
       `create index idx_kb_vec_hnsw on ${chunk} using hnsw (${embeddingKey(installation)})`,
     ]
   },

@@ -200,7 +200,7 @@ export const manifest: Manifest = {
       },
       indexes: {
         idx_kb_chunk_doc: 'CREATE INDEX idx_kb_chunk_doc ON kb_chunk USING btree (doc_id, chunk_idx)',
-        idx_kb_chunk_meta: 'CREATE INDEX idx_kb_chunk_meta ON kb_chunk USING gin (metadata)',
+        idx_kb_chunk_meta: 'CREATE INDEX idx_kb_chunk_meta ON kb_chunk USING gin (metadata jsonb_path_ops)',
         idx_kb_chunk_sample:
           'CREATE INDEX idx_kb_chunk_sample ON kb_chunk USING btree (tenant_id) INCLUDE (length) WHERE ((hashint8extended(chunk_id, (0)::bigint) & (15)::bigint) = 0)',
         idx_kb_vec_hnsw: 'CREATE INDEX idx_kb_vec_hnsw ON kb_chunk USING hnsw ({embedding key})',

@@ -16,7 +16,7 @@ const hashes: Record<string, Record<TimeRung, string>> = {
   '0002_catalog': { native: '8b2d0a543fc11939', apache: '8b2d0a543fc11939', community: '8b2d0a543fc11939' },
   '0003_rollups': { native: '8c5c8b22f2d50112', apache: '00af8b6b3231d07c', community: '00af8b6b3231d07c' },
   '0004_topology': { native: '744a0f887d7fef11', apache: '744a0f887d7fef11', community: '744a0f887d7fef11' },
-  '0005_knowledge': { native: 'a0131a4eed9b9004', apache: 'a0131a4eed9b9004', community: 'a0131a4eed9b9004' },
+  '0005_knowledge': { native: '15f729c424ea5d47', apache: '15f729c424ea5d47', community: '15f729c424ea5d47' },
   '0006_events': { native: '0a2be806490cd7ec', apache: '0a2be806490cd7ec', community: '0a2be806490cd7ec' },
   '0007_coarser_rollups': { native: '15195085e37f4ab4', apache: '4cb873eb588a53e7', community: 'f86552d9e1e9edf9' },
   '0008_topology_sources': { native: '9d00586d239e3995', apache: '9d00586d239e3995', community: '9d00586d239e3995' },
