@@ -1,9 +1,9 @@
 -- The chunks of a tenant that best answer the terms of a question, for searchKnowledge: BM25 (Robertson, Zaragoza: The Probabilistic Relevance
 -- Framework: BM25 and Beyond, 2009), with the inverse document frequency of Lucene, ln(1 + (n - df + .5) / (df + .5)).
 --
--- How many chunks there are, how long they are on average and how many hold a term is counted as it is asked, within the tenant. Up to 4,096 each is
--- exact. Beyond that it is counted among a sixteenth of the chunks, always the same ones: a question of ten common words would else count the whole
--- table.
+-- How many chunks there are, how long they are on average and how many hold a term is counted as it is asked, within the tenant: up to 4,096 chunks, and
+-- up to 1,024 that hold a term, exactly. Beyond that it is counted among a sixteenth of the chunks, always the same ones: a question of ten common words
+-- would else count the whole table.
 
 -- What the terms of a question weigh in this tenant: how many chunks there are (`n`), their mean length, and for each term the chunks that hold it.
 -- A term that none holds is left out.
@@ -40,23 +40,23 @@ as $$
   cross join lateral (
     select count(*) as df
     from (
-      select from @extschema@.kb_term as posting where posting.tenant_id = tenant and posting.term = question.term limit 4097
+      select from @extschema@.kb_term as posting where posting.tenant_id = tenant and posting.term = question.term limit 1025
     ) as first
   ) as few
   cross join lateral (
-    select few.df::float8 as df where few.df <= 4096
+    select few.df::float8 as df where few.df <= 1024
     union all
     -- Sampled, it is still more than was counted, and at most all.
-    select least(greatest(16 * count(*)::float8, 4097), corpus.n)
+    select least(greatest(16 * count(*)::float8, 1025), corpus.n)
     from @extschema@.kb_term as posting
-    where few.df > 4096 and posting.tenant_id = tenant and posting.term = question.term and hashint8extended(posting.chunk_id, 0) & 15 = 0
-    having few.df > 4096
+    where few.df > 1024 and posting.tenant_id = tenant and posting.term = question.term and hashint8extended(posting.chunk_id, 0) & 15 = 0
+    having few.df > 1024
   ) as held
   where held.df > 0
 $$;
 
 -- Terms and their weights as they are scored: the rarest first, the power of each (its weight times its inverse document frequency), how many of them
--- are rare (have 10,000 postings together; at least one), and the mean length of chunks. Terms that no chunk holds are left out.
+-- are rare (have 20,000 postings together; at least one), and the mean length of chunks. Terms that no chunk holds are left out.
 create or replace function @extschema@.knowledge_powers(tenant int8, asked text[], weights float8[])
 returns table (terms text[], powers float8[], rare int4, mean_length float8)
 language sql stable parallel safe rows 1
@@ -66,7 +66,7 @@ as $$
   select
     array_agg(weighed.term order by weighed.df, weighed.term),
     array_agg(weighed.power order by weighed.df, weighed.term),
-    greatest(count(*) filter (where weighed.together <= 10000), 1)::int4,
+    greatest(count(*) filter (where weighed.together <= 20000), 1)::int4,
     max(weighed.mean_length)
   from (
     select weight.term, weight.df, weight.mean_length,
@@ -146,15 +146,15 @@ as $$
   cross join unnest(terms, powers) with ordinality as asked (term, power, at)
   join @extschema@.kb_term as posting on posting.tenant_id = tenant and posting.term = asked.term and posting.chunk_id = given.id
   cross join lateral (
-    select asked.power * posting.frequency * 2.2 / (posting.frequency + 1.2 * (0.4 + 0.6 * posting.length / mean_length)) as gain
+    select asked.power * posting.frequency * 2.2::float8 / (posting.frequency + 1.2::float8 * (0.4::float8 + 0.6::float8 * posting.length / mean_length)) as gain
   ) as gained
   group by given.id
 $$;
 
 -- The `k` chunks that best answer a question.
 --
--- Candidates come from the rare terms; the best of them are scored by all. Where that gives fewer than `k` chunks (all terms are common, or the filters
--- leave few), every term gives candidates.
+-- Candidates come from the rare terms; those that may be among the best by all terms are scored by all. Where that gives fewer than `k` chunks (all terms
+-- are common, or the filters leave few), every term gives candidates.
 create or replace function @extschema@.knowledge_lexical(
   tenant int8, terms text[], powers float8[], rare int4, mean_length float8, k int4, filters jsonb default '{}'
 )
@@ -169,31 +169,42 @@ set jit = off
 as $$
 declare
   chosen int8[];
+  -- What the other terms can add at most: a term that a chunk says without end adds 2.2 times its power.
+  others float8 := 2.2::float8 * coalesce((select sum(power) from unnest(powers[rare + 1:]) as power), 0);
   statement constant text := '
-    select array_agg(candidate.id)
+    select array_agg(best.id) filter (where best.score >= best.last - $8)
     from (
-      select posting.chunk_id as id
-      from unnest($3, $4) with ordinality as asked (term, power, at)
-      join @extschema@.kb_term as posting on posting.tenant_id = $1 and posting.term = asked.term
-      where asked.at <= $6'
+      select first.id, first.score, min(first.score) filter (where first.place <= $9) over () as last
+      from (
+        select candidate.id, candidate.score, row_number() over (order by candidate.score desc, candidate.id) as place
+        from (
+          select posting.chunk_id as id,
+            -- As in knowledge_bm25.
+            sum(
+              asked.power * posting.frequency * 2.2::float8
+                / (posting.frequency + 1.2::float8 * (0.4::float8 + 0.6::float8 * posting.length / $5))
+              order by asked.at
+            ) as score
+          from unnest($3, $4) with ordinality as asked (term, power, at)
+          join @extschema@.kb_term as posting on posting.tenant_id = $1 and posting.term = asked.term
+          where asked.at <= $6'
     || case
       when filters = '{}'
       then ''
       else ' and exists (select from @extschema@.kb_chunk as chunk' || @extschema@.knowledge_filter(filters) || ' and chunk.chunk_id = posting.chunk_id)'
     end
     || '
-      group by posting.chunk_id
-      order by
-        -- As in knowledge_bm25.
-        sum(asked.power * posting.frequency * 2.2 / (posting.frequency + 1.2 * (0.4 + 0.6 * posting.length / $5)) order by asked.at) desc,
-        posting.chunk_id
-      limit $7
-    ) as candidate';
+          group by posting.chunk_id
+          order by score desc, id
+          limit $7
+        ) as candidate
+      ) as first
+    ) as best';
 begin
-  -- What the rare terms rank a little lower may still be the best by all of them.
-  execute statement into chosen using tenant, filters, terms, powers, mean_length, rare, greatest(2 * k, 200);
+  execute statement into chosen
+  using tenant, filters, terms, powers, mean_length, rare, case when others = 0 then k else greatest(2 * k, 200) end, others, k;
   if coalesce(cardinality(chosen), 0) < k and rare < cardinality(terms) then
-    execute statement into chosen using tenant, filters, terms, powers, mean_length, cardinality(terms), k;
+    execute statement into chosen using tenant, filters, terms, powers, mean_length, cardinality(terms), k, 0::float8, k;
   end if;
   return query
     select answer.chunk_id, answer.score, answer.matched

@@ -1467,7 +1467,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'knowledge_bm25(tenant bigint, chunks bigint[], terms text[], powers double precision[], mean_length double precision)': {
-      hash: '1966a1455591ceab',
+      hash: 'ad84b93560231897',
       requires: null,
     },
     'knowledge_distances(tenant bigint, chunks bigint[], embedding real[])': {
@@ -1489,7 +1489,7 @@ export const manifest: Manifest = {
     },
     'knowledge_lexical(tenant bigint, terms text[], powers double precision[], rare integer, mean_length double precision, k integer, filters jsonb)':
       {
-        hash: '971ae3115db43fd0',
+        hash: '72a8a6db48839480',
         requires: null,
       },
     'knowledge_measured(parameter text)': {
@@ -1501,7 +1501,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'knowledge_powers(tenant bigint, asked text[], weights double precision[])': {
-      hash: 'cb88b6278887804c',
+      hash: '9e8a7541c78b2a84',
       requires: null,
     },
     'knowledge_question(tenant bigint, asked text[], version integer)': {
@@ -1513,7 +1513,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'knowledge_weights(tenant bigint, terms text[], weights double precision[])': {
-      hash: '612c12338c1e5e70',
+      hash: '9a099081cce7eca1',
       requires: null,
     },
     'note_stale_buckets()': {
