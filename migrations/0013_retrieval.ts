@@ -1,4 +1,4 @@
-import { qualified } from '../src/database/installation/installation.ts'
+import { qualified, type Installation } from '../src/database/installation/installation.ts'
 import { quoteLiteral } from '../src/database/sql/identifier.ts'
 import type { Migration } from './migration.ts'
 
@@ -9,14 +9,23 @@ export const retrieval: Migration = {
     const table = (name: string) => qualified(installation, name)
     return [
       `alter table ${table('pgvantage_installation')}
-  add column knowledge_language text not null default 'english'`,
-      `update ${table('pgvantage_installation')} set knowledge_language = ${quoteLiteral(installation.knowledgeLanguage)}`,
+  add column knowledge_language text not null default 'english',
+  add column embedding_type text not null default 'vector' check (embedding_type in ('vector', 'halfvec'))`,
+      `update ${table('pgvantage_installation')}
+set knowledge_language = ${quoteLiteral(installation.knowledgeLanguage)}, embedding_type = ${quoteLiteral(installation.embeddingType)}`,
       // What a document was made of, by which it is known whether it has changed.
       `alter table ${table('kb_doc')}
   add column fingerprint bytea,
   add column updated_at timestamptz not null default now()`,
       `create index idx_kb_doc_place on ${table('kb_doc')} (tenant_id, source, md5(coalesce(url, title)))`,
       // Without a model a chunk is found by its words alone.
+      ...(installation.embeddingType === 'halfvec'
+        ? embeddingsAs(
+            installation,
+            `halfvec(${installation.embeddingDimension})`,
+            `embedding halfvec_${installation.embeddingDistance}_ops`,
+          )
+        : []),
       `alter table ${table('kb_chunk')}
   alter column embedding drop not null,
   add column context text not null default '',
@@ -72,9 +81,29 @@ export const retrieval: Migration = {
   drop column length,
   drop column context,
   alter column embedding set not null`,
+      ...(installation.embeddingType === 'halfvec'
+        ? embeddingsAs(installation, `vector(${installation.embeddingDimension})`, vectorKey(installation))
+        : []),
       `drop index ${table('idx_kb_doc_place')}`,
       `alter table ${table('kb_doc')} drop column updated_at, drop column fingerprint`,
-      `alter table ${table('pgvantage_installation')} drop column knowledge_language`,
+      `alter table ${table('pgvantage_installation')} drop column embedding_type, drop column knowledge_language`,
     ]
   },
+}
+
+/** Embeddings of another type, with the index that goes with it. */
+function embeddingsAs(installation: Installation, type: string, key: string): string[] {
+  const chunk = qualified(installation, 'kb_chunk')
+  return [
+    `drop index ${qualified(installation, 'idx_kb_vec_hnsw')}`,
+    `alter table ${chunk} alter column embedding type ${type}`,
+    `create index idx_kb_vec_hnsw on ${chunk} using hnsw (${key})`,
+  ]
+}
+
+/** As 0005_knowledge has it. */
+function vectorKey({ embeddingDimension, embeddingDistance }: Installation): string {
+  return embeddingDimension <= 2000
+    ? `embedding vector_${embeddingDistance}_ops`
+    : `(embedding::halfvec(${embeddingDimension})) halfvec_${embeddingDistance}_ops`
 }

@@ -1,5 +1,5 @@
 -- The distance of a chunk's embedding from a parameter of type float4[], as text of SQL. What is measured must be, to the letter, what is indexed:
--- beyond 2,000 dimensions half-precision values.
+-- beyond 2,000 dimensions half-precision values, whatever is kept.
 create or replace function @extschema@.knowledge_measured(parameter text)
 returns text
 language sql stable parallel safe
@@ -7,6 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select pg_catalog.format(
     case
+      when installation.embedding_type = 'halfvec' then 'chunk.embedding operator(%1$s.%2$s) %4$s::%1$s.halfvec'
       when installation.embedding_dimension <= 2000 then 'chunk.embedding operator(%1$s.%2$s) %4$s::%1$s.vector'
       else '(chunk.embedding::%1$s.halfvec(%3$s)) operator(%1$s.%2$s) %4$s::%1$s.vector::%1$s.halfvec(%3$s)'
     end,

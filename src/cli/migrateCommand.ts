@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import type { EmbeddingDistance } from '../database/installation/installation.ts'
+import type { EmbeddingDistance, EmbeddingType } from '../database/installation/installation.ts'
 import { termLanguage, type TermLanguage } from '../knowledge/terms.ts'
 import { migrateDown, migrateUp, type MigrateResult } from '../operate/migrate/migrate.ts'
 import { migratePlan, type MigratePlan } from '../operate/migrate/migratePlan.ts'
@@ -16,6 +16,7 @@ interface Options {
   graphPrefix?: string
   embeddingDimension?: number
   embeddingDistance?: EmbeddingDistance
+  embeddingType?: EmbeddingType
   knowledgeLanguage?: TermLanguage
   json?: boolean
 }
@@ -82,16 +83,23 @@ const install = (command: Command) =>
       ]),
     )
     .addOption(
+      new Option(
+        '--embedding-type <name>',
+        'what embeddings are kept as; halfvec takes half the space (first installation only; default: vector)',
+      ).choices(['vector', 'halfvec']),
+    )
+    .addOption(
       new Option('--knowledge-language <name>', 'whose words documents are found by (first installation only; default: english)').choices(
         termLanguage.options,
       ),
     )
 
-const installOptions = ({ schema, graphPrefix, embeddingDimension, embeddingDistance, knowledgeLanguage }: Options) => ({
+const installOptions = ({ schema, graphPrefix, embeddingDimension, embeddingDistance, embeddingType, knowledgeLanguage }: Options) => ({
   schema,
   graphPrefix,
   embeddingDimension,
   embeddingDistance,
+  embeddingType,
   knowledgeLanguage,
 })
 

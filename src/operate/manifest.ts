@@ -579,6 +579,7 @@ export const manifest: Manifest = {
       columns: {
         embedding_dimension: 'integer not null',
         embedding_distance: 'text not null',
+        embedding_type: "text not null default 'vector'::text",
         graph_prefix: 'text not null',
         installed_at: 'timestamp with time zone not null default now()',
         knowledge_language: "text not null default 'english'::text",
@@ -589,6 +590,7 @@ export const manifest: Manifest = {
         pgvantage_installation_embedding_dimension_check: 'CHECK (((embedding_dimension >= 1) AND (embedding_dimension <= 4000)))',
         pgvantage_installation_embedding_distance_check:
           "CHECK ((embedding_distance = ANY (ARRAY['l2'::text, 'cosine'::text, 'ip'::text])))",
+        pgvantage_installation_embedding_type_check: "CHECK ((embedding_type = ANY (ARRAY['vector'::text, 'halfvec'::text])))",
         pgvantage_installation_only_row_check: 'CHECK (only_row)',
         pgvantage_installation_pkey: 'PRIMARY KEY (only_row)',
         pgvantage_installation_time_rung_check: "CHECK ((time_rung = ANY (ARRAY['community'::text, 'apache'::text, 'native'::text])))",
@@ -1493,7 +1495,7 @@ export const manifest: Manifest = {
         requires: null,
       },
     'knowledge_measured(parameter text)': {
-      hash: '66828f16234ea555',
+      hash: '5b96e5fac11eede9',
       requires: null,
     },
     'knowledge_nearest(tenant bigint, embedding real[], model text, k integer, filters jsonb)': {

@@ -272,6 +272,7 @@ export interface OoLocator {
 export interface PgvantageInstallation {
   embedding_dimension: number;
   embedding_distance: string;
+  embedding_type: Generated<string>;
   graph_prefix: string;
   installed_at: Generated<Timestamp>;
   knowledge_language: Generated<string>;

@@ -9,6 +9,7 @@ const installed: Installation = {
   graphPrefix: 'ops',
   embeddingDimension: 1536,
   embeddingDistance: 'l2',
+  embeddingType: 'vector',
   knowledgeLanguage: 'english',
   timeRung: 'community',
 }

@@ -22,7 +22,7 @@ const hashes: Record<string, Record<TimeRung, string>> = {
   '0008_topology_sources': { native: '9d00586d239e3995', apache: '9d00586d239e3995', community: '9d00586d239e3995' },
   '0009_maintenance_failures': { native: 'e4b6beda7eb0c8d0', apache: 'e4b6beda7eb0c8d0', community: 'e4b6beda7eb0c8d0' },
   '0011_ingest_journal': { native: 'fb19a64aa1ec0846', apache: 'fb19a64aa1ec0846', community: 'fb19a64aa1ec0846' },
-  '0013_retrieval': { native: '2d58adcde8dbd25b', apache: '2d58adcde8dbd25b', community: '2d58adcde8dbd25b' },
+  '0013_retrieval': { native: '193c61604a690437', apache: '193c61604a690437', community: '193c61604a690437' },
   '0012_sketches': { native: '504fd5434af09251', apache: '8dfcd31167da44f3', community: 'd9d076a1281e856b' },
   '0010_canonical_evidence': { native: 'f6bd4ad7bfd2cd8a', apache: 'f6bd4ad7bfd2cd8a', community: 'f6bd4ad7bfd2cd8a' },
 }
@@ -41,6 +41,7 @@ describe('a migration that has landed', () => {
       graphPrefix: 'ops',
       embeddingDimension: 1536,
       embeddingDistance: 'l2',
+      embeddingType: 'vector',
       knowledgeLanguage: 'english',
       timeRung,
     }

@@ -10,6 +10,9 @@ export const schemaVersion = 13
 
 export type EmbeddingDistance = 'l2' | 'cosine' | 'ip'
 
+/** As pgvector calls them: numbers of single precision, or of half of it, in half the space. */
+export type EmbeddingType = 'vector' | 'halfvec'
+
 /**
  * What keeps the rollups in time: TimescaleDB with everything (`community`: hypertables, jobs,
  * continuous aggregates), TimescaleDB's Apache edition (`apache`: hypertables, our own rollups) or
@@ -27,6 +30,7 @@ export interface Installation {
   readonly graphPrefix: string
   readonly embeddingDimension: number
   readonly embeddingDistance: EmbeddingDistance
+  readonly embeddingType: EmbeddingType
   readonly timeRung: TimeRung
   /** Whose words the terms of knowledge are cut by. */
   readonly knowledgeLanguage: string
@@ -110,7 +114,8 @@ async function read(db: Kysely<{}>, schema: string | undefined): Promise<{ locat
       installation.embedding_dimension as "embeddingDimension",
       installation.embedding_distance as "embeddingDistance",
       installation.time_rung as "timeRung",
-      -- Before version 13 there was no such column.
+      -- Before version 13 these columns were not there.
+      coalesce(pg_catalog.to_jsonb(installation) ->> 'embedding_type'::text, 'vector'::text) as "embeddingType",
       coalesce(pg_catalog.to_jsonb(installation) ->> 'knowledge_language'::text, 'english'::text) as "knowledgeLanguage",
       coalesce(
         (
@@ -123,7 +128,8 @@ async function read(db: Kysely<{}>, schema: string | undefined): Promise<{ locat
   `.execute(db)
   const [row] = rows
   if (row === undefined) return undefined
-  const { graphPrefix, embeddingDimension, embeddingDistance, timeRung, knowledgeLanguage, version, ...delivery } = row
-  const located = { schema: place.schema, graphPrefix, embeddingDimension, embeddingDistance, timeRung, knowledgeLanguage, version }
+  const { graphPrefix, embeddingDimension, embeddingDistance, embeddingType, timeRung, knowledgeLanguage, version, ...delivery } = row
+  const embeddings = { embeddingDimension, embeddingDistance, embeddingType }
+  const located = { schema: place.schema, graphPrefix, ...embeddings, timeRung, knowledgeLanguage, version }
   return { located, delivery }
 }

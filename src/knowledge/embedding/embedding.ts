@@ -6,11 +6,11 @@ const largest = { single: 3.4028234663852886e38, half: 65_504 } as const
 
 /**
  * An embedding as this installation stores it: as many finite numbers as `migrate up` was told,
- * within single precision (half precision where the index holds that, beyond 2,000 dimensions); for
+ * within single precision (half precision where that is kept, or indexed, beyond 2,000 dimensions); for
  * the cosine distance not of length zero, which has no direction.
  */
-export function embeddingOf({ embeddingDimension, embeddingDistance }: Installation) {
-  const limit = embeddingDimension <= 2000 ? largest.single : largest.half
+export function embeddingOf({ embeddingDimension, embeddingDistance, embeddingType }: Installation) {
+  const limit = embeddingType === 'vector' && embeddingDimension <= 2000 ? largest.single : largest.half
   return z
     .array(z.number().refine((value) => Math.abs(value) <= limit, `must be at most ${limit} in magnitude`))
     .superRefine((embedding, context) => {

@@ -146,7 +146,7 @@ const failed = (reason: string, options: { cause?: unknown } = {}) =>
   })
 
 /** What is indexed; must be, to the letter, what `knowledge_measured` measures. */
-async function keyOf(db: Kysely<{}>, { embeddingDimension, embeddingDistance }: Installation): Promise<string> {
+async function keyOf(db: Kysely<{}>, { embeddingDimension, embeddingDistance, embeddingType }: Installation): Promise<string> {
   const { rows } = await sql<{ schema: string }>`
     select namespace.nspname::text as schema
     from pg_catalog.pg_extension as extension
@@ -154,6 +154,7 @@ async function keyOf(db: Kysely<{}>, { embeddingDimension, embeddingDistance }: 
     where extension.extname = 'vector'
   `.execute(db)
   const place = quoteIdentifier(rows[0]!.schema)
+  if (embeddingType === 'halfvec') return `embedding ${place}.halfvec_${embeddingDistance}_ops`
   return embeddingDimension <= 2000
     ? `embedding ${place}.vector_${embeddingDistance}_ops`
     : `(embedding::${place}.halfvec(${embeddingDimension})) ${place}.halfvec_${embeddingDistance}_ops`

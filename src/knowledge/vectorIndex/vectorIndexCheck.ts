@@ -61,8 +61,8 @@ async function sizesOf(db: Kysely<{}>, { schema }: Installation): Promise<Sizes>
   return rows[0]!
 }
 
-function sizeFindings(index: FoundIndex, { chunks, pageBytes, cacheBytes }: Sizes, { embeddingDimension }: Installation): Finding[] {
-  const needed = chunks < 0 ? Infinity : neededBytes(chunks, embeddingDimension, index.m ?? 16, pageBytes)
+function sizeFindings(index: FoundIndex, { chunks, pageBytes, cacheBytes }: Sizes, installation: Installation): Finding[] {
+  const needed = chunks < 0 ? Infinity : neededBytes(chunks, installation, index.m ?? 16, pageBytes)
   const findings: Finding[] = []
   if (index.bytes > worthAWord && index.bytes > 2 * needed) {
     findings.push({
@@ -88,8 +88,9 @@ function sizeFindings(index: FoundIndex, { chunks, pageBytes, cacheBytes }: Size
  * bytes each, 2 m of them and m more on each higher level, of which there are few. An element lies
  * on one page.
  */
-function neededBytes(chunks: number, dimension: number, m: number, pageBytes: number): number {
-  const element = dimension * (dimension <= 2000 ? 4 : 2) + 100 + 6 * 2.2 * m
+function neededBytes(chunks: number, { embeddingDimension, embeddingType }: Installation, m: number, pageBytes: number): number {
+  const numberBytes = embeddingType === 'halfvec' || embeddingDimension > 2000 ? 2 : 4
+  const element = embeddingDimension * numberBytes + 100 + 6 * 2.2 * m
   return (chunks / Math.max(1, Math.floor((pageBytes - 40) / element))) * pageBytes
 }
 

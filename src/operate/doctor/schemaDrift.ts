@@ -55,10 +55,13 @@ export async function driftOf(db: Kysely<{}>, installation: Installation): Promi
 /** The manifest as it reads for one installation on a server with these extensions. */
 export function expected(installation: Installation, extensions: readonly KnownExtension[]): Catalog {
   const present: ReadonlySet<string> = new Set(extensions)
-  const { embeddingDimension: dimension, embeddingDistance: distance, timeRung } = installation
-  const key = dimension <= 2000 ? `embedding vector_${distance}_ops` : `((embedding)::halfvec(${dimension})) halfvec_${distance}_ops`
+  const { embeddingDimension: dimension, embeddingDistance: distance, embeddingType: type, timeRung } = installation
+  const key =
+    type === 'halfvec' || dimension <= 2000
+      ? `embedding ${type}_${distance}_ops`
+      : `((embedding)::halfvec(${dimension})) halfvec_${distance}_ops`
   const fill = (definitions: Record<string, string>) =>
-    mapValues(definitions, (text) => text.replace('{dimension}', `${dimension}`).replace('{embedding key}', key))
+    mapValues(definitions, (text) => text.replace('vector({dimension})', `${type}(${dimension})`).replace('{embedding key}', key))
   const continuous = timeRung === 'community'
   const here = (name: string) => !continuous || !manifest.insteadOfContinuousAggregates.includes(name)
   return {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { EmbeddingDistance } from '../../database/installation/installation.ts'
+import type { EmbeddingDistance, EmbeddingType } from '../../database/installation/installation.ts'
 import type { OnWait } from '../../database/transaction/takeTurn.ts'
 import { termLanguage, type TermLanguage } from '../../knowledge/terms.ts'
 import { boundedText } from '../../schema/text.ts'
@@ -20,6 +20,11 @@ export interface MigrateOptions {
    * Default: `l2`.
    */
   embeddingDistance?: EmbeddingDistance
+  /**
+   * What embeddings are kept as: `vector`, or `halfvec`, which takes half the space, in the table
+   * and in its index, for about three significant digits. Default: `vector`.
+   */
+  embeddingType?: EmbeddingType
   /**
    * The language whose words the terms of knowledge are cut by: `english`, `german`, ... or `none`.
    * Default: `english`.
@@ -46,6 +51,7 @@ export const migrateOptions = z.strictObject({
     .optional(),
   embeddingDimension: z.int().min(1).max(4000).optional(),
   embeddingDistance: z.enum(['l2', 'cosine', 'ip']).optional(),
+  embeddingType: z.enum(['vector', 'halfvec']).optional(),
   knowledgeLanguage: termLanguage.optional(),
   signal: z.instanceof(AbortSignal).optional(),
   onWait: z.custom<OnWait>((value) => typeof value === 'function', 'must be a function').optional(),

@@ -60,7 +60,7 @@ export function assertKnown(version: number): void {
 }
 
 function unchanged(existing: Installation, options: MigrateOptions): Installation {
-  for (const option of ['graphPrefix', 'embeddingDimension', 'embeddingDistance', 'knowledgeLanguage'] as const) {
+  for (const option of ['graphPrefix', 'embeddingDimension', 'embeddingDistance', 'embeddingType', 'knowledgeLanguage'] as const) {
     if (options[option] !== undefined && options[option] !== existing[option]) {
       throw new InvalidInputError(
         option,
@@ -77,6 +77,7 @@ async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensio
     graphPrefix: options.graphPrefix ?? 'ops',
     embeddingDimension: options.embeddingDimension ?? 1536,
     embeddingDistance: options.embeddingDistance ?? 'l2',
+    embeddingType: options.embeddingType ?? 'vector',
     timeRung: await timeRung(db, extensions),
     knowledgeLanguage: options.knowledgeLanguage ?? 'english',
   }

@@ -111,12 +111,12 @@ const functions: Record<AsyncFunction, Subject> = {
   },
   migrateDown: { arguments: [{ ...schema, toVersion: api.schemaVersion }], act: ({ db }, [options]) => api.migrateDown(db, options) },
   migratePlan: {
-    arguments: [{ ...schema, graphPrefix: 'ops', embeddingDimension: 1536, embeddingDistance: 'l2' }],
+    arguments: [{ ...schema, graphPrefix: 'ops', embeddingDimension: 1536, embeddingDistance: 'l2', embeddingType: 'vector' }],
     act: ({ db }, [options]) => api.migratePlan(db, options),
   },
   migrateStatus: { arguments: [schema], act: ({ db }, [options]) => api.migrateStatus(db, options) },
   migrateUp: {
-    arguments: [{ ...schema, graphPrefix: 'ops', embeddingDimension: 1536, embeddingDistance: 'l2' }],
+    arguments: [{ ...schema, graphPrefix: 'ops', embeddingDimension: 1536, embeddingDistance: 'l2', embeddingType: 'vector' }],
     act: ({ db }, [options]) => api.migrateUp(db, options),
   },
   mirrorGraph: {

@@ -3,7 +3,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { addDocuments, type ChunkedDocument, type DocumentInput } from '../../../src/knowledge/index.ts'
 import { searchKnowledge } from '../../../src/knowledge/search/searchKnowledge.ts'
-import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
+import { doctor } from '../../../src/operate/doctor/doctor.ts'
+import { migrateDown, migrateUp } from '../../../src/operate/migrate/migrate.ts'
+import { buildVectorIndex } from '../../../src/knowledge/vectorIndex/buildVectorIndex.ts'
+import { reembed } from '../../../src/knowledge/documents/reembed.ts'
 import { topK } from '../../../src/ranking/topK.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -354,6 +357,29 @@ onEveryLeg('knowledge', () => {
     await addDocuments(there, [runbook('a', [axis(0), axis(1), axis(2)])])
     expect(await searchKnowledge(there, { embedding: axis(1), limit: 1 }).execute()).toMatchObject([{ chunk_idx: 1, score: 1 }])
     await expect(addDocuments(there, [runbook('a', [axis(0).map(() => 70_000)])])).rejects.toThrow('must be at most 65504')
+  })
+
+  it.each([2, 2100])('keeps embeddings in half precision where that was asked for: %i dimensions', async (dimensions) => {
+    await using own = disposable(await small(dimensions, 'l2', { embeddingType: 'halfvec' }))
+    const there = await tenant(own.db)
+    const [near, far] = [3, 5].map((value) => Array.from({ length: dimensions }, (_, n) => (n === 0 ? value : 0)))
+    await addDocuments(there, [runbook('a', [near!, far!])])
+    const search = () => searchKnowledge(there, { text: 'a', embedding: far!, diversity: 0.1 }).execute()
+    const found = await search()
+    expect(found.map(({ chunk_idx, distance }) => [chunk_idx, distance])).toEqual([
+      [1, 0],
+      [0, 2],
+    ])
+    await expect(addDocuments(there, [runbook('a', [near!.map(() => 70_000)])])).rejects.toThrow('must be at most 65504')
+    await reembed(there, { embed: async (texts) => texts.map(() => near!), model: 'm' })
+    expect((await search()).map(({ distance }) => distance)).toEqual([2, 2])
+    await buildVectorIndex(own.db)
+    expect((await doctor(own.db)).findings.filter(({ code }) => code === 'drift')).toEqual([])
+    await migrateDown(own.db, { toVersion: 12 })
+    const { rows } = await sql<{ type: string }>`
+      select format_type(atttypid, atttypmod) as type from pg_attribute where attrelid = 'kb_chunk'::regclass and attname = 'embedding'
+    `.execute(own.db)
+    expect(rows).toEqual([{ type: `vector(${dimensions})` }])
   })
 })
 

@@ -138,13 +138,20 @@ onEveryLeg('migrate', () => {
   })
 
   it('remembers its options and refuses others', async () => {
-    await migrateUp(test.db, { graphPrefix: 'calls', embeddingDimension: 3, embeddingDistance: 'cosine', knowledgeLanguage: 'german' })
+    await migrateUp(test.db, {
+      graphPrefix: 'calls',
+      embeddingDimension: 3,
+      embeddingDistance: 'cosine',
+      embeddingType: 'halfvec',
+      knowledgeLanguage: 'german',
+    })
     const { installation } = await migrateUp(test.db, { embeddingDistance: 'cosine' })
     expect(installation).toMatchObject({
       schema: 'public',
       graphPrefix: 'calls',
       embeddingDimension: 3,
       embeddingDistance: 'cosine',
+      embeddingType: 'halfvec',
       knowledgeLanguage: 'german',
     })
     expect(await schemaDrift(test.db, { schema: installation.schema })).toEqual([])
