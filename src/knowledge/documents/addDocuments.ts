@@ -5,12 +5,13 @@ import { inTransaction } from '../../database/transaction/inTransaction.ts'
 import { assertReadCommitted } from '../../database/transaction/isolation.ts'
 import { VantageError } from '../../schema/errors.ts'
 import { parseOptions, preview } from '../../schema/parse.ts'
+import { assertItems } from '../checkedItems.ts'
 import { embeddingFailed } from '../embedding/counted.ts'
 import { EmbeddingRefused, type Embed } from '../embedding/embed.ts'
 import { assertFits, readCorpus, rememberCorpus, type Corpus } from './corpus.ts'
 import { documentInput, type DocumentInput } from './documentInput.ts'
 import { embeddedText, embedderOf, embeddingCalls, embedOption, modelOption, type Embedder, type EmbeddingCalls } from './embedder.ts'
-import { assertDocuments, groupsOf, type Group } from './groups.ts'
+import { groupsOf, type Group } from './groups.ts'
 import { planOf, writtenOf, type Plan } from './plan.ts'
 import { keyOf, prepare, type PreparedDocument } from './prepare.ts'
 import { splitOptions, type SplitOptions } from './split.ts'
@@ -142,7 +143,7 @@ export async function addDocuments(
   options: AddDocumentsOptions = {},
 ): Promise<AddDocumentsReport> {
   const { embed, model, split, signal, onDocument, ...calls } = parseOptions(addDocumentsOptions, options)
-  assertDocuments(documents)
+  assertItems(documents, 'documents')
   const report: AddDocumentsReport = { documents: [], added: 0, replaced: 0, unchanged: 0, refused: 0, embedded: 0 }
   const adding: Adding = {
     scope,

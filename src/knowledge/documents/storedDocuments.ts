@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import type { StoredChunk } from './plan.ts'
 import type { PreparedDocument } from './prepare.ts'
+import { isSameDocument } from './sameDocument.ts'
 
 /** What is stored of a document. */
 export interface Stored {
@@ -25,9 +26,7 @@ export async function storedDocuments(
     cross join lateral (
       select doc.doc_id, coalesce(encode(doc.fingerprint, 'hex') = asked.fingerprint, false) as same
       from ${scope.id('kb_doc')} as doc
-      where doc.tenant_id = ${scope.tenantId}::int8 and doc.source = asked.source
-        and md5(coalesce(doc.url, doc.title)) = md5(coalesce(asked.url, asked.title))
-        and (doc.url = asked.url or (asked.url is null and doc.url is null and doc.title = asked.title))
+      where ${isSameDocument(scope)}
       order by doc.doc_id
       limit 1
     ) as doc

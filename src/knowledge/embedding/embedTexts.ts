@@ -2,7 +2,9 @@ import { VantageError } from '../../schema/errors.ts'
 import { batchesOf } from './batches.ts'
 import { counted, embeddingFailed } from './counted.ts'
 import { EmbeddingRefused, type Embed } from './embed.ts'
-import { failureOf, type Failure } from './failure.ts'
+import type { Failure } from './failure.ts'
+import { kindOfValue, numbersIn } from './numbersIn.ts'
+import { patiently } from './patiently.ts'
 import { pause, unlessAborted } from './waiting.ts'
 
 export interface EmbedTextsOptions {
@@ -43,8 +45,6 @@ interface Batch {
   part: boolean
 }
 
-/** So often an error that may be a text's is met before the texts are looked at one by one. */
-const attemptsOfFault = 3
 /** With this number of single texts refused, and not one taken, it is the call that is refused. */
 const maxRefused = 8
 /** With this number of calls broken one after another, it is the provider that is broken. */
@@ -70,7 +70,7 @@ export async function embedTexts(
   texts: readonly string[],
   options: EmbedTextsOptions,
 ): Promise<(readonly number[] | EmbeddingRefused)[]> {
-  const { batchTokens = 8_000, batchTexts = 32, concurrency = 4, attempts = 6, maxWaitMs = 60_000, signal, onRetry } = options
+  const { batchTokens = 8_000, batchTexts = 32, concurrency = 4, attempts, maxWaitMs, signal, onRetry } = options
   signal?.throwIfAborted()
   const found = new Map<number, readonly number[] | EmbeddingRefused>()
   const batches: Batch[] = batchesOf(texts, { batchTokens, batchTexts }).map((at) => ({ at, part: false }))
@@ -138,31 +138,22 @@ export async function embedTexts(
   }
 
   const run = async (batch: Batch) => {
-    for (let attempt = 1; ; attempt += 1) {
-      let answer: unknown
-      try {
-        answer = await call(batch)
-      } catch (error) {
-        if (stop.aborted || (error instanceof VantageError && error.code === embeddingFailed)) throw error
-        const failure = failureOf(error)
-        const { kind, message, retryAfterMs } = failure
-        if (kind === 'final') throw failed(`the embedding provider does not take the call: ${message}. Check its URL, key and model`, error)
-        if (kind === 'refused') return refuse(batch, failure, error)
-        if (kind === 'fault' && (batch.part || attempt >= Math.min(attempts, attemptsOfFault))) return giveUpOnWhole(batch, failure, error)
-        if (attempt >= attempts) throw failed(`the embedding provider stayed busy for ${attempts} attempts: ${message}`, error)
-        if (retryAfterMs !== undefined && retryAfterMs > maxWaitMs)
-          throw failed(
-            `the embedding provider asks to wait ${Math.ceil(retryAfterMs / 1000)} s, longer than the ${maxWaitMs / 1000} s waited at most: ${message}`,
-            error,
-          )
-        const waitMs = retryAfterMs ?? Math.min(maxWaitMs, 1000 * 2 ** (attempt - 1)) * (1 - Math.random() / 2)
+    const outcome = await patiently(() => call(batch), {
+      provider: 'the embedding provider',
+      code: embeddingFailed,
+      attempts,
+      maxWaitMs,
+      signal: stop,
+      // Then its texts are looked at one by one.
+      ...(batch.part && { attemptsOfFault: 1 }),
+      onFailed: ({ attempt, waitMs, retryAfterMs, error }) => {
         if (retryAfterMs !== undefined) heldUntil = Math.max(heldUntil, Date.now() + retryAfterMs)
         onRetry?.({ attempt, waitMs, texts: batch.at.length, error })
-        await pause(waitMs, stop)
-        continue
-      }
-      return take(batch, answer)
-    }
+      },
+    })
+    if ('answer' in outcome) return take(batch, outcome.answer)
+    const { failure, error } = outcome
+    return failure.kind === 'refused' ? refuse(batch, failure, error) : giveUpOnWhole(batch, failure, error)
   }
 
   try {
@@ -179,20 +170,13 @@ export async function embedTexts(
 const failed = (message: string, cause?: unknown) => new VantageError(message, { code: embeddingFailed, cause })
 
 function embeddingsIn(answer: unknown, texts: number): unknown[] {
-  if (!Array.isArray(answer)) throw failed(`the embedding function gave ${kindOfValue(answer)}, not an array of embeddings`)
+  if (!Array.isArray(answer))
+    throw failed(`the embedding function gave an answer that is ${kindOfValue(answer)}, not an array of embeddings`)
   return counted<unknown>(answer, texts)
-}
-
-/** An array of anything as it is; models in this process often give a `Float32Array`. */
-function numbersIn(embedding: unknown): readonly number[] | undefined {
-  if (Array.isArray(embedding)) return embedding
-  return embedding instanceof Float32Array || embedding instanceof Float64Array ? [...embedding] : undefined
 }
 
 const shapeFlaw = (numbers: readonly number[], { dimension, flaw }: EmbedTextsOptions): string | undefined =>
   numbers.length === dimension ? flaw(numbers) : `its embedding has ${numbers.length} numbers, not ${dimension}`
-
-const kindOfValue = (value: unknown): string => (value === null || value === undefined ? 'missing' : `of the type ${typeof value}`)
 
 /**
  * Runs the work that `next` gives until it gives no more, a number of them at a time. What is run

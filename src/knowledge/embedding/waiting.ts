@@ -28,3 +28,24 @@ export function unlessAborted<Value>(work: () => Promise<Value>, signal: AbortSi
   }).then(resolve, reject)
   return promise.finally(() => signal.removeEventListener('abort', give))
 }
+
+/** What a source yields until the signal; one that has gone quiet is not waited for. */
+export async function* untilAborted<T>(source: Iterable<T> | AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
+  if (signal === undefined) {
+    yield* source
+    return
+  }
+  const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+  try {
+    for (;;) {
+      const next = await unlessAborted(async () => items.next(), signal)
+      if (next.done) return
+      yield next.value
+    }
+  } finally {
+    // A generator in the middle of a read takes this when that ends, which may be never.
+    const closed = Promise.resolve(items.return?.())
+    if (signal.aborted) closed.catch(() => {})
+    else await closed
+  }
+}

@@ -229,8 +229,8 @@ describe('embedTexts', () => {
   it.each([
     ['fewer embeddings', (batch: string[]) => batch.slice(1).map(vectorOf), 'gave 2 embeddings for 3 texts'],
     ['more embeddings', (batch: string[]) => [...batch, ''].map(vectorOf), 'gave 4 embeddings for 3 texts'],
-    ['no array', () => ({ data: [] }), 'gave of the type object, not an array of embeddings'],
-    ['nothing', () => undefined, 'gave missing, not an array of embeddings'],
+    ['no array', () => ({ data: [] }), 'gave an answer that is of the type object, not an array of embeddings'],
+    ['nothing', () => undefined, 'gave an answer that is missing, not an array of embeddings'],
     ['another dimension', (batch: string[]) => batch.map(() => [1, 2, 3]), 'its embedding has 3 numbers, not 2'],
     ['objects', (batch: string[]) => batch.map((text) => ({ embedding: vectorOf(text) })), 'its embedding is of the type object'],
   ])('throws by name where the function gives %s', async (_, give, message) => {
