@@ -96,39 +96,43 @@ export interface FoundChunk {
   distance: number | null
 }
 
-const searchKnowledgeOptions = (installation: Installation) =>
-  z
+/** How many chunks a search gives at most. */
+export const mostChunks = 1000
+
+/** The options of a search, also for what searches and does more. */
+export const searchFields = (installation: Installation) => ({
+  text: storableText.optional(),
+  embedding: embeddingOf(installation).optional(),
+  model: boundedText(255).optional(),
+  limit: z.int().min(1).max(mostChunks).default(10),
+  where: knowledgeFilters.default({}),
+  fusion: z
     .strictObject({
-      text: storableText.optional(),
-      embedding: embeddingOf(installation).optional(),
-      model: boundedText(255).optional(),
-      limit: z.int().min(1).max(1000).default(10),
-      where: knowledgeFilters.default({}),
-      fusion: z
-        .strictObject({
-          method: z.enum(['min-max', 'reciprocal-rank', 'distribution']).default('min-max'),
-          embeddingWeight: z.number().min(0).max(1).default(0.3),
-        })
-        .prefault({}),
-      feedback: z
-        .strictObject({
-          chunks: z.int().min(1).max(100).default(10),
-          terms: z.int().min(1).max(100).default(10),
-          ownWeight: z.number().min(0).max(1).default(0.8),
-        })
-        .optional(),
-      diversity: z.number().min(0).max(1).default(0),
-      snippet: z
-        .strictObject({
-          characters: z.int().min(40).max(10_000).default(240),
-          mark: z.tuple([storableText, storableText]).default(['**', '**']),
-        })
-        .prefault({}),
+      method: z.enum(['min-max', 'reciprocal-rank', 'distribution']).default('min-max'),
+      embeddingWeight: z.number().min(0).max(1).default(0.3),
     })
-    .refine(({ text, embedding }) => text !== undefined || embedding !== undefined, {
-      message: 'must be given, or embedding',
-      path: ['text'],
+    .prefault({}),
+  feedback: z
+    .strictObject({
+      chunks: z.int().min(1).max(100).default(10),
+      terms: z.int().min(1).max(100).default(10),
+      ownWeight: z.number().min(0).max(1).default(0.8),
     })
+    .optional(),
+  diversity: z.number().min(0).max(1).default(0),
+  snippet: z
+    .strictObject({
+      characters: z.int().min(40).max(10_000).default(240),
+      mark: z.tuple([storableText, storableText]).default(['**', '**']),
+    })
+    .prefault({}),
+})
+
+const searchKnowledgeOptions = (installation: Installation) =>
+  z.strictObject(searchFields(installation)).refine(({ text, embedding }) => text !== undefined || embedding !== undefined, {
+    message: 'must be given, or embedding',
+    path: ['text'],
+  })
 
 /**
  * The chunks of knowledge that answer a question, best first: a ranking frame.

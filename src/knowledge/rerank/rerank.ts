@@ -1,0 +1,28 @@
+import { z } from 'zod'
+
+/**
+ * A function that says how well each text answers a question: a number for each, in the order of
+ * the texts, higher for better. A cross-encoder reads the question and the text together, and so
+ * tells more than the distance of two embeddings.
+ *
+ * Any function will do. It need not retry: who calls it does, and reads from the errors it throws
+ * what to do, as from those of {@link Embed}. It gets all texts in one call, for the scores of two
+ * calls can only be compared where the model gives each text its score whatever stands beside it.
+ *
+ * @example
+ * // text-embeddings-inference; Cohere's and Jina's `/rerank` are alike
+ * const rerank: Rerank = async (query, texts, { signal } = {}) => {
+ *   const response = await fetch('http://localhost:8080/rerank', {
+ *     method: 'POST',
+ *     headers: { 'content-type': 'application/json' },
+ *     body: JSON.stringify({ query, texts, truncate: true }),
+ *     signal,
+ *   })
+ *   if (!response.ok) throw Object.assign(new Error(await response.text()), { status: response.status, headers: response.headers })
+ *   const ranks = (await response.json()) as { index: number; score: number }[]
+ *   return ranks.sort((a, b) => a.index - b.index).map(({ score }) => score)
+ * }
+ */
+export type Rerank = (question: string, texts: string[], options?: { signal?: AbortSignal }) => Promise<number[]>
+
+export const rerankOption = z.custom<Rerank>((value) => typeof value === 'function', 'must be a function that gives texts their scores')

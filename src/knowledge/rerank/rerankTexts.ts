@@ -1,0 +1,64 @@
+import { VantageError } from '../../schema/errors.ts'
+import type { EmbeddingCalls } from '../documents/embedder.ts'
+import { kindOfValue, numbersIn } from '../embedding/numbersIn.ts'
+import { patiently } from '../embedding/patiently.ts'
+import { unlessAborted } from '../embedding/waiting.ts'
+import type { Rerank } from './rerank.ts'
+
+/** How a function that reranks is called. */
+export type RerankCalls = Pick<EmbeddingCalls, 'attempts' | 'maxWaitMs' | 'onRetry'>
+
+/** The code of errors that say that reranking cannot go on. */
+export const rerankingFailed = 'RERANKING_FAILED'
+
+/**
+ * For each text how well it answers the question, in the order of the texts.
+ *
+ * @throws VantageError (`RERANKING_FAILED`), with the reranker's error as `cause`, where it fails
+ * for good, or gives anything but a finite number for each text.
+ */
+export async function rerankTexts(
+  rerank: Rerank,
+  question: string,
+  texts: readonly string[],
+  {
+    attempts,
+    maxWaitMs,
+    onRetry,
+    signal = new AbortController().signal,
+  }: { [Name in keyof RerankCalls]: RerankCalls[Name] | undefined } & { signal?: AbortSignal | undefined },
+): Promise<readonly number[]> {
+  signal.throwIfAborted()
+  if (texts.length === 0) return []
+  const outcome = await patiently(() => unlessAborted(() => rerank(question, [...texts], { signal }), signal), {
+    provider: 'the reranker',
+    code: rerankingFailed,
+    attempts,
+    maxWaitMs,
+    signal,
+    onFailed: ({ attempt, waitMs, error }) => onRetry?.({ attempt, waitMs, texts: texts.length, error }),
+  })
+  if ('answer' in outcome) return scoresIn(outcome.answer, texts.length)
+  const { failure, error } = outcome
+  throw failed(
+    failure.kind === 'refused'
+      ? `refuses the question or one of its ${texts.length} texts: ${failure.message}`
+      : `failed, again and again: ${failure.message}`,
+    error,
+  )
+}
+
+const failed = (message: string, cause?: unknown) => new VantageError(`the reranker ${message}`, { code: rerankingFailed, cause })
+
+function scoresIn(answer: unknown, texts: number): readonly number[] {
+  const scores = numbersIn(answer)
+  if (scores === undefined) throw failed(`gave an answer that is ${kindOfValue(answer)}, not an array of scores`)
+  if (scores.length !== texts) throw failed(`gave ${scores.length} scores for ${texts} texts`)
+  // As a list, so that a hole in it is looked at as well.
+  const at = [...scores].findIndex((score) => !Number.isFinite(score))
+  if (at === -1) return scores
+  const score: unknown = scores[at]
+  throw failed(
+    `gave text ${at + 1} of ${texts} a score that is ${typeof score === 'number' ? String(score) : kindOfValue(score)}, not a finite number`,
+  )
+}
