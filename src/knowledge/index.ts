@@ -8,6 +8,20 @@ export type { EmbedRetry } from './embedding/embedTexts.ts'
 export type { Embed } from './embedding/embed.ts'
 export { splitDocument, splitterVersion, type SplitInput, type SplitOptions } from './documents/split.ts'
 export type { Piece } from './documents/piece.ts'
+export { compareQuality, type FigureChange, type LegChange, type QualityChange } from './quality/compareQuality.ts'
+export type { QualityMean } from './quality/estimate.ts'
+export type { LegQuality, QualityLeg, QuestionFigures, SearchLeg } from './quality/figures.ts'
+export type { GoldenDocument, GoldenQuestion } from './quality/golden.ts'
+export {
+  retrievalQuality,
+  type MissingDocument,
+  type QuestionQuality,
+  type RetrievalQuality,
+  type RetrievalQualityOptions,
+} from './quality/retrievalQuality.ts'
+export type { Rerank } from './rerank/rerank.ts'
+export { rerankKnowledge, type RerankedChunk, type RerankKnowledgeOptions } from './rerank/rerankKnowledge.ts'
+export type { RerankCalls } from './rerank/rerankTexts.ts'
 export type { KnowledgeFilters } from './search/knowledgeFilters.ts'
 export {
   buildVectorIndex,

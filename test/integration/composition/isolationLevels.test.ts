@@ -75,7 +75,15 @@ const functions: Record<AsyncFunction, Subject> = {
   refreshRange: { act: (_, db) => api.refreshRange(db, { table: 'metric_1m', range }), works: 'alone' },
   reindexTerms: { act: (scope) => api.reindexTerms(scope), works: 'read committed' },
   removeDocuments: { act: (scope) => api.removeDocuments(scope, { source: 's' }), works: 'read committed' },
+  rerankKnowledge: {
+    act: (scope) => api.rerankKnowledge(scope, { text: 't', embedding, rerank: async (_, texts) => texts.map(() => 1) }),
+    works: 'everywhere',
+  },
   resourceIds: { act: (scope) => api.resourceIds(scope, ['urn:a']), works: 'everywhere' },
+  retrievalQuality: {
+    act: (scope) => api.retrievalQuality(scope, { golden: [{ question: 't', embedding, relevant: [{ source: 's', title: 't' }] }] }),
+    works: 'everywhere',
+  },
   settleJournals: { act: (_, db) => api.settleJournals(db), works: 'read committed' },
   schemaDrift: { act: (scope, db) => api.schemaDrift(db, { schema: scope.installation.schema }), works: 'everywhere' },
   tenantScope: { act: (_, db) => api.tenantScope(db, 't-001'), works: 'everywhere' },

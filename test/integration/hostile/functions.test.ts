@@ -15,7 +15,7 @@ import { attachEvidence, evidenceChain, recordEvent } from '../../../src/events/
 import { impact, mirrorGraph, reach } from '../../../src/graph/index.ts'
 import { callOddities, rankSuspects } from '../../../src/incident/index.ts'
 import { rollUp } from '../../../src/ingest/index.ts'
-import { addDocuments, searchKnowledge } from '../../../src/knowledge/index.ts'
+import { addDocuments, rerankKnowledge, retrievalQuality, searchKnowledge, type GoldenDocument } from '../../../src/knowledge/index.ts'
 import { newPatterns, patternDiversity, patternSeries } from '../../../src/logs/index.ts'
 import { labelCardinality, metricSeries } from '../../../src/metrics/index.ts'
 import { doctor, migrateDown, migratePlan, migrateStatus, migrateUp } from '../../../src/operate/index.ts'
@@ -248,6 +248,41 @@ onEveryLeg('hostile text', () => {
       expect(found).toBeDefined()
       expect(await search({ metadata: Object.fromEntries([[text, `${text}!`]]) })).toBeUndefined()
       return Object.entries(found!.metadata as object).find(([key, value]) => key === value)?.[0]
+    })
+  })
+
+  it('as questions, and as documents that answer them', async () => {
+    const document = { source: 'answers', title: 'title', chunks: [{ content: 'c', embedding: embedding(2) }] }
+    const isFound = async (relevant: GoldenDocument) => {
+      const golden = [{ question: 'c', embedding: embedding(2), relevant: [relevant] }]
+      const { missing, vector } = await retrievalQuality(scope, { golden, legs: ['vector'], limit: 1000 })
+      return missing.length === 0 && vector!.recall.mean === 1
+    }
+    await everyText({ field: 'golden[0].relevant[0].url', taken: fits(2048) }, async (url) => {
+      expect(await isFound({ source: 'answers', url })).toBe(false)
+      await addDocuments(scope, [{ ...document, url }])
+      return (await isFound({ source: 'answers', url })) && url
+    })
+    await everyText({ field: 'golden[0].relevant[0].title', taken: fits(1024) }, async (title) => {
+      expect(await isFound({ source: 'answers', title })).toBe(false)
+      await addDocuments(scope, [{ ...document, title }])
+      return (await isFound({ source: 'answers', title })) && title
+    })
+    await everyText({ field: 'golden[0].relevant[0].source', taken: fits(255) }, async (source) => {
+      await addDocuments(scope, fits(255)(source) ? [{ ...document, source }] : [])
+      return (await isFound({ source, title: 'title' })) && source
+    })
+    const relevant = [{ source: 'answers', title: 'title' }]
+    await everyText({ field: 'golden[0].question', taken: (text) => storable(text) && text.trim() !== '' }, async (question) => {
+      const asked: string[] = []
+      const rerank = async (given: string, texts: string[]) => {
+        asked.push(given)
+        return texts.map(() => 0)
+      }
+      const { questions } = await retrievalQuality(scope, { golden: [{ question, relevant }] })
+      await rerankKnowledge(scope, { text: question, embedding: embedding(2), rerank })
+      expect(asked).toEqual([question])
+      return questions[0]!.question
     })
   })
 

@@ -166,7 +166,55 @@ const functions: Record<AsyncFunction, Subject> = {
     arguments: [{ source: 's', urls: ['u'], titles: ['t'] }],
     act: (scope, [where]) => api.removeDocuments(scope, where!),
   },
+  rerankKnowledge: {
+    arguments: [
+      {
+        text: 't',
+        embedding,
+        model: 'm',
+        candidates: 20,
+        limit: 10,
+        where: { source: 's', labels: { a: 'b' }, metadata: { a: [1] }, addedDuring: range },
+        fusion: { method: 'min-max', embeddingWeight: 0.5 },
+        feedback: { chunks: 1, terms: 1, ownWeight: 0.5 },
+        diversity: 0.5,
+        snippet: { characters: 40, mark: ['<', '>'] },
+        attempts: 1,
+        maxWaitMs: 0,
+      },
+    ],
+    act: (scope, [options]) =>
+      api.rerankKnowledge(scope, {
+        ...(options as object | undefined),
+        rerank: async (_: string, texts: string[]) => texts.map(() => 1),
+      } as never),
+  },
   resourceIds: { arguments: [['urn:a']], act: (scope, [urns]) => api.resourceIds(scope, urns!) },
+  retrievalQuality: {
+    arguments: [
+      {
+        golden: [{ question: 'q', embedding, relevant: [{ source: 's', url: 'u', title: 't', relevance: 1 }] }],
+        limit: 5,
+        legs: ['lexical', 'hybrid'],
+        candidates: 20,
+        model: 'm',
+        where: { source: 's' },
+        fusion: { method: 'min-max', embeddingWeight: 0.5 },
+        feedback: { chunks: 1, terms: 1, ownWeight: 0.5 },
+        diversity: 0.5,
+        concurrency: 1,
+        batchTokens: 100,
+        batchTexts: 1,
+        attempts: 1,
+        maxWaitMs: 0,
+      },
+    ],
+    act: (scope, [options]) =>
+      api.retrievalQuality(scope, {
+        ...(options as object | undefined),
+        rerank: async (_: string, texts: string[]) => texts.map(() => 1),
+      } as never),
+  },
   settleJournals: { arguments: [schema], act: ({ db }, [options]) => api.settleJournals(db, options) },
   schemaDrift: { arguments: [schema], act: ({ db }, [options]) => api.schemaDrift(db, options) },
   tenantScope: { arguments: ['t-001', schema], act: ({ db }, [code, options]) => api.tenantScope(db, code!, options) },

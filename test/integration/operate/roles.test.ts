@@ -5,7 +5,7 @@ import { deleteTenant, ensureTenant, listTenants } from '../../../src/catalog/in
 import { tenantScope } from '../../../src/database/index.ts'
 import { evidenceChain } from '../../../src/events/index.ts'
 import { cypher, mirrorGraph } from '../../../src/graph/index.ts'
-import { searchKnowledge } from '../../../src/knowledge/index.ts'
+import { retrievalQuality, searchKnowledge } from '../../../src/knowledge/index.ts'
 import { newPatterns, patternDiversity, patternSeries } from '../../../src/logs/index.ts'
 import { labelCardinality, latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import {
@@ -125,6 +125,9 @@ onEveryLeg('a role made from what `grants` lists, and nothing else', () => {
           throw new Error(`${name} is not for readers`, { cause })
         })
       }
+      const golden = [{ question: 'why is it slow?', relevant: [{ source: 'wiki', title: 'unheard of' }] }]
+      const rerank = async (_: string, texts: string[]) => texts.map(() => 0)
+      expect(await retrievalQuality(scope, { golden, rerank })).toMatchObject({ missing: [{ title: 'unheard of' }] })
       if (leg.age)
         expect(await cypher(scope, { columns: { text: 'text' } }, 'MATCH (n:Note) RETURN n.text').execute()).toEqual([{ text: 'mine' }])
       expect(await listTenants(db)).toHaveLength(2)

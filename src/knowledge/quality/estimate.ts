@@ -1,0 +1,18 @@
+/** A mean over questions, and how far it may be off. */
+export interface QualityMean {
+  mean: number
+  /**
+   * The standard error of the mean, if the questions are a sample of those that are asked: in 19 of
+   * 20 cases the mean over all is within twice of it. Null with one question.
+   */
+  standardError: number | null
+}
+
+export function meanOf(values: readonly number[]): QualityMean {
+  const mean = sum(values) / values.length
+  if (values.length < 2) return { mean, standardError: null }
+  const variance = sum(values.map((value) => (value - mean) ** 2)) / (values.length - 1)
+  return { mean, standardError: Math.sqrt(variance / values.length) }
+}
+
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)

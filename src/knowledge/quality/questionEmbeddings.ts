@@ -1,0 +1,34 @@
+import { VantageError } from '../../schema/errors.ts'
+import { preview } from '../../schema/parse.ts'
+import type { Embedder } from '../documents/embedder.ts'
+import { embeddingFailed } from '../embedding/counted.ts'
+import { EmbeddingRefused } from '../embedding/embed.ts'
+import type { CheckedGoldenQuestion } from './golden.ts'
+
+/**
+ * The embeddings of questions, brought along or made; undefined where they have none and nothing
+ * makes one.
+ *
+ * @param before how many questions came before these.
+ * @throws VantageError (`EMBEDDING_FAILED`) where one is refused: a mean without it would be of
+ * other questions.
+ */
+export async function questionEmbeddings(
+  questions: readonly CheckedGoldenQuestion[],
+  { embedder, before }: { embedder: Embedder | undefined; before: number },
+): Promise<(readonly number[] | undefined)[]> {
+  const embeddings = questions.map(({ embedding }) => embedding)
+  const open = [...questions.keys()].filter((at) => embeddings[at] === undefined)
+  if (embedder === undefined || open.length === 0) return embeddings
+  const made = await embedder(open.map((at) => questions[at]!.question))
+  for (const [place, at] of open.entries()) {
+    const embedding = made[place]!
+    if (embedding instanceof EmbeddingRefused)
+      throw new VantageError(`golden[${before + at}].question: ${preview(questions[at]!.question)} has no embedding: ${embedding.reason}`, {
+        code: embeddingFailed,
+        cause: embedding.cause,
+      })
+    embeddings[at] = embedding
+  }
+  return embeddings
+}
