@@ -153,8 +153,8 @@ $$;
 
 -- The `k` chunks that best answer a question.
 --
--- Candidates come from the rare terms; those that may be among the best by all terms are scored by all. Where that gives fewer than `k` chunks (all terms
--- are common, or the filters leave few), every term gives candidates.
+-- Candidates come from the rare terms; those that may be among the best by all terms have what the others add looked up, and the best of these are scored.
+-- Where that gives fewer than `k` chunks (all terms are common, or the filters leave few), every term gives candidates.
 create or replace function @extschema@.knowledge_lexical(
   tenant int8, terms text[], powers float8[], rare int4, mean_length float8, k int4, filters jsonb default '{}'
 )
@@ -169,48 +169,56 @@ set jit = off
 as $$
 declare
   chosen int8[];
+  scores float8[];
   -- What the other terms can add at most: a term that a chunk says without end adds 2.2 times its power.
   others float8 := 2.2::float8 * coalesce((select sum(power) from unnest(powers[rare + 1:]) as power), 0);
+  -- What a posting adds, as in knowledge_bm25. The postings of a chunk come in the order of the terms, so that equal chunks have equal sums.
+  gain constant text := '
+    asked.power * posting.frequency * 2.2::float8 / (posting.frequency + 1.2::float8 * (0.4::float8 + 0.6::float8 * posting.length / $5))';
   statement constant text := '
-    select array_agg(best.id) filter (where best.score >= best.last - $8)
+    select array_agg(candidate.id order by candidate.score desc, candidate.id), array_agg(candidate.score order by candidate.score desc, candidate.id)
     from (
-      select first.id, first.score, min(first.score) filter (where first.place <= $9) over () as last
-      from (
-        select candidate.id, candidate.score, row_number() over (order by candidate.score desc, candidate.id) as place
-        from (
-          select posting.chunk_id as id,
-            -- As in knowledge_bm25.
-            sum(
-              asked.power * posting.frequency * 2.2::float8
-                / (posting.frequency + 1.2::float8 * (0.4::float8 + 0.6::float8 * posting.length / $5))
-              order by asked.at
-            ) as score
-          from unnest($3, $4) with ordinality as asked (term, power, at)
-          join @extschema@.kb_term as posting on posting.tenant_id = $1 and posting.term = asked.term
-          where asked.at <= $6'
+      select posting.chunk_id as id, sum(' || gain || ') as score
+      from unnest($3, $4) with ordinality as asked (term, power, at)
+      join @extschema@.kb_term as posting on posting.tenant_id = $1 and posting.term = asked.term
+      where asked.at <= $6'
     || case
       when filters = '{}'
       then ''
       else ' and exists (select from @extschema@.kb_chunk as chunk' || @extschema@.knowledge_filter(filters) || ' and chunk.chunk_id = posting.chunk_id)'
     end
     || '
-          group by posting.chunk_id
-          order by score desc, id
-          limit $7
-        ) as candidate
-      ) as first
-    ) as best';
+      group by posting.chunk_id
+      order by score desc, id
+      limit $7
+    ) as candidate';
 begin
-  execute statement into chosen
-  using tenant, filters, terms, powers, mean_length, rare, case when others = 0 then k else greatest(2 * k, 200) end, others, k;
+  execute statement into chosen, scores
+  using tenant, filters, terms, powers, mean_length, rare, case when others = 0 then k else greatest(2 * k, 200) end;
   if coalesce(cardinality(chosen), 0) < k and rare < cardinality(terms) then
-    execute statement into chosen using tenant, filters, terms, powers, mean_length, cardinality(terms), k, 0::float8, k;
+    execute statement into chosen, scores using tenant, filters, terms, powers, mean_length, cardinality(terms), k;
+  elsif others > 0 then
+    execute '
+      select array_agg(best.id)
+      from (
+        select candidate.id
+        from unnest($1, $2) as candidate (id, score)
+        left join lateral (
+          select sum(' || gain || ') as score
+          from unnest($3, $4) as asked (term, power)
+          join @extschema@.kb_term as posting on posting.tenant_id = $6 and posting.term = asked.term and posting.chunk_id = candidate.id
+        ) as more on true
+        where candidate.score >= $7
+        order by candidate.score + coalesce(more.score, 0) desc, candidate.id
+        limit $8
+      ) as best'
+    into chosen
+    using chosen, scores, terms[rare + 1:], powers[rare + 1:], mean_length, tenant, scores[k] - others, k;
   end if;
   return query
     select answer.chunk_id, answer.score, answer.matched
     from @extschema@.knowledge_bm25(tenant, chosen, terms, powers, mean_length) as answer
-    order by answer.score desc, answer.chunk_id
-    limit k;
+    order by answer.score desc, answer.chunk_id;
 end
 $$;
 

@@ -1491,7 +1491,7 @@ export const manifest: Manifest = {
     },
     'knowledge_lexical(tenant bigint, terms text[], powers double precision[], rare integer, mean_length double precision, k integer, filters jsonb)':
       {
-        hash: '72a8a6db48839480',
+        hash: 'c571f6925a3bad2a',
         requires: null,
       },
     'knowledge_measured(parameter text)': {
