@@ -6,7 +6,7 @@ import { ensureResources } from '../../../src/catalog/index.ts'
 import { tenantScope, type Scope } from '../../../src/database/index.ts'
 import { attachEvidence, recordEvent } from '../../../src/events/index.ts'
 import { ingest } from '../../../src/ingest/index.ts'
-import { addDocuments } from '../../../src/knowledge/index.ts'
+import { addDocuments, reembed, reindexTerms, removeDocuments } from '../../../src/knowledge/index.ts'
 import { recordTopology } from '../../../src/topology/index.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
 import { leg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -45,6 +45,9 @@ const writes: Readonly<Record<string, (scope: Scope) => Promise<unknown>>> = {
         ],
       })),
     ),
+  removeDocuments: (scope) => removeDocuments(scope, { source: 'old' }),
+  reembed: (scope) => reembed(scope, { embed: async (texts) => texts.map(() => embedding.map(() => 0.2)), model: 'new' }),
+  reindexTerms: (scope) => reindexTerms(scope),
   recordTopology: (scope) =>
     recordTopology(
       scope,
@@ -107,6 +110,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('a connection that is cut', (
     'evidence_link',
     'kb_doc',
     'kb_chunk',
+    'kb_term',
     'topo_edge_time',
     'topo_snapshot',
     'metric_1m',
@@ -117,7 +121,9 @@ describe.skipIf(!leg.available || !leg.concurrent)('a connection that is cut', (
       (name) => sql`(select count(*)::int4 from ${sql.id(name)} where tenant_id = ${tenantId}::int8) as ${sql.id(name)}`,
     )
     const { rows } = await sql<Record<string, number>>`
-      select ${sql.join(one)}, (select count(*)::int4 from public.graph_edges(${graphName}::text)) as edges
+      select ${sql.join(one)}, (select count(*)::int4 from public.graph_edges(${graphName}::text)) as edges,
+        (select count(*)::int4 from kb_chunk where tenant_id = ${tenantId}::int8 and embedding::text like '[0.2,%') as moved,
+        (select count(*)::int4 from kb_corpus where tenant_id = ${tenantId}::int8 and model = 'new') as model
     `.execute(db)
     return rows[0]!
   }
@@ -125,19 +131,22 @@ describe.skipIf(!leg.available || !leg.concurrent)('a connection that is cut', (
   const prepared = async () => {
     const scope = await tenant(test.db, `cut-${(made += 1)}`)
     await services(scope, ['urn:a', 'urn:b'])
+    await addDocuments(scope, [{ source: 'old', title: 'old', chunks: [{ content: 'some words', embedding }] }])
     await insertCalls(scope, [{ bucket: at('10:00'), src: 'urn:a', dst: 'urn:b', latencies: [1, 2] }])
     return scope
   }
 
   it.each(Object.entries(writes))('before any statement of %s leaves all of it or nothing', async (name, write) => {
-    const withEvent = async (scope: Scope) => {
+    const arranged = async (scope: Scope) => {
+      // As chunks are that were there before there were terms.
+      if (name === 'reindexTerms') await sql`delete from kb_term where tenant_id = ${scope.tenantId}::int8`.execute(test.db)
       if (name === 'attachEvidence') {
         await sql`delete from event_envelope where event_id = ${eventId}::uuid`.execute(test.db)
         await recordEvent(scope, { eventId, severity: 'INFO', kind: 'k', title: 't' })
       }
       return scope
     }
-    const clean = await withEvent(await prepared())
+    const clean = await arranged(await prepared())
     const before = await counts(clean)
     await write(clean)
     const after = await counts(clean)
@@ -145,7 +154,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('a connection that is cut', (
     const { db, arm, wasCut } = fragile(test.url!)
     try {
       for (let statement = 1; ; statement++) {
-        const scope = await withEvent(await prepared())
+        const scope = await arranged(await prepared())
         const inner = await tenantScope(db, scope.tenantCode)
         arm(statement)
         const failure: unknown = await write(inner).then(
