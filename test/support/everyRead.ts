@@ -301,6 +301,10 @@ function graphVariants(scope: Scope, names: readonly string[]): Record<string, R
       ),
     ),
     callSummary: [calls.callSummary(scope, { from: first, range }), calls.callSummary(scope, { to: second, by: 'callee', range })],
+    compareCalls: [
+      calls.compareCalls(scope, { baseline, candidate: range, minCalls: 1 }),
+      calls.compareCalls(scope, { from: first, baseline, candidate: range, side: 'callee', percentile: 0.5, minCalls: 1 }),
+    ],
     callFan: (['caller', 'callee'] as const).map((by) => calls.callFan(scope, { by, range })),
     callOddities: [incident.callOddities(scope, { range, baseline, thresholds: { latencyFactor: 1, latencyRiseMs: 0, errorRise: 0 } })],
     rankSuspects: (['latency', 'errors', undefined] as const).map((trouble) =>

@@ -73,6 +73,7 @@ export function graphReads(scope: Scope, names: readonly string[]) {
     callFan: read(calls.callFan(scope, { by: 'callee', range }), 'urn'),
     callsDuring: read(edges, 'dst'),
     callSeries: read(calls.callSeries(scope, { measure: 'p95_ms', range }), 'series'),
+    compareCalls: read(calls.compareCalls(scope, { baseline, candidate: range }), 'dst_urn'),
     callSummary: read(calls.callSummary(scope, { range }), 'dst_urn'),
     slowestDependencies: read(calls.slowestDependencies(scope, { service: first, range }), 'dst_urn'),
     callOddities: read(incident.callOddities(scope, { range, baseline }), 'dst_urn'),

@@ -37,6 +37,7 @@ const named = {
   callsDuring: rowOf(edges).toEqualTypeOf<calls.CallsDuringRow>(),
   callSeries: rowOf(calls.callSeries(scope, { measure: 'rps', range })).toEqualTypeOf<calls.CallPoint>(),
   callSummary: rowOf(calls.callSummary(scope, { range })).toEqualTypeOf<calls.CallSummaryRow>(),
+  compareCalls: rowOf(calls.compareCalls(scope, { baseline: range, candidate: range })).toEqualTypeOf<calls.CallChange>(),
   slowestDependencies: rowOf(calls.slowestDependencies(scope, { service: 'urn:a', range })).toEqualTypeOf<calls.SlowestDependency>(),
   verifyCallGraph: rowOf(calls.verifyCallGraph(scope)).toEqualTypeOf<calls.CallGraphDifference>(),
 

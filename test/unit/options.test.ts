@@ -75,6 +75,7 @@ const functions: Record<Function, WithOptions | null> = {
   combine: given({ op: 'sum' as const }, (scope, options) => api.combine(scope, frame, frame, options)),
   communities: given({}, (_, options) => api.communities(graph, options)),
   compareQuality: null,
+  compareCalls: given({ baseline, candidate: range }, (scope, options) => api.compareCalls(scope, options)),
   compareSeries: given({}, (scope, options) => api.compareSeries(scope, { baseline: frame, candidate: frame }, options)),
   compareTopology: given({ before: at('10:00'), after: at('11:00') }, (scope, options) => api.compareTopology(scope, options)),
   compareWindows: given({ baseline, candidate: range }, (scope, options) => api.compareWindows(scope, frame, options)),

@@ -30,10 +30,13 @@ const compareWindowsOptions = z
  * | | |
  * |---|---|
  * | a row | for each series that has a point in either window |
- * | what should stop a deploy | the verdict `'up'`, of latencies and errors |
+ * | what should stop a deploy | any verdict but `'same'` and `'down'`, of latencies and errors; and no row |
  * | no point | null, NaN, a magnitude above 1e100 |
  * | what only ranks see | single spikes, skew and the unit have no say; nor has the size of a shift that separates the windows fully: see `shift` for that |
  * | what it does not know | seasons: compare with the same hours of last week |
+ *
+ * It compares points, not what they were made of: of calls, {@link compareCalls} compares every one,
+ * and has an answer from three buckets of five minutes.
  *
  * The test takes points for independent. Those of a series seldom are, which makes p-values too
  * small: a whole day against a whole day differs in something nearly always, and `minEffect` is
@@ -48,7 +51,8 @@ const compareWindowsOptions = z
  * @example
  * const latency = callSeries(scope, { to: checkout, measure: 'p95_ms', range: { from: before.from, to: after.to } })
  * const [change] = await compareWindows(scope, latency, { baseline: before, candidate: after }).execute()
- * if (change?.verdict === 'up') throw new Error(`slower by ${change.shift} ms`)
+ * // No row and `unknown` stop the deploy as well.
+ * if (change?.verdict !== 'same' && change?.verdict !== 'down') throw new Error(`checkout: ${change?.verdict ?? 'no points'}`)
  *
  * // select "comparison".* from (
  * //   select ..., "pair"."effect", "pair"."p_value", case ... end as "verdict", ... from (

@@ -3,6 +3,7 @@ import { callFan } from '../../../src/calls/callFan.ts'
 import { callsDuring } from '../../../src/calls/callsDuring.ts'
 import { callSeries } from '../../../src/calls/callSeries.ts'
 import { callSummary } from '../../../src/calls/callSummary.ts'
+import { compareCalls } from '../../../src/calls/compareCalls.ts'
 import { slowestDependencies } from '../../../src/calls/slowestDependencies.ts'
 import { bounded } from '../../../src/database/sql/bounded.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
@@ -25,6 +26,18 @@ const counted = `
 const ratio = `sum(call.error_count)::float8 / nullif(sum(call.call_count), 0::numeric)::float8 as "err_rate"`
 
 describe('the exact SQL', () => {
+  it('of compareCalls, narrowed', async () => {
+    const windows = { baseline: during('09:00', '10:00'), candidate: range }
+    const { sql, parameters } = compareCalls(scope, { ...windows, from: 'urn:a', minCalls: 50 })
+      .where('verdict', '=', 'worse')
+      .compile()
+    await expect(sql).toMatchFileSnapshot('compareCalls.sql')
+    const { baseline } = windows
+    const before = [baseline.from, baseline.to]
+    const after = [range.from, range.to]
+    expect(parameters).toEqual([...after, '1', '1', 'urn:a', '1', baseline.from, range.to, ...before, ...after, 'worse'])
+  })
+
   it('of slowestDependencies, narrowed', () => {
     const query = slowestDependencies(scope, { service: 'urn:a', range }).where('mean_err_rate', '>', 0.01)
     expect(compiled(query)).toEqual({

@@ -1,0 +1,306 @@
+import { sql, type RawBuilder } from 'kysely'
+import { z } from 'zod'
+import { finished, type Finished } from '../database/finished.ts'
+import { timeRange, type TimeRange } from '../database/range.ts'
+import type { Scope } from '../database/scope.ts'
+import { parseOptions } from '../schema/parse.ts'
+import { normalWidth } from '../series/trends/normalQuantile.ts'
+import { quantileOf } from '../sketch/rowHistogram.ts'
+import { callRows, callSide, type CallSide } from './callRows.ts'
+import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
+
+export interface CompareCallsOptions extends Omit<CallFilter, 'range'> {
+  /** What was normal: buckets that begin in it. The longer, the better its own swings are known. */
+  baseline: TimeRange
+  /** What is in question; it must not overlap the baseline. */
+  candidate: TimeRange
+  /**
+   * What a row stands for: `'call'`, one caller calling one callee, or `'callee'`, everybody
+   * calling it. Default: `'call'` with a `from`, else `'callee'`.
+   */
+  by?: 'call' | 'callee'
+  /** Whose latency. Default: `'caller'`, what the caller waited. */
+  side?: CallSide
+  /** Which percentile of the latencies is compared, 0..1. Default: 0.95. */
+  percentile?: number
+  /** A difference must be at most this likely where there is none, 0.0001 to 0.5. Default: 0.01. */
+  alpha?: number
+  /** And latencies differ by this factor at least. Default: 1.2. */
+  minRatio?: number
+  /** And error ratios by this much at least, 0..1. Default: 0.005. */
+  minErrorChange?: number
+  /**
+   * With fewer calls on either side the verdict is `'unknown'`. Default: so many that five are
+   * slower than the percentile: 100 for 0.95.
+   */
+  minCalls?: number
+}
+
+/** What became of calls from one window to another. */
+export interface CallChange {
+  /** URN of the caller; null where a row stands for all callers. */
+  src_urn: string | null
+  /** URN of the callee. */
+  dst_urn: string
+  /**
+   * `'worse'` where it is slower or fails more; else `'unknown'` where either cannot be told; else
+   * `'better'` where it is faster or fails less; else `'same'`.
+   */
+  verdict: 'worse' | 'better' | 'same' | 'unknown'
+  latency_verdict: 'slower' | 'faster' | 'same' | 'unknown'
+  errors_verdict: 'more' | 'fewer' | 'same' | 'unknown'
+  baseline_calls: number
+  candidate_calls: number
+  /** The percentile, in milliseconds; null where no bucket says how long calls took. */
+  baseline_ms: number | null
+  /** As `baseline_ms`. */
+  candidate_ms: number | null
+  /** The candidate's percentile by the baseline's; null where either is null or 0. */
+  ratio: number | null
+  /** Between these the ratio lies, but for `alpha`; null where it cannot be told. */
+  ratio_low: number | null
+  ratio_high: number | null
+  /** Errors by calls, 0..1; null without calls. */
+  baseline_err_rate: number | null
+  /** As `baseline_err_rate`. */
+  candidate_err_rate: number | null
+  /** The candidate's error ratio less the baseline's; null where either is. */
+  err_rate_change: number | null
+  /** Between these the change lies, but for `alpha`; null where it cannot be told. */
+  err_rate_change_low: number | null
+  err_rate_change_high: number | null
+}
+
+const compareCallsOptions = z
+  .strictObject({
+    from: callFilter.from,
+    to: callFilter.to,
+    baseline: timeRange,
+    candidate: timeRange,
+    by: z.enum(['call', 'callee']).optional(),
+    side: callSide,
+    percentile: z.number().min(0.01).max(0.999).default(0.95),
+    alpha: z.number().min(0.0001).max(0.5).default(0.01),
+    minRatio: z.number().min(1).max(1000).default(1.2),
+    minErrorChange: z.number().min(0).max(1).default(0.005),
+    minCalls: z.int().min(1).max(1_000_000_000).optional(),
+  })
+  .superRefine(({ baseline, candidate }, { addIssue }) => {
+    if (baseline.from >= candidate.to || candidate.from >= baseline.to) return
+    const window = `${baseline.from.toISOString()} to ${baseline.to.toISOString()}`
+    addIssue({ code: 'custom', path: ['candidate'], message: `must not overlap the baseline (${window})` })
+  })
+
+/**
+ * One window of calls against another, from all their calls: did the deploy make them slower, or
+ * let more of them fail, by how much, and how sure is that. What is worse first.
+ *
+ * | | |
+ * |---|---|
+ * | a row | for each dependency that has calls in either window; none at all for one without calls in both |
+ * | latency | a percentile of the merged histograms, so three buckets of many calls are enough |
+ * | how sure | the percentile's standard error by order statistics, the error ratio's by Wilson's interval |
+ * | calls that swing together | where buckets of the baseline differ by more than chance, the errors are that much wider (from 3 buckets on); the buckets of the candidate have no say, for they may differ since it begins to fail |
+ * | `'unknown'` | too few calls, none at all, or no latencies. It is not good news: see the example |
+ * | what it does not know | seasons: compare with the same hours of last week |
+ *
+ * Several rows are several tests: of a hundred dependencies that did not change, one is called
+ * changed by chance at the default `alpha`, less those that `minRatio` and `minErrorChange` keep
+ * out.
+ *
+ * Literature: order statistics, David and Nagaraja (2003); Wilson (1927) and Newcombe (1998) on
+ * proportions and their differences; quasi-likelihood, McCullagh and Nelder (1989).
+ *
+ * @throws InvalidInputError when the windows overlap, or naming the option that is out of its
+ * range.
+ * @example
+ * const [change] = await compareCalls(scope, { to: checkout, baseline: before, candidate: after }).execute()
+ * // No row and `unknown` stop the deploy as well.
+ * if (change?.verdict !== 'same' && change?.verdict !== 'better') throw new Error(`checkout: ${change?.verdict ?? 'no calls'}`)
+ *
+ * // select "change".* from (
+ * //   with bucket as (select "callee"."urn" as "dst_urn", call.bucket, ..., "public"."exp_histogram_merge"(...) ...),
+ * //   calls as (select dst_urn, candidate, sum(call_count), public.exp_histogram_merge(histogram), ... from bucket ...), ...
+ * //   select src_urn, dst_urn, case ... end as verdict, ... from judged order by ...
+ * // ) as "change"
+ */
+export function compareCalls(scope: Scope, options: CompareCallsOptions): Finished<CallChange, 'change'> {
+  const given = parseOptions(compareCallsOptions, options)
+  const { from, to, baseline, candidate, side, percentile: p, by = from === undefined ? 'callee' : 'call' } = given
+  const { alpha, minRatio, minErrorChange } = given
+  const minCalls = given.minCalls ?? Math.ceil(5 / Math.min(p, 1 - p))
+  const perCall = by === 'call'
+  const range = {
+    from: new Date(Math.min(baseline.from.getTime(), candidate.from.getTime())),
+    to: new Date(Math.max(baseline.to.getTime(), candidate.to.getTime())),
+  }
+  const within = (window: TimeRange) => sql<boolean>`call.bucket >= ${window.from}::timestamptz and call.bucket < ${window.to}::timestamptz`
+  const together = callRows(scope.id, { alias: 'call', side })
+  const buckets = callsBetween(scope, { from, to, range })
+    .where(sql<boolean>`(${within(baseline)} or ${within(candidate)})`)
+    .groupBy(['callee.urn', 'call.bucket'])
+    .$if(perCall, (calls) => calls.groupBy('caller.urn'))
+    .select([
+      (perCall ? sql<string | null>`caller.urn` : sql<string | null>`null::text`).as('src_urn'),
+      'callee.urn as dst_urn',
+      sql<boolean>`(call.bucket >= ${candidate.from}::timestamptz and call.bucket < ${candidate.to}::timestamptz)`.as('candidate'),
+      together.callCount.as('calls'),
+      together.errorCount.as('errors'),
+      together.merged.as('histogram'),
+    ])
+  const fn = scope.id
+  const number = (value: number) => sql`${sql.lit(value)}::float8`
+  /** A percentile some standard errors beside the one in question, of a histogram of `timed` calls. */
+  const beside = (histogram: string, timed: string, errors: number) => sql`${fn('exp_histogram_quantile')}(
+        ${sql.raw(histogram)}, least(greatest(${number(p)} + ${number(errors * Math.sqrt(p * (1 - p)))} / sqrt(${sql.raw(timed)}), 0::float8), 1::float8)
+      )`
+  /** As of so many degrees of freedom; those of {@link moderated} are there always. */
+  const widthOf = (freedom: RawBuilder<unknown>) =>
+    sql`${fn('student_t_width')}(${number(1 - alpha)}, ${number(normalWidth(1 - alpha))}, (coalesce(${freedom}, 0::int8) + ${sql.lit(chance)}::int8)::float8)`
+  /** Half a bucket of the histogram: what its percentiles are off at most. */
+  const rounding = number(0.0108)
+  const changes = sql<CallChange>`(
+    with bucket as (
+      select each.src_urn, each.dst_urn, each.candidate, each.calls, each.errors, each.histogram,
+        ${fn('exp_histogram_count')}(each.histogram)::float8 as timed
+      from (${buckets}) as each
+    ), swing as (
+      -- How much more the baseline's buckets differ than calls that come by chance would.
+      select sample.src_urn, sample.dst_urn,
+        ${moderated(
+          sql`var_samp(ln(sample.middle)) / nullif(avg((ln(sample.high / sample.low) / 2::float8) ^ 2::float8 + ${rounding} ^ 2::float8), 0::float8)`,
+          sql`count(*) - 1::int8`,
+        )} as latency,
+        count(*) - 1::int8 as freedom
+      from (
+        select bucket.src_urn, bucket.dst_urn,
+          nullif(${quantileOf(fn, sql.raw('bucket.histogram'), p)}, 0::float8) as middle,
+          nullif(${beside('bucket.histogram', 'bucket.timed', -1)}, 0::float8) as low,
+          ${beside('bucket.histogram', 'bucket.timed', 1)} as high
+        from bucket
+        where not bucket.candidate and bucket.timed >= ${number(Math.ceil(minCalls / 5))}
+      ) as sample
+      where sample.middle > 0::float8 and sample.low > 0::float8
+      group by sample.src_urn, sample.dst_urn
+      having count(*) > 1::int8
+    ), side as (
+      select bucket.src_urn, bucket.dst_urn, bucket.candidate, sum(bucket.calls) as calls, sum(bucket.errors) as errors,
+        ${fn('exp_histogram_merge')}(bucket.histogram) as histogram,
+        count(*) filter (where bucket.calls > 0::float8) as buckets,
+        sum(bucket.errors ^ 2::float8 / nullif(bucket.calls, 0::float8)) as squares
+      from bucket
+      group by bucket.src_urn, bucket.dst_urn, bucket.candidate
+    ), measured as (
+      select side.*, timing.timed,
+        nullif(${quantileOf(fn, sql.raw('side.histogram'), p)}, 0::float8) as ms,
+        nullif(${beside('side.histogram', 'timing.timed', -1)}, 0::float8) as low,
+        nullif(${beside('side.histogram', 'timing.timed', 1)}, 0::float8) as high,
+        side.errors / nullif(side.calls, 0::float8) as ratio,
+        ${moderated(
+          sql`
+            (side.squares - side.errors ^ 2::float8 / nullif(side.calls, 0::float8))
+              / nullif(side.errors / nullif(side.calls, 0::float8) * (1::float8 - side.errors / nullif(side.calls, 0::float8)), 0::float8)
+              / nullif(side.buckets - 1::int8, 0::int8)::float8`,
+          sql`side.buckets - 1::int8`,
+        )} as swing
+      from side
+      cross join lateral (select ${fn('exp_histogram_count')}(side.histogram)::float8 as timed) as timing
+    ), pair as (
+      select coalesce(before.src_urn, after.src_urn) as src_urn, coalesce(before.dst_urn, after.dst_urn) as dst_urn,
+        coalesce(before.calls, 0::float8) as baseline_calls, coalesce(after.calls, 0::float8) as candidate_calls,
+        least(before.calls, after.calls) >= ${number(minCalls)} as enough,
+        before.ms as baseline_ms, after.ms as candidate_ms,
+        after.ms / before.ms as ratio,
+        case when least(before.timed, after.timed) >= ${number(minCalls)} then ${widthOf(sql`swing.freedom`)} * sqrt(
+          coalesce(swing.latency, 1::float8)
+            * ((ln(before.high / before.low) / 2::float8) ^ 2::float8 + (ln(after.high / after.low) / 2::float8) ^ 2::float8)
+            + 2::float8 * ${rounding} ^ 2::float8
+        ) end as latency_width,
+        before.ratio as baseline_err_rate, after.ratio as candidate_err_rate,
+        before.calls / before.swing as baseline_weight,
+        after.calls / before.swing as candidate_weight,
+        ${widthOf(sql`before.buckets - 1::int8`)} as error_width
+      from (select * from measured where not measured.candidate) as before
+      full join (select * from measured where measured.candidate) as after
+        on after.dst_urn = before.dst_urn and after.src_urn is not distinct from before.src_urn
+      left join swing on swing.dst_urn = before.dst_urn and swing.src_urn is not distinct from before.src_urn
+    ), bounded as (
+      select pair.*,
+        pair.ratio * exp(-pair.latency_width) as ratio_low,
+        pair.ratio * exp(pair.latency_width) as ratio_high,
+        pair.candidate_err_rate - pair.baseline_err_rate as err_rate_change,
+        case when pair.enough then pair.candidate_err_rate - pair.baseline_err_rate
+          - sqrt((pair.candidate_err_rate - candidate.low) ^ 2::float8 + (baseline.high - pair.baseline_err_rate) ^ 2::float8)
+        end as err_rate_change_low,
+        case when pair.enough then pair.candidate_err_rate - pair.baseline_err_rate
+          + sqrt((candidate.high - pair.candidate_err_rate) ^ 2::float8 + (pair.baseline_err_rate - baseline.low) ^ 2::float8)
+        end as err_rate_change_high
+      from pair
+      cross join lateral (${wilson('baseline')}) as baseline
+      cross join lateral (${wilson('candidate')}) as candidate
+    ), judged as (
+      select bounded.*,
+        case
+          when bounded.ratio_low is null then 'unknown'
+          when bounded.ratio_low > 1::float8 and bounded.ratio >= ${number(minRatio)} then 'slower'
+          when bounded.ratio_high < 1::float8 and bounded.ratio <= ${number(1 / minRatio)} then 'faster'
+          else 'same'
+        end as latency_verdict,
+        case
+          when bounded.err_rate_change_low is null then 'unknown'
+          when bounded.err_rate_change_low > 0::float8 and bounded.err_rate_change >= ${number(minErrorChange)} then 'more'
+          when bounded.err_rate_change_high < 0::float8 and bounded.err_rate_change <= ${number(-minErrorChange)} then 'fewer'
+          else 'same'
+        end as errors_verdict
+      from bounded
+    ), change as (
+      select judged.*,
+        case
+          when judged.latency_verdict = 'slower' or judged.errors_verdict = 'more' then 'worse'
+          when judged.latency_verdict = 'unknown' or judged.errors_verdict = 'unknown' then 'unknown'
+          when judged.latency_verdict = 'faster' or judged.errors_verdict = 'fewer' then 'better'
+          else 'same'
+        end as verdict
+      from judged
+    )
+    select change.src_urn, change.dst_urn, change.verdict, change.latency_verdict, change.errors_verdict, change.baseline_calls, change.candidate_calls,
+      change.baseline_ms, change.candidate_ms, change.ratio, change.ratio_low, change.ratio_high, change.baseline_err_rate, change.candidate_err_rate,
+      change.err_rate_change, change.err_rate_change_low, change.err_rate_change_high
+    from change
+    order by
+      case change.verdict when 'worse' then 1 when 'unknown' then 2 when 'same' then 3 else 4 end,
+      greatest(abs(ln(change.ratio)), 10::float8 * abs(change.err_rate_change)) desc nulls last,
+      change.dst_urn collate "C",
+      change.src_urn collate "C" nulls first
+  )`
+  return finished(scope, changes, 'change')
+
+  /** Wilson's interval of an error ratio; calls that swing together count for fewer. */
+  function wilson(end: 'baseline' | 'candidate') {
+    const [ratio, weight] = [sql.raw(`pair.${end}_err_rate`), sql.raw(`pair.${end}_weight`)]
+    return sql`
+        select (centre.at - centre.reach) / centre.scale as low, (centre.at + centre.reach) / centre.scale as high
+        from (
+          select ${ratio} + pair.error_width ^ 2::float8 / (2::float8 * nullif(${weight}, 0::float8)) as at,
+            pair.error_width * sqrt(
+              ${ratio} * (1::float8 - ${ratio}) / nullif(${weight}, 0::float8) + pair.error_width ^ 2::float8 / (4::float8 * nullif(${weight}, 0::float8) ^ 2::float8)
+            ) as reach,
+            1::float8 + pair.error_width ^ 2::float8 / nullif(${weight}, 0::float8) as scale
+        ) as centre`
+  }
+}
+
+/** So many buckets are taken to have swung by chance alone, beside those that were seen. */
+const chance = 4
+
+/**
+ * How many times as much buckets swing as they would by chance, at least once: a few buckets say
+ * little about that, so it is drawn towards one.
+ */
+const moderated = (swing: RawBuilder<unknown>, freedom: RawBuilder<unknown>) => sql`greatest(
+          coalesce(
+            (${sql.lit(chance)}::float8 + (${freedom})::float8 * (${swing})) / (${sql.lit(chance)}::int8 + ${freedom})::float8,
+            1::float8
+          ),
+          1::float8
+        )`
