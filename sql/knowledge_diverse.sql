@@ -35,8 +35,8 @@ begin
     chunk_id := ids[best];
     return next;
     relevances[best] := null;
-    execute pg_catalog.format(
-      'select array_agg(greatest(before.near, likeness.of) order by before.at)
+    execute '
+      select array_agg(greatest(before.near, likeness.of) order by before.at)
        from unnest($3, $4) with ordinality as before (id, near, at)
        join @extschema@.kb_chunk as chunk on chunk.tenant_id = $1 and chunk.chunk_id = before.id
        join @extschema@.kb_chunk as taken on taken.tenant_id = $1 and taken.chunk_id = $2
@@ -51,11 +51,9 @@ begin
              join @extschema@.kb_term as other on other.tenant_id = $1 and other.chunk_id = taken.chunk_id and other.term = one.term
              where one.tenant_id = $1 and one.chunk_id = chunk.chunk_id
            )
-           else nullif(1 - (chunk.embedding operator(%1$s.<=>) taken.embedding), ''NaN'')
+           else nullif(1 - (chunk.embedding operator(' || vectors || '.<=>) taken.embedding), ''NaN'')
          end as of
-       ) as likeness',
-      vectors
-    )
+       ) as likeness'
     into more using tenant, chunk_id, ids, nearest;
     nearest := more;
   end loop;

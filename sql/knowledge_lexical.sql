@@ -78,12 +78,16 @@ $$;
 
 -- The question as it is scored, see knowledge_powers.
 --
--- A term of four characters or more that the tenant does not have may be misspelt: the three most similar words that it has take its place, each weighed
--- by its similarity (of trigrams, at least 0.3).
+-- A term of four letters or more that the tenant does not have may be misspelt: the three most similar words that its chunks say take its place, each
+-- weighed by its similarity (of trigrams, at least 0.3). One with a digit is a number or a code: what is nearly the same is another. In a question of more
+-- than 100 terms none is looked for, as each takes some time.
 create or replace function @extschema@.knowledge_question(tenant int8, asked text[], version int4)
 returns table (terms text[], powers float8[], rare int4, mean_length float8)
 language plpgsql stable parallel safe rows 1
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 set jit = off
 as $$
 declare
@@ -101,8 +105,8 @@ begin
   from pg_catalog.pg_extension as extension
   join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
   where extension.extname = 'pg_trgm';
-  execute pg_catalog.format(
-    'select array_agg(meant.word), array_agg(meant.weight)
+  execute '
+    select array_agg(meant.word), array_agg(meant.weight)
      from (
        select word.word, max(word.weight) as weight
        from unnest($2) as asked (term)
@@ -111,19 +115,19 @@ begin
          union all
          select similar_word.word, 1 - similar_word.distance
          from (
-           select known.word, (known.word operator(%1$s.<->) asked.term)::float8 as distance
+           select known.word, (known.word operator(' || trigrams || '.<->) asked.term)::float8 as distance
            from @extschema@.kb_word as known
-           where char_length(asked.term) >= 4 and known.tenant_id = $1
+           where char_length(asked.term) >= 4 and asked.term !~ ''[0-9]'' and cardinality($2) <= 100 and known.tenant_id = $1
+             -- A word stays here for a while when the last chunk that says it has gone.
+             and exists (select from @extschema@.kb_term as posting where posting.tenant_id = $1 and posting.term = known.word)
              and not exists (select from @extschema@.kb_term as posting where posting.tenant_id = $1 and posting.term = asked.term)
-           order by known.word operator(%1$s.<->) asked.term
+           order by known.word operator(' || trigrams || '.<->) asked.term
            limit 3
          ) as similar_word
          where similar_word.distance <= 0.7
        ) as word
        group by word.word
-     ) as meant',
-    trigrams
-  )
+     ) as meant'
   into words, weights using tenant, asked;
   return query select * from @extschema@.knowledge_powers(tenant, words, weights);
 end
@@ -225,7 +229,7 @@ $$;
 -- The question with the terms that say most in its best answers (pseudo-relevance feedback, RM3; Abdul-Jaleel and others: UMass at TREC 2004).
 --
 -- The terms of the best `chunks` are weighed by how much of each chunk they are, times its score; the first `count` of them that at most a tenth of all
--- chunks hold join the question, which keeps the share `keep` of all weight.
+-- chunks hold join the question, which keeps the share `keep` of its weight; where none does, all of it.
 create or replace function @extschema@.knowledge_feedback(
   tenant int8, asked text[], powers float8[], rare int4, mean_length float8, filters jsonb, chunks int4, count int4, keep float8
 )
@@ -252,10 +256,19 @@ as $$
     where known.df <= known.n / 10
     order by said.weight desc, said.term
     limit count
+  ), own as (
+    -- A term's weight is its power without its rarity.
+    select question.term, question.power / plain.power as weight
+    from unnest(asked, $3) as question (term, power)
+    join (
+      select one.*
+      from @extschema@.knowledge_powers(tenant, asked, array(select 1::float8 from unnest(asked))) as every
+      cross join lateral unnest(every.terms, every.powers) as one (term, power)
+    ) as plain on plain.term = question.term
   ), weight as (
-    select question.term, keep / cardinality(asked) as weight from unnest(asked) as question (term)
+    select own.term, own.weight * case when exists (select from telling) then keep else 1 end as weight from own
     union all
-    select telling.term, (1 - keep) * telling.weight / sum(telling.weight) over () from telling
+    select telling.term, (select sum(own.weight) from own) * (1 - keep) * telling.weight / sum(telling.weight) over () from telling
   )
   select question.*
   from @extschema@.knowledge_powers(tenant, array(select term from weight), array(select weight from weight)) as question

@@ -1477,12 +1477,12 @@ export const manifest: Manifest = {
       requires: null,
     },
     'knowledge_diverse(tenant bigint, chunks bigint[], scores double precision[], k integer, diversity double precision)': {
-      hash: 'a536ed7779b294dc',
+      hash: '53c1294b0f4f6dfc',
       requires: null,
     },
     'knowledge_feedback(tenant bigint, asked text[], powers double precision[], rare integer, mean_length double precision, filters jsonb, chunks integer, count integer, keep double precision)':
       {
-        hash: '42ac49e82a891043',
+        hash: 'ad46190c8a1b8c8c',
         requires: null,
       },
     'knowledge_filter(filters jsonb)': {
@@ -1507,7 +1507,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'knowledge_question(tenant bigint, asked text[], version integer)': {
-      hash: 'b60d228195acd9d9',
+      hash: 'c39652df024b516e',
       requires: null,
     },
     'knowledge_snippet(tenant bigint, chunk bigint, content text, matched text[], size integer, before text, after text)': {

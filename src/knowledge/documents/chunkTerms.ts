@@ -95,12 +95,11 @@ export async function deleteUnusedWords(scope: Scope, db: Kysely<{}>): Promise<v
 }
 
 /**
- * Whether a term can be looked for by how it is spelt: letters and digits, at least four, with a
- * letter among them (a number that is nearly another is another), and not of a script without
- * blanks.
+ * Whether a term can be looked for by how it is spelt: at least four letters, not of a script
+ * without blanks. A number, or the code of an error, that is nearly another is another.
  */
 export function isWord(term: string): boolean {
-  if (!/^[\p{L}\p{M}\p{Nd}]{4,}$/u.test(term) || !/\p{L}/u.test(term)) return false
+  if (!/^[\p{L}\p{M}]{4,}$/u.test(term)) return false
   for (const character of term) if (isUnit(kindOf(character.codePointAt(0)!))) return false
   return true
 }

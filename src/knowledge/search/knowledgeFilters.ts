@@ -9,7 +9,7 @@ export interface KnowledgeFilters {
   /** Only what is about this resource: whose `resources` hold the URN. */
   resource?: string
   /** Only what has these labels. */
-  labels?: Record<string, string>
+  labels?: Record<string, Json>
   /** Only what has these metadata, in the chunk or its document (containment, as `jsonb @>`). */
   metadata?: Record<string, Json>
   /** Only documents added in this range. */
@@ -19,7 +19,7 @@ export interface KnowledgeFilters {
 export const knowledgeFilters = z.strictObject({
   source: boundedText(255).optional(),
   resource: urnText.optional(),
-  labels: storableObject.pipe(z.record(z.string(), z.string())).optional(),
+  labels: storableObject.optional(),
   metadata: storableObject.optional(),
   addedDuring: timeRange.optional(),
 })
@@ -30,7 +30,7 @@ export function filterDocument({ source, resource, labels, metadata, addedDuring
   return {
     ...(source !== undefined && { source }),
     ...(contained && { metadata: contained }),
-    ...(labels && { labels }),
+    ...(labels && Object.keys(labels).length > 0 && { labels }),
     ...(range && { from: range.from.toISOString(), to: range.to.toISOString() }),
   }
 }

@@ -278,7 +278,8 @@ function legsOf(scope: Scope, given: Given): { ctes: RawBuilder<unknown>; candid
   }
   const rankings = [
     sql`(
-        select pool.chunk_id::text as item, coalesce(lexical.score, 0::float8) as score
+        -- Where no word was found at all, words have no say.
+        select pool.chunk_id::text as item, case when exists (select from lexical) then coalesce(lexical.score, 0::float8) end as score
         from pool left join lexical on lexical.chunk_id = pool.chunk_id
       )`,
     sql`(select nearest.chunk_id::text as item, nearest.score from nearest)`,

@@ -15,7 +15,7 @@ export function unitsAt(text: string, start: number, before: (at: number) => num
     end = after(text, end)
     const bare = end
     while (kindAt(text, end) === kind.mark) end = after(text, end)
-    const term = of === kind.unit && end === bare ? text.slice(begin, end) : cut(normalised(text.slice(begin, end)).slice(0, 32))
+    const term = of === kind.unit && end === bare ? text.slice(begin, end) : cut(firstOf(normalised(text.slice(begin, end))))
     const unit = { term, at: before(begin), width: before(end) - before(begin) }
     if (last !== undefined) {
       add({ term: last.term + unit.term, at: last.at, width: last.width + unit.width })
@@ -26,3 +26,6 @@ export function unitsAt(text: string, start: number, before: (at: number) => num
   if (last !== undefined) add(last)
   return end
 }
+
+/** So much of a character with its marks, and no half of one. */
+const firstOf = (unit: string): string => unit.slice(0, 32).replace(/[\uD800-\uDBFF]$/, '')

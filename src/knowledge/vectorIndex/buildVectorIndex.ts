@@ -30,7 +30,10 @@ export interface BuildVectorIndexOptions {
    * Default: the server's.
    */
   workers?: number
-  /** Gives up; the index that is there stays in use. */
+  /**
+   * Gives up, the index that is there stays in use. Where the pool has no second connection, or
+   * the database is embedded, only before the build begins.
+   */
   signal?: AbortSignal
   /**
    * Called about once a second where the pool has a second connection: what the server is doing,
@@ -116,22 +119,33 @@ using hnsw (${await keyOf(plain, installation)}) with (m = ${m}, ef_construction
     ...(memory !== undefined && { maintenance_work_mem: memory }),
     ...(workers !== undefined && { max_parallel_maintenance_workers: `${workers}` }),
   }
+  // What a callback throws ends the build.
+  const given = new AbortController()
+  const stop = AbortSignal.any([given.signal, ...(signal ? [signal] : [])])
+  const tell =
+    onProgress &&
+    ((progress: VectorIndexProgress) => {
+      try {
+        onProgress(progress)
+      } catch (error) {
+        given.abort(error)
+      }
+    })
   try {
     await plain.connection().execute(async (own) => {
       const asOwner = { ...settings, ...(await roleOfOwner(own, installation.schema)) }
       const { rows } = await sql<{ pid: number }>`select pg_catalog.pg_backend_pid() as pid`.execute(own)
-      const watch = embedded ? undefined : watchBuild(plain, rows[0]!.pid, { signal, onProgress })
+      const watch = embedded ? undefined : watchBuild(plain, rows[0]!.pid, { signal: stop, onProgress: tell })
       try {
         await withSettings(own, asOwner, () => execute(own, statement), 'session')
       } finally {
         watch?.()
       }
     })
-    signal?.throwIfAborted()
     await exchange(plain, installation)
   } catch (cause) {
     await removeUnfinished(plain, installation).catch(() => {})
-    if (signal?.aborted) throw signal.reason
+    if (stop.aborted) throw stop.reason
     if (cause instanceof VantageError) throw cause
     throw failed(cause instanceof Error ? cause.message : String(cause), { cause })
   }
@@ -164,7 +178,7 @@ async function keyOf(db: Kysely<{}>, { embeddingDimension, embeddingDistance, em
 function watchBuild(
   db: Kysely<{}>,
   pid: number,
-  { signal, onProgress }: Pick<BuildVectorIndexOptions, 'signal' | 'onProgress'>,
+  { signal, onProgress }: { signal: AbortSignal; onProgress: BuildVectorIndexOptions['onProgress'] },
 ): () => void {
   // What is asked may come when the pool is closed already, or never where it has no second connection.
   const cancel = () => void sql`select pg_catalog.pg_cancel_backend(${pid}::int4)`.execute(db).catch(() => {})
@@ -178,11 +192,11 @@ function watchBuild(
     if (row !== undefined && !ended) onProgress?.(row)
   }
   const timer = onProgress && setInterval(() => void ask(), 1000)
-  signal?.addEventListener('abort', cancel)
+  signal.addEventListener('abort', cancel)
   return () => {
     ended = true
     clearInterval(timer)
-    signal?.removeEventListener('abort', cancel)
+    signal.removeEventListener('abort', cancel)
   }
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { callSummary } from '../../../src/calls/index.ts'
+import { addDocuments, searchKnowledge } from '../../../src/knowledge/index.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/index.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
@@ -20,6 +21,8 @@ onEveryLeg('hostile schema names', () => {
       const scope = await tenant(test.db)
       await insertCalls(scope, [{ bucket: at('10:05'), src: 'urn:a', dst: 'urn:b', latencies: [1, 2, 3] }])
       expect(await callSummary(scope, { range: during('10:00', '11:00') }).execute()).toMatchObject([{ dst_urn: 'urn:b', call_count: 3 }])
+      await addDocuments(scope, [{ source: 's', title: 't', content: 'payment is slow' }])
+      expect(await searchKnowledge(scope, { text: 'payments paiment', diversity: 0.5 }).execute()).toHaveLength(1)
       await migrateDown(test.db, { schema })
       expect((await objects(test.db)).filter((name) => name.includes(`${schema}.`))).toEqual([])
     },

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/index.ts'
 import { addDocuments, searchKnowledge, type SearchKnowledgeOptions } from '../../../src/knowledge/index.ts'
 import { migrateUp } from '../../../src/operate/index.ts'
+import type { Json } from '../../../src/schema/text.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 
@@ -67,6 +68,14 @@ onEveryLeg('searchKnowledge', () => {
       expect(await found({ embedding: [1, 0] })).toEqual(['disk full'])
     })
 
+    it('gives words no say where none is found', async () => {
+      await knows(...there)
+      const both = await search({ text: 'unheard', embedding: [1, 0] })
+      expect(both.map(({ content }) => content)).toEqual(await found({ embedding: [1, 0] }))
+      // Cosines of 1 to -1, on 0..1, times .3.
+      expect(both.map(({ score }) => score)).toEqual([0.3, expect.closeTo(0.256, 3), 0.15, 0])
+    })
+
     it('is narrowed in SQL as in TypeScript', async () => {
       await knows(...there)
       await expectNarrows(
@@ -127,5 +136,56 @@ onEveryLeg('searchKnowledge', () => {
     } finally {
       await german.close()
     }
+  })
+
+  describe('filters by labels', () => {
+    const labelled = async (labels: Record<string, Json>) => {
+      scope = await tenant(test.db, `t-${made++}`)
+      await addDocuments(scope, [
+        { source: 's', title: 'labelled', content: 'payment', labels },
+        { source: 's', title: 'plain', content: 'payment' },
+      ])
+    }
+    const titles = async (labels: Record<string, Json>) =>
+      (await search({ text: 'payment', where: { labels } })).map(({ title }) => title).toSorted()
+
+    it('as data, whatever their names and types', async () => {
+      await labelled({ team: 'a', level: 1, ['__proto__']: 'x' })
+      expect(await titles({ level: 1 })).toEqual(['labelled'])
+      expect(await titles({ level: '1' })).toEqual([])
+      expect(await titles(JSON.parse('{"__proto__":"x"}') as Record<string, Json>)).toEqual(['labelled'])
+      expect(await titles(JSON.parse('{"team":"a","__proto__":"y"}') as Record<string, Json>)).toEqual([])
+    })
+
+    it('of which none is asked for find everything', async () => {
+      await labelled({ team: 'a' })
+      expect(await titles({})).toEqual(['labelled', 'plain'])
+    })
+  })
+
+  describe('a word that is not there', () => {
+    it('is looked for among the words that chunks say now', async () => {
+      scope = await tenant(test.db, `t-${made++}`)
+      const page = (title: string, content: string) => ({ source: 's', title, content })
+      await addDocuments(scope, [page('A', 'authentikation autentikaton authentikatn'), page('B', 'authentication fails')])
+      await addDocuments(scope, [page('A', 'written again')])
+      expect(await found({ text: 'authentikaton' })).toEqual(['authentication fails'])
+    })
+
+    it('is not taken for another where it is a code or a number', async () => {
+      await knows(['ORA00942 table does not exist'], ['something else'])
+      expect(await search({ text: 'ora00943' })).toMatchObject([{ matched_terms: ['ora'] }])
+    })
+  })
+
+  describe('asked again with the words of the best answers', () => {
+    const pages: [string][] = [['apple pie'], ['apple cake'], ['pear pie'], ['plum']]
+
+    it('scores as without where no word joins, or the question keeps all weight', async () => {
+      await knows(...pages)
+      const plain = await search({ text: 'apple pie' })
+      expect(await search({ text: 'apple pie', feedback: { ownWeight: 0 } })).toEqual(plain)
+      expect(await search({ text: 'aple pie', feedback: { ownWeight: 1 } })).toEqual(await search({ text: 'aple pie' }))
+    })
   })
 })

@@ -138,4 +138,18 @@ onEveryLeg('buildVectorIndex', () => {
     await buildVectorIndex(test.db)
     expect(await index()).toHaveLength(1)
   })
+
+  it.skipIf(leg.name !== 'server')('is ended by what a callback throws', async () => {
+    await test.db.transaction().execute(async (trx) => {
+      await sql`lock table kb_chunk in row exclusive mode`.execute(trx)
+      const thrown = buildVectorIndex(test.db, {
+        onProgress: () => {
+          throw new Error('of the callback')
+        },
+      })
+      await expect(thrown).rejects.toThrow('of the callback')
+    })
+    await buildVectorIndex(test.db)
+    expect(await index()).toHaveLength(1)
+  })
 })

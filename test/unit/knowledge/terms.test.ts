@@ -110,6 +110,11 @@ describe('terms', () => {
     ])
   })
 
+  it('of a character with many marks are whole code points', () => {
+    for (const text of ['漢' + '\u{1D165}'.repeat(40), 'か' + '\u{1D165}'.repeat(15) + 'x'])
+      for (const { term } of terms(text)) expect(term.isWellFormed()).toBe(true)
+  })
+
   it('are at most 255 bytes, cut between code points', () => {
     expect(terms('a'.repeat(300))).toEqual([{ term: 'a'.repeat(255), frequency: 1, at: 0, width: 300 }])
     expect(terms('ы'.repeat(300))).toEqual([{ term: 'ы'.repeat(127), frequency: 1, at: 0, width: 300 }])

@@ -2,11 +2,11 @@ import { expect, it } from 'vitest'
 import { chunkTermsOf, isWord, lengthOf } from '../../../../src/knowledge/documents/chunkTerms.ts'
 import { unitScope } from '../../../support/unitScope.ts'
 
-it.each(['disk', 'payment', 'ora00942', 'café', 'привет', 'httpserverdur'])('takes %j for a word that can be misspelt', (term) => {
+it.each(['disk', 'payment', 'café', 'привет', 'httpserverdur'])('takes %j for a word that can be misspelt', (term) => {
   expect(isWord(term)).toBe(true)
 })
 
-it.each(['abc', '1234567', '1.2.3', '支付', '支付超时', 'เวลาหมด', 'ab支付', ''])('takes %j for none', (term) => {
+it.each(['abc', 'ora00942', '1234567', '1.2.3', '支付', '支付超时', 'เวลาหมด', 'ab支付', ''])('takes %j for none', (term) => {
   expect(isWord(term)).toBe(false)
 })
 
