@@ -143,6 +143,10 @@ const searchKnowledgeOptions = (installation: Installation) =>
  * | `embedding` | the nearest chunks | `l2`: 1 / (1 + distance); `cosine`: cosine similarity; `ip`: the inner product |
  * | both | the best of each, fused | 0..1 (`reciprocal-rank`: up to .017) |
  *
+ * BM25 has no upper bound. With `feedback`, what is by words is of the longer question and not the
+ * BM25 of yours. With `diversity`, scores are put on 0..1 first, then lowered by what a chunk
+ * repeats, and can be negative. So compare scores within one answer, not across options.
+ *
  * A question is cut into the same terms as the chunks, without the words that English sentences are
  * made of. They are data: no operator of a query language is known. A chunk needs one of them, not
  * all. Terms that few chunks hold weigh most. One that no chunk holds stands for the three most
@@ -161,7 +165,8 @@ const searchKnowledgeOptions = (installation: Installation) =>
  * version of this library.
  * @example
  * const text = 'payment provider times out'
- * const found = searchKnowledge(scope, { text, embedding: await embed(text), limit: 5, where: { source: 'runbooks' } })
+ * const [embedding] = await embed([text])
+ * const found = searchKnowledge(scope, { text, embedding, limit: 5, where: { source: 'runbooks' } })
  * await found.where('score', '>', 0.5).execute()
  *
  * // select "found".* from (
