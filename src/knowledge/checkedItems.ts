@@ -39,5 +39,5 @@ export async function* checkedItems<Schema extends z.ZodType>(
 export function assertItems(items: unknown, name: string): void {
   const given = typeof items === 'object' && items !== null ? items : {}
   if (!(Symbol.iterator in given) && !(Symbol.asyncIterator in given))
-    throw new InvalidInputError(name, `must be ${name}: an array, or anything that yields them, got ${preview(items)}`)
+    throw new InvalidInputError(name, `must be an array, or an iterable; a single one goes into an array too, got ${preview(items)}`)
 }

@@ -8,6 +8,7 @@ import { parseOptions, preview } from '../../schema/parse.ts'
 import { assertItems } from '../checkedItems.ts'
 import { embeddingFailed } from '../embedding/counted.ts'
 import { EmbeddingRefused, type Embed } from '../embedding/embed.ts'
+import { failureOf } from '../embedding/failure.ts'
 import { assertFits, readCorpus, rememberCorpus, type Corpus } from './corpus.ts'
 import { documentInput, type DocumentInput } from './documentInput.ts'
 import { embeddedText, embedderOf, embeddingCalls, embedOption, modelOption, type Embedder, type EmbeddingCalls } from './embedder.ts'
@@ -307,13 +308,17 @@ async function assertSameCorpus(adding: Adding, db: Kysely<{}>, before: Corpus, 
   await rememberCorpus(scope, db, now, embedded ? model : null)
 }
 
-/** The provider's failure, with what was done before it. */
+/**
+ * The provider's failure, with what was done before it; where it may pass by itself, that a later
+ * call goes on.
+ */
 function saying(error: unknown, { added, replaced, unchanged, refused }: AddDocumentsReport, { documents }: Group): unknown {
   if (!(error instanceof VantageError) || error.code !== embeddingFailed) return error
   const done = added + replaced + unchanged + refused
   const { source, title } = documents[0]!
+  const passes = error.cause !== undefined && ['busy', 'fault'].includes(failureOf(error.cause).kind)
   return new VantageError(
-    `${error.message}; ${done} documents were done before (${added} added, ${replaced} replaced, ${unchanged} unchanged, ${refused} refused), none from ${preview(title)} of ${preview(source)} on: call again to go on`,
+    `${error.message}; ${done} documents were done before (${added} added, ${replaced} replaced, ${unchanged} unchanged, ${refused} refused), none from ${preview(title)} of ${preview(source)} on${passes ? ': call again to go on' : ''}`,
     { code: embeddingFailed, cause: error.cause ?? error },
   )
 }

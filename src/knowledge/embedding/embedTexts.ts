@@ -3,7 +3,7 @@ import { batchesOf } from './batches.ts'
 import { counted, embeddingFailed } from './counted.ts'
 import { EmbeddingRefused, type Embed } from './embed.ts'
 import type { Failure } from './failure.ts'
-import { kindOfValue, numbersIn } from './numbersIn.ts'
+import { insteadOfArray, kindOfValue, numbersIn } from './numbersIn.ts'
 import { patiently } from './patiently.ts'
 import { pause, unlessAborted } from './waiting.ts'
 
@@ -112,7 +112,7 @@ export async function embedTexts(
       if (flaw === undefined) seen.taken += 1
       // Nothing, or an empty list, is what some models give for a text they can make nothing of.
       else if (!seen.rightDimension && embedding != null && numbers?.length !== 0)
-        throw failed(`the embedding function gives what cannot be stored: ${flaw}. Is it another model than the one of this installation?`)
+        throw failed(`the embedding function gives what cannot be stored: ${flaw}${remedyFor(numbers, options)}`)
       found.set(at[place]!, flaw === undefined ? numbers! : new EmbeddingRefused(flaw))
     }
   }
@@ -170,10 +170,15 @@ export async function embedTexts(
 const failed = (message: string, cause?: unknown) => new VantageError(message, { code: embeddingFailed, cause })
 
 function embeddingsIn(answer: unknown, texts: number): unknown[] {
-  if (!Array.isArray(answer))
-    throw failed(`the embedding function gave an answer that is ${kindOfValue(answer)}, not an array of embeddings`)
+  if (!Array.isArray(answer)) throw failed(`the embedding function ${insteadOfArray(answer, 'embeddings')}`)
   return counted<unknown>(answer, texts)
 }
+
+/** What to do about an embedding of another dimension. */
+const remedyFor = (numbers: readonly number[] | undefined, { dimension }: EmbedTextsOptions): string =>
+  numbers === undefined || numbers.length === dimension
+    ? ''
+    : `. Take a model that gives ${dimension}, or for this one a new installation: pgvantage migrate up --embedding-dimension ${numbers.length}`
 
 const shapeFlaw = (numbers: readonly number[], { dimension, flaw }: EmbedTextsOptions): string | undefined =>
   numbers.length === dimension ? flaw(numbers) : `its embedding has ${numbers.length} numbers, not ${dimension}`

@@ -129,13 +129,25 @@ async function textOf(response: Response): Promise<string> {
   return text + decoder.decode()
 }
 
-function refusalOf({ status, statusText, headers }: Response, text: string, withoutSecrets: (text: string) => string): EmbeddingCallError {
+function refusalOf(
+  { status, statusText, headers, url }: Response,
+  text: string,
+  withoutSecrets: (text: string) => string,
+): EmbeddingCallError {
   const { message, code } = errorIn(text)
-  const said = message ?? (isHtml(text) ? 'an HTML page' : text.trim())
+  const said = elsewhere(headers, url) ?? message ?? (isHtml(text) ? 'an HTML page' : text.trim())
   const problem = [`${status} ${statusText}`.trim(), withoutSecrets(said).slice(0, 500).toWellFormed()]
     .filter((part) => part !== '')
     .join(': ')
   return new EmbeddingCallError(problem, { status, headers, providerCode: code })
+}
+
+/** Where a redirect points to, without its query, which may hold what is secret. */
+function elsewhere(headers: Headers, url: string): string | undefined {
+  const location = headers.get('location')
+  if (location === null) return undefined
+  const to = URL.parse(location, url)
+  return `it points to ${to === null ? location : `${to.origin}${to.pathname}`}, and redirects are not followed`
 }
 
 const isHtml = (text: string) => /^\s*</.test(text)

@@ -1,6 +1,6 @@
 import { VantageError } from '../../schema/errors.ts'
 import type { EmbeddingCalls } from '../documents/embedder.ts'
-import { kindOfValue, numbersIn } from '../embedding/numbersIn.ts'
+import { insteadOfArray, kindOfValue, numbersIn } from '../embedding/numbersIn.ts'
 import { patiently } from '../embedding/patiently.ts'
 import { unlessAborted } from '../embedding/waiting.ts'
 import type { Rerank } from './rerank.ts'
@@ -52,7 +52,7 @@ const failed = (message: string, cause?: unknown) => new VantageError(`the reran
 
 function scoresIn(answer: unknown, texts: number): readonly number[] {
   const scores = numbersIn(answer)
-  if (scores === undefined) throw failed(`gave an answer that is ${kindOfValue(answer)}, not an array of scores`)
+  if (scores === undefined) throw failed(insteadOfArray(answer, 'scores'))
   if (scores.length !== texts) throw failed(`gave ${scores.length} scores for ${texts} texts`)
   // As a list, so that a hole in it is looked at as well.
   const at = [...scores].findIndex((score) => !Number.isFinite(score))

@@ -230,8 +230,13 @@ describe('embedTexts', () => {
     ['fewer embeddings', (batch: string[]) => batch.slice(1).map(vectorOf), 'gave 2 embeddings for 3 texts'],
     ['more embeddings', (batch: string[]) => [...batch, ''].map(vectorOf), 'gave 4 embeddings for 3 texts'],
     ['no array', () => ({ data: [] }), 'gave an answer that is of the type object, not an array of embeddings'],
-    ['nothing', () => undefined, 'gave an answer that is missing, not an array of embeddings'],
-    ['another dimension', (batch: string[]) => batch.map(() => [1, 2, 3]), 'its embedding has 3 numbers, not 2'],
+    ['nothing', () => undefined, 'gave undefined, not an array of embeddings: is a return missing?'],
+    ['null', () => null, 'gave null, not an array of embeddings: is a return missing?'],
+    [
+      'another dimension',
+      (batch: string[]) => batch.map(() => [1, 2, 3]),
+      'its embedding has 3 numbers, not 2. Take a model that gives 2, or for this one a new installation: pgvantage migrate up --embedding-dimension 3',
+    ],
     ['objects', (batch: string[]) => batch.map((text) => ({ embedding: vectorOf(text) })), 'its embedding is of the type object'],
   ])('throws by name where the function gives %s', async (_, give, message) => {
     const embed = (async (batch: string[]) => give(batch)) as Embed

@@ -62,7 +62,7 @@ describe('rerankTexts', () => {
       'the reranker gave text 2 of 3 a score that is missing, not a finite number',
     ],
     ['no array', { scores: [1, 2, 3] }, 'the reranker gave an answer that is of the type object, not an array of scores'],
-    ['nothing', undefined, 'the reranker gave an answer that is missing, not an array of scores'],
+    ['nothing', undefined, 'the reranker gave undefined, not an array of scores: is a return missing?'],
   ])('refuses %s, and does not ask again', async (_, answer, message) => {
     const rerank = vi.fn(async () => answer)
     expect((await refusal(rerankTexts(rerank as never, 'q', texts, {}))).message).toBe(message)
