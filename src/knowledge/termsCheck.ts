@@ -22,7 +22,7 @@ export const termsCheck: Check = {
       severity: 'warning',
       code: 'knowledge-terms',
       message: `the knowledge of tenant ${code} ${written === null ? 'has no terms: searches by words find nothing of it' : `has terms of version ${written}, this library's are of version ${termsVersion}: it refuses to search by words`}`,
-      remedy: `run reindexTerms(scope) from pgvantage/knowledge for tenant ${code}`,
+      remedy: `in a program: await reindexTerms(await tenantScope(db, ${JSON.stringify(code)}${installation.schema === 'public' ? '' : `, { schema: ${JSON.stringify(installation.schema)} }`})), from pgvantage/knowledge`,
     }))
   },
 }

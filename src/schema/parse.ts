@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { InvalidInputError } from './errors.ts'
+import { plainWords } from './plainWords.ts'
 
 /**
  * Checks a value from outside against a zod schema and returns what the schema makes of it.
@@ -7,7 +8,7 @@ import { InvalidInputError } from './errors.ts'
  * @throws InvalidInputError naming the first field that is wrong and the value it had.
  */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, name: string): z.output<S> {
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, { error: plainWords })
   if (result.success) return result.data
   const issue = result.error.issues[0]!
   throw refusal(issue, value, name)
@@ -23,7 +24,7 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, name: stri
  * const { range, limit } = parseOptions(slowestDependenciesOptions, options)
  */
 export function parseOptions<S extends z.ZodType>(schema: S, options: unknown): z.output<S> {
-  const result = schema.safeParse(options)
+  const result = schema.safeParse(options, { error: plainWords })
   if (result.success) return result.data
   const issue = result.error.issues[0]!
   throw refusal(issue, options, issue.path.length === 0 ? 'options' : '')
@@ -61,9 +62,19 @@ const isSecret = (key: PropertyKey | undefined): boolean => key !== undefined &&
 /** What a message says instead of a secret. */
 const withheld = (value: unknown): string => (typeof value === 'string' ? `${value.length}, which are not shown` : typeof value)
 
-/** A value as an error message shows it: JSON, at most 80 characters, secrets withheld. */
+/**
+ * A value as an error message shows it: JSON, at most 80 characters, secrets withheld. JSON has no
+ * NaN and no infinities: they are shown by their names.
+ */
 export function preview(value: unknown): string {
-  const text = typeof value === 'bigint' ? `${value}n` : value instanceof Date ? dateText(value) : json(value)
+  const text =
+    typeof value === 'bigint'
+      ? `${value}n`
+      : value instanceof Date
+        ? dateText(value)
+        : typeof value === 'number'
+          ? String(value)
+          : json(value)
   return text.length > 80 ? `${text.slice(0, 80).toWellFormed()}… (${text.length} characters)` : text
 }
 
@@ -75,10 +86,15 @@ const dateText = (date: Date) => (Number.isNaN(date.getTime()) ? String(date) : 
  */
 function json(value: unknown): string {
   try {
-    return JSON.stringify(value, (key, inner: unknown) => (isSecret(key) ? withheld(inner) : inner)) ?? String(value)
+    return JSON.stringify(value, shown) ?? String(value)
   } catch {
     return Object.prototype.toString.call(value)
   }
+}
+
+function shown(key: string, value: unknown): unknown {
+  if (isSecret(key)) return withheld(value)
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { plainWords } from '../../schema/plainWords.ts'
 import type { Json } from '../../schema/text.ts'
 import { boundedText } from '../../schema/text.ts'
 
@@ -84,7 +85,7 @@ export const cypherColumns = keepsItsKeys
   .refine((columns) => Object.keys(columns).length > 0, 'must declare a column at the least')
   .superRefine((columns, context) => {
     for (const name of Object.keys(columns)) {
-      const message = columnName.safeParse(name).error?.issues[0]?.message
+      const message = columnName.safeParse(name, { error: plainWords }).error?.issues[0]?.message
       if (message !== undefined) context.addIssue({ code: 'custom', path: [name], message: `the name of a column ${message}` })
     }
   })

@@ -1,5 +1,6 @@
 import { resourceInput, type ResourceInput } from '../../catalog/resources.ts'
 import { InvalidInputError } from '../../schema/errors.ts'
+import { plainWords } from '../../schema/plainWords.ts'
 import { storableObject, type Json } from '../../schema/text.ts'
 import type { TelemetryResource } from './telemetryResource.ts'
 
@@ -65,7 +66,7 @@ export function resourceNamed<Given extends TelemetryResource | null>(
   for (const shown of [described.attributes, described.reporter, given, given?.labels]) Object.freeze(shown)
   const answer: unknown = answerOf(resourceOf, described, given)
   if (answer === undefined) return { resource: given, seriesLabels: undefined }
-  const { data, error } = namedResource.safeParse(answer)
+  const { data, error } = namedResource.safeParse(answer, { error: plainWords })
   if (data === undefined) {
     // Keys deeper down are the telemetry's, and a report must not grow with them.
     const { path, message, code } = error.issues[0]!

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { otlpRequest, type OtlpPayload } from '../../schema/otlp.ts'
+import { plainWords } from '../../schema/plainWords.ts'
 import { isObject, listOf } from './json.ts'
 
 /** Records of a request that are not read: what is wrong with them. */
@@ -51,7 +52,7 @@ export function readRecords(
 ): { payload: OtlpPayload; refusedRecords: RefusedRecords[] } | { issue: z.core.$ZodIssue | undefined } {
   let refusedRecords = refuseUnknown(document)
   for (;;) {
-    const result = otlpRequest.safeParse(document)
+    const result = otlpRequest.safeParse(document, { error: plainWords })
     if (result.success) return { payload: result.data, refusedRecords }
     const found = takeOut(document, result.error.issues)
     if (found.length === 0) return { issue: result.error.issues[0] }

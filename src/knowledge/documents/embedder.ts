@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Installation } from '../../database/installation/installation.ts'
+import { plainWords } from '../../schema/plainWords.ts'
 import { boundedText } from '../../schema/text.ts'
 import type { Embed, EmbeddingRefused } from '../embedding/embed.ts'
 import { embeddingOf } from '../embedding/embedding.ts'
@@ -45,7 +46,7 @@ export function embedderOf(
 ): Embedder {
   const storable = embeddingOf(installation)
   const flaw = (embedding: readonly number[]) => {
-    const [issue] = storable.safeParse(embedding).error?.issues ?? []
+    const [issue] = storable.safeParse(embedding, { error: plainWords }).error?.issues ?? []
     return issue && `its embedding ${issue.message}`
   }
   const given = Object.fromEntries(Object.entries({ signal, ...calls }).filter(([, value]) => value !== undefined))

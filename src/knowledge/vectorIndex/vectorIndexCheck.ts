@@ -14,32 +14,33 @@ export const vectorIndexCheck: Check = {
     const found = await foundVectorIndexes(db, installation)
     const index = found.find(({ name }) => name === vectorIndex)
     return [
-      ...wholeness(index),
-      ...found.filter(({ name }) => name === unfinishedVectorIndex).map(leftOver),
+      ...wholeness(index, installation),
+      ...found.filter(({ name }) => name === unfinishedVectorIndex).map((left) => leftOver(left, installation)),
       ...(index?.valid === true ? sizeFindings(index, await sizesOf(db, installation), installation) : []),
     ]
   },
 }
 
-const build = 'run buildVectorIndex(db) from pgvantage/knowledge'
+const build = ({ schema }: Installation) =>
+  `in a program: await buildVectorIndex(db${schema === 'public' ? '' : `, { schema: ${JSON.stringify(schema)} }`}), from pgvantage/knowledge`
 
-function wholeness(index: FoundIndex | undefined): Finding[] {
+function wholeness(index: FoundIndex | undefined, installation: Installation): Finding[] {
   if (index?.valid === true) return []
   return [
     {
       severity: 'warning',
       code: index === undefined ? 'vector-index-missing' : 'vector-index-invalid',
       message: `the index ${vectorIndex} is ${index === undefined ? 'missing' : 'invalid, its build was interrupted'}: every search by embedding compares all chunks of the tenant`,
-      remedy: build,
+      remedy: build(installation),
     },
   ]
 }
 
-const leftOver = ({ bytes }: FoundIndex): Finding => ({
+const leftOver = ({ bytes }: FoundIndex, installation: Installation): Finding => ({
   severity: 'info',
   code: 'vector-index-unfinished',
   message: `the index ${unfinishedVectorIndex} (${megabytes(bytes)}) is being built, or was left over when its build was killed`,
-  remedy: `nothing where it is being built; else ${build}, which removes it first`,
+  remedy: `nothing where it is being built; else ${build(installation)}, which removes it first`,
 })
 
 interface Sizes {
@@ -69,7 +70,7 @@ function sizeFindings(index: FoundIndex, { chunks, pageBytes, cacheBytes }: Size
       severity: 'warning',
       code: 'vector-index-bloated',
       message: `the index ${vectorIndex} has ${megabytes(index.bytes)}, and its chunks need about ${megabytes(needed)}: most of it is what was deleted, and searches pass through it`,
-      remedy: build,
+      remedy: build(installation),
     })
   }
   if (index.bytes > cacheBytes) {

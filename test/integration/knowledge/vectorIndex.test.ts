@@ -58,7 +58,7 @@ onEveryLeg('buildVectorIndex', () => {
         severity: 'warning',
         code: 'vector-index-missing',
         message: 'the index idx_kb_vec_hnsw is missing: every search by embedding compares all chunks of the tenant',
-        remedy: 'run buildVectorIndex(db) from pgvantage/knowledge',
+        remedy: 'in a program: await buildVectorIndex(db), from pgvantage/knowledge',
       },
     ])
     await buildVectorIndex(test.db)

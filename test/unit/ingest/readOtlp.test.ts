@@ -149,8 +149,8 @@ describe('readOtlp', () => {
         [3, 'metrics hold laterKind, which is not known'],
         [1, 'resourceMetrics hold laterMetrics, which is not known'],
         [1, 'dataPoints.asDouble must be a number'],
-        [3, 'metrics.unit Invalid input: expected string, received number'],
-        [6, 'scopeMetrics.scope Invalid input: expected object, received string'],
+        [3, 'metrics.unit must be text'],
+        [6, 'scopeMetrics.scope must be an object'],
         [3, 'resourceMetrics.resource.attributes must be a list of keys and values'],
       ])
     })

@@ -147,7 +147,7 @@ describe('what a sketch refuses', () => {
     [1.5, undefined, 'value: does not fit integer, got 1.5'],
     [2 ** 31, undefined, 'value: does not fit integer, got 2147483648'],
     [2 ** 53, 'bigint', 'value: does not fit bigint, got 9007199254740992'],
-    [Number.NaN, 'bigint', 'value: does not fit bigint, got null'],
+    [Number.NaN, 'bigint', 'value: does not fit bigint, got NaN'],
     [32_768, 'smallint', 'value: does not fit smallint, got 32768'],
     [2n ** 63n, undefined, 'value: does not fit bigint, got 9223372036854775808n'],
     ['5', 'integer', 'value: does not fit integer, got "5"'],
