@@ -65,6 +65,12 @@ export function freshDatabase({ migrated = true, icu }: FreshOptions = {}): Prom
   return inMoments ? preparedDatabase('migrated', async (db) => void (await migrateUp(db))) : openImage(context.image)
 }
 
+/** The file that a database in process begins with, migrated or empty. */
+export function imageOf({ migrated }: { migrated: boolean }): string {
+  if (!context.available || context.name === 'server') throw new Error(`leg ${context.name} has no images`)
+  return migrated ? context.image : context.emptyImage
+}
+
 async function openImage(image: string): Promise<TestDatabase & { pglite: { dumpDataDir(compression: 'none'): Promise<Blob> } }> {
   const { db, pglite, close } = await (leg.name === 'embedded' ? openEmbedded : openCommunity)({ image })
   return { db, pglite, url: undefined, close }

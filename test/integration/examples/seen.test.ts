@@ -7,7 +7,7 @@ describe.skipIf(leg.name !== 'embedded')('have we seen this before', () => {
   let told: string
   let page: string
   beforeAll(async () => {
-    ;({ told, page } = await readNotebook('seen'))
+    ;({ told, page } = await readNotebook('seen', { migrated: false }))
   })
 
   it('embeds a dozen runbooks with the offline model', () => {
