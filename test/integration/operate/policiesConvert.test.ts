@@ -28,7 +28,8 @@ describe.runIf(leg.available && leg.timescaledb).each(moves)('from %s to %s', (f
   let test: TestDatabase
   let scope: Scope
   const now = new Date()
-  const points = history(now)
+  // Longer than metrics and patterns are kept, so that some is dropped before and is not lost after; that calls are is policiesInTime's question.
+  const points = history(now, 190)
   const expected = expectedHoldings(points, now, declared)
 
   beforeAll(async () => {
