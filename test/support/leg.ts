@@ -39,6 +39,13 @@ export const leg = {
 /** `describe` that is skipped where the leg could not be had; the closing table says so. */
 export const onEveryLeg = describe.skipIf(!leg.available)
 
+/**
+ * The same for what has nothing to do with how a server keeps its tables of time: not on the
+ * community leg, whose PostgreSQL the server's leg has as well, and whose driver the embedded one.
+ * What it has of its own are TimescaleDB's aggregates, compression and jobs.
+ */
+export const apartFromTime = describe.skipIf(!leg.available || leg.name === 'community')
+
 export interface TestDatabase {
   db: Kysely<{}>
   /** A connection string; only on the server leg. */

@@ -13,7 +13,7 @@ import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { tenantScope } from '../../../src/database/scope.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, tenant, type TestDatabase } from '../../support/leg.ts'
 
 const id = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
 
@@ -63,7 +63,7 @@ const sames: readonly { table: EvidenceReference['table']; column: string; ways:
 
 const reference = (table: string, column: string, value: string) => ({ table, keys: { [column]: value } }) as EvidenceReference
 
-onEveryLeg('the keys of evidence', () => {
+apartFromTime('the keys of evidence', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
@@ -169,7 +169,7 @@ onEveryLeg('the keys of evidence', () => {
 
 const byFirst = ([a]: number[], [b]: number[]) => a! - b!
 
-onEveryLeg('evidence from before its keys had one way of writing', () => {
+apartFromTime('evidence from before its keys had one way of writing', () => {
   it('is brought into it, and pieces that become the same are one', async () => {
     const test = await cleanDatabase()
     try {

@@ -12,7 +12,7 @@ import {
 } from '../../../src/graph/index.ts'
 import { edgesOf, graphDot, graphMermaid, graphPicture } from '../../../src/picture/index.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls } from '../../support/rows.ts'
 
 /** The shop: checkout leads to two stores through payment, search and catalogue call each other. */
@@ -26,7 +26,7 @@ const calls = [
   ['payment', 'ledger'],
 ] as const
 
-onEveryLeg('the calls of the shop, in memory', () => {
+apartFromTime('the calls of the shop, in memory', () => {
   let database: TestDatabase
   let scope: Scope
   beforeAll(async () => {

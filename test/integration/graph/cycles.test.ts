@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { cycles } from '../../../src/graph/cycles.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { frame } from './frame.ts'
 
-onEveryLeg('cycles', () => {
+apartFromTime('cycles', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

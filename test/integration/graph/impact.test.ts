@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { impact } from '../../../src/graph/impact.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { frame } from './frame.ts'
 
-onEveryLeg('impact', () => {
+apartFromTime('impact', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

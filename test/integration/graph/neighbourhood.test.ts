@@ -3,12 +3,12 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { neighbourhood } from '../../../src/graph/neighbourhood.ts'
 import { reach } from '../../../src/graph/reach.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { services } from '../../support/rows.ts'
 import { frame, tableFrame } from './frame.ts'
 
-onEveryLeg('neighbourhood', () => {
+apartFromTime('neighbourhood', () => {
   let test: TestDatabase
   let scope: Scope
   let nameOf: Map<string, string>

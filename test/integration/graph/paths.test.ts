@@ -6,7 +6,7 @@ import { kShortestPaths } from '../../../src/graph/kShortestPaths.ts'
 import { pathsBetween } from '../../../src/graph/pathsBetween.ts'
 import { shortestPath } from '../../../src/graph/shortestPath.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, insertCalls, services } from '../../support/rows.ts'
 import { frame, tableFrame, type GivenEdge } from './frame.ts'
@@ -25,7 +25,7 @@ const ways: GivenEdge[] = [
   ['d', 'a', 1],
 ]
 
-onEveryLeg('paths', () => {
+apartFromTime('paths', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { reach } from '../../../src/graph/reach.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, tenant, type TestDatabase } from '../../support/leg.ts'
 import { services } from '../../support/rows.ts'
 import { frame } from './frame.ts'
 
-onEveryLeg('reach', () => {
+apartFromTime('reach', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

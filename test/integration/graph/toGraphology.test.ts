@@ -5,12 +5,12 @@ import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { reach, resourceNames, toGraphology } from '../../../src/graph/index.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { services } from '../../support/rows.ts'
 import { frame } from './frame.ts'
 
-onEveryLeg('toGraphology', () => {
+apartFromTime('toGraphology', () => {
   let database: TestDatabase
   let scope: Scope
   beforeAll(async () => {

@@ -8,7 +8,7 @@ import { pathsBetween } from '../../../src/graph/pathsBetween.ts'
 import { reach } from '../../../src/graph/reach.ts'
 import { shortestPath } from '../../../src/graph/shortestPath.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { services } from '../../support/rows.ts'
 import { frame, tableFrame, type GivenEdge } from './frame.ts'
 import { components, reached, simplePaths, turned, type Model, type SimplePath } from './models.ts'
@@ -24,7 +24,7 @@ const edges: fc.Arbitrary<GivenEdge[]> = fc.array(fc.tuple(vertex, vertex, weigh
 const direction = fc.constantFrom('out' as const, 'in' as const, 'both' as const)
 const settings = { numRuns: leg.name === 'server' ? 60 : 40 }
 
-onEveryLeg('on any graph, as its simplest model says', () => {
+apartFromTime('on any graph, as its simplest model says', () => {
   let test: TestDatabase
   let scope: Scope
   let vertices: readonly string[]

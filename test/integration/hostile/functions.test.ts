@@ -40,7 +40,7 @@ import {
 import { distinctCount } from '../../../src/sketch/index.ts'
 import { topologyAt } from '../../../src/topology/index.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
 import { frameOf } from '../../support/points.ts'
 import { at, during, insertCalls, insertMetrics, insertPatternCounts, insertPatterns, services } from '../../support/rows.ts'
@@ -51,7 +51,7 @@ const range = during('10:00', '11:00')
 const bucket = at('10:05')
 const embedding = (seed: number) => Array.from({ length: 1536 }, (_, index) => Math.sin(seed * (index + 1)))
 
-onEveryLeg('hostile text', () => {
+apartFromTime('hostile text', () => {
   let test: TestDatabase
   let scope: Scope
   let before: string[]

@@ -24,7 +24,7 @@ import { compareTopology, edgeHistory, recordTopology, topologyAt, topologyChang
 import { ageReads, answersOf, graphReads } from '../../support/graphReads.ts'
 import { graphTimes, makeGraphWorld } from '../../support/graphWorld.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
 import { at, services } from '../../support/rows.ts'
 import { everyText, fits, fitting, nasty, noText, storable } from './nasty.ts'
@@ -37,7 +37,7 @@ const names = fitting(1024)
 const onlyRefused = (field: string, taken: (text: string) => boolean, use: (text: string) => Promise<unknown>): Promise<void> =>
   everyText({ field, taken }, async (text) => (taken(text) ? text : use(text)))
 
-onEveryLeg('hostile text in the graph', () => {
+apartFromTime('hostile text in the graph', () => {
   let test: TestDatabase
   let scope: Scope
   let before: string[]

@@ -4,7 +4,7 @@ import { tenantScope, type Scope } from '../../../src/database/index.ts'
 import { addDocuments, type AddDocumentsOptions, type DocumentInput, type Embed } from '../../../src/knowledge/index.ts'
 import { migrateUp } from '../../../src/operate/index.ts'
 import { InvalidInputError, VantageError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 /** What a text is given here, so that it can be told whether each got its own. */
 const vectorOf = (text: string) => [text.length, text.codePointAt(0) ?? 0]
@@ -28,7 +28,7 @@ const sections = (...texts: string[]) => texts.map((text, at) => `# Section ${at
 /** Each section is a piece of its own. */
 const split = { maxCharacters: 100 }
 
-onEveryLeg('addDocuments', () => {
+apartFromTime('addDocuments', () => {
   let test: TestDatabase
   let scope: Scope
   let made = 0

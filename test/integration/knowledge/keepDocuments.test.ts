@@ -12,7 +12,7 @@ import {
   type Embed,
 } from '../../../src/knowledge/index.ts'
 import { migrateUp } from '../../../src/operate/index.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 /** A model whose embeddings begin with its number, and that refuses the word `poison`. */
 function modelOf(number: number) {
@@ -30,7 +30,7 @@ function modelOf(number: number) {
 
 const page = (title: string, content: string, more: object = {}): DocumentInput => ({ source: 'wiki', title, content, ...more })
 
-onEveryLeg('what a tenant knows', () => {
+apartFromTime('what a tenant knows', () => {
   let test: TestDatabase
   let scope: Scope
   let made = 0

@@ -9,7 +9,7 @@ import { buildVectorIndex } from '../../../src/knowledge/vectorIndex/buildVector
 import { reembed } from '../../../src/knowledge/documents/reembed.ts'
 import { topK } from '../../../src/ranking/topK.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 /** A database whose embeddings have few dimensions, so that a person can see the distances. */
 async function small(embeddingDimension: number, embeddingDistance: 'l2' | 'cosine' | 'ip', options = {}): Promise<TestDatabase> {
@@ -26,7 +26,7 @@ const runbook = (url: string, embeddings: number[][], more: Partial<ChunkedDocum
   ...more,
 })
 
-onEveryLeg('knowledge', () => {
+apartFromTime('knowledge', () => {
   let test: TestDatabase
   let scope: Scope
   let made = 0

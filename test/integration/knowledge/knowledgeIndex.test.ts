@@ -3,13 +3,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { searchKnowledge } from '../../../src/knowledge/search/searchKnowledge.ts'
 import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 const dimensions = 8
 /** Just enough for the largest tenant to have more than what is compared one by one; the index is slow to build in process. */
 const chunks = leg.name === 'server' ? 14_000 : 6_500
 
-onEveryLeg('searchKnowledge over the index', () => {
+apartFromTime('searchKnowledge over the index', () => {
   let test: TestDatabase
   let large: Scope
   let small: Scope

@@ -3,13 +3,13 @@ import type { Scope } from '../../../src/database/index.ts'
 import { addDocuments, searchKnowledge, type SearchKnowledgeOptions } from '../../../src/knowledge/index.ts'
 import { migrateUp } from '../../../src/operate/index.ts'
 import type { Json } from '../../../src/schema/text.ts'
-import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, freshDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 
 /** Chunks by their words and an embedding that points somewhere. */
 const chunks = (...all: [content: string, embedding?: readonly number[]][]) => all.map(([content, embedding]) => ({ content, embedding }))
 
-onEveryLeg('searchKnowledge', () => {
+apartFromTime('searchKnowledge', () => {
   let test: TestDatabase
   let scope: Scope
   let made = 0

@@ -5,11 +5,11 @@ import { searchKnowledge } from '../../../src/knowledge/search/searchKnowledge.t
 import { buildVectorIndex } from '../../../src/knowledge/vectorIndex/buildVectorIndex.ts'
 import { doctor } from '../../../src/operate/doctor/doctor.ts'
 import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 const dimension = 4
 
-onEveryLeg('buildVectorIndex', () => {
+apartFromTime('buildVectorIndex', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

@@ -6,7 +6,7 @@ import { finished } from '../../../src/database/finished.ts'
 import { fuseRankings, type FusedItem, type FusionMethod } from '../../../src/ranking/fuseRankings.ts'
 import { topK } from '../../../src/ranking/topK.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 
 interface Scored {
@@ -14,7 +14,7 @@ interface Scored {
   score: number | null
 }
 
-onEveryLeg('fuseRankings', () => {
+apartFromTime('fuseRankings', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

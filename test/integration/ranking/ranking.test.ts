@@ -6,14 +6,14 @@ import { rankBy } from '../../../src/ranking/rankBy.ts'
 import { topK } from '../../../src/ranking/topK.ts'
 import { anomalies } from '../../../src/series/anomalies/anomalies.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 
 /** A database of the user's own, with a table that we know nothing of. */
 type Theirs = { owner: { service: string; team: string; page_count: string; budget: number | null } }
 
-onEveryLeg('ranking', () => {
+apartFromTime('ranking', () => {
   let test: TestDatabase
   let scope: Scope
   let theirs: Kysely<Theirs>

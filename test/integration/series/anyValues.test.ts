@@ -13,7 +13,7 @@ import { linearTrend } from '../../../src/series/trends/linearTrend.ts'
 import { seasonalBaseline } from '../../../src/series/anomalies/seasonalBaseline.ts'
 import type { SeriesFrame, SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { timeToThreshold } from '../../../src/series/trends/timeToThreshold.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { noise } from './noise.ts'
 
@@ -47,7 +47,7 @@ const rounded = (rows: readonly object[]) =>
     ),
   )
 
-onEveryLeg('what is concluded from series', () => {
+apartFromTime('what is concluded from series', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

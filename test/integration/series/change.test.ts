@@ -5,12 +5,12 @@ import { delta } from '../../../src/series/algebra/delta.ts'
 import { rate } from '../../../src/series/algebra/rate.ts'
 import type { SeriesFrame, SeriesRow } from '../../../src/series/seriesFrame.ts'
 import type { StepOptions } from '../../../src/series/algebra/steps.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { frameOf, points } from '../../support/points.ts'
 import { arbitraryPoints, boundedAll, near } from './arbitraryPoints.ts'
 
-onEveryLeg('the change of series', () => {
+apartFromTime('the change of series', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { changePoints, type ChangePointOptions } from '../../../src/series/comparison/changePoints.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { autoregressive, noise } from './noise.ts'
 
-onEveryLeg('changePoints', () => {
+apartFromTime('changePoints', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

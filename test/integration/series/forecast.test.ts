@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { forecast, type ForecastOptions } from '../../../src/series/trends/forecast.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { frameOf } from '../../support/points.ts'
 import { autoregressive, noise } from './noise.ts'
 
-onEveryLeg('forecast', () => {
+apartFromTime('forecast', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

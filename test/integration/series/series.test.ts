@@ -5,12 +5,12 @@ import { anomalies } from '../../../src/series/anomalies/anomalies.ts'
 import type { DetectionOptions } from '../../../src/series/anomalies/detection.ts'
 import { firstDeparture } from '../../../src/series/anomalies/firstDeparture.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { during } from '../../support/rows.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 
-onEveryLeg('series', () => {
+apartFromTime('series', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

@@ -4,11 +4,11 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { burnRate, type BurnRateOptions } from '../../../src/series/budgets/burnRate.ts'
 import { errorBudget } from '../../../src/series/budgets/errorBudget.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 
-onEveryLeg('service levels', () => {
+apartFromTime('service levels', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

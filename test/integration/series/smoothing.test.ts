@@ -7,12 +7,12 @@ import { movingAverage } from '../../../src/series/algebra/movingAverage.ts'
 import { movingQuantile, type MovingQuantileOptions } from '../../../src/series/algebra/movingQuantile.ts'
 import type { SeriesFrame, SeriesRow } from '../../../src/series/seriesFrame.ts'
 import type { TrailingWindow } from '../../../src/series/algebra/trailingWindow.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { frameOf, points } from '../../support/points.ts'
 import { arbitraryPoints, bounded, boundedAll, near } from './arbitraryPoints.ts'
 
-onEveryLeg('smoothed series', () => {
+apartFromTime('smoothed series', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

@@ -5,7 +5,7 @@ import { linearTrend } from '../../../src/series/trends/linearTrend.ts'
 import { normalQuantile, normalWidth } from '../../../src/series/trends/normalQuantile.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { timeToThreshold, type TimeToThresholdOptions } from '../../../src/series/trends/timeToThreshold.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { autoregressive, noise } from './noise.ts'
@@ -18,7 +18,7 @@ const norris = `0.1 0.2, 338.8 337.4, 118.1 118.2, 888.0 884.6, 9.2 10.1, 228.1 
   .split(',')
   .map((pair) => pair.trim().split(' ').map(Number) as [number, number])
 
-onEveryLeg('trends', () => {
+apartFromTime('trends', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

@@ -5,12 +5,12 @@ import { anomalies } from '../../../src/series/anomalies/anomalies.ts'
 import type { DetectionOptions } from '../../../src/series/anomalies/detection.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
 import { streamingDetectors } from '../../../src/series/streaming/streamingDetectors.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { bucketAt, frameOf } from '../../support/points.ts'
 import { detectionVectors } from '../../support/vectors/detection.ts'
 import { near } from '../../support/vectors/near.ts'
 
-onEveryLeg('detection vectors', () => {
+apartFromTime('detection vectors', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

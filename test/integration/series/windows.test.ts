@@ -6,12 +6,12 @@ import { compareSeries } from '../../../src/series/comparison/compareSeries.ts'
 import { compareWindows } from '../../../src/series/comparison/compareWindows.ts'
 import { seasonalBaseline } from '../../../src/series/anomalies/seasonalBaseline.ts'
 import type { SeriesRow } from '../../../src/series/seriesFrame.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 import { noise } from './noise.ts'
 
-onEveryLeg('windows of time', () => {
+apartFromTime('windows of time', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

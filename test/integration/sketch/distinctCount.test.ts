@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { distinctCount } from '../../../src/sketch/distinctCount.ts'
-import { sharedDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { bucketAt, frameOf, points } from '../../support/points.ts'
 
-onEveryLeg('distinctCount', () => {
+apartFromTime('distinctCount', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

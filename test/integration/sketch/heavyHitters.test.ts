@@ -4,9 +4,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { HeavyHitters, heavyHittersMerge, heavyHittersTop, type HeavyHittersJson } from '../../../src/sketch/index.ts'
 import { sketchOf, streams } from '../../support/heavyStreams.ts'
-import { onEveryLeg, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 
-onEveryLeg('heavy hitters in SQL', () => {
+apartFromTime('heavy hitters in SQL', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

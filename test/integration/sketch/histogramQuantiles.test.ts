@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { sharedDatabase, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, sharedDatabase, type TestDatabase } from '../../support/leg.ts'
 
-onEveryLeg('exp_histogram_quantiles', () => {
+apartFromTime('exp_histogram_quantiles', () => {
   let test: TestDatabase
   beforeAll(async () => {
     test = await sharedDatabase()

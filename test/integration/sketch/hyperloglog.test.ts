@@ -3,7 +3,7 @@ import { sql, type Kysely } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { Hll, hllCardinality, hllOverlap, hllUnion, type HllOverlap, type HllOverlapRow } from '../../../src/sketch/index.ts'
-import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 
 /** Sketches of the integers from 1 to 1, 2, 3 and 40 with 16 registers, as hll_add_agg makes them, and what hll_union_agg and hll_cardinality make of those. */
 const golden: readonly (readonly [name: string, parts: readonly string[], union: string, cardinality: number])[] = [
@@ -18,7 +18,7 @@ const golden: readonly (readonly [name: string, parts: readonly string[], union:
   ],
 ]
 
-onEveryLeg('HyperLogLog in SQL', () => {
+apartFromTime('HyperLogLog in SQL', () => {
   let test: TestDatabase
   let scope: Scope
   let withoutExtension: Scope

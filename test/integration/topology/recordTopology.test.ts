@@ -8,12 +8,12 @@ import { recordTopology, type RecordTopologyOptions } from '../../../src/topolog
 import type { TopologyEdge } from '../../../src/topology/stageSnapshot.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, during, insertCalls, services } from '../../support/rows.ts'
 
 const nothing = { opened: 0, closed: 0, changed: 0, unchanged: 0 }
 
-onEveryLeg('recordTopology', () => {
+apartFromTime('recordTopology', () => {
   let test: TestDatabase
   let scope: Scope
   let code = 0

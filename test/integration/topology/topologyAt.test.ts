@@ -4,7 +4,7 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { reach } from '../../../src/graph/reach.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { at, services } from '../../support/rows.ts'
 
 async function insertTopology(scope: Scope, edges: readonly [src: string, dst: string, relation: string, valid: string][]) {
@@ -20,7 +20,7 @@ async function insertTopology(scope: Scope, edges: readonly [src: string, dst: s
   }
 }
 
-onEveryLeg('topologyAt', () => {
+apartFromTime('topologyAt', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

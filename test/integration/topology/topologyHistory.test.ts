@@ -8,7 +8,7 @@ import { recordTopology } from '../../../src/topology/recordTopology.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
 import { topologyChanges } from '../../../src/topology/topologyChanges.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, tenant, type TestDatabase } from '../../support/leg.ts'
 import { services } from '../../support/rows.ts'
 import { hourOf, recordings, SnapshotList, type Recording, type Version } from './recordings.ts'
 
@@ -17,7 +17,7 @@ const timeout = 180_000
 
 const moments = [-1, 0, 0.5, 1, 2, 2.5, 3, 4, 5]
 
-onEveryLeg('the history of a topology, whatever is recorded in whichever order', () => {
+apartFromTime('the history of a topology, whatever is recorded in whichever order', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {

@@ -9,7 +9,7 @@ import type { TopologyEdge } from '../../../src/topology/stageSnapshot.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
 import { topologyChanges } from '../../../src/topology/topologyChanges.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { expectNarrows } from '../../support/narrowed.ts'
 import { at, during, services } from '../../support/rows.ts'
 
@@ -27,7 +27,7 @@ function on(from: string, to: string, image?: string): TopologyEdge {
   return image === undefined ? { from, to } : { from, to, props: { image } }
 }
 
-onEveryLeg('reading a recorded topology', () => {
+apartFromTime('reading a recorded topology', () => {
   let test: TestDatabase
   let scope: Scope
   beforeAll(async () => {
