@@ -10,7 +10,7 @@ import { doctor } from '../../../src/operate/index.ts'
 import { ingest, journalCheck, settleJournals, type IngestOptions, type IngestReport, type ResourceOf } from '../../../src/ingest/index.ts'
 import type { Json } from '../../../src/schema/text.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { date, gauge, log, logs, metrics, point, spans, sum, urn } from '../../unit/ingest/telemetry.ts'
 import { everything } from '../faults/everything.ts'
 import { asLines, recording } from '../faults/recording.ts'
@@ -115,7 +115,8 @@ onEveryLeg('the journal', () => {
           expect(taken(reports.flat())).toEqual(taken([one]))
         }),
         {
-          numRuns: 6,
+          // In process they take turns on one connection, whose order the pieces decide already.
+          numRuns: leg.concurrent ? 6 : 3,
           endOnFailure: true,
           // Four at once, each of which reads of every window, and two the same.
           examples: [[[0, 1, 2].map((hand) => all.filter((_, at) => at % 3 === hand)), 0, 4]],
@@ -137,18 +138,23 @@ onEveryLeg('the journal', () => {
     })
   })
 
-  it('makes the same of a recording in four pieces as of the whole', async () => {
-    const file = new URL('../../../examples/shop/recordings/incident.jsonl.gz', import.meta.url)
-    const lines = gunzipSync(await readFile(file))
-      .toString()
-      .trimEnd()
-      .split('\n')
-    const [reference, scope] = [await fresh(), await fresh()]
-    await ingest(reference, Readable.from([lines.join('\n')]))
-    const quarter = Math.ceil(lines.length / 4)
-    for (const piece of [2, 0, 3, 1]) await ingest(scope, Readable.from([lines.slice(piece * quarter, (piece + 1) * quarter).join('\n')]))
-    expect(await rowsOf(scope)).toEqual(await rowsOf(reference))
-  }, 120_000)
+  // An hour of real telemetry, loaded twice; on one leg, since 'leaves the same rows' asks each leg's SQL the same.
+  it.runIf(leg.name === 'server')(
+    'makes the same of a recording in four pieces as of the whole',
+    async () => {
+      const file = new URL('../../../examples/shop/recordings/incident.jsonl.gz', import.meta.url)
+      const lines = gunzipSync(await readFile(file))
+        .toString()
+        .trimEnd()
+        .split('\n')
+      const [reference, scope] = [await fresh(), await fresh()]
+      await ingest(reference, Readable.from([lines.join('\n')]))
+      const quarter = Math.ceil(lines.length / 4)
+      for (const piece of [2, 0, 3, 1]) await ingest(scope, Readable.from([lines.slice(piece * quarter, (piece + 1) * quarter).join('\n')]))
+      expect(await rowsOf(scope)).toEqual(await rowsOf(reference))
+    },
+    120_000,
+  )
 
   describe('joins what comes in different files', () => {
     const client = { id: 'c', kind: 'CLIENT', from: 10, to: 10.5, with: { 'server.address': 'pay.internal' } } as const
