@@ -17,6 +17,9 @@ import { objects } from '../../support/objects.ts'
 
 const names = migrations.map(({ name }) => name)
 
+/** What asks our own record and PostgreSQL, which the server's leg has of the same version, is not run there. */
+const community = leg.name === 'community'
+
 onEveryLeg('migrate', () => {
   let test: TestDatabase
   beforeEach(async () => {
@@ -79,28 +82,23 @@ onEveryLeg('migrate', () => {
     expect(await objects(test.db)).toEqual(before)
   })
 
-  it('finds nothing to do the second time, and says what has run', async () => {
+  it('finds nothing to do the second time, and says what has run and when, whatever the time zones of the sessions that ask', async () => {
     expect((await migrateStatus(test.db)).installed).toBe(false)
-    const first = await migrateUp(test.db)
-    expect(first.ran).toHaveLength(names.length)
-    expect(await migrateUp(test.db)).toMatchObject({ ran: [], version: names.length })
-    const status = await migrateStatus(test.db)
-    expect(status).toMatchObject({ installed: true, version: names.length, libraryVersion: names.length, pending: [] })
-    expect(status.applied.map(({ name }) => name)).toEqual(first.ran)
-    expect(Math.abs(Date.now() - status.applied[0]!.ranAt.getTime())).toBeLessThan(60_000)
-  })
-
-  it('tells when a migration ran whatever the time zones of the sessions that ask', async () => {
     await test.db.connection().execute(async (db) => {
       const zone = (name: string) => sql`select set_config('timezone', ${name}, false)`.execute(db)
       await zone('Asia/Tokyo')
-      await migrateUp(db)
+      const first = await migrateUp(db)
+      expect(first.ran).toHaveLength(names.length)
       await zone('America/Lima')
-      for (const { ranAt } of (await migrateStatus(db)).applied) expect(Math.abs(Date.now() - ranAt.getTime())).toBeLessThan(60_000)
+      expect(await migrateUp(db)).toMatchObject({ ran: [], version: names.length })
+      const status = await migrateStatus(db)
+      expect(status).toMatchObject({ installed: true, version: names.length, libraryVersion: names.length, pending: [] })
+      expect(status.applied.map(({ name }) => name)).toEqual(first.ran)
+      for (const { ranAt } of status.applied) expect(Math.abs(Date.now() - ranAt.getTime())).toBeLessThan(60_000)
     })
   })
 
-  it('leaves nothing behind when a migration fails in the middle', async () => {
+  it('leaves nothing behind when a migration fails in the middle, nor when the last one does on its last rollup', async () => {
     // First, because AGE 1.5 breaks the session in which its creation is rolled back.
     await test.db.transaction().execute(createExtensions)
     await sql`create table kb_doc (theirs int4)`.execute(test.db)
@@ -111,20 +109,17 @@ onEveryLeg('migrate', () => {
     expect(String(error)).toContain('migrate up failed in 0005_knowledge: relation "kb_doc" already exists; everything was rolled back')
     expect(await objects(test.db)).toEqual(before)
     await sql`drop table kb_doc`.execute(test.db)
-    expect((await migrateUp(test.db)).version).toBe(names.length)
-  })
-
-  it('leaves nothing behind when the last migration fails on its last rollup', async () => {
-    await test.db.transaction().execute(createExtensions)
     await sql`create table log_pattern_1d (theirs int4)`.execute(test.db)
-    const before = await objects(test.db)
+    const beforeTheLast = await objects(test.db)
     await expect(migrateUp(test.db)).rejects.toThrow(
       /^migrate up failed in 0007_coarser_rollups: (relation|continuous aggregate) "log_pattern_1d" already exists; everything was rolled back$/,
     )
-    expect(await objects(test.db)).toEqual(before)
+    expect(await objects(test.db)).toEqual(beforeTheLast)
+    await sql`drop table log_pattern_1d`.execute(test.db)
+    expect((await migrateUp(test.db)).version).toBe(names.length)
   })
 
-  it('gives up between two statements when aborted, leaving nothing', async () => {
+  it.skipIf(community)('gives up between two statements when aborted, leaving nothing', async () => {
     const before = await objects(test.db)
     await expect(migrateUp(test.db, { signal: AbortSignal.abort(new Error('not now')) })).rejects.toThrow('not now')
     const { signal, abort } = abortingAfter(25)
@@ -137,7 +132,7 @@ onEveryLeg('migrate', () => {
     expect(await objects(test.db)).toEqual(migrated)
   })
 
-  it('remembers its options and refuses others', async () => {
+  it.skipIf(community)('remembers its options and refuses others', async () => {
     await migrateUp(test.db, {
       graphPrefix: 'calls',
       embeddingDimension: 3,
@@ -181,7 +176,7 @@ onEveryLeg('migrate', () => {
     expect((await tenantScope(test.db, 'a')).tenantCode).toBe('a')
   })
 
-  it('works in the transaction it is handed, whatever the plugins, and leaves its settings alone', async () => {
+  it.skipIf(community)('works in the transaction it is handed, whatever the plugins, and leaves its settings alone', async () => {
     const camel = test.db.withPlugin(new CamelCasePlugin())
     await camel
       .transaction()
