@@ -104,7 +104,8 @@ function hours(): void {
   )
 }
 
-atEachMoment('jobs', ofJobs, { runs: jobs })
+// What is planned is cut by whole chunks, on each of seven days; in other months and zones it is what 'a history' above keeps.
+atEachMoment('jobs', ofJobs, { runs: jobs, at: ({ kind }) => kind === 'chunk' })
 function ofJobs(): void {
   let test: TestDatabase
   /** One that no policy is ever applied to. */

@@ -121,7 +121,6 @@ export const clockTests: readonly string[] = [
 export const longClockTests: readonly string[] = [
   'test/integration/cli/policies.test.ts',
   'test/integration/database/settings.test.ts',
-  'test/integration/faults/maintainKilled.test.ts',
   'test/integration/ingest/tooOld.test.ts',
   'test/integration/lifecycle/resolution.test.ts',
   'test/integration/operate/maintain.test.ts',
@@ -149,6 +148,7 @@ export const indifferentTests: readonly string[] = [
   'test/integration/catalog/tenants.test.ts',
   'test/integration/composition/isolationLevels.test.ts',
   'test/integration/events/canonicalEvidence.test.ts',
+  'test/integration/faults/maintainKilled.test.ts',
   'test/integration/hostile/ends.test.ts',
   'test/integration/hostile/searchPath.test.ts',
   'test/integration/knowledge/knowledge.test.ts',
@@ -160,6 +160,7 @@ export const indifferentTests: readonly string[] = [
   'test/unit/database/inAnyOrder.test.ts',
   'test/unit/graph/frames.test.ts',
   'test/unit/knowledge/embedding/embedTexts.test.ts',
+  'test/unit/knowledge/rerank/rerankTexts.test.ts',
   'test/unit/lifecycle/resolution.test.ts',
   'test/unit/schema/decimal.test.ts',
   'test/unit/worstInput.test.ts',
