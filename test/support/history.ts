@@ -1,7 +1,6 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../src/database/scope.ts'
 import { milliseconds } from '../../src/database/range.ts'
-import { clockShift } from './moment/moment.ts'
 import { insertPatterns, services } from './rows.ts'
 
 const hour = 3_600_000
@@ -13,14 +12,8 @@ export interface HistoryPoint {
   value: number
 }
 
-/**
- * Longer than everything is kept; in a run at another moment, of which there are many, longer than
- * metrics and patterns are.
- */
-const historyDays = () => (clockShift() === 0 ? 400 : 190)
-
 /** Points every six hours of the `days` that end with the hour before `now`, on the hour. */
-export function history(now: Date, days = historyDays()): HistoryPoint[] {
+export function history(now: Date, days: number): HistoryPoint[] {
   const last = Math.floor(now.getTime() / hour) * hour - hour
   return Array.from({ length: days * 4 }, (_, at) => {
     const age = days * 4 - 1 - at

@@ -6,18 +6,30 @@ import { patternPolicy } from '../../../src/logs/patternPolicy.ts'
 import { metricPolicy } from '../../../src/metrics/metricPolicy.ts'
 import { applyPolicies } from '../../../src/operate/apply/applyPolicies.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
+import { policiesWith } from '../../../src/operate/policies/policiesWith.ts'
 import { planPolicies } from '../../../src/operate/apply/planPolicies.ts'
 import { expectedHoldings, history, holdings, writeHistory } from '../../support/history.ts'
 import { freshDatabase, tenant, type TestDatabase } from '../../support/leg.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
 import { atEachMoment } from '../../support/moment/atEachMoment.ts'
-import { actions, changed, declared, jobs, keepPolicies, named, ourJobs, withMetrics } from '../../support/policies.ts'
+import { clockShift } from '../../support/moment/moment.ts'
+import { actions, changed, declared, jobs, keepPolicies, named, ourJobs } from '../../support/policies.ts'
 
 atEachMoment('a history', () => {
   let test: TestDatabase
   let scope: Scope
   const now = new Date()
-  const points = history(now)
+  // Longer than everything is kept; at other moments, of which there are many, metrics and patterns are kept for less.
+  const moved = clockShift() !== 0
+  const [kept, shorter] = moved ? ['40 days', '20 days'] : ['180 days', '60 days']
+  const points = history(now, moved ? 55 : 400)
+  const keeping = (retain: string) => policiesWith({ metric_1m: { retain }, log_pattern_5m: { retain: kept } })
+  const expected = (retain: string) =>
+    expectedHoldings(points, now, {
+      ...declared,
+      metric_1m: { ...metricPolicy, retain },
+      log_pattern_5m: { ...patternPolicy, retain: kept },
+    })
 
   beforeAll(async () => {
     test = await cleanDatabase()
@@ -27,12 +39,12 @@ atEachMoment('a history', () => {
   afterAll(() => test?.close())
 
   it('ends rolled up and dropped exactly where declared', async () => {
-    const { changes } = await applyPolicies(test.db)
+    const { changes } = await applyPolicies(test.db, { policies: keeping(kept) })
     const { add, keep, change, remove } = actions(changes)
     expect([keep, change, remove]).toEqual([undefined, undefined, undefined])
     expect(named(add)).toContain('metric_1m retention')
     await keepPolicies(test.db)
-    expect(await holdings(scope)).toEqual(expectedHoldings(points, now, declared))
+    expect(await holdings(scope)).toEqual(expected(kept))
   }, 300_000)
 
   it.runIf(jobs)('is compressed where it is older than a week', async () => {
@@ -49,20 +61,18 @@ atEachMoment('a history', () => {
   })
 
   it('stays so when they are kept again', async () => {
-    expect(changed((await applyPolicies(test.db)).changes)).toEqual([])
+    expect(changed((await applyPolicies(test.db, { policies: keeping(kept) })).changes)).toEqual([])
     await keepPolicies(test.db)
     const report = await maintain(test.db)
     expect(report.steps).toEqual([])
-    expect(await holdings(scope)).toEqual(expectedHoldings(points, now, declared))
+    expect(await holdings(scope)).toEqual(expected(kept))
   })
 
   it('loses no hour when its retention gets longer again, nor when it gets shorter', async () => {
-    for (const retain of ['60 days', '365 days']) {
-      await applyPolicies(test.db, { policies: withMetrics({ retain }) })
+    for (const retain of [shorter, '365 days']) {
+      await applyPolicies(test.db, { policies: keeping(retain) })
       await keepPolicies(test.db)
-      expect(await holdings(scope)).toEqual({
-        ...expectedHoldings(points, now, { ...declared, metric_1m: { ...metricPolicy, retain: '60 days' } }),
-      })
+      expect(await holdings(scope)).toEqual(expected(shorter))
     }
   })
 })
