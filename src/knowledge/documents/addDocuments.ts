@@ -36,8 +36,9 @@ export interface AddDocumentsOptions extends EmbeddingCalls {
    */
   signal?: AbortSignal
   /**
-   * Told what was done with each document, in the order given, when it is committed; the report has
-   * no `documents` then, so that memory stays flat.
+   * Told what was done with each document, in the order given, when it is committed, or before
+   * the commit where the transaction is the caller's; the report has no `documents` then, so that
+   * memory stays flat.
    */
   onDocument?: (document: DocumentResult) => void | Promise<void>
 }

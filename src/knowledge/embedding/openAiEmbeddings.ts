@@ -135,7 +135,8 @@ function refusalOf(
   withoutSecrets: (text: string) => string,
 ): EmbeddingCallError {
   const { message, code } = errorIn(text)
-  const said = elsewhere(headers, url) ?? message ?? (isHtml(text) ? 'an HTML page' : text.trim())
+  const redirect = status < 400 ? elsewhere(headers, url) : undefined
+  const said = redirect ?? message ?? (isHtml(text) ? 'an HTML page' : text.trim())
   const problem = [`${status} ${statusText}`.trim(), withoutSecrets(said).slice(0, 500).toWellFormed()]
     .filter((part) => part !== '')
     .join(': ')
