@@ -11,8 +11,9 @@ export interface ChunkInput {
    */
   context?: string
   /**
-   * As many numbers as the installation's embedding dimension, stored as they are. Without it the
-   * chunk is embedded by `embed`; without that it is found by its words alone.
+   * As many numbers as the installation's embedding dimension, stored in its precision; from
+   * JavaScript also a `Float32Array` or `Float64Array`. Without it the chunk is embedded by `embed`;
+   * without that it is found by its words alone.
    */
   embedding?: readonly number[]
   /** Beside what the document's `metadata` says, and before it. */

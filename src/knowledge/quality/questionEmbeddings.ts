@@ -17,7 +17,7 @@ export async function questionEmbeddings(
   questions: readonly CheckedGoldenQuestion[],
   { embedder, before }: { embedder: Embedder | undefined; before: number },
 ): Promise<(readonly number[] | undefined)[]> {
-  const embeddings = questions.map(({ embedding }) => embedding)
+  const embeddings: (readonly number[] | undefined)[] = questions.map(({ embedding }) => embedding)
   const open = [...questions.keys()].filter((at) => embeddings[at] === undefined)
   if (embedder === undefined || open.length === 0) return embeddings
   const made = await embedder(open.map((at) => questions[at]!.question))

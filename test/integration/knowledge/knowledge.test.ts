@@ -359,6 +359,21 @@ apartFromTime('knowledge', () => {
     await expect(addDocuments(there, [runbook('a', [axis(0).map(() => 70_000)])])).rejects.toThrow('must be at most 65504')
   })
 
+  it.each(['l2', 'cosine', 'ip'] as const)('tells a distance for all that it takes, the smallest and the longest: %s', async (distance) => {
+    for (const embeddingType of ['vector', 'halfvec'] as const) {
+      await using own = disposable(await small(2, distance, { embeddingType }))
+      const there = await tenant(own.db)
+      const most = embeddingType === 'halfvec' ? 65_504 : 6e18
+      const least = embeddingType === 'halfvec' ? 2 ** -24 : 1e-22
+      const taken = [[most, most], [-most, -most], [least, least], [1e-50, 1], new Float32Array([1, 0]) as unknown as number[]]
+      await addDocuments(there, [runbook('a', taken)])
+      for (const embedding of taken) {
+        const rows = await searchKnowledge(there, { embedding }).execute()
+        expect(rows.map(({ distance, score }) => [distance, score].every(Number.isFinite))).toEqual(taken.map(() => true))
+      }
+    }
+  })
+
   it.each([2, 2100])('keeps embeddings in half precision where that was asked for: %i dimensions', async (dimensions) => {
     await using own = disposable(await small(dimensions, 'l2', { embeddingType: 'halfvec' }))
     const there = await tenant(own.db)
