@@ -13,15 +13,18 @@ import { assertFits, readCorpus, rememberCorpus, type Corpus } from './corpus.ts
 import { documentInput, type DocumentInput } from './documentInput.ts'
 import { embeddedText, embedderOf, embeddingCalls, embedOption, modelOption, type Embedder, type EmbeddingCalls } from './embedder.ts'
 import { groupsOf, type Group } from './groups.ts'
-import { planOf, writtenOf, type Plan } from './plan.ts'
+import { changesNothing, planOf, unembeddedOf, writtenOf, type Plan } from './plan.ts'
 import { keyOf, prepare, type PreparedDocument } from './prepare.ts'
 import { splitOptions, type SplitOptions } from './split.ts'
-import { storedDocuments } from './storedDocuments.ts'
+import { storedDocuments, type Stored } from './storedDocuments.ts'
 import { takeDocuments, takeKnowledge } from './turns.ts'
 import { writeDocuments } from './writeDocuments.ts'
 
 export interface AddDocumentsOptions extends EmbeddingCalls {
-  /** Gives chunks without an embedding theirs. Default: none, and they are found by their words. */
+  /**
+   * Gives chunks without an embedding theirs. Default: none, and they keep what they have or are
+   * found by their words.
+   */
   embed?: Embed
   /**
    * The name of the model of the embeddings, made or brought along. Default: `embed.model`; where
@@ -59,6 +62,8 @@ export interface DocumentResult {
   chunks: number
   /** How many of its texts were embedded by this call. */
   embedded: number
+  /** How many of its chunks have no embedding, and so are found by their words alone. */
+  unembedded: number
   /** Why it was refused. */
   reason?: string
 }
@@ -73,6 +78,8 @@ export interface AddDocumentsReport {
   refused: number
   /** How many texts were embedded. */
   embedded: number
+  /** How many chunks of these documents have no embedding: a search by embedding misses them. */
+  unembedded: number
 }
 
 const addDocumentsOptions = z.strictObject({
@@ -101,8 +108,8 @@ const addDocumentsOptions = z.strictObject({
  * | has changed | chunks that did not keep their id and embedding and are not written; the others are replaced, in one transaction |
  * | has a text that the provider refuses | nothing: what was there stays, and the report says why |
  *
- * Without `embed`, and without embeddings brought along, chunks have none and are found by their
- * words alone. Every chunk carries its document's metadata, so that a search can filter by either.
+ * Without `embed`, a chunk that brings no embedding keeps the one that its text has already. A text
+ * that is new has none, is found by its words alone, and counts as `unembedded`. Every chunk carries its document's metadata, so that a search can filter by either.
  *
  * The embeddings of a tenant are of one model, which is remembered when it is first named; another
  * one is refused, see `reembed`.
@@ -146,7 +153,7 @@ export async function addDocuments(
 ): Promise<AddDocumentsReport> {
   const { embed, model, split, signal, onDocument, ...calls } = parseOptions(addDocumentsOptions, options)
   assertItems(documents, 'documents')
-  const report: AddDocumentsReport = { documents: [], added: 0, replaced: 0, unchanged: 0, refused: 0, embedded: 0 }
+  const report: AddDocumentsReport = { documents: [], added: 0, replaced: 0, unchanged: 0, refused: 0, embedded: 0, unembedded: 0 }
   const adding: Adding = {
     scope,
     model: model ?? embed?.model ?? null,
@@ -166,6 +173,7 @@ export async function addDocuments(
     for (const result of results) {
       report[result.outcome] += 1
       report.embedded += result.embedded
+      report.unembedded += result.unembedded
       if (onDocument === undefined) report.documents.push(result)
       else await onDocument(result)
     }
@@ -198,18 +206,20 @@ async function addGroup(adding: Adding, group: Group, whole: boolean): Promise<D
   const results = new Map<PreparedDocument, DocumentResult>()
   const result = (
     document: PreparedDocument,
-    { doc_id, ...rest }: Pick<DocumentResult, 'outcome' | 'chunks'> & { doc_id: string | undefined; reason?: string },
+    { doc_id, ...rest }: Pick<DocumentResult, 'outcome' | 'chunks' | 'unembedded'> & { doc_id: string | undefined; reason?: string },
   ) => {
     const { source, title, url } = document
     results.set(document, { doc_id: doc_id ?? null, source, title, url, embedded: embedded.get(document) ?? 0, ...rest })
   }
+  const unchanged = (document: PreparedDocument, { doc_id, count, unembedded }: Stored) =>
+    result(document, { doc_id, outcome: 'unchanged', chunks: count, unembedded })
   let open = documents
   let known = stored
   for (let attempt = 1; open.length > 0; attempt += 1) {
     const plans = new Map<PreparedDocument, Plan>()
     for (const document of open) {
       const before = known.get(document)
-      if (before?.same) result(document, { doc_id: before.doc_id, outcome: 'unchanged', chunks: before.count })
+      if (isUnchanged(document, before)) unchanged(document, before!)
       // What was to be kept has changed since, so it may change again: nothing is kept now.
       else plans.set(document, planOf(document, attempt === 1 ? (before?.chunks ?? []) : []))
     }
@@ -218,7 +228,8 @@ async function addGroup(adding: Adding, group: Group, whole: boolean): Promise<D
       const reason = refusalOf(plan, embeddings)
       if (reason === undefined) continue
       const before = known.get(document)
-      result(document, { doc_id: before?.doc_id, outcome: 'refused', chunks: before?.count ?? 0, reason })
+      const { doc_id, count: chunks = 0, unembedded = 0 } = before ?? {}
+      result(document, { doc_id, outcome: 'refused', chunks, unembedded, reason })
       plans.delete(document)
     }
     signal?.throwIfAborted()
@@ -233,7 +244,7 @@ async function addGroup(adding: Adding, group: Group, whole: boolean): Promise<D
       known = await storedDocuments(scope, db, wanted)
       const planned = wanted.flatMap((document) => {
         const before = known.get(document)
-        if (before?.same) return []
+        if (isUnchanged(document, before)) return []
         const plan = planOf(document, before?.chunks ?? [])
         return [{ document, before, doc_id: before?.doc_id, plan }]
       })
@@ -242,16 +253,21 @@ async function addGroup(adding: Adding, group: Group, whole: boolean): Promise<D
       const ids = ready.length === 0 ? [] : await writeDocuments(scope, db, ready, { embeddings: made, signal })
       signal?.throwIfAborted()
       open = planned.filter((each) => !ready.includes(each)).map(({ document }) => document)
-      for (const [at, { document, before }] of ready.entries())
-        result(document, { doc_id: ids[at]!, outcome: before ? 'replaced' : 'added', chunks: document.chunks.length })
+      for (const [at, { document, before, plan }] of ready.entries()) {
+        const chunks = document.chunks.length
+        result(document, { doc_id: ids[at]!, outcome: before ? 'replaced' : 'added', chunks, unembedded: unembeddedOf(plan) })
+      }
       for (const document of wanted) {
         const before = known.get(document)
-        if (before?.same) result(document, { doc_id: before.doc_id, outcome: 'unchanged', chunks: before.count })
+        if (isUnchanged(document, before)) unchanged(document, before!)
       }
     })
   }
   return documents.map((document) => results.get(document)!)
 }
+
+const isUnchanged = (document: PreparedDocument, before: Stored | undefined): boolean =>
+  before !== undefined && (before.same || changesNothing(document, before.fingerprint, planOf(document, before.chunks)))
 
 /** By the fingerprints of chunks. */
 type Embeddings = Map<string, readonly number[] | EmbeddingRefused>

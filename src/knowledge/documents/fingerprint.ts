@@ -25,6 +25,12 @@ export const howOf = (embedded: Embedded): string => digest({ version, ...embedd
 /** The second part of a fingerprint, in hexadecimal digits. */
 export const whatOf = (what: Readonly<Record<string, unknown>>): string => digest({ version, ...what }, 32 - howBytes)
 
+/** The first part of one: how it was embedded. */
+export const howIn = (fingerprint: string): string => fingerprint.slice(0, 2 * howBytes)
+
+/** The second part of one: what it is. */
+export const whatIn = (fingerprint: string): string => fingerprint.slice(2 * howBytes)
+
 /** How a whole document is embedded: as all of its chunks are, or in several ways. */
 export function howOfAll(chunks: readonly string[], none: string): string {
   const [first = none] = chunks

@@ -1,3 +1,4 @@
+import { howIn, howOfAll, whatIn } from './fingerprint.ts'
 import type { PreparedChunk, PreparedDocument } from './prepare.ts'
 
 /** A chunk that is stored. */
@@ -5,18 +6,17 @@ export interface StoredChunk {
   chunk_id: string
   chunk_idx: number
   fingerprint: string | null
-}
-
-/** What is stored of a document that changed. */
-export interface StoredDocument {
-  doc_id: string
-  chunks: readonly StoredChunk[]
+  /** Whether it has an embedding. */
+  embedded: boolean
 }
 
 /** What makes the stored chunks of a document those of its new version. */
 export interface Plan {
-  /** Stored as they should be, but perhaps for their place and metadata. */
-  kept: { chunk_id: string; chunk_idx: number; moved: boolean; chunk: PreparedChunk }[]
+  /**
+   * Stored as they should be, but perhaps for their place and metadata; the fingerprint is the
+   * stored one.
+   */
+  kept: { chunk_id: string; chunk_idx: number; moved: boolean; embedded: boolean; chunk: PreparedChunk }[]
   /** At the place of another one, whose id they get. */
   changed: { chunk_id: string; chunk_idx: number; chunk: PreparedChunk }[]
   added: { chunk_idx: number; chunk: PreparedChunk }[]
@@ -26,6 +26,9 @@ export interface Plan {
 /**
  * A chunk that did not change keeps its id and embedding, also where it is at another place now;
  * else it takes the id of the chunk at its place, where that is not wanted elsewhere.
+ *
+ * Of a chunk that is given no embedding, only the text is looked at: it keeps the one it has, by
+ * whichever model.
  */
 export function planOf({ chunks }: PreparedDocument, stored: readonly StoredChunk[]): Plan {
   const free = new Map(stored.map((chunk) => [chunk.chunk_idx, chunk]))
@@ -34,27 +37,32 @@ export function planOf({ chunks }: PreparedDocument, stored: readonly StoredChun
     match.set(at, chunk)
     free.delete(chunk.chunk_idx)
   }
-  for (const [at, { fingerprint }] of chunks.entries()) {
+  for (const [at, chunk] of chunks.entries()) {
     const there = free.get(at)
-    if (there?.fingerprint === fingerprint) take(at, there)
+    if (there !== undefined && there.fingerprint !== null && namesOf(there.fingerprint).includes(nameOf(chunk))) take(at, there)
   }
   const elsewhere = new Map<string, StoredChunk[]>()
   for (const chunk of [...free.values()].toReversed()) {
-    if (chunk.fingerprint === null) continue
-    const same = elsewhere.get(chunk.fingerprint)
-    if (same === undefined) elsewhere.set(chunk.fingerprint, [chunk])
-    else same.push(chunk)
+    for (const name of chunk.fingerprint === null ? [] : namesOf(chunk.fingerprint)) {
+      const same = elsewhere.get(name)
+      if (same === undefined) elsewhere.set(name, [chunk])
+      else same.push(chunk)
+    }
   }
-  for (const [at, { fingerprint }] of chunks.entries()) {
-    const same = match.has(at) ? undefined : elsewhere.get(fingerprint)?.pop()
-    if (same !== undefined) take(at, same)
+  for (const [at, chunk] of chunks.entries()) {
+    const same = match.has(at) ? [] : (elsewhere.get(nameOf(chunk)) ?? [])
+    // One that has both names may have been taken by the other.
+    while (same.length > 0 && free.get(same.at(-1)!.chunk_idx) !== same.at(-1)) same.pop()
+    if (same.length > 0) take(at, same.pop()!)
   }
   const plan: Plan = { kept: [], changed: [], added: [], removed: [] }
   for (const [chunk_idx, chunk] of chunks.entries()) {
     const same = match.get(chunk_idx)
     const there = free.get(chunk_idx)
     if (same !== undefined) {
-      plan.kept.push({ chunk_id: same.chunk_id, chunk_idx, moved: same.chunk_idx !== chunk_idx, chunk })
+      const { chunk_id, embedded } = same
+      const moved = same.chunk_idx !== chunk_idx
+      plan.kept.push({ chunk_id, chunk_idx, moved, embedded, chunk: { ...chunk, fingerprint: same.fingerprint! } })
     } else if (there !== undefined) {
       free.delete(chunk_idx)
       plan.changed.push({ chunk_id: there.chunk_id, chunk_idx, chunk })
@@ -65,6 +73,31 @@ export function planOf({ chunks }: PreparedDocument, stored: readonly StoredChun
   plan.removed = [...free.values()].map(({ chunk_id }) => chunk_id)
   return plan
 }
+
+/** What a chunk is recognised by: its fingerprint, or the part of it that tells the text. */
+const nameOf = ({ by, fingerprint }: PreparedChunk): string => (by === 'nobody' ? whatIn(fingerprint) : fingerprint)
+const namesOf = (fingerprint: string): string[] => [fingerprint, whatIn(fingerprint)]
+
+/** Whether the stored document is the same already. */
+export const changesNothing = (
+  { fingerprint }: PreparedDocument,
+  before: string | null,
+  { kept, changed, added, removed }: Plan,
+): boolean =>
+  before !== null &&
+  whatIn(before) === whatIn(fingerprint) &&
+  changed.length + added.length + removed.length === 0 &&
+  !kept.some(({ moved }) => moved)
+
+/** The fingerprint of the document when the plan is done, in which chunks may keep an embedding. */
+export function plannedFingerprint({ fingerprint }: PreparedDocument, { kept, changed, added }: Plan): string {
+  const hows = [...kept, ...changed, ...added].toSorted((a, b) => a.chunk_idx - b.chunk_idx).map(({ chunk }) => howIn(chunk.fingerprint))
+  return howOfAll(hows, howIn(fingerprint)) + whatIn(fingerprint)
+}
+
+/** How many chunks have no embedding when the plan is done. */
+export const unembeddedOf = (plan: Plan): number =>
+  plan.kept.filter(({ embedded }) => !embedded).length + writtenOf(plan).filter(({ by }) => by === 'nobody').length
 
 /** The chunks of a plan that are written, and so need an embedding. */
 export const writtenOf = ({ changed, added }: Plan): PreparedChunk[] => [...changed, ...added].map(({ chunk }) => chunk)

@@ -9,7 +9,10 @@ export interface Stored {
   doc_id: string
   /** Whether it is the very same: its chunks are not looked up then. */
   same: boolean
+  fingerprint: string | null
   count: number
+  /** How many chunks have no embedding. */
+  unembedded: number
   chunks: readonly StoredChunk[]
 }
 
@@ -20,11 +23,12 @@ export async function storedDocuments(
   documents: readonly PreparedDocument[],
 ): Promise<ReadonlyMap<PreparedDocument, Stored>> {
   const asked = documents.map(({ source, title, url, fingerprint }, at) => ({ at, source, title, url, fingerprint }))
-  const { rows } = await sql<{ at: number; doc_id: string; same: boolean; count: number; chunks: StoredChunk[] | null }>`
-    select asked.at, doc.doc_id::text as doc_id, doc.same, chunk.count, chunk.chunks
+  const { rows } = await sql<Omit<Stored, 'chunks'> & { at: number; chunks: StoredChunk[] | null }>`
+    select asked.at, doc.doc_id::text as doc_id, doc.fingerprint, doc.same, chunk.count, chunk.unembedded, chunk.chunks
     from jsonb_to_recordset(${JSON.stringify(asked)}::jsonb) as asked (at int4, source text, title text, url text, fingerprint text)
     cross join lateral (
-      select doc.doc_id, coalesce(encode(doc.fingerprint, 'hex') = asked.fingerprint, false) as same
+      select doc.doc_id, encode(doc.fingerprint, 'hex') as fingerprint,
+        coalesce(encode(doc.fingerprint, 'hex') = asked.fingerprint, false) as same
       from ${scope.id('kb_doc')} as doc
       where ${isSameDocument(scope)}
       order by doc.doc_id
@@ -33,9 +37,11 @@ export async function storedDocuments(
     cross join lateral (
       select
         count(*)::int4 as count,
+        (count(*) filter (where chunk.embedding is null))::int4 as unembedded,
         json_agg(
           json_build_object(
-            'chunk_id', chunk.chunk_id::text, 'chunk_idx', chunk.chunk_idx, 'fingerprint', encode(chunk.fingerprint, 'hex')
+            'chunk_id', chunk.chunk_id::text, 'chunk_idx', chunk.chunk_idx, 'fingerprint', encode(chunk.fingerprint, 'hex'),
+            'embedded', chunk.embedding is not null
           ) order by chunk.chunk_idx
         ) filter (where not doc.same) as chunks
       from ${scope.id('kb_chunk')} as chunk

@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import { arrayLiteral } from '../embedding/embedding.ts'
 import { chunkTermsOf, lengthOf, writeTerms, writeWords } from './chunkTerms.ts'
-import type { Plan } from './plan.ts'
+import { plannedFingerprint, type Plan } from './plan.ts'
 import { keyOf, type PreparedChunk, type PreparedDocument } from './prepare.ts'
 
 /** What is to be written of a document. */
@@ -82,14 +82,10 @@ export async function writeDocuments(
 }
 
 async function writeAbout(scope: Scope, db: Kysely<{}>, planned: readonly PlannedDocument[]): Promise<string[]> {
-  const given = planned.map(({ document: { source, title, url, metadata, fingerprint }, doc_id = null }) => ({
-    doc_id,
-    source,
-    title,
-    url,
-    metadata,
-    fingerprint,
-  }))
+  const given = planned.map(({ document, doc_id = null, plan }) => {
+    const { source, title, url, metadata } = document
+    return { doc_id, source, title, url, metadata, fingerprint: plannedFingerprint(document, plan) }
+  })
   const { rows } = await sql<{ doc_id: string; source: string; title: string; url: string | null }>`
     with given as (
       select row.*

@@ -83,13 +83,23 @@ apartFromTime('addDocuments', () => {
     )
     expect(report).toEqual({
       documents: [
-        { doc_id: expect.stringMatching(/^\d+$/), source: 'wiki', title: 'Slow', url: 'u', outcome: 'added', chunks: 2, embedded: 2 },
+        {
+          doc_id: expect.stringMatching(/^\d+$/),
+          source: 'wiki',
+          title: 'Slow',
+          url: 'u',
+          outcome: 'added',
+          chunks: 2,
+          embedded: 2,
+          unembedded: 0,
+        },
       ],
       added: 1,
       replaced: 0,
       unchanged: 0,
       refused: 0,
       embedded: 2,
+      unembedded: 0,
     })
     expect((await chunks()).map(({ idx, context }) => [idx, context])).toEqual([
       [0, 'Slow / Section 0'],
@@ -196,15 +206,73 @@ apartFromTime('addDocuments', () => {
 
   it('finds by words alone what was added without a model, and embeds it when there is one', async () => {
     await another()
-    expect(await add([page('a', 'words')])).toMatchObject({ added: 1, embedded: 0 })
+    expect(await add([page('a', 'words')])).toMatchObject({ added: 1, embedded: 0, unembedded: 1 })
+    expect(await add([page('a', 'words')])).toMatchObject({ unchanged: 1, embedded: 0, unembedded: 1 })
     expect(await corpus()).toEqual([{ model: null, terms_version: 1 }])
     const { embed } = embedder()
-    expect(await add([page('a', 'words')], { embed })).toMatchObject({ replaced: 1, embedded: 1 })
+    expect(await add([page('a', 'words')], { embed })).toMatchObject({ replaced: 1, embedded: 1, unembedded: 0 })
     expect(await corpus()).toEqual([{ model: 'one', terms_version: 1 }])
     await assertWhole()
-    // As the call says.
-    expect(await add([page('a', 'words')])).toMatchObject({ replaced: 1, embedded: 0 })
-    expect(await chunks()).toMatchObject([{ embedding: null }])
+  })
+
+  it('keeps the embeddings of texts that have not changed where nothing embeds, and counts what has none', async () => {
+    await another()
+    const { embed, taken } = embedder()
+    const parts = (...contents: string[]): DocumentInput => ({ source: 's', title: 't', chunks: contents.map((content) => ({ content })) })
+    const documents = [parts('alpha', 'beta', 'gamma'), page('a', 'words'), page('empty', '')]
+    await add(documents, { embed })
+    const before = [await chunks(), await rows('kb_doc')]
+    expect(await add(documents)).toMatchObject({ unchanged: 3, unembedded: 0 })
+    expect([await chunks(), await rows('kb_doc')]).toEqual(before)
+    taken()
+    // One text changes, one moves, one is new, one stays.
+    const changed = [parts('new words', 'alpha', 'gamma', 'more words'), documents[1]!]
+    expect(await add(changed)).toMatchObject({ replaced: 1, unchanged: 1, unembedded: 2, documents: [{ chunks: 4, unembedded: 2 }, {}] })
+    expect((await chunks()).map(({ content, embedding }) => [content, embedding !== null])).toEqual([
+      ['new words', false],
+      ['alpha', true],
+      ['gamma', true],
+      ['more words', false],
+      ['words', true],
+    ])
+    await assertWhole()
+    const half = await chunks()
+    expect(await add(changed)).toMatchObject({ unchanged: 2, unembedded: 2 })
+    expect(await chunks()).toEqual(half)
+    // Embedded at last: what has its embedding is not paid for again.
+    expect(await add(changed, { embed })).toMatchObject({ replaced: 1, unchanged: 1, embedded: 2, unembedded: 0 })
+    expect(taken().sort()).toEqual(['more words', 'new words'])
+    await assertWhole()
+    expect(await add(changed, { embed })).toMatchObject({ unchanged: 2, embedded: 0 })
+    expect(await add([{ ...changed[0]!, labels: { team: 'pay' } }])).toMatchObject({ replaced: 1, unembedded: 0 })
+    expect(await add([{ ...changed[0]!, labels: { team: 'pay' } }], { embed })).toMatchObject({ unchanged: 1, embedded: 0 })
+    expect(taken()).toEqual([])
+  })
+
+  it('keeps embeddings that were brought along, until others are', async () => {
+    await another()
+    const given = (first?: number[], second?: number[]): DocumentInput => ({
+      source: 's',
+      title: 't',
+      chunks: [
+        { content: 'alpha', ...(first && { embedding: first }) },
+        { content: 'beta', ...(second && { embedding: second }) },
+      ],
+    })
+    const embeddings = async () => (await chunks()).map(({ embedding }) => embedding)
+    await add([given([1, 2])])
+    expect(await add([given()])).toMatchObject({ unchanged: 1, unembedded: 1 })
+    expect(await add([given(undefined, [3, 4])])).toMatchObject({ replaced: 1, unembedded: 0 })
+    expect(await embeddings()).toEqual([
+      [1, 2],
+      [3, 4],
+    ])
+    expect(await add([given(undefined, [3, 4])])).toMatchObject({ unchanged: 1 })
+    expect(await add([given([5, 6])])).toMatchObject({ replaced: 1 })
+    expect(await embeddings()).toEqual([
+      [5, 6],
+      [3, 4],
+    ])
   })
 
   it('refuses another model by both names, before it is called', async () => {
@@ -334,7 +402,7 @@ apartFromTime('addDocuments', () => {
         if (told % 100 === 0) expect((await chunks()).length).toBeGreaterThanOrEqual(told)
       },
     })
-    expect(report).toEqual({ documents: [], added: 300, replaced: 0, unchanged: 0, refused: 0, embedded: 0 })
+    expect(report).toEqual({ documents: [], added: 300, replaced: 0, unchanged: 0, refused: 0, embedded: 0, unembedded: 300 })
     expect(titles).toEqual(Array.from({ length: 300 }, (_, at) => `${at}`))
     expect(most).toBeLessThanOrEqual(65)
   })
