@@ -98,5 +98,7 @@ function shown(key: string, value: unknown): unknown {
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined), value)
+  // Functions have properties too.
+  const has = (inner: unknown): inner is object => (typeof inner === 'object' && inner !== null) || typeof inner === 'function'
+  return path.reduce<unknown>((inner, key) => (has(inner) ? Reflect.get(inner, key) : undefined), value)
 }

@@ -16,7 +16,10 @@ export interface ChunkInput {
    * without that it is found by its words alone.
    */
   embedding?: readonly number[]
-  /** Beside what the document's `metadata` says, and before it. */
+  /**
+   * Merged with all that the document says, key by key at every depth: lists of `resources` are
+   * united, and of any other two values the chunk's own counts.
+   */
   metadata?: Record<string, Json>
 }
 
@@ -28,11 +31,11 @@ interface DocumentAbout {
   /** At most 2,048 bytes. */
   url?: string | null
   /**
-   * The URNs of what it is about. They are kept in the metadata under `resources`, and need not be
-   * known to the catalog.
+   * The URNs of what it is about. They are kept in the metadata under `resources`, beside those that
+   * it has there, and need not be known to the catalog.
    */
   resources?: readonly string[]
-  /** Kept in the metadata under `labels`. */
+  /** Kept in the metadata under `labels`, merged with those that it has there; these count first. */
   labels?: Record<string, Json>
   metadata?: Record<string, Json>
 }

@@ -22,8 +22,15 @@ export interface EmbeddingCalls {
   onRetry?: (retry: EmbedRetry) => void
 }
 
-export const embedOption = z.custom<Embed>((value) => typeof value === 'function', 'must be a function that gives texts their embeddings')
 export const modelOption = boundedText(255)
+
+/** Its `model`, where it has one, is as good as the option. */
+export const embedOption = z
+  .custom<Embed>((value) => typeof value === 'function', 'must be a function that gives texts their embeddings')
+  .superRefine(({ model }, context) => {
+    const [flaw] = modelOption.optional().safeParse(model).error?.issues ?? []
+    if (flaw !== undefined) context.addIssue({ code: 'custom', path: ['model'], message: flaw.message })
+  })
 
 export const embeddingCalls = {
   concurrency: z.int().min(1).max(100).optional(),

@@ -3,6 +3,7 @@ import type { Json } from '../../schema/text.ts'
 import { termsVersion } from '../terms.ts'
 import type { CheckedDocument } from './documentInput.ts'
 import { howOf, howOfAll, ordered, whatOf, type Embedded } from './fingerprint.ts'
+import { mergedMetadata } from './mergedMetadata.ts'
 import { splitDocument, splitterVersion, type SplitOptions } from './split.ts'
 
 /** A piece of a document before anything is known of how it is found. */
@@ -47,14 +48,14 @@ export const keyOf = ({ source, title, url }: { source: string; title: string; u
 
 export function inPieces(document: CheckedDocument, options: SplitOptions): SplitDocument {
   const { source, title, url = null, resources, labels, content, format, chunks = [] } = document
-  const metadata = { ...document.metadata, ...(resources && { resources }), ...(labels && { labels }) }
+  const metadata = mergedMetadata(document.metadata ?? {}, { ...(resources && { resources }), ...(labels && { labels }) })
   const pieces =
     content === undefined
       ? chunks.map((chunk) => ({
           content: chunk.content,
           context: chunk.context ?? '',
           brought: chunk.embedding,
-          metadata: { ...metadata, ...chunk.metadata },
+          metadata: chunk.metadata === undefined ? metadata : mergedMetadata(metadata, chunk.metadata),
         }))
       : splitDocument({ title, content, ...(format && { format }) }, options).map((piece) => ({ ...piece, brought: undefined, metadata }))
   return { source, title, url, metadata, pieces, split: content !== undefined, format }

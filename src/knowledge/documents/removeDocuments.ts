@@ -22,7 +22,8 @@ export type DocumentsWhere =
       titles?: readonly string[]
     }
 
-const id = z.string().regex(/^[1-9]\d{0,18}$/, 'must be the id of a document')
+const largestInt8 = 2n ** 63n - 1n
+const id = z.string().refine((text) => /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= largestInt8, 'must be the id of a document')
 const atLeastOne = <Item extends z.ZodType>(item: Item) => z.array(item).min(1, 'must name at least one')
 
 const documentsWhere = z

@@ -71,7 +71,7 @@ apartFromTime('what a tenant knows', () => {
       [{ source: 'wiki', titles: ['c'] }, 1, ['other a', 'wiki a', 'wiki b']],
       [{ source: 'wiki', urls: ['u-a'], titles: ['c'] }, 2, ['other a', 'wiki b']],
       [{ source: 'none' }, 0, ['other a', 'wiki a', 'wiki b', 'wiki c']],
-      [{ ids: ['999999999'] }, 0, ['other a', 'wiki a', 'wiki b', 'wiki c']],
+      [{ ids: ['999999999', '9223372036854775807'] }, 0, ['other a', 'wiki a', 'wiki b', 'wiki c']],
     ])('%j', async (where, count, rest) => {
       const theirs = await another()
       await add(there)
@@ -105,6 +105,8 @@ apartFromTime('what a tenant knows', () => {
       [{ source: undefined }, 'where: must say which'],
       [{ ids: ['1'], source: 'wiki' }, 'where: must have either ids or a source'],
       [{ ids: ['x'] }, 'where.ids[0]: must be the id of a document'],
+      [{ ids: ['9999999999999999999'] }, 'where.ids[0]: must be the id of a document'],
+      [{ ids: ['1', '9223372036854775808'] }, 'where.ids[1]: must be the id of a document'],
       [{ source: 'wiki', url: 'u' }, 'where: has no key "url"'],
     ])('refuses %j, and removes nothing', async (where, message) => {
       await another()
