@@ -118,7 +118,11 @@ const addDocumentsOptions = z.strictObject({
  * then written in a transaction of its own, or all in the caller's, if the scope was made from one.
  * Writers of the same document take turns; others wait for each other only where both add a word
  * that is new, until the commit. In a caller's transaction that is longer than one group, all other
- * writers of the tenant wait for its end.
+ * writers of the tenant wait for its end. Several calls in one transaction of yours can be ended by
+ * a deadlock (`40P01`): repeat the transaction.
+ *
+ * Where it fails, what yields the documents is closed: `finally` of a generator runs, a stream is
+ * destroyed.
  *
  * @throws InvalidInputError naming the document and field: an embedding of the wrong dimension, a
  * number that is not finite, text that cannot be stored. An array is checked whole before anything

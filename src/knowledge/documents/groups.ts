@@ -31,26 +31,31 @@ export async function* groupsOf(
   let size = { chunks: 0, characters: 0 }
   let refusal: { error: unknown } | undefined
   const checked = checkedItems(documents, { schema, name: 'documents', signal })
-  for (;;) {
-    const next = await checked.next().catch((error: unknown) => {
-      signal?.throwIfAborted()
-      refusal = { error }
-    })
-    if (next === undefined || next.done) break
-    const document = inPieces(next.value, split)
-    const key = keyOf(document)
-    const full = open.length >= most.documents || size.chunks >= most.chunks || size.characters >= most.characters
-    if (full || keys.has(key)) {
-      yield { documents: open, last: false }
-      open = []
-      keys = new Set()
-      size = { chunks: 0, characters: 0 }
+  try {
+    for (;;) {
+      const next = await checked.next().catch((error: unknown) => {
+        signal?.throwIfAborted()
+        refusal = { error }
+      })
+      if (next === undefined || next.done) break
+      const document = inPieces(next.value, split)
+      const key = keyOf(document)
+      const full = open.length >= most.documents || size.chunks >= most.chunks || size.characters >= most.characters
+      if (full || keys.has(key)) {
+        yield { documents: open, last: false }
+        open = []
+        keys = new Set()
+        size = { chunks: 0, characters: 0 }
+      }
+      open.push(document)
+      keys.add(key)
+      size.chunks += document.pieces.length
+      size.characters += document.pieces.reduce((sum, { content }) => sum + content.length, 0)
     }
-    open.push(document)
-    keys.add(key)
-    size.chunks += document.pieces.length
-    size.characters += document.pieces.reduce((sum, { content }) => sum + content.length, 0)
+    if (open.length > 0) yield { documents: open, last: refusal === undefined }
+    if (refusal !== undefined) throw refusal.error
+  } finally {
+    // Whatever ends it early, the source is told.
+    await checked.return(undefined)
   }
-  if (open.length > 0) yield { documents: open, last: refusal === undefined }
-  if (refusal !== undefined) throw refusal.error
 }

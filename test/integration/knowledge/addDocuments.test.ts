@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { sql, type Kysely } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tenantScope, type Scope } from '../../../src/database/index.ts'
@@ -436,6 +437,29 @@ apartFromTime('addDocuments', () => {
     await expect(addDocuments(scope, silent(), { signal: quiet.signal })).rejects.toBe(reason)
     expect(await rows('kb_doc')).toHaveLength(64)
     expect(closed).toBe(false)
+  })
+
+  it('closes what yields documents where it fails', async () => {
+    await another()
+    const documents = Array.from({ length: 200 }, (_, at) => page(`${at}`, `text ${at}`))
+    const failure = new Error('no')
+    const failing: [AddDocumentsOptions, RegExp | Error][] = [
+      [{ embed: () => Promise.reject(Object.assign(new Error('no key'), { status: 401 })) }, /no key/],
+      [{ onDocument: () => Promise.reject(failure) }, failure],
+    ]
+    for (const [options, message] of failing) {
+      const stream = Readable.from(documents)
+      await expect(addDocuments(scope, stream, options)).rejects.toThrow(message)
+      expect(stream.destroyed).toBe(true)
+    }
+    const controller = new AbortController()
+    const stream = Readable.from(documents)
+    const never: Embed = async () => {
+      controller.abort(failure)
+      return new Promise(() => {})
+    }
+    await expect(addDocuments(scope, stream, { embed: never, signal: controller.signal })).rejects.toBe(failure)
+    expect(stream.destroyed).toBe(true)
   })
 
   it('works in a transaction of the caller’s, and is undone with it', async () => {
