@@ -1,9 +1,9 @@
 -- The chunks of a tenant that best answer the terms of a question, for searchKnowledge: BM25 (Robertson, Zaragoza: The Probabilistic Relevance
 -- Framework: BM25 and Beyond, 2009), with the inverse document frequency of Lucene, ln(1 + (n - df + .5) / (df + .5)).
 --
--- How many chunks there are, how long they are on average and how many hold a term is counted as it is asked, within the tenant: up to 4,096 chunks, and
--- up to 1,024 that hold a term, exactly. Beyond that it is counted among a sixteenth of the chunks, always the same ones: a question of ten common words
--- would else count the whole table.
+-- How many chunks there are, how long they are on average and how many hold a term is counted as it is asked, within the tenant: in a sixteenth of the
+-- chunks, always the same ones, since a question of ten common words would else count the whole table; and exactly where that sixteenth has up to 256
+-- chunks, or up to 64 that hold the term.
 
 -- What the terms of a question weigh in this tenant: how many chunks there are (`n`), their mean length, and for each term the chunks that hold it.
 -- A term that none holds is left out.
@@ -15,20 +15,19 @@ set enable_seqscan = off
 set enable_bitmapscan = off
 set jit = off
 as $$
-  with counted as (
-    select count(*) as n, avg(first.length) as mean_length
-    from (select chunk.length from @extschema@.kb_chunk as chunk where chunk.tenant_id = tenant limit 4097) as first
+  with sample as (
+    select count(*) as n, avg(chunk.length)::float8 as mean_length
+    from @extschema@.kb_chunk as chunk
+    where chunk.tenant_id = tenant and hashint8extended(chunk.chunk_id, 0) & 15 = 0
   ), corpus as (
-    select counted.n::float8 as n, counted.mean_length::float8 as mean_length from counted where counted.n <= 4096
+    select 16 * sample.n::float8 as n, sample.mean_length from sample where sample.n > 256
     union all
-    select sample.n, sample.mean_length
-    from counted
+    select counted.n::float8, counted.mean_length::float8
+    from sample
     cross join lateral (
-      select 16 * count(*)::float8 as n, avg(chunk.length)::float8 as mean_length
-      from @extschema@.kb_chunk as chunk
-      where chunk.tenant_id = tenant and hashint8extended(chunk.chunk_id, 0) & 15 = 0
-    ) as sample
-    where counted.n > 4096
+      select count(*) as n, avg(chunk.length) as mean_length from @extschema@.kb_chunk as chunk where sample.n <= 256 and chunk.tenant_id = tenant
+    ) as counted
+    where sample.n <= 256
   ), question as (
     select asked.term collate "C" as term, sum(asked.weight) as weight
     from unnest(terms, weights) as asked (term, weight)
@@ -38,19 +37,17 @@ as $$
   from question
   cross join corpus
   cross join lateral (
-    select count(*) as df
-    from (
-      select from @extschema@.kb_term as posting where posting.tenant_id = tenant and posting.term = question.term limit 1025
-    ) as first
-  ) as few
-  cross join lateral (
-    select few.df::float8 as df where few.df <= 1024
-    union all
-    -- Sampled, it is still more than was counted, and at most all.
-    select least(greatest(16 * count(*)::float8, 1025), corpus.n)
+    select count(*) as n
     from @extschema@.kb_term as posting
-    where few.df > 1024 and posting.tenant_id = tenant and posting.term = question.term and hashint8extended(posting.chunk_id, 0) & 15 = 0
-    having few.df > 1024
+    where posting.tenant_id = tenant and posting.term = question.term and hashint8extended(posting.chunk_id, 0) & 15 = 0
+  ) as sampled
+  cross join lateral (
+    select least(16 * sampled.n::float8, corpus.n) as df where sampled.n > 64
+    union all
+    select count(*)::float8
+    from @extschema@.kb_term as posting
+    where sampled.n <= 64 and posting.tenant_id = tenant and posting.term = question.term
+    having sampled.n <= 64
   ) as held
   where held.df > 0
 $$;
@@ -174,11 +171,12 @@ as $$
 declare
   chosen int8[];
   scores float8[];
-  -- What the other terms can add at most: a term that a chunk says without end adds 2.2 times its power.
-  others float8 := 2.2::float8 * coalesce((select sum(power) from unnest(powers[rare + 1:]) as power), 0);
-  -- What a posting adds, as in knowledge_bm25. The postings of a chunk come in the order of the terms, so that equal chunks have equal sums.
-  gain constant text := '
-    asked.power * posting.frequency * 2.2::float8 / (posting.frequency + 1.2::float8 * (0.4::float8 + 0.6::float8 * posting.length / $5))';
+  -- What the other terms can add at most: a term that a chunk says without end adds its power.
+  others float8 := coalesce((select sum(power) from unnest(powers[rare + 1:]) as power), 0);
+  -- What a posting adds, as in knowledge_bm25 but for the factor 2.2; its divisions are done before, not for each of thousands of postings. The
+  -- postings of a chunk come in the order of the terms, so that equal chunks have equal sums.
+  slope constant float8 := 1.2::float8 * 0.6::float8 / mean_length;
+  gain constant text := 'asked.power * posting.frequency / (posting.frequency + (0.48::float8 + $5 * posting.length))';
   statement constant text := '
     select array_agg(candidate.id order by candidate.score desc, candidate.id), array_agg(candidate.score order by candidate.score desc, candidate.id)
     from (
@@ -198,9 +196,9 @@ declare
     ) as candidate';
 begin
   execute statement into chosen, scores
-  using tenant, filters, terms, powers, mean_length, rare, case when others = 0 then k else greatest(2 * k, 200) end;
+  using tenant, filters, terms, powers, slope, rare, case when others = 0 then k else greatest(2 * k, 200) end;
   if coalesce(cardinality(chosen), 0) < k and rare < cardinality(terms) then
-    execute statement into chosen, scores using tenant, filters, terms, powers, mean_length, cardinality(terms), k;
+    execute statement into chosen, scores using tenant, filters, terms, powers, slope, cardinality(terms), k;
   elsif others > 0 then
     execute '
       select array_agg(best.id)
@@ -217,7 +215,7 @@ begin
         limit $8
       ) as best'
     into chosen
-    using chosen, scores, terms[rare + 1:], powers[rare + 1:], mean_length, tenant, scores[k] - others, k;
+    using chosen, scores, terms[rare + 1:], powers[rare + 1:], slope, tenant, scores[k] - others, k;
   end if;
   return query
     select answer.chunk_id, answer.score, answer.matched

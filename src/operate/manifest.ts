@@ -1491,7 +1491,7 @@ export const manifest: Manifest = {
     },
     'knowledge_lexical(tenant bigint, terms text[], powers double precision[], rare integer, mean_length double precision, k integer, filters jsonb)':
       {
-        hash: 'c571f6925a3bad2a',
+        hash: '7b04590f08542f27',
         requires: null,
       },
     'knowledge_measured(parameter text)': {
@@ -1515,7 +1515,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'knowledge_weights(tenant bigint, terms text[], weights double precision[])': {
-      hash: '9a099081cce7eca1',
+      hash: 'c5061368b106a4dd',
       requires: null,
     },
     'note_stale_buckets()': {
