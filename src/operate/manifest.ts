@@ -1469,7 +1469,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'knowledge_bm25(tenant bigint, chunks bigint[], terms text[], powers double precision[], mean_length double precision)': {
-      hash: 'ad84b93560231897',
+      hash: '75993a21df1fdd02',
       requires: null,
     },
     'knowledge_distances(tenant bigint, chunks bigint[], embedding real[])': {
@@ -1491,7 +1491,7 @@ export const manifest: Manifest = {
     },
     'knowledge_lexical(tenant bigint, terms text[], powers double precision[], rare integer, mean_length double precision, k integer, filters jsonb)':
       {
-        hash: '7b04590f08542f27',
+        hash: '75b5ac8288f15a72',
         requires: null,
       },
     'knowledge_measured(parameter text)': {
