@@ -1,10 +1,11 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
-import { timeRange, type TimeRange } from '../database/range.ts'
+import { refuseOverlapping, timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { normalWidth } from '../series/trends/normalQuantile.ts'
+import { recordingScale, relativeError } from '../sketch/exponentialHistogram.ts'
 import { quantileOf } from '../sketch/rowHistogram.ts'
 import { callRows, callSide, type CallSide } from './callRows.ts'
 import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
@@ -23,15 +24,15 @@ export interface CompareCallsOptions extends Omit<CallFilter, 'range'> {
   side?: CallSide
   /** Which percentile of the latencies is compared, 0..1. Default: 0.95. */
   percentile?: number
-  /** A difference must be at most this likely where there is none, 0.0001 to 0.5. Default: 0.01. */
+  /** How likely chance alone may look like a difference, 0.0001 to 0.5. Default: 0.01. */
   alpha?: number
   /** And latencies differ by this factor at least. Default: 1.2. */
   minRatio?: number
   /** And error ratios by this much at least, 0..1. Default: 0.005. */
   minErrorChange?: number
   /**
-   * With fewer calls on either side the verdict is `'unknown'`. Default: so many that five are
-   * slower than the percentile: 100 for 0.95.
+   * With fewer calls on either side the verdict is `'unknown'`. Default: enough for five to be
+   * slower than the percentile, 100 for 0.95.
    */
   minCalls?: number
 }
@@ -85,11 +86,7 @@ const compareCallsOptions = z
     minErrorChange: z.number().min(0).max(1).default(0.005),
     minCalls: z.int().min(1).max(1_000_000_000).optional(),
   })
-  .superRefine(({ baseline, candidate }, { addIssue }) => {
-    if (baseline.from >= candidate.to || candidate.from >= baseline.to) return
-    const window = `${baseline.from.toISOString()} to ${baseline.to.toISOString()}`
-    addIssue({ code: 'custom', path: ['candidate'], message: `must not overlap the baseline (${window})` })
-  })
+  .superRefine(refuseOverlapping)
 
 /**
  * One window of calls against another, from all their calls: did the deploy make them slower, or
@@ -97,16 +94,16 @@ const compareCallsOptions = z
  *
  * | | |
  * |---|---|
- * | a row | for each dependency that has calls in either window; none at all for one without calls in both |
+ * | a row | for each dependency that was called in either window |
  * | latency | a percentile of the merged histograms, so three buckets of many calls are enough |
- * | how sure | the percentile's standard error by order statistics, the error ratio's by Wilson's interval |
- * | calls that swing together | where buckets of the baseline differ by more than chance, the errors are that much wider (from 3 buckets on); the buckets of the candidate have no say, for they may differ since it begins to fail |
+ * | how sure | intervals: of the percentile by order statistics, of the error ratio by Wilson's |
+ * | calls that swing together | where buckets of the baseline differ by more than chance, the intervals are that much wider; a few buckets count for little. Those of the candidate have no say: they may differ since it begins to fail |
  * | `'unknown'` | too few calls, none at all, or no latencies. It is not good news: see the example |
  * | what it does not know | seasons: compare with the same hours of last week |
  *
- * Several rows are several tests: of a hundred dependencies that did not change, one is called
- * changed by chance at the default `alpha`, less those that `minRatio` and `minErrorChange` keep
- * out.
+ * Several rows are several tests. Of a hundred simulated dependencies that did not change, two were
+ * called slower or faster at the default `alpha` with `minRatio: 1`, and six where their buckets
+ * swing by 20 %.
  *
  * Literature: order statistics, David and Nagaraja (2003); Wilson (1927) and Newcombe (1998) on
  * proportions and their differences; quasi-likelihood, McCullagh and Nelder (1989).
@@ -150,15 +147,15 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
     ])
   const fn = scope.id
   const number = (value: number) => sql`${sql.lit(value)}::float8`
-  /** A percentile some standard errors beside the one in question, of a histogram of `timed` calls. */
+  /** A percentile some standard errors beside the one in question, of `timed` calls. */
   const beside = (histogram: string, timed: string, errors: number) => sql`${fn('exp_histogram_quantile')}(
         ${sql.raw(histogram)}, least(greatest(${number(p)} + ${number(errors * Math.sqrt(p * (1 - p)))} / sqrt(${sql.raw(timed)}), 0::float8), 1::float8)
       )`
-  /** As of so many degrees of freedom; those of {@link moderated} are there always. */
+  /** Half an interval in standard errors; the freedom of {@link moderated} comes on top. */
   const widthOf = (freedom: RawBuilder<unknown>) =>
     sql`${fn('student_t_width')}(${number(1 - alpha)}, ${number(normalWidth(1 - alpha))}, (coalesce(${freedom}, 0::int8) + ${sql.lit(chance)}::int8)::float8)`
-  /** Half a bucket of the histogram: what its percentiles are off at most. */
-  const rounding = number(0.0108)
+  /** What percentiles of histograms are off at most. */
+  const rounding = number(relativeError(recordingScale))
   const changes = sql<CallChange>`(
     with bucket as (
       select each.src_urn, each.dst_urn, each.candidate, each.calls, each.errors, each.histogram,
@@ -290,7 +287,7 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
   }
 }
 
-/** So many buckets are taken to have swung by chance alone, beside those that were seen. */
+/** How many buckets are taken to have swung by chance alone, beside those that were seen. */
 const chance = 4
 
 /**

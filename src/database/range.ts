@@ -111,3 +111,13 @@ export const checkedRange = (range: TimeRange, name = 'range'): TimeRange => par
 
 /** How many seconds a range lasts. */
 export const secondsOf = ({ from, to }: TimeRange): number => (to.getTime() - from.getTime()) / 1000
+
+/** Refuses a candidate that overlaps the baseline it is compared with. */
+export function refuseOverlapping(
+  { baseline, candidate }: { baseline: TimeRange; candidate: TimeRange },
+  { addIssue }: z.core.$RefinementCtx,
+): void {
+  if (baseline.from >= candidate.to || candidate.from >= baseline.to) return
+  const window = `${baseline.from.toISOString()} to ${baseline.to.toISOString()}`
+  addIssue({ code: 'custom', path: ['candidate'], message: `must not overlap the baseline (${window})` })
+}

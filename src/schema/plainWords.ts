@@ -48,7 +48,10 @@ const kinds: Readonly<Record<string, string>> = {
   never: 'left out',
 }
 
-/** NaN and the infinities are numbers to everybody else, and what `new Date` makes of no time is a date. */
+/**
+ * NaN and the infinities are numbers to everybody else, and what `new Date` makes of no time is a
+ * date.
+ */
 function kindOf(expected: string, input: unknown): string {
   if (expected === 'number') return typeof input === 'number' ? 'a finite number' : 'a number'
   if (expected === 'date') return input instanceof Date ? 'a valid Date' : 'a Date'

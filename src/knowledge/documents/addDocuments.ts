@@ -109,7 +109,8 @@ const addDocumentsOptions = z.strictObject({
  * | has a text that the provider refuses | nothing: what was there stays, and the report says why |
  *
  * Without `embed`, a chunk that brings no embedding keeps the one that its text has already. A text
- * that is new has none, is found by its words alone, and counts as `unembedded`. Every chunk carries its document's metadata, so that a search can filter by either.
+ * that is new has none, is found by its words alone, and counts as `unembedded`. Every chunk
+ * carries its document's metadata, so that a search can filter by either.
  *
  * The embeddings of a tenant are of one model, which is remembered when it is first named; another
  * one is refused, see `reembed`.

@@ -22,7 +22,7 @@ export interface BuildVectorIndexOptions {
   efConstruction?: number
   /**
    * The memory of the build (`maintenance_work_mem`), such as `'2GB'`. Where the index does not fit
-   * in it, the build is many times slower. Default: the server's.
+   * in it, the build is much slower. Default: the server's.
    */
   memory?: string
   /**
@@ -174,7 +174,7 @@ async function keyOf(db: Kysely<{}>, { embeddingDimension, embeddingDistance, em
     : `(embedding::${place}.halfvec(${embeddingDimension})) ${place}.halfvec_${embeddingDistance}_ops`
 }
 
-/** Tells of the progress, and stops the build when the signal asks for it; returns what ends that. */
+/** Tells of the progress, stops the build when the signal asks for it; returns what ends that. */
 function watchBuild(
   db: Kysely<{}>,
   pid: number,

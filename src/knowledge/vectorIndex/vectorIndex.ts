@@ -4,7 +4,7 @@ import type { Installation } from '../../database/installation/installation.ts'
 /** The index that searches by embedding go through. */
 export const vectorIndex = 'idx_kb_vec_hnsw'
 
-/** Its name while it is built; one that is there later is left over from a build that was killed. */
+/** Its name while it is built; what has it later is left over from a build that was killed. */
 export const unfinishedVectorIndex = `${vectorIndex}_new`
 
 /** What an index of `kb_chunk` is in the server's catalog. */

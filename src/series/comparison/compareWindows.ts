@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import type { Finished } from '../../database/finished.ts'
-import { timeRange, type TimeRange } from '../../database/range.ts'
+import { refuseOverlapping, timeRange, type TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { measuredPoints } from '../points.ts'
@@ -17,11 +17,7 @@ export interface CompareWindowsOptions extends ComparisonOptions {
 
 const compareWindowsOptions = z
   .strictObject({ baseline: timeRange, candidate: timeRange, ...comparisonFields })
-  .superRefine(({ baseline, candidate }, { addIssue }) => {
-    if (baseline.from >= candidate.to || candidate.from >= baseline.to) return
-    const window = `${baseline.from.toISOString()} to ${baseline.to.toISOString()}`
-    addIssue({ code: 'custom', path: ['candidate'], message: `must not overlap the baseline (${window})` })
-  })
+  .superRefine(refuseOverlapping)
 
 /**
  * One window of time against another, series by series: did the deploy change anything, by how

@@ -8,7 +8,7 @@ select "change".* from (
       select sample.src_urn, sample.dst_urn,
         greatest(
           coalesce(
-            (4::float8 + (count(*) - 1::int8)::float8 * (var_samp(ln(sample.middle)) / nullif(avg((ln(sample.high / sample.low) / 2::float8) ^ 2::float8 + 0.0108::float8 ^ 2::float8), 0::float8))) / (4::int8 + count(*) - 1::int8)::float8,
+            (4::float8 + (count(*) - 1::int8)::float8 * (var_samp(ln(sample.middle)) / nullif(avg((ln(sample.high / sample.low) / 2::float8) ^ 2::float8 + 0.010830001253373618::float8 ^ 2::float8), 0::float8))) / (4::int8 + count(*) - 1::int8)::float8,
             1::float8
           ),
           1::float8
@@ -67,7 +67,7 @@ select "change".* from (
         case when least(before.timed, after.timed) >= 50::float8 then "public"."student_t_width"(0.99::float8, 2.5758293035489::float8, (coalesce(swing.freedom, 0::int8) + 4::int8)::float8) * sqrt(
           coalesce(swing.latency, 1::float8)
             * ((ln(before.high / before.low) / 2::float8) ^ 2::float8 + (ln(after.high / after.low) / 2::float8) ^ 2::float8)
-            + 2::float8 * 0.0108::float8 ^ 2::float8
+            + 2::float8 * 0.010830001253373618::float8 ^ 2::float8
         ) end as latency_width,
         before.ratio as baseline_err_rate, after.ratio as candidate_err_rate,
         before.calls / before.swing as baseline_weight,
