@@ -107,6 +107,21 @@ apartFromTime('searchKnowledge over the index', () => {
     })
   })
 
+  it('has an index of metadata that gives what passes a filter and no more, though each key and value is in most chunks', async () => {
+    const filter = sql`metadata @> '{"fifth": true}'::jsonb`
+    const plan = await test.db.transaction().execute(async (trx) => {
+      // So small a table would be read whole.
+      await sql`set local enable_seqscan = off`.execute(trx)
+      const { rows } = await sql<{
+        'QUERY PLAN': string
+      }>`explain (analyze, costs off, timing off) select from kb_chunk where ${filter}`.execute(trx)
+      return rows.map((row) => row['QUERY PLAN']).join('\n')
+    })
+    const { rows } = await sql<{ passing: number }>`select count(*)::int4 as passing from kb_chunk where ${filter}`.execute(test.db)
+    const scanned = /Bitmap Index Scan on idx_kb_chunk_meta \(actual rows=(\d+)/.exec(plan)?.[1]
+    expect(Number(scanned)).toBe(rows[0]!.passing)
+  })
+
   it.skipIf(leg.name !== 'server')('is fast where an unfiltered scan of the index would find too few', async () => {
     const [embedding] = queries as [number[]]
     await searchKnowledge(large, { embedding }).execute()
