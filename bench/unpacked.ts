@@ -1,5 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { createReadStream, createWriteStream, mkdirSync } from 'node:fs'
 import { dirname, isAbsolute, join, normalize } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
@@ -29,7 +28,8 @@ async function writeFiles(entries: Extract, folder: string): Promise<void> {
     }
     if (isAbsolute(name) || name.startsWith('..')) throw new Error(`the archive has a file outside of it: ${name}`)
     const path = join(folder, name)
-    await mkdir(dirname(path), { recursive: true })
+    // Not awaited: an entry that ends with an error in between would be waited for without end.
+    mkdirSync(dirname(path), { recursive: true })
     await pipeline(entry, createWriteStream(path))
   }
 }

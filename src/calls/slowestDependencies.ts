@@ -51,11 +51,11 @@ const slowestDependenciesOptions = z.strictObject({ service: urnText, range: tim
  * //   from "public"."service_call_5m" as "call"
  * //   inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as
  * //     "callee" on ...
- * //   where caller.urn = $3 and "call"."tenant_id" = $4 and "call"."bucket" >= $5 and
- * //     "call"."bucket" < $6
+ * //   where caller.urn = $3 and "public"."require_resources"($4::int8, $5::text[]) and
+ * //     "call"."tenant_id" = $6 and "call"."bucket" >= $7 and "call"."bucket" < $8
  * //   group by "callee"."urn" order by "mean_p95_ms" desc nulls last,
- * //     "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $7
- * // ) as "dependency" where "mean_err_rate" > $8
+ * //     "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $9
+ * // ) as "dependency" where "mean_err_rate" > $10
  */
 export function slowestDependencies(scope: Scope, options: SlowestDependenciesOptions): Finished<SlowestDependency, 'dependency'> {
   const { service, range, limit } = parseOptions(slowestDependenciesOptions, options)

@@ -2,6 +2,7 @@ import { sql, type RawBuilder, type Selectable } from 'kysely'
 import { dateBinLiteral } from '../database/buckets.ts'
 import { milliseconds, timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { exactIntervalLiteral } from '../database/sql/exactInterval.ts'
 import { readingsOver } from '../lifecycle/rollups/readingsOver.ts'
 import type { Reading } from '../lifecycle/rollups/resolution.ts'
@@ -48,7 +49,7 @@ export function sketchRows(
     .where('sketch.bucket', '>=', range.from)
     .where('sketch.bucket', '<', range.to)
     .$if(dimension !== undefined, (sketches) => sketches.where('sketch.dimension', '=', dimension!))
-    .$if(resource !== undefined, (sketches) => sketches.where(isOf(scope, resource!)))
+    .$if(resource !== undefined, (sketches) => sketches.where(isOf(scope, resource!)).where(requireResources(scope, [resource!].flat())))
 }
 
 /** As values, not as a join. */

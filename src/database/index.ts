@@ -4,4 +4,5 @@ export { capabilities, type Capabilities, type ExtensionState, type KnownExtensi
 export { connect } from './connection/connect.ts'
 export { schemaVersion, type EmbeddingDistance, type EmbeddingType, type Installation, type TimeRung } from './installation/installation.ts'
 export { last, type TimeRange } from './range.ts'
+export { isUnknownResource } from './sqlState.ts'
 export { tenantScope, type Scope } from './scope.ts'

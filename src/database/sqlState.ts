@@ -18,3 +18,17 @@ export function isAboutOne(error: unknown): boolean {
   const state = sqlStateOf(error)
   return state !== null && !state.startsWith('08') && !['57P01', '57P02', '57P03', '57P05', '25006', '28000', '3D000'].includes(state)
 }
+
+/**
+ * Whether a read failed because the tenant has no resource of a URN that it was given. The message
+ * names the URN and the most similar ones that there are.
+ *
+ * @example
+ * try {
+ *   return await callSummary(scope, { from: urn, range: last('1 hour') }).execute()
+ * } catch (error) {
+ *   if (isUnknownResource(error)) return 'never heard of it'
+ *   throw error
+ * }
+ */
+export const isUnknownResource = (error: unknown): boolean => sqlStateOf(error) === 'PV404'

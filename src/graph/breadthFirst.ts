@@ -1,5 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 
 export interface BreadthFirstOptions {
   /** URNs. */
@@ -22,7 +23,7 @@ export const breadthFirst = (scope: Scope, { from, hops }: BreadthFirstOptions):
   level (depth, ids, via, urns, visited) as (
     select 0, pg_catalog.array_agg(start.resource_id), null::int8[], pg_catalog.array_agg(start.urn), pg_catalog.array_agg(start.resource_id)
     from ${scope.id('dim_resource')} as start
-    where start.tenant_id = ${scope.tenantId}::int8 and start.urn = any(${from}::text[])
+    where start.tenant_id = ${scope.tenantId}::int8 and start.urn = any(${from}::text[]) and ${requireResources(scope, from)}
     union all
     select level.depth + 1, next.ids, next.via, next.urns, pg_catalog.array_cat(level.visited, next.ids)
     from level

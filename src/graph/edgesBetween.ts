@@ -1,5 +1,6 @@
 import { sql, type AliasableExpression, type Selectable, type SelectQueryBuilder } from 'kysely'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import type { DB } from '../schema/tables.ts'
 
 /** The resources at the two ends of an edge. */
@@ -45,7 +46,7 @@ export interface EdgesBetweenOptions<Row> {
  * //   caller.resource_id = "moment"."src"
  * // inner join "public"."dim_resource" as "callee" on callee.tenant_id = $2::int8 and
  * //   callee.resource_id = "moment"."dst"
- * // where caller.urn = $3
+ * // where caller.urn = $3 and "public"."require_resources"($4::int8, $5::text[])
  */
 export function edgesBetween<Row, Alias extends string>(
   scope: Scope,
@@ -55,11 +56,13 @@ export function edgesBetween<Row, Alias extends string>(
 ): EdgesBetween<Row, Alias> {
   const isOwn = (end: 'caller' | 'callee', id: string) =>
     sql<boolean>`${sql.raw(end)}.tenant_id = ${scope.tenantId}::int8 and ${sql.raw(end)}.resource_id = ${sql.ref(`${alias}.${id}`)}`
+  const given = [from, to].filter((urn) => urn !== undefined)
   const query = scope.db
     .selectFrom(edges.as<string>(alias))
     .innerJoin(scope.table('dim_resource', 'caller'), (join) => join.on(isOwn('caller', src)))
     .innerJoin(scope.table('dim_resource', 'callee'), (join) => join.on(isOwn('callee', dst)))
     .$if(from !== undefined, (found) => found.where(sql<boolean>`caller.urn = ${from}`))
     .$if(to !== undefined, (found) => found.where(sql<boolean>`callee.urn = ${to}`))
+    .$if(given.length > 0, (found) => found.where(requireResources(scope, given)))
   return query
 }

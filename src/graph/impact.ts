@@ -48,8 +48,8 @@ const impactOptions = z.strictObject({ resource: urnText, hops: hopCount.default
  *
  * A weight that is null counts as 1, a negative one as 0; where all are 0, each call counts the
  * same. A call to oneself is no call here. Rows are ordered by `score` (descending), `depth`,
- * `urn`; the failing one is no row. A URN the tenant does not have hits nobody. What is no resource
- * of the tenant is not hit, nor does it pass on what hits it; calls to it count as traffic.
+ * `urn`; the failing one is no row. What is no resource of the tenant is not hit, nor does it pass on
+ * what hits it; calls to it count as traffic.
  *
  * As in `reach`, a frame that is a plain filter over one table is walked where it lies: only the
  * callers and what else they call is read.

@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
@@ -54,8 +55,7 @@ const shortestPathOptions = z.strictObject({
 
 /**
  * The shortest path between two resources along the edges of any frame, one row a step in the order
- * of `step`; no rows when there is no path, or when the tenant has no such resource. From a
- * resource to itself there is the path of one step.
+ * of `step`; no rows when there is no path. From a resource to itself there is the path of one step.
  *
  * Without `length` it is the path of the fewest edges, found by a breadth-first search from both
  * ends at once, which meets in the middle; of several, the one `reach` gives: at each step back
@@ -132,7 +132,7 @@ const fewestEdges = (
     select source.resource_id as source, target.resource_id as target
     from ${scope.id('dim_resource')} as source
     join ${scope.id('dim_resource')} as target on target.tenant_id = source.tenant_id and target.urn = ${to}
-    where source.tenant_id = ${scope.tenantId}::int8 and source.urn = ${from}
+    where source.tenant_id = ${scope.tenantId}::int8 and source.urn = ${from} and ${requireResources(scope, [from, to])}
   ),
   search (forward, out_depth, out_ids, out_via, out_seen, in_depth, in_ids, in_seen, met) as (
     select

@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { boundedText } from '../schema/text.ts'
 import { breadthFirst } from './breadthFirst.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
@@ -45,7 +46,7 @@ export const shortestPaths = (
     join edge on edge.src = at.id
   ) as given
   join ${scope.id('dim_resource')} as source on source.tenant_id = ${scope.tenantId}::int8 and source.urn = ${from}
-  join ${scope.id('dim_resource')} as target on target.tenant_id = ${scope.tenantId}::int8 and target.urn = ${to}
+  join ${scope.id('dim_resource')} as target on target.tenant_id = ${scope.tenantId}::int8 and target.urn = ${to} and ${requireResources(scope, [to])}
   cross join lateral ${scope.id('graph_shortest_paths')}(
     reached.ids, given.src, given.dst, given.length, source.resource_id, target.resource_id, ${paths}::int4, ${hops}::float8
   ) as walk

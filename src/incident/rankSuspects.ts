@@ -132,8 +132,8 @@ const rankSuspectsOptions = z
  * - A dependency that is new cannot have left what it was. Its failures count half, and do not
  *   excuse who began to call it.
  *
- * Of equal scores the deeper is likelier, then the URN decides. In calm times, and for a URN the
- * tenant does not have: no rows.
+ * Of equal scores the deeper is likelier, then the URN decides. In calm times there are no
+ * rows.
  *
  * Its limits: a cause that shows in no measure (a lost message, a wrong answer), or was as bad in
  * the baseline, stays hidden; work that a service does on the side, off the path of its answers, is

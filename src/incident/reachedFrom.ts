@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { wilson, type OddityThresholds } from './oddCalls.ts'
 
 export interface ReachedOptions {
@@ -74,7 +75,7 @@ export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: 
       select resource_id, kind_of_trouble.trouble, 0
       from ${scope.id('dim_resource')}
       cross join kind_of_trouble
-      where tenant_id = ${scope.tenantId}::int8 and urn = ${service}
+      where tenant_id = ${scope.tenantId}::int8 and urn = ${service} and ${requireResources(scope, [service])}
       union
       select edge.dst, kind_of_trouble.trouble, walked.depth + 1
       from walked_trouble as walked

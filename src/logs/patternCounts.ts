@@ -1,6 +1,7 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import type { DB } from '../schema/tables.ts'
 
 /**
@@ -26,5 +27,5 @@ export function patternCounts(
     .where('count.tenant_id', '=', scope.tenantId)
     .where('count.bucket', '>=', range.from)
     .where('count.bucket', '<', range.to)
-    .$if(resource !== undefined, (counts) => counts.where('resource.urn', '=', resource!))
+    .$if(resource !== undefined, (counts) => counts.where('resource.urn', '=', resource!).where(requireResources(scope, [resource!])))
 }

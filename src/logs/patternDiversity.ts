@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
 import { timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { readingOf } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
@@ -97,7 +98,8 @@ export function patternDiversity(scope: Scope, options: PatternDiversityOptions)
         selectFrom(scope.table('dim_resource', 'known'))
           .select('known.resource_id')
           .where('known.tenant_id', '=', scope.tenantId)
-          .where('known.urn', '=', resource!),
+          .where('known.urn', '=', resource!)
+          .where(requireResources(scope, [resource!])),
       ),
     )
     .groupBy(['count.resource_id', 'count.fingerprint_id'])

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { readingOf } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
 import { parseOptions } from '../schema/parse.ts'
@@ -100,7 +101,8 @@ export function labelCardinality(scope: Scope, options: LabelCardinalityOptions)
         selectFrom(scope.table('dim_resource', 'resource'))
           .select('resource.resource_id')
           .where('resource.tenant_id', '=', scope.tenantId)
-          .where(isOneOf('resource.urn', resources!)),
+          .where(isOneOf('resource.urn', resources!))
+          .where(requireResources(scope, resources!)),
       ),
     )
     .groupBy(['metric.metric', 'metric.resource_id', 'metric.labels'])

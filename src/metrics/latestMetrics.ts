@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { MetricBy, MetricFrame, MetricPoint } from './metricFrame.ts'
@@ -65,7 +66,7 @@ export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>
     .crossJoin(sql<{ name: string }>`pg_catalog.unnest(${metrics}::text[])`.as<'wanted'>(sql`wanted (name)`))
     .crossJoinLateral(newest.as('metric'))
     .where('resource.tenant_id', '=', scope.tenantId)
-    .$if(resources !== undefined, (all) => all.where(sql<boolean>`resource.urn = any(${resources}::text[])`))
+    .$if(resources !== undefined, (all) => all.where(sql<boolean>`resource.urn = any(${resources}::text[])`).where(requireResources(scope, resources!)))
     .orderBy(byBytes(name))
     .orderBy(sql.ref('bucket'))
   const columns = [name.as('series'), 'metric.bucket as bucket'] as const

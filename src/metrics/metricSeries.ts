@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
@@ -60,7 +61,8 @@ const metricSeriesOptions = z.strictObject({ ...metricOptions(metricGroupings), 
  * //   from "public"."metric_1m" as "metric" inner join "public"."dim_resource" as "resource" on
  * //     ...
  * //   where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and
- * //     "metric"."metric" = $4 and "resource"."urn" = $5
+ * //     "metric"."metric" = $4 and "public"."require_resources"($5::int8, $6::text[]) and
+ * //     "resource"."urn" = $7
  * //   order by case ... end collate "C", "bucket"
  * // ) as "point"
  */
@@ -88,6 +90,7 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
     .where('metric.bucket', '<', reading.range.to)
     .where(isOneOf('metric.metric', metrics))
     .$if(labels !== undefined, (all) => all.where(sql<boolean>`metric.labels @> ${JSON.stringify(labels)}::jsonb`))
+    .$if(resources !== undefined, (all) => all.where(requireResources(scope, resources!)))
     .$if(!oneSeries, (all) => all.orderBy(byBytes(name)))
     .orderBy(sql.ref('bucket'))
   const ofResources = rows

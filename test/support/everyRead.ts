@@ -129,7 +129,7 @@ function others(
       ...(['series', 'resource', 'metric'] as const).map((by) =>
         metrics.metricSeries(scope, {
           metric: [metric, 'other'],
-          resource: [resource, 'urn:other'],
+          resource: [resource, names[0]!],
           labels,
           measure: 'avg',
           by,

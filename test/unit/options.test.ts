@@ -140,6 +140,7 @@ const functions: Record<Function, WithOptions | null> = {
   join: given({}, (scope, options) => api.join(scope, frame, frame, options)),
   kShortestPaths: given({ ...ends, limit: 2 }, (scope, options) => api.kShortestPaths(scope, edges, options)),
   labelCardinality: given({ metric: 'm', range }, (scope, options) => api.labelCardinality(scope, options)),
+  isUnknownResource: null,
   last: null,
   latestMetrics: given({ metric: 'm', measure: 'avg' as const, range }, (scope, options) => api.latestMetrics(scope, options)),
   layers: given({}, (_, options) => api.layers(graph, options)),

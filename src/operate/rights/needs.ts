@@ -91,6 +91,7 @@ export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner
   knowledge_snippet: 'reader',
   knowledge_weights: 'reader',
   note_stale_buckets: 'owner',
+  require_resources: 'reader',
   student_t_width: 'reader',
 }
 

@@ -18,6 +18,8 @@ const calls = (first: number) => `
   from "public"."service_call_5m" as "call"
   inner join "public"."dim_resource" as "caller" on caller.tenant_id = $${first}::int8 and caller.resource_id = "call"."src_resource_id"
   inner join "public"."dim_resource" as "callee" on callee.tenant_id = $${first + 1}::int8 and callee.resource_id = "call"."dst_resource_id"`
+/** That the tenant has what is asked of; the parameters are it and the URNs. */
+const known = (first: number) => `"public"."require_resources"($${first}::int8, $${first + 1}::text[])`
 const quantile = (q: number) => `
   "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(
     coalesce(call.histogram, case when call.call_count = 1 then "public"."exp_histogram"(call.p50_ms) end)), ${q}::float8)`
@@ -35,7 +37,7 @@ describe('the exact SQL', () => {
     const { baseline } = windows
     const before = [baseline.from, baseline.to]
     const after = [range.from, range.to]
-    expect(parameters).toEqual([...after, '1', '1', 'urn:a', '1', baseline.from, range.to, ...before, ...after, 'worse'])
+    expect(parameters).toEqual([...after, '1', '1', 'urn:a', '1', ['urn:a'], '1', baseline.from, range.to, ...before, ...after, 'worse'])
   })
 
   it('of slowestDependencies, narrowed', () => {
@@ -44,10 +46,10 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "dependency".* from (
           select "callee"."urn" as "dst_urn", avg(${bounded('call.p95_ms')}) as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate" ${calls(1)}
-          where caller.urn = $3 and "call"."tenant_id" = $4 and "call"."bucket" >= $5 and "call"."bucket" < $6
-          group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $7
-        ) as "dependency" where "mean_err_rate" > $8`),
-      parameters: ['1', '1', 'urn:a', '1', range.from, range.to, 5, 0.01],
+          where caller.urn = $3 and ${known(4)} and "call"."tenant_id" = $6 and "call"."bucket" >= $7 and "call"."bucket" < $8
+          group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $9
+        ) as "dependency" where "mean_err_rate" > $10`),
+      parameters: ['1', '1', 'urn:a', '1', ['urn:a'], '1', range.from, range.to, 5, 0.01],
     })
   })
 
@@ -75,10 +77,10 @@ describe('the exact SQL', () => {
         select "dependency".* from (
           select caller.urn as "src_urn", "callee"."urn" as "dst_urn", ${counted}, sum(call.call_count)::float8 / $1::float8 as "rps", ${ratio},
             ${quantile(0.5)} as "p50_ms", ${quantile(0.95)} as "p95_ms", ${quantile(0.99)} as "p99_ms" ${calls(2)}
-          where caller.urn = $4 and "call"."tenant_id" = $5 and "call"."bucket" >= $6 and "call"."bucket" < $7
+          where caller.urn = $4 and ${known(5)} and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9
           group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last, "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
         ) as "dependency"`),
-      parameters: [3600, '1', '1', 'urn:a', '1', range.from, range.to],
+      parameters: [3600, '1', '1', 'urn:a', '1', ['urn:a'], '1', range.from, range.to],
     })
   })
 
@@ -88,10 +90,10 @@ describe('the exact SQL', () => {
         select "point".* from (
           select caller.urn || ' -> ' || callee.urn as "series", "call"."bucket" as "bucket", call.p95_ms::float8 as "value",
             null::int8 as "resource_id" ${calls(1)}
-          where caller.urn = $3 and callee.urn = $4 and "call"."tenant_id" = $5 and "call"."bucket" >= $6 and "call"."bucket" < $7
+          where caller.urn = $3 and callee.urn = $4 and ${known(5)} and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9
           order by (caller.urn || ' -> ' || callee.urn) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', '1', 'urn:a', 'urn:b', '1', range.from, range.to],
+      parameters: ['1', '1', 'urn:a', 'urn:b', '1', ['urn:a', 'urn:b'], '1', range.from, range.to],
     })
   })
 
@@ -100,10 +102,10 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select "callee"."urn" as "series", "call"."bucket" as "bucket", ${quantile(0.95)} as "value", "callee"."resource_id" as "resource_id" ${calls(1)}
-          where callee.urn = $3 and "call"."tenant_id" = $4 and "call"."bucket" >= $5 and "call"."bucket" < $6
+          where callee.urn = $3 and ${known(4)} and "call"."tenant_id" = $6 and "call"."bucket" >= $7 and "call"."bucket" < $8
           group by "callee"."resource_id", "call"."bucket" order by ("callee"."urn") collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', '1', 'urn:b', '1', range.from, range.to],
+      parameters: ['1', '1', 'urn:b', '1', ['urn:b'], '1', range.from, range.to],
     })
   })
 
@@ -129,11 +131,11 @@ describe('the exact SQL', () => {
         select "point".* from (
           select caller.urn || ' -> ' || callee.urn as "series", ${half} as "bucket", sum(${bounded('call.rps')}) / 6::float8 as "value",
             null::int8 as "resource_id" ${calls(1)}
-          where caller.urn = $3 and callee.urn = $4 and "call"."tenant_id" = $5 and "call"."bucket" >= $6 and "call"."bucket" < $7
+          where caller.urn = $3 and callee.urn = $4 and ${known(5)} and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9
           group by "caller"."resource_id", "callee"."resource_id", ${half}
           order by (caller.urn || ' -> ' || callee.urn) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', '1', 'urn:a', 'urn:b', '1', at('10:30'), at('11:00')],
+      parameters: ['1', '1', 'urn:a', 'urn:b', '1', ['urn:a', 'urn:b'], '1', at('10:30'), at('11:00')],
     })
   })
 

@@ -103,14 +103,14 @@ describe('the exact SQL', () => {
           from (
             select "public"."hyperloglog_merge"("part"."distinct_sketch") as sketch from (${part('sketch_1h', 1)} and sketch.resource_id = any (array(
               (select "resource_id" from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $5 and "resource"."urn" in ($6, $7))
-            ))) as part
+            )) and "public"."require_resources"($8::int8, $9::text[])) as part
           ) as a
-          cross join (select "public"."hyperloglog_merge"("part"."error_sketch") as sketch from (${part('sketch_1h', 8)}) as part) as b
+          cross join (select "public"."hyperloglog_merge"("part"."error_sketch") as sketch from (${part('sketch_1h', 10)}) as part) as b
           cross join lateral "public"."hyperloglog_overlap"(
             coalesce(a.sketch, decode('118b7f'::text, 'hex'::text)), coalesce(b.sketch, decode('118b7f'::text, 'hex'::text))
           ) as both_groups
         ) as "overlap"`),
-      parameters: ['1', hour.from, hour.to, 'user', '1', 'urn:a', 'urn:b', '1', other.from, other.to, 'user'],
+      parameters: ['1', hour.from, hour.to, 'user', '1', 'urn:a', 'urn:b', '1', ['urn:a', 'urn:b'], '1', other.from, other.to, 'user'],
     })
   })
 

@@ -23,14 +23,14 @@ describe('the SQL of reach', () => {
   const level = (hops: string) =>
     'level (depth, ids, via, urns, visited) as (' +
     'select 0, pg_catalog.array_agg(start.resource_id), null::int8[], pg_catalog.array_agg(start.urn), pg_catalog.array_agg(start.resource_id) from "obs"."dim_resource" as start ' +
-    'where start.tenant_id = $1::int8 and start.urn = any($2::text[]) union all ' +
+    'where start.tenant_id = $1::int8 and start.urn = any($2::text[]) and "obs"."require_resources"($3::int8, $4::text[]) union all ' +
     'select level.depth + 1, next.ids, next.via, next.urns, pg_catalog.array_cat(level.visited, next.ids) from level cross join lateral (' +
     'select pg_catalog.array_agg(step.id) as ids, pg_catalog.array_agg(step.via) as via, pg_catalog.array_agg(resource.urn) as urns from (' +
     'select met.id, min(met.via) from (' +
     'select edge.dst, at.id from pg_catalog.unnest(level.ids) as at (id) join edge on edge.src = at.id union all ' +
     'select seen.id, null from pg_catalog.unnest(level.visited) as seen (id)) as met (id, via) ' +
     'group by met.id having count(*) = pg_catalog.count(met.via)) as step (id, via) ' +
-    'join "obs"."dim_resource" as resource on resource.tenant_id = $3::int8 and resource.resource_id = step.id' +
+    'join "obs"."dim_resource" as resource on resource.tenant_id = $5::int8 and resource.resource_id = step.id' +
     `) as next where level.depth < ${hops}::int4 and next.ids is not null)`
 
   it('walks a plain frame where it lies', () => {
@@ -38,18 +38,18 @@ describe('the SQL of reach', () => {
     expect(text).toBe(
       'select "reached".* from (with recursive frame as not materialized (select "mine".* from "mine"."edge" as "mine"), ' +
         'edge (src, dst, length) as not materialized (select frame.src, frame.dst, null::float8 from frame), ' +
-        `${level('$4')} select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ` +
+        `${level('$6')} select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ` +
         'cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn) ' +
-        'join "obs"."dim_resource" as before on before.tenant_id = $5::int8 and before.resource_id = found.via ' +
+        'join "obs"."dim_resource" as before on before.tenant_id = $7::int8 and before.resource_id = found.via ' +
         'where level.depth > 0 order by level.depth, found.urn collate "C") as "reached"',
     )
-    expect(parameters).toEqual(['1', [`'; --`], '1', 3, '1'])
+    expect(parameters).toEqual(['1', [`'; --`], '1', [`'; --`], '1', 3, '1'])
   })
 
   it('puts the whole ways together in one function', () => {
     const { sql: text } = compiled(reach(scope, plain, { from: 'a', withPaths: true }))
     expect(text).toContain(
-      `${level('$4')} select trail.id as resource_id, step.urn, step.depth, trail.path[step.depth] as via_urn, trail.path ` +
+      `${level('$6')} select trail.id as resource_id, step.urn, step.depth, trail.path[step.depth] as via_urn, trail.path ` +
         'from (select pg_catalog.array_agg(found.id) as ids, pg_catalog.array_agg(found.via) as via, pg_catalog.array_agg(found.urn) as urns from level ' +
         'cross join lateral unnest(level.ids, level.via, level.urns) as found (id, via, urn)) as met ' +
         'cross join lateral "obs"."graph_trails"(met.ids, met.via, met.urns) as trail ' +
@@ -84,13 +84,13 @@ it('the paths are one statement around the frame, with every value a parameter',
   expect(text).toContain(
     'where "err_rate" > $1), edge (src, dst, length) as not materialized (select frame.src, frame.dst, "frame"."p95_ms"::float8 from frame)',
   )
-  expect(parameters).toEqual([0.5, '1', ['a'], '1', '1', 'a', '1', 'b', 7, null, '1'])
+  expect(parameters).toEqual([0.5, '1', ['a'], '1', ['a'], '1', '1', 'a', '1', 'b', '1', ['b'], 7, null, '1'])
   expect(compiled(pathsBetween(scope, plain, { from: 'a', to: 'b', hops: 4, limit: 9 })).parameters).toEqual(
     // prettier-ignore
-    [9, '1', ['a'], '1', 4, '1', 'a', '1', 'b', 10, 4, '1', 9],
+    [9, '1', ['a'], '1', ['a'], '1', 4, '1', 'a', '1', 'b', '1', ['b'], 10, 4, '1', 9],
   )
-  expect(compiled(shortestPath(scope, plain, { from: 'a', to: 'b' })).parameters).toEqual(['b', '1', 'a', '1', 100, '1'])
-  expect(compiled(impact(scope, plain, { resource: 'x' })).parameters).toEqual(['1', ['x'], '1', 10, '1', 'x', 10, '1'])
+  expect(compiled(shortestPath(scope, plain, { from: 'a', to: 'b' })).parameters).toEqual(['b', '1', 'a', '1', ['a', 'b'], '1', 100, '1'])
+  expect(compiled(impact(scope, plain, { resource: 'x' })).parameters).toEqual(['1', ['x'], '1', ['x'], '1', 10, '1', 'x', 10, '1'])
 })
 
 it('a neighbourhood has the columns of its frame, and asks a plain one by its index', () => {

@@ -96,7 +96,7 @@ describe('rankSuspects', () => {
     const points = ({ metrics, means }: typeof answers) =>
       [range.from, range.to, metrics, means, '1', metrics, range.from, range.to, baseline.from, baseline.to] as const
     const thresholdsGiven = [3, 5, 7, 3, 4, 0.5, 7]
-    const start = ['1', range.from, range.to, 7, 3, 5, 4, 0.5, '1', 'urn:a', 8]
+    const start = ['1', range.from, range.to, 7, 3, 5, 4, 0.5, '1', 'urn:a', '1', ['urn:a'], 8]
     const rest = [9, null, '1', 'urn:a', '1', '1', '1', 0.5]
     const spare = ['idle', 'free', 'cached', 'buffered']
     expect(parameters).toEqual([...given, ...thresholdsGiven, ...start, ...points(resources), spare, ...points(answers), ...rest])

@@ -39,14 +39,16 @@ describe('the exact SQL', () => {
         select "pattern".* from (
           select ${columns} ${counts}
           where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and "resource"."urn" = $4
+            and "public"."require_resources"($5::int8, $6::text[])
             and not exists (
               select "earlier"."fingerprint_id" from (
                 select "count"."fingerprint_id" ${counts}
-                where "count"."tenant_id" = $5 and "count"."bucket" >= $6 and "count"."bucket" < $7 and "resource"."urn" = $8
+                where "count"."tenant_id" = $7 and "count"."bucket" >= $8 and "count"."bucket" < $9 and "resource"."urn" = $10
+                  and "public"."require_resources"($11::int8, $12::text[])
               ) as "earlier" where "earlier"."fingerprint_id" = "known"."fingerprint_id")
           group by "known"."fingerprint_id" order by "first_seen", "count_total" desc, "fingerprint_id"
         ) as "pattern"`),
-      parameters: ['1', range.from, range.to, 'urn:a', '1', at('09:00'), range.from, 'urn:a'],
+      parameters: ['1', range.from, range.to, 'urn:a', '1', ['urn:a'], '1', at('09:00'), range.from, 'urn:a', '1', ['urn:a']],
     })
   })
 
@@ -69,15 +71,15 @@ describe('the exact SQL', () => {
               where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
                 and "count"."resource_id" in (
                   select "known"."resource_id" from "public"."dim_resource" as "known"
-                  where "known"."tenant_id" = $4 and "known"."urn" = $5)
+                  where "known"."tenant_id" = $4 and "known"."urn" = $5 and "public"."require_resources"($6::int8, $7::text[]))
               group by "count"."resource_id", "count"."fingerprint_id"
             ) as "counted" where counted.records > 0::numeric
           ) as "logged"
           inner join "public"."dim_resource" as "resource"
-          on "resource"."tenant_id" = $6 and "resource"."resource_id" = "logged"."resource_id"
+          on "resource"."tenant_id" = $8 and "resource"."resource_id" = "logged"."resource_id"
           group by "resource"."resource_id" order by "score" desc, ("resource"."urn") collate "C"
         ) as "diversity"`),
-      parameters: ['1', from, range.to, '1', 'urn:a', '1'],
+      parameters: ['1', from, range.to, '1', 'urn:a', '1', ['urn:a'], '1'],
     })
   })
 

@@ -82,10 +82,10 @@ describe('the exact SQL', () => {
     const month = { from: new Date(range.to.getTime() - 30 * 86_400_000), to: range.to }
     const some = `${rows('metric_1h')} and "metric"."metric" = any($4::text[]) and "metric"."resource_id" in (
       select "resource"."resource_id" from "public"."dim_resource" as "resource"
-      where "resource"."tenant_id" = $5 and "resource"."urn" = $6)`
+      where "resource"."tenant_id" = $5 and "resource"."urn" = $6 and "public"."require_resources"($7::int8, $8::text[]))`
     expect(compiled(labelCardinality(scope, { metric: ['a', 'b'], resource: 'urn:a', range: month }))).toEqual({
-      sql: around(some, '$7'),
-      parameters: ['1', month.from, month.to, ['a', 'b'], '1', 'urn:a', '1'],
+      sql: around(some, '$9'),
+      parameters: ['1', month.from, month.to, ['a', 'b'], '1', 'urn:a', '1', ['urn:a'], '1'],
     })
   })
 })

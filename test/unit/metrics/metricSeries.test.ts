@@ -28,9 +28,10 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select ${named} as "series", "metric"."bucket" as "bucket", metric.max_val as "value", "metric"."resource_id", "metric"."labels"
-          ${minutes} and metric.labels @> $5::jsonb and "resource"."urn" = $6 order by (${named}) collate "C", "bucket"
+          ${minutes} and metric.labels @> $5::jsonb and "public"."require_resources"($6::int8, $7::text[]) and "resource"."urn" = $8
+          order by (${named}) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', range.from, range.to, 'cpu', '{"core":1}', 'urn:a'],
+      parameters: ['1', range.from, range.to, 'cpu', '{"core":1}', '1', ['urn:a'], 'urn:a'],
     })
   })
 
@@ -61,11 +62,11 @@ describe('the exact SQL', () => {
         select "point".* from (
           select metric.metric || ' ' || ${named} as "series", ${binned(900_000)} as "bucket", max(metric.max_val) as "value",
             "resource"."resource_id", "metric"."labels"
-          ${minutes.replace('= $4', '= any($4::text[])')} and "resource"."urn" = any($5::text[])
+          ${minutes.replace('= $4', '= any($4::text[])')} and "public"."require_resources"($5::int8, $6::text[]) and "resource"."urn" = any($7::text[])
           group by "resource"."resource_id", "metric"."metric", ${binned(900_000)}, "metric"."labels"
           order by (metric.metric || ' ' || ${named}) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', range.from, range.to, ['a', 'b'], ['urn:a', 'urn:b']],
+      parameters: ['1', range.from, range.to, ['a', 'b'], '1', ['urn:a', 'urn:b'], ['urn:a', 'urn:b']],
     })
   })
 
@@ -96,8 +97,8 @@ describe('the exact SQL', () => {
       parameters: ['1', range.from, range.to, 'cpu'],
     })
     expect(together({ resource: 'urn:a' }).sql).toContain(
-      oneLine(`and "metric"."resource_id" in (
-        select "resource"."resource_id" from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $5 and "resource"."urn" = $6
+      oneLine(`and "public"."require_resources"($5::int8, $6::text[]) and "metric"."resource_id" in (
+        select "resource"."resource_id" from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $7 and "resource"."urn" = $8
       ) group by`),
     )
   })
@@ -113,9 +114,9 @@ describe('the exact SQL', () => {
               and "metric"."bucket" >= $3 and "metric"."bucket" < $4
             order by "metric"."bucket" desc fetch next $5 rows with ties
           ) as "metric"
-          where "resource"."tenant_id" = $6 and resource.urn = any($7::text[]) order by (${named}) collate "C", "bucket"
+          where "resource"."tenant_id" = $6 and resource.urn = any($7::text[]) and "public"."require_resources"($8::int8, $9::text[]) order by (${named}) collate "C", "bucket"
         ) as "point"`),
-      parameters: [['cpu'], '1', range.from, range.to, 1, '1', ['urn:a']],
+      parameters: [['cpu'], '1', range.from, range.to, 1, '1', ['urn:a'], '1', ['urn:a']],
     })
   })
 })

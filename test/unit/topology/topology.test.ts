@@ -92,9 +92,9 @@ describe('the SQL of', () => {
         'from (select "version".* from "public"."topo_edge_time" as "version" where "version"."tenant_id" = $1 and "version"."source" = $2) as "version" ' +
         'inner join "public"."dim_resource" as "caller" on caller.tenant_id = $3::int8 and caller.resource_id = "version"."src_resource_id" ' +
         'inner join "public"."dim_resource" as "callee" on callee.tenant_id = $4::int8 and callee.resource_id = "version"."dst_resource_id" ' +
-        'where caller.urn = $5 and callee.urn = $6 ' +
+        'where caller.urn = $5 and callee.urn = $6 and "public"."require_resources"($7::int8, $8::text[]) ' +
         'order by ("version"."relation") collate "C", ("version"."source") collate "C", pg_catalog.lower(version.valid)) as "version"',
     )
-    expect(parameters).toEqual(['1', '', '1', '1', 'a', `'; --`])
+    expect(parameters).toEqual(['1', '', '1', '1', 'a', `'; --`, '1', ['a', `'; --`]])
   })
 })
