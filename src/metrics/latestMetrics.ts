@@ -66,7 +66,9 @@ export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>
     .crossJoin(sql<{ name: string }>`pg_catalog.unnest(${metrics}::text[])`.as<'wanted'>(sql`wanted (name)`))
     .crossJoinLateral(newest.as('metric'))
     .where('resource.tenant_id', '=', scope.tenantId)
-    .$if(resources !== undefined, (all) => all.where(sql<boolean>`resource.urn = any(${resources}::text[])`).where(requireResources(scope, resources!)))
+    .$if(resources !== undefined, (all) =>
+      all.where(sql<boolean>`resource.urn = any(${resources}::text[])`).where(requireResources(scope, resources!)),
+    )
     .orderBy(byBytes(name))
     .orderBy(sql.ref('bucket'))
   const columns = [name.as('series'), 'metric.bucket as bucket'] as const
