@@ -9,7 +9,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError } from 'commander'
-import { demoOptions, runDemo, type DemoContext, type DemoOptions } from '../../src/cli/demo.ts'
+import { runDemo, type DemoContext } from '../../src/cli/demo.ts'
+import { demoOptions, type DemoOptions } from '../../src/cli/demoCommand.ts'
 import { load, replay, type Replayed } from '../../src/cli/demo/replay.ts'
 import { exitCode } from '../../src/cli/exitCode.ts'
 import { describeError, exitCodeOf } from '../../src/cli/failure.ts'
@@ -46,7 +47,7 @@ const command = demoOptions(new Command('demo').description("replay the shop's r
 try {
   await command.parseAsync()
 } catch (error) {
-  process.stderr.write(`${describeError(error, process.argv.includes('--verbose'))}\n`)
+  process.stderr.write(`${describeError(error, { command: undefined, env: process.env }, process.argv.includes('--verbose'))}\n`)
   process.exitCode = interrupted.signal.aborted ? exitCode.interrupted : exitCodeOf(error)
 }
 

@@ -1,11 +1,10 @@
 import { writeFile } from 'node:fs/promises'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { activeCalls } from '../calls/activeCalls.ts'
 import { callsDuring } from '../calls/callsDuring.ts'
 import { resourceIds } from '../catalog/resources.ts'
-import { listTenants } from '../catalog/tenants.ts'
 import { durationText, last } from '../database/range.ts'
-import { tenantScope, type Scope } from '../database/scope.ts'
+import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
 import { hopCount } from '../graph/hops.ts'
 import { neighbourhood } from '../graph/neighbourhood.ts'
@@ -18,14 +17,16 @@ import { graphDot } from '../picture/graphDot.ts'
 import { graphGraphml } from '../picture/graphGraphml.ts'
 import { graphMermaid } from '../picture/graphMermaid.ts'
 import { graphPicture } from '../picture/graphPicture.ts'
-import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
+import { NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText, urnText } from '../schema/text.ts'
 import { topologyAt } from '../topology/topologyAt.ts'
 import { compareBytes } from '../schema/compareBytes.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
+import { time, wholeNumber } from './options.ts'
 import type { Surroundings } from './surroundings.ts'
+import { scopeOf, tenantOption } from './tenant.ts'
 
 interface Options {
   database?: string
@@ -39,6 +40,7 @@ interface Options {
   direction: WalkDirection
   format: 'svg' | 'dot' | 'mermaid' | 'graphml' | 'json'
   out?: string
+  json?: boolean
 }
 
 /**
@@ -49,7 +51,7 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
   return new Command('graph')
     .description('draw who calls whom around a resource, now or at any moment')
     .requiredOption('-r, --resource <urn>', 'what is in the middle')
-    .option('-t, --tenant <code>', 'whose; may be left out where there is one tenant')
+    .addOption(tenantOption())
     .option('--at <time>', 'the moment, such as 2026-11-22T09:30:00Z (default: now)', time)
     .option('--window <interval>', 'the calls of how long before that moment (default: the active call graph, or 10 minutes before --at)')
     .addOption(
@@ -59,16 +61,19 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
     .addOption(new Option('--direction <which>', 'callees, callers, or both').choices(['out', 'in', 'both']).default('both'))
     .addOption(new Option('-f, --format <format>', 'of the output').choices(['svg', 'dot', 'mermaid', 'graphml', 'json']).default('svg'))
     .option('-o, --out <file>', 'where it goes (default: the standard output)')
+    .addOption(new Option('--json', 'one JSON document, as with --format json').conflicts(['format', 'out']))
     .addOption(databaseOption())
     .addOption(schemaOption())
     .action(async (options: Options) => {
       const text = await withDatabase(options, env, async (db) => {
-        const { schema } = options
-        const scope = await tenantScope(db, options.tenant ?? (await onlyTenant(listTenants(db, { schema }))), { schema })
+        const scope = await scopeOf(db, options)
         parse(urnText, options.resource, '--resource')
         parse(hopCount, options.hops, '--hops')
         const known = await resourceIds(scope, [options.resource])
-        if (known.size === 0) throw new NotFoundError(`tenant ${preview(scope.tenantCode)} has no resource ${preview(options.resource)}`)
+        if (known.size === 0)
+          throw new NotFoundError(
+            `tenant ${preview(scope.tenantCode)} has no resource ${preview(options.resource)}: \`pgvantage resources WORD\` finds its URN`,
+          )
         const { edges, what } = await around(scope, options)
         if (edges.length === 0) err(`nothing is around ${options.resource}: ${what}\n`)
         return render(edges, what, options)
@@ -103,9 +108,9 @@ async function around(scope: Scope, options: Options): Promise<{ edges: CallEdge
   return { edges: await drawn(callsDuring(scope, { range })), what: `calls from ${range.from.toISOString()} to ${range.to.toISOString()}` }
 }
 
-async function render(edges: CallEdge[], what: string, { resource, format }: Options): Promise<string> {
+async function render(edges: CallEdge[], what: string, { resource, format, json }: Options): Promise<string> {
   const picture: GraphPictureOptions = { title: `Around ${resource}`, description: `${what[0]!.toUpperCase()}${what.slice(1)}.`, edges }
-  switch (format) {
+  switch (json ? 'json' : format) {
     case 'svg':
       return graphPicture(picture)
     case 'dot':
@@ -117,24 +122,4 @@ async function render(edges: CallEdge[], what: string, { resource, format }: Opt
     case 'json':
       return document({ resource, what, edges })
   }
-}
-
-async function onlyTenant(tenants: Promise<{ code: string }[]>): Promise<string> {
-  const [only, ...others] = await tenants
-  if (only === undefined) throw new NotFoundError('there is no tenant yet: `pgvantage ingest FILE --tenant CODE --create` makes one')
-  if (others.length > 0) throw new InvalidInputError('--tenant', `say whose graph: there are ${others.length + 1} tenants`)
-  return only.code
-}
-
-function time(text: string): Date {
-  const date = new Date(text.length > 64 ? NaN : text)
-  // Without a zone a time would depend on the machine it is typed on.
-  if (Number.isNaN(date.getTime()) || !/(Z|[+-]\d\d:?\d\d)$/i.test(text))
-    throw new InvalidArgumentError('It must be a time with its zone, such as 2026-11-22T09:30:00Z.')
-  return date
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
-  return Number(text)
 }

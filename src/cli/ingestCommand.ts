@@ -1,7 +1,6 @@
 import { constants, createReadStream } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import Table from 'cli-table3'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { ensureTenant } from '../catalog/tenants.ts'
 import { tenantScope } from '../database/scope.ts'
@@ -16,6 +15,7 @@ import { openedLate } from './ingest/openedLate.ts'
 import { Progress } from './ingest/progress.ts'
 import { Rejects } from './ingest/rejects.ts'
 import type { Surroundings } from './surroundings.ts'
+import { table } from './table.ts'
 
 interface Options {
   database?: string
@@ -28,16 +28,17 @@ interface Options {
   acceptOld?: boolean
   dimensions?: NonNullable<DimensionOptions['dimensions']>
   format: 'auto' | RequestFormat
+  rejects?: string
   json?: boolean
 }
 
 const standardInput = '-'
 
-/** So many resources are named that came too late; how many records that are in all is counted. */
+/** Only this many resources are named that came too late; all records that did are counted. */
 const shownLate = 10
 
 /** `pgvantage ingest FILE... | -`: OTLP into the tenant's rollups, one file after the other. */
-export function ingestCommand({ env, input, out, err, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
+export function ingestCommand({ env, input, out, err, interactive, columns, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('ingest')
     .description('load OTLP, in JSON or protobuf, plain, gzip or zstd, as the OpenTelemetry Collector writes it')
     .argument('<file...>', 'files; - is the standard input')
@@ -45,7 +46,7 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
     .option('--create', 'create the tenant if there is none')
     .option(
       '--strict',
-      `end with exit code ${exitCode.findings} when something was no request or a record was refused (the rest is loaded all the same); without it only when nothing could be read`,
+      `end with exit code ${exitCode.findings} when something was no request or a record was refused (the rest is loaded all the same); without it only when a file has nothing that can be read, or every record was refused`,
     )
     .option('--shift-ms <ms>', 'milliseconds added to every time', wholeMilliseconds)
     .option(
@@ -61,6 +62,7 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
     .addOption(
       new Option('--format <format>', 'what is read, where the bytes are not to tell').choices(['auto', ...requestFormats]).default('auto'),
     )
+    .option('--rejects <file>', 'where everything goes that is not read, a line of JSON each (default: the first ten are shown)')
     .addOption(databaseOption())
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
@@ -69,7 +71,7 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
       if (files.indexOf(standardInput) !== files.lastIndexOf(standardInput))
         throw new InvalidInputError('file', `${standardInput}, the standard input, can be read only once`)
       const sizes = await Promise.all(files.map(sizeOf))
-      const rejects = new Rejects(err)
+      const rejects = new Rejects(err, options.rejects)
       let rate = ''
       const report = await withDatabase({ database }, env, async (db) => {
         if (create) await ensureTenant(db, { code: tenant }, { schema })
@@ -99,12 +101,22 @@ export function ingestCommand({ env, input, out, err, interactive, signal }: Sur
           })
         } finally {
           rate = progress.stop()
+          rejects.close()
         }
       })
       err(rejects.summary())
-      out(json ? document({ files, ...report }) : `${describeReport(report)}${rate}\n`)
-      if (rejects.count > 0 && (strict || report.requests === 0)) exit(exitCode.findings)
+      const empty = report.withoutRequests.filter((file) => !rejects.isIn(file))
+      for (const file of empty) err(`${file} is empty\n`)
+      out(json ? document({ files, ...report, rejects: rejects.report() }) : `${describeReport(report, columns)}${rate}\n`)
+      const unread = report.withoutRequests.length > empty.length || nothingTaken(report)
+      if (unread || (strict && rejects.count > 0)) exit(exitCode.findings)
     })
+}
+
+/** Whether every record that there was has been refused. */
+function nothingTaken({ spans, logRecords, metricPoints, refused }: IngestReport): boolean {
+  const all = Object.values(refused).reduce((sum, count) => sum + count, 0)
+  return all > 0 && spans + logRecords + metricPoints === all
 }
 
 /** The size of all; undefined where that of one is not known. */
@@ -154,8 +166,8 @@ export function dimensionList(text: string): NonNullable<DimensionOptions['dimen
 }
 
 /** The counts; those that are zero and not of the main ones are left out. */
-function describeReport({ refused, late, tooOld, records, journal, unpaired, values, ...counts }: IngestReport): string {
-  const table = new Table({ head: ['counted', 'number'], style: { head: [], border: [] }, colAligns: ['left', 'right'] })
+function describeReport(report: IngestReport, width: number): string {
+  const { refused, late, tooOld, records, journal, unpaired, values, withoutRequests, ...counts } = report
   const always = ['requests', 'spans', 'logRecords', 'metricPoints', 'windows', 'malformed']
   const reasons = Object.entries(refused).map(([reason, count]) => [`refused: ${reason}`, count] as const)
   const waiting = Object.entries(records).map(([dataset, { waiting }]) => [`${dataset} waiting`, waiting] as const)
@@ -169,11 +181,15 @@ function describeReport({ refused, late, tooOld, records, journal, unpaired, val
   const kept = [
     ['journal bytes', journal.bytes],
     ['journal windows', journal.windows],
+    ['files without a request', withoutRequests.length],
   ] as const
-  for (const [name, count] of [...Object.entries(counts), ...counted, ...alone, ...reasons, ...old, ...waiting, ...tooLate, ...kept]) {
-    if (count > 0 || always.includes(name)) table.push([words(name), count.toLocaleString('en')])
-  }
-  return `${table.toString()}\n`
+  const all = [...Object.entries(counts), ...counted, ...alone, ...reasons, ...old, ...waiting, ...tooLate, ...kept]
+  const rows = all.filter(([name, count]) => count > 0 || always.includes(name))
+  return table(
+    ['counted', 'number'],
+    rows.map(([name, count]) => [words(name), count.toLocaleString('en')]),
+    { right: [1], width },
+  )
 }
 
 const words = (name: string) => (name.includes(': ') ? name : name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`))

@@ -1,5 +1,4 @@
 import { SingleBar } from 'cli-progress'
-import Table from 'cli-table3'
 import { Command } from 'commander'
 import { settleJournals } from '../ingest/settleJournals.ts'
 import { maintain, type MaintainReport } from '../operate/maintain/maintain.ts'
@@ -7,6 +6,7 @@ import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { exitCode } from './exitCode.ts'
 import type { Surroundings } from './surroundings.ts'
+import { table } from './table.ts'
 import { waiting } from './waiting.ts'
 
 interface Options {
@@ -19,7 +19,7 @@ interface Options {
  * `pgvantage maintain`: what is left for the next run is told, and is no failure; what the server
  * refuses has an exit code of its own.
  */
-export function maintainCommand({ env, out, err, interactive, signal }: Surroundings, exit: (code: number) => void): Command {
+export function maintainCommand({ env, out, err, interactive, columns, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('maintain')
     .description('do what the policies ask for and the server has no job for; have it run by a scheduler, every half hour or so')
     .addOption(databaseOption())
@@ -45,7 +45,7 @@ export function maintainCommand({ env, out, err, interactive, signal }: Surround
           ? { tenant: journal.tenant, error: String(journal.error) }
           : { tenant: journal.tenant, rolledWindows: journal.report.windows, closedWindows: journal.report.closedWindows },
       )
-      out(json ? document({ ...report, journals: settled }) : describeReport(report) + settled.map(describeJournal).join(''))
+      out(json ? document({ ...report, journals: settled }) : describeReport(report, columns) + settled.map(describeJournal).join(''))
       // What is left for the next run is no failure; what the server refuses is, whatever else was
       // done.
       if (report.notDone.some(({ state }) => state === 'failed') || journals.some((journal) => 'error' in journal)) exit(exitCode.findings)
@@ -69,17 +69,18 @@ function stretchText(from: Date | null, to: Date | null): string {
   return to === null ? `, from ${from.toISOString()}` : `, ${from.toISOString()} to ${to.toISOString()}`
 }
 
-function describeReport({ steps, tooLate, notDone }: MaintainReport): string {
-  const table = new Table({
-    head: ['step', 'table', 'times', 'rows', 'seconds'],
-    style: { head: [], border: [] },
-    colAligns: ['left', 'left', 'right', 'right', 'right'],
-  })
-  for (const { kind, object, units, rows, ms } of steps) {
-    table.push([kind, object, units.toLocaleString('en'), rows === null ? '-' : rows.toLocaleString('en'), (ms / 1000).toFixed(1)])
-  }
+function describeReport({ steps, tooLate, notDone }: MaintainReport, width: number): string {
+  const done = steps.map(({ kind, object, units, rows, ms }) => [
+    kind,
+    object,
+    units.toLocaleString('en'),
+    rows === null ? '-' : rows.toLocaleString('en'),
+    (ms / 1000).toFixed(1),
+  ])
   return [
-    steps.length === 0 ? 'nothing to do' : table.toString(),
+    steps.length === 0
+      ? 'nothing to do'
+      : table(['step', 'table', 'times', 'rows', 'seconds'], done, { right: [2, 3, 4], width }).trimEnd(),
     ...notDone.map(
       ({ kind, object, from, to, state, reason = '', tenantId }) =>
         `not done: ${kind} ${object}${stretchText(from, to)}: ${

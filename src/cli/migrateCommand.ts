@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
+import { extensionUses, requiredExtensions, type KnownExtension } from '../database/capabilities.ts'
 import type { EmbeddingDistance, EmbeddingType } from '../database/installation/installation.ts'
 import { termLanguage, type TermLanguage } from '../knowledge/terms.ts'
 import { migrateDown, migrateUp, type MigrateResult } from '../operate/migrate/migrate.ts'
@@ -7,6 +8,7 @@ import { migrateStatus, type MigrateStatus } from '../operate/migrate/migrateSta
 import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
+import { wholeNumber } from './options.ts'
 import type { Surroundings } from './surroundings.ts'
 import { waiting } from './waiting.ts'
 
@@ -103,13 +105,12 @@ const installOptions = ({ schema, graphPrefix, embeddingDimension, embeddingDist
   knowledgeLanguage,
 })
 
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
-  return Number(text)
-}
+/** What an extension is for, and whether it can be done without. */
+const use = (name: KnownExtension) =>
+  `${name}: ${extensionUses[name]}${requiredExtensions.some((required) => required === name) ? ' (required)' : ''}`
 
-const describeUp = ({ ran, version, installation }: MigrateResult) =>
-  `${ran.map((name) => `ran ${name}\n`).join('')}schema ${installation.schema} is at version ${version}${ran.length === 0 ? ': nothing to do' : ''}\n`
+const describeUp = ({ ran, extensions, version, installation }: MigrateResult) =>
+  `${extensions.map((name) => `created extension ${use(name)}\n`).join('')}${ran.map((name) => `ran ${name}\n`).join('')}schema ${installation.schema} is at version ${version}${ran.length === 0 ? ': nothing to do' : ''}\n`
 
 const describeDown = ({ ran, version, installation }: MigrateResult) =>
   `${ran.map((name) => `undid ${name}\n`).join('')}schema ${installation.schema} ${version === 0 ? 'holds nothing of pgvantage any more' : `is at version ${version}`}\n`
@@ -127,7 +128,7 @@ function describeStatus({ version, libraryVersion, applied, pending, installatio
 
 function describePlan({ extensions, migrations, installation }: MigratePlan): string {
   const lines = [
-    ...extensions.map((name) => `would create extension ${name}`),
+    ...extensions.map((name) => `would create extension ${use(name)}`),
     ...migrations.map(({ name, statements }) => `would run ${name}: ${statements.length} statement${statements.length === 1 ? '' : 's'}`),
     migrations.length === 0
       ? `schema ${installation.schema} is up to date: \`migrate up\` would only install the functions of sql/ again`

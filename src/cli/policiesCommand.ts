@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { SingleBar } from 'cli-progress'
-import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { applyPolicies, type PoliciesReport } from '../operate/apply/applyPolicies.ts'
 import { type ConvertReport } from '../operate/conversion/convert.ts'
@@ -13,6 +12,7 @@ import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import type { Surroundings } from './surroundings.ts'
+import { table, wrapped } from './table.ts'
 import { waiting } from './waiting.ts'
 
 interface Options {
@@ -24,7 +24,7 @@ interface Options {
 }
 
 /** `pgvantage policies plan | apply`: the default policies, with what a file says otherwise. */
-export function policiesCommand({ env, out, err, interactive, signal }: Surroundings): Command {
+export function policiesCommand({ env, out, err, interactive, columns, signal }: Surroundings): Command {
   const policies = new Command('policies').description('have old data compressed, rolled up and dropped, or say what would be done')
 
   base('plan', 'what `apply` would do on this server; changes nothing')
@@ -35,7 +35,7 @@ export function policiesCommand({ env, out, err, interactive, signal }: Surround
         changes: await planPolicies(db, { policies, schema, remove }),
         conversion: await planConversion(db, { schema }),
       }))
-      out(json ? document({ conversion, changes }) : describePlan(changes, conversion, sql))
+      out(json ? document({ conversion, changes }) : describePlan(changes, conversion, columns, sql))
     })
 
   base('apply', 'make the server, or `pgvantage maintain`, keep the policies; twice changes nothing')
@@ -59,7 +59,7 @@ export function policiesCommand({ env, out, err, interactive, signal }: Surround
           onChange: ({ action, object, kind }) => bar?.update(0, { what: `${action} ${kind} of ${object}` }),
         }),
       ).finally(() => bar?.stop())
-      out(json ? document(report) : describeReport(report))
+      out(json ? document(report) : describeReport(report, columns))
     })
 
   return policies
@@ -89,41 +89,39 @@ async function readPolicies(file: string | undefined): Promise<Policies | undefi
   return policiesWith(overrides)
 }
 
-const plain = { head: [], border: [] }
-
-function changeTable(changes: readonly PolicyChange[]): string {
-  const table = new Table({ head: ['', 'table', 'policy', 'what'], style: plain, colWidths: [null, null, null, 80], wordWrap: true })
-  for (const { action, object, kind, reason } of changes) table.push([action, object, kind, reason])
-  return `${table.toString()}\n`
-}
+const changeTable = (changes: readonly PolicyChange[], width: number): string =>
+  table(
+    ['', 'table', 'policy', 'what'],
+    changes.map(({ action, object, kind, reason }) => [action, object, kind, reason]),
+    { width },
+  )
 
 const pending = (changes: readonly PolicyChange[]) => changes.filter(({ action }) => action !== 'keep' && action !== 'leave')
 
-function describePlan(changes: readonly PolicyChange[], conversion: Conversion | null, sql = false): string {
+function describePlan(changes: readonly PolicyChange[], conversion: Conversion | null, width: number, sql = false): string {
   const statements = sql ? pending(changes).flatMap(({ statementsBefore, statements }) => [...statementsBefore, ...statements]) : []
   const count = pending(changes).length
   return [
-    ...(conversion === null ? [] : [describeConversion(conversion)]),
-    changeTable(changes),
+    ...(conversion === null ? [] : [`${wrapped(describeConversion(conversion), width)}\n`]),
+    changeTable(changes, width),
     ...statements.map((statement) => `${statement};\n`),
     count === 0 ? 'nothing to do\n' : `${count} to do: \`pgvantage policies apply\`${sql ? '' : '; --sql shows the statements'}\n`,
   ].join('')
 }
 
 const describeConversion = ({ fromRung, toRung, obstacles }: Conversion) =>
-  `this server can do more for time than the tables were made for (${fromRung}; it could be ${toRung}): \`pgvantage policies apply --convert\` moves them up${obstacles.length === 0 ? '' : `, once nothing stands in the way: ${obstacles.join('; ')}`}\n`
+  `this server can do more for time than the tables were made for (${fromRung}; it could be ${toRung}): \`pgvantage policies apply --convert\` moves them up${obstacles.length === 0 ? '' : `, once nothing stands in the way: ${obstacles.join('; ')}`}`
 
-function describeReport({ converted, changes }: PoliciesReport): string {
+function describeReport({ converted, changes }: PoliciesReport, width: number): string {
   const count = pending(changes).length
   return [
-    ...(converted === null ? [] : [describeConverted(converted)]),
-    changeTable(changes),
+    ...(converted === null ? [] : [describeConverted(converted, width)]),
+    changeTable(changes, width),
     count === 0 ? 'nothing to do\n' : `${count} done\n`,
   ].join('')
 }
 
-function describeConverted({ fromRung, toRung, steps }: ConvertReport): string {
-  const table = new Table({ head: ['converted', 'rows kept', 'seconds'], style: plain, colAligns: ['left', 'right', 'right'] })
-  for (const { object, rows, ms } of steps) table.push([object, rows === null ? '-' : rows.toLocaleString('en'), (ms / 1000).toFixed(1)])
-  return `from ${fromRung} to ${toRung}\n${table.toString()}\n`
+function describeConverted({ fromRung, toRung, steps }: ConvertReport, width: number): string {
+  const rows = steps.map(({ object, rows, ms }) => [object, rows === null ? '-' : rows.toLocaleString('en'), (ms / 1000).toFixed(1)])
+  return `from ${fromRung} to ${toRung}\n${table(['converted', 'rows kept', 'seconds'], rows, { right: [1, 2], width })}`
 }

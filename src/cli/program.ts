@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Command } from 'commander'
-import { MissingCapabilityError } from '../schema/errors.ts'
+import { demoCommand } from './demoCommand.ts'
 import { doctorCommand } from './doctorCommand.ts'
 import { exitCode } from './exitCode.ts'
 import { grantsCommand } from './grantsCommand.ts'
@@ -9,14 +9,13 @@ import { ingestCommand } from './ingestCommand.ts'
 import { maintainCommand } from './maintainCommand.ts'
 import { migrateCommand } from './migrateCommand.ts'
 import { policiesCommand } from './policiesCommand.ts'
+import { refreshGraphCommand } from './refreshGraphCommand.ts'
+import { resourcesCommand } from './resourcesCommand.ts'
+import { tenantsCommand } from './tenantsCommand.ts'
 import type { Surroundings } from './surroundings.ts'
 
 // By the package's own name, because the file is one folder deeper when compiled.
-const { version, peerDependencies, peerDependenciesMeta } = createRequire(import.meta.url)('pgvantage/package.json') as {
-  version: string
-  peerDependencies: Record<string, string>
-  peerDependenciesMeta: Record<string, { optional: boolean }>
-}
+const { version } = createRequire(import.meta.url)('pgvantage/package.json') as { version: string }
 
 const epilogue = `
 Exit codes: ${exitCode.ok} done; ${exitCode.failed} failed, nothing half done; ${exitCode.usage} wrong command line or value; ${exitCode.findings} findings (doctor, ingest --strict, maintain); ${exitCode.interrupted} interrupted.
@@ -40,44 +39,18 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
   root.addCommand(grantsCommand(surroundings))
   root.addCommand(ingestCommand(surroundings, exit))
   root.addCommand(graphCommand(surroundings))
-  root
-    .command('demo')
-    .description('replay a recorded incident in an embedded PostgreSQL and tell its story')
-    .argument('[options...]', 'see `pgvantage demo --help`')
-    .helpOption(false)
-    .allowUnknownOption()
-    .passThroughOptions()
-    .action(async (options: string[]) => {
-      // Loaded only here: it needs the embedded database and the drawing libraries, which are
-      // optional.
-      const { demoCommand } = await import('./demo.ts').catch((cause: unknown) => {
-        throw explainMissing(cause)
-      })
-      await demoCommand(surroundings).exitOverride().parseAsync(options, { from: 'user' })
-    })
+  root.addCommand(refreshGraphCommand(surroundings))
+  root.addCommand(tenantsCommand(surroundings))
+  root.addCommand(resourcesCommand(surroundings))
+  root.addCommand(demoCommand(surroundings))
   for (const command of everyCommand(root)) {
     command
       .exitOverride()
       .configureOutput({ writeOut: surroundings.out, writeErr: surroundings.err })
       .showHelpAfterError('(--help says more)')
-    if (command.name() !== 'demo') command.option('--verbose', 'show stack traces')
+    if (!command.options.some(({ long }) => long === '--verbose')) command.option('--verbose', 'show stack traces')
   }
   return root
 }
 
 const everyCommand = (command: Command): Command[] => [command, ...command.commands.flatMap(everyCommand)]
-
-/**
- * What to say where the demo cannot be loaded because a package is not there; any other error as it
- * was.
- */
-function explainMissing(cause: unknown): unknown {
-  if (!(cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND')) return cause
-  const packages = Object.entries(peerDependencies).flatMap(([name, range]) =>
-    peerDependenciesMeta[name]?.optional ? [`${name}@${range}`] : [],
-  )
-  return new MissingCapabilityError(
-    `pgvantage demo needs the packages that embed PostgreSQL and draw, and not all of them are installed: run \`npm install ${packages.join(' ')}\``,
-    { cause },
-  )
-}

@@ -7,5 +7,7 @@ export interface Surroundings {
   err: (text: string) => void
   /** Whether a person watches: then there are progress bars on stderr. */
   interactive: boolean
+  /** How many columns tables and texts may take. */
+  columns: number
   signal: AbortSignal
 }

@@ -1,8 +1,18 @@
 import { sql, type Kysely } from 'kysely'
 
 /** The extensions pgvantage knows how to use. */
-export const knownExtensions = ['vector', 'pg_trgm', 'btree_gist', 'timescaledb', 'age', 'hll', 'tdigest'] as const
+export const knownExtensions = ['vector', 'pg_trgm', 'btree_gist', 'timescaledb', 'age', 'hll'] as const
 export type KnownExtension = (typeof knownExtensions)[number]
+
+/** What pgvantage uses each for. */
+export const extensionUses: Readonly<Record<KnownExtension, string>> = {
+  vector: 'searches knowledge by embedding',
+  pg_trgm: 'searches log patterns by parts of words',
+  btree_gist: 'keeps edges of the topology from overlapping in time',
+  timescaledb: 'keeps the rollup tables; without it they are partitioned',
+  age: 'answers Cypher and keeps the call graph; without it graph functions read the tables',
+  hll: 'counts distinct values; without it functions of pgvantage do',
+}
 
 /**
  * Without these there is no schema: pgvector for `kb_chunk`, pg_trgm for log patterns, btree_gist
@@ -30,6 +40,8 @@ export interface Capabilities {
    * preloading.
    */
   embedded: boolean
+  /** The current role. */
+  role: string
   superuser: boolean
   extensions: Record<KnownExtension, ExtensionState>
   /**
@@ -59,6 +71,7 @@ export async function capabilities<Database>(db: Kysely<Database>): Promise<Capa
   const { rows } = await sql<{
     version: string
     version_number: number
+    role: string
     superuser: boolean
     preload: string | null
     licence: string | null
@@ -67,6 +80,7 @@ export async function capabilities<Database>(db: Kysely<Database>): Promise<Capa
     select
       version() as version,
       current_setting('server_version_num')::int4 as version_number,
+      current_user::text as role,
       (select rolsuper from pg_catalog.pg_roles where rolname = current_user) as superuser,
       (select setting from pg_catalog.pg_settings where name = 'shared_preload_libraries') as preload,
       current_setting('timescaledb.license', true) as licence,
@@ -89,6 +103,7 @@ export async function capabilities<Database>(db: Kysely<Database>): Promise<Capa
     version: row.version.split(' on ')[0]!,
     versionNumber: row.version_number,
     embedded,
+    role: row.role,
     superuser: row.superuser,
     extensions,
     timescalePreloaded: row.preload === null ? null : row.preload.split(',').some((name) => name.trim() === 'timescaledb'),

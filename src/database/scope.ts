@@ -114,7 +114,7 @@ export async function tenantScope<Database>(db: Kysely<Database>, code: string, 
   `.execute(plain)
   const { tenantId, extensions, hllSchema, graphMade, mayReadTimes } = rows[0]!
   if (tenantId === null) {
-    throw new NotFoundError(`there is no tenant with code ${preview(code)}: create it with ensureTenant(db, { code: ${preview(code)} })`)
+    throw new NotFoundError(`there is no tenant with code ${preview(code)}`, { remedy: { do: 'createTenant', code } })
   }
   const times = mayReadTimes ? (await timesOfTables(installation).execute(plain)).rows : []
   return {
@@ -194,9 +194,9 @@ function timesOf(times: readonly TimesOfTable[]): Pick<Scope, 'heldSince' | 'ret
  * Refuses to go on where an extension is missing: `what` needs it, and `instead` says what works
  * without it.
  */
-export function requireExtension(scope: Scope, name: KnownExtension, what: string, instead = ''): void {
+export function requireExtension(scope: Scope, name: KnownExtension, what: string, instead?: string): void {
   if (scope.extensions.has(name)) return
-  throw new MissingCapabilityError(
-    `${what} needs the extension ${name}, which this database does not have: run \`create extension ${name}\` where the server offers it, then \`pgvantage migrate up\`${instead && `; without it, ${instead}`}`,
-  )
+  throw new MissingCapabilityError(`${what} needs the extension ${name}, which this database does not have`, {
+    remedy: { do: 'createExtension', extension: name, instead },
+  })
 }

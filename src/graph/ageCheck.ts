@@ -18,10 +18,12 @@ export const ageCheck: Check = {
           severity: 'info',
           code: 'no-age',
           message: 'without Apache AGE there is no Cypher; the graph functions answer from the tables',
-          remedy:
-            available === null
-              ? 'nothing, unless you want Cypher: then install Apache AGE on the server'
-              : 'run `pgvantage migrate up` as a role that may create it',
+          ...(available === null
+            ? { remedy: 'nothing, unless you want Cypher: then install Apache AGE on the server' }
+            : {
+                remedy: 'nothing, unless you want Cypher: then run `create extension age` and `pgvantage migrate up`',
+                needs: 'superuser',
+              }),
         },
       ]
     }

@@ -14,7 +14,7 @@ import { DimensionValues } from './records/dimensionValues.ts'
 import { dimensionOptions, hashKeyGiven, type DimensionOptions } from './records/dimension.ts'
 import type { ResourceOf } from './records/resourceOf.ts'
 import type { MalformedLine, OtlpRequest, SourceObject } from './sources/otlpRequest.ts'
-import { readOtlp, type RefusedInput } from './sources/readOtlp.ts'
+import { nameOfSource, readOtlp, type RefusedInput } from './sources/readOtlp.ts'
 import type { RequestFormat } from './sources/requestFormat.ts'
 import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
 import type { Dataset } from './rollups/windows/locatorTally.ts'
@@ -96,6 +96,8 @@ const ingestOptions = z
 export interface IngestReport extends RollUpReport {
   /** Pieces of the input that are no export request. */
   malformed: number
+  /** The sources in which no export request was found, by name: that of a file, or its `objectKey`. */
+  withoutRequests: string[]
   /** Windows of a resource that closed: what comes for them now is late. */
   closedWindows: number
   /** Of these, those that closed early, since the journal had grown too large. */
@@ -154,6 +156,7 @@ export async function ingest(
   const report: IngestReport = {
     ...emptyReport(),
     malformed: 0,
+    withoutRequests: [],
     closedWindows: 0,
     closedEarly: 0,
     journal: { bytes: 0, windows: 0, since: null },
@@ -206,7 +209,8 @@ async function* requestsOf(
   report: IngestReport,
 ): AsyncGenerator<OtlpRequest> {
   for (const { source, origin } of sources) {
-    yield* readOtlp(source, {
+    let found = false
+    const requests = readOtlp(source, {
       signal,
       format,
       origin,
@@ -216,6 +220,11 @@ async function* requestsOf(
         onMalformed?.(malformed)
       },
     })
+    for await (const request of requests) {
+      found = true
+      yield request
+    }
+    if (!found) report.withoutRequests.push(nameOfSource(source, origin))
   }
 }
 

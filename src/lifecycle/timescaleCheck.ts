@@ -44,6 +44,7 @@ function unused({ server: { extensions, timescaleLicence }, installation }: Exam
       ? `TimescaleDB ${installed} is here, but the rollup tables were made before it as native partitions`
       : `TimescaleDB ${installed} is here with its community edition, but the rollups were made for the Apache edition`,
     remedy: `run \`pgvantage policies apply --convert\` at a quiet time: it moves ${native ? 'the tables' : 'the rollups'} up, and blocks whoever reads or writes them for as long as that takes`,
+    needs: 'maintainer',
   }
 }
 
@@ -65,7 +66,7 @@ function notHere({ server: { extensions, timescalePreloaded, embedded }, install
     return {
       severity: 'info',
       code: 'timescaledb-not-preloaded',
-      message: `${message}, and not known to be in shared_preload_libraries`,
+      message: `${message}, and ${timescalePreloaded === null ? 'this role may not read whether it is' : 'not'} in shared_preload_libraries`,
       remedy:
         'to have hypertables add it there and restart, then run `pgvantage policies apply --convert`, or `pgvantage migrate up` where nothing is installed yet',
     }
@@ -78,6 +79,7 @@ function notHere({ server: { extensions, timescalePreloaded, embedded }, install
       installation === null
         ? 'nothing: `pgvantage migrate up` creates it'
         : 'to have hypertables run `pgvantage policies apply --convert`, which creates it',
+    needs: 'superuser',
   }
 }
 

@@ -49,9 +49,10 @@ export function extensionsToCreate(server: Capabilities): KnownExtension[] {
  * Creates what can be created. An optional extension that fails is a notice, a required one an
  * error.
  *
- * @returns one sentence for each thing that has to be done without.
+ * @returns what was created, and one sentence for each thing that has to be done without.
  */
-export async function createExtensions(trx: Kysely<{}>): Promise<string[]> {
+export async function createExtensions(trx: Kysely<{}>): Promise<{ created: KnownExtension[]; notices: string[] }> {
+  const created: KnownExtension[] = []
   const notices: string[] = []
   const server = await capabilities(trx)
   const required: readonly string[] = requiredExtensions
@@ -59,6 +60,7 @@ export async function createExtensions(trx: Kysely<{}>): Promise<string[]> {
     await execute(trx, 'savepoint pgvantage_extension')
     try {
       await execute(trx, `create extension if not exists ${name}`)
+      created.push(name)
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       if (required.includes(name)) {
@@ -79,7 +81,7 @@ export async function createExtensions(trx: Kysely<{}>): Promise<string[]> {
       'timescaledb is available but not known to be in shared_preload_libraries: new rollup tables become native partitions. To have hypertables, add it there, restart, and install into a fresh schema',
     )
   }
-  return notices
+  return { created, notices }
 }
 
 /** AGE's schema is open to nobody but its owner; what we install for it has to name its types. */

@@ -1,3 +1,10 @@
+import { inFunctions, type Remedy } from './remedy.ts'
+
+export interface ErrorDetails {
+  cause?: unknown
+  remedy?: Remedy
+}
+
 /**
  * The errors pgvantage throws. All extend `VantageError`, so
  * `catch (error) { if (error instanceof VantageError) ... }` tells ours from the driver's; the
@@ -7,10 +14,16 @@
 export class VantageError extends Error {
   /** Stable, for programs: the class name survives minification here. */
   readonly code: string
+  /** What happened, without the remedy that the message ends with. */
+  readonly problem: string
+  /** What to do about it, for a program that says it in its own words. */
+  readonly remedy: Remedy | undefined
 
-  constructor(message: string, options: { code?: string; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
-    this.code = options.code ?? 'VANTAGE'
+  constructor(problem: string, { code, cause, remedy }: ErrorDetails & { code?: string } = {}) {
+    super(remedy === undefined ? problem : `${problem}: ${inFunctions(remedy)}`, cause === undefined ? undefined : { cause })
+    this.code = code ?? 'VANTAGE'
+    this.problem = problem
+    this.remedy = remedy
     this.name = new.target.name
   }
 }
@@ -20,8 +33,8 @@ export class VantageError extends Error {
  * get it.
  */
 export class MissingCapabilityError extends VantageError {
-  constructor(message: string, options: { cause?: unknown } = {}) {
-    super(message, { ...options, code: 'MISSING_CAPABILITY' })
+  constructor(problem: string, options: ErrorDetails = {}) {
+    super(problem, { ...options, code: 'MISSING_CAPABILITY' })
   }
 }
 
@@ -33,7 +46,7 @@ export class InvalidInputError extends VantageError {
   /** Where the value stood, as a path: `range.from`, `resources[3].urn`. */
   readonly field: string
 
-  constructor(field: string, problem: string, options: { cause?: unknown } = {}) {
+  constructor(field: string, problem: string, options: ErrorDetails = {}) {
     super(`${field}: ${problem}`, { ...options, code: 'INVALID_INPUT' })
     this.field = field
   }
@@ -43,8 +56,8 @@ export class InvalidInputError extends VantageError {
  * Something named by the caller (a tenant, an event, a resource) does not exist for this tenant.
  */
 export class NotFoundError extends VantageError {
-  constructor(message: string, options: { cause?: unknown } = {}) {
-    super(message, { ...options, code: 'NOT_FOUND' })
+  constructor(problem: string, options: ErrorDetails = {}) {
+    super(problem, { ...options, code: 'NOT_FOUND' })
   }
 }
 
@@ -53,7 +66,7 @@ export class NotFoundError extends VantageError {
  * old or newer.
  */
 export class SchemaVersionError extends VantageError {
-  constructor(message: string, options: { cause?: unknown } = {}) {
-    super(message, { ...options, code: 'SCHEMA_VERSION' })
+  constructor(problem: string, options: ErrorDetails = {}) {
+    super(problem, { ...options, code: 'SCHEMA_VERSION' })
   }
 }

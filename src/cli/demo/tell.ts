@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
-import Table from 'cli-table3'
 import { format } from 'sql-formatter'
 import type { JsonValue } from '../../schema/tables.ts'
+import { table as fitting } from '../table.ts'
 import { nameOf, type Finding, type Investigation } from './investigate.ts'
 
 /**
@@ -10,10 +10,10 @@ import { nameOf, type Finding, type Investigation } from './investigate.ts'
 export function tell(found: Investigation, { sql = false }: { sql?: boolean } = {}): string {
   const lines: string[] = []
   let number = 0
-  const chapter = (question: string, answer: string, finding: Finding<unknown>, table?: Table.Table) => {
+  const chapter = (question: string, answer: string, finding: Finding<unknown>, table?: string) => {
     number += 1
     lines.push('', styleText('bold', `${number}. ${question}`), `   ${answer}`)
-    if (table !== undefined && finding.rows.length > 0) lines.push(indent(table.toString()))
+    if (table !== undefined && finding.rows.length > 0) lines.push(indent(table))
     lines.push(styleText('dim', `   ${finding.call}`))
     if (sql) lines.push(indent(styleText('cyan', format(finding.sql, { language: 'postgresql', tabWidth: 2 }))))
   }
@@ -99,7 +99,6 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
         row.resources.map(nameOf).join(', '),
         row.pattern,
       ]),
-      [12, 8, 16, 76],
     ),
   )
   if (chain !== undefined) {
@@ -114,7 +113,6 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
           row.note ?? '',
           row.object_key === null ? reference(row.ref_pg) : `${row.object_key}${row.t_from === null ? '' : ` from ${clock(row.t_from)}`}`,
         ]),
-        [8, 46, 74],
       ),
     )
   } else if (suspects.rows.length === 0) {
@@ -148,8 +146,7 @@ const measured = (measure: string, value: number) =>
 /** The time of day in UTC, to the minute or the second. */
 const clock = (time: Date, seconds = false) => `${time.toISOString().slice(11, seconds ? 19 : 16)}Z`
 
-function table(head: string[], rows: string[][], colWidths: number[] = []): Table.Table {
-  const result = new Table({ head, colWidths, wordWrap: true, wrapOnWordBoundary: true, style: { head: [], border: [], compact: true } })
-  result.push(...rows)
-  return result
-}
+/** A page's width, the indent aside. */
+const width = 97
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => fitting(head, rows, { width }).trimEnd()

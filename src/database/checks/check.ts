@@ -14,6 +14,8 @@ export interface Finding {
   message: string
   /** What to do about it. */
   remedy: string
+  /** Who can do that, where not every role can. */
+  needs?: 'maintainer' | 'owner' | 'superuser'
 }
 
 /** What a check can look at. */

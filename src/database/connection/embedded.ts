@@ -26,7 +26,7 @@ const embeddedOptions = z.strictObject({ dataDir: z.string().optional(), image: 
 
 /**
  * PostgreSQL in this process: PGlite with Apache AGE, pgvector, pg_trgm and btree_gist; no
- * TimescaleDB, hll or tdigest.
+ * TimescaleDB or hll.
  *
  * One connection: statements run one after another, and a transaction holds back everything else
  * until it ends.

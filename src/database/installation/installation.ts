@@ -71,7 +71,7 @@ export const findInCatalog = async (db: Kysely<{}>, schema?: string): Promise<In
 function atThisVersion(located: Located | undefined, schema: string | undefined): Installation {
   if (located === undefined) {
     const where = schema === undefined ? 'this database' : `schema ${quoteIdentifier(schema)}`
-    throw new SchemaVersionError(`pgvantage is not installed in ${where}: run \`pgvantage migrate up\``)
+    throw new SchemaVersionError(`pgvantage is not installed in ${where}`, { remedy: { do: 'migrateUp' } })
   }
   const { version, ...installation } = located
   assertVersion(version)
@@ -86,9 +86,9 @@ export function assertVersion(version: number): void {
     )
   }
   if (version < schemaVersion) {
-    throw new SchemaVersionError(
-      `the database's schema is at version ${version}, this library needs ${schemaVersion}: run \`pgvantage migrate up\``,
-    )
+    throw new SchemaVersionError(`the database's schema is at version ${version}, this library needs ${schemaVersion}`, {
+      remedy: { do: 'migrateUp' },
+    })
   }
 }
 

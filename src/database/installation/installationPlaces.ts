@@ -168,24 +168,25 @@ export async function placeOfInstallation(db: Kysely<{}>, schema?: string): Prom
   const sound = places.filter(({ doubts }) => doubts.length === 0)
   const [doubtful] = places
   if (sound.length === 0 && doubtful !== undefined) {
-    throw new VantageError(
-      `${describeDoubts(doubtful)}: drop it, give all our tables there to one owner, or name another schema with { schema }`,
-      {
-        code: 'DOUBTFUL_INSTALLATION',
-      },
-    )
+    throw new VantageError(describeDoubts(doubtful), {
+      code: 'DOUBTFUL_INSTALLATION',
+      remedy: { do: 'nameSchema', advice: 'drop it, give all our tables there to one owner, or name another schema' },
+    })
   }
   const vouched = sound.filter((place) => place.vouched)
   const candidates = vouched.length === 1 ? vouched : sound
   const [place] = candidates
   if (candidates.length > 1) {
     const names = candidates.map((candidate) => candidate.schema).join(', ')
-    throw new InvalidInputError('schema', `this database holds several installations (${names}): say which with { schema }`)
+    throw new InvalidInputError('schema', `this database holds several installations (${names})`, {
+      remedy: { do: 'nameSchema', advice: 'say which' },
+    })
   }
   if (place !== undefined && schema === undefined && place.asSuperuser && !place.vouched) {
     throw new InvalidInputError(
       'schema',
-      `the installation in schema ${quoteIdentifier(place.schema)} belongs to ${place.owner}, which a superuser should not believe unasked: name it with { schema }`,
+      `the installation in schema ${quoteIdentifier(place.schema)} belongs to ${place.owner}, which a superuser should not believe unasked`,
+      { remedy: { do: 'nameSchema', advice: 'name it' } },
     )
   }
   return place

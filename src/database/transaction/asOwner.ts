@@ -47,8 +47,8 @@ export async function roleOfOwner(trx: Kysely<{}>, schema: string): Promise<{ ro
     )
   }
   if (may) return { role: owner }
-  throw new VantageError(
-    `the tables in schema ${schema} belong to ${owner}, and ${role} may not act as it: connect as ${owner}, or have it granted (\`pgvantage grants --role maintainer ${role}\`)`,
-    { code: 'NOT_OWNER' },
-  )
+  throw new VantageError(`the tables in schema ${schema} belong to ${owner}, and ${role} may not act as it`, {
+    code: 'NOT_OWNER',
+    remedy: { do: 'actAsOwner', owner, role },
+  })
 }

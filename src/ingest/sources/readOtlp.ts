@@ -78,10 +78,10 @@ export async function* readOtlp(
   options: ReadOtlpOptions = {},
 ): AsyncGenerator<OtlpRequest, void> {
   const { signal, onMalformed, onRefused, origin, format } = parseOptions(readOtlpOptions, options)
-  const path = typeof source === 'string' ? source : pathOf(source)
+  const path = pathOf(source)
   const place =
     origin ?? (path === undefined ? { objectBucket: '-', objectKey: '-' } : { objectBucket: dirname(path), objectKey: basename(path) })
-  const file = path ?? place.objectKey
+  const file = nameOfSource(source, origin)
   signal?.throwIfAborted()
   const chunks: AsyncIterable<string | Uint8Array> =
     typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
@@ -99,8 +99,12 @@ export async function* readOtlp(
   signal?.throwIfAborted()
 }
 
-/** The path that a stream says it is of, as those of Node.js do. */
-function pathOf(source: object): string | undefined {
+/** What faults of a source are reported under. */
+export const nameOfSource = (source: string | object, origin?: SourceObject): string => pathOf(source) ?? origin?.objectKey ?? '-'
+
+/** The path of a file, or the one that a stream says it is of, as those of Node.js do. */
+function pathOf(source: string | object): string | undefined {
+  if (typeof source === 'string') return source
   const path: unknown = Reflect.get(source, 'path')
   return typeof path === 'string' ? path : Buffer.isBuffer(path) ? path.toString() : undefined
 }

@@ -13,6 +13,7 @@ export const strayRowsCheck: Check = {
       message: `${table}_default holds rows: their time lies outside the partitions of ${table}`,
       remedy:
         'run `pgvantage maintain`, which gives them partitions of their own: nothing is lost and queries see them, but retention and pruning work by partition',
+      needs: 'maintainer',
     }))
   },
 }

@@ -16,6 +16,7 @@ export const policyJobsCheck: Check = {
           code: 'policies-never-applied',
           message: 'no policies have been applied: nothing is compressed, dropped or deleted, whatever its age',
           remedy: 'look at `pgvantage policies plan`, then run `pgvantage policies apply`',
+          needs: 'maintainer',
         },
       ]
     }
@@ -52,6 +53,7 @@ async function jobFindings(db: Kysely<{}>, schema: string): Promise<Finding[]> {
           code: 'policy-job-gone',
           message: `${job} ${gone ? 'is gone' : 'is switched off'}`,
           remedy: 'run `pgvantage policies apply`, which puts it right; to do without it, declare policies without it',
+          needs: 'maintainer',
         },
       ]
     }

@@ -35,6 +35,8 @@ const check = z.custom<Check>(
 const doctorOptions = schemaOption.extend({ checks: z.array(check).optional() })
 
 export interface DoctorReport {
+  /** The role that asked. */
+  role: string
   server: Pick<Capabilities, 'version' | 'versionNumber' | 'embedded' | 'superuser'>
   extensions: Capabilities['extensions']
   /** The edition of an installed TimescaleDB. */
@@ -102,13 +104,18 @@ export async function doctor<Database>(db: Kysely<Database>, options: DoctorOpti
     version,
   })
   return {
+    role: server.role,
     server: { version: server.version, versionNumber: server.versionNumber, embedded: server.embedded, superuser: server.superuser },
     extensions: server.extensions,
     timescaleLicence: server.timescaleLicence,
     installation,
     version,
     libraryVersion: schemaVersion,
-    rooms: roomStates(server, installation),
+    rooms: roomStates(
+      server,
+      installation,
+      unreadable.some(({ code }) => code === 'unreadable'),
+    ),
     roles,
     drift,
     findings: inOrder([...unreadable, ...findings]),
@@ -126,6 +133,7 @@ const schemaVersionCheck: Check = {
             code: 'schema-version',
             message: `the database's schema is at version ${version}, this library works with ${schemaVersion}`,
             remedy: version > schemaVersion ? 'upgrade the pgvantage package' : 'run `pgvantage migrate up`',
+            ...(version > schemaVersion ? {} : { needs: 'owner' as const }),
           },
         ],
 }

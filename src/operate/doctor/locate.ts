@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Finding } from '../../database/checks/check.ts'
 import { readInstallation, type Installation } from '../../database/installation/installation.ts'
 import { describeDoubts, installationPlaces } from '../../database/installation/installationPlaces.ts'
+import { sqlStateOf } from '../../database/sqlState.ts'
 import { VantageError } from '../../schema/errors.ts'
 
 /**
@@ -20,9 +21,9 @@ export async function locate(
       return { findings: await doubtfulInstallations(db, schema) }
     }
     if (cause instanceof VantageError) throw cause
+    if (sqlStateOf(cause) === '42501') return { findings: [await hidden(db, schema)] }
     const reason = cause instanceof Error ? cause.message : String(cause)
-    const remedy =
-      'run what `pgvantage grants --role ROLE NAME` prints for what this role is meant to be; where the tables are gone, restore them from a backup'
+    const remedy = 'restore them from a backup'
     return {
       findings: [{ severity: 'error', code: 'unreadable', message: `the installation's own tables cannot be read: ${reason}`, remedy }],
     }
@@ -30,8 +31,26 @@ export async function locate(
   const where = schema === undefined ? 'this database' : `schema ${schema}`
   return {
     findings: [
-      { severity: 'error', code: 'not-installed', message: `pgvantage is not installed in ${where}`, remedy: 'run `pgvantage migrate up`' },
+      {
+        severity: 'error',
+        code: 'not-installed',
+        message: `pgvantage is not installed in ${where}`,
+        remedy: 'run `pgvantage migrate up`',
+        needs: 'owner',
+      },
     ],
+  }
+}
+
+/** What is there but closed to the current role. */
+async function hidden(db: Kysely<{}>, schema: string | undefined): Promise<Finding> {
+  const places = (await installationPlaces(db, schema)).filter(({ doubts }) => doubts.length === 0)
+  return {
+    severity: 'error',
+    code: 'unreadable',
+    message: `this role may not read the installation in schema ${places.map((place) => place.schema).join(', ')}: nothing of it could be checked`,
+    remedy: 'run what `pgvantage grants --role ROLE NAME` prints for what this role is meant to be',
+    needs: 'owner',
   }
 }
 

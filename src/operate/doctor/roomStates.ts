@@ -14,8 +14,10 @@ const tables: Ability = { state: 'full', reason: 'tables' }
 
 const notInstalled: Ability = { state: 'missing', reason: 'pgvantage is not installed in this database' }
 
-/** What each room of the library can do on this server. */
-export function roomStates(server: Capabilities, installation: Installation | null): RoomState[] {
+const closed: Ability = { state: 'missing', reason: 'this role may not read the tables' }
+
+/** What each room of the library can do on this server; `hidden` says that there is an installation that cannot be read. */
+export function roomStates(server: Capabilities, installation: Installation | null, hidden: boolean): RoomState[] {
   const { timeRung } = installation ?? { timeRung: 'native' as const }
   const abilities: Record<string, Ability> = {
     metrics: timeTableAbility(timeRung),
@@ -27,5 +29,8 @@ export function roomStates(server: Capabilities, installation: Installation | nu
     graph: graphAbility(server),
     lifecycle: lifecycleAbility(timeRung),
   }
-  return Object.entries(abilities).map(([room, ability]) => ({ room, ...(installation === null ? notInstalled : ability) }))
+  return Object.entries(abilities).map(([room, ability]) => ({
+    room,
+    ...(installation !== null ? ability : hidden ? closed : notInstalled),
+  }))
 }

@@ -10,6 +10,7 @@ import { timescaleCheck } from '../../lifecycle/timescaleCheck.ts'
 import { failingCheck } from '../maintain/failingCheck.ts'
 import { overdueCheck } from '../maintain/overdueCheck.ts'
 import { policyJobsCheck } from '../apply/policyJobsCheck.ts'
+import { upkeepCheck } from '../policies/readableUpkeep.ts'
 import { exposureCheck } from '../rights/exposureCheck.ts'
 
 /** What the server can do for us. */
@@ -18,6 +19,7 @@ export const serverChecks: readonly Check[] = [serverVersionCheck, extensionsChe
 /** How our tables are kept. */
 export const upkeepChecks: readonly Check[] = [
   exposureCheck,
+  upkeepCheck,
   failingCheck,
   policyJobsCheck,
   overdueCheck,

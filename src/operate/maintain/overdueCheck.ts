@@ -38,5 +38,6 @@ async function overdue(db: Kysely<{}>, schema: string): Promise<Finding[]> {
     code: 'maintain-overdue',
     message: `${name} ${until === null ? 'has never been rolled up' : `is rolled up only until ${until.toISOString()}`}: it is answered from finer rows, and nothing of them is dropped`,
     remedy: 'have `pgvantage maintain` run by a scheduler, every half hour or so',
+    needs: 'maintainer',
   }))
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { migrations } from '../../../migrations/index.ts'
 import { explainAgeCache } from '../../database/explainAgeCache.ts'
 import { assertReadCommitted } from '../../database/transaction/isolation.ts'
-import { capabilities } from '../../database/capabilities.ts'
+import { capabilities, type KnownExtension } from '../../database/capabilities.ts'
 import { readInstallation, schemaVersion, type Installation } from '../../database/installation/installation.ts'
 import { roleOfOwner } from '../../database/transaction/asOwner.ts'
 import { inTransaction } from '../../database/transaction/inTransaction.ts'
@@ -22,6 +22,8 @@ import { uninstall } from './uninstall.ts'
 export interface MigrateResult {
   /** The names of the migrations that ran, in the order they ran. */
   ran: string[]
+  /** The extensions it created: those that the server offers and the database did not have. */
+  extensions: KnownExtension[]
   /** The schema version the database is at now; 0 after a complete `down`. */
   version: number
   /**
@@ -59,14 +61,14 @@ export interface MigrateResult {
  */
 export async function migrateUp<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigrateResult> {
   const { signal, onWait, ...wanted } = parseOptions(migrateOptions, options)
-  const migrate = async (trx: Transaction<{}>, plan: UpPlan, notices: string[]): Promise<MigrateResult> => {
+  const migrate = async (trx: Transaction<{}>, plan: UpPlan): Promise<Omit<MigrateResult, 'extensions' | 'notices'>> => {
     for (const statement of plan.before) await execute(trx, statement)
     const ran = await runMigrations(trx, plan.installation, 'up', plan.pending, signal)
     for (const statement of plan.after) {
       signal?.throwIfAborted()
       await execute(trx, statement)
     }
-    return { ran, version: schemaVersion, notices, installation: plan.installation }
+    return { ran, version: schemaVersion, installation: plan.installation }
   }
   const extendAndMigrate = async (trx: Transaction<{}>) => {
     signal?.throwIfAborted()
@@ -74,12 +76,13 @@ export async function migrateUp<Database>(db: Kysely<Database>, options: Migrate
     await assertPlace(trx, wanted)
     // An extension goes where the caller's search path leads; for all that is ours the path is
     // pinned.
-    const notices = await createExtensions(trx)
-    return withSettings(trx, { search_path: pinned['search_path']! }, async () => {
+    const { created: extensions, notices } = await createExtensions(trx)
+    const result = await withSettings(trx, { search_path: pinned['search_path']! }, async () => {
       const plan = await planUp(trx, wanted, new Set(installedExtensions(await capabilities(trx))))
-      if (plan.isNew) return migrate(trx, plan, notices)
-      return withSettings(trx, await roleOfOwner(trx, plan.installation.schema), () => migrate(trx, plan, notices))
+      if (plan.isNew) return migrate(trx, plan)
+      return withSettings(trx, await roleOfOwner(trx, plan.installation.schema), () => migrate(trx, plan))
     })
+    return { ...result, extensions, notices }
   }
   await assertReadCommitted(db, 'migrateUp')
   return inTransaction(db, extendAndMigrate, patient(pinnedButForNames))
@@ -133,7 +136,7 @@ export async function migrateDown<Database>(db: Kysely<Database>, options: Migra
         throw explainAgeCache(error)
       })
     }
-    return { ran, version: toVersion, notices: [], installation }
+    return { ran, extensions: [], version: toVersion, notices: [], installation }
   }
   return inTransaction(db, takeDown, patient(pinned))
 }

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import { capabilities } from '../../database/capabilities.ts'
+import { capabilities, type KnownExtension } from '../../database/capabilities.ts'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { plainKysely } from '../../database/connection/plainKysely.ts'
 import { turnLock } from '../../database/transaction/takeTurn.ts'
@@ -11,7 +11,7 @@ import { assertPlace, migrationTable, migrationTurn, planUp } from './planUp.ts'
 export interface MigratePlan {
   installation: Installation
   /** The extensions that would be created. */
-  extensions: string[]
+  extensions: KnownExtension[]
   /** Each pending migration with its statements. */
   migrations: { name: string; statements: string[] }[]
   /** What could not be known without changing anything, one sentence each. */

@@ -120,7 +120,7 @@ async function assertOwnSchema(db: Kysely<{}>, schema: string): Promise<void> {
   const [other] = rows
   if (other === undefined) return
   throw new VantageError(
-    `schema ${quoteIdentifier(schema)} belongs to ${other.owner}, who could put into it what pgvantage would run as ${other.role}: migrate as ${other.owner}, or choose another schema with { schema }`,
-    { code: 'NOT_OWNER' },
+    `schema ${quoteIdentifier(schema)} belongs to ${other.owner}, who could put into it what pgvantage would run as ${other.role}`,
+    { code: 'NOT_OWNER', remedy: { do: 'nameSchema', advice: `migrate as ${other.owner}, or choose another schema` } },
   )
 }

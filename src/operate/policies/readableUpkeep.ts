@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Examined } from '../../database/checks/check.ts'
+import type { Check, Examined } from '../../database/checks/check.ts'
 import { schemaVersion, type Installation } from '../../database/installation/installation.ts'
 
 const upkeepTables = ['pgvantage_failure', 'pgvantage_policy', 'pgvantage_stale_bucket', 'pgvantage_time_table']
@@ -18,4 +18,21 @@ export async function readableUpkeep({ db, installation, version }: Examined): P
     where namespace.nspname = ${installation.schema} and class.relname = any(${upkeepTables}::text[])
   `.execute(db)
   return rows[0]!.may ? installation : null
+}
+
+/** Says what the checks that need it could not look at. */
+export const upkeepCheck: Check = {
+  name: 'what upkeep remembers',
+  find: async (examined) =>
+    examined.installation === null || examined.version !== schemaVersion || (await readableUpkeep(examined)) !== null
+      ? []
+      : [
+          {
+            severity: 'info',
+            code: 'not-checked',
+            message: 'policies and maintenance: this role may not read what upkeep remembers of them, so nothing is known of either',
+            remedy: 'nothing, if that is what it is for; else run what `pgvantage grants --role reader NAME` prints',
+            needs: 'owner',
+          },
+        ],
 }

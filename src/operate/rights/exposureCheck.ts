@@ -76,6 +76,7 @@ async function exposed(db: Kysely<{}>, schema: string): Promise<Finding[]> {
       code: 'open-functions',
       message: `anybody may execute ${names(definers!)}, which runs with the owner's rights`,
       remedy: 'run `pgvantage migrate up`, which closes it, then what `pgvantage grants` prints for each role',
+      needs: 'owner',
     })
   }
   if (open!.length > 0) {
@@ -84,6 +85,7 @@ async function exposed(db: Kysely<{}>, schema: string): Promise<Finding[]> {
       code: 'open-functions',
       message: `anybody may execute ${names(open!)}`,
       remedy: 'run `pgvantage migrate up`, which closes them, then what `pgvantage grants` prints for each role',
+      needs: 'owner',
     })
   }
   if (loose!.length > 0) {
@@ -92,6 +94,7 @@ async function exposed(db: Kysely<{}>, schema: string): Promise<Finding[]> {
       code: 'search-path',
       message: `${names(loose!)} looks names up wherever its caller's search_path leads`,
       remedy: 'run `pgvantage migrate up`, which installs it again',
+      needs: 'owner',
     })
   }
   for (const { name, by } of foreign!) {
@@ -100,6 +103,7 @@ async function exposed(db: Kysely<{}>, schema: string): Promise<Finding[]> {
       code: 'owner',
       message: `${name} belongs to ${by}, not to the owner of pgvantage_installation`,
       remedy: `see that it is what it should be, then run \`alter ${name} owner to\` that one`,
+      needs: 'superuser',
     })
   }
   for (const { by } of of('create')) {
@@ -108,6 +112,7 @@ async function exposed(db: Kysely<{}>, schema: string): Promise<Finding[]> {
       code: 'schema-create',
       message: `${by === 'PUBLIC' ? 'anybody' : by} may create functions in schema ${schema}, which calls of pgvantage's own could find`,
       remedy: `run \`revoke create on schema ${JSON.stringify(schema)} from ${by === 'PUBLIC' ? 'public' : by}\`, or have pgvantage in a schema of its own`,
+      needs: 'owner',
     })
   }
   return findings

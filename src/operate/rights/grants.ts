@@ -66,7 +66,8 @@ export async function grantsFor<Database>(db: Kysely<Database>, options: GrantsO
   const installation = await readInstallation(plain, schema)
   if (installation === undefined && role !== 'owner') {
     throw new SchemaVersionError(
-      `pgvantage is not installed in ${schema === undefined ? 'this database' : `schema ${quoteIdentifier(schema)}`}: run \`pgvantage migrate up\``,
+      `pgvantage is not installed in ${schema === undefined ? 'this database' : `schema ${quoteIdentifier(schema)}`}`,
+      { remedy: { do: 'migrateUp' } },
     )
   }
   const facts = await rightsFacts(plain, installation, schema)

@@ -47,6 +47,7 @@ export function rightsFindings(states: readonly RoleState[]): Finding[] {
         code: 'rights',
         message: `this role is not even a reader: it lacks ${shortened(unable.find(({ role }) => role === 'reader')!.lacking)}`,
         remedy: 'run what `pgvantage grants --role ROLE NAME` prints for what it is meant to be',
+        needs: 'owner',
       },
     ]
   }
@@ -61,6 +62,7 @@ export function rightsFindings(states: readonly RoleState[]): Finding[] {
       code: 'rights',
       message: `this role can be ${able.join(', ')}; ${lacks.join('; ')}`,
       remedy: 'nothing, if that is what it is for; else run what `pgvantage grants --role ROLE NAME` prints',
+      needs: 'owner',
     },
   ]
 }

@@ -111,8 +111,8 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
     }
     await writeFile(file, `${JSON.stringify(request)}\nthis is not JSON\n`)
     expect(await pgvantage('ingest', file, '--tenant', 'shop')).toMatchObject({
-      code: 1,
-      err: expect.stringContaining('there is no tenant with code "shop"'),
+      code: 2,
+      err: 'error: there is no tenant with code "shop": `pgvantage tenants` lists those there are, `pgvantage ingest --create` makes one\n',
     })
     const loaded = await pgvantage('ingest', file, '--tenant', 'shop', '--create')
     expect(loaded).toMatchObject({ code: 0, err: expect.stringMatching(/some\.jsonl:2: /) })
@@ -127,7 +127,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
     expect(refused.err.match(/some\.jsonl:1: resourceSpans\.0\.scopeSpans\.0\.spans\.\d+\.traceId: spans\.traceId must be /g)).toHaveLength(
       10,
     )
-    expect(refused.err).toContain('and 2 more')
+    expect(refused.err).toContain('and 2 more (--rejects FILE keeps them all); by reason:')
     expect(JSON.parse(refused.out)).toMatchObject({
       spans: 12,
       malformed: 0,
@@ -193,7 +193,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
       await writeFile(join(folder, 'many.jsonl'), `${broken}${JSON.stringify(logs('reader', [bad(0), bad(1), bad(2)]))}`)
       const { err } = await pgvantage('ingest', join(folder, 'many.jsonl'), '--tenant', 'shop')
       expect(err.split('\n').filter((text) => text.includes('many.jsonl:'))).toHaveLength(10)
-      expect(err).toContain('and 13 more; all of them:')
+      expect(err).toContain('and 13 more (--rejects FILE keeps them all); by reason:')
       expect(err).toMatch(/^ +20 {2}not JSON$/m)
       expect(err).toMatch(/^ +3 {2}logRecords\.timeUnixNano must be /m)
     })

@@ -49,6 +49,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage graph', () => {
       what: expect.stringContaining('active'),
       edges: [{}, { rps: 0.01, p95_ms: 30 }],
     })
+    expect(JSON.parse((await graph('-r', 'urn:web', '--json')).out)).toEqual(JSON.parse(out))
     expect(ends((await graph('-r', 'urn:db', '-f', 'json', '--hops', '1', '--direction', 'in')).out)).toEqual(['urn:api > urn:db'])
   })
 
@@ -81,7 +82,11 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage graph', () => {
   })
 
   it('says what it cannot know', async () => {
-    expect(await graph('-r', 'urn:none')).toMatchObject({ code: 1, out: '', err: 'error: tenant "shop" has no resource "urn:none"\n' })
+    expect(await graph('-r', 'urn:none')).toMatchObject({
+      code: 2,
+      out: '',
+      err: 'error: tenant "shop" has no resource "urn:none": `pgvantage resources WORD` finds its URN\n',
+    })
     expect(await graph('-r', 'urn:lonely')).toMatchObject({
       code: 0,
       err: expect.stringContaining('nothing is around urn:lonely: the active call graph'),
@@ -101,10 +106,10 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage graph', () => {
     await tenant(test.db, 'other')
     expect(await graph('-r', 'urn:web')).toMatchObject({
       code: 2,
-      err: expect.stringContaining('--tenant: say whose graph: there are 2 tenants'),
+      err: expect.stringContaining('--tenant: say which: there are 2 tenants (`pgvantage tenants` lists them)'),
     })
     expect(await graph('-r', 'urn:web', '-t', 'other')).toMatchObject({
-      code: 1,
+      code: 2,
       err: expect.stringContaining('tenant "other" has no resource'),
     })
   })

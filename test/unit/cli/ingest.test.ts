@@ -21,7 +21,7 @@ it('says the first ten rejects, and then how many there are of each kind', () =>
   expect(said.split('\n')).toHaveLength(11)
   expect(rejects.count).toBe(37)
   expect(rejects.summary().split('\n')).toEqual([
-    'and 15 more; all of them:',
+    'and 15 more (--rejects FILE keeps them all); by reason:',
     '         24  spans.kind must be 1',
     '         12  not JSON',
     '          1  it breaks off after N of N bytes',
@@ -34,7 +34,7 @@ it('bounds the kinds that it shows and keeps', () => {
   const letters = (number: number) => String.fromCharCode(97 + (number % 26), 97 + ((number / 26) % 26), 97 + number / 676)
   for (let number = 0; number < 3000; number += 1) rejects.malformed({ file: 'a', line: 1, reason: letters(number) })
   expect(rejects.summary().split('\n')).toHaveLength(1 + 20 + 1 + 1)
-  expect(rejects.summary()).toContain('and 980 kinds more')
+  expect(rejects.summary()).toContain('and 980 reasons more')
 })
 
 it('opens a file when its first byte is wanted, and names it by its path', async () => {

@@ -37,6 +37,19 @@ describe('pgvantage', () => {
     [['doctor'], 'say which database'],
     [['doctor', '--database', 'mysql://me:secret@host/db'], '--database: is not a connection string'],
     [['migrate', 'down'], 'say --yes'],
+    [['tenant'], "unknown command 'tenant'\n(Did you mean tenants?)"],
+    [['migrate', 'upp'], "unknown command 'upp'\n(Did you mean up?)"],
+    [['doctor', '--jsno'], "unknown option '--jsno'\n(Did you mean --json?)"],
+    [['doctor', 'now'], "too many arguments for 'doctor'. Expected 0 arguments but got 1"],
+    [['tenants', 'all'], 'too many arguments'],
+    [['migrate', 'up', 'all'], 'too many arguments'],
+    [['demo', 'a', 'b'], 'too many arguments'],
+    [['demo'], "missing required argument 'recording'"],
+    [['demo', 'a', '--jsn'], "unknown option '--jsn'\n(Did you mean --json?)"],
+    [['resources', '--limit', 'few'], 'It must be a whole number'],
+    [['refresh-graph', '--now', 'today'], 'It must be a time with its zone'],
+    [['migrate'], 'Usage: pgvantage migrate'],
+    [[], 'Usage: pgvantage'],
   ])('ends %j with 2 and a reason', async (args, reason) => {
     const { code, out, err } = await pgvantage(args)
     expect({ code, out }).toEqual({ code: 2, out: '' })
@@ -50,18 +63,37 @@ describe('pgvantage', () => {
     expect(await pgvantage(['doctor'], nowhere)).toEqual({
       code: 1,
       out: '',
-      err: 'error: connect ECONNREFUSED 127.0.0.1:1\n(--verbose shows where)\n',
+      err: 'error: connect ECONNREFUSED 127.0.0.1:1: is a server running there? If so, check host and port in the connection string\n',
     })
     expect((await pgvantage(['doctor', '--verbose'], nowhere)).err).toMatch(/^\s+at /m)
+  })
+
+  it('has --json for every command', async () => {
+    const commands = (help: string) => [...help.slice(help.indexOf('Commands:')).matchAll(/^  ([a-z-]+)/gm)].map(([, name]) => name!)
+    const every: string[][] = []
+    for (const name of commands((await pgvantage(['--help'])).out)) {
+      const { out } = await pgvantage([name, '--help'])
+      const inner = out.includes('Commands:') ? commands(out) : []
+      every.push(...(inner.length === 0 ? [[name]] : inner.map((last) => [name, last])))
+    }
+    expect(every.length).toBeGreaterThan(12)
+    const without: string[][] = []
+    for (const command of every) {
+      if (command.at(-1) !== 'help' && !(await pgvantage([...command, '--help'])).out.includes('--json')) without.push(command)
+    }
+    expect(without).toEqual([])
   })
 
   it('keeps stdout one JSON document after a failure', async () => {
     const { code, out, err } = await pgvantage(['migrate', 'up', '--json'], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' })
     expect({ code, err }).toEqual({ code: 1, err: '' })
-    expect(JSON.parse(out)).toEqual({ error: { code: 'ECONNREFUSED', message: 'connect ECONNREFUSED 127.0.0.1:1' } })
+    expect(JSON.parse(out)).toMatchObject({
+      error: { code: 'ECONNREFUSED', message: expect.stringContaining('is a server running there?') },
+    })
     expect(JSON.parse((await pgvantage(['migrate', 'up', '--json', '--frob'])).out)).toEqual({
       error: { code: 'USAGE', message: "unknown option '--frob'" },
     })
+    expect(JSON.parse((await pgvantage(['graph', '-r', 'a', '--json', '--out', 'b'])).out)).toMatchObject({ error: { code: 'USAGE' } })
   })
 
   it('ends with 130 when interrupted', async () => {
