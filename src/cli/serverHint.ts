@@ -47,7 +47,7 @@ export function serverHint(error: unknown, called: Called): string | undefined {
 /** By the SQLSTATE that the server gave. */
 function ofState(error: unknown, { command, env }: Called): string | undefined {
   const message = error instanceof Error ? error.message : ''
-  switch (sqlStateOf(error)) {
+  switch (sqlStateOf(error) ?? '') {
     case '28P01':
       return 'check role and password in the connection string, PGPASSWORD or ~/.pgpass'
     case '28000':

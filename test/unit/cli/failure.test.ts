@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { describeError, errorDocument, exitCodeOf } from '../../../src/cli/failure.ts'
 import { inCommands } from '../../../src/cli/remedies.ts'
