@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { Command } from 'commander'
 import { MissingCapabilityError } from '../schema/errors.ts'
 import { document } from './document.ts'
@@ -12,19 +13,25 @@ export interface DemoOptions {
   json?: boolean
 }
 
-/** `pgvantage demo RECORDING`: replays recorded telemetry and tells what it finds. */
+// By the package's own name, because this file is one folder deeper when compiled.
+const ours = createRequire(import.meta.url)
+
+/** The recorded incident, which comes with the package. */
+const recordedIncident = () => join(dirname(ours.resolve('pgvantage/package.json')), 'examples/shop/recordings/incident.jsonl.gz')
+
+/** `pgvantage demo [RECORDING]`: replays recorded telemetry and tells what it finds. */
 export function demoCommand({ signal, interactive, out, err }: Surroundings): Command {
   return demoOptions(new Command('demo').description('replay a recorded incident in an embedded PostgreSQL and tell its story'))
-    .argument('<recording>', 'OTLP/JSON lines, plain, gzip or zstd, as the OpenTelemetry Collector writes them')
+    .argument('[recording]', 'OTLP/JSON lines, plain, gzip or zstd, as the Collector writes them (default: a recorded incident)')
     .option('--json', 'one JSON document: what was found; the rest is told on stderr')
-    .action(async (recording: string, options: DemoOptions) => {
+    .action(async (recording: string | undefined, options: DemoOptions) => {
       // Loaded only here: it needs the embedded database and the drawing libraries, which are
       // optional.
       const { replay, runDemo } = await import('./demo.ts').catch((cause: unknown) => {
         throw explainMissing(cause)
       })
       const context = { signal, interactive, say: options.json ? err : out }
-      const told = await runDemo((scope) => replay(scope, recording, context), options, context)
+      const told = await runDemo((scope) => replay(scope, recording ?? recordedIncident(), context), options, context)
       if (options.json) out(document(told))
     })
 }
@@ -43,8 +50,7 @@ export const demoOptions = (command: Command): Command =>
  */
 function explainMissing(cause: unknown): unknown {
   if (!(cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND')) return cause
-  // By the package's own name, because the file is one folder deeper when compiled.
-  const { peerDependencies, peerDependenciesMeta } = createRequire(import.meta.url)('pgvantage/package.json') as {
+  const { peerDependencies, peerDependenciesMeta } = ours('pgvantage/package.json') as {
     peerDependencies: Record<string, string>
     peerDependenciesMeta: Record<string, { optional: boolean }>
   }

@@ -1,8 +1,10 @@
 /**
- * Packs the package as it would be published, looks at what is in it, installs it into a scratch project together with the embedded database's
- * packages, and there compiles and runs what the README promises: migrate, a tenant, a query, the command. Needs the npm registry and a build.
+ * Packs the package as it would be published, looks at what is in it, installs it into a scratch
+ * project together with the embedded database's packages, and compiles and runs a program there.
+ * Beside that it follows README and the pages that begin with nothing, as a reader would, in empty
+ * folders. Needs the npm registry and a build.
  *
- * Exits with 1 and says why when something is missing or too much.
+ * Exits with 1 and says why when something is missing or too much, or does not work as printed.
  */
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -10,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { followPages } from './followPages.ts'
 
 const execute = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -25,9 +28,10 @@ const wanted = [
   'dist/src/cli/main.js',
   'dist/migrations/0001_installation.js',
   'dist/sql/exponential_histogram.sql',
+  'examples/shop/recordings/incident.jsonl.gz',
 ]
 const allowed =
-  /^(README\.md|LICENSE|CHANGELOG\.md|package\.json|docs\/.+\.(md|svg|png)|dist\/(src|migrations)\/.+\.(js|d\.ts)|dist\/sql\/\w+\.sql)$/
+  /^(README\.md|LICENSE|CHANGELOG\.md|package\.json|docs\/.+\.(md|svg|png)|dist\/(src|migrations)\/.+\.(js|d\.ts)|dist\/sql\/\w+\.sql|examples\/shop\/(README\.md|recordings\/(README\.md|incident\.jsonl\.gz)))$/
 
 const program = `
 import { sql } from 'kysely'
@@ -62,12 +66,23 @@ try {
     throw new Error(`missing from the package: ${missing.join(', ')}; not wanted in it: ${surplus.join(', ')}`)
   console.log(`the package holds ${paths.length} files, all of them wanted`)
 
+  await Promise.all([scratchProject(packed.filename), followPages(join(folder, packed.filename))])
+} catch (error) {
+  const output = error instanceof Error ? Reflect.get(error, 'stdout') : undefined
+  console.error(error instanceof Error ? error.message : error, typeof output === 'string' ? output : '')
+  process.exitCode = 1
+} finally {
+  await rm(folder, { recursive: true, force: true })
+}
+
+/** Compiles and runs {@link program} where the package is installed. */
+async function scratchProject(packed: string): Promise<void> {
   const exact = (name: string) => [name, devDependencies[name]]
   const scratch = {
     private: true,
     type: 'module',
     dependencies: {
-      pgvantage: `file:${packed.filename}`,
+      pgvantage: `file:${packed}`,
       ...Object.fromEntries(
         ['@electric-sql/pglite', '@electric-sql/pglite-age', '@electric-sql/pglite-pgvector', 'typescript', '@types/node', '@types/pg'].map(
           exact,
@@ -89,10 +104,4 @@ try {
   console.log(await inside(process.execPath, 'main.ts'))
   console.log(`pgvantage ${await inside(process.execPath, join('node_modules', '.bin', 'pgvantage'), '--version')}`)
   console.log(`types: ${(await inside(process.execPath, join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.')) || 'ok'}`)
-} catch (error) {
-  const output = error instanceof Error ? Reflect.get(error, 'stdout') : undefined
-  console.error(error instanceof Error ? error.message : error, typeof output === 'string' ? output : '')
-  process.exitCode = 1
-} finally {
-  await rm(folder, { recursive: true, force: true })
 }
