@@ -2,7 +2,7 @@ import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { explainAgeCache } from '../database/explainAgeCache.ts'
 import { findInstallation, type Installation } from '../database/installation/installation.ts'
-import { plainKysely } from '../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../database/connection/plainKysely.ts'
 import type { TimeRange } from '../database/range.ts'
 import { rollTurn } from '../database/transaction/rollTurn.ts'
 import { assertReadCommitted } from '../database/transaction/isolation.ts'
@@ -67,11 +67,7 @@ const tenantTables = [
  * @example
  * await deleteTenant(db, 't-001', { onProgress: ({ table, deleted }) => console.log(table, deleted) })
  */
-export async function deleteTenant<Database>(
-  db: Kysely<Database>,
-  code: string,
-  options: DeleteTenantOptions = {},
-): Promise<Record<string, number>> {
+export async function deleteTenant(db: AnyKysely, code: string, options: DeleteTenantOptions = {}): Promise<Record<string, number>> {
   parse(boundedText(255), code, 'code')
   const { schema, batch, signal, onProgress } = parseOptions(deleteOptions, options)
   const plain = plainKysely(db)

@@ -1,7 +1,7 @@
-import { sql, type Kysely } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
 import { findInstallation } from '../database/installation/installation.ts'
-import { plainKysely } from '../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../database/connection/plainKysely.ts'
 import { inTransaction } from '../database/transaction/inTransaction.ts'
 import { schemaOption } from '../database/installation/schemaOption.ts'
 import { parseOptions } from '../schema/parse.ts'
@@ -43,11 +43,7 @@ const tenantInput = z.strictObject({ code: boundedText(255), name: boundedText(1
  * //   coalesce($3::jsonb, dim_tenant.labels)
  * // returning tenant_id
  */
-export async function ensureTenant<Database>(
-  db: Kysely<Database>,
-  tenant: TenantInput,
-  options: { schema?: string } = {},
-): Promise<string> {
+export async function ensureTenant(db: AnyKysely, tenant: TenantInput, options: { schema?: string } = {}): Promise<string> {
   const { code, name = null, labels } = parseOptions(tenantInput, tenant)
   const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
@@ -73,7 +69,7 @@ export async function ensureTenant<Database>(
  *
  * // select code, name from "public"."dim_tenant" order by code collate "C"
  */
-export async function listTenants<Database>(db: Kysely<Database>, options: { schema?: string } = {}): Promise<Tenant[]> {
+export async function listTenants(db: AnyKysely, options: { schema?: string } = {}): Promise<Tenant[]> {
   const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)

@@ -1,4 +1,5 @@
-import { sql, type Kysely } from 'kysely'
+import { sql } from 'kysely'
+import type { AnyKysely } from './connection/plainKysely.ts'
 
 /** The extensions pgvantage knows how to use. */
 export const knownExtensions = ['vector', 'pg_trgm', 'btree_gist', 'timescaledb', 'age', 'hll'] as const
@@ -67,7 +68,7 @@ export interface Capabilities {
  * const { extensions } = await capabilities(db)
  * if (extensions.age.installed === null) console.log('no Cypher here')
  */
-export async function capabilities<Database>(db: Kysely<Database>): Promise<Capabilities> {
+export async function capabilities(db: AnyKysely): Promise<Capabilities> {
   const { rows } = await sql<{
     version: string
     version_number: number

@@ -2,6 +2,7 @@
 // has installed.
 export { capabilities, type Capabilities, type ExtensionState, type KnownExtension } from './capabilities.ts'
 export { connect } from './connection/connect.ts'
+export type { AnyKysely } from './connection/plainKysely.ts'
 export { schemaVersion, type EmbeddingDistance, type EmbeddingType, type Installation, type TimeRung } from './installation/installation.ts'
 export { last, type TimeRange } from './range.ts'
 export { isUnknownResource } from './sqlState.ts'

@@ -5,7 +5,7 @@ import type { DB } from '../schema/tables.ts'
 import { boundedText } from '../schema/text.ts'
 import { knownExtensions, type KnownExtension } from './capabilities.ts'
 import { findInstallation, qualified, type Installation } from './installation/installation.ts'
-import { plainKysely } from './connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from './connection/plainKysely.ts'
 import { schemaOption } from './installation/schemaOption.ts'
 
 /**
@@ -82,7 +82,7 @@ export interface Scope {
  * const scope = await tenantScope(db, 't-001')
  * const worst = await slowestDependencies(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('30 minutes') }).execute()
  */
-export async function tenantScope<Database>(db: Kysely<Database>, code: string, options: { schema?: string } = {}): Promise<Scope> {
+export async function tenantScope(db: AnyKysely, code: string, options: { schema?: string } = {}): Promise<Scope> {
   const { schema } = parseOptions(schemaOption, options)
   parse(boundedText(255), code, 'code')
   const plain = plainKysely(db)

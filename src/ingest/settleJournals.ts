@@ -1,6 +1,6 @@
-import { sql, type Kysely } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
-import { plainKysely } from '../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../database/connection/plainKysely.ts'
 import { findInstallation } from '../database/installation/installation.ts'
 import { schemaOption } from '../database/installation/schemaOption.ts'
 import { tenantScope } from '../database/scope.ts'
@@ -35,7 +35,7 @@ const settleJournalsOptions = schemaOption.extend({ signal: z.instanceof(AbortSi
  * // select code as tenant from "public"."dim_tenant" as tenant
  * // where exists (select from "public"."ingest_window" as open where ...) order by code collate "C"
  */
-export async function settleJournals<Database>(db: Kysely<Database>, options: SettleJournalsOptions = {}): Promise<SettledJournal[]> {
+export async function settleJournals(db: AnyKysely, options: SettleJournalsOptions = {}): Promise<SettledJournal[]> {
   const { schema, signal } = parseOptions(settleJournalsOptions, options)
   const plain = plainKysely(db)
   await assertReadCommitted(plain, 'settleJournals')

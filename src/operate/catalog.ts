@@ -6,6 +6,7 @@ import { extensionSearchPath } from './extensions.ts'
 import { withoutTrace } from '../database/transaction/inTransaction.ts'
 import { setSettings } from '../database/transaction/settings.ts'
 import { execute } from '../lifecycle/statement.ts'
+import type { AnyKysely } from '../database/connection/plainKysely.ts'
 
 /**
  * A table as the server's catalog describes it, in words that are the same on every server, in any
@@ -79,7 +80,7 @@ export interface Manifest extends Omit<Catalog, 'functions'> {
  *
  * Leaves no trace: reads in a read-only transaction (or behind a savepoint of the caller's).
  */
-export async function readCatalog<Database>(db: Kysely<Database>, installation: Installation): Promise<Catalog> {
+export async function readCatalog(db: AnyKysely, installation: Installation): Promise<Catalog> {
   return withoutTrace(db, async (trx) => {
     // Names that a search path finds are printed bare, others qualified: with only the extensions
     // on it, ours are the qualified ones.

@@ -1,8 +1,9 @@
 /**
  * Packs the package as it would be published, looks at what is in it, installs it into a scratch
- * project together with the embedded database's packages, and compiles and runs a program there.
- * Beside that it follows README and the pages that begin with nothing, as a reader would, in empty
- * folders. Needs the npm registry and a build.
+ * project together with the embedded database's packages, and compiles and runs a program there;
+ * another one is compiled by every TypeScript that docs/kysely.md names. Beside that it follows
+ * README and the pages that begin with nothing, as a reader would, in empty folders. Needs the npm
+ * registry and a build.
  *
  * Exits with 1 and says why when something is missing or too much, or does not work as printed.
  */
@@ -12,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { compileAnyDatabase, compilers } from './anyDatabase.ts'
 import { followPages } from './followPages.ts'
 
 const execute = promisify(execFile)
@@ -88,6 +90,7 @@ async function scratchProject(packed: string): Promise<void> {
           exact,
         ),
       ),
+      ...compilers,
     },
   }
   await writeFile(join(folder, 'package.json'), JSON.stringify(scratch))
@@ -96,6 +99,7 @@ async function scratchProject(packed: string): Promise<void> {
     join(folder, 'tsconfig.json'),
     JSON.stringify({
       compilerOptions: { module: 'nodenext', target: 'es2024', strict: true, types: ['node'], skipLibCheck: true, noEmit: true },
+      files: ['main.ts'],
     }),
   )
   const inside = async (command: string, ...args: string[]) => (await execute(command, args, { cwd: folder })).stdout
@@ -104,4 +108,5 @@ async function scratchProject(packed: string): Promise<void> {
   console.log(await inside(process.execPath, 'main.ts'))
   console.log(`pgvantage ${await inside(process.execPath, join('node_modules', '.bin', 'pgvantage'), '--version')}`)
   console.log(`types: ${(await inside(process.execPath, join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.')) || 'ok'}`)
+  await compileAnyDatabase(folder)
 }

@@ -1,6 +1,7 @@
-import { sql, type Kysely } from 'kysely'
+import { sql } from 'kysely'
 import { InvalidInputError } from '../../schema/errors.ts'
 import { preview } from '../../schema/parse.ts'
+import type { AnyKysely } from './plainKysely.ts'
 
 /*
  * Reads run under the caller's `search_path`, since they hold the caller's own queries. PostgreSQL
@@ -30,7 +31,7 @@ import { preview } from '../../schema/parse.ts'
  *
  * @throws InvalidInputError naming the schemas.
  */
-export async function assertSearchPath<Database>(db: Kysely<Database>): Promise<void> {
+export async function assertSearchPath(db: AnyKysely): Promise<void> {
   // SHOW calls nothing that a stranger could have written.
   const { rows } = await sql<{ search_path: string }>`show search_path`.execute(db)
   const path = schemasOf(rows[0]!.search_path)

@@ -3,7 +3,7 @@ import { SchemaVersionError } from '../../schema/errors.ts'
 import { assertDelivers, deliveryColumns, type Delivery } from '../connection/delivery.ts'
 import { quoteIdentifier } from '../sql/identifier.ts'
 import { placeOfInstallation } from './installationPlaces.ts'
-import { plainKysely } from '../connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../connection/plainKysely.ts'
 
 /** The number of the newest migration this version of the library knows and works with. */
 export const schemaVersion = 13
@@ -55,7 +55,7 @@ interface Located extends Installation {
  * @throws InvalidInputError when there are several and `schema` does not say which, or the
  * connection delivers values that would come out wrong, see {@link assertDelivers}.
  */
-export async function findInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Installation> {
+export async function findInstallation(db: AnyKysely, schema?: string): Promise<Installation> {
   const found = await read(plainKysely(db), schema)
   if (found !== undefined) assertDelivers(found.delivery)
   return atThisVersion(found?.located, schema)
@@ -99,7 +99,7 @@ export function assertVersion(version: number): void {
  * schema's name.
  * @throws VantageError when what is there is not to be believed, see {@link placeOfInstallation}.
  */
-export async function readInstallation<Database>(db: Kysely<Database>, schema?: string): Promise<Located | undefined> {
+export async function readInstallation(db: AnyKysely, schema?: string): Promise<Located | undefined> {
   return (await read(plainKysely(db), schema))?.located
 }
 

@@ -1,5 +1,5 @@
 import { sql, type Kysely, type Transaction } from 'kysely'
-import { plainKysely } from '../connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../connection/plainKysely.ts'
 import { pinned, setSettings, withSettings, type Settings } from './settings.ts'
 
 /**
@@ -13,11 +13,7 @@ import { pinned, setSettings, withSettings, type Settings } from './settings.ts'
  * @example
  * await inTransaction(scope.db, async (trx) => { await sql`insert into ...`.execute(trx) })
  */
-export async function inTransaction<Database, T>(
-  db: Kysely<Database>,
-  work: (trx: Transaction<{}>) => Promise<T>,
-  settings: Settings = pinned,
-): Promise<T> {
+export async function inTransaction<T>(db: AnyKysely, work: (trx: Transaction<{}>) => Promise<T>, settings: Settings = pinned): Promise<T> {
   const plain = plainKysely(db)
   if (isTransaction(plain)) return withSettings(plain, settings, () => work(plain))
   return newTransaction(plain, 'isolation level read committed', async (trx) => {
@@ -32,13 +28,13 @@ export async function inTransaction<Database, T>(
  *
  * What stopped the work is thrown, also where the connection breaks as it is rolled back.
  */
-export async function newTransaction<Database, T>(
-  db: Kysely<Database>,
+export async function newTransaction<T>(
+  db: Kysely<{}>,
   mode: 'isolation level read committed' | 'isolation level repeatable read' | 'read only',
-  work: (trx: Transaction<Database>) => Promise<T>,
+  work: (trx: Transaction<{}>) => Promise<T>,
 ): Promise<T> {
   const stopped: unknown[] = []
-  const all = async (trx: Transaction<Database>) => {
+  const all = async (trx: Transaction<{}>) => {
     await sql`set transaction ${sql.raw(mode)}`.execute(trx)
     return work(trx)
   }
@@ -58,7 +54,7 @@ export async function newTransaction<Database, T>(
  * Does work that leaves nothing behind, not even a setting: in a read-only transaction, or inside a
  * caller's behind a savepoint that is rolled back.
  */
-export async function withoutTrace<Database, T>(db: Kysely<Database>, work: (trx: Transaction<{}>) => Promise<T>): Promise<T> {
+export async function withoutTrace<T>(db: AnyKysely, work: (trx: Transaction<{}>) => Promise<T>): Promise<T> {
   const plain = plainKysely(db)
   if (!isTransaction(plain)) return newTransaction(plain, 'read only', work)
   await sql`savepoint pgvantage_reading`.execute(plain)

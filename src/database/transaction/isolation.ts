@@ -1,5 +1,6 @@
-import { sql, type Kysely } from 'kysely'
+import { sql } from 'kysely'
 import { InvalidInputError } from '../../schema/errors.ts'
+import type { AnyKysely } from '../connection/plainKysely.ts'
 
 /**
  * Refuses a caller's transaction that is REPEATABLE READ or SERIALIZABLE, for work that waits for
@@ -12,7 +13,7 @@ import { InvalidInputError } from '../../schema/errors.ts'
  * @param what the function, as the caller knows it.
  * @throws InvalidInputError naming it, and what to do.
  */
-export async function assertReadCommitted<Database>(db: Kysely<Database>, what: string): Promise<void> {
+export async function assertReadCommitted(db: AnyKysely, what: string): Promise<void> {
   // A transaction of our own is begun as READ COMMITTED.
   if (!db.isTransaction) return
   const { rows } = await sql<{ isolation: string }>`select pg_catalog.current_setting('transaction_isolation') as isolation`.execute(db)

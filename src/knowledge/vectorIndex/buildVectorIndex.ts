@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
 import { capabilities } from '../../database/capabilities.ts'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { findInstallation, qualified, type Installation } from '../../database/installation/installation.ts'
 import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { quoteIdentifier } from '../../database/sql/identifier.ts'
@@ -99,7 +99,7 @@ const buildOptions = schemaOption
  * @see Malkov, Yashunin: Efficient and robust approximate nearest neighbor search using
  * Hierarchical Navigable Small World graphs, 2018
  */
-export async function buildVectorIndex<Database>(db: Kysely<Database>, options: BuildVectorIndexOptions = {}): Promise<VectorIndexReport> {
+export async function buildVectorIndex(db: AnyKysely, options: BuildVectorIndexOptions = {}): Promise<VectorIndexReport> {
   const { schema, m, efConstruction = Math.max(64, 2 * m), memory, workers, signal, onProgress } = parseOptions(buildOptions, options)
   if (db.isTransaction) {
     throw new InvalidInputError('db', 'must not be a transaction: an index is built concurrently in none, give it the pool itself')

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { findInstallation, type Installation } from '../../database/installation/installation.ts'
 import { asOwner } from '../../database/transaction/asOwner.ts'
 import { takeTurn, type OnWait } from '../../database/transaction/takeTurn.ts'
@@ -65,7 +65,7 @@ export interface PoliciesReport {
  * @example
  * const { changes } = await applyPolicies(db, { policies: policiesWith({ metric_1m: { retain: '90 days' } }) })
  */
-export async function applyPolicies<Database>(db: Kysely<Database>, given: ApplyPoliciesOptions = {}): Promise<PoliciesReport> {
+export async function applyPolicies(db: AnyKysely, given: ApplyPoliciesOptions = {}): Promise<PoliciesReport> {
   const { convert: upwards, onConverted, onChange, onWait, signal, ...options } = parseOptions(applyOptions, given)
   checkedPolicies(options.policies ?? defaultPolicies)
   const plain = plainKysely(db)

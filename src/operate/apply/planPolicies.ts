@@ -1,6 +1,5 @@
-import type { Kysely } from 'kysely'
 import { z } from 'zod'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { findInstallation, type Installation } from '../../database/installation/installation.ts'
 import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { storableDate } from '../../schema/date.ts'
@@ -46,7 +45,7 @@ export const planOptions = schemaOption.extend({
  * for (const { action, object, kind, why } of plan) console.log(action, object, kind, why)
  * // add metric_1h refresh  a job rolls it every 30 minutes, ...
  */
-export async function planPolicies<Database>(db: Kysely<Database>, options: PlanPoliciesOptions = {}): Promise<PolicyChange[]> {
+export async function planPolicies(db: AnyKysely, options: PlanPoliciesOptions = {}): Promise<PolicyChange[]> {
   const { policies = defaultPolicies, schema, remove, now } = parseOptions(planOptions, options)
   const declared = declaredPolicies(checkedPolicies(policies))
   const plain = plainKysely(db)

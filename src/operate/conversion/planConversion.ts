@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import { capabilities } from '../../database/capabilities.ts'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { findInstallation, type Installation, type TimeRung } from '../../database/installation/installation.ts'
 import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { parseOptions } from '../../schema/parse.ts'
@@ -26,7 +26,7 @@ const height: Record<TimeRung, number> = { native: 0, apache: 1, community: 2 }
  * const possible = await planConversion(db)
  * if (possible !== null) console.log(`${possible.fromRung} -> ${possible.toRung}`)
  */
-export async function planConversion<Database>(db: Kysely<Database>, options: { schema?: string } = {}): Promise<Conversion | null> {
+export async function planConversion(db: AnyKysely, options: { schema?: string } = {}): Promise<Conversion | null> {
   const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
   const installation = await findInstallation(plain, schema)

@@ -1,8 +1,7 @@
-import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import { capabilities, type Capabilities } from '../../database/capabilities.ts'
 import type { Check, Examined, Finding } from '../../database/checks/check.ts'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { schemaVersion, type Installation } from '../../database/installation/installation.ts'
 import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { parseOptions } from '../../schema/parse.ts'
@@ -70,7 +69,7 @@ export interface DoctorReport {
  * const { findings } = await doctor(db)
  * const broken = findings.filter(({ severity }) => severity === 'error')
  */
-export async function doctor<Database>(db: Kysely<Database>, options: DoctorOptions = {}): Promise<DoctorReport> {
+export async function doctor(db: AnyKysely, options: DoctorOptions = {}): Promise<DoctorReport> {
   const { schema, checks = [] } = parseOptions(doctorOptions, options)
   const plain = plainKysely(db)
   const server = await capabilities(plain)

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { capabilities, type KnownExtension } from '../../database/capabilities.ts'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { findInCatalog, type Installation } from '../../database/installation/installation.ts'
 import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { parseOptions } from '../../schema/parse.ts'
@@ -40,7 +40,7 @@ export interface Drift {
  * @example
  * for (const { kind, what, name } of await schemaDrift(db)) console.log(kind, what, name)
  */
-export async function schemaDrift<Database>(db: Kysely<Database>, options: { schema?: string } = {}): Promise<Drift[]> {
+export async function schemaDrift(db: AnyKysely, options: { schema?: string } = {}): Promise<Drift[]> {
   const { schema } = parseOptions(schemaOption, options)
   const plain = plainKysely(db)
   return driftOf(plain, await findInCatalog(plain, schema))

@@ -1,8 +1,7 @@
-import type { Kysely } from 'kysely'
 import { z } from 'zod'
 import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { findInstallation } from '../../database/installation/installation.ts'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { asOwner } from '../../database/transaction/asOwner.ts'
 import type { OnWait } from '../../database/transaction/takeTurn.ts'
 import type { ExpiringTable } from '../../lifecycle/partitions/dropExpired.ts'
@@ -96,7 +95,7 @@ const maintainOptions = schemaOption.extend({
  * const { steps, tooLate, notDone } = await maintain(db)
  * console.table(steps) // [{ step: 'roll', object: 'metric_1h', units: 1, rows: 240, ms: 31 }, ...]
  */
-export async function maintain<Database>(db: Kysely<Database>, options: MaintainOptions = {}): Promise<MaintainReport> {
+export async function maintain(db: AnyKysely, options: MaintainOptions = {}): Promise<MaintainReport> {
   const {
     schema,
     policies = defaultPolicies,

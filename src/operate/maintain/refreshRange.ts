@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import { z } from 'zod'
 import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { findInstallation, type Installation } from '../../database/installation/installation.ts'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { firstBucketFrom } from '../../database/buckets.ts'
 import { timeRange, milliseconds, type TimeRange } from '../../database/range.ts'
 import { storedIn } from '../../lifecycle/rollups/materialized.ts'
@@ -72,7 +72,7 @@ const refreshOptions = schemaOption.extend({
  * @example
  * await refreshRange(db, { table: 'metric_1m', range: last('2 days') })
  */
-export async function refreshRange<Database>(db: Kysely<Database>, options: RefreshRangeOptions): Promise<MaintenanceUnit[]> {
+export async function refreshRange(db: AnyKysely, options: RefreshRangeOptions): Promise<MaintenanceUnit[]> {
   const { schema, policies = defaultPolicies, now, table: asked, range, force, signal, onStep } = parseOptions(refreshOptions, options)
   if (db.isTransaction) throw new InvalidInputError('db', 'must not be a transaction: each unit is rolled in one of its own')
   const { time } = checkedPolicies(policies)

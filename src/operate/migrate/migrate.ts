@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import { z } from 'zod'
 import { migrations } from '../../../migrations/index.ts'
 import { explainAgeCache } from '../../database/explainAgeCache.ts'
@@ -18,6 +18,7 @@ import { migrateOptions, type MigrateOptions } from './migrateOptions.ts'
 import { assertKnown, assertPlace, migrationTurn, planUp, versionOf, type UpPlan } from './planUp.ts'
 import { runMigrations } from './runMigrations.ts'
 import { uninstall } from './uninstall.ts'
+import type { AnyKysely } from '../../database/connection/plainKysely.ts'
 
 export interface MigrateResult {
   /** The names of the migrations that ran, in the order they ran. */
@@ -59,7 +60,7 @@ export interface MigrateResult {
  * @example
  * await migrateUp(db, { schema: 'observability', embeddingDimension: 384, embeddingDistance: 'cosine' })
  */
-export async function migrateUp<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigrateResult> {
+export async function migrateUp(db: AnyKysely, options: MigrateOptions = {}): Promise<MigrateResult> {
   const { signal, onWait, ...wanted } = parseOptions(migrateOptions, options)
   const migrate = async (trx: Transaction<{}>, plan: UpPlan): Promise<Omit<MigrateResult, 'extensions' | 'notices'>> => {
     for (const statement of plan.before) await execute(trx, statement)
@@ -111,7 +112,7 @@ const downOptions = schemaOption.extend({
  * @example
  * await migrateDown(db, { schema: 'observability' })
  */
-export async function migrateDown<Database>(db: Kysely<Database>, options: MigrateDownOptions = {}): Promise<MigrateResult> {
+export async function migrateDown(db: AnyKysely, options: MigrateDownOptions = {}): Promise<MigrateResult> {
   const { toVersion = 0, schema, signal, onWait } = parseOptions(downOptions, options)
   await assertReadCommitted(db, 'migrateDown')
   const takeDown = async (trx: Transaction<{}>): Promise<MigrateResult> => {

@@ -1,7 +1,7 @@
-import { sql, type Kysely } from 'kysely'
+import { sql } from 'kysely'
 import { capabilities, type KnownExtension } from '../../database/capabilities.ts'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { turnLock } from '../../database/transaction/takeTurn.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { extensionsToCreate, installedExtensions } from '../extensions.ts'
@@ -37,7 +37,7 @@ export interface MigratePlan {
  * const { sql } = await migratePlan(db, { schema: 'observability' })
  * await writeFile('V7__pgvantage.sql', sql)
  */
-export async function migratePlan<Database>(db: Kysely<Database>, options: MigrateOptions = {}): Promise<MigratePlan> {
+export async function migratePlan(db: AnyKysely, options: MigrateOptions = {}): Promise<MigratePlan> {
   const wanted = parseOptions(migrateOptions, options)
   const plain = plainKysely(db)
   await assertPlace(plain, wanted)

@@ -1,10 +1,11 @@
-import { sql, type Kysely } from 'kysely'
+import { sql } from 'kysely'
 import { migrations } from '../../../migrations/index.ts'
 import { readInstallation, schemaVersion, type Installation } from '../../database/installation/installation.ts'
 import { schemaOption } from '../../database/installation/schemaOption.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import type { MigrateOptions } from './migrateOptions.ts'
 import { migrationTable, versionOf } from './planUp.ts'
+import type { AnyKysely } from '../../database/connection/plainKysely.ts'
 
 export interface MigrateStatus {
   installed: boolean
@@ -29,7 +30,7 @@ export interface MigrateStatus {
  * // select name, run_on at time zone 'UTC' as "ranAt" from "public"."pgvantage_migration" order by
  * //   name
  */
-export async function migrateStatus<Database>(db: Kysely<Database>, options: Pick<MigrateOptions, 'schema'> = {}): Promise<MigrateStatus> {
+export async function migrateStatus(db: AnyKysely, options: Pick<MigrateOptions, 'schema'> = {}): Promise<MigrateStatus> {
   const { schema } = parseOptions(schemaOption, options)
   const found = await readInstallation(db, schema)
   if (found === undefined) {

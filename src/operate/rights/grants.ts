@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { capabilities } from '../../database/capabilities.ts'
 import { quoteIdentifier } from '../../database/sql/identifier.ts'
 import { readInstallation } from '../../database/installation/installation.ts'
-import { plainKysely } from '../../database/connection/plainKysely.ts'
+import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { MissingCapabilityError, SchemaVersionError, VantageError } from '../../schema/errors.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { boundedText } from '../../schema/text.ts'
@@ -60,7 +60,7 @@ const grantsOptions = z.strictObject({ role: z.enum(roles), login: boundedText(6
  * // grant select on public.kb_doc, ... to "collector"
  * // grant execute on function public.exp_histogram(double precision, bigint), ... to "collector"
  */
-export async function grantsFor<Database>(db: Kysely<Database>, options: GrantsOptions): Promise<Grant[]> {
+export async function grantsFor(db: AnyKysely, options: GrantsOptions): Promise<Grant[]> {
   const { role, login, schema } = parseOptions(grantsOptions, options)
   const plain = plainKysely(db)
   const installation = await readInstallation(plain, schema)

@@ -1,0 +1,17 @@
+import type { ControlledTransaction, Generated, Kysely, Transaction } from 'kysely'
+import { expectTypeOf } from 'vitest'
+import { tenantScope, type AnyKysely } from '../../src/database/index.ts'
+import { migrateUp } from '../../src/operate/index.ts'
+
+interface Tables {
+  owner: { team: string; service_id: Generated<string> }
+}
+
+expectTypeOf<Kysely<Tables>>().toExtend<AnyKysely>()
+expectTypeOf<Kysely<{}>>().toExtend<AnyKysely>()
+expectTypeOf<Transaction<Tables>>().toExtend<AnyKysely>()
+expectTypeOf<ControlledTransaction<Tables, ['before']>>().toExtend<AnyKysely>()
+expectTypeOf(tenantScope).parameter(0).toEqualTypeOf<AnyKysely>()
+expectTypeOf(migrateUp).parameter(0).toEqualTypeOf<AnyKysely>()
+// @ts-expect-error a pool is no Kysely
+void tenantScope({ query: () => [] }, 't-001')
