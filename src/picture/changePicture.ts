@@ -17,7 +17,9 @@ export interface ChangedEdge {
   src_urn: string
   dst_urn: string
   kind: ChangeKind
-  /** A few words at the edge: the relation, or what changed. */
+  /** How the edge relates its ends: `calls`, `runs_on`, ... It is the label where none is given. */
+  relation?: string | null
+  /** A few words at the edge, such as what changed. Default: `relation`; null for no words. */
   label?: string | null
   /** Of equal kind, the heaviest are drawn first where there is a limit. */
   weight?: number | null
@@ -46,6 +48,8 @@ export interface ChangePictureOptions {
  * vanished ones orange and dashed, changed ones purple, the rest grey and thin; each change says in
  * words what it is. Laid out by Graphviz.
  *
+ * The rows of `compareTopology` are such edges as they are; what else a row has is ignored.
+ *
  * The colours keep apart under every common colour blindness, and no colour stands alone: line and
  * words say the same. The legend counts each kind. It stands alone and shows any name, as
  * `graphPicture` does.
@@ -56,7 +60,7 @@ export interface ChangePictureOptions {
  * const rows = await compareTopology(scope, { before: weekAgo, after: now, withUnchanged: true }).execute()
  * const svg = await changePicture({
  *   title: 'What changed since last week',
- *   edges: rows.map((row) => ({ ...row, label: row.relation })),
+ *   edges: rows,
  *   appeared: ['urn:k8s:svc:shop/fraud'],
  * })
  */
@@ -73,7 +77,15 @@ const looks: Record<ChangeKind, { colour: Colour; fontColour: Colour; width: num
 
 const changePictureOptions = z.strictObject({
   ...pictureTitle,
-  edges: z.array(z.object({ ...edgeEnds, kind: z.enum(kinds), label: z.string().nullish(), weight: anyNumber.nullish() })),
+  edges: z.array(
+    z.object({
+      ...edgeEnds,
+      kind: z.enum(kinds),
+      relation: z.string().nullish(),
+      label: z.string().nullish(),
+      weight: anyNumber.nullish(),
+    }),
+  ),
   appeared: z.array(z.string()).default([]),
   vanished: z.array(z.string()).default([]),
   nameOf: vertexName.optional(),
@@ -104,7 +116,7 @@ function changeDrawing(options: ChangePictureOptions): Drawing {
       const { colour, dashed, word } = looks[mark]
       return { name, lines: [...lines, `(${word})`], fill: style.vertex.fill, line: colour, width: 2.4, dashed }
     }),
-    edges: edges.map(({ src_urn, dst_urn, kind, label }): DrawnEdge => {
+    edges: edges.map(({ src_urn, dst_urn, kind, relation, label = relation }): DrawnEdge => {
       const { colour, fontColour, width, dashed, word } = looks[kind]
       const lines = [...(kind === 'unchanged' ? [] : [word]), ...(label ? [shortened(label, 32)] : [])]
       return { src_urn, dst_urn, lines, colour, fontColour, width, dashed, pull: kind === 'unchanged' ? 2 : 1 }

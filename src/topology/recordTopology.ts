@@ -63,7 +63,7 @@ const recordOptions = z.strictObject({
 /**
  * Records what a source says the topology is: from `at` until its next snapshot of that relation,
  * the source's edges are those of the snapshot, all of them and no others. Returns what that
- * changed.
+ * changed. The resources at both ends must be there: `ensureResources` first.
  *
  * The difference is written, in one statement: an edge that is new opens at `at`, one that is
  * missing closes, one with other props closes and opens again, and what is already right is not
@@ -91,12 +91,18 @@ const recordOptions = z.strictObject({
  * READ or SERIALIZABLE transaction, which would not see what other recorders write. The signal's
  * reason when aborted.
  * @example
- * await recordTopology(scope, [{ from: 'urn:k8s:svc:shop/checkout', to: 'urn:k8s:node:eu-1/worker-7', props: { image: 'checkout:4.2' } }], {
- *   at: new Date(),
- *   relation: 'runs_on',
- *   source: 'kubernetes',
- * })
- * // { opened: 1, closed: 0, changed: 0, unchanged: 0 }
+ * // Resources come first, and a snapshot is whole: an edge that is not in it closes.
+ * await ensureResources(scope, [
+ *   { urn: 'urn:k8s:svc:shop/checkout', type: 'service', name: 'checkout' },
+ *   { urn: 'urn:k8s:svc:shop/cart', type: 'service', name: 'cart' },
+ *   { urn: 'urn:k8s:node:eu-1/worker-7', type: 'node', name: 'worker-7' },
+ * ])
+ * const snapshot = [
+ *   { from: 'urn:k8s:svc:shop/checkout', to: 'urn:k8s:node:eu-1/worker-7', props: { image: 'checkout:4.2' } },
+ *   { from: 'urn:k8s:svc:shop/cart', to: 'urn:k8s:node:eu-1/worker-7' },
+ * ]
+ * await recordTopology(scope, snapshot, { at: new Date(), relation: 'runs_on', source: 'kubernetes' })
+ * // { opened: 2, closed: 0, changed: 0, unchanged: 0 }
  * const week = last('7 days')
  * await recordTopology(scope, callsDuring(scope, { range: week }), { at: week.to, relation: 'calls', source: 'tracing' })
  *

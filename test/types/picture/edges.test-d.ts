@@ -1,6 +1,7 @@
 import type { DirectedGraph } from 'graphology'
 import { expectTypeOf } from 'vitest'
 import { changePicture, edgesOf, graphDot, graphGraphml, graphMermaid, graphPicture } from '../../../src/picture/index.ts'
+import type { ComparedEdge } from '../../../src/topology/index.ts'
 
 declare const graph: DirectedGraph<{ urn: string }, { rps: number; err_rate: number | null }>
 
@@ -13,6 +14,8 @@ expectTypeOf(graphGraphml({ edges, vertices: [{ name: 'a', team: 'shop' }] })).t
 // @ts-expect-error a vertex has a name
 graphGraphml({ edges, vertices: [{ team: 'shop' }] })
 void changePicture({ title: 't', edges: [{ src_urn: 'a', dst_urn: 'b', kind: 'appeared' }] })
+declare const compared: ComparedEdge[]
+void changePicture({ title: 't', edges: compared })
 // @ts-expect-error what became of an edge is one of four
 void changePicture({ title: 't', edges: [{ src_urn: 'a', dst_urn: 'b', kind: 'new' }] })
 // @ts-expect-error rows without ends are no edges

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { changePicture, type ChangedEdge } from '../../../src/picture/index.ts'
+import type { ComparedEdge } from '../../../src/topology/index.ts'
 import { hostileNames } from './hostileNames.ts'
 import { wellFormed } from './wellFormed.ts'
 
@@ -35,6 +36,27 @@ describe('changePicture', { timeout: 60_000 }, () => {
     for (const entry of ['new (1)', 'gone (1)', 'changed (1)', 'unchanged (2)']) expect(words(svg)).toContain(entry)
     expect(svg).toContain('<desc>1 new, 1 gone, 1 changed, 2 unchanged.</desc>')
     expect(svg).toMatch(/<line [^>]*stroke="#c2410c"[^>]*stroke-dasharray/)
+  })
+
+  it('takes the rows of compareTopology as they are: the relation is the label', async () => {
+    const row = {
+      src: '1',
+      dst: '2',
+      weight: null,
+      src_urn: 'urn:svc:shop/checkout',
+      kind: 'appeared',
+      props_before: null,
+      props_after: {},
+    } as const
+    const rows = [
+      { ...row, dst_urn: 'urn:svc:shop/fraud', relation: 'depends_on' },
+      { ...row, dst_urn: 'urn:node:eu-1', relation: 'runs_on', label: 'moved' },
+      { ...row, dst_urn: 'urn:svc:shop/tax', relation: 'calls', label: null },
+    ] satisfies (ChangedEdge & ComparedEdge)[]
+    const drawn = words(await changePicture({ title: 'What changed', edges: rows }))
+    expect(drawn).toEqual(expect.arrayContaining(['depends_on', 'moved']))
+    expect(drawn).not.toContain('runs_on')
+    expect(drawn).not.toContain('calls')
   })
 
   it('draws the changes first where there is a limit, then what is beside them, and says so', async () => {
