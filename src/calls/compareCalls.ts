@@ -9,6 +9,7 @@ import { recordingScale, relativeError } from '../sketch/exponentialHistogram.ts
 import { quantileOf } from '../sketch/rowHistogram.ts'
 import { callRows, callSide, type CallSide } from './callRows.ts'
 import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
+import { wilson } from './wilson.ts'
 
 export interface CompareCallsOptions extends Omit<CallFilter, 'range'> {
   /** What was normal: buckets that begin in it. The longer, the better its own swings are known. */
@@ -233,8 +234,8 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
           + sqrt((candidate.high - pair.candidate_err_rate) ^ 2::float8 + (pair.baseline_err_rate - baseline.low) ^ 2::float8)
         end as err_rate_change_high
       from pair
-      cross join lateral (${wilson('baseline')}) as baseline
-      cross join lateral (${wilson('candidate')}) as candidate
+      cross join lateral (${errorInterval('baseline')}) as baseline
+      cross join lateral (${errorInterval('candidate')}) as candidate
     ), judged as (
       select bounded.*,
         case
@@ -272,17 +273,16 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
   )`
   return finished(scope, changes, 'change')
 
-  /** Wilson's interval of an error ratio; calls that swing together count for fewer. */
-  function wilson(end: 'baseline' | 'candidate') {
-    const [ratio, weight] = [sql.raw(`pair.${end}_err_rate`), sql.raw(`pair.${end}_weight`)]
+  /** The interval of an error ratio; calls that swing together count for fewer. */
+  function errorInterval(end: 'baseline' | 'candidate') {
+    const weight = sql`nullif(${sql.raw(`pair.${end}_weight`)}, 0::float8)`
+    const { at, reach, scale } = wilson(sql.raw(`pair.${end}_err_rate`), weight, sql.raw('pair.error_width'))
     return sql`
         select (centre.at - centre.reach) / centre.scale as low, (centre.at + centre.reach) / centre.scale as high
         from (
-          select ${ratio} + pair.error_width ^ 2::float8 / (2::float8 * nullif(${weight}, 0::float8)) as at,
-            pair.error_width * sqrt(
-              ${ratio} * (1::float8 - ${ratio}) / nullif(${weight}, 0::float8) + pair.error_width ^ 2::float8 / (4::float8 * nullif(${weight}, 0::float8) ^ 2::float8)
-            ) as reach,
-            1::float8 + pair.error_width ^ 2::float8 / nullif(${weight}, 0::float8) as scale
+          select ${at} as at,
+            ${reach} as reach,
+            ${scale} as scale
         ) as centre`
   }
 }

@@ -1,6 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { callRows } from '../calls/callRows.ts'
+import { wilsonEnd } from '../calls/wilson.ts'
 import { bucketsOver, windowBucket } from '../database/buckets.ts'
 import { timeRange, type TimeRange } from '../database/range.ts'
 import { bounded } from '../database/sql/bounded.ts'
@@ -72,15 +73,6 @@ export const beginsIn = ({ from, to }: TimeRange): RawBuilder<boolean> =>
   sql<boolean>`bucket >= ${from}::timestamptz and bucket < ${to}::timestamptz`
 
 /**
- * One end of Wilson's two-sided 95 % score interval of a share that was observed as `share` in
- * `count` trials.
- */
-export const wilson = (end: '-' | '+', share: RawBuilder<number>, count: RawBuilder<number>): RawBuilder<number> =>
-  sql`(
-    ${share} + 1.9208::float8 / ${count} ${sql.raw(end)} 1.96::float8 * sqrt(${share} * (1::float8 - ${share}) / ${count} + 0.9604::float8 / ${count} ^ 2::float8)
-  ) / (1::float8 + 3.8416::float8 / ${count})`
-
-/**
  * The common table expressions that compare every call of the tenant in a range with a baseline.
  *
  * | name | one row per | columns |
@@ -147,8 +139,8 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
     from compared_call
     cross join lateral (
       select
-        ${quantiles(scope, 'histograms', sql`pg_catalog.array_cat(array[0.95, ${wilson('-', p95, nowCount)}], ${tenths})`)} as quantile,
-        ${quantiles(scope, 'histograms_before', sql`pg_catalog.array_cat(array[0.95, ${wilson('+', p95, beforeCount)}], ${tenths})`)} as quantile_before
+        ${quantiles(scope, 'histograms', sql`pg_catalog.array_cat(array[0.95, ${wilsonEnd('-', p95, nowCount)}], ${tenths})`)} as quantile,
+        ${quantiles(scope, 'histograms_before', sql`pg_catalog.array_cat(array[0.95, ${wilsonEnd('+', p95, beforeCount)}], ${tenths})`)} as quantile_before
       -- Once, and not once for each use of it.
       offset 0
     ) as of_both
@@ -162,8 +154,8 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
       coalesce(errors_before / nullif(calls_before, 0::float8), 0),
       errors / calls,
       -- As if it had been made twenty times more, failing as often as calls do overall.
-      ${wilson('+', sql`((errors_before + 20::float8 * overall.err_rate) / (calls_before + 20::float8))`, sql`(calls_before + 20::float8)`)},
-      ${wilson('-', sql`(errors / calls)`, sql`calls`)},
+      ${wilsonEnd('+', sql`((errors_before + 20::float8 * overall.err_rate) / (calls_before + 20::float8))`, sql`(calls_before + 20::float8)`)},
+      ${wilsonEnd('-', sql`(errors / calls)`, sql`calls`)},
       ${errorFactor}::float8,
       ${errorRise}::float8,
       errors - calls * coalesce(errors_before / nullif(calls_before, 0::float8), 0)

@@ -1,8 +1,9 @@
 import { sql, type RawBuilder } from 'kysely'
+import { wilsonEnd } from '../calls/wilson.ts'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { requireResources } from '../database/sql/requireResources.ts'
-import { wilson, type OddityThresholds } from './oddCalls.ts'
+import type { OddityThresholds } from './oddCalls.ts'
 
 export interface ReachedOptions {
   /** The URN to set out from. */
@@ -66,7 +67,7 @@ export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: 
         calls_before = 0::float8 or calls < ${minCalls}::float8
         or case trouble
           when 'latency' then most_now * 1.1::float8 > greatest(least_before * ${latencyFactor}::float8, least_before + ${latencyRiseMs}::float8)
-          else ${wilson('+', sql`(errors / calls)`, sql`calls`)}
+          else ${wilsonEnd('+', sql`(errors / calls)`, sql`calls`)}
             > greatest(errors_before / calls_before * ${errorFactor}::float8, errors_before / calls_before + ${errorRise}::float8)
         end
       )

@@ -18,7 +18,7 @@ const tenths = 'array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95
 const mean = (column: string) =>
   `( select avg(greatest(-1e100, least(1e100, ${bounded('value')}))) from pg_catalog.unnest(("${column}")[3:]) as value )`
 const wilson = (end: string, share: string, count: string) =>
-  `( ${share} + 1.9208::float8 / ${count} ${end} 1.96::float8 * sqrt(${share} * (1::float8 - ${share}) / ${count} + 0.9604::float8 / ${count} ^ 2::float8) ) / (1::float8 + 3.8416::float8 / ${count})`
+  `(${share} + 1.96::float8 ^ 2::float8 / (2::float8 * ${count}) ${end} 1.96::float8 * sqrt( ${share} * (1::float8 - ${share}) / ${count} + 1.96::float8 ^ 2::float8 / (4::float8 * ${count} ^ 2::float8) )) / (1::float8 + 1.96::float8 ^ 2::float8 / ${count})`
 
 /** What both begin with, with its parameters. */
 const odd =
