@@ -35,8 +35,8 @@ begin
       limit 3
     ) as near'
   into nearest using tenant, unknown;
-  raise exception 'tenant % has no resource %: %',
-    (select code from @extschema@.dim_tenant where tenant_id = tenant), unknown, coalesce('the most similar it has are ' || nearest, 'it has none yet')
+  raise exception 'tenant % has no resource with URN %: %',
+    (select to_json(code) from @extschema@.dim_tenant where tenant_id = tenant), to_json(unknown), coalesce('the most similar it has are ' || nearest, 'it has none yet')
     using errcode = 'PV404';
 end
 $$;

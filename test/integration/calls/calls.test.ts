@@ -296,7 +296,6 @@ onEveryLeg('calls', () => {
   it.each([
     ['an empty range', during('10:00', '10:00'), checkout],
     ['a range without data', during('03:00', '04:00'), checkout],
-    ['a service nobody knows', range, shop('nobody')],
   ])('answers nothing for %s', async (_, range, service) => {
     expect(await slowestDependencies(scope, { service, range }).execute()).toEqual([])
     expect(await callSummary(scope, { from: service, range }).execute()).toEqual([])

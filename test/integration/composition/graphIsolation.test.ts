@@ -12,7 +12,7 @@ import { graphTimes, makeGraphWorld } from '../../support/graphWorld.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
 import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { rounded } from '../../support/narrowed.ts'
-import { at } from '../../support/rows.ts'
+import { at, services } from '../../support/rows.ts'
 import { grantAll } from '../../support/role.ts'
 
 const names = ['urn:web', 'urn:cart', 'urn:pay', 'urn:stock', 'urn:mail', 'urn:price', 'urn:tax', 'urn:ad', 'urn:host']
@@ -41,11 +41,14 @@ onEveryLeg('every read of the graph', () => {
     expectOnlyIds(alone, new Set((await resourceIds(a, names)).values()))
   })
 
-  it('finds nothing for a tenant that has nothing', async () => {
-    const nothing = { ...graphReads(b, names), ...(age && withoutCypher(ageReads(b, names))) }
+  it('finds nothing for a tenant that has nothing but the same URNs', async () => {
+    await services(b, names)
+    const { resourceNames: theNames, ...others } = graphReads(b, names)
+    const nothing = { ...others, ...(age && withoutCypher(ageReads(b, names))) }
     for (const [name, rows] of Object.entries(await answersOf(nothing))) expect([name, rows]).toEqual([name, []])
     if (age) await expect(ageReads(b, names).cypher.query.execute()).rejects.toThrow('does not exist')
     expect((await toGraphology(callsDuring(b, { range }), { scope: b, vertices: resourceNames(b) })).order).toBe(0)
+    expect(await theNames.query.execute()).toHaveLength(names.length)
   })
 
   it('gives each tenant its own where both have the same URNs', async () => {
@@ -117,7 +120,9 @@ onEveryLeg('every read of the graph', () => {
     await migrateUp(test.db, { schema: 'My Schema', graphPrefix: 'mine', embeddingDimension: 3 })
     await ensureTenant(test.db, { code: 'a' }, { schema: 'My Schema' })
     const empty = await tenantScope(test.db, 'a', { schema: 'My Schema' })
-    for (const [name, rows] of Object.entries(await answersOf(graphReads(empty, names)))) expect([name, rows]).toEqual([name, []])
+    await services(empty, names)
+    const { resourceNames: _, ...others } = graphReads(empty, names)
+    for (const [name, rows] of Object.entries(await answersOf(others))) expect([name, rows]).toEqual([name, []])
     const mine = await makeGraphWorld(empty, names, { size: 10, age })
     expect(mine.graphName).toMatch(/^mine_/)
     const answers = await answersOf(reads(mine))

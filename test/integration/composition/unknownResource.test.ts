@@ -70,7 +70,10 @@ onEveryLeg('a URN that the tenant does not have', () => {
     expect(await read(scope, known).execute()).toBeInstanceOf(Array)
     const error = await failure(read(scope, 'urn:k8s:svc:shop/chekout').execute())
     const similar = 'urn:k8s:svc:shop/checkout, urn:k8s:svc:shop/payment, urn:host:h'
-    expect(error).toHaveProperty('message', `tenant t-001 has no resource urn:k8s:svc:shop/chekout: the most similar it has are ${similar}`)
+    expect(error).toHaveProperty(
+      'message',
+      `tenant "t-001" has no resource with URN "urn:k8s:svc:shop/chekout": the most similar it has are ${similar}`,
+    )
     expect(api.isUnknownResource(error)).toBe(true)
   })
 
@@ -108,7 +111,7 @@ onEveryLeg('a URN that the tenant does not have', () => {
     const empty = await tenant(test.db, 'empty')
     expect(await failure(api.callSummary(empty, { from: "urn:o'%s", range }).execute())).toHaveProperty(
       'message',
-      "tenant empty has no resource urn:o'%s: it has none yet",
+      `tenant "empty" has no resource with URN "urn:o'%s": it has none yet`,
     )
   })
 })

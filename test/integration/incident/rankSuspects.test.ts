@@ -238,10 +238,6 @@ onEveryLeg('rankSuspects and callOddities', () => {
     },
   )
 
-  it('is empty for a service that is not there', async () => {
-    expect(await ranked('urn:nobody')).toEqual([])
-  })
-
   it('keeps a suspect to which failures lead over a resource that slow calls reach sooner', async () => {
     const failing = [
       ...calls(client, frontend, 10, { errors: 12 }),
