@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { entries } from '../support/api/entries.ts'
 
 /*
  * publicApi.txt lists what every entry of the package exports. Whoever changes that on purpose has it written again:
  *
  *     npx vitest run --project unit test/unit/publicApi.test.ts -u
+ *
+ * and adds what is new to docs/functions.md, under the question that it answers.
  */
 
 /** The names of the types that a file exports, itself or from others. */
@@ -46,3 +48,50 @@ it('has everything that needs no optional package in one entry', async () => {
     [...new Set(rooms.flat())].toSorted((a, b) => Number(a.startsWith('type ')) - Number(b.startsWith('type ')) || (a < b ? -1 : 1)),
   )
 }, 60_000)
+
+/** The tables of docs/functions.md: what each row names, in which column and line. */
+async function named(): Promise<{ name: string; column: number; line: number }[]> {
+  const lines = (await readFile('docs/functions.md', 'utf8')).split('\n')
+  return lines.flatMap((text, at) => {
+    if (!text.startsWith('| ')) return []
+    const cells = text.split(' | ')
+    // The first column asks; in the last table, of two columns, it is the first that names.
+    return cells.flatMap((cell, column) =>
+      (cells.length === 2) === (column === 0)
+        ? [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => ({ name: name!, column, line: at + 1 }))
+        : [],
+    )
+  })
+}
+
+/** What the package exports, by publicApi.txt. */
+async function exported(): Promise<{ values: string[]; types: string[] }> {
+  const names = (await readFile('test/unit/publicApi.txt', 'utf8')).split('\n').filter((line) => line.startsWith('  '))
+  const all = [...new Set(names.map((name) => name.trim()))]
+  return {
+    values: all.filter((name) => !name.startsWith('type ')),
+    types: all.filter((name) => name.startsWith('type ')).map((name) => name.replace('type ', '')),
+  }
+}
+
+describe('docs/functions.md', () => {
+  it('has every export: add a new function as a row under the question that it answers, a new type in the last column of its function', async () => {
+    const there = new Set((await named()).map(({ name }) => name))
+    const { values, types } = await exported()
+    expect(values.length).toBeGreaterThan(150)
+    const missing = [...values, ...types].filter((name) => !there.has(name))
+    expect(missing, `docs/functions.md lacks: ${missing.join(', ')}`).toEqual([])
+  })
+
+  it('names nothing that is not exported, functions in the second column and types in the third', async () => {
+    const { values, types } = await exported()
+    const wrong = (await named()).filter(({ name, column }) => !(column === 1 ? values : types).includes(name))
+    expect(wrong.map(({ name, line }) => `docs/functions.md:${line}: ${name} is not exported, or stands in the wrong column`)).toEqual([])
+  })
+
+  it('names each thing once', async () => {
+    const lines = new Map<string, number[]>()
+    for (const { name, line } of await named()) lines.set(name, [...(lines.get(name) ?? []), line])
+    expect([...lines].filter(([, at]) => at.length > 1)).toEqual([])
+  })
+})
