@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import { MissingCapabilityError } from '../schema/errors.ts'
 import { document } from './document.ts'
 import { demoTenant } from './demo/demoTenant.ts'
+import { sizeOfReadable } from './readable.ts'
 import type { Surroundings } from './surroundings.ts'
 
 export interface DemoOptions {
@@ -24,14 +25,16 @@ export function demoCommand({ signal, interactive, out, err }: Surroundings): Co
   return demoOptions(new Command('demo').description('replay a recorded incident in an embedded PostgreSQL and tell its story'))
     .argument('[recording]', 'OTLP/JSON lines, plain, gzip or zstd, as the Collector writes them (default: a recorded incident)')
     .option('--json', 'one JSON document: what was found; the rest is told on stderr')
-    .action(async (recording: string | undefined, options: DemoOptions) => {
+    .action(async (given: string | undefined, options: DemoOptions) => {
+      const recording = given ?? recordedIncident()
+      await sizeOfReadable(recording, 'recording')
       // Loaded only here: it needs the embedded database and the drawing libraries, which are
       // optional.
       const { replay, runDemo } = await import('./demo.ts').catch((cause: unknown) => {
         throw explainMissing(cause)
       })
       const context = { signal, interactive, say: options.json ? err : out }
-      const told = await runDemo((scope) => replay(scope, recording ?? recordedIncident(), context), options, context)
+      const told = await runDemo((scope) => replay(scope, recording, context), options, context)
       if (options.json) out(document(told))
     })
 }

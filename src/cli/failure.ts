@@ -47,15 +47,18 @@ function ours(error: VantageError, called: Called): string {
   return error.remedy === undefined ? problem : `${problem}: ${inCommands(error.remedy)}`
 }
 
-/** A field as the command line calls it, where the command has it: `embeddingDimension` is `--embedding-dimension`. */
+/**
+ * A field as the command line calls it, where the command has it: `embeddingDimension` is
+ * `--embedding-dimension`.
+ */
 function optionOf(field: string, { command }: Called): string {
   const [, name = '', rest = ''] = /^(\w+)(.*)$/s.exec(field) ?? []
-  const option = command?.options.find((option) => option.attributeName() === (aliases[name] ?? name))
-  return option === undefined ? field : `${option.long}${rest}`
+  const option = command?.options.find((option) => option.attributeName() === (name === 'code' ? 'tenant' : name))
+  return option === undefined ? (elsewhere[field] ?? field) : `${option.long}${rest}`
 }
 
-/** Fields that the command line calls by another name. */
-const aliases: Readonly<Record<string, string>> = { code: 'tenant' }
+/** What a command takes from somewhere else than an option. */
+const elsewhere: Readonly<Record<string, string>> = { hashKey: 'PGVANTAGE_HASH_KEY', login: '<name>' }
 
 function theirs(error: unknown): string {
   // A refused connection is one error for each address that was tried, and a message of none.

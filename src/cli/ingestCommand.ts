@@ -1,5 +1,4 @@
-import { constants, createReadStream } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { ensureTenant } from '../catalog/tenants.ts'
@@ -14,6 +13,7 @@ import { exitCode } from './exitCode.ts'
 import { openedLate } from './ingest/openedLate.ts'
 import { Progress } from './ingest/progress.ts'
 import { Rejects } from './ingest/rejects.ts'
+import { sizeOfReadable } from './readable.ts'
 import type { Surroundings } from './surroundings.ts'
 import { table } from './table.ts'
 
@@ -70,7 +70,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       const { database, schema, tenant, create, strict, horizon, shiftMs, acceptOld, dimensions, format, json } = options
       if (files.indexOf(standardInput) !== files.lastIndexOf(standardInput))
         throw new InvalidInputError('file', `${standardInput}, the standard input, can be read only once`)
-      const sizes = await Promise.all(files.map(sizeOf))
+      const sizes = await Promise.all(files.map(async (file) => (file === standardInput ? undefined : sizeOfReadable(file, 'file'))))
       const rejects = new Rejects(err, options.rejects)
       let rate = ''
       const report = await withDatabase({ database }, env, async (db) => {
@@ -122,24 +122,6 @@ function nothingTaken({ spans, logRecords, metricPoints, refused }: IngestReport
 /** The size of all; undefined where that of one is not known. */
 const total = (sizes: readonly (number | undefined)[]): number | undefined =>
   sizes.reduce<number | undefined>((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0)
-
-/**
- * The size of a file; undefined of a pipe or the standard input, which have none. Before anything
- * is written: a misspelt name among many should not be found out half-way.
- */
-async function sizeOf(file: string): Promise<number | undefined> {
-  if (file === standardInput) return undefined
-  try {
-    const found = await stat(file)
-    if (!found.isDirectory()) {
-      await access(file, constants.R_OK)
-      return found.isFile() ? found.size : undefined
-    }
-  } catch (cause) {
-    throw new InvalidInputError('file', `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
-  }
-  throw new InvalidInputError('file', `${file} is a folder, and no file`)
-}
 
 function wholeMilliseconds(text: string): number {
   const number = Number(text)

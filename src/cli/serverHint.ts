@@ -87,6 +87,8 @@ function ofConnection(error: Error): string | undefined {
     case 'ETIMEDOUT':
       return `the server cannot be reached from here: ${asTold}, and what a firewall lets through`
     case 'ENOENT':
+      // Of files the message says enough.
+      if (!error.message.startsWith('connect')) return undefined
       return 'no server listens on this socket: is it running? Else name a host in the connection string'
     case 'ECONNRESET':
     case 'EPIPE':

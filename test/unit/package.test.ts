@@ -49,7 +49,7 @@ describe('the package', () => {
       })`
     const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
     await expect(
-      execute(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(absent)}`, main, 'demo', 'recording.jsonl']),
+      execute(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(absent)}`, main, 'demo', main]),
     ).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^error: pgvantage demo needs .*: run `npm install @electric-sql\/pglite@\S+ .*echarts@\S+`\n$/),

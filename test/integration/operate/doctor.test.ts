@@ -1,12 +1,14 @@
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { ensureResource } from '../../../src/catalog/resources.ts'
+import { roomChecks } from '../../../src/cli/roomChecks.ts'
 import type { Check } from '../../../src/database/checks/check.ts'
 import { schemaVersion } from '../../../src/database/installation/installation.ts'
 import { doctor } from '../../../src/operate/doctor/doctor.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { freshDatabase, leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
+import { actingAs, createRole, grantAll } from '../../support/role.ts'
 
 onEveryLeg('doctor', () => {
   let test: TestDatabase
@@ -201,6 +203,51 @@ onEveryLeg('doctor, of a database without pgvantage', () => {
     expect(findings).toContainEqual(
       expect.objectContaining({ code: 'extension-missing', message: 'extension vector is available but not installed' }),
     )
+  })
+
+  it('says who creates the extensions that are wanting, where the role that asks may not', async () => {
+    const role = await createRole(test, 'plain')
+    try {
+      const { findings, role: asked } = await actingAs(test, role, (db) => doctor(db))
+      expect(asked).toBe(role)
+      expect(findings).toContainEqual(
+        expect.objectContaining({
+          code: 'extension-missing',
+          message: 'extension vector is available but not installed',
+          remedy: 'run `create extension vector` in this database, then `pgvantage migrate up`',
+          needs: 'superuser',
+        }),
+      )
+      // As a superuser.
+      expect((await doctor(test.db)).findings).toContainEqual(
+        expect.objectContaining({ code: 'extension-missing', remedy: 'run `pgvantage migrate up`, which creates it', needs: 'owner' }),
+      )
+    } finally {
+      await sql`drop role ${sql.id(role)}`.execute(test.db)
+    }
+  })
+
+  it('says what the role that asks may not look at', async () => {
+    await migrateUp(test.db)
+    const role = await createRole(test, 'reader')
+    const asRole = () => actingAs(test, role, (db) => doctor(db, { checks: roomChecks }))
+    const closed = await asRole()
+    expect(closed.installation).toBeNull()
+    expect(closed.findings[0]).toMatchObject({ severity: 'error', code: 'unreadable' })
+    expect(new Set(closed.rooms.map(({ reason }) => reason))).toEqual(new Set(['this role may not read the tables']))
+    await grantAll(test, { role: 'reader', login: role })
+    expect((await asRole()).findings.filter(({ code }) => code === 'not-checked')).toEqual([])
+    await sql`revoke select on ingest_journal, pgvantage_policy from ${sql.id(role)}`.execute(test.db)
+    const { findings } = await asRole()
+    expect(findings.filter(({ code }) => code === 'not-checked').map(({ severity, message }) => [severity, message.split(':')[0]])).toEqual(
+      [
+        ['warning', 'journal of ingest'],
+        ['info', 'policies and maintenance'],
+      ],
+    )
+    expect(JSON.stringify([closed, findings])).not.toContain('permission denied')
+    await sql`drop owned by ${sql.id(role)}`.execute(test.db)
+    await sql`drop role ${sql.id(role)}`.execute(test.db)
   })
 
   it('reads on where our own record is broken', async () => {

@@ -29,6 +29,7 @@ describe('what a failed command says', () => {
     ['ECONNREFUSED', withCode('connect ECONNREFUSED 127.0.0.1:5432', 'ECONNREFUSED'), 'is a server running there?'],
     ['ENOTFOUND', withCode('getaddrinfo ENOTFOUND nowhere.invalid', 'ENOTFOUND'), 'the name of the host is not known'],
     ['ETIMEDOUT', withCode('connect ETIMEDOUT 10.0.0.1:5432', 'ETIMEDOUT'), 'cannot be reached'],
+    ['no socket', withCode('connect ENOENT /run/.s.PGSQL.5432', 'ENOENT'), 'no server listens on this socket'],
     ['no answer', new Error('timeout expired'), 'did not answer within 15 seconds'],
     ['a wrong password', withCode('password authentication failed for user "a"', '28P01'), 'PGPASSWORD or ~/.pgpass'],
     ['no password', new Error('SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string'), 'the server asks for a password'],
@@ -50,6 +51,12 @@ describe('what a failed command says', () => {
     expect(text).toContain(`${error.message}: `)
     expect(text).toContain(hint)
     expect(text).not.toContain('\n')
+  })
+
+  it('has no advice about files, whose errors say enough', () => {
+    expect(told(withCode("ENOENT: no such file or directory, open 'a'", 'ENOENT'))).toBe(
+      "error: ENOENT: no such file or directory, open 'a'\n(--verbose shows where)",
+    )
   })
 
   it('says the same of every address that was tried', () => {
@@ -81,6 +88,8 @@ describe('what a failed command says', () => {
     expect(told(new InvalidInputError('dimensions[0].from', 'must not be empty'), 'ingest')).toBe(
       'error: --dimensions[0].from: must not be empty',
     )
+    expect(told(new InvalidInputError('hashKey', 'is missing'), 'ingest')).toBe('error: PGVANTAGE_HASH_KEY: is missing')
+    expect(told(new InvalidInputError('login', 'must not be empty'), 'grants')).toBe('error: <name>: must not be empty')
     expect(told(new InvalidInputError('metric_1m.retain', 'is no interval'), 'policies apply')).toBe(
       'error: metric_1m.retain: is no interval',
     )

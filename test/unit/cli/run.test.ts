@@ -46,6 +46,7 @@ describe('pgvantage', () => {
     [['demo', 'a', 'b'], 'too many arguments'],
     [['demo'], "missing required argument 'recording'"],
     [['demo', 'a', '--jsn'], "unknown option '--jsn'\n(Did you mean --json?)"],
+    [['demo', '/none'], 'recording: /none cannot be read'],
     [['resources', '--limit', 'few'], 'It must be a whole number'],
     [['refresh-graph', '--now', 'today'], 'It must be a time with its zone'],
     [['migrate'], 'Usage: pgvantage migrate'],
