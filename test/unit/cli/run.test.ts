@@ -44,7 +44,6 @@ describe('pgvantage', () => {
     [['tenants', 'all'], 'too many arguments'],
     [['migrate', 'up', 'all'], 'too many arguments'],
     [['demo', 'a', 'b'], 'too many arguments'],
-    [['demo'], "missing required argument 'recording'"],
     [['demo', 'a', '--jsn'], "unknown option '--jsn'\n(Did you mean --json?)"],
     [['demo', '/none'], 'recording: /none cannot be read'],
     [['resources', '--limit', 'few'], 'It must be a whole number'],
