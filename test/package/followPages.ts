@@ -8,11 +8,12 @@ import { follow } from './pages.ts'
  * installs what its demo needs is held by a unit test.
  */
 export async function followPages(tarball: string): Promise<void> {
-  const pages = ['docs/start.md', 'README.md']
+  const pages = ['docs/start.md', 'README.md', 'examples/recipes/README.md']
   await follow({
     pages,
     tarball,
     files: { 'telemetry/otlp.jsonl': await ownFile('examples/shop/recordings/incident.jsonl.gz') },
+    copied: ['examples/recipes'],
     prints: [
       // start.md: its services, the suspects, the graph.
       /'urn:k8s:svc:shop\/payment'/,
@@ -23,6 +24,18 @@ export async function followPages(tarball: string): Promise<void> {
       /^select "top"/m,
       /'urn:k8s:svc:shop\/payment'.* 'up'/,
       /wrote checkout\.svg/,
+      // The recipes: what the programs answer, and that the gate fails closed.
+      /suspects:\n {2}0\.9\d urn:k8s:svc:shop\/payment/,
+      /WARN \d+ times, urn:k8s:svc:shop\/payment/,
+      /exit code 3/,
+      /frontend is worse/,
+      /frontend must stop/,
+      /recommendation may go on/,
+      /payment is unknown/,
+      /payment must stop/,
+      /a mistyped service must stop/,
+      /there is nothing to compare with yet/,
+      /without urn:k8s:svc:shop\/frontend, 2 others are cut off/,
     ],
   })
   console.log(`${pages.join(', ')}: commands and programs work as printed`)
