@@ -27,9 +27,12 @@ describe('README', () => {
   })
 })
 
-it.each(['README.md', 'docs/start.md', 'docs/functions.md', 'examples/recipes/README.md', 'test/README.md'])('%s is wrapped at 100 columns', async (page) => {
-  expect(tooLong(await readFile(page, 'utf8'))).toEqual([])
-})
+it.each(['README.md', 'docs/start.md', 'docs/functions.md', 'examples/recipes/README.md', 'test/README.md'])(
+  '%s is wrapped at 100 columns',
+  async (page) => {
+    expect(tooLong(await readFile(page, 'utf8'))).toEqual([])
+  },
+)
 
 describe('what a reader runs', () => {
   const page = (text: string) => scriptOf(blocksOf('page.md', text))
