@@ -27,7 +27,7 @@ describe('README', () => {
   })
 })
 
-it.each(['README.md', 'docs/start.md', 'docs/functions.md', 'examples/recipes/README.md', 'test/README.md'])(
+it.each(['README.md', 'docs/start.md', 'docs/functions.md', 'docs/roles.md', 'examples/recipes/README.md', 'test/README.md'])(
   '%s is wrapped at 100 columns',
   async (page) => {
     expect(tooLong(await readFile(page, 'utf8'))).toEqual([])
