@@ -40,13 +40,20 @@ export async function withDatabase<T>(
 function databaseUrl(option: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
   const field = option === undefined ? 'DATABASE_URL' : '--database'
   const url = option ?? env.DATABASE_URL
-  if (url) {
-    if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return url
-    throw new InvalidInputError(field, 'is not a connection string such as postgres://user@host:5432/database')
-  }
+  if (url) return checkedUrl(field, url)
   if (Object.keys(env).some((name) => /^PG(HOST|HOSTADDR|PORT|USER|DATABASE)$/.test(name))) return undefined
   throw new InvalidInputError(
     '--database',
     'say which database: --database postgres://user@host:5432/database, DATABASE_URL, or the usual PG* variables',
   )
+}
+
+/**
+ * A connection string that is one.
+ *
+ * @throws InvalidInputError which never repeats it, for it may hold a password.
+ */
+export function checkedUrl(field: string, url: string): string {
+  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return url
+  throw new InvalidInputError(field, 'is not a connection string such as postgres://user@host:5432/database')
 }

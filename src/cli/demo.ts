@@ -16,6 +16,7 @@ import { investigate, type Investigation } from './demo/investigate.ts'
 import type { Replayed } from './demo/replay.ts'
 import { tell } from './demo/tell.ts'
 import { demoTenant } from './demo/demoTenant.ts'
+import { checkedUrl } from './connection.ts'
 import type { DemoOptions } from './demoCommand.ts'
 
 export { replay } from './demo/replay.ts'
@@ -79,7 +80,7 @@ export async function runDemo(
 }
 
 function connected(url: string): { db: Kysely<{}>; close: () => Promise<void> } {
-  const db = connect(url)
+  const db = connect(checkedUrl('--database', url))
   return { db, close: () => db.destroy() }
 }
 

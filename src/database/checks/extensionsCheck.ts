@@ -1,5 +1,5 @@
-import { sql, type Kysely } from 'kysely'
 import { knownExtensions, requiredExtensions, type KnownExtension } from '../capabilities.ts'
+import { creatableHere } from '../creatable.ts'
 import { older } from '../older.ts'
 import type { Check, Finding } from './check.ts'
 
@@ -47,17 +47,4 @@ function missingFinding(name: KnownExtension, available: boolean, creatable: boo
         remedy: `run \`create extension ${name}\` in this database, then \`pgvantage migrate up\``,
         needs: 'superuser',
       }
-}
-
-/** The extensions that the current role may create here. */
-async function creatableHere(db: Kysely<{}>): Promise<Set<KnownExtension>> {
-  const { rows } = await sql<{ name: KnownExtension }>`
-    select version.name::text as name
-    from pg_catalog.pg_available_extension_versions as version
-    join pg_catalog.pg_available_extensions as extension on extension.name = version.name and extension.default_version = version.version
-    cross join (select rolsuper from pg_catalog.pg_roles where rolname = current_user) as role
-    where version.name = any(${[...knownExtensions]}::name[])
-      and (role.rolsuper or ((not version.superuser or version.trusted) and has_database_privilege(current_database(), 'create')))
-  `.execute(db)
-  return new Set(rows.map(({ name }) => name))
 }

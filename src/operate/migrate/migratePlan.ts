@@ -1,5 +1,6 @@
-import { sql } from 'kysely'
-import { capabilities, type KnownExtension } from '../../database/capabilities.ts'
+import { sql, type Kysely } from 'kysely'
+import { capabilities, requiredExtensions, type KnownExtension } from '../../database/capabilities.ts'
+import { creatableHere } from '../../database/creatable.ts'
 import { qualified, type Installation } from '../../database/installation/installation.ts'
 import { plainKysely, type AnyKysely } from '../../database/connection/plainKysely.ts'
 import { turnLock } from '../../database/transaction/takeTurn.ts'
@@ -63,14 +64,28 @@ export async function migratePlan(db: AnyKysely, options: MigrateOptions = {}): 
     installation: plan.installation,
     extensions,
     migrations: steps,
-    notices:
-      extensions.includes('timescaledb') && server.timescaleLicence === null
+    notices: [
+      ...(await denied(plain, extensions)),
+      ...(extensions.includes('timescaledb') && server.timescaleLicence === null
         ? [
             'which edition TimescaleDB is shows only once the database has it: this plan is for the Apache edition. Run `create extension timescaledb`, then plan again, to be sure',
           ]
-        : [],
+        : []),
+    ],
     sql: `begin;\n\n${statements.map((statement) => `${statement};\n`).join('\n')}\ncommit;\n`,
   }
+}
+
+/** What the current role may not create of them. */
+async function denied(db: Kysely<{}>, extensions: readonly KnownExtension[]): Promise<string[]> {
+  if (extensions.length === 0) return []
+  const creatable = await creatableHere(db)
+  const closed = extensions.filter((name) => !creatable.has(name))
+  const required = closed.filter((name) => requiredExtensions.some((one) => one === name))
+  if (closed.length === 0) return []
+  return [
+    `this role may not create ${closed.join(', ')}: have a superuser run \`create extension\` for ${required.length === 0 ? 'those you want; `up` does without the others' : `${required.join(', ')} at least`}`,
+  ]
 }
 
 /**

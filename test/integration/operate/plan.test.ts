@@ -1,4 +1,4 @@
-import { CompiledQuery } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { migrations } from '../../../migrations/index.ts'
 import { readCatalog } from '../../../src/operate/catalog.ts'
@@ -9,6 +9,7 @@ import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { migratePlan } from '../../../src/operate/migrate/migratePlan.ts'
 import { freshDatabase, leg, onEveryLeg, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
+import { actingAs, createRole } from '../../support/role.ts'
 
 onEveryLeg('migratePlan', () => {
   let test: TestDatabase
@@ -49,6 +50,18 @@ onEveryLeg('migratePlan', () => {
       expect(await objects(test.db)).toEqual(await objects(other.db))
     } finally {
       await other.close()
+    }
+  })
+
+  it('says which extensions the role that asks may not create', async () => {
+    const role = await createRole(test, 'plain')
+    try {
+      const { extensions, notices } = await actingAs(test, role, (db) => migratePlan(db))
+      expect(extensions).toContain('vector')
+      expect(notices).toContainEqual(expect.stringMatching(/^this role may not create vector, .*: have a superuser run .* at least$/))
+      expect((await migratePlan(test.db)).notices.filter((notice) => notice.startsWith('this role'))).toEqual([])
+    } finally {
+      await sql`drop role ${sql.id(role)}`.execute(test.db)
     }
   })
 
