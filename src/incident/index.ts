@@ -1,5 +1,6 @@
 export { affected, type Affected, type AffectedOptions } from './affected.ts'
 export { callOddities, type CallOddity } from './callOddities.ts'
+export { latestData, type LatestData, type LatestDataOptions } from './latestData.ts'
 export type { MeaningOfMetric, MetricMeaning } from './metricMeanings.ts'
 export type { OddityThresholds, OddityWindows } from './oddCalls.ts'
 export { rankSuspects, type RankSuspectsOptions, type Suspect, type SuspectEvidence, type SuspectThresholds } from './rankSuspects.ts'

@@ -34,6 +34,7 @@ type Others =
   | Queries<typeof logs>
   | Queries<typeof cardinality>
   | 'affected'
+  | 'latestData'
   | 'relatedKnowledge'
   | Queries<typeof events>
   | Queries<typeof knowledge>
@@ -165,6 +166,7 @@ function others(
     ],
     activeUsers: [cardinality.activeUsers(scope, { range: all, dimension, resource })],
     affected: [incident.affected(scope, { range, baseline, dimension })],
+    latestData: [incident.latestData(scope, { now: range.to })],
     cardinalityGrowth: [cardinality.cardinalityGrowth(scope, { range, baseline })],
     distinctOver: (['all', 'resource'] as const).map((by) => cardinality.distinctOver(scope, { dimension, range: all, by })),
     distinctSeries: (['distinct', 'distinct_error', 'count_total'] as const).flatMap((measure) =>

@@ -28,7 +28,7 @@ type Queries<Room> = {
 type Known = Queries<typeof graph> | Queries<typeof topology> | Queries<typeof calls> | Queries<typeof incident>
 type NeedsAge = 'activeCalls' | 'verifyCallGraph' | 'cypher'
 /** Of values that nobody has here. */
-type NeedsSketches = 'affected'
+type NeedsSketches = 'affected' | 'latestData'
 type NeedsKnowledge = 'relatedKnowledge'
 type Walk = 'reach' | 'impact' | 'shortestPath' | 'kShortestPaths' | 'pathsBetween' | 'cycles' | 'neighbourhood'
 

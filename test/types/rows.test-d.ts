@@ -75,6 +75,7 @@ const named = {
   overlap: rowOf(cardinality.overlap(scope, { dimension: 'user', a: { range }, b: { range } })).toEqualTypeOf<cardinality.Overlap>(),
   retention: rowOf(cardinality.retention(scope, { range })).toEqualTypeOf<cardinality.Retention>(),
 
+  latestData: rowOf(incident.latestData(scope)).toEqualTypeOf<incident.LatestData>(),
   affected: rowOf(incident.affected(scope, { range, baseline: range })).toEqualTypeOf<incident.Affected>(),
   callOddities: rowOf(incident.callOddities(scope, { range, baseline: range })).toEqualTypeOf<incident.CallOddity>(),
   relatedKnowledge: rowOf(incident.relatedKnowledge(scope, { title: 't' })).toEqualTypeOf<incident.RelatedChunk>(),

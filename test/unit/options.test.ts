@@ -50,6 +50,7 @@ const given = <Options extends object>(options: Options, call: (scope: Scope, op
 const functions: Record<Function, WithOptions | null> = {
   activeCalls: null,
   activeUsers: given({ range }, (scope, options) => api.activeUsers(scope, options)),
+  latestData: given({ now: range.to }, (scope, options) => api.latestData(scope, options)),
   affected: given({ range, baseline }, (scope, options) => api.affected(scope, options)),
   addDocuments: given({}, (scope, options) => api.addDocuments(scope, [], options)),
   aggregateAcross: given({ with: 'sum' }, (scope, options) => api.aggregateAcross(scope, frame, options as never)),
