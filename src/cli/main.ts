@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { endQuietly } from './brokenPipe.ts'
 import { exitCode } from './exitCode.ts'
-import { run } from './run.ts'
+import { nodeProblem } from './nodeVersion.ts'
 
 // A long load makes much garbage, which V8 otherwise lets lie about: docs/ingest.md has the peaks
 // with and without.
@@ -15,5 +15,17 @@ endQuietly([process.stdout, process.stderr], (error) => {
   process.exitCode = exitCode.failed
 })
 
-const code = await run(process.argv.slice(2))
-process.exitCode = unwritten === undefined ? code : exitCode.failed
+const problem = nodeProblem(process.versions.node)
+process.exitCode = problem === undefined ? await runCommand() : refuse(problem)
+
+async function runCommand(): Promise<number> {
+  // Loaded only now: an older Node.js fails when it links what this imports.
+  const { run } = await import('./run.ts')
+  const code = await run(process.argv.slice(2))
+  return unwritten === undefined ? code : exitCode.failed
+}
+
+function refuse(problem: string): number {
+  process.stderr.write(`error: ${problem}\n`)
+  return exitCode.failed
+}
