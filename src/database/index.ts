@@ -1,5 +1,6 @@
 // `openEmbedded` has an entry of its own, pgvantage/embedded: it needs PGlite, which not everybody
 // has installed.
+export type { CamelCased } from './camelCased.ts'
 export { capabilities, type Capabilities, type ExtensionState, type KnownExtension } from './capabilities.ts'
 export { connect } from './connection/connect.ts'
 export type { AnyKysely } from './connection/plainKysely.ts'

@@ -1,6 +1,6 @@
 import type { ControlledTransaction, Generated, Kysely, Transaction } from 'kysely'
 import { expectTypeOf } from 'vitest'
-import { tenantScope, type AnyKysely } from '../../src/database/index.ts'
+import { tenantScope, type AnyKysely, type CamelCased } from '../../src/database/index.ts'
 import { migrateUp } from '../../src/operate/index.ts'
 
 interface Tables {
@@ -15,3 +15,16 @@ expectTypeOf(tenantScope).parameter(0).toEqualTypeOf<AnyKysely>()
 expectTypeOf(migrateUp).parameter(0).toEqualTypeOf<AnyKysely>()
 // @ts-expect-error a pool is no Kysely
 void tenantScope({ query: () => [] }, 't-001')
+
+interface Row {
+  dst_urn: string
+  mean_p95_ms: number | null
+  bucket: Date
+  labels: { k8s_pod: string }
+}
+expectTypeOf<CamelCased<Row>>().toEqualTypeOf<{
+  dstUrn: string
+  meanP95Ms: number | null
+  bucket: Date
+  labels: { k8s_pod: string }
+}>()
