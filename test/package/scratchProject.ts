@@ -37,7 +37,7 @@ const allowed =
 
 const program = `
 import { sql } from 'kysely'
-import { InvalidInputError, ensureTenant, last, migrateStatus, migrateUp, slowestDependencies, tenantScope } from 'pgvantage'
+import { InvalidInputError, ensureResource, ensureTenant, last, migrateStatus, migrateUp, slowestDependencies, tenantScope } from 'pgvantage'
 import { openEmbedded } from 'pgvantage/embedded'
 
 const { db, close } = await openEmbedded()
@@ -46,7 +46,9 @@ const status = await migrateStatus(db)
 if (status.pending.length > 0) throw new Error('migrations are pending: ' + status.pending)
 await ensureTenant(db, { code: 'acme' })
 const scope = await tenantScope(db, 'acme')
-const worst = await slowestDependencies(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('30 minutes') }).execute()
+const service = 'urn:k8s:svc:shop/checkout'
+await ensureResource(scope, { urn: service, type: 'service', name: 'checkout' })
+const worst = await slowestDependencies(scope, { service, range: last('30 minutes') }).execute()
 const urns: string[] = worst.map((row) => row.dst_urn)
 if (urns.length !== 0) throw new Error('rows from nowhere')
 const { rows } = await sql<{ buckets: string }>\`select exp_histogram_count(exp_histogram(1.5)) as buckets\`.execute(db)
