@@ -25,6 +25,7 @@ import { compareBytes } from '../schema/compareBytes.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { time, wholeNumber } from './options.ts'
+import { staleWarning } from './staleWarning.ts'
 import type { Surroundings } from './surroundings.ts'
 import { scopeOf, tenantOption } from './tenant.ts'
 
@@ -75,6 +76,7 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
             `tenant ${preview(scope.tenantCode)} has no resource ${preview(options.resource)}: \`pgvantage resources WORD\` finds its URN`,
           )
         const { edges, what } = await around(scope, options)
+        if (options.topology === undefined) err((await staleWarning(scope, options.at ?? new Date())) ?? '')
         if (edges.length === 0) err(`nothing is around ${options.resource}: ${what}\n`)
         return render(edges, what, options)
       })
