@@ -105,7 +105,8 @@ const beginning = `
 set -euo pipefail
 npx() { "./node_modules/.bin/$1" "\${@:2}"; }`
 
-const limitMs = 240_000
+/** It takes a minute where nothing else runs. Only what hangs takes so long. */
+const limitMs = 900_000
 
 async function shell(script: string, cwd: string): Promise<string> {
   const quick = { npm_config_prefer_offline: 'true', npm_config_audit: 'false', npm_config_fund: 'false' }
