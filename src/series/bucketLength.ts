@@ -6,13 +6,13 @@ import { preview } from '../schema/parse.ts'
 /** The length of a bucket or a window, as an option gives it. */
 export const lengthText = durationText.pipe(z.string().refine((text) => milliseconds(text) >= 1, 'must be at least a millisecond long'))
 
-/** More are a slip of the length or the range, not a question. */
+/** More than this is a mistake in the length or the range. */
 const maxBuckets = 1_000_000
 
 /**
- * Refuses a range that would be cut into more than a million rows for each series.
+ * Refuses a range that would have more than a million rows for each series.
  *
- * @throws InvalidInputError naming the option that the length stands in.
+ * @throws InvalidInputError naming the option that has the length.
  */
 export function assertBuckets({ from, to }: TimeRange, length: string, field: string): void {
   const buckets = (to.getTime() - from.getTime()) / milliseconds(length)

@@ -11,22 +11,21 @@ import { inAnyOrder } from '../../database/sql/inAnyOrder.ts'
 import { reduced, reductions, type Reduction } from './reduction.ts'
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
-/** Which group a series belongs to. */
+/** The group of one series. */
 export interface LookupRow {
   series: string
-  /** Null: to none that has a name. */
+  /** Null counts as the empty text: the group without a name. */
   group: string | null
 }
 
 /**
- * Any query that names the group of each series, in one row a series, whatever database type it was
- * built on.
+ * Any query that names the group of each series, with one row for each series. It may come from a
+ * Kysely of any database type.
  */
 export type LookupFrame = Frame<LookupRow>
 
 /**
- * Groups by what the catalog knows of the resource that a series belongs to: a column of it, or one
- * of its labels.
+ * Groups by what the catalog knows of a series' resource: one of its columns, or one of its labels.
  */
 export type ByResource = { resource: 'env' | 'region' | 'zone' | 'type' } | { resourceLabel: string }
 
@@ -36,28 +35,25 @@ export interface ByLabel {
 }
 
 /**
- * Groups by a query of yours that names the group of each series, in one row a series; of several,
- * any one.
+ * Groups by your own query, which names the group of each series. If it has several rows for a
+ * series, any one of them is taken.
  */
 export interface ByLookup {
   lookup: LookupFrame
 }
 
 export interface AggregateAcrossOptions<By> {
-  /** What becomes of the values that a group has at one bucket. */
+  /** How the values that a group has at one bucket become one value. */
   with: Reduction
-  /** What puts series into groups. */
+  /** What decides the group of a series. */
   by: By
 }
 
-/**
- * A point of a group of series. Its `series` is the group: the value by which it is grouped, as
- * text.
- */
+/** A point of a group of series. Its `series` is the name of the group, as text. */
 export interface AcrossRow extends SeriesRow {
-  /** Null where the group has nothing but nulls at this bucket; 0 then with `count`. */
+  /** Null if all values of the group at this bucket are null; with `count` it is then 0. */
   value: number | null
-  /** How many values it is made of: those of the group's series that have one at this bucket. */
+  /** How many values it is made of: the non-null values of the group's series at this bucket. */
   points: number
 }
 
@@ -85,30 +81,30 @@ const aggregateAcrossOptions = z.strictObject({
 })
 
 /**
- * The series of a frame put together, bucket by bucket, into one series for each group, in the
- * order of group and time.
+ * Combines the series of a frame into one series for each group, bucket by bucket. Ordered by
+ * group, then time.
  *
  * | `by` | a group is | the frame also needs |
  * |---|---|---|
- * | none | all of them, named `all` | |
+ * | not given | all series, named `all` | |
  * | `{ resource: 'region' }` | an `env`, `region`, `zone` or `type` of the catalog | `resource_id` |
  * | `{ resourceLabel: 'team' }` | a value of that label of the resource in the catalog | `resource_id` |
  * | `{ label: 'http.request.method' }` | a value of that label of the series | `labels` |
  * | `{ lookup: query }` | what your query has as `group` for the `series` | |
  *
- * - A series without such a value belongs to the group named with the empty text: not having a
- *   label and having an empty one are the same, as in Prometheus' data model. So does a resource
- *   that the tenant's catalog does not have.
- * - The other functions on series leave `resource_id` and `labels` behind: group before them, or by
- *   a lookup of what the frame had before them.
- * - Only what is there is put together: where some series of a group have no row at a bucket, or
- *   null, the sum is the sum of the others, and `points` says how many those are.
- * - Buckets match when they begin at the same time: {@link resample} first where the series'
- *   buckets differ, and take the {@link rate} of counters first (not of what `metricSeries` gives,
- *   which are rates).
- * - NaN makes the average and the sum NaN; for the others it is above every number. Magnitudes
- *   below 1e-100 count as 0, above 1e100 as infinite.
- * - Averages weigh every series the same, and percentiles neither add up nor average.
+ * - A series without such a value belongs to the group named with the empty text. A missing label
+ *   and an empty one are the same, as in Prometheus' data model. A resource that is not in the
+ *   tenant's catalog also belongs there.
+ * - The other functions on series drop `resource_id` and `labels`. Group before you call them, or
+ *   use a lookup built from the original frame.
+ * - Missing values are ignored: if some series of a group have null or no row at a bucket, the sum
+ *   is the sum of the others. `points` says how many those are.
+ * - Buckets match when they begin at the same time. If the series' buckets differ, call {@link
+ *   resample} first. For counters, call {@link rate} first (but not for what `metricSeries` gives:
+ *   those are rates already).
+ * - NaN makes the average and the sum NaN. For the other reductions NaN is above every number. For
+ *   very small and large values see {@link SeriesRow}.
+ * - An average weighs every series the same. Do not add or average percentiles.
  *
  * @throws InvalidInputError naming the option that is wrong.
  * @example
@@ -165,20 +161,20 @@ export function aggregateAcross(
 
 type By = NonNullable<z.output<typeof aggregateAcrossOptions>['by']>
 
-/** The text that a point of the frame is grouped by. */
+/** The SQL text that a point of the frame is grouped by. */
 function groupName({ resource, resourceLabel, label, lookup }: By): RawBuilder<string> {
   if (resource !== undefined) return sql`coalesce(${sql.ref(`resource.${resource}`)}, '')`
   if (resourceLabel !== undefined) return sql`coalesce(resource.labels ->> ${resourceLabel}::text, '')`
   if (label !== undefined) return sql`coalesce(point.labels ->> ${label}::text, '')`
   if (lookup === undefined) return sql`'all'::text`
-  // Looked up in one object, not joined: the planner can only guess how many rows a frame has, and
-  // where it guesses few it compares all with all.
+  // A lookup in one object instead of a join: the planner cannot estimate a frame's rows, and where
+  // it guesses few it compares every row with every other.
   return sql`coalesce((
     select pg_catalog.jsonb_object_agg(lookup.series, lookup.group) from ${lookup} as lookup where lookup.series is not null
   ) ->> point.series, '')`
 }
 
-/** What stands beside the frame, for the group to be read from. */
+/** The join that the group is read from. */
 function catalog(scope: Scope, { resource, resourceLabel }: By): RawBuilder<unknown> {
   if (resource === undefined && resourceLabel === undefined) return sql``
   return sql`left join ${scope.id('dim_resource')} as resource

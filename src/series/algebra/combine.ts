@@ -10,8 +10,8 @@ import { join, type JoinOptions } from './join.ts'
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
 /**
- * What becomes of two values: the left by the right, the left less the right, both together, or one
- * times the other.
+ * How two values become one: left divided by right, left minus right, left plus right, or left
+ * times right.
  */
 export const combinations = ['ratio', 'difference', 'sum', 'product'] as const
 export type Combination = (typeof combinations)[number]
@@ -19,8 +19,8 @@ export type Combination = (typeof combinations)[number]
 export interface CombineOptions extends Pick<JoinOptions, 'on'> {
   op: Combination
   /**
-   * What the combined series is called instead. It is for frames of one series each: of several,
-   * all would go by this name, and a frame whose series have two rows for a bucket is none.
+   * A new name for the combined series. Use it only when each frame has one series: several series
+   * under one name would have several rows for a bucket, which is not a series frame.
    */
   series?: string
 }
@@ -32,22 +32,22 @@ const combineOptions = z.strictObject({
 })
 
 /**
- * Two series frames made into one, value by value, in the order of series and time: errors by
- * calls, this week less last week.
+ * Combines two series frames into one, value by value: errors divided by calls, this week minus
+ * last week. Ordered by series, then time.
  *
- * Rows: `series`, `bucket`, `value`, for the buckets that both frames have ({@link gapfill} adds
- * missing ones, as zero or what they stand for). Which points belong together, and how the series
- * are called, `on` says as it does for {@link join}.
+ * Rows: `series`, `bucket` and `value`, for the buckets that both frames have. To add missing
+ * buckets, call {@link gapfill} first. `on` decides which points belong together and how the series
+ * are named, as in {@link join}.
  *
  * | left, right | value |
  * |---|---|
  * | null on either side | null |
- * | a ratio to zero | null: it is no number |
- * | NaN, infinities | as arithmetic has them |
- * | magnitudes below 1e-100, above 1e100 | count as 0, as infinite |
+ * | ratio to zero | null |
+ * | NaN, infinities | as in floating-point arithmetic |
+ * | very small or large | see {@link SeriesRow} |
  *
- * Averages and percentiles do not add up, and the ratio of two averages is not the average of the
- * ratios: combine counts and sums, and divide last.
+ * Percentiles and averages do not add up, and a ratio of two averages is not the average of the
+ * ratios. Combine counts and sums, and divide last.
  *
  * @throws InvalidInputError naming the option that is wrong.
  * @example

@@ -6,23 +6,23 @@ import { parseStepOptions, stepValue, steps, type StepOptions } from './steps.ts
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
 /**
- * How much each series of a frame changed from one of its points to the next, in the order of
- * series and time.
+ * How much each series changed from one of its points to the next. Ordered by series, then time.
  *
- * Rows: those of the frame, `value` being the value less the last one before it that is not null;
- * null for a null, and for the first value of a series. A gap between the two points does not
- * matter: see {@link rate} for the change by the time it took.
+ * | point | `value` |
+ * |---|---|
+ * | with an earlier value | the value minus the last earlier value that is not null, however long ago |
+ * | null, or the first value of a series | null |
+ * | NaN | NaN, and NaN at the next point too |
+ * | an infinity | infinite or NaN, here and at the next point |
  *
- * With `counter: true` the series is a count that only grows, until what counts starts again at
- * zero: a value below the one before it is then the change itself, as in Prometheus' `increase`,
- * though nothing is extrapolated to the ends of a range. What was counted between the last point
- * before a reset and the reset is not known, and missing.
- *
- * A monotonic sum that was ingested is a rate per second already (`metricSeries` gives it as such),
- * and no count.
- *
- * NaN makes its own change NaN and the next one, an infinity makes them infinite or NaN. Magnitudes
- * below 1e-100 count as 0, above 1e100 as infinite.
+ * - {@link rate} divides the change by the time it took.
+ * - `counter: true` says that the series is a count that only grows until it restarts at zero. A
+ *   value below the one before it is then the change itself, as in Prometheus' `increase`, but
+ *   nothing is extrapolated to the ends of a range. What was counted between the last point before
+ *   the reset and the reset is unknown and missing.
+ * - Do not use `counter` for an ingested monotonic sum: `metricSeries` gives it as a rate per
+ *   second, not as a count.
+ * - For very small and large values see {@link SeriesRow}.
  *
  * @throws InvalidInputError naming the option that is wrong.
  * @example

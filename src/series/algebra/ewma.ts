@@ -10,18 +10,17 @@ import { lengthText } from '../bucketLength.ts'
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 import { oneOf } from './trailingWindow.ts'
 
-/** How fast an exponentially weighted average forgets: by points, or by time. */
+/** How fast an exponentially weighted average forgets: by points or by time. */
 export type EwmaOptions =
   | {
-      /** The weight of a new point, above 0 and at most 1, however long after the last it comes. */
+      /**
+       * The weight of a new point, above 0 and at most 1, whatever the time since the last point.
+       */
       lambda: number
       halfLife?: undefined
     }
   | {
-      /**
-       * After so long the average so far has half of its weight, however many points there were in
-       * between.
-       */
+      /** After this time the old average has half of its weight, whatever the number of points. */
       halfLife: string
       lambda?: undefined
     }
@@ -31,24 +30,24 @@ const ewmaOptions = z
   .refine(oneOf('lambda', 'halfLife'), 'must have either lambda or halfLife')
 
 /**
- * Each series of a frame, exponentially smoothed, in the order of series and time:
- * `s = a * value + (1 - a) * s`, beginning with the first value.
+ * Smooths each series of a frame exponentially, `s = a * value + (1 - a) * s`, starting with the
+ * first value. Ordered by series, then time.
  *
- * Rows: those of the frame, `value` being the average so far.
+ * Rows: the rows of the frame; `value` is the average so far.
  *
- * | option | the weight `a` of a value | right for |
+ * | option | the weight `a` of a value | use it for |
  * |---|---|---|
  * | `lambda` | `lambda` | buckets that follow each other without gaps |
  * | `halfLife` | `1 - 2 ^ (-elapsed / halfLife)`, by the time since the last value | everything else: after a long gap the past hardly counts, and two points close together weigh little more than one |
  *
- * On a regular grid the two are the same. What is no finite number (null, NaN, the infinities) is
- * passed over: at it the value is the average so far, null where there is none. Magnitudes above
- * 1e100 count as infinite, below 1e-100 as 0.
+ * On a regular grid the two are the same. Null, NaN and infinities are skipped: the row then has
+ * the average so far, or null if there is none yet. For very small and large values see {@link
+ * SeriesRow}.
  *
  * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics
- * 1959); for points irregular in time, Müller, "Specially Weighted Moving Averages with Repeated
- * Application of the EMA Operator" (Olsen & Associates 1991) and Zumbach and Müller, "Operators on
- * Inhomogeneous Time Series" (International Journal of Theoretical and Applied Finance 2001), the
+ * 1959). For irregular times: Müller, "Specially Weighted Moving Averages with Repeated Application
+ * of the EMA Operator" (Olsen & Associates 1991) and Zumbach and Müller, "Operators on
+ * Inhomogeneous Time Series" (International Journal of Theoretical and Applied Finance 2001): the
  * EMA operator with next-point interpolation, range halfLife / ln 2.
  *
  * @throws InvalidInputError naming the option that is out of its range.
@@ -67,8 +66,8 @@ const ewmaOptions = z
  */
 export function ewma(scope: Scope, frame: SeriesFrame, options: EwmaOptions): Finished<SeriesRow, 'smoothed'> {
   const { lambda, halfLife } = parseOptions(ewmaOptions, options)
-  // Whether a value is finite is a partition of its own: so lag() finds the finite one before. Of two points at one time, against what a frame is, the
-  // later would weigh nothing.
+  // Partitioning by "is finite" makes lag() find the previous finite value. If a frame breaks its
+  // rule and has two points at one time, the later one has weight 0.
   const elapsed = sql`extract(epoch from point.bucket - pg_catalog.lag(point.bucket) over (
     partition by point.series collate "C", point.value - point.value = 0::float8 order by point.bucket
   ))::float8`

@@ -12,13 +12,13 @@ import { assertBuckets, lengthText } from '../bucketLength.ts'
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
 export interface GapfillOptions {
-  /** How long a bucket is: what the frame's buckets are, or what it was resampled to. */
+  /** The length of a bucket: that of the frame's buckets, or what it was resampled to. */
   every: string
-  /** Every bucket that begins in it gets a row. */
+  /** Every bucket that begins in this range gets a row. */
   range: TimeRange
   /**
-   * What a gap's value is: null, 0, the last value before it, or what lies on the straight line
-   * between the values around it.
+   * The value of a gap: null, 0, the last value before it, or a straight line between the values
+   * around it.
    */
   fill: 'null' | 'zero' | 'last' | 'linear'
 }
@@ -26,31 +26,30 @@ export interface GapfillOptions {
 const gapfillOptions = z.strictObject({ every: lengthText, range: timeRange, fill: z.enum(['null', 'zero', 'last', 'linear']) })
 
 /**
- * The series of a frame without gaps: a row for every bucket that begins in the range, for every
- * series the frame has, in the order of series and time.
+ * Fills the gaps of each series: one row for every bucket that begins in the range. Ordered by
+ * series, then time.
  *
  * | `fill` | the value of an added row, and of a point that is null |
  * |---|---|
  * | `'null'` | null |
- * | `'zero'` | 0, for counts: of what was not counted there was none |
- * | `'last'` | the last value before it that is not null; null where there is none |
- * | `'linear'` | interpolated by time between the values before and after; null where one of them is missing, for nothing is extrapolated |
+ * | `'zero'` | 0, for counts: a missing count is a count of 0 |
+ * | `'last'` | the last earlier value that is not null; null if there is none |
+ * | `'linear'` | interpolated by time between the values before and after; null if one of them is missing (no extrapolation) |
  *
- * - Rows are only added. A point of the frame that lies in the range keeps its time and its value,
- *   and a bucket that holds a point gets no other row: a point that does not stand where a bucket
- *   begins is neither moved nor lost nor there twice.
- * - Buckets are aligned as {@link resample} aligns them.
- * - A series without any point in the frame is not known here, and has no rows.
- * - Points outside of the range get no rows, but they are neighbours for `'last'` and `'linear'`:
- *   make the frame's range longer than the one to be filled, and the first gap has something to be
- *   filled from.
- * - NaN is a value: `'last'` carries it on, and a line from or to it is NaN, as one from or to an
- *   infinity is. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
- * - `time_bucket_gapfill` of TimescaleDB differs in one thing: it begins with the bucket that holds
- *   the beginning of the range.
+ * - Rows are only added. Every point of the frame in the range keeps its time and its value. A
+ *   bucket that holds a point gets no other row, even if the point is not at the bucket's
+ *   beginning.
+ * - Buckets are aligned as in {@link resample}.
+ * - A series without any point in the frame has no rows: it is unknown here.
+ * - Points outside of the range get no rows, but `'last'` and `'linear'` use them as neighbours.
+ *   Make the frame's range longer than the one to fill, so that the first gap can be filled.
+ * - NaN is a value: `'last'` carries it on, and a line from or to it is NaN. The same holds for
+ *   infinities. For very small and large values see {@link SeriesRow}.
+ * - `time_bucket_gapfill` of TimescaleDB differs in one thing: it begins with the bucket that
+ *   contains the beginning of the range.
  *
- * @throws InvalidInputError naming the option that is out of its range, and where the range has
- * more than 1,000,000 buckets.
+ * @throws InvalidInputError naming the option that is out of its range, or if the range has more
+ * than 1,000,000 buckets.
  * @example
  * const range = last('6 hours')
  * const errors = patternSeries(scope, { measure: 'count_total', range })
@@ -79,8 +78,8 @@ export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOption
     ${to}::timestamptz - interval '1 microsecond',
     ${exactInterval(every)}
   )`.as<'slot'>(sql`slot (bucket)`)
-  // A slot that holds a point is found by grouping, not by joining: how many rows a frame has the
-  // planner can only guess, and where it guesses few it compares every slot with every point.
+  // Slots with a point are found by grouping, not by joining: the planner cannot estimate a frame's
+  // rows, and where it guesses few it compares every slot with every point.
   const present = scope.db
     .with('measured', () => boundedPoints(scope, frame))
     .with('slotted', (db) =>
@@ -130,7 +129,7 @@ export function gapfill(scope: Scope, frame: SeriesFrame, options: GapfillOption
   return finished(scope, filled, 'filled')
 }
 
-/** The rows that are present, with what each of the fills makes of them. */
+/** What each fill makes of the rows of `present`. */
 const filling = {
   null: (scope: Scope) => presentRows(scope),
   zero: (scope: Scope) =>
@@ -138,7 +137,8 @@ const filling = {
       .selectFrom(presentRows(scope).as('point'))
       .select(['point.series', 'point.bucket', sql<number | null>`coalesce(point.value, 0)`.as('value')]),
   last: (scope: Scope) => {
-    // A value begins a stretch that lasts until the next: as many values up to a row, so many stretches.
+    // A value begins a stretch that lasts until the next value: counting the values up to a row
+    // numbers its stretch.
     const stretches = presentRows(scope).select(
       sql<number>`pg_catalog.count(point.value) over (partition by point.series collate "C" order by point.bucket)`.as('stretch'),
     )
@@ -151,7 +151,8 @@ const filling = {
       ])
   },
   linear: (scope: Scope) => {
-    // Frames that only grow, forwards or backwards: one that shrinks is computed anew for every row.
+    // Window frames that only grow, forwards or backwards: PostgreSQL recomputes one that shrinks
+    // for every row.
     const neighbours = presentRows(scope).select([
       sql<Date | null>`max(point.bucket) filter (where point.value is not null)
         over (partition by point.series collate "C" order by point.bucket)`.as('since'),

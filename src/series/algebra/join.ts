@@ -8,26 +8,25 @@ import type { SeriesFrame } from '../seriesFrame.ts'
 
 export interface JoinOptions {
   /**
-   * Which points belong together: `'series'`, those of the same series and bucket; `'bucket'`,
-   * those of the same bucket, each series of the left frame with each of the right. Default:
-   * `'series'`.
+   * Which points belong together. `'series'`: points of the same series and bucket. `'bucket'`:
+   * points of the same bucket, for each pair of a left and a right series. Default: `'series'`.
    */
   on?: 'series' | 'bucket'
   /**
-   * `'inner'`: only buckets that both frames have. `'full'`: those of either, null standing for
-   * what the other lacks. Default: `'inner'`.
+   * `'inner'`: only buckets that both frames have. `'full'`: buckets of either frame, with null for
+   * the missing side. Default: `'inner'`.
    */
   how?: 'inner' | 'full'
 }
 
-/** A point of two series side by side. */
+/** A bucket of two series side by side. */
 export interface JoinedRow {
   /** The name of both series, or `<left> / <right>`. */
   series: string
   bucket: Date
-  /** The left series' value, in its unit; null where it is null or not there. */
+  /** The left series' value, in its unit; null if it is null or missing. */
   left: number | null
-  /** The right series' value, in its unit; null where it is null or not there. */
+  /** The right series' value, in its unit; null if it is null or missing. */
   right: number | null
 }
 
@@ -37,16 +36,18 @@ const joinOptions = z.strictObject({
 })
 
 /**
- * Two series frames side by side, in the order of series and time.
+ * Puts two series frames side by side. Ordered by series, then time.
  *
- * | `on` | the frames' series are named | a row is | `how: 'full'` keeps |
+ * | `on` | use it when the frames' series have | a row is | `how: 'full'` also keeps |
  * |---|---|---|---|
- * | `'series'` | alike | a bucket of a series that both have, under its name | the series and buckets that only one frame has |
- * | `'bucket'` | differently | a bucket of each series of the left frame with each one of the right, named `<left> / <right>`: one on the right is what all others are compared with, several make all pairs | in each pair, the buckets that only one of the two has; where one frame has no series at all there is no pair, and no row |
+ * | `'series'` | the same names | a bucket of a series that both frames have, under its name | series and buckets that only one frame has |
+ * | `'bucket'` | different names | a bucket of a left series with a right series, named `<left> / <right>`. One series on the right is compared with all others; several make all pairs | in each pair, the buckets that only one side has. If one frame has no series there are no pairs and no rows |
  *
- * Buckets match when they begin at the same time: {@link resample} brings frames of different
- * buckets together. A value that is null and, with `how: 'full'`, one that is not there look the
- * same. Of two rows of a series for one bucket, against what a frame is, the larger value counts.
+ * - Buckets match when they begin at the same time. {@link resample} brings frames with different
+ *   buckets together.
+ * - With `how: 'full'`, a value that is null and one that is missing look the same.
+ * - If a frame breaks its rule and has two rows of a series for one bucket, the larger value
+ *   counts.
  *
  * @throws InvalidInputError naming the option that is wrong.
  * @example
@@ -70,8 +71,8 @@ const joinOptions = z.strictObject({
 export function join(scope: Scope, left: SeriesFrame, right: SeriesFrame, options: JoinOptions = {}): Finished<JoinedRow, 'joined'> {
   const { on, how } = parseOptions(joinOptions, options)
   const { common, name, key, points } = on === 'series' ? alike(left, right) : pairs(left, right)
-  // Grouped, not joined: how many rows a frame has the planner can only guess, and where it guesses
-  // few it compares every bucket of a series with every other.
+  // Grouped, not joined: the planner cannot estimate a frame's rows, and where it guesses few it
+  // compares every bucket of a series with every other.
   const joined = sql<JoinedRow>`(
     ${common}
     select
@@ -87,7 +88,7 @@ export function join(scope: Scope, left: SeriesFrame, right: SeriesFrame, option
   return finished(scope, joined, 'joined')
 }
 
-/** The points of both frames, by the series' name. */
+/** The points of both frames, by the name of the series. */
 const alike = (left: SeriesFrame, right: SeriesFrame) => ({
   common: sql``,
   name: sql<string>`point.series`,
@@ -99,7 +100,7 @@ const alike = (left: SeriesFrame, right: SeriesFrame) => ({
 })
 
 /**
- * Every point once for each series of the other side, so that a bucket that only one side has still
+ * Every point, once for each series of the other side: a bucket that only one side has then still
  * knows its pair.
  */
 const pairs = (left: SeriesFrame, right: SeriesFrame) => ({

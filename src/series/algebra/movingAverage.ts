@@ -11,19 +11,20 @@ import { oneOf, trailing, trailingWindow, type TrailingWindow } from './trailing
 const movingAverageOptions = z.strictObject(trailingWindow).refine(oneOf('points', 'window'), 'must have either points or window')
 
 /**
- * Each point's average with the points before it, in the order of series and time.
+ * The moving average of each series. Ordered by series, then time.
  *
- * Rows: those of the frame, `value` being the mean of the values in the trailing window, the point
- * itself included: the last `points` points of the series, or those within `window`,
- * `(bucket - window, bucket]`. At the beginning of a series the window holds what there is. A gap
- * is not filled: with `points` the window reaches across it, with `window` it does not.
+ * Rows: the rows of the frame; `value` is the mean of the values in the {@link TrailingWindow}. At
+ * the beginning of a series the window holds fewer points.
  *
- * Nulls do not count: the value at a null is the mean of the others, and null where there are none.
- * NaN in the window makes the mean NaN, infinities make it infinite, both signs of them NaN.
- * Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
+ * | in the window | `value` |
+ * |---|---|
+ * | nulls | are ignored; null if nothing else is there |
+ * | NaN | NaN |
+ * | infinities | infinite; NaN if both signs are there |
+ * | very small or large values | see {@link SeriesRow} |
  *
- * Values are added and taken away again as exact decimals: what left the window leaves no rounding
- * behind, and a week's window costs what an hour's does.
+ * Sums are kept as exact decimals: a value that left the window leaves no rounding error behind,
+ * and a window of a week costs the same as one of an hour.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example
@@ -45,8 +46,9 @@ export function movingAverage(scope: Scope, frame: SeriesFrame, options: Trailin
     .select([
       'point.series',
       'point.bucket',
-      // Of a numeric PostgreSQL can take away what leaves a window; of a float8 it cannot and adds up
-      // anew for every row. As text a float8 keeps all its digits, cast directly it keeps 15.
+      // PostgreSQL can subtract a numeric that leaves a window; with float8 it adds up the whole
+      // window for every row. Cast through text, a float8 keeps all its digits; cast directly it
+      // keeps 15.
       sql<number | null>`(avg(point.value::text::numeric) ${trailing(window)})::float8`.as('value'),
     ])
     .orderBy(byBytes(sql.ref('point.series')))

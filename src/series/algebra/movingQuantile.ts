@@ -9,7 +9,7 @@ import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 import { oneOf, trailing, trailingWindow, type TrailingWindow } from './trailingWindow.ts'
 
 export type MovingQuantileOptions = TrailingWindow & {
-  /** Which one: 0 the smallest value, 0.5 the median, 1 the largest. */
+  /** The quantile: 0 is the smallest value, 0.5 the median, 1 the largest. */
   q: number
 }
 
@@ -18,21 +18,19 @@ const movingQuantileOptions = z
   .refine(oneOf('points', 'window'), 'must have either points or window')
 
 /**
- * A quantile of each point and the points before it, in the order of series and time: with `q: 0.5`
- * the moving median, which a spike does not move.
+ * The moving quantile of each series. With `q: 0.5` it is the moving median, which a spike does not
+ * move. Ordered by series, then time.
  *
- * Rows: those of the frame, `value` being the quantile of the values in the trailing window, the
- * point itself included: the last `points` points of the series, or those within `window`,
- * `(bucket - window, bucket]`. Between two values it is interpolated (`percentile_cont`; type 7 of
- * Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician 1996).
+ * Rows: the rows of the frame; `value` is the quantile of the values in the {@link TrailingWindow},
+ * interpolated between two values (`percentile_cont`; type 7 of Hyndman and Fan, "Sample Quantiles
+ * in Statistical Packages", The American Statistician 1996).
  *
- * Nulls do not count: the value at a null is the quantile of the others, and null where there are
- * none. NaN is above every number, infinity included; between it or an infinity and another value
- * there is only NaN or that infinity. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
- *
- * It is a quantile of the frame's values: of a minute's percentiles it gives the usual percentile,
- * not the percentile of all. The work grows with the window's points: each row gathers and sorts
- * its own.
+ * - Nulls are ignored; `value` is null if the window has nothing else.
+ * - NaN is above every number, infinity included. Interpolation with NaN or an infinity gives NaN
+ *   or that infinity. For very small and large values see {@link SeriesRow}.
+ * - It is a quantile of the frame's values. From percentiles of single minutes it gives the usual
+ *   percentile of a minute, not the percentile of all calls.
+ * - Cost: each row gathers and sorts its window, so the work grows with the window's points.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

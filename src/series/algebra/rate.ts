@@ -6,20 +6,19 @@ import { parseStepOptions, stepValue, steps, type StepOptions } from './steps.ts
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
 /**
- * How fast each series of a frame changed from one of its points to the next, per second, in the
- * order of series and time.
+ * How fast each series changes from one of its points to the next, per second. Ordered by series,
+ * then time.
  *
- * Rows: those of the frame, `value` being the {@link delta} by the seconds since the last point
- * before it that is not null; null for a null, and for the first value of a series. Across a gap it
- * is the mean rate of the gap.
+ * Rows: the rows of the frame; `value` is the {@link delta} divided by the seconds since the last
+ * earlier point that is not null. It is null for a null and for the first value of a series. Across
+ * a gap it is the mean rate of the gap.
  *
- * With `counter: true` a drop is a reset to zero, as in Prometheus' `rate`: the value after it is
- * what was counted since. Take the rate of each counter before you add counters up: the reset of
- * one is a drop of the sum, which then counts from zero. Nothing is extrapolated.
- *
- * It is for counters as you find them in tables of your own, and for gauges. A monotonic sum that
- * was ingested is a rate per second already (`metricSeries` gives it as such): the rate of that is
- * how fast the rate changes.
+ * - `counter: true` takes a drop for a reset to zero, as in Prometheus' `rate`: the value after it
+ *   is what was counted since. Nothing is extrapolated.
+ * - Take the rate of each counter before you add counters up. Otherwise the reset of one counter
+ *   looks like a reset of the sum, and the whole sum is counted again.
+ * - Use it for counters in your own tables, and for gauges. `metricSeries` gives an ingested
+ *   monotonic sum as a rate per second already; the rate of that is how fast the rate changes.
  *
  * @throws InvalidInputError naming the option that is wrong.
  * @example

@@ -1,13 +1,13 @@
 import { sql } from 'kysely'
 
 /**
- * How the values of several points become one. Nulls do not count; of nothing but nulls the count
- * is 0, everything else null.
+ * How several values become one. Nulls are ignored. If all values are null, `count` gives 0 and
+ * every other reduction null.
  */
 export const reductions = ['avg', 'sum', 'min', 'max', 'count', 'median'] as const
 export type Reduction = (typeof reductions)[number]
 
-/** The reduction over the rows of a group of `point`. */
+/** The SQL of each reduction over the rows of a group of `point`. */
 export const reduced = {
   avg: sql<number | null>`avg(point.value)`,
   sum: sql<number | null>`sum(point.value)`,

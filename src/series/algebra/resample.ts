@@ -11,32 +11,31 @@ import { reduced, reductions, type Reduction } from './reduction.ts'
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 
 export interface ResampleOptions {
-  /** How long the new buckets are: `'15 minutes'`, `'1 week'`. A day has 24 hours. */
+  /** The length of the new buckets: `'15 minutes'`, `'1 week'`. A day has 24 hours. */
   every: string
-  /** What becomes of the points of one bucket. `first` and `last` are by time. */
+  /** How the points of one bucket become one. `first` and `last` are by time. */
   with: Reduction | 'first' | 'last'
 }
 
 const resampleOptions = z.strictObject({ every: lengthText, with: z.enum([...reductions, 'first', 'last']) })
 
 /**
- * The series of a frame in buckets of another length, in the order of series and time.
+ * Brings the series of a frame into buckets of another length. Ordered by series, then time.
  *
- * Rows: `series`, `bucket` (when it begins), `value`. A bucket that holds no point has no row
- * ({@link gapfill} adds them).
+ * Rows: `series`, `bucket` (its beginning) and `value`. A bucket without points has no row; {@link
+ * gapfill} adds it.
  *
- * - Buckets are aligned in UTC as TimescaleDB's `time_bucket` aligns them, counted from Monday
- *   2000-01-03 00:00: hours begin on the hour, days at midnight UTC, weeks on Mondays. In buckets
- *   shorter than those of the frame each point stays alone, and moves to where its new bucket
- *   begins.
- * - Every point weighs the same, whatever it stands for. Nulls do not count: a bucket of nothing
- *   but nulls has the value null, or 0 with `count`.
- * - NaN makes the average and the sum NaN; for the others it is above every number, as PostgreSQL
- *   orders it. Magnitudes below 1e-100 count as 0, above 1e100 as infinite.
- * - Percentiles do not average, nor do ratios such as `err_rate`, of which a busy minute weighs as
- *   much as a silent one: for those of an hour ask `callSeries` or `metricSeries` for
- *   `resolution: '1 hour'`, which puts histograms and counts together. The maximum of percentiles
- *   is an upper bound of the percentile of all.
+ * - Buckets are aligned in UTC as in TimescaleDB's `time_bucket`, counted from Monday 2000-01-03
+ *   00:00: hours begin on the hour, days at midnight UTC, weeks on Mondays. If the new buckets are
+ *   shorter than the frame's, each point stays alone and moves to the beginning of its new bucket.
+ * - Every point weighs the same. Nulls are ignored: a bucket of nulls only has the value null, or 0
+ *   with `count`.
+ * - NaN makes the average and the sum NaN. For the other reductions it is above every number, as
+ *   PostgreSQL orders it. For very small and large values see {@link SeriesRow}.
+ * - Do not average percentiles, or ratios such as `err_rate`, where a busy minute would weigh as
+ *   much as a silent one. Ask `callSeries` or `metricSeries` for `resolution: '1 hour'` instead,
+ *   which merges histograms and counts. The maximum of percentiles is an upper bound of the
+ *   percentile of all.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

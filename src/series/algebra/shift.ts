@@ -9,7 +9,7 @@ import { lengthText } from '../bucketLength.ts'
 import type { SeriesFrame, SeriesRow } from '../seriesFrame.ts'
 import { oneOf } from './trailingWindow.ts'
 
-/** Which way in time the points go, and how far. */
+/** The direction in time in which the points move, and how far. */
 export type ShiftOptions = { later: string; earlier?: undefined } | { earlier: string; later?: undefined }
 
 const shiftOptions = z
@@ -17,13 +17,12 @@ const shiftOptions = z
   .refine(oneOf('later', 'earlier'), 'must have either later or earlier')
 
 /**
- * The series of a frame at another time, in the order of series and time: `{ later: '7 days' }`
- * puts last week's values at this week's buckets.
+ * Moves the series of a frame in time: `{ later: '7 days' }` puts last week's values at this week's
+ * buckets. Ordered by series, then time.
  *
- * Rows: those of the frame, `bucket` being so much later, or with `earlier` so much earlier. The
- * frame has to be one of the time that the values come from: of last week, for a comparison with
- * this one. Days have 24 hours, in whatever time zone: seven of them keep a bucket's place in the
- * week in UTC.
+ * Rows: the rows of the frame, with `bucket` moved by that duration. The frame must cover the time
+ * that the values come from: to compare this week with last week, shift a frame of last week. A day
+ * has 24 hours in every time zone: seven days keep a bucket's place in the week in UTC.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

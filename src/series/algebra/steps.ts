@@ -6,7 +6,7 @@ import { boundedPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 export interface StepOptions {
-  /** The values only grow, until they start again at zero. Default: false. */
+  /** The values only grow until they restart at zero. Default: false. */
   counter?: boolean
 }
 
@@ -15,8 +15,8 @@ const stepOptions = z.strictObject({ counter: z.boolean().default(false) })
 export const parseStepOptions = (options: StepOptions) => parseOptions(stepOptions, options)
 
 /**
- * The points of a frame, each with the value before it and when that was; nulls are passed over,
- * being a partition of their own.
+ * Each point of a frame with the value before it and the time of that value. Nulls are skipped:
+ * they are a partition of their own.
  */
 export function steps(scope: Scope, frame: SeriesFrame) {
   const earlier = sql`over (partition by point.series collate "C", point.value is null order by point.bucket)`
@@ -29,9 +29,9 @@ export function steps(scope: Scope, frame: SeriesFrame) {
     ])
 }
 
-/** How much a point of {@link steps} differs from the one before it. */
+/** The difference between a point of {@link steps} and the one before it. */
 export const stepValue = (counter: boolean): RawBuilder<number | null> =>
   counter
-    ? // NaN is above every number, so that what follows one would be a drop.
+    ? // NaN is above every number, so the value after it would look like a drop.
       sql`case when point.value < point.before and point.before <> 'NaN' then point.value else point.value - point.before end`
     : sql`(point.value - point.before)`

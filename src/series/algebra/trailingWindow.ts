@@ -4,19 +4,20 @@ import { exactInterval } from '../../database/sql/exactInterval.ts'
 import { lengthText } from '../bucketLength.ts'
 
 /**
- * The points that a moving figure is taken of: so many up to a point, or those of a stretch of time
- * that ends with it. The point itself is one of them.
+ * The points that a moving figure is computed from: the last `points` points, or those in the last
+ * `window` of time. The point itself is one of them. Gaps are not filled: a window by points
+ * reaches across a gap, a window by time does not.
  */
 export type TrailingWindow =
   | {
-      /** So many points of the series, nulls among them. */
+      /** The number of points of the series, nulls included. */
       points: number
       window?: undefined
     }
   | {
       /**
-       * The buckets in `(bucket - window, bucket]`: `'1 hour'` of five-minute buckets is twelve of
-       * them.
+       * The buckets in `(bucket - window, bucket]`. With five-minute buckets `'1 hour'` holds
+       * twelve.
        */
       window: string
       points?: undefined
@@ -25,7 +26,7 @@ export type TrailingWindow =
 const points = z.int().min(1).max(1_000_000).optional()
 const window = lengthText.optional()
 
-/** What zod knows of a window; `oneOf` completes it, after what the function adds. */
+/** The zod fields of a window; combine them with `oneOf`. */
 export const trailingWindow = { points, window }
 
 /** Holds when exactly one of two options is given. */
@@ -34,12 +35,12 @@ export const oneOf =
   (options: { [Name in First | Second]?: unknown }): boolean =>
     (options[first] === undefined) !== (options[second] === undefined)
 
-/** The window's frame, as a window function names it. */
+/** The window frame, as a window function writes it. */
 export function trailing({ points, window }: { points?: number | undefined; window?: string | undefined }): RawBuilder<unknown> {
   const frame =
     window === undefined
       ? sql`rows between ${points! - 1}::int8 preceding and current row`
-      : // Times are whole microseconds: so the point as long ago as the window is long is left out.
+      : // Times are whole microseconds: this excludes the point exactly one window ago.
         sql`range between ${exactInterval(window)} - interval '1 microsecond' preceding and current row`
   return sql`over (partition by point.series collate "C" order by point.bucket ${frame})`
 }

@@ -9,35 +9,35 @@ import { detectionOptions, type DetectionOptions } from './detection.ts'
 import { scoredPoints } from './scoredPoints.ts'
 
 /**
- * The points of a series frame that the points before them do not let expect, in the order of
- * series and time: those whose score is above the `threshold`.
+ * The points of a series frame whose score is above the `threshold`: values that the earlier points
+ * do not explain. Ordered by series, then time.
  *
- * | `method` | compared with | score | finds |
+ * | `method` | a point is compared with | score | finds |
  * |---|---|---|---|
- * | `'robust-z'` (default) | its series in the `window` before it | `abs(value - expected) / spread` | what is unlike the last hour |
- * | `'seasonal'` | its `slot` of the season in earlier seasons, as far back as `history` | the same | what is unlike other Mondays at 9 |
- * | `'ewma'` | as `'robust-z'` | how far the fading mean of the z-scores is from 0 | small departures that last |
+ * | `'robust-z'` (default) | its series in the `window` before it | `abs(value - expected) / spread` | what differs from the last hour |
+ * | `'seasonal'` | the same `slot` in earlier seasons, as far back as `history` | the same | what differs from other Mondays at 9 |
+ * | `'ewma'` | as `'robust-z'` | how far the exponentially weighted mean of the z-scores is from 0 | small departures that last |
  *
- * `expected` is a median; `spread` is 1.4826 times the median absolute deviation, but at least
- * `floor` times `|expected|` and at least `minSpread`. {@link DetectionOptions} says how each
- * method works.
+ * `expected` is a median. `spread` is 1.4826 times the median absolute deviation, but at least
+ * `floor` times `|expected|` and at least `minSpread`. {@link DetectionOptions} describes each
+ * method.
  *
- * - Nothing later than a point is looked at: what is found does not change when time goes on.
- * - **No row is no all-clear where nothing could be judged**: a point with fewer than `minPoints`
- *   points to be compared with, as right after a gap as long as the window. A frame of hourly
- *   buckets has one point in a window of an hour: give a longer `window`, and a range that begins a
- *   window earlier than what is to be judged.
- * - Nulls, NaN and magnitudes above 1e100 are as if the row was absent; magnitudes below 1e-100
- *   count as 0. Gaps are not filled: a window is a stretch of time, and what is in it counts.
- * - Where all floors are 0 (a constant 0, with `minSpread: 0`) any other value has the score
- *   `Infinity`: give `minSpread` in the series' unit when small departures from zero are no news,
- *   as for error ratios.
+ * - **No row does not mean that all is well.** A point with fewer than `minPoints` points to
+ *   compare with is not judged, for example right after a gap as long as the window. A frame of
+ *   hourly buckets has one point in a window of an hour: use a longer `window`, and a range that
+ *   begins one window before the time you want to judge.
+ * - Only earlier points are used: an answer for a bucket does not change later.
+ * - Nulls, NaN and magnitudes above 1e100 are ignored, see {@link SeriesRow}. Gaps are not filled:
+ *   a window is a stretch of time, and the points in it count.
+ * - If the spread is 0 (a constant 0 with `minSpread: 0`), any other value has the score
+ *   `Infinity`. Where small departures from zero do not matter, as for error ratios, set
+ *   `minSpread` in the series' unit.
  *
- * Cost: for each point the points of its window are sorted; `'seasonal'` sorts, for each slot of
- * each season, the slot's history.
+ * Cost: each point sorts the points of its window. `'seasonal'` sorts the slot's history once for
+ * each slot of each season.
  *
- * @throws InvalidInputError naming the option that is out of its range, or that the method does not
- * have.
+ * @throws InvalidInputError naming the option that is out of its range or not an option of the
+ * method.
  * @example
  * const latency = callSeries(scope, { to: checkout, measure: 'p95_ms', range: last('6 hours') })
  * const odd = anomalies(scope, latency, { window: '1 hour', threshold: 4 })

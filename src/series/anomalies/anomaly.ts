@@ -1,23 +1,23 @@
-/** Which way a point left what was expected. */
+/** The side of the expected value that a point is on. */
 export type Direction = 'up' | 'down'
 
-/** A point, and what the points before it let expect. */
+/** A point with the value that is expected from earlier points. */
 export interface ExpectedPoint {
   series: string
   bucket: Date
   value: number
-  /** The median of what the point is compared with, in the series' unit. */
+  /** The median of the points it is compared with, in the series' unit. */
   expected: number
-  /** How far from it values usually are, in the series' unit: floors included, at least 0. */
+  /** The usual distance of values from it, in the series' unit; floors are included. At least 0. */
   spread: number
 }
 
-/** A point that the points before it do not let expect. */
+/** A point whose score is above the threshold. */
 export interface Anomaly extends ExpectedPoint {
-  /** How far off the point is; what one unit of it means is the method's to say. */
+  /** How far off the point is. The unit depends on the method. */
   score: number
-  /** Whether the point is above what is expected, or below. For `'ewma'`: whether the run is. */
+  /** Whether the point is above or below the expected value. For `'ewma'`: whether the run is. */
   direction: Direction
-  /** The series again: the answer is a ranking frame. */
+  /** Equal to `series`: it makes the answer a ranking frame. */
   item: string
 }

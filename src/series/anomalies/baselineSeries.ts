@@ -14,24 +14,24 @@ import { seasonalBaseline } from './seasonalBaseline.ts'
 
 export interface BaselineSeriesOptions extends SeasonOptions {
   /**
-   * What the baseline is laid over: slots that begin in it are given. It may lie outside of what
-   * the baseline is learnt from, as next week does.
+   * The answer has the slots that begin in this range. It may lie outside the time that the
+   * baseline is learned from, for example next week.
    */
   range: TimeRange
-  /** How many spreads the band reaches to either side. Default: 3. */
+  /** The half width of the band, in spreads. Default: 3. */
   spreads?: number
 }
 
 /** What is normal at one time, with a band. All values are in the series' unit. */
 export interface BaselinePoint {
   series: string
-  /** When a slot of the season begins. */
+  /** The beginning of a slot. */
   bucket: Date
-  /** What is expected there. */
+  /** The expected value. */
   value: number
-  /** `spreads` spreads below it. */
+  /** `value` minus `spreads` spreads. */
   lower: number
-  /** `spreads` spreads above it. */
+  /** `value` plus `spreads` spreads. */
   upper: number
 }
 
@@ -40,12 +40,12 @@ const baselineSeriesOptions = z
   .refine(dividesSeason, slotProblem)
 
 /**
- * The {@link seasonalBaseline} of a frame laid over a range of time: a series frame with a band, to
- * draw behind the series itself. In the order of series and time.
+ * Lays the {@link seasonalBaseline} of a frame over a time range. The answer is a series frame with
+ * a band, to draw behind the series itself. Ordered by series, then time.
  *
- * A slot that the frame has no measurement of has no row.
+ * A slot without any measurement in the frame has no row.
  *
- * @throws InvalidInputError naming the option that is wrong, and where the range has more than
+ * @throws InvalidInputError naming the option that is wrong, or if the range has more than
  * 1,000,000 slots.
  * @example
  * const learnt = callSeries(scope, { to: checkout, measure: 'p95_ms', range: last('5 weeks') })

@@ -5,11 +5,11 @@ import type { Anomaly, Direction } from './anomaly.ts'
 import type { ControlChartSettings } from './detection.ts'
 
 /**
- * Points with robust z-scores, scored anew by where the exponentially weighted mean of the z-scores
- * up to each point stands: Roberts' control chart on standardised residuals.
+ * Replaces the robust z-scores of points by the score of Roberts' control chart: the exponentially
+ * weighted mean of the z-scores up to each point.
  *
- * The score is that mean in units of its own standard deviation after so many points, were the
- * residuals independent with variance 1.
+ * The score is that mean in units of its own standard deviation after n points, if the residuals
+ * were independent with variance 1.
  */
 export function controlChart(scope: Scope, scored: Frame<Anomaly>, { lambda, clip }: Pick<ControlChartSettings, 'lambda' | 'clip'>) {
   const residuals = scope.db
@@ -44,7 +44,7 @@ export function controlChart(scope: Scope, scored: Frame<Anomaly>, { lambda, cli
 }
 
 /**
- * The power from which on `(1 - lambda) ^ n` no longer changes 1: there it stops, since PostgreSQL
- * reports an underflow as an error.
+ * The power from which on `(1 - lambda) ^ n` no longer changes 1. The power stops there because
+ * PostgreSQL reports an underflow as an error.
  */
 const settledAfter = (lambda: number): number => (lambda === 1 ? 2 : Math.ceil(-40 / Math.log1p(-lambda)))

@@ -3,70 +3,71 @@ import { milliseconds } from '../../database/range.ts'
 import { lengthText } from '../bucketLength.ts'
 import { dividesSeason, isLength, seasonFields, slotProblem, type SeasonOptions } from '../seasonOptions.ts'
 
-/** What every way of judging a point has in common. */
+/** What all methods have in common. */
 interface Judging {
-  /** Scores above it are anomalies. Default: 4. */
+  /** Points with a score above it are anomalies. Default: 4. */
   threshold?: number
-  /** With fewer points to learn from, a bucket is not judged. Default: 5. */
+  /** A point with fewer points to compare with is not judged. Default: 5. */
   minPoints?: number
   /**
-   * The spread is taken to be at least this share of the expected value, so that a calm series does
-   * not cry wolf. Default: 0.05.
+   * The spread is at least this share of the expected value, so that a calm series does not raise
+   * false alarms. Default: 0.05.
    */
   floor?: number
-  /** The spread is taken to be at least this, in the series' unit. Default: 0. */
+  /** The spread is at least this, in the series' unit. Default: 0. */
   minSpread?: number
 }
 
 /**
- * Robust z-scores: a point against the median of the time right before it. The method when none is
- * named.
+ * Robust z-scores: compares a point with the median of the time right before it. The default
+ * method.
  *
- * Median and deviation stay put until half of the window is anomalous; after that a level that
- * lasts is the new normal. It knows no season and no trend.
+ * Median and deviation do not move until half of the window is anomalous. After that, a level that
+ * lasts is the new normal. The method knows no season and no trend.
  *
  * Literature: Iglewicz and Hoaglin, "How to Detect and Handle Outliers" (ASQC 1993), the modified
- * z-score, whose customary threshold is 3.5; here on a moving window as in Hampel's filter, looking
+ * z-score, whose usual threshold is 3.5; here on a moving window as in Hampel's filter, looking
  * back only.
  */
 export interface RobustScoreOptions extends Judging {
   method?: 'robust-z'
   /**
-   * How long before a bucket its normal is learnt from: the points in `[bucket - window, bucket)`.
+   * How long before a bucket its normal is learned from: the points in `[bucket - window, bucket)`.
    * Default: `'1 hour'`.
    */
   window?: string
 }
 
 /**
- * A point against the same slot of earlier seasons: Monday's 9 o'clock against earlier Mondays'
- * 9 o'clock.
+ * Compares a point with the same slot of earlier seasons: Monday 9 o'clock with earlier Mondays, 9
+ * o'clock.
  *
- * Slots are counted from Monday 2000-01-03 00:00 UTC and do not follow a time zone's summer time. A
- * point's own occurrence of the slot never counts: what climbs slowly within an hour cannot hide
- * itself. One earlier occurrence is enough when it holds `minPoints` points (an hour of five-minute
- * buckets holds twelve), but then only last week is known: `minPoints: 24` asks for two of them.
+ * Slots are counted from Monday 2000-01-03 00:00 UTC and do not follow daylight saving time. A
+ * point's own occurrence of the slot never counts, so a slow climb within an hour cannot hide
+ * itself. One earlier occurrence is enough if it holds `minPoints` points. An hour of five-minute
+ * buckets holds twelve; `minPoints: 24` therefore asks for at least two earlier weeks.
  */
 export interface SeasonalOptions extends Judging, SeasonOptions {
   method: 'seasonal'
   /**
-   * How far back the slot's earlier occurrences count: those that begin in
-   * `[slot start - history, slot start)`. Default: `'5 weeks'`.
+   * How far back the slot's earlier occurrences count: those that begin in `[slot start - history,
+   * slot start)`. Default: `'5 weeks'`.
    */
   history?: string
 }
 
 /**
- * A control chart (EWMA): robust z-scores averaged with fading memory, for small departures that
- * last.
+ * A control chart (EWMA): the exponentially weighted mean of the robust z-scores. It finds small
+ * departures that last.
  *
- * `z = lambda * residual + (1 - lambda) * z`, from 0 at the first point that can be judged; the
- * residual is the signed robust z-score, at most `clip`. The score is `|z|` in units of its own
- * standard deviation, `sqrt(lambda / (2 - lambda) * (1 - (1 - lambda) ^ (2 n)))` at the n-th judged
- * point, which takes residuals for independent: where a series wanders slowly, raise the threshold.
- *
- * `expected` and `spread` are those of robust-z, so the row's value can be within them: it is the
- * run that is odd. Once the window holds the new level, the residuals return to 0, and so does `z`.
+ * - `z = lambda * residual + (1 - lambda) * z`, starting from 0 at the first point that can be
+ *   judged. The residual is the signed robust z-score, limited to `clip`.
+ * - The score is `|z|` in units of its own standard deviation, `sqrt(lambda / (2 - lambda) * (1 -
+ *   (1 - lambda) ^ (2 n)))` at the n-th judged point. This assumes independent residuals: if a
+ *   series wanders slowly, raise the threshold.
+ * - `expected` and `spread` are those of robust-z. The row's own value can be normal: the run is
+ *   what is anomalous. Once the window holds the new level, the residuals return to 0, and so does
+ *   `z`.
  *
  * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics
  * 1959); Lucas and Saccucci, "Exponentially Weighted Moving Average Control Schemes" (Technometrics
@@ -74,22 +75,21 @@ export interface SeasonalOptions extends Judging, SeasonOptions {
  */
 export interface ControlChartOptions extends Judging {
   method: 'ewma'
-  /** As for `'robust-z'`: what a point's own z-score is learnt from. Default: `'1 hour'`. */
+  /** As in `'robust-z'`: what a point's own z-score is learned from. Default: `'1 hour'`. */
   window?: string
   /**
-   * The weight of the newest point, in 0.000001..1; with 1 there is no memory, and scores are those
+   * The weight of the newest point, 0.000001 to 1. With 1 there is no memory, and scores are those
    * of `'robust-z'` up to `clip`. Default: 0.2.
    */
   lambda?: number
   /**
-   * A point's z-score counts as at most this, so that one spike does not ring for long. Default: 8.
+   * The maximum of a point's z-score, so that one spike does not keep the score high for long.
+   * Default: 8.
    */
   clip?: number
 }
 
-/**
- * How points are judged by the points before them: `method` decides which other options there are.
- */
+/** How points are judged by earlier points. `method` decides which other options exist. */
 export type DetectionOptions = RobustScoreOptions | SeasonalOptions | ControlChartOptions
 
 const judging = {
@@ -117,12 +117,12 @@ const controlChart = z.strictObject({
   ...judging,
 })
 
-/** The shapes of the methods' options. */
+/** The zod shapes of the methods' options. */
 export const methods = [robust, seasonal, controlChart] as const
 
 export const unknownMethod = "must be 'robust-z', 'seasonal' or 'ewma'"
 
-/** Options of which `method` decides which others there are; robust z-scores when none is named. */
+/** Options whose `method` decides which others exist; robust z-scores if it is not given. */
 export const byMethod = <const Methods extends Parameters<typeof z.discriminatedUnion>[1]>(methods: Methods, problem: string) =>
   z.preprocess(
     (options) =>

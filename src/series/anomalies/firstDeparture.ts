@@ -11,16 +11,16 @@ import { byMethod, methods, unknownMethod, type DetectionOptions } from './detec
 import { scoredPoints } from './scoredPoints.ts'
 
 export type FirstDepartureOptions = DetectionOptions & {
-  /** So many points in a row must be off, all in one direction. Default: 2. */
+  /** How many points in a row must be anomalous in one direction. Default: 2. */
   consecutive?: number
   /**
-   * Only runs that begin in it count; what they are judged by may lie before. Default: all that the
-   * frame holds.
+   * Only runs that begin in this range count; the points they are compared with may lie before it.
+   * Default: the whole frame.
    */
   range?: TimeRange
 }
 
-/** The first point of the run in which a series left its normal range. */
+/** The first point of the run with which a series left its normal range. */
 export type Departure = Anomaly
 
 const run = { consecutive: z.int().min(1).max(10_000).default(2), range: timeRange.optional() }
@@ -28,17 +28,16 @@ const [robust, seasonal, controlChart] = methods
 const firstDepartureOptions = byMethod([robust.safeExtend(run), seasonal.safeExtend(run), controlChart.safeExtend(run)], unknownMethod)
 
 /**
- * When each series left its normal range for good: the first point that begins `consecutive`
- * anomalous points in a row, all on one side. One row for each series that did, in the order of
- * time, then series.
+ * When each series left its normal range: the first of `consecutive` anomalous points in a row on
+ * one side. One row for each series that did, ordered by time, then series.
  *
- * Points are judged as {@link anomalies} judges them. "In a row" are the points that could be
- * judged, however far apart: a null, or a gap, neither adds to a run nor ends it. A single spike is
- * no departure; with `consecutive: 1` it is, and the answer is each series' first anomaly.
+ * Points are judged as in {@link anomalies}. "In a row" counts the points that could be judged,
+ * whatever the time between them: a null or a gap neither adds to a run nor ends it. A single spike
+ * is not a departure, unless `consecutive` is 1; then the answer is each series' first anomaly.
  *
- * The row is the first in all of the frame: narrowed to this week, the answer is empty for a series
- * that also departed last month. To ask since when it hurts this week, give this week as the
- * `range`, and a frame that begins as much earlier as the method has to look back.
+ * The row is the first departure in the whole frame. A later `where` on this week therefore gives
+ * nothing for a series that also departed last month. To ask about this week, give this week as
+ * `range`, and a frame that begins earlier by the time that the method looks back.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

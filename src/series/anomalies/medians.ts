@@ -8,8 +8,8 @@ export const middleOf = (values: Expression<number[] | null>) =>
   )`.as('middle')
 
 /**
- * For a lateral join beside {@link middleOf}: the median of the array's absolute deviations from
- * its median, as `around.deviation`.
+ * For a lateral join beside {@link middleOf}: the median absolute deviation of the array, as
+ * `around.deviation`.
  */
 export const deviationOf = (values: Expression<number[] | null>) =>
   sql<{ deviation: number }>`(
@@ -17,8 +17,8 @@ export const deviationOf = (values: Expression<number[] | null>) =>
   )`.as('around')
 
 /**
- * Of `middle` and `around`: how far from the median values usually are, but at least a share of it
- * (exactly the decimal that was typed), and at least `minSpread`.
+ * The spread of `middle` and `around`: the usual distance from the median, but at least a share of
+ * it (exactly the decimal that was typed), and at least `minSpread`.
  */
 export function spreadOf({ floor, minSpread }: { floor: number; minSpread: number }): RawBuilder<number> {
   const { numerator, denominator } = decimalFraction(floor)

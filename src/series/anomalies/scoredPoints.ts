@@ -8,10 +8,7 @@ import type { DetectionSettings } from './detection.ts'
 import { seasonReference } from './seasonReference.ts'
 import { windowReference } from './windowReference.ts'
 
-/**
- * Every point of a frame that the method can judge, with its score, whether or not that is above
- * the threshold.
- */
+/** Every point of a frame that the method can judge, with its score, above the threshold or not. */
 export function scoredPoints(scope: Scope, frame: SeriesFrame, settings: DetectionSettings) {
   switch (settings.method) {
     case 'robust-z':
@@ -23,7 +20,7 @@ export function scoredPoints(scope: Scope, frame: SeriesFrame, settings: Detecti
   }
 }
 
-/** Adds `score` (by how many spreads the value is off), `direction` and `item`. */
+/** Adds `score` (how many spreads the value is off), `direction` and `item`. */
 const scored = (scope: Scope, points: Frame<ExpectedPoint>) =>
   scope.db.selectFrom(points.as('point')).select([
     'point.series',

@@ -8,12 +8,12 @@ import type { SeasonalSettings } from './detection.ts'
 import { deviationOf, middleOf, spreadOf } from './medians.ts'
 
 /**
- * Every point of a series frame that has enough points in earlier occurrences of its slot, with
- * what those let expect.
+ * Every point of a series frame that has enough points in earlier occurrences of its slot, with the
+ * median and spread of those.
  *
- * All points of one occurrence of a slot ("last Monday from 9 to 10") have the same reference, so
- * points are gathered by occurrence first and each occurrence looks back at its predecessors once:
- * the work grows with points x seasons of history, however many points a slot holds.
+ * All points of one occurrence of a slot ("last Monday from 9 to 10") have the same reference.
+ * Points are therefore gathered by occurrence first, and each occurrence looks back once. The work
+ * grows with points x seasons of history, not with the points of a slot.
  */
 export function seasonReference(
   scope: Scope,
@@ -29,7 +29,8 @@ export function seasonReference(
       sql<number[]>`pg_catalog.array_agg(point.value order by point.bucket)`.as('values'),
     ])
     .groupBy(['point.series', 'slot_start'])
-  // Arrays of different lengths cannot be gathered into one array; rows that hold them can.
+  // PostgreSQL cannot aggregate arrays of different lengths into one array, but it can aggregate
+  // rows that hold them.
   const looking = scope.db
     .selectFrom(occurrences.as('occurrence'))
     .selectAll('occurrence')

@@ -14,43 +14,43 @@ import { deviationOf, middleOf } from './medians.ts'
 /** What is normal in one slot of the season. */
 export interface BaselineSlot {
   series: string
-  /** Which slot of the season, from 0. */
+  /** The index of the slot in the season, from 0. */
   slot: number
-  /** How many seconds after the season's beginning the slot begins. */
+  /** The beginning of the slot, in seconds after the beginning of the season. */
   slot_start_s: number
   /** The median of the slot's points, in the series' unit. */
   expected: number
   /**
-   * 1.4826 times their median absolute deviation, in the series' unit; 0 where at least half of the
-   * points are equal.
+   * 1.4826 times the median absolute deviation of the slot's points, in the series' unit; 0 if at
+   * least half of the points are equal.
    */
   spread: number
-  /** How many points there were. */
+  /** The number of points. */
   points: number
 }
 
 const seasonalBaselineOptions = z.strictObject(seasonFields).refine(dividesSeason, slotProblem)
 
 /**
- * What is normal at each time of the season: for each series and slot (by default, hour of the
- * week) the median of all its points there and their spread. In the order of series and slot.
+ * What is normal at each time of the season: the median and the spread of all points in each slot
+ * (by default, each hour of the week). Ordered by series, then slot.
  *
- * Seasons are counted from Monday 2000-01-03 00:00 UTC: slot 0 of a week is Monday from 0 to 1
- * o'clock UTC, slot 167 the last hour of Sunday. They do not follow a time zone: what keeps local
- * office hours moves by one slot when summer time begins.
- *
- * The frame decides what is learnt from: give it several whole seasons, or slots weigh different
- * weeks. Half of a slot's points have to be odd before its baseline is. Nulls, NaN and magnitudes
- * above 1e100 are no measurements; a slot without any has no row.
- *
- * To find the points that leave it use `anomalies` with the method `'seasonal'`, to draw it
- * {@link baselineSeries}.
+ * - Seasons are counted from Monday 2000-01-03 00:00 UTC: slot 0 of a week is Monday from 0 to 1
+ *   o'clock UTC, slot 167 the last hour of Sunday. They do not follow a time zone: local office
+ *   hours move by one slot when daylight saving time begins.
+ * - The frame decides what is learned from. Give it several whole seasons; otherwise slots are
+ *   learned from different weeks. A baseline stays right until half of a slot's points are
+ *   anomalous.
+ * - Nulls, NaN and magnitudes above 1e100 are ignored, see {@link SeriesRow}. A slot without any
+ *   other value has no row.
+ * - To find points that leave the baseline, use `anomalies` with the method `'seasonal'`. To draw
+ *   it, use {@link baselineSeries}.
  *
  * Literature: Tukey, "Exploratory Data Analysis" (1977), for medians by slot; Rousseeuw and Croux,
- * "Alternatives to the Median Absolute Deviation" (JASA 1993) for the factor, which makes it the
- * standard deviation, were the points normally distributed.
+ * "Alternatives to the Median Absolute Deviation" (JASA 1993) for the factor 1.4826, which gives
+ * the standard deviation if the points are normally distributed.
  *
- * @throws InvalidInputError naming the option that is wrong, as when slots do not divide the
+ * @throws InvalidInputError naming the option that is wrong, for example if slots do not divide the
  * season.
  * @example
  * const latency = callSeries(scope, { to: checkout, measure: 'p95_ms', range: last('5 weeks') })

@@ -7,12 +7,12 @@ import type { RobustScoreSettings } from './detection.ts'
 import { deviationOf, middleOf, spreadOf } from './medians.ts'
 
 /**
- * Every point of a series frame that has enough points in the window before it, with what those let
- * expect.
+ * Every point of a series frame that has enough points in the window before it, with the median and
+ * spread of those.
  *
- * One pass: the window function gathers each point's predecessors into an array, and the median and
- * the median absolute deviation are taken from that. No point is compared with itself or with a
- * later one.
+ * It takes one pass: a window function gathers each point's predecessors into an array, and median
+ * and median absolute deviation come from that. No point is compared with itself or with a later
+ * one.
  */
 export function windowReference(
   scope: Scope,

@@ -10,31 +10,31 @@ import { lengthText } from '../bucketLength.ts'
 import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
 
 /**
- * One alert: it fires while the budget burns faster than `burn` both over the long window and over
- * the short one.
+ * One alert. It fires while the burn rate is above `burn` over both the long and the short window.
  */
 export interface BurnWindow {
-  /** Over it a burn is significant. */
+  /** The long window: a high burn rate over it is significant. */
   long: string
-  /** Over it a burn is still going on; shorter than `long`. */
+  /** The short window, shorter than `long`: a high burn rate over it is still going on. */
   short: string
   /**
-   * How many times as fast as would spend the budget exactly at the end of the objective's window.
+   * The burn rate that fires. At 1 the budget is spent exactly at the end of the objective's
+   * window.
    */
   burn: number
 }
 
 export interface BurnRateOptions {
-  /** The share of events that are to be good: 0.999. */
+  /** The share of events that should be good: 0.999. */
   objective: number
   /**
-   * Default: the workbook's for a window of 30 days: 2 % of the budget in an hour, 5 % in six hours
+   * Default: the workbook's windows for 30 days: 2 % of the budget in an hour and 5 % in six hours
    * (both page), 10 % in three days (a ticket).
    */
   windows?: readonly BurnWindow[]
   /**
-   * Where the windows end; a bucket that begins then no longer counts. Default: when the query is
-   * built.
+   * The end of the windows; a bucket that begins at it does not count. Default: the time when the
+   * query is built.
    */
   at?: Date
 }
@@ -48,11 +48,11 @@ export interface BurnAlert {
   short_window: string
   /** The pair's `burn`. */
   burn: number
-  /** The burn rate over `[at - long, at)`; null where nothing was counted there. */
+  /** The burn rate over `[at - long, at)`; null if nothing was counted there. */
   long_burn: number | null
-  /** The burn rate over `[at - short, at)`; null where nothing was counted there. */
+  /** The burn rate over `[at - short, at)`; null if nothing was counted there. */
   short_burn: number | null
-  /** Whether both are above `burn`; false where either is null. */
+  /** Whether both burn rates are above `burn`; false if either is null. */
   firing: boolean
 }
 
@@ -80,35 +80,34 @@ const burnRateOptions = z.strictObject({
 })
 
 /**
- * A check of two fields runs even where one of them was refused: that field's error is the one to
- * show.
+ * A check of two fields also runs when one of them is invalid; then the error of that field is the
+ * one to show.
  */
 const isShorter = (short: string, long: string): boolean =>
   !lengthText.safeParse(short).success || !lengthText.safeParse(long).success || milliseconds(short) < milliseconds(long)
 
 /**
- * How fast each series burns its error budget, over pairs of windows, and which pairs raise an
- * alert. By series, then by the windows' order.
+ * How fast each series burns its error budget over pairs of windows, and which pairs raise an
+ * alert. Ordered by series, then by the order of the windows.
  *
- * The burn rate of a window is its share of bad events by the share the objective allows: at 1 the
- * budget lasts exactly as long as the objective's window, at 14.4 one of 30 days is gone after 50
- * hours. An alert fires while the burn is above the pair's `burn` over the long window (so that it
- * matters) and over the short one (so that it stops soon after the trouble did).
+ * The burn rate of a window is its share of bad events divided by the share that the objective
+ * allows. At 1 the budget lasts exactly as long as the objective's window; at 14.4 a budget of 30
+ * days is gone after 50 hours. An alert fires while the burn rate is above `burn` over the long
+ * window (so it matters) and over the short one (so it stops soon after the trouble).
  *
- * - A series is in the answer when one of the frames has a row of it in the longest of the windows;
- *   one that only `bad` has burns nothing that is known, and mostly means that the frames name
- *   their series differently.
- * - Nulls, NaN and magnitudes above 1e100 count nothing.
- * - Buckets count whole, by when they begin: with buckets of 5 minutes give an `at` on their grid,
- *   or the last one in the windows is not over yet.
- * - A frame whose buckets are longer than a short window has seldom one in it, and never fires:
- *   over more than 35 days ask `callSeries` for `resolution: '5 minutes'`.
- * - Few events make rates that jump: ten calls in an hour with one error are a burn of 100 of an
+ * - A series is in the answer if one of the frames has a row of it in the longest window. If only
+ *   `bad` has it, the burn rate is null; usually the frames then name their series differently.
+ * - Nulls, NaN and magnitudes above 1e100 count as 0 events.
+ * - A bucket counts as a whole, by its beginning. With buckets of 5 minutes give an `at` that is a
+ *   multiple of 5 minutes; otherwise the last bucket is not complete.
+ * - If the frame's buckets are longer than a short window, that window rarely holds one and does
+ *   not fire. For ranges over 35 days ask `callSeries` for `resolution: '5 minutes'`.
+ * - With few events the rates jump: one error in ten calls in an hour is a burn rate of 100 for an
  *   objective of 0.999.
  *
  * Literature: "The Site Reliability Workbook" (O'Reilly 2018), chapter 5, "Alerting on SLOs",
- * section "Multiwindow, Multi-Burn-Rate Alerts" and its table 5-8, whose windows and rates are the
- * default.
+ * section "Multiwindow, Multi-Burn-Rate Alerts" and its table 5-8, the source of the default
+ * windows and rates.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

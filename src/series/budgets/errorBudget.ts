@@ -8,9 +8,9 @@ import { parseOptions } from '../../schema/parse.ts'
 import { countedEvents, objectiveShare, toleranceOf, type ServiceLevelCounts } from './serviceLevel.ts'
 
 export interface ErrorBudgetOptions {
-  /** The share of events that are to be good: 0.999. */
+  /** The share of events that should be good: 0.999. */
   objective: number
-  /** The window of the objective: buckets that begin in it. Default: all that the frames hold. */
+  /** The window of the objective: buckets that begin in it count. Default: the whole frame. */
   range?: TimeRange
 }
 
@@ -18,41 +18,41 @@ export interface ErrorBudgetOptions {
 export interface ErrorBudget {
   series: string
   /**
-   * The events counted; 0 for a series that only `bad` has, which mostly means that the frames name
-   * their series differently.
+   * The number of events. 0 for a series that only `bad` has; usually the frames then name their
+   * series differently.
    */
   total: number
-  /** The bad ones among them. */
+  /** The number of bad events. */
   bad: number
-  /** The share of good ones, 0..1; null without events. */
+  /** The share of good events, 0..1; null if there are no events. */
   sli: number | null
-  /** How many bad ones the objective allows of so many events. */
+  /** How many bad events the objective allows for this `total`. */
   allowed: number
   /**
-   * The share of the budget that is left: 1 untouched, 0 spent, -1 spent twice over; null without
-   * events.
+   * The share of the budget that is left: 1 is untouched, 0 spent, -1 spent twice. Null if there
+   * are no events.
    */
   remaining: number | null
-  /** The series again: the answer is a ranking frame. */
+  /** Equal to `series`: it makes the answer a ranking frame. */
   item: string
-  /** The share of the budget that is spent; null without events. */
+  /** The share of the budget that is spent; null if there are no events. */
   score: number | null
 }
 
 const errorBudgetOptions = z.strictObject({ objective: objectiveShare, range: timeRange.optional() })
 
 /**
- * How much of its error budget each series has left: the objective allows a share of
- * `1 - objective` of all events to be bad. The least left first, then by series.
+ * How much of its error budget each series has left. The objective allows a share of `1 -
+ * objective` of all events to be bad. The least left comes first, then by series.
  *
- * It is the budget of the events that were, as in the literature; with half of the window still to
- * come, expect as many events again. Nulls, NaN and magnitudes above 1e100 count nothing.
+ * The budget is that of the events so far, as in the literature. Halfway through the window, expect
+ * as many events again. Nulls, NaN and magnitudes above 1e100 count as 0 events.
  *
  * Literature: Beyer, Murphy, Rensin, Kawahara and Thorne (ed.), "The Site Reliability Workbook"
  * (O'Reilly 2018), chapter 2, "Implementing SLOs".
  *
- * @throws InvalidInputError when the objective is not between 0 and 1 (both excluded), or the range
- * is none.
+ * @throws InvalidInputError if the objective is not between 0 and 1 (both excluded) or the range is
+ * invalid.
  * @example
  * const range = last('28 days')
  * const counts = {

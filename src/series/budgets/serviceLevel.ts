@@ -6,23 +6,23 @@ import { measuredPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 /**
- * What a service level is counted from: two frames of counts whose series are named alike, such as
- * `call_count` and `error_count`.
+ * The counts of a service level: two frames whose series have the same names, such as `call_count`
+ * and `error_count`.
  */
 export interface ServiceLevelCounts {
-  /** How many events there were in each bucket. */
+  /** The number of events in each bucket. */
   total: SeriesFrame
-  /** How many of them were bad. A bucket, or a whole series, that is missing here had none. */
+  /** The number of bad events. A bucket or a series that is missing here had none. */
   bad: SeriesFrame
 }
 
-/** The share of events that are to be good: above 0, below 1. */
+/** The share of events that should be good: above 0, below 1. */
 export const objectiveShare = z.number().gt(0).lt(1)
 
 /**
- * What an objective makes of counts: how many bad events it allows of `total`, and how fast `bad`
- * of them burn that. In whole numbers, `bad * 1000 / (total * 1)` for 0.999, so that exactly as
- * many as are allowed burn exactly 1.
+ * The allowed number of bad events for `total`, and the burn rate of `bad`. The arithmetic uses
+ * whole numbers, `bad * 1000 / (total * 1)` for 0.999, so that exactly the allowed number burns
+ * exactly 1.
  */
 export function toleranceOf(objective: number) {
   const { numerator, denominator } = decimalFraction(objective)
@@ -34,7 +34,7 @@ export function toleranceOf(objective: number) {
   }
 }
 
-/** Both counts in one frame, a row for each row of either: what the other one counts is null. */
+/** Both counts in one frame: a row for each row of either, with null for the other's count. */
 export function countedEvents(scope: Scope, { total, bad }: ServiceLevelCounts) {
   const none = sql<number | null>`null::float8`
   const totals = scope.db

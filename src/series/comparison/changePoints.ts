@@ -9,13 +9,11 @@ import type { Direction } from '../anomalies/anomaly.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 
 export interface ChangePointOptions {
-  /**
-   * A level has at least so many points: what lasts for less is no level. At least 2. Default: 10.
-   */
+  /** The fewest points that make a level. At least 2. Default: 10. */
   minPoints?: number
   /**
-   * A change counts when its score squared is above this times the logarithm of the series' points.
-   * Fewer changes the higher it is. Default: 4.
+   * A change counts if its score squared is above this times the logarithm of the number of points.
+   * A higher penalty gives fewer changes. Default: 4.
    */
   penalty?: number
 }
@@ -25,70 +23,68 @@ const changePointOptions = z.strictObject({
   penalty: z.number().gt(0).max(1e6).default(4),
 })
 
-/** When the level of a series changed for good. Levels are in the series' unit. */
+/** A lasting change of the level of a series. Levels are in the series' unit. */
 export interface ChangePoint {
   series: string
   /** The first bucket of the new level. */
   bucket: Date
-  /** The median from the change before this one to this one. */
+  /** The median from the previous change to this one. */
   before_level: number
   /** The median from this change to the next one. */
   after_level: number
-  /** `after_level` less `before_level`. */
+  /** `after_level` minus `before_level`. */
   shift: number
   direction: Direction
-  /** How many points long the level before is. */
+  /** The number of points of the level before. */
   before_points: number
-  /** How many points long the level after is. */
+  /** The number of points of the level after. */
   after_points: number
   /**
-   * By how many standard deviations the means of both sides are further apart than they would be
-   * without a change.
+   * How far apart the means of both sides are, in the standard deviations expected if nothing had
+   * changed.
    */
   score: number
-  /** The series again: the answer is a ranking frame. */
+  /** Equal to `series`: it makes the answer a ranking frame. */
   item: string
 }
 
 /**
- * When the level of each series changed for good: since the deploy it is slower, since Tuesday
- * there are more errors. A row for each change, by series and time.
+ * When the level of each series changed for good: slower since the deploy, more errors since
+ * Tuesday. One row for each change, ordered by series, then time.
  *
- * Unlike `anomalies`, which asks of each point whether the past lets expect it, this looks at the
- * whole frame from both sides: it needs some points after a change, and then says to the point when
- * it was.
+ * `anomalies` compares each point with its past only. `changePoints` looks at the whole frame from
+ * both sides: it needs some points after a change, and then names the exact point.
  *
  * | | |
  * |---|---|
- * | a spike, however high | is no change: values count as at most three deviations away from their stretch's median, and the medians of both sides have to be as far apart as the score says |
- * | a passing change, short beside what is around it | can go unnoticed: it did not change for good |
- * | a trend | is given as stairs |
- * | a season larger than the noise | is given as its mornings and evenings: take it off first, or compare days by `resample` |
- * | a series without a level to come back to (autocorrelation above 0.9 or so) | has changes everywhere and nowhere: raise the penalty, or do not ask |
- * | null, NaN, a magnitude above 1e100 | is no point; gaps do not matter |
- * | fewer than `2 * minPoints` points | have no change |
- * | a series of more than 50,000 points | is refused by an error that says so: resample it, or give a shorter range |
+ * | a spike, however high | is not a change: values are clipped at three deviations from their stretch's median, and the medians of both sides must be as far apart as the score says |
+ * | a short, passing change | can be missed |
+ * | a trend | is given as a staircase |
+ * | a season larger than the noise | is given as its mornings and evenings: remove it first, or compare days by `resample` |
+ * | a series without a level (autocorrelation above about 0.9) | gives meaningless changes: raise the penalty, or use another method |
+ * | null, NaN, a magnitude above 1e100 | is ignored; gaps do not matter |
+ * | fewer than `2 * minPoints` points | no change |
+ * | more than 50,000 points in a series | an error says so: resample, or give a shorter range |
  *
- * How it works: the series is split where both sides' means differ most for their lengths (the
- * largest cumulative sum), both sides are split again, and so on while
- * `score ^ 2 > penalty * ln(points)`. Then each change is placed anew between its two neighbours,
- * until none moves, and given up where it does not hold there. The noise is the mean square of the
- * differences of neighbours without those beyond three deviations, which know nothing of levels. As
- * points mostly are like their neighbours, it counts `sqrt((1 + r) / (1 - r))` fold, `r` being the
- * autocorrelation from one to the next, had from the differences of points one and two apart. Where
- * most neighbours are equal, as in counts of rare events, all differences count, `r` is taken for
- * 0, and the medians have no say.
+ * 1. The series is split where the means of both sides differ most for their lengths (the largest
+ *    cumulative sum). Both sides are split again, while `score ^ 2 > penalty * ln(points)`.
+ * 2. Each change is then placed again between its two neighbours until none moves, and dropped if
+ *    it does not hold there.
+ * 3. The noise is the mean square of the differences of neighbours, without those beyond three
+ *    deviations. It is multiplied by `sqrt((1 + r) / (1 - r))`, where `r` is the lag-1
+ *    autocorrelation, estimated from differences of points one and two apart. If most neighbours
+ *    are equal, as in counts of rare events, all differences count, `r` is 0, and medians are not
+ *    checked.
  *
- * Cost: each split reads its stretch. 20,000 points take a second or so with few changes, and some
+ * Cost: each split reads its stretch. 20,000 points take about a second with few changes, and about
  * 15 seconds as a wave that rises and falls 70 times.
  *
- * Literature: Page, "Continuous Inspection Schemes" (Biometrika 1954) for the cumulative sum,
- * Huber, "Robust Estimation of a Location Parameter" (1964) for the clipping, Scott and Knott
- * (Biometrics 1974) for binary segmentation, Chakar et al., "A Robust Approach for Estimating
- * Change-Points in the Mean of an AR(1) Process" (Bernoulli 2017) for the noise; Zhang and
- * Siegmund, "A Modified Bayes Information Criterion" (Biometrics 2007), whose penalty of
- * independent points is about 3 ln n: the default is higher since the autocorrelation is only
- * estimated.
+ * Literature: Page, "Continuous Inspection Schemes" (Biometrika 1954), the cumulative sum; Huber,
+ * "Robust Estimation of a Location Parameter" (1964), the clipping; Scott and Knott (Biometrics
+ * 1974), binary segmentation; Chakar et al., "A Robust Approach for Estimating Change-Points in the
+ * Mean of an AR(1) Process" (Bernoulli 2017), the noise; Zhang and Siegmund, "A Modified Bayes
+ * Information Criterion" (Biometrics 2007), whose penalty for independent points is about 3 ln n.
+ * The default is higher because the autocorrelation is an estimate.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

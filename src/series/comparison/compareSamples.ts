@@ -7,11 +7,11 @@ import type { Frame } from '../../database/sql/frame.ts'
 
 /** When two samples count as different. */
 export interface ComparisonOptions {
-  /** A difference must be at most this likely where there is none. Default: 0.01. */
+  /** The largest `p_value` of a difference. Default: 0.01. */
   alpha?: number
   /**
-   * And at least this large, as Cliff's delta: 0.147 is called small, 0.33 medium, 0.474 large.
-   * Default: 0.33.
+   * The smallest effect of a difference, as Cliff's delta: 0.147 is called small, 0.33 medium,
+   * 0.474 large. Default: 0.33.
    */
   minEffect?: number
   /**
@@ -21,47 +21,47 @@ export interface ComparisonOptions {
   minPoints?: number
 }
 
-/** Whether the candidate is above the baseline, below it, neither, or cannot be told. */
+/** The candidate is above the baseline, below it, neither, or there are too few points to know. */
 export type Verdict = 'up' | 'down' | 'same' | 'unknown'
 
 /** Two samples of a series, compared. */
 export interface Comparison {
   series: string
-  /** How many points the baseline has. */
+  /** The number of points of the baseline. */
   baseline_points: number
-  /** How many points the candidate has. */
+  /** The number of points of the candidate. */
   candidate_points: number
-  /** In the series' unit; null where the baseline has no point. */
+  /** In the series' unit; null if the baseline has no point. */
   baseline_median: number | null
-  /** In the series' unit; null where the candidate has no point. */
+  /** In the series' unit; null if the candidate has no point. */
   candidate_median: number | null
-  /** The candidate's median less the baseline's; null where either is. */
+  /** The candidate's median minus the baseline's; null if either is null. */
   shift: number | null
   /**
-   * Cliff's delta, -1 to 1: the share of pairs in which the candidate's point is the greater one,
-   * less the share in which it is the smaller. 0 is no difference, 1 that every point of the
-   * candidate is above every point of the baseline. Null where either has no point.
+   * Cliff's delta, -1 to 1: the share of pairs in which the candidate's point is greater, minus the
+   * share in which it is smaller. 0 means no difference; 1 means that every point of the candidate
+   * is above every point of the baseline. Null if either has no point.
    */
   effect: number | null
   /**
-   * How likely ranks so far apart are where both samples are drawn from one distribution:
-   * Mann-Whitney's U test, two-sided, by the normal approximation with corrections for ties and
-   * continuity. Below about 8 points a side it is rough, and 1 where all points are equal. Null
-   * where either has no point.
+   * How likely ranks this far apart are if both samples have the same distribution: the two-sided
+   * Mann-Whitney U test, by the normal approximation with corrections for ties and continuity.
+   * Below about 8 points a side it is a rough estimate. 1 if all points are equal; null if either
+   * side has no point.
    */
   p_value: number | null
   /**
-   * `'up'` or `'down'` where `p_value` is at most `alpha` and the effect at least `minEffect`,
-   * `'unknown'` with fewer than `minPoints` on either side, else `'same'`.
+   * `'up'` or `'down'` if `p_value` is at most `alpha` and the effect at least `minEffect`;
+   * `'unknown'` with fewer than `minPoints` points on either side; otherwise `'same'`.
    */
   verdict: Verdict
-  /** The series again: the answer is a ranking frame. */
+  /** Equal to `series`: it makes the answer a ranking frame. */
   item: string
-  /** The effect's magnitude; null where it is null. */
+  /** The magnitude of `effect`; null if it is null. */
   score: number | null
 }
 
-/** What zod knows of a comparison. */
+/** The zod fields of a comparison. */
 export const comparisonFields = {
   alpha: z.number().gt(0).lt(1).default(0.01),
   minEffect: z.number().min(0).max(1).default(0.33),
@@ -71,14 +71,14 @@ export const comparisonFields = {
 /** A value of one of two samples of a series. */
 interface SampledPoint {
   series: string
-  /** Whether it is of the candidate, not of the baseline. */
+  /** True: a point of the candidate. False: a point of the baseline. */
   candidate: boolean
   value: number
 }
 
 /**
- * Two samples of each series compared by ranks: Mann-Whitney's U from the mid-ranks of both
- * together, and what follows from it. Sorting is all the work.
+ * Compares two samples of each series by ranks: Mann-Whitney's U from the mid-ranks of both
+ * together. The cost is that of sorting.
  */
 export function compareSamples(
   scope: Scope,

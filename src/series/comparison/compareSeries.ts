@@ -10,8 +10,8 @@ import { compareSamples, comparisonFields, type Comparison, type ComparisonOptio
 const compareSeriesOptions = z.strictObject(comparisonFields)
 
 /**
- * Two frames compared series by series, as {@link compareWindows} compares two windows of one: a
- * canary against the instances that kept the old version at the same time, or any two samples.
+ * Compares two frames series by series, as {@link compareWindows} compares two windows of one
+ * frame. For example a canary with the instances that kept the old version.
  *
  * Series are paired by name. Order, assumptions and literature are those of `compareWindows`.
  *

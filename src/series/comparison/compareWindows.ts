@@ -9,9 +9,9 @@ import type { SeriesFrame } from '../seriesFrame.ts'
 import { compareSamples, comparisonFields, type Comparison, type ComparisonOptions } from './compareSamples.ts'
 
 export interface CompareWindowsOptions extends ComparisonOptions {
-  /** What was normal: buckets that begin in it. */
+  /** The normal time: buckets that begin in it. */
   baseline: TimeRange
-  /** What is in question; it must not overlap the baseline. */
+  /** The time to judge; it must not overlap the baseline. */
   candidate: TimeRange
 }
 
@@ -20,34 +20,33 @@ const compareWindowsOptions = z
   .superRefine(refuseOverlapping)
 
 /**
- * One window of time against another, series by series: did the deploy change anything, by how
- * much, and how sure is that. The largest effect first, then by series.
+ * Compares one time window with another, series by series: did the deploy change anything, by how
+ * much, and how sure is the answer. The largest effect comes first, then by series.
  *
  * | | |
  * |---|---|
- * | a row | for each series that has a point in either window |
- * | what should stop a deploy | any verdict but `'same'` and `'down'`, of latencies and errors; and no row |
- * | no point | null, NaN, a magnitude above 1e100 |
- * | what only ranks see | single spikes, skew and the unit have no say; nor has the size of a shift that separates the windows fully: see `shift` for that |
- * | what it does not know | seasons: compare with the same hours of last week |
+ * | a row | for each series with a point in either window |
+ * | stop a deploy on | any verdict except `'same'` and `'down'` (for latencies and errors), and on a missing row |
+ * | ignored values | null, NaN, magnitudes above 1e100 |
+ * | only ranks count | single spikes, skew and the unit have no influence. If a shift separates the windows fully, its size has none either: see `shift` |
+ * | seasons | are unknown: compare with the same hours of last week |
  *
- * It compares points, not what they were made of: of calls, {@link compareCalls} compares every one,
- * and has an answer from three buckets of five minutes.
+ * It compares points, not the calls behind them. {@link compareCalls} compares every call, and has
+ * an answer from three buckets of five minutes.
  *
- * The test takes points for independent. Those of a series seldom are, which makes p-values too
- * small: a whole day against a whole day differs in something nearly always, and `minEffect` is
- * what keeps it from being news.
+ * The test assumes independent points. Neighbouring points of a series rarely are, so p-values come
+ * out too small: a whole day nearly always differs from another in something. `minEffect` keeps
+ * such differences out of the verdict.
  *
  * Literature: Mann and Whitney, "On a Test of Whether one of Two Random Variables is Stochastically
  * Larger than the Other" (Annals of Mathematical Statistics 1947); Cliff, "Dominance Statistics"
- * (Psychological Bulletin 1993); the names of the sizes, Romano et al. (2006).
+ * (Psychological Bulletin 1993); Romano et al. (2006) for the names of the effect sizes.
  *
- * @throws InvalidInputError when the windows overlap, or naming the option that is out of its
- * range.
+ * @throws InvalidInputError if the windows overlap, or naming the option that is out of its range.
  * @example
  * const latency = callSeries(scope, { to: checkout, measure: 'p95_ms', range: { from: before.from, to: after.to } })
  * const [change] = await compareWindows(scope, latency, { baseline: before, candidate: after }).execute()
- * // No row and `unknown` stop the deploy as well.
+ * // A missing row and `unknown` stop the deploy too.
  * if (change?.verdict !== 'same' && change?.verdict !== 'down') throw new Error(`checkout: ${change?.verdict ?? 'no points'}`)
  *
  * // select "comparison".* from (

@@ -8,13 +8,13 @@ export const ewmaState = z.strictObject({
   points: pointsState,
   /** The average so far. */
   average: valueState,
-  /** How many points went into it. */
+  /** The number of points in the average. */
   judged: z.int().min(0),
 })
 
 /**
- * Roberts' control chart: robust z-scores averaged with fading memory, in units of the standard
- * deviation that the average of so many would have.
+ * Roberts' control chart: the exponentially weighted mean of robust z-scores, in units of the
+ * standard deviation of such a mean.
  *
  * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics
  * 1959); Lucas and Saccucci, "Exponentially Weighted Moving Average Control Schemes" (Technometrics

@@ -1,21 +1,21 @@
 import { z } from 'zod'
 import type { Judgement } from './observation.ts'
 
-/** A judgement without what was judged. */
+/** A judgement without the point it judges. */
 export type Judged = Omit<Judgement, 'bucket' | 'value'>
 
-/** One way of judging. */
+/** One method of judging. */
 export interface Judge {
   /**
-   * Judges a value by what was learnt before, then learns it. `time` is in milliseconds, and later
-   * than that of any call before.
+   * Judges a value by what was learned before, then learns it. `time` is in milliseconds and must
+   * be later than in all earlier calls.
    */
   judge(time: number, value: number): Judged | null
-  /** Everything learnt that is still of use, as JSON. */
+  /** Everything learned that is still needed, as JSON. */
   state(): { points: [time: number, value: number][] }
 }
 
-/** A time: milliseconds since 1970, as far as dates reach. */
+/** A time in milliseconds since 1970, within the range of `Date`. */
 export const timeState = z.number().min(-8.64e15).max(8.64e15)
 
 /** A value that counts as measured. */

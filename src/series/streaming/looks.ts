@@ -1,32 +1,30 @@
 /** One way to look at the end of a series. */
 export interface Look {
   /**
-   * `'level'`: the mean of the last `points` values; `'change'`: that less the mean of as many
-   * before them.
+   * `'level'`: the mean of the last `points` values. `'change'`: that mean minus the mean of as
+   * many values before them.
    */
   of: 'level' | 'change'
-  /** How many values are taken together. */
+  /** The number of values in a mean. */
   points: number
 }
 
 /**
- * Each four times as coarse as the one before: from a spike of one point to a shift that takes
- * hours to be one.
+ * Each is four times as coarse as the one before: from a spike of one point to a shift over hours.
  */
 const scales = [1, 4, 16, 64]
 
-/** All ways in which a series is looked at. */
+/** All ways to look at a series. */
 export const looks: readonly Look[] = scales.flatMap((points): Look[] => [
   { of: 'level', points },
   { of: 'change', points },
 ])
 
-/** So many values tell what all looks see. */
+/** The number of values that all looks together need. */
 export const reach = 2 * scales.at(-1)!
 
 /**
- * What each look sees at the value with the index `end`; null where the values do not reach back
- * far enough for it.
+ * What each look sees at the value with the index `end`; null for a look that needs more values.
  */
 export function seen(values: readonly number[], end: number): (number | null)[] {
   const sums = [0]

@@ -3,49 +3,48 @@ import { preview } from '../../schema/parse.ts'
 import type { Direction } from '../anomalies/anomaly.ts'
 import type { Look } from './looks.ts'
 
-/** One point of a series, as it comes in. */
+/** One point of a series, as it arrives. */
 export interface Observation {
-  /** When its bucket begins. */
+  /** The beginning of its bucket. */
   bucket: Date
-  /** Null, as NaN and magnitudes above 1e100: nothing was measured. */
+  /** Null, NaN and magnitudes above 1e100 mean that nothing was measured. */
   value: number | null
 }
 
-/** What a point is, given the points before it. The columns are those of `anomalies`. */
+/** What the earlier points say about a point. The columns are those of `anomalies`. */
 export interface Judgement {
   bucket: Date
   value: number
-  /** The value that the points before it let expect. */
+  /** The value that is expected from earlier points. */
   expected: number
-  /** How far from it values of the series usually are, in the series' unit. */
+  /** The usual distance of values from it, in the series' unit. */
   spread: number
-  /** How far off the value is; what one unit of it means is the method's to say. */
+  /** How far off the value is. The unit depends on the method. */
   score: number
   direction: Direction
-  /** Whether the score is above the threshold; for `'surprise'`, above its rising bar. */
+  /** Whether the score is above the threshold; for `'surprise'`, above its raised threshold. */
   anomalous: boolean
-  /** For `'surprise'`: what it is that was seen so rarely. */
+  /** Only for `'surprise'`: the rarest look, and what it saw. */
   look?: Sight
 }
 
 /** The look that was rarest, and what it saw. */
 export interface Sight extends Look {
-  /** The mean of the last values, or by how much it changed; in the series' unit. */
+  /** The mean of the last values or its change, in the series' unit. */
   value: number
   /**
-   * Once in so many points the series goes as far, by the points remembered; 1 when nothing is
-   * special about it.
+   * A value this extreme occurs once in this many of the remembered points; 1 if it is not rare.
    */
   oneIn: number
 }
 
 /**
- * Magnitudes beyond which doubles cannot be trusted with squares: a value above is none, one below
- * is 0, as for `anomalies`.
+ * Squares of magnitudes beyond these leave the range of doubles. A value above is ignored, one
+ * below counts as 0, as in `anomalies`.
  */
 const [largest, smallest] = [1e100, 1e-100]
 
-/** The number that a value counts as; null when it counts as absent. */
+/** The number that a value counts as; null if it is ignored. */
 export function measured(value: number | null): number | null {
   if (value === null || !(Math.abs(value) <= largest)) return null
   return Math.abs(value) < smallest ? 0 : value
@@ -54,8 +53,8 @@ export function measured(value: number | null): number | null {
 /**
  * The time of an observation, in milliseconds.
  *
- * @throws InvalidInputError when it is no date, the value is neither number nor null, or the time
- * is not after `last`.
+ * @throws InvalidInputError if the bucket is not a date, the value is neither number nor null, or
+ * the time is not after `last`.
  */
 export function timeOf({ bucket, value }: Observation, last: number | null): number {
   if (!(bucket instanceof Date) || Number.isNaN(bucket.getTime())) {

@@ -1,9 +1,9 @@
 import type { Direction } from '../anomalies/anomaly.ts'
 import type { SortedValues } from './sortedValues.ts'
 
-/** How rarely a series goes as far as this. */
+/** How rare a value is. */
 export interface Rarity {
-  /** The decimal logarithm of once in how many points; 0 when it is nothing special. */
+  /** The decimal logarithm of "once in how many points"; 0 if it is not rare. */
   digits: number
   direction: Direction
 }
@@ -11,23 +11,23 @@ export interface Rarity {
 /** The share of the values that counts as the tail of their distribution. */
 const tailShare = 0.01
 
-/** Once in ten thousand million points; what is rarer is not told apart. */
+/** Once in ten billion points; all that is rarer counts the same. */
 export const mostDigits = 10
 
 /** With fewer values nothing is rare. */
 const fewest = 20
 
 /**
- * How rare a value is, up or down, by what went before.
+ * How rare a value is, upwards or downwards, compared with the values before it.
  *
- * The largest `k` values are taken for an exponential tail above the next one: among `n` values,
- * `k / n exp(-(value - next) / scale)` are expected to be this large. The scale is the mean excess
- * of the `k`, or that of an exponential distribution from the median to the next value where this
- * is more. For each `k` of 1, 2, 4 ... up to a hundredth of the values the answer is another one,
- * and the least rare is taken: what happened three times is not surprising again, however far the
- * three lie from all else.
+ * The largest `k` values are modelled as an exponential tail above the next one: among `n` values,
+ * `k / n exp(-(value - next) / scale)` are expected to be this large. The scale is the larger of
+ * two: the mean excess of the `k`, or the scale of an exponential distribution from the median to
+ * the next value. It is computed for `k` = 1, 2, 4 ... up to a hundredth of the values, and the
+ * least rare answer wins: what already happened three times is not surprising again, however
+ * extreme.
  *
- * `resolution` is a difference that means nothing, in the unit of the values.
+ * `resolution` is a difference without meaning, in the unit of the values.
  *
  * Literature: the exponential tail above a threshold is the middle case of Pickands, "Statistical
  * Inference Using Extreme Order Statistics" (Annals of Statistics 1975), used on streams by Siffer
@@ -40,7 +40,7 @@ export function rarityOf(value: number, history: SortedValues, resolution: numbe
   return down > up ? { digits: down, direction: 'down' } : { digits: up, direction: 'up' }
 }
 
-/** The same on one side; `largest` gives the values from the largest on. */
+/** The same for one side; `largest` gives the values in descending order. */
 function digitsAbove(value: number, size: number, largest: (rank: number) => number, resolution: number): number {
   const most = Math.max(3, Math.ceil(size * tailShare))
   if (value <= largest(most)) return 0

@@ -2,13 +2,13 @@ import { partOf } from '../../schema/decimal.ts'
 import type { Judged } from './judge.ts'
 import type { SortedValues } from './sortedValues.ts'
 
-/** What is expected of a value, and how far from it values usually are. */
+/** The expected value, and the usual distance from it. */
 export interface Reference {
   expected: number
   spread: number
 }
 
-/** What of a detector's settings a reference needs. */
+/** The settings that a reference needs. */
 export interface ReferenceSettings {
   minPoints: number
   floor: number
@@ -16,12 +16,12 @@ export interface ReferenceSettings {
 }
 
 /**
- * Makes a median absolute deviation the standard deviation, were the values normally distributed: 1
- * / 0.6745.
+ * Turns the median absolute deviation of normally distributed values into their standard deviation:
+ * 1 / 0.6745.
  */
 export const toSigma = 1.4826
 
-/** Median and spread of the values learnt from; null when they are too few. */
+/** Median and spread of the learned values; null if there are too few. */
 export function referenceOf(values: SortedValues, { minPoints, floor, minSpread }: ReferenceSettings): Reference | null {
   if (values.size < minPoints) return null
   const expected = values.median()
@@ -29,14 +29,14 @@ export function referenceOf(values: SortedValues, { minPoints, floor, minSpread 
 }
 
 /**
- * How many spreads a value is above (positive) or below what is expected; infinite where it is off
- * and the spread 0.
+ * How many spreads a value is above (positive) or below (negative) the expected value; infinite if
+ * it differs and the spread is 0.
  */
 export function signedScore(value: number, { expected, spread }: Reference): number {
   return value === expected ? 0 : (value - expected) / spread
 }
 
-/** A judgement by how many spreads a value, or an average of such, is off. */
+/** A judgement by the number of spreads that a value, or an average of such numbers, is off. */
 export const judgedBy = (signed: number, { expected, spread }: Reference, threshold: number): Judged => ({
   expected,
   spread,

@@ -1,7 +1,7 @@
 /**
- * A threshold that an anomaly raises by its own score, and that comes down again with time: what
- * begins is told once, and told again only when it gets worse by a threshold, or when it happens
- * again after a while.
+ * A threshold that each anomaly raises by its own score and that falls again with time. An anomaly
+ * is therefore reported when it begins, and again only if it gets worse by a threshold or comes
+ * back after a while.
  */
 export class RisingBar {
   private readonly threshold: number
@@ -9,14 +9,14 @@ export class RisingBar {
   /** How far the bar is above the threshold. */
   raised: number
 
-  /** `halfLife`, after which half of what was added is gone, is in points. */
+  /** `halfLife` is in points: after it, half of the raise is gone. */
   constructor(threshold: number, halfLife: number, raised = 0) {
     this.threshold = threshold
     this.remains = 2 ** (-1 / halfLife)
     this.raised = raised
   }
 
-  /** Whether the next point's score is above the bar, which it raises if so. */
+  /** Whether the next point's score is above the bar; if so, the bar rises. */
   passes(score: number): boolean {
     this.raised *= this.remains
     if (score <= this.threshold + this.raised) return false

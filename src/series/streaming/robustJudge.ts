@@ -7,7 +7,7 @@ import { judgedBy, referenceOf, signedScore, type Reference, type ReferenceSetti
 
 export const robustState = z.strictObject({ points: pointsState })
 
-/** Robust z-scores: a value against the median of the window before it. */
+/** Robust z-scores: compares a value with the median of the window before it. */
 export class RobustJudge implements Judge {
   private readonly residuals: Residuals
   private readonly threshold: number
@@ -28,8 +28,8 @@ export class RobustJudge implements Judge {
 }
 
 /**
- * Signed robust z-scores against the window before each point, which both the z-score and the EWMA
- * chart are made of.
+ * Signed robust z-scores against the window before each point. The z-score and the EWMA chart are
+ * both made of them.
  */
 export class Residuals {
   private readonly settings: ReferenceSettings

@@ -8,19 +8,20 @@ import { TimeWindow } from './timeWindow.ts'
 
 export const seasonalState = z.strictObject({ points: pointsState })
 
-/** A value against the values of the same slot of earlier seasons. */
+/** Compares a value with those of the same slot in earlier seasons. */
 export class SeasonalJudge implements Judge {
   private readonly settings: SeasonalSettings
   private readonly season: number
   private readonly slot: number
   private readonly history: number
   /**
-   * What the slots learnt, by their place in the season; the time of a value is here the beginning
-   * of its slot's occurrence.
+   * What was learned for each slot, by its index in the season. The time of a value is here the
+   * beginning of its slot's occurrence.
    */
   private readonly slots = new Map<number, TimeWindow>()
   /**
-   * The occurrence that goes on, and its values so far: nobody is judged by them before it is over.
+   * The occurrence that is still running and its values: they are not used as a reference until it
+   * is over.
    */
   private current = Number.NEGATIVE_INFINITY
   private pending: number[] = []
@@ -51,7 +52,9 @@ export class SeasonalJudge implements Judge {
     return { points: [...points, ...this.pending.map((value): [number, number] => [this.current, value])] }
   }
 
-  /** Begins an occurrence, unless it goes on already: the one before it is over, and learnt. */
+  /**
+   * Starts an occurrence unless it is running already; the previous one is then over and learned.
+   */
   private begin(start: number): void {
     if (start === this.current) return
     if (this.pending.length > 0) {
@@ -64,7 +67,7 @@ export class SeasonalJudge implements Judge {
     this.current = start
   }
 
-  /** When the occurrence of a slot that this time is in began. */
+  /** The beginning of the occurrence that contains this time. */
   private startOf(time: number): number {
     return time - sinceBucketStart(this.slot, time)
   }

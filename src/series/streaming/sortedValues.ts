@@ -1,6 +1,6 @@
 /**
- * Numbers kept in order, for medians of a window that moves: adding and removing search in O(log n)
- * and shift what lies above, the median is O(1), the median absolute deviation O(log n).
+ * Numbers in order, for medians of a moving window. Adding and removing take O(log n) to search and
+ * then shift what lies above. The median takes O(1), the median absolute deviation O(log n).
  */
 export class SortedValues {
   private readonly values: number[] = []
@@ -13,31 +13,32 @@ export class SortedValues {
     this.values.splice(this.firstFrom(value), 0, value)
   }
 
-  /** Takes out one occurrence of a value that was added. */
+  /** Removes one occurrence of a value that was added. */
   remove(value: number): void {
     this.values.splice(this.firstFrom(value), 1)
   }
 
-  /** The value with this rank, from 0 for the smallest on. */
+  /** The value with this rank; 0 is the smallest. */
   at(rank: number): number {
     return this.values[rank]!
   }
 
-  /** The middle value, or halfway between the two in the middle. NaN when there is none. */
+  /** The middle value, or the mean of the two in the middle. NaN if there is no value. */
   median(): number {
     return middle(this.size, (rank) => this.at(rank))
   }
 
-  /** The median of the distances to `centre`. NaN when there is no value. */
+  /** The median of the distances to `centre`. NaN if there is no value. */
   medianDeviation(centre: number): number {
-    // The distances below the centre and above it are each in order: two sorted lists, of which the middle of the union is sought.
+    // The distances below the centre and above it are two sorted lists: this finds the middle of
+    // their union.
     const split = this.firstFrom(centre)
     const below = (rank: number) => centre - this.values[split - 1 - rank]!
     const above = (rank: number) => this.values[split + rank]! - centre
     return middle(this.size, (rank) => ofTwo(rank, split, below, this.size - split, above))
   }
 
-  /** The index of the first number not below `value`. */
+  /** The index of the first number that is not below `value`. */
   private firstFrom(value: number): number {
     let [low, high] = [0, this.values.length]
     while (low < high) {
@@ -49,7 +50,7 @@ export class SortedValues {
   }
 }
 
-/** What stands in the middle of `size` numbers in order. */
+/** The middle of `size` sorted numbers. */
 function middle(size: number, at: (rank: number) => number): number {
   if (size === 0) return Number.NaN
   const [low, high] = [at((size - 1) >> 1), at(size >> 1)]

@@ -9,8 +9,8 @@ import { SeasonalJudge, seasonalState } from './seasonalJudge.ts'
 import { SurpriseJudge, surpriseOptions, surpriseState, type SurpriseOptions } from './surpriseJudge.ts'
 
 /**
- * How points are judged as they come in: as `anomalies` judges them, or by `'surprise'`, which is
- * made for streams alone.
+ * How points are judged as they arrive: as in `anomalies`, or by `'surprise'`, which exists for
+ * streams only.
  */
 export type StreamingOptions = DetectionOptions | SurpriseOptions
 
@@ -22,21 +22,21 @@ export type StreamingSettings = z.output<typeof streamingOptions>
 /** @throws InvalidInputError naming the option that is out of its range. */
 export const parseStreaming = (options: StreamingOptions): StreamingSettings => parseOptions(streamingOptions, options)
 
-/** Judges the points of one series as they come in. */
+/** Judges the points of one series as they arrive. */
 export interface StreamingDetector {
   /**
-   * Judges a point by those observed before it, then learns it. Null when it cannot be judged: too
-   * little was learnt yet, or nothing was measured (null, NaN, a magnitude above 1e100).
+   * Judges a point by the points before it, then learns it. Null if it cannot be judged: too few
+   * points were learned, or nothing was measured (null, NaN, a magnitude above 1e100).
    *
-   * @throws InvalidInputError when the bucket is not after the last one observed; nothing is learnt
-   * from it.
+   * @throws InvalidInputError if the bucket is not after the last one observed; the point is then
+   * not learned.
    */
   observe(observation: Observation): Judgement | null
   /** Everything it knows, as JSON that {@link restoreDetector} takes. */
   toJSON(): DetectorState
 }
 
-/** What a detector knows, from one run of a program to the next. */
+/** What a detector knows, to keep between two runs of a program. */
 export interface DetectorState extends SeriesState {
   version: 1
   /** Its options, with every default filled in. */
@@ -47,7 +47,7 @@ export interface DetectorState extends SeriesState {
 export interface SeriesState {
   /** The last bucket observed, in milliseconds since 1970; null before the first. */
   last: number | null
-  /** What the method learnt: its own affair. */
+  /** What the method learned. Its contents are private to the method. */
   learnt: object
 }
 
@@ -62,13 +62,13 @@ export const seriesState = z
 const detectorState = seriesState.safeExtend({ version: z.literal(1), settings: z.custom<StreamingOptions>() })
 
 /**
- * A detector for points that are not in the database (yet): the methods, the options and the
- * numbers of `anomalies`, a point at a time; and one more, `'surprise'`, which needs to know
- * neither window nor season and tells what begins.
+ * A detector for points that are not in the database (yet). It has the methods, options and numbers
+ * of `anomalies`, for one point at a time. A fourth method, `'surprise'`, needs neither window nor
+ * season and reports beginnings.
  *
- * It keeps what its window (for `'seasonal'` and `'surprise'`: its history) holds and no more; a
- * point costs a search in a sorted list of that length. It knows nothing but the points given to
- * it: to judge from the first one on, let it observe the last window out of the database before.
+ * Memory: what its window holds (for `'seasonal'` and `'surprise'`: its history). Each point costs
+ * a search in a sorted list of that length. It knows only the points it was given: to judge from
+ * the first new point on, feed it the last window from the database first.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example
@@ -83,9 +83,9 @@ export function streamingDetector(options: StreamingOptions = {}): StreamingDete
 }
 
 /**
- * The detector that `toJSON` was called on, as it was then.
+ * Restores the detector that `toJSON` was called on.
  *
- * @throws InvalidInputError naming what is not as `toJSON` writes it.
+ * @throws InvalidInputError naming what differs from the format of `toJSON`.
  * @example
  * await writeFile('detector.json', JSON.stringify(detector))
  * const same = restoreDetector(JSON.parse(await readFile('detector.json', 'utf8')))
@@ -95,7 +95,7 @@ export function restoreDetector(state: unknown): StreamingDetector {
   return new Detector(parseStreaming(settings), { last, learnt })
 }
 
-/** {@link streamingDetector} behind its checks. */
+/** {@link streamingDetector} without its checks. */
 export class Detector implements StreamingDetector {
   private readonly settings: StreamingSettings
   private readonly judge: Judge

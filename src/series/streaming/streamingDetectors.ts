@@ -11,34 +11,34 @@ import {
   type StreamingSettings,
 } from './streamingDetector.ts'
 
-/** A point, and the name of the series it is of. */
+/** A point with the name of its series. */
 export interface SeriesObservation extends Observation {
   series: string
 }
 
-/** What a point of the named series is, given the points of that series before it. */
+/** What the earlier points of the series say about a point. */
 export interface SeriesJudgement extends Judgement {
   series: string
 }
 
-/** Judges the points of many series as they come in, each by its own. */
+/** Judges the points of many series as they arrive, each series on its own. */
 export interface StreamingDetectors {
   /**
-   * As for one series; a name not seen before begins a new one. The points of different series may
-   * come in any order.
+   * As for one series. A new name begins a new series. Points of different series may arrive in any
+   * order.
    *
-   * @throws InvalidInputError when the bucket is not after the last one observed of its series.
+   * @throws InvalidInputError if the bucket is not after the last one observed of its series.
    */
   observe(observation: SeriesObservation): SeriesJudgement | null
-  /** Forgets a series, one that ended for example; true when there was something to forget. */
+  /** Forgets a series, for example one that ended; false if it was unknown. */
   forget(series: string): boolean
-  /** The names of the series it knows something of, in the order in which they began. */
+  /** The names of the known series, in the order in which they began. */
   series(): string[]
   /** Everything it knows, as JSON that {@link restoreDetectors} takes. */
   toJSON(): DetectorsState
 }
 
-/** What the detectors know, from one run of a program to the next. */
+/** What the detectors know, to keep between two runs of a program. */
 export interface DetectorsState {
   version: 1
   /** Their options, with every default filled in. */
@@ -55,8 +55,8 @@ const detectorsState = z.strictObject({
 })
 
 /**
- * A {@link streamingDetector} for each series, by name, all with the same options. Its memory grows
- * with the number of series, each of which is bounded: `forget` those that ended.
+ * One {@link streamingDetector} for each series, by name, all with the same options. Memory grows
+ * with the number of series; the memory of each is bounded. Call `forget` for series that ended.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example
@@ -70,9 +70,9 @@ export function streamingDetectors(options: StreamingOptions = {}): StreamingDet
 }
 
 /**
- * The detectors that `toJSON` was called on, as they were then.
+ * Restores the detectors that `toJSON` was called on.
  *
- * @throws InvalidInputError naming what is not as `toJSON` writes it.
+ * @throws InvalidInputError naming what differs from the format of `toJSON`.
  */
 export function restoreDetectors(state: unknown): StreamingDetectors {
   const { settings, series } = parse(detectorsState, state, 'state')
@@ -92,7 +92,7 @@ class Detectors implements StreamingDetectors {
     if (typeof series !== 'string') throw new InvalidInputError('observation.series', `must be a string, got ${preview(series)}`)
     const detector = this.known.get(series) ?? new Detector(this.settings)
     const judgement = detector.observe(observation)
-    // Only now: a point that was refused begins no series.
+    // Only after the checks: a refused point must not begin a series.
     this.known.set(series, detector)
     return judgement && { series, ...judgement }
   }

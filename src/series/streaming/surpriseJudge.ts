@@ -7,26 +7,26 @@ import { RisingBar } from './risingBar.ts'
 import { SortedValues } from './sortedValues.ts'
 
 /**
- * How rarely a series looked as it does now, on several scales at once. For values that come in,
- * not for the database: `anomalies` does not have it.
+ * How rarely a series looked as it does now, on several scales at once. For streams only;
+ * `anomalies` does not have it.
  *
- * Everything is counted in points, not in time: a season is not known to it, but what every season
- * brings is not rare.
+ * Everything is counted in points, not in time. It knows no season, but what every season brings is
+ * not rare.
  */
 export interface SurpriseOptions {
   method: 'surprise'
   /**
-   * Scores above it are anomalies. A score is the number of zeros in "once in 10, 100, 1,000 ...
-   * points", the mean over all looks at the series. Default: 1.25.
+   * Points with a score above it are anomalies. A score is the number of zeros in "once in 10, 100,
+   * 1,000 ... points", as the mean over all looks at the series. Default: 1.25.
    */
   threshold?: number
-  /** So many points are remembered, and what is rare is judged by them. Default: 4,000. */
+  /** How many points are remembered; rarity is judged by them. Default: 4,000. */
   historyPoints?: number
-  /** With fewer points learnt, none is judged. Default: 150. */
+  /** With fewer learned points none is judged. Default: 150. */
   minPoints?: number
   /**
-   * An anomaly raises the threshold by its own score; so many points later half of that is gone,
-   * and so on. Default: 100.
+   * An anomaly raises the threshold by its own score. After this many points half of that raise is
+   * gone. Default: 100.
    */
   halfLifePoints?: number
 }
@@ -49,7 +49,7 @@ export const surpriseState = z.strictObject({
   raised: z.number().min(0).max(mostDigits),
 })
 
-/** A difference of this share of the values is one of their rounding, or might as well be. */
+/** A difference of this share of the values is taken for rounding. */
 const resolution = 1e-9
 
 /**
@@ -59,14 +59,14 @@ const resolution = 1e-9
  * rare.
  *
  * Literature: a sum of logarithms of probabilities is Fisher's way to combine tests ("Statistical
- * Methods for Research Workers", 1932). The looks are not independent, so the sum's own
- * distribution is not his, and the threshold is one by experience.
+ * Methods for Research Workers", 1932). The looks are not independent, so Fisher's distribution
+ * does not apply, and the threshold is an empirical one.
  */
 export class SurpriseJudge implements Judge {
   private readonly settings: SurpriseSettings
   private readonly bar: RisingBar
   private readonly histories = looks.map(() => new SortedValues())
-  /** What is remembered, and as much before it as the looks at the oldest of it reached back. */
+  /** The remembered times, and as many before them as the looks at the oldest need. */
   private times: number[] = []
   private values: number[] = []
 
@@ -90,7 +90,7 @@ export class SurpriseJudge implements Judge {
     return { points, raised: this.bar.raised }
   }
 
-  /** What the looks see now that this value came. */
+  /** What the looks see now that this value arrived. */
   private look(time: number, value: number): View {
     this.times.push(time)
     this.values.push(value)
@@ -114,7 +114,7 @@ export class SurpriseJudge implements Judge {
     }
   }
 
-  /** Adds the newest view to what the looks saw before, and takes out the one that is too old. */
+  /** Adds the newest view to what the looks saw before, and removes the one that is too old. */
   private learn(view: View): void {
     for (const [look, sight] of view.entries()) if (sight !== null) this.histories[look]!.add(sight)
     const tooOld = this.values.length - 1 - this.settings.historyPoints

@@ -1,14 +1,11 @@
 import { SortedValues } from './sortedValues.ts'
 
-/** The values of the last stretch of time, in the order of time and in that of size. */
+/** The values of the last stretch of time, sorted by time and by size. */
 export class TimeWindow {
   readonly values = new SortedValues()
   private readonly length: number
   private queue: [time: number, value: number][] = []
-  /**
-   * The index of the oldest point still in the window; those before it are cut off a batch at a
-   * time.
-   */
+  /** The index of the oldest point in the window; those before it are cut off in batches. */
   private oldest = 0
 
   /** `length` is in milliseconds. */
@@ -22,7 +19,7 @@ export class TimeWindow {
     this.values.add(value)
   }
 
-  /** Forgets what is no longer in `[now - length, now)`. */
+  /** Forgets the points that are not in `[now - length, now)`. */
   forget(now: number): void {
     for (; this.oldest < this.queue.length && this.queue[this.oldest]![0] < now - this.length; this.oldest++) {
       this.values.remove(this.queue[this.oldest]![1])

@@ -13,45 +13,40 @@ import type { SeriesFrame } from '../seriesFrame.ts'
 import { confidenceShare, likeness, timedPoints } from './trendLines.ts'
 
 export interface ForecastOptions {
-  /** How far beyond each series' last measurement. */
+  /** How far beyond each series' last measurement to predict. */
   horizon: string
   /**
-   * From one predicted point to the next: usually the series' bucket length. At most 10,000 fit
-   * into the horizon.
+   * The step between two predicted points, usually the series' bucket length. The horizon holds at
+   * most 10,000 steps.
    */
   every: string
-  /**
-   * The length after which the series is expected to repeat itself, such as `'1 day'` or
-   * `'1 week'`. Default: it does not.
-   */
+  /** The length of the season, such as `'1 day'` or `'1 week'`. Default: no season. */
   season?: string
-  /**
-   * The season is divided into slots of this length, each with a level of its own. Default:
-   * `'1 hour'`.
-   */
+  /** The length of a slot of the season; each slot has its own level. Default: `'1 hour'`. */
   slot?: string
   /**
-   * Whether the series goes on rising or falling as it did, or stays: `'linear'` or `'none'`.
-   * Default: `'linear'`.
+   * `'linear'` continues the rise or fall so far; `'none'` assumes no trend. Default: `'linear'`.
    */
   trend?: 'linear' | 'none'
-  /** How sure a point is to lie between `lower` and `upper`, 0.5 to 0.9999. Default: 0.95. */
+  /**
+   * The probability that a point lies between `lower` and `upper`, 0.5 to 0.9999. Default: 0.95.
+   */
   confidence?: number
 }
 
-/** How a series goes on, if it goes on as it did. */
+/** A predicted point, if the series goes on as before. */
 export interface ForecastPoint {
   series: string
-  /** The last measurement's plus once, twice, ... `every`, up to the horizon. */
+  /** The last measurement's time plus once, twice, ... `every`, up to the horizon. */
   bucket: Date
-  /** In the series' unit; null in a slot of the season that was never measured. */
+  /** In the series' unit; null in a slot of the season without any measurement. */
   value: number | null
   /**
-   * The lower end of the interval; null where `value` is, and in a series with fewer than three
+   * The lower end of the interval; null if `value` is, and if the series has fewer than three
    * points more than slots.
    */
   lower: number | null
-  /** The upper end of the interval; null where the lower end is. */
+  /** The upper end of the interval; null if the lower end is. */
   upper: number | null
 }
 
@@ -79,34 +74,33 @@ const forecastOptions = z
   .refine(({ season, slot = defaultSlot }) => season === undefined || dividesSeason({ season, slot }), slotProblem)
 
 /**
- * How each series goes on, if it goes on as it did: a series frame of the time after its last
- * measurement, with an interval around each point. By series and time.
+ * Predicts each series after its last measurement, if it goes on as before: a series frame with an
+ * interval around each point. Ordered by series, then time.
  *
- * A point is the level of its slot of the season, moved along the trend.
+ * A predicted point is the level of its slot of the season, moved along the trend.
  *
  * | part | how it is found |
  * |---|---|
- * | trend | the one slope that fits all slots at once: least squares with a level for each slot, so that a season cut short does not look like a trend. With a `season` it takes two whole ones, with less there is none |
- * | level | the median of the slot's points with the trend taken off: single outliers do not move it. Without a season there is one slot, and the answer is a straight line |
- * | interval | the quantiles of what the points were off by, below and above by themselves (latencies are not symmetric), widened for how few points a level is the median of; and the trend's uncertainty, which grows with the distance |
+ * | trend | one slope for all slots: least squares with a level for each slot, so that an incomplete season does not look like a trend. With a `season` it needs two whole ones; with less data there is no trend |
+ * | level | the median of the slot's points without the trend; single outliers do not move it. Without a season there is one slot, and the answer is a straight line |
+ * | interval | the quantiles of the residuals, separately below and above (latencies are not symmetric), wider if the level is the median of few points; plus the trend's uncertainty, which grows with the distance |
  *
- * Residuals like their neighbours tell less: with lag-1 autocorrelation `r`, n points count as
- * `n * (1 - r) / (1 + r)`.
- *
- * - Nulls, NaN and magnitudes above 1e100 are no measurements; gaps do not matter; a series without
- *   any measurement has no row. A constant goes on, for sure.
- * - The whole frame weighs alike: give the time whose habits still hold, and what is after the last
- *   of its `changePoints`. Trend and season are taken to stay as they were.
- * - It does not start from the last value: shortly after something unusual that is the better
- *   guess.
- * - A random walk has no level to come back to: intervals of 95 % hold some 80 % of it.
+ * - Autocorrelated residuals carry less information: with lag-1 autocorrelation `r`, n points count
+ *   as `n * (1 - r) / (1 + r)`.
+ * - Nulls, NaN and magnitudes above 1e100 are ignored, see {@link SeriesRow}; gaps do not matter. A
+ *   series without any measurement has no row. A constant series has an interval of width 0.
+ * - All points of the frame weigh the same, and trend and season are assumed to stay. Give a range
+ *   that still describes the present, for example the time after the last of its `changePoints`.
+ * - The prediction does not start from the last value: shortly after something unusual this is the
+ *   better estimate.
+ * - A random walk has no level to return to: intervals of 95 % hold about 80 % of it.
  *
  * Literature: Hyndman and Athanasopoulos, "Forecasting: Principles and Practice" (3rd ed., 2021),
  * chapters 5 (residual quantiles as prediction intervals) and 7 (regression with a trend and
  * seasonal dummies); for the effective number of points, see `linearTrend`.
  *
- * @throws InvalidInputError naming the option that is wrong, as when `every` does not fit into the
- * horizon, or slots do not divide the season.
+ * @throws InvalidInputError naming the option that is wrong, for example if `every` does not fit
+ * into the horizon or slots do not divide the season.
  * @example
  * const load = callSeries(scope, { to: checkout, measure: 'rps', range: last('4 weeks') })
  * await forecast(scope, load, { horizon: '2 days', every: '5 minutes', season: '1 week' }).execute()
@@ -123,7 +117,7 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
   const steps = Math.floor(milliseconds(horizon) / milliseconds(every))
   const seasonal = season === undefined ? undefined : { season, slot }
   const slotOf = (bucket: string) => (seasonal === undefined ? sql.lit(0) : slotNumber(seasonal, sql.ref<Date>(bucket)))
-  // With less than two seasons, what differs between two slots cannot be told from a trend.
+  // With less than two seasons a difference between two slots cannot be distinguished from a trend.
   const seenTwice = seasonal === undefined ? sql`true` : sql`last_hours >= ${(2 * milliseconds(seasonal.season)) / 3_600_000}::float8`
   const sloping = trend === 'none' ? sql`false` : seenTwice
   const outside = (1 - confidence) / 2
@@ -136,14 +130,14 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
   // | `residuals`  | how far each point is off its slot's level                                     |
   // | `neighbours` | each residual with the one before it                                           |
   // | `summed`     | a row a series                                                                 |
-  // | `weighed`    | how many independent points would tell as much                                 |
+  // | `weighed`    | the effective number of independent points                                     |
   // | `widened`    | by how much the interval grows for few points and for the trend                |
   // | `future`     | a row for each bucket to come, moved along the trend from its slot's level     |
   // | `predicted`  | the same with the level                                                        |
   //
-  // Levels meet the future in a window, not in a join, for which the planner would have to guess how
-  // many rows a frame has. A residual below 1e-140 is rounding: its square would be an underflow,
-  // which PostgreSQL reports as an error.
+  // Levels meet the future in a window, not in a join, for which the planner would have to estimate
+  // a frame's rows. A residual below 1e-140 is rounding: its square would be an underflow, which
+  // PostgreSQL reports as an error.
   const points = sql<ForecastPoint>`(
     with timed as (${timedPoints(scope, frame, sql`, ${slotOf('point.bucket')} as slot`)}),
     centred as (
@@ -244,8 +238,8 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
 
 /**
  * The width of two independent uncertainties together, the residuals' and the trend's: the root of
- * the sum of their squares, taken by the greater one so that no square leaves the doubles; what is
- * nothing beside the greater one cannot be seen in the sum anyway.
+ * the sum of their squares. Dividing by the greater one keeps the squares within doubles; what then
+ * underflows is too small to change the sum.
  */
 const both = (residual: RawBuilder<unknown>) => sql`case
   when greatest(${residual}, drift) = 0::float8 then ${residual}

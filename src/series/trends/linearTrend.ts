@@ -8,11 +8,11 @@ import type { SeriesFrame } from '../seriesFrame.ts'
 import { confidenceShare, trendLines } from './trendLines.ts'
 
 export interface LinearTrendOptions {
-  /** Of the slope's interval, 0.5 to 0.9999. Default: 0.95. */
+  /** The confidence of the slope's interval, 0.5 to 0.9999. Default: 0.95. */
   confidence?: number
 }
 
-/** Where a series is heading: the straight line through all its points. */
+/** The straight line through all points of a series. */
 export interface TrendLine {
   series: string
   /** The first bucket with a measurement. */
@@ -23,50 +23,51 @@ export interface TrendLine {
   first_level: number
   /** The line's value at `last_at`, in the series' unit. */
   last_level: number
-  /** How much the line rises in an hour, in the series' unit. */
+  /** The rise of the line in an hour, in the series' unit. */
   slope_per_hour: number
   /**
-   * The lower end of the slope's interval; null with fewer than 4 effective points: too few to
-   * know.
+   * The lower end of the slope's interval; null with fewer than 4 effective points, which are too
+   * few to know.
    */
   slope_lower_per_hour: number | null
-  /** The upper end of the slope's interval; null where the lower end is. */
+  /** The upper end of the slope's interval; null if the lower end is. */
   slope_upper_per_hour: number | null
   /**
-   * The share of the variance that the line explains, 0..1; null where there is none: a constant.
+   * The share of the variance that the line explains, 0..1; null for a constant, which has no
+   * variance.
    */
   r2: number | null
-  /** How many measurements there are. */
+  /** The number of measurements. */
   points: number
-  /** How many independent measurements would tell as much. */
+  /** The number of independent measurements with the same information. */
   effective_points: number
 }
 
 const linearTrendOptions = z.strictObject({ confidence: confidenceShare.default(0.95) })
 
 /**
- * The straight line through all points of each series (least squares), with an interval for its
- * slope. In the order of series.
+ * Fits a straight line through all points of each series (least squares), with an interval for its
+ * slope. Ordered by series.
  *
  * | | |
  * |---|---|
  * | no row | a series with fewer than two measurements |
- * | no measurement | null, NaN, a magnitude above 1e100 |
- * | a constant | has slope 0, for sure |
- * | an interval that holds 0 | there may be no trend at all |
- * | a season | is no trend: give whole seasons, or what rises every morning seems to go on rising |
- * | one far outlier | can tilt the line: look at `anomalies` first |
+ * | ignored | null, NaN, a magnitude above 1e100 |
+ * | a constant | has slope 0 with certainty |
+ * | an interval that contains 0 | there may be no trend |
+ * | a season | is not a trend: give whole seasons, or a rise every morning looks like one |
+ * | one far outlier | can tilt the line: check `anomalies` first |
  *
- * The interval takes residuals for normal and alike between neighbours (an autoregression of first
- * order). With lag-1 autocorrelation `r`, n points count as `n * (1 - r) / (1 + r)` effective ones,
- * and the interval is Student's with two degrees of freedom less. Buckets need not be evenly
- * spaced: the autocorrelation is that of one measurement to the next, however far apart.
+ * The interval assumes normal residuals with first-order autocorrelation. With lag-1
+ * autocorrelation `r`, n points count as `n * (1 - r) / (1 + r)` effective ones, and the interval
+ * is Student's with that number minus two degrees of freedom. Buckets may be unevenly spaced: the
+ * autocorrelation is that of one measurement to the next, whatever the time between them.
  *
  * Literature: Santer et al., "Statistical significance of trends and trend differences in
  * layer-average atmospheric temperature time series" (Journal of Geophysical Research 2000), for
  * the effective sample size.
  *
- * @throws InvalidInputError when the confidence is out of its range.
+ * @throws InvalidInputError if the confidence is out of its range.
  * @example
  * const used = metricSeries(scope, { metric: 'system.filesystem.usage', measure: 'max', range: last('7 days') })
  * await linearTrend(scope, used).where('slope_lower_per_hour', '>', 0).execute()

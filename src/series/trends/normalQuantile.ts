@@ -14,8 +14,8 @@ export function normalQuantile(p: number): number {
 }
 
 /**
- * How many standard deviations either side of the mean hold this share of a normal variable: 1.96
- * for 0.95.
+ * How many standard deviations on either side of the mean hold this share of a normal variable:
+ * 1.96 for 0.95.
  */
 export const normalWidth = (confidence: number): number => -normalQuantile((1 - confidence) / 2)
 
@@ -26,7 +26,7 @@ interface Rational {
 
 const ratio = (x: number, { numerator, denominator }: Rational): number => polynomial(x, numerator) / polynomial(x, denominator)
 
-/** Coefficients ascending. */
+/** Evaluates a polynomial; its coefficients are in ascending order. */
 const polynomial = (x: number, coefficients: readonly number[]): number =>
   coefficients.reduceRight((sum, coefficient) => sum * x + coefficient, 0)
 

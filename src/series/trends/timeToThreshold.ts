@@ -12,37 +12,37 @@ export interface TimeToThresholdOptions {
   /** In the series' unit. */
   threshold: number
   /**
-   * On which side the threshold is reached: `'up'`, at it or above (a disk fills), `'down'`, at it
-   * or below (a certificate's days run out). Default: `'up'`.
+   * The side from which the threshold is reached. `'up'`: at it or above (a disk fills). `'down'`:
+   * at it or below (a certificate's days run out). Default: `'up'`.
    */
   direction?: 'up' | 'down'
-  /** Of the interval between `earliest` and `latest`, 0.5 to 0.9999. Default: 0.95. */
+  /** The confidence of the interval from `earliest` to `latest`, 0.5 to 0.9999. Default: 0.95. */
   confidence?: number
-  /** What is further off than this after the last point counts as never. Default: `'365 days'`. */
+  /** A time later than this after the last point counts as never. Default: `'365 days'`. */
   horizon?: string
 }
 
-/** The threshold is reached now, later, or not within the horizon. */
+/** The series is at the threshold now, reaches it later, or not within the horizon. */
 export type ThresholdState = 'already' | 'reaches' | 'never'
 
-/** When a series reaches a threshold, if it goes on as it did. */
+/** When a series reaches a threshold, if it goes on as before. */
 export interface ThresholdCrossing {
   series: string
   state: ThresholdState
   /** When the line reaches the threshold; null unless `state` is `'reaches'`. */
   at: Date | null
   /**
-   * When the near edge of the line's band does, not before the last point; null where it does not
-   * within the horizon.
+   * When the near edge of the line's band reaches it, not before the last point; null if that is
+   * beyond the horizon.
    */
   earliest: Date | null
-  /** When the far edge does; null where it does not within the horizon: it may never happen. */
+  /** When the far edge reaches it; null if that is beyond the horizon: it may never happen. */
   latest: Date | null
   /** The last bucket with a measurement. */
   last_at: Date
-  /** The line's value there, in the series' unit. */
+  /** The line's value at `last_at`, in the series' unit. */
   last_level: number
-  /** How much the line rises in an hour, in the series' unit. */
+  /** The rise of the line in an hour, in the series' unit. */
   slope_per_hour: number
 }
 
@@ -54,23 +54,23 @@ const timeToThresholdOptions = z.strictObject({
 })
 
 /**
- * When each series reaches a threshold, if it goes on as it did: "when is the disk full". Those
- * that are there already first, then the soonest, then by series.
+ * When each series reaches a threshold, if it goes on as before: "when is the disk full". Series
+ * that are there already come first, then the soonest, then by series.
  *
- * It is read off the line of `linearTrend` and its confidence band: see there for what it assumes.
- * Nothing is known of seasons.
+ * It uses the line of `linearTrend` and its confidence band; see there for the assumptions. It
+ * knows no seasons.
  *
- * | `state` | means | `at` | `earliest`, `latest` |
+ * | `state` | meaning | `at` | `earliest`, `latest` |
  * |---|---|---|---|
- * | `'already'` | the line is at the threshold or beyond it at the last point | null | null |
- * | `'reaches'` | the line will be, within the horizon | when | null where beyond the horizon, or where there are too few points to know |
- * | `'never'` | it will not: it is flat, leads away, or takes longer than the horizon | null | `earliest` where the band still reaches it in time |
+ * | `'already'` | the line is at or beyond the threshold at the last point | null | null |
+ * | `'reaches'` | the line reaches it within the horizon | when | null if beyond the horizon, or if there are too few points to know |
+ * | `'never'` | the line is flat, leads away, or takes longer than the horizon | null | `earliest` if the band still reaches it in time |
  *
- * The band is that of the line, not of single points, which scatter around it: a noisy series
- * touches the threshold before its line does.
+ * The band is that of the line. Single points scatter around it, so a noisy series touches the
+ * threshold before its line does.
  *
- * Nulls, NaN and magnitudes above 1e100 are no measurements; a series with fewer than two has no
- * line and no row.
+ * Nulls, NaN and magnitudes above 1e100 are ignored, see {@link SeriesRow}. A series with fewer
+ * than two measurements has no line and no row.
  *
  * Literature: the interval is that of inverse regression, Fieller, "Some Problems in Interval
  * Estimation" (Journal of the Royal Statistical Society B 1954).
@@ -94,12 +94,12 @@ export function timeToThreshold(
   options: TimeToThresholdOptions,
 ): Finished<ThresholdCrossing, 'crossing'> {
   const { threshold, direction, confidence, horizon } = parseOptions(timeToThresholdOptions, options)
-  // As small as this a value counts as 0, and so does what it is compared with.
+  // A value as small as this counts as 0, and so must the threshold.
   const bound = Math.abs(threshold) < 1e-100 ? 0 : threshold
   const sign = sql`${sql.lit(direction === 'up' ? 1 : -1)}::float8`
-  // Turned so that the threshold lies above, in hours u after the points' mean: the line is at
-  // climb * u, the threshold at height, and the band reaches
-  // width * sqrt(1 / effective_points + u ^ 2 / hours_squared) to either side. Where an edge meets the threshold,
+  // The line is turned so that the threshold lies above. In hours u after the points' mean, the
+  // line is at climb * u and the threshold at height. The band reaches width * sqrt(1 /
+  // effective_points + u ^ 2 / hours_squared) to either side. An edge meets the threshold where
   // (climb ^ 2 - width ^ 2 / hours_squared) * u ^ 2 - 2 * climb * height * u + height ^ 2 - width ^ 2 / effective_points = 0.
   const turned = scope.db
     .selectFrom(trendLines(scope, frame, confidence).as('line'))
@@ -136,7 +136,7 @@ export function timeToThreshold(
     .selectAll('line')
     .select([
       sql<number | null>`case when line.climb > 0::float8 then line.height / line.climb end`.as('line_u'),
-      // Of the two forms of a root, the one that does not subtract what is nearly equal.
+      // Of the two forms of a root, this one does not subtract nearly equal numbers.
       sql<number | null>`case
         when line.climb * line.last_u + line.width * sqrt(
           1::float8 / line.effective_points + line.last_u * line.last_u / line.hours_squared) >= line.height then line.last_u
@@ -183,8 +183,8 @@ export function timeToThreshold(
 }
 
 /**
- * A column by the largest of the three, so that no product of two leaves the doubles; what is
- * nothing beside it counts as 0, since its square would be an underflow.
+ * A column divided by the largest of the three, so that no product of two leaves the doubles. What
+ * is negligible beside it becomes 0, because its square would be an underflow.
  */
 const inUnits = (column: 'steepness' | 'distance' | 'uncertainty') => {
   const value = sql.ref<number | null>(`line.${column}`)

@@ -5,12 +5,12 @@ import { measuredPoints } from '../points.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 import { normalWidth } from './normalQuantile.ts'
 
-/** How sure an interval is to hold what it is an interval of, as a share. */
+/** The confidence of an interval, as a share. */
 export const confidenceShare = z.number().min(0.5).max(0.9999)
 
 /**
- * The line through a series, in hours since its first point and rise since its first value: so
- * taken, numbers lose no digits to the date or the level.
+ * The line through a series, in hours since its first point and rise since its first value: counted
+ * from there, numbers lose no digits to the date or the level.
  */
 interface FittedLine {
   series: string
@@ -19,27 +19,26 @@ interface FittedLine {
   first_value: number
   points: number
   last_hours: number
-  /** The line goes through this point, */
+  /** The line goes through this point. */
   mean_hours: number
   mean_rise: number
-  /** rising by this an hour. */
+  /** The rise of the line in an hour. */
   slope: number
-  /** The hours' sum of squared deviations from their mean. */
+  /** The sum of the squared deviations of the hours from their mean. */
   hours_squared: number
   r2: number | null
-  /** How many independent points would tell as much. */
+  /** The number of independent points with the same information. */
   effective_points: number
   /**
-   * Half the width of the confidence interval of a mean of one independent point; null with too few
-   * to know.
+   * Half the width of the confidence interval of a mean of one independent point; null if there are
+   * too few points to know.
    */
   uncertainty: number | null
 }
 
 /**
- * A select of the points that a line is laid through: what each has risen since its series' first,
- * and how many hours after. Counted from there, neither large values nor the years since 1970 take
- * digits from what is added up.
+ * A select of the points that a line is fitted to: each point's rise and hours since the series'
+ * first point. Counted from there, sums lose no digits to large values or to the years since 1970.
  *
  * @param also more columns, each after a comma.
  */
@@ -53,8 +52,8 @@ window earlier as (partition by point.series order by point.bucket rows unbounde
 
 /**
  * An aggregate over the columns `residual` and `residual_before`: their lag-1 autocorrelation, 0 to
- * 0.99. Below 0 it is taken for 0, as it would make of n points more than n; and so it is below
- * 0.001, where the quotient could be an underflow, which PostgreSQL reports as an error.
+ * 0.99. A negative one counts as 0, because it would make of n points more than n. One below 0.001
+ * counts as 0 too: its quotient could be an underflow, which PostgreSQL reports as an error.
  */
 export const likeness = sql<number>`case
   when sum(residual * residual_before) > 1e-3::float8 * sum(residual * residual)
@@ -63,8 +62,8 @@ export const likeness = sql<number>`case
 end`
 
 /**
- * Ordinary least squares through each series that has points at two times or more, and how sure the
- * line is when neighbouring residuals are alike.
+ * Ordinary least squares through each series with points at two or more times, and how sure the
+ * line is if neighbouring residuals are autocorrelated.
  *
  * | query | holds |
  * |---|---|
@@ -72,11 +71,11 @@ end`
  * | `fitted` | each point with the line of its series |
  * | `residuals` | how far each point is off the line |
  * | `neighbours` | each residual with the one before it |
- * | `summed` | a row a series |
- * | `weighed` | how many independent points would tell as much |
+ * | `summed` | one row for each series |
+ * | `weighed` | the effective number of independent points |
  *
- * Window functions all over one partition, then one grouping: each series is sorted once and read
- * three times.
+ * All window functions share one partition, followed by one grouping: each series is sorted once
+ * and read three times.
  */
 export function trendLines(scope: Scope, frame: SeriesFrame, confidence: number) {
   // A residual below 1e-140 is rounding: its square would be an underflow, which PostgreSQL reports as an error.
