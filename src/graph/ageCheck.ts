@@ -7,7 +7,7 @@ export const graphAbility = ({ extensions }: Capabilities): Ability =>
     ? { state: 'fallback', reason: 'no Apache AGE: traversal of tables, no Cypher' }
     : { state: 'full', reason: 'Apache AGE' }
 
-/** Whether Apache AGE is there, and whether its connections bear many graphs. */
+/** Checks whether Apache AGE is installed, and whether its connections can handle many graphs. */
 export const ageCheck: Check = {
   name: 'Apache AGE',
   find({ server }) {

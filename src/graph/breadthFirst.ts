@@ -3,21 +3,20 @@ import type { Scope } from '../database/scope.ts'
 import { requireResources } from '../database/sql/requireResources.ts'
 
 export interface BreadthFirstOptions {
-  /** URNs. */
+  /** URNs to start from. */
   from: readonly string[]
-  /** After how many levels to stop; null: when nothing new is found. */
+  /** The number of levels; null: until nothing new is found. */
   hops: number | null
 }
 
 /**
- * The member `level (depth, ids, via, urns, visited)` of a `with recursive`, over the member
- * `edge (src, dst)`: a breadth-first search, one row a level.
+ * The member `level (depth, ids, via, urns, visited)` of a `with recursive`, over the member `edge
+ * (src, dst)`: a breadth-first search with one row for each level.
  *
- * `ids`, `via` and `urns` are of equal length: what was met at that depth for the first time, from
- * where (of several, the lowest id), and its URN; `visited` is all that was met so far. Level 0 is
- * the starts. Only resources of the tenant are met, so nothing is walked through but them. No
- * vertex is expanded twice, so the work is one look at each edge that leaves what is reached,
- * however dense or cyclic the graph is.
+ * `ids`, `via` and `urns` have equal length: the resources first met at that depth, where each was
+ * met from (the lowest id of several), and its URN. `visited` is all that was met so far. Level 0
+ * holds the starts. Only resources of the tenant are met and walked through. No vertex is expanded
+ * twice, so each edge that leaves a reached vertex is read once, in any graph.
  */
 export const breadthFirst = (scope: Scope, { from, hops }: BreadthFirstOptions): RawBuilder<unknown> => sql`
   level (depth, ids, via, urns, visited) as (
@@ -39,12 +38,11 @@ export const breadthFirst = (scope: Scope, { from, hops }: BreadthFirstOptions):
 `
 
 /**
- * What a search comes to that it has not `seen`: `step (id, via)`, from where (of several, the
- * lowest id), joined with its `resource` of the tenant.
+ * The resources that a step of a search reaches and that are not in `seen`: `step (id, via)`,
+ * joined with its `resource` of the tenant. `via` is where it came from; of several, the lowest id.
  *
- * @param options `steps` selects where an edge leads and where it comes from, `seen` is an array.
- * What was met before is told from what is new by grouping both together, because a join would be
- * planned on a guess of how long an array is.
+ * @param options `steps` selects the two ends of each edge, `seen` is an array. New and seen ids
+ * are grouped together, because a join would be planned on a guess of the array's length.
  */
 export const firstMet = (
   scope: Scope,

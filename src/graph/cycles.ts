@@ -6,32 +6,35 @@ import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
 
 export interface CycleRow {
-  /** From 1, the component of the most members. */
+  /** From 1; 1 is the component with the most members. */
   component: number
-  /** How many members it has. */
+  /** The number of members. */
   size: number
-  /** The URNs of the component, in their order. */
+  /** The URNs of the component, sorted. */
   members: string[]
   /**
-   * The URNs along one of its shortest cycles: each leads to the next, the last to the first. A
+   * The URNs of one of its shortest cycles: each leads to the next, the last to the first. A
    * resource that leads to itself is a cycle of one.
    */
   cycle: string[]
 }
 
 /**
- * Who waits for himself: for each group of resources that all lead to each other (a strongly
- * connected component of the edges), and each single one that leads to itself, its members and one
- * of its shortest cycles.
+ * The cycles of a graph: for each group of resources that all lead to each other (a strongly
+ * connected component), and for each resource that leads to itself, its members and one of its
+ * shortest cycles.
  *
- * Cycles are not enumerated, there may be more than anybody could read: every cycle lies within one
- * component, and without the shortest cycle of each there are fewer. Components come from one
- * depth-first search (Tarjan, Depth-First Search and Linear Graph Algorithms, 1972), the shortest
- * cycle from breadth-first searches that give up where they cannot be shorter. Of several, it is
- * the one that comes to the lowest id, begins there, and goes on to the lowest ids.
+ * - Cycles are not enumerated, because there can be far too many. Every cycle lies within one
+ *   component.
+ * - Of several shortest cycles the answer has the one with the lowest id; it begins there and goes
+ *   on to the lowest ids.
+ * - Rows are ordered by `size` (descending), then `members`.
+ * - Edges whose ends are not both resources of the tenant do not count. To look at some edges only,
+ *   narrow the frame.
  *
- * Rows are ordered by `size` (descending), then `members`. Edges whose ends are not both resources
- * of the tenant do not count. To look at some edges only, narrow the frame.
+ * Components come from one depth-first search (Tarjan, Depth-First Search and Linear Graph
+ * Algorithms, 1972), the shortest cycle from breadth-first searches that stop once they cannot be
+ * shorter.
  *
  * @example
  * const loops = cycles(scope, topologyAt(scope, { at: new Date(), relation: 'depends_on' }))

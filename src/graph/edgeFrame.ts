@@ -1,20 +1,18 @@
 import type { Frame } from '../database/sql/frame.ts'
 
-/** The columns every edge frame has; whatever else a row carries are the edge's attributes. */
+/** The columns of every edge frame. All other columns of a row are attributes of the edge. */
 export interface EdgeRow {
-  /** `resource_id` of the caller, or of whatever the edge leaves from. */
+  /** `resource_id` of the caller, or in general of where the edge begins. */
   src: string
-  /** `resource_id` of the callee, or of whatever the edge leads to. */
+  /** `resource_id` of the callee, or in general of where the edge ends. */
   dst: string
-  /**
-   * How much goes along the edge, for calls their rate per second; null where nothing measured it.
-   */
+  /** The traffic of the edge, for calls their rate per second; null if it was not measured. */
   weight: number | null
 }
 
 /**
- * Edges as a query: made by `activeCalls`, `callsDuring` and `topologyAt`, or by anybody from a
- * table of their own; taken by `reach`, `impact`, `mirrorGraph` and `toGraphology`. Only the row
- * matters, so a frame may come from a Kysely instance of any database type.
+ * Edges as a query. `activeCalls`, `callsDuring` and `topologyAt` make them, or you make them from
+ * your own tables; `reach`, `impact`, `mirrorGraph` and `toGraphology` take them. Only the row
+ * matters: a frame may come from a Kysely of any database type.
  */
 export type EdgeFrame<Row extends EdgeRow = EdgeRow> = Frame<Row>

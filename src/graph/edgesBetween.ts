@@ -21,21 +21,21 @@ export interface EdgesBetweenOptions<Row> {
   src: keyof Row & string
   /** The column with the `resource_id` of the callee. */
   dst: keyof Row & string
-  /** The caller's URN; every caller when left out. */
+  /** The caller's URN; every caller if it is not given. */
   from?: string
-  /** The callee's URN; every callee when left out. */
+  /** The callee's URN; every callee if it is not given. */
   to?: string
 }
 
 /**
- * Edges with the resources at their ends: `caller`, which the edge leaves from, and `callee`, which
- * it leads to. Every read that names both ends begins with it.
+ * Edges with the resources at their ends: `caller`, where the edge begins, and `callee`, where it
+ * ends. Every read that names both ends starts with it.
  *
- * An edge is left out where an end is no resource of the tenant. The tenant is part of the joins,
- * so a URN is found by the unique key `(tenant_id, urn)`.
+ * An edge is left out if an end is not a resource of the tenant. The joins include the tenant, so a
+ * URN is found by the unique key `(tenant_id, urn)`.
  *
- * @param edges rows of any table or query. The tenant's, if they have one: the ends are filtered
- * here, the edges are not.
+ * @param edges rows of any table or query. If they belong to tenants, pass only the tenant's: the
+ * ends are filtered here, the edges are not.
  * @example
  * edgesBetween(scope, changes, 'moment', { src: 'src', dst: 'dst', from: 'urn:k8s:svc:shop/checkout' })
  *   .select(['moment.at', 'caller.urn as src_urn', 'callee.urn as dst_urn'])

@@ -10,25 +10,24 @@ import { hopCount } from './hops.ts'
 import { walkedEdges } from './walkedEdges.ts'
 
 export interface ImpactOptions {
-  /** URN of the one that fails. */
+  /** URN of the resource that fails. */
   resource: string
-  /** How far back to go. Default 10; at most 100. */
+  /** How many calls to go back. Default 10; at most 100. */
   hops?: number
 }
 
 export interface ImpactRow {
   resource_id: string
   urn: string
-  /** The fewest calls between it and the failing one, from 1. */
+  /** The fewest calls between it and the failing resource, from 1. */
   depth: number
-  /** How much of its outgoing traffic leads to the failing one, 0..1. */
+  /** The share of its outgoing traffic that leads to the failing resource, 0..1. */
   share: number
   /**
-   * `share` times its outgoing traffic: in a frame of calls, how many of its calls per second lead
-   * there.
+   * `share` times its outgoing traffic: in a frame of calls, the calls per second that lead there.
    */
   weight: number
-  /** The URN again, and the weight again: an impact is a ranking. */
+  /** The URN and the weight again: they make the answer a ranking frame. */
   item: string
   score: number
 }
@@ -36,25 +35,24 @@ export interface ImpactRow {
 const impactOptions = z.strictObject({ resource: urnText, hops: hopCount.default(10) })
 
 /**
- * Who is hit if a resource fails: its callers, their callers and so on, weighted by traffic.
+ * Which resources are hit if a resource fails: its callers, their callers and so on, weighted by
+ * traffic.
  *
- * `share` is the probability that a walk which starts at the caller and takes each call as often as
- * its traffic does comes to the failing one within `hops` calls: 1 at the failing one itself,
- * elsewhere the sum over the callees of (weight of the call / all outgoing weight) * (share of the
- * callee with one hop less). The failing one absorbs, so cycles are no problem: shares grow with
- * `hops` towards the absorption probability of the Markov chain (Kemeny and Snell, Finite Markov
- * Chains, 1960, chapter III) and never pass 1. Share says how tied a caller is to the failing one,
- * not how many of its own requests break.
+ * `share` is a probability. A walk starts at the caller and takes each call as often as its traffic
+ * does; `share` is the probability that it reaches the failing resource within `hops` calls. It
+ * says how much a caller depends on the failing resource, not how many of its own requests fail.
  *
- * A weight that is null counts as 1, a negative one as 0; where all are 0, each call counts the
- * same. A call to oneself is no call here. Rows are ordered by `score` (descending), `depth`,
- * `urn`; the failing one is no row. What is no resource of the tenant is not hit, nor does it pass on
- * what hits it; calls to it count as traffic.
+ * - Cycles are no problem: shares grow with `hops` towards the absorption probability of the Markov
+ *   chain (Kemeny and Snell, Finite Markov Chains, 1960, chapter III) and never exceed 1.
+ * - A weight that is null counts as 1, a negative one as 0; if all weights are 0, each call counts
+ *   the same. Calls from a resource to itself are ignored.
+ * - Rows are ordered by `score` (descending), `depth`, `urn`. The failing resource is not a row.
+ * - An end that is not a resource of the tenant has no row and passes nothing on; calls to it count
+ *   as traffic.
+ * - As in {@link reach}, a frame that is a plain filter over one table is read by its index: only
+ *   the callers and their other calls.
  *
- * As in `reach`, a frame that is a plain filter over one table is walked where it lies: only the
- * callers and what else they call is read.
- *
- * @throws InvalidInputError when an option is out of its range.
+ * @throws InvalidInputError if an option is out of its range.
  * @example
  * const hit = impact(scope, activeCalls(scope), { resource: 'urn:k8s:svc:shop/payment' })
  * await topK(scope, hit, 5).execute()
@@ -75,7 +73,7 @@ const impactOptions = z.strictObject({ resource: urnText, hops: hopCount.default
  */
 export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions): Finished<ImpactRow, 'hit'> {
   const { resource, hops } = parseOptions(impactOptions, options)
-  // Backwards, so an edge leads from its `dst` to its `src`: what leaves a caller ends there.
+  // Backwards: an edge leads from its `dst` to its `src`, so what leaves a caller ends at it.
   const hit = sql<ImpactRow>`(
     with recursive ${walkedEdges(scope, edges, 'in', sql`frame.weight`)}, ${breadthFirst(scope, { from: [resource], hops })},
     reached (ids) as (select level.visited from level order by level.depth desc limit 1)

@@ -10,20 +10,19 @@ import { columnName, pathCount, shortestPaths } from './shortestPaths.ts'
 import { walkDirection, type WalkDirection } from './walkedEdges.ts'
 
 export interface KShortestPathsOptions<Row extends EdgeRow = EdgeRow> {
-  /** URN of where the paths begin. */
+  /** URN of the first resource. */
   from: string
-  /** URN of where they end. */
+  /** URN of the last resource. */
   to: string
-  /** How many paths to give, at most 1000: the k of the name. Default 3. */
+  /** The most paths to give (k), at most 1000. Default 3. */
   limit?: number
   /**
-   * The column of the frame that says how long an edge is, such as `p95_ms`. Default: every edge
-   * counts 1.
+   * The column of the frame with the length of an edge, such as `p95_ms`. Default: every edge has
+   * length 1.
    */
   length?: keyof Row & string
   /**
-   * `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they
-   * point.
+   * `out` (the default) follows the edges, `in` goes against them, `both` ignores their direction.
    */
   direction?: WalkDirection
 }
@@ -43,17 +42,20 @@ const kShortestPathsOptions = z.strictObject({
 })
 
 /**
- * The `limit` shortest paths between two resources that visit no resource twice, shortest first: a
- * row for each step of each, in the order of `rank` and `step`; fewer when there are fewer.
+ * The `limit` shortest paths between two resources that visit no resource twice: one row for each
+ * step of each path, ordered by `rank` and `step`. There are fewer paths if no more exist.
+ *
+ * - Lengths mean the same as in {@link shortestPath}, whose answer by `length` is rank 1 here.
+ * - The order is total: by the sum of lengths, by the number of edges, then by the ids from the
+ *   start on.
+ * - If several edges connect the same two resources, only the shortest counts. Two paths therefore
+ *   differ in a resource.
  *
  * Yen's algorithm (Finding the K Shortest Loopless Paths in a Network, 1971) with Lawler's
- * refinement, over searches that know how far everything is from the end: what a path costs to find
- * grows with its length, not with how many others there are. The order is total: by the sum of
- * lengths, by the number of edges, then by the ids from the beginning on. Lengths mean what they
- * mean in `shortestPath`, of which rank 1 is the answer by `length`; of several edges between the
- * same two resources only the shortest counts, so two paths differ in a resource.
+ * refinement, over searches that know the distance of every resource to the end. The cost of a path
+ * grows with its length, not with the number of other paths.
  *
- * @throws InvalidInputError when an option is out of its range.
+ * @throws InvalidInputError if an option is out of its range.
  * @example
  * const ways = kShortestPaths(scope, activeCalls(scope), { from: front, to: payment, limit: 5, length: 'p95_ms' })
  * await ways.where('rank', '>', 1).where('urn', '=', 'urn:k8s:svc:shop/cart').execute() // does a detour lead over the cart?

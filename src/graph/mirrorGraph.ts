@@ -13,23 +13,17 @@ import { explainFrameColumn, frameColumns } from './frameColumns.ts'
 
 export interface MirrorGraphOptions<Row extends EdgeRow> {
   /**
-   * The columns that become properties of the edge, as the types they have, except where they are
-   * null; at most 45. A timestamp should come as text in UTC.
+   * The columns that become properties of the edge, with their types; nulls are left out. At most
+   * 45. A timestamp should be text in UTC.
    */
   attributes: readonly (keyof Row & string)[]
-  /**
-   * Those of them of which the earliest value so far, the least, stays for as long as the edge
-   * does.
-   */
+  /** Attributes that keep their smallest (for times: earliest) value as long as the edge exists. */
   keepEarliest?: readonly (keyof Row & string)[]
-  /**
-   * The label of the edges. Default `CALLS`; the edges of other labels in the graph stay as they
-   * are.
-   */
+  /** The label of the edges. Default `CALLS`. Edges with other labels stay unchanged. */
   label?: string
   /**
-   * Give up before the next statement or the commit. What was begun is rolled back, unless the
-   * transaction is the caller's.
+   * Aborts before the next statement or the commit. The work is rolled back, unless the transaction
+   * is the caller's.
    */
   signal?: AbortSignal
 }
@@ -57,25 +51,25 @@ const mirrorOptions = z.strictObject({
 })
 
 /**
- * Makes the tenant's AGE graph hold exactly the edges of a frame under one label, and the resources
- * at their ends as vertices `(:Resource {tenant_id, resource_id, urn, type, name})`; returns what
- * that changed.
+ * Makes the tenant's AGE graph equal to a frame: under one label it then has exactly the frame's
+ * edges, with the resources at their ends as vertices `(:Resource {tenant_id, resource_id, urn,
+ * type, name})`. Returns what changed.
  *
- * Set-based, in one statement after the one that takes the graph's lock and creates what is missing
- * of it: readers see the graph as it was or as it is. What is already right is not written, so a
- * second run changes nothing; two at once run one after the other; other tenants' graphs are not
- * touched nor waited for. The vertices and edges of these labels belong to the mirror: what was
- * added to them by other means is removed. A vertex goes when no edge of any label needs it.
- *
- * Runs in its own transaction, or in the one the scope was made from.
+ * - One statement locks the graph and creates what is missing of it, a second one writes. Readers
+ *   see the graph before or after, never in between.
+ * - Only differences are written: a second run changes nothing. Two runs at once wait for each
+ *   other; other tenants' graphs are neither changed nor waited for.
+ * - The mirror owns the vertices and edges of these labels and removes what anyone else added to
+ *   them. A vertex is removed if no edge of any label needs it.
+ * - It runs in its own transaction, or in the one the scope was made from.
  *
  * @throws MissingCapabilityError without Apache AGE.
- * @throws InvalidInputError when the frame has an edge twice, or an end that is no resource of the
- * tenant; when the label is the name of something else in the graph, such as an index; when the
- * scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which would not see what
- * another mirror has written. Nothing is written then. The signal's reason when aborted.
- * @throws NotFoundError when the tenant was deleted since the scope was made; no graph of it comes
- * back.
+ * @throws InvalidInputError if the frame has an edge twice, or an end that is not a resource of the
+ * tenant; if the label is the name of something else in the graph, such as an index; if the scope
+ * was made from a REPEATABLE READ or SERIALIZABLE transaction, which would not see what another
+ * mirror has written. Nothing is written then. The signal's reason if it was aborted.
+ * @throws NotFoundError if the tenant was deleted after the scope was made; its graph is not
+ * created again.
  * @example
  * await mirrorGraph(scope, topologyAt(scope, { at, relation: 'runs_on' }), { label: 'RUNS_ON', attributes: ['relation'] })
  * // { vertices: { added: 12, changed: 0, removed: 0 }, edges: { added: 20, changed: 0, removed: 0
@@ -97,14 +91,13 @@ export async function mirrorGraph<Row extends EdgeRow>(
 ): Promise<MirrorCounts> {
   requireExtension(scope, 'age', 'mirrorGraph', 'reach, impact and toGraphology work on the edge frame itself')
   const { attributes, keepEarliest, label, signal } = parseOptions(mirrorOptions, options)
-  // Compiling this many expressions takes longer than running them (3 s of 8 on 37,000 edges), and
-  // a merge join by one of an edge's two ends is what the planner makes of estimates it cannot
-  // have.
+  // Compiling this many expressions takes longer than running them (3 s of 8 on 37,000 edges).
+  // Without statistics the planner would choose a merge join by only one of an edge's two ends.
   const settings = { ...pinnedButForNames, jit: 'off', enable_mergejoin: 'off' }
   const mirror = async (db: Kysely<{}>): Promise<MirrorCounts> => {
     signal?.throwIfAborted()
     const inner = { ...scope, db }
-    // Its own statement, so that the one after it sees what the holder of the lock before us
+    // A separate statement, so that the next one sees what the previous holder of the lock
     // committed.
     await sql`select ${inner.id('graph_prepare')}(${inner.graphName}, ${label})`.execute(inner.db).catch((error: unknown) => {
       if (!isNoLabel(error)) throw explainAgeCache(error)
@@ -134,7 +127,7 @@ export async function mirrorGraph<Row extends EdgeRow>(
   return inTransaction(scope.db, mirror, settings)
 }
 
-/** What graph_prepare says of a name that cannot be a label. */
+/** The error of graph_prepare for a name that cannot be a label. */
 const isNoLabel = (error: unknown): error is Error => error instanceof Error && 'code' in error && error.code === '42809'
 
 interface MirrorRow {
@@ -150,13 +143,13 @@ interface MirrorRow {
 }
 
 /**
- * What differs between the frame and the graph is found by one join for the vertices and one for
- * the edges; only that is then deleted, updated and inserted. Two agtypes of one content are the
- * same bytes, because their maps are kept sorted, and comparing those takes half of what AGE's own
- * operator does. A property that is null is not written: to Cypher the two are one.
+ * One join finds the differences between frame and graph for the vertices, another for the edges;
+ * only these are deleted, updated and inserted. Agtypes with equal content have equal bytes,
+ * because their maps are sorted; comparing bytes takes half the time of AGE's operator. A null
+ * property is not written: for Cypher that is the same.
  *
- * Operators of AGE's types are named in full, because the caller's search path does not lead to
- * them; `is distinct from` and `in` would look there.
+ * Operators of AGE's types are qualified with their schema, because it is not on the caller's
+ * search path. `is distinct from` and `in` would look for them there.
  */
 function mirrorStatement(
   scope: Scope,

@@ -11,13 +11,13 @@ import { isPlainFrame } from './plainFrame.ts'
 import { walkDirection, walkedEdges, type WalkDirection } from './walkedEdges.ts'
 
 export interface NeighbourhoodOptions {
-  /** URN, or several, of what is in the middle. One the tenant does not have has no neighbours. */
+  /** URN, or several, of the centre. An unknown URN has no neighbours. */
   resource: string | readonly string[]
-  /** How far away a neighbour is at most. Default 1; at most 100. */
+  /** The largest distance of a neighbour. Default 1; at most 100. */
   hops?: number
   /**
-   * `both` (the default): callers and callees, theirs and so on; `out`: what is called from there;
-   * `in`: what calls there.
+   * `both` (the default): callers and callees, theirs and so on. `out`: callees only. `in`: callers
+   * only.
    */
   direction?: WalkDirection
 }
@@ -29,15 +29,13 @@ const neighbourhoodOptions = z.strictObject({
 })
 
 /**
- * The part of a graph around some resources: an edge frame of the edges, with all their columns,
- * whose ends are both among the resources within `hops`. So it can be drawn, walked again, or given
- * to `toGraphology`.
+ * The part of a graph around some resources: an edge frame with the edges, and all their columns,
+ * between resources within `hops`. Draw it, walk it, or pass it to `toGraphology`.
  *
- * Edges between two neighbours are in it, also those that lead away from the middle or past it.
- * Only resources of the tenant are neighbours. Ordered by `src`, `dst`, then by the whole row's
- * text.
+ * It has every edge between two neighbours, in any direction. Only resources of the tenant are
+ * neighbours. Ordered by `src`, `dst`, then by the whole row's text.
  *
- * @throws InvalidInputError when an option is out of its range.
+ * @throws InvalidInputError if an option is out of its range.
  * @example
  * const around = neighbourhood(scope, activeCalls(scope), { resource: 'urn:k8s:svc:shop/checkout', hops: 2 })
  * const graph = await toGraphology(around)
@@ -55,9 +53,8 @@ export function neighbourhood<Row extends EdgeRow>(
   options: NeighbourhoodOptions,
 ): Finished<Row, 'neighbour'> {
   const { resource, hops, direction } = parseOptions(neighbourhoodOptions, options)
-  // A condition that is no join is answered by one look into a hash of `near`; a join would be
-  // planned on a guess of how many that are. Where the frame is walked where it lies, the join
-  // finds the edges by its index.
+  // A condition that is not a join is answered by one lookup in a hash of `near`; a join would be
+  // planned on a guess of its size. For a plain frame the join finds the edges by its index.
   const isNear = (end: 'src' | 'dst') => sql`(${sql.id('frame', end)} in (select id from near)) is true`
   const among = isPlainFrame(edges) ? sql`near join frame on frame.src = near.id where ` : sql`frame where ${isNear('src')} and `
   const neighbours = sql<Row>`(

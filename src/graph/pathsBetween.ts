@@ -10,17 +10,16 @@ import { pathCount, shortestPaths } from './shortestPaths.ts'
 import { walkDirection, type WalkDirection } from './walkedEdges.ts'
 
 export interface PathsBetweenOptions {
-  /** URN of where the paths begin. */
+  /** URN of the first resource. */
   from: string
-  /** URN of where they end. */
+  /** URN of the last resource. */
   to: string
-  /** The most edges a path may have. Default 5; at most 100. */
+  /** The most edges in a path. Default 5; at most 100. */
   hops?: number
-  /** How many paths to give, at most 1000. Default 100. */
+  /** The most paths to give, at most 1000. Default 100. */
   limit?: number
   /**
-   * `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they
-   * point.
+   * `out` (the default) follows the edges, `in` goes against them, `both` ignores their direction.
    */
   direction?: WalkDirection
 }
@@ -28,13 +27,13 @@ export interface PathsBetweenOptions {
 export interface PathBetweenStep {
   /** From 1, one of the shortest. */
   rank: number
-  /** From 0, the beginning. */
+  /** From 0, the first resource. */
   step: number
   resource_id: string
   urn: string
-  /** How many edges the whole path has. */
+  /** The number of edges of the whole path. */
   hops: number
-  /** Whether there are more paths than these, in every row. */
+  /** Whether more paths exist; the same in every row. */
   cut: boolean
 }
 
@@ -47,16 +46,15 @@ const pathsBetweenOptions = z.strictObject({
 })
 
 /**
- * All paths of at most `hops` edges between two resources that visit no resource twice, those of
- * the fewest edges first: a row for each step of each, in the order of `rank` and `step`. Where
- * there are more than `limit`, the first of them, and `cut` is true.
+ * All paths of at most `hops` edges between two resources that visit no resource twice: one row for
+ * each step of each path, ordered by `rank` and `step`. Paths with the fewest edges come first. If
+ * there are more than `limit`, the answer has the first of them and `cut` is true.
  *
- * Paths are not searched for by trying: each is the next best of Yen's algorithm (see
- * `kShortestPaths`) over what is not too far from both ends, so what leads nowhere costs nothing,
- * and the time is that of the paths that are given. Of several edges between the same two resources
- * a path takes one.
+ * If several edges connect the same two resources, a path takes one of them. Each path is the next
+ * best of Yen's algorithm (see {@link kShortestPaths}) among resources close enough to both ends.
+ * Dead ends therefore cost nothing, and the time is that of the paths in the answer.
  *
- * @throws InvalidInputError when an option is out of its range.
+ * @throws InvalidInputError if an option is out of its range.
  * @example
  * const ways = pathsBetween(scope, topologyAt(scope, { at }), { from: front, to: database, hops: 4 })
  * await ways.where('step', '=', 1).execute() // over which of its own dependencies the front comes to the database
@@ -74,7 +72,7 @@ const pathsBetweenOptions = z.strictObject({
  */
 export function pathsBetween(scope: Scope, edges: EdgeFrame, options: PathsBetweenOptions): Finished<PathBetweenStep, 'stop'> {
   const { from, to, hops, limit, direction } = parseOptions(pathsBetweenOptions, options)
-  // One more than is given says whether that is all.
+  // One more than the limit shows whether there are more.
   const walk = shortestPaths(scope, edges, { from, to, paths: limit + 1, length: undefined, direction, hops })
   const stops = sql<PathBetweenStep>`(
     select walk.path as rank, walk.step, resource.resource_id, resource.urn, walk.hops, walk.cut

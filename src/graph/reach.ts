@@ -10,16 +10,16 @@ import { hopCount } from './hops.ts'
 import { walkDirection, walkedEdges, type WalkDirection } from './walkedEdges.ts'
 
 export interface ReachOptions {
-  /** URN, or several, to set out from. One the tenant does not have reaches nothing. */
+  /** URN, or several, to start from. An unknown URN reaches nothing. */
   from: string | readonly string[]
-  /** Default 3; at most 100. */
+  /** The largest number of hops. Default 3; at most 100. */
   hops?: number
   /**
    * `out` (the default) follows the calls, `in` goes back to the callers, `both` ignores the
    * direction.
    */
   direction?: WalkDirection
-  /** Whether each row has its whole `path`. Default false: what is reached is known without. */
+  /** Whether each row has its whole `path`. Default false. */
   withPaths?: boolean
 }
 
@@ -29,8 +29,8 @@ export interface ReachRow {
   /** The fewest hops that lead there, from 1. */
   depth: number
   /**
-   * The URN before it on one shortest path: of several, the one with the lowest id. Following it
-   * leads back to a start.
+   * The previous URN on one shortest path; of several, the one with the lowest id. Following it
+   * from row to row leads back to a start.
    */
   via_urn: string
 }
@@ -48,23 +48,22 @@ const reachOptions = z.strictObject({
 })
 
 /**
- * The resources within `hops` of a start along the edges of any frame, each once, with its least
+ * The resources within `hops` of a start along the edges of any frame, each once, with its smallest
  * depth and one shortest path.
  *
- * A breadth-first search, level by level: no vertex is ever expanded twice, however dense or cyclic
- * the graph is, and paths are not enumerated. A frame that is a plain filter over one table, as
- * `activeCalls` is, is walked where it lies: each level finds its edges by the table's index on the
- * end it starts from, and reads the table once without one. Any other frame is computed once, as a
- * whole.
+ * | | |
+ * |---|---|
+ * | order | `depth`, then the bytes of `urn` |
+ * | absent | the starts themselves, even if a cycle leads back to them; ends of edges that are not resources of the tenant (they are not walked through either) |
+ * | a shortest path | follow `via_urn` from row to row, or set `withPaths: true` |
+ * | filters | narrow the frame to filter edges before the walk |
+ * | cost | a breadth-first search: no vertex is expanded twice, and paths are not enumerated |
  *
- * The starts themselves are not rows, also when a cycle leads back to them. Ends of edges that are
- * no resource of the tenant are not rows either, and not walked through.
+ * A frame that is a plain filter over one table, such as `activeCalls`, is read by the table's
+ * index: each level finds its edges on the end it starts from. Without an index each level reads
+ * the whole table. Any other frame is computed once, as a whole.
  *
- * Rows are ordered by `depth`, then by the bytes of `urn`; `via_urn`, followed from row to row,
- * gives a shortest path backwards; with `withPaths: true` each row has its own, whole. To filter
- * edges before the walk, narrow the frame: that is what it is a frame for.
- *
- * @throws InvalidInputError when an option is out of its range.
+ * @throws InvalidInputError if an option is out of its range.
  * @example
  * const failing = activeCalls(scope).where('err_rate', '>', 0.05)
  * await reach(scope, failing, { from: 'urn:k8s:svc:shop/checkout', hops: 3 }).execute()

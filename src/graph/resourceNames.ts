@@ -7,12 +7,13 @@ export interface ResourceName extends VertexRow {
   urn: string
   /** `service`, `host`, `database`, `queue`, ... */
   type: string
-  /** For people. */
+  /** The name for people to read. */
   name: string
 }
 
 /**
- * What the tenant's resources are called: a vertex frame, in the order of `urn` (by its bytes).
+ * The URN, type and name of the tenant's resources: a vertex frame. Ordered by `urn` (by its
+ * bytes).
  *
  * @example
  * const graph = await toGraphology(activeCalls(scope), { scope, vertices: resourceNames(scope) })

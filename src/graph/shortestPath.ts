@@ -13,35 +13,34 @@ import { columnName, shortestPaths } from './shortestPaths.ts'
 import { walkDirection, walkedEdges, type WalkDirection } from './walkedEdges.ts'
 
 export interface ShortestPathOptions<Row extends EdgeRow = EdgeRow> {
-  /** URN of where the path begins. */
+  /** URN of the first resource. */
   from: string
-  /** URN of where it ends. */
+  /** URN of the last resource. */
   to: string
   /**
-   * The column of the frame that says how long an edge is, such as `p95_ms`. Default: every edge
-   * counts 1.
+   * The column of the frame with the length of an edge, such as `p95_ms`. Default: every edge has
+   * length 1.
    */
   length?: keyof Row & string
   /**
-   * `out` (the default) follows the edges, `in` goes against them, `both` ignores which way they
-   * point.
+   * `out` (the default) follows the edges, `in` goes against them, `both` ignores their direction.
    */
   direction?: WalkDirection
   /**
-   * The most edges a path may have. Default and limit 100; a path by `length` may have any number,
-   * so it takes none.
+   * The most edges in a path. Default and maximum 100. Not allowed with `length`, where a path may
+   * have any number of edges.
    */
   hops?: number
 }
 
 export interface PathStep {
-  /** From 0, the beginning. */
+  /** From 0, the first resource. */
   step: number
   resource_id: string
   urn: string
-  /** How long the edge is that leads here; null at the beginning. */
+  /** The length of the edge that leads here; null at the first resource. */
   length: number | null
-  /** The lengths of all edges up to here; 0 at the beginning. */
+  /** The sum of the lengths up to here; 0 at the first resource. */
   cost: number
 }
 
@@ -54,23 +53,23 @@ const shortestPathOptions = z.strictObject({
 })
 
 /**
- * The shortest path between two resources along the edges of any frame, one row a step in the order
- * of `step`; no rows when there is no path. From a resource to itself there is the path of one step.
+ * The shortest path between two resources along the edges of any frame: one row for each step,
+ * ordered by `step`. No rows if there is no path. The path from a resource to itself has one step.
  *
- * Without `length` it is the path of the fewest edges, found by a breadth-first search from both
- * ends at once, which meets in the middle; of several, the one `reach` gives: at each step back
- * from the end, from the lowest id. With `length` it is the path whose edges are the shortest in
- * sum (Dijkstra, A Note on Two Problems in Connexion with Graphs, 1959); of several, the one of the
- * fewest edges, then of the lowest ids from the beginning on. Of several edges between the same two
- * resources the shortest counts; an edge whose length is null, NaN or infinite is not walked; a
- * negative one is refused by the database, wherever the beginning leads to it. The ends of edges
- * that are no resource of the tenant are not walked through.
+ * | | without `length` | with `length` |
+ * |---|---|---|
+ * | the path has | the fewest edges | the smallest sum of lengths |
+ * | of several | as in {@link reach}: at each step back from the end, the lowest id | the fewest edges, then the lowest ids from the start on |
+ * | algorithm | breadth-first search from both ends, which meets in the middle | Dijkstra, A Note on Two Problems in Connexion with Graphs, 1959 |
  *
- * As in `reach`, a frame that is a plain filter over one table is walked where it lies, by its
- * index.
+ * - If several edges connect the same two resources, the shortest counts.
+ * - An edge whose length is null, NaN or infinite is not walked. A negative length that the search
+ *   can reach is an error of the database.
+ * - Ends of edges that are not resources of the tenant are not walked through.
+ * - As in {@link reach}, a frame that is a plain filter over one table is read by its index.
  *
- * @throws InvalidInputError when an option is out of its range, or there are `hops` with a
- * `length`.
+ * @throws InvalidInputError if an option is out of its range, or if both `hops` and `length` are
+ * given.
  * @example
  * const slow = activeCalls(scope).where('p95_ms', '>', 100)
  * await shortestPath(scope, slow, { from: 'urn:k8s:svc:shop/front', to: 'urn:k8s:svc:shop/payment', length: 'p95_ms' }).execute()
@@ -115,12 +114,12 @@ export function shortestPath<Row extends EdgeRow>(
 }
 
 /**
- * A breadth-first search from both ends by turns, always where the frontier is smaller. `search`
- * has a row for each such step, in which the one side's ids, and where each was first met from, are
- * new (in the first row both sides are); they have met when the new ones are among the other side's
- * last. Then `tail` goes on from where they met, by what the other side has found: so every vertex
- * on the way knows the lowest id it can be reached from in time, and `way` follows those back from
- * the end.
+ * A breadth-first search from both ends, which expands the smaller frontier at each step. A row of
+ * `search` holds the ids that are new on one side and where each was first met from (in the first
+ * row, on both sides). The sides have met when new ids are among the other side's last ones. `tail`
+ * then continues from the meeting point along what the other side has found. Every vertex on the
+ * way now knows the lowest id that reaches it in time, and `way` follows these ids back from the
+ * end.
  */
 const fewestEdges = (
   scope: Scope,

@@ -10,23 +10,23 @@ import { walkedEdges, type WalkDirection } from './walkedEdges.ts'
 export interface ShortestPathsOptions {
   from: string
   to: string
-  /** How many, at most. */
+  /** The most paths to find. */
   paths: number
-  /** A column of the frame; undefined: every edge counts 1. */
+  /** A column of the frame; undefined: every edge has length 1. */
   length: string | undefined
   direction: WalkDirection
-  /** How many edges a path has at most, where every edge counts 1; null: any number. */
+  /** The most edges in a path, if every edge has length 1; null: any number. */
   hops: number | null
 }
 
-/** A column's name, as PostgreSQL bounds it. */
+/** The name of a column, as long as PostgreSQL's. */
 export const columnName = boundedText(63)
 
 export const pathCount = z.int('must be a whole number').min(1, 'must be at least 1').max(1000, 'must be at most 1000')
 
 /**
- * `path`, `step`, `id`, `edge_length` and `cost` of the best paths, as a `from` item: the edges
- * that lead anywhere from the start are gathered, by an index where the frame has one, and searched
+ * The best paths as a `from` item with `path`, `step`, `id`, `edge_length` and `cost`. The edges
+ * that can be reached from the start are collected, by an index if the frame has one, and searched
  * by an installed function.
  */
 export const shortestPaths = (

@@ -3,21 +3,20 @@ import type { Scope } from '../database/scope.ts'
 import { withSettings } from '../database/transaction/settings.ts'
 
 /**
- * So many rows are under way at a time: enough for the round trips not to count, few enough for the
- * memory not to.
+ * Rows for each round trip: enough that round trips do not matter, few enough that memory does not.
  */
 const batch = 2_000
 
 let cursors = 0
 
 /**
- * Runs a query through a cursor on the server and visits its rows in order, with no more than 2,000
- * of them in memory. It works on every dialect, and needs a transaction: `scope.db` must be one.
+ * Runs a query through a cursor on the server and visits its rows in order, with at most 2,000 of
+ * them in memory. It works on every dialect and needs a transaction: `scope.db` must be one.
  *
- * Whatever fails, the visitor included, the cursor is closed, so that a transaction of the caller's
- * can go on.
+ * After any failure, the visitor's included, the cursor is closed, so that the caller's transaction
+ * can continue.
  *
- * @throws The signal's reason when aborted.
+ * @throws The signal's reason if it was aborted.
  */
 export async function streamThroughCursor<Row>(
   scope: Scope,
@@ -27,8 +26,8 @@ export async function streamThroughCursor<Row>(
 ): Promise<void> {
   cursors += 1
   const cursor = sql.id(`pgvantage_cursor_${cursors}`)
-  // All rows are wanted: a plan that is quick with the first tenth, which is what a cursor gets
-  // otherwise, may be slow with the rest.
+  // All rows are needed. By default a cursor gets a plan that is fast for the first tenth, which
+  // may be slow for the rest.
   await withSettings(scope.db, { cursor_tuple_fraction: '1' }, () => sql`declare ${cursor} no scroll cursor for ${query}`.execute(scope.db))
   try {
     for (let fetched = batch; fetched === batch;) {
@@ -38,8 +37,8 @@ export async function streamThroughCursor<Row>(
       fetched = rows.length
     }
   } catch (error) {
-    // Of a transaction that the server aborted nothing is left to be closed, and the first error is
-    // the one to know.
+    // In a transaction that the server aborted there is nothing left to close, and the first error
+    // is the one to report.
     await closed(scope.db, cursor).catch(() => {})
     throw error
   }
@@ -48,21 +47,21 @@ export async function streamThroughCursor<Row>(
 
 const closed = (db: Kysely<{}>, cursor: ReturnType<typeof sql.id>) => sql`close ${cursor}`.execute(db)
 
-/** What of a Kysely query is used here. */
+/** The part of a Kysely query that is used here. */
 interface StreamedQuery<Row> {
   stream(chunkSize: number): AsyncIterable<Row>
   execute(): Promise<Row[]>
 }
 
 /**
- * What Kysely's dialects say, before anything is sent, when they were not given what streams:
- * PGlite's, and PostgreSQL's without `cursor`.
+ * The errors of Kysely's dialects, before anything is sent, if they cannot stream: PGlite's, and
+ * PostgreSQL's without `cursor`.
  */
 const cannotStream = /Streaming is not supported|`cursor` is not present/
 
 /**
- * Visits the rows of a query in order; streamed, where the Kysely instance that the query was made
- * from can (a `PostgresDialect` with pg-cursor's class as its `cursor`), else read at once.
+ * Visits the rows of a query in order. They are streamed if the Kysely of the query can (a
+ * `PostgresDialect` with pg-cursor's class as its `cursor`), and otherwise read at once.
  */
 export async function streamWherePossible<Row>(query: StreamedQuery<Row>, visit: (row: Row) => void, signal?: AbortSignal): Promise<void> {
   let begun = false

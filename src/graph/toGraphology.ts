@@ -12,32 +12,34 @@ import type { VertexFrame, VertexRow } from './vertexFrame.ts'
 export interface ToGraphologyOptions<Multi extends boolean = boolean> {
   /**
    * Reads through a cursor on the scope's connection, in one transaction (the scope's own, or a new
-   * one of one snapshot): in constant memory beside the graph, whatever the dialect. Without it the
-   * rows are streamed only where the frame's own Kysely can, and else read at once.
+   * one with one snapshot). Memory beside the graph is then constant on any dialect. Without a
+   * scope the rows are streamed only if the frame's own Kysely can, and otherwise read at once.
    */
   scope?: Scope
   /**
-   * Two rows with the same ends are two edges; the graph is a `MultiDirectedGraph`. Default: they
-   * are refused.
+   * Two rows with the same ends are two edges, in a `MultiDirectedGraph`. Default: they are
+   * refused.
    */
   multi?: Multi
-  /** Give up before the next rows. */
+  /** Aborts before the next rows. */
   signal?: AbortSignal
 }
 
 export interface WithVertices<Vertex extends VertexRow> {
   scope: Scope
   /**
-   * A query with a row for each vertex: the row becomes the vertex's attributes. Rows of vertices
-   * without an edge are left out.
+   * A query with one row for each vertex, whose columns become the vertex's attributes. Rows of
+   * vertices without an edge are left out.
    */
   vertices: VertexFrame<Vertex>
 }
 
-/** What the edges of a frame carry. */
+/** The attributes of a frame's edges. */
 export type EdgeAttributes<Row extends EdgeRow> = Omit<Row, 'src' | 'dst'>
 
-/** The graph made of a frame; with `multi` one that takes several edges between the same two. */
+/**
+ * The graph of a frame; with `multi` one that allows several edges between the same two vertices.
+ */
 export type FrameGraph<Vertex extends object, Edge extends object, Multi extends boolean> = Multi extends true
   ? MultiDirectedGraph<Vertex, Edge>
   : DirectedGraph<Vertex, Edge>
@@ -52,19 +54,18 @@ const graphologyOptions = z.strictObject({
 })
 
 /**
- * Executes an edge frame and returns it as a graphology graph: a vertex per id that occurs (the id
- * is its key), an edge per row with the row's other columns as typed attributes. Everything of
- * graphology works on it, and so do `criticality`, `singlePointsOfFailure`,
- * `stronglyConnectedComponents`, `communities` and `layers`.
+ * Executes an edge frame and returns it as a graphology graph. Each id becomes a vertex with the id
+ * as its key, each row an edge with the other columns as typed attributes. All of graphology works
+ * on it, and so do `criticality`, `singlePointsOfFailure`, `stronglyConnectedComponents`,
+ * `communities` and `layers`.
  *
- * With a `scope` the rows stream through a cursor: no more than 2,000 are held beside the graph, on
+ * With a `scope` the rows stream through a cursor: at most 2,000 are in memory beside the graph, on
  * every dialect. The statement is planned for all its rows, but PostgreSQL uses no parallel workers
- * for a cursor. With `vertices` a second statement reads what is to be known of the vertices that
- * occur.
+ * for a cursor. With `vertices` a second statement reads the attributes of the vertices.
  *
- * @throws InvalidInputError when two rows have the same ends, as topology of several relations may
- * (narrow the frame to one relation first, or say `multi`); when `vertices` has no row for a
- * vertex, or two. The signal's reason when aborted. No cursor and no transaction is left open.
+ * @throws InvalidInputError if two rows have the same ends, as with several relations in a topology
+ * (narrow the frame to one relation, or set `multi`); if `vertices` has no row for a vertex, or
+ * two. The signal's reason if it was aborted. No cursor and no transaction stays open.
  * @example
  * const graph = await toGraphology(callsDuring(scope, { range: last('1 hour') }), { scope, vertices: resourceNames(scope) })
  * graph.forEachEdge((edge, { weight }, src, dst, { urn: caller }, { urn: callee }) => console.log(caller, callee, weight))
@@ -90,8 +91,8 @@ export async function toGraphology<Row extends EdgeRow, Vertex extends VertexRow
   const graph = multi ? new MultiDirectedGraph<Vertex, EdgeAttributes<Row>>() : new DirectedGraph<Vertex, EdgeAttributes<Row>>()
   const addEdge = ({ src, dst, ...attributes }: Row) => {
     for (const end of [src, dst]) {
-      // graphology finds a vertex' neighbours in plain objects, where such a name already is
-      // something else.
+      // graphology keeps neighbours in plain objects, where such a name already means something
+      // else.
       if (end in Object.prototype) throw new InvalidInputError('edges', `has an end called ${end}, which graphology cannot hold`)
     }
     graph.mergeNode(src)
@@ -116,10 +117,7 @@ export async function toGraphology<Row extends EdgeRow, Vertex extends VertexRow
   return graph
 }
 
-/**
- * In the transaction that the scope was made from, or in a new one whose statements all see the
- * same.
- */
+/** Runs in the transaction that the scope was made from, or in a new one with one snapshot. */
 const inOneSnapshot = (scope: Scope, work: (inner: Scope) => Promise<void>): Promise<void> =>
   scope.db.isTransaction ? work(scope) : newTransaction(scope.db, 'isolation level repeatable read', (db) => work({ ...scope, db }))
 

@@ -5,24 +5,21 @@ import type { Scope } from '../database/scope.ts'
 import type { EdgeFrame } from './edgeFrame.ts'
 import { isPlainFrame } from './plainFrame.ts'
 
-/**
- * `out` follows the edges, `in` goes against them, `both` takes no notice of which way they point.
- */
+/** `out` follows the edges, `in` goes against them, `both` ignores their direction. */
 export type WalkDirection = 'out' | 'in' | 'both'
 
 export const walkDirection = z.enum(['out', 'in', 'both'])
 
 /**
  * The members of a `with recursive` that a walk reads its edges from: `frame`, the frame itself,
- * and `edge (src, dst, length)`, such that the walk leads from `src` to `dst`.
+ * and `edge (src, dst, length)`, turned so that the walk leads from `src` to `dst`.
  *
- * A plain frame is walked where it lies: both members are written so that the planner puts the
- * frame in their place, and each level of a walk asks its table for the edges of the vertices at
- * hand, by an index where there is one. Any other frame is computed once, and its edges pass
- * through an installed function that only tells the planner that they are many: on its own guess of
- * a few dozen it would compare each vertex with each edge.
+ * The planner inlines both members of a plain frame: each level of a walk then asks the table for
+ * the edges of its vertices, by an index if there is one. Any other frame is computed once. Its
+ * edges pass through an installed function that only tells the planner that there are many: on its
+ * own guess of a few dozen the planner would compare each vertex with each edge.
  *
- * @param length how long an edge is, over the columns of `frame`; null where the walk counts hops.
+ * @param length the length of an edge, over the columns of `frame`; null if the walk counts hops.
  */
 export function walkedEdges(
   scope: Scope,
@@ -37,8 +34,8 @@ export function walkedEdges(
     const ends = { out, in: back, both: sql`${out} union all ${back}` }[direction]
     return sql`frame as not materialized ${frame}, edge (src, dst, length) as not materialized (${ends})`
   }
-  // The frame is named once, so that nothing is computed of it but what is walked: percentiles cost
-  // more than a walk.
+  // The frame is named once, so that only what is walked is computed: percentiles cost more than a
+  // walk.
   const both = sql`
     select ends.* from frame
     cross join lateral (values (frame.src, frame.dst, ${length}::float8), (frame.dst, frame.src, ${length}::float8)) as ends

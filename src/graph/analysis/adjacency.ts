@@ -3,26 +3,26 @@ import { InvalidInputError } from '../../schema/errors.ts'
 import { preview } from '../../schema/parse.ts'
 
 /**
- * A graph as arrays, for algorithms: the vertices are numbers in the order of their keys, and those
- * that vertex `v` leads to are `targets[starts[v]]` until before `targets[starts[v + 1]]`,
- * ascending. What it looks like does not depend on the order in which the graph was built, so
- * neither does an answer.
+ * A graph as arrays, for algorithms. Vertices are numbers in the order of their keys. The
+ * neighbours that vertex `v` leads to are `targets[starts[v]]` up to, but not including,
+ * `targets[starts[v + 1]]`, ascending. The arrays, and so the answers, do not depend on the order
+ * in which the graph was built.
  */
 export interface Adjacency {
-  /** By number, in the order of their code units. */
+  /** The keys by vertex number, in the order of their code units. */
   keys: readonly string[]
   starts: Uint32Array
   targets: Uint32Array
-  /** Beside `targets`. */
+  /** The weight of each entry of `targets`. */
   weights: Float64Array
 }
 
 /**
- * The edges of a graph between different vertices, parallel ones as one whose weight is their sum;
- * an undirected edge leads both ways, and with `undirected` all do. An edge counts 1, or what its
- * attribute `weight` says: null or not there is 1, what is negative 0.
+ * The edges of a graph between different vertices. Parallel edges become one with the sum of their
+ * weights. An undirected edge leads both ways; with `undirected` every edge does. The weight of an
+ * edge is its attribute `weight`: 1 if it is null or missing, 0 if it is negative.
  *
- * @throws InvalidInputError when a weight is something else than a finite number.
+ * @throws InvalidInputError if a weight is not a finite number.
  */
 export function adjacencyOf(
   graph: AbstractGraph,
@@ -30,8 +30,8 @@ export function adjacencyOf(
 ): Adjacency {
   const keys = graph.nodes().sort()
   const numberOf = new Map(keys.map((key, index) => [key, index]))
-  // An edge is one number, its ends as digits to the base of the number of vertices: exact up to 94
-  // million of them.
+  // An edge is one number whose digits, to the base of the number of vertices, are its ends: exact
+  // up to 94 million vertices.
   const weightOf = new Map<number, number>()
   const add = (from: number, to: number, amount: number) => {
     const edge = from * keys.length + to

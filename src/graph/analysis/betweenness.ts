@@ -2,32 +2,32 @@ import type { Adjacency } from './adjacency.ts'
 import { seededRandom } from './seededRandom.ts'
 
 export interface Betweenness {
-  /** By number of the vertex, 0..1. */
+  /** By vertex number, 0..1. */
   shares: Float64Array
   /** Whether fewer sources were searched from than there are vertices. */
   estimated: boolean
 }
 
 export interface Effort {
-  /** From how many vertices to search; undefined: from as many as `steps` allow. */
+  /** The number of vertices to search from; undefined: as many as `steps` allows. */
   pivots: number | undefined
-  /** Which ones, where not all. */
+  /** Which vertices to search from, if not from all. */
   seed: number
-  /** Without `pivots`, no further search begins once this number of edges was followed. */
+  /** Without `pivots`, no further search begins once this many edges were followed. */
   steps: number
 }
 
 /**
- * For each vertex the share of ordered pairs of other vertices whose shortest ways (by hops) lead
- * over it; of several shortest ways each counts its part. All are 0 where there are fewer than
- * three vertices.
+ * For each vertex, the share of ordered pairs of other vertices whose shortest paths (by hops) pass
+ * through it. If a pair has several shortest paths, each counts as a fraction. All shares are 0 in
+ * a graph with fewer than three vertices.
  *
  * Brandes, A Faster Algorithm for Betweenness Centrality, Journal of Mathematical Sociology 25
- * (2001): one search and one way back per source. From fewer sources than vertices, drawn at
- * random, it is scaled up (Brandes and Pich, Centrality Estimation in Large Networks, 2007).
+ * (2001): one search and one way back for each source. From a random sample of sources the result
+ * is scaled up (Brandes and Pich, Centrality Estimation in Large Networks, 2007).
  *
- * It is written out here because graphology's counts shortest ways in 32 bits, which a few dense
- * layers overflow, and makes an array per vertex and source.
+ * It is written here because graphology counts shortest paths in 32 bits, which a few dense layers
+ * overflow, and allocates an array for each vertex and source.
  */
 export function betweennessOf({ keys, starts, targets }: Adjacency, { pivots, seed, steps }: Effort): Betweenness {
   const order = keys.length
@@ -77,7 +77,7 @@ export function betweennessOf({ keys, starts, targets }: Adjacency, { pivots, se
   return { shares: passing.map((amount) => amount * scale), estimated: searched < order }
 }
 
-/** The numbers below `order` in an order that follows from the seed. */
+/** The numbers below `order`, in an order that the seed decides. */
 function shuffled(order: number, seed: number): Uint32Array {
   const numbers = Uint32Array.from({ length: order }, (_, index) => index)
   const random = seededRandom(seed)

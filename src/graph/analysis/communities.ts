@@ -6,15 +6,15 @@ import { parseOptions } from '../../schema/parse.ts'
 import { adjacencyOf, type Adjacency } from './adjacency.ts'
 import { seededRandom } from './seededRandom.ts'
 
-// The package says that it exports a default, but it is that.
+// The package's types declare a default export, but the module itself is that export.
 const louvain = imported.default ?? imported
 
 export interface CommunitiesOptions<Edge extends Attributes = Attributes> {
-  /** The attribute of the edges that says how strongly they bind. Default `weight`. */
+  /** The attribute of the edges that says how strong they are. Default `weight`. */
   weight?: keyof Edge & string
-  /** More makes more and smaller communities: Louvain's resolution. Default 1. */
+  /** A higher value gives more and smaller communities: Louvain's resolution. Default 1. */
   granularity?: number
-  /** In what order vertices are looked at. Default 1. */
+  /** Decides the order in which vertices are visited. Default 1. */
   seed?: number
 }
 
@@ -22,17 +22,17 @@ export interface Community {
   /** From 0, in the order of the rows. */
   community: number
   size: number
-  /** The keys of its vertices, in order. */
+  /** The keys of its vertices, sorted. */
   vertices: string[]
   /**
-   * 0..1: how much of the weight of its vertices' edges stays inside; null where they have none.
+   * 0..1: the share of the weight of its vertices' edges that stays inside; null if they have none.
    */
   inside: number | null
 }
 
 export interface Communities {
   /**
-   * How much more of the weight stays inside communities than chance would have it, -0.5..1 (at a
+   * How much more of the weight stays inside communities than at random, -0.5..1 (at a
    * `granularity` of 1); 0 without edges.
    */
   modularity: number
@@ -47,15 +47,15 @@ const communitiesOptions = z.strictObject({
 })
 
 /**
- * Groups of vertices that have more to do with each other than with the rest, whatever the
- * direction: what belongs together, whoever drew the teams.
+ * Groups of vertices that are connected more with each other than with the rest. The direction of
+ * edges does not matter.
  *
  * Louvain (Blondel, Guillaume, Lambiotte and Lefebvre, Fast Unfolding of Communities in Large
- * Networks, 2008), by graphology. A weight that is null counts as 1, a negative one as 0; where all
- * are 0, they count the same. A vertex without edges is a community of its own. The same graph and
- * seed give the same communities, however the graph was built.
+ * Networks, 2008), by graphology. A weight that is null counts as 1, a negative one as 0; if all
+ * weights are 0, all edges count the same. A vertex without edges is a community of its own. The
+ * same graph and seed give the same communities, in whichever order the graph was built.
  *
- * @throws InvalidInputError when an option is out of its range, or a weight is no finite number.
+ * @throws InvalidInputError if an option is out of its range or a weight is not a finite number.
  * @example
  * const { communities: groups } = communities(graph)
  * groups.map(({ size, inside, vertices }) => `${size} services, ${inside} inside: ${vertices.join(', ')}`)
@@ -83,11 +83,11 @@ export function communities<Vertex extends Attributes, Edge extends Attributes>(
       if (numbers[targets[edge]!] === number) group.inside += weights[edge]!
     }
   })
-  // The first vertex decides among equals: they were found in the order of it, and sorting keeps
-  // that.
+  // Communities were found in the order of their first vertices, and sorting keeps that order among
+  // equals.
   const ordered = [...found.values()].sort((a, b) => b.vertices.length - a.vertices.length)
   return {
-    // Without edges graphology has none.
+    // For a graph without edges graphology gives NaN.
     modularity: modularity || 0,
     communities: ordered.map(({ vertices, inside, total }, community) => ({
       community,
@@ -101,7 +101,7 @@ export function communities<Vertex extends Attributes, Edge extends Attributes>(
 const withSomeWeight = (adjacency: Adjacency): Adjacency =>
   adjacency.weights.some((weight) => weight > 0) ? adjacency : { ...adjacency, weights: adjacency.weights.map(() => 1) }
 
-/** The edges that weigh something, between numbers. */
+/** The edges with a weight above 0, between vertex numbers. */
 function plainOf({ keys, starts, targets, weights }: Adjacency): UndirectedGraph<Attributes, { weight: number }> {
   const plain = new UndirectedGraph<Attributes, { weight: number }>()
   keys.forEach((_, vertex) => plain.addNode(vertex))

@@ -7,38 +7,36 @@ import { adjacencyOf, type Adjacency } from './adjacency.ts'
 import { betweennessOf } from './betweenness.ts'
 
 export interface CriticalityOptions<Edge extends Attributes = Attributes> {
-  /** What comes first. Default `page_rank`. */
+  /** The column to order by, descending. Default `page_rank`. */
   orderBy?: 'page_rank' | 'betweenness'
-  /**
-   * The attribute of the edges that says how much goes along them, for `page_rank`. Default
-   * `weight`.
-   */
+  /** The edge attribute with the traffic, for `page_rank`. Default `weight`. */
   weight?: keyof Edge & string
   /**
-   * From how many vertices betweenness is measured; from fewer than there are, it is an estimate.
-   * `Infinity` measures from all. Default: from as many as 100 million steps along edges allow,
-   * which takes a second or two.
+   * The number of vertices that betweenness is measured from. If it is smaller than the number of
+   * vertices, betweenness is an estimate. `Infinity` measures from all. Default: as many as 100
+   * million steps along edges allow, which takes a second or two.
    */
   pivots?: number
-  /** Which ones are drawn, where not all are. Default 1. */
+  /** Which vertices are drawn, if not all are. Default 1. */
   seed?: number
 }
 
 export interface CriticalityRow<Vertex> {
-  /** The vertex's key: for a graph of `toGraphology` its `resource_id`. */
+  /** The vertex's key: its `resource_id` in a graph of `toGraphology`. */
   vertex: string
-  /** What the vertex carries. */
+  /** The attributes of the vertex. */
   attributes: Vertex
   /**
-   * 0..1, all together 1: how often one comes by who walks along the edges at random, by weight,
-   * and now and then starts again anywhere.
+   * 0..1, 1 in total: how often a random walk is at this vertex. The walk follows edges by weight
+   * and sometimes restarts at a random vertex.
    */
   page_rank: number
   /**
-   * 0..1: the share of pairs of other vertices whose shortest ways (by hops) lead over this one.
+   * 0..1: the share of pairs of other vertices whose shortest paths (by hops) pass through this
+   * one.
    */
   betweenness: number
-  /** Whether `betweenness` is estimated, from fewer pivots than vertices. */
+  /** Whether `betweenness` is an estimate from fewer pivots than vertices. */
   estimated: boolean
 }
 
@@ -50,19 +48,20 @@ const criticalityOptions = z.strictObject({
 })
 
 /**
- * The vertices of a graph, most critical first: what much depends on (PageRank), or what much
- * passes through (betweenness); of equal ones by key.
+ * The vertices of a graph, most critical first: those that much depends on (PageRank), or that much
+ * passes through (betweenness). Equal ones are ordered by key.
  *
- * PageRank (Page, Brin, Motwani and Winograd, 1999; damping 0.85) flows along the edges, so in a
- * graph of calls it gathers where requests end up. It is exact to 1e-9 in all. A weight that is
- * null counts as 1, a negative one as 0; where all that leave a vertex are 0, they count the same.
- * A call to oneself is none, parallel edges are one. Betweenness takes a search of the graph for
- * each of the `pivots`, and says when it is an estimate.
+ * | | |
+ * |---|---|
+ * | PageRank | Page, Brin, Motwani and Winograd, 1999, with damping 0.85. It flows along the edges: in a call graph it gathers where requests end. Exact to 1e-9 in total |
+ * | betweenness | one search of the graph for each of the `pivots`; `estimated` says whether it is an estimate |
+ * | weights | null counts as 1, a negative one as 0; if all edges that leave a vertex have weight 0, they count the same |
+ * | edges | an edge from a vertex to itself is ignored; parallel edges are one |
+ * | a graph without vertices | has no rows; a single vertex gets all the rank |
  *
- * A graph without vertices has no rows; one with a single vertex gives it all the rank. The same
- * graph gives the same rows, however it was built.
+ * The same graph gives the same rows, in whichever order it was built.
  *
- * @throws InvalidInputError when an option is out of its range, or a weight is no finite number.
+ * @throws InvalidInputError if an option is out of its range or a weight is not a finite number.
  * @example
  * const graph = await toGraphology(activeCalls(scope), { scope, vertices: resourceNames(scope) })
  * criticality(graph).slice(0, 5).map(({ attributes, page_rank }) => `${attributes.urn} ${page_rank}`)
@@ -87,14 +86,14 @@ export function criticality<Vertex extends Attributes, Edge extends Attributes>(
 }
 
 /**
- * Below this the ranks of two rounds count as the same: what is missing to the limit is at most
- * 0.85 / (1 - 0.85), not quite six times, as much. 0.85 to the power of the rounds falls below it
- * long before they end.
+ * Ranks of two rounds that differ by less than this count as the same. The distance to the limit is
+ * at most 0.85 / (1 - 0.85) times this difference, less than six times. 0.85 to the power of the
+ * rounds falls below it long before the rounds end.
  */
 const difference = 1e-10
 const rounds = 200
 
-/** The ranks by number of the vertex. */
+/** The ranks by vertex number. */
 function pageRankOf({ keys, starts, targets, weights }: Adjacency): Float64Array {
   if (keys.length === 0) return new Float64Array()
   const plain = new DirectedGraph<Attributes, { weight: number }>()
@@ -104,7 +103,7 @@ function pageRankOf({ keys, starts, targets, weights }: Adjacency): Float64Array
     const idle = weights.subarray(from, to).every((weight) => weight === 0)
     for (let edge = from; edge < to; edge += 1) plain.addDirectedEdge(vertex, targets[edge]!, { weight: idle ? 1 : weights[edge]! })
   })
-  // Its tolerance is one for each vertex, ours one for all of them.
+  // graphology's tolerance is for each vertex, ours for all of them together.
   const ranks = pagerank(plain, { getEdgeWeight: 'weight', tolerance: difference / keys.length, maxIterations: rounds })
   return Float64Array.from(keys, (_, vertex) => ranks[vertex]!)
 }

@@ -7,13 +7,13 @@ import { strongComponentsOf } from './strongComponents.ts'
 
 export interface LayersOptions {
   /**
-   * Keys of the vertices at which requests come in. Default: those that nothing leads to, and of a
-   * circle that nothing leads to every one.
+   * Keys of the vertices where requests come in. Default: those that no edge leads to, and all
+   * vertices of a cycle that no edge leads to.
    */
   entries?: readonly string[]
   /**
-   * `longest` (the default): an edge always leads to a later layer, except within a circle, whose
-   * vertices share one. `shortest`: the fewest edges from an entry.
+   * `longest` (the default): an edge always leads to a later layer, except within a cycle, whose
+   * vertices share a layer. `shortest`: the fewest edges from an entry.
    */
   method?: 'longest' | 'shortest'
 }
@@ -22,7 +22,7 @@ export interface LayerRow<Vertex> {
   /** The vertex's key. */
   vertex: string
   attributes: Vertex
-  /** From 0; null where no entry leads there. */
+  /** From 0; null if no entry leads there. */
   layer: number | null
 }
 
@@ -32,13 +32,14 @@ const layersOptions = z.strictObject({
 })
 
 /**
- * How many calls each vertex lies behind the entry points, in the order of layer and key; what no
- * entry leads to comes last.
+ * How many calls each vertex is behind the entry points. Ordered by layer, then key; vertices that
+ * no entry leads to come last.
  *
- * With `longest`, circles are condensed to one vertex first, so that there is a longest way. An
- * entry that another entry leads to lies behind it then; with `shortest` every entry is in layer 0.
+ * With `longest`, each cycle is condensed to one vertex first, so that a longest path exists. An
+ * entry that another entry leads to is then behind that one; with `shortest` every entry is in
+ * layer 0.
  *
- * @throws InvalidInputError when an entry is no vertex of the graph.
+ * @throws InvalidInputError if an entry is not a vertex of the graph.
  * @example
  * const rows = layers(graph, { entries: ['17'] })
  * Map.groupBy(rows, ({ layer }) => layer)
@@ -61,7 +62,7 @@ export function layers<Vertex extends Attributes, Edge extends Attributes>(
     .sort((a, b) => (a.layer ?? Infinity) - (b.layer ?? Infinity) || 0)
 }
 
-/** Whether no other component leads to that of a vertex. */
+/** Whether no other component leads to the component of a vertex. */
 function uncalled({ keys, starts, targets }: Adjacency, componentOf: Uint32Array): (vertex: number) => boolean {
   const called = new Set<number>()
   keys.forEach((_, vertex) => {
@@ -73,7 +74,7 @@ function uncalled({ keys, starts, targets }: Adjacency, componentOf: Uint32Array
   return (vertex) => !called.has(componentOf[vertex]!)
 }
 
-/** -1 where no source leads to. */
+/** -1 for vertices that no source leads to. */
 function fewestEdges({ keys, starts, targets }: Adjacency, sources: readonly number[]): Int32Array {
   const depths = new Int32Array(keys.length).fill(-1)
   const queue = [...sources]
@@ -90,7 +91,7 @@ function fewestEdges({ keys, starts, targets }: Adjacency, sources: readonly num
   return depths
 }
 
-/** Of the condensed graph; -1 where no source leads to. */
+/** For the condensed graph; -1 for components that no source leads to. */
 function mostEdges(
   { keys, starts, targets }: Adjacency,
   { componentOf, count }: { componentOf: Uint32Array; count: number },
@@ -98,8 +99,8 @@ function mostEdges(
 ): Int32Array {
   const depths = new Int32Array(count).fill(-1)
   for (const source of sources) depths[componentOf[source]!] = 0
-  // Edges lead to components of a lower number: from the highest on, all that leads to a component
-  // has been followed when its turn comes.
+  // Edges lead to components with lower numbers. In descending order, every edge to a component is
+  // done before its own turn.
   const byComponent = Array.from(keys.keys()).sort((a, b) => componentOf[b]! - componentOf[a]!)
   for (const vertex of byComponent) {
     const depth = depths[componentOf[vertex]!]!

@@ -1,6 +1,6 @@
 /**
- * Numbers of 0 to below 1, the same ones for the same seed: Tommy Ettinger's Mulberry32 (2017),
- * enough to sample with.
+ * Random numbers from 0 to below 1, the same for the same seed: Tommy Ettinger's Mulberry32 (2017),
+ * good enough for sampling.
  */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0

@@ -5,14 +5,14 @@ import { compareBytes } from '../../schema/compareBytes.ts'
 import { adjacencyOf, type Adjacency } from './adjacency.ts'
 
 export interface SinglePointsOptions {
-  /** How many of the vertices that it cuts off a row lists at most. Default 20. */
+  /** The most vertices in `cut_off_vertices`. Default 20. */
   limit?: number
 }
 
 export interface CutOff {
-  /** How many vertices lose the largest of the parts that remain. */
+  /** The number of vertices outside the largest remaining part. */
   cut_off: number
-  /** Some of them, at most as many as `limit` says, in the order of a depth-first search. */
+  /** Some of them, at most `limit`, in the order of a depth-first search. */
   cut_off_vertices: string[]
 }
 
@@ -20,23 +20,17 @@ export interface ArticulationPoint<Vertex> extends CutOff {
   /** The vertex's key. */
   vertex: string
   attributes: Vertex
-  /**
-   * How many vertices each part has into which the rest falls without it, largest first; two parts
-   * at least.
-   */
+  /** The sizes of the parts that remain without this vertex, largest first; at least two. */
   parts: number[]
 }
 
 export interface Bridge extends CutOff {
-  /**
-   * The keys of the two vertices, in the direction of the edge; where edges lead both ways, in
-   * order.
-   */
+  /** The keys of the two vertices, in the direction of the edge; sorted if edges lead both ways. */
   src: string
   dst: string
   /**
-   * The keys of the edges between the two, all of which the two parts hang by: more than one where
-   * they lead both ways or are parallel.
+   * The keys of the edges between the two. There are several if edges are parallel or lead both
+   * ways.
    */
   edges: string[]
 }
@@ -51,20 +45,21 @@ const singlePointsOptions = z.strictObject({
 })
 
 /**
- * The single points of failure of a graph: the vertices (articulation points) and the connections
- * between two vertices (bridges) without which something that is connected now no longer is. The
- * direction of edges does not matter, edges to oneself neither; several edges between the same two
- * are one connection.
+ * The single points of failure of a graph: vertices (articulation points) and connections between
+ * two vertices (bridges) whose loss disconnects something.
  *
- * What is cut off is everything outside the largest part that remains; which of equal parts that is
- * follows from the order of the keys. Rows are ordered by `cut_off`, descending, then by key. A
- * graph in which any two vertices of a component are connected in two independent ways has none.
+ * - The direction of edges does not matter. Edges from a vertex to itself are ignored. Several
+ *   edges between the same two vertices are one connection.
+ * - Everything outside the largest remaining part is cut off. If several parts are equally large,
+ *   the order of the keys decides.
+ * - Rows are ordered by `cut_off`, descending, then by key. There are none if any two vertices of a
+ *   component are connected in two independent ways.
  *
  * Hopcroft and Tarjan, Algorithm 447: Efficient Algorithms for Graph Manipulation, Communications
- * of the ACM 16 (1973): one depth-first search, time and memory in proportion to the graph however
- * deep it is.
+ * of the ACM 16 (1973). One depth-first search: time and memory are proportional to the graph, for
+ * any depth.
  *
- * @throws InvalidInputError when an option is out of its range.
+ * @throws InvalidInputError if an option is out of its range.
  * @example
  * const { articulationPoints } = singlePointsOfFailure(await toGraphology(topologyAt(scope, { at, relation: 'runs_on' })))
  * // [{ vertex: '17', parts: [120, 3, 1], cut_off: 4, cut_off_vertices: ['23', '5', '9', '31'],
@@ -82,8 +77,8 @@ export function singlePointsOfFailure<Vertex extends Attributes, Edge extends At
   const places = (stretches: readonly Stretch[], without: readonly Stretch[] = []) => firstPlaces(limit, stretches, without)
 
   /**
-   * The children of a vertex that nothing but the vertex connects with what lies above it; of a
-   * root all children.
+   * The children of a vertex that only this vertex connects with what is above it; for a root all
+   * children.
    */
   const separated = new Map<number, number[]>()
   const bridges: Bridge[] = []
@@ -112,8 +107,8 @@ export function singlePointsOfFailure<Vertex extends Attributes, Edge extends At
     const parts = [...below.map((part) => part.size), ...(rest > 0 ? [rest] : [])].sort((a, b) => b - a)
     if (parts.length < 2) continue
     const self = { from: met[vertex]!, size: 1 }
-    // The rest of the component stands around its subtree; without one, or where a subtree is
-    // larger, the latter is what is left.
+    // The rest of the component is around the subtree. The largest part is that rest, or a subtree
+    // if one is larger.
     const largest = rest >= parts[0]! ? undefined : below.findLast((part) => part.size === parts[0])!
     const lost = largest ? places([whole], [self, largest]) : places(below)
     articulationPoints.push({
@@ -136,13 +131,13 @@ function append(lists: Map<number, number[]>, key: number, value: number): void 
   else list.push(value)
 }
 
-/** A subtree of the search: so many places in its sequence. */
+/** A subtree of the search: a range of places in the sequence. */
 interface Stretch {
   from: number
   size: number
 }
 
-/** The first places of the stretches that lie in none of the others. */
+/** The first places of the stretches that are not inside one of the others. */
 function firstPlaces(count: number, stretches: readonly Stretch[], without: readonly Stretch[]): number[] {
   const places: number[] = []
   for (const { from, size } of stretches) {
@@ -157,17 +152,15 @@ function firstPlaces(count: number, stretches: readonly Stretch[], without: read
 }
 
 interface SearchTree {
-  /** The vertices as the search met them: a subtree is a stretch of it, a component too. */
+  /** The vertices in the order of the search: a subtree is a range of it, and so is a component. */
   sequence: Uint32Array
   /** The place of each vertex in the sequence. */
   met: Uint32Array
-  /**
-   * The first place that the vertex' subtree is connected with by an edge that is not of the tree.
-   */
+  /** The first place that the vertex's subtree is connected with by an edge outside of the tree. */
   low: Uint32Array
-  /** How many vertices its subtree has. */
+  /** The size of its subtree. */
   size: Uint32Array
-  /** Of a root: itself. */
+  /** The parent of each vertex; a root is its own parent. */
   parent: Uint32Array
   root: Uint32Array
 }
@@ -210,7 +203,7 @@ function searchTreeOf({ keys, starts, targets }: Adjacency): SearchTree {
   return { sequence, met, low, size, parent, root }
 }
 
-/** The edges between two vertices, and which of the two they lead from. */
+/** The edges between two vertices, and their direction. */
 function endsOf(graph: AbstractGraph, a: string, b: string): { src: string; dst: string; edges: string[] } {
   const [first, second] = a < b ? [a, b] : [b, a]
   const edges = graph.edges(first, second).sort()

@@ -1,19 +1,19 @@
 import type { Adjacency } from './adjacency.ts'
 
 /**
- * For each vertex the number of its strongly connected component; components are numbered so that
- * edges lead from a higher number to a lower one or stay within.
+ * For each vertex the number of its strongly connected component. Edges lead from a higher number
+ * to a lower one or stay within a component.
  *
  * Tarjan, Depth-First Search and Linear Graph Algorithms, SIAM Journal on Computing 1 (1972), with
- * the stack written out: graphology's calls itself for every vertex of a path, and a chain of some
- * ten thousand calls overflows that.
+ * an explicit stack: graphology recurses for every vertex of a path, and a chain of about ten
+ * thousand calls overflows its stack.
  */
 export function strongComponentsOf({ keys, starts, targets }: Adjacency): { componentOf: Uint32Array; count: number } {
   const order = keys.length
   const componentOf = new Uint32Array(order)
-  /** When a vertex was met, from 1; 0: not yet. */
+  /** When each vertex was met, from 1; 0 means not yet. */
   const met = new Uint32Array(order)
-  /** The earliest vertex still undecided that its subtree leads to. */
+  /** The earliest undecided vertex that its subtree leads to. */
   const low = new Uint32Array(order)
   const undecided = new Uint8Array(order)
   const next = starts.slice(0, order)

@@ -4,20 +4,20 @@ import { adjacencyOf } from './adjacency.ts'
 import { strongComponentsOf } from './strongComponents.ts'
 
 export interface StrongComponent {
-  /** How many vertices it has. */
+  /** The number of vertices. */
   size: number
-  /** Their keys, in order. */
+  /** Their keys, sorted. */
   vertices: string[]
   /**
-   * Whether there is a way from a vertex back to itself: true from two vertices on, and for one
-   * with an edge to itself.
+   * Whether a path leads from a vertex back to itself: true from two vertices on, and for one
+   * vertex with an edge to itself.
    */
   cyclic: boolean
 }
 
 /**
- * The strongly connected components of a graph: who can be reached from each other, in circles of
- * calls. Largest first, then by their first vertex; every vertex is in exactly one.
+ * The strongly connected components of a graph: vertices that can all reach each other, such as
+ * cycles of calls. Largest first, then by their first vertex. Every vertex is in exactly one.
  *
  * @example
  * const circles = stronglyConnectedComponents(graph).filter(({ cyclic }) => cyclic)

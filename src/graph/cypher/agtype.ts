@@ -1,6 +1,6 @@
 /**
- * A value of Apache AGE's type `agtype` in TypeScript, nothing lost: what `decodeAgtype` gives and
- * `encodeAgtype` takes.
+ * A value of Apache AGE's type `agtype` in TypeScript, without loss. `decodeAgtype` returns it and
+ * `encodeAgtype` takes it.
  *
  * | agtype | here |
  * |---|---|
@@ -19,8 +19,8 @@ export interface AgtypeMap {
 }
 
 /**
- * A number of any length, with its digits as PostgreSQL's `numeric` writes them: agtype's
- * `1.50::numeric`.
+ * A number of any length, with its digits as PostgreSQL's `numeric` writes them: `1.50::numeric` in
+ * agtype.
  */
 export class AgtypeNumeric {
   readonly digits: string
@@ -30,7 +30,7 @@ export class AgtypeNumeric {
   }
 }
 
-/** A vertex; `id` is AGE's own 64-bit id, not the `resource_id`. */
+/** A vertex. `id` is AGE's own 64-bit id, not the `resource_id`. */
 export class AgtypeVertex {
   readonly id: string
   readonly label: string
@@ -60,7 +60,7 @@ export class AgtypeEdge {
   }
 }
 
-/** A path: one vertex more than edges, in the order they are walked. */
+/** A path: one more vertex than edges, in the order of the walk. */
 export class AgtypePath {
   readonly vertices: readonly AgtypeVertex[]
   readonly edges: readonly AgtypeEdge[]

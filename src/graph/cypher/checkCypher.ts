@@ -6,23 +6,25 @@ import { isWide, mayCall } from './cypherFunctions.ts'
 import { cypherTokens, type CypherToken } from './cypherTokens.ts'
 
 export interface CheckedCypher {
-  /** The names of the parameters the text uses. */
+  /** The names of the parameters in the text. */
   parameters: ReadonlySet<string>
-  /** What of it AGE knows since 1.6 only, as a sentence names it; empty when nothing. */
+  /**
+   * The features it uses that AGE has from 1.6 on, as part of a sentence; empty if there are none.
+   */
   newer: string
-  /** The functions it calls that need a server of 64 bits, with commas between them. */
+  /** The functions it calls that need a 64-bit server, separated by commas. */
   wide: string
 }
 
-/** It goes into the statement between dollar quotes, and a statement has its limits. */
+/** The text goes into the statement between dollar quotes, and a statement has a maximum length. */
 const cypherSource = boundedText(100_000).refine(
   (text) => !text.includes('$pgvantage_cypher$'),
   'must not hold $pgvantage_cypher$, which encloses it',
 )
 
 /**
- * Keywords of every AGE that an opening parenthesis may follow; a keyword is never taken for the
- * name of a function.
+ * Keywords, in any version of AGE, that an opening parenthesis may follow. They are never function
+ * names.
  */
 const beforeParenthesis = new Set(
   'AND AS BY CASE CONTAINS CREATE DELETE DISTINCT ELSE IN LIMIT MATCH MERGE NOT OR REMOVE RETURN SET SKIP THEN UNWIND WHEN WHERE WITH XOR'.split(
@@ -32,21 +34,21 @@ const beforeParenthesis = new Set(
 
 const writing = new Set(['CREATE', 'DELETE', 'DETACH', 'MERGE', 'REMOVE', 'SET'])
 
-/** What may stand after `::`; AGE takes any type of the server. */
+/** What may follow `::`. AGE itself accepts any type of the server. */
 const casts = new Set(['BOOL', 'BOOLEAN', 'EDGE', 'FLOAT', 'INT', 'INTEGER', 'NUMERIC', 'PATH', 'VERTEX'])
 
 /**
- * Refuses a text that could do more than ask the tenant's own graph, and what AGE would not
- * understand or would do wrongly.
+ * Refuses a text that could do more than query the tenant's own graph, or that AGE would not
+ * understand or would run wrongly.
  *
- * A text has no other way out than what it calls: AGE finds functions in any schema
- * (`pg_catalog.version()`), gives some of them any graph (`startnode('ops_2', e)`), casts to any
- * type of the server and calls procedures. So only Cypher's own functions and types pass. What is
- * looked at are tokens, cut as AGE cuts them, and never the grammar: what is no Cypher AGE itself
- * refuses.
+ * The only way out of the graph is a call: AGE finds functions in any schema
+ * (`pg_catalog.version()`), gives any graph to some of them (`startnode('ops_2', e)`), casts to any
+ * type of the server and calls procedures. Therefore only Cypher's own functions and types pass.
+ * The check reads tokens, cut as AGE cuts them, and no grammar: AGE itself refuses what is not
+ * Cypher.
  *
- * @throws InvalidInputError for what is not let through. MissingCapabilityError for what AGE does
- * not have.
+ * @throws InvalidInputError for a text that is refused. MissingCapabilityError for a feature that
+ * AGE lacks.
  */
 export function checkCypher(text: string, { write }: { write: boolean }): CheckedCypher {
   parse(cypherSource, text, 'text')
@@ -70,7 +72,7 @@ export function checkCypher(text: string, { write }: { write: boolean }): Checke
   }
 }
 
-/** A name before a parenthesis is a call, unless it is a keyword there. */
+/** A name before a parenthesis is a call, unless it is a keyword. */
 function checkCall(tokens: readonly CypherToken[], index: number): void {
   const { kind, text } = tokens[index]!
   if ((kind !== 'name' && kind !== 'quoted') || !isSign(tokens[index + 1], '(')) return
@@ -97,14 +99,14 @@ function checkCast(tokens: readonly CypherToken[], index: number): void {
   )
 }
 
-/** `:A|B` and `:A:B`. A map has commas between its keys. */
+/** Finds `:A|B` and `:A:B`. A map has commas between its keys. */
 function checkLabels(tokens: readonly CypherToken[], index: number): void {
   const [colon, label, next, more] = tokens.slice(index, index + 4)
   if (!isSign(colon, ':') || !isName(label) || !isName(more)) return
   if (isSign(next, ':') || isSign(next, '|')) refuse(severalLabels)
 }
 
-/** The keywords that begin clauses, in their order, in upper case. */
+/** The keywords that begin clauses, in order, in upper case. */
 function clausesOf(tokens: readonly CypherToken[]): string[] {
   return tokens.flatMap((_, index) => {
     const word = keyword(tokens, index)
@@ -119,7 +121,8 @@ function clausesOf(tokens: readonly CypherToken[]): string[] {
 }
 
 /**
- * A name that is no property (`n.set`), label (`:Set`) or key of a map (`{set: 1}`), in upper case.
+ * A name in upper case, unless it is a property (`n.set`), a label (`:Set`) or a key of a map
+ * (`{set: 1}`).
  */
 function keyword(tokens: readonly CypherToken[], index: number): string | undefined {
   const token = tokens[index]
@@ -144,14 +147,14 @@ function refuse({ feature, instead }: MissingFeature): never {
   throw new MissingCapabilityError(`Apache AGE up to 1.7 cannot run ${feature} as it should: ${instead}`)
 }
 
-/** As AGE compares keywords: letters of ASCII only, for Unicode makes an `S` of `ſ`. */
+/** As AGE compares keywords: ASCII letters only, because Unicode makes `S` of `ſ`. */
 const upper = (text: string): string => text.replaceAll(/[a-z]/g, (letter) => letter.toUpperCase())
 
 const isSign = (token: CypherToken | undefined, sign: string): boolean => token?.kind === 'sign' && token.text === sign
 
 const isName = (token: CypherToken | undefined): token is CypherToken => token?.kind === 'name' || token?.kind === 'quoted'
 
-/** The call as it stands there, with what is before the point. */
+/** The call as written, with the qualifier before its dot. */
 const shown = (tokens: readonly CypherToken[], index: number): string =>
   preview(
     tokens

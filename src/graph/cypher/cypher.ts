@@ -9,7 +9,7 @@ import { cypherColumns, sqlTypes, type CypherColumns, type CypherRow } from './c
 import { encodeAgtype, type AgtypeInput } from './encodeAgtype.ts'
 
 export interface CypherOptions<Columns extends CypherColumns> {
-  /** What the text returns, in its order: the names the columns get, and their types. */
+  /** The columns that the text returns, in order: their names and types. */
   columns: Columns
   /** Whether the text may change the graph. Default false. */
   write?: boolean
@@ -18,12 +18,13 @@ export interface CypherOptions<Columns extends CypherColumns> {
 const cypherOptions = z.strictObject({ columns: cypherColumns, write: z.boolean().default(false) })
 
 /**
- * What a Cypher text returns from the tenant's own graph, as a query with typed columns: for
- * `selectFrom` and joins with any table, to narrow, to sum up, to put into other functions.
+ * Runs a Cypher text on the tenant's own graph, as a query with typed columns. Use it in
+ * `selectFrom` and in joins, filter it, aggregate it, or pass it to other functions.
  *
- * The text is a constant. What varies is `$name` in it, one key of `params` each: any value
- * `encodeAgtype` takes. Labels and bounds of hops, which cannot be parameters, are inlined by
- * `cypherText`. The text calls Cypher's own functions only, and reaches no other graph nor SQL.
+ * The text is constant. Variable values are parameters: `$name` in the text, a key of `params`
+ * each, with any value that `encodeAgtype` takes. Labels and hop counts cannot be parameters;
+ * `cypherText` inlines them. The text may call only Cypher's own functions, and reaches no other
+ * graph and no SQL.
  *
  * | declared | in a row |
  * |---|---|
@@ -34,33 +35,29 @@ const cypherOptions = z.strictObject({ columns: cypherColumns, write: z.boolean(
  * | `map`, `list` | object, array |
  * | `agtype` | anything, as AGE writes it, for `decodeAgtype` |
  *
- * Vertices to lists are `jsonb`, so SQL reads them too. What no number of JSON can hold arrives in
- * them as a string, digit for digit: integers beyond 2^53 - 1, numerics, `'Infinity'`,
- * `'-Infinity'`, `'NaN'`. Whoever must tell such a string from a text declares `agtype`. Every
- * column may be null; Kysely's `$narrowType` and `NotNull` say where none is.
+ * - Every column may be null. Kysely's `$narrowType` and `NotNull` remove null from the type.
+ * - `vertex`, `edge`, `path`, `map` and `list` are `jsonb`, so SQL can read them too. In them,
+ *   integers beyond 2^53 - 1, numerics, `'Infinity'`, `'-Infinity'` and `'NaN'` arrive as strings.
+ *   To distinguish those from text, declare `agtype`.
+ * - Any connection will do. The role needs only to read the graph (`grant usage on schema
+ *   ag_catalog, ops_1`, `grant select on all tables in schema ag_catalog, ops_1`). The text sees
+ *   what the rest of its statement sees.
+ * - A variable-length pattern enumerates every path. To know what is reached, `reach` is thousands
+ *   of times faster.
+ * - A text with `write: true` runs once and completely for each execution, even if the query around
+ *   it takes only some rows. Its role needs insert, update and delete on every table of the graph.
+ *   The next `refreshCallGraph` restores what it mirrors.
+ * - A label that does not exist has no vertices; a graph that does not exist is an error. Errors at
+ *   run time come from the driver; `explainCypherError` turns them into pgvantage's.
+ * - What AGE would answer wrongly is an error too. Before 1.7: texts, numerics, lists and maps that
+ *   follow a vertex, edge or path in one list or map (return them as columns). In 32-bit builds
+ *   such as WebAssembly: `left`, `right`, `substring`, `startNode` and `endNode`.
  *
- * It runs on any connection, also of a role that knows nothing of AGE and may only read the graph
- * (`grant usage on schema ag_catalog, ops_1`,
- * `grant select on all tables in schema ag_catalog, ops_1`), and sees what the rest of its
- * statement sees. A variable-length pattern enumerates every path: to know what is reached, `reach`
- * is thousands of times faster.
- *
- * A text that writes (`write: true`) runs once per execution, all of it, whatever the query around
- * it takes; its role must have insert, update and delete on every table of the graph. What
- * `refreshCallGraph` mirrors, it makes right again at its next run.
- *
- * Errors while it runs are the driver's, with a message that says what AGE did not understand;
- * `explainCypherError` makes them pgvantage's. A label that does not exist has no vertices; a graph
- * that does not exist is an error. So is what AGE would answer wrongly: before 1.7, texts,
- * numerics, lists and maps that follow a vertex, edge or path in one list or map (return them as
- * columns); compiled for 32 bits, as in WebAssembly, `left`, `right`, `substring`, `startNode` and
- * `endNode`.
- *
- * @throws InvalidInputError when a column has no such type; when the text calls or casts to what is
- * not Cypher's own, changes the graph unasked, or is cut wrongly; when a parameter is missing, not
- * used, or nothing agtype can hold. MissingCapabilityError without Apache AGE, and for what it does
- * not have up to 1.7 (FOREACH, shortestPath, ON CREATE SET, CALL, ...) or does wrongly (MERGE after
- * MATCH), with what to use instead.
+ * @throws InvalidInputError if a column type does not exist; if the text uses anything outside of
+ * Cypher, changes the graph without `write`, or has a token that does not end; if a parameter is
+ * missing, unused, or not representable in agtype. MissingCapabilityError without Apache AGE, and
+ * for what AGE up to 1.7 lacks (FOREACH, shortestPath, ON CREATE SET, CALL, ...) or does wrongly
+ * (MERGE after MATCH); the message names an alternative.
  * @example
  * const busy = cypher(
  *   scope,
@@ -97,7 +94,7 @@ export function cypher<const Columns extends CypherColumns>(
   return scope.db.selectFrom(rows).selectAll('found').$castTo<CypherRow<Columns>>()
 }
 
-/** The parameters as AGE takes them, one map; null when there is none. */
+/** The parameters as one map, as AGE takes them; null if there are none. */
 function parameterMap(used: ReadonlySet<string>, params: Readonly<Record<string, AgtypeInput>>): string | null {
   parse(z.record(z.string(), z.unknown()), params, 'params')
   const text = encodeAgtype(params, 'params')

@@ -3,14 +3,14 @@ import { plainWords } from '../../schema/plainWords.ts'
 import type { Json } from '../../schema/text.ts'
 import { boundedText } from '../../schema/text.ts'
 
-/** A vertex as a column of Cypher holds it; `id` is AGE's own. */
+/** A vertex in a column of Cypher. `id` is AGE's own. */
 export interface CypherVertex<Properties = Record<string, Json>> {
   id: string
   label: string
   properties: Properties
 }
 
-/** An edge from the vertex whose id is `start_id` to that of `end_id`. */
+/** An edge from the vertex with the id `start_id` to the one with `end_id`. */
 export interface CypherEdge<Properties = Record<string, Json>> {
   id: string
   label: string
@@ -19,23 +19,23 @@ export interface CypherEdge<Properties = Record<string, Json>> {
   properties: Properties
 }
 
-/** A path: one vertex more than edges, in the order they are walked. */
+/** A path: one more vertex than edges, in the order of the walk. */
 export interface CypherPath {
   vertices: CypherVertex[]
   edges: CypherEdge[]
 }
 
-/** What a column of Cypher can be declared as, and what it holds then. */
+/** The types that a column of Cypher can have, and the TypeScript type of each. */
 export interface CypherTypes {
   text: string
-  /** An integer of 64 bits, as a string. */
+  /** A 64-bit integer, as a string. */
   int8: string
   int4: number
   float8: number
   bool: boolean
-  /** Of any length, as a string. */
+  /** A number of any length, as a string. */
   numeric: string
-  /** From text as `2026-11-22T10:00:00Z`; agtype has no times of its own. */
+  /** From text such as `2026-11-22T10:00:00Z`; agtype has no type for times. */
   timestamptz: Date
   vertex: CypherVertex
   edge: CypherEdge
@@ -48,10 +48,10 @@ export interface CypherTypes {
 
 export type CypherColumns = Readonly<Record<string, keyof CypherTypes>>
 
-/** The row of these columns. Any may be null: Cypher has no column that may not. */
+/** The row of these columns. Any column may be null: Cypher cannot exclude that. */
 export type CypherRow<Columns extends CypherColumns> = { -readonly [Name in keyof Columns]: CypherTypes[Columns[Name]] | null }
 
-/** Which type of PostgreSQL a column is delivered as. */
+/** The PostgreSQL type that a column is delivered as. */
 export const sqlTypes = {
   text: 'text',
   int8: 'int8',
@@ -69,13 +69,13 @@ export const sqlTypes = {
 } as const satisfies Record<keyof CypherTypes, string>
 
 /**
- * The names of columns: none is a number, for an object puts such keys before all others, and
- * columns are told by their order.
+ * The name of a column. It must not be a number: objects order such keys first, and columns are
+ * matched by order.
  */
 const columnName = boundedText(63).refine((name) => !/^\d+$/.test(name), 'must not be a number')
 
 const keepsItsKeys = z.custom<Record<string, keyof CypherTypes>>(
-  // A record copies, and loses a key of this name: columns would be taken for one another.
+  // zod's record loses a key of this name when it copies, and columns would be confused.
   (columns) => typeof columns !== 'object' || columns === null || !Object.hasOwn(columns, '__proto__'),
   'must not declare a column __proto__',
 )

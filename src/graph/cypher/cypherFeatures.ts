@@ -1,4 +1,4 @@
-/** Something of Cypher that Apache AGE does not know, or pgvantage does not let through to it. */
+/** A feature of Cypher that Apache AGE lacks, or that pgvantage does not pass on to it. */
 export interface MissingFeature {
   feature: string
   /** What to use instead, as the end of a sentence. */
@@ -10,7 +10,8 @@ const shortest = 'use shortestPath or kShortestPaths of pgvantage on activeCalls
 const predicate = 'use a list comprehension and size(), or UNWIND and WHERE'
 
 /**
- * What looks like a call and is known to no version of AGE up to 1.7, by its name in upper case.
+ * Missing features that look like calls, by their name in upper case; no version of AGE up to 1.7
+ * has them.
  */
 export const missingFunctions: Readonly<Record<string, MissingFeature>> = {
   SHORTESTPATH: { feature: 'shortestPath()', instead: shortest },
@@ -30,7 +31,7 @@ export const missingFunctions: Readonly<Record<string, MissingFeature>> = {
   POINT: { feature: 'point()', instead: 'pass the coordinates as a map' },
 }
 
-/** What begins with a word of its own, by that word in upper case. */
+/** Missing features that begin with a word of their own, by that word in upper case. */
 export const missingClauses: Readonly<Record<string, MissingFeature>> = {
   CALL: {
     feature: 'CALL',

@@ -1,9 +1,9 @@
 /**
- * The functions a text may call: Cypher's own, as every version of AGE from 1.5 on has them. None
- * of them leads out of the graph.
+ * The functions that a text may call: Cypher's own, in every version of AGE from 1.5 on. None of
+ * them leads out of the graph.
  *
- * AGE looks for them in lower case; but for `startNode` and `endNode`, to which it gives the name
- * of the graph only where they are written so, and takes it from the caller where they are not.
+ * AGE looks for them in lower case. `startNode` and `endNode` are an exception: AGE adds the name
+ * of the graph only if they are spelled exactly so, and otherwise takes it from the caller.
  */
 const functions = new Set(
   `
@@ -18,17 +18,17 @@ const functions = new Set(
     .split(/\s+/),
 )
 
-/** Whether a text may call a function by this name, as it is written. */
+/** Whether a text may call a function by this name, in this spelling. */
 export const mayCall = (name: string): boolean => name === 'startNode' || name === 'endNode' || functions.has(asciiLower(name))
 
-/** As AGE lowers a name: not as Unicode does, which makes a `k` of the Kelvin sign. */
+/** Lowers a name as AGE does: Unicode would make a `k` of the Kelvin sign. */
 const asciiLower = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
 
 /**
- * What AGE compiled for 32 bits, as in WebAssembly, gets wrong (1.7): it takes their small integers
- * for pointers.
+ * Functions that AGE 1.7 gets wrong in 32-bit builds such as WebAssembly: it takes their small
+ * integers for pointers.
  */
 const wide = new Set(['endnode', 'left', 'right', 'startnode', 'substring'])
 
-/** Whether a function needs a server of 64 bits. */
+/** Whether a function needs a 64-bit server. */
 export const isWide = (name: string): boolean => wide.has(asciiLower(name))

@@ -2,13 +2,16 @@ import { InvalidInputError } from '../../schema/errors.ts'
 import { preview } from '../../schema/parse.ts'
 
 /**
- * Cypher with what no parameter can stand for put into its text: labels and numbers of hops.
+ * Builds a Cypher text with labels and hop counts in it, which cannot be parameters.
  *
- * A string may stand after a colon and is a label: a letter, then letters, digits and underscores,
- * at most 48. A number may stand after `*` or `..` and is a bound of hops, an integer from 0 to
- * 100. Anything else is a parameter of `cypher` and no part of the text.
+ * | value | allowed after | must be |
+ * |---|---|---|
+ * | string | a colon | a label: a letter, then letters, digits and underscores, at most 48 |
+ * | number | `*` or `..` | a bound of hops: an integer from 0 to 100 |
  *
- * @throws InvalidInputError when a value is neither, or stands where it is neither.
+ * Every other value must be a parameter of `cypher`.
+ *
+ * @throws InvalidInputError if a value is not one of these, or is in another place.
  * @example
  * cypherText`MATCH (a)-[:${'CALLS'}*1..${3}]->(b) WHERE a.urn = $urn RETURN DISTINCT b.urn`
  * // MATCH (a)-[:`CALLS`*1..3]->(b) WHERE a.urn = $urn RETURN DISTINCT b.urn

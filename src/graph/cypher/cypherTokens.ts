@@ -2,17 +2,17 @@ import { InvalidInputError } from '../../schema/errors.ts'
 import { preview } from '../../schema/parse.ts'
 
 export interface CypherToken {
-  /** `name` also stands for keywords, which are no more than names in the right place. */
+  /** `name` includes keywords: they are names in the right place. */
   kind: 'name' | 'quoted' | 'parameter' | 'string' | 'number' | 'sign'
-  /** As it is written; of a parameter, without its `$`. */
+  /** As written; a parameter without its `$`. */
   text: string
 }
 
 /**
- * What a token can be, as AGE's own scanner cuts them (src/backend/parser/ag_scanner.l of Apache
- * AGE): what it takes for a name or the end of a string decides what a text can call. Every
- * character beyond ASCII belongs to a name; `1.` is a number, but the dots of `1..3` are none of
- * its. Tried in this order, each at one place only, so that none has to be looked for.
+ * The kinds of tokens, cut as AGE's own scanner cuts them (src/backend/parser/ag_scanner.l of
+ * Apache AGE): what it takes for a name or for the end of a string decides what a text can call.
+ * Every character beyond ASCII belongs to a name. `1.` is a number, but in `1..3` the dots are not
+ * part of it. The kinds are tried in this order and at one position only.
  */
 const kinds = [
   ['skipped', /([\t\n\v\f\r ]+|\/\/[^\n\r]*|\/\*[\s\S]*?\*\/)/uy],
@@ -27,8 +27,8 @@ const kinds = [
 /**
  * The tokens of a Cypher text, without spaces and comments.
  *
- * @throws InvalidInputError where a string, a quoted name or a comment does not end, and at a
- * character that begins nothing.
+ * @throws InvalidInputError if a string, a quoted name or a comment does not end, or at a character
+ * that cannot begin a token.
  */
 export function cypherTokens(text: string): CypherToken[] {
   const tokens: CypherToken[] = []
@@ -44,8 +44,8 @@ function tokenAt(text: string, at: number) {
   for (const [kind, pattern] of kinds) {
     pattern.lastIndex = at
     const found = pattern.exec(text)?.[1]
-    // Whoever begins a comment has to end it: its two characters are no signs, and its end is
-    // looked for once.
+    // A comment that begins must end: its first two characters are not signs, and its end is
+    // searched for once.
     if (found === undefined && kind === 'skipped' && text.startsWith('/*', at)) break
     if (found !== undefined) return { kind, found, end: pattern.lastIndex }
   }

@@ -4,13 +4,13 @@ import { parse, preview } from '../../schema/parse.ts'
 import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype, type AgtypeMap } from './agtype.ts'
 
 /**
- * The value that a text of AGE's type `agtype` stands for, exactly: integers of 64 bits,
- * infinities, numerics and vertices at any depth.
+ * Decodes a text of AGE's type `agtype` exactly: 64-bit integers, infinities, numerics and vertices
+ * at any depth.
  *
- * For columns that `cypher` is asked for as `'agtype'`, and for what a driver delivers of AGE's own
- * tables.
+ * Use it for columns of `cypher` declared as `'agtype'`, and for values that a driver reads from
+ * AGE's own tables.
  *
- * @throws InvalidInputError when the text is no agtype, or is nested deeper than 1,000 levels.
+ * @throws InvalidInputError if the text is not agtype or is nested deeper than 1,000 levels.
  * @example
  * decodeAgtype('{"big": 9223372036854775807, "worst": [1.5, -Infinity]}')
  * // { big: 9223372036854775807n, worst: [1.5, -Infinity] }
@@ -24,22 +24,20 @@ export function decodeAgtype(text: string): Agtype {
   return value
 }
 
-/** Each level takes its part of the stack, and what a query builds is not this deep. */
+/** Each level takes stack space, and results of queries are not this deep. */
 const maxDepth = 1_000
 
-/** What may stand between two parts of a value. */
+/** The space between two parts of a value. */
 const space = /\s*/y
-/**
- * Integers too are kept as they are written until it is known whether they are the id of a vertex.
- */
+/** Integers stay text too until it is known whether they are the id of a vertex. */
 const number = /-?(?:Infinity|NaN|\d+(\.\d+)?([eE][+-]?\d+)?)/y
 const string = /"[^"\\]*(?:\\.[^"\\]*)*"/y
 const word = /null|true|false/y
 const annotation = /::(numeric|vertex|edge|path)/y
 
 /**
- * Reads a text from its beginning to its end, one value after the other; AGE writes JSON with a few
- * words more.
+ * Reads a text from beginning to end, one value after the other. AGE writes JSON with a few
+ * additions.
  */
 class AgtypeReader {
   readonly #text: string
@@ -105,7 +103,7 @@ class AgtypeReader {
       this.#take(space)
       const key = this.#take(string)
       if (key === undefined || !this.#sign(':')) throw this.#refusal('a map without a key')
-      // Not assigned: a key may be __proto__.
+      // Not an assignment, because a key may be __proto__.
       Object.defineProperty(map, this.#string(key), { value: this.value(), enumerable: true, writable: true, configurable: true })
     } while (this.#sign(','))
     if (!this.#sign('}')) throw this.#refusal('a map that does not end')

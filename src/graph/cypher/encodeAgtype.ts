@@ -4,25 +4,28 @@ import { storableText } from '../../schema/text.ts'
 import { AgtypeEdge, AgtypeNumeric, AgtypePath, AgtypeVertex, type Agtype } from './agtype.ts'
 
 /**
- * What `encodeAgtype` takes: a value of agtype, or one with dates in it, which become text in UTC
- * (agtype has no times).
+ * What `encodeAgtype` takes: a value of agtype, which may contain dates. A date becomes text in
+ * UTC, because agtype has no times.
  */
 export type AgtypeInput = Agtype | Date | readonly AgtypeInput[] | { readonly [key: string]: AgtypeInput }
 
-/** AGE reads nested values by calling itself, and a parameter is no document. */
+/** AGE reads nested values recursively, and parameters are not documents. */
 const maxDepth = 100
 
 /**
- * A value as AGE's type `agtype` is written, exactly: `decodeAgtype` gives it back.
+ * Encodes a value as text of AGE's type `agtype`, exactly: `decodeAgtype` returns the same value.
  *
- * A number without a fraction is an integer up to 2^53 - 1 either way, any other is a float; a
- * bigint is an integer of 64 bits. A `Date` is written as text in UTC, which sorts as time does and
- * `timestamptz` reads.
+ * | value | agtype |
+ * |---|---|
+ * | number without a fraction, up to 2^53 - 1 either way | integer |
+ * | any other number | float |
+ * | bigint | 64-bit integer |
+ * | `Date` | text in UTC, which sorts by time and which `timestamptz` reads |
  *
- * @param name how errors call the value.
+ * @param name the name of the value in errors.
  * @throws InvalidInputError with the path of what agtype cannot hold: undefined, functions,
  * symbols, instances of other classes, integers beyond 64 bits, text with NUL or a lone surrogate,
- * what goes round in a circle or is nested deeper than 100 levels.
+ * circular values, and nesting deeper than 100 levels.
  * @example
  * encodeAgtype({ since: new Date(0), ids: [9007199254740993n], most: Infinity })
  * // {"since": "1970-01-01T00:00:00.000Z", "ids": [9007199254740993], "most": Infinity}
@@ -67,7 +70,7 @@ function dateText(value: Date, path: string): string {
   return `"${value.toISOString()}"`
 }
 
-// `Array.from` and not `map`, which leaves out the holes of an array.
+// `Array.from`, because `map` skips the holes of an array.
 const listText = (list: readonly unknown[], path: string, depth: number): string =>
   `[${Array.from(list, (value, index) => written(value, `${path}[${index}]`, depth + 1)).join(', ')}]`
 
@@ -111,7 +114,7 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return prototype === null || prototype === Object.prototype
 }
 
-/** `undefined`, `a function`, `a Map`. */
+/** For example `undefined`, `a function`, `a Map`. */
 const shown = (value: unknown): string =>
   value === undefined
     ? 'undefined'

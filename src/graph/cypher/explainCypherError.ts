@@ -2,12 +2,15 @@ import { explainAgeCache } from '../../database/explainAgeCache.ts'
 import { InvalidInputError, MissingCapabilityError, NotFoundError, VantageError } from '../../schema/errors.ts'
 
 /**
- * What an error means that a query with `cypher` in it failed with, as one of pgvantage's errors
- * with the driver's as its cause; any other error as it was.
+ * Explains the error of a query with `cypher` in it: one of pgvantage's errors with the driver's
+ * error as its cause. Any other error is returned as it is.
  *
- * InvalidInputError where AGE did not understand the text, or its columns are others than declared;
- * MissingCapabilityError where the text needs a newer AGE; NotFoundError where the tenant has no
- * graph yet; VantageError where AGE lost track of its labels.
+ * | result | cause |
+ * |---|---|
+ * | InvalidInputError | AGE did not understand the text, or its columns differ from the declared ones |
+ * | MissingCapabilityError | the text needs a newer AGE |
+ * | NotFoundError | the tenant has no graph yet |
+ * | VantageError | AGE lost track of its labels |
  *
  * @example
  * const rows = await busy.execute().catch((error) => {
