@@ -32,7 +32,7 @@ export const ageCheck: Check = {
       {
         severity: 'warning',
         code: 'age-cache',
-        message: `Apache AGE ${installed} breaks a connection that has met more than 41 labels, ten tenants' graphs (apache/age#2245): refreshCallGraph and deleteTenant can then fail on it, losing nothing`,
+        message: `Apache AGE ${installed} breaks a connection that has met more than 41 labels, ten tenants' graphs (apache/age#2245): refreshCallGraph and deleteTenant can then fail on it, without losing data`,
         remedy: 'install AGE 1.7 or later; until then let the pool replace its connections now and then (pg: `maxUses`)',
       },
     ]

@@ -98,7 +98,7 @@ export function shortestPath<Row extends EdgeRow>(
 ): Finished<PathStep, 'stop'> {
   const { from, to, length, direction, hops } = parseOptions(shortestPathOptions, options)
   if (length !== undefined && hops !== undefined) {
-    throw new InvalidInputError('hops', `bounds paths by edges, not those by length, got ${hops} and length ${length}`)
+    throw new InvalidInputError('hops', `must not be given with length, got hops ${hops} and length ${length}`)
   }
   const walk =
     length === undefined

@@ -3,23 +3,22 @@ import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import type { Frame } from '../database/sql/frame.ts'
 
-/** How many different values there are. */
+/** The number of distinct values. */
 export interface DistinctCount {
-  /** Null is not a value, so no rows count 0. */
+  /** Nulls are not counted; a query without rows has 0. */
   distinct_count: number
 }
 
 /**
- * How many different values `column` has in the rows of any query: one row. Exact.
+ * The exact number of distinct values of `column` in the rows of any query: one row.
  *
- * Being a query of one value it also stands where an expression does:
- * `.select(distinctCount(scope, frame, 'series').as('affected'))`. Inside a `group by` of your own,
- * Kysely's `fn.count('column').distinct()` is the same. It reads every row; approximate counts that
- * can be stored and merged are a matter of sketches.
+ * A query of one value can also be an expression: `.select(distinctCount(scope, frame,
+ * 'series').as('affected'))`. Inside a `group by` of your own, Kysely's
+ * `fn.count('column').distinct()` is the same. It reads every row. For approximate counts that can
+ * be stored and merged, use sketches.
  *
- * @param query any query: one of ours, or one of your own on another database type. One made
- * through a plugin that renames columns has, inside the statement, the names of the database:
- * `$castTo` its row to those.
+ * @param query any query of pgvantage or your own, on any database type. If a plugin renames its
+ * columns, the statement still uses the names of the database: `$castTo` its row to those.
  * @example
  * const affected = distinctCount(scope, anomalies(scope, latency), 'series')
  * const { distinct_count } = await affected.executeTakeFirstOrThrow()

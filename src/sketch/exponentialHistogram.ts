@@ -6,26 +6,31 @@ import { preview } from '../schema/parse.ts'
  * A mergeable exponential histogram as `metric_1m` and `service_call_5m` store it (`int8[]`):
  * `[scale, key, count, key, count, ...]`, keys ascending, counts positive.
  *
- * The buckets are OpenTelemetry's base-2 ones: with `base = 2 ** 2 ** -scale`, bucket `i` holds the
- * values in `(base ** i, base ** (i + 1)]`. A bucket of positive values has the key
- * `i + 2 ** (scale + 11) + 1`, which is at least 1 for every double; a bucket of negative values
- * has minus the key of their magnitudes; zero has the key 0. So keys ascend as the values do, and
- * scales from -10 to 20 fit.
+ * The buckets are OpenTelemetry's base-2 buckets: with `base = 2 ** 2 ** -scale`, bucket `i` holds
+ * the values in `(base ** i, base ** (i + 1)]`. Scales from -10 to 20 are allowed.
+ *
+ * | value | key |
+ * |---|---|
+ * | positive, in bucket `i` | `i + 2 ** (scale + 11) + 1`, at least 1 for every double |
+ * | zero | 0 |
+ * | negative | minus the key of its magnitude |
+ *
+ * Keys therefore ascend as values do.
  *
  * Specification: OpenTelemetry metrics data model, "ExponentialHistogram". Error bounds: Masson,
  * Rim, Lee, "DDSketch" (VLDB 2019).
  */
 export type ExponentialHistogram = readonly number[]
 
-/** The scale values are recorded at: 32 buckets for each doubling, relative error 1.083 %. */
+/** The scale of recorded values: 32 buckets for each doubling, relative error 1.083 %. */
 export const recordingScale = 5
 
 /** The scales a histogram may have. */
 export const scaleRange = { min: -10, max: 20 } as const
 
 /**
- * The largest relative error of a quantile read from a histogram of this scale:
- * `(base - 1) / (base + 1)`; 0.01083 at scale 5.
+ * The largest relative error of a quantile from a histogram of this scale: `(base - 1) / (base +
+ * 1)`, which is 0.01083 at scale 5.
  */
 export function relativeError(scale: number): number {
   const base = 2 ** (2 ** -scale)
@@ -35,13 +40,13 @@ export function relativeError(scale: number): number {
 /** The key of the bucket `index` of positive values at `scale`. */
 export const keyOfIndex = (index: number, scale: number): number => index + 2 ** (scale + 11) + 1
 
-/** The index in OpenTelemetry's numbering of the bucket with this positive key. */
+/** The index of the bucket with this positive key, in OpenTelemetry's numbering. */
 export const indexOfKey = (key: number, scale: number): number => key - 1 - 2 ** (scale + 11)
 
 /**
  * The lower bounds of the 32 buckets of [1, 2): 2^(j/32). They are products of repeated square
- * roots, which IEEE 754 rounds correctly, so every machine, and `sql/exponential_histogram.sql`,
- * has the same 32 doubles: a value on a bound lands in the same bucket everywhere.
+ * roots, which IEEE 754 rounds correctly. Every machine, and `sql/exponential_histogram.sql`,
+ * therefore has the same 32 doubles, and a value on a bound falls into the same bucket everywhere.
  */
 const octaveBounds: readonly number[] = Array.from({ length: 32 }, (_, j) => {
   let bound = 1
@@ -56,15 +61,15 @@ const octaveBounds: readonly number[] = Array.from({ length: 32 }, (_, j) => {
 const words = new DataView(new ArrayBuffer(8))
 
 /**
- * The key, at the recording scale, of a finite value.
+ * The key of a finite value at the recording scale.
  *
- * Exact: the exponent is read from the bits and the mantissa compared with the bounds, so there is
- * no logarithm to round.
+ * It is exact: the exponent comes from the bits and the mantissa is compared with the bounds, so no
+ * logarithm is rounded.
  */
 export function keyOf(value: number): number {
   if (value === 0) return 0
   if (value < 0) return -keyOf(-value)
-  // Subnormal numbers have no implicit leading bit: 2^54 times as large they are normal.
+  // Subnormal numbers have no implicit leading bit; multiplied by 2^54 they are normal.
   const subnormal = value < 2.2250738585072014e-308
   words.setFloat64(0, subnormal ? value * 2 ** 54 : value)
   const head = words.getUint32(0)
@@ -77,20 +82,18 @@ export function keyOf(value: number): number {
   return keyOfIndex(exponent * 32 + below - 1, recordingScale)
 }
 
-/**
- * The key at the coarser scale `scale - by` of the bucket that contains the bucket with this key.
- */
+/** The key, at the coarser scale `scale - by`, of the bucket that contains this key's bucket. */
 export function coarserKey(key: number, by: number): number {
   if (by === 0 || key === 0) return key
   return Math.sign(key) * (Math.floor((Math.abs(key) - 1) / 2 ** by) + 1)
 }
 
 /**
- * The value that stands for a bucket: `2 * low * high / (low + high)`, whose relative distance to
+ * The value that represents a bucket: `2 * low * high / (low + high)`, whose relative distance to
  * both bounds is `relativeError(scale)`; 0 for the key 0.
  *
- * Below the smallest normal double (2.2e-308) there is no such guarantee: those have no relative
- * precision themselves.
+ * Below the smallest normal double (2.2e-308) this is not guaranteed: such numbers have less
+ * relative precision themselves.
  */
 export function bucketValue(key: number, scale: number): number {
   if (key === 0) return 0
@@ -100,8 +103,8 @@ export function bucketValue(key: number, scale: number): number {
 }
 
 /**
- * The upper bound (inclusive) of the values in a bucket; for negative values the one nearer to
- * zero, which they do not reach.
+ * The upper bound (inclusive) of the values in a bucket. For negative values it is the bound nearer
+ * to zero, which is exclusive.
  */
 export function bucketUpperBound(key: number, scale: number): number {
   if (key === 0) return 0
@@ -115,29 +118,28 @@ const octaveBound = (index: number): number => {
   return octaveBounds[index - exponent * 32]! * 2 ** exponent
 }
 
-/** Collects values and merged histograms; `encode` gives what a row stores. Mutable: one owner. */
+/**
+ * Collects values and merged histograms; `encode` gives the stored form. Mutable: do not share it.
+ */
 export class HistogramRecorder {
   #scale = recordingScale
   #counts = new Map<number, number>()
   #total = 0
 
-  /** How many values were recorded. */
+  /** The number of recorded values. */
   get count(): number {
     return this.#total
   }
 
-  /**
-   * Records a finite value `count` times; NaN and the infinities belong to no bucket and are
-   * refused.
-   */
+  /** Records a finite value `count` times. NaN and infinities have no bucket and are refused. */
   record(value: number, count = 1): void {
     if (!Number.isFinite(value)) throw new InvalidInputError('value', `must be a finite number, got ${String(value)}`)
     this.addKey(keyOf(value), recordingScale, count)
   }
 
   /**
-   * Adds `count` values to the bucket with this key at `scale`; the recorder takes the coarser of
-   * both scales.
+   * Adds `count` values to the bucket with this key at `scale`. The recorder takes the coarser of
+   * the two scales.
    */
   addKey(key: number, scale: number, count: number): void {
     if (scale < this.#scale) this.#coarsen(scale)
@@ -146,14 +148,14 @@ export class HistogramRecorder {
     this.#total += count
   }
 
-  /** Adds all of a histogram. */
+  /** Adds all values of a histogram. */
   merge(histogram: ExponentialHistogram): void {
     const scale = histogram[0]!
     if (scale < this.#scale) this.#coarsen(scale)
     for (let at = 1; at < histogram.length; at += 2) this.addKey(histogram[at]!, scale, histogram[at + 1]!)
   }
 
-  /** The histogram, or null when nothing was recorded. */
+  /** The histogram, or null if nothing was recorded. */
   encode(): ExponentialHistogram | null {
     if (this.#total === 0) return null
     const keys = [...this.#counts.keys()].sort((a, b) => a - b)
@@ -172,7 +174,7 @@ export class HistogramRecorder {
   }
 }
 
-/** The histogram of finite values, or null when there are none. */
+/** The histogram of finite values, or null if there are none. */
 export function histogramOf(values: Iterable<number>): ExponentialHistogram | null {
   const recorder = new HistogramRecorder()
   for (const value of values) recorder.record(value)
@@ -180,11 +182,11 @@ export function histogramOf(values: Iterable<number>): ExponentialHistogram | nu
 }
 
 /**
- * The histogram of all values of several: the coarsest scale among them, counts added. Associative,
- * commutative, and the same whether values are recorded together or merged later. Nulls are
- * skipped; null when nothing is left.
+ * Merges histograms: counts are added at the coarsest scale among them. Nulls are skipped; null if
+ * nothing is left.
  *
- * The same in SQL: `exp_histogram_merge(histogram)`, an aggregate.
+ * Merging is associative and commutative, and gives the same result as recording all values in one
+ * histogram. In SQL it is the aggregate `exp_histogram_merge(histogram)`.
  */
 export function mergeHistograms(histograms: Iterable<ExponentialHistogram | null>): ExponentialHistogram | null {
   const recorder = new HistogramRecorder()
@@ -195,7 +197,7 @@ export function mergeHistograms(histograms: Iterable<ExponentialHistogram | null
 /**
  * The same histogram at a coarser scale.
  *
- * @throws InvalidInputError when `scale` is finer than the histogram's or below -10.
+ * @throws InvalidInputError if `scale` is finer than the histogram's or below -10.
  */
 export function downscale(histogram: ExponentialHistogram, scale: number): ExponentialHistogram {
   if (!Number.isInteger(scale) || scale > histogram[0]! || scale < scaleRange.min) {
@@ -210,11 +212,11 @@ export function downscale(histogram: ExponentialHistogram, scale: number): Expon
     const key = coarserKey(histogram[at]!, by)
     counts.set(key, (counts.get(key) ?? 0) + histogram[at + 1]!)
   }
-  // Keys ascend as values do, so the coarser ones were met in order.
+  // Keys ascend as values do, so the coarser keys were met in order.
   return [scale, ...[...counts].flat()]
 }
 
-/** How many values a histogram holds. */
+/** The number of values in a histogram. */
 export function histogramCount(histogram: ExponentialHistogram): number {
   let count = 0
   for (let at = 2; at < histogram.length; at += 2) count += histogram[at]!
@@ -222,15 +224,15 @@ export function histogramCount(histogram: ExponentialHistogram): number {
 }
 
 /**
- * The nearest-rank quantile, within `relativeError(scale)` of the exact one: the value of rank
- * `max(1, ceil(q * count))`.
+ * The nearest-rank quantile: the value of rank `max(1, ceil(q * count))`, within
+ * `relativeError(scale)` of the exact one.
  *
- * The same in SQL: `exp_histogram_quantile(histogram, q)`.
+ * In SQL it is `exp_histogram_quantile(histogram, q)`.
  *
  * @example
  * quantileOf(histogramOf([10, 20, 30, 40])!, 0.5) // 20 within 1.083 %
  *
- * @throws InvalidInputError when `q` is not between 0 and 1.
+ * @throws InvalidInputError if `q` is not between 0 and 1.
  */
 export function quantileOf(histogram: ExponentialHistogram, q: number): number {
   const rank = quantileRank(histogramCount(histogram), q)
@@ -245,14 +247,15 @@ export function quantileOf(histogram: ExponentialHistogram, q: number): number {
 /** The rank, from 1, of the nearest-rank quantile among `count` values. */
 export function quantileRank(count: number, q: number): number {
   if (!(q >= 0 && q <= 1)) throw new InvalidInputError('q', `must be a number from 0 to 1, got ${preview(q)}`)
-  // Of 100 values the 0.07 quantile is the 7th, though 0.07 * 100 is more than 7.
+  // The 0.07 quantile of 100 values is the 7th, although 0.07 * 100 is more than 7 in floating
+  // point.
   return Math.max(1, Math.ceil(partOf(q, count)))
 }
 
 /**
- * A histogram as the driver delivers it (`int8[]` arrives as text) or as JSON, checked.
+ * Checks a histogram as the driver delivers it (`int8[]` arrives as text) or as JSON.
  *
- * @throws InvalidInputError when it is not the encoding described at `ExponentialHistogram`.
+ * @throws InvalidInputError if it is not encoded as {@link ExponentialHistogram} describes.
  */
 export function decodeHistogram(encoded: readonly (number | string | bigint)[]): ExponentialHistogram {
   const histogram = encoded.map(Number)

@@ -8,21 +8,21 @@ import { mergedHistogram, quantileOf, rowHistogram, type SampleColumns } from '.
  * The quantile `q` (0..1, nearest rank) of all samples of several rollup rows: an aggregate, for a
  * select with or without `group by`.
  *
- * | a row of | takes part |
+ * | a row of | counts |
  * |---|---|
  * | several samples with a histogram | by its histogram |
- * | one sample | by its value, at the same precision: it needs no histogram |
- * | several samples without a histogram | not: it says nothing about their distribution |
+ * | one sample | by its value, with the same precision; it needs no histogram |
+ * | several samples without a histogram | not: its distribution is unknown |
  *
- * Null when no row takes part. The rows' histograms are merged by `exp_histogram_merge` from sql/,
- * so the answer is within 1.083 % of the sample of that rank (of the coarsest histogram's bound, if
- * one was recorded coarser than scale 5). Several quantiles of the same columns in one select merge
+ * Null if no row counts. `exp_histogram_merge` from sql/ merges the rows' histograms, so the answer
+ * is within 1.083 % of the sample of that rank. If a histogram was recorded coarser than scale 5,
+ * the bound is that of the coarsest. Several quantiles of the same columns in one select merge
  * once: PostgreSQL evaluates equal aggregates together.
  *
  * Literature: Masson, Rim, Lee, "DDSketch: a fast and fully-mergeable quantile sketch with
  * relative-error guarantees" (VLDB 2019).
  *
- * @throws InvalidInputError when `q` is not between 0 and 1.
+ * @throws InvalidInputError if `q` is not between 0 and 1.
  * @example
  * scope.db
  *   .selectFrom(scope.table('service_call_5m', 'call'))

@@ -62,6 +62,6 @@ function amountOf(weight: unknown, source: string, target: string): number {
   if (typeof weight === 'number' && Number.isFinite(weight)) return Math.max(0, weight)
   throw new InvalidInputError(
     'graph',
-    `has an edge from ${preview(source)} to ${preview(target)} whose weight is no finite number: ${preview(weight)}`,
+    `has an edge from ${preview(source)} to ${preview(target)} whose weight is not a finite number: ${preview(weight)}`,
   )
 }

@@ -50,7 +50,7 @@ export function layers<Vertex extends Attributes, Edge extends Attributes>(
 ): LayerRow<Vertex>[] {
   const { entries, method } = parseOptions(layersOptions, options)
   const unknown = entries?.findIndex((entry) => !graph.hasNode(entry)) ?? -1
-  if (unknown !== -1) throw new InvalidInputError(`entries[${unknown}]`, `is no vertex of the graph: ${preview(entries![unknown])}`)
+  if (unknown !== -1) throw new InvalidInputError(`entries[${unknown}]`, `is not a vertex of the graph: ${preview(entries![unknown])}`)
   const adjacency = adjacencyOf(graph)
   const components = strongComponentsOf(adjacency)
   const given = entries && new Set(entries)

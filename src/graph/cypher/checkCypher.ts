@@ -61,7 +61,7 @@ export function checkCypher(text: string, { write }: { write: boolean }): Checke
   })
   const changing = clauses.find((clause) => writing.has(clause))
   if (changing !== undefined && !write) {
-    throw new InvalidInputError('text', `has ${changing}, which changes the graph: say { write: true } if it should`)
+    throw new InvalidInputError('text', `has ${changing}, which changes the graph: give { write: true } to allow it`)
   }
   const merges = clauses.filter((clause) => clause === 'MERGE').length
   if (merges > 1 || (merges === 1 && clauses.some((clause) => ['MATCH', 'UNWIND', 'WITH'].includes(clause)))) refuse(unsafeMerge)
@@ -77,12 +77,12 @@ function checkCall(tokens: readonly CypherToken[], index: number): void {
   const { kind, text } = tokens[index]!
   if ((kind !== 'name' && kind !== 'quoted') || !isSign(tokens[index + 1], '(')) return
   if (isSign(tokens[index - 1], '.'))
-    throw new InvalidInputError('text', `calls a function by its schema, which no text may: ${shown(tokens, index)}`)
+    throw new InvalidInputError('text', `calls a function by its schema, which is not allowed: ${shown(tokens, index)}`)
   if (kind === 'name' && (beforeParenthesis.has(upper(text)) || mayCall(text))) return
   const missing = kind === 'name' ? missingFunctions[upper(text)] : undefined
   if (missing !== undefined) refuse(missing)
   if (/^(start|end)node$/i.test(text)) throw new InvalidInputError('text', `must write ${text} as startNode or endNode`)
-  throw new InvalidInputError('text', `calls ${preview(text)}, which is no function of Cypher that AGE has`)
+  throw new InvalidInputError('text', `calls ${preview(text)}, which is not a Cypher function of AGE`)
 }
 
 /** The names before parentheses. */
@@ -144,7 +144,7 @@ function newerFeatures(tokens: readonly CypherToken[]): string[] {
 }
 
 function refuse({ feature, instead }: MissingFeature): never {
-  throw new MissingCapabilityError(`Apache AGE up to 1.7 cannot run ${feature} as it should: ${instead}`)
+  throw new MissingCapabilityError(`Apache AGE up to 1.7 does not support ${feature}: ${instead}`)
 }
 
 /** As AGE compares keywords: ASCII letters only, because Unicode makes `S` of `ſ`. */

@@ -82,7 +82,7 @@ const keepsItsKeys = z.custom<Record<string, keyof CypherTypes>>(
 
 export const cypherColumns = keepsItsKeys
   .pipe(z.record(z.string(), z.enum(Object.keys(sqlTypes) as (keyof CypherTypes)[])))
-  .refine((columns) => Object.keys(columns).length > 0, 'must declare a column at the least')
+  .refine((columns) => Object.keys(columns).length > 0, 'must declare at least one column')
   .superRefine((columns, context) => {
     for (const name of Object.keys(columns)) {
       const message = columnName.safeParse(name, { error: plainWords }).error?.issues[0]?.message

@@ -5,7 +5,7 @@ export interface MissingFeature {
   instead: string
 }
 
-const instant = 'pass a Date as a parameter, which is text in UTC, and declare the column timestamptz'
+const instant = 'pass a Date as a parameter (it becomes text in UTC), and declare the column timestamptz'
 const shortest = 'use shortestPath or kShortestPaths of pgvantage on activeCalls(scope)'
 const predicate = 'use a list comprehension and size(), or UNWIND and WHERE'
 
@@ -35,7 +35,7 @@ export const missingFunctions: Readonly<Record<string, MissingFeature>> = {
 export const missingClauses: Readonly<Record<string, MissingFeature>> = {
   CALL: {
     feature: 'CALL',
-    instead: 'what AGE calls are functions of the server, which no text may reach: join the rows with a query of your own',
+    instead: 'AGE would call functions of the server, which a text may not: join the rows with a query of your own',
   },
   EXPLAIN: { feature: 'EXPLAIN', instead: 'explain the query that cypher() is part of' },
   PROFILE: { feature: 'PROFILE', instead: 'explain the query that cypher() is part of' },
@@ -49,10 +49,10 @@ export const onCreateSet: MissingFeature = {
 
 export const severalLabels: MissingFeature = {
   feature: 'more than one label in a pattern',
-  instead: "leave the label away and compare label(n), as in WHERE label(n) IN ['A', 'B']",
+  instead: "omit the label and compare label(n), as in WHERE label(n) IN ['A', 'B']",
 }
 
 export const unsafeMerge: MissingFeature = {
   feature: 'MERGE next to MATCH, UNWIND, WITH or another MERGE',
-  instead: 'it writes doubles, or edges that lead nowhere: MERGE one pattern alone, or mirror a frame with mirrorGraph',
+  instead: 'it writes duplicates, or edges that lead nowhere: MERGE one pattern alone, or mirror a frame with mirrorGraph',
 }

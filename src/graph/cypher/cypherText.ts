@@ -24,14 +24,14 @@ function inlined(value: string | number, before: string, index: number): string 
   const field = `values[${index}]`
   if (typeof value === 'number') {
     if (!/(?:\*|\.\.)\s*$/.test(before)) {
-      throw new InvalidInputError(field, `must be a parameter, for only a bound of hops may be inlined, after * or .., got ${value}`)
+      throw new InvalidInputError(field, `must be a parameter: only a bound of hops may be inlined, after * or .., got ${value}`)
     }
     if (!Number.isInteger(value) || value < 0 || value > 100)
       throw new InvalidInputError(field, `must be an integer from 0 to 100, got ${value}`)
     return String(value)
   }
   if (!/[^:]:\s*$/.test(before)) {
-    throw new InvalidInputError(field, `must be a parameter, for only a label may be inlined, after a colon, got ${preview(value)}`)
+    throw new InvalidInputError(field, `must be a parameter: only a label may be inlined, after a colon, got ${preview(value)}`)
   }
   if (typeof value !== 'string' || !/^[A-Za-z][A-Za-z0-9_]{0,47}$/.test(value)) {
     throw new InvalidInputError(field, `must be a label: a letter, then letters, digits and underscores, at most 48, got ${preview(value)}`)

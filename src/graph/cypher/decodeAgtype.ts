@@ -59,7 +59,7 @@ class AgtypeReader {
     const entity = kind === 'path' ? pathOf(bare) : kind === 'vertex' ? vertexOf(bare) : edgeOf(bare)
     if (entity !== undefined) return entity
     this.#at = begin
-    throw this.#refusal(`what is marked as ${kind} and is none`)
+    throw this.#refusal(`a value marked as ${kind} that is not one`)
   }
 
   end(): void {
@@ -115,7 +115,7 @@ class AgtypeReader {
     try {
       return JSON.parse(quoted) as string
     } catch (cause) {
-      throw new InvalidInputError('agtype', `has a string that is none: ${preview(quoted)}`, { cause })
+      throw new InvalidInputError('agtype', `has an invalid string: ${preview(quoted)}`, { cause })
     }
   }
 

@@ -35,8 +35,7 @@ export function encodeAgtype(value: AgtypeInput, name = 'value'): string {
 }
 
 function written(value: unknown, path: string, depth: number): string {
-  if (depth > maxDepth)
-    throw new InvalidInputError(path.slice(0, 80), `goes round in a circle, or is nested deeper than ${maxDepth} levels`)
+  if (depth > maxDepth) throw new InvalidInputError(path.slice(0, 80), `is circular, or is nested deeper than ${maxDepth} levels`)
   if (value === null) return 'null'
   if (typeof value === 'boolean') return String(value)
   if (typeof value === 'string') return quoted(value, path)

@@ -7,35 +7,35 @@ import { storableText } from '../../schema/text.ts'
 /**
  * The heaviest items of a stream as `jsonb` stores them.
  *
- * The true count of an item lies in `[count, count + offset]`; `count` is 0 where `counters` does
- * not name it. `offset` is at most `n / (capacity + 1)`, with the smallest capacity that took part,
- * and 0 while every item has its counter: then all counts are exact.
+ * The true count of an item is in `[count, count + offset]`; `count` is 0 for an item that
+ * `counters` does not have. `offset` is at most `n / (capacity + 1)`, for the smallest capacity of
+ * all merged parts. It is 0 while every item has its own counter; then all counts are exact.
  */
 export interface HeavyHittersJson {
-  /** The weight of everything that was added: an exact total. */
+  /** The exact total weight of all that was added. */
   n: number
-  /** By how much a count may be too low. */
+  /** The most by which a count may be too low. */
   offset: number
-  /** Counts of items, whole numbers from 1. At most as many as the capacity. */
+  /** Counts by item, whole numbers from 1. At most `capacity` items. */
   counters: Record<string, number>
 }
 
-/** How the sketch is kept. */
+/** The options of a sketch. */
 export interface HeavyHittersOptions {
-  /** How many items have a counter: 1 to 65,536. Default 256, which is about 8 kB. */
+  /** The number of items with a counter: 1 to 65,536. Default 256, which takes about 8 kB. */
   capacity?: number
 }
 
-/** One of the items that may be among the heaviest, and how sure that is. */
+/** An item that may be among the heaviest, and how sure that is. */
 export interface HeavyHitter {
   item: string
-  /** What the item was counted at least. */
+  /** The smallest possible count of the item. */
   min_count: number
-  /** What the item was counted at most. */
+  /** The largest possible count of the item. */
   max_count: number
-  /** Whether it is among the heaviest `k` whatever the true counts are. */
+  /** Whether it is among the heaviest `k` for all possible true counts. */
   certain: boolean
-  /** Whether the rows name all of the heaviest `k`; false where one without a counter may be. */
+  /** Whether the rows have all of the heaviest `k`; false if one may be missing. */
   complete: boolean
 }
 
@@ -48,8 +48,8 @@ const heavyHittersOptions = z.strictObject({ capacity: capacityOption })
 const wholeNumber = z.int().min(0)
 
 /**
- * What is read from the database. The counters are looked at where they lie: a schema that copied
- * them would lose an item named `__proto__`.
+ * What is read from the database. The schema does not copy the counters: a copy would lose an item
+ * named `__proto__`.
  */
 const storedSketch = z.strictObject({
   n: wholeNumber,
@@ -61,28 +61,29 @@ const storedSketch = z.strictObject({
 })
 
 /**
- * While it grows a sketch has room for so many times its capacity: items are thrown out in
- * batches, which costs less per item and loses less.
+ * A growing sketch has this many times its capacity of counters: items are removed in batches,
+ * which costs less for each item and loses less.
  */
 const room = 4
 
 /**
  * Counts the heaviest items of a stream of any length in constant memory: a Misra-Gries sketch that
- * merges.
+ * can be merged.
  *
  * | | |
  * |---|---|
- * | a count | the true one lies in `[count, count + offset]` |
- * | `offset` | at most `n / (capacity + 1)`, also after any tree of merges; with different capacities the smallest of them |
+ * | a count | the true one is in `[count, count + offset]` |
+ * | `offset` | at most `n / (capacity + 1)`, also after any tree of merges; for different capacities the smallest of them counts |
  * | an item above `n / capacity` | is never missing |
  * | total weight | up to 2^53 - 1, exact |
  * | same content | same bytes, here and in SQL (`heavy_hitters_merge` and `heavy_hitters_top` from sql/) |
  *
- * What it holds may depend on the order of `add`, the interval holds in each. Items added in sorted
- * order give the same sketch however the weight of one item was cut; parts merged at once give the
- * same whatever their order. A merge of merges may differ from a merge at once.
+ * The content may depend on the order of `add`; the interval of each count is right in any order.
+ * Items added in sorted order give the same sketch, even if the weight of an item is split. Parts
+ * that are merged at once give the same in any order; a merge of merges may differ from a merge at
+ * once.
  *
- * Literature: Agarwal, Cormode, Huang, Phillips, Wei, Yi, "Mergeable summaries" (PODS 2012); its
+ * Literature: Agarwal, Cormode, Huang, Phillips, Wei, Yi, "Mergeable summaries" (PODS 2012); for
  * decrements in batches: Anderson, Bevan, Lang, Liberty, Rhodes, Thaler, "A high-performance
  * algorithm for identifying frequent items in data streams" (IMC 2017).
  *
@@ -103,20 +104,19 @@ export class HeavyHitters {
   }
 
   /**
-   * A sketch of nothing.
+   * An empty sketch.
    *
-   * @throws InvalidInputError when `capacity` is not a whole number from 1 to 65,536.
+   * @throws InvalidInputError if `capacity` is not a whole number from 1 to 65,536.
    */
   static create(options: HeavyHittersOptions = {}): HeavyHitters {
     return new HeavyHitters(parseOptions(heavyHittersOptions, options).capacity)
   }
 
   /**
-   * A sketch as the database stores it, to go on with. One of a greater capacity than `capacity`
-   * keeps its heaviest counters only.
+   * Restores a sketch from the database. If its capacity is greater than `capacity`, only its
+   * heaviest counters are kept.
    *
-   * @throws InvalidInputError when it is not of the form described at `HeavyHittersJson`, naming
-   * the field that is wrong.
+   * @throws InvalidInputError naming the field that does not match {@link HeavyHittersJson}.
    */
   static fromJSON(json: unknown, options: HeavyHittersOptions = {}): HeavyHitters {
     const sketch = HeavyHitters.create(options)
@@ -126,13 +126,11 @@ export class HeavyHitters {
   }
 
   /**
-   * All parts together: counts added, then cut once to `capacity`. The same whatever the order of
-   * the parts.
+   * Merges all parts: counts are added, then cut once to `capacity`. The order of the parts does
+   * not matter. In SQL it is the aggregate `heavy_hitters_merge(sketch)`.
    *
-   * The same in SQL: `heavy_hitters_merge(sketch)`, an aggregate.
-   *
-   * @param parts sketches, or what the database stores of them; null is skipped.
-   * @throws InvalidInputError when a part is no sketch, or all together weigh more than 2^53 - 1.
+   * @param parts sketches, or their stored form; null is skipped.
+   * @throws InvalidInputError if a part is not a sketch, or all together weigh more than 2^53 - 1.
    * @example
    * const day = HeavyHitters.merge(rows.map((row) => row.sketch))
    * day.top(10)
@@ -149,7 +147,7 @@ export class HeavyHitters {
     return merged
   }
 
-  /** The weight of everything that was added. */
+  /** The total weight of all that was added. */
   get n(): number {
     return this.#n
   }
@@ -157,10 +155,10 @@ export class HeavyHitters {
   /**
    * Counts an item.
    *
-   * @param item text that PostgreSQL can store; the empty text is an item too.
-   * @param weight how often it was met: a whole number, at least 1.
-   * @throws InvalidInputError when one of them is something else, or when everything together
-   * would weigh more than 2^53 - 1.
+   * @param item text that PostgreSQL can store; the empty text is also an item.
+   * @param weight how often the item occurred: a whole number, at least 1.
+   * @throws InvalidInputError if one of them is invalid, or if the total weight would exceed 2^53 -
+   * 1.
    */
   add(item: string, weight = 1): void {
     if (!Number.isSafeInteger(weight) || weight < 1) {
@@ -169,30 +167,31 @@ export class HeavyHitters {
     const known = this.#counts.get(item)
     if (known === undefined) parse(storableText, item, 'item')
     this.#weigh(weight)
-    // Before the new item comes in: then all the weight it has in a row counts before any is cut.
+    // Before the new item comes in, so that all its consecutive weight counts before anything is
+    // cut.
     if (known === undefined && this.#counts.size >= this.capacity * room) this.#compress((this.capacity * room) / 2)
     this.#counts.set(item, (known ?? 0) + weight)
   }
 
   /**
-   * The items that may be among the `k` heaviest, the heaviest first, then by their bytes. Those
-   * which surely are have `certain`. Among true counts that are equal the item with the smaller
-   * bytes is the heavier.
+   * The items that may be among the `k` heaviest, heaviest first, then by their bytes. `certain`
+   * marks those that surely are. Of items with equal true counts, the one with the smaller bytes
+   * counts as heavier.
    *
    * | | |
    * |---|---|
    * | no false positives | an item with `certain` is one of the true `k` |
-   * | no false negatives | where `complete`, no item of the true `k` is missing from the rows; there may be more than `k` |
+   * | no false negatives | with `complete`, no item of the true `k` is missing; there may be more than `k` rows |
    *
-   * The same in SQL: `heavy_hitters_top(sketch, k)`.
+   * In SQL it is `heavy_hitters_top(sketch, k)`.
    *
-   * @throws InvalidInputError when `k` is not a whole number, at least 1.
+   * @throws InvalidInputError if `k` is not a whole number, at least 1.
    */
   top(k: number): HeavyHitter[] {
     parse(z.int().min(1), k, 'k')
     const { offset, counts } = this.#compressed()
     const ranked = [...counts].sort(([a, countA], [b, countB]) => countB - countA || compareBytes(a, b))
-    /** Whether the item of one count comes before another, whose count is a different one. */
+    /** Whether the item with one count comes before the item with another, different count. */
     const before = ([a, countA]: [string, number], [b, countB]: [string, number]) =>
       countA > countB || (countA === countB && compareBytes(a, b) < 0)
     const most = ([item, count]: [string, number]): [string, number] => [item, count + offset]
@@ -205,22 +204,23 @@ export class HeavyHitters {
         item: each[0],
         min_count: each[1],
         max_count: each[1] + offset,
-        // Neither the first that is left out nor one without a counter can have come before it.
+        // Neither the first item that is left out nor one without a counter can have come before
+        // it.
         certain: rank < k && (next === undefined || !before(most(next), each)) && (offset === 0 || each[1] > offset),
         complete,
       }))
   }
 
-  /** What `jsonb` stores. `JSON.stringify` calls it. */
+  /** The form that `jsonb` stores. `JSON.stringify` calls it. */
   toJSON(): HeavyHittersJson {
     const { n, offset, counts } = this.#compressed()
-    // Not by assignment, which would set the prototype for an item named `__proto__`.
+    // Not an assignment, which would set the prototype for an item named `__proto__`.
     return { n, offset, counters: Object.fromEntries(counts) }
   }
 
   /**
-   * The text of the stored sketch, byte for byte what PostgreSQL shows of it: the keys in the order
-   * of `jsonb`, the shorter first, then by their bytes.
+   * The text of the stored sketch, byte for byte as PostgreSQL shows it: keys in the order of
+   * `jsonb`, shorter ones first, then by their bytes.
    */
   toString(): string {
     const { n, offset, counts } = this.#compressed()
@@ -244,7 +244,7 @@ export class HeavyHitters {
     for (const [item, count] of counts) this.#counts.set(item, (this.#counts.get(item) ?? 0) + count)
   }
 
-  /** What is stored. It leaves the sketch as it is, so that looking at one changes nothing. */
+  /** The content to store. It leaves the sketch unchanged. */
   #compressed(): Content {
     if (this.#counts.size <= this.capacity) return { n: this.#n, offset: this.#offset, counts: this.#counts }
     const copy = new HeavyHitters(this.capacity)
@@ -254,8 +254,9 @@ export class HeavyHitters {
   }
 
   /**
-   * Takes from each counter what the first too many has. `kept + 1` of them lose as much, so that
-   * `(kept + 1) * offset` stays at most what `n` has more than the counters.
+   * Subtracts from each counter the count of the first counter that is too many. `kept + 1`
+   * counters lose this much, so `(kept + 1) * offset` stays at most the difference between `n` and
+   * the counters' sum.
    */
   #compress(kept: number): void {
     if (this.#counts.size <= kept) return
@@ -286,7 +287,7 @@ function checked(json: unknown, name: string): Content {
     parse(storableText, item, `${name}.counters`)
     counted += count
   }
-  // Each cut takes its part of the offset from two counters at least.
+  // Each cut takes its part of the offset from at least two counters.
   if (counted + 2 * offset > n) {
     throw new InvalidInputError(`${name}.n`, `must be at least its counters and twice its offset, ${counted + 2 * offset}, got ${n}`)
   }

@@ -7,14 +7,14 @@ import { capacityOption, defaultCapacity, type HeavyHittersJson, type HeavyHitte
 const heavyHittersMergeOptions = z.strictObject({ capacity: capacityOption })
 
 /**
- * The sketch of everything that the sketches of several rows have counted: an aggregate, for a
- * select with or without `group by`. The same to the byte as `HeavyHitters.merge`.
+ * Merges the sketches of several rows: an aggregate, for a select with or without `group by`. The
+ * result equals `HeavyHitters.merge` to the byte.
  *
- * Null where no row has a sketch. The sketches of a group are in memory together, about 8 kB each,
- * so take the coarsest rollup that fits the range. What is no sketch raises, as does a total weight
+ * Null if no row has a sketch. All sketches of a group are in memory together, about 8 kB each: use
+ * the coarsest rollup that fits the range. An invalid sketch is an error, and so is a total weight
  * above 2^53 - 1.
  *
- * @throws InvalidInputError when `capacity` is not a whole number from 1 to 65,536.
+ * @throws InvalidInputError if `capacity` is not a whole number from 1 to 65,536.
  * @example
  * const day = db.selectFrom('visits').select(({ ref }) => heavyHittersMerge(scope, ref('clients')).as('clients'))
  *
@@ -28,6 +28,7 @@ export function heavyHittersMerge(
 ): RawBuilder<HeavyHittersJson | null> {
   const { capacity } = parseOptions(heavyHittersMergeOptions, options)
   if (capacity === defaultCapacity) return sql`${scope.id('heavy_hitters_merge')}(${sketch})`
-  // A literal: PostgreSQL evaluates equal aggregates once only while nothing in them is a parameter.
+  // A literal, because PostgreSQL evaluates equal aggregates only once if they contain no
+  // parameter.
   return sql`${scope.id('heavy_hitters_merge_all')}(pg_catalog.array_agg(${sketch}), ${sql.lit(capacity)})`
 }

@@ -5,19 +5,19 @@ import { parse } from '../../schema/parse.ts'
 import type { HeavyHitter, HeavyHittersJson } from './heavyHitters.ts'
 
 /**
- * The items of a sketch that may be among the `k` heaviest, as rows of a lateral join: what
- * `HeavyHitters.top` gives, and in the same order.
+ * The items of a sketch that may be among the `k` heaviest, as rows of a lateral join: the same
+ * rows as `HeavyHitters.top`, in the same order.
  *
  * | column | |
  * |---|---|
  * | `item` | |
  * | `min_count`, `max_count` | the interval that holds the true count |
- * | `certain` | whether it is among the `k` whatever the true counts are |
+ * | `certain` | whether it is among the `k` for all possible true counts |
  * | `complete` | whether no item of the `k` can be missing from the rows |
  *
- * No rows for null.
+ * A null sketch has no rows.
  *
- * @throws InvalidInputError when `k` is not a whole number from 1 to 2,147,483,647.
+ * @throws InvalidInputError if `k` is not a whole number from 1 to 2,147,483,647.
  * @example
  * db.selectFrom('visits')
  *   .innerJoinLateral(({ ref }) => heavyHittersTop(scope, ref('visits.clients'), 3).as('top'), (join) => join.onTrue())

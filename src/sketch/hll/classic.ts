@@ -2,16 +2,16 @@ import { logOfQuotient, nearestLog } from './logarithm.ts'
 import type { HllParameters } from './hllParameters.ts'
 import type { Registers } from './registers.ts'
 
-/** 2 ** -value of every value a register may have. */
+/** 2 ** -value, for every value that a register may have. */
 const inverse = Float64Array.from({ length: 256 }, (_, value) => 2 ** -value)
 
 /**
- * The estimate of the extension, to the last bit: Flajolet and others, "HyperLogLog" (2007), with
- * linear counting below 2.5 values a register and a correction where the hash runs out of values.
+ * The extension's estimate, to the last bit: Flajolet and others, "HyperLogLog" (2007), with linear
+ * counting below 2.5 values for each register, and a correction near the size of the hash.
  *
- * One thing is better: for registers of more than 5 bits the extension's limit of that correction
- * does not fit 64 bits, and it answers NaN from a few values a register on. They count to the end
- * of a 64-bit hash, so they need no correction.
+ * One difference: for registers of more than 5 bits, the extension's limit of that correction
+ * exceeds 64 bits, and it answers NaN from a few values for each register on. Such registers count
+ * to the end of a 64-bit hash and need no correction.
  */
 export function classicCardinality({ log2m, regwidth }: HllParameters, registers: Registers): number {
   const m = 2 ** log2m
@@ -31,7 +31,7 @@ export function classicCardinality({ log2m, regwidth }: HllParameters, registers
   return free > 0 ? -hashes * nearestLog(free) : free === 0 ? Infinity : Number.NaN
 }
 
-/** alpha * m * m, in the order in which the extension multiplies. */
+/** alpha * m * m, multiplied in the extension's order. */
 export function alphaSquares(m: number): number {
   if (m === 16) return 0.673 * m * m
   if (m === 32) return 0.697 * m * m

@@ -2,8 +2,8 @@ import { highestRegister, type HllParameters } from './hllParameters.ts'
 import { registerCounts, type Registers } from './registers.ts'
 
 /**
- * Ertl's improved raw estimator: no bias from the first value to the last, no ranges to switch
- * between and no constants that were fitted.
+ * Ertl's improved raw estimator: it has no bias at any size, no ranges to switch between, and no
+ * fitted constants.
  *
  * Literature: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017),
  * algorithm 6.
@@ -12,7 +12,8 @@ export function ertlCardinality(parameters: HllParameters, registers: Registers)
   const m = registers.length
   const highest = highestRegister(parameters)
   const counts = registerCounts(registers, highest)
-  // Values above the highest that can be told apart are counted with it, unless the hash ends there.
+  // Values above the highest that registers can distinguish are counted with it, unless the hash
+  // ends there.
   const isOpen = highest < 64 - parameters.log2m
   let z = isOpen ? m * tau(1 - counts[highest]! / m) : counts[highest]! / 2
   for (let value = highest - 1; value >= 1; value -= 1) z = (z + counts[value]!) / 2

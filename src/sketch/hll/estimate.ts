@@ -1,33 +1,33 @@
 import { alphaSquares } from './classic.ts'
 import { countVariance, valueModel, type RegisterRange } from './registerModel.ts'
 
-/** A number that was estimated, and how far it may be off. */
+/** An estimated number, and how far it may be off. */
 export interface Estimate {
   readonly estimate: number
-  /** The standard deviation of such estimates around the truth; 0 where the number is exact. */
+  /** The standard deviation of such estimates around the true number; 0 if the number is exact. */
   readonly standardError: number
-  /** Whether the standard error is more than half of the estimate: then the number says little. */
+  /** Whether the standard error is more than half of the estimate: the number then says little. */
   readonly noise: boolean
 }
 
 export function estimateOf(estimate: number, standardError: number): Estimate {
   const error = Number.isNaN(estimate) ? estimate : standardError
-  // Written so that NaN, which says nothing, is noise.
+  // Written so that NaN counts as noise.
   return { estimate, standardError: error, noise: !(error <= estimate / 2) }
 }
 
-/** The standard error of Ertl's estimate, which is within a hundredth of the best there can be. */
+/** The standard error of Ertl's estimate, which is within a hundredth of the best possible. */
 export const ertlError = (range: RegisterRange, count: number): number =>
   Number.isFinite(count) ? Math.sqrt(countVariance(range, count)) : Number.NaN
 
 /**
- * The standard error of the classic estimate, its bias included: that of linear counting or that of
- * the raw estimate, or in between by how likely each of them is where one follows the other.
+ * The standard error of the classic estimate, its bias included: that of linear counting or of the
+ * raw estimate. Where the estimator switches, it is in between, by how likely each of them is.
  */
 export function classicError(range: RegisterRange, count: number): number {
   if (!Number.isFinite(count)) return Number.NaN
   const { m } = range
-  // From there on nobody counts linearly, and the error of it leaves all bounds.
+  // From there on linear counting is not used, and its error would grow without bounds.
   const load = Math.min(count / m, 5)
   const linear = m * (Math.expm1(load) - load)
   const raw = rawEstimate(range, count)
@@ -36,7 +36,7 @@ export function classicError(range: RegisterRange, count: number): number {
   return Math.sqrt(isLinear * linear + (1 - isLinear) * beside)
 }
 
-/** Mean and variance of the raw estimate, to the first order, where there are `count` values. */
+/** Mean and variance of the raw estimate of `count` values, to the first order. */
 function rawEstimate(range: RegisterRange, count: number): { mean: number; variance: number } {
   const { probability, slope } = valueModel(range, count)
   let [mean, square, change] = [0, 0, 0]
@@ -54,7 +54,8 @@ function rawEstimate(range: RegisterRange, count: number): { mean: number; varia
 }
 
 /**
- * The probability that a standard normal deviate is below; Abramowitz and Stegun 7.1.26, to 1e-7.
+ * The probability that a standard normal deviate is below this one; Abramowitz and Stegun 7.1.26,
+ * to 1e-7.
  */
 function normalBelow(deviate: number): number {
   const x = Math.abs(deviate) / Math.SQRT2

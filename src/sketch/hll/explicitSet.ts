@@ -1,4 +1,4 @@
-/** A set of 64-bit hashes in ascending order, by halves: no value in it is a bigint. */
+/** A set of 64-bit hashes in ascending order, stored as 32-bit halves to avoid bigints. */
 export class ExplicitSet {
   #highs: Int32Array
   #lows: Int32Array
@@ -21,7 +21,7 @@ export class ExplicitSet {
     return this.#lows[at]!
   }
 
-  /** Where the hash is, or `-1 - at` of the place that it would have. */
+  /** The index of the hash, or `-1 - at` for the index where it would be inserted. */
   find(low: number, high: number): number {
     let first = 0
     let end = this.#size
@@ -35,7 +35,7 @@ export class ExplicitSet {
     return -1 - first
   }
 
-  /** Inserts at the place that `find` gave. */
+  /** Inserts at the index that `find` gave. */
   insert(at: number, low: number, high: number): void {
     if (this.#size === this.#lows.length) {
       this.#highs = grown(this.#highs)
@@ -48,7 +48,7 @@ export class ExplicitSet {
     this.#size += 1
   }
 
-  /** How many hashes both have. */
+  /** The number of hashes in both sets. */
   common(other: ExplicitSet): number {
     let count = 0
     for (let at = 0; at < this.#size; at += 1) if (other.find(this.#lows[at]!, this.#highs[at]!) >= 0) count += 1

@@ -5,16 +5,16 @@ import { hashed, hashScratch, scratchFor } from './murmurHash3.ts'
 /** A value that can be hashed as PostgreSQL's extension `hll` hashes it. */
 export type HashableValue = string | boolean | Uint8Array | number | bigint
 
-/** The SQL type as which a value is hashed: a 5 as `integer` is another value than as `bigint`. */
+/** The SQL type that a value is hashed as: 5 as `integer` differs from 5 as `bigint`. */
 export type HashedType = 'text' | 'boolean' | 'bytea' | 'smallint' | 'integer' | 'bigint'
 
 /**
  * The hash of a text in UTF-8, as `hll_hash_text` gives it: the first 64 bits of MurmurHash3 x64
  * 128, as a signed number.
  *
- * @param seed A signed 32-bit number, 0 by default. Sketches that are to be merged need one seed.
+ * @param seed A signed 32-bit number, 0 by default. Sketches to be merged need the same seed.
  * @throws InvalidInputError if the text has a NUL character or a lone surrogate, which PostgreSQL's
- * `text` cannot hold; or if the seed is no 32-bit number.
+ * `text` cannot hold; or if the seed is not a signed 32-bit number.
  * @example
  * hashText('hello world') // 5998619086395760910n
  *
@@ -28,7 +28,7 @@ export function hashText(value: string, seed = 0): bigint {
 /**
  * The hash of bytes, as `hll_hash_bytea` gives it.
  *
- * @throws InvalidInputError if the seed is no 32-bit number.
+ * @throws InvalidInputError if the seed is not a signed 32-bit number.
  */
 export function hashBytes(value: Uint8Array, seed = 0): bigint {
   hashInto(value, 'bytea', checkedSeed(seed))
@@ -38,7 +38,7 @@ export function hashBytes(value: Uint8Array, seed = 0): bigint {
 /**
  * The hash of a boolean, as `hll_hash_boolean` gives it.
  *
- * @throws InvalidInputError if the seed is no 32-bit number.
+ * @throws InvalidInputError if the seed is not a signed 32-bit number.
  */
 export function hashBoolean(value: boolean, seed = 0): bigint {
   hashInto(value, 'boolean', checkedSeed(seed))
@@ -68,15 +68,15 @@ export function hashInteger(value: number | bigint, seed = 0): bigint {
 /**
  * The hash of a 64-bit number, as `hll_hash_bigint` gives it.
  *
- * @throws InvalidInputError if the value or the seed is out of range; a `number` must be one that
- * is exact (`Number.isSafeInteger`).
+ * @throws InvalidInputError if the value or the seed is out of range; a `number` must be exact
+ * (`Number.isSafeInteger`).
  */
 export function hashBigint(value: number | bigint, seed = 0): bigint {
   hashInto(value, 'bigint', checkedSeed(seed))
   return lastHash()
 }
 
-/** The type as which a value is hashed where none is given. */
+/** The type that a value is hashed as by default. */
 export function defaultType(value: HashableValue): HashedType {
   if (typeof value === 'string') return 'text'
   if (typeof value === 'number') return 'integer'
@@ -114,7 +114,7 @@ const numberBytes: ReadonlyMap<string, number> = new Map([
 
 const hashedTypes: readonly HashedType[] = ['text', 'boolean', 'bytea', 'smallint', 'integer', 'bigint']
 
-/** What is in `hashed`, as one signed 64-bit number. */
+/** The content of `hashed`, as one signed 64-bit number. */
 const lastHash = (): bigint => (BigInt(hashed[1]!) << 32n) | BigInt(hashed[0]! >>> 0)
 
 function checkedSeed(seed: number): number {
@@ -122,7 +122,7 @@ function checkedSeed(seed: number): number {
   return seed
 }
 
-/** Writes little-endian bytes, sign and all. */
+/** Writes a signed number in little-endian bytes. */
 function writeNumber(value: HashableValue, type: string, bytes: number): void {
   const to = scratchFor(8)
   if (typeof value === 'number') {
@@ -140,8 +140,8 @@ const fits = (value: number, bytes: number) => value >= -(2 ** (8 * bytes - 1)) 
 const misfit = (value: unknown, type: string) => new InvalidInputError('value', `does not fit ${type}, got ${preview(value)}`)
 
 /**
- * Writes a text in UTF-8 and gives its length. By hand: most values are short, and a call of
- * `TextEncoder` takes longer than they do.
+ * Writes a text in UTF-8 and returns its length. Not by `TextEncoder`: most values are short, and
+ * its call takes longer than they do.
  */
 function writeText(text: string): number {
   const to = scratchFor(3 * text.length)

@@ -24,7 +24,7 @@ import { addToRegisters, foldRegisters, mergeRegisters, type Registers } from '.
 export interface CardinalityOptions {
   /**
    * `'classic'`, the default: the extension's number, to the last bit. `'ertl'`: from the same
-   * registers, without its bias around 2.5 values a register.
+   * registers, without the bias around 2.5 values for each register.
    */
   estimator?: 'classic' | 'ertl' | undefined
 }
@@ -35,16 +35,16 @@ export const cardinalityOptions = z.strictObject({
 
 /**
  * A sketch that counts distinct values: HyperLogLog, in the bytes of PostgreSQL's extension `hll`
- * (postgresql-hll), which it neither needs nor loads.
+ * (postgresql-hll). The extension itself is not needed.
  *
- * | values | kept as | `cardinality()` |
+ * | number of values | kept as | `cardinality()` |
  * |---|---|---|
  * | none | `empty` | 0 |
- * | up to the explicit threshold: 160 by default | `explicit`: their 64-bit hashes | exact |
+ * | up to the explicit threshold, 160 by default | `explicit`: their 64-bit hashes | exact |
  * | more | `sparse` or `full`: `2 ** log2m` registers | standard error 1.04 / sqrt(2 ** log2m): 2.3 % by default |
  *
- * What the extension makes of the same values, by `hll_add_agg` or any tree of unions, is the same
- * bytes. Sketches are mutable: one owner each.
+ * The bytes are the same as the extension's for the same values, by `hll_add_agg` or any tree of
+ * unions. Sketches are mutable: do not share them.
  *
  * Literature: Flajolet, Fusy, Gandouet, Meunier, "HyperLogLog" (2007); postgresql-hll's storage
  * specification 1.0.0.
@@ -65,7 +65,7 @@ export class Hll implements HllParameters {
   readonly #explicitLimit: number
   readonly #highest: number
   #isUndefined = false
-  /** Hashes, until there are too many of them. Neither these nor registers: empty. */
+  /** Hashes, up to the threshold. With neither these nor registers the sketch is empty. */
   #explicit: ExplicitSet | undefined
   #registers: Registers | undefined
 
@@ -92,9 +92,10 @@ export class Hll implements HllParameters {
   }
 
   /**
-   * The sketch in these bytes: what `toBytes` gave, or a column of type `hll` cast to `bytea`.
+   * Restores a sketch from its bytes: from `toBytes`, or from a column of type `hll` cast to
+   * `bytea`.
    *
-   * @throws InvalidInputError naming the first byte that is wrong and why. Stricter than the
+   * @throws InvalidInputError naming the first wrong byte and the problem. It is stricter than the
    * extension: padding must be 0, and sparse registers must ascend.
    */
   static fromBytes(bytes: Uint8Array): Hll {
@@ -108,15 +109,15 @@ export class Hll implements HllParameters {
   }
 
   /**
-   * The sketch in a column of type `hll` as drivers give it: `\x` and hexadecimal digits.
+   * Restores a sketch from a column of type `hll` as drivers give it: `\x` and hexadecimal digits.
    *
-   * @throws InvalidInputError where the text is no bytes, or the bytes are no sketch.
+   * @throws InvalidInputError if the text does not hold bytes, or the bytes are not a sketch.
    */
   static fromString(text: string): Hll {
     return Hll.fromBytes(hexBytes(text))
   }
 
-  /** How `toBytes` stores it. */
+  /** The representation that `toBytes` uses. */
   get representation(): HllRepresentation {
     return representationOf(this, this.#content())
   }
@@ -124,16 +125,16 @@ export class Hll implements HllParameters {
   /**
    * Counts a value.
    *
-   * | value | is hashed as | by default |
+   * | value | can be hashed as | default |
    * |---|---|---|
-   * | string | `text`: UTF-8 | yes |
-   * | `Uint8Array` | `bytea` | yes |
-   * | boolean | `boolean` | yes |
+   * | string | `text`: UTF-8 | `text` |
+   * | `Uint8Array` | `bytea` | `bytea` |
+   * | boolean | `boolean` | `boolean` |
    * | number | `integer`, `smallint`, `bigint` | `integer` |
    * | bigint | `bigint`, `integer`, `smallint` | `bigint` |
    *
    * The type matters: 5 as `integer` and 5 as `bigint` are two values, as they are for
-   * `hll_hash_integer` and `hll_hash_bigint`. Take the type that the column has in SQL.
+   * `hll_hash_integer` and `hll_hash_bigint`. Use the type of the SQL column.
    *
    * @throws InvalidInputError if the value does not fit the type: a fraction, a number out of
    * range, a text with a NUL character or a lone surrogate (PostgreSQL's `text` has neither).
@@ -145,10 +146,10 @@ export class Hll implements HllParameters {
   }
 
   /**
-   * Counts a value by its hash: a signed 64-bit number, as the functions `hll_hash_*` and
-   * `hashText` and its kin give it.
+   * Counts a value by its hash: a signed 64-bit number, from the functions `hll_hash_*`, `hashText`
+   * and similar ones.
    *
-   * @throws InvalidInputError if it is no signed 64-bit number.
+   * @throws InvalidInputError if it is not a signed 64-bit number.
    */
   addHash(hash: bigint): this {
     if (typeof hash !== 'bigint' || BigInt.asIntN(64, hash) !== hash)
@@ -159,7 +160,7 @@ export class Hll implements HllParameters {
   }
 
   /**
-   * A new sketch of the values in either: what a sketch of all of them would be.
+   * A new sketch of the values in either, equal to a sketch of all of them.
    *
    * @throws InvalidInputError naming the parameter in which the two differ, and both values.
    * @example
@@ -172,7 +173,7 @@ export class Hll implements HllParameters {
   }
 
   /**
-   * Takes all values of another sketch into this one: `union` without a copy.
+   * Adds all values of another sketch to this one: `union` without a copy.
    *
    * @throws InvalidInputError naming the parameter in which the two differ, and both values.
    */
@@ -188,13 +189,14 @@ export class Hll implements HllParameters {
       mergeRegisters(registers, other.#registers)
     } else if (other.#explicit !== undefined) {
       const { size } = other.#explicit
-      // A union promotes a set of values that foreign bytes made larger than it may be; an add does not.
+      // As in the extension: a union promotes an explicit set that foreign bytes made too large, an
+      // add does not.
       for (let at = 0; at < size; at += 1) this.#addHalves(other.#explicit.low(at), other.#explicit.high(at), mostExplicit)
     }
     return this
   }
 
-  /** A sketch of the same values that changes without this one. */
+  /** An independent copy of the sketch. */
   copy(): Hll {
     const copy = new Hll(this)
     copy.#isUndefined = this.#isUndefined
@@ -203,10 +205,10 @@ export class Hll implements HllParameters {
   }
 
   /**
-   * The sketch that the same values would have made with fewer registers: so sketches of two
-   * resolutions can be merged after all.
+   * The sketch that the same values would give with fewer registers. Use it to merge sketches of
+   * different sizes.
    *
-   * @param log2m The logarithm of the number of registers: 4 to what this sketch has.
+   * @param log2m The logarithm of the number of registers: from 4 to this sketch's own.
    * @throws InvalidInputError if `log2m` is out of range.
    */
   fold(log2m: number): Hll {
@@ -223,8 +225,8 @@ export class Hll implements HllParameters {
   }
 
   /**
-   * How many distinct values were counted, about; exact where they are kept as they are. NaN where
-   * the extension has NULL: of an `undefined` sketch.
+   * The approximate number of distinct values; exact for an explicit sketch. NaN for an `undefined`
+   * sketch, where the extension gives NULL.
    *
    * @throws InvalidInputError naming the option that is wrong.
    * @example
@@ -242,9 +244,9 @@ export class Hll implements HllParameters {
   /**
    * The same number with its standard error, and whether it is `noise`.
    *
-   * The standard error is exact in theory and measured in the tests: by default 2.3 % of large
-   * numbers, less of small ones, 0 where the values are kept as they are. The classic estimator's
-   * has its bias in it: around 2.5 values a register it is half as large again.
+   * The standard error follows from theory and is measured in the tests: by default 2.3 % for large
+   * numbers, less for small ones, and 0 for explicit sketches. The classic estimator's includes its
+   * bias: around 2.5 values for each register it is half as large again.
    *
    * @throws InvalidInputError naming the option that is wrong.
    * @example
@@ -258,17 +260,17 @@ export class Hll implements HllParameters {
   }
 
   /**
-   * How many values this sketch (`a`) and another (`b`) have, each, together and in common; each
+   * How many values this sketch (`a`) and another (`b`) have: each, together and in common; each
    * number with its standard error.
    *
-   * | the two | the answer |
+   * | the two sketches | the answer |
    * |---|---|
-   * | keep their values as they are | exact |
-   * | else | the sizes by Ertl's estimator, as `estimate` gives them, and the number in common that makes the registers of both most likely: better than adding and subtracting three cardinalities, the more so the less they share |
+   * | both explicit | exact |
+   * | otherwise | the sizes by Ertl's estimator, as in `estimate`, and the common number that makes the registers of both most likely. This is better than adding and subtracting three cardinalities, especially for small overlaps |
    *
-   * A small intersection of large sets drowns in their errors: of two sets of 100,000 by default,
-   * one of 10 % is off by 15 %, one of 1 % is `noise`. NaN with a sketch that is
-   * `undefined`, or whose registers are all at their limit.
+   * A small intersection of large sets is lost in their errors. For two sets of 100,000 with
+   * default parameters, an intersection of 10 % is off by 15 %, and one of 1 % is `noise`. NaN if a
+   * sketch is `undefined` or all its registers are at their limit.
    *
    * Literature: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017),
    * section 4.
@@ -289,10 +291,7 @@ export class Hll implements HllParameters {
     return jointOverlap(this.#range(), { registers: this.registers(), size: a }, { registers: other.registers(), size: b })
   }
 
-  /**
-   * The registers, one a byte: those that its values would have set where they are kept as they
-   * are.
-   */
+  /** The registers, one for each byte. For an explicit sketch: those that its values would set. */
   registers(): Uint8Array {
     if (this.#registers !== undefined) return this.#registers.slice()
     const registers = new Uint8Array(2 ** this.log2m)
@@ -300,12 +299,12 @@ export class Hll implements HllParameters {
     return registers
   }
 
-  /** The bytes that the extension stores: what `::bytea::hll` takes. */
+  /** The bytes that the extension stores; `::bytea::hll` takes them. */
   toBytes(): Uint8Array {
     return packHll(this, this.#content())
   }
 
-  /** The bytes as text: `\x` and hexadecimal digits, what `::hll` takes. */
+  /** The bytes as text, `\x` and hexadecimal digits; `::hll` takes it. */
   toString(): string {
     return hexText(this.toBytes())
   }
@@ -341,7 +340,7 @@ export class Hll implements HllParameters {
     else addToRegisters(this.#promoted(), this.log2m, this.#highest, low, high)
   }
 
-  /** Puts registers in the place of the values that are kept as they are. */
+  /** Replaces explicit values by registers. */
   #promoted(): Registers {
     const registers = this.registers()
     this.#become(undefined, registers)

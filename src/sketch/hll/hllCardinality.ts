@@ -5,12 +5,15 @@ import { cardinalityOptions, type CardinalityOptions } from './hll.ts'
 import { ofExtension } from './hllUnion.ts'
 
 /**
- * How many distinct values a sketch of `bytea` has counted, about: what `Hll.cardinality` gives.
+ * The approximate number of distinct values in a sketch stored as `bytea`: the same number as
+ * `Hll.cardinality`.
  *
- * Null of null, and of an undefined sketch. The classic estimate runs in C where the database has
- * the extension `hll`, Ertl's by a function of ours everywhere. Bytes that are no sketch raise.
+ * Null for null and for an undefined sketch. The classic estimate runs in C if the database has the
+ * extension `hll`; Ertl's estimate always runs in a function of pgvantage. Bytes that are not a
+ * sketch are an error.
  *
- * For registers of more than 5 bits the extension answers NaN where `Hll` and our function do not.
+ * For registers of more than 5 bits the extension may answer NaN where `Hll` and pgvantage's
+ * function do not.
  *
  * @throws InvalidInputError naming the option that is wrong.
  * @example

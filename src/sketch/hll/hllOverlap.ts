@@ -1,42 +1,42 @@
 import { sql, type Expression, type RawBuilder } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 
-/** What two sets have in common, by their sketches; each number with its standard error. */
+/** What two sets have in common, from their sketches; each number with its standard error. */
 export interface HllOverlapRow {
-  /** How many values each of the two has. */
+  /** The number of values in each set. */
   a_count: number
   a_standard_error: number
   b_count: number
   b_standard_error: number
-  /** How many there are in either. */
+  /** The number of values in either set. */
   union_count: number
   union_standard_error: number
-  /** How many there are in both. */
+  /** The number of values in both sets. */
   intersection_count: number
   intersection_standard_error: number
-  /** `intersection_count` by `union_count`, 0..1; 0 of two empty sets. */
+  /** `intersection_count` divided by `union_count`, 0..1; 0 for two empty sets. */
   jaccard: number
   jaccard_standard_error: number
-  /** `intersection_count` by `a_count`, 0..1; 0 of an empty set. */
+  /** `intersection_count` divided by `a_count`, 0..1; 0 for an empty set. */
   a_share: number
   a_share_standard_error: number
-  /** `intersection_count` by `b_count`, 0..1; 0 of an empty set. */
+  /** `intersection_count` divided by `b_count`, 0..1; 0 for an empty set. */
   b_share: number
   b_share_standard_error: number
 }
 
 /**
- * How many values two sketches of `bytea` have, each, together and in common, as the row of a
- * lateral join: what `Hll.overlap` gives.
+ * How many values two sketches of `bytea` have: each, together and in common. One row for a lateral
+ * join, the same as `Hll.overlap`.
  *
- * | the two | the answer |
+ * | the two sketches | the answer |
  * |---|---|
- * | keep their values as they are: up to 160 by default | exact |
- * | else | the number in common that makes the registers of both most likely |
+ * | both explicit: up to 160 values by default | exact |
+ * | otherwise | the common number that makes the registers of both most likely |
  * | one is null, undefined, or has all registers at their limit | a row of nulls |
  *
- * 1.5 to 4 ms a pair of full sketches. Bytes that are no sketch, and sketches of different
- * parameters, raise.
+ * A pair of full sketches takes 1.5 to 4 ms. Bytes that are not a sketch, and sketches with
+ * different parameters, are an error.
  *
  * @example
  * db.selectFrom('visits as today')

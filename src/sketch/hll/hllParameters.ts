@@ -2,26 +2,29 @@ import { z } from 'zod'
 import { InvalidInputError } from '../../schema/errors.ts'
 
 /**
- * What decides how exact a sketch is and what it takes. Only sketches of equal parameters merge.
+ * The parameters of a sketch: its precision and its size. Only sketches with equal parameters can
+ * be merged.
  */
 export interface HllParameters {
   /**
-   * The logarithm of the number of registers, 4 to 17: the standard error is 1.04 / sqrt(2 **
+   * The logarithm of the number of registers, 4 to 17. The standard error is 1.04 / sqrt(2 **
    * log2m).
    */
   readonly log2m: number
-  /** Bits of a register, 1 to 8; 5 count to about 10 ** 12 without an error of their own. */
+  /**
+   * The bits of a register, 1 to 8. With 5, the width adds no error up to about 10 ** 12 values.
+   */
   readonly regwidth: number
   /**
-   * So many values are kept as they are, and counted exactly: 0, a power of two up to 8,192, or -1
-   * for as many as take no more than the registers would.
+   * The explicit threshold: how many values are kept as hashes and counted exactly. 0, a power of
+   * two up to 8,192, or -1 for as many as take no more space than the registers.
    */
   readonly expthresh: number
   /** Whether registers are stored sparsely while that is shorter: 1 or 0. */
   readonly sparseon: 0 | 1
 }
 
-/** The parameters of a new sketch; one that is left out has the extension's default. */
+/** The parameters of a new sketch. The defaults are the extension's. */
 export type HllOptions = Partial<HllParameters>
 
 const whole = z.number().int()
@@ -37,16 +40,16 @@ function isThreshold(value: number): boolean {
   return value === -1 || value === 0 || (value > 0 && value <= 8192 && Math.log2(value) % 1 === 0)
 }
 
-/** No set of values is larger: the extension has room for so many. */
+/** The extension's largest explicit set. */
 export const mostExplicit = 16_383
 
-/** How many values are kept as they are before registers take their place. */
+/** The number of values that are kept as hashes before registers replace them. */
 export function explicitLimit({ log2m, regwidth, expthresh }: HllParameters): number {
   const limit = expthresh === -1 ? Math.floor(Math.ceil((regwidth * 2 ** log2m) / 8) / 8) : expthresh
   return Math.min(limit, mostExplicit)
 }
 
-/** The largest value a register holds: what its bits, and the bits of a hash, have room for. */
+/** The largest value of a register: limited by its bits and by the bits of a hash. */
 export const highestRegister = ({ log2m, regwidth }: HllParameters): number => Math.min(2 ** regwidth - 1, 64 - log2m)
 
 /**

@@ -4,10 +4,11 @@ import { quoteIdentifier } from '../../database/sql/identifier.ts'
 
 /**
  * The union of the sketches of several rows: an aggregate over `bytea`, for a select with or
- * without `group by`. Its bytes are those of `Hll.union`.
+ * without `group by`. Its bytes equal those of `Hll.union`.
  *
- * Null where no row has a sketch. With the extension `hll` it runs in C, else by functions of ours,
- * which give the same bytes. Sketches of different parameters, and bytes that are no sketch, raise.
+ * Null if no row has a sketch. It runs in C if the database has the extension `hll`, and otherwise
+ * in functions of pgvantage with the same bytes. Sketches with different parameters, and bytes that
+ * are not a sketch, are an error.
  *
  * @example
  * db.selectFrom('visits').groupBy('day').select(({ ref }) => ['day', hllUnion(scope, ref('users')).as('users')])
@@ -22,7 +23,7 @@ export function hllUnion(scope: Scope, sketch: Expression<Uint8Array | null>): R
 }
 
 /**
- * What the extension calls so. As text: an identifier would be renamed by a plugin of the Kysely
- * that a query is nested in.
+ * A name of the extension. As text, because a plugin of the Kysely that a query is nested in would
+ * rename an identifier.
  */
 export const ofExtension = (schema: string) => (name: string) => sql.raw(`${quoteIdentifier(schema)}.${quoteIdentifier(name)}`)

@@ -1,9 +1,10 @@
 /*
- * `Math.log` may be a last bit off, and is for one quotient of seven here. The extension's logarithm
- * is the C library's, which is the double nearest to the true one but for one in a thousand.
+ * `Math.log` may be wrong in the last bit, and is for one in seven of the quotients here. The
+ * extension uses the C library's logarithm: the double nearest to the true value, except for one in
+ * a thousand.
  */
 
-/** Bits behind the point of the numbers below. */
+/** The bits after the binary point of the numbers below. */
 const point = 128n
 
 /** 2 atanh(a / b): the logarithm of (b + a) / (b - a). */
@@ -33,19 +34,19 @@ function fixedLog(value: number): bigint {
   bits.setFloat64(0, value)
   const head = bits.getBigUint64(0)
   const mantissa = (head & 0xfffffffffffffn) | (1n << 52n)
-  // Of a factor in [0.75, 1.5] the series needs 26 terms at most.
+  // For a factor in [0.75, 1.5] the series needs at most 26 terms.
   const halved = mantissa >= oneAndHalf ? 1n : 0n
   const one = 1n << (52n + halved)
   return ((head >> 52n) - 1023n + halved) * ln2 + twiceAtanh(mantissa - one, mantissa + one)
 }
 
 /**
- * ln(2 ** log2m / zeros) as glibc, musl and the extension on them give it.
+ * ln(2 ** log2m / zeros), as glibc, musl and the extension compute it.
  *
  * Their logarithm (Arm's optimized routines, with fused multiply-add) is off by at most .519 units
- * of the last place. So where the truth lies almost halfway between two doubles, it may be the
- * other one: measured on a server for every quotient of log2m 17, in which those of the smaller
- * ones are.
+ * in the last place. If the true value is almost halfway between two doubles, they may return the
+ * other one. This was measured on a server for every quotient of log2m 17, which include those of
+ * all smaller ones.
  */
 export function logOfQuotient(log2m: number, zeros: number): number {
   const fixed = fixedLog(2 ** log2m / zeros)

@@ -1,8 +1,8 @@
-/** What is hashed lies here; `hash` reads 16 bytes behind its end as zeros. Grows as needed. */
+/** The bytes to hash; `hash` reads 16 bytes beyond their end as zeros. It grows as needed. */
 let scratch = new Uint8Array(1024)
 let words = new DataView(scratch.buffer)
 
-/** The scratch space, with room for so many bytes. What was in it is gone where it had to grow. */
+/** The scratch space, with room for this many bytes. Growing it loses its content. */
 export function scratchFor(bytes: number): Uint8Array {
   if (bytes + 16 > scratch.length) {
     scratch = new Uint8Array(2 * (bytes + 16))
@@ -12,8 +12,8 @@ export function scratchFor(bytes: number): Uint8Array {
 }
 
 /**
- * The two halves of the last hash: `[low, high]`, both as signed 32-bit numbers. Two numbers in one
- * place, because a bigint or an array for every value added would be garbage.
+ * The two halves of the last hash: `[low, high]`, both as signed 32-bit numbers. They are reused,
+ * because a bigint or an array for every added value would be garbage.
  */
 export const hashed = new Int32Array(2)
 
@@ -21,13 +21,14 @@ export const hashed = new Int32Array(2)
  * Hashes the first `length` bytes of the scratch space: the first 64 bits of MurmurHash3 x64 128,
  * into `hashed`.
  *
- * 64-bit arithmetic on 32-bit halves: `Math.imul` is one instruction, a bigint is an allocation.
- * A tail shorter than a block is a block that ends in zeros: mixing in a zero changes nothing.
+ * 64-bit arithmetic on 32-bit halves: `Math.imul` is one instruction, a bigint is an allocation. A
+ * tail shorter than a block is a block that ends in zeros, because mixing in a zero changes
+ * nothing.
  *
  * Specification: Appleby, MurmurHash3 (2011), `MurmurHash3_x64_128`.
  */
 export function hashScratch(length: number, seed: number): void {
-  // By hand: a call of `fill` takes longer than all the rest.
+  // A call of `fill` would take longer than all the rest.
   for (let at = length; at < length + 16; at += 4) words.setInt32(at, 0)
   let low1 = seed | 0
   let high1 = 0
@@ -88,7 +89,8 @@ export function hashScratch(length: number, seed: number): void {
   low2 = (low2 + low1) | 0
   high2 = (high2 + high1 + carry(low2, low1)) | 0
 
-  // The finalizer of both halves of the 128 bits: shifts by 33 move the high word into the low one.
+  // The finalizer of both halves of the 128 bits: a shift by 33 moves the high word into the low
+  // one.
   low1 ^= high1 >>> 1
   high1 = productHigh(low1, high1, 0xed558ccd, 0xff51afd7)
   low1 = Math.imul(low1, 0xed558ccd) ^ (high1 >>> 1)
@@ -105,16 +107,18 @@ export function hashScratch(length: number, seed: number): void {
   hashed[1] = high1 + high2 + carry(low, low1)
 }
 
-/** 1 where an unsigned 32-bit sum ran over: then it is below what was added. */
+/** 1 if an unsigned 32-bit sum overflowed: it is then smaller than its addend. */
 const carry = (sum: number, addend: number): number => (sum >>> 0 < addend >>> 0 ? 1 : 0)
 
-/** The high word of a product of two 64-bit numbers given by halves; the low one is `imul`. */
+/**
+ * The high word of the product of two 64-bit numbers, given by halves; `imul` gives the low one.
+ */
 function productHigh(low: number, high: number, byLow: number, byHigh: number): number {
   const a = low & 0xffff
   const b = low >>> 16
   const c = byLow & 0xffff
   const d = byLow >>> 16
-  // No sum below leaves 32 bits, so it does not matter that they are signed.
+  // No sum below exceeds 32 bits, so their sign does not matter.
   const middle = (Math.imul(b, c) + (Math.imul(a, c) >>> 16)) | 0
   const rest = ((middle & 0xffff) + Math.imul(a, d)) | 0
   return (Math.imul(b, d) + (middle >>> 16) + (rest >>> 16) + Math.imul(high, byLow) + Math.imul(low, byHigh)) | 0

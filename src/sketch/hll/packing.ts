@@ -5,17 +5,19 @@ import { highestRegister, mostExplicit, type HllParameters } from './hllParamete
 import type { Registers } from './registers.ts'
 
 /*
- * The bytes of postgresql-hll's storage specification 1.0.0, schema version 1: a byte of version and
- * representation, one of parameters, one of thresholds, then the data.
+ * The bytes follow postgresql-hll's storage specification 1.0.0, schema version 1: one byte with
+ * version and representation, one with parameters, one with thresholds, then the data.
  */
 
-/** What a sketch holds; `registers` are stored sparsely or in full, whichever is shorter. */
+/** The content of a sketch; `registers` are stored sparsely or in full, whichever is shorter. */
 export type HllContent =
   | { readonly kind: 'undefined' | 'empty' }
   | { readonly kind: 'explicit'; readonly values: ExplicitSet }
   | { readonly kind: 'registers'; readonly registers: Registers }
 
-/** How a sketch is stored. `undefined`: the extension's mark for an operation without a result. */
+/**
+ * How a sketch is stored. `undefined` is the extension's mark for an operation without a result.
+ */
 export type HllRepresentation = 'undefined' | 'empty' | 'explicit' | 'sparse' | 'full'
 
 const representations: readonly HllRepresentation[] = ['undefined', 'empty', 'explicit', 'sparse', 'full']
@@ -36,7 +38,7 @@ const filled = (registers: Registers): number => {
 const isSparse = ({ log2m, regwidth, sparseon }: HllParameters, filledRegisters: number): boolean =>
   sparseon === 1 && filledRegisters * (log2m + regwidth) < regwidth * 2 ** log2m
 
-/** The bytes that the extension writes. */
+/** The bytes that the extension would write. */
 export function packHll(parameters: HllParameters, content: HllContent): Uint8Array {
   const { log2m, regwidth } = parameters
   switch (content.kind) {
@@ -81,7 +83,7 @@ function withHead({ log2m, regwidth, expthresh, sparseon }: HllParameters, kind:
 /**
  * Reads the bytes of a sketch.
  *
- * @throws InvalidInputError naming the first byte that is wrong, and why.
+ * @throws InvalidInputError naming the first wrong byte, and the problem.
  */
 export function unpackHll(bytes: Uint8Array): { parameters: HllParameters; content: HllContent } {
   if (bytes.length < headBytes) throw malformed(bytes.length, `a sketch has at least ${headBytes} bytes, not ${bytes.length}`)
@@ -169,7 +171,7 @@ function unpackSparse(bytes: Uint8Array, parameters: HllParameters): Registers {
     const byte = reader.byte
     const pair = reader.read(width)
     const [index, value] = [pair >>> regwidth, pair & (2 ** regwidth - 1)]
-    // Where a pair is shorter than a byte, the padding has room for one: it is all 0.
+    // If a pair is shorter than a byte, the padding has room for one: all 0.
     if (pair === 0 && left < 8) break
     if (value === 0) throw malformed(byte, `register ${index} is listed, but is 0`)
     if (value > highest) throw tooHigh(byte, value, highest)
@@ -191,9 +193,7 @@ const malformed = (at: number, problem: string) => new InvalidInputError('bytes'
 /** The bytes in hexadecimal digits as `::hll` takes them: `\x118b7f`. */
 export const hexText = (bytes: Uint8Array): string => `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`
 
-/**
- * @throws InvalidInputError where the text is not `\x` and an even number of hexadecimal digits.
- */
+/** @throws InvalidInputError if the text is not `\x` and an even number of hexadecimal digits. */
 export function hexBytes(text: string): Uint8Array {
   if (!text.startsWith('\\x')) throw new InvalidInputError('text', `must begin with \\x, got ${preview(text)}`)
   const bytes = Buffer.from(text.slice(2), 'hex')
@@ -214,7 +214,7 @@ class BitReader {
     this.#next = at
   }
 
-  /** The byte in which the next number begins. */
+  /** The byte that holds the beginning of the next number. */
   get byte(): number {
     return this.#heldBits > 0 ? this.#next - 1 : this.#next
   }
@@ -230,7 +230,7 @@ class BitReader {
   }
 }
 
-/** Writes numbers of at most 25 bits, high bits first; `end` fills up the last byte with 0. */
+/** Writes numbers of at most 25 bits, high bits first; `end` fills the last byte with 0. */
 class BitWriter {
   readonly #bytes: Uint8Array
   #next: number

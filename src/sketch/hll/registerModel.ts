@@ -1,18 +1,19 @@
 /*
- * What the registers of a sketch say of the number of values, by Ertl's model: that number is
- * Poisson distributed, so the registers are independent. Register value k has, of a mean of n
- * values, the probability exp(-n/(m 2^k)) (1 - exp(-n/(m 2^k))), but for the lowest and the highest.
+ * What the registers of a sketch say about the number of values. In Ertl's model that number is
+ * Poisson distributed, which makes the registers independent. With a mean of n values, register
+ * value k has the probability exp(-n/(m 2^k)) (1 - exp(-n/(m 2^k))), except for the lowest and the
+ * highest value.
  *
  * Literature: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017).
  */
 
-/** The registers that a model is of: so many, with values from 0 to `highest`. */
+/** The registers of a model: `m` of them, with values from 0 to `highest`. */
 export interface RegisterRange {
   readonly m: number
   readonly highest: number
 }
 
-/** Probabilities of the register values, and how they change with the mean. */
+/** The probabilities of the register values, and their derivatives by the mean. */
 export interface ValueModel {
   readonly probability: Float64Array
   readonly slope: Float64Array
@@ -35,11 +36,11 @@ export function valueModel(range: RegisterRange, mean: number): ValueModel {
 }
 
 /**
- * The variance of the best estimate of how many values there are, where there are `count` of them.
+ * The variance of the best estimate of the number of values, for `count` values.
  *
- * It is that of the best estimate of the Poisson mean (the inverse of the Fisher information)
- * without the variance that the number itself has by the model: that number is not a chance here,
- * it is what is asked for.
+ * It is the variance of the best estimate of the Poisson mean (the inverse of the Fisher
+ * information), minus the variance of the number itself in that model: here the number is not
+ * random, it is what we estimate.
  */
 export function countVariance(range: RegisterRange, count: number): number {
   const { probability, slope } = valueModel(range, count)

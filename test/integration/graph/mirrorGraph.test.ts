@@ -44,7 +44,7 @@ onEveryLeg('mirrorGraph', () => {
     ])
     await expect(mirrorGraph(scope, twice, { attributes: [] })).rejects.toThrow(/^edges: has more than one edge from/)
     const foreign = await frame(other, [['secret', 'b']])
-    await expect(mirrorGraph(scope, foreign, { attributes: [] })).rejects.toThrow(/^edges: has an end that is no resource of tenant t-001/)
+    await expect(mirrorGraph(scope, foreign, { attributes: [] })).rejects.toThrow(/^edges: has an end that is not a resource of tenant t-001/)
     const { rows } = await sql<{ count: number }>`select count(*)::int4 as count from ${sql.id(scope.graphName, 'CALLS')}`.execute(test.db)
     expect(rows).toEqual([{ count: 1 }])
   })
@@ -118,7 +118,7 @@ onEveryLeg('mirrorGraph', () => {
     for (const ends of [sql`${src}::int8 as src, null::int8 as dst`, sql`null::int8 as src, ${src}::int8 as dst`]) {
       const edges = scope.db.selectFrom(sql<EdgeRow>`(select ${ends}, 1::float8 as weight)`.as('edge')).selectAll('edge')
       await expect(mirrorGraph(scope, edges, { attributes: [] })).rejects.toThrow(
-        /^edges: has an end that is no resource of tenant .*: null$/,
+        /^edges: has an end that is not a resource of tenant .*: null$/,
       )
     }
   })

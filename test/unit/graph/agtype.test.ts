@@ -61,11 +61,11 @@ describe('decodeAgtype', () => {
     ['{a: 1}', /a map without a key/],
     ['nul', /no value/],
     ['"open', /no value/],
-    ['"\\x"', /has a string that is none/],
-    ['1::vertex', /what is marked as vertex and is none at position 0: "1::vertex"/],
-    ['{"id": "1", "label": "A", "properties": {}}::vertex', /what is marked as vertex/],
-    ['[1]::path', /what is marked as path/],
-    ['"1"::numeric', /what is marked as numeric/],
+    ['"\\x"', /has an invalid string/],
+    ['1::vertex', /a value marked as vertex that is not one at position 0: "1::vertex"/],
+    ['{"id": "1", "label": "A", "properties": {}}::vertex', /a value marked as vertex/],
+    ['[1]::path', /a value marked as path/],
+    ['"1"::numeric', /a value marked as numeric/],
   ])('refuses %j', (text, message) => {
     expect(() => decodeAgtype(text)).toThrow(message)
   })
@@ -109,7 +109,7 @@ describe('encodeAgtype', () => {
     [{ a: new AgtypeNumeric("1'; --") }, /^params\.a\.digits: must be digits/],
     [{ a: new AgtypeVertex({ id: '1; --', label: 'A', properties: {} }) }, /^params\.a\.id: must be digits/],
     [{ a: new AgtypePath([], []) }, /^params\.a: must have one vertex more than edges/],
-    [circle, /^params\.self\.self.*: goes round in a circle, or is nested deeper than 100 levels$/],
+    [circle, /^params\.self\.self.*: is circular, or is nested deeper than 100 levels$/],
   ])('refuses what agtype cannot hold: %#', (value, message) => {
     expect(() => encodeAgtype(value as AgtypeInput, 'params')).toThrow(message)
   })

@@ -116,7 +116,7 @@ describe('options are refused by name', () => {
     [
       'hops with a weight',
       () => shortestPath(scope, plain, { ...ends, hops: 3, length: 'weight' }),
-      /^hops: bounds .* got 3 and length weight/,
+      /^hops: must not be given with length, got hops 3 and length weight/,
     ],
     ['an empty length', () => shortestPath(scope, plain, { ...ends, length: '' as 'weight' }), /^length: must not be empty/],
     ['a NUL', () => shortestPath(scope, plain, { from: 'a\u0000', to: 'b' }), /^from: /],

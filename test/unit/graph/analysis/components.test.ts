@@ -67,7 +67,7 @@ describe('layers', { timeout: 60_000 }, () => {
   })
 
   it('refuses an entry that is no vertex', () => {
-    expect(() => layersOf('a>b', { entries: ['a', 'z'] })).toThrow('entries[1]: is no vertex of the graph: "z"')
+    expect(() => layersOf('a>b', { entries: ['a', 'z'] })).toThrow('entries[1]: is not a vertex of the graph: "z"')
   })
 
   it('lets every edge that is in no circle lead to a later layer, and what is reached has one', () => {

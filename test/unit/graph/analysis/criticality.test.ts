@@ -64,7 +64,7 @@ describe('criticality', { timeout: 60_000 }, () => {
     const graph = new DirectedGraph<object, { weight: unknown }>()
     graph.mergeEdge('a', 'b', { weight })
     expect(() => criticality(graph)).toThrow(InvalidInputError)
-    expect(() => criticality(graph)).toThrow('graph: has an edge from "a" to "b" whose weight is no finite number')
+    expect(() => criticality(graph)).toThrow('graph: has an edge from "a" to "b" whose weight is not a finite number')
   })
 
   it.each([
