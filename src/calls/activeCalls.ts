@@ -6,30 +6,29 @@ import { requireExtension, type Scope } from '../database/scope.ts'
 export interface ActiveCall {
   src: string
   dst: string
-  /** Calls per second: `rps` again. */
+  /** Calls per second: equal to `rps`. */
   weight: number
   rps: number
   /** 0..1. */
   err_rate: number | null
   p50_ms: number | null
   p95_ms: number | null
-  /** The first bucket in which the call was active, without a refresh since that found it gone. */
+  /** The first bucket with the call active, as long as no refresh in between found it inactive. */
   first_seen: Date
-  /** The last bucket in which it was active. */
+  /** The last bucket with the call active. */
   last_seen: Date
 }
 
 /**
- * Who calls whom, as the last `refreshCallGraph` left it in the tenant's AGE graph: an edge frame.
+ * The calls between resources as the last `refreshCallGraph` left them in the tenant's AGE graph:
+ * an edge frame.
  *
- * It selects from the graph's own table and needs nothing of the session: no `LOAD`, no
- * `search_path`. What is not asked for is not decoded, and a condition on `src` or `dst`, also that
- * of a join, finds its edges by an index. A scope made before the tenant's first refresh does not
- * know of that table: it reads by an installed function, which gives the same rows slower, and none
- * until there is a graph. After `deleteTenant` a scope made before fails, for there is no such
- * relation.
- *
- * The calls of any other time, and without AGE, are `callsDuring`'s.
+ * - It selects from the graph's own table and needs no `LOAD` and no `search_path`. Columns that
+ *   you do not use are not decoded. A condition or a join on `src` or `dst` uses an index.
+ * - A scope made before the tenant's first refresh does not know that table. It reads by an
+ *   installed function instead: the same rows, but slower, and no rows until there is a graph.
+ * - After `deleteTenant`, a scope made before fails, because the table no longer exists.
+ * - For any other time, or without AGE, use {@link callsDuring}.
  *
  * @throws MissingCapabilityError without Apache AGE.
  * @example
@@ -53,18 +52,18 @@ export function activeCalls(scope: Scope): Finished<ActiveCall, 'call'> {
 
 /**
  * Expressions over the columns of the label's table, so that the planner works on the table itself.
- * The ends are written as its indexes are.
+ * The ends are written as in its indexes.
  */
 function labelTable(scope: Scope) {
   const resource = (vertex: 'start_id' | 'end_id') => sql<string>`${sql.ref(`call.${vertex}`)}::text::int8 & 281474976710655`
   const text = (property: string) => sql`ag_catalog.agtype_object_field_text(call.properties, ${sql.lit(property)})`
   const number = (property: string) => sql<number | null>`${text(property)}::float8`
   const time = (property: string) => sql<Date>`${text(property)}::timestamptz`
-  // Half the price of the way over text, which is the one that takes a null written as a property;
-  // AGE writes none, nor do we any more.
+  // Half the cost of the conversion through text, which would be needed only for a null written as
+  // a property. AGE writes none, and neither do we any more.
   const rps = sql<number>`ag_catalog.agtype_to_float8(ag_catalog.agtype_object_field(call.properties, 'rps'))`
-  // As text, because a plugin of the Kysely that this is nested in may make other names of names,
-  // and the label's is not ours to choose.
+  // As text, because a plugin of the Kysely that this is nested in may rename identifiers, and this
+  // label's name is fixed.
   const label = sql.raw<{}>(`${quoteIdentifier(scope.graphName)}."CALLS"`)
   return scope.db
     .selectFrom(label.as('call'))

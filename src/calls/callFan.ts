@@ -10,24 +10,24 @@ import { callsBetween } from './callsBetween.ts'
 
 export interface CallFanOptions {
   /**
-   * What a row stands for: `'caller'`, and counted is whom it calls (fan-out), or `'callee'`, and
-   * counted is who calls it (fan-in).
+   * `'caller'`: each row is a caller, and the resources it calls are counted (fan-out). `'callee'`:
+   * each row is a callee, and its callers are counted (fan-in).
    */
   by: 'caller' | 'callee'
   /** Buckets that begin in it count. */
   range: TimeRange
 }
 
-/** How many others one resource calls, or is called by. */
+/** How many resources one resource calls, or is called by. */
 export interface CallFanRow {
-  /** URN of the caller, or callee, that the row stands for. */
+  /** URN of the caller or callee. */
   urn: string
   resource_id: string
-  /** How many different resources it calls, or is called by. */
+  /** The number of distinct resources that it calls or is called by. */
   peer_count: number
-  /** All its calls to, or from, these. */
+  /** The number of calls to or from these. */
   call_count: number
-  /** Calls per second of the range's length. */
+  /** Calls per second, over the length of the range. */
   rps: number
   /** The URN. */
   item: string
@@ -38,17 +38,17 @@ export interface CallFanRow {
 const callFanOptions = z.strictObject({ by: z.enum(['caller', 'callee']), range: timeRange })
 
 /**
- * Who calls how many others (fan-out), or is called by how many (fan-in): a ranking frame of one
- * row a resource, the most first.
+ * How many resources each resource calls (fan-out), or is called by (fan-in): a ranking frame with
+ * one row for each resource, the highest count first.
  *
  * | | |
  * |---|---|
  * | counts | exact |
- * | a peer | counts once, however often it is called; also where its buckets in the range count no calls |
- * | who calls itself | is a peer of its own |
- * | `urn:external:client`, `urn:external:unknown` | are resources like all others: each has a row and is one peer, however many clients it stands for |
- * | order | `score` descending, then `urn` by its bytes: that of `topK` |
- * | absent | who calls nobody in the range, or is called by nobody |
+ * | a peer | counts once, whatever the number of calls, even if its buckets in the range count no calls |
+ * | a resource that calls itself | is a peer of its own |
+ * | `urn:external:client`, `urn:external:unknown` | are resources like all others: each has a row and is one peer, however many clients are behind it |
+ * | order | `score` descending, then `urn` by its bytes, as in `topK` |
+ * | absent | a resource that calls no other in the range, or is not called |
  *
  * @throws InvalidInputError if `by` or the range is invalid; names the field.
  * @example

@@ -12,7 +12,7 @@ const keys = { tenant_id: 'bigint', src_resource_id: 'bigint', dst_resource_id: 
 function callRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>, source: { bucket: string; rolled: boolean }): Rollup {
   const rows = (fn: InstalledFunction) => callRows(fn, source)
   const callee = (fn: InstalledFunction) => callRows(fn, { ...source, side: 'callee' })
-  // Rates are of the whole bucket.
+  // Rates are rates of the whole bucket.
   const buckets = milliseconds(rollup.bucket) / milliseconds(source.bucket)
   return {
     ...rollup,
@@ -35,19 +35,19 @@ function callRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>
   }
 }
 
-/** `service_call_1h`: the five minutes of an hour together. */
+/** `service_call_1h`: the five-minute buckets of an hour, rolled up. */
 export const serviceCall1h = callRollup(
   { name: 'service_call_1h', source: 'service_call_5m', bucket: '1 hour', chunk: '90 days' },
   { bucket: windowBucket, rolled: false },
 )
 
-/** `service_call_1d`: the hours of a day, in UTC, together. */
+/** `service_call_1d`: the hours of a day, in UTC, rolled up. */
 export const serviceCall1d = callRollup(
   { name: 'service_call_1d', source: 'service_call_1h', bucket: '1 day', chunk: '180 days' },
   { bucket: serviceCall1h.bucket, rolled: true },
 )
 
-/** What becomes of calls: a year by five minutes, three by the hour, five by the day. */
+/** How long calls are kept: a year by five minutes, three years by the hour, five by the day. */
 export const callPolicy: TimePolicy<'service_call_5m'> = {
   table: 'service_call_5m',
   chunk: '30 days',
@@ -58,5 +58,5 @@ export const callPolicy: TimePolicy<'service_call_5m'> = {
   ],
 }
 
-/** What series of calls are read from. */
+/** The tables that call series are read from. */
 export const callLadder = ladderOf(callPolicy, windowBucket)

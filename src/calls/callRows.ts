@@ -11,13 +11,13 @@ import { mergedHistogram, quantileOf, rowHistogram } from '../sketch/rowHistogra
 export const bucketSeconds = milliseconds(windowBucket) / 1_000
 
 /**
- * Whose latency of a call: `'caller'`, what the caller waited, with the network and the queue
- * between them; `'callee'`, what the callee took, as far as its spans came.
+ * Whose latency of a call. `'caller'`: what the caller waited, including the network and queues.
+ * `'callee'`: what the callee took, as far as its spans arrived.
  */
 export const callSides = ['caller', 'callee'] as const
 export type CallSide = (typeof callSides)[number]
 
-/** The option of that name, where a read tells of latency. */
+/** The `side` option of reads with latency. */
 export const callSide = z.enum(callSides).default('caller')
 
 const latencyColumns = {
@@ -26,25 +26,25 @@ const latencyColumns = {
 } as const satisfies Record<CallSide, Record<string, keyof DB['service_call_5m']>>
 
 /**
- * What rows of `service_call_5m`, or of a rollup of it, mean. Whatever reads or rolls calls says it
- * with these. A view can hold them too: but for `callsPerSecond` there is no parameter in them.
+ * Expressions over rows of `service_call_5m` or its rollups. Every read and rollup of calls uses
+ * them. Except for `callsPerSecond` they contain no parameters, so a view can contain them.
  *
- * | | of |
+ * | | over |
  * |---|---|
- * | `histogram` | one row. One call has none stored: its latency, `p50_ms`, is all percentiles |
+ * | `histogram` | one row. A single call has no stored histogram: its latency, `p50_ms`, is every percentile |
  * | `assumedHistogram` | one row without a histogram, as if all its calls took as long as that percentile of them |
  * | `latency` | one row: a percentile as stored |
  * | `rate` | one row: calls per second, as sums take it |
  * | `callCount`, `errorCount` | several rows: sums |
- * | `errorRatio` | several rows: all errors by all calls; null without calls |
- * | `callsPerSecond` | several rows: all calls over the length of a range |
- * | `meanRate` | several rows that follow each other in time, so many buckets: calls per second |
- * | `merged`, `quantile` | several rows: the histogram of all their calls, and what it says |
+ * | `errorRatio` | several rows: all errors divided by all calls; null without calls |
+ * | `callsPerSecond` | several rows: all calls divided by the length of a range |
+ * | `meanRate` | several rows of consecutive buckets: calls per second |
+ * | `merged`, `quantile` | several rows: the histogram of all their calls, and its quantiles |
  *
  * @param fn names a function that `sql/` installs: `scope.id`.
- * @param options `alias`: what the rows are called in the statement; left out where their columns
- * need no name before them. `rolled`: all are rows of a rollup, which have a histogram even of one
- * call. `side`: whose latency the histograms, percentiles and `latency` are.
+ * @param options `alias`: the alias of the rows in the statement; omit it if their columns need no
+ * qualifier. `rolled`: all rows come from a rollup, which has a histogram even for one call.
+ * `side`: whose latency `histogram`, the percentiles and `latency` are.
  */
 export function callRows(
   fn: Scope['id'],

@@ -12,7 +12,7 @@ import { callRows, callSide, type CallSide } from './callRows.ts'
 import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 
 /**
- * What a call series can measure: latency percentiles (ms), error ratio (0..1), calls per second,
+ * The measures of a call series: latency percentiles (ms), error ratio (0..1), calls per second,
  * and counts.
  */
 export const callMeasures = ['p50_ms', 'p95_ms', 'err_rate', 'rps', 'call_count', 'error_count'] as const
@@ -21,26 +21,26 @@ export type CallMeasure = (typeof callMeasures)[number]
 export interface CallSeriesOptions extends CallFilter {
   measure: CallMeasure
   /**
-   * What a series stands for: `'call'`, one caller calling one callee; `'callee'`, everybody
-   * calling it; `'caller'`, everything it calls. Default: `'call'` when both ends are given, else
-   * `'callee'`.
+   * What a series stands for. `'call'`: one caller calling one callee. `'callee'`: all calls to a
+   * resource. `'caller'`: all calls from a resource. Default: `'call'` if both ends are given,
+   * otherwise `'callee'`.
    */
   by?: 'call' | 'callee' | 'caller'
   /**
-   * Whose latency, where `measure` is a percentile: `'caller'`, what the caller waited, or
-   * `'callee'`, what the callee took. Default: `'caller'`.
+   * Whose latency, if `measure` is a percentile. `'caller'`: what the caller waited. `'callee'`:
+   * what the callee took. Default: `'caller'`.
    */
   side?: CallSide
   /**
-   * How long the buckets are: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default:
+   * The length of the buckets: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default:
    * `'auto'`, by the length of the range.
    */
   resolution?: Resolution
 }
 
-/** What one call, or all calls to or from one resource, measured in one bucket. */
+/** The measure of one call, or of all calls to or from one resource, in one bucket. */
 export interface CallPoint extends SeriesRow {
-  /** The callee or caller that the series stands for; null by `'call'`. */
+  /** The callee or caller that the series stands for; null with `by: 'call'`. */
   resource_id: string | null
 }
 
@@ -58,35 +58,33 @@ const callSeriesOptions = z
   })
 
 /**
- * How calls went over time: a series frame, in the order of series (by their bytes) and time.
+ * Calls over time: a series frame. Ordered by series (by their bytes), then time.
  *
  * | given | series | named |
  * |---|---|---|
  * | `from` and `to` | that one dependency | `<from> -> <to>` |
- * | `to` | one: everybody calling it | its URN |
+ * | `to` | one: all calls to it | its URN |
  * | `from` | one for each service it calls | the callee's URN |
  * | neither | one for each service that is called | the callee's URN |
  *
- * `by` says otherwise: with `from` and `by: 'caller'` there is one series, everything that service
- * calls.
+ * `by` overrides this: `from` with `by: 'caller'` gives one series, of all that the service calls.
  *
  * | | |
  * |---|---|
  * | a bucket without calls | has no row |
- * | `value` | in the measure's unit; null where the bucket did not measure it |
+ * | `value` | in the measure's unit; null if the bucket did not measure it |
  * | one row of a dependency (`by: 'call'`) | is given as stored |
- * | several rows in one bucket | counts and calls per second add, the error ratio is all errors by all calls, percentiles come from the merged histograms (at most 1.083 % off) |
- * | `side: 'callee'` | what the callees' own spans took; null where none came |
- * | range | buckets that begin in it count, whole: an hour that began before it is left out, and the last one reaches past its end |
- * | read from | up to 35 days `service_call_5m`, up to 420 `service_call_1h`, more `service_call_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
+ * | several rows in one bucket | counts and calls per second are added, the error ratio is all errors divided by all calls, percentiles come from the merged histograms (at most 1.083 % off) |
+ * | `side: 'callee'` | what the callees' own spans took; null if none arrived |
+ * | range | buckets that begin in it count as a whole: an hour that began before it is left out, and the last one extends past its end |
+ * | read from | up to 35 days `service_call_5m`, up to 420 `service_call_1h`, beyond that `service_call_1d` (in UTC); a coarser table if rows of a finer one were dropped |
  *
- * `resolution` says otherwise; say it where two frames are put together. A longer bucket tells of
- * all its calls, as several rows of one bucket do. Its `rps` is that of its whole length, so that
- * of the hour and the day that are not over yet is still rising.
+ * `resolution` overrides the choice of the table; set it if you combine two frames. A longer bucket
+ * covers all its calls, as several rows of one bucket do. Its `rps` is over its whole length, so
+ * the `rps` of a running hour or day still rises.
  *
  * @throws InvalidInputError if a URN, the range, the measure, `by`, `side` or the resolution is
- * invalid;
- * names the field.
+ * invalid; names the field.
  * @example
  * const latency = callSeries(scope, { to: 'urn:k8s:svc:shop/checkout', measure: 'p95_ms', range: last('6 hours') })
  * const odd = anomalies(scope, latency)

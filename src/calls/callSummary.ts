@@ -10,32 +10,29 @@ import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 
 export interface CallSummaryOptions extends CallFilter {
   /**
-   * What a row stands for: `'call'`, one caller calling one callee, or `'callee'`, everybody
-   * calling it. Default: `'call'` with a `from`, else `'callee'`.
+   * What a row stands for. `'call'`: one caller calling one callee. `'callee'`: all calls to a
+   * resource. Default: `'call'` if `from` is given, otherwise `'callee'`.
    */
   by?: 'call' | 'callee'
   /**
-   * Whose latency: `'caller'`, what the caller waited, or `'callee'`, what the callee took.
-   * Default: `'caller'`.
+   * Whose latency. `'caller'`: what the caller waited. `'callee'`: what the callee took. Default:
+   * `'caller'`.
    */
   side?: CallSide
 }
 
 export interface CallSummaryRow {
-  /** URN of the caller; null where a row stands for all callers. */
+  /** URN of the caller; null if a row stands for all callers. */
   src_urn: string | null
   /** URN of the callee. */
   dst_urn: string
   call_count: number
   error_count: number
-  /** Calls per second of the range's length. */
+  /** Calls per second, over the length of the range. */
   rps: number
-  /** Errors by calls, 0..1; null without calls. */
+  /** Errors divided by calls, 0..1; null without calls. */
   err_rate: number | null
-  /**
-   * Percentiles of all calls of the range, in milliseconds; null where no bucket says how long they
-   * took.
-   */
+  /** Percentiles of all calls of the range, in milliseconds; null if no bucket has latencies. */
   p50_ms: number | null
   p95_ms: number | null
   p99_ms: number | null
@@ -44,16 +41,16 @@ export interface CallSummaryRow {
 const callSummaryOptions = z.strictObject({ ...callFilter, by: z.enum(['call', 'callee']).optional(), side: callSide })
 
 /**
- * Rate, errors and latency of calls over a whole range, one row for each dependency, slowest first.
+ * Rate, errors and latency of calls over a whole range: one row for each dependency, slowest first.
  *
  * | | |
  * |---|---|
  * | order | `p95_ms`, then `err_rate`, both descending with nulls last; then `dst_urn` and `src_urn` by their bytes |
- * | absent | who was not called in the range |
- * | percentiles | nearest rank, from the merged histograms: at most 1.083 % off, whatever the range and the traffic |
- * | `side: 'callee'` | percentiles of the callees' own spans; null where none came |
+ * | absent | a service that was not called in the range |
+ * | percentiles | nearest rank, from the merged histograms: at most 1.083 % off for any range and traffic |
+ * | `side: 'callee'` | percentiles of the callees' own spans; null if none arrived |
  * | counts and ratios | exact |
- * | rows without counts and histograms | have nothing to add up: `slowestDependencies` reads those |
+ * | rows without counts and histograms | cannot be added up: use `slowestDependencies` for them |
  *
  * @throws InvalidInputError if a URN, the range, `by` or `side` is invalid; names the field.
  * @example

@@ -6,9 +6,9 @@ import type { DB } from '../schema/tables.ts'
 import { urnText } from '../schema/text.ts'
 
 export interface CallFilter {
-  /** The caller's URN; every caller when left out. */
+  /** The caller's URN; every caller if it is not given. */
   from?: string
-  /** The callee's URN; every callee when left out. */
+  /** The callee's URN; every callee if it is not given. */
   to?: string
   /** Buckets that begin in it count. */
   range: TimeRange
@@ -19,10 +19,10 @@ export const callFilter = { from: urnText.optional(), to: urnText.optional(), ra
 type Call = Selectable<DB['service_call_5m']>
 
 /**
- * The tenant's calls in a range as `call`, with `caller` and `callee`: every read of this room
- * begins with it.
+ * The tenant's calls in a range as `call`, with `caller` and `callee`. Every read of this room
+ * starts with it.
  *
- * @param calls where the rows are: `service_call_5m`, or what has its columns.
+ * @param calls the source of the rows: `service_call_5m`, or a table with its columns.
  */
 export const callsBetween = (
   scope: Scope,

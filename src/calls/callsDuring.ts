@@ -12,10 +12,10 @@ import { callsBetween } from './callsBetween.ts'
 export interface CallsDuringOptions {
   /** Buckets that begin in it count. */
   range: TimeRange
-  /** Which rows of `service_call_5m` count; the edges are made of those alone. */
+  /** Which rows of `service_call_5m` count; all others are ignored. */
   where?: CallCondition
   /**
-   * Whose latency `p95_ms` is: `'caller'`, what the caller waited, or `'callee'`, what the callee
+   * Whose latency `p95_ms` is. `'caller'`: what the caller waited. `'callee'`: what the callee
    * took. Default: `'caller'`.
    */
   side?: CallSide
@@ -31,21 +31,20 @@ export interface CallTables extends Ends {
   call: Selectable<DB['service_call_5m']>
 }
 
-/** What one resource called another in a range: an edge. */
+/** The calls from one resource to another in a range: an edge. */
 export interface CallsDuringRow {
   /** `resource_id` of the caller. */
   src: string
   /** `resource_id` of the callee. */
   dst: string
-  /** Calls per second of the range's length. */
+  /** Calls per second, over the length of the range. */
   weight: number
   call_count: number
   error_count: number
-  /** Errors by calls, 0..1; null without calls. */
+  /** Errors divided by calls, 0..1; null without calls. */
   err_rate: number | null
   /**
-   * 95th percentile of all calls of the range, in milliseconds; null where no bucket says how long
-   * they took.
+   * 95th percentile of all calls of the range, in milliseconds; null if no bucket has latencies.
    */
   p95_ms: number | null
 }
@@ -57,14 +56,14 @@ const callsDuringOptions = z.strictObject({
 })
 
 /**
- * Who called whom in a range: an edge frame, one edge for each pair.
+ * The calls between resources in a range: an edge frame with one edge for each pair.
  *
  * | | |
  * |---|---|
  * | order | `src`, `dst` |
  * | percentiles | from the merged histograms: at most 1.083 % off |
- * | `where` | decides which buckets count, before they are added up; to choose among finished edges, narrow the query itself |
- * | needs | no extension: the graph functions work on it where Apache AGE is missing |
+ * | `where` | filters buckets before they are added up; to filter finished edges, narrow the query itself |
+ * | needs | no extension: use it for the graph functions if Apache AGE is missing |
  *
  * @throws InvalidInputError if the range, `where` or `side` is invalid; names the field.
  * @example

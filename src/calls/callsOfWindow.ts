@@ -10,10 +10,11 @@ import { bucketSeconds, callRows } from './callRows.ts'
 
 export interface CallWindow {
   /**
-   * A 5-minute bucket belongs when it begins at `now - window` or later. Default `'10 minutes'`.
+   * The length of the window: 5-minute buckets that begin at `now - window` or later count. Default
+   * `'10 minutes'`.
    */
   window?: string
-  /** Default: the caller's clock. */
+  /** The end of the window. Default: the caller's clock. */
   now?: Date
 }
 
@@ -22,24 +23,27 @@ export const callWindow = z.strictObject({
   now: storableDate.default(() => new Date()),
 })
 
-/** What an edge of the active call graph carries. */
+/** The properties of an edge of the active call graph. */
 export const edgeProperties = ['rps', 'err_rate', 'p50_ms', 'p95_ms', 'first_seen', 'last_seen'] as const satisfies (keyof WindowCall)[]
 
-/** As the graph will hold it: times are ISO 8601 text in UTC, since agtype has none. */
+/**
+ * A call as the graph will store it: times are ISO 8601 text in UTC, because agtype has no times.
+ */
 export interface WindowCall extends Omit<ActiveCall, 'first_seen' | 'last_seen'> {
   first_seen: string
   last_seen: string
 }
 
 /**
- * The edges of the window. Counts are added as float8, which is exact below 2^53, and other sums as
- * numerics, so that nothing depends on the order of the rows: else two refreshes of the same rows
- * could differ in the last digit. Rates and ratios of rows that count no calls are only asked for
- * where no row does.
+ * The edges of the window.
  *
- * The percentiles of several buckets are those of `exp_histogram_merge`. A bucket without a
- * histogram stands for so many calls of its own p50 in one of them, and of its p95 in the other;
- * where the two are the same it is as if it had a histogram.
+ * The result must not depend on the order of the rows, or two refreshes of the same rows could
+ * differ in the last digit. Counts are therefore added as float8 (exact below 2^53) and other sums
+ * as numerics. Stored rates and ratios are used only if no row has counts.
+ *
+ * The percentiles of several buckets come from `exp_histogram_merge`. A bucket without a histogram
+ * counts as that many calls of its own p50 for one percentile, and of its p95 for the other. If the
+ * two are equal, it counts as if it had a histogram.
  */
 export function callsOfWindow(scope: Scope, { window, now }: Required<CallWindow>): Finished<WindowCall, 'call'> {
   const from = earlier(now, window)

@@ -12,63 +12,66 @@ import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 import { wilson } from './wilson.ts'
 
 export interface CompareCallsOptions extends Omit<CallFilter, 'range'> {
-  /** What was normal: buckets that begin in it. The longer, the better its own swings are known. */
+  /**
+   * The normal time: buckets that begin in it. A longer one gives a better measure of its
+   * variation.
+   */
   baseline: TimeRange
-  /** What is in question; it must not overlap the baseline. */
+  /** The time to judge; it must not overlap the baseline. */
   candidate: TimeRange
   /**
-   * What a row stands for: `'call'`, one caller calling one callee, or `'callee'`, everybody
-   * calling it. Default: `'call'` with a `from`, else `'callee'`.
+   * What a row stands for. `'call'`: one caller calling one callee. `'callee'`: all calls to a
+   * resource. Default: `'call'` if `from` is given, otherwise `'callee'`.
    */
   by?: 'call' | 'callee'
   /** Whose latency. Default: `'caller'`, what the caller waited. */
   side?: CallSide
-  /** Which percentile of the latencies is compared, 0..1. Default: 0.95. */
+  /** The percentile of the latencies to compare, 0..1. Default: 0.95. */
   percentile?: number
-  /** How likely chance alone may look like a difference, 0.0001 to 0.5. Default: 0.01. */
+  /** The probability that chance alone looks like a difference, 0.0001 to 0.5. Default: 0.01. */
   alpha?: number
-  /** And latencies differ by this factor at least. Default: 1.2. */
+  /** The smallest factor by which latencies must differ. Default: 1.2. */
   minRatio?: number
-  /** And error ratios by this much at least, 0..1. Default: 0.005. */
+  /** The smallest difference of error ratios, 0..1. Default: 0.005. */
   minErrorChange?: number
   /**
-   * With fewer calls on either side the verdict is `'unknown'`. Default: enough for five to be
-   * slower than the percentile, 100 for 0.95.
+   * With fewer calls on either side the verdict is `'unknown'`. Default: enough that five are
+   * slower than the percentile, which is 100 for 0.95.
    */
   minCalls?: number
 }
 
-/** What became of calls from one window to another. */
+/** How calls changed from one window to another. */
 export interface CallChange {
-  /** URN of the caller; null where a row stands for all callers. */
+  /** URN of the caller; null if a row stands for all callers. */
   src_urn: string | null
   /** URN of the callee. */
   dst_urn: string
   /**
-   * `'worse'` where it is slower or fails more; else `'unknown'` where either cannot be told; else
-   * `'better'` where it is faster or fails less; else `'same'`.
+   * `'worse'` if the calls are slower or fail more. Otherwise `'unknown'` if latency or errors
+   * cannot be judged. Otherwise `'better'` if they are faster or fail less. Otherwise `'same'`.
    */
   verdict: 'worse' | 'better' | 'same' | 'unknown'
   latency_verdict: 'slower' | 'faster' | 'same' | 'unknown'
   errors_verdict: 'more' | 'fewer' | 'same' | 'unknown'
   baseline_calls: number
   candidate_calls: number
-  /** The percentile, in milliseconds; null where no bucket says how long calls took. */
+  /** The percentile, in milliseconds; null if no bucket has latencies. */
   baseline_ms: number | null
   /** As `baseline_ms`. */
   candidate_ms: number | null
-  /** The candidate's percentile by the baseline's; null where either is null or 0. */
+  /** The candidate's percentile divided by the baseline's; null if either is null or 0. */
   ratio: number | null
-  /** Between these the ratio lies, but for `alpha`; null where it cannot be told. */
+  /** The interval of the ratio, at the confidence `1 - alpha`; null if it cannot be computed. */
   ratio_low: number | null
   ratio_high: number | null
-  /** Errors by calls, 0..1; null without calls. */
+  /** Errors divided by calls, 0..1; null without calls. */
   baseline_err_rate: number | null
   /** As `baseline_err_rate`. */
   candidate_err_rate: number | null
-  /** The candidate's error ratio less the baseline's; null where either is. */
+  /** The candidate's error ratio minus the baseline's; null if either is null. */
   err_rate_change: number | null
-  /** Between these the change lies, but for `alpha`; null where it cannot be told. */
+  /** The interval of the change, at the confidence `1 - alpha`; null if it cannot be computed. */
   err_rate_change_low: number | null
   err_rate_change_high: number | null
 }
@@ -90,30 +93,29 @@ const compareCallsOptions = z
   .superRefine(refuseOverlapping)
 
 /**
- * One window of calls against another, from all their calls: did the deploy make them slower, or
- * let more of them fail, by how much, and how sure is that. What is worse first.
+ * Compares one window of calls with another, from all their calls: did the deploy make calls slower
+ * or fail more, by how much, and how sure is the answer. What is worse comes first.
  *
  * | | |
  * |---|---|
  * | a row | for each dependency that was called in either window |
- * | latency | a percentile of the merged histograms, so three buckets of many calls are enough |
- * | how sure | intervals: of the percentile by order statistics, of the error ratio by Wilson's |
- * | calls that swing together | where buckets of the baseline differ by more than chance, the intervals are that much wider; a few buckets count for little. Those of the candidate have no say: they may differ since it begins to fail |
- * | `'unknown'` | too few calls, none at all, or no latencies. It is not good news: see the example |
- * | what it does not know | seasons: compare with the same hours of last week |
+ * | latency | a percentile of the merged histograms, so three buckets with many calls are enough |
+ * | how sure | intervals: for the percentile by order statistics, for the error ratio by Wilson's method |
+ * | calls that vary together | if the baseline's buckets differ by more than chance, the intervals are wider by that factor; a few buckets have little influence. The candidate's buckets have none: they may differ because it begins to fail |
+ * | `'unknown'` | too few calls, no calls, or no latencies. It is not good news: see the example |
+ * | seasons | are unknown: compare with the same hours of last week |
  *
- * Several rows are several tests. Of a hundred simulated dependencies that did not change, two were
- * called slower or faster at the default `alpha` with `minRatio: 1`, and six where their buckets
- * swing by 20 %.
+ * Several rows are several tests. Among a hundred simulated dependencies without a change, two were
+ * called slower or faster at the default `alpha` with `minRatio: 1`, and six if their buckets vary
+ * by 20 %.
  *
  * Literature: order statistics, David and Nagaraja (2003); Wilson (1927) and Newcombe (1998) on
  * proportions and their differences; quasi-likelihood, McCullagh and Nelder (1989).
  *
- * @throws InvalidInputError when the windows overlap, or naming the option that is out of its
- * range.
+ * @throws InvalidInputError if the windows overlap, or naming the option that is out of its range.
  * @example
  * const [change] = await compareCalls(scope, { to: checkout, baseline: before, candidate: after }).execute()
- * // No row and `unknown` stop the deploy as well.
+ * // A missing row and `unknown` stop the deploy too.
  * if (change?.verdict !== 'same' && change?.verdict !== 'better') throw new Error(`checkout: ${change?.verdict ?? 'no calls'}`)
  *
  * // select "change".* from (
@@ -148,14 +150,17 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
     ])
   const fn = scope.id
   const number = (value: number) => sql`${sql.lit(value)}::float8`
-  /** A percentile some standard errors beside the one in question, of `timed` calls. */
+  /** The percentile some standard errors away from the one in question, of `timed` calls. */
   const beside = (histogram: string, timed: string, errors: number) => sql`${fn('exp_histogram_quantile')}(
         ${sql.raw(histogram)}, least(greatest(${number(p)} + ${number(errors * Math.sqrt(p * (1 - p)))} / sqrt(${sql.raw(timed)}), 0::float8), 1::float8)
       )`
-  /** Half an interval in standard errors; the freedom of {@link moderated} comes on top. */
+  /**
+   * Half the width of an interval, in standard errors, including the degrees of freedom of {@link
+   * moderated}.
+   */
   const widthOf = (freedom: RawBuilder<unknown>) =>
     sql`${fn('student_t_width')}(${number(1 - alpha)}, ${number(normalWidth(1 - alpha))}, (coalesce(${freedom}, 0::int8) + ${sql.lit(chance)}::int8)::float8)`
-  /** What percentiles of histograms are off at most. */
+  /** The largest error of percentiles from histograms. */
   const rounding = number(relativeError(recordingScale))
   const changes = sql<CallChange>`(
     with bucket as (
@@ -273,7 +278,7 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
   )`
   return finished(scope, changes, 'change')
 
-  /** The interval of an error ratio; calls that swing together count for fewer. */
+  /** The interval of an error ratio; calls that vary together count for fewer. */
   function errorInterval(end: 'baseline' | 'candidate') {
     const weight = sql`nullif(${sql.raw(`pair.${end}_weight`)}, 0::float8)`
     const { at, reach, scale } = wilson(sql.raw(`pair.${end}_err_rate`), weight, sql.raw('pair.error_width'))
@@ -287,12 +292,14 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
   }
 }
 
-/** How many buckets are taken to have swung by chance alone, beside those that were seen. */
+/**
+ * The number of buckets that are assumed to vary by chance alone, in addition to those observed.
+ */
 const chance = 4
 
 /**
- * How many times as much buckets swing as they would by chance, at least once: a few buckets say
- * little about that, so it is drawn towards one.
+ * How much more buckets vary than by chance, at least 1. A few buckets say little about that, so
+ * the estimate is drawn towards 1.
  */
 const moderated = (swing: RawBuilder<unknown>, freedom: RawBuilder<unknown>) => sql`greatest(
           coalesce(

@@ -6,34 +6,35 @@ import { parseOptions } from '../schema/parse.ts'
 import { callsOfWindow, callWindow, edgeProperties, type CallWindow } from './callsOfWindow.ts'
 
 export interface RefreshCallGraphOptions extends CallWindow {
-  /** Give up before the next statement; the graph stays as it was. */
+  /** Aborts before the next statement; the graph stays unchanged. */
   signal?: AbortSignal
 }
 
 const refreshOptions = callWindow.extend({ signal: z.instanceof(AbortSignal).optional() })
 
 /**
- * Makes the tenant's AGE graph hold the calls that are active: those of `service_call_5m` with a
- * call in the window, as
- * `(:Resource {tenant_id, resource_id, urn, type, name})-[:CALLS {rps, err_rate, p50_ms, p95_ms, first_seen, last_seen}]->(:Resource)`.
+ * Writes the active calls into the tenant's AGE graph: those of `service_call_5m` with a call in
+ * the window, as `(:Resource {tenant_id, resource_id, urn, type, name})-[:CALLS {rps, err_rate,
+ * p50_ms, p95_ms, first_seen, last_seen}]->(:Resource)`.
  *
- * `rps` is the edge's calls divided by the seconds of the buckets that the tenant has in the
- * window; `err_rate` is errors over calls. The percentiles are those of the bucket where the edge
- * has one, else come from the merged histograms (relative error at most 1.083 %); a bucket without
- * a histogram counts as so many calls of its own p50 for `p50_ms`, and of its p95 for `p95_ms`.
- * `first_seen` and `last_seen` are the begins of buckets, as ISO 8601 text in UTC; `first_seen` is
- * the earliest that any refresh saw for as long as the edge stays in the graph. What nobody
- * measured is no property.
+ * | property | |
+ * |---|---|
+ * | `rps` | the edge's calls divided by the seconds of the buckets that the tenant has in the window |
+ * | `err_rate` | errors divided by calls |
+ * | `p50_ms`, `p95_ms` | as stored if the edge has one bucket, otherwise from the merged histograms (relative error at most 1.083 %); a bucket without a histogram counts as that many calls of its own percentile |
+ * | `first_seen`, `last_seen` | beginnings of buckets, as ISO 8601 text in UTC; `first_seen` is the earliest that any refresh saw while the edge stayed in the graph |
  *
- * Readers see the graph as it was or as it is; edges that left the window are gone; twice in a row
- * changes nothing; two at once are harmless, and no tenant waits for another. See
- * {@link mirrorGraph}. Whether graph and source agree is `verifyCallGraph`'s answer.
+ * A value that was not measured is not written.
  *
- * @returns what was added, changed and removed.
- * @throws MissingCapabilityError without Apache AGE: `callsDuring` is the frame to work on there.
- * @throws InvalidInputError when `window` is no interval or `now` no date, or the scope was made
- * from a REPEATABLE READ or SERIALIZABLE transaction.
- * @throws NotFoundError when the tenant was deleted since the scope was made.
+ * Readers see the graph before or after, never in between. Edges that left the window are removed.
+ * A second run changes nothing, and two runs at once are safe; no tenant waits for another. See
+ * {@link mirrorGraph}. `verifyCallGraph` checks whether graph and source agree.
+ *
+ * @returns the numbers of added, changed and removed vertices and edges.
+ * @throws MissingCapabilityError without Apache AGE; use `callsDuring` there.
+ * @throws InvalidInputError if `window` is not an interval or `now` not a date, or if the scope was
+ * made from a REPEATABLE READ or SERIALIZABLE transaction.
+ * @throws NotFoundError if the tenant was deleted after the scope was made.
  * @example
  * await refreshCallGraph(scope, { window: '10 minutes' })
  * // { vertices: { added: 8, changed: 0, removed: 0 }, edges: { added: 11, changed: 0, removed: 0 }

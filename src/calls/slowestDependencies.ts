@@ -11,7 +11,7 @@ import { urnText } from '../schema/text.ts'
 import { callsBetween } from './callsBetween.ts'
 
 export interface SlowestDependenciesOptions {
-  /** The URN of the service that calls. */
+  /** The URN of the calling service. */
   service: string
   /** Buckets that begin in it count. */
   range: TimeRange
@@ -20,11 +20,11 @@ export interface SlowestDependenciesOptions {
 }
 
 export interface SlowestDependency {
-  /** URN of the service that is called. */
+  /** URN of the called service. */
   dst_urn: string
-  /** Mean of the 5-minute 95th percentiles, in milliseconds; null where no bucket measured one. */
+  /** Mean of the 5-minute 95th percentiles, in milliseconds; null if no bucket measured one. */
   mean_p95_ms: number | null
-  /** Mean of the 5-minute error ratios, 0..1; null where no bucket measured one. */
+  /** Mean of the 5-minute error ratios, 0..1; null if no bucket measured one. */
   mean_err_rate: number | null
 }
 

@@ -8,39 +8,40 @@ export interface CallGraphDifference {
   /** `resource_id` of caller and callee. */
   src: string
   dst: string
-  /** Null where the tenant has no such resource, which only what is `surplus` can be. */
+  /** Null if the tenant has no such resource, which is possible only for `surplus`. */
   src_urn: string | null
   dst_urn: string | null
   /**
-   * `missing`: in the source and not in the graph. `surplus`: in the graph and not in the source.
-   * `different`: in both, with other values.
+   * `missing`: in the source but not in the graph. `surplus`: in the graph but not in the source.
+   * `different`: in both, with different values.
    */
   difference: 'missing' | 'surplus' | 'different'
   /**
-   * What is different: a property of the edge, or the `urn` of the vertex at one of its ends (null
-   * in the graph where there is no vertex).
+   * What differs: a property of the edge, or the `urn` of the vertex at one of its ends (null in
+   * the graph if there is no vertex).
    */
   property: (typeof edgeProperties)[number] | 'src' | 'dst' | null
-  /** What the source says, as the graph would print it. */
+  /** The value in the source, as the graph would print it. */
   expected: string | null
-  /** What the graph says. */
+  /** The value in the graph. */
   actual: string | null
 }
 
 /**
- * Where the active call graph and `service_call_5m` disagree, edge by edge and property by
- * property, in the order of `src`, `dst`, `property`: no rows, they agree.
+ * The differences between the active call graph and `service_call_5m`, by edge and property.
+ * Ordered by `src`, `dst`, `property`. No rows mean that they agree.
  *
- * They do after a `refreshCallGraph` of the same window and `now`, until rows of the window are
- * written. A graph that nobody refreshes any more, or whose properties somebody changed in Cypher,
- * shows here. `first_seen` may be earlier in the graph, which remembers it, than in the window;
- * only a later one is different. Properties that a refresh does not write are not looked at.
+ * They agree after a `refreshCallGraph` of the same window and `now`, until rows of the window are
+ * written. The differences show a graph that is no longer refreshed, or properties that were
+ * changed by Cypher. `first_seen` may be earlier in the graph than in the window, because the graph
+ * remembers it; only a later one is a difference. Properties that a refresh does not write are
+ * ignored.
  *
- * It makes the edges of the window as a refresh does and reads the whole graph, whatever is
- * narrowed: about what an unchanged refresh costs.
+ * Each execution computes the edges of the window and reads the whole graph, even if you filter the
+ * answer. It costs about as much as a refresh without changes.
  *
  * @throws MissingCapabilityError without Apache AGE.
- * @throws InvalidInputError when `window` is no interval or `now` no date.
+ * @throws InvalidInputError if `window` is not an interval or `now` not a date.
  * @example
  * const now = new Date()
  * await refreshCallGraph(scope, { window: '10 minutes', now })
@@ -60,8 +61,8 @@ export function verifyCallGraph(scope: Scope, options: CallWindow = {}): Finishe
   const text = (side: 'source' | 'graph', name: string) =>
     sql`ag_catalog.agtype_object_field_text(${sql.ref(`${side}.properties`)}, ${sql.lit(name)})`
   const compared = edgeProperties.map((name) => sql`(${sql.lit(name)}, ${text('source', name)}, ${text('graph', name)})`)
-  // Vertices are grouped so that the planner knows that there is one for each: else it expects a
-  // multitude of rows, and compiles for seconds what runs for none.
+  // Vertices are grouped so that the planner knows that each is unique. Otherwise it expects a huge
+  // number of rows and spends seconds on JIT compilation.
   const difference = sql<CallGraphDifference>`(
     with source as materialized (
       select call.src, call.dst, ag_catalog.agtype_build_map_nonull(${properties}) as properties

@@ -1,15 +1,15 @@
 import { sql, type RawBuilder } from 'kysely'
 
-/** 1.96 standard errors: what two-sided intervals of 95 % reach. */
+/** 1.96 standard errors: half the width of a two-sided 95 % interval. */
 const width95 = sql<number>`1.96::float8`
 
 /**
- * Wilson's score interval of a share that was observed in some trials, such as an error ratio in
- * calls: it runs from `(at - reach) / scale` to `(at + reach) / scale`. Null where `count` is.
+ * Wilson's score interval for a share observed in a number of trials, such as an error ratio in
+ * calls. It runs from `(at - reach) / scale` to `(at + reach) / scale`. Null if `count` is null.
  *
  * Literature: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
  *
- * @param width how many standard errors it reaches to either side.
+ * @param width the half width in standard errors.
  */
 export const wilson = (share: RawBuilder<unknown>, count: RawBuilder<unknown>, width: RawBuilder<unknown> = width95) => ({
   at: sql<number>`${share} + ${width} ^ 2::float8 / (2::float8 * ${count})`,
@@ -19,7 +19,7 @@ export const wilson = (share: RawBuilder<unknown>, count: RawBuilder<unknown>, w
   scale: sql<number>`1::float8 + ${width} ^ 2::float8 / ${count}`,
 })
 
-/** One end of that interval, of 95 %. */
+/** One end of the 95 % interval. */
 export function wilsonEnd(end: '-' | '+', share: RawBuilder<number>, count: RawBuilder<number>): RawBuilder<number> {
   const { at, reach, scale } = wilson(share, count)
   return sql`(${at} ${sql.raw(end)} ${reach}) / (${scale})`

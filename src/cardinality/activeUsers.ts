@@ -14,9 +14,9 @@ import { sketchLadder } from './sketchPolicy.ts'
 import { dimensionName, sketchRows } from './sketchRows.ts'
 
 export interface ActiveUsersOptions {
-  /** Whose values are counted. Default: `'user'`. */
+  /** The dimension whose values are counted. Default: `'user'`. */
   dimension?: string
-  /** The URN of who reported; every resource when left out. */
+  /** The URN of the reporting resource; every resource if it is not given. */
   resource?: string
   /** The days, in UTC, that begin in it. */
   range: TimeRange
@@ -24,7 +24,7 @@ export interface ActiveUsersOptions {
 
 /** How many users were active up to the end of one day. */
 export interface ActiveUsers {
-  /** When the day begins, in UTC. */
+  /** The beginning of the day, in UTC. */
   bucket: Date
   /** Users of the day. */
   daily: number
@@ -32,19 +32,22 @@ export interface ActiveUsers {
   weekly: number
   /** Users of the thirty days that end with it. */
   monthly: number
-  /** `daily` by `monthly`, 0..1: on how much of a month a user comes; null without users. */
+  /**
+   * `daily` divided by `monthly`, 0..1: the share of a month's days on which a user is active; null
+   * without users.
+   */
   stickiness: number | null
 }
 
 const activeUsersOptions = z.strictObject({ dimension: dimensionName.default('user'), resource: urnText.optional(), range: timeRange })
 
 /**
- * How many users were active by day, by week and by month: DAU, WAU, MAU, and how sticky they are.
+ * How many users were active each day, week and month: DAU, WAU, MAU and stickiness.
  *
  * | | |
  * |---|---|
- * | a row | each day of the range that has users; in the order of time |
- * | weeks, months | the 7 and 30 days that end with the day; of the days before the first sketch nothing is known, so that the first month grows |
+ * | a row | each day of the range that has users; ordered by time |
+ * | weeks, months | the 7 and 30 days that end with the day. Before the first sketch nothing is known, so the numbers of the first month grow |
  * | error | exact up to 160 users, then a standard error of at most 2.3 % |
  * | read from | `sketch_1d` |
  *

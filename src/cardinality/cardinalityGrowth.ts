@@ -13,35 +13,35 @@ import { distinctCountOf, standardErrorOf } from './distinctEstimate.ts'
 import { dimensionName, reportedBy, sketchesOver } from './sketchRows.ts'
 
 export interface CardinalityGrowthOptions {
-  /** One dimension; every one when left out. */
+  /** One dimension; every dimension if it is not given. */
   dimension?: string
-  /** The URN of who reported; every resource when left out. */
+  /** The URN of the reporting resource; every resource if it is not given. */
   resource?: string
   range: TimeRange
-  /** The time to compare with: of as many five minutes as the range. */
+  /** The time to compare with. It must have as many five-minute buckets as the range. */
   baseline: TimeRange
 }
 
-/** How many different values one dimension of one resource had, and had before. */
+/** How many distinct values one dimension of one resource has, and had before. */
 export interface CardinalityGrowth extends RankingRow {
   /** `<dimension> of <urn>`. */
   item: string
-  /** How many more different values came. */
+  /** The number of distinct values minus that of the baseline. */
   score: number
   dimension: string
-  /** URN of who reported them. */
+  /** URN of the resource that reported them. */
   urn: string
   distinct_count: number
   baseline_distinct_count: number
-  /** `distinct_count` by `baseline_distinct_count`; null where nothing came before. */
+  /** `distinct_count` divided by `baseline_distinct_count`; null if the baseline has no values. */
   growth: number | null
-  /** Of `score`. */
+  /** The standard error of `score`. */
   standard_error: number
-  /** Whether the standard error is more than half of the change: it says nothing then. */
+  /** Whether the standard error is more than half of the change: the change then says nothing. */
   noise: boolean
 }
 
-/** How many five minutes begin in a range. */
+/** How many five-minute buckets begin in a range. */
 function windowsIn(range: TimeRange): number {
   const { from, to } = bucketsBeginningIn(windowBucket, range)
   return (to.getTime() - from.getTime()) / milliseconds(windowBucket)
@@ -60,18 +60,18 @@ const cardinalityGrowthOptions = z
   })
 
 /**
- * Which dimension is exploding, and who sends it: how many different values came in a range and in
- * a baseline. A ranking, the greatest growth first.
+ * Which dimension grows, and which resource sends it: the number of distinct values in a range
+ * compared with a baseline. A ranking, the greatest growth first.
  *
  * | | |
  * |---|---|
  * | rows | each dimension of each resource that had values in either time |
- * | lengths | the two times must be of as many five minutes: more time has more values, by no factor that one could divide by |
- * | error | of the difference of two estimates; 0 where both are exact (up to 160 values) |
+ * | lengths | both times must have the same number of five-minute buckets: a longer time has more distinct values, and no factor corrects for that |
+ * | error | that of the difference of two estimates; 0 if both are exact (up to 160 values) |
  * | order | `score` descending, then `item` by its bytes |
  *
- * @throws InvalidInputError if the dimension, the URN or one of the ranges is invalid, or the two
- * are not as long; names the field.
+ * @throws InvalidInputError if the dimension, the URN or a range is invalid, or the two ranges
+ * differ in length; names the field.
  * @example
  * const growing = cardinalityGrowth(scope, { range: last('1 day'), baseline: { from: twoDaysAgo, to: yesterday } })
  * await growing.where('noise', '=', false).limit(5).execute()

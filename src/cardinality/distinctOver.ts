@@ -11,17 +11,17 @@ import { reportedBy, sketchFilter, sketchParts, type SketchFilter } from './sket
 export interface DistinctOverOptions extends SketchFilter {
   /** Which values count: all, or those that came with an error. Default: `'distinct'`. */
   measure?: 'distinct' | 'distinct_error'
-  /** One row for all resources together, or one for each. Default: `'all'`. */
+  /** One row for all resources together, or one for each resource. Default: `'all'`. */
   by?: 'all' | 'resource'
 }
 
-/** How many different values came in a range. */
+/** How many distinct values a range has. */
 export interface DistinctOver extends DistinctEstimate {
-  /** URN of who reported them; null where the row is of all resources. */
+  /** URN of the reporting resource; null if the row stands for all resources. */
   urn: string | null
-  /** How many values came, each as often as it came. */
+  /** How often values came, with repetitions. */
   count_total: number
-  /** Those that came with an error. */
+  /** How often values came with an error. */
   count_error: number
 }
 
@@ -32,15 +32,16 @@ const distinctOverOptions = z.strictObject({
 })
 
 /**
- * How many different values a dimension had over a whole range: users of a day, clients of an hour.
+ * The number of distinct values of a dimension over a whole range: users of a day, clients of an
+ * hour.
  *
  * | | |
  * |---|---|
- * | over several buckets and resources | the sketches are merged: who came twice counts once |
- * | read from | whole days from `sketch_1d`, the hours around them from `sketch_1h`, the rest from `sketch_5m`: the same answer as from five minutes alone |
+ * | several buckets and resources | the sketches are merged: a value that came twice counts once |
+ * | read from | whole days from `sketch_1d`, the hours around them from `sketch_1h`, the rest from `sketch_5m`; the answer equals that of `sketch_5m` alone |
  * | error | `standard_error`; 0 up to 160 values, which are exact |
- * | order, by resource | `distinct_count` descending, then `urn` by its bytes |
- * | nothing came | by `'all'` a row of zeros; by `'resource'` no row |
+ * | order with `'resource'` | `distinct_count` descending, then `urn` by its bytes |
+ * | no values | with `'all'` a row of zeros; with `'resource'` no row |
  *
  * @throws InvalidInputError if the dimension, the URN, the range, the measure or `by` is invalid;
  * names the field.
@@ -66,7 +67,7 @@ export function distinctOver(scope: Scope, options: DistinctOverOptions): Finish
   const { measure, by, ...filter } = parseOptions(distinctOverOptions, options)
   const each = by === 'resource'
   const sketch = sql<Uint8Array | null>`merged.sketch`
-  // Each by itself: the server chooses for each whether it is worth workers.
+  // One select for each table: the server decides for each whether parallel workers are worth it.
   const merged = sketchParts(scope, filter).map(
     (rows) => sql`
       select
@@ -78,7 +79,7 @@ export function distinctOver(scope: Scope, options: DistinctOverOptions): Finish
       ${each ? sql`group by part.resource_id` : sql``}`,
   )
   const count = sql<number>`counted.distinct_count`
-  // Behind an offset each is counted once, not wherever its count is named.
+  // The offset makes the server compute each count once, not at every use of its name.
   const rows = sql<DistinctOver>`(
     select
       counted.urn,

@@ -14,25 +14,25 @@ import { reportedBy, sketchFilter, sketchRows, type SketchFilter } from './sketc
 
 export interface DistinctSeriesOptions extends SketchFilter {
   /**
-   * `'distinct'`: how many different values came; `'distinct_error'`: how many of them came with an
-   * error. `'count_total'`, `'count_error'`: how often values came. Default: `'distinct'`.
+   * `'distinct'`: the number of distinct values. `'distinct_error'`: the number of distinct values
+   * that came with an error. `'count_total'`, `'count_error'`: how often values came, with
+   * repetitions. Default: `'distinct'`.
    */
   measure?: 'distinct' | 'distinct_error' | 'count_total' | 'count_error'
   /**
-   * What a series stands for: the whole `'dimension'`, or one `'resource'`. Default:
-   * `'dimension'`.
+   * What a series stands for: the whole `'dimension'`, or one `'resource'`. Default: `'dimension'`.
    */
   by?: 'dimension' | 'resource'
   /**
-   * How long the buckets are: `'5 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the
+   * The length of the buckets: `'5 minutes'`, `'1 hour'`, `'1 day'`. Default: `'auto'`, by the
    * length of the range.
    */
   resolution?: Resolution
 }
 
-/** How many different values came in one bucket. */
+/** How many distinct values one bucket has. */
 export interface DistinctPoint extends SeriesRow {
-  /** The resource that the series stands for; null by `'dimension'`. */
+  /** The resource that the series stands for; null with `by: 'dimension'`. */
   resource_id: string | null
 }
 
@@ -44,16 +44,16 @@ const distinctSeriesOptions = z.strictObject({
 })
 
 /**
- * How many different values a dimension had over time: a series frame, in the order of series (by
- * their bytes) and time.
+ * The number of distinct values of a dimension over time: a series frame. Ordered by series (by
+ * their bytes), then time.
  *
  * | | |
  * |---|---|
- * | a series is named | by the dimension; by `'resource'`, by the resource's URN |
- * | `value` | exact up to 160 different values, then estimated with a standard error of at most 2.3 % |
- * | a longer bucket | merges its rows: who came twice counts once |
- * | a bucket in which nothing came | has no row |
- * | read from | up to 35 days `sketch_5m`, up to 420 `sketch_1h`, more `sketch_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
+ * | name of a series | the dimension; with `'resource'`, the resource's URN |
+ * | `value` | exact up to 160 distinct values, then estimated with a standard error of at most 2.3 % |
+ * | a longer bucket | merges its rows: a value that came twice counts once |
+ * | a bucket without values | has no row |
+ * | read from | up to 35 days `sketch_5m`, up to 420 `sketch_1h`, beyond that `sketch_1d` (in UTC); a coarser table if rows of a finer one were dropped |
  *
  * @throws InvalidInputError if the dimension, the URN, the measure, the range, `by` or the
  * resolution is invalid; names the field.

@@ -19,22 +19,22 @@ export interface HeavyHitterChangesOptions extends SketchFilter {
 export interface HeavyHitterChange extends RankingRow {
   /** The value, or its hash: see `dimensionItem`. */
   item: string
-  /** How far its rate has moved at least: 0 where it may not have moved at all. */
+  /** The smallest possible change of its rate; 0 if it may not have changed. */
   score: number
-  /** The rate in the range lies between these. */
+  /** The bounds of the rate in the range. */
   min_rate: number
   max_rate: number
-  /** The rate in the baseline lies between these. */
+  /** The bounds of the rate in the baseline. */
   baseline_min_rate: number
   baseline_max_rate: number
-  /** The change lies between these: negative where it came less often. */
+  /** The bounds of the change; negative if it came less often. */
   min_change: number
   max_change: number
-  /** Whether it rose or fell for certain: the change is not 0 whatever the true counts are. */
+  /** Whether it certainly rose or fell: the change is not 0 for any possible true counts. */
   certain: boolean
 }
 
-/** Rates are of the five minutes that begin in a range, so at least one must. */
+/** Rates are over the five-minute buckets that begin in a range, so there must be at least one. */
 const countedRange = timeRange
   .transform((range) => bucketsBeginningIn(windowBucket, range))
   .refine(({ from, to }) => from < to, 'must hold the beginning of five minutes')
@@ -42,18 +42,18 @@ const countedRange = timeRange
 const heavyHitterChangesOptions = z.strictObject({ ...sketchFilter, range: countedRange, baseline: countedRange })
 
 /**
- * Which values of a dimension came more often, or less, than in a baseline: who rose, who fell. A
- * ranking, the surest changes first.
+ * Which values of a dimension came more or less often than in a baseline. A ranking, the most
+ * certain changes first.
  *
  * | | |
  * |---|---|
- * | a change | of the rate per second of the five minutes that begin in a time, so that the two may differ in length |
- * | `certain` | where the intervals of the two rates do not touch: no counting error explains the change. Chance may: a client that came twice and then three times has changed for certain |
+ * | a change | of the rate per second, over the five-minute buckets that begin in a time; the two times may differ in length |
+ * | `certain` | the intervals of the two rates do not touch: no counting error explains the change. Chance may: a client that came twice and then three times has changed for certain |
  * | rows | each value that one of the two sketches counts; at most 512 |
  * | order | `score` descending, then `max_change` descending, then `item` by its bytes |
  *
- * @throws InvalidInputError if the dimension, the URN or one of the ranges is invalid, or no five
- * minutes begin in one; names the field.
+ * @throws InvalidInputError if the dimension, the URN or a range is invalid, or a range has no
+ * beginning of a five-minute bucket; names the field.
  * @example
  * const moved = heavyHitterChanges(scope, { dimension: 'client', range: last('1 hour'), baseline: { from: yesterday, to: anHourAgo } })
  * await moved.where('certain', '=', true).limit(5).execute()

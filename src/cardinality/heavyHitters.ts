@@ -10,26 +10,27 @@ import { heavyHittersTop } from '../sketch/heavyHitters/heavyHittersTop.ts'
 import { sketchesOver, sketchFilter, type SketchFilter } from './sketchRows.ts'
 
 export interface HeavyHittersOverOptions extends SketchFilter {
-  /** How many items are asked for. Default: 10. */
+  /** The number of items. Default: 10. */
   limit?: number
 }
 
-/** One of the values that came most often. */
+/** One of the most frequent values. */
 export interface HeavyHitterOver extends RankingRow {
   /** The value, or its hash: see `dimensionItem`. */
   item: string
-  /** `min_count`. */
+  /** Equal to `min_count`. */
   score: number
-  /** It came at least so often. */
+  /** The smallest possible count. */
   min_count: number
-  /** It came at most so often. */
+  /** The largest possible count. */
   max_count: number
-  /** `min_count` by all values that came, 0..1. */
+  /** `min_count` divided by all values that came, 0..1. */
   share: number
-  /** Whether it is among the `limit` most frequent whatever the true counts are. */
+  /** Whether it is among the `limit` most frequent for all possible true counts. */
   certain: boolean
   /**
-   * Whether the rows name all of the `limit` most frequent; false where others may be among them.
+   * Whether the rows have all of the `limit` most frequent values; false if others may be among
+   * them.
    */
   complete: boolean
 }
@@ -37,14 +38,13 @@ export interface HeavyHitterOver extends RankingRow {
 const heavyHittersOptions = z.strictObject({ ...sketchFilter, limit: z.int().min(1).max(256).default(10) })
 
 /**
- * The values of a dimension that came most often: the heaviest clients, the busiest endpoints. A
- * ranking.
+ * The most frequent values of a dimension: the heaviest clients, the busiest endpoints. A ranking.
  *
  * | | |
  * |---|---|
- * | counts | between `min_count` and `max_count`; the same where there are at most 256 different values in all of the range |
- * | rows | all with a counter that may be among the `limit` most frequent, so there can be more than `limit`; `certain` where one is, whatever the true counts are. Where `complete` is false one without a counter may be, too: ask for fewer |
- * | missed | no value with more than 1 / 256 of all |
+ * | counts | between `min_count` and `max_count`; the two are equal if the whole range has at most 256 distinct values |
+ * | rows | all counted values that may be among the `limit` most frequent, so there can be more than `limit`. `certain` marks those that surely are. If `complete` is false, a value without a counter may be among them too: ask for fewer |
+ * | never missing | a value with more than 1 / 256 of all |
  * | order | `score` descending, then `item` by its bytes |
  *
  * @throws InvalidInputError if the dimension, the URN, the range or the limit is invalid; names the

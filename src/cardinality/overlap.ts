@@ -11,20 +11,20 @@ import { hllUnion } from '../sketch/hll/hllUnion.ts'
 import { isNoise, sketchColumns, sketchOrEmpty } from './distinctEstimate.ts'
 import { dimensionName, sketchesOver } from './sketchRows.ts'
 
-/** Whose values they are: those that some resources reported in a range. */
+/** A group of values: those that some resources reported in a range. */
 export interface OverlapGroup {
-  /** URNs of who reported, one or a list of them; every resource when left out. */
+  /** URN of the reporting resource, or a list of them; every resource if it is not given. */
   resource?: string | readonly string[]
-  /** Buckets of five minutes that begin in it count. */
+  /** Five-minute buckets that begin in it count. */
   range: TimeRange
   /** Which values count: all, or those that came with an error. Default: `'distinct'`. */
   measure?: 'distinct' | 'distinct_error'
 }
 
 export interface OverlapOptions {
-  /** What is counted: `'user'`, as `ingest` was told. */
+  /** The dimension that is counted, as given to `ingest`: `'user'`. */
   dimension: string
-  /** The two groups: of other resources, or of another time, or both. */
+  /** The two groups: of different resources, different times, or both. */
   a: OverlapGroup
   b: OverlapGroup
 }
@@ -32,7 +32,7 @@ export interface OverlapOptions {
 /** What two groups have in common. */
 export interface Overlap extends HllOverlapRow {
   /**
-   * Whether the standard error of the intersection is more than half of it: it says little then.
+   * Whether the standard error of the intersection is more than half of it: it then says little.
    */
   noise: boolean
 }
@@ -46,20 +46,20 @@ const overlapGroup = z.strictObject({
 const overlapOptions = z.strictObject({ dimension: dimensionName, a: overlapGroup, b: overlapGroup })
 
 /**
- * How many values two groups have in common: users of two services, users of this week and the
- * last.
+ * How many values two groups have in common: users of two services, users of this week and last
+ * week.
  *
  * | | |
  * |---|---|
  * | rows | one |
  * | up to 160 values in each group | exact: every `_standard_error` is 0 |
- * | more | the sizes are the numbers of `distinctOver`; the intersection is the one that makes the registers of both sketches most likely |
- * | a small part of large groups | is `noise`: of two groups of 100,000, 10 % in common are known to 15 %, 1 % is not known |
+ * | more | the sizes are those of `distinctOver`; the intersection is the one that makes the registers of both sketches most likely |
+ * | a small part of large groups | is `noise`: for two groups of 100,000, an overlap of 10 % is known to 15 %, one of 1 % is unknown |
  * | read from | as few rows as possible: days, the hours around them, the rest from five minutes |
- * | a group of nothing | has 0 values and no error |
+ * | an empty group | has 0 values and no error |
  *
  * @throws InvalidInputError if the dimension, a URN, a range or a measure is invalid; names the
- * field: `a.range`.
+ * field, such as `a.range`.
  * @example
  * const [both] = await overlap(scope, {
  *   dimension: 'user',

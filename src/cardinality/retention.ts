@@ -16,33 +16,33 @@ import { sketchLadder } from './sketchPolicy.ts'
 import { dimensionName, sketchRows } from './sketchRows.ts'
 
 export interface RetentionOptions {
-  /** Whose values are counted. Default: `'user'`. */
+  /** The dimension whose values are counted. Default: `'user'`. */
   dimension?: string
-  /** The URN of who reported; every resource when left out. */
+  /** The URN of the reporting resource; every resource if it is not given. */
   resource?: string
   /** The periods that begin in it are the cohorts: at most 60. */
   range: TimeRange
-  /** How long a period is: from midnight UTC, a week from Monday. Default: `'week'`. */
+  /** The length of a period: from midnight UTC, a week from Monday. Default: `'week'`. */
   by?: 'day' | 'week' | 'month'
-  /** How many periods later a cohort is looked for at most: 1 to 60. Default: 12. */
+  /** The most periods to look ahead of a cohort: 1 to 60. Default: 12. */
   maxPeriods?: number
 }
 
-/** How many of those seen in one period were seen again in a later one. */
+/** How many users of one period were seen again in a later one. */
 export interface Retention {
-  /** When the period begins in which the cohort was seen. */
+  /** The beginning of the cohort's period. */
   cohort: Date
-  /** How many periods later: 0 is that period itself, where all are seen. */
+  /** The number of periods later; 0 is the cohort's own period, in which all are seen. */
   period: number
-  /** How many were seen in the cohort's period. */
+  /** The number of users in the cohort's period. */
   cohort_size: number
   /** How many of them were seen again. */
   retained: number
-  /** `retained` by `cohort_size`, 0..1. */
+  /** `retained` divided by `cohort_size`, 0..1. */
   ratio: number
-  /** Of `ratio`; 0 where it is exact. */
+  /** The standard error of `ratio`; 0 if it is exact. */
   standard_error: number
-  /** Whether the standard error is more than half of the ratio: it says little then. */
+  /** Whether the standard error is more than half of the ratio: it then says little. */
   noise: boolean
 }
 
@@ -58,23 +58,23 @@ const retentionOptions = z.strictObject({
 
 /**
  * How many users come back: of those seen in a day, week or month, how many are seen again one,
- * two, three later. A cohort table, a row for each of its cells.
+ * two, three periods later. A cohort table with one row for each cell.
  *
- * **A cohort is everybody seen in a period, not those seen in it for the first time.** Sketches
- * cannot say who is new: they hold no values, and the difference of two estimates of everybody
- * before would be noise. So a user who comes every week is in every cohort, and ratios are higher
- * than those of new users.
+ * **A cohort is everybody seen in a period, not only those seen for the first time.** Sketches hold
+ * no values, so they cannot say who is new, and the difference of two large estimates would be
+ * noise. A user who comes every week is therefore in every cohort, and ratios are higher than those
+ * of new users.
  *
  * | | |
  * |---|---|
- * | rows | each period of the range in which values came, with itself and up to `maxPeriods` later ones of the range; in the order of cohort and period |
- * | nobody came in a later period | `retained` is 0 |
+ * | rows | each period of the range with values, with itself and up to `maxPeriods` later periods of the range; ordered by cohort and period |
+ * | no values in a later period | `retained` is 0 |
  * | a period that is not over | counts what came so far, so its ratios still grow |
- * | error | up to 160 values in both periods exact, else as `overlap`: where the two share a small part, the ratio is `noise` |
- * | read from | `sketch_1d`: what came after its day was rolled shows once `maintain` has rolled it again |
- * | time | 1.5 to 4 ms a cell: a table of 12 by 12, which has 66 cells beside those of the cohorts themselves, takes .1 to .3 s beside what reading the days takes; the largest, 60 by 60, 3 to 7 s |
+ * | error | exact for up to 160 values in both periods, otherwise as in `overlap`: if the two share a small part, the ratio is `noise` |
+ * | read from | `sketch_1d`: values that arrive after their day was rolled up appear once `maintain` has rolled it up again |
+ * | time | 1.5 to 4 ms for each cell, plus reading the days. A table of 12 by 12, with 66 cells besides those of the cohorts themselves, takes .1 to .3 s; the largest, 60 by 60, takes 3 to 7 s |
  *
- * @throws InvalidInputError if an option is invalid, or more than 60 periods begin in the range;
+ * @throws InvalidInputError if an option is invalid, or if more than 60 periods begin in the range;
  * names the field.
  * @example
  * const weeks = retention(scope, { range: last('84 days'), by: 'week' })

@@ -13,8 +13,8 @@ const merged =
     sql`${fn(aggregate)}(${sql.raw(column)})`
 
 /**
- * By the functions of `sql/` on every server: postgresql-hll's own union is not safe in parallel
- * plans, and no continuous aggregate takes it.
+ * Rolled up by functions of `sql/` on every server: postgresql-hll's own union is not safe in
+ * parallel plans, and continuous aggregates do not accept it.
  */
 const sketchRollup = (rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>): Rollup => ({
   ...rollup,
@@ -36,7 +36,7 @@ export const sketch1h = sketchRollup({ name: 'sketch_1h', source: 'sketch_5m', b
 /** `sketch_1d`: the values of a day, in UTC. */
 export const sketch1d = sketchRollup({ name: 'sketch_1d', source: 'sketch_1h', bucket: '1 day', chunk: '180 days' })
 
-/** What becomes of sketches: a year by five minutes, three by the hour, five by the day. */
+/** How long sketches are kept: a year by five minutes, three years by the hour, five by the day. */
 export const sketchPolicy: TimePolicy<'sketch_5m'> = {
   table: 'sketch_5m',
   chunk: '30 days',
@@ -47,5 +47,5 @@ export const sketchPolicy: TimePolicy<'sketch_5m'> = {
   ],
 }
 
-/** What sketches are read from. */
+/** The tables that sketches are read from. */
 export const sketchLadder = ladderOf(sketchPolicy, windowBucket)

@@ -12,11 +12,11 @@ import { boundedText, urnText } from '../schema/text.ts'
 import { sketchLadder } from './sketchPolicy.ts'
 
 export interface SketchFilter {
-  /** What is counted: `'user'`, as `ingest` was told. */
+  /** The dimension that is counted, as given to `ingest`: `'user'`. */
   dimension: string
-  /** The URN of who reported; every resource when left out. */
+  /** The URN of the reporting resource; every resource if it is not given. */
   resource?: string
-  /** Buckets of five minutes that begin in it count. */
+  /** Five-minute buckets that begin in it count. */
   range: TimeRange
 }
 
@@ -26,17 +26,17 @@ export const sketchFilter = { dimension: dimensionName, resource: urnText.option
 
 export type SketchTable = Selectable<DB['sketch_5m']>
 
-/** One resource, or several: what `overlap` takes. */
+/** One resource or several, as `overlap` takes them. */
 type SketchSource = Partial<Omit<SketchFilter, 'resource'>> & Pick<SketchFilter, 'range'> & { resource?: string | readonly string[] }
 
 /**
- * The tenant's sketches in a range, as `sketch`: what every read of this room begins with.
+ * The tenant's sketches in a range, as `sketch`. Every read of this room starts with it.
  *
- * Without a join with who reported them: of a catalog that nobody analyses the planner expects one
- * row, and reads the sketches of each resource by itself. Who needs names joins them to what is
- * merged, by `reportedBy`.
+ * It does not join the reporting resources: for a catalog without statistics the planner expects
+ * one row, and would read the sketches of each resource separately. Reads that need names join them
+ * to the merged rows, by `reportedBy`.
  *
- * @param rows where they are: `sketch_5m`, or what has its columns.
+ * @param rows the source: `sketch_5m`, or a table with its columns.
  */
 export function sketchRows(
   scope: Scope,
@@ -63,8 +63,7 @@ function isOf(scope: Scope, resource: string | readonly string[]): RawBuilder<bo
 }
 
 /**
- * Joins who reported the rows of `alias`, as `resource`, to them.
- *
+ * Joins the rows of `alias` with the resource that reported them, as `resource`.
  * @example
  * sql`select resource.urn from merged ${reportedBy(scope, 'merged')}`
  * // select resource.urn from merged join "public"."dim_resource" as resource
@@ -74,9 +73,9 @@ export const reportedBy = (scope: Scope, alias: string): RawBuilder<unknown> =>
   sql`join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.resource_id = ${sql.ref(`${alias}.resource_id`)}`
 
 /**
- * The sketches that together cover a range, as few as possible: whole days from `sketch_1d`, hours
- * and five minutes around them. Sketches merge without loss, so that the answer is that of all five
- * minutes; where some of these came after their hour was rolled, they are read instead of it.
+ * The fewest sketches that together cover a range: whole days from `sketch_1d`, with hours and five
+ * minutes around them. Sketches merge without loss, so the answer equals that of all five minutes.
+ * If some of these arrived after their hour was rolled up, they are read instead of it.
  */
 export function sketchesOver(scope: Scope, filter: SketchSource) {
   const [first, ...rest] = sketchParts(scope, filter)
@@ -84,8 +83,8 @@ export function sketchesOver(scope: Scope, filter: SketchSource) {
 }
 
 /**
- * The selects whose rows together are those of `sketchesOver`. Who merges each by itself first lets
- * the server choose for each by itself, whether it is worth workers.
+ * The selects whose rows together are those of `sketchesOver`. If each is merged separately first,
+ * the server decides for each whether parallel workers are worth it.
  */
 export function sketchParts(scope: Scope, filter: SketchSource) {
   const part = (range: TimeRange, rows?: RawBuilder<SketchTable>) =>
@@ -115,8 +114,8 @@ export function sketchParts(scope: Scope, filter: SketchSource) {
 }
 
 /**
- * The five minutes of some buckets: `sketch_5m` has no others. As values: how many rows lie between
- * two times that the planner does not know it takes for a third of the table.
+ * The five-minute buckets of some longer buckets; `sketch_5m` has no others. They are given as
+ * values: between two times that it does not know, the planner expects a third of the table.
  */
 const fiveMinutesOf = (buckets: RawBuilder<Date[]>, { every }: Reading): RawBuilder<Date[]> => sql`array(
     select stale.bucket + number::float8 * ${exactIntervalLiteral(sketchLadder.bucket)}
@@ -125,12 +124,13 @@ const fiveMinutesOf = (buckets: RawBuilder<Date[]>, { every }: Reading): RawBuil
   )`
 
 /**
- * The buckets of a rollup that do not hold all of the five minutes: what was written to these since
- * is noted for the hours, and for the days once the hours are rolled. Null for the five minutes,
- * and where that is not known: a continuous aggregate shows such rows after its next refresh.
+ * The buckets of a rollup that do not hold all of their five minutes, because rows arrived later.
+ * This is noted for the hours, and for the days once the hours are rolled up. Null for the five
+ * minutes themselves, and where it is not known: a continuous aggregate shows such rows after its
+ * next refresh.
  *
- * An array: of a table that nobody analyses the planner expects hundreds of buckets, and takes the
- * statement for one that is worth workers and compilation.
+ * They are an array, because for a table without statistics the planner expects hundreds of
+ * buckets, and would then plan parallel workers and JIT compilation.
  */
 function staleBuckets(scope: Scope, { table, every, range }: Reading): RawBuilder<Date[]> | null {
   const at = sketchLadder.rollups.findIndex(({ name }) => name === table)

@@ -3,33 +3,33 @@ import type { Scope } from '../database/scope.ts'
 import { meanOfTenths, quantiles, tenths } from './oddCalls.ts'
 
 /**
- * The common table expressions that account for trouble, of what `oddCalls`, `reachedFrom` and
- * `departures` found.
+ * The common table expressions that account for trouble, from the results of `oddCalls`,
+ * `reachedFrom` and `departures`.
  *
  * | name | one row per | columns |
  * |---|---|---|
  * | `saturated_resource` | resource that has an odd metric of CPU or saturation | `resource_id` |
  * | `starved_resource` | resource that has an odd metric of CPU | `resource_id` |
- * | `incoming_odd_call` | odd call to a resource that was reached, from one that was | `resource_id` (who is called), `of_caller` (the caller's own loss), those of `odd_call` |
+ * | `incoming_odd_call` | odd call between two resources that were reached | `resource_id` (the callee), `of_caller` (the caller's own loss), those of `odd_call` |
  * | `called_resource` | resource that others called in both windows | `resource_id` |
- * | `observed_loss` | resource and kind of trouble | `lost`: told by its callers, else by its own metrics |
- * | `underlying_resource` | resource with a loss, and resource that it depends on where nobody measures calls | `src`, `dst` |
+ * | `observed_loss` | resource and kind of trouble | `lost`: as seen by its callers, otherwise by its own metrics |
+ * | `underlying_resource` | resource with a loss, and resource that it depends on without measured calls | `src`, `dst` |
  * | `explained_loss` | resource and kind of trouble | `lost`: by what it depends on |
  * | `own_loss` | resource and kind of trouble | `lost`, `own`: what nothing explains |
  * | `host_loss` | resource with a loss of its own, and saturated resource that it runs on | `src`, `dst`, `trouble`, `own` |
- * | `accounted_loss` | resource and kind of trouble | `lost`, `own`: where a host lost it, the host's |
- * | `noticeable_loss` | kind of trouble | `least_lost`: from when on a loss counts in full |
+ * | `accounted_loss` | resource and kind of trouble | `lost`, `own`: the host's, if a host lost it |
+ * | `noticeable_loss` | kind of trouble | `least_lost`: from here on a loss counts in full |
  * | `share_of_loss` | resource and kind of trouble | `share`: of the most that was lost, 0..1 |
  * | `scored_trouble` | resource and kind of trouble | `score`, 0..1 |
  *
- * A kind of trouble is `latency`, where a loss is milliseconds waited, or `errors`, where it is
- * requests failed: each over the whole range. Losses add: what callers waited longer for a
- * resource's answers is what it lost itself, and what it waited longer for those of others. So its
- * own part is a subtraction. The two kinds get one scale by the service where it hurts: what a
- * tenth of the time of its answers is worth, a twentieth of its requests failing is worth.
+ * A kind of trouble is `latency` (a loss is milliseconds waited) or `errors` (a loss is requests
+ * failed), both over the whole range. Losses add up: the additional time that callers wait for a
+ * resource is its own loss plus its dependencies' losses. Its own part is therefore a difference.
+ * One scale compares the two kinds, at the service in question: a tenth of the time of its answers
+ * is worth as much as a twentieth of its requests failing.
  */
 export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'errors' | undefined }): RawBuilder<unknown> {
-  // What is known to hurt is noticed, however little it is.
+  // Trouble that is known counts in full, however small it is.
   const least = trouble === undefined ? sql`1` : sql`case trouble when ${trouble}::text then 0 else 1 end`
   return sql`saturated_resource as (
       select distinct resource_id from odd_metric where kind in ('cpu', 'saturation')

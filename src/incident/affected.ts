@@ -13,39 +13,39 @@ import { hllUnion } from '../sketch/hll/hllUnion.ts'
 import { bucketWindows, comparedWindows, refuseOverlap } from './oddCalls.ts'
 
 export interface AffectedOptions {
-  /** Who is counted. Default: `'user'`. */
+  /** The dimension that is counted. Default: `'user'`. */
   dimension?: string
-  /** The URN of one service; every one when left out. */
+  /** The URN of one service; every service if it is not given. */
   resource?: string
-  /**
-   * The incident. The five minutes in which it begins belong to it, as do those in which it ends.
-   */
+  /** The incident. The five-minute buckets in which it begins and ends belong to it. */
   range: TimeRange
   /**
-   * A time when all was well, to compare with. It must not overlap the range; what begins in it and
-   * belongs to the range is the range's.
+   * A normal time to compare with. It must not overlap the range. A bucket that belongs to both
+   * counts for the range.
    */
   baseline: TimeRange
 }
 
-/** How many users of one service, or of all, met an error. */
+/** How many users of one service, or of all services, met an error. */
 export interface Affected extends RankingRow {
-  /** URN of the service; `'all'`: of all services together. */
+  /** URN of the service; `'all'` for all services together. */
   item: string
-  /** `affected_count`. */
+  /** Equal to `affected_count`. */
   score: number
-  /** Users of the range. */
+  /** The number of users in the range. */
   distinct_count: number
-  /** Those of them that met an error. */
+  /** How many of them met an error. */
   affected_count: number
-  /** By so much `affected_count` may be off, in two of three cases; 0 where it is exact. */
+  /** `affected_count` is off by at most this in two of three cases; 0 if it is exact. */
   standard_error: number
   /** 95 % bounds of `affected_count`. */
   lower: number
   upper: number
-  /** `affected_count` by `distinct_count`, 0..1; null without users. */
+  /** `affected_count` divided by `distinct_count`, 0..1; null without users. */
   share: number | null
-  /** The same share in the baseline: some always meet an error. Null where it had no users. */
+  /**
+   * The same share in the baseline, because some users always meet errors. Null if it had no users.
+   */
   baseline_share: number | null
 }
 
@@ -54,20 +54,21 @@ const affectedOptions = z
   .superRefine(refuseOverlap)
 
 /**
- * How many users an incident touched: those who met an error, service by service and all together,
- * beside how many there were and how many meet one in calm times. A ranking.
+ * How many users an incident affected: those who met an error, for each service and for all
+ * together. Each row also has the number of users and the affected share in normal times. A
+ * ranking.
  *
  * | | |
  * |---|---|
- * | met an error | a value that came with a request that failed at that service |
+ * | met an error | the user's value came with a request that failed at that service |
  * | all together | a user who met errors at several services counts once |
- * | bounds | `lower` and `upper` are two standard errors away; both are the count itself up to 160 users, which is exact |
- * | rows | each service that had users in the range, and `'all'` where any had |
- * | shares | of two estimates: one that comes out above 1 is given as 1 |
+ * | bounds | `lower` and `upper` are two standard errors away; up to 160 users the count is exact and both equal it |
+ * | rows | each service that had users in the range, and `'all'` if any had |
+ * | shares | are quotients of two estimates; one above 1 is given as 1 |
  * | order | `score` descending, then `item` by its bytes |
  *
- * @throws InvalidInputError if the dimension, the URN or a window is invalid, or the two overlap;
- * names the field.
+ * @throws InvalidInputError if the dimension, the URN or a window is invalid, or the two windows
+ * overlap; names the field.
  * @example
  * const touched = affected(scope, { range: last('20 minutes'), baseline: { from: anHourAgo, to: twentyMinutesAgo } })
  * await touched.where('item', '=', 'all').execute()

@@ -30,15 +30,16 @@ export interface CallOddity {
 const callOdditiesOptions = z.strictObject({ ...comparedWindows, thresholds: oddityThresholds.prefault({}) }).superRefine(refuseOverlap)
 
 /**
- * The calls that left their normal range: between whom, in which measure, and from what to what.
+ * The calls that left their normal range: the caller and callee, the measure, and its values before
+ * and now.
  *
  * | | |
  * |---|---|
- * | odd | a measure that rose beyond the thresholds against the baseline and beyond what chance explains; only rises are odd |
+ * | odd | a measure that rose beyond the thresholds and beyond what chance explains; only rises are odd |
  * | order | errors before latency, the greatest `rise` first, then `src_urn` and `dst_urn` by their bytes |
  * | percentiles | of all calls of a window, from merged histograms: at most 1.083 % off |
- * | a call that the baseline does not know | is odd when it fails; its latency has nothing to be compared with |
- * | calm times | no rows |
+ * | a call without a baseline | is odd if it fails; its latency has nothing to compare with |
+ * | normal times | no rows |
  *
  * @throws InvalidInputError if a window runs backwards, the two overlap, or a threshold is out of
  * its bounds; names the field.

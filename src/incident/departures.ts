@@ -9,34 +9,34 @@ export interface DepartureOptions {
   range: TimeRange
   baseline: TimeRange
   meanings: ReadonlyMap<string, MetricMeaning>
-  /** How many deviations are a departure. */
+  /** The number of deviations that make a departure. */
   deviations: number
 }
 
 /**
  * The common table expressions, after those of `reachedFrom`, that compare the metrics of the
- * resources that were reached.
+ * reached resources.
  *
  * | name | one row per | columns |
  * |---|---|---|
- * | `compared_metric` | resource, metric, kind and (of CPU and saturation) label set that both windows know | `kind`, `expected` (the baseline's median), `high` (its 95th percentile), `actual` (the range's mean), `samples`, `unit` |
- * | `odd_metric` | one of those that left, for the worse, the range it had in the baseline | `deviations`, `lost`, those of `compared_metric` |
+ * | `compared_metric` | resource, metric, kind and (for CPU and saturation) label set that both windows know | `kind`, `expected` (the baseline's median), `high` (its 95th percentile), `actual` (the range's mean), `samples`, `unit` |
+ * | `odd_metric` | one of those that left its normal range for the worse | `deviations`, `lost`, those of `compared_metric` |
  *
- * `kind` is `latency` (milliseconds), `errors` (0..1: what is missing to an availability of 1, an
- * error ratio, or the share of a latency's samples whose labels tell of a failure), `cpu` or
- * `saturation` (as measured). A resource's label sets are put together, each by its samples; but of
- * CPU and saturation each stands for itself, and what is spare (idle, free) does not count.
+ * `kind` is `latency` (milliseconds), `errors` (0..1: 1 minus an availability, an error ratio, or
+ * the share of a latency's samples whose labels name a failure), `cpu` or `saturation` (as
+ * measured). A resource's label sets are combined, weighted by their samples. For CPU and
+ * saturation each label set stands alone, and spare ones (idle, free) do not count.
  *
- * A departure is told by the mean of the range, against the median of the baseline's buckets, in
- * deviations. These are of the baseline's upper half: from its median to its 95th percentile, by
- * what that is of a normal distribution's (1.645). What rises is upwards of the median, so the
- * lower half says nothing about it, and quantiles forgive a baseline whose every twentieth bucket
- * had an incident of its own, which a standard deviation does not (Huber, "Robust Statistics",
- * 1981). No deviation is taken to be smaller than a twentieth of the value, a thirtieth of a core
- * or of the whole, or, of errors, one request: what never varied is not fragile for it. With fewer
- * than five buckets of baseline nothing is said.
+ * A departure is the distance between the mean of the range and the median of the baseline's
+ * buckets, in deviations. A deviation is the distance from the baseline's median to its 95th
+ * percentile, divided by 1.645, the same distance of a normal distribution. Only rises matter, so
+ * the lower half is ignored. Quantiles tolerate a baseline with an incident in every twentieth
+ * bucket; a standard deviation does not (Huber, "Robust Statistics", 1981). A deviation is at least
+ * a twentieth of the value, a thirtieth of a core or of the whole, or, for errors, one request: a
+ * constant metric must not become too sensitive. With fewer than five buckets of baseline there is
+ * no judgement.
  *
- * `lost` is what it cost in all: milliseconds waited, or requests failed, as far as the number of
+ * `lost` is the total cost: milliseconds waited or requests failed, assuming that the number of
  * samples is that of requests.
  */
 export function departures(scope: Scope, { range, baseline, meanings, deviations }: DepartureOptions): RawBuilder<unknown> {
@@ -50,7 +50,7 @@ export function departures(scope: Scope, { range, baseline, meanings, deviations
       (label) => sql`labels ->> ${sql.lit(label)}::text`,
     ),
   )
-  /** The points of the tenant's metrics that are among those, with what these mean. */
+  /** The points of these metrics of the tenant, with the meanings of the metrics. */
   const points = (metrics: readonly (readonly [string, MetricMeaning])[]) => {
     const [names, means] = [metrics.map(([metric]) => metric), metrics.map(([, meaning]) => meaning)]
     return sql`${scope.id('metric_1m')} as point
@@ -120,6 +120,6 @@ export function departures(scope: Scope, { range, baseline, meanings, deviations
   )`
 }
 
-/** What a value in a unit has to be multiplied with, to be milliseconds or a share. */
+/** The factor from a unit to milliseconds or to a share. */
 const scale = (unit: RawBuilder<unknown>) =>
   sql`case ${unit} when 's' then 1000 when 'us' then 0.001 when 'ns' then 0.000001 when '%' then 0.01 else 1 end::float8`

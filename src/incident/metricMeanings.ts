@@ -2,23 +2,20 @@ import { z } from 'zod'
 import { boundedText } from '../schema/text.ts'
 
 /**
- * What a metric says of the resource that has it:
+ * What a metric says about its resource:
  *
- * - `latency`: how long its answers took; more is worse. Weighed by the requests a point is of (its
- *   `sample_count`). Points whose labels name an `error.type` or a status of 5xx tell of failures
- *   beside.
- * - `availability`: the share of its answers that were good, 0..1 (or percent, where the unit is
- *   `%`); less is worse.
- * - `error_ratio`: the share that was not.
- * - `cpu`: how busy its processors are, or what runs on them alone (an event loop), in any unit;
- *   more is worse.
- * - `saturation`: how much else that is finite is used up, or waits for it (memory, disk,
- *   connections, queues), in any unit; more is worse.
+ * | | measures | worse | unit |
+ * |---|---|---|---|
+ * | `latency` | how long its answers took, weighted by the requests of a point (its `sample_count`). Points whose labels name an `error.type` or a 5xx status also count as failures | more | a time |
+ * | `availability` | the share of its answers that were good | less | 0..1, or percent if the unit is `%` |
+ * | `error_ratio` | the share that was not | more | as availability |
+ * | `cpu` | how busy its processors are, or what runs only on them (an event loop) | more | any |
+ * | `saturation` | how much of another finite resource is used or waited for (memory, disk, connections, queues) | more | any |
  */
 export const metricMeanings = ['latency', 'availability', 'error_ratio', 'cpu', 'saturation'] as const
 export type MetricMeaning = (typeof metricMeanings)[number]
 
-/** What a metric means, as the caller says. */
+/** The meaning of a metric, as the caller defines it. */
 export interface MeaningOfMetric {
   /** The metric's name. */
   metric: string
@@ -26,8 +23,8 @@ export interface MeaningOfMetric {
 }
 
 /**
- * The metrics of OpenTelemetry's semantic conventions that tell a resource's own state, older names
- * of theirs included.
+ * The metrics of OpenTelemetry's semantic conventions that describe a resource's own state,
+ * including older names.
  */
 const conventional: Readonly<Record<MetricMeaning, readonly string[]>> = {
   latency: [
@@ -38,7 +35,7 @@ const conventional: Readonly<Record<MetricMeaning, readonly string[]>> = {
     'messaging.process.duration',
     'faas.invoke_duration',
   ],
-  // The conventions name no ratio: they count, and leave it to who reads to divide.
+  // The conventions name no ratio: they count, and the reader divides.
   availability: [],
   error_ratio: [],
   cpu: [
@@ -77,17 +74,14 @@ const conventional: Readonly<Record<MetricMeaning, readonly string[]>> = {
   ],
 }
 
-/**
- * Of these label sets more is better, or means nothing: CPU that idles, memory and disk that are
- * free.
- */
+/** Label sets for which more is better or meaningless: idle CPU, free memory and disk. */
 export const spareStates = ['idle', 'free', 'cached', 'buffered'] as const
 
 export const givenMeanings = z.array(z.strictObject({ metric: boundedText(255), means: z.enum(metricMeanings) }))
 
 /**
- * The metrics that count, and what they mean: those of the conventions, and what the caller says,
- * which wins.
+ * The metrics that count, and their meanings: those of the conventions and the caller's own, which
+ * take precedence.
  */
 export function meaningOfMetrics(given: readonly MeaningOfMetric[]): ReadonlyMap<string, MetricMeaning> {
   const known = metricMeanings.flatMap((means) => conventional[means].map((metric) => [metric, means] as const))

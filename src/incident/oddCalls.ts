@@ -7,29 +7,29 @@ import { timeRange, type TimeRange } from '../database/range.ts'
 import { bounded } from '../database/sql/bounded.ts'
 import type { Scope } from '../database/scope.ts'
 
-/** From when on a call counts as odd. Both conditions of a measure must hold. */
+/** When a call counts as odd. Both conditions of a measure must hold. */
 export interface OddityThresholds {
-  /** The 95th percentile is more than this many times what it was. Default: 2. */
+  /** The 95th percentile is more than this many times the baseline's. Default: 2. */
   latencyFactor?: number
   /** And more than this many milliseconds above it. Default: 50. */
   latencyRiseMs?: number
-  /** The error ratio is more than this many times what it was. Default: 2. */
+  /** The error ratio is more than this many times the baseline's. Default: 2. */
   errorFactor?: number
   /** And more than this above it, in 0..1. Default: 0.02. */
   errorRise?: number
-  /** With fewer calls than this in the range nothing is said about a measure. Default: 5. */
+  /** With fewer calls in the range a measure is not judged. Default: 5. */
   minCalls?: number
 }
 
 export interface OddityWindows {
   /**
-   * The time in question. The five minutes of calls in which it begins belong to it, as do those in
-   * which it ends; of metrics each minute that begins in it.
+   * The time to judge. Of calls, the five-minute buckets in which it begins and ends belong to it;
+   * of metrics, each minute that begins in it.
    */
   range: TimeRange
   /**
-   * A time when all was well, to compare with; the longer the better. It must not overlap `range`;
-   * what begins in it and belongs to the range is the range's.
+   * A normal time to compare with; a longer one is better. It must not overlap `range`. A bucket
+   * that belongs to both counts for the range.
    */
   baseline: TimeRange
   thresholds?: OddityThresholds
@@ -47,10 +47,10 @@ export const oddityThresholds = z.strictObject({
   minCalls: z.int().min(1).default(5),
 })
 
-/** Two windows as options give them. */
+/** Two windows, as options give them. */
 export const comparedWindows = { range: timeRange, baseline: timeRange }
 
-/** Refuses a baseline that overlaps the range: what was normal would be what is odd. */
+/** Refuses a baseline that overlaps the range: a time cannot be both normal and odd. */
 export function refuseOverlap({ range, baseline }: Pick<OddityWindows, 'range' | 'baseline'>, { addIssue }: z.core.$RefinementCtx): void {
   if (range.from < baseline.to && baseline.from < range.to) {
     const message = `must not overlap the range (from ${range.from.toISOString()} to ${range.to.toISOString()})`
@@ -59,8 +59,8 @@ export function refuseOverlap({ range, baseline }: Pick<OddityWindows, 'range' |
 }
 
 /**
- * The windows as those of 5-minute buckets: trouble that began within a bucket is looked for there,
- * and not taken for what was before.
+ * The windows, extended to 5-minute buckets: the bucket in which trouble began belongs to the
+ * range, not to the baseline.
  */
 export function bucketWindows({ range, baseline }: { range: TimeRange; baseline: TimeRange }): { range: TimeRange; baseline: TimeRange } {
   const buckets = bucketsOver(windowBucket, range)
@@ -77,23 +77,26 @@ export const beginsIn = ({ from, to }: TimeRange): RawBuilder<boolean> =>
  *
  * | name | one row per | columns |
  * |---|---|---|
- * | `compared_call` | caller and callee that either window knows | `src`, `dst`, and of each window the calls, the errors, the extremes of `p95_ms`, the histograms |
- * | `call_measure` | caller, callee and measure that can be told | `measure`, `expected`, `actual`, `at_most` and `at_least` (what chance leaves of the two), `lost` |
+ * | `compared_call` | caller and callee of either window | `src`, `dst`, and for each window the calls, the errors, the extremes of `p95_ms`, the histograms |
+ * | `call_measure` | caller, callee and measure that can be judged | `measure`, `expected`, `actual`, `at_most` and `at_least` (the bounds of the two by chance), `lost` |
  * | `odd_measure` | one of those that left its normal range | `rise`, those of `call_measure` |
  *
- * A difference must not be chance, in either window: the lower end of the range's two-sided 95 %
- * confidence interval must be above the upper end of the baseline's, and as far above what was
- * expected as the thresholds say. For the error ratio that is the score interval of Wilson
- * ("Probable inference, the law of succession, and statistical inference", 1927); for the
- * percentile the samples whose ranks are the ends of the same interval of 0.95, which supposes
- * nothing about how latencies are distributed (Conover, "Practical Nonparametric Statistics", 1999,
- * section 3.2). What a short baseline cannot tell of the failures of a call that is seldom made,
- * all calls together do (an empirical Bayes estimate: Casella, "An Introduction to Empirical Bayes
- * Data Analysis", 1985).
+ * A difference must not be chance, in either window. The lower end of the range's two-sided 95 %
+ * confidence interval must be above the upper end of the baseline's, and as far above the expected
+ * value as the thresholds require.
  *
- * `lost` is what an odd call cost in all, against the baseline: milliseconds waited, or calls
- * failed. The mean is that of the ten quantiles in the middle of each tenth: one call in a hundred
- * that hangs for a minute does not outweigh all others.
+ * - For the error ratio it is Wilson's score interval ("Probable inference, the law of succession,
+ *   and statistical inference", 1927).
+ * - For the percentile, the ends are the samples whose ranks are the ends of the same interval of
+ *   0.95, for any distribution of latencies (Conover, "Practical Nonparametric Statistics", 1999,
+ *   section 3.2).
+ * - If a short baseline has too few calls to know how often a rare call fails, all calls together
+ *   decide (an empirical Bayes estimate: Casella, "An Introduction to Empirical Bayes Data
+ *   Analysis", 1985).
+ *
+ * `lost` is the total cost of an odd call compared with the baseline: milliseconds waited, or calls
+ * failed. The mean latency is that of ten quantiles, each in the middle of a tenth: one call in a
+ * hundred that hangs for a minute does not outweigh all others.
  */
 export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptions): RawBuilder<unknown> {
   const { range, baseline } = bucketWindows(windows)
@@ -169,7 +172,7 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
   )`
 }
 
-/** The quantiles of the latencies of a row of `compared_call` in one of the windows. */
+/** The quantiles of the latencies of a row of `compared_call` in one window. */
 export const quantiles = (
   scope: Scope,
   histograms: 'histograms' | 'histograms_before',
@@ -180,8 +183,8 @@ export const quantiles = (
 export const tenths = sql`array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]::float8[]`
 
 /**
- * The mean of an array's elements from one on. Bounded, so that what is multiplied with it stays a
- * number.
+ * The mean of an array's elements, starting at one of them. Bounded, so that products with it stay
+ * finite.
  */
 export const meanOfTenths = (quantile: string, from: number): RawBuilder<number> =>
   sql`(

@@ -12,20 +12,20 @@ import { reachedFrom } from './reachedFrom.ts'
 
 export interface SuspectThresholds extends OddityThresholds {
   /**
-   * A metric has left its normal range when it is more than this many deviations above its median.
+   * A metric has left its normal range if it is more than this many deviations above its median.
    * Default: 2.5.
    */
   deviations?: number
 }
 
 export interface RankSuspectsOptions extends OddityWindows {
-  /** The URN of the service where it hurts. */
+  /** The URN of the service that has the trouble. */
   service: string
-  /** What hurts there, where that is known: trouble of the other kind then counts half. */
+  /** The kind of trouble, if known: trouble of the other kind then counts half. */
   trouble?: 'latency' | 'errors'
   /**
-   * What metrics mean that OpenTelemetry's conventions do not name; or mean otherwise than they
-   * say.
+   * The meanings of metrics that OpenTelemetry's conventions do not name, or that mean something
+   * else in your system.
    */
   meanings?: readonly MeaningOfMetric[]
   /** How many calls or dependencies deep to look, 1 to 32. Default: 8. */
@@ -35,53 +35,54 @@ export interface RankSuspectsOptions extends OddityWindows {
 
 /** One thing that is odd about a suspect. */
 export interface SuspectEvidence {
-  /** What the caller saw of its calls, or what a metric of the suspect's own says. */
+  /** `'call'`: what a caller saw of its calls. `'metric'`: a metric of the suspect itself. */
   kind: 'call' | 'metric'
-  /** `p95_ms` (milliseconds) or `err_rate` (0..1) of calls; of a metric its name. */
+  /** For calls `p95_ms` (milliseconds) or `err_rate` (0..1); for a metric its name. */
   measure: string
   /**
-   * In the baseline; of a metric its median. A latency is in milliseconds, an availability told as
-   * the share it lacks.
+   * The value in the baseline; for a metric its median. A latency is in milliseconds; an
+   * availability is given as 1 minus its value.
    */
   expected: number
-  /** In the range; of a metric its mean. */
+  /** The value in the range; for a metric its mean. */
   actual: number
   /** URN of the caller; null for a metric. */
   src_urn: string | null
   /**
-   * What it cost: milliseconds waited or requests failed, in all, over the range; null for CPU and
+   * The total cost over the range: milliseconds waited or requests failed; null for CPU and
    * saturation.
    */
   lost: number | null
 }
 
-/** A resource that may be behind it, with the evidence for that. */
+/** A resource that may be the cause, with the evidence. */
 export interface Suspect {
   resource_id: string
   urn: string
-  /** The URN: suspects are a ranking frame. */
+  /** Equal to `urn`: suspects are a ranking frame. */
   item: string
-  /** How much of the trouble arises in the resource itself, 0..1. */
+  /** The share of the trouble that arises in the resource itself, 0..1. */
   score: number
   /** Calls and dependencies between the service and the suspect; 0 is the service itself. */
   depth: number
-  /** URNs from the service to the suspect, along what was followed. */
+  /** URNs from the service to the suspect. */
   path: string[]
   /**
-   * What is oddest about it: `p95_ms` or `err_rate` of the calls to it, or the name of its metric.
+   * The oddest thing about it: `p95_ms` or `err_rate` of the calls to it, or the name of its
+   * metric.
    */
   measure: string
   /** The measure in the baseline. */
   expected: number
-  /** The same in the range. */
+  /** The measure in the range. */
   actual: number
   /**
-   * `resource_id` of who saw it: the caller whose calls lost most, or the suspect itself where the
+   * `resource_id` of the observer: the caller whose calls lost most, or the suspect itself if the
    * measure is a metric.
    */
   src: string
   src_urn: string
-  /** All that is odd about it, calls first, what cost most first. */
+  /** All that is odd about it, calls first, then by cost. */
   evidence: SuspectEvidence[]
 }
 
@@ -97,60 +98,47 @@ const rankSuspectsOptions = z
   .superRefine(refuseOverlap)
 
 /**
- * Who is behind it: the resources that may be the cause of a service's trouble, the likeliest
- * first.
+ * The resources that may cause a service's trouble, the most likely first. No rows in normal times.
  *
- * From the service, what it depends on is followed down: odd calls (see `callOddities`), calls that
- * may well be odd though they were too few to tell, and the topology's edges, of any relation
- * (`calls`, `depends_on`, `runs_on`, ...), along which nobody measured calls. A call that is sure
- * to be as ever carries no trouble. Who is reached and has something odd about it is a suspect.
- * Then the trouble is accounted for, latency and errors apart:
+ * 1. From the service, the search follows what it depends on: odd calls (see {@link callOddities}),
+ *    calls that may be odd but are too few to know, and edges of the topology of any relation
+ *    (`calls`, `depends_on`, `runs_on`, ...) without measured calls. Calls that certainly did not
+ *    change are not followed.
+ * 2. Every reached resource with something odd is a suspect. Latency and errors are accounted for
+ *    separately.
+ * 3. `lost` is the cost at a resource over the range, compared with the baseline: how many more
+ *    milliseconds were waited for its answers, or how many more requests failed. It comes from its
+ *    callers, or from its own metrics if no calls to it are measured (see `meanings`).
+ * 4. Its own part is `lost` minus what was lost at its dependencies. A service that only waits for
+ *    others has nothing left, even if it calls a dependency ten times for each answer.
+ * 5. `score` is its own part divided by the most that was lost at any suspect: near 0 for a service
+ *    that waits, 1 where the time is lost. To compare the two kinds, one failed request in twenty
+ *    weighs as much as answers of the service that take a tenth longer. Smaller trouble scores
+ *    proportionally less, unless `trouble` names its kind.
  *
- * - `lost` is what the trouble cost at a resource over the whole range, against the baseline: how
- *   many milliseconds longer was waited for its answers in all, or how many more requests failed.
- *   Its callers tell; where no calls to it are measured, its own metrics do (see `meanings`).
- * - Its own part is what is left after subtracting what was lost at what it depends on: who waits
- *   for others loses as much as they do, and has nothing left.
- * - `score`: its own part / the most that was lost at any of the suspects. So that both kinds
- *   compare, a failed request in twenty weighs as much as answers that take a tenth longer, of the
- *   service's; trouble smaller than that scores accordingly less, unless it is known to be what
- *   hurts (`trouble`).
+ * Four rules then adjust the score:
  *
- * So a service that is slow because it waits scores near 0, and the one where the time is lost 1.
- * As losses add, a dependency called ten times for each answer explains ten times its rise, and a
- * part of the system that is odd but hardly used explains hardly anything. Four things amend the
- * score:
+ * | a resource | |
+ * |---|---|
+ * | that is saturated itself (CPU, memory, ...) | gets 1 - (1 - score)². If its CPU is saturated, what its calls to others lose is its own loss, unless their CPU is saturated too: it reads answers late |
+ * | that is not saturated but runs on a saturated one | passes its loss to that one, if that one has no answers to measure (a host, a disk) |
+ * | whose trouble may follow from the other kind below it | counts down to half: retries and timeouts turn failures into waiting and back. So does trouble of the other kind if `trouble` is given |
+ * | that is a new dependency | has no baseline: its failures count half, and do not excuse its new caller |
  *
- * - A resource that is itself saturated (CPU, memory, ...) is twice a suspect: 1 - (1 - score)². If
- *   it is its CPU, what its calls to others lose is its own loss and not theirs, unless theirs is,
- *   too: who does not get to run reads its answers late.
- * - What a resource lost that is not saturated is the loss of the saturated resource it runs on,
- *   where that has no answers to measure (a host, a disk).
- * - What may follow from trouble of the other kind below it counts down to half: retries and
- *   timeouts turn failures into waiting and back. So does, where the `trouble` is known, that of
- *   the other kind.
- * - A dependency that is new cannot have left what it was. Its failures count half, and do not
- *   excuse who began to call it.
+ * Of equal scores the deeper resource comes first, then the URN decides.
  *
- * Of equal scores the deeper is likelier, then the URN decides. In calm times there are no
- * rows.
+ * Limits: a cause that shows in no measure (a lost message, a wrong answer), or that was as bad in
+ * the baseline, stays hidden. Work off the path of the answers counts as if it were on it. Every
+ * sample of a latency or availability counts as a request. One resource in trouble is assumed: of
+ * two at once the costlier comes first. Percentiles of calls are within 1.083 %. Metrics are read
+ * by the minute: a baseline of an hour or a day is enough.
  *
- * Its limits: a cause that shows in no measure (a lost message, a wrong answer), or was as bad in
- * the baseline, stays hidden; work that a service does on the side, off the path of its answers, is
- * counted as if it were on it; every sample of a latency or availability is taken for a request.
- * One resource in trouble is supposed: of two at once the costlier comes first.
+ * Literature: the anomalous part of the dependency graph, Chen, Qi, Zheng, Hou, "CauseInfer"
+ * (INFOCOM 2014); self time, Graham, Kessler, McKusick, "gprof: a call graph execution profiler"
+ * (1982); metrics that corroborate calls, Wu, Tordsson, Elmroth, Kao, "MicroRCA" (NOMS 2020).
  *
- * Percentiles of calls are of all calls in the window, within 1.083 %. Metrics are read by the
- * minute, whatever the length of the baseline: an hour or a day will do. The method is a traversal
- * of the anomalous part of the dependency graph, as in Chen, Qi, Zheng, Hou: "CauseInfer: Automatic
- * and distributed performance diagnosis with hierarchical causality graph in large distributed
- * systems", INFOCOM 2014; what remains after subtracting is a profiler's self time, of rises
- * instead of times (Graham, Kessler, McKusick: "gprof: a call graph execution profiler", 1982);
- * that a resource's own metrics corroborate what calls show is from Wu, Tordsson, Elmroth, Kao:
- * "MicroRCA: Root cause localization of performance issues in microservices", NOMS 2020.
- *
- * @throws InvalidInputError when a window runs backwards, the two overlap, or an option is out of
- * its bounds.
+ * @throws InvalidInputError if a window runs backwards, the two overlap, or an option is out of its
+ * bounds.
  * @example
  * const suspects = rankSuspects(scope, {
  *   service: 'urn:k8s:svc:shop/frontend',
@@ -172,7 +160,7 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
   const { deviations, ...ofCalls } = thresholds
   const meanings = meaningOfMetrics(given)
   const resource = scope.id('dim_resource')
-  // Each of the four says in a table what its common table expressions hold. Those that follow:
+  // Each of the four parts has a table of its common table expressions. Those that follow:
   //
   // | name               | one row per               | columns                                              |
   // |--------------------|---------------------------|------------------------------------------------------|

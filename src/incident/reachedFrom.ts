@@ -6,30 +6,30 @@ import { requireResources } from '../database/sql/requireResources.ts'
 import type { OddityThresholds } from './oddCalls.ts'
 
 export interface ReachedOptions {
-  /** The URN to set out from. */
+  /** The URN to start from. */
   service: string
   hops: number
   range: TimeRange
-  /** From when on calls are odd. */
+  /** When calls are odd. */
   thresholds: Required<OddityThresholds>
 }
 
 /**
- * The common table expressions, after those of `oddCalls`, that follow trouble down.
+ * The common table expressions, after those of `oddCalls`, that follow trouble downwards.
  *
  * | name | one row per | columns |
  * |---|---|---|
- * | `odd_call` | caller, callee and measure that left its normal range and cost something | `src`, `dst`, `trouble`, those of `odd_measure`, `counts` (what of `lost` counts) |
- * | `unmeasured_dependency` | edge of the topology of the range along which nobody measured calls | `src`, `dst` |
+ * | `odd_call` | caller, callee and measure that left its normal range and cost something | `src`, `dst`, `trouble`, those of `odd_measure`, `counts` (the part of `lost` that counts) |
+ * | `unmeasured_dependency` | edge of the topology of the range without measured calls | `src`, `dst` |
  * | `kind_of_trouble` | kind of trouble | `trouble`: `latency`, `errors` |
- * | `followed_edge` | edge, and kind of trouble that is followed along it | `src`, `dst`, `trouble` (null: either, and either may come of it) |
+ * | `followed_edge` | edge, and kind of trouble that is followed along it | `src`, `dst`, `trouble` (null: either, and either may result) |
  * | `walked_trouble` | resource, kind of trouble and number of hops by which it was reached | `resource_id`, `trouble`, `depth` |
- * | `reached_trouble` | resource and kind of trouble | `depth`: the least |
- * | `reached_resource` | resource | `depth`: the least |
+ * | `reached_trouble` | resource and kind of trouble | `depth`: the smallest |
+ * | `reached_resource` | resource | `depth`: the smallest |
  *
- * A call that is sure to be as ever carries no trouble, so it is not followed. One that may well be
- * odd is, though it cannot be shown: there were too few calls to tell, or none in one of the
- * windows; so is what nobody measured.
+ * A call that certainly did not change carries no trouble and is not followed. A call that may be
+ * odd is followed, even if there are too few calls to know, or none in one window. Dependencies
+ * without measured calls are followed too.
  */
 export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: ReachedOptions): RawBuilder<unknown> {
   const { latencyFactor, latencyRiseMs, errorFactor, errorRise, minCalls } = thresholds

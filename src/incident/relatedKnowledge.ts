@@ -10,27 +10,27 @@ import { parseOptions } from '../schema/parse.ts'
 import { boundedText, storableText, urnText } from '../schema/text.ts'
 
 export interface RelatedKnowledgeOptions {
-  /** What the incident is called. */
+  /** The title of the incident. */
   title: string
-  /** Log patterns of it, as text: such as the `pattern` of {@link newPatterns}. */
+  /** Its log patterns, as text, such as the `pattern` of {@link newPatterns}. */
   patterns?: readonly string[]
-  /** The URNs of those it is about: chunks about one of them count more. */
+  /** The URNs of the resources it is about: chunks about one of them count more. */
   resources?: readonly string[]
-  /** The incident embedded, by the same model as the chunks. */
+  /** The embedding of the incident, by the same model as the chunks. */
   embedding?: readonly number[]
-  /** The name of the model that embedded it; another than the chunks' is then refused. */
+  /** The name of the model that embedded it; if the chunks' model differs, it is refused. */
   model?: string
-  /** How many chunks, 1 to 1,000. Default: 10. */
+  /** The number of chunks, 1 to 1,000. Default: 10. */
   limit?: number
-  /** What may be found at all, such as `{ source: 'runbooks' }`. */
+  /** Filters, such as `{ source: 'runbooks' }`. */
   where?: KnowledgeFilters
 }
 
 /** A chunk of a document that may help in an incident, and why it was found. */
 export interface RelatedChunk extends FoundChunk {
-  /** That of {@link searchKnowledge}, half as much again where the chunk is about a resource. */
+  /** The score of {@link searchKnowledge}, times 1.5 if the chunk is about one of the resources. */
   score: number
-  /** Those of the incident's `resources` that it is about, in the order given. */
+  /** The incident's `resources` that the chunk is about, in the given order. */
   about: string[]
 }
 
@@ -45,26 +45,24 @@ const relatedKnowledgeOptions = (installation: Installation) =>
     where: knowledgeFilters.default({}),
   })
 
-/** Resources decide among this number of the best by words and embedding. */
+/** Resources change the order among this number of the best chunks. */
 const pool = 100
-/** What the score of a chunk about one of the resources is multiplied by. */
+/** The factor for the score of a chunk about one of the resources. */
 const aboutFactor = 1.5
 
 /**
- * What is known that may help in an incident: chunks of runbooks and the like, by the words of its
- * title and log patterns, best first. A ranking frame.
+ * Chunks of runbooks and other documents that may help in an incident, found by the words of its
+ * title and log patterns. Best first: a ranking frame.
  *
  * | | |
  * |---|---|
- * | found by | the words of `title` and `patterns`, and `embedding` where it is given, as {@link searchKnowledge} does; a chunk needs one of the words, not all |
- * | `resources` | none is required: of the best 100 (or `limit`, where that is more) those whose document has one among its `resources` have their score times 1.5 |
- * | what varies in a pattern | `<*>` has no words |
+ * | found by | the words of `title` and `patterns`, and `embedding` if given, as in {@link searchKnowledge}; a chunk needs one of the words, not all |
+ * | `resources` | do not filter. Among the best 100 (or `limit`, if that is more), a chunk whose document has one of them gets its score times 1.5, once for any number of them |
+ * | variable parts of a pattern | `<*>` has no words |
  * | order | `score` descending, then the chunk's id |
  *
- * Several resources count no more than one.
- *
  * @throws InvalidInputError if an option is invalid, or the embedding has another dimension than
- * the installation's; names the field. When it is executed, as {@link searchKnowledge}.
+ * the installation; names the field. On execution, the errors of {@link searchKnowledge}.
  * @example
  * const fresh = await newPatterns(scope, { range: last('20 minutes') }).execute()
  * const runbooks = relatedKnowledge(scope, {

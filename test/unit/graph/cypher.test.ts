@@ -117,7 +117,9 @@ describe('checkCypher', () => {
     'RETURN 1.SET',
     'MATCH (n) WHERE n.a = 1.\nset n.x = 1',
   ])('refuses without write what changes the graph: %s', (text) => {
-    expect(() => check(text)).toThrow(/^text: has (CREATE|SET|REMOVE|DELETE|DETACH|MERGE), which changes the graph: give \{ write: true \} to allow it/)
+    expect(() => check(text)).toThrow(
+      /^text: has (CREATE|SET|REMOVE|DELETE|DETACH|MERGE), which changes the graph: give \{ write: true \} to allow it/,
+    )
     expect(() => check(text, true)).not.toThrow()
   })
 
