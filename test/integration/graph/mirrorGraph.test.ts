@@ -44,7 +44,9 @@ onEveryLeg('mirrorGraph', () => {
     ])
     await expect(mirrorGraph(scope, twice, { attributes: [] })).rejects.toThrow(/^edges: has more than one edge from/)
     const foreign = await frame(other, [['secret', 'b']])
-    await expect(mirrorGraph(scope, foreign, { attributes: [] })).rejects.toThrow(/^edges: has an end that is not a resource of tenant t-001/)
+    await expect(mirrorGraph(scope, foreign, { attributes: [] })).rejects.toThrow(
+      /^edges: has an end that is not a resource of tenant t-001/,
+    )
     const { rows } = await sql<{ count: number }>`select count(*)::int4 as count from ${sql.id(scope.graphName, 'CALLS')}`.execute(test.db)
     expect(rows).toEqual([{ count: 1 }])
   })
