@@ -116,9 +116,9 @@ const newestTopology = (scope: Scope, now: Date) => sql<Date | null>`greatest(
         select pg_catalog.max(at) from ${scope.id('topo_snapshot')} where tenant_id = ${scope.tenantId}::int8 and at <= ${now}::timestamptz
       ),
       (
-        select lower(valid) from ${scope.id('topo_edge_time')}
-        where tenant_id = ${scope.tenantId}::int8 and lower(valid) <= ${now}::timestamptz and lower(valid) > '-infinity'::timestamptz
-        order by lower(valid) desc
+        select pg_catalog.lower(valid) from ${scope.id('topo_edge_time')}
+        where tenant_id = ${scope.tenantId}::int8 and pg_catalog.lower(valid) <= ${now}::timestamptz and pg_catalog.lower(valid) > '-infinity'::timestamptz
+        order by pg_catalog.lower(valid) desc
         limit 1
       )
     )`

@@ -22,8 +22,8 @@ describe('latestData', () => {
         `select 3 as place, 'sketches'::text as kind, ${newestBucket('sketch_5m')} as newest_at union all ` +
         "select 4 as place, 'topology'::text as kind, greatest( " +
         '( select pg_catalog.max(at) from "obs"."topo_snapshot" where tenant_id = $::int8 and at <= $::timestamptz ), ' +
-        '( select lower(valid) from "obs"."topo_edge_time" where tenant_id = $::int8 and lower(valid) <= $::timestamptz ' +
-        "and lower(valid) > '-infinity'::timestamptz order by lower(valid) desc limit 1 ) ) as newest_at union all " +
+        '( select pg_catalog.lower(valid) from "obs"."topo_edge_time" where tenant_id = $::int8 and pg_catalog.lower(valid) <= $::timestamptz ' +
+        "and pg_catalog.lower(valid) > '-infinity'::timestamptz order by pg_catalog.lower(valid) desc limit 1 ) ) as newest_at union all " +
         'select 5 as place, \'events\'::text as kind, ( select detected_at from "obs"."event_envelope" where tenant_id = $::int8 ' +
         'and detected_at <= $::timestamptz order by detected_at desc limit 1 ) as newest_at ) as of_each order by place ) as "latest" where "kind" = $',
     )
