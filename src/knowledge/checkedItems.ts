@@ -4,11 +4,11 @@ import { parse, preview } from '../schema/parse.ts'
 import { untilAborted } from './embedding/waiting.ts'
 
 /**
- * What is handed in one by one, checked: an array whole before its first item, of anything else
- * each item when it comes.
+ * Checks items and yields them one by one. An array is checked as a whole before its first item is
+ * yielded; with any other iterable, each item is checked when it arrives.
  *
- * @param name what they are called in errors: `documents` makes `documents[3].title`.
- * @param check looks at an item beside the ones before it.
+ * @param name the items' name in errors: `documents` makes `documents[3].title`.
+ * @param check compares an item with the ones before it.
  * @throws InvalidInputError naming the item and the field.
  */
 export async function* checkedItems<Schema extends z.ZodType>(
@@ -35,9 +35,9 @@ export async function* checkedItems<Schema extends z.ZodType>(
   }
 }
 
-/** Refuses what yields nothing at all; a text yields its letters, and is refused too. */
+/** Refuses a value that is not iterable. A string is iterable, but is refused too. */
 export function assertItems(items: unknown, name: string): void {
   const given = typeof items === 'object' && items !== null ? items : {}
   if (!(Symbol.iterator in given) && !(Symbol.asyncIterator in given))
-    throw new InvalidInputError(name, `must be an array, or an iterable; a single one goes into an array too, got ${preview(items)}`)
+    throw new InvalidInputError(name, `must be an array or another iterable; put a single one into an array, got ${preview(items)}`)
 }

@@ -1,8 +1,12 @@
 /**
- * How good a ranking is, against what a person called relevant; the higher, the better, from 0 to
- * 1. Each takes the items best first (one that comes again counts where it first stood), the items
- * that are relevant with how much (0 and below: not at all), and how many places are looked at.
- * Null where nothing is relevant: there is nothing to find then.
+ * Measures a ranking against a person's judgement, from 0 to 1; higher is better.
+ *
+ * | | |
+ * |---|---|
+ * | `ranking` | the items, best first; an item that occurs again counts at its first place |
+ * | `relevance` | of each relevant item; 0 and below is not relevant |
+ * | `places` | how many places count |
+ * | null | no item is relevant, so there is nothing to find |
  *
  * Averaged over questions these are the figures of TREC's `trec_eval`, and so of BEIR.
  */
@@ -10,7 +14,7 @@ export type RankingMetric = (ranking: readonly string[], relevance: ReadonlyMap<
 
 /**
  * Normalised discounted cumulative gain: the sum of the relevances, each divided by log2(place +
- * 1), in parts of the sum that the best order would have.
+ * 1), as a share of the same sum for the best order.
  *
  * Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techniques, 2002; the gain is the
  * relevance itself, not 2 to its power.
@@ -25,15 +29,15 @@ export const ndcg: RankingMetric = (ranking, relevance, places) => {
   return ideal === 0 ? null : discounted(gains(ranking, relevance, places)) / ideal
 }
 
-/** The share of all that is relevant. */
+/** The share of the relevant items that the ranking has. */
 export const recall: RankingMetric = (ranking, relevance, places) => {
   const relevant = [...relevance.values()].filter((value) => value > 0).length
   return relevant === 0 ? null : gains(ranking, relevance, places).filter((gain) => gain > 0).length / relevant
 }
 
 /**
- * One divided by the place of the first that is relevant; 0 where none is. Its mean over questions
- * is the MRR.
+ * One divided by the place of the first relevant item; 0 if there is no relevant one. Its mean over
+ * questions is the MRR.
  */
 export const reciprocalRank: RankingMetric = (ranking, relevance, places) => {
   if ([...relevance.values()].every((value) => value <= 0)) return null

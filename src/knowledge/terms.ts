@@ -12,15 +12,13 @@ export { termLanguage, type TermLanguage } from './terms/stem.ts'
 /**
  * The language of an installation.
  *
- * @throws InvalidInputError where a newer library made it, with a language that this one lacks.
+ * @throws InvalidInputError if a newer library installed it with a language that this one does not
+ * have.
  */
 export const languageOf = ({ knowledgeLanguage }: Pick<Installation, 'knowledgeLanguage'>): TermLanguage =>
   parse(termLanguage, knowledgeLanguage, 'knowledgeLanguage')
 
-/**
- * Goes up whenever an answer of {@link terms} changes: terms of one version are not found by those
- * of another.
- */
+/** Raise it when an answer of {@link terms} changes: terms of different versions do not match. */
 export const termsVersion = 1
 
 export interface Term {
@@ -28,11 +26,9 @@ export interface Term {
   term: string
   /** How often it occurs in the text, at least 1. */
   frequency: number
-  /**
-   * How many code points stand before its first occurrence: PostgreSQL's `substr` counts from 1.
-   */
+  /** How many code points precede its first occurrence. (PostgreSQL's `substr` counts from 1.) */
   at: number
-  /** How many code points the text has there for it. */
+  /** How many code points it takes in the text. */
   width: number
 }
 
@@ -42,7 +38,8 @@ export interface TermsOptions {
 }
 
 /**
- * The terms by which a text is found: distinct, in the order in which they first occur.
+ * The distinct terms of a text, which searches by words use, in the order in which they first
+ * occur.
  *
  * | in the text | terms |
  * |---|---|
@@ -52,14 +49,14 @@ export interface TermsOptions {
  * | `NullPointerException` | `nullpointerexcept null pointer except` |
  * | `error_code`, `error-code`, `errorCode` | `errorcod error code` |
  * | `ORA-00942` | `ora00942 ora 00942` |
- * | `shop/cart-7d9f` | `shopcart7d9f shop cart7d9f cart 7d9f`: a path, and what stands between its dividers |
+ * | `shop/cart-7d9f` | `shopcart7d9f shop cart7d9f cart 7d9f`: a path, and the parts between its separators |
  * | `1.2.3`, `1,234,567` | `1.2.3 1 2 3`, `1234567` |
  * | `支付超时` | `支付 支 付超 付 超时 超 时`: single characters and pairs, for Han, Kana, Hangul, Thai, Lao, Khmer and Burmese |
- * | `привет` | `привет`: words of other scripts, stemmed where the language is that script's |
+ * | `привет` | `привет`: words of other scripts, stemmed if the language uses that script |
  *
- * Nothing is left out: what is frequent in all texts weighs little in a ranking. Two texts with a
- * blank between them have the terms of both. The work is in proportion to the length, whatever the
- * text.
+ * No stop word is left out: frequent terms weigh little in a ranking. Two texts joined by a blank
+ * have
+ * the terms of both. The time is proportional to the length, for any text.
  */
 export function terms(text: string, { language = 'english' }: TermsOptions = {}): Term[] {
   const found = new Map<string, Term>()
@@ -83,7 +80,9 @@ export function terms(text: string, { language = 'english' }: TermsOptions = {})
   return [...found.values()]
 }
 
-/** What has an apostrophe between two words, as `l'erreur`; elsewhere it stands inside of one. */
+/**
+ * Languages with an apostrophe between two words, as in `l'erreur`; in others it is inside a word.
+ */
 const eliding: ReadonlySet<TermLanguage> = new Set(['catalan', 'french', 'irish', 'italian', 'turkish'])
 
 const made = new Map<TermLanguage, (run: string) => Piece[]>()
@@ -98,7 +97,9 @@ function piecesIn(language: TermLanguage): (run: string) => Piece[] {
   return pieces
 }
 
-/** The end of the run that starts here: of words, and of what joins them into an identifier. */
+/**
+ * The end of the run that starts here: words, and the characters that join them into an identifier.
+ */
 function endOfRun(text: string, start: number, elides: boolean): number {
   for (let end = start, last = 0; ;) {
     for (let of = kindAt(text, end); isWordly(of) || of === kind.mark; of = kindAt(text, end)) {
@@ -112,8 +113,8 @@ function endOfRun(text: string, start: number, elides: boolean): number {
 }
 
 /**
- * The place behind what may join a word that ends here to another; the same place where nothing
- * does.
+ * The place after the characters that join a word ending here to another; the same place if there
+ * are no such characters.
  */
 function behindJoint(text: string, at: number, last: number, elides: boolean): number {
   const next = at + 1

@@ -3,7 +3,7 @@ import type { Check } from '../database/checks/check.ts'
 import { schemaVersion } from '../database/installation/installation.ts'
 import { termsVersion } from './terms.ts'
 
-/** Whether chunks can be found by their words. */
+/** Checks whether chunks can be found by their words. */
 export const termsCheck: Check = {
   name: 'terms of knowledge',
   async find({ db, installation, version }) {
@@ -21,7 +21,7 @@ export const termsCheck: Check = {
     return rows.map(({ code, written }) => ({
       severity: 'warning',
       code: 'knowledge-terms',
-      message: `the knowledge of tenant ${code} ${written === null ? 'has no terms: searches by words find nothing of it' : `has terms of version ${written}, this library's are of version ${termsVersion}: it refuses to search by words`}`,
+      message: `the knowledge of tenant ${code} ${written === null ? 'has no terms: searches by words find nothing' : `has terms of version ${written}, this library's are of version ${termsVersion}: this library refuses to search it by words`}`,
       remedy: `in a program: await reindexTerms(await tenantScope(db, ${JSON.stringify(code)}${installation.schema === 'public' ? '' : `, { schema: ${JSON.stringify(installation.schema)} }`})), from pgvantage/knowledge`,
     }))
   },

@@ -22,47 +22,51 @@ import { writeDocuments } from './writeDocuments.ts'
 
 export interface AddDocumentsOptions extends EmbeddingCalls {
   /**
-   * Gives chunks without an embedding theirs. Default: none, and they keep what they have or are
-   * found by their words.
+   * Makes the embeddings of chunks that bring none. Default: no embedding is made. Such a chunk
+   * keeps the embedding that it already has; otherwise only a search by words finds it.
    */
   embed?: Embed
   /**
-   * The name of the model of the embeddings, made or brought along. Default: `embed.model`; where
-   * that has none either, the one that the tenant has.
+   * The name of the model of the embeddings, made or brought along. Default: `embed.model`, or else
+   * the model that the tenant has.
    */
   model?: string
   /** How documents with `content` are split, see `splitDocument`. */
   split?: SplitOptions
   /**
-   * Give up before the next statement or the commit, and at once while texts are embedded. What was
-   * done with the documents before stays, unless the transaction is the caller's.
+   * Stops before the next statement or the commit; while texts are embedded, at once. Documents
+   * that are already done stay, unless the transaction is the caller's.
    */
   signal?: AbortSignal
   /**
-   * Told what was done with each document, in the order given, when it is committed, or before
-   * the commit where the transaction is the caller's; the report has no `documents` then, so that
-   * memory stays flat.
+   * Called with the result of each document, in the order given: after its commit, or before the
+   * commit if the transaction is the caller's. The report then has no `documents`, which keeps
+   * memory flat.
    */
   onDocument?: (document: DocumentResult) => void | Promise<void>
 }
 
 /** What was done with a document. */
 export interface DocumentResult {
-  /** Null for one that was refused and is not known. */
+  /** Null for a document that was refused and is not stored. */
   doc_id: string | null
   source: string
   title: string
   url: string | null
   /**
-   * `added` as new, `replaced` where it had changed, `unchanged` where nothing was to be done, or
-   * `refused` where one of its texts has no embedding: what was there before stays.
+   * | outcome | |
+   * |---|---|
+   * | `added` | the document is new |
+   * | `replaced` | it had changed |
+   * | `unchanged` | there was nothing to do |
+   * | `refused` | one of its texts has no embedding; the stored version stays |
    */
   outcome: 'added' | 'replaced' | 'unchanged' | 'refused'
-  /** How many chunks it has now. */
+  /** How many chunks the document has now. */
   chunks: number
   /** How many of its texts were embedded by this call. */
   embedded: number
-  /** How many of its chunks have no embedding, and so are found by their words alone. */
+  /** How many of its chunks have no embedding. Only a search by words finds them. */
   unembedded: number
   /** Why it was refused. */
   reason?: string
@@ -70,7 +74,7 @@ export interface DocumentResult {
 
 /** What was done with documents, and how many there are of each outcome. */
 export interface AddDocumentsReport {
-  /** In the order given; empty where `onDocument` was told. */
+  /** In the order given; empty if `onDocument` is given. */
   documents: DocumentResult[]
   added: number
   replaced: number
@@ -94,46 +98,57 @@ const addDocumentsOptions = z.strictObject({
 })
 
 /**
- * Adds documents to what a tenant knows, or brings those that are there up to date: splits them,
- * embeds their chunks, and notes the terms they are found by.
+ * Adds documents to a tenant's knowledge, or updates those that are already stored: splits them,
+ * embeds their chunks, and stores the terms that searches by words use.
  *
- * A document is identified by its `source` and `url`, one without a URL by its `source` and
- * `title`; of one given several times the last counts. It has either `content`, which is split, or
- * `chunks`.
- *
- * | the document | what is done |
+ * | the document | what happens |
  * |---|---|
  * | is new | it is written |
- * | is the very same (content, metadata, model, options of splitting) | nothing: no embedding, no write |
- * | has changed | chunks that did not keep their id and embedding and are not written; the others are replaced, in one transaction |
- * | has a text that the provider refuses | nothing: what was there stays, and the report says why |
+ * | is identical (content, metadata, model, split options) | nothing: no embedding, no write |
+ * | has changed | unchanged chunks keep their id and embedding and are not written; the others are replaced, in one transaction |
+ * | has a text that the provider refuses | nothing: the stored version stays, and the report gives the reason |
  *
- * Without `embed`, a chunk that brings no embedding keeps the one that its text has already. A text
- * that is new has none, is found by its words alone, and counts as `unembedded`. Every chunk
- * carries its document's metadata, so that a search can filter by either.
+ * A document is identified by its `source` and `url`, or without a URL by its `source` and `title`.
+ * If
+ * the same document is given several times, the last one counts. It has either `content`, which is
+ * split, or `chunks`. Every chunk carries its document's metadata, so a search can filter by
+ * either.
  *
- * The embeddings of a tenant are of one model, which is remembered when it is first named; another
- * one is refused, see `reembed`.
+ * Without `embed`, a chunk that brings no embedding keeps the one that its text already has. A new
+ * text gets no embedding: only a search by words finds it, and it counts as `unembedded`.
  *
- * Memory stays flat: documents are taken in groups of at most 64, or 500 chunks, each embedded and
- * then written in a transaction of its own, or all in the caller's, if the scope was made from one.
- * Writers of the same document take turns; others wait for each other only where both add a word
- * that is new, until the commit. In a caller's transaction that is longer than one group, all other
- * writers of the tenant wait for its end. Several calls in one transaction of yours can be ended by
- * a deadlock (`40P01`): repeat the transaction.
+ * All embeddings of a tenant come from one model. The first call that names a model sets it;
+ * another
+ * model is refused, see `reembed`.
  *
- * Where it fails, what yields the documents is closed: `finally` of a generator runs, a stream is
- * destroyed.
+ * Memory stays flat: documents are taken in groups of at most 64 documents or 500 chunks. Each
+ * group is
+ * embedded first, and then written in a transaction of its own. If the scope was made from a
+ * transaction, all groups are written in that one.
+ *
+ * | concurrency | |
+ * |---|---|
+ * | two writers of the same document | take turns |
+ * | other writers | wait for each other's commit only if both add the same new word |
+ * | a caller's transaction with more than one group | all other writers of the tenant wait until it ends |
+ * | several calls in one transaction of yours | can end in a deadlock (`40P01`): repeat the transaction |
+ *
+ * If the call fails, the source of the documents is closed: a generator's `finally` runs, and a
+ * stream
+ * is destroyed.
  *
  * @throws InvalidInputError naming the document and field: an embedding of the wrong dimension, a
- * number that is not finite, text that cannot be stored. An array is checked whole before anything
- * is written; of anything else the documents before are added. Also where the model is another than
- * the tenant's, or the scope was made from a REPEATABLE READ or SERIALIZABLE transaction, which
- * would not see the documents that others add at the same time.
- * @throws VantageError (`EMBEDDING_FAILED`), with the provider's error as `cause`, where the
- * provider fails for good: what was done before stays, and the message says how much that is. The
- * call can be repeated.
- * @throws VantageError (`TERMS_VERSION`) where the tenant's terms are of another version, see
+ * number that is not finite, text that cannot be stored. An array is checked as a whole before
+ * anything
+ * is written; with any other iterable, the documents before the wrong one are added. Also if the
+ * model
+ * is not the tenant's, or if the scope was made from a REPEATABLE READ or SERIALIZABLE transaction,
+ * which would not see documents that others add at the same time.
+ * @throws VantageError (`EMBEDDING_FAILED`), with the provider's error as `cause`, if the provider
+ * fails for good. Documents that are already done stay, and the message says how many. You can
+ * repeat
+ * the call.
+ * @throws VantageError (`TERMS_VERSION`) if the tenant's terms are of another version, see
  * `reindexTerms`.
  * @example
  * const report = await addDocuments(
@@ -170,7 +185,7 @@ export async function addDocuments(
   await assertReadCommitted(scope.db, 'addDocuments')
   let whole = false
   for await (const group of groupsOf(documents, { schema: documentInput(scope.installation), split, signal })) {
-    // Many turns in a transaction of the caller's would be held to its end, and taken in any order.
+    // Locks of many groups in a caller's transaction would be held to its end, taken in any order.
     whole ||= scope.db.isTransaction && !group.last
     const results = await addGroup(adding, group, whole).catch((error: unknown) => {
       throw saying(error, report, group)
@@ -188,14 +203,14 @@ export async function addDocuments(
 
 interface Adding {
   scope: Scope
-  /** As the caller named it. */
+  /** The name that the caller gave. */
   model: string | null
   embedder: Embedder | undefined
   split: SplitOptions
   signal: AbortSignal | undefined
 }
 
-/** Embeds and writes a group; in two steps, so that no transaction waits for the provider. */
+/** Embeds and writes a group, in two steps: no transaction waits for the provider. */
 async function addGroup(adding: Adding, group: Group, whole: boolean): Promise<DocumentResult[]> {
   const { scope, embedder, split, signal } = adding
   const { corpus, documents, stored } = await inTransaction(scope.db, async (db) => {
@@ -225,7 +240,7 @@ async function addGroup(adding: Adding, group: Group, whole: boolean): Promise<D
     for (const document of open) {
       const before = known.get(document)
       if (isUnchanged(document, before)) unchanged(document, before!)
-      // What was to be kept has changed since, so it may change again: nothing is kept now.
+      // The chunks to keep have changed since, and may change again: now nothing is kept.
       else plans.set(document, planOf(document, attempt === 1 ? (before?.chunks ?? []) : []))
     }
     await embedMissing(embedder, plans, { embeddings, embedded })
@@ -274,13 +289,13 @@ async function addGroup(adding: Adding, group: Group, whole: boolean): Promise<D
 const isUnchanged = (document: PreparedDocument, before: Stored | undefined): boolean =>
   before !== undefined && (before.same || changesNothing(document, before.fingerprint, planOf(document, before.chunks)))
 
-/** By the fingerprints of chunks. */
+/** Embeddings by the chunks' fingerprints. */
 type Embeddings = Map<string, readonly number[] | EmbeddingRefused>
 
-/** The chunks of a plan that our call of the model embeds. */
+/** The chunks of a plan that this call embeds with the model. */
 const toEmbed = (plan: Plan) => writtenOf(plan).filter(({ by }) => by === 'model')
 
-/** Embeds what has no embedding yet; a text that is there twice once. */
+/** Embeds each text that has no embedding yet, once even if it occurs twice. */
 async function embedMissing(
   embedder: Embedder | undefined,
   plans: ReadonlyMap<PreparedDocument, Plan>,
@@ -304,7 +319,7 @@ async function embedMissing(
   }
 }
 
-/** Why a text of the document has no embedding. */
+/** Why a text of the document has no embedding; undefined if all have one. */
 function refusalOf(plan: Plan, embeddings: Embeddings): string | undefined {
   for (const chunk of toEmbed(plan)) {
     const refused = embeddings.get(chunk.fingerprint)
@@ -315,7 +330,7 @@ function refusalOf(plan: Plan, embeddings: Embeddings): string | undefined {
 
 const isReady = (plan: Plan, embeddings: Embeddings): boolean => toEmbed(plan).every(({ fingerprint }) => embeddings.has(fingerprint))
 
-/** Refuses where the tenant has moved to another model since the texts were embedded. */
+/** Throws if the tenant has moved to another model since the texts were embedded. */
 async function assertSameCorpus(adding: Adding, db: Kysely<{}>, before: Corpus, documents: readonly PreparedDocument[]): Promise<void> {
   const { scope, model } = adding
   const now = await readCorpus(scope, db)
@@ -331,8 +346,8 @@ async function assertSameCorpus(adding: Adding, db: Kysely<{}>, before: Corpus, 
 }
 
 /**
- * The provider's failure, with what was done before it; where it may pass by itself, that a later
- * call goes on.
+ * The provider's failure, with the number of documents done before it. If the failure may pass by
+ * itself, the message says that a later call continues.
  */
 function saying(error: unknown, { added, replaced, unchanged, refused }: AddDocumentsReport, { documents }: Group): unknown {
   if (!(error instanceof VantageError) || error.code !== embeddingFailed) return error

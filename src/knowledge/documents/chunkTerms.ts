@@ -6,16 +6,16 @@ import { languageOf, terms } from '../terms.ts'
 /** A term of a chunk, as it is stored. */
 export interface ChunkTerm {
   term: string
-  /** How often it is in the content, and twice for each time in the context. */
+  /** How often it occurs in the content, plus twice for each occurrence in the context. */
   frequency: number
-  /** Where it is first in the content, in code points; null where it is in the context alone. */
+  /** Its first position in the content, in code points; null if it occurs in the context alone. */
   position: number | null
   width: number | null
 }
 
 /**
- * What a title and headings say counts twice: nDCG@10 was .028 higher on questions by people to
- * pages with titles, and the same on three other sets.
+ * Terms in the title and headings count twice: nDCG@10 was .028 higher on a set of people's
+ * questions to pages with titles, and equal on three other sets.
  */
 const contextWeight = 2
 
@@ -34,10 +34,10 @@ export function chunkTermsOf({ installation }: Scope): (chunk: { context: string
   }
 }
 
-/** How many terms a chunk has, each as often as it is said. */
+/** How many terms a chunk has, each counted as often as it occurs. */
 export const lengthOf = (all: readonly ChunkTerm[]): number => all.reduce((sum, { frequency }) => sum + frequency, 0)
 
-/** The rows of one statement: some 5 MB of text. */
+/** Rows per statement: about 5 MB of text. */
 const batch = 50_000
 
 /** Adds the terms of chunks that have none. */
@@ -67,8 +67,8 @@ export async function writeTerms(
 }
 
 /**
- * Adds the words among terms. The last thing a transaction does: another one that adds the same
- * word waits for its end. In one order, so that no two wait for each other.
+ * Adds the words among terms. This must be the last statement of a transaction: another transaction
+ * that adds the same word waits for its end. The words are sorted, which avoids deadlocks.
  */
 export async function writeWords(scope: Scope, db: Kysely<{}>, terms: Iterable<string>): Promise<void> {
   const words = [...new Set(terms)].filter(isWord)
@@ -83,8 +83,8 @@ export async function writeWords(scope: Scope, db: Kysely<{}>, terms: Iterable<s
 }
 
 /**
- * Deletes the words that no chunk has any more. Only who has the whole of the tenant's knowledge
- * may: a word that another adds a chunk for would go.
+ * Deletes the words that no chunk has any more. Needs the lock on the tenant's whole knowledge:
+ * without it, a word of a chunk that another transaction is adding would be deleted.
  */
 export async function deleteUnusedWords(scope: Scope, db: Kysely<{}>): Promise<void> {
   await sql`
@@ -95,8 +95,9 @@ export async function deleteUnusedWords(scope: Scope, db: Kysely<{}>): Promise<v
 }
 
 /**
- * Whether a term can be looked for by how it is spelt: at least four letters, not of a script
- * without blanks. A number, or the code of an error, that is nearly another is another.
+ * Whether a term can be matched by similar spelling: it has at least four letters, in a script that
+ * separates words by spaces. Numbers and error codes are excluded: a similar code is a different
+ * code.
  */
 export function isWord(term: string): boolean {
   if (!/^[\p{L}\p{M}]{4,}$/u.test(term)) return false

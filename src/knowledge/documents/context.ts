@@ -1,7 +1,7 @@
-/** So much of a heading stands in the context of what is below it. */
+/** The most characters of a heading in the context of the text below it. */
 export const maxHeading = 200
 
-/** The title and the headings below it; one that says the same as the one above is left out. */
+/** The title and the headings below it; a heading equal to the one above it is left out. */
 export function contextOf(title: string, headings: readonly string[]): string {
   const parts = [title, ...headings].map((part) => part.trim().replaceAll(/\s+/g, ' ')).filter((part) => part !== '')
   return parts

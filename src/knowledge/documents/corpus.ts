@@ -4,11 +4,11 @@ import { InvalidInputError, VantageError } from '../../schema/errors.ts'
 import { preview } from '../../schema/parse.ts'
 import { termsVersion } from '../terms.ts'
 
-/** By what the chunks of a tenant are found. */
+/** The model and the version of terms that a tenant's chunks are searched with. */
 export interface Corpus {
-  /** The model of their embeddings; null where nobody named one. */
+  /** The model of their embeddings; null if no call has named one. */
   model: string | null
-  /** The version of their terms; null where it has no terms yet. */
+  /** The version of their terms; null if the tenant has no terms yet. */
   termsVersion: number | null
 }
 
@@ -20,11 +20,11 @@ export async function readCorpus(scope: Scope, db: Kysely<{}>): Promise<Corpus> 
 }
 
 /**
- * Refuses what cannot be searched together with what is there.
+ * Refuses a write that could not be searched together with the stored chunks.
  *
- * @param model of the embeddings to write; null where nobody named one, which contradicts none.
- * @throws InvalidInputError where the tenant's embeddings are of another model.
- * @throws VantageError (`TERMS_VERSION`) where its terms are of another version.
+ * @param model of the embeddings to write; null if no call has named one, which fits every model.
+ * @throws InvalidInputError if the tenant's embeddings are of another model.
+ * @throws VantageError (`TERMS_VERSION`) if its terms are of another version.
  */
 export function assertFits(scope: Scope, corpus: Corpus, model: string | null): void {
   if (model !== null && corpus.model !== null && corpus.model !== model) {
@@ -41,9 +41,9 @@ export function assertFits(scope: Scope, corpus: Corpus, model: string | null): 
   }
 }
 
-/** Remembers what nobody had said before; what is known stays. */
+/** Stores the model and the version of terms if they are not stored yet; stored values stay. */
 export async function rememberCorpus(scope: Scope, db: Kysely<{}>, known: Corpus, model: string | null): Promise<void> {
-  // A writer of the row keeps other writers of it waiting, so it is written only where it changes.
+  // A written row makes other writers of the row wait, so it is written only if it changes.
   if (known.termsVersion !== null && (known.model !== null || model === null)) return
   await sql`
     insert into ${scope.id('kb_corpus')} as corpus (tenant_id, model, terms_version)

@@ -6,12 +6,12 @@ export interface Bounds {
 }
 
 /**
- * Where sentences end does not depend on where this runs. English rules end sentences of Chinese
- * and Japanese, too.
+ * A fixed locale, so that sentences end at the same places on every machine. English rules also end
+ * sentences of Chinese and Japanese.
  */
 const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' })
 
-/** A stretch of prose in spans within the bound, cut between sentences. */
+/** Cuts a stretch of prose between sentences, into spans within the bound. */
 export function cutProse(text: string, span: Span, bounds: Bounds): Span[] {
   const whole = withoutBlankEnd(text, span)
   if (whole === undefined) return []
@@ -21,7 +21,8 @@ export function cutProse(text: string, span: Span, bounds: Bounds): Span[] {
 }
 
 /**
- * A stretch of text in spans within the bound, cut at `starts` where it can be, else between lines.
+ * Cuts a stretch of text into spans within the bound: at `starts` if possible, otherwise between
+ * lines.
  */
 export function cutLines(text: string, { start, end }: Span, starts: readonly number[], max: number): Span[] {
   const edges = [start, ...starts.filter((at) => at > start && at < end), end]
@@ -48,7 +49,7 @@ function linesOf(text: string, { start, end }: Span): Span[] {
 }
 
 function sentencesOf(text: string, { start, end }: Span): Span[] {
-  // A line end inside of a paragraph is a blank; only an empty line ends a sentence.
+  // A line end inside a paragraph is a space; only an empty line ends a sentence.
   const unwrapped = text
     .slice(start, end)
     .split('\n')
@@ -60,8 +61,8 @@ function sentencesOf(text: string, { start, end }: Span): Span[] {
 }
 
 /**
- * A span cut where it must be: best behind a line, then a blank, then a mark or character of
- * Chinese.
+ * Cuts a span that has no better place: preferably after a line, then after a space, then after a
+ * punctuation mark or a Chinese character.
  */
 function cutLong(text: string, { start, end }: Span, max: number): Span[] {
   const spans: Span[] = []
@@ -77,7 +78,7 @@ function cutLong(text: string, { start, end }: Span, max: number): Span[] {
 const wide = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u
 const wideMark = /[，、；：。！？…）」』】》]/
 
-/** In the second half of what fits, the last place of the best kind; else the last blank of all. */
+/** In the second half of what fits, the last place of the best kind; otherwise the last space. */
 function placeToCut(text: string, start: number, max: number): number {
   const half = start + Math.ceil(max / 2)
   let [blank, mark, character] = [0, 0, 0]

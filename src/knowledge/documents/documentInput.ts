@@ -6,19 +6,19 @@ import { embeddingOf } from '../embedding/embedding.ts'
 export interface ChunkInput {
   content: string
   /**
-   * What it is part of, such as the headings above it. It is searched and embedded with the
-   * content.
+   * What the chunk is part of, such as the headings above it. It is searched and embedded together
+   * with the content.
    */
   context?: string
   /**
    * As many numbers as the installation's embedding dimension, stored in its precision; from
-   * JavaScript also a `Float32Array` or `Float64Array`. Without it the chunk is embedded by `embed`;
-   * without that it is found by its words alone.
+   * JavaScript also a `Float32Array` or `Float64Array`. Without it `embed` makes the embedding;
+   * without `embed`, only a search by words finds the chunk.
    */
   embedding?: readonly number[]
   /**
-   * Merged with all that the document says, key by key at every depth: lists of `resources` are
-   * united, and of any other two values the chunk's own counts.
+   * Merged with the document's metadata, key by key at every depth. Lists of `resources` are
+   * united; of any other two values the chunk's own counts.
    */
   metadata?: Record<string, Json>
 }
@@ -31,24 +31,26 @@ interface DocumentAbout {
   /** At most 2,048 bytes. */
   url?: string | null
   /**
-   * The URNs of what it is about. They are kept in the metadata under `resources`, beside those that
-   * it has there, and need not be known to the catalog.
+   * The URNs of the resources that the document is about. They are stored in the metadata under
+   * `resources`, together with those already there. They need not be in the catalog.
    */
   resources?: readonly string[]
-  /** Kept in the metadata under `labels`, merged with those that it has there; these count first. */
+  /**
+   * Stored in the metadata under `labels`, merged with those already there; these take precedence.
+   */
   labels?: Record<string, Json>
   metadata?: Record<string, Json>
 }
 
-/** A document as text, which is split. */
+/** A document as text, which `addDocuments` splits. */
 export interface TextDocument extends DocumentAbout {
   content: string
-  /** Default: decided by the content, see `splitDocument`. */
+  /** Default: detected from the content, see `splitDocument`. */
   format?: 'markdown' | 'text'
   chunks?: undefined
 }
 
-/** A document that was split already. */
+/** A document that is already split. */
 export interface ChunkedDocument extends DocumentAbout {
   /** The text in pieces, in order. */
   chunks: readonly ChunkInput[]
@@ -82,7 +84,7 @@ export function documentInput(installation: Installation) {
       if ((content === undefined) === (chunks === undefined)) {
         context.addIssue({ code: 'custom', message: 'must have either content, which is split, or chunks' })
       } else if (content === undefined && format !== undefined) {
-        context.addIssue({ code: 'custom', path: ['format'], message: 'is of content, and the document has chunks' })
+        context.addIssue({ code: 'custom', path: ['format'], message: 'is only for content, and the document has chunks' })
       }
     })
 }

@@ -8,23 +8,23 @@ import { embedTexts, type EmbedRetry } from '../embedding/embedTexts.ts'
 
 /** How a function that embeds texts is called. */
 export interface EmbeddingCalls {
-  /** How many calls run at a time, 1 to 100. Default: 4. */
+  /** How many calls run at the same time, 1 to 100. Default: 4. */
   concurrency?: number
-  /** How many tokens a call has at most, estimated. Default: 8,000. */
+  /** The most tokens of one call, estimated. Default: 8,000. */
   batchTokens?: number
-  /** How many texts a call has at most. Default: 32, which every provider takes. */
+  /** The most texts of one call. Default: 32, which every provider accepts. */
   batchTexts?: number
-  /** How often a call is made where the provider is busy. Default: 6, in about half a minute. */
+  /** How often a call is made while the provider is busy. Default: 6, in about half a minute. */
   attempts?: number
   /** The longest wait before another attempt, in milliseconds. Default: 60,000. */
   maxWaitMs?: number
-  /** Told of each call that failed and is made again. */
+  /** Called for each call that failed and will be repeated. */
   onRetry?: (retry: EmbedRetry) => void
 }
 
 export const modelOption = boundedText(255)
 
-/** Its `model`, where it has one, is as good as the option. */
+/** The function's `model`, if it has one, replaces the option `model`. */
 export const embedOption = z
   .custom<Embed>((value) => typeof value === 'function', 'must be a function that gives texts their embeddings')
   .superRefine(({ model }, context) => {
@@ -43,7 +43,7 @@ export const embeddingCalls = {
     .optional(),
 }
 
-/** For each text its embedding as this installation stores it, or why it has none. */
+/** For each text, its embedding as this installation stores it, or the reason why it has none. */
 export type Embedder = (texts: readonly string[]) => Promise<(readonly number[] | EmbeddingRefused)[]>
 
 export function embedderOf(
@@ -60,6 +60,6 @@ export function embedderOf(
   return (texts) => embedTexts(embed, texts, { dimension: installation.embeddingDimension, flaw, ...given })
 }
 
-/** What is embedded of a chunk. */
+/** The text of a chunk that is embedded. */
 export const embeddedText = ({ context, content }: { context: string; content: string }): string =>
   context === '' ? content : `${context}\n\n${content}`

@@ -5,20 +5,20 @@ import type { SplitOptions } from './split.ts'
 
 export interface Group {
   documents: SplitDocument[]
-  /** Whether none comes after it. */
+  /** Whether this is the last group. */
   last: boolean
 }
 
 /**
- * What is written in one transaction at most, in documents, chunks and characters; at least one
- * document.
+ * The most documents, chunks and characters of one transaction; a group has at least one document.
  */
 const most = { documents: 64, chunks: 500, characters: 2_000_000 }
 
 /**
- * Documents in groups, in order; a document that comes again begins another group. An array is
- * checked whole before the first one, of anything else each document when it comes; those before
- * one that is refused are a group of their own.
+ * Yields documents in groups, in order. A document that comes a second time begins a new group. An
+ * array is checked as a whole before the first group; with any other iterable, each document is
+ * checked
+ * when it arrives, and the documents before a refused one are still yielded, as a group.
  *
  * @throws InvalidInputError naming the document and the field.
  */
@@ -55,7 +55,7 @@ export async function* groupsOf(
     if (open.length > 0) yield { documents: open, last: refusal === undefined }
     if (refusal !== undefined) throw refusal.error
   } finally {
-    // Whatever ends it early, the source is told.
+    // Closes the source however the loop ends.
     await checked.return(undefined)
   }
 }

@@ -4,16 +4,16 @@ import MarkdownIt from 'markdown-it'
 export interface Block {
   from: number
   to: number
-  /** `lines`: what is cut between lines, as code. `rule`: a line that says nothing. */
+  /** `lines`: cut between lines, such as code. `rule`: a line without text. */
   kind: 'heading' | 'list' | 'table' | 'lines' | 'prose' | 'rule'
-  /** Of a heading: 1 to 6, and what it says. */
+  /** For a heading: its level, 1 to 6, and its text. */
   level: number
   text: string
-  /** Of a list: the lines at which its items begin. */
+  /** For a list: the lines at which its items begin. */
   items: number[]
 }
 
-// Blocks only: where they begin and end is all that is asked for, and what makes it linear.
+// Only blocks are parsed, not inline markup: that suffices, and keeps the time linear.
 const parser = new MarkdownIt('commonmark').enable('table')
 parser.core.ruler.enableOnly(['normalize', 'block'])
 
@@ -28,7 +28,7 @@ const kinds = new Map<string, Block['kind']>([
   ['hr', 'rule'],
 ])
 
-/** The blocks of a document that no other block holds, in order. What is in none is not a block. */
+/** The blocks at the top level of a document, in order. Lines in no block are left out. */
 export function markdownBlocks(lines: readonly string[]): Block[] {
   const front = linesOfFrontMatter(lines)
   const blocks: Block[] = []

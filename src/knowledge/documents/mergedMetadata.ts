@@ -3,9 +3,8 @@ import type { Json } from '../../schema/text.ts'
 type JsonObject = Record<string, Json>
 
 /**
- * What is said of something in general and in particular, in one. Objects are merged key by key, at
- * every depth, the lists of `resources` are united, and of any other two values the particular one
- * stays.
+ * Merges general and particular metadata. Objects are merged key by key, at every depth; lists of
+ * `resources` are united; of any other two values the particular one stays.
  */
 export function mergedMetadata(general: JsonObject, particular: JsonObject): JsonObject {
   const { resources: of } = general
@@ -21,11 +20,11 @@ function mergedObjects(general: JsonObject, particular: JsonObject): JsonObject 
     const below = entries.get(key)
     entries.set(key, isObject(below) && isObject(value) ? mergedObjects(below, value) : value)
   }
-  // From entries, since an assignment would lose a key named `__proto__`.
+  // `fromEntries`, since an assignment would lose a key named `__proto__`.
   return Object.fromEntries(entries)
 }
 
-/** Each once, in order. */
+/** The distinct items of both lists, in order. */
 const united = (of: readonly Json[], more: readonly Json[]): Json[] => [
   ...new Map([...of, ...more].map((each) => [JSON.stringify(each), each])).values(),
 ]

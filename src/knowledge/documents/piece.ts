@@ -1,6 +1,6 @@
-/** A part of a document that is found by itself. */
+/** A part of a document that a search can find on its own. */
 export interface Piece {
   content: string
-  /** What it is part of: the document's title and the headings above it, ` / ` between them. */
+  /** The document's title and the headings above the piece, joined by ` / `. */
   context: string
 }

@@ -10,25 +10,26 @@ export interface StoredChunk {
   embedded: boolean
 }
 
-/** What makes the stored chunks of a document those of its new version. */
+/** The writes that turn the stored chunks of a document into those of its new version. */
 export interface Plan {
   /**
-   * Stored as they should be, but perhaps for their place and metadata; the fingerprint is the
+   * Stored with the right content; only the place or metadata may differ. The fingerprint is the
    * stored one.
    */
   kept: { chunk_id: string; chunk_idx: number; moved: boolean; embedded: boolean; chunk: PreparedChunk }[]
-  /** At the place of another one, whose id they get. */
+  /** Each replaces the chunk at its place and takes over its id. */
   changed: { chunk_id: string; chunk_idx: number; chunk: PreparedChunk }[]
   added: { chunk_idx: number; chunk: PreparedChunk }[]
   removed: string[]
 }
 
 /**
- * A chunk that did not change keeps its id and embedding, also where it is at another place now;
- * else it takes the id of the chunk at its place, where that is not wanted elsewhere.
+ * A chunk that did not change keeps its id and embedding, even at another place. A changed chunk
+ * takes
+ * the id of the chunk at its place, unless that id is kept elsewhere.
  *
- * Of a chunk that is given no embedding, only the text is looked at: it keeps the one it has, by
- * whichever model.
+ * For a chunk without an embedding only the text is compared: it keeps the stored embedding, of any
+ * model.
  */
 export function planOf({ chunks }: PreparedDocument, stored: readonly StoredChunk[]): Plan {
   const free = new Map(stored.map((chunk) => [chunk.chunk_idx, chunk]))
@@ -51,7 +52,7 @@ export function planOf({ chunks }: PreparedDocument, stored: readonly StoredChun
   }
   for (const [at, chunk] of chunks.entries()) {
     const same = match.has(at) ? [] : (elsewhere.get(nameOf(chunk)) ?? [])
-    // One that has both names may have been taken by the other.
+    // A chunk with both names may already be taken under its other name.
     while (same.length > 0 && free.get(same.at(-1)!.chunk_idx) !== same.at(-1)) same.pop()
     if (same.length > 0) take(at, same.pop()!)
   }
@@ -74,11 +75,11 @@ export function planOf({ chunks }: PreparedDocument, stored: readonly StoredChun
   return plan
 }
 
-/** What a chunk is recognised by: its fingerprint, or the part of it that tells the text. */
+/** What a chunk is recognised by: its fingerprint, or only the part about the text. */
 const nameOf = ({ by, fingerprint }: PreparedChunk): string => (by === 'nobody' ? whatIn(fingerprint) : fingerprint)
 const namesOf = (fingerprint: string): string[] => [fingerprint, whatIn(fingerprint)]
 
-/** Whether the stored document is the same already. */
+/** Whether the stored document is already the same. */
 export const changesNothing = (
   { fingerprint }: PreparedDocument,
   before: string | null,
@@ -89,13 +90,13 @@ export const changesNothing = (
   changed.length + added.length + removed.length === 0 &&
   !kept.some(({ moved }) => moved)
 
-/** The fingerprint of the document when the plan is done, in which chunks may keep an embedding. */
+/** The document's fingerprint after the plan is carried out; its chunks may keep an embedding. */
 export function plannedFingerprint({ fingerprint }: PreparedDocument, { kept, changed, added }: Plan): string {
   const hows = [...kept, ...changed, ...added].toSorted((a, b) => a.chunk_idx - b.chunk_idx).map(({ chunk }) => howIn(chunk.fingerprint))
   return howOfAll(hows, howIn(fingerprint)) + whatIn(fingerprint)
 }
 
-/** How many chunks have no embedding when the plan is done. */
+/** How many chunks have no embedding after the plan is carried out. */
 export const unembeddedOf = (plan: Plan): number =>
   plan.kept.filter(({ embedded }) => !embedded).length + writtenOf(plan).filter(({ by }) => by === 'nobody').length
 

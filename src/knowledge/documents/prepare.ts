@@ -6,11 +6,11 @@ import { howOf, howOfAll, ordered, whatOf, type Embedded } from './fingerprint.t
 import { mergedMetadata } from './mergedMetadata.ts'
 import { splitDocument, splitterVersion, type SplitOptions } from './split.ts'
 
-/** A piece of a document before anything is known of how it is found. */
+/** A piece of a document before its embedding is decided. */
 interface Piece {
   content: string
   context: string
-  /** The embedding that was brought along. */
+  /** The embedding that the caller gave. */
   brought: readonly number[] | undefined
   metadata: Record<string, Json>
 }
@@ -22,7 +22,7 @@ export interface SplitDocument {
   url: string | null
   metadata: Record<string, Json>
   pieces: readonly Piece[]
-  /** Whether the pieces are of our making. */
+  /** Whether this library split the pieces. */
   split: boolean
   format: 'markdown' | 'text' | undefined
 }
@@ -32,7 +32,7 @@ export interface PreparedChunk extends Piece {
   by: Embedded['by']
 }
 
-/** A document with what tells whether it has changed. */
+/** A document with its fingerprint, which shows whether it has changed. */
 export interface PreparedDocument {
   source: string
   title: string
@@ -42,7 +42,7 @@ export interface PreparedDocument {
   chunks: readonly PreparedChunk[]
 }
 
-/** What identifies a document: its source and URL, without a URL its source and title. */
+/** The identity of a document: its source and URL, or without a URL its source and title. */
 export const keyOf = ({ source, title, url }: { source: string; title: string; url: string | null }): string =>
   JSON.stringify(url === null ? [source, null, title] : [source, url])
 
@@ -61,7 +61,7 @@ export function inPieces(document: CheckedDocument, options: SplitOptions): Spli
   return { source, title, url, metadata, pieces, split: content !== undefined, format }
 }
 
-/** @param embeds whether pieces that brought no embedding get one. */
+/** @param embeds whether pieces without an embedding of the caller's get one. */
 export function prepare(
   { installation }: Scope,
   { source, title, url, metadata, pieces, split, format }: SplitDocument,
@@ -84,8 +84,8 @@ export function prepare(
     title,
     url,
     metadata: ordered(metadata),
-    // What was split is decided by the pieces as well: another version or other options that give
-    // the same are no change for the chunks, but the document is looked at again.
+    // The options of the split are part of the document's fingerprint: with another version or
+    // other options it is split again, and chunks that come out the same stay.
     split: split ? { splitterVersion, format, ...(ordered({ ...options }) as object) } : null,
     chunks: pieces.map(({ content, context, metadata }) => [content, context, ordered(metadata)]),
     termsVersion,
@@ -94,5 +94,5 @@ export function prepare(
   return { source, title, url, metadata, fingerprint: how + what, chunks }
 }
 
-/** What a chunk is, whichever model embedded it: the second part of its fingerprint. */
+/** The content of a chunk, for any model: the second part of its fingerprint. */
 export const whatOfChunk = ({ context, content }: { context: string; content: string }): string => whatOf({ context, content })

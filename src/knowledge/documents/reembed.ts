@@ -14,29 +14,29 @@ import { whatOfChunk } from './prepare.ts'
 import { takeKnowledge } from './turns.ts'
 
 export interface ReembedOptions extends EmbeddingCalls {
-  /** Gives texts their embeddings by the new model. */
+  /** Makes the embeddings with the new model. */
   embed: Embed
-  /** The name of the new model. Default: `embed.model`. One of both must name it. */
+  /** The name of the new model. Default: `embed.model`. One of the two must be given. */
   model?: string
   /**
-   * Give up, at once while texts are embedded. Until the last transaction nothing has changed but
-   * that the next call has less to do.
+   * Stops; while texts are embedded, at once. Until the last transaction the tenant keeps its old
+   * embeddings, and the next call continues from the work that is done.
    */
   signal?: AbortSignal
-  /** Told how many chunks are embedded, and how many there were to begin with. */
+  /** Called with the number of embedded chunks, and the number of chunks at the start. */
   onProgress?: (progress: { done: number; chunks: number }) => void
 }
 
 export interface ReembedReport {
-  /** The tenant's model from now on. */
+  /** The tenant's new model. */
   model: string
   /** How many chunks the tenant has. */
   chunks: number
   /** How many texts were embedded by this call. */
   embedded: number
   /**
-   * What the provider refused: these chunks have no embedding any more, and are found by their
-   * words.
+   * The chunks that the provider refused. They no longer have an embedding; only a search by words
+   * finds them.
    */
   refused: RefusedChunk[]
 }
@@ -44,9 +44,9 @@ export interface ReembedReport {
 export interface RefusedChunk {
   chunk_id: string
   doc_id: string
-  /** Of its document. */
+  /** The source of its document. */
   source: string | null
-  /** Of its document. */
+  /** The title of its document. */
   title: string | null
   reason: string
 }
@@ -59,25 +59,27 @@ const reembedOptions = z.strictObject({
   ...embeddingCalls,
 })
 
-/** The chunks that are embedded and kept at a time. */
+/** How many chunks are embedded and stored at a time. */
 const page = 500
 
 /**
- * Moves a tenant's embeddings to another model of the same dimension, while searches go on: a
- * search sees those of the old model, or those of the new one.
+ * Moves a tenant's embeddings to another model of the same dimension while searches continue. Every
+ * search sees the old embeddings only, or the new ones only.
  *
- * | | |
+ * | step | |
  * |---|---|
- * | first | every chunk is embedded by the new model, also those that had no embedding; 500 at a time are put aside. Documents can still be added by the old model. Interrupted, the next call with the same model embeds only what is not there yet |
- * | then, in one transaction | what was added since is embedded, and all embeddings and the model's name are exchanged. Other writers of the tenant's knowledge wait, and the vector index takes up every chunk again |
+ * | 1. embed | the new model embeds every chunk, also those without an embedding, 500 at a time, into a table of their own. Documents can still be added with the old model. After an interruption, the next call with the same model embeds only what is missing |
+ * | 2. exchange, in one transaction | chunks added since are embedded, then all embeddings and the model's name are exchanged. Other writers of the tenant's knowledge wait, and every chunk enters the vector index again |
  *
- * With the model that the tenant has, it embeds what has no embedding, or one that was brought
- * along. From then on, search with embeddings of the new model.
+ * With the model that the tenant already has, it embeds the chunks that have no embedding or one
+ * from
+ * the caller. After the exchange, search with embeddings of the new model.
  *
- * @throws InvalidInputError when nobody names the model, or the scope was made from a REPEATABLE
- * READ or SERIALIZABLE transaction.
- * @throws VantageError (`EMBEDDING_FAILED`), with the provider's error as `cause`, where the
- * provider fails for good or gives embeddings of another dimension: the tenant keeps its old model.
+ * @throws InvalidInputError if the model has no name, or the scope was made from a REPEATABLE READ
+ * or
+ * SERIALIZABLE transaction.
+ * @throws VantageError (`EMBEDDING_FAILED`), with the provider's error as `cause`, if the provider
+ * fails for good or returns embeddings of another dimension: the tenant keeps its old model.
  * @example
  * const { refused } = await reembed(scope, { embed: openAiEmbeddings({ url, model: 'nomic-embed-text-v2' }) })
  */
@@ -99,7 +101,7 @@ export async function reembed(scope: Scope, options: ReembedOptions): Promise<Re
     onDone: (done) => onProgress?.({ done, chunks }),
   }
   const chunks = await countChunks(scope)
-  // What is added during a round is less each time; the rest is embedded while nobody can add more.
+  // Each round has fewer new chunks. The last ones are embedded under a lock.
   for (let pass = 0; pass < 3 && (await embedMissing(move, scope.db)) > page; pass += 1);
   return inTransaction(scope.db, async (db) => {
     await takeKnowledge(scope, db)
@@ -114,7 +116,7 @@ export async function reembed(scope: Scope, options: ReembedOptions): Promise<Re
 
 interface Move {
   scope: Scope
-  /** What the fingerprints of chunks of the new model begin with. */
+  /** The first part of the fingerprints of chunks of the new model. */
   how: string
   embedder: Embedder
   signal: AbortSignal | undefined
@@ -125,7 +127,7 @@ interface Move {
 }
 
 /**
- * Embeds the chunks that have no embedding of the new model, neither put aside nor in use; returns
+ * Embeds the chunks that have no embedding of the new model, neither set aside nor in use; returns
  * how many.
  */
 async function embedMissing(move: Move, db: Kysely<{}>): Promise<number> {
@@ -137,7 +139,7 @@ async function embedMissing(move: Move, db: Kysely<{}>): Promise<number> {
     const rows = await inTransaction(db, (trx) => missing(move, trx, after))
     if (rows.length === 0) return count
     after = rows.at(-1)!.chunk_id
-    // One that was refused a moment ago is not tried again.
+    // A chunk refused earlier in this call is not tried again.
     const open = rows.filter((row) => tried.get(row.chunk_id) === undefined || !row.aside)
     const found = await move.embedder(open.map(embeddedText))
     const aside = open.map(({ chunk_id, context, content }, at) => {
@@ -157,7 +159,7 @@ async function embedMissing(move: Move, db: Kysely<{}>): Promise<number> {
   }
 }
 
-/** Whether what is put aside is of the new model and of the text that the chunk has now. */
+/** Whether the embedding set aside is of the new model and of the chunk's present text. */
 const isOfText = ({ how }: Move): RawBuilder<boolean> => sql`
   substr(aside.fingerprint, 1, ${sql.lit(howBytes)}) = decode(${how}, 'hex')
     and substr(aside.fingerprint, ${sql.lit(howBytes + 1)}) = substr(chunk.fingerprint, ${sql.lit(howBytes + 1)})
@@ -172,7 +174,7 @@ interface MissingChunk {
   chunk_id: string
   context: string
   content: string
-  /** Whether it is put aside as refused. */
+  /** Whether it is set aside as refused. */
   aside: boolean
 }
 
@@ -191,15 +193,14 @@ async function missing(move: Move, db: Kysely<{}>, after: string): Promise<Missi
   return rows
 }
 
-/** A refused one with an embedding of no numbers. */
+/** Sets embeddings aside; a refused chunk gets one without numbers. */
 async function putAside(
   scope: Scope,
   db: Kysely<{}>,
   rows: readonly { chunk_id: string; fingerprint: string; embedding: string }[],
 ): Promise<void> {
   const given = sql`jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row (chunk_id int8, fingerprint text, embedding text)`
-  // Chunks that were added before there were fingerprints get one, by which it is known that they
-  // have not changed; who changes one writes another.
+  // Chunks older than fingerprints get one, by which a later change of the chunk is noticed.
   await sql`
     update ${scope.id('kb_chunk')} as chunk
     set fingerprint = decode(repeat('00', ${sql.lit(howBytes)}) || substr(row.fingerprint, ${sql.lit(2 * howBytes + 1)}), 'hex')
@@ -234,7 +235,8 @@ async function exchange(move: Move, db: Kysely<{}>, model: string): Promise<void
     where chunk.tenant_id = ${scope.tenantId}::int8 and aside.tenant_id = chunk.tenant_id and aside.chunk_id = chunk.chunk_id
       and not ${isMoved(move)}
   `.execute(db)
-  // A document with a refused text is not what it should be: when it is added again it is tried again.
+  // A document with a refused text is incomplete: without its fingerprint, adding it again tries
+  // again.
   await sql`
     update ${scope.id('kb_doc')} as doc
     set fingerprint = case

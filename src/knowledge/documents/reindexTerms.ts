@@ -12,11 +12,12 @@ import { idList } from './writeDocuments.ts'
 
 export interface ReindexTermsOptions {
   /**
-   * Give up before the next statement. What was written stays; the next call begins from the start.
+   * Stops before the next statement. What is written stays; the next call starts from the
+   * beginning.
    */
   signal?: AbortSignal
   /**
-   * Told after each transaction how many chunks are done, and how many there were to begin with.
+   * Called after each transaction with the number of chunks done, and their number at the start.
    */
   onProgress?: (progress: { done: number; chunks: number }) => void
 }
@@ -28,20 +29,24 @@ const reindexTermsOptions = z.strictObject({
     .optional(),
 })
 
-/** The chunks that are written in one transaction. */
+/** How many chunks are written in one transaction. */
 const page = 500
 
 /**
- * Writes the terms of all chunks of a tenant again; returns how many chunks that were.
+ * Writes the terms of all chunks of a tenant again; returns the number of chunks.
  *
- * To be called after an upgrade whose terms are of another version, which `addDocuments` refuses by
- * name, and for chunks that were added before there were terms: without them nothing is found by
- * its words. 500 chunks go in one transaction, in which other writers of the tenant's knowledge
- * wait; until it is through, searches find some chunks by the old terms and some by the new.
- * Interrupted, it is called again.
+ * Call it after an upgrade with a new version of terms (`addDocuments` then throws
+ * `TERMS_VERSION`),
+ * and for chunks from before the terms existed: without terms, searches by words do not find them.
+ * One
+ * transaction writes 500 chunks; other writers of the tenant's knowledge wait for it. Until the
+ * call
+ * ends, searches find some chunks by the old terms and some by the new ones. If it is interrupted,
+ * call it again.
  *
- * @throws InvalidInputError when the scope was made from a REPEATABLE READ or SERIALIZABLE
- * transaction. The signal's reason when aborted.
+ * @throws InvalidInputError if the scope was made from a REPEATABLE READ or SERIALIZABLE
+ * transaction.
+ * The signal's reason if aborted.
  * @example
  * await reindexTerms(scope, { onProgress: ({ done, chunks }) => console.log(done, 'of', chunks) })
  */
@@ -57,7 +62,7 @@ export async function reindexTerms(scope: Scope, options: ReindexTermsOptions = 
       await takeKnowledge(scope, db)
       signal?.throwIfAborted()
       const written = await reindexPage(scope, db, after)
-      // In the same transaction as the last chunks: nothing can be added in between.
+      // In the transaction of the last chunks, so that no chunk can be added in between.
       if (written.count < page) {
         await deleteUnusedWords(scope, db)
         await sql`

@@ -9,16 +9,16 @@ import { deleteUnusedWords } from './chunkTerms.ts'
 import { takeKnowledge } from './turns.ts'
 import { idList } from './writeDocuments.ts'
 
-/** Which documents to remove: by their ids, or those of a source. */
+/** The documents to remove: by their ids, or by source. */
 export type DocumentsWhere =
   | { ids: readonly string[] }
   | {
       source: string
       /**
-       * Only those with one of these URLs, or with one of the `titles`. Default: all of the source.
+       * Only documents with one of these URLs or one of the `titles`. Default: all of the source.
        */
       urls?: readonly string[]
-      /** Only those with one of these titles, or with one of the `urls`. */
+      /** Only documents with one of these titles or one of the `urls`. */
       titles?: readonly string[]
     }
 
@@ -41,14 +41,16 @@ const documentsWhere = z
   })
 
 /**
- * Removes documents with everything of them: their chunks, embeddings, terms, and the words that no
- * other document has. Returns how many documents that were.
+ * Removes documents with their chunks, embeddings and terms, and the words that no other document
+ * has. Returns the number of documents removed.
  *
- * One transaction, in which other writers of the tenant's knowledge wait. What is not there is not
- * counted.
+ * It runs in one transaction; other writers of the tenant's knowledge wait for it. Documents that
+ * do
+ * not exist are not counted.
  *
- * @throws InvalidInputError when nothing says which, a list is empty, or a field is wrong; when the
- * scope was made from a REPEATABLE READ or SERIALIZABLE transaction.
+ * @throws InvalidInputError if no document is specified, a list is empty, or a field is wrong; or
+ * if
+ * the scope was made from a REPEATABLE READ or SERIALIZABLE transaction.
  * @example
  * await removeDocuments(scope, { source: 'runbooks', urls: ['https://wiki.example/payment'] })
  *

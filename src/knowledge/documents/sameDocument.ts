@@ -2,8 +2,8 @@ import { sql, type RawBuilder } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 
 /**
- * Whether the document `doc` is the one that `asked` names: by its `source` and `url`, without a
- * URL by its `source` and `title`. By the index over what identifies a document.
+ * Whether the document `doc` is the one that `asked` identifies: by its `source` and `url`, or
+ * without a URL by its `source` and `title`. It uses the index on these columns.
  */
 export const isSameDocument = (scope: Scope): RawBuilder<boolean> => sql`
   doc.tenant_id = ${scope.tenantId}::int8 and doc.source = asked.source

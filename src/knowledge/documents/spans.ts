@@ -4,13 +4,13 @@ export interface Span {
   end: number
 }
 
-/** A span without the blanks at its end; undefined where it has nothing else. */
+/** A span without the blanks at its end; undefined if it is all blank. */
 export function withoutBlankEnd(text: string, { start, end }: Span): Span | undefined {
   const length = text.slice(start, end).trimEnd().length
   return length === 0 ? undefined : { start, end: start + length }
 }
 
-/** The text of a span, without blank lines before it and blanks behind it. */
+/** The text of a span, without blank lines before it and blanks after it. */
 export const trimmed = (text: string, { start, end }: Span): string =>
   text
     .slice(start, end)
@@ -18,11 +18,13 @@ export const trimmed = (text: string, { start, end }: Span): string =>
     .replace(/^(?:[^\S\n]*\n)+/, '')
 
 /**
- * Spans, in order and each at most `max` long, put together to longer ones: as few as can be, of
- * about the same length. Each begins with the last `overlap` of the one before, as far as those fit
- * in a quarter of `max`.
+ * Joins spans (in order, each at most `max` long) into longer ones: as few as possible, of about
+ * equal
+ * length. Each begins with the last `overlap` spans of the one before, as far as they fit in a
+ * quarter
+ * of `max`.
  *
- * @returns For each the first and the last of the spans in it.
+ * @returns For each the first and the last of its spans.
  */
 export function packed(spans: readonly Span[], max: number, overlap = 0): { first: number; last: number }[] {
   if (spans.length === 0) return []

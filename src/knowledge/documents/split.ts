@@ -7,27 +7,27 @@ import { trimmed } from './spans.ts'
 import { splitMarkdown } from './splitMarkdown.ts'
 
 /**
- * Changes when the same document would be split in other pieces. It is part of a document's
- * fingerprint, so that one split by an older version is split again.
+ * Raise it when the same document would be split into other pieces. It is part of a document's
+ * fingerprint, so a document split by an older version is split again.
  */
 export const splitterVersion = 1
 
 export interface SplitInput {
   title: string
   content: string
-  /** Default: decided by the content, see {@link splitDocument}. */
+  /** Default: detected from the content, see {@link splitDocument}. */
   format?: 'markdown' | 'text'
 }
 
 export interface SplitOptions {
   /**
-   * The longest piece, in characters as JavaScript counts them; 100 to 100,000. Default: 1,200:
-   * some 300 tokens of English, 1,000 of Chinese. A model that reads less sees only the beginning.
+   * The longest piece, in UTF-16 code units; 100 to 100,000. Default: 1,200, about 300 tokens of
+   * English or 1,000 of Chinese. A model with a smaller input sees only the beginning.
    */
   maxCharacters?: number
   /**
-   * How many sentences of a piece the next one begins with, where text is cut between sentences; 0
-   * to 10. Default: 1.
+   * How many sentences a piece repeats from the end of the one before, where text is cut between
+   * sentences; 0 to 10. Default: 1.
    */
   overlap?: number
 }
@@ -38,21 +38,23 @@ export const splitOptions = z.strictObject({
 })
 
 /**
- * A document in pieces that are long enough to tell something and short enough to embed.
+ * Splits a document into pieces that are long enough to be useful alone and short enough to embed.
  *
  * | format | cut |
  * |---|---|
- * | `markdown` | by its sections: one that fits is one piece, small ones beside each other share one. What is too long is cut between blocks, a list between items, code and tables between lines (a table's header is repeated), other text between sentences |
+ * | `markdown` | by its sections: one that fits is one piece, small neighbours share one. A section that is too long is cut between blocks, a list between items, code and tables between lines (a table's header is repeated), other text between sentences |
  * | `text` | between sentences |
  *
- * A sentence that is too long is cut between lines, else words, else characters. Where no format is
- * given, it is Markdown if a line begins with one to six `#` and a blank, or with three backticks,
+ * A sentence that is too long is cut between lines, then words, then characters. Without `format`,
+ * the
+ * document is Markdown if a line begins with one to six `#` and a space, begins with three
+ * backticks,
  * or is the second line of a table (`|---|---|`).
  *
- * No word is lost: a heading stands in `context`, or in `content` where it has nothing below it,
- * where several sections share a piece, or where it is longer than the 200 characters that
- * `context` shows of it. Front matter is content. Line ends come out as `\n`. Takes time in
- * proportion to the document.
+ * No word is lost. A heading is in `context`. It is in `content` if there is no text below it, if
+ * several sections share a piece, or if it is longer than the 200 characters that `context` shows.
+ * Front matter is content. Line ends become `\n`. The time is proportional to the document's
+ * length.
  *
  * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example

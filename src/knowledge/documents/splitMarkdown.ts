@@ -4,14 +4,14 @@ import { markdownBlocks, type Block } from './markdownBlocks.ts'
 import type { Piece } from './piece.ts'
 import { packed, trimmed, withoutBlankEnd, type Span } from './spans.ts'
 
-/** A block with what belongs to it. */
+/** A block with the lines that belong to it. */
 interface Leaf {
   from: number
   to: number
   block: Block
 }
 
-/** A heading with all that is below it, up to the next of its level. */
+/** A heading with all that is below it, up to the next heading of its level or above. */
 interface Section {
   from: number
   to: number
@@ -37,7 +37,7 @@ export function splitMarkdown(title: string, text: string, bounds: Bounds): Piec
     const context = contextOf(title, headings)
     const pieceOf = (span: Span): Piece => ({ content: trimmed(text, span), context })
 
-    /** A part, or several that fit in one piece. */
+    /** One part, or several that fit in one piece. */
     const together = (run: readonly (Leaf | Section)[], spans: readonly Span[]): Piece[] =>
       packed(spans, max).flatMap(({ first, last }) => {
         const only = run[first]!
@@ -89,7 +89,7 @@ function offsetsOf(lines: readonly string[]): number[] {
   return offsets
 }
 
-/** Whether there is something below a heading other than headings. */
+/** The headings that have something other than headings below them. */
 function headingsWithContent(blocks: readonly Block[]): Set<Block> {
   const found = new Set<Block>()
   let open: Block[] = []
@@ -104,8 +104,8 @@ function headingsWithContent(blocks: readonly Block[]): Set<Block> {
 const isLong = ({ text }: Block) => text.length > maxHeading
 
 /**
- * The document as a tree of sections. Lines that are no block (definitions of links), rules and
- * headings with nothing below them belong to the block before them, or else to the next.
+ * The document as a tree of sections. Lines in no block (link definitions), rules, and headings
+ * with nothing below them belong to the block before them, or to the next if there is none before.
  */
 function sectionsOf(lines: readonly string[], blocks: readonly Block[]): Section {
   const withContent = headingsWithContent(blocks)
@@ -114,7 +114,7 @@ function sectionsOf(lines: readonly string[], blocks: readonly Block[]): Section
   let last: Leaf | undefined
   /** Where lines begin that belong to the next block. */
   let waiting: number | undefined
-  /** Up to where lines are accounted for. */
+  /** The end of the lines that are assigned to a block. */
   let done = 0
 
   const addLines = (to: number) => {

@@ -7,7 +7,7 @@ import { isSameDocument } from './sameDocument.ts'
 /** What is stored of a document. */
 export interface Stored {
   doc_id: string
-  /** Whether it is the very same: its chunks are not looked up then. */
+  /** Whether it is identical; its chunks are not read then. */
   same: boolean
   fingerprint: string | null
   count: number
@@ -16,7 +16,7 @@ export interface Stored {
   chunks: readonly StoredChunk[]
 }
 
-/** What is stored of documents, by their place in the list. */
+/** The stored state of documents, by their place in the list. */
 export async function storedDocuments(
   scope: Scope,
   db: Kysely<{}>,

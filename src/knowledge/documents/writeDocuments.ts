@@ -8,16 +8,16 @@ import { keyOf, type PreparedChunk, type PreparedDocument } from './prepare.ts'
 /** What is to be written of a document. */
 export interface PlannedDocument {
   document: PreparedDocument
-  /** Undefined for one that is new. */
+  /** Undefined for a new document. */
   doc_id: string | undefined
   plan: Plan
 }
 
-/** The chunks of one statement: with 1,536 dimensions some 10 MB of text. */
+/** Chunks per statement: with 1,536 dimensions about 10 MB of text. */
 const batch = 500
 
 /**
- * Writes documents, of which nobody else writes one, and returns their ids in the same order.
+ * Writes documents and returns their ids in the same order. The caller holds the documents' locks.
  *
  * @param embeddings by the fingerprints of chunks.
  */
@@ -105,7 +105,7 @@ async function writeAbout(scope: Scope, db: Kysely<{}>, planned: readonly Planne
   return planned.map(({ document, doc_id }) => doc_id ?? added.get(keyOf(document))!)
 }
 
-/** Deletes the chunks that are no more, and takes those that move from where another one comes. */
+/** Deletes the chunks that are gone, and frees the places of those that move. */
 async function makeRoom(scope: Scope, db: Kysely<{}>, plans: readonly Plan[]): Promise<void> {
   const removed = plans.flatMap((plan) => plan.removed)
   if (removed.length > 0) {
@@ -122,7 +122,7 @@ async function makeRoom(scope: Scope, db: Kysely<{}>, plans: readonly Plan[]): P
   }
 }
 
-/** Places and metadata, where they are others. */
+/** Writes places and metadata that differ. */
 async function writePlaces(scope: Scope, db: Kysely<{}>, kept: Plan['kept']): Promise<void> {
   for (let at = 0; at < kept.length; at += batch) {
     const rows = kept.slice(at, at + batch).map(({ chunk_id, chunk_idx, chunk: { metadata } }) => ({ chunk_id, chunk_idx, metadata }))
@@ -156,7 +156,7 @@ async function changeChunks(scope: Scope, db: Kysely<{}>, rows: readonly (ChunkR
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as row (chunk_id int8, ${columns})
     where chunk.tenant_id = ${scope.tenantId}::int8 and chunk.chunk_id = row.chunk_id
   `.execute(db)
-  // Of what was said before; an embedding that waits for a move to another model is among it.
+  // The terms of the old text, and an embedding set aside for a move to another model.
   for (const table of ['kb_term', 'kb_reembedding'])
     await sql`delete from ${scope.id(table)} where tenant_id = ${scope.tenantId}::int8 and chunk_id = any(${ids})`.execute(db)
 }
@@ -178,5 +178,5 @@ async function addChunks(
   return rows.map(({ doc_id, chunk_idx }) => idOf.get(`${doc_id} ${chunk_idx}`)!)
 }
 
-/** Ids as one parameter. */
+/** Ids as a single parameter. */
 export const idList = (ids: readonly string[]) => sql`${`{${ids.join(',')}}`}::text::int8[]`

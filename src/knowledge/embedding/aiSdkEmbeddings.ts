@@ -2,8 +2,8 @@ import { counted } from './counted.ts'
 import type { Embed } from './embed.ts'
 
 /**
- * What is used of an embedding model of the Vercel AI SDK: of its specifications v2, v3 and v4. The
- * package itself is not needed.
+ * The part of an embedding model of the Vercel AI SDK that is used; specifications v2, v3 and v4
+ * have it. The package itself is not needed.
  */
 export interface AiSdkEmbeddingModel {
   readonly modelId: string
@@ -13,19 +13,19 @@ export interface AiSdkEmbeddingModel {
 }
 
 /**
- * An embedding function of a model of the Vercel AI SDK.
+ * Makes an embedding function from a model of the Vercel AI SDK.
  *
- * It asks for at most `maxEmbeddingsPerCall` texts at a time, and for one call after another where
- * the model does not support parallel ones. It does not try again; `addDocuments` does.
+ * It sends at most `maxEmbeddingsPerCall` texts per call, and makes one call at a time if the model
+ * does not support parallel calls. It does not retry; `addDocuments` does.
  *
- * @throws What the model throws, as a rejection of the function that is returned.
+ * @throws The model's error, as a rejection of the returned function.
  * @example
  * import { openai } from '@ai-sdk/openai'
  *
  * const embed = aiSdkEmbeddings(openai.embeddingModel('text-embedding-3-small'))
  */
 export function aiSdkEmbeddings(model: AiSdkEmbeddingModel): Embed {
-  /** Resolves when the calls before are over. */
+  /** Resolves when the earlier calls have ended. */
   let turn: Promise<unknown> = Promise.resolve()
 
   const inTurn = async (call: () => Promise<number[][]>): Promise<number[][]> => {

@@ -1,16 +1,16 @@
 /**
- * How many tokens a text has, estimated: a third of its bytes in UTF-8. So a Chinese character is
- * one token and three letters of English are another, which is rather too many than too few for the
- * tokenizers of today's models.
+ * The estimated number of tokens of a text: its bytes in UTF-8, divided by three. A Chinese
+ * character counts as one token, and so do three English letters. For the tokenizers of current
+ * models this is more often too high than too low.
  */
 export const estimatedTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 3)
 
 /**
- * The positions of texts in batches, in order: of at most `batchTokens` estimated tokens and
- * `batchTexts` texts.
+ * Groups the positions of texts into batches, in order, each of at most `batchTokens` estimated
+ * tokens
+ * and `batchTexts` texts.
  *
- * A text that is empty, or too long for any batch, is a batch of its own: those are the ones that
- * providers refuse.
+ * A text that is empty or too long for a batch is a batch of its own: providers refuse such texts.
  */
 export function batchesOf(texts: readonly string[], limits: { batchTokens: number; batchTexts: number }): number[][] {
   const batches: number[][] = []

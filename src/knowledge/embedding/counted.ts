@@ -1,12 +1,12 @@
 import { VantageError } from '../../schema/errors.ts'
 
-/** The code of errors that say that embedding cannot go on. */
+/** The code of errors after which embedding cannot continue. */
 export const embeddingFailed = 'EMBEDDING_FAILED'
 
 /**
- * The embeddings, where there are as many as texts; else nobody can tell which text one belongs to.
+ * Returns the embeddings if there is one for each text; otherwise they cannot be assigned to texts.
  *
- * @throws VantageError where there are more or fewer.
+ * @throws VantageError if there are more or fewer.
  */
 export function counted<Embedding>(embeddings: Embedding[], texts: number): Embedding[] {
   if (embeddings.length === texts) return embeddings

@@ -10,28 +10,28 @@ import { pause, unlessAborted } from './waiting.ts'
 export interface EmbedTextsOptions {
   /** How many numbers an embedding must have. */
   dimension: number
-  /** Why an embedding of that many numbers cannot be stored; undefined for one that can. */
+  /** The reason why an embedding of the right dimension cannot be stored; undefined if it can. */
   flaw: (embedding: readonly number[]) => string | undefined
-  /** How many tokens a call has at most, estimated. Default: 8,000. */
+  /** The most tokens of one call, estimated. Default: 8,000. */
   batchTokens?: number
-  /** How many texts a call has at most. Default: 32, which every provider takes. */
+  /** The most texts of one call. Default: 32, which every provider accepts. */
   batchTexts?: number
-  /** How many calls run at a time. Default: 4. */
+  /** How many calls run at the same time. Default: 4. */
   concurrency?: number
-  /** How often a batch is tried where the provider is busy. Default: 6, in about half a minute. */
+  /** How often a batch is tried while the provider is busy. Default: 6, in about half a minute. */
   attempts?: number
   /** The longest wait before another attempt, in milliseconds. Default: 60,000. */
   maxWaitMs?: number
-  /** Ends it at once. */
+  /** Ends the call at once. */
   signal?: AbortSignal
   onRetry?: (retry: EmbedRetry) => void
 }
 
-/** A call that failed and is made again. */
+/** A call that failed and will be repeated. */
 export interface EmbedRetry {
   /** Which attempt failed, from 1. */
   attempt: number
-  /** How long from now it is made again, in milliseconds. */
+  /** The wait before it is repeated, in milliseconds. */
   waitMs: number
   /** How many texts it has. */
   texts: number
@@ -39,31 +39,40 @@ export interface EmbedRetry {
 }
 
 interface Batch {
-  /** Positions of its texts. */
+  /** The positions of its texts. */
   at: readonly number[]
-  /** Whether it is part of one that failed: it is not tried again before it is halved further. */
+  /**
+   * Whether it is part of a batch that failed: it is not tried again before it is halved further.
+   */
   part: boolean
 }
 
-/** With this number of single texts refused, and not one taken, it is the call that is refused. */
+/**
+ * After this many refused single texts and no accepted one, the call itself is considered refused.
+ */
 const maxRefused = 8
-/** With this number of calls broken one after another, it is the provider that is broken. */
+/** After this many failed calls in a row, the provider is considered broken. */
 const maxFaults = 16
 
 /**
- * For each text its embedding, or why it has none, in the order of the texts.
+ * For each text, its embedding or the reason why it has none, in the order of the texts.
  *
- * Texts go in batches, several at a time. What an error means is said at {@link Embed}. A batch
- * with a refused text is halved, behind the batches that wait, until the refused texts stand alone.
- * Attempts wait 1 s, then twice as long each time (a random half of it less), or as long as the
- * provider asks; while it asks for that, no other call begins.
+ * Texts are sent in batches, several at a time. {@link Embed} says what each error means. A batch
+ * with
+ * a refused text is halved until the refused texts stand alone; the halves run after the batches
+ * that
+ * wait. The wait between attempts is 1 s, doubled each time (a random half of it less), or the time
+ * that the provider asks for; during that time no other call begins.
  *
- * An embedding with a flaw, or of a wrong dimension where others are right, counts as refused.
+ * An embedding with a flaw counts as refused, and so does one of a wrong dimension if others are
+ * right.
  *
- * @throws VantageError, with the provider's error as `cause`, where the call cannot work (no key,
- * no such model, more or fewer embeddings than texts, all of a wrong dimension, the first 8 single
- * texts refused and none taken), where the provider stays busy, or asks to wait for longer than
- * `maxWaitMs`, and where it breaks over every text.
+ * @throws VantageError, with the provider's error as `cause`, if the call cannot work (no key, no
+ * such
+ * model, a wrong number of embeddings, all of a wrong dimension, the first 8 single texts refused
+ * and
+ * none accepted), if the provider stays busy or asks for a wait longer than `maxWaitMs`, and if it
+ * fails for every text.
  */
 export async function embedTexts(
   embed: Embed,
@@ -83,8 +92,8 @@ export async function embedTexts(
 
   const halve = ({ at }: Batch) => {
     const middle = Math.ceil(at.length / 2)
-    // Behind the batches that wait; but where nothing is ever taken, one call more per batch finds
-    // out less than single texts do.
+    // Halves wait behind other batches. If no text was ever accepted, single texts show sooner than
+    // more batches that the call itself is refused.
     const line = seen.taken === 0 && seen.refused >= maxRefused ? urgent : batches
     line.push({ at: at.slice(middle), part: true }, { at: at.slice(0, middle), part: true })
   }
@@ -101,7 +110,7 @@ export async function embedTexts(
     )
   }
 
-  /** Writes down what a call gave. */
+  /** Records the result of a call. */
   const take = ({ at }: Batch, answer: unknown) => {
     const embeddings = embeddingsIn(answer, at.length)
     seen.faultsInARow = 0
@@ -110,9 +119,9 @@ export async function embedTexts(
       const numbers = numbersIn(embedding)
       const flaw = numbers === undefined ? `its embedding is ${kindOfValue(embedding)}` : shapeFlaw(numbers, options)
       if (flaw === undefined) seen.taken += 1
-      // Nothing, or an empty list, is what some models give for a text they can make nothing of.
+      // Some models return nothing or an empty list for a text that they cannot embed.
       else if (!seen.rightDimension && embedding != null && numbers?.length !== 0)
-        throw failed(`the embedding function gives what cannot be stored: ${flaw}${remedyFor(numbers, options)}`)
+        throw failed(`the embedding function returned embeddings that cannot be stored: ${flaw}${remedyFor(numbers, options)}`)
       found.set(at[place]!, flaw === undefined ? numbers! : new EmbeddingRefused(flaw))
     }
   }
@@ -123,14 +132,14 @@ export async function embedTexts(
     seen.refusedAlone += 1
     if (seen.taken === 0 && seen.refusedAlone >= maxRefused)
       throw failed(
-        `the embedding provider refused each of the first ${maxRefused} texts: ${message}. Check its model and what else every call has`,
+        `the embedding provider refused each of the first ${maxRefused} texts: ${message}. Check its model and the other options of every call`,
         error,
       )
     found.set(batch.at[0]!, new EmbeddingRefused(message, error))
   }
 
   const giveUpOnWhole = (batch: Batch, { message }: Failure, error: unknown) => {
-    lastFault = failed(`the embedding provider failed, again and again: ${message}`, error)
+    lastFault = failed(`the embedding provider failed on every attempt: ${message}`, error)
     seen.faultsInARow += 1
     if (seen.faultsInARow >= maxFaults) throw lastFault
     if (batch.at.length > 1) return halve(batch)
@@ -144,7 +153,7 @@ export async function embedTexts(
       attempts,
       maxWaitMs,
       signal: stop,
-      // Then its texts are looked at one by one.
+      // Then its texts are tried one by one.
       ...(batch.part && { attemptsOfFault: 1 }),
       onFailed: ({ attempt, waitMs, retryAfterMs, error }) => {
         if (retryAfterMs !== undefined) heldUntil = Math.max(heldUntil, Date.now() + retryAfterMs)
@@ -160,7 +169,7 @@ export async function embedTexts(
     let next = 0
     await inParallel(() => urgent.pop() ?? (next < batches.length ? batches[next++] : undefined), concurrency, run)
   } finally {
-    // Calls that are still out are told that nobody waits for them.
+    // Calls still running are aborted: their answers are not needed.
     over.abort()
   }
   if (lastFault !== undefined && seen.taken === 0) throw lastFault
@@ -174,7 +183,7 @@ function embeddingsIn(answer: unknown, texts: number): unknown[] {
   return counted<unknown>(answer, texts)
 }
 
-/** What to do about an embedding of another dimension. */
+/** What to do about embeddings of another dimension. */
 const remedyFor = (numbers: readonly number[] | undefined, { dimension }: EmbedTextsOptions): string =>
   numbers === undefined || numbers.length === dimension
     ? ''
@@ -184,8 +193,9 @@ const shapeFlaw = (numbers: readonly number[], { dimension, flaw }: EmbedTextsOp
   numbers.length === dimension ? flaw(numbers) : `its embedding has ${numbers.length} numbers, not ${dimension}`
 
 /**
- * Runs the work that `next` gives until it gives no more, a number of them at a time. What is run
- * may bring more work. Rejects as soon as one does; what runs then goes on unheard.
+ * Runs the work that `next` returns until it returns none, several pieces at a time. Work in
+ * progress may add more. Rejects at the first rejection; the results of work still running are
+ * ignored.
  */
 function inParallel<Work>(next: () => Work | undefined, concurrency: number, run: (work: Work) => Promise<void>): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()

@@ -2,23 +2,28 @@ import { z } from 'zod'
 import type { Installation } from '../../database/installation/installation.ts'
 import { numbersIn } from './numbersIn.ts'
 
-/** The largest finite values of what an embedding is stored and indexed as. */
+/** The largest finite values of the types in which an embedding is stored and indexed. */
 const largest = { single: 3.4028234663852886e38, half: 65_504 } as const
 
-/** What is at most half of the smallest half-precision value, and so becomes 0. */
+/** At most half of the smallest half-precision value, so it becomes 0. */
 const vanishesInHalf = 2 ** -25
 
 /**
- * Two embeddings of at most this length have a distance that is finite in single precision, in
- * which pgvector adds up: its largest value is the square of twice as much and a little more.
+ * Two embeddings of at most this length have a finite distance in single precision, in which
+ * pgvector adds: the largest single-precision value is a little more than the square of twice this
+ * length.
  */
 const longest = 9e18
 
 /**
- * An embedding as this installation stores it: as many finite numbers as `migrate up` was told,
- * within the precision it is measured in (half precision where that is kept, or indexed, beyond
- * 2,000 dimensions, else single), and not so long that its distances would overflow. For the cosine
- * distance it must not have length zero there, which has no direction.
+ * An embedding that this installation can store:
+ *
+ * - as many numbers as `migrate up --embedding-dimension` set
+ * - each finite in the precision in which distances are measured: half precision if embeddings are
+ *   stored in it, or indexed in it (more than 2,000 dimensions); otherwise single precision
+ * - a length at which distances do not overflow; for the cosine distance not zero in that
+ *   precision,
+ *   since a zero vector has no direction
  *
  * A `Float32Array` or `Float64Array` counts as the array of its numbers.
  */
@@ -39,7 +44,7 @@ export function embeddingOf({ embeddingDimension, embeddingDistance, embeddingTy
   return z.preprocess((value) => numbersIn(value) ?? value, numbers)
 }
 
-/** pgvector adds up the squares in single precision, where small ones vanish. */
+/** pgvector adds the squares in single precision, where small ones become 0. */
 function hasDirection(embedding: readonly number[], precision: keyof typeof largest): boolean {
   return embedding.some((value) => {
     const single = Math.fround(value)
@@ -48,10 +53,9 @@ function hasDirection(embedding: readonly number[], precision: keyof typeof larg
 }
 
 /**
- * An embedding as a `float4[]` literal; PostgreSQL makes a `vector` of it by itself, wherever
- * pgvector is installed.
+ * An embedding as a `float4[]` literal. PostgreSQL casts it to `vector` for any schema of pgvector.
  *
- * PostgreSQL refuses what vanishes in single precision, so it is 0 here.
+ * Values too small for single precision become 0 here, since PostgreSQL would refuse them.
  */
 export const arrayLiteral = (embedding: readonly number[]): string =>
   `{${embedding.map((value) => (Math.fround(value) === 0 ? 0 : value)).join(',')}}`

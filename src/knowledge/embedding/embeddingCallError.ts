@@ -1,11 +1,11 @@
 import { VantageError } from '../../schema/errors.ts'
 
-/** A call to a provider of embeddings that failed, with what tells why. */
+/** A failed call to a provider of embeddings, with what the retry is decided by. */
 export class EmbeddingCallError extends VantageError {
-  /** The status of the answer; undefined where none came. */
+  /** The HTTP status of the answer; undefined if there was no answer. */
   readonly status: number | undefined
   readonly headers: Headers | undefined
-  /** The provider's own code of the error. */
+  /** The provider's own error code. */
   readonly providerCode: string | undefined
 
   constructor(message: string, options: { status?: number; headers?: Headers; providerCode?: string; cause?: unknown } = {}) {

@@ -1,16 +1,16 @@
 import { retryAfterMs } from './retryAfter.ts'
 
 /**
- * What an error of an embedding function says:
+ * What an error of an embedding function means:
  *
- * - `busy`: the provider has no time now, or cannot be reached.
- * - `fault`: something broke, perhaps over one of the texts.
- * - `refused`: the provider does not take one of the texts.
- * - `final`: the call cannot work, whatever the texts.
+ * - `busy`: the provider is overloaded, or cannot be reached.
+ * - `fault`: something failed, perhaps because of one of the texts.
+ * - `refused`: the provider does not accept one of the texts.
+ * - `final`: the call cannot work with any text.
  */
 export interface Failure {
   kind: 'busy' | 'fault' | 'refused' | 'final'
-  /** How long the provider asks to wait, in milliseconds. */
+  /** The wait that the provider asks for, in milliseconds. */
   retryAfterMs: number | undefined
   /** What happened, in at most 500 characters. */
   message: string
@@ -19,7 +19,7 @@ export interface Failure {
 const busyStatus = new Set([408, 425, 429, 502, 503, 504])
 const refusedStatus = new Set([400, 413, 422])
 
-/** Codes of Node.js and of its fetch for a provider that does not answer. */
+/** Codes of Node.js and its fetch for a provider that does not answer. */
 const busyCodes = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -37,8 +37,8 @@ const busyCodes = new Set([
 ])
 
 /**
- * Codes that no waiting mends: an account without credit, which OpenAI answers with 429; an address
- * that is none; a certificate that is not trusted.
+ * Codes of errors that waiting does not help: an account without credit (OpenAI answers 429), an
+ * invalid address, a certificate that is not trusted.
  */
 const finalCodes = new Set([
   'insufficient_quota',
@@ -51,8 +51,8 @@ const finalCodes = new Set([
 ])
 
 /**
- * Tells errors apart by what they carry, for they come from any HTTP client: a status, a code, the
- * name of a time-out, in the error itself or in what caused it.
+ * Classifies an error by what it carries, since any HTTP client may have thrown it: a status, a
+ * code, or the name of a time-out, in the error or one of its causes.
  */
 export function failureOf(error: unknown): Failure {
   const links = chainOf(error)
@@ -78,12 +78,12 @@ function kindOf(status: number | undefined, codes: readonly string[], timedOut: 
   return timedOut || codes.some((code) => busyCodes.has(code)) ? 'busy' : 'fault'
 }
 
-/** An error and what caused it, at most eight. */
+/** An error and its causes, at most eight. */
 function chainOf(error: unknown): unknown[] {
   const links: unknown[] = []
   for (let link = error; link != null && links.length < 8 && !links.includes(link);) {
     links.push(link)
-    // The AI SDK's RetryError keeps the error it gave up on there.
+    // The AI SDK's RetryError keeps its last error there.
     link = at(link, 'cause') ?? at(link, 'lastError')
   }
   return links
@@ -94,7 +94,7 @@ function statusOf(link: unknown): number | undefined {
   return said.find((value): value is number => typeof value === 'number' && value >= 100 && value < 600)
 }
 
-/** The codes of Node.js, and those that providers give in words. */
+/** The error codes of Node.js, and the textual ones of providers. */
 const codesOf = (link: unknown): string[] =>
   [at(link, 'code'), at(link, 'type'), at(link, 'providerCode'), at(link, 'error', 'code'), at(link, 'data', 'error', 'code')].filter(
     (code) => typeof code === 'string',

@@ -1,17 +1,17 @@
 /**
- * An array of anything as it is, and the numbers of a typed one, which models in this process often
- * give; undefined for what is neither.
+ * An array unchanged, or the numbers of a typed array, which models in the same process often
+ * return; undefined for any other value.
  */
 export function numbersIn(value: unknown): readonly number[] | undefined {
   if (Array.isArray(value)) return value
   return value instanceof Float32Array || value instanceof Float64Array ? [...value] : undefined
 }
 
-/** What a function gave instead of an array of what was asked for. */
+/** Says what a function returned instead of an array. */
 export const insteadOfArray = (value: unknown, wanted: string): string =>
   value === null || value === undefined
     ? `gave ${value}, not an array of ${wanted}: is a return missing?`
     : `gave an answer that is ${kindOfValue(value)}, not an array of ${wanted}`
 
-/** What a value is, where it is not what was asked for. */
+/** The kind of a value that is not an array. */
 export const kindOfValue = (value: unknown): string => (value === null || value === undefined ? 'missing' : `of the type ${typeof value}`)

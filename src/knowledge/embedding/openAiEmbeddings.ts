@@ -7,28 +7,29 @@ import { EmbeddingCallError } from './embeddingCallError.ts'
 
 export interface OpenAiEmbeddingsOptions {
   /**
-   * Where the API begins, such as `https://api.openai.com/v1`; `/embeddings` is added to its path.
+   * The base URL of the API, such as `https://api.openai.com/v1`; `/embeddings` is added to its
+   * path.
    */
   url: string
-  /** Sent as `Authorization: Bearer ...`; never part of an error. */
+  /** Sent as `Authorization: Bearer ...`; never shown in an error. */
   apiKey?: string
   model: string
-  /** How many numbers an embedding shall have, for models that give several sizes. */
+  /** The number of dimensions to ask for, from models that support several. */
   dimensions?: number
   /**
-   * How the numbers travel: `base64` is a quarter of the size, where the provider knows it.
-   * Default: the provider's own, and either is understood.
+   * The encoding of the numbers: `base64` is a quarter of the size, if the provider supports it.
+   * Default: the provider's own. Answers in either encoding are understood.
    */
   encoding?: 'float' | 'base64'
-  /** Sent with each call, such as Azure's `api-key`; never part of an error. */
+  /** Sent with each call, such as Azure's `api-key`; never shown in an error. */
   headers?: Record<string, string>
-  /** How long one call may take, its answer included, in milliseconds. Default: 60,000. */
+  /** The time limit of one call including its answer, in milliseconds. Default: 60,000. */
   timeoutMs?: number
 }
 
 const openAiEmbeddingsOptions = z.strictObject({
   url: z.url({ protocol: /^https?$/, error: 'must be a URL that begins with http:// or https://' }),
-  // What is secret is looked at apart: an error would show it.
+  // Secrets are checked separately: an error of the schema would show them.
   apiKey: z.unknown().optional(),
   model: z.string().min(1),
   dimensions: z.int().min(1).optional(),
@@ -37,19 +38,22 @@ const openAiEmbeddingsOptions = z.strictObject({
   timeoutMs: z.int().min(1).max(3_600_000).default(60_000),
 })
 
-/** An answer of more bytes is refused: 2,000 embeddings of 4,000 numbers are about 170 MB. */
+/** The size limit of an answer: 2,000 embeddings of 4,000 numbers are about 170 MB. */
 const maxAnswerBytes = 256 * 2 ** 20
 
 /**
- * An embedding function for any provider that speaks OpenAI's `/embeddings`: OpenAI, Azure,
- * Mistral, Ollama, vLLM, llama.cpp, text-embeddings-inference and others.
+ * Makes an embedding function for any provider with OpenAI's `/embeddings` API: OpenAI, Azure,
+ * Mistral,
+ * Ollama, vLLM, llama.cpp, text-embeddings-inference and others.
  *
- * It makes one call for each batch and does not try again; `addDocuments` does. A redirect is not
- * followed, so that the key goes nowhere else.
+ * It makes one call for each batch and does not retry; `addDocuments` does. It does not follow
+ * redirects, so the key is sent to no other host.
  *
- * @throws InvalidInputError naming the option that is unknown or wrong. The function that is
- * returned rejects with a VantageError: `status`, `headers` and `providerCode` are the answer's,
- * the message is the provider's, without what is secret; or with a `TimeoutError`.
+ * @throws InvalidInputError naming the option that is unknown or wrong. The returned function
+ * rejects
+ * with a VantageError that has the answer's `status`, `headers` and `providerCode` and the
+ * provider's
+ * message without secrets; or with a `TimeoutError`.
  * @example
  * const embed = openAiEmbeddings({
  *   url: 'https://api.openai.com/v1',
@@ -95,7 +99,7 @@ function endpointOf(url: string): URL {
   return endpoint
 }
 
-/** Errors here do not show the value, which is secret. */
+/** Errors here do not show the secret value. */
 function headersOf({ apiKey, headers }: OpenAiEmbeddingsOptions): Headers {
   if (apiKey !== undefined && (typeof apiKey !== 'string' || !/^[!-~]+$/.test(apiKey)))
     throw new InvalidInputError('apiKey', 'must be text of ASCII characters without blanks')
@@ -110,9 +114,9 @@ function headersOf({ apiKey, headers }: OpenAiEmbeddingsOptions): Headers {
   }
 }
 
-/** Providers tell a wrong key in their error. */
+/** Removes secrets from messages: some providers repeat a wrong key in their error. */
 const hiding = (given: readonly (string | undefined)[]) => {
-  // A short one is no secret, and part of words.
+  // Short values are not secrets, and may be parts of words.
   const secrets = given.filter((text) => text !== undefined && text.length >= 8)
   return (text: string) => secrets.reduce<string>((shown, secret) => shown.replaceAll(secret!, '***'), text)
 }
@@ -143,7 +147,7 @@ function refusalOf(
   return new EmbeddingCallError(problem, { status, headers, providerCode: code })
 }
 
-/** Where a redirect points to, without its query, which may hold what is secret. */
+/** The target of a redirect without its query, which may contain secrets. */
 function elsewhere(headers: Headers, url: string): string | undefined {
   const location = headers.get('location')
   if (location === null) return undefined
@@ -160,7 +164,10 @@ const errorAnswer = z.object({
   detail: z.unknown().optional(),
 })
 
-/** `{ error: { message, code } }` as OpenAI has it, `{ error }`, `{ message }` or `{ detail }`. */
+/**
+ * `{ error: { message, code } }` as OpenAI has it; others send `{ error }`, `{ message }` or `{
+ * detail }`.
+ */
 function errorIn(text: string): { message?: string; code?: string } {
   const { data } = errorAnswer.safeParse(parsed(text))
   if (data === undefined) return {}
@@ -190,11 +197,14 @@ function embeddingsIn({ headers }: Response, text: string): number[][] {
   const items = data.data
   const indexes = new Set(items.flatMap(({ index }) => index ?? []))
   if (indexes.size === 0) return items.map(({ embedding }) => numbersIn(embedding))
-  if (indexes.size < items.length) throw new EmbeddingCallError('the answer has an index twice, or only some', { headers })
+  if (indexes.size < items.length) throw new EmbeddingCallError('the answer has an index twice, or lacks one', { headers })
   return items.toSorted((a, b) => a.index! - b.index!).map(({ embedding }) => numbersIn(embedding))
 }
 
-/** What is no number is NaN and what is no embedding is empty, for it is the caller who refuses. */
+/**
+ * A value that is not a number becomes NaN, and one that is not an embedding an empty array: the
+ * caller refuses both.
+ */
 function numbersIn(embedding: unknown): number[] {
   if (typeof embedding === 'string') return float32In(Buffer.from(embedding, 'base64'))
   return Array.isArray(embedding) ? embedding.map((value: unknown) => (typeof value === 'number' ? value : Number.NaN)) : []

@@ -2,25 +2,28 @@ import { VantageError } from '../../schema/errors.ts'
 import { failureOf, type Failure } from './failure.ts'
 import { pause } from './waiting.ts'
 
-/** A call that failed and is made again. */
+/** A call that failed and will be repeated. */
 export interface FailedAttempt {
   /** Which attempt failed, from 1. */
   attempt: number
-  /** How long from now it is made again, in milliseconds. */
+  /** The wait before it is repeated, in milliseconds. */
   waitMs: number
-  /** How long the provider asks to wait; undefined where it does not say. */
+  /** The wait that the provider asks for; undefined if it does not say. */
   retryAfterMs: number | undefined
   error: unknown
 }
 
 export interface Patience {
-  /** Who is called, as errors name it: `the embedding provider`. */
+  /** The name of the provider in errors: `the embedding provider`. */
   provider: string
-  /** The code of the errors that are thrown; one with it is not looked into, for it is ours. */
+  /**
+   * The code of the thrown errors. An error that already has it is this library's own, and is
+   * passed on.
+   */
   code: string
-  /** How often a call is made where the provider is busy. Default: 6, in about half a minute. */
+  /** How often a call is made while the provider is busy. Default: 6, in about half a minute. */
   attempts?: number | undefined
-  /** How often a call is made where something breaks; at most `attempts`. Default: 3. */
+  /** How often a call is made after other failures; at most `attempts`. Default: 3. */
   attemptsOfFault?: number
   /** The longest wait before another attempt, in milliseconds. Default: 60,000. */
   maxWaitMs?: number | undefined
@@ -29,14 +32,17 @@ export interface Patience {
 }
 
 /**
- * What a call of a provider gives, made again while the provider is busy and where something
- * breaks; or its failure, where it may be the fault of what was sent: refused, or broken each time.
+ * Calls a provider, and repeats the call while the provider is busy and after other failures.
+ * Returns
+ * the answer, or the failure if the input may be the cause: refused, or failed on each attempt.
  *
- * Attempts wait 1 s, then twice as long each time (a random half of it less), or as long as the
- * provider asks.
+ * The wait between attempts is 1 s, doubled each time (a random half of it less), or the time that
+ * the
+ * provider asks for.
  *
- * @throws VantageError of the code, with the provider's error as `cause`, where the call cannot
- * work, the provider stays busy, or asks to wait for longer than `maxWaitMs`.
+ * @throws VantageError of the code, with the provider's error as `cause`, if the call cannot work,
+ * the
+ * provider stays busy, or it asks for a wait longer than `maxWaitMs`.
  */
 export async function patiently<Answer>(
   call: () => Promise<Answer>,

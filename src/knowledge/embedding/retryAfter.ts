@@ -1,6 +1,7 @@
 /**
- * How many milliseconds a provider asks to wait: its header `Retry-After`, seconds or an HTTP date,
- * or `retry-after-ms`; undefined where it has neither, or one that says nothing.
+ * The wait that a provider asks for, in milliseconds: from its header `Retry-After` (seconds or an
+ * HTTP
+ * date) or `retry-after-ms`; undefined if it has neither, or an invalid one.
  *
  * @param headers A `Headers` object, or a record with names in any case.
  */
@@ -10,7 +11,7 @@ export function retryAfterMs(headers: unknown, now = Date.now()): number | undef
   const after = headerOf(headers, 'retry-after')
   const seconds = secondsIn(after)
   if (seconds !== undefined) return seconds * 1000
-  // A date has a name of a month; Date.parse would make one of `-1`, too.
+  // A date contains the name of a month; Date.parse would also accept `-1`.
   const date = after !== undefined && /[A-Za-z]{3}/.test(after) ? Date.parse(after) : Number.NaN
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }

@@ -13,8 +13,8 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * What `work` gives, or a rejection with the signal's reason as soon as it aborts, also where
- * `work` does not listen to the signal; what that brings later is dropped.
+ * The result of `work`, or a rejection with the signal's reason as soon as it aborts, even if
+ * `work` ignores the signal; its later result is dropped.
  */
 export function unlessAborted<Value>(work: () => Promise<Value>, signal: AbortSignal): Promise<Value> {
   const { promise, resolve, reject } = Promise.withResolvers<Value>()
@@ -24,22 +24,24 @@ export function unlessAborted<Value>(work: () => Promise<Value>, signal: AbortSi
     return promise
   }
   signal.addEventListener('abort', give, { once: true })
-  // In a promise of its own, so that what `work` throws before it returns is a rejection too.
+  // In a promise of its own, so that an exception of `work` becomes a rejection too.
   new Promise<Value>((begin) => {
     begin(work())
   }).then(resolve, reject)
   return promise.finally(() => signal.removeEventListener('abort', give))
 }
 
-/** So long is waited for a source that is closed, in milliseconds. */
+/** The longest wait for a source to close, in milliseconds. */
 const longestClose = 1000
 
 /**
- * What a source yields until the signal; one that has gone quiet is not waited for.
+ * Yields from a source until the signal aborts, without waiting for a source that is silent.
  *
- * Wherever it ends early, the source is closed as `for await` would: `finally` of a generator runs,
- * a stream is destroyed. That is waited for, but not for ever, and not after an abort; what goes
- * wrong then is not heard, for something went wrong before.
+ * If it ends early, the source is closed as `for await` would close it: a generator's `finally`
+ * runs,
+ * and a stream is destroyed. It waits for the close at most one second, and not at all after an
+ * abort.
+ * Errors of the close are ignored: the earlier error is the one to report.
  */
 export async function* untilAborted<T>(source: Iterable<T> | AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
   const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
@@ -50,7 +52,7 @@ export async function* untilAborted<T>(source: Iterable<T> | AsyncIterable<T>, s
       if (result.done) open = false
       return result
     } catch (error) {
-      // A source that has failed is closed.
+      // A source that has failed is already closed.
       open = false
       throw error
     }
@@ -67,7 +69,7 @@ export async function* untilAborted<T>(source: Iterable<T> | AsyncIterable<T>, s
 }
 
 async function close(source: unknown, items: Iterator<unknown> | AsyncIterator<unknown>, signal: AbortSignal | undefined): Promise<void> {
-  // In the middle of a read, a stream takes `return` when that ends, which may be never.
+  // During a read, a stream handles `return` only when the read ends, which may be never.
   if (signal?.aborted && source instanceof Readable) source.destroy()
   const closed = (async () => items.return?.())().catch(() => {})
   if (signal?.aborted) return

@@ -5,11 +5,13 @@ import { checkedItems } from '../checkedItems.ts'
 import { goldenQuestion, type CheckedGoldenQuestion } from './golden.ts'
 
 /**
- * The questions, each checked, also against the ones before: none is asked twice, and where nothing
- * embeds them, all bring an embedding or none does.
+ * Yields the questions, each checked, also against the earlier ones: no question may occur twice,
+ * and
+ * without `embed` either all questions bring an embedding or no question does.
  *
- * @param embedding who gives it: `made` where something embeds questions; `needed` where nothing
- * does and it is searched by embedding; else `optional`.
+ * @param embedding where it comes from: `made` if `embed` is given; `needed` if it is not, and
+ * searches
+ * by embedding are measured; otherwise `optional`.
  */
 export function checkedGolden(
   golden: Iterable<unknown> | AsyncIterable<unknown>,
@@ -30,7 +32,7 @@ export function checkedGolden(
       if (before !== undefined)
         throw new InvalidInputError(
           `golden[${at}].question`,
-          `must not be asked twice, as golden[${before}] does: name all that is relevant there, got ${preview(question)}`,
+          `must be asked once, and golden[${before}] asks it already: name all relevant documents there, got ${preview(question)}`,
         )
       places.set(question, at)
       if (rule === 'made') return

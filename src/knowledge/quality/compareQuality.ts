@@ -5,59 +5,62 @@ import { meanOf } from './estimate.ts'
 import { qualityLegs, type QuestionFigures } from './figures.ts'
 import type { RetrievalQuality } from './retrievalQuality.ts'
 
-/** How a figure has changed, over the questions that both measurements have. */
+/** How a figure changed, over the questions that both measurements have. */
 export interface FigureChange {
-  /** The mean of the second measurement less that of the first; above 0: better. */
+  /** The mean of the second measurement minus that of the first; positive is better. */
   difference: number
   /**
-   * The standard error of `difference`: one within twice of it is within the noise. Null with one
-   * question.
+   * The standard error of `difference`: a difference of at most twice this value is noise. Null
+   * with one question.
    */
   standardError: number | null
-  /** For how many questions it is higher. */
+  /** For how many questions the figure is higher. */
   better: number
-  /** For how many questions it is lower. */
+  /** For how many questions the figure is lower. */
   worse: number
 }
 
-/** How a way of searching has changed. */
+/** How one way of searching changed. */
 export interface LegChange {
   recall: FigureChange
   mrr: FigureChange
   ndcg: FigureChange
-  /** The questions whose nDCG is lower, the most first. */
+  /** The questions whose nDCG fell, the largest fall first. */
   worse: string[]
 }
 
-/** How the quality of searches has changed; null for what one of both did not measure. */
+/** How the quality of searches changed; null for what only one measurement, or neither, has. */
 export interface QualityChange {
   lexical: LegChange | null
   vector: LegChange | null
   hybrid: LegChange | null
   reranked: LegChange | null
-  /** How many questions both have. */
+  /** How many questions both measurements have. */
   compared: number
-  /** The questions that only one of both has, which count for nothing here. */
+  /** The questions that only one measurement has. They are not compared. */
   notCompared: string[]
 }
 
 const ratio = z.number().min(0).max(1)
 const figures = z.object({ recall: ratio, reciprocalRank: ratio, ndcg: ratio }).nullable()
-/** What is looked at of a measurement; it may have been kept as JSON. */
+/** The fields of a measurement that are compared; it may have been stored as JSON. */
 const measured = z.object({
   limit: z.int().min(1),
   questions: z.array(z.object({ question: z.string(), lexical: figures, vector: figures, hybrid: figures, reranked: figures })),
 })
 
 /**
- * What has changed from one measurement of {@link retrievalQuality} to another: of other documents,
- * another model or other options, with the same questions.
+ * Compares two measurements of {@link retrievalQuality} with the same questions: after a change of
+ * the
+ * documents, the model or the options.
  *
- * Question is compared with question. So what makes questions hard or easy, in both alike, is no
- * noise here, and a smaller change can be told from none than by the standard errors of the two.
+ * The comparison is paired, question by question. How hard a question is affects both measurements
+ * alike, so it adds no noise, and smaller changes can be detected than from the two standard
+ * errors.
  *
- * @throws InvalidInputError where one of both is no such measurement, they looked at another number
- * of documents, or have no question in common.
+ * @throws InvalidInputError if one of the two is not such a measurement, their `limit` differs, or
+ * they
+ * have no question in common.
  * @example
  * const change = compareQuality(JSON.parse(await readFile('quality.json', 'utf8')), quality)
  * const { difference, standardError } = change.hybrid!.ndcg
@@ -71,14 +74,15 @@ export function compareQuality(before: RetrievalQuality, after: RetrievalQuality
   if (first.limit !== second.limit)
     throw new InvalidInputError(
       'after.limit',
-      `must be that of before, ${first.limit}: the figures are of that many documents, got ${second.limit}`,
+      `must equal before.limit, ${first.limit}: the figures count that many documents, got ${second.limit}`,
     )
   const known = new Map(first.questions.map((question) => [question.question, question]))
   const pairs = second.questions.flatMap((now) => {
     const old = known.get(now.question)
     return old === undefined ? [] : [{ question: now.question, old, now }]
   })
-  if (pairs.length === 0) throw new InvalidInputError('after.questions', 'must have a question of before: there is nothing to compare')
+  if (pairs.length === 0)
+    throw new InvalidInputError('after.questions', 'must have a question in common with before: there is nothing to compare')
   const both = new Set(pairs.map(({ question }) => question))
   const changes = qualityLegs.map((leg) => {
     const measured = pairs.flatMap(({ question, old, now }) => {

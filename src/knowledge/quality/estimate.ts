@@ -1,9 +1,9 @@
-/** A mean over questions, and how far it may be off. */
+/** A mean over questions, and its standard error. */
 export interface QualityMean {
   mean: number
   /**
-   * The standard error of the mean, if the questions are a sample of those that are asked: in 19 of
-   * 20 cases the mean over all is within twice of it. Null with one question.
+   * The standard error of the mean, if the questions are a random sample of all questions: in 19 of
+   * 20 cases the mean over all is within twice this value. Null with one question.
    */
   standardError: number | null
 }

@@ -6,7 +6,7 @@ import type { RankedDocuments } from './rankedDocuments.ts'
 /** The ways of searching that are measured. */
 export const searchLegs = ['lexical', 'vector', 'hybrid'] as const
 export type SearchLeg = (typeof searchLegs)[number]
-/** These, and the best of a search in the order of a reranker. */
+/** The ways of searching, and `reranked`: the best results of a search in a reranker's order. */
 export const qualityLegs = [...searchLegs, 'reranked'] as const
 export type QualityLeg = (typeof qualityLegs)[number]
 
@@ -14,15 +14,20 @@ export type QualityLeg = (typeof qualityLegs)[number]
 export interface QuestionFigures {
   /** The share of the relevant documents that are among them. */
   recall: number
-  /** One divided by the place of the first relevant document; 0 where none is among them. */
+  /**
+   * One divided by the rank of the first relevant document; 0 if there is no relevant one among
+   * them.
+   */
   reciprocalRank: number
-  /** Normalised discounted cumulative gain: 1 for the best order there is. */
+  /** Normalised discounted cumulative gain: 1 for the best possible order. */
   ndcg: number
-  /** The place of the first relevant document, from 1; null where none is among them. */
+  /**
+   * The rank of the first relevant document, from 1; null if there is no relevant one among them.
+   */
   firstRelevant: number | null
   /**
-   * Whether fewer than `limit` documents came out though there may be more: all of the 1,000 chunks
-   * that a search gives at most, or of the `candidates` that are reranked, are of these few.
+   * Whether the result has fewer than `limit` documents although there may be more: all 1,000
+   * chunks that a search returns at most, or all reranked `candidates`, belong to these documents.
    */
   cut: boolean
 }
@@ -31,11 +36,11 @@ export interface QuestionFigures {
 export interface LegQuality {
   /** The share of the relevant documents that are among the first `limit`. */
   recall: QualityMean
-  /** The mean reciprocal rank: one divided by the place of the first relevant document. */
+  /** The mean reciprocal rank: one divided by the rank of the first relevant document. */
   mrr: QualityMean
   /** Normalised discounted cumulative gain. */
   ndcg: QualityMean
-  /** Of how many questions fewer than `limit` documents came out though there may be more. */
+  /** For how many questions the result is cut, see {@link QuestionFigures.cut}. */
   cut: number
 }
 
@@ -43,7 +48,7 @@ export function figuresOf({ documents, cut }: RankedDocuments, relevant: readonl
   const relevance = new Map(relevant.map(({ key, relevance }) => [key, relevance]))
   const first = documents.findIndex((key) => (relevance.get(key) ?? 0) > 0)
   return {
-    // A golden question has a document that is relevant, so none of them is null.
+    // Every golden question has a relevant document, so no figure is null.
     recall: recall(documents, relevance, limit)!,
     reciprocalRank: reciprocalRank(documents, relevance, limit)!,
     ndcg: ndcg(documents, relevance, limit)!,

@@ -4,26 +4,28 @@ import { boundedText, storableText } from '../../schema/text.ts'
 import { keyOf } from '../documents/prepare.ts'
 import { embeddingOf } from '../embedding/embedding.ts'
 
-/** A question of which a person said what answers it. */
+/** A question with the documents that answer it, as a person judged. */
 export interface GoldenQuestion {
   question: string
-  /** The documents that answer it: at least one, none of them twice. */
+  /** The documents that answer it: at least one, each once. */
   relevant: readonly GoldenDocument[]
-  /** The question embedded, by the same model as the chunks. Default: `embed` makes it. */
+  /**
+   * The embedding of the question, from the same model as the chunks. Default: `embed` makes it.
+   */
   embedding?: readonly number[]
 }
 
 /**
- * A document as `addDocuments` identifies it, so that it is still the same when it was added again:
- * by its `source` and `url`, one without a URL by its `source` and `title`.
+ * A document as `addDocuments` identifies it, by its `source` and `url`, or without a URL by its
+ * `source` and `title`. So it stays the same when it is added again.
  */
 export interface GoldenDocument {
   source: string
-  /** Null, or left out, for a document without one. */
+  /** Null or absent for a document without a URL. */
   url?: string | null
-  /** Of a document with a URL it is not looked at. */
+  /** Ignored for a document with a URL. */
   title?: string
-  /** How well it answers, from 0, not at all. Default: 1. */
+  /** How well it answers; 0 is not at all. Default: 1. */
   relevance?: number
 }
 
@@ -47,7 +49,7 @@ export const goldenQuestion = (installation: Installation) =>
       .array(goldenDocument)
       .refine(
         (documents) => documents.some(({ relevance }) => relevance > 0),
-        'must name a document that is relevant: what has none is found by no search',
+        'must name a relevant document: without one there is nothing to find',
       )
       .refine((documents) => new Set(documents.map(({ key }) => key)).size === documents.length, 'must not name a document twice'),
     embedding: embeddingOf(installation).optional(),

@@ -4,7 +4,7 @@ import { inTransaction } from '../../database/transaction/inTransaction.ts'
 import { isSameDocument } from '../documents/sameDocument.ts'
 import type { CheckedGoldenDocument } from './golden.ts'
 
-/** The keys of those documents that the tenant does not have. */
+/** The keys of the documents that the tenant does not have. */
 export async function missingDocuments(scope: Scope, documents: readonly CheckedGoldenDocument[]): Promise<ReadonlySet<string>> {
   const asked = documents.map(({ key, source, url, title }) => ({ key, source, url, title }))
   const { rows } = await inTransaction(scope.db, (db) =>

@@ -6,12 +6,13 @@ import { EmbeddingRefused } from '../embedding/embed.ts'
 import type { CheckedGoldenQuestion } from './golden.ts'
 
 /**
- * The embeddings of questions, brought along or made; undefined where they have none and nothing
- * makes one.
+ * The embeddings of questions, given or made; undefined if the questions have none and there is no
+ * `embed`.
  *
  * @param before how many questions came before these.
- * @throws VantageError (`EMBEDDING_FAILED`) where one is refused: a mean without it would be of
- * other questions.
+ * @throws VantageError (`EMBEDDING_FAILED`) if one is refused: without it the mean would be over
+ * other
+ * questions.
  */
 export async function questionEmbeddings(
   questions: readonly CheckedGoldenQuestion[],

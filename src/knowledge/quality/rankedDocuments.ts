@@ -1,6 +1,6 @@
 import { keyOf } from '../documents/prepare.ts'
 
-/** What is looked at of a chunk that was found. */
+/** The fields of a found chunk that are read. */
 export interface RankedChunk {
   doc_id: string
   source: string | null
@@ -8,19 +8,20 @@ export interface RankedChunk {
   url: string | null
 }
 
-/** The documents that a search found, by their keys, best first. */
+/** The documents that a search found, as their keys, best first. */
 export interface RankedDocuments {
   documents: string[]
-  /** Whether there may be more, below the last chunk that the search gives. */
+  /** Whether there may be more, below the last chunk that the search returned. */
   cut: boolean
 }
 
 /**
- * The first documents of a search: each once, at the place of its best chunk.
+ * The first documents of a search: each once, at the rank of its best chunk.
  *
- * @param sizes how many chunks are asked for: the first, and the next where these are of too few
- * documents. What a search with fewer has found keeps its places, so that it is what such a search
- * gives, and not what one does that looks at more.
+ * @param sizes how many chunks to ask for: first, and then if those belong to too few documents.
+ * The
+ * documents found with the first size keep their ranks: they are what a search of that size
+ * returns.
  */
 export async function rankedDocuments(
   search: (chunks: number) => Promise<readonly RankedChunk[]>,
@@ -35,7 +36,7 @@ export async function rankedDocuments(
   return { documents: [...found], cut: true }
 }
 
-/** Older documents may have no source or no title; no golden document is one of them. */
+/** Older documents may have no source or no title; they match no golden document. */
 function keyOfFound({ doc_id, source, title, url }: RankedChunk): string {
   return source === null || (url === null && title === null) ? doc_id : keyOf({ source, title: title ?? '', url })
 }

@@ -17,29 +17,29 @@ import { searchLeg } from './searchLeg.ts'
 
 export interface RetrievalQualityOptions
   extends EmbeddingCalls, Pick<SearchKnowledgeOptions, 'model' | 'where' | 'fusion' | 'feedback' | 'diversity'> {
-  /** The questions, each once: an array, or anything that yields them. */
+  /** The questions, each once: an array or another iterable. */
   golden: Iterable<GoldenQuestion> | AsyncIterable<GoldenQuestion>
-  /** How many documents are looked at, 1 to 1,000. Default: 10. */
+  /** How many documents of each result count, 1 to 1,000. Default: 10. */
   limit?: number
   /**
-   * What is measured. Default: all three where questions have embeddings, made by `embed` or
-   * brought along; else `lexical`.
+   * The ways of searching to measure. Default: all three if the questions have embeddings, given or
+   * made by `embed`; otherwise `lexical`.
    */
   legs?: readonly SearchLeg[]
-  /** Gives questions without an embedding theirs. */
+  /** Makes the embeddings of questions that bring none. */
   embed?: Embed
   /**
-   * Measures `reranked` as well: the best `candidates` of the search by words, and by embedding
-   * where there is one, in the order of this function. See {@link rerankKnowledge}.
+   * Also measures `reranked`: the best `candidates` of the search (by words, and by embedding if
+   * there is one), in the order of this function. See {@link rerankKnowledge}.
    */
   rerank?: Rerank
-  /** How many chunks are reranked. Default: 50, or `limit` where that is more. */
+  /** How many chunks are reranked. Default: 50, or `limit` if that is more. */
   candidates?: number
-  /** Give up before the next statement, and at once while texts are embedded or reranked. */
+  /** Stops before the next statement; while texts are embedded or reranked, at once. */
   signal?: AbortSignal
   /**
-   * Told after each question how many are done, and how many there are: null where `golden` is no
-   * array.
+   * Called after each question with the number of questions done and their total, which is null if
+   * `golden` is not an array.
    */
   onProgress?: (progress: { done: number; questions: number | null }) => void
 }
@@ -47,15 +47,17 @@ export interface RetrievalQualityOptions
 /** A relevant document that the tenant does not have. */
 export interface MissingDocument {
   source: string
-  /** Null where the golden question does not say. */
+  /** Null if the golden question does not say. */
   title: string | null
   url: string | null
 }
 
-/** A golden question and what each way of searching made of it; null where it was not measured. */
+/**
+ * A golden question and the figures of each way of searching; null for one that was not measured.
+ */
 export interface QuestionQuality {
   question: string
-  /** Those of its relevant documents that the tenant does not have. */
+  /** Its relevant documents that the tenant does not have. */
   missing: MissingDocument[]
   lexical: QuestionFigures | null
   vector: QuestionFigures | null
@@ -63,20 +65,20 @@ export interface QuestionQuality {
   reranked: QuestionFigures | null
 }
 
-/** How well searches find what is right; plain JSON, to be kept and compared. */
+/** How well searches find the relevant documents; plain JSON, to store and compare. */
 export interface RetrievalQuality {
-  /** How many documents were looked at. */
+  /** How many documents of each result counted. */
   limit: number
-  /** Searches by words; null where not measured. */
+  /** Searches by words; null if not measured. */
   lexical: LegQuality | null
-  /** Searches by embedding; null where not measured. */
+  /** Searches by embedding; null if not measured. */
   vector: LegQuality | null
-  /** Searches by both; null where not measured. */
+  /** Searches by both; null if not measured. */
   hybrid: LegQuality | null
-  /** The best of a search, in the order of `rerank`; null where not measured. */
+  /** The best chunks of a search in the order of `rerank`; null if not measured. */
   reranked: LegQuality | null
   /**
-   * The relevant documents that the tenant does not have, each once. No search finds them, and they
+   * The relevant documents that the tenant does not have, each once. No search can find them; they
    * count as not found.
    */
   missing: MissingDocument[]
@@ -115,33 +117,39 @@ const retrievalQualityOptions = (installation: Installation) => {
     })
 }
 
-/** How many questions are embedded and looked up at a time. */
+/** How many questions are embedded and read at a time. */
 const groupSize = 128
 
 /**
- * How well searches of a tenant's knowledge find what a person said is right: recall, mean
- * reciprocal rank and nDCG over golden questions. To be asked again when documents, the model or
- * the options of searches have changed.
+ * Measures how well searches find the documents that a person called relevant: recall, mean
+ * reciprocal
+ * rank and nDCG over golden questions. Measure again after a change of the documents, the model or
+ * the
+ * search options.
  *
  * | | |
  * |---|---|
- * | `lexical`, `vector`, `hybrid` | are {@link searchKnowledge} by `text`, by `embedding`, and by both, with the same options |
- * | what is ranked | documents, each at the place of its best chunk. Where 100 chunks are of fewer than `limit` documents, 1,000 are asked for; `cut` says where that was not enough |
- * | relevant | what the golden question names, with how much; a document that it does not name is not |
+ * | `lexical`, `vector`, `hybrid` | {@link searchKnowledge} by `text`, by `embedding`, and by both, with the same options |
+ * | what is ranked | documents, each at the rank of its best chunk. If 100 chunks belong to fewer than `limit` documents, 1,000 are asked for; `cut` says where that was not enough |
+ * | relevant | the documents that the golden question names, with their relevance; no others |
  * | a relevant document that the tenant does not have | counts as not found, and is in `missing` |
- * | the figures | are those of TREC's `trec_eval`, with the standard error of their means |
+ * | the figures | those of TREC's `trec_eval`, with the standard errors of their means |
  *
- * A document that `where` keeps out is not found either.
+ * A document that `where` excludes counts as not found. Questions are embedded 128 at a time, and
+ * only
+ * their figures stay in memory. Searches run one after another, in no transaction unless the scope
+ * was
+ * made from one.
  *
- * Questions are embedded 128 at a time, and what is kept of each are its figures. Searches run one
- * after another, outside of any transaction but the caller's.
- *
- * @throws InvalidInputError naming the question and field, or the option. An array is checked whole
- * before anything is asked. Also where there is no question, or one is asked twice. The server
- * refuses what {@link searchKnowledge} says.
+ * @throws InvalidInputError naming the question and field, or the option. An array is checked as a
+ * whole before the first search. Also if there is no question, or one occurs twice. The server
+ * refuses
+ * what {@link searchKnowledge} says.
  * @throws VantageError (`EMBEDDING_FAILED`, `RERANKING_FAILED`), with the provider's error as
- * `cause`: a question that has no embedding, or is not reranked, is not left out. The signal's
- * reason when aborted.
+ * `cause`:
+ * a question without an embedding, or that cannot be reranked, is not skipped. The signal's reason
+ * if
+ * aborted.
  * @example
  * const quality = await retrievalQuality(scope, {
  *   golden: [
@@ -214,7 +222,7 @@ export async function retrievalQuality(scope: Scope, options: RetrievalQualityOp
 
 const unmeasured: Readonly<Record<QualityLeg, null>> = { lexical: null, vector: null, hybrid: null, reranked: null }
 
-/** The documents that can be missed, and not those that a person looked at and found wanting. */
+/** The documents that count if they are not found; those that a person judged with 0 do not. */
 const relevantOf = ({ relevant }: CheckedGoldenQuestion) => relevant.filter(({ relevance }) => relevance > 0)
 
 const named = ({ source, title, url }: CheckedGoldenDocument): MissingDocument => ({ source, title: title === '' ? null : title, url })

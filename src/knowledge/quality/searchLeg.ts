@@ -6,7 +6,10 @@ import { mostChunks, searchKnowledge, type SearchKnowledgeOptions } from '../sea
 import type { QualityLeg } from './figures.ts'
 import { rankedDocuments, type RankedDocuments } from './rankedDocuments.ts'
 
-/** As many as both rankings of a hybrid search have at least, so that fewer find nothing else. */
+/**
+ * Both rankings of a hybrid search have at least this many chunks, so a smaller limit gives the
+ * same.
+ */
 const firstChunks = 100
 
 /** The first `limit` documents that one way of searching finds. */

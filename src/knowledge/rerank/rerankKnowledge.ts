@@ -9,26 +9,26 @@ import { rerankOption, type Rerank } from './rerank.ts'
 import { rerankTexts, type RerankCalls } from './rerankTexts.ts'
 
 export interface RerankKnowledgeOptions extends SearchKnowledgeOptions, RerankCalls {
-  /** The question: what is searched for in words, and what `rerank` reads beside each text. */
+  /** The question: its words are searched for, and `rerank` reads it with each text. */
   text: string
-  /** Says how well each text answers the question. */
+  /** Scores how well each text answers the question. */
   rerank: Rerank
   /**
    * How many of the best chunks of the search are reranked, from `limit` to 1,000. Default: 50, or
-   * `limit` where that is more.
+   * `limit` if that is more.
    */
   candidates?: number
-  /** Give up before the search, and at once while texts are reranked. */
+  /** Stops before the search; while texts are reranked, at once. */
   signal?: AbortSignal
 }
 
-/** A chunk of a document, why it was found, and how well it answers. */
+/** A chunk of a document, why it was found, and the reranker's score. */
 export interface RerankedChunk extends FoundChunk {
-  /** What `rerank` gave it; higher is better. `score` is still that of the search. */
+  /** The score from `rerank`; higher is better. `score` is still that of the search. */
   rerank_score: number
 }
 
-/** How many chunks are reranked, where nobody says. */
+/** How many chunks are reranked by default. */
 export const usualCandidates = 50
 
 const rerankKnowledgeOptions = (installation: Installation) =>
@@ -49,24 +49,27 @@ const rerankKnowledgeOptions = (installation: Installation) =>
     })
 
 /**
- * The chunks of knowledge that answer a question, in the order of a reranker: the best of a search,
- * each read together with the question by a function of yours.
+ * The chunks of knowledge that answer a question, in the order of a reranker: your function reads
+ * each
+ * of the best results of a search together with the question.
  *
  * | | |
  * |---|---|
- * | search | as {@link searchKnowledge} with the same options, for the best `candidates` |
- * | `rerank` | is called once, with the question and all texts: the context of a chunk, an empty line, its content. It is not called where nothing was found |
- * | order | `rerank_score` descending, then as the search had it |
- * | a busy reranker | is called again, as `addDocuments` calls `embed` |
- * | one that fails for good, or gives other than a finite number for each text | is an error: nothing is given in the order of the search instead |
+ * | search | {@link searchKnowledge} with the same options, for the best `candidates` |
+ * | `rerank` | called once, with the question and all texts; a text is the context of a chunk, an empty line, and its content. Not called if the search finds nothing |
+ * | order | `rerank_score` descending, then the order of the search |
+ * | a busy reranker | called again, as `addDocuments` calls `embed` |
+ * | a reranker that fails for good, or does not return a finite number for each text | an error; the order of the search is not used instead |
  *
- * It executes, and so is no query: narrow it by `where`. No connection is held while the reranker
- * thinks, unless the scope was made from a transaction.
+ * It executes the search and so returns no query: narrow it with `where`. No connection is held
+ * during
+ * the reranking, unless the scope was made from a transaction.
  *
  * @throws InvalidInputError if an option is invalid; names the field. The server refuses what
  * {@link searchKnowledge} says.
  * @throws VantageError (`RERANKING_FAILED`), with the reranker's error as `cause`. The signal's
- * reason when aborted.
+ * reason
+ * if aborted.
  * @example
  * const text = 'payment provider times out'
  * const [embedding] = await embed([text])

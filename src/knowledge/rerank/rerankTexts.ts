@@ -8,14 +8,15 @@ import type { Rerank } from './rerank.ts'
 /** How a function that reranks is called. */
 export type RerankCalls = Pick<EmbeddingCalls, 'attempts' | 'maxWaitMs' | 'onRetry'>
 
-/** The code of errors that say that reranking cannot go on. */
+/** The code of errors after which reranking cannot continue. */
 export const rerankingFailed = 'RERANKING_FAILED'
 
 /**
  * For each text how well it answers the question, in the order of the texts.
  *
- * @throws VantageError (`RERANKING_FAILED`), with the reranker's error as `cause`, where it fails
- * for good, or gives anything but a finite number for each text.
+ * @throws VantageError (`RERANKING_FAILED`), with the reranker's error as `cause`, if it fails for
+ * good
+ * or does not return a finite number for each text.
  */
 export async function rerankTexts(
   rerank: Rerank,
@@ -43,7 +44,7 @@ export async function rerankTexts(
   throw failed(
     failure.kind === 'refused'
       ? `refuses the question or one of its ${texts.length} texts: ${failure.message}`
-      : `failed, again and again: ${failure.message}`,
+      : `failed on every attempt: ${failure.message}`,
     error,
   )
 }
@@ -54,7 +55,7 @@ function scoresIn(answer: unknown, texts: number): readonly number[] {
   const scores = numbersIn(answer)
   if (scores === undefined) throw failed(insteadOfArray(answer, 'scores'))
   if (scores.length !== texts) throw failed(`gave ${scores.length} scores for ${texts} texts`)
-  // As a list, so that a hole in it is looked at as well.
+  // As an array, since `findIndex` on it also visits holes.
   const at = [...scores].findIndex((score) => !Number.isFinite(score))
   if (at === -1) return scores
   const score: unknown = scores[at]

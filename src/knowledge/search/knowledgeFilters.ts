@@ -2,15 +2,17 @@ import { z } from 'zod'
 import { timeRange, type TimeRange } from '../../database/range.ts'
 import { boundedText, storableObject, urnText, type Json } from '../../schema/text.ts'
 
-/** What may be found at all; all that is given must hold. */
+/** Limits which chunks can be found; all given filters must hold. */
 export interface KnowledgeFilters {
   /** Only documents of this source. */
   source?: string
-  /** Only what is about this resource: whose `resources` hold the URN. */
+  /** Only chunks about this resource: their `resources` contain the URN. */
   resource?: string
-  /** Only what has these labels. */
+  /** Only chunks with these labels. */
   labels?: Record<string, Json>
-  /** Only what has these metadata, in the chunk or its document (containment, as `jsonb @>`). */
+  /**
+   * Only chunks with these metadata, their own or their document's (containment, as `jsonb @>`).
+   */
   metadata?: Record<string, Json>
   /** Only documents added in this range. */
   addedDuring?: TimeRange
@@ -36,8 +38,8 @@ export function filterDocument({ source, resource, labels, metadata, addedDuring
 }
 
 /**
- * Containment of an array asks for each of its elements, so the URN joins the ones that are asked
- * for already.
+ * Containment of an array means containment of each element, so the URN is added to those already
+ * asked for.
  */
 function withResource(metadata: Record<string, Json>, resource: string): Record<string, Json> {
   const { resources = [] } = metadata

@@ -12,94 +12,98 @@ import { languageOf, termsVersion } from '../terms.ts'
 import { filterDocument, knowledgeFilters, type KnowledgeFilters } from './knowledgeFilters.ts'
 
 export interface SearchKnowledgeOptions {
-  /** What is searched for, in words. */
+  /** The words to search for. */
   text?: string
-  /** What is searched for, embedded by the same model as the chunks. */
+  /** The embedding to search for, from the same model as the chunks. */
   embedding?: readonly number[]
-  /** The name of the model that embedded it; another than the chunks' is then refused. */
+  /** The name of the model that made it; refused if it is not the chunks' model. */
   model?: string
   /** How many chunks, 1 to 1,000. Default: 10. */
   limit?: number
   /**
-   * What may be found at all. A `where` on the query that is returned filters what was found, and
-   * so gives fewer than `limit`.
+   * Limits which chunks can be found. A `where` on the returned query filters the found chunks
+   * instead, and so gives fewer than `limit`.
    */
   where?: KnowledgeFilters
-  /** How the two rankings become one, where both `text` and `embedding` are given. */
+  /** How the two rankings are combined if both `text` and `embedding` are given. */
   fusion?: {
     /** Default: `min-max`. */
     method?: FusionMethod
-    /** What the ranking by embedding counts, 0..1; the one by words the rest. Default: 0.3. */
+    /**
+     * The weight of the ranking by embedding, 0..1; the ranking by words has the rest. Default:
+     * 0.3.
+     */
     embeddingWeight?: number
   }
   /**
-   * Ask once more with the words that the best answers say most: pseudo-relevance feedback, RM3. It
-   * finds more where many chunks answer, and harms where one does. Default: not.
+   * Searches a second time, with the most telling words of the best answers added: pseudo-relevance
+   * feedback, RM3. It finds more if many chunks answer the question, and makes results worse if
+   * only one does. Default: no second search.
    */
   feedback?: {
-    /** From how many of the best chunks, 1 to 100. Default: 10. */
+    /** How many of the best chunks give terms, 1 to 100. Default: 10. */
     chunks?: number
-    /** How many terms at most join the question, 1 to 100. Default: 10. */
+    /** The most terms added to the question, 1 to 100. Default: 10. */
     terms?: number
-    /** What the question's own terms keep of the weight, 0..1. Default: 0.8. */
+    /** The share of the weight for the question's own terms, 0..1. Default: 0.8. */
     ownWeight?: number
   }
   /**
-   * How much a chunk is held back that says the same as one above it, 0 to 1: maximal marginal
+   * How much the score of a chunk is lowered for repeating one above it, 0 to 1: maximal marginal
    * relevance. Default: 0, not at all.
    */
   diversity?: number
-  /** How the words found are shown in `snippet`. */
+  /** How `snippet` shows the words found. */
   snippet?: {
     /** The most characters of the chunk, 40 to 10,000. Default: 240. */
     characters?: number
-    /** What stands before and after a word that was found. Default: `['**', '**']`. */
+    /** The marks before and after a word that was found. Default: `['**', '**']`. */
     mark?: readonly [string, string]
   }
 }
 
 /** A chunk of a document, and why it was found. */
 export interface FoundChunk {
-  /** The chunk's id again: what was found is a ranking. */
+  /** The chunk's id again, as the item of a ranking. */
   item: string
   /** Higher is better. See {@link searchKnowledge}. */
   score: number
   chunk_id: string
   doc_id: string
-  /** Which piece of the document, from 0. */
+  /** The position of the chunk in its document, from 0. */
   chunk_idx: number
-  /** Where the document comes from; null where nobody said. */
+  /** The source of the document; null if it has none. */
   source: string | null
-  /** The document's; null where it has none. */
+  /** The title of the document; null if it has none. */
   title: string | null
-  /** The document's; null where it has none. */
+  /** The URL of the document; null if it has none. */
   url: string | null
-  /** The title and headings that the chunk stands under. */
+  /** The title and headings above the chunk. */
   context: string
   /** The text of the chunk. */
   content: string
-  /** The part of it that says most of what was asked, the words found marked. */
+  /** The part of the content with most of what was asked, the words found marked. */
   snippet: string
-  /** The chunk's, its document's included. */
+  /** The metadata of the chunk, including its document's. */
   metadata: Json
-  /** The place among those found by words, from 1; null where it is not among them. */
+  /** The rank in the search by words, from 1; null if it is not among those found. */
   lexical_rank: number | null
-  /** BM25; null where it was not found by words. */
+  /** BM25; null if it was not found by words. */
   lexical_score: number | null
-  /** The terms of the question that it holds, the most telling first. */
+  /** The terms of the question in the chunk, the one that adds most to the score first. */
   matched_terms: string[]
-  /** The place among those found by embedding, from 1; null where it is not among them. */
+  /** The rank in the search by embedding, from 1; null if it is not among those found. */
   vector_rank: number | null
-  /** As {@link searchKnowledge} says; null where it was not found by embedding. */
+  /** As in {@link searchKnowledge}; null if it was not found by embedding. */
   vector_score: number | null
-  /** As pgvector measures it; null where it was not found by embedding. */
+  /** As pgvector measures it; null if it was not found by embedding. */
   distance: number | null
 }
 
-/** How many chunks a search gives at most. */
+/** The most chunks of one search. */
 export const mostChunks = 1000
 
-/** The options of a search, also for what searches and does more. */
+/** The options of a search, also used by functions that search and do more. */
 export const searchFields = (installation: Installation) => ({
   text: storableText.optional(),
   embedding: embeddingOf(installation).optional(),
@@ -139,30 +143,34 @@ const searchKnowledgeOptions = (installation: Installation) =>
  *
  * | given | found | `score` |
  * |---|---|---|
- * | `text` | chunks with any of its terms, by BM25 | BM25 |
+ * | `text` | chunks with any of its terms, by BM25 | BM25, which has no upper bound |
  * | `embedding` | the nearest chunks | `l2`: 1 / (1 + distance); `cosine`: cosine similarity; `ip`: the inner product |
  * | both | the best of each, fused | 0..1 (`reciprocal-rank`: up to .017) |
+ * | with `feedback` | | the part by words is BM25 of the longer question |
+ * | with `diversity` | | scaled to 0..1, then lowered for repetition; can be negative |
  *
- * BM25 has no upper bound. With `feedback`, what is by words is of the longer question and not the
- * BM25 of yours. With `diversity`, scores are put on 0..1 first, then lowered by what a chunk
- * repeats, and can be negative. So compare scores within one answer, not across options.
+ * Compare scores within one answer only, not between different options.
  *
- * A question is cut into the same terms as the chunks, without the words that English sentences are
- * made of. They are data: no operator of a query language is known. A chunk needs one of them, not
- * all. Terms that few chunks hold weigh most. One that no chunk holds stands for the three most
- * similar words there are.
+ * By words: a question is cut into the same terms as the chunks, without the stop words of English.
+ * There are no operators: every character is data. A chunk needs one of the terms, not all; the
+ * fewer
+ * chunks have a term, the more it weighs. A term that no chunk has is replaced by the three most
+ * similar words of the tenant.
  *
- * By embedding there are `limit` rows whenever the tenant has as many embedded chunks that pass the
- * filters. A tenant of up to 5,000 chunks, and what few pass (1,000 chunks at least, more where
- * there are many in all), is compared one by one, and the answer is exact. Else the HNSW index
- * answers (iterative scan), and of a hundred near neighbours one may be missed.
- * Equal scores are ordered by id. All of it is one statement with settings of its own; nothing
- * needs to be set on the connection.
+ * By embedding: there are `limit` rows if the tenant has that many embedded chunks that pass the
+ * filters. The answer is exact for a tenant of up to 5,000 chunks, and if few chunks pass the
+ * filters
+ * (at least 1,000; the bound rises with the number of chunks). Otherwise the HNSW index answers
+ * (iterative scan), and may miss one in a hundred near neighbours.
  *
- * @throws InvalidInputError if neither `text` nor `embedding` is given, the embedding has another
- * dimension than the installation's or is not finite, or an option is invalid; names the field.
- * When it is executed, the server refuses the model that is not the chunks', and terms of another
- * version of this library.
+ * Equal scores are ordered by id. The search is one statement and changes no setting of the
+ * connection.
+ *
+ * @throws InvalidInputError if neither `text` nor `embedding` is given, the embedding is not finite
+ * or
+ * not of the installation's dimension, or an option is invalid; names the field. When it is
+ * executed,
+ * the server refuses a model that is not the chunks', and terms of another version of this library.
  * @example
  * const text = 'payment provider times out'
  * const [embedding] = await embed([text])
@@ -230,11 +238,11 @@ export function searchKnowledge(scope: Scope, options: SearchKnowledgeOptions): 
 type Given = z.output<ReturnType<typeof searchKnowledgeOptions>>
 
 /**
- * The two rankings as `lexical` and `nearest`, with what they are made of, and the query of what
- * may be in the answer with its score.
+ * The two rankings as the CTEs `lexical` and `nearest`, and the query of the candidates with their
+ * scores.
  *
- * With both, the best of each are scored by both, so that none is taken for bad only because the
- * other ranking ends above it.
+ * With both rankings, every candidate is scored in both: a chunk that one ranking cut off is not
+ * treated as bad in it.
  */
 function legsOf(scope: Scope, given: Given): { ctes: RawBuilder<unknown>; candidates: RawBuilder<unknown> } {
   const { text, embedding, model, limit, where, fusion, feedback, diversity } = given
@@ -315,7 +323,7 @@ const noQuestion = sql`select where false`
 const noWords = sql`select null::int8 as chunk_id, null::float8 as score, null::text[] as matched where false`
 const noEmbedding = sql`select null::int8 as chunk_id, null::float8 as distance where false`
 
-/** Scores as 0..1, the best 1. */
+/** Scores scaled to 0..1, the best 1. */
 const scaled = (candidates: RawBuilder<unknown>) => sql`
   select candidate.chunk_id,
     coalesce(

@@ -1,17 +1,14 @@
-/** What a code point is to the terms of a text. */
+/** The role of a code point in the terms of a text. */
 export const kind = {
   /** Blanks, punctuation, symbols, NUL, half of a surrogate pair. */
   separator: 1,
   letter: 2,
   digit: 3,
-  /** Goes on with what it follows: accents, vowel signs, joiners, the soft hyphen. */
+  /** Belongs to the character before it: accents, vowel signs, joiners, the soft hyphen. */
   mark: 4,
-  /**
-   * A character of a script that writes no blanks between its words, or few: Han, Kana, Hangul,
-   * Thai, ...
-   */
+  /** A character of a script with few or no blanks between words: Han, Kana, Hangul, Thai, ... */
   unit: 5,
-  /** Such a one that NFKC changes. */
+  /** A `unit` that NFKC changes. */
   oddUnit: 6,
   /** Joins the words of an identifier, one at a time: `.`, `-`, `_`. */
   joint: 7,
@@ -21,14 +18,14 @@ export const kind = {
   comma: 10,
 } as const
 
-/** The kinds of the code points below U+10000; 0 where nobody asked yet. */
+/** The kinds of the code points below U+10000; 0 if not computed yet. */
 const known = new Uint8Array(0x10000)
 for (const [characters, of] of [
   ['.-_\u2010\u2011', kind.joint],
   ['/\\:@$', kind.divider],
   ["'\u2019\uff07", kind.apostrophe],
   [',', kind.comma],
-  // The last two are the sound marks of half-width Kana, letters to Unicode.
+  // The last two are the sound marks of half-width Kana, which Unicode calls letters.
   ['\u00ad\u200c\u200d\u2060\uff9e\uff9f', kind.mark],
 ] as const)
   for (const character of characters) known[character.charCodeAt(0)] = of
@@ -38,10 +35,10 @@ export function kindOf(codePoint: number): number {
   return known[codePoint] || (known[codePoint] = lookUp(codePoint))
 }
 
-/** The kind of the code point at a place of the text, a separator behind its end. */
+/** The kind of the code point at a place of the text; after the end, a separator. */
 export const kindAt = (text: string, at: number) => (at < text.length ? kindOf(text.codePointAt(at)!) : kind.separator)
 
-/** The place behind the code point at this one. */
+/** The place after the code point at this one. */
 export const after = (text: string, at: number) => at + (text.codePointAt(at)! > 0xffff ? 2 : 1)
 
 export const isWordly = (of: number) => of === kind.letter || of === kind.digit
@@ -56,8 +53,8 @@ function lookUp(codePoint: number): number {
   return character.normalize('NFKC') === character ? kind.unit : kind.oddUnit
 }
 
-/** The vowels and ends of Korean syllables that are written in pieces. */
+/** The vowels and finals of Korean syllables in decomposed form. */
 const insideSyllable = /^[\u1160-\u11ff\ud7b0-\ud7ff]$/
-/** The two at the end are the long-vowel marks of Kana, which have no script of their own. */
+/** The last two are the long-vowel marks of Kana, which belong to no script of their own. */
 const unspaced =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Script=Bopomofo}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\u30fc\uff70]$/u

@@ -1,6 +1,6 @@
 /**
- * How many code points stand before each place of the text, as PostgreSQL counts characters; half
- * of a surrogate pair alone counts as one.
+ * How many code points precede each place of the text, as PostgreSQL counts characters; an unpaired
+ * surrogate counts as one.
  */
 export function codePointsBefore(text: string): (at: number) => number {
   if (!/[\ud800-\udbff]/.test(text)) return (at) => at

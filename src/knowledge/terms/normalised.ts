@@ -1,9 +1,9 @@
 /** The longest term, in bytes of UTF-8. */
 const longestTerm = 255
-/** So much of a word is looked at, in UTF-16 code units: what differs later is the same term. */
+/** How many UTF-16 code units of a word are read; words that differ later are the same term. */
 export const longestLook = 1024
 
-/** A word as NFKC has it, in lower case: letters and digits alone, without a possessive ending. */
+/** A word in NFKC and lower case, letters and digits only, without a possessive ending. */
 export function normalised(word: string): string {
   const head = word.length > longestLook ? word.slice(0, longestLook) : word
   const lower = /[^\0-\x7f]/.test(head)
@@ -18,7 +18,7 @@ export function normalised(word: string): string {
   return lower.replace(/'$/, '').replace(/'s$/, '').replace(/[',]/g, '')
 }
 
-/** A term of at most 255 bytes. */
+/** A term shortened to at most 255 bytes. */
 export function cut(term: string): string {
   if (term.length * 3 <= longestTerm) return term
   let bytes = 0

@@ -2,16 +2,14 @@ import { after, kind, kindAt } from './characters.ts'
 import { codePointsBefore } from './codePoints.ts'
 import { cut, longestLook, normalised } from './normalised.ts'
 
-/** A term and where it was found: both in code points, from the start of the text or the run. */
+/** A term and its place, both in code points, from the start of the text or the run. */
 export interface Piece {
   term: string
   at: number
   width: number
 }
 
-/**
- * A word of a run, as it is compared with others but for its stem; its place in UTF-16 code units.
- */
+/** A word of a run, normalised but not stemmed; its place in UTF-16 code units. */
 interface Word {
   text: string
   start: number
@@ -21,15 +19,18 @@ interface Word {
 }
 
 /**
- * The terms of a run of characters without a blank: of a word, or of an identifier such as
- * `payment-svc-7d9f` or `/var/log/app.log`.
+ * The terms of a run of characters without a blank: a word, or an identifier such as
+ * `payment-svc-7d9f`
+ * or `/var/log/app.log`.
  *
- * An identifier is a term as a whole, and so is each of its words; of a path, what stands between
- * the dividers as well. A whole is written without what joins it, so that `error_code`,
- * `error-code`, `errorCode` and `errorcode` are the same; between two digits a full stop stays. A
- * word is a term as a whole and in parts: those that its capitals show, or its letters and its
- * digits where it is some of the one and then some of the other. So a run of n words gives at most
- * 2 n + 1 terms besides the parts.
+ * - The whole identifier is a term, and so is each of its words; of a path, also each part between
+ *   its
+ *   separators.
+ * - The whole is written without the characters that join it, so that `error_code`, `error-code`,
+ *   `errorCode` and `errorcode` are equal; a full stop between two digits stays.
+ * - A word is a term as a whole and in parts: split at its capitals, or between letters and digits.
+ *
+ * A run of n words gives at most 2 n + 1 terms, plus the parts.
  */
 export function piecesOf(run: string, stem: (word: string) => string): Piece[] {
   const pieces: Piece[] = []
@@ -75,7 +76,7 @@ function wordsOf(run: string): Word[] {
 
 const joins = (of: number) => of === kind.joint || of === kind.divider
 
-/** Words in one. */
+/** Words joined into one. */
 function joined(words: readonly Word[], from: number, to: number): string {
   let whole = ''
   for (let at = from; at < to && whole.length < longestLook; at += 1) {
@@ -85,7 +86,7 @@ function joined(words: readonly Word[], from: number, to: number): string {
   return whole
 }
 
-/** The parts of a word; none where they are short, as in `iPhone` or a random name. */
+/** The parts of a word; an empty array if they are short, as in `iPhone` or a random name. */
 function partsOf(word: string): { text: string; start: number }[] {
   if (/^[a-z]+$/.test(word) || word.length > longestCut) return []
   const digitFirst = /^\p{Nd}/u.test(word)
@@ -99,12 +100,9 @@ function partsOf(word: string): { text: string; start: number }[] {
   ]
 }
 
-/** Longer words are not cut into parts. */
+/** Longer words are not split into parts. */
 const longestCut = 128
-/**
- * Capitals up to the one that begins a word, with the `s` of a plural; a word with its digits;
- * digits.
- */
+/** Capitals up to the one that begins a word, with a plural `s`; a word with its digits; digits. */
 const inCamelCase =
   /(?:\p{Lu}(?=s?(?!\p{Ll}))){1,128}(?:s(?!\p{Ll}))?[\p{M}\p{Nd}]*|[\p{Lu}\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{M}\p{Cf}'\u2019]*[\p{Nd}\p{M}]*|\p{Nd}[\p{Nd}\p{M},]*/gu
 const lettersAndDigits = /^(?:[\p{Lu}\p{Ll}]{2,128}\p{Nd}{1,128}|\p{Nd}{1,128}[\p{Lu}\p{Ll}]{2,128})$/u

@@ -1,6 +1,4 @@
-/**
- * A function of text that remembers its answers to short texts: most words have been seen before.
- */
+/** A function of text that caches its answers to short texts, since most words occur again. */
 export function remembered<Answer extends {}>(answer: (text: string) => Answer): (text: string) => Answer {
   const known = new Map<string, Answer>()
   return (text) => {

@@ -2,7 +2,7 @@ import { newStemmer } from 'snowball-stemmers'
 import { z } from 'zod'
 import { remembered } from './remembered.ts'
 
-/** The languages that words can be stemmed in; `none` leaves them as they are. */
+/** The languages of the stemmers; `none` leaves words as they are. */
 export const termLanguage = z.enum([
   'none',
   'arabic',
@@ -34,10 +34,10 @@ export const termLanguage = z.enum([
 export type TermLanguage = z.infer<typeof termLanguage>
 
 /**
- * What stems words in lower case: Snowball's algorithm for the language, as in PostgreSQL. The
- * accents of Latin and Greek letters count for nothing, but for the stemmer of a language that is
- * written with them. Where the language has another script, Latin words are stemmed as English, the
- * language of identifiers and logs.
+ * The stemmer for words in lower case: Snowball's algorithm for the language, as in PostgreSQL.
+ * Accents of Latin and Greek letters are ignored, except by the stemmer of a language that uses
+ * them. If the language has another script, Latin words are stemmed as English, the language of
+ * identifiers and logs.
  */
 export function stemmerOf(language: TermLanguage): (word: string) => string {
   const script = otherScripts[language]
@@ -59,10 +59,10 @@ const otherScripts: Partial<Record<TermLanguage, RegExp>> = {
   tamil: /^[\p{Script=Tamil}\p{M}]+$/u,
 }
 
-/** Longer words, in UTF-16 code units, are of no language, and are left as they are. */
+/** Longer words, in UTF-16 code units, are left as they are: no language has them. */
 const longestWord = 64
 
-/** In other scripts a letter with a mark is another letter. */
+/** In other scripts a letter with a mark is a different letter. */
 function withoutAccents(word: string): string {
   if (!/[^\0-\x7f]/.test(word)) return word
   return word

@@ -4,8 +4,8 @@ import type { Piece } from './pieces.ts'
 
 /**
  * The terms of the stretch of unspaced script that starts here, and its end: each character, and
- * each two neighbours. No dictionary knows where the words begin, and none is needed: what is asked
- * for in the same words has the same neighbours.
+ * each pair of neighbours. No dictionary is needed to find where words begin: the same words in
+ * question and text have the same pairs.
  */
 export function unitsAt(text: string, start: number, before: (at: number) => number, add: (piece: Piece) => void): number {
   let end = start
@@ -27,5 +27,5 @@ export function unitsAt(text: string, start: number, before: (at: number) => num
   return end
 }
 
-/** So much of a character with its marks, and no half of one. */
+/** A character with its marks, cut to 32 code units without splitting a surrogate pair. */
 const firstOf = (unit: string): string => unit.slice(0, 32).replace(/[\uD800-\uDBFF]$/, '')

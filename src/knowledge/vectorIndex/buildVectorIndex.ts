@@ -14,38 +14,41 @@ import { parseOptions } from '../../schema/parse.ts'
 import { foundVectorIndexes, unfinishedVectorIndex, vectorIndex } from './vectorIndex.ts'
 
 export interface BuildVectorIndexOptions {
-  /** Only needed when one database holds several installations. */
+  /** Only needed if the database has several installations. */
   schema?: string
   /** How many neighbours a chunk is linked to, 2 to 100. Default: 16. */
   m?: number
-  /** Among how many they are chosen, at least twice `m`, up to 1,000. Default: 64, or twice `m`. */
+  /**
+   * The size of the candidate list while building, at least twice `m`, up to 1,000. Default: 64, or
+   * twice `m` if that is more.
+   */
   efConstruction?: number
   /**
-   * The memory of the build (`maintenance_work_mem`), such as `'2GB'`. Where the index does not fit
-   * in it, the build is much slower. Default: the server's.
+   * The memory of the build (`maintenance_work_mem`), such as `'2GB'`. If the index does not fit in
+   * it, the build is much slower. Default: the server's setting.
    */
   memory?: string
   /**
-   * How many processes build beside the first, 0 to 64 (`max_parallel_maintenance_workers`).
-   * Default: the server's.
+   * How many parallel workers help, 0 to 64 (`max_parallel_maintenance_workers`). Default: the
+   * server's setting.
    */
   workers?: number
   /**
-   * Gives up, the index that is there stays in use. Where the pool has no second connection, or
-   * the database is embedded, only before the build begins.
+   * Stops the build; the existing index stays in use. If the pool has no second connection, or the
+   * database is embedded, it can stop only before the build begins.
    */
   signal?: AbortSignal
   /**
-   * Called about once a second where the pool has a second connection: what the server is doing,
-   * and which share of it is done, 0..1.
+   * Called about once a second, if the pool has a second connection, with the phase of the build
+   * and the share that is done, 0..1.
    */
   onProgress?: (progress: VectorIndexProgress) => void
 }
 
 export interface VectorIndexProgress {
-  /** As `pg_stat_progress_create_index` says it. */
+  /** The phase in `pg_stat_progress_create_index`. */
   phase: string
-  /** 0..1; null where the server does not say. */
+  /** 0..1; null if the server does not say. */
   share: number | null
 }
 
@@ -74,22 +77,23 @@ const buildOptions = schemaOption
   .refine(({ m, efConstruction = maxWidth }) => efConstruction >= 2 * m, { message: 'must be at least twice m', path: ['efConstruction'] })
 
 /**
- * Builds the index that searches by embedding go through (HNSW over `kb_chunk`), and puts it in the
- * place of the one that is there.
+ * Builds the HNSW index on `kb_chunk` that searches by embedding use, and replaces the existing
+ * one.
  *
- * `migrate up` makes one, so this is for one that is missing, was interrupted, has grown with what
- * was deleted, or shall have another `m`. Searches and writers go on: it is built `concurrently`
- * under another name, and only exchanged at the end, within 100 ms or not at all. Interrupted or
- * failed, the old one stays in use, and what is left of the new one is removed, by this call or the
- * next.
+ * `migrate up` makes an index. Use this if the index is missing, its build was interrupted, deleted
+ * rows have bloated it, or you want another `m`. Searches and writers continue: the index is built
+ * `concurrently` under another name and exchanged at the end, within 100 ms or not at all. If the
+ * build
+ * fails or is interrupted, the old index stays in use, and this call or the next one removes the
+ * unfinished one.
  *
- * It needs a connection for itself: the pool itself, not a transaction, and no pooler that hands
- * out a connection a transaction.
+ * It needs a connection of its own: pass the pool, not a transaction, and no pooler that assigns a
+ * connection per transaction.
  *
- * @throws InvalidInputError when `db` is a transaction, or an option is invalid.
- * @throws VantageError (`VECTOR_INDEX_FAILED`) with the server's error as `cause`, also where
- * another build is under way; (`NOT_OWNER`) where this role may not become the owner.
- * @throws the signal's reason when aborted.
+ * @throws InvalidInputError if `db` is a transaction, or an option is invalid.
+ * @throws VantageError (`VECTOR_INDEX_FAILED`) with the server's error as `cause`, also if another
+ * build is running; (`NOT_OWNER`) if this role may not become the owner.
+ * @throws the signal's reason if aborted.
  * @example
  * await buildVectorIndex(db, { m: 24, memory: '4GB', onProgress: ({ phase, share }) => console.log(phase, share) })
  *
@@ -102,7 +106,7 @@ const buildOptions = schemaOption
 export async function buildVectorIndex(db: AnyKysely, options: BuildVectorIndexOptions = {}): Promise<VectorIndexReport> {
   const { schema, m, efConstruction = Math.max(64, 2 * m), memory, workers, signal, onProgress } = parseOptions(buildOptions, options)
   if (db.isTransaction) {
-    throw new InvalidInputError('db', 'must not be a transaction: an index is built concurrently in none, give it the pool itself')
+    throw new InvalidInputError('db', 'must not be a transaction, where no index can be built concurrently: pass the pool itself')
   }
   signal?.throwIfAborted()
   const started = performance.now()
@@ -110,7 +114,7 @@ export async function buildVectorIndex(db: AnyKysely, options: BuildVectorIndexO
   const installation = await findInstallation(plain, schema)
   await removeUnfinished(plain, installation)
   const { embedded } = await capabilities(plain)
-  // In process there is nobody else who could go on, and not every such database can build concurrently.
+  // An embedded database has a single connection, and not every one can build concurrently.
   const statement = `create index${embedded ? '' : ' concurrently'} ${quoteIdentifier(unfinishedVectorIndex)} on ${qualified(installation, 'kb_chunk')}
 using hnsw (${await keyOf(plain, installation)}) with (m = ${m}, ef_construction = ${efConstruction})`
   const settings = {
@@ -119,7 +123,7 @@ using hnsw (${await keyOf(plain, installation)}) with (m = ${m}, ef_construction
     ...(memory !== undefined && { maintenance_work_mem: memory }),
     ...(workers !== undefined && { max_parallel_maintenance_workers: `${workers}` }),
   }
-  // What a callback throws ends the build.
+  // An exception of a callback ends the build.
   const given = new AbortController()
   const stop = AbortSignal.any([given.signal, ...(signal ? [signal] : [])])
   const tell =
@@ -154,12 +158,12 @@ using hnsw (${await keyOf(plain, installation)}) with (m = ${m}, ef_construction
 }
 
 const failed = (reason: string, options: { cause?: unknown } = {}) =>
-  new VantageError(`the vector index could not be built: ${reason}; what was there before stays in use`, {
+  new VantageError(`the vector index could not be built: ${reason}; the previous index, if any, stays in use`, {
     ...options,
     code: 'VECTOR_INDEX_FAILED',
   })
 
-/** What is indexed; must be, to the letter, what `knowledge_measured` measures. */
+/** The indexed expression; must be exactly the one that `knowledge_measured` measures. */
 async function keyOf(db: Kysely<{}>, { embeddingDimension, embeddingDistance, embeddingType }: Installation): Promise<string> {
   const { rows } = await sql<{ schema: string }>`
     select namespace.nspname::text as schema
@@ -174,13 +178,15 @@ async function keyOf(db: Kysely<{}>, { embeddingDimension, embeddingDistance, em
     : `(embedding::${place}.halfvec(${embeddingDimension})) ${place}.halfvec_${embeddingDistance}_ops`
 }
 
-/** Tells of the progress, stops the build when the signal asks for it; returns what ends that. */
+/**
+ * Reports progress, and cancels the build if the signal aborts; returns a function that ends both.
+ */
 function watchBuild(
   db: Kysely<{}>,
   pid: number,
   { signal, onProgress }: { signal: AbortSignal; onProgress: BuildVectorIndexOptions['onProgress'] },
 ): () => void {
-  // What is asked may come when the pool is closed already, or never where it has no second connection.
+  // The answer may arrive after the pool is closed, or never if it has no second connection.
   const cancel = () => void sql`select pg_catalog.pg_cancel_backend(${pid}::int4)`.execute(db).catch(() => {})
   let asking = false
   let ended = false
@@ -209,21 +215,21 @@ async function progressOf(db: Kysely<{}>, pid: number): Promise<VectorIndexProgr
   return rows
 }
 
-/** Puts the new index in the place of the old one. */
+/** Replaces the old index by the new one. */
 async function exchange(db: Kysely<{}>, installation: Installation): Promise<void> {
   const exchanged = await withShortLocks(db, installation, async (trx) => {
     await execute(trx, `drop index if exists ${qualified(installation, vectorIndex)}`)
     await execute(trx, `alter index ${qualified(installation, unfinishedVectorIndex)} rename to ${quoteIdentifier(vectorIndex)}`)
   })
-  if (!exchanged.done) throw failed('others kept kb_chunk locked when it was to be exchanged, try again when they are done')
+  if (!exchanged.done) throw failed('other sessions kept kb_chunk locked during the exchange, try again when they are done')
 }
 
-/** While another builds, its index cannot be dropped. */
+/** Fails if another build is running, since its index cannot be dropped. */
 async function removeUnfinished(db: Kysely<{}>, installation: Installation): Promise<void> {
   const found = await foundVectorIndexes(db, installation)
   if (!found.some(({ name }) => name === unfinishedVectorIndex)) return
   const removed = await withShortLocks(db, installation, (trx) =>
     execute(trx, `drop index if exists ${qualified(installation, unfinishedVectorIndex)}`),
   )
-  if (!removed.done) throw failed('another build of it is under way, or others keep kb_chunk locked')
+  if (!removed.done) throw failed('another build of it is running, or other sessions keep kb_chunk locked')
 }

@@ -7,7 +7,7 @@ export const knowledgeAbility = ({ extensions }: Capabilities): Ability =>
     ? { state: 'missing', reason: 'needs the extension vector' }
     : { state: 'full', reason: 'pgvector with an HNSW index' }
 
-/** Whether pgvector keeps its indexes whole. */
+/** Checks that pgvector has no known bug that damages its indexes. */
 export const pgvectorCheck: Check = {
   name: 'version of pgvector',
   find({ server }) {

@@ -1,23 +1,26 @@
 import { sql, type Kysely } from 'kysely'
 import type { Installation } from '../../database/installation/installation.ts'
 
-/** The index that searches by embedding go through. */
+/** The index that searches by embedding use. */
 export const vectorIndex = 'idx_kb_vec_hnsw'
 
-/** Its name while it is built; what has it later is left over from a build that was killed. */
+/**
+ * Its name during the build; an index with this name later is left over from a build that was
+ * killed.
+ */
 export const unfinishedVectorIndex = `${vectorIndex}_new`
 
-/** What an index of `kb_chunk` is in the server's catalog. */
+/** An index of `kb_chunk` in the server's catalog. */
 export interface FoundIndex {
   name: string
-  /** False where its build was interrupted: nothing is searched through it. */
+  /** False if its build was interrupted: no search uses it then. */
   valid: boolean
   bytes: number
-  /** As it was given; null for pgvector's own, 16. */
+  /** As it was given; null for pgvector's default, 16. */
   m: number | null
 }
 
-/** The vector index and what is left over from one, where they are there. */
+/** The vector index and one left over from a killed build, if they exist. */
 export async function foundVectorIndexes(db: Kysely<{}>, { schema }: Pick<Installation, 'schema'>): Promise<FoundIndex[]> {
   const { rows } = await sql<FoundIndex>`
     select

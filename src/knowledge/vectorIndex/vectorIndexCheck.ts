@@ -3,10 +3,10 @@ import type { Check, Finding } from '../../database/checks/check.ts'
 import { schemaVersion, type Installation } from '../../database/installation/installation.ts'
 import { foundVectorIndexes, unfinishedVectorIndex, vectorIndex, type FoundIndex } from './vectorIndex.ts'
 
-/** Below this, waste is not worth a word. */
+/** Less waste than this is not reported. */
 const worthAWord = 64 * 1024 * 1024
 
-/** Whether searches by embedding have their index, whole and of a size that serves them. */
+/** Checks that searches by embedding have a complete index of a suitable size. */
 export const vectorIndexCheck: Check = {
   name: 'index of embeddings',
   async find({ db, installation, version }) {
@@ -40,11 +40,11 @@ const leftOver = ({ bytes }: FoundIndex, installation: Installation): Finding =>
   severity: 'info',
   code: 'vector-index-unfinished',
   message: `the index ${unfinishedVectorIndex} (${megabytes(bytes)}) is being built, or was left over when its build was killed`,
-  remedy: `nothing where it is being built; else ${build(installation)}, which removes it first`,
+  remedy: `nothing while it is being built; otherwise ${build(installation)}, which removes it first`,
 })
 
 interface Sizes {
-  /** As the server estimates; -1 where nobody has counted. */
+  /** The server's estimate; -1 if the table was never analyzed. */
   chunks: number
   pageBytes: number
   /** `effective_cache_size`. */
@@ -69,7 +69,7 @@ function sizeFindings(index: FoundIndex, { chunks, pageBytes, cacheBytes }: Size
     findings.push({
       severity: 'warning',
       code: 'vector-index-bloated',
-      message: `the index ${vectorIndex} has ${megabytes(index.bytes)}, and its chunks need about ${megabytes(needed)}: most of it is what was deleted, and searches pass through it`,
+      message: `the index ${vectorIndex} has ${megabytes(index.bytes)}, and its chunks need about ${megabytes(needed)}: most of it is deleted entries, which searches still visit`,
       remedy: build(installation),
     })
   }
@@ -85,9 +85,9 @@ function sizeFindings(index: FoundIndex, { chunks, pageBytes, cacheBytes }: Size
 }
 
 /**
- * What an index just built takes: an element is the vector and some 100 bytes, its neighbours are 6
- * bytes each, 2 m of them and m more on each higher level, of which there are few. An element lies
- * on one page.
+ * The size of a new index: an element is the vector and about 100 bytes; each of its neighbours is
+ * 6 bytes, with 2 m neighbours, and m more on each higher level, which few elements have. An
+ * element lies on one page.
  */
 function neededBytes(chunks: number, { embeddingDimension, embeddingType }: Installation, m: number, pageBytes: number): number {
   const numberBytes = embeddingType === 'halfvec' || embeddingDimension > 2000 ? 2 : 4

@@ -62,7 +62,7 @@ describe('aiSdkEmbeddings', () => {
 
   it.each([
     [401, 'does not take the call'],
-    [500, 'failed, again and again'],
+    [500, 'failed on every attempt'],
   ])('throws where the SDK says %d to all', async (status, message) => {
     await using provider = await startProvider(({ response }) => answer(response, status, { error: { message: 'no' } }))
     await expect(embedAll(aiSdkEmbeddings(modelOf(provider.url)))).rejects.toThrow(message)

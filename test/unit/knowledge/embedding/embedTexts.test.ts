@@ -220,7 +220,7 @@ describe('embedTexts', () => {
     const cause = new TypeError('x is not a function')
     const { embed, batches } = embedder(() => cause)
     await expect(settled(embedTexts(embed, texts(count), options))).rejects.toMatchObject({
-      message: 'the embedding provider failed, again and again: x is not a function',
+      message: 'the embedding provider failed on every attempt: x is not a function',
       cause,
     })
     expect(batches.length).toBeLessThanOrEqual(60)

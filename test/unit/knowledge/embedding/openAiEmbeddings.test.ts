@@ -88,7 +88,7 @@ describe('openAiEmbeddings', () => {
   it.each([[[0, 0, 1]], [[0, undefined, 2]]])('refuses an answer with the indexes %j', (indexes) =>
     against(
       ({ response }) => answer(response, 200, { data: indexes.map((index) => ({ index, embedding: [1, 2, 3] })) }),
-      async (embed) => expect((await rejection(embed(given)))?.message).toBe('the answer has an index twice, or only some'),
+      async (embed) => expect((await rejection(embed(given)))?.message).toBe('the answer has an index twice, or lacks one'),
     ),
   )
 

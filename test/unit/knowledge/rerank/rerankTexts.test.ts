@@ -113,7 +113,7 @@ describe('rerankTexts', () => {
         'breaks',
         Array<Error>(9).fill(new TypeError('x is not a function')),
         2,
-        'the reranker failed, again and again: x is not a function',
+        'the reranker failed on every attempt: x is not a function',
       ],
     ])('is an error with its cause where it %s', async (_, errors, expected, message) => {
       const { rerank, calls } = failing(errors)
