@@ -21,57 +21,60 @@ import type { Dataset } from './rollups/windows/locatorTally.ts'
 import { addReport, emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
 import { keptSince } from './writer/tooOld.ts'
 
-/** Where telemetry comes from: a file's path, or a stream of its bytes. */
+/** A source of telemetry: a file's path, or a stream of its bytes. */
 export type OtlpSource = string | Readable | AsyncIterable<string | Uint8Array>
 
-/** One of several sources that are loaded as one. */
+/** One of several sources that are loaded together. */
 export interface PlacedSource {
   source: OtlpSource
-  /** What locators name as the place of its records; a file's own folder and name unless given. */
+  /** The location that locators store for its records. Default: the file's folder and name. */
   origin?: SourceObject
 }
 
 export interface IngestOptions extends DimensionOptions {
   /**
-   * How long a window waits for late records: a PostgreSQL interval. It closes when the newest
-   * record of its resource is so long past its end, and nothing was added to it for so long; or
-   * nothing was added for four times as long. A call that takes longer counts when it ends.
-   * Default: `'15 minutes'`.
+   * How long a window waits for late records: a PostgreSQL interval. Default: `'15 minutes'`. A
+   * window closes in one of two cases:
+   *
+   * - the newest record of its resource is this far past the window's end, and nothing was added to
+   *   the
+   *   window for this long
+   * - nothing was added for four times as long
+   *
+   * A call that takes longer than `horizon` counts when it ends.
    */
   horizon?: string
   /**
-   * How many bytes of compact records the database keeps for windows that are open; beyond that the
-   * oldest close early. Default: 268,435,456.
+   * How many bytes of compact records the database keeps for open windows. Beyond this the oldest
+   * windows close early. Default: 268,435,456.
    */
   maxJournalBytes?: number
   /** Milliseconds added to every time. */
   shiftMs?: number
   /**
-   * Names resources where the default rules do not fit: see `ResourceOf`. It must answer the same
-   * whenever it is asked the same.
+   * Names resources where the default rules do not fit: see `ResourceOf`. It must return the same
+   * name for the same input.
    */
   resourceOf?: ResourceOf
   /**
-   * Also loads what is older than its table keeps: history that is to be rolled up before it is
-   * dropped. Default: false.
+   * Also loads records older than their table's retention: history to roll up before it is dropped.
+   * Default: false.
    */
   acceptOld?: boolean
   signal?: AbortSignal
-  /** Told of everything that is no export request. */
+  /** Called for each piece of the input that is not an export request. */
   onMalformed?: (malformed: MalformedLine) => void
-  /** Told of the records of a request that are not read, since a field is wrong. */
+  /** Called for records of a request that are refused because a field is wrong. */
   onRefused?: (refused: RefusedInput) => void
-  /** Told after each window has been committed. */
+  /** Called after each window is committed. */
   onWindow?: (window: IngestWindow, report: IngestReport) => void
-  /**
-   * What locators name as the place of the records, where it is not the file's own folder and name.
-   */
+  /** The location that locators store for the records. Default: the file's folder and name. */
   origin?: SourceObject
-  /** What the requests are, where their bytes are not to tell: see `readOtlp`. */
+  /** The format of the requests, if their bytes do not show it: see `readOtlp`. */
   format?: RequestFormat
 }
 
-/** What is only passed on is checked where it is used. */
+/** Options that are only passed on are checked by the functions that use them. */
 const ingestOptions = z
   .strictObject({
     horizon: durationText.default('15 minutes'),
@@ -92,32 +95,32 @@ const ingestOptions = z
   })
   .superRefine(hashKeyGiven)
 
-/** What became of everything that was read. */
+/** What happened to everything that was read. */
 export interface IngestReport extends RollUpReport {
-  /** Pieces of the input that are no export request. */
+  /** Pieces of the input that are not export requests. */
   malformed: number
-  /** The sources in which no export request was found, by name: that of a file, or its `objectKey`. */
+  /** The sources without an export request, by name: the file's name, or the `objectKey`. */
   withoutRequests: string[]
-  /** Windows of a resource that closed: what comes for them now is late. */
+  /** Windows of a resource that closed: records that arrive for them later are late. */
   closedWindows: number
-  /** Of these, those that closed early, since the journal had grown too large. */
+  /** Those of them that closed early because the journal had grown too large. */
   closedEarly: number
-  /** What the journal holds for the windows that are open. */
+  /** The size of the journal for the open windows. */
   journal: { bytes: number; windows: number; since: Date | null }
 }
 
 /**
- * Loads telemetry: reads OTLP in JSON or protobuf, keeps compact records of it in the database's
- * journal, and writes the rows of each window in one transaction, in constant memory.
+ * Loads telemetry in constant memory: reads OTLP in JSON or protobuf, keeps compact records in the
+ * database's journal, and writes the rows of each window in one transaction.
  *
- * **However the input is cut, the rows are the same**: in files one by one or together, in any
- * order, by several processes at once, the same file twice. A window is rolled up again from its
- * journal until it closes (`horizon`); what comes for it then is late: counted by kind and
- * resource, and dropped. A window that was never opened opens however old it is, as long as its
- * tables keep it.
- *
- * Stopped anywhere and run again from the beginning, it leaves exactly the rows of one clean run.
- * The rows show what was read when the input ends; of an input that lasts, every minute.
+ * | | |
+ * |---|---|
+ * | **The rows do not depend on how the input arrives** | in files one by one or together, in any order, by several processes at once, the same file twice |
+ * | open windows | a window is rolled up again from its journal until it closes (`horizon`) |
+ * | late records | arrive for a closed window: counted by kind and resource, and dropped |
+ * | old records | open their window at any age within the retention of their table |
+ * | stopped and run again from the beginning | leaves exactly the rows of one uninterrupted run |
+ * | when the rows are written | at the end of the input; if the input lasts longer, also every minute |
  *
  * @example
  * const report = await ingest(scope, 'telemetry.jsonl.gz', {
@@ -129,11 +132,13 @@ export interface IngestReport extends RollUpReport {
  * //   records, payload) values (...)
  * // and, window by window, what `writeRollups` shows
  *
- * @param source a file's path, or a stream of its bytes. Or several, read one after the other. Of
- * none, what others left is rolled up, and windows close.
- * @throws InvalidInputError when an option is wrong, or the scope's transaction is not READ
- * COMMITTED; the signal's reason when aborted (what was added to the journal stays, and the next
- * run rolls it up); what `readOtlp` and `writeRollups` throw.
+ * @param source a file's path, or a stream of its bytes; or several, read one after the other. With
+ * an
+ * empty array it rolls up what other processes left, and closes windows.
+ * @throws InvalidInputError if an option is wrong, or the scope's transaction is not READ
+ * COMMITTED;
+ * the signal's reason if aborted (what is in the journal stays, and the next run rolls it up); the
+ * errors of `readOtlp` and `writeRollups`.
  */
 export async function ingest(
   scope: Scope,
@@ -166,7 +171,7 @@ export async function ingest(
   const journal = new DatabaseJournal(scope)
   const clock = new TelemetryClock(shiftMs)
   const dimensions = new DimensionValues(counted, hashKey)
-  // Each time: an input may last for weeks.
+  // Read each time, since an input may last for weeks.
   const rulesNow = () =>
     inTransaction(scope.db, async (db) => ({
       clock,
@@ -199,10 +204,10 @@ export async function ingest(
   return report
 }
 
-/** An input that goes on for longer is rolled up in between, so often, in milliseconds. */
+/** How often a long input is rolled up in between, in milliseconds. */
 const rollEvery = 60_000
 
-/** The requests of all sources, one source after the other; each is opened when it is its turn. */
+/** The requests of all sources, one source after the other; each is opened when its turn comes. */
 async function* requestsOf(
   sources: readonly PlacedSource[],
   { signal, onMalformed, onRefused, format }: Pick<IngestOptions, 'signal' | 'onMalformed' | 'onRefused' | 'format'>,
@@ -233,7 +238,7 @@ async function clockOf({ db }: Scope): Promise<number> {
   return rows[0]!.now.getTime()
 }
 
-/** From when on telemetry is kept, in milliseconds. */
+/** The oldest times at which telemetry is kept, in milliseconds. */
 async function oldestKept(scope: Scope): Promise<Map<Dataset, number>> {
   const { metrics, calls, patterns } = await keptSince(scope)
   const bounds = [

@@ -19,17 +19,17 @@ export interface RollUpOptions extends DimensionOptions {
    */
   horizon?: string
   /**
-   * Milliseconds added to every time: a recording replayed as if it were now. Multiples of 300,000
-   * leave each record in the window of its neighbours. Default: 0.
+   * Milliseconds added to every time, to replay a recording at another time. With multiples of
+   * 300,000 the records of a window stay together. Default: 0.
    */
   shiftMs?: number
   /**
-   * Names resources where the default rules do not fit: see `ResourceOf`. It must answer the same
-   * whenever it is asked the same.
+   * Names resources where the default rules do not fit: see `ResourceOf`. It must return the same
+   * name for the same input.
    */
   resourceOf?: ResourceOf
   signal?: AbortSignal
-  /** Filled as records are read: give `emptyReport()`, and look at it at any time. */
+  /** Filled while records are read: pass `emptyReport()`, and read it at any time. */
   report?: RollUpReport
 }
 
@@ -40,12 +40,12 @@ const rollUpOptions = z
     resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
     ...dimensionOptions,
     signal: z.instanceof(AbortSignal).optional(),
-    // As it came: what is read is counted in it.
+    // The caller's own object, since it is updated while records are read.
     report: z.custom<RollUpReport>((value) => typeof value === 'object' && value !== null, 'must be a report').optional(),
   })
   .superRefine(hashKeyGiven)
 
-/** What is kept in memory until windows are rolled up, in bytes of compact, compressed records. */
+/** The memory for records that wait to be rolled up, in bytes of compact, compressed records. */
 const maxBytes = 64 * 1024 * 1024
 
 /**
@@ -58,16 +58,18 @@ const maxBytes = 64 * 1024 * 1024
  * | log records | counts of their patterns, by five minutes | `patternOf` |
  * | values of `dimensions` | their sketches, by five minutes | `Dimension` |
  *
- * The windows come at the end of the input, in the order of time, and are the same in whatever
- * order the requests came. Until then compact records are kept, 64 MB at most (some ten million
- * spans): beyond that the oldest windows come out and close, and what comes for them then is late,
- * counted and dropped. `ingest` keeps them in the database, where all processes see them.
+ * The windows are yielded at the end of the input, in order of time. They do not depend on the
+ * order of
+ * the requests. Until then compact records are kept, at most 64 MB (about ten million spans).
+ * Beyond
+ * that the oldest windows are yielded and close; later records for them are late, counted and
+ * dropped.
+ * `ingest` keeps the records in the database, where all processes share them.
  *
- * **Twice.** A request whose bytes came before, a span whose id came before and a second point of
- * one series and time count once.
- *
- * **Broken clocks.** A record more than a day in the future is dropped and counted. Any other one
- * lands where its clock says.
+ * | | |
+ * |---|---|
+ * | duplicates | a request with the same bytes, a span with the same id, and a second point of one series and time count once |
+ * | wrong clocks | a record more than a day in the future is dropped and counted; any other counts at its own time |
  *
  * @example
  * const report = emptyReport()
@@ -76,7 +78,7 @@ const maxBytes = 64 * 1024 * 1024
  * }
  * console.log(report.records.traces)
  *
- * @throws InvalidInputError when an option is wrong; the signal's reason when aborted.
+ * @throws InvalidInputError if an option is wrong; the signal's reason if aborted.
  */
 export async function* rollUp(
   requests: AsyncIterable<OtlpRequest> | Iterable<OtlpRequest>,

@@ -9,24 +9,26 @@ import { parseOptions } from '../schema/parse.ts'
 import { ingest, type IngestReport } from './ingest.ts'
 
 export interface SettleJournalsOptions {
-  /** Only needed where one database holds several installations. */
+  /** Only needed if the database has several installations. */
   schema?: string
   signal?: AbortSignal
 }
 
-/** What became of the journal of one tenant. */
+/** The result for the journal of one tenant. */
 export type SettledJournal = { tenant: string } & ({ report: IngestReport } | { error: unknown })
 
 const settleJournalsOptions = schemaOption.extend({ signal: z.instanceof(AbortSignal).optional() })
 
 /**
- * Rolls up what was read for any tenant and left, and closes the windows that have waited long
- * enough: for a scheduler, since a tenant that has stopped sending ingests no more.
+ * Rolls up what was read for any tenant and left behind, and closes the windows that have waited
+ * long
+ * enough. Run it from a scheduler, since a tenant that has stopped sending no longer calls
+ * `ingest`.
  *
- * What fails for one tenant keeps no other waiting: it is in the answer.
+ * A failure for one tenant does not stop the others: it is in the result.
  *
- * @throws InvalidInputError when an option is wrong; the signal's reason when aborted.
- * @returns one entry a tenant with open windows, in the order of their codes.
+ * @throws InvalidInputError if an option is wrong; the signal's reason if aborted.
+ * @returns one entry for each tenant with open windows, in the order of their codes.
  * @example
  * for (const settled of await settleJournals(db)) {
  *   if ('error' in settled) console.error(settled.tenant, settled.error)
@@ -51,7 +53,7 @@ export async function settleJournals(db: AnyKysely, options: SettleJournalsOptio
     signal?.throwIfAborted()
     try {
       const scope = await tenantScope(plain, tenant, { schema: installation.schema })
-      // How large a journal may be is for its loads to say.
+      // The limit of a journal is an option of its loads.
       settled.push({ tenant, report: await ingest(scope, [], { signal, maxJournalBytes: Number.MAX_SAFE_INTEGER }) })
     } catch (error) {
       if (signal?.aborted) throw error

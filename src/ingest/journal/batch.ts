@@ -15,7 +15,7 @@ import { Reporters } from './reporters.ts'
 import type { TelemetryClock } from './telemetryClock.ts'
 import { WindowPart } from './windowPart.ts'
 
-/** One request whose records go into the parts of a batch. */
+/** One request whose records are added to the parts of a batch. */
 export interface Arrival {
   readonly report: RollUpReport
   readonly clock: TelemetryClock
@@ -28,13 +28,13 @@ export interface Arrival {
   /** The line in the source object, from 1. */
   readonly line: number
   /**
-   * Who reports this number of records; null, and the records refused, when what names it cannot be
-   * stored.
+   * The resource that reports this number of records. Null if its name cannot be stored; the
+   * records are then counted as refused.
    */
   reporterOf(attributes: readonly KeyValue[], dataset: Dataset, records: number): ReportingResource | null
   /**
-   * The part of a record of a resource at a time in milliseconds; undefined, and the record
-   * counted, when it cannot be taken.
+   * The part of a resource's record at a time in milliseconds. Undefined if the record cannot be
+   * accepted; it is then counted.
    */
   partOf(dataset: Dataset, resource: string, time: number): WindowPart | undefined
 }
@@ -48,15 +48,15 @@ export interface BatchRules {
   readonly resourceOf?: ResourceOf | undefined
   /** Which values of the records are counted. */
   readonly dimensions: DimensionValues
-  /** A later record has a broken clock: nothing has happened yet at that time. */
+  /** Records later than this come from a wrong clock. */
   readonly latest: number
-  /** What is older than its table keeps; of a dataset without a bound all is kept. */
+  /** The oldest time that each table keeps; a dataset without an entry keeps everything. */
   readonly oldest: ReadonlyMap<Dataset, number>
 }
 
-/** What the journal knows already of the records of a batch. */
+/** What the journal already has of the records of a batch. */
 export interface Known {
-  /** The digests of requests that came before. */
+  /** The digests of earlier requests. */
   readonly requests: { has(digest: string): boolean }
   /** Whether the window of a resource has closed. */
   isClosed(dataset: Dataset, resource: string, window: number): boolean
@@ -64,10 +64,13 @@ export interface Known {
 
 const nothingKnown: Known = { requests: new Set(), isClosed: () => false }
 
-/** Some requests, read into compact records by window and dataset, and what became of the rest. */
+/**
+ * Several requests, read into compact records by window and dataset, with counts of all other
+ * records.
+ */
 export class Batch {
   readonly report = emptyReport()
-  /** Who reports: the same ones, when the requests are read again. */
+  /** The reporting resources: the same objects if the requests are read again. */
   readonly reporters: Reporters
   readonly #rules: BatchRules
   readonly #known: Known
@@ -89,7 +92,7 @@ export class Batch {
 
   /** In the order of time. */
   get parts(): WindowPart[] {
-    // One to which no record came in the end has none.
+    // A part may have received no record in the end.
     return [...this.#parts.values()].filter(({ reported }) => reported.size > 0).sort((a, b) => a.window - b.window)
   }
 
@@ -132,7 +135,7 @@ export class Batch {
     readLogs(payload.resourceLogs, arrival)
   }
 
-  /** What was read and is in no part was late or refused. */
+  /** Records that were read and are in no part are late or refused. */
   #settle(): void {
     const taken = { traces: 0, metrics: 0, logs: 0 }
     for (const part of this.parts) taken[part.dataset] += part.records

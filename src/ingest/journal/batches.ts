@@ -2,14 +2,14 @@ import { datasets } from '../rollups/windows/locatorTally.ts'
 import type { OtlpRequest } from '../sources/otlpRequest.ts'
 import { recordsOf } from './recordsOf.ts'
 
-/** So many records are added to the journal at a time. */
+/** How many records are added to the journal at a time. */
 const recordsPerBatch = 10_000
-/** A source may be slow: what has come is not kept waiting for longer, in milliseconds. */
+/** How long records of a slow source wait for more, in milliseconds. */
 const longestWait = 10_000
 
 /**
- * Requests in groups that are added to the journal at once. Of a source that is slow there is a
- * group every ten seconds, which may be empty.
+ * Groups requests for the journal. A slow source yields a group every ten seconds, which may be
+ * empty.
  */
 export async function* batches(
   requests: AsyncIterable<OtlpRequest> | Iterable<OtlpRequest>,
@@ -41,7 +41,7 @@ export async function* batches(
       yield batch
     }
   } finally {
-    // A source in the middle of a read ends when that does, which may be never.
+    // During a read, a source ends only when the read ends, which may be never.
     const closed = iterator.return?.()
     if (next === undefined) await closed
     else Promise.resolve(closed).catch(() => {})

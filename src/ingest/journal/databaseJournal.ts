@@ -19,35 +19,38 @@ import type { TelemetryClock } from './telemetryClock.ts'
 import { joinReach, memoriesAfter } from './rollJournal.ts'
 import type { WindowPart } from './windowPart.ts'
 
-/** A deadlock, and a failure to serialise: the other one has gone on. */
+/**
+ * A deadlock, and a serialization failure: the other transaction has continued, so a retry can
+ * work.
+ */
 const passing: ReadonlySet<string> = new Set(['40P01', '40001'])
 
-/** What closed. */
+/** Counts of the windows that closed. */
 export interface Closed {
   /** Windows of a resource. */
   windows: number
-  /** Of these, those that closed early, since the journal had grown too large. */
+  /** Those of them that closed early because the journal had grown too large. */
   early: number
 }
 
-/** What the journal holds. */
+/** The size of the journal. */
 export interface JournalSize {
   bytes: number
   /** Windows that are still open, of all kinds of telemetry. */
   windows: number
-  /** When the oldest of it was written; null where it is empty. */
+  /** When its oldest part was written; null if it is empty. */
   since: Date | null
 }
 
 /** The journal of a tenant in the database. */
 export class DatabaseJournal implements Journal {
   readonly #scope: Scope
-  /** The parts that this run has added and its report does not count yet. */
+  /** The parts that this run added and its report does not count yet. */
   readonly #own: Set<string>
 
   readonly #begun: boolean
 
-  /** @param begun whether the scope is of a transaction of ours, under our settings. */
+  /** @param begun whether the scope is of a transaction of ours, with our settings. */
   constructor(scope: Scope, own = new Set<string>(), begun = false) {
     this.#scope = scope
     this.#own = own
@@ -55,17 +58,18 @@ export class DatabaseJournal implements Journal {
   }
 
   /**
-   * What is read is read under our settings: names mean ours, whatever the caller's search path.
+   * Reads with this library's settings, so that names resolve to its objects under any search path
+   * of the caller.
    */
   #reading<T>(work: (scope: Scope) => Promise<T>): Promise<T> {
     return this.#begun ? work(this.#scope) : inTransaction(this.#scope.db, (db) => work({ ...this.#scope, db }))
   }
 
   /**
-   * Adds what requests hold, all of it or nothing: not what the journal has already, nor what
-   * belongs to a window that has closed.
+   * Adds the records of requests, all or none, without those that the journal already has and those
+   * of closed windows.
    *
-   * @returns what became of their records.
+   * @returns what happened to the records.
    */
   async append(requests: readonly OtlpRequest[], rules: BatchRules): Promise<RollUpReport> {
     const read = new Batch(requests, rules)
@@ -169,7 +173,7 @@ export class DatabaseJournal implements Journal {
     })
   }
 
-  /** In a caller's transaction nothing can be tried again. */
+  /** In a caller's transaction nothing can be retried. */
   isPassing(error: unknown): boolean {
     return !this.#scope.db.isTransaction && passing.has(sqlStateOf(error) ?? '')
   }
@@ -184,8 +188,10 @@ export class DatabaseJournal implements Journal {
 
   /**
    * Closes the windows that have waited long enough: the newest record of their resource is the
-   * horizon past their end, and nothing was added to them for as long; or nothing was added for
-   * four times as long. Beyond `maxBytes` the oldest others too.
+   * horizon
+   * past their end, and nothing was added to them for as long; or nothing was added for four times
+   * as
+   * long. Beyond `maxBytes` it also closes the oldest of the others.
    *
    * @param horizon milliseconds.
    */
@@ -214,12 +220,12 @@ export class DatabaseJournal implements Journal {
   }
 }
 
-/** A window while nobody else rolls it up. */
+/** A window under a lock, so that no other process rolls it up. */
 class DatabaseTurn extends DatabaseJournal implements WindowTurn {
   readonly #scope: Scope
   readonly #own: Set<string>
   readonly #window: number
-  /** The last part of each resource when the turn began: later ones are not rolled up by it. */
+  /** The last part of each resource when the lock was taken; later ones are not rolled up now. */
   readonly #last: ReadonlyMap<string, string>
 
   static async begin(scope: Scope, own: Set<string>, window: number): Promise<DatabaseTurn> {
@@ -245,7 +251,7 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
 
   async write(window: IngestWindow, gone: GoneRows, rolled: readonly Rolled[], signal?: AbortSignal): Promise<void> {
     await deleteGone(this.#scope, window, gone)
-    // What is too old was refused when it was read.
+    // Records that are too old were refused when they were read.
     await writeWindow(this.#scope, window, { acceptOld: true, signal })
     const done = rolled.flatMap(({ dataset, resource, waiting }) => {
       const last = this.#last.get(`${dataset} ${resource}`)
@@ -260,7 +266,8 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
           on open.tenant_id = ${tenantId}::int8 and open.window_start = ${window.from} and open.dataset = done.dataset
           and open.resource = done.resource
         where open.rolled_part < done.last or open.waiting <> done.waiting
-        -- One that is locked is being added to, by who may be waiting for this turn: it is rolled up again.
+        -- A locked row is being added to, perhaps by a process that waits for this one: it is
+        -- rolled up again later.
         for update of open skip locked
       )
       update ${id('ingest_window')} as open set rolled_part = done.last, waiting = done.waiting
@@ -277,13 +284,13 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
 const journalTurn = ({ installation, tenantId }: Scope): string => `pgvantage journal ${installation.schema} ${tenantId}`
 
 /**
- * Half of a request's digest, as the database keeps it. The same request read with another shift is
- * another one.
+ * Half of a request's digest, as the database stores it. The same request with another shift gives
+ * another digest.
  */
 const shortDigest = (digest: string, { shiftMs }: TelemetryClock): string =>
   shiftMs === 0 ? Buffer.from(digest, 'base64').toString('hex', 0, 16) : hash('sha256', `${digest} ${shiftMs}`, 'hex').slice(0, 32)
 
-/** What the journal knows already of what a batch holds; null where that is nothing. */
+/** What the journal already has of the records of a batch; null if nothing. */
 async function knownOf({ db, id, tenantId }: Scope, parts: readonly WindowPart[], clock: TelemetryClock): Promise<Known | null> {
   const digests = new Map(parts.flatMap(({ requests }) => [...requests].map((digest) => [shortDigest(digest, clock), digest] as const)))
   const windows = [...new Set(parts.map(({ window }) => window))].map((window) => new Date(window))
@@ -311,7 +318,7 @@ async function knownOf({ db, id, tenantId }: Scope, parts: readonly WindowPart[]
   }
 }
 
-/** So many parameters has one statement, at most. */
+/** The most parts of one statement, which has a limited number of parameters. */
 const partsPerStatement = 500
 
 /** @returns the ids of the parts. */
@@ -370,7 +377,7 @@ async function insertParts(
   return added.map((one) => one.id)
 }
 
-/** A window of a resource that is to close. */
+/** A window of a resource that is due to close. */
 interface DueWindow {
   dataset: Dataset
   resource: string
@@ -378,9 +385,11 @@ interface DueWindow {
 }
 
 /**
- * The windows that may close. Each waits for the longest horizon that was asked for it, and for its
- * own time by the database's clock: a window of a clock that is ahead is still to come for others.
- * Windows of metrics close in the order of time, since counters go on from one to the next.
+ * The windows that may close. Each waits for the longest horizon requested for it, and for its own
+ * time
+ * by the database's clock: a window of a clock that is ahead is still in the future for others.
+ * Windows
+ * of metrics close in order of time, since counters continue from one to the next.
  */
 async function dueWindows({ db, id, tenantId }: Scope, horizon: number): Promise<DueWindow[]> {
   const waits = sql`greatest(open.horizon_ms, ${horizon}::int8) * interval '1 millisecond'`
@@ -406,9 +415,7 @@ async function dueWindows({ db, id, tenantId }: Scope, horizon: number): Promise
   return rows
 }
 
-/**
- * The windows to close so that half of what the journal may hold is left: the oldest, until then.
- */
+/** The windows to close, oldest first, to bring the journal down to half of its limit. */
 async function overflowing({ db, id, tenantId }: Scope, maxBytes: number): Promise<DueWindow[]> {
   const { rows } = await sql<DueWindow>`
     with sized as (
@@ -454,7 +461,7 @@ async function closeWindows(scope: Scope, journal: DatabaseJournal, windows: rea
     delete from ${id('ingest_window')} as open using ${given}
     where open.tenant_id = ${tenantId}::int8 and open.window_start = given.begins and open.dataset = given.dataset and open.resource = given.resource
   `.execute(db)
-  // Spans stay for as long as a window is open in which the other side of their calls may be.
+  // Spans stay while a window is open that may contain the other side of their calls.
   const near = sql`case when part.dataset = 'traces' then ${joinReach(horizon)} else 0 end * interval '1 millisecond'`
   await sql`
     update ${id('ingest_journal')} as part set payload = null, written_at = clock_timestamp()
@@ -472,6 +479,7 @@ async function closeWindows(scope: Scope, journal: DatabaseJournal, windows: rea
 }
 
 /**
- * For so long after its window has closed a request that is read again is a duplicate, not late.
+ * For this long after its window has closed, a request that is read again counts as a duplicate,
+ * not as late.
  */
 const rememberedFor = '1 day'

@@ -11,21 +11,21 @@ import type { Dataset } from '../rollups/windows/locatorTally.ts'
 import { mention, WindowPart } from './windowPart.ts'
 
 /**
- * Grows with every change of the form; a part of a later form is not read, one of an earlier form
- * lacks what is optional.
+ * Raise it with every change of the format. Parts of a later format are not read; parts of an
+ * earlier one lack the optional fields.
  */
 const form = 2
 
 /**
- * The form of a part: one array a column, since these compress best. A resource or place is named
- * by its number in the list.
+ * The format of a part: one array per column, which compresses best. Resources and places are
+ * referenced by their index in a list.
  */
 interface Packed {
   form: number
   resources: TelemetryResource[]
-  /** How many of them report; the others are named by spans. */
+  /** How many of them report; spans name the others. */
   reporting: number
-  /** Of those that report, in their order. */
+  /** For each that reports, in their order. */
   reported: [records: number, clock: number][]
   places: [bucket: string, key: string, first: number, last: number][]
   spans?: {
@@ -64,7 +64,8 @@ interface Packed {
 
 /** A part as the journal keeps it: JSON, compressed. */
 export function encodePart(part: WindowPart): Buffer {
-  // Those that are named follow those that report: they may have the same URN and say less.
+  // Resources that spans name follow those that report: they may have the same URN and fewer
+  // fields.
   const resources = new Numbered<TelemetryResource>(({ urn }) => urn)
   for (const resource of part.resources.values()) resources.of(resource)
   const reporting = resources.list.length
@@ -108,10 +109,10 @@ export function encodePart(part: WindowPart): Buffer {
 }
 
 /**
- * Reads a part again.
+ * Decodes a part.
  *
  * @param counted whether the report of this run counts its records.
- * @throws VantageError (`JOURNAL_FORM`) when a later version of the library wrote it.
+ * @throws VantageError (`JOURNAL_FORM`) if a later version of the library wrote it.
  */
 export function decodePart(dataset: Dataset, window: number, bytes: Uint8Array, counted: boolean): WindowPart {
   const packed = JSON.parse(zstdDecompressSync(bytes).toString()) as Packed
@@ -198,7 +199,7 @@ function packedSpans(
   }
 }
 
-/** The values of spans, by dimension: the same ones come again and again. */
+/** The values of spans, by dimension: the same values occur many times. */
 function packedValues(spans: readonly SpanRecord[]): NonNullable<NonNullable<Packed['spans']>['values']> {
   const dimensions = new Map<string, { items: Numbered<string>; span: number[]; item: number[] }>()
   for (const [at, { values }] of spans.entries()) {
@@ -212,7 +213,7 @@ function packedValues(spans: readonly SpanRecord[]): NonNullable<NonNullable<Pac
   return [...dimensions].map(([dimension, { items, span, item }]) => ({ dimension, items: items.list, span, item }))
 }
 
-/** The same by the span's place in the list. */
+/** The values by the span's index in the list. */
 function spanValues(spans: Packed['spans']): Map<number, DimensionValue[]> {
   const found = new Map<number, DimensionValue[]>()
   for (const { dimension, items, span, item } of spans?.values ?? []) {
@@ -229,7 +230,7 @@ function spanValues(spans: Packed['spans']): Map<number, DimensionValue[]> {
 
 const placeKey = ({ objectBucket, objectKey }: SourceObject) => `${objectBucket}\0${objectKey}`
 
-/** A list in which each thing has a number, by what it is known by. */
+/** A list in which each item has a number, found by its key. */
 class Numbered<T> {
   readonly list: T[] = []
   readonly #keyOf: (item: T) => string

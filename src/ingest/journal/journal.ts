@@ -4,23 +4,23 @@ import type { Dataset } from '../rollups/windows/locatorTally.ts'
 import type { GoneRows } from '../writer/deleteGone.ts'
 import type { WindowPart } from './windowPart.ts'
 
-/** One part in the journal: one row. */
+/** The key of one part of the journal, which is one row. */
 export interface PartKey {
   id: string
   /** The window's start, in milliseconds. */
   window: number
 }
 
-/** What a resource has in a window that is not rolled up yet. */
+/** The parts of a resource in a window that are not rolled up yet. */
 export interface Unrolled {
   dataset: Dataset
   resource: string
   window: number
 }
 
-/** What a resource has in a window, now that it is rolled up. */
+/** The parts of a resource in a window after they are rolled up. */
 export interface Rolled extends Unrolled {
-  /** How many of its records are in no row yet: see `Fates`. */
+  /** How many of its records are not in any row yet: see `Fates`. */
   waiting: number
 }
 
@@ -38,26 +38,26 @@ export interface JournalReader {
   windows(dataset: Dataset): Promise<number[]>
   /** The parts of the windows from `from` to `to`, both included, in order. */
   parts(dataset: Dataset, from: number, to: number): Promise<PartKey[]>
-  /** By their ids; one that has closed since it was listed is missing. */
+  /** Reads parts by their ids; a part that was closed since it was listed is missing. */
   read(dataset: Dataset, keys: readonly PartKey[]): Promise<ReadonlyMap<string, WindowPart>>
 }
 
-/** A journal as one sees it who alone rolls up a window. */
+/** A journal for the process that holds the lock on a window. */
 export interface WindowTurn extends JournalReader {
-  /** Whether the window is open for a resource: what it reported may still change. */
+  /** Whether the window is open for a resource: its records may still change. */
   isOpen(dataset: Dataset, resource: string): boolean
-  /** Writes what a window has, and notes what of it is rolled up now. */
+  /** Writes the rows of a window, and notes which parts are rolled up now. */
   write(window: IngestWindow, gone: GoneRows, rolled: readonly Rolled[], signal?: AbortSignal): Promise<void>
 }
 
-/** Where the compact records are kept from which windows are rolled up: the database, or memory. */
+/** Stores the compact records from which windows are rolled up: in the database, or in memory. */
 export interface Journal extends JournalReader {
   unrolled(): Promise<Unrolled[]>
   /** The windows that are open for spans, in order. */
   openForSpans(): Promise<number[]>
   carried(resources: readonly string[]): Promise<Carried[]>
-  /** Whether what failed may be tried again: two who wrote the same got in each other's way. */
+  /** Whether a failure may pass: two writers of the same rows conflicted. */
   isPassing(error: unknown): boolean
-  /** Does work on a window while nobody else rolls it up. */
+  /** Runs work on a window under a lock, so that no other process rolls it up. */
   inTurn<T>(window: number, work: (turn: WindowTurn) => Promise<T>): Promise<T>
 }

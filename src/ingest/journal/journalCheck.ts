@@ -1,36 +1,37 @@
 import { sql } from 'kysely'
 import type { Check, Finding } from '../../database/checks/check.ts'
 
-/** Somebody ingests every few minutes at least; what waits for longer was left. */
+/** Ingest runs every few minutes at least; what waits for longer is considered left behind. */
 const leftAfter = '1 hour'
-/** By default the journal of one tenant holds half as much. */
+/** The default limit for one tenant is half of this. */
 const large = 512 * 1024 * 1024
 
-/** What the journal of a tenant holds. */
+/** The contents of a tenant's journal. */
 interface Held {
   code: string
   bytes: number
   since: Date
-  /** Windows that are not rolled up, or not since more came. */
+  /** Windows that are not rolled up, or not since more was added. */
   unrolled: number
-  /** Of these, those to which nothing came for a while. */
+  /** Those of them to which nothing was added for a while. */
   abandoned: number
-  /** Spans that are of no call yet. */
+  /** Spans that are part of no call yet. */
   spans: number
-  /** Points that have none before them yet. */
+  /** Points without an earlier point to subtract. */
   points: number
 }
 
 /**
- * What `doctor` says of the journal of ingest: what it takes, and what waits in it; as a warning,
- * what nobody rolls up or closes.
+ * The check of `doctor` for the journal of ingest: its size and contents; a warning for windows
+ * that no process rolls up or closes.
  */
 export const journalCheck: Check = {
   name: 'journal of ingest',
   async find({ db, installation }) {
     if (installation === null) return []
     const table = (name: string) => sql.id(installation.schema, name)
-    // Counted when its windows were rolled up: a journal is read by who rolls it up only.
+    // Counts that were stored when windows were rolled up: parts themselves are only decoded by a
+    // rollup.
     const { rows } = await sql<Held>`
       select tenant.code, part.bytes, part.since, coalesce(open.unrolled, 0) as unrolled, coalesce(open.abandoned, 0) as abandoned,
         coalesce(open.spans, 0) as spans, coalesce(open.points, 0) as points
@@ -60,7 +61,7 @@ export const journalCheck: Check = {
       severity: 'info',
       code: 'journal',
       message: `the journal of ingest holds ${contents(inSum(rows))}; tenants: ${rows.length}`,
-      remedy: 'nothing: windows close, and the journal lets go of them, as telemetry goes on, or when `pgvantage maintain` runs',
+      remedy: 'nothing: windows close and leave the journal while telemetry is loaded, or when `pgvantage maintain` runs',
     }
     const warnings = rows.flatMap((held): Finding[] => {
       if (held.abandoned > 0) {

@@ -14,16 +14,16 @@ interface Stored extends PartKey {
   told: boolean
 }
 
-/** A journal in memory: that of `rollUp`, which writes nothing. */
+/** A journal in memory, for `rollUp`, which writes nothing. */
 export class MemoryJournal implements Journal {
   readonly #parts = new Map<string, Stored>()
   readonly #open = new Map<string, Unrolled & { rolled: boolean }>()
   readonly #closed = new Set<string>()
   readonly #carried = new Map<string, Carried>()
-  /** In how many parts each request has records. */
+  /** How many parts have records of each request. */
   readonly #requests = new Map<string, number>()
   #last = 0
-  /** What it takes, in bytes. */
+  /** Its size in bytes. */
   bytes = 0
 
   append(requests: readonly OtlpRequest[], rules: BatchRules): RollUpReport {

@@ -53,8 +53,8 @@ export function readPoints(
 }
 
 /**
- * What the metric's points are; null, and the points counted, when they are of no use or its name
- * cannot be stored.
+ * The form of a metric's points. Null if they cannot be used or the metric's name cannot be stored;
+ * the points are then counted.
  */
 function usableForm(metric: OtlpMetric, report: RollUpReport): ReturnType<typeof formOf> {
   const form = formOf(metric)
@@ -62,7 +62,7 @@ function usableForm(metric: OtlpMetric, report: RollUpReport): ReturnType<typeof
     report.unusablePoints += pointsOf(metric).length
     return null
   }
-  // As it will be stored: what stands for a NUL is longer than the NUL.
+  // Measured as stored: the replacement of a NUL is longer than the NUL.
   if (metric.name !== '' && Buffer.byteLength(storable(metric.name)) <= maxMetricName) return form
   refuse(report, metric.name === '' ? 'metric name is empty' : `metric name is longer than ${maxMetricName} bytes`, form.points.length)
   return null

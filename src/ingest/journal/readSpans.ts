@@ -6,8 +6,8 @@ import { readOrRefuse } from './refused.ts'
 /**
  * Reads the spans of a request into the parts of their windows.
  *
- * A span belongs to the window in which it begins; one that takes longer than windows wait for
- * late records, to that in which it ends: its span comes only then.
+ * A span belongs to the window in which it starts. A span longer than the horizon belongs to the
+ * window in which it ends, since it is reported only then.
  */
 export function readSpans(
   resourceSpans: OtlpPayload['resourceSpans'],

@@ -2,14 +2,14 @@ import { InvalidInputError } from '../../schema/errors.ts'
 import { refusalReason } from '../records/resourceOf.ts'
 import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
 
-/** Counts records as refused, under the reason why. */
+/** Counts records as refused, by reason. */
 export function refuse(report: RollUpReport, reason: string, records: number): void {
   report.refused[reason] = (report.refused[reason] ?? 0) + records
 }
 
 /**
- * What `read` returns; null, and `records` refused, when it finds a name that is too long to be
- * stored, or `resourceOf` names what cannot be.
+ * The result of `read`. Null if a name is too long to be stored, or `resourceOf` returns a value
+ * that cannot be stored; `records` are then counted as refused.
  */
 export function readOrRefuse<T>(report: RollUpReport, records: number, read: () => T): T | null {
   try {

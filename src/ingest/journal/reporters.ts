@@ -5,8 +5,8 @@ import type { ResourceOf } from '../records/resourceOf.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
 
 /**
- * Who reports in some requests. Each is asked for once, however often the requests are read: where
- * a record goes must not depend on a second answer.
+ * The reporting resources of several requests. Each is computed once, even if the requests are read
+ * again: a second, different answer must not move a record.
  */
 export class Reporters {
   readonly #resourceOf: ResourceOf | undefined
@@ -19,7 +19,7 @@ export class Reporters {
   /**
    * The resource that attributes describe.
    *
-   * @throws InvalidInputError when it cannot be stored; what `resourceOf` throws.
+   * @throws InvalidInputError if it cannot be stored; the errors of `resourceOf`.
    */
   of(attributes: readonly KeyValue[], dataset: Dataset): ReportingResource {
     const known = this.#known.get(attributes) ?? new Map<Dataset, ReportingResource | InvalidInputError>()

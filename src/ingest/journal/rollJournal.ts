@@ -19,20 +19,21 @@ import type { TelemetryResource } from '../records/telemetryResource.ts'
 import type { Carried, Journal, JournalReader, Rolled, Unrolled } from './journal.ts'
 import { mention, type WindowPart } from './windowPart.ts'
 
-/** A window that was rolled up, and what this run's report counts of it. */
+/** A window that was rolled up, and the counts that this run's report adds for it. */
 export interface RolledWindow {
   window: IngestWindow
   counts: RollUpReport
 }
 
 /**
- * Rolls up every window of which the journal has something new, and those around it that it may
- * change, in the order of time.
+ * Rolls up every window to which the journal has added something, and the windows around it that
+ * this
+ * may change, in order of time.
  *
- * | new | is rolled up again |
+ * | new | rolled up again |
  * |---|---|
  * | log records | the window, for the resources that wrote them |
- * | metric points | the window and all later ones of the resource: counters go on from one to the next |
+ * | metric points | the window and all later ones of the resource: counters continue from one to the next |
  * | spans | the open windows near it, on both sides: the other side of a call may be there |
  *
  * @param horizon milliseconds.
@@ -53,7 +54,7 @@ export async function* rollJournal(
         if (attempts++ < maxAttempts && journal.isPassing(error)) return 'overtaken' as const
         throw error
       })
-      // Somebody else has added points before this window: what was summed up so far is not all.
+      // Another process added points before this window, so the sums so far are incomplete.
       if (rolled === 'overtaken') {
         complete = false
         break
@@ -64,7 +65,7 @@ export async function* rollJournal(
   }
 }
 
-/** So often a pass begins again after others got in its way. */
+/** How often a pass starts again after a conflict with other processes. */
 const maxAttempts = 20
 
 class Pass {
@@ -100,7 +101,7 @@ class Pass {
     this.windows = [...new Set([...logs.keys(), ...points.windows, ...spans.windows])].sort((a, b) => a - b)
   }
 
-  /** Rolls up a window; null where nothing of it is to be written. */
+  /** Rolls up a window; null if there is nothing to write. */
   async roll(window: number, signal?: AbortSignal): Promise<RolledWindow | 'overtaken' | null> {
     const logs = this.#logs.get(window)
     if (logs === undefined && !this.#points.writes(window) && !this.#spans.windows.has(window)) {
@@ -139,7 +140,7 @@ class Pass {
   }
 }
 
-/** The parts of a window; null where another process has closed it. */
+/** The parts of a window; null if another process has closed it. */
 async function allOf(journal: JournalReader, dataset: 'metrics' | 'logs', window: number): Promise<WindowPart[] | null> {
   const keys = await journal.parts(dataset, window, window)
   const parts = await journal.read(dataset, keys)
@@ -148,13 +149,16 @@ async function allOf(journal: JournalReader, dataset: 'metrics' | 'logs', window
 
 interface RolledPoints extends MetricRows {
   parts: readonly WindowPart[]
-  /** Whose rows they are. */
+  /** The resources whose rows they are. */
   resources: ReadonlySet<string>
   /** Points that this run's report counts. */
   counted: number
 }
 
-/** The metric points of a pass, window by window: what a counter gained depends on those before. */
+/**
+ * The metric points of a pass, window by window: what a counter gained depends on the points
+ * before.
+ */
 class PointPass {
   readonly windows: ReadonlySet<number>
   readonly #since: ReadonlyMap<string, number>
@@ -162,7 +166,7 @@ class PointPass {
   readonly #folded = new Set<string>()
   #carried: readonly Carried[]
 
-  /** @param since from when on the rows of a resource are made again. */
+  /** @param since from when the rows of a resource are computed again. */
   constructor(since: ReadonlyMap<string, number>, windows: ReadonlySet<number>, carried: readonly Carried[]) {
     this.#since = since
     this.windows = windows
@@ -174,19 +178,19 @@ class PointPass {
     return this.windows.has(window) && [...this.#since.values()].some((since) => since <= window)
   }
 
-  /** Whether the journal has points before a window that were not seen. */
+  /** Whether the journal has points before a window that were not read. */
   async isOvertaken(journal: JournalReader, window: number): Promise<boolean> {
     if (!this.writes(window)) return false
     const before = await journal.parts('metrics', -Infinity, window - 1)
     return before.some(({ id }) => !this.#folded.has(id))
   }
 
-  /** What is remembered of a resource now; undefined where that is nothing. */
+  /** What is remembered of a resource now; undefined if nothing. */
   memory(resource: string): PackedMemory | undefined {
     return this.#memories.get(resource)?.pack()
   }
 
-  /** Goes on to a window; null where another process has closed it. */
+  /** Continues to a window; null if another process has closed it. */
   async fold(journal: JournalReader, window: number, counts: RollUpReport): Promise<RolledPoints | null> {
     if (!this.windows.has(window)) return { parts: [], resources: new Set(), rows: [], gone: [], waiting: new Map(), counted: 0 }
     for (const { resource, until, memory } of this.#carried) if (until <= window) this.#memories.get(resource)!.restore(memory)
@@ -220,7 +224,7 @@ class PointPass {
   }
 }
 
-/** The spans of a pass: those near the window that is rolled up. */
+/** The spans of a pass: those near the window that is being rolled up. */
 class SpanPass {
   readonly windows: ReadonlySet<number>
   readonly join = new SpanJoin()
@@ -234,12 +238,12 @@ class SpanPass {
     this.#reach = reach
   }
 
-  /** Spans of a window that had come before, of those that this run's report counts. */
+  /** How many spans of a window are duplicates, among those that this run's report counts. */
   duplicates(window: number): number {
     return this.#duplicates.get(window) ?? 0
   }
 
-  /** Goes on to a window, and returns its parts; null where another process has closed some. */
+  /** Continues to a window, and returns its parts; null if another process has closed some. */
   async move(journal: JournalReader, window: number): Promise<WindowPart[] | null> {
     for (const [id, part] of this.#near) {
       if (part.window >= window - this.#reach) continue
@@ -257,7 +261,7 @@ class SpanPass {
     return keys.filter((key) => key.window === window).map(({ id }) => this.#near.get(id)!)
   }
 
-  /** Each span counts once as a duplicate, of however many copies it is one. */
+  /** Each span counts at most once as a duplicate, for any number of copies. */
   #add(span: SpanRecord, window: number): void {
     const known = this.join.add(span)
     if (known === undefined) return
@@ -269,12 +273,12 @@ class SpanPass {
 }
 
 /**
- * How far from each other the windows of a call's two sides are, at most: the horizon and a window,
- * but no more than an hour and a window, however long one waits for late records.
+ * The greatest distance between the windows of a call's two sides: the horizon plus a window, at
+ * most an hour plus a window.
  */
 export const joinReach = (horizon: number): number => (Math.min(Math.ceil(horizon / windowMilliseconds), 12) + 1) * windowMilliseconds
 
-/** A window in the making. */
+/** A window while it is built. */
 class Draft {
   readonly counts = emptyReport()
   readonly gone: { calls: CallEnds[]; metrics: MetricKey[]; sketches: SketchKey[] } = { calls: [], metrics: [], sketches: [] }
@@ -321,10 +325,11 @@ class Draft {
   }
 
   /**
-   * Adds the calls that spans make: those of a resource whose window has closed stay as they are,
-   * since what they were made with may be gone.
+   * Adds the calls of spans. Calls of a resource whose window has closed stay unchanged, since some
+   * of
+   * their spans may be deleted already.
    *
-   * @returns how many spans of a resource are of no call, nought left out.
+   * @returns how many spans of each resource belong to no call; zeros are left out.
    */
   addSpans(
     parts: readonly WindowPart[],
@@ -398,7 +403,7 @@ class Draft {
     for (const resource of part.resources.values()) if (wanted(resource.urn)) mention(this.#resources, resource)
   }
 
-  /** What became of the records that were waiting for this. */
+  /** Records what happened to the records that waited for this rollup. */
   #settle(dataset: 'traces' | 'metrics' | 'logs', found: Record<'counted' | 'duplicate' | 'waiting' | 'refused', number>): void {
     const fates = this.counts.records[dataset]
     fates.duplicate = found.duplicate
@@ -409,7 +414,7 @@ class Draft {
 }
 
 /**
- * What has to be remembered of metrics once windows have closed, as of the last of them.
+ * What must be remembered of metrics after windows have closed, as of the last of them.
  *
  * @param closing the last window that closes, by resource.
  */

@@ -8,32 +8,29 @@ import { LocatorTally, type Dataset } from '../rollups/windows/locatorTally.ts'
 /** What one resource reported in a part. */
 export interface Reported {
   records: number
-  /** The latest time of its records, in milliseconds: of a span its end. */
+  /** The latest time of its records, in milliseconds; for a span its end. */
   clock: number
 }
 
-/**
- * What one batch has in one window of one dataset, as compact records: what a row of the journal
- * holds.
- */
+/** The compact records of one batch in one window of one dataset: one row of the journal. */
 export class WindowPart {
   readonly dataset: Dataset
   /** The window's start, in milliseconds. */
   readonly window: number
   readonly locators = new LocatorTally()
-  /** By their URNs: those that report. */
+  /** The reporting resources by URN. */
   readonly resources = new Map<string, TelemetryResource>()
-  /** By the URNs of those who reported. */
+  /** What each resource reported, by URN. */
   readonly reported = new Map<string, Reported>()
-  /** The digests of the requests it is from. */
+  /** The digests of the requests with these records. */
   readonly requests = new Set<string>()
   readonly spans: SpanRecord[] = []
   readonly metrics = new MetricTally()
   readonly patterns = new PatternTally()
-  /** Of log records; of spans each has its own. */
+  /** The values of log records; each span keeps its own. */
   readonly values = new ValueTally()
 
-  /** Whether the report of this run counts it: not what another run has read. */
+  /** Whether the report of this run counts it; false if another run read it. */
   readonly counted: boolean
 
   readonly #mentioned = new Set<TelemetryResource>()
@@ -44,7 +41,7 @@ export class WindowPart {
     this.counted = counted
   }
 
-  /** Notes a record of a resource. */
+  /** Adds a record of a resource. */
   report(resource: TelemetryResource, clock: number): void {
     const reported = this.reported.get(resource.urn)
     if (reported === undefined) this.reported.set(resource.urn, { records: 1, clock })
@@ -52,7 +49,7 @@ export class WindowPart {
       reported.records += 1
       reported.clock = Math.max(reported.clock, clock)
     }
-    // One object stands for all records of a resource in a request.
+    // All records of a resource in a request share one object.
     if (this.#mentioned.has(resource)) return
     this.#mentioned.add(resource)
     mention(this.resources, resource)
@@ -63,7 +60,7 @@ export class WindowPart {
   }
 }
 
-/** Adds what is known of a resource to what others have said of it. */
+/** Merges a description of a resource with earlier ones. */
 export function mention(resources: Map<string, TelemetryResource>, resource: TelemetryResource): void {
   const known = resources.get(resource.urn)
   if (known !== resource) resources.set(resource.urn, known === undefined ? resource : mergeResources(known, resource))

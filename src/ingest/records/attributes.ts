@@ -2,7 +2,7 @@ import { storable } from '../../logs/pattern.ts'
 import type { AnyValue, KeyValue } from '../../schema/otlp.ts'
 import type { Json } from '../../schema/text.ts'
 
-/** Attributes that nest deeper are cut off: PostgreSQL's JSON has a limit too. */
+/** Deeper nesting is cut off: PostgreSQL's JSON has a limit too. */
 const maxDepth = 32
 
 /**
@@ -33,7 +33,7 @@ export function jsonOf(value: AnyValue | null | undefined, depth = 0): Json {
   return null
 }
 
-/** Attributes as a JSON object, keys in order. Of a key that comes twice the last value counts. */
+/** Attributes as a JSON object, keys in order. If a key occurs twice, the last value counts. */
 export function attributesOf(list: readonly KeyValue[], depth = 0): Record<string, Json> {
   const values = new Map<string, Json>()
   for (const { key, value } of list) values.set(storable(key ?? ''), jsonOf(value, depth))
@@ -41,7 +41,7 @@ export function attributesOf(list: readonly KeyValue[], depth = 0): Record<strin
   return Object.fromEntries([...values].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-/** The type of an attribute's value, in the words of OpenTelemetry's data model. */
+/** The type of an attribute's value, named as in OpenTelemetry's data model. */
 export function typeOf(value: AnyValue | null | undefined): string {
   if (value == null) return 'empty'
   if (value.stringValue != null) return 'string'
@@ -53,12 +53,12 @@ export function typeOf(value: AnyValue | null | undefined): string {
   return value.bytesValue != null ? 'bytes' : 'empty'
 }
 
-/** The type of an attribute that has come with both types: `mixed` when they differ. */
+/** The type of an attribute seen with both types: `mixed` if they differ. */
 export const mergedType = (known: string | undefined, type: string): string => (known === undefined || known === type ? type : 'mixed')
 
 /**
- * Looks attributes up by name. Of several names the first one that has a value counts: give the new
- * names of the semantic conventions before the old ones.
+ * Looks attributes up by name. If several names are given, the first with a value counts: list the
+ * current names of the semantic conventions before the old ones.
  */
 export class AttributeLookup {
   readonly #values = new Map<string, AnyValue>()
@@ -71,7 +71,7 @@ export class AttributeLookup {
     return names.some((name) => this.#values.has(name))
   }
 
-  /** The first text that is not empty; a number or boolean is written out. */
+  /** The first text that is not empty; numbers and booleans are converted to text. */
   text(...names: string[]): string | undefined {
     for (const name of names) {
       const text = textOf(this.#values.get(name))
@@ -80,7 +80,10 @@ export class AttributeLookup {
     return undefined
   }
 
-  /** The texts of the first name that has any: of a list, each of its values that is no list. */
+  /**
+   * The texts of the first name that has a value; for a list, those of its elements that are not
+   * lists.
+   */
   texts(...names: string[]): string[] {
     for (const name of names) {
       const value = this.#values.get(name)
@@ -90,7 +93,7 @@ export class AttributeLookup {
     return []
   }
 
-  /** The least of these that a name begins with, up to its first dot. */
+  /** The smallest of these namespaces that an attribute's name begins with, up to its first dot. */
   leastNamespace(namespaces: { has(name: string): boolean }): string | undefined {
     const found = [...this.#values.keys()].map((name) => name.slice(0, Math.max(0, name.indexOf('.'))))
     return found.filter((name) => namespaces.has(name)).sort()[0]
@@ -103,7 +106,7 @@ export class AttributeLookup {
   }
 }
 
-/** A text that is not empty; a number or boolean is written out. */
+/** A text that is not empty; numbers and booleans are converted to text. */
 function textOf(value: AnyValue | null | undefined): string | undefined {
   const text = value?.stringValue ?? value?.intValue ?? value?.doubleValue ?? value?.boolValue
   return text == null || text === '' ? undefined : String(text)

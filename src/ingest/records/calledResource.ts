@@ -3,9 +3,11 @@ import type { AttributeLookup } from './attributes.ts'
 import { namedResource, type TelemetryResource } from './telemetryResource.ts'
 
 /**
- * Reads from the attributes of a client's or producer's span what it calls; null where they name
- * nothing. It is asked where the other side has no span of its own: databases, brokers, whatever is
- * not instrumented. The first that fits counts:
+ * Reads from the attributes of a client or producer span what it calls; null if they name nothing.
+ * Used
+ * where the other side has no span of its own: databases, brokers, anything not instrumented. The
+ * first
+ * match counts:
  *
  * | the span has | resource |
  * |---|---|
@@ -15,9 +17,10 @@ import { namedResource, type TelemetryResource } from './telemetryResource.ts'
  * | an address | the host, with its port unless that is 80 or 443; `<name>.<namespace>.svc` is that service of Kubernetes |
  *
  * The address is the first of `server.address`, the host of `url.full`, `network.peer.address`.
- * Older names of all these attributes are read where the new ones are missing.
+ * Older
+ * names of all these attributes are read if the current ones are missing.
  *
- * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
+ * @throws InvalidInputError if the URN would be longer than 1,024 bytes.
  */
 export function calledResource(span: AttributeLookup, namespace: string | undefined): TelemetryResource | null {
   const peer = span.text('service.peer.name', 'peer.service')
@@ -35,7 +38,7 @@ export function calledResource(span: AttributeLookup, namespace: string | undefi
   return address === undefined ? null : addressedResource(address)
 }
 
-/** New names first; the last ones are OpenTracing's. */
+/** Current names first; the last ones are OpenTracing's. */
 const databaseNames = [
   'db.namespace',
   'db.name',
@@ -51,7 +54,7 @@ interface Address {
   port: number | undefined
 }
 
-/** Where a span says its other side is. */
+/** The address of a span's other side. */
 function addressOf(span: AttributeLookup): Address | undefined {
   const logical = span.text('server.address', 'net.peer.name', 'peer.hostname')
   if (logical !== undefined) return { host: logical, port: span.port('server.port', 'net.peer.port', 'peer.port') }
@@ -73,9 +76,9 @@ export function queueOf(span: AttributeLookup): TelemetryResource | null {
 }
 
 /**
- * Whether a client's span does nothing but open a connection, or look for where to: its name says
- * so (`pg-pool.connect`, `dns.lookup`, `tcp.connect`), and it has no operation. Instrumentations
- * write them beside the call itself. Counted as calls they would double the rate and halve the
+ * Whether a client span only opens a connection or resolves an address: its name says so
+ * (`pg-pool.connect`, `dns.lookup`, `tcp.connect`), and it has no operation. Instrumentations write
+ * such spans next to the call itself. Counted as calls they would double the rate and halve the
  * latency.
  */
 export function isConnecting(span: AttributeLookup, name: string): boolean {
@@ -83,7 +86,7 @@ export function isConnecting(span: AttributeLookup, name: string): boolean {
   return says.test(name) && !span.has(...operationAttributes)
 }
 
-/** As instrumentations of Node.js, Go and .NET call them. */
+/** Names used by instrumentations of Node.js, Go and .NET. */
 const connecting =
   /^(?:(?:dns|tcp|tls|ssl|ipc|net|socket)[. ](?:lookup\w*|resolve\w*|connect|(?:client )?handshake)|http\.(?:dns|connect|tls|getconn))(?: |$)/i
 

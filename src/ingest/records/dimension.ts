@@ -2,26 +2,28 @@ import { z } from 'zod'
 import { boundedText } from '../../schema/text.ts'
 
 /**
- * What `sketch_5m` counts the different values of: users, sessions, addresses. Which attribute of
- * which records says it.
+ * A dimension whose distinct values `sketch_5m` counts (users, sessions, addresses), and the
+ * attribute that holds them.
  */
 export interface Dimension {
   /** Its name in the table: `'user'`. */
   dimension: string
   /**
-   * The attribute that holds the value, or several: the first that has one counts. What the record
-   * does not say its resource may.
+   * The attribute that holds the value, or several: the first that has one counts. If the record
+   * does not have it, its resource's attributes are used.
    */
   from: string | readonly string[]
   /**
-   * Of which records. `'requests'`: server and consumer spans, so that a request counts once at
-   * each service that it reaches; `'spans'`: all spans, and the events in them; `'logs'`. Default:
-   * `'requests'`.
+   * The records to read. Default: `'requests'`.
+   *
+   * - `'requests'`: server and consumer spans, so a request counts once at each service it reaches
+   * - `'spans'`: all spans, and their events
+   * - `'logs'`: log records
    */
   of?: DimensionSource
   /**
-   * `'value'`: the most frequent values are stored as they are. `'hash'`: nothing is written
-   * anywhere but their hash, made with `hashKey`: for what is personal. Default: `'value'`.
+   * `'value'`: the most frequent values are stored unchanged. `'hash'`: only their hash is stored,
+   * made with `hashKey`; use it for personal data. Default: `'value'`.
    */
   keep?: 'value' | 'hash'
 }
@@ -29,16 +31,17 @@ export interface Dimension {
 export type DimensionSource = 'requests' | 'spans' | 'logs'
 
 /**
- * Dimensions by OpenTelemetry's conventions. What is personal is hashed: name your own `keep` to
- * see it, `{ ...dimensionPresets.client, keep: 'value' }`.
+ * Dimensions by OpenTelemetry's conventions. Personal data is hashed. To store it unchanged, set
+ * `keep`:
+ * `{ ...dimensionPresets.client, keep: 'value' }`.
  *
- * | | attribute | of | kept |
+ * | | attribute | of | stored |
  * |---|---|---|---|
  * | `user` | `user.id`, `enduser.id` | requests | as a hash |
  * | `session` | `session.id` | requests | as a hash |
  * | `client` | `client.address`, `http.client_ip` | requests | as a hash |
- * | `endpoint` | `http.route` | requests | as it is |
- * | `exception` | `exception.type` | spans and their events | as it is |
+ * | `endpoint` | `http.route` | requests | unchanged |
+ * | `exception` | `exception.type` | spans and their events | unchanged |
  */
 export const dimensionPresets = {
   user: { dimension: 'user', from: ['user.id', 'enduser.id'], of: 'requests', keep: 'hash' },
@@ -50,15 +53,16 @@ export const dimensionPresets = {
 
 export type DimensionPreset = keyof typeof dimensionPresets
 
-/** What of a record's values is counted, and how. */
+/** Which values of records are counted, and how. */
 export interface DimensionOptions {
   /**
-   * What is counted in `sketch_5m`: names of `dimensionPresets`, or your own. Default: none.
+   * The dimensions to count in `sketch_5m`: names of `dimensionPresets`, or your own. Default: an
+   * empty list.
    */
   dimensions?: readonly (DimensionPreset | Dimension)[]
   /**
-   * The secret that values are hashed with where a dimension says so, at least 16 characters. Give
-   * the same one for ever: what was hashed with another is counted apart.
+   * The secret for hashing values of dimensions with `keep: 'hash'`, at least 16 characters. Never
+   * change it: a value hashed with another key counts as a different value.
    */
   hashKey?: string
 }
@@ -85,18 +89,18 @@ export const dimensionOptions = {
   dimensions: z
     .array(z.union([z.enum(presetNames).transform((name) => dimension.parse(dimensionPresets[name])), dimension], dimensionFlaw))
     .default([])
-    .refine((list) => new Set(list.map((one) => one.dimension)).size === list.length, 'must have a name each of its own'),
+    .refine((list) => new Set(list.map((one) => one.dimension)).size === list.length, 'must each have a name of their own'),
   hashKey: hashKeyText.optional(),
 }
 
 export type ParsedDimension = z.output<typeof dimension>
 
-/** Without a key nothing can be kept as a hash. */
+/** Hashing needs a key. */
 export function hashKeyGiven(
   { dimensions, hashKey }: { dimensions: readonly ParsedDimension[]; hashKey?: string | undefined },
   context: z.core.$RefinementCtx,
 ): void {
   const hashed = dimensions.find(({ keep }) => keep === 'hash')
   if (hashed === undefined || hashKey !== undefined) return
-  context.addIssue({ code: 'custom', path: ['hashKey'], message: `is missing: ${hashed.dimension} is kept as a hash` })
+  context.addIssue({ code: 'custom', path: ['hashKey'], message: `is missing: ${hashed.dimension} is stored as a hash` })
 }

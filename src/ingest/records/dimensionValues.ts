@@ -12,7 +12,7 @@ export interface DimensionValue {
   readonly item: string
 }
 
-/** What is read of the values in one resource's records. */
+/** The values that a resource's records have. */
 export interface ValuesOf {
   span(span: OtlpSpan, kind: number): readonly DimensionValue[]
   log(record: OtlpLogRecord): readonly DimensionValue[]
@@ -21,19 +21,19 @@ export interface ValuesOf {
 const noValues: readonly DimensionValue[] = []
 
 /**
- * A longer value is stored as its beginning and a hash of all of it, so that it still counts apart.
+ * A longer value is stored as its beginning plus a hash of the whole value, so distinct values stay
+ * distinct.
  */
 const maxLength = 200
 
-/** So many hashes are remembered: the same users come again and again. */
+/** How many hashes are cached: the same users occur many times. */
 const maxRemembered = 10_000
 
 /**
- * The item that stands for a value in `sketch_5m`: to look somebody up whose value was hashed.
+ * The item that stands for a value in `sketch_5m`. Use it to find a value that is stored as a hash.
  *
- * @param options the key given to `ingest`, where the dimension is kept as a hash.
- * @throws InvalidInputError when the key is missing from the options, or shorter than 16
- * characters.
+ * @param options the key given to `ingest`, if the dimension is stored as a hash.
+ * @throws InvalidInputError if the key is missing from the options, or shorter than 16 characters.
  * @example
  * const item = dimensionItem('ada@example.org', { hashKey })
  * heavyHitters(scope, { dimension: 'user', range }).where('item', '=', item)

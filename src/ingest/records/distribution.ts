@@ -1,17 +1,20 @@
 import type { OtlpExponentialPoint, OtlpHistogramPoint } from '../../schema/otlp.ts'
 import { coarserKey, keyOfIndex, recordingScale, scaleRange } from '../../sketch/exponentialHistogram.ts'
 
-/** A histogram point with its own buckets: two points of a cumulative series subtract exactly. */
+/**
+ * A histogram point with its own buckets, so that two points of a cumulative series subtract
+ * exactly.
+ */
 export interface Distribution {
   count: number
-  /** Null where the point has none. */
+  /** Null if the point has none. */
   sum: number | null
   min: number | null
   max: number | null
   buckets: { bounds: readonly number[]; counts: readonly number[] } | { scale: number; counts: ReadonlyMap<number, number> }
 }
 
-/** Reads a point with explicit buckets; null when it contradicts itself. */
+/** Reads a point with explicit buckets; null if it contradicts itself. */
 export function explicitDistribution(point: OtlpHistogramPoint): Distribution | null {
   const bounds = point.explicitBounds
   const total = point.bucketCounts.reduce((sum, count) => sum + count, 0)
@@ -23,8 +26,8 @@ export function explicitDistribution(point: OtlpHistogramPoint): Distribution | 
 }
 
 /**
- * Reads a point with exponential buckets, at our scale or at its own where that is coarser; null
- * when it contradicts itself.
+ * Reads a point with exponential buckets, at our scale, or at its own if that is coarser; null if
+ * it contradicts itself.
  */
 export function exponentialDistribution(point: OtlpExponentialPoint): Distribution | null {
   const scale = point.scale ?? 0
@@ -46,7 +49,7 @@ export function exponentialDistribution(point: OtlpExponentialPoint): Distributi
     for (const [at, count] of (side?.bucketCounts ?? []).entries()) {
       if (count === 0) continue
       const key = keyOfIndex((side?.offset ?? 0) + at, scale)
-      // Such a bucket lies outside of what a double can be.
+      // Such a bucket lies outside the range of a double.
       if (key < 1 || key > lastKey) return null
       add(sign * coarserKey(key, scale - ours), count)
     }
@@ -62,9 +65,9 @@ function limits({ sum, min, max }: Pick<OtlpHistogramPoint, 'sum' | 'min' | 'max
 }
 
 /**
- * What was added to a cumulative distribution between two of its points; null when it was reset in
- * between: a count is less than before, or the buckets are others. The minimum and maximum of what
- * was added are not known. Those of the later point stay: they are limits.
+ * The increase of a cumulative distribution between two points. Null if it was reset in between: a
+ * count fell, or the buckets differ. The minimum and maximum of the increase are not known; those
+ * of the later point are kept, as limits.
  */
 export function subtractDistribution(now: Distribution, before: Distribution): Distribution | null {
   if (now.count < before.count) return null

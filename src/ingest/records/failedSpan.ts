@@ -3,7 +3,7 @@ import type { AttributeLookup } from './attributes.ts'
 
 const status = { unset: 0, ok: 1, error: 2 } as const
 
-/** gRPC's codes, from 0. */
+/** The names of gRPC's codes, from 0. */
 const grpcCodes: readonly string[] = [
   'OK',
   'CANCELLED',
@@ -25,22 +25,23 @@ const grpcCodes: readonly string[] = [
 ]
 
 /**
- * Those that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
+ * The codes that are the server's fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
  * UNAVAILABLE, DATA_LOSS.
  */
 const grpcServerErrors: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15])
 
 /**
- * Whether a span failed. Its status says so; where that is unset, as proxies and some
- * instrumentations leave it, the protocol does, as OpenTelemetry's semantic conventions have it:
+ * Whether a span failed: by its status. If the status is unset, as proxies and some
+ * instrumentations
+ * leave it, by the protocol, as in OpenTelemetry's semantic conventions:
  *
  * | protocol | on the server's side | on the client's side |
  * |---|---|---|
  * | HTTP, by `http.response.status_code` | 500 and above | 400 and above |
  * | gRPC, by `rpc.grpc.status_code` or `rpc.response.status_code` | 2, 4, 12, 13, 14, 15 | all but 0 |
- * | any, by `error.type` | where there is one | where there is one |
+ * | any, by `error.type` | if present | if present |
  *
- * A status of OK stands: somebody knows better.
+ * A status of OK always counts as success.
  */
 export function hasFailed(span: OtlpSpan, lookup: AttributeLookup): boolean {
   const code = span.status?.code ?? status.unset

@@ -7,9 +7,9 @@ import { jsonOf } from './attributes.ts'
  * | body | message |
  * |---|---|
  * | a text | the text |
- * | a map | the text under `message`, `msg`, `log` or `body`; without one all of it as `key=value`, keys in order |
+ * | a map | the text under `message`, `msg`, `log` or `body`; without these the whole map as `key=value`, keys in order |
  * | an array, a number | its JSON |
- * | none | the name of its event |
+ * | absent | the name of its event |
  */
 export function messageOf({ body, eventName }: OtlpLogRecord): string {
   if (body?.stringValue != null) return body.stringValue

@@ -1,7 +1,7 @@
 import { temporality, type OtlpMetric, type OtlpPoint } from '../../schema/otlp.ts'
 
 /**
- * What the rows of a metric are.
+ * The kind of a metric's rows.
  *
  * | kind | from |
  * |---|---|
@@ -12,14 +12,11 @@ import { temporality, type OtlpMetric, type OtlpPoint } from '../../schema/otlp.
  */
 export type MetricKind = 'gauge' | 'counter' | 'histogram' | 'summary'
 
-/**
- * How a metric's points become samples: as they are, or as what they gained since the point before.
- */
+/** How a metric's points become samples: unchanged, or as the increase since the point before. */
 export type MetricForm = 'value' | 'counter' | 'delta-counter' | 'delta-gauge' | 'distribution' | 'delta-distribution' | 'summary'
 
 /**
- * Reads kind, form and points of a metric; null when a sum or histogram does not state its
- * temporality.
+ * The kind, form and points of a metric; null if a sum or histogram does not state its temporality.
  */
 export function formOf(metric: OtlpMetric): { kind: MetricKind; form: MetricForm; points: readonly OtlpPoint[] } | null {
   if (metric.gauge) return { kind: 'gauge', form: 'value', points: metric.gauge.dataPoints }

@@ -2,13 +2,13 @@ import type { OtlpMetric, OtlpNumberPoint, OtlpPoint } from '../../schema/otlp.t
 import { explicitDistribution, exponentialDistribution, type Distribution } from './distribution.ts'
 import { summaryOf, type Summary } from './summary.ts'
 
-/** What a metric point measured. */
+/** The measurement of a metric point. */
 export type PointValue = number | Distribution | Summary
 
-/** Bit 0 of a point's `flags`: the point says that there is no value. */
+/** Bit 0 of a point's `flags`: the point has no value. */
 const noRecordedValue = 1
 
-/** Reads the value of a point; null when it has none that can be used. */
+/** The value of a point; null if it has no usable one. */
 export function pointValue(metric: OtlpMetric, point: OtlpPoint): PointValue | null {
   if (((point.flags ?? 0) & noRecordedValue) !== 0) return null
   if ('quantileValues' in point) return summaryOf(point)
@@ -26,6 +26,6 @@ export function compareValues(a: PointValue, b: PointValue): number {
 
 const compareTexts = (a: string, b: string) => (a === b ? 0 : a < b ? -1 : 1)
 
-/** What else a distribution or summary says. */
+/** The other fields of a distribution or summary. */
 const textOf = (value: Distribution | Summary): string =>
   JSON.stringify('buckets' in value && 'counts' in value.buckets ? [value, [...value.buckets.counts]] : value)

@@ -10,42 +10,42 @@ import type { TelemetryResource } from './telemetryResource.ts'
 /** The resource that an export request comes from. */
 export interface ReportingResource {
   resource: TelemetryResource
-  /** The namespace of a peer that a span names without one. */
+  /** The namespace for a peer that a span names without one. */
   namespace: string | undefined
-  /** All of its attributes as JSON, keys in order: tells two instances of one service apart. */
+  /** All of its attributes as JSON, keys in order: distinguishes two instances of one service. */
   identity: string
-  /** Labels for all of its metrics: what else would be averaged. Empty for traces and logs. */
+  /**
+   * Labels for all of its metrics, which keep different things in different rows. Empty for traces
+   * and logs.
+   */
   seriesLabels: Record<string, Json>
-  /** Whether it names no service; it is `unknown_service` then. */
+  /** Whether it names no service; it is then `unknown_service`. */
   nameless: boolean
 }
 
-/**
- * Attributes of a resource that describe all instances of a service alike, and so may be its
- * labels.
- */
+/** Attributes that are the same for all instances of a service, and so can be its labels. */
 const sharedAttributes = ['service.namespace', 'k8s.cluster.name', 'k8s.namespace.name', 'telemetry.sdk.language', 'cloud.provider']
 
-/** Where a service's namespace is said; the first counts. */
+/** The attributes with a service's namespace; the first present counts. */
 const namespaces = ['k8s.namespace.name', 'service.namespace']
 
 /**
- * Reads the resource of an export request from its attributes. The first that fits counts:
+ * Reads the resource of an export request from its attributes. The first match counts:
  *
  * | the attributes have | the resource |
  * |---|---|
  * | `service.name` | a service, in the namespace `k8s.namespace.name`, else `service.namespace`, else `default` |
- * | those of a database server's receiver (`postgresql.database.name`, `mysql.instance.endpoint`), and it is metrics or logs | the database that calls to it name too |
+ * | those of a database server's receiver (`postgresql.database.name`, `mysql.instance.endpoint`), and it is metrics or logs | the database, with the URN that calls to it use too |
  * | `k8s.deployment.name`, `k8s.statefulset.name`, `k8s.daemonset.name`, `k8s.cronjob.name`, `k8s.container.name` | the service of that name |
- * | `host.name` or `k8s.node.name`, and it is metrics or logs | the host: a collector's host metrics are the host's own |
+ * | `host.name` or `k8s.node.name`, and it is metrics or logs | the host: a collector's host metrics are about the host |
  * | `server.address`, and it is metrics or logs | the host, with its port |
- * | none of them | the service `unknown_service` |
+ * | no such attribute | the service `unknown_service` |
  *
- * A name that an SDK makes up (`unknown_service:<process>`) is kept, and counts as nameless.
+ * A name that an SDK generates (`unknown_service:<process>`) is kept, and counts as nameless.
  *
- * @param resourceOf asked before the default counts.
- * @throws InvalidInputError when the URN would be longer than 1,024 bytes, or `resourceOf` answers
- * what cannot be stored.
+ * @param resourceOf called first; the table applies if it returns undefined.
+ * @throws InvalidInputError if the URN would be longer than 1,024 bytes, or `resourceOf` returns a
+ * value that cannot be stored.
  */
 export function reportingResource(
   attributes: readonly KeyValue[],
@@ -67,7 +67,7 @@ export function reportingResource(
   }
   const named = resourceOf === undefined ? undefined : resourceNamed(resourceOf, { kind: dataset, attributes: all, reporter: null }, given)
   const renamed = named !== undefined && named.resource !== given
-  // What the default's URN says, another one may not.
+  // Another URN may not contain what the default URN contains.
   const said = new Set(renamed ? [] : identified.said)
   const labels = () => named?.seriesLabels ?? seriesLabels(all, { named: isService(lookup), said })
   return {
@@ -83,17 +83,19 @@ interface Identified {
   urn: string
   type: 'service' | 'host' | 'database'
   name: string
-  /** The attributes that the URN says: as labels they would say it twice. */
+  /** The attributes in the URN: as labels they would be redundant. */
   said: readonly string[]
   nameless: boolean
 }
 
-/** Whether the attributes name a service, not only what an SDK makes up. */
+/** Whether the attributes name a service, other than with a name that an SDK generates. */
 const isService = (lookup: AttributeLookup): boolean => lookup.text('service.name')?.startsWith(madeUp) === false
 
 const madeUp = 'unknown_service'
 
-/** What names the service that a pod or container belongs to, and stays when it is restarted. */
+/**
+ * The attributes that name the service of a pod or container, and stay the same after a restart.
+ */
 const workloads = ['k8s.deployment.name', 'k8s.statefulset.name', 'k8s.daemonset.name', 'k8s.cronjob.name', 'k8s.container.name']
 
 function identify(lookup: AttributeLookup, namespace: string | undefined, dataset: 'traces' | 'metrics' | 'logs'): Identified {
@@ -103,7 +105,7 @@ function identify(lookup: AttributeLookup, namespace: string | undefined, datase
     return { urn: serviceUrn(name, namespace), type: 'service', name, said: [...said, ...namespaceSaid], nameless }
   }
   if (service !== undefined && isService(lookup)) return asService(service, ['service.name'], false)
-  // What has spans is a program.
+  // Only programs have spans.
   const isProgram = dataset === 'traces'
   const database = isProgram ? undefined : monitoredDatabase(lookup)
   if (database !== undefined) return database
@@ -123,7 +125,7 @@ function identify(lookup: AttributeLookup, namespace: string | undefined, datase
   return asService(madeUp, [], true)
 }
 
-/** The systems that receivers of databases name first in their attributes. */
+/** The systems that receivers of databases use as the first part of attribute names. */
 const databaseSystems: ReadonlyMap<string, string> = new Map([
   ['postgresql', 'postgresql'],
   ['mysql', 'mysql'],
@@ -140,7 +142,7 @@ const databaseSystems: ReadonlyMap<string, string> = new Map([
 const databaseNames = ['db.namespace', 'postgresql.database.name', 'sqlserver.database.name', 'mongodb_atlas.db.name', 'database']
 const databaseAddresses = ['server.address', 'mysql.instance.endpoint', 'sqlserver.computer.name', 'saphana.host']
 
-/** The database whose server a receiver looks into; undefined where it is none. */
+/** The database that a receiver monitors; undefined if it does not monitor one. */
 function monitoredDatabase(lookup: AttributeLookup): Identified | undefined {
   const made = lookup.text('service.name')?.slice(madeUp.length + 1)
   const system = lookup.text('db.system.name', 'db.system') ?? databaseSystems.get(made || (lookup.leastNamespace(databaseSystems) ?? ''))
@@ -149,7 +151,7 @@ function monitoredDatabase(lookup: AttributeLookup): Identified | undefined {
   const addressed = databaseAddresses.find((key) => lookup.text(key) !== undefined)
   const address = addressed === undefined ? undefined : lookup.text(addressed)
   const host = lookup.text('host.name')
-  // Its own name for itself is everybody's.
+  // Every host uses this name for itself.
   const local = host !== undefined && address !== undefined && loopback.test(address)
   const port = lookup.port('server.port') ?? portOf(address)
   const said = [...databaseNames.filter((key) => lookup.text(key) === database), ...(addressed === undefined ? [] : [addressed])]
@@ -169,5 +171,5 @@ const portOf = (address: string | undefined): number | undefined => {
   return digits === undefined ? undefined : Number(digits)
 }
 
-/** Null too for what is longer than its column. */
+/** Null also for a text longer than its column. */
 const stored = (text: string | undefined): string | null => (text === undefined || Buffer.byteLength(text) > 255 ? null : storable(text))

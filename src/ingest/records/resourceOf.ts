@@ -4,35 +4,37 @@ import { plainWords } from '../../schema/plainWords.ts'
 import { storableObject, type Json } from '../../schema/text.ts'
 import type { TelemetryResource } from './telemetryResource.ts'
 
-/** What telemetry says of a resource, before it has a URN. */
+/** The description of a resource in telemetry, before it has a URN. */
 export interface DescribedResource {
-  /** Who reports traces, metrics or logs; or the other side that a span names. */
+  /** The resource that reports traces, metrics or logs, or the other side that a span names. */
   kind: 'traces' | 'metrics' | 'logs' | 'peer'
-  /** Those of the reporting resource, or of the span that names a peer; keys in order. */
+  /** The attributes of the reporting resource, or of the span that names a peer; keys in order. */
   attributes: Readonly<Record<string, Json>>
-  /** Whose span names the peer; null when it is no peer. */
+  /** The resource whose span names the peer; null if this is not a peer. */
   reporter: Readonly<TelemetryResource> | null
 }
 
-/** A resource as `resourceOf` names it. `env`, `region`, `zone` and `labels` are optional. */
+/** A resource as `resourceOf` returns it. `env`, `region`, `zone` and `labels` are optional. */
 export interface NamedResource extends ResourceInput {
   /**
-   * Labels for all metrics of this reporter, which tell apart what would else be one series; those
-   * of the default rules when left out. A point's own attributes win.
+   * Labels for all metrics of this reporter, which separate series that would otherwise be one.
+   * Default: those of the default rules. A point's own attributes take precedence.
    */
   seriesLabels?: Record<string, Json>
 }
 
 /**
- * Names the resources that telemetry describes, where the default rules do not fit. It must answer
- * the same whenever it is asked the same: what is read again is a duplicate, whatever it is called
- * by then.
+ * Names the resources that telemetry describes, where the default rules do not fit. It must return
+ * the
+ * same name for the same input: a record that is read again is a duplicate, even if its resource's
+ * name
+ * has changed.
  *
- * @param described what telemetry says of it.
- * @param given what the default rules make of it; null where they know no peer.
- * @returns another resource; undefined for the default. One that cannot be stored is refused with
- * the records it stands for, and counted by the field that is wrong; likewise where it throws an
- * InvalidInputError, as `hostUrn` does of a name that is too long. Any other error ends the load.
+ * @param described the description in the telemetry.
+ * @param given the resource by the default rules; null if they find no peer.
+ * @returns another resource, or undefined for the default. If the resource cannot be stored, its
+ * records are refused and counted by the wrong field. The same happens if it throws an
+ * InvalidInputError, as `hostUrn` does for a name that is too long. Any other error ends the load.
  * @example
  * // The node exporters of a Prometheus job are hosts, not instances of one service.
  * const resourceOf: ResourceOf = ({ attributes: { 'service.name': job, 'server.address': host } }) =>
@@ -45,30 +47,32 @@ const namedResource = resourceInput.extend({
   seriesLabels: storableObject.optional(),
 })
 
-/** A resource, and the labels that `resourceOf` gave; undefined where it gave none. */
+/** A resource, and the labels from `resourceOf`; undefined if it gave no labels. */
 export interface Named<Given> {
   resource: TelemetryResource | Given
   seriesLabels: Record<string, Json> | undefined
 }
 
 /**
- * What `resourceOf` makes of a resource: its answer, or what was given.
+ * The resource from `resourceOf`, or the given one.
  *
- * @throws InvalidInputError naming the field of the answer that is wrong, as
- * `resourceOf(...).urn`, or that of an InvalidInputError which it throws; what else it throws.
+ * @throws InvalidInputError naming the wrong field of the answer, as `resourceOf(...).urn`, or the
+ * field
+ * of an InvalidInputError that it throws; any other error that it throws.
  */
 export function resourceNamed<Given extends TelemetryResource | null>(
   resourceOf: ResourceOf,
   described: DescribedResource,
   given: Given,
 ): Named<Given> {
-  // They stand for other records too.
+  // Frozen, since other records share them.
   for (const shown of [described.attributes, described.reporter, given, given?.labels]) Object.freeze(shown)
   const answer: unknown = answerOf(resourceOf, described, given)
   if (answer === undefined) return { resource: given, seriesLabels: undefined }
   const { data, error } = namedResource.safeParse(answer, { error: plainWords })
   if (data === undefined) {
-    // Keys deeper down are the telemetry's, and a report must not grow with them.
+    // Nested keys are data of the telemetry; as reasons they would make the report grow without
+    // bound.
     const { path, message, code } = error.issues[0]!
     const problem = code === 'unrecognized_keys' ? 'has a key that no resource has' : message
     throw new InvalidInputError(['resourceOf(...)', ...path.slice(0, 1).map(String)].join('.'), problem)
@@ -85,13 +89,13 @@ function answerOf(resourceOf: ResourceOf, described: DescribedResource, given: T
     return resourceOf(described, given)
   } catch (error) {
     if (!(error instanceof InvalidInputError)) throw error
-    // Its message may say what the telemetry says.
+    // The message may contain values of the telemetry.
     const field = /^\w{1,80}/.exec(error.field)?.[0] ?? 'input'
     throw new InvalidInputError('resourceOf(...)', `refuses a wrong ${field}`, { cause: error })
   }
 }
 
-/** A copy with its keys in order, also further down: labels are compared as text. */
+/** A copy with its keys in order at every depth: labels are compared as text. */
 const inOrder = (object: Record<string, Json>): Record<string, Json> =>
   Object.fromEntries(
     Object.entries(object)
@@ -105,8 +109,8 @@ function ordered(value: Json): Json {
 }
 
 /**
- * Why records are refused for such an error: the answer's own problem, or a name that is too long
- * to be stored.
+ * The reason why records are refused for such an error: the problem of the answer, or a name that
+ * is too long to be stored.
  */
 export const refusalReason = (error: InvalidInputError): string =>
   error.field.startsWith('resourceOf') ? error.message : `${error.field} is too long`

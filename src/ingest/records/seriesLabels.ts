@@ -3,18 +3,22 @@ import type { Json } from '../../schema/text.ts'
 import { attributesOf } from './attributes.ts'
 
 /**
- * The attributes of a resource that tell apart what is measured, as labels for all of its metrics:
- * two things must never be one row, and their mean.
+ * The labels that a resource's attributes add to all of its metrics: those that distinguish the
+ * things
+ * measured, so that two things never become one row with their mean.
  *
  * | the resource | its labels |
  * |---|---|
- * | names a service | what names a part of it that is no instance: see {@link isPart} |
- * | names none (a kubelet's pods, a host's processes, a server's tables, devices) | all but what its URN says already (`said`), and what only describes: see {@link isDescriptive} |
+ * | names a service | attributes that name a part of it other than an instance: see {@link isPart} |
+ * | names no service (a kubelet's pods, a host's processes, a server's tables, devices) | all but those in its URN (`said`) and those that only describe: see {@link isDescriptive} |
  *
  * The instances of a service (`service.instance.id`, `k8s.pod.name`, `host.name`, `process.pid`)
- * are one series: a service's metric is over all of them. Where no service is named, an attribute
- * that nobody knows becomes a label: one too many splits a series, which a query mends; one too few
- * makes one of two things, which nothing does.
+ * form
+ * one series: a service's metric covers all of them. Without a service, an unknown attribute
+ * becomes a
+ * label: a label too many splits a series, and a query can merge it; a label too few merges two
+ * things,
+ * and nothing can separate them.
  */
 export function seriesLabels(
   all: Readonly<Record<string, Json>>,
@@ -25,7 +29,7 @@ export function seriesLabels(
   return Object.fromEntries(Object.entries(all).filter(([key, value]) => value !== null && value !== '' && tells(key)))
 }
 
-/** The labels of a point, keys in order; of a key that its resource has too the point's counts. */
+/** The labels of a point, keys in order; the point's value takes precedence over its resource's. */
 export function pointLabels(attributes: readonly KeyValue[], ofResource: Readonly<Record<string, Json>>): Record<string, Json> {
   const own = attributesOf(attributes)
   const inherited = Object.entries(ofResource)
@@ -34,7 +38,7 @@ export function pointLabels(attributes: readonly KeyValue[], ofResource: Readonl
   return Object.fromEntries([...merged].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-/** What a service of its own measures inside of another system names that system first. */
+/** The systems whose name begins the names of attributes of metrics measured by another service. */
 const measuredSystems: ReadonlySet<string> = new Set([
   'aerospike',
   'apache',
@@ -72,19 +76,26 @@ const parts: ReadonlySet<string> = new Set([
   'k8s.volume.name',
 ])
 
-/** What a program says of itself by its SDK; from anybody else it is one part of several. */
+/**
+ * Attributes that, from an SDK, describe the program itself; from any other source, one part of
+ * several.
+ */
 const partsUnlessSpoken: ReadonlySet<string> = new Set(['container.name', 'k8s.container.name', 'process.executable.name'])
 
 /**
- * Whether an attribute names a part of a service which is no instance of it: a database, a table, a
- * queue, a device, a volume; a container or a program, unless the service's SDK speaks of itself.
+ * Whether an attribute names a part of a service other than an instance: a database, a table, a
+ * queue, a device, a volume; a container or a program, unless the service's SDK reports about
+ * itself.
  */
 const isPart = (key: string, spoken: boolean): boolean =>
   parts.has(key) || (!spoken && partsUnlessSpoken.has(key)) || (measuredSystems.has(firstOf(key)) && !isDescriptive(key))
 
 const firstOf = (key: string): string => key.slice(0, Math.max(0, key.indexOf('.')))
 
-/** By OpenTelemetry's entities: descriptive attributes, and those of who tells, not of what. */
+/**
+ * OpenTelemetry's descriptive attributes of entities, and attributes of the reporter instead of the
+ * thing measured.
+ */
 const descriptive: ReadonlySet<string> = new Set([
   'aws.ecs.launchtype',
   'aws.ecs.task.revision',
@@ -150,7 +161,7 @@ const labelled = /^k8s\.[a-z_]+\.(?:label|annotation)s?\./
 
 /**
  * Whether an attribute only describes what others identify: versions, images, commands, labels,
- * addresses, states; and the SDK.
+ * addresses, states, and the SDK.
  */
 const isDescriptive = (key: string): boolean =>
   descriptive.has(key) ||

@@ -9,39 +9,41 @@ import type { ReportingResource } from './reportingResource.ts'
 import { resourceNamed, type ResourceOf } from './resourceOf.ts'
 import type { TelemetryResource } from './telemetryResource.ts'
 
-/** What is kept of a span while calls of its time may change. Times are milliseconds. */
+/**
+ * The fields of a span that are kept while calls of its time may change. Times are milliseconds.
+ */
 export interface SpanRecord {
-  /** Trace and span id; of a span without one, what no other span is called. */
+  /** Trace and span id; for a span without them, a unique key. */
   readonly key: string
-  /** The keys of the spans that caused it: its parent first; for a consumer then its links. */
+  /** The keys of the spans that caused it: its parent first, then a consumer's links. */
   readonly causes: readonly string[]
   readonly kind: number
   readonly resource: TelemetryResource
-  /** What a client, producer or consumer names as the other side. */
+  /** The other side that a client, producer or consumer span names. */
   readonly names: TelemetryResource | null
-  /** Whether it does nothing but open a connection, or look for where to. */
+  /** Whether it only opens a connection or resolves an address. */
   readonly connecting: boolean
   readonly start: number
   readonly duration: number
   readonly failed: boolean
-  /** What is counted of it, by dimension. */
+  /** Its values to count, by dimension. */
   readonly values: readonly DimensionValue[]
   readonly origin: SourceObject
-  /** Whether the report of this run counts it: not what another run has read. */
+  /** Whether the report of this run counts it; false if another run read it. */
   readonly counted: boolean
 }
 
 const inside: ReadonlySet<number> = new Set([spanKind.unspecified, spanKind.internal])
 
-/** Trace and span id; undefined where either is missing. */
+/** Trace and span id; undefined if either is missing. */
 const keyOf = (traceId: string, spanId: string): string | undefined => (traceId === '' || spanId === '' ? undefined : traceId + spanId)
 
 /**
- * Reads from a span what is kept of it.
+ * Reads the fields of a span that are kept.
  *
- * @param rules `resourceOf` is asked for the other side of a client, producer or consumer.
- * @throws InvalidInputError when the URN of the other side would be longer than 1,024 bytes, or
- * `resourceOf` answers what cannot be stored.
+ * @param rules `resourceOf` is called for the other side of a client, producer or consumer span.
+ * @throws InvalidInputError if the URN of the other side would be longer than 1,024 bytes, or
+ * `resourceOf` returns a value that cannot be stored.
  */
 export function spanRecord(
   span: OtlpSpan,
@@ -50,7 +52,7 @@ export function spanRecord(
   origin: SourceObject,
   { resourceOf, valuesOf }: { resourceOf?: ResourceOf | undefined; valuesOf: ValuesOf },
 ): SpanRecord {
-  // Most spans are internal, and their attributes are not looked at.
+  // Most spans are internal, and their attributes are not needed.
   const lookup = new AttributeLookup(inside.has(span.kind ?? spanKind.unspecified) ? [] : span.attributes)
   const kind = kindOf(span, lookup)
   const calls = kind === spanKind.client || kind === spanKind.producer
@@ -81,8 +83,9 @@ export function spanRecord(
 const receiving = /^(?:receive|poll|pull)\b|\b(?:receive|poll|pull)$|\bReceiveMessage$/i
 
 /**
- * The span's kind. Who asks a broker for messages is a client to OpenTelemetry, but calls nobody:
- * it consumes what it is linked to, or waits for what spans below it will process.
+ * The span's kind. OpenTelemetry calls a span that asks a broker for messages a client, but it
+ * calls no service: it consumes the message it is linked to, or waits for messages that its child
+ * spans process.
  */
 function kindOf({ kind, name, links }: OtlpSpan, lookup: AttributeLookup): number {
   if (kind !== spanKind.client || !lookup.has('messaging.system')) return kind ?? spanKind.unspecified

@@ -1,16 +1,16 @@
 import type { OtlpSummaryPoint } from '../../schema/otlp.ts'
 
-/** What is used of a summary point. */
+/** The fields of a summary point that are used. */
 export interface Summary {
   count: number
   sum: number
-  /** The quantile 0.95; null where the point does not have it. */
+  /** The quantile 0.95; null if the point does not have it. */
   p95: number | null
-  /** The quantile 1; null where the point does not have it. */
+  /** The quantile 1; null if the point does not have it. */
   max: number | null
 }
 
-/** Reads a summary point; null when its sum is not finite. What it leaves out is zero. */
+/** Reads a summary point; null if its sum is not finite. Missing fields are zero. */
 export function summaryOf(point: OtlpSummaryPoint): Summary | null {
   const sum = point.sum ?? 0
   if (!Number.isFinite(sum)) return null
@@ -23,8 +23,8 @@ export function summaryOf(point: OtlpSummaryPoint): Summary | null {
 }
 
 /**
- * What was added to a summary between two of its points, with the quantiles of the later one; null
- * when it was reset in between.
+ * The increase of a summary between two of its points, with the quantiles of the later one; null if
+ * it was reset in between.
  */
 export const subtractSummary = (now: Summary, before: Summary): Summary | null =>
   now.count < before.count ? null : { ...now, count: now.count - before.count, sum: now.sum - before.sum }

@@ -2,10 +2,10 @@ import { externalClientUrn, unknownCallerUrn } from '../../catalog/urn.ts'
 import { storable } from '../../logs/pattern.ts'
 import type { Json } from '../../schema/text.ts'
 
-/** A resource as telemetry describes it. Every field is there; what is not known is null. */
+/** A resource as telemetry describes it. All fields are present; unknown ones are null. */
 export interface TelemetryResource {
   urn: string
-  /** `service`, `host`, `database`, `queue`, `external`, or what `resourceOf` says. */
+  /** `service`, `host`, `database`, `queue`, `external`, or a type from `resourceOf`. */
   type: string
   name: string
   env: string | null
@@ -14,7 +14,7 @@ export interface TelemetryResource {
   labels: Record<string, Json>
 }
 
-/** A resource of which only the name is known: the telemetry of another one names it. */
+/** A resource known by name only: the telemetry of another one names it. */
 export const namedResource = (
   urn: string,
   type: 'service' | 'host' | 'database' | 'queue' | 'external',
@@ -29,14 +29,14 @@ export const namedResource = (
   labels: {},
 })
 
-/** Who calls a server span that has no parent. */
+/** The caller of a server span without a parent. */
 export const externalClient = namedResource(externalClientUrn, 'external', 'client')
-/** Who calls a server span whose parent never came. */
+/** The caller of a server span whose parent never arrived. */
 export const unknownCaller = namedResource(unknownCallerUrn, 'external', 'unknown')
 
 /**
- * What two descriptions of one resource say together. Where they differ, the lesser text counts:
- * the order in which they came must not matter.
+ * Merges two descriptions of one resource. If they differ, the smaller text counts, so the order of
+ * arrival does not matter.
  */
 export function mergeResources(a: TelemetryResource, b: TelemetryResource): TelemetryResource {
   return {

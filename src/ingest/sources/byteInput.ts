@@ -1,4 +1,4 @@
-/** The bytes of a stream, of which some can be looked at before they are taken, and given back. */
+/** The bytes of a stream, with the possibility to look ahead. */
 export class ByteInput {
   readonly #source: AsyncIterator<Uint8Array>
   #ahead: Uint8Array = new Uint8Array()
@@ -8,7 +8,10 @@ export class ByteInput {
     this.#source = bytesOf(chunks)[Symbol.asyncIterator]()
   }
 
-  /** The next bytes, so many at least; fewer only at the end, or before a failure. They stay. */
+  /**
+   * The next bytes, at least this many; fewer only at the end or before a failure. They are not
+   * consumed.
+   */
   async peek(least: number): Promise<Uint8Array> {
     while (this.#ahead.length < least) {
       const next = await this.#next()
@@ -18,7 +21,7 @@ export class ByteInput {
     return this.#ahead
   }
 
-  /** At most so many bytes; undefined at the end. */
+  /** At most this many bytes; undefined at the end. */
   async take(most: number): Promise<Uint8Array | undefined> {
     while (this.#ahead.length === 0) {
       const next = await this.#next()
@@ -31,7 +34,9 @@ export class ByteInput {
     return taken
   }
 
-  /** A failure comes behind the bytes before it: who looks ahead may still want these. */
+  /**
+   * A failure is thrown after the bytes before it, which a caller that looks ahead may still want.
+   */
   async #next(): Promise<Uint8Array | undefined> {
     if (this.#failure !== undefined) return undefined
     try {
@@ -43,7 +48,7 @@ export class ByteInput {
     }
   }
 
-  /** Exactly so many bytes in one piece; fewer only at the end. */
+  /** Exactly this many bytes in one piece; fewer only at the end. */
   async takeAll(length: number): Promise<Uint8Array> {
     const parts: Uint8Array[] = []
     for (let left = length; left > 0; left -= parts.at(-1)!.length) {
@@ -58,7 +63,7 @@ export class ByteInput {
     this.#ahead = this.#ahead.length === 0 ? bytes : Buffer.concat([bytes, this.#ahead])
   }
 
-  /** All that is left. */
+  /** All remaining bytes. */
   async *rest(): AsyncGenerator<Uint8Array> {
     for (let chunk = await this.take(Infinity); chunk !== undefined; chunk = await this.take(Infinity)) yield chunk
   }

@@ -1,10 +1,10 @@
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { ByteInput } from './byteInput.ts'
 
-/** What is compressed breaks off, or is not what it says. */
+/** Compressed data ends early or is damaged. */
 export class DamagedError extends Error {}
 
-/** The formats that are told by their first bytes. */
+/** The formats recognised by their first bytes. */
 const formats = [
   { name: 'gzip', magic: [0x1f, 0x8b], create: () => createGunzip() },
   { name: 'zstd', magic: [0x28, 0xb5, 0x2f, 0xfd], create: () => createZstdDecompress() },
@@ -15,17 +15,17 @@ const formatOf = (head: Uint8Array): Format | undefined => formats.find(({ magic
 const magicLength = 4
 
 /**
- * So little is decompressed at a time that a bomb, a thousand times as large as it looks, fills no
- * memory.
+ * Decompresses small slices, so that a decompression bomb (a thousand times its compressed size)
+ * does not fill the memory.
  */
 const slice = 16 * 1024
 
 /**
- * The bytes of a stream, decompressed where they are gzip or zstd. Several members one after the
- * other, as when files are appended to each other, are read as one; zeros between them, with which
- * blocks are filled up, are passed over.
+ * The bytes of a stream, decompressed if they are gzip or zstd. Several members one after the
+ * other, as in appended files, are read as one; zeros between them, used to fill up blocks, are
+ * skipped.
  *
- * @throws DamagedError behind the bytes that could be read.
+ * @throws DamagedError after the bytes that could be read.
  */
 export async function* decompressed(chunks: AsyncIterable<string | Uint8Array>): AsyncGenerator<Uint8Array> {
   const input = new ByteInput(chunks)
@@ -44,10 +44,10 @@ export async function* decompressed(chunks: AsyncIterable<string | Uint8Array>):
   }
 }
 
-/** One member; what follows it stays in the input. */
+/** One member; the bytes after it stay in the input. */
 async function* member({ name, create }: Format, input: ByteInput): AsyncGenerator<Uint8Array> {
-  // Written out, not piped: a stream that an error destroys drops what it has already decompressed,
-  // and how much that is depends on timing.
+  // Not piped: a stream destroyed by an error drops data it has already decompressed, and how much
+  // depends on timing.
   const stream = create()
   let output: Uint8Array[] = []
   let failure: Error | undefined
@@ -74,7 +74,7 @@ async function* member({ name, create }: Format, input: ByteInput): AsyncGenerat
       await settled((done) => stream.write(next, () => done()))
       yield* taken()
       const left = written - stream.bytesWritten
-      // It took no more: the member has ended.
+      // It accepted no more: the member has ended.
       if (left > 0 && (failure === undefined || endsBeforeNone(failure))) {
         input.giveBack(chunk.subarray(chunk.length - left))
         return
@@ -89,12 +89,12 @@ async function* member({ name, create }: Format, input: ByteInput): AsyncGenerat
   }
 }
 
-/** zstd's own way to say that a frame has ended and what follows is none. */
+/** zstd's error for data after a frame that is not another frame. */
 const endsBeforeNone = (error: Error) => 'code' in error && error.code === 'ZSTD_error_prefix_unknown'
 
 const problem = (name: string, error: Error) =>
   'code' in error && (error.code === 'Z_BUF_ERROR' || error.code === 'ZSTD_error_srcSize_wrong')
-    ? `the ${name} stream ends before its end`
+    ? `the ${name} stream ends early`
     : `damaged ${name}: ${error.message}`
 
 async function skipZeros(input: ByteInput): Promise<void> {

@@ -8,17 +8,19 @@ import { beginsDelimited, bodyFormat, delimitedHeadLength, signalIn, type Reques
 
 const prefixLength = 4
 
-/** A file that has so many damaged messages in a row is another thing. */
+/** A file with this many damaged messages in a row has another format. */
 const mostFailures = 100
 
 /**
- * The messages of a stream that has the length of each before it, in four bytes, the highest first:
- * what the Collector's file exporter writes with `format: proto` or `compression: zstd`. Each is
- * protobuf or JSON, as it is or compressed by zstd.
+ * The messages of a stream in which the length precedes each message, in four bytes, big-endian:
+ * the
+ * format of the Collector's file exporter with `format: proto` or `compression: zstd`. Each message
+ * is
+ * protobuf or JSON, plain or compressed by zstd.
  *
- * A message that is damaged or breaks off is a problem. As its length says nothing then, reading
- * goes on at the next place that looks like a length and a message; what is passed over is said,
- * but for zeros, with which files are filled up.
+ * A message that is damaged or ends early is a problem. Its length is then unreliable, so reading
+ * continues at the next place that looks like a length and a message. Skipped bytes are reported,
+ * except zeros, which fill up files.
  */
 export async function* delimitedMessages(input: ByteInput, maxBytes: number, format?: RequestFormat): AsyncGenerator<Piece> {
   const problemAt = (line: number, byte: number, reason: string): Piece => ({ line, problem: `${reason} (the message at byte ${byte})` })
@@ -33,7 +35,7 @@ export async function* delimitedMessages(input: ByteInput, maxBytes: number, for
         const { bytes, zeros } = await passOver(input)
         if (!zeros) {
           failures += 1
-          yield { line: line + 1, problem: `no message is in the ${bytes} bytes from byte ${at} on` }
+          yield { line: line + 1, problem: `there is no message in the ${bytes} bytes from byte ${at} on` }
         }
         at += bytes
         continue
@@ -42,10 +44,10 @@ export async function* delimitedMessages(input: ByteInput, maxBytes: number, for
       const length = Buffer.from(await input.takeAll(prefixLength)).readUInt32BE()
       const body = await input.takeAll(length)
       const read =
-        body.length < length ? { reason: `it breaks off after ${body.length} of ${length} bytes` } : documentOf(body, maxBytes, format)
+        body.length < length ? { reason: `it ends after ${body.length} of ${length} bytes` } : documentOf(body, maxBytes, format)
       if ('reason' in read || (await breaksOff(body, read.damaged, input))) {
         failures += 1
-        yield problemAt(line, at, 'reason' in read ? read.reason : 'it breaks off')
+        yield problemAt(line, at, 'reason' in read ? read.reason : 'it ends early')
         input.giveBack(body)
         at += prefixLength + (await passOver(input)).bytes
         continue
@@ -64,7 +66,7 @@ export async function* delimitedMessages(input: ByteInput, maxBytes: number, for
 interface Read {
   bytes: Uint8Array
   document: unknown
-  /** Whether something in it could not be read. */
+  /** Whether some part could not be read. */
   damaged: boolean
 }
 
@@ -86,8 +88,8 @@ function documentOf(body: Uint8Array, maxBytes: number, format: RequestFormat | 
 }
 
 /**
- * Whether a message that can be read has broken off, and has taken the beginning of the next one
- * for its own end: behind it none begins then, but inside of it.
+ * Whether a readable message was cut off and contains the beginning of the next one: no message
+ * begins after it then, but one begins inside it.
  */
 async function breaksOff(body: Uint8Array, damaged: boolean, input: ByteInput): Promise<boolean> {
   const next = await input.peek(delimitedHeadLength)
@@ -98,7 +100,7 @@ async function breaksOff(body: Uint8Array, damaged: boolean, input: ByteInput): 
   return false
 }
 
-/** Passes over what is no message; at the end of the input that is all. */
+/** Skips bytes that are not a message; at the end of the input all of them. */
 async function passOver(input: ByteInput): Promise<{ bytes: number; zeros: boolean }> {
   let bytes = 0
   let zeros = true

@@ -3,20 +3,21 @@ import { jsonDocument } from './otlpRequest.ts'
 import type { Piece } from './piece.ts'
 
 /**
- * The outermost objects of a stream of JSON text: one a line, over many lines, one after the other,
- * or in an array. What stands between them is white space, commas and the brackets of arrays.
+ * The outermost objects of a stream of JSON text: one per line, over many lines, one after the
+ * other,
+ * or in an array. Between them may be white space, commas and the brackets of arrays.
  *
- * JSON is text whose end is known only to who reads all of it. Here nobody has to: an object that
- * is whole on its line is found by the end of the line, and only for others are the brackets
- * counted. Memory is bounded by the largest object.
+ * An object that is complete on its line ends with the line, without a look at its content. Only
+ * for
+ * others are the brackets counted. Memory is bounded by the largest object.
  *
  * | | becomes |
  * |---|---|
- * | what is no JSON | a problem for each run of such lines |
- * | an object that breaks off, followed by others | a problem; reading goes on at the next line where it broke off in a text, else at the next line that begins a request |
- * | an object larger than `maxBytes` | a problem; it is passed over |
+ * | text that is not JSON | a problem for each run of such lines |
+ * | an object that ends early, followed by others | a problem; reading continues at the next line if it ended inside a string, otherwise at the next line that begins a request |
+ * | an object larger than `maxBytes` | a problem; it is skipped |
  * | an array that is not closed | a problem at its end |
- * | damaged gzip or zstd | a problem at the line where it breaks off |
+ * | damaged gzip or zstd | a problem at the line where the data ends |
  */
 export async function* jsonObjects(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Piece> {
   const text = new JsonText(maxBytes)
@@ -44,18 +45,18 @@ const closeBrace = 125
 
 const isBlank = (byte: number | undefined) => byte === space || byte === tab || byte === carriageReturn || byte === lineFeed
 
-/** The first keys of requests, also as the names of the `.proto` files. */
+/** The first keys of requests, also with the names of the `.proto` files. */
 const requestKeys: ReadonlySet<string> = new Set(
   ['Spans', 'Metrics', 'Logs'].flatMap((signal) => [`resource${signal}`, `resource_${signal.toLowerCase()}`]),
 )
 const longestKey = 32
 
-/** Enough of a line that is no JSON to say why. */
+/** How much of a line that is not JSON is kept for the error message. */
 const shownRubbish = 1024
 
 /**
- * Where the next byte stands: between objects; in an object whose line is looked at as a whole; in
- * one whose brackets are counted; in what is no JSON.
+ * Where the next byte is: between objects; in an object whose line is parsed as a whole; in one
+ * whose brackets are counted; in text that is not JSON.
  */
 type State = 'between' | 'line' | 'inside' | 'rubbish'
 
@@ -64,13 +65,13 @@ class JsonText {
   #state: State = 'between'
   /** The line of the next byte. */
   #line = 1
-  /** Whether the objects of this line may be one that ends with it. */
+  /** Whether this line may be a single object that ends with it. */
   #wholeLine = true
-  /** The arrays that are open, and where the outermost began. */
+  /** The number of open arrays, and where the outermost began. */
   #arrays = 0
   #arrayLine = 0
 
-  /** What is kept of the object, or the rubbish, that has begun. */
+  /** The bytes of the current object or invalid text. */
   #parts: Uint8Array[] = []
   #length = 0
   #begun = 0
@@ -81,7 +82,7 @@ class JsonText {
   #escaped = false
   /** Whether only white space has come since the line began. */
   #lineStart = false
-  /** Where in the object a line begins with a brace, while its first key has not been seen. */
+  /** Where in the object a line begins with a brace, until its first key has been read. */
   #brace = -1
   #braceLine = 0
   #key: string | undefined
@@ -122,7 +123,8 @@ class JsonText {
         this.#line += 1
         this.#wholeLine = true
       } else if (byte === openBracket) {
-        // Elements are cut out as they come: a line with thousands of requests fits into no memory.
+        // Elements are cut out one by one: a line with thousands of requests would not fit in
+        // memory.
         this.#wholeLine = false
         this.#arrays += 1
         if (this.#arrays === 1) this.#arrayLine = this.#line
@@ -132,7 +134,7 @@ class JsonText {
         this.#begin(this.#wholeLine ? 'line' : 'inside')
         return at
       } else if (!isBlank(byte) && byte !== comma) {
-        // The brackets that would close it are rubbish with the rest of its line.
+        // The brackets that would close it are skipped with the rest of its line.
         if (this.#arrayLine === this.#line) this.#arrays = 0
         this.#begin('rubbish')
         return at
@@ -172,7 +174,7 @@ class JsonText {
     return to
   }
 
-  /** The line has ended, or is so long that several objects may be in it. */
+  /** The line has ended, or is so long that it may contain several objects. */
   *#endLine(): Generator<Piece> {
     const parts = this.#parts
     const object = this.#length > this.#maxBytes ? undefined : withoutEnd(this.#bytes())
@@ -192,7 +194,7 @@ class JsonText {
       const byte = chunk[at]!
       if (this.#inText) {
         if (byte === lineFeed) {
-          // No text of JSON goes on in the next line.
+          // A JSON string cannot continue on the next line.
           this.#keep(chunk.subarray(from, at))
           yield* this.#broken(this.#bytes())
           return at
@@ -271,7 +273,9 @@ class JsonText {
     this.#begin('between')
   }
 
-  /** A line that begins a request is no part of the object before it, which then has no end. */
+  /**
+   * A line that begins a request is not part of the object before it, which therefore has no end.
+   */
   *#beginAgain(chunk: Uint8Array, from: number, to: number): Generator<Piece> {
     const line = this.#braceLine
     const brace = this.#brace

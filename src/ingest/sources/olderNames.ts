@@ -1,9 +1,6 @@
 import { isObject, listOf } from './json.ts'
 
-/**
- * What the fields of a resource's and a scope's part were called before 2022, by what they are
- * called.
- */
+/** The names of fields before 2022, and their current names. */
 const olderNames: Readonly<Record<string, string>> = {
   instrumentationLibrarySpans: 'scopeSpans',
   instrumentationLibraryMetrics: 'scopeMetrics',
@@ -13,15 +10,15 @@ const olderNames: Readonly<Record<string, string>> = {
 }
 
 /**
- * Gives the fields of an export request the names they have in OTLP/JSON today.
+ * Renames the fields of an export request to the current names of OTLP/JSON.
  *
  * | written | by |
  * |---|---|
  * | `instrumentationLibrarySpans`, `instrumentationLibrary`, `logs` | producers of OTLP before 0.19 |
  * | `resource_spans`, `time_unix_nano` | producers that write the names of the `.proto` files |
  *
- * @param document what `JSON.parse` gave; it is changed where it lies.
- * @param snakeCase whether names of the `.proto` files may be in it.
+ * @param document the result of `JSON.parse`; it is changed in place.
+ * @param snakeCase whether it may contain names of the `.proto` files.
  */
 export function todaysNames(document: unknown, snakeCase: boolean): unknown {
   const request = snakeCase ? camelCase(document) : document
@@ -42,7 +39,7 @@ function rename(part: unknown): void {
   }
 }
 
-/** Names of fields are the only keys there are: those of attributes are values. */
+/** All keys are names of fields: the keys of attributes are values. */
 function camelCase(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(camelCase)
   if (!isObject(node)) return node

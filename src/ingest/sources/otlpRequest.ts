@@ -3,7 +3,7 @@ import type { OtlpPayload } from '../../schema/otlp.ts'
 import { todaysNames } from './olderNames.ts'
 import { readRecords, type RefusedRecords } from './recordByRecord.ts'
 
-/** The object a request was read from: what an `oo_locator` row names. */
+/** The object that a request was read from, as `oo_locator` names it. */
 export interface SourceObject {
   /** The bucket, or the folder of a file. */
   readonly objectBucket: string
@@ -11,25 +11,24 @@ export interface SourceObject {
   readonly objectKey: string
 }
 
-/** One export request and where it stands. */
+/** One export request and its place. */
 export interface OtlpRequest {
   readonly payload: OtlpPayload
-  /** What of it was not read, since a field was wrong. */
+  /** The records that were refused because a field was wrong. */
   readonly refusedRecords: readonly RefusedRecords[]
   readonly origin: SourceObject
   /**
-   * The line in the source object that it begins in, from 1; of protobuf, the number of the
-   * message.
+   * The line of the source object where it begins, from 1; for protobuf, the number of the message.
    */
   readonly line: number
-  /** A hash of the request's bytes: two requests with the same hash are one, sent or read twice. */
+  /** A hash of the request's bytes: requests with the same hash are one, sent or read twice. */
   readonly digest: string
 }
 
-/** What is no export request, and where it stands. */
+/** A piece of input that is not an export request, and its place. */
 export interface MalformedLine {
   readonly file: string
-  /** The line it begins in, from 1; of protobuf, the number of the message. */
+  /** The line where it begins, from 1; for protobuf, the number of the message. */
   readonly line: number
   readonly reason: string
 }
@@ -37,18 +36,18 @@ export interface MalformedLine {
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * Reads one export request from its JSON, as it stands on a line of a file or in the body of an
- * OTLP/HTTP request.
+ * Reads one export request from its JSON: a line of a file, or the body of an OTLP/HTTP request.
  *
- * @returns the request, or the reason why it is none. It throws nothing: what comes from outside
- * may be anything.
+ * @returns the request, or the reason why it is not one. It never throws, since input from outside
+ * may
+ * be anything.
  */
 export function parseOtlpRequest(json: string | Uint8Array, origin: SourceObject, line: number): OtlpRequest | { reason: string } {
   const read = jsonDocument(json)
   return 'reason' in read ? read : requestOf(read.document, json, origin, line)
 }
 
-/** What stands in a JSON text, by the names that OTLP has today; or why it is no JSON. */
+/** The document of a JSON text, with current names of OTLP; or the reason why it is not JSON. */
 export function jsonDocument(json: string | Uint8Array): { document: unknown } | { reason: string } {
   try {
     const text = typeof json === 'string' ? json : utf8.decode(json)
@@ -57,19 +56,19 @@ export function jsonDocument(json: string | Uint8Array): { document: unknown } |
     if (typeof json !== 'string' && error instanceof TypeError) return { reason: 'not UTF-8' }
     if (error instanceof RangeError) return { reason: tooMuch }
     const nul = typeof json === 'string' ? json.includes('\0') : json.includes(0)
-    return { reason: nul ? 'not JSON: it holds a NUL byte' : `not JSON: ${error instanceof Error ? bounded(error.message) : 'unreadable'}` }
+    return { reason: nul ? 'not JSON: it contains a NUL byte' : `not JSON: ${error instanceof Error ? bounded(error.message) : 'unreadable'}` }
   }
 }
 
 /**
- * Attributes nest without a limit, and a request can have a million faults; the stack has a limit.
+ * Attributes nest without a limit, and a request can have a million faults; the stack is limited.
  */
 const tooMuch = 'not an OTLP export request: nested too deeply, or wrong in too many places'
 
 /**
- * The export request that a document holds, or the reason why it is none.
+ * The export request in a document, or the reason why it is not one.
  *
- * @param written the bytes of the document: their hash tells it from others.
+ * @param written the bytes of the document; their hash identifies it.
  */
 export function requestOf(
   document: unknown,
@@ -91,6 +90,6 @@ export function requestOf(
   return { ...read, origin, line, digest: hash('sha256', written, 'base64') }
 }
 
-// The parser quotes the text it stumbled over: no control characters and no endless text into logs
-// and terminals.
+// The parser quotes the text where it failed: no control characters or endless text in logs and
+// terminals.
 const bounded = (text: string) => text.replace(/\p{Cc}/gu, '�').slice(0, 200)

@@ -1,17 +1,17 @@
-/** A document of a source and where it stands, or what went wrong in its place. */
+/** A document of a source and its place, or the problem found in its place. */
 export type Piece =
   | {
-      /** The line it begins in, from 1; of protobuf, the number of the message. */
+      /** The line where it begins, from 1; for protobuf, the number of the message. */
       readonly line: number
-      /** As they stand there: their hash is the request's. */
+      /** The unchanged bytes: their hash is the request's. */
       readonly bytes: Uint8Array
-      /** An export request by the names of OTLP/JSON, or anything else: it has not been checked. */
+      /** A possible export request with the names of OTLP/JSON, not checked yet. */
       readonly document: unknown
     }
   | { readonly line: number; readonly problem: string }
 
 /**
- * The largest request that is read. More is no export request, and takes a multiple of it in
- * memory.
+ * The largest request that is read. A longer one is unlikely to be an export request, and takes a
+ * multiple of its size in memory.
  */
 export const maxRequestBytes = 64 * 1024 * 1024

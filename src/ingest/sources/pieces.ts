@@ -9,10 +9,11 @@ import { containerOf, headLength, signalIn, type RequestFormat } from './request
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
- * The documents of a stream of bytes: JSON or protobuf, plain, gzip or zstd, told apart by their
- * first bytes, not by a name. What is binary and none of the formats is one problem.
+ * The documents of a stream of bytes: JSON or protobuf, plain, gzip or zstd, recognised by their
+ * first
+ * bytes, not by a name. Binary data in none of these formats is one problem.
  *
- * @param format what the requests are, where the bytes are not to tell.
+ * @param format the format of the requests, if the bytes do not show it.
  */
 export async function* piecesOf(
   chunks: AsyncIterable<string | Uint8Array>,
@@ -27,7 +28,7 @@ export async function* piecesOf(
     if (container === 'text') yield* jsonObjects(input.rest(), maxBytes)
     else if (container === 'delimited') yield* delimitedMessages(input, maxBytes, format)
     else if (container === 'message') yield await oneMessage(input, maxBytes, format)
-    else yield { line: 1, problem: 'none of the formats that are read: neither JSON nor protobuf of OTLP, nor gzip or zstd of these' }
+    else yield { line: 1, problem: 'not a supported format: neither JSON nor protobuf of OTLP, nor gzip or zstd of these' }
   } finally {
     await input.close()
   }

@@ -9,7 +9,7 @@ import type { RefusedRecords } from './recordByRecord.ts'
 import { requestFormats, type RequestFormat } from './requestFormat.ts'
 import { requestOf, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
 
-/** Records that were refused, and where they stand. */
+/** Records that were refused, and their place. */
 export interface RefusedInput extends RefusedRecords {
   readonly file: string
   readonly line: number
@@ -19,19 +19,20 @@ export interface ReadOtlpOptions {
   /** Stops the reading: the next request is not yielded, and the signal's reason is thrown. */
   signal?: AbortSignal
   /**
-   * Told of everything that is no export request. Without it that is passed over in silence.
+   * Called for each piece of the input that is not an export request. Without it they are skipped
+   * silently.
    */
   onMalformed?: (malformed: MalformedLine) => void
-  /** Told of the records of a request that are not read, since a field is wrong. */
+  /** Called for records of a request that are refused because a field is wrong. */
   onRefused?: (refused: RefusedInput) => void
   /**
-   * What locators name as the place of the records. Default: the folder and name of a file, also of
-   * a stream that has a `path`; `-` for any other stream.
+   * The location that locators store for the records. Default: the folder and name of a file, also
+   * of a stream that has a `path`; `-` for any other stream.
    */
   origin?: SourceObject
   /**
-   * What the requests are, where their bytes are not to tell: JSON, protobuf, or protobuf of one
-   * signal, for records that do not tell what they are (no times, no kind, no ids).
+   * The format of the requests, if their bytes do not show it: JSON, protobuf, or protobuf of one
+   * signal, for records without any field that shows it (no times, no kind, no ids).
    */
   format?: RequestFormat
 }
@@ -47,22 +48,23 @@ const readOtlpOptions = z.strictObject({
 /**
  * Reads export requests of traces, metrics and logs, in JSON or protobuf.
  *
- * | | written by |
+ * | format | written by |
  * |---|---|
- * | JSON, a request a line | the OpenTelemetry Collector's file exporter |
+ * | JSON, one request per line | the OpenTelemetry Collector's file exporter |
  * | JSON over many lines, one request after the other; an array of requests | `jq`, people |
  * | protobuf, one message | the body of an OTLP/HTTP request |
- * | protobuf or JSON, each message with its length before it, plain or compressed by zstd | the file exporter with `format: proto`, `compression: zstd` |
+ * | protobuf or JSON, each message preceded by its length, plain or compressed by zstd | the file exporter with `format: proto`, `compression: zstd` |
  *
- * Each of them plain, gzip or zstd. The bytes tell, not the file's name; `format` overrules them.
- * Streaming: in memory is one request, of 64 MB at most.
+ * Each of them may be plain, gzip or zstd. The format is recognised by the bytes, not by the file's
+ * name; `format` overrides this. Reading is streaming: only one request is in memory, at most 64
+ * MB.
  *
- * A record with a field that is wrong is refused alone: it goes to `onRefused`, and the rest of its
- * request is read. What is malformed goes to `onMalformed` with the file's name, the line it begins
- * in, from 1, and the reason; what is before and after it is read. Malformed is what is not JSON or
- * not an export request, has a NUL byte, is not UTF-8, is longer than 64 MB, or is cut off by
- * damaged gzip. Several lines in a row that are no JSON are one malformed piece. In protobuf the
- * number of the message stands for the line.
+ * | input | |
+ * |---|---|
+ * | a record with a wrong field | refused alone and passed to `onRefused`; the rest of its request is read |
+ * | malformed: not JSON, not an export request, a NUL byte, not UTF-8, longer than 64 MB, cut off by damaged gzip | passed to `onMalformed` with the file's name, the line where it begins (from 1) and the reason; the input before and after it is read |
+ * | several lines in a row that are not JSON | one malformed piece |
+ * | protobuf | the number of the message takes the place of the line |
  *
  * @example
  * for await (const { payload, line } of readOtlp('telemetry.jsonl.gz', { onMalformed: console.warn })) {
@@ -70,8 +72,9 @@ const readOtlpOptions = z.strictObject({
  * }
  *
  * @param source a file's path, or a stream of its bytes.
- * @throws InvalidInputError naming the option that is unknown or wrong; the file system's error
- * when the file cannot be read; the signal's reason when aborted.
+ * @throws InvalidInputError naming the option that is unknown or wrong; the file system's error if
+ * the
+ * file cannot be read; the signal's reason if aborted.
  */
 export async function* readOtlp(
   source: string | Readable | AsyncIterable<string | Uint8Array>,
@@ -99,10 +102,10 @@ export async function* readOtlp(
   signal?.throwIfAborted()
 }
 
-/** What faults of a source are reported under. */
+/** The name of a source in reports. */
 export const nameOfSource = (source: string | object, origin?: SourceObject): string => pathOf(source) ?? origin?.objectKey ?? '-'
 
-/** The path of a file, or the one that a stream says it is of, as those of Node.js do. */
+/** The path of a file, or the one that a stream has, as those of Node.js do. */
 function pathOf(source: string | object): string | undefined {
   if (typeof source === 'string') return source
   const path: unknown = Reflect.get(source, 'path')
@@ -110,12 +113,13 @@ function pathOf(source: string | object): string | undefined {
 }
 
 /**
- * The chunks until the signal. A source that has gone quiet (a pipe, a socket) is not waited for.
+ * Yields chunks until the signal aborts, without waiting for a source that is silent (a pipe, a
+ * socket).
  */
 async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
   const source = chunks[Symbol.asyncIterator]()
-  // One listener ends the read under way. Racing against a promise of the signal would keep every
-  // chunk as long as the signal.
+  // One listener ends the current read. `Promise.race` with a promise of the signal would keep
+  // every chunk in memory as long as the signal.
   let give: (reason: unknown) => void = () => {}
   const abort = () => give(signal.reason)
   signal.addEventListener('abort', abort)
@@ -131,7 +135,7 @@ async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): 
     }
   } finally {
     signal.removeEventListener('abort', abort)
-    // A generator in the middle of a read takes this when that ends, which may be never.
+    // During a read, a generator handles this only when the read ends, which may be never.
     const closed = source.return?.()
     if (signal.aborted) closed?.catch(() => {})
     else await closed

@@ -3,16 +3,16 @@ import { otlpRequest, type OtlpPayload } from '../../schema/otlp.ts'
 import { plainWords } from '../../schema/plainWords.ts'
 import { isObject, listOf } from './json.ts'
 
-/** Records of a request that are not read: what is wrong with them. */
+/** Records of a request that are refused, and why. */
 export interface RefusedRecords {
   readonly kind: 'spans' | 'metricPoints' | 'logRecords'
-  /** How many: all those of a metric, a scope or a resource where the fault is in that. */
+  /** How many: all those of a metric, a scope or a resource if the fault is in that. */
   readonly records: number
-  /** What is wrong: `resourceLogs.0.scopeLogs.0.logRecords.7.timeUnixNano`. */
+  /** The path of the wrong field: `resourceLogs.0.scopeLogs.0.logRecords.7.timeUnixNano`. */
   readonly field: string
   /**
-   * The name of the field, and how it is wrong:
-   * `logRecords.timeUnixNano must be a whole number of nanoseconds`.
+   * The name of the field, and its problem: `logRecords.timeUnixNano must be a whole number of
+   * nanoseconds`.
    */
   readonly reason: string
 }
@@ -24,8 +24,7 @@ const kinds: Readonly<Record<string, RefusedRecords['kind']>> = {
 }
 
 /**
- * The lists of a request, each inside of the one before it. What is wrong costs the member of the
- * innermost list that it is in.
+ * The nested lists of a request. A fault removes the member of the innermost list that contains it.
  */
 const lists: ReadonlySet<PropertyKey> = new Set([
   ...Object.keys(kinds),
@@ -39,13 +38,13 @@ const lists: ReadonlySet<PropertyKey> = new Set([
 ])
 
 /**
- * Reads an export request record by record: one that is wrong is refused, and all others are read.
+ * Reads an export request record by record: a wrong record is refused, and all others are read.
  *
- * The request is read as a whole, which for one without faults is all. Else what is wrong is taken
- * out of the document, and the rest read again.
+ * The request is first read as a whole, which suffices without faults. Otherwise the faults are
+ * removed from the document, and the rest is read again.
  *
- * @param document what `JSON.parse` gave; faults are taken out of it.
- * @returns the request and what was refused of it; or what is wrong where it is no export request.
+ * @param document the result of `JSON.parse`; faults are removed from it.
+ * @returns the request and its refused records; or the problem if it is not an export request.
  */
 export function readRecords(
   document: unknown,
@@ -60,7 +59,7 @@ export function readRecords(
   }
 }
 
-/** Each list of parts, and the lists that a part of it may have. */
+/** Each list of parts, and the lists that its parts may have. */
 const partsOf: Readonly<Record<string, readonly string[]>> = {
   resourceSpans: ['scopeSpans'],
   resourceMetrics: ['scopeMetrics'],
@@ -72,8 +71,8 @@ const partsOf: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Takes out parts that hold records under names that are not known, such as a metric of a type that
- * came later: passed over, they would be lost without a word.
+ * Removes parts that contain records under unknown names, such as a metric of a later type, so that
+ * they are reported and not lost silently.
  */
 function refuseUnknown(document: unknown): RefusedRecords[] {
   if (!isObject(document)) return []
@@ -84,7 +83,7 @@ function refuseUnknown(document: unknown): RefusedRecords[] {
       if (!isObject(part)) continue
       const at = [...path, name, index]
       const unknown = known.some((inner) => part[inner] != null) ? undefined : Object.keys(part).find((key) => holdsRecords(key, part[key]))
-      if (unknown !== undefined) issues.push({ path: at, message: `hold ${unknown}, which is not known` })
+      if (unknown !== undefined) issues.push({ path: at, message: `contain the unknown field ${unknown}` })
       for (const inner of known) if (partsOf[inner] !== undefined) look(part, inner, at)
     }
   }
@@ -100,7 +99,7 @@ const holdsRecords = (name: string, value: unknown): boolean =>
 
 type Fault = Pick<z.core.$ZodIssue, 'path' | 'message'>
 
-/** Takes the members out of their lists that the issues are of. */
+/** Removes the members with faults from their lists. */
 function takeOut(document: unknown, issues: readonly Fault[]): RefusedRecords[] {
   const found: RefusedRecords[] = []
   const faulty = new Map<unknown[], Set<number>>()
@@ -110,7 +109,7 @@ function takeOut(document: unknown, issues: readonly Fault[]): RefusedRecords[] 
     message,
     depth: path.findLastIndex((key, index) => lists.has(key) && typeof path[index + 1] === 'number'),
   }))
-  // The innermost first, so that none is counted with what it is in as well.
+  // The innermost first, so that no record is counted twice.
   for (const { path, message, depth } of placed.toSorted((a, b) => b.depth - a.depth)) {
     const kind = kinds[String(path[0])]
     const list = path.slice(0, depth + 1).reduce<unknown>((node, key) => Reflect.get(Object(node), key), document)
@@ -128,7 +127,9 @@ function takeOut(document: unknown, issues: readonly Fault[]): RefusedRecords[] 
   return found
 }
 
-/** How many records are in a part of a request that have not been counted yet; they are then. */
+/**
+ * Counts the records in a part of a request that are not counted yet, and marks them as counted.
+ */
 function recordsIn(part: unknown, counted: Set<unknown>): number {
   if (counted.has(part)) return 0
   if (isObject(part)) counted.add(part)

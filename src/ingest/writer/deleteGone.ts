@@ -4,7 +4,7 @@ import type { CallEnds } from '../rollups/calls/spanJoin.ts'
 import type { MetricKey } from '../rollups/metrics/metricTally.ts'
 import type { IngestWindow, SketchKey } from '../rollups/windows/ingestWindow.ts'
 
-/** Rows that windows do not have any more now that more is known. */
+/** Rows that a window no longer has, now that more records are known. */
 export interface GoneRows {
   calls: readonly CallEnds[]
   metrics: readonly MetricKey[]
@@ -12,8 +12,8 @@ export interface GoneRows {
 }
 
 /**
- * Deletes rows that a window had when less was known of it: a call to a host whose own span has
- * come since, a rate whose earlier point changes what it counts for.
+ * Deletes rows that a window had before more was known: a call to a host whose own span has arrived
+ * since, a rate that an earlier point has changed.
  */
 export async function deleteGone(scope: Scope, { from }: IngestWindow, { calls, metrics, sketches }: GoneRows): Promise<void> {
   if (calls.length > 0) {

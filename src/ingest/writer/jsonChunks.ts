@@ -1,6 +1,6 @@
 /**
- * So many characters of rows go into one statement: PostgreSQL takes 256 MB of elements in one
- * document of jsonb, and all of it is in memory several times.
+ * How many characters of rows go into one statement: PostgreSQL allows 256 MB of elements in one
+ * jsonb document, and holds it in memory several times.
  */
 const maxCharacters = 16 * 1024 * 1024
 

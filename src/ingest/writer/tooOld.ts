@@ -8,7 +8,7 @@ import { patternPolicy } from '../../logs/patternPolicy.ts'
 import { metricPolicy } from '../../metrics/metricPolicy.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
 
-/** Rows of one window that are older than their table keeps. */
+/** Counts of a window's rows that are older than the retention of their table. */
 export interface TooOld {
   metrics: number
   calls: number
@@ -18,15 +18,17 @@ export interface TooOld {
 
 const policies = { metrics: metricPolicy, calls: callPolicy, patterns: patternPolicy, sketches: sketchPolicy } as const
 
-/** A window this young is not looked at: no table keeps less. */
+/** A window younger than this is not checked: no table has a shorter retention. */
 const young = 86_400_000
 
 /**
- * A window without the rows that are older than their table keeps, and how many these were. Each of
- * them would make a chunk of its own, only to be dropped with it.
+ * A window without the rows that are older than their table's retention, and counts of those rows.
+ * Each
+ * of them would create a chunk that the retention drops.
  *
- * A table keeps what the policy applied last says, to the end of the chunk. Without a policy, or
- * for a role that may not see the policies, it keeps everything.
+ * The retention is that of the policy applied last, to the end of the chunk. Without a policy, or
+ * for a
+ * role that may not read the policies, all rows are kept.
  */
 export async function withoutTooOld(
   scope: Scope,
@@ -57,7 +59,7 @@ export async function withoutTooOld(
   }
 }
 
-/** From when on each table keeps its rows; null where it keeps them all. */
+/** The oldest time that each table keeps; null if it keeps all rows. */
 export async function keptSince(scope: Scope, now = new Date()): Promise<Record<keyof TooOld, Date | null>> {
   const retained = await retentions(scope)
   const since = (kind: keyof TooOld): Date | null => {
@@ -68,7 +70,7 @@ export async function keptSince(scope: Scope, now = new Date()): Promise<Record<
   return { metrics: since('metrics'), calls: since('calls'), patterns: since('patterns'), sketches: since('sketches') }
 }
 
-/** How long the tables keep their rows, by table, as far as this role may know. */
+/** The retention of each table, as far as this role may know. */
 async function retentions({ db, installation: { schema } }: Scope): Promise<Map<string, string>> {
   const { rows: rights } = await sql<{ may: boolean }>`
     select pg_catalog.has_table_privilege(class.oid, 'select'::text) as may

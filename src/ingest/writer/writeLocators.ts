@@ -3,7 +3,7 @@ import type { Scope } from '../../database/scope.ts'
 import type { Locator } from '../rollups/windows/ingestWindow.ts'
 
 /**
- * Writes where the raw records of a window lie.
+ * Writes the locations of the raw records of a window.
  *
  * @returns the ids, in the order of the locators.
  */
@@ -24,7 +24,7 @@ export async function writeLocators(scope: Scope, locators: readonly Locator[]):
   const given = sql`jsonb_to_recordset(${rows}::jsonb) as row (
     position int4, dataset text, bucket text, object_key text, t_from timestamptz, t_to timestamptz, query_hint text, attributes jsonb
   )`
-  // What refers to it may lie in any of the lines that were said.
+  // Referring rows may mean any of the lines stated before, so the range only grows.
   const lines = sql`excluded.attributes || jsonb_build_object(
       'first_line', least((locator.attributes ->> 'first_line')::int8, (excluded.attributes ->> 'first_line')::int8),
       'last_line', greatest((locator.attributes ->> 'last_line')::int8, (excluded.attributes ->> 'last_line')::int8)
@@ -37,7 +37,7 @@ export async function writeLocators(scope: Scope, locators: readonly Locator[]):
     on conflict (tenant_id, dataset, t_from, t_to, locator_hash) do update set attributes = ${lines}
     where locator.attributes <> ${lines}
   `.execute(scope.db)
-  // A statement of its own: it sees rows that others committed while the one above waited for them.
+  // A separate statement: it sees rows that others committed while the one above waited for them.
   const { rows: found } = await sql<{ position: number; id: string }>`
     select row.position, locator.id::text as id
     from ${given}

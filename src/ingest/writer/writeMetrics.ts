@@ -42,5 +42,5 @@ export async function writeMetrics(scope: Scope, { metrics }: IngestWindow, reso
   }
 }
 
-/** A count that fits int8. */
+/** A count limited to int8. */
 const whole = (count: number) => Math.min(count, 2 ** 63 - 1024)

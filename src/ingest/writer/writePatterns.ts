@@ -18,20 +18,19 @@ interface KnownPattern {
 }
 
 /**
- * Writes what is known of the patterns themselves: when each was first and last seen, the earliest
- * message, the highest severity, the types of its attributes.
+ * Writes the patterns themselves: when each was first and last seen, the earliest message, the
+ * highest severity, the types of its attributes.
  *
  * @returns the fingerprints' ids by pattern.
  */
 export async function writePatterns(scope: Scope, patterns: readonly PatternRow[]): Promise<Map<string, string>> {
   const rank = (severity: string) => sql`coalesce(array_position(${[...severities]}::text[], ${sql.raw(severity)}), 0)`
-  // As `mergedType` has it. What came with two types is mixed, whichever window is written first or
-  // again.
+  // The rule of `mergedType`. An attribute seen with two types is mixed, in any order of windows.
   const types = sql`known.attrs_schema || (
         select coalesce(jsonb_object_agg(given.name, case when known.attrs_schema ->> given.name <> given.type then 'mixed' else given.type end), '{}')
         from jsonb_each_text(excluded.attrs_schema) as given (name, type)
       )`
-  // Of messages of one moment the lesser: which is shown must not depend on which came first.
+  // Of messages at one time the smaller text, so that the order of arrival does not matter.
   const earlier = sql`(excluded.first_seen, excluded.sample_message collate "C") < (known.first_seen, known.sample_message)`
   const row = sql`row (pattern text, sample_message text, severity text, attrs_schema jsonb, first_seen timestamptz, last_seen timestamptz)`
   const ids = new Map<string, string>()
@@ -62,7 +61,7 @@ export async function writePatterns(scope: Scope, patterns: readonly PatternRow[
   return ids
 }
 
-/** One row for each pattern, whichever resources log it. */
+/** One row for each pattern over all resources that log it. */
 function knownPatterns(patterns: readonly PatternRow[]): Map<string, KnownPattern> {
   const rows = new Map<string, KnownPattern>()
   for (const { pattern, sampleMessage, severity, attrsSchema, firstSeen, lastSeen } of patterns) {

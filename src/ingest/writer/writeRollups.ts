@@ -12,7 +12,7 @@ import { writePatternCounts } from './writePatternCounts.ts'
 import { writePatterns } from './writePatterns.ts'
 import { writeSketches } from './writeSketches.ts'
 
-/** How many rows of each table a window has: written, or found as they should be. */
+/** How many rows of each table a window has: written, or found unchanged. */
 export interface WrittenRollups {
   resources: number
   locators: number
@@ -20,14 +20,14 @@ export interface WrittenRollups {
   calls: number
   patterns: number
   sketches: number
-  /** Rows that were refused: they are older than their table keeps. */
+  /** Rows that were refused: they are older than the retention of their table. */
   tooOld: TooOld
 }
 
 export interface WriteRollupsOptions {
   /**
-   * Also writes what is older than its table keeps: history that is to be rolled up before it is
-   * dropped. Default: false.
+   * Also writes rows older than their table's retention: history to roll up before it is dropped.
+   * Default: false.
    */
   acceptOld?: boolean
   signal?: AbortSignal
@@ -39,8 +39,7 @@ const writeRollupsOptions = z.strictObject({
 })
 
 /**
- * Writes one window in one transaction (the scope's own, when it is one already): all of it or
- * nothing.
+ * Writes one window in one transaction (the scope's own, if it was made from one), all or nothing.
  *
  * | rows | go to |
  * |---|---|
@@ -51,17 +50,14 @@ const writeRollupsOptions = z.strictObject({
  * | calls | `service_call_5m` |
  * | sketches of values | `sketch_5m` |
  *
- * **Again.** The same window written again leaves the same rows, and rows that would not change are
- * not written. A window rolled up again from more records replaces what it said before. Of a
- * pattern the earliest first and the latest last time stay, and the highest severity; an attribute
- * that came with two types is `mixed`.
- *
- * **Old.** Rows older than their table keeps (by the policy applied last, to the end of the chunk)
- * are refused and counted, unless `acceptOld`.
- *
- * **Fast.** One statement a table, whatever the number of rows, with one parameter for all of them.
- * Rows come in the order of their keys and tables in one order: two writers wait for each other and
- * never deadlock.
+ * | | |
+ * |---|---|
+ * | the same window again | leaves the same rows; rows that would not change are not written |
+ * | a window rolled up again from more records | replaces its rows |
+ * | a pattern | keeps its earliest first time, latest last time and highest severity; an attribute seen with two types is `mixed` |
+ * | rows older than their table's retention (by the policy applied last, to the end of the chunk) | refused and counted, unless `acceptOld` |
+ * | statements | one per table, for any number of rows, with one parameter for all of them |
+ * | concurrent writers | wait for each other and never deadlock: rows are written in the order of their keys, and tables in one order |
  *
  * @example
  * for await (const window of rollUp(readOtlp('telemetry.jsonl.gz'))) await writeRollups(scope, window)
@@ -73,8 +69,9 @@ const writeRollupsOptions = z.strictObject({
  * // on conflict (tenant_id, resource_id, metric, labels_hash, bucket) do update set ... where
  * //   (...) is distinct from (...)
  *
- * @throws InvalidInputError naming the option that is unknown or wrong; the signal's reason when
- * aborted before the commit; the driver's error when the database refuses.
+ * @throws InvalidInputError naming the option that is unknown or wrong; the signal's reason if
+ * aborted
+ * before the commit; the driver's error if the database refuses.
  */
 export async function writeRollups(scope: Scope, window: IngestWindow, options: WriteRollupsOptions = {}): Promise<WrittenRollups> {
   const { acceptOld, signal } = parseOptions(writeRollupsOptions, options)

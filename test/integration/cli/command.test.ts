@@ -183,7 +183,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
       await writeFile(file, Buffer.from('PAR1\x15\x04\n\x15\x10\n\x4c'.repeat(100)))
       const none = await pgvantage('ingest', file, '--tenant', 'shop')
       expect(none.code).toBe(3)
-      expect(none.err).toBe(`${file}:1: none of the formats that are read: neither JSON nor protobuf of OTLP, nor gzip or zstd of these\n`)
+      expect(none.err).toBe(`${file}:1: not a supported format: neither JSON nor protobuf of OTLP, nor gzip or zstd of these\n`)
       expect(await pgvantage('ingest', folder, '--tenant', 'shop')).toMatchObject({ code: 2, err: expect.stringContaining('is a folder') })
     })
 

@@ -13,7 +13,7 @@ it('says the first ten rejects, and then how many there are of each kind', () =>
     rejects.malformed({ file: 'a.jsonl', line, reason: `not JSON: Unexpected token ${line}` })
     rejects.refused({ file: 'a.jsonl', line, kind: 'spans', records: 2, field: `spans.${line}`, reason: 'spans.kind must be 1' })
   }
-  rejects.malformed({ file: 'b.pb', line: 7, reason: 'it breaks off after 56 of 90 bytes (the message at byte 120)' })
+  rejects.malformed({ file: 'b.pb', line: 7, reason: 'it ends after 56 of 90 bytes (the message at byte 120)' })
   expect(said.split('\n').slice(0, 2)).toEqual([
     'a.jsonl:1: not JSON: Unexpected token 1',
     'a.jsonl:1: spans.1: spans.kind must be 1 (2 records)',
@@ -24,7 +24,7 @@ it('says the first ten rejects, and then how many there are of each kind', () =>
     'and 15 more (--rejects FILE keeps them all); by reason:',
     '         24  spans.kind must be 1',
     '         12  not JSON',
-    '          1  it breaks off after N of N bytes',
+    '          1  it ends after N of N bytes',
     '',
   ])
 })

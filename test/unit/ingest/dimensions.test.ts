@@ -134,10 +134,10 @@ describe('dimensions', () => {
   const of = (options: object) => () => rollUp([], options).next()
 
   it.each([
-    [{ dimensions: ['user'] }, 'hashKey: is missing: user is kept as a hash'],
+    [{ dimensions: ['user'] }, 'hashKey: is missing: user is stored as a hash'],
     [{ dimensions: ['user'], hashKey: 'short' }, 'hashKey: must have at least 16 characters, got 5, which are not shown'],
     [{ dimensions: ['user'], hashKey: 7 }, 'got number'],
-    [{ dimensions: ['endpoint', { dimension: 'endpoint', from: 'x' }] }, 'dimensions: must have a name each of its own'],
+    [{ dimensions: ['endpoint', { dimension: 'endpoint', from: 'x' }] }, 'dimensions: must each have a name of their own'],
     [{ dimensions: ['nobody'] }, "dimensions[0]: must be 'user', 'session', 'client', 'endpoint', 'exception', or one of your own"],
     [{ dimensions: [{ dimension: '', from: 'x' }] }, 'dimensions[0]'],
     [{ dimensions: [{ dimension: 'a', from: [] }] }, 'dimensions[0]'],

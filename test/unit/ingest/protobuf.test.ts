@@ -183,7 +183,7 @@ describe('protobuf', () => {
       const empty = protobufOf({ resourceLogs: [{ scopeLogs: [{ logRecords: [{}] }] }] })
       const { read, malformed } = await reading(empty)
       expect(read).toEqual([])
-      expect(malformed).toMatchObject([{ line: 1, reason: expect.stringContaining("as in 'protobuf-logs'") }])
+      expect(malformed).toMatchObject([{ line: 1, reason: expect.stringContaining("such as 'protobuf-logs'") }])
       for (const [format, list] of [
         ['protobuf-logs', 'resourceLogs'],
         ['protobuf-traces', 'resourceSpans'],
@@ -238,7 +238,7 @@ describe('protobuf', () => {
     it('in a metric of a type that is not known', async () => {
       const later = { name: 'x', later: { dataPoints: [point(0, 1)] } }
       const { refused } = await reading(protobufOf(metrics('shop', [later, gauge('g', [point(0, 1)])])))
-      expect(refused).toMatchObject([{ kind: 'metricPoints', records: 1, reason: 'metrics hold field 14, which is not known' }])
+      expect(refused).toMatchObject([{ kind: 'metricPoints', records: 1, reason: 'metrics contain the unknown field field 14' }])
     })
 
     it('in counts beyond 2^53, while times are exact', async () => {
@@ -304,7 +304,7 @@ describe('protobuf', () => {
       damaged.fill(0xff, 6)
       const { texts, malformed } = await found(Buffer.concat([first, damaged, third]))
       expect(texts).toEqual(['1:first', '2:third'])
-      expect(malformed).toEqual([`2: no message is in the ${second.length} bytes from byte ${first.length} on`])
+      expect(malformed).toEqual([`2: there is no message in the ${second.length} bytes from byte ${first.length} on`])
       const packed = delimited(zstdCompressSync(messages[1]!))
       packed.fill(0xff, 20)
       const zstd = await found(Buffer.concat([first, packed, third]))
@@ -327,7 +327,7 @@ describe('protobuf', () => {
     it('is said to break off at the end', async () => {
       const { texts, malformed } = await found(Buffer.concat([first, second.subarray(0, 60)]))
       expect(texts).toEqual(['1:first'])
-      expect(malformed).toEqual([`2: it breaks off after 56 of ${second.length - 4} bytes (the message at byte ${first.length})`])
+      expect(malformed).toEqual([`2: it ends after 56 of ${second.length - 4} bytes (the message at byte ${first.length})`])
     })
 
     it('is found between zeros, with which files are filled up', async () => {
@@ -346,7 +346,7 @@ describe('protobuf', () => {
       const packed = gzipSync(many)
       const { texts, malformed } = await found(packed.subarray(0, packed.length >> 1))
       expect(texts.length).toBeGreaterThan(100)
-      expect(malformed).toEqual([expect.stringMatching(/^\d+: the gzip stream ends before its end \(the message at byte \d+\)/)])
+      expect(malformed).toEqual([expect.stringMatching(/^\d+: the gzip stream ends early \(the message at byte \d+\)/)])
     })
 
     it('is no bomb', async () => {
@@ -367,7 +367,7 @@ describe('protobuf', () => {
     ]) {
       const { read, malformed } = await reading(Buffer.concat([bytes, Buffer.alloc(600, '\0\x01a')]))
       expect(read).toEqual([])
-      expect(malformed).toEqual([{ file: '-', line: 1, reason: expect.stringContaining('none of the formats') }])
+      expect(malformed).toEqual([{ file: '-', line: 1, reason: expect.stringContaining('not a supported format') }])
     }
   })
 

@@ -65,7 +65,7 @@ describe('readOtlp', () => {
     expect(malformed.every(({ file }) => file === join(folder, 'bad.jsonl'))).toBe(true)
     expect(malformed[0]!.reason).toMatch(/^not JSON: /)
     expect(malformed[2]!.reason).toContain('must have resourceSpans, resourceMetrics or resourceLogs')
-    expect(malformed[4]!.reason).toBe('not JSON: it holds a NUL byte')
+    expect(malformed[4]!.reason).toBe('not JSON: it contains a NUL byte')
     expect(malformed[6]!.reason).toMatch(/^not an OTLP export request: resourceSpans: /)
   })
 
@@ -146,8 +146,8 @@ describe('readOtlp', () => {
       })
       expect(read).toHaveLength(6)
       expect(refused.map(({ records, reason }) => [records, reason])).toEqual([
-        [3, 'metrics hold laterKind, which is not known'],
-        [1, 'resourceMetrics hold laterMetrics, which is not known'],
+        [3, 'metrics contain the unknown field laterKind'],
+        [1, 'resourceMetrics contain the unknown field laterMetrics'],
         [1, 'dataPoints.asDouble must be a number'],
         [3, 'metrics.unit must be text'],
         [6, 'scopeMetrics.scope must be an object'],
@@ -237,8 +237,8 @@ describe('readOtlp', () => {
     const text = Array.from({ length: 2000 }, (_, i) => line(`message ${i} ${Math.sin(i)}`)).join('\n')
     const packed = gzipSync(text)
     for (const [broken, reason] of [
-      [packed.subarray(0, packed.length >> 1), 'the gzip stream ends before its end'],
-      [Buffer.concat([packed.subarray(0, packed.length >> 1), Buffer.alloc(1000, 0xff)]), /^damaged gzip: |ends before/],
+      [packed.subarray(0, packed.length >> 1), 'the gzip stream ends early'],
+      [Buffer.concat([packed.subarray(0, packed.length >> 1), Buffer.alloc(1000, 0xff)]), /^damaged gzip: |ends early/],
     ] as const) {
       const malformed: MalformedLine[] = []
       const found = await messages(of(broken), malformed)
@@ -276,7 +276,7 @@ describe('readOtlp', () => {
       for (const [bytes, read, reason] of [
         [Buffer.concat([packed, Buffer.from('more')]), undefined, new RegExp(`follows the ${name}|damaged ${name}`)],
         [Buffer.concat([packed, Buffer.alloc(9), Buffer.from('more')]), ['1:a'], new RegExp(`follows the ${name}`)],
-        [packed.subarray(0, -1), undefined, new RegExp(`the ${name} stream ends before its end`)],
+        [packed.subarray(0, -1), undefined, new RegExp(`the ${name} stream ends early`)],
         [wrong, undefined, new RegExp(`damaged ${name}`)],
       ] as const) {
         if (pack === zstdCompressSync && bytes === wrong) continue

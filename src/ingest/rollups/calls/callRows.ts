@@ -4,7 +4,7 @@ import { windowMilliseconds, type CallRow } from '../windows/ingestWindow.ts'
 import { earlierOrigin, type LocatorIndex } from '../windows/locatorTally.ts'
 import type { Call } from './spanJoin.ts'
 
-/** The rows of one window's calls, one for each caller and callee. */
+/** The rows of one window's calls, one for each pair of caller and callee. */
 export function callRows(calls: readonly Call[], from: number, indexOf: LocatorIndex): CallRow[] {
   const edges = new Map<
     string,
@@ -43,7 +43,10 @@ export function callRows(calls: readonly Call[], from: number, indexOf: LocatorI
   })
 }
 
-/** What a row says of latencies, at least one. One is all percentiles, and has no histogram. */
+/**
+ * A row's latency figures, from at least one latency. A single latency is all percentiles, and has
+ * no histogram.
+ */
 function distribution(latencies: number[]) {
   latencies.sort((a, b) => a - b)
   const count = latencies.length

@@ -4,13 +4,15 @@ import { externalClient, unknownCaller, type TelemetryResource } from '../../rec
 import type { SourceObject } from '../../sources/otlpRequest.ts'
 import type { PairedKind, RollUpReport } from '../windows/rollUpReport.ts'
 
-/** One call: who called whom, how long the caller waited, and whether it failed on either side. */
+/** One call: the caller and callee, how long the caller waited, and whether either side failed. */
 export interface Call {
   src: TelemetryResource
   dst: TelemetryResource
-  /** What the caller waited, or where only the callee told of it what that took; milliseconds. */
+  /**
+   * How long the caller waited, or how long the callee took if only its span arrived; milliseconds.
+   */
   latency: number
-  /** What the callee took: null where its span did not come. */
+  /** How long the callee took; null if its span did not arrive. */
   calleeLatency: number | null
   failed: boolean
   origin: SourceObject
@@ -19,36 +21,45 @@ export interface Call {
 /**
  * Joins spans into calls between resources.
  *
- * | spans | call | as long as | in the window of |
+ * | spans | call | latency | in the window of |
  * |---|---|---|---|
- * | a client span and the server span that is its child, or has its id | from the client's service to the server's | the client's span: what the caller waited, so the callee's clock does not matter | the client's start |
- * | a producer and a consumer span, joined by parent or link | one to each consuming service | from the producer's start to the consumer's end; where the clocks contradict, both durations added | the producer's start |
- * | a client or producer span without a callee | to what it names: see `calledResource` | its span | its start |
+ * | a client span and the server span that is its child, or has its id | from the client's service to the server's | the client's span: how long the caller waited, so the callee's clock does not matter | the client's start |
+ * | a producer and a consumer span, joined by parent or link | one to each consuming service | from the producer's start to the consumer's end; if the clocks contradict, both durations added | the producer's start |
+ * | a client or producer span without a callee | to the resource it names: see `calledResource` | its span | its start |
  * | a server span without a parent | from `urn:external:client` | the server's span | its start |
- * | a server span whose parent never came | from `urn:external:unknown` | the server's span | its start |
- * | a server span whose parent is no client | from the parent's service, unless that is its own | the server's span | its start |
- * | a consumer whose producer never came | from the queue that it names | the consumer's span | its start |
+ * | a server span whose parent never arrived | from `urn:external:unknown` | the server's span | its start |
+ * | a server span whose parent is not a client span | from the parent's service, unless that is its own | the server's span | its start |
+ * | a consumer whose producer never arrived | from the queue that it names | the consumer's span | its start |
  *
- * Beside it stands what the callee took, the longest of its spans, where one came. A call failed if
- * either side failed. Several children in one service are one call. Without a
- * server span a child of another kind in another service stands for the server's side. No calls are
- * a client span that only opens a connection (`isConnecting`), and one around a client span of its
- * service that is the same call: that has a callee, or names one which may be the same.
+ * - The callee's own duration is kept too: the longest of its spans, if one arrived.
+ * - A call failed if either side failed.
+ * - Several child spans in one service are one call.
+ * - Without a server span, a child of another kind in another service counts as the server's side.
+ * - Two client spans are not calls: one that only opens a connection (`isConnecting`), and one
+ *   around a
+ *   client span of the same service that is the same call. The inner span is the same call if it
+ *   has a
+ *   callee, or names one that may be the same.
  *
- * The calls are a function of the spans that are here: neither their order nor how they were cut
- * into files matters.
+ * The calls depend only on the set of spans, not on their order or on how they were split into
+ * files.
  */
 export class SpanJoin {
-  /** By their keys; callees apart, since Zipkin gives both sides of a call one id. */
+  /**
+   * Spans by their keys. Callees have a map of their own, since Zipkin gives both sides of a call
+   * one id.
+   */
   readonly #callees = new Map<string, SpanRecord>()
   readonly #others = new Map<string, SpanRecord>()
-  /** By the keys of what caused them: of a callee also its own, which may be its caller's. */
+  /**
+   * Effects by the keys of their causes; a callee also by its own key, which may be its caller's.
+   */
   readonly #effects = new Map<string, Set<SpanRecord>>()
 
   /**
-   * Adds a span. Of two with one id the greater one stays, whichever came first.
+   * Adds a span. Of two spans with one id the greater one is kept, in any order of arrival.
    *
-   * @returns the one with its id that was here already, if there is one.
+   * @returns the span with its id that was already here, if any.
    */
   add(span: SpanRecord): SpanRecord | undefined {
     const side = this.#sideOf(span)
@@ -64,12 +75,12 @@ export class SpanJoin {
     return known
   }
 
-  /** Whether a span counts: not one that gave way to another with its id. */
+  /** Whether a span counts: false if another one with its id replaced it. */
   has(span: SpanRecord): boolean {
     return this.#sideOf(span).get(span.key) === span
   }
 
-  /** Forgets a span. */
+  /** Removes a span. */
   remove(span: SpanRecord): void {
     if (!this.has(span)) return
     this.#sideOf(span).delete(span.key)
@@ -80,15 +91,15 @@ export class SpanJoin {
   }
 
   /**
-   * The calls that the spans of a window make, the ends of calls that others could have made of
-   * them, and the spans whose other side has not come.
+   * The calls of a window's spans, the ends of calls that earlier spans could have made instead,
+   * and the spans whose other side has not arrived.
    */
   callsOf(spans: readonly SpanRecord[], counts: RollUpReport): CallsOfSpans {
     const calls: ReportedCall[] = []
     const superseded: CallEnds[] = []
     const unpaired: UnpairedSpan[] = []
     for (const span of spans) {
-      // Of one that gave way to another with its id there may be calls from before.
+      // A span replaced by another with its id may have made calls before.
       for (const ends of this.#otherEndsOf(span)) superseded.push({ ...ends, by: span.resource.urn })
       if (!this.has(span)) continue
       const made = isCaller(span) ? this.#callsBy(span, counts, unpaired) : isCallee(span) ? this.#callTo(span, unpaired) : []
@@ -118,7 +129,7 @@ export class SpanJoin {
     }
     if (caller.connecting || effects.some((effect) => this.#isSameCall(caller, effect))) return []
     const outer = this.#outerOf(caller)
-    // The span around it has a callee: that is this call.
+    // The outer span has a callee, so the outer span is this call.
     if (outer.some((span) => this.#effectsOf(span).some(isCallee))) return []
     const failed = caller.failed || outer.some((span) => span.failed)
     if (caller.names !== null) return [{ src, dst: caller.names, latency: caller.duration, calleeLatency: null, failed, origin }]
@@ -126,9 +137,11 @@ export class SpanJoin {
     return []
   }
 
-  /** What a span caused, in the order of time; not what has its caller under its own id. */
+  /**
+   * The spans that a span caused, in order of time; without those whose caller has their own id.
+   */
   #effectsOf(span: SpanRecord): SpanRecord[] {
-    // Under its id may stand its callee, too: what that one caused is not the caller's.
+    // Its callee may have the same id: what the callee caused is not the caller's.
     const half = isCaller(span) ? this.#callees.get(span.key) : undefined
     const effects = [...(this.#effects.get(span.key) ?? [])].filter((effect) => {
       if (half !== undefined && effect !== half) return false
@@ -138,15 +151,15 @@ export class SpanJoin {
     return effects.sort(byStart)
   }
 
-  /** The client spans around one that are the same call. */
+  /** The client spans around a span that are the same call. */
   #outerOf(span: SpanRecord): SpanRecord[] {
     return span.causes.flatMap((key) => this.#others.get(key) ?? []).filter((outer) => this.#isSameCall(outer, span))
   }
 
   /**
-   * Whether a client's span below another is the same call, told of by another library: an HTTP
-   * client's inside of a gRPC client's. What is inside of a call without being it, such as the
-   * fetch of a token, names somebody else.
+   * Whether a client span below another is the same call, reported by another library: an HTTP
+   * client's inside a gRPC client's. A different call inside, such as fetching a token, names
+   * another resource.
    */
   #isSameCall(outer: SpanRecord, inner: SpanRecord): boolean {
     if (outer.kind !== spanKind.client || inner.kind !== spanKind.client || inner.connecting) return false
@@ -159,7 +172,7 @@ export class SpanJoin {
     const { resource: dst, duration, failed, origin } = callee
     const call = (src: TelemetryResource): Call[] => [{ src, dst, latency: duration, calleeLatency: duration, failed, origin }]
     const causes = this.#causesOf(callee)
-    // It is a side of their call.
+    // It is one side of their call.
     if (causes.some(isCaller)) return []
     const consumes = callee.kind === spanKind.consumer
     const others = causes.filter(({ resource }) => resource.urn !== callee.resource.urn)
@@ -172,21 +185,21 @@ export class SpanJoin {
     return call(unknownCaller)
   }
 
-  /** What caused a callee: the caller under its own id first. */
+  /** The causes of a callee: the caller with its own id first. */
   #causesOf(callee: SpanRecord): SpanRecord[] {
     const other = this.#others.get(callee.key)
     const itsCaller = other !== undefined && isCaller(other) ? [other] : []
     return [...itsCaller, ...callee.causes.flatMap((key) => this.#causeUnder(key, callee) ?? [])]
   }
 
-  /** The span that a parent's id means: of a call whose two sides share it, the callee's. */
+  /** The span that a parent's id refers to: if both sides of a call share the id, the callee's. */
   #causeUnder(key: string, effect: SpanRecord): SpanRecord | undefined {
     const [other, callee] = [this.#others.get(key), this.#callees.get(key)]
     const shared = other !== undefined && isCaller(other) && callee !== undefined && callee !== effect
     return shared ? callee : (other ?? callee)
   }
 
-  /** The ends of all calls that a span makes when not all spans around it are here. */
+  /** The ends of all calls that a span makes if some of the spans around it are missing. */
   *#otherEndsOf(span: SpanRecord): Generator<Omit<CallEnds, 'by'>> {
     const { urn } = span.resource
     if (span.names !== null) yield isCallee(span) ? { src: span.names.urn, dst: urn } : { src: urn, dst: span.names.urn }
@@ -204,48 +217,49 @@ export class SpanJoin {
   }
 }
 
-/** What the spans of a window make. */
+/** The results for a window's spans. */
 export interface CallsOfSpans {
   calls: ReportedCall[]
   superseded: CallEnds[]
   unpaired: UnpairedSpan[]
 }
 
-/** A span whose other side has not come: a caller that names nobody, or a callee. */
+/** A span whose other side has not arrived: a caller that names no callee, or a callee. */
 export interface UnpairedSpan {
   span: SpanRecord
   kind: PairedKind
 }
 
-/** A call, and whose span made it. */
+/** A call, and the resource whose span made it. */
 export interface ReportedCall extends Call {
-  /** The URN of who reported the span. */
+  /** The URN of the resource that reported the span. */
   by: string
 }
 
-/** Who calls whom, by their URNs, and by whose span. */
+/** Caller and callee by URN, and the resource that reported the span. */
 export interface CallEnds {
   src: string
   dst: string
   by: string
 }
 
-/** Which of two spans with one id counts. */
+/** Which of two spans with one id is kept. */
 function isGreater(a: SpanRecord, b: SpanRecord): boolean {
   if (a.duration !== b.duration) return a.duration > b.duration
   if (a.start !== b.start) return a.start > b.start
   if (a.failed !== b.failed) return a.failed
-  // Not by who describes the resource how, or who has read it.
+  // Without the description of the resource, and without which run read it.
   const rest = ({ kind, causes, resource, names, connecting, origin }: SpanRecord) =>
     JSON.stringify([kind, connecting, causes, resource.urn, names?.urn, origin])
   return rest(a) > rest(b)
 }
 
 /**
- * Whether two names may be of one thing: a host with and without its port, a service and its host.
+ * Whether two names may refer to one thing: a host with and without its port, a service and its
+ * host.
  */
 function mayBeOne(a: TelemetryResource, b: TelemetryResource): boolean {
-  // A service that is named alone is taken to be in the caller's namespace.
+  // A service named without a namespace is assumed to be in the caller's.
   if (a.type === 'service' && b.type === 'service') return a.name === b.name
   if (a.type === b.type) return a.urn === b.urn || a.urn.startsWith(`${b.urn}:`) || b.urn.startsWith(`${a.urn}:`)
   const service = [a, b].find(({ type }) => type === 'service')
@@ -262,7 +276,7 @@ const byStart = (a: SpanRecord, b: SpanRecord) => a.start - b.start || (a.key < 
 function latencyOf(caller: SpanRecord, callee: SpanRecord, counts: RollUpReport): number {
   const consumes = callee.kind === spanKind.consumer
   const end = callee.start + callee.duration
-  // A consumer may have waited for the message since before it was sent.
+  // A consumer may have begun to wait for the message before it was sent.
   const skewed = consumes ? end < caller.start : callee.start < caller.start
   if (skewed && caller.counted) counts.skewedCalls += 1
   if (!consumes) return caller.duration

@@ -1,17 +1,17 @@
 import { minuteMilliseconds } from '../windows/ingestWindow.ts'
 
-/** What a cumulative series gained, and since when, in milliseconds. */
+/** The increase of a cumulative series, and its start in milliseconds. */
 export interface Increase<Value> {
   value: Value
   since: number
 }
 
 /**
- * A first point counts only when its series began this shortly before: else nobody knows since when
- * it gained its value.
+ * A first point counts only if its series began at most this long before; otherwise the time over
+ * which it gained its value is unknown.
  */
 const freshMilliseconds = 5 * 60_000
-/** After so long without a point a run is forgotten: its next point is a first one again. */
+/** After this long without a point a run is forgotten: its next point is a first one again. */
 export const forgetMilliseconds = 60 * 60_000
 
 /** The last point of a run. */
@@ -21,22 +21,24 @@ export interface Run<Value> {
 }
 
 /**
- * Turns the points of one cumulative series, given in the order of time, into increases.
+ * Turns the points of one cumulative series, given in order of time, into increases.
  *
  * A run of a series is all its points with one start time. Two processes that report one series
- * without telling themselves apart are two runs.
+ * without
+ * different attributes are two runs.
  *
- * | a point that is | gained | since |
+ * | a point | its increase | since |
  * |---|---|---|
  * | above the one before in its run | the difference | the point before |
- * | below it: the counter was reset without saying so | its value | the point before, at least a minute ago |
+ * | below it: the counter was reset without a new start time | its value | the point before, at least a minute ago |
  * | the first of a run that began in the last five minutes | its value | the run's start, at least a minute ago |
  * | the first of a run that began after the last point of all runs: a restart | its value | the run's start, at least a minute ago or at that point |
  * | the first of any other run | unknown: it only sets the baseline | |
  *
- * At least a minute, since that is what a row is of, and since a start may be made up: the
- * Collector writes the millisecond before the point for the start of what was reset. By itself that
- * would make 30 requests 30,000 a second.
+ * At least a minute, since a row covers one minute and a start time may be invented: after a reset
+ * the
+ * Collector writes the millisecond before the point as the start. That alone would turn 30 requests
+ * into 30,000 a second.
  */
 export class CumulativeSeries<Value> {
   readonly #runs: Map<number, Run<Value>>
@@ -44,7 +46,8 @@ export class CumulativeSeries<Value> {
   #lastTime: number
 
   /**
-   * @param subtract the gain between two points; null when the later one is not above the earlier.
+   * @param subtract the increase between two points; null if the later one is not above the
+   * earlier.
    * @param runs the last point of each run so far, by the run's start.
    * @param lastTime the latest of them.
    */
@@ -63,12 +66,11 @@ export class CumulativeSeries<Value> {
   }
 
   /**
-   * @param start 0 when it is not known.
-   * @returns the increase; null where the point only sets the baseline.
+   * @param start 0 if it is not known.
+   * @returns the increase; null if the point only sets the baseline.
    */
   advance(start: number, time: number, value: Value): Increase<Value> | null {
-    // What is silent for too long is forgotten by its times alone: the answer must not depend on
-    // when somebody cleared up.
+    // Whether a series is forgotten depends on its times alone, not on when `forget` was called.
     const lastTime = time - this.#lastTime > forgetMilliseconds ? -Infinity : this.#lastTime
     const last = this.#runs.get(start)
     const run = last === undefined || time - last.time > forgetMilliseconds ? undefined : last

@@ -5,7 +5,7 @@ import { CumulativeSeries, forgetMilliseconds } from './cumulativeSeries.ts'
 import { getOrCreate } from './getOrCreate.ts'
 import { packedValue, unpackedValue, type PackedValue } from './packedValue.ts'
 
-/** What is remembered, as JSON has it, by the series' ids. */
+/** The memory as JSON, by the series' ids. */
 export interface PackedMemory {
   runs: [id: string, form: keyof typeof subtractions, lastTime: number, runs: [start: number, time: number, value: PackedValue][]][]
   totals: [id: string, value: number, time: number][]
@@ -19,9 +19,9 @@ const subtractions = {
 } as const
 
 /**
- * What has to be remembered of one resource's metrics from one window to the next: the last points
- * of cumulative series, the running totals of delta gauges, when a delta counter had its last
- * point. A series that has been silent for an hour is forgotten.
+ * What must be remembered of one resource's metrics from one window to the next: the last points of
+ * cumulative series, the running totals of delta gauges, the time of a delta counter's last point.
+ * A series is forgotten after an hour of silence.
  */
 export class MetricMemory {
   readonly #numbers = new Map<string, CumulativeSeries<number>>()
@@ -43,8 +43,8 @@ export class MetricMemory {
   }
 
   /**
-   * The total of a delta gauge after a change. It starts at zero, with the first change that is
-   * seen, and again after an hour of silence.
+   * The total of a delta gauge after a change. It starts at zero with the first change, and again
+   * after an hour of silence.
    */
   total(id: string, change: number, time: number): number {
     const known = this.#totals.get(id)
@@ -60,7 +60,7 @@ export class MetricMemory {
     return previous === undefined || time - previous > forgetMilliseconds ? null : previous
   }
 
-  /** Gives the memory of what is silent back; changes no answer. */
+  /** Frees the memory of silent series; changes no result. */
   forget(now: number): void {
     for (const memory of [this.#numbers, this.#distributions, this.#summaries]) {
       for (const [id, series] of memory) if (series.isForgotten(now)) memory.delete(id)
@@ -69,7 +69,7 @@ export class MetricMemory {
     for (const [id, time] of this.#lastTimes) if (now - time > forgetMilliseconds) this.#lastTimes.delete(id)
   }
 
-  /** For JSON; undefined where there is nothing to remember. */
+  /** The memory for JSON; undefined if it is empty. */
   pack(): PackedMemory | undefined {
     const memory: PackedMemory = {
       runs: [
@@ -84,7 +84,8 @@ export class MetricMemory {
   }
 
   /**
-   * Takes over what was remembered until later than anything here: of a series in both it counts.
+   * Restores a memory that ends later than anything here: if both have a series, the restored one
+   * counts.
    */
   restore({ runs, totals, lastTimes }: PackedMemory): void {
     for (const [id, form, lastTime, list] of runs) {
@@ -113,7 +114,7 @@ function restored<Value extends PointValue>(
   lastTime: number,
   runs: PackedMemory['runs'][number][3],
 ): CumulativeSeries<Value> {
-  // Each form is restored as what it was packed as.
+  // Each form is restored as it was packed.
   return new CumulativeSeries(
     subtract,
     new Map(runs.map(([start, time, value]) => [start, { time, value: unpackedValue(value) as Value }])),

@@ -4,7 +4,7 @@ import type { Json } from '../../../schema/text.ts'
 
 /** One metric of one reporter with one set of labels. */
 export interface MetricSeries {
-  /** A hash of all that tells series apart. */
+  /** A hash of everything that distinguishes series. */
   id: string
   /** The resource's URN. */
   resource: string
@@ -20,9 +20,9 @@ export interface SeriesPoint {
   /** Minutes since 1970. */
   minute: number
   time: number
-  /** 0 when it is not known. */
+  /** 0 if it is not known. */
   start: number
   value: PointValue
-  /** Whether the report of this run counts it: not what another run has read. */
+  /** Whether the report of this run counts it; false if another run read it. */
   counted: boolean
 }

@@ -12,15 +12,15 @@ import type { MetricMemory } from './metricMemory.ts'
 import type { MetricSeries, SeriesPoint } from './metricSeries.ts'
 import { MinuteTally } from './minuteTally.ts'
 
-/** Collects the metric points of one window. The order in which they come does not matter. */
+/** Collects the metric points of one window, in any order. */
 export class MetricTally {
   readonly #series = new Map<string, { series: MetricSeries; points: SeriesPoint[] }>()
 
   /**
    * Adds a point.
    *
-   * @param reporter `identity` tells reporters of one resource apart: by attributes and scope.
-   * @returns false when it has no value that can be used.
+   * @param reporter `identity` distinguishes reporters of one resource, by attributes and scope.
+   * @returns false if it has no usable value.
    */
   add(
     metric: OtlpMetric,
@@ -34,7 +34,7 @@ export class MetricTally {
     const labels = pointLabels(point.attributes, reporter.seriesLabels)
     const name = storable(metric.name)
     const unit = metric.unit ? storable(metric.unit) : null
-    // Half of the digest is enough, and is half of what the journal keeps.
+    // Half of the digest is enough, and takes half the space in the journal.
     const id = hash('sha256', JSON.stringify([reporter.urn, reporter.identity, name, unit, kind, form, labels]), 'base64').slice(0, 22)
     let entry = this.#series.get(id)
     if (entry === undefined) {
@@ -46,7 +46,7 @@ export class MetricTally {
     return true
   }
 
-  /** All that was added, series by series. */
+  /** All added points, by series. */
   series(): Iterable<{ series: MetricSeries; points: readonly SeriesPoint[] }> {
     return this.#series.values()
   }
@@ -58,8 +58,9 @@ export class MetricTally {
   }
 
   /**
-   * One row a minute, and the rows that there are not, since their points only set a baseline or
-   * observed nothing. Call it window by window in order: cumulative series go on from one to the
+   * One row per minute, and the keys of rows that are absent because their points only set a
+   * baseline or
+   * observed nothing. Call it window by window in order: cumulative series continue from one to the
    * next.
    *
    * @param memoryOf what is remembered of a resource.
@@ -72,12 +73,12 @@ export class MetricTally {
     for (const id of [...this.#series.keys()].sort()) {
       const { series, points } = this.#series.get(id)!
       const memory = memoryOf(series.resource)
-      // Of two points of one time the greater one counts, whichever came first.
+      // Of two points at one time the greater one counts, in any order of arrival.
       points.sort((a, b) => a.time - b.time || a.start - b.start || compareValues(a.value, b.value))
       for (const [at, point] of points.entries()) {
         const before = points[at - 1]
         if (before !== undefined && before.time === point.time && before.start === point.start) {
-          // Each counts once, of however many it is one.
+          // Each copy counts once.
           const copy = [point, before].find((one) => one.counted && !told.has(one))
           if (copy !== undefined) {
             told.add(copy)
@@ -88,7 +89,7 @@ export class MetricTally {
         const minute = point.minute * minuteMilliseconds
         const key = JSON.stringify([series.resource, series.metric, series.labels, minute])
         const sample = sampleOf(series, point, memory)
-        // A rate or a running total that left the doubles has no row either.
+        // A rate or a running total outside the range of a double has no row either.
         if (sample === null || (typeof sample === 'number' && !Number.isFinite(sample))) {
           if (point.counted) counts[sample === null ? 'baselinePoints' : 'unusablePoints'] += 1
           if (sample === null) waiting.set(series.resource, (waiting.get(series.resource) ?? 0) + 1)
@@ -118,17 +119,19 @@ export class MetricTally {
 export interface MetricRows {
   rows: MetricRow[]
   gone: MetricKey[]
-  /** How many points only set a baseline, by their resource; none where that is nought. */
+  /** How many points only set a baseline, by resource; zeros are left out. */
   waiting: ReadonlyMap<string, number>
 }
 
-/** What tells a row from others. */
+/** The columns that identify a row. */
 export type MetricKey = Pick<MetricRow, 'bucket' | 'resource' | 'metric' | 'labels'>
 
-/** Shorter intervals are made up: the start of a delta set to the millisecond before its point. */
+/**
+ * Shorter intervals are invented, such as a delta's start set to the millisecond before its point.
+ */
 const shortestMilliseconds = 1000
 
-/** What one point contributes to its minute; null when it only sets a baseline. */
+/** The contribution of a point to its minute; null if it only sets a baseline. */
 function sampleOf({ id, form }: MetricSeries, { time, start, value }: SeriesPoint, memory: MetricMemory): PointValue | null {
   if (typeof value === 'number') {
     if (form === 'value') return value

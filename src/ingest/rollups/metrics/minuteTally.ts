@@ -29,13 +29,13 @@ export class MinuteTally {
     else this.#summaries.push({ summary: sample, id })
   }
 
-  /** What tells the row from others. */
+  /** The columns that identify the row. */
   get key(): Pick<MetricRow, 'bucket' | 'resource' | 'metric' | 'labels'> {
     const { resource, metric, labels } = this.#series
     return { bucket: new Date(this.#bucket), resource, metric, labels }
   }
 
-  /** The row, or null when the minute holds no observation. */
+  /** The row, or null if the minute has no observation. */
   row(): MetricRow | null {
     const { resource, metric, labels, unit, kind } = this.#series
     const row = { bucket: new Date(this.#bucket), resource, metric, labels, unit, kind }
@@ -47,7 +47,7 @@ export class MinuteTally {
 
 type Figures = Pick<MetricRow, 'avg' | 'max' | 'p95' | 'sampleCount' | 'histogram'>
 
-/** Sorts first: the sum of floating-point numbers depends on their order, and a row must not. */
+/** Sorts first: a sum of floating-point numbers depends on their order, and a row must not. */
 function ofNumbers(values: number[]): Figures {
   values.sort((a, b) => a - b)
   const count = values.length
@@ -72,14 +72,14 @@ function ofDistributions(distributions: readonly Distribution[]): Figures | null
   const avg = sums.every((sum) => sum !== null)
     ? sums.sort((a, b) => a - b).reduce((total, sum) => total + sum, 0) / count
     : meanOf(histogram, count)
-  // A sum may say more than the buckets and the maximum do.
+  // The sum may imply a higher maximum than the buckets do.
   const max = Math.max(highest, avg)
   if (count === 1) return { avg, max: avg, p95: avg, sampleCount: 1, histogram: null }
   const p95 = quantileRank(count, 0.95) === count ? max : Math.min(max, quantileOf(histogram, 0.95))
   return { avg, max, p95, sampleCount: count, histogram }
 }
 
-/** The mean of the values that stand for the buckets: the best there is without a sum. */
+/** The mean of the buckets' representative values: the best estimate without a sum. */
 function meanOf(histogram: readonly number[], count: number): number {
   let sum = 0
   for (let at = 1; at < histogram.length; at += 2) sum += bucketValue(histogram[at]!, histogram[0]!) * histogram[at + 1]!
@@ -87,7 +87,8 @@ function meanOf(histogram: readonly number[], count: number): number {
 }
 
 /**
- * Counts and sums add up. Quantiles do not: with one series they are its last point's, else null.
+ * Counts and sums are added. Quantiles cannot be: with one series they are those of its last point,
+ * otherwise null.
  */
 function ofSummaries(entries: readonly { summary: Summary; id: string }[]): Figures | null {
   const count = entries.reduce((total, { summary }) => total + summary.count, 0)

@@ -2,20 +2,20 @@ import { bucketUpperBound, type HistogramRecorder, keyOf, recordingScale } from 
 import type { Distribution } from '../../records/distribution.ts'
 
 /**
- * Records the values of a distribution in a histogram of ours.
+ * Records the values of a distribution in a histogram of this library.
  *
- * | values | are recorded |
+ * | values | recorded |
  * |---|---|
  * | a single one whose sum is known | exactly |
  * | in exponential buckets | bucket by bucket |
  * | in an explicit bucket | evenly spaced: the j-th of n at `low + (high - low) * (j - 1/2) / n`, so counts stay whole |
  *
- * The lowest explicit bucket starts at the minimum. Without a minimum it starts at zero, or at its
- * upper bound where that is zero or less. The highest one ends at the maximum. Without a maximum
- * its values are all at what the sum leaves for each of them, with those of the other buckets taken
- * in the middle; without a sum, or where that is less, at its lower bound.
+ * | explicit bucket | |
+ * |---|---|
+ * | the lowest | starts at the minimum; without one at zero, or at its upper bound if that is zero or less |
+ * | the highest | ends at the maximum. Without one, all its values are equal: each gets the same part of what the sum leaves after the other buckets, with the middle of each; without a sum, or if that is below its lower bound, the lower bound |
  *
- * @returns the largest value, as far as it is known: the maximum given, or the upper end of the
+ * @returns the largest value, as far as it is known: the given maximum, or the upper bound of the
  * highest bucket with values.
  */
 export function recordDistribution(recorder: HistogramRecorder, { count, sum, min, max, buckets }: Distribution): number {
@@ -36,7 +36,7 @@ export function recordDistribution(recorder: HistogramRecorder, { count, sum, mi
   let highest = -Infinity
   for (const [at, times] of counts.entries()) {
     if (times === 0) continue
-    // A single bucket without bounds says nothing but its mean.
+    // A single bucket without bounds has only a mean.
     const mean = sum === null ? null : sum / count
     const upper = bounds[at] ?? max ?? overflow ?? bounds[at - 1] ?? mean ?? 0
     const lower =
@@ -52,8 +52,8 @@ export function recordDistribution(recorder: HistogramRecorder, { count, sum, mi
 }
 
 /**
- * What the sum leaves for each value beyond the last bound; null where there is none, or it is not
- * beyond it.
+ * The part of the sum for each value beyond the last bound; null without a sum, or if it is not
+ * beyond the bound.
  */
 function leftForHighest(bounds: readonly number[], counts: readonly number[], sum: number, min: number | null): number | null {
   const last = bounds.at(-1)
@@ -67,7 +67,7 @@ function leftForHighest(bounds: readonly number[], counts: readonly number[], su
   return Number.isFinite(left) && left > last ? left : null
 }
 
-/** Records `count` values evenly spaced in (low, high], a bucket of ours at a time. */
+/** Records `count` values evenly spaced in (low, high], one bucket of the histogram at a time. */
 function spread(recorder: HistogramRecorder, low: number, high: number, count: number): void {
   const width = high - low
   if (!(width > 0) || !Number.isFinite(width)) {
@@ -78,19 +78,21 @@ function spread(recorder: HistogramRecorder, low: number, high: number, count: n
     const keyAt = (position: number) => keyOf(low + (width * (position - 0.5)) / count)
     const key = keyAt(first)
     const bound = key === 0 ? 0 : bucketUpperBound(key, recordingScale)
-    // The values up to the bound; of negative ones, and of zero, which are a bucket of their own,
-    // those before it.
+    // The last value of the bucket. A positive bucket includes its bound, a negative one does not.
     const position = ((bound - low) / width) * count + 0.5
     const last = key > 0 ? Math.floor(position) : key === 0 ? first : Math.ceil(position) - 1
     let end = Math.min(count, Math.max(first, last))
-    // Where the values are so close that rounding decides, what lies in the bucket is looked for.
+    // If the values are so close that rounding decides, the last one in the bucket is searched for.
     if (end < count && keyAt(end + 1) === key) end = lastWith((position) => keyAt(position) === key, end, count)
     recorder.addKey(key, recordingScale, end - first + 1)
     first = end + 1
   }
 }
 
-/** The last of the whole numbers from `first` to `most` that are so, of which `first` is one. */
+/**
+ * The last of the whole numbers from `first` to `most` for which `isSo` holds; it holds for
+ * `first`.
+ */
 function lastWith(isSo: (position: number) => boolean, first: number, most: number): number {
   let [low, high] = [first, most]
   while (low < high) {

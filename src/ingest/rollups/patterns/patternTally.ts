@@ -9,7 +9,7 @@ import type { SourceObject } from '../../sources/otlpRequest.ts'
 import type { PatternRow } from '../windows/ingestWindow.ts'
 import { earlierOrigin, type LocatorIndex } from '../windows/locatorTally.ts'
 
-/** What is counted of one pattern in one resource. */
+/** The counts of one pattern in one resource. */
 export interface Tally {
   resource: string
   pattern: string
@@ -22,7 +22,7 @@ export interface Tally {
   last: number
 }
 
-/** Counts the log records of one window by resource and pattern. Their order does not matter. */
+/** Counts the log records of one window by resource and pattern, in any order. */
 export class PatternTally {
   readonly #tallies = new Map<string, Tally>()
 
@@ -59,12 +59,12 @@ export class PatternTally {
     for (const { key: name, value } of record.body?.kvlistValue?.values ?? []) addType(tally.types, name ?? '', value)
   }
 
-  /** All that was counted. */
+  /** All counts. */
   tallies(): Iterable<Readonly<Tally>> {
     return this.#tallies.values()
   }
 
-  /** Adds what another tally has counted. */
+  /** Adds the counts of another tally. */
   merge(other: Tally): void {
     const key = `${other.resource}\0${other.pattern}`
     const tally = this.#tallies.get(key)
@@ -106,7 +106,7 @@ function addType(types: Map<string, string>, name: string, value: AnyValue | nul
   types.set(key, mergedType(types.get(key), typeOf(value)))
 }
 
-/** Which of two messages is shown: it must not depend on which came first. */
+/** Which of two messages is shown; independent of the order of arrival. */
 function isBefore(a: Tally['sample'], b: Tally['sample']): boolean {
   if (a.time !== b.time) return a.time < b.time
   if (a.message !== b.message) return compareBytes(a.message, b.message) < 0

@@ -4,20 +4,20 @@ import { Hll } from '../../../sketch/hll/hll.ts'
 import type { DimensionValue } from '../../records/dimensionValues.ts'
 import type { SketchRow } from '../windows/ingestWindow.ts'
 
-/** How often one item came, and how often with an error. */
+/** How often an item occurred, and how often with an error. */
 interface Count {
   total: number
   errors: number
 }
 
-/** How often each item of a dimension came with the records of one resource. */
+/** How often each item of a dimension occurred in the records of one resource. */
 export interface CountedValues {
   resource: string
   dimension: string
   items: Map<string, Count>
 }
 
-/** Counts the values of one window's records. Their order does not matter. */
+/** Counts the values of one window's records, in any order. */
 export class ValueTally {
   readonly #counted = new Map<string, CountedValues>()
 
@@ -25,12 +25,12 @@ export class ValueTally {
     this.#count(resource, dimension, item, 1, failed ? 1 : 0)
   }
 
-  /** Adds what another tally has counted. */
+  /** Adds the counts of another tally. */
   merge({ resource, dimension, items }: CountedValues): void {
     for (const [item, { total, errors }] of items) this.#count(resource, dimension, item, total, errors)
   }
 
-  /** All that was counted. */
+  /** All counts. */
   counted(): Iterable<Readonly<CountedValues>> {
     return this.#counted.values()
   }
@@ -55,7 +55,7 @@ export class ValueTally {
         countError: failed.reduce((sum, [, { errors }]) => sum + errors, 0),
         distinct: sketchOf(entries),
         distinctError: failed.length === 0 ? null : sketchOf(failed),
-        // Cut once, from exact counts.
+        // Shortened only here, from exact counts.
         heavyHitters: HeavyHitters.merge([{ n: countTotal, offset: 0, counters }]).toJSON(),
       }
     })

@@ -7,7 +7,7 @@ import type { Severity } from '../../../schema/severity.ts'
 import type { MetricKind } from '../../records/metricForm.ts'
 import type { TelemetryResource } from '../../records/telemetryResource.ts'
 
-/** The length of a window. It is that of the buckets of calls and log patterns. */
+/** The length of a window, equal to the buckets of calls and log patterns. */
 export const windowMilliseconds = milliseconds(windowBucket)
 /** The length of a metric's bucket. */
 export const minuteMilliseconds = milliseconds(minuteBucket)
@@ -21,19 +21,19 @@ export interface MetricRow {
   metric: string
   /** The attributes of the points. */
   labels: Record<string, Json>
-  /** As OpenTelemetry gives it, with `/s` appended for a counter; null without a unit. */
+  /** OpenTelemetry's unit, with `/s` appended for a counter; null without a unit. */
   unit: string | null
   kind: MetricKind
   avg: number | null
   max: number | null
   /**
-   * Nearest-rank. Exact for gauges and counters, for histograms as exact as their buckets. Null for
-   * a summary that does not have it.
+   * Nearest-rank. Exact for gauges and counters; for histograms as exact as their buckets. Null for
+   * a summary without this quantile.
    */
   p95: number | null
   /** Samples of a gauge or counter, observations of a histogram or summary. */
   sampleCount: number
-  /** Null where `sampleCount` is 1, and for a summary. */
+  /** Null if `sampleCount` is 1, and for a summary. */
   histogram: ExponentialHistogram | null
 }
 
@@ -58,20 +58,22 @@ export interface CallRow {
   p95Ms: number
   /** Null for a single call. */
   histogram: ExponentialHistogram | null
-  /** How many of the calls the callee's span came of; what it took follows, null without one. */
+  /**
+   * For how many of the calls the callee's span arrived; its durations follow, null without one.
+   */
   calleeCount: number
   calleeP50Ms: number | null
   calleeP95Ms: number | null
   calleeHistogram: ExponentialHistogram | null
   /**
-   * Index of the window's locator that holds the first span of the caller, or of the callee where
-   * no caller was seen.
+   * Index of the window's locator that contains the caller's first span, or the callee's if no
+   * caller's span arrived.
    */
   locator: number
 }
 
 /**
- * A row for `log_pattern_5m`, and what `log_pattern` learns from it: five minutes of one pattern in
+ * A row for `log_pattern_5m`, with the updates for `log_pattern`: five minutes of one pattern in
  * one resource.
  */
 export interface PatternRow {
@@ -80,43 +82,40 @@ export interface PatternRow {
   pattern: string
   /** The earliest message of the window. */
   sampleMessage: string
-  /** The highest severity among the messages; null when none has one. */
+  /** The highest severity among the messages; null if no message has one. */
   severity: Severity | null
-  /** The attributes the messages carry and their types. */
+  /** The attributes of the messages and their types. */
   attrsSchema: Record<string, string>
   countTotal: number
   /** Messages of severity ERROR or FATAL. */
   countError: number
   firstSeen: Date
   lastSeen: Date
-  /** Index of the window's locator that holds the earliest message. */
+  /** Index of the window's locator that contains the earliest message. */
   locator: number
 }
 
-/**
- * A row for `sketch_5m`: five minutes of the values of one dimension in the records of one
- * resource.
- */
+/** A row for `sketch_5m`: five minutes of one dimension's values in the records of one resource. */
 export interface SketchRow {
   bucket: Date
-  /** The URN of who reported the records. */
+  /** The URN of the resource that reported the records. */
   resource: string
   dimension: string
-  /** How many values came, each as often as it came. */
+  /** The number of values, each counted as often as it occurred. */
   countTotal: number
-  /** Those that came with a span that failed, or a log record of severity ERROR or FATAL. */
+  /** Those of spans that failed, or of log records of severity ERROR or FATAL. */
   countError: number
   /** The HyperLogLog of the values, as text: `\\x...`. */
   distinct: string
-  /** That of the values that came with an error; null without any. */
+  /** The HyperLogLog of the values with an error; null if there are no errors. */
   distinctError: string | null
   heavyHitters: HeavyHittersJson
 }
 
-/** Which of a window's rows of `sketch_5m`. */
+/** The key of one of a window's rows of `sketch_5m`. */
 export type SketchKey = Pick<SketchRow, 'resource' | 'dimension'>
 
-/** Where raw records of the window lie. */
+/** The location of raw records of the window. */
 export interface Locator {
   dataset: 'logs' | 'traces' | 'metrics'
   objectBucket: string
@@ -130,8 +129,8 @@ export interface Locator {
 }
 
 /**
- * All rows of five minutes, aligned in UTC, for `writeRollups` to write in one transaction. Every
- * list is sorted and has no duplicates.
+ * All rows of five minutes, aligned in UTC, for `writeRollups` to write in one transaction. All
+ * lists are sorted and without duplicates.
  */
 export interface IngestWindow {
   /** Inclusive. */

@@ -6,10 +6,10 @@ export type Dataset = Locator['dataset']
 /** The kinds of telemetry. */
 export const datasets = ['traces', 'metrics', 'logs'] as const satisfies readonly Dataset[]
 
-/** Which of a window's locators is that of a source object: an index into the list. */
+/** The index of a source object's locator in the window's list. */
 export type LocatorIndex = (dataset: Dataset, origin: SourceObject) => number
 
-/** Remembers, for one window, in which lines of which source objects its records lie. */
+/** Remembers, for one window, the lines of source objects that contain its records. */
 export class LocatorTally {
   readonly #places = new Map<string, { dataset: Dataset; origin: SourceObject; first: number; last: number }>()
 
@@ -23,12 +23,12 @@ export class LocatorTally {
     }
   }
 
-  /** Where the records of a dataset lie. */
+  /** The locations of a dataset's records. */
   *places(dataset: Dataset): Generator<{ origin: SourceObject; first: number; last: number }> {
     for (const { dataset: of, ...place } of this.#places.values()) if (of === dataset) yield place
   }
 
-  /** Adds what another tally remembers. */
+  /** Adds the locations of another tally. */
   merge(other: LocatorTally): void {
     for (const { dataset, origin, first, last } of other.#places.values()) {
       this.add(dataset, origin, first)
@@ -36,7 +36,7 @@ export class LocatorTally {
     }
   }
 
-  /** The locators in order, and the index of each source object's. */
+  /** The locators in order, and the index of each source object's locator. */
   locators(from: number): { locators: Locator[]; indexOf: LocatorIndex } {
     const keys = [...this.#places.keys()].sort()
     const locators = keys.map((key): Locator => {
@@ -59,7 +59,7 @@ export class LocatorTally {
 const placeKey = (dataset: Dataset, origin: SourceObject) => `${dataset}\0${origin.objectBucket}\0${origin.objectKey}`
 
 /**
- * The earlier of two source objects in the order of locators: which of several a row names must not
- * depend on the order in which they came.
+ * The smaller of two source objects in the order of locators, so that the locator of a row does not
+ * depend on the order of arrival.
  */
 export const earlierOrigin = (a: SourceObject, b: SourceObject): SourceObject => (placeKey('traces', a) <= placeKey('traces', b) ? a : b)

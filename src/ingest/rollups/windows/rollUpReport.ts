@@ -1,13 +1,13 @@
 import type { Dataset } from './locatorTally.ts'
 
 /**
- * What became of the records of one kind: `read` is the sum of all others.
+ * What happened to the records of one kind: `read` is the sum of all others.
  *
  * | | |
  * |---|---|
- * | `rolledUp` | they are in the rows |
- * | `waiting` | nothing is known of them yet: first points of counters, callers without a callee that name none; or their window has not been rolled up yet |
- * | `duplicate` | they had come before |
+ * | `rolledUp` | in the rows |
+ * | `waiting` | incomplete: first points of counters, callers without a callee that name no callee; or their window has not been rolled up yet |
+ * | `duplicate` | read before |
  * | `late` | their window had closed |
  * | `refused` | the other counters and `refused` say why |
  */
@@ -23,7 +23,7 @@ export interface Fates {
 /** The kinds of span that are one side of a call. */
 export type PairedKind = 'client' | 'producer' | 'server' | 'consumer'
 
-/** What `rollUp` has read, and what became of all that did not go into the rows as it was. */
+/** What `rollUp` has read, and what happened to the records that are not in the rows unchanged. */
 export interface RollUpReport {
   /** Export requests read. */
   requests: number
@@ -31,49 +31,53 @@ export interface RollUpReport {
   logRecords: number
   metricPoints: number
   /**
-   * Requests whose bytes had been met before, as long as the windows of their records are open:
+   * Requests with the same bytes as an earlier one, while the windows of their records are open;
    * their records are not counted above.
    */
   duplicateRequests: number
-  /** Spans, and metric points of one series and time, met before. */
+  /** Spans, and metric points of one series and time, that were read before. */
   duplicateRecords: number
-  /** Records of a window that had closed before they came. */
+  /** Records of a window that had closed before they arrived. */
   lateRecords: number
-  /** The same by the URN of the resource that reported them, and by kind. */
+  /** Late records by the URN of the reporting resource, and by kind. */
   late: Record<string, Record<Dataset, number>>
-  /** Records more than a day ahead of our clock and of the database's: a broken clock. */
+  /** Records more than a day ahead of our clock and the database's: from a wrong clock. */
   futureRecords: number
-  /** Records older than their table keeps, by kind. */
+  /** Records older than the retention of their table, by kind. */
   tooOld: Record<Dataset, number>
   /** Records without a time. */
   untimedRecords: number
-  /** Spans without a trace or span id; they are rolled up, and nobody's callee or caller. */
+  /**
+   * Spans without a trace or span id. They are rolled up, but cannot be joined with a caller or
+   * callee.
+   */
   spansWithoutId: number
   /** Spans that end before they start. */
   negativeSpans: number
   /**
-   * Metric points of no use: no value, NaN or infinite (also as a rate or a running total), flagged
-   * "no recorded value", buckets that contradict their bounds.
+   * Metric points that cannot be used: no value, NaN or infinite (also as a rate or a running
+   * total), flagged "no recorded value", buckets that contradict their bounds.
    */
   unusablePoints: number
   /**
    * Points that only set the baseline of a cumulative series, or whose interval is not known: there
-   * is nothing to subtract from yet.
+   * is no earlier point to subtract.
    */
   baselinePoints: number
-  /** Points of a metric that has, in the same minute, resource and labels, another kind or unit. */
+  /** Points of a metric that has another kind or unit in the same minute, resource and labels. */
   conflictingPoints: number
   /** Points without a unit; they are rolled up, with a null unit. */
   pointsWithoutUnit: number
   /** Records whose resource names no service; they are rolled up, under `unknown_service`. */
   recordsWithoutService: number
   /**
-   * Spans whose other side never came, by their kind. Clients and producers among them name no
-   * callee either: they are of no call. Servers and consumers are called by `urn:external:unknown`.
+   * Spans whose other side never arrived, by kind. The clients and producers among them also name
+   * no callee: they are part of no call. The caller of the servers and consumers is
+   * `urn:external:unknown`.
    */
   unpaired: Record<PairedKind, number>
   /**
-   * Calls whose callee starts before its caller did: the clocks differ. The caller's clock counts.
+   * Calls whose callee starts before its caller: their clocks differ. The caller's clock counts.
    */
   skewedCalls: number
   /**
@@ -81,15 +85,15 @@ export interface RollUpReport {
    * number of nanoseconds`), or a name that is too long to be stored.
    */
   refused: Record<string, number>
-  /** How many values came of each dimension that is counted. */
+  /** The number of values of each counted dimension. */
   values: Record<string, number>
-  /** What became of all records, by kind. */
+  /** What happened to all records, by kind. */
   records: Record<Dataset, Fates>
-  /** Windows that came out. */
+  /** Windows that were yielded. */
   windows: number
 }
 
-/** A report of nothing yet. Give it to `rollUp` and watch it fill. */
+/** An empty report. Pass it to `rollUp`, which fills it. */
 export function emptyReport(): RollUpReport {
   return {
     requests: 0,

@@ -1,14 +1,14 @@
 /**
  * The fields of OTLP's messages that are read, by their numbers in opentelemetry-proto
- * (`trace.proto`, `metrics.proto`, `logs.proto`, `common.proto`, `resource.proto`), with the names
- * that they have in OTLP/JSON.
+ * (`trace.proto`, `metrics.proto`, `logs.proto`, `common.proto`, `resource.proto`), with their
+ * names in OTLP/JSON.
  *
- * A table takes a tenth of the code that a generator writes for the same messages, and what it
- * makes is what the checks of OTLP/JSON expect.
+ * A table is a tenth of the code that a generator writes for these messages, and its results have
+ * the form that the checks of OTLP/JSON expect.
  */
 
 /**
- * What stands in a field, and what it becomes.
+ * The type of a field on the wire, and in the document.
  *
  * | | on the wire | in the document |
  * |---|---|---|
@@ -42,17 +42,20 @@ export interface Field {
   readonly name: string
   /** Whether it is a list. */
   readonly repeated: boolean
-  /** What stands in it. A message names itself late, because values hold values. */
+  /**
+   * The type of its content. A function for messages, which may be recursive: values contain
+   * values.
+   */
   readonly of: Scalar | (() => MessageType)
 }
 
 export interface MessageType {
   readonly fields: ReadonlyMap<number, Field>
-  /** Whether it is a part that holds records: what is not known in it may be records. */
+  /** Whether the message contains records: unknown fields in it may be records. */
   readonly holdsRecords: boolean
-  /** Whether one that is damaged is refused alone. */
+  /** Whether a damaged one is refused alone. */
   readonly refusedAlone: boolean
-  /** The list in which what cannot be read any more of a damaged one is refused. */
+  /** The list that receives the unreadable rest of a damaged one. */
   readonly list: string | undefined
 }
 
@@ -199,7 +202,7 @@ const metric = message(
   'part',
 )
 
-/** The scope's and the resource's part of a request are numbered alike for all signals. */
+/** The scope's and the resource's part of a request have the same field numbers for all signals. */
 function resourcePart(scopeList: string, olderScopeList: string, recordList: string, record: MessageType): MessageType {
   const scopePart = message(
     { 1: ['scope', () => scope], 2: [recordList, () => record, 'list'], 3: ['schemaUrl', 'text'] },
@@ -218,7 +221,7 @@ function resourcePart(scopeList: string, olderScopeList: string, recordList: str
   )
 }
 
-/** What an export request of each signal holds: the name of its list, and a member of it. */
+/** For each signal, the name of an export request's list and the type of its members. */
 export const signals = {
   traces: { list: 'resourceSpans', part: resourcePart('scopeSpans', 'instrumentationLibrarySpans', 'spans', span) },
   metrics: { list: 'resourceMetrics', part: resourcePart('scopeMetrics', 'instrumentationLibraryMetrics', 'metrics', metric) },

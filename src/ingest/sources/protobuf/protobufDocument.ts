@@ -4,12 +4,13 @@ import { signalOf } from './signalOf.ts'
 import { fieldsOf, readerOf, wire } from './wire.ts'
 
 /**
- * The export request of a protobuf message as OTLP/JSON would have it, or why it is none. Several
- * messages one after the other are one to protobuf, also if each is of another signal.
+ * The export request of a protobuf message in the form of OTLP/JSON, or the reason why it is not
+ * one.
+ * In protobuf several concatenated messages are one, even with different signals.
  *
- * Records and parts that are damaged are `unreadable` in it.
+ * Damaged records and parts are marked `unreadable`.
  *
- * @param signal what its records are, where they do not tell (see `signalOf`).
+ * @param signal the signal of its records, if they do not show it (see `signalOf`).
  */
 export function protobufDocument(bytes: Uint8Array, signal?: Signal): { document: unknown; damaged: boolean } | { reason: string } {
   const parts: { from: number; to: number; signal: Signal | 'none' | undefined }[] = []
@@ -29,7 +30,7 @@ export function protobufDocument(bytes: Uint8Array, signal?: Signal): { document
     const its = part.signal === undefined || part.signal === 'none' ? told : part.signal
     if (its === undefined || its === 'none') {
       if (part.signal === 'none') continue
-      return { reason: "traces, metrics or logs? Its records do not tell: say it by the format, as in 'protobuf-logs'" }
+      return { reason: "traces, metrics or logs? Its records do not show it: name the format, such as 'protobuf-logs'" }
     }
     const { list, part: type } = signals[its]
     document[list] ??= []

@@ -3,21 +3,21 @@ import { unreadable } from '../../../schema/otlp.ts'
 import type { Field, MessageType, Scalar } from './otlpMessages.ts'
 import { wire } from './wire.ts'
 
-/** Attributes nest without a limit in the protocol; the stack has one. */
+/** Attributes nest without a limit in the protocol; the stack is limited. */
 const maxDepth = 200
 
 /**
- * Reads a message as OTLP/JSON would have it, from where the reader stands.
+ * Reads a message in the form of OTLP/JSON, from the reader's position.
  *
  * | | becomes |
  * |---|---|
- * | a field that is not known | nothing; in a part that holds records, an empty list under its number, so that it is not passed over in silence |
- * | a field that is written as another type is | what no check takes, so that its record is refused by the field's name |
- * | a record that is damaged | `unreadable`, so that it is refused alone |
- * | a list of records that is damaged | what could be read of it, and `unreadable` |
+ * | an unknown field | nothing; in a part that contains records, an empty list under its number, so that it is reported |
+ * | a field with the wire type of another type | a value that every check refuses, so that its record is refused by the field's name |
+ * | a damaged record | `unreadable`, so that it is refused alone |
+ * | a damaged list of records | the records that could be read, and `unreadable` |
  *
- * @param onDamage told of each record or part that is damaged.
- * @throws Error if it is damaged itself, and is no record and no part.
+ * @param onDamage called for each damaged record or part.
+ * @throws Error if the message itself is damaged, and is neither a record nor a part.
  */
 export function readMessage(reader: Reader, to: number, type: MessageType, onDamage: () => void, depth = 0): unknown {
   const message: Record<string, unknown> = {}
@@ -68,7 +68,7 @@ function readFields(
 function endOf(reader: Reader): number {
   const length = reader.size()
   const end = reader.pos + length
-  if (end > reader.len) throw new RangeError('a field is longer than what holds it')
+  if (end > reader.len) throw new RangeError('a field is longer than the message that contains it')
   return end
 }
 
@@ -86,7 +86,7 @@ function addTo(message: Record<string, unknown>, name: string, value: unknown): 
 function readScalar(reader: Reader, kind: number, field: Field, scalar: ScalarReader, message: Record<string, unknown>): void {
   if (kind === scalar.wire) put(message, field, scalar.read(reader))
   else if (field.repeated && kind === wire.length) {
-    // Numbers of a list lie packed, one after the other.
+    // The numbers of a list are packed, one after the other.
     const end = endOf(reader)
     const limit = reader.len
     reader.len = end
@@ -107,7 +107,9 @@ interface ScalarReader {
 
 const asBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
 
-/** In hex, or what no check takes: 12 bytes would be 24 digits, which base64 could be. */
+/**
+ * In hex, or a value that every check refuses: 12 bytes would be 24 digits, which base64 could be.
+ */
 const id = (bytes: 8 | 16): ScalarReader => ({
   wire: wire.length,
   read: (reader) => {
@@ -122,7 +124,7 @@ const exact = (high: number, low: number): number | string => {
   return Number.isSafeInteger(number) ? number : String(BigInt(high) * 2n ** 32n + BigInt(low >>> 0))
 }
 
-/** 64 bits as two halves: whole where a double is not. */
+/** 64 bits as two halves: exact where a double is not. */
 const fixed64 = (value: (high: number, low: number) => unknown): ScalarReader => ({
   wire: wire.fixed64,
   read: (reader) => {

@@ -2,17 +2,17 @@ import type { Signal } from './otlpMessages.ts'
 import { fieldsOf, wire, type WireField } from './wire.ts'
 
 /**
- * Whether a resource's part of an export request is of traces, metrics or logs; `none` where it
- * holds no records, undefined where they do not tell.
+ * Whether a resource's part of an export request contains traces, metrics or logs; `none` if it
+ * contains no records, undefined if the records do not show it.
  *
- * Nothing in a request says it: the parts of all three are numbered alike. But their records are
- * not, and the first record tells that has one of these fields:
+ * A request does not state its signal: the parts of all three have the same field numbers. Their
+ * records do not. The first record with one of these fields decides:
  *
  * | field | as | is |
  * |---|---|---|
  * | 7, 8 | 64 bits | when a span began or ended |
  * | 6 | varint | a span's kind |
- * | 1 and 2 | 16 and 8 bytes, and no gauge or histogram that reads as one | the ids of a span |
+ * | 1 and 2 | 16 and 8 bytes that cannot be read as a gauge or histogram | the ids of a span |
  * | 1, 11 | 64 bits | when a log record was written or seen |
  * | 2 | varint | a log record's severity |
  * | 8 | 32 bits | a log record's flags |
@@ -34,7 +34,7 @@ export function signalOf(bytes: Uint8Array, from: number, to: number): Signal | 
       }
     }
   } catch {
-    // Damaged: what has been seen of it does not tell.
+    // Damaged: the fields read so far do not decide.
     return undefined
   }
   return records ? undefined : 'none'
@@ -54,7 +54,7 @@ function signalOfRecord(bytes: Uint8Array, record: WireField): Signal | undefine
       if (kind === wire.length) lengths.set(number, to - from)
     }
   } catch {
-    // A damaged record: the others tell.
+    // A damaged record: other records decide.
     return undefined
   }
   if (lengths.has(4) || lengths.has(13) || lengths.has(15)) return 'traces'

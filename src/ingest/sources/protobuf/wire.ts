@@ -1,18 +1,18 @@
 import protobuf from 'protobufjs/minimal.js'
 
-/** How a field is written, as protobuf numbers it. */
+/** The wire types, by protobuf's numbers. */
 export const wire = { varint: 0, fixed64: 1, length: 2, fixed32: 5 } as const
 
-/** A field of a message where it lies. */
+/** A field of a message and its position. */
 export interface WireField {
   readonly number: number
   readonly wire: number
-  /** Where its content begins and ends; that of what has a length is without the length. */
+  /** Where its content begins and ends; without the length prefix. */
   readonly from: number
   readonly to: number
 }
 
-/** The reader of a piece of a message; it reads no byte beyond it. */
+/** A reader of a part of a message; it reads no byte beyond it. */
 export function readerOf(bytes: Uint8Array, from = 0, to = bytes.length): protobuf.Reader {
   const reader = protobuf.Reader.create(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
   reader.pos = from
@@ -21,10 +21,10 @@ export function readerOf(bytes: Uint8Array, from = 0, to = bytes.length): protob
 }
 
 /**
- * The next field of a message. The reader stands at its content, which has to be taken or passed
- * over (`reader.pos = to`).
+ * The next field of a message. The reader is then at its content, which the caller must read or
+ * skip (`reader.pos = to`).
  *
- * @throws Error if it has no end inside of the message.
+ * @throws Error if it does not end inside the message.
  */
 export function nextField(reader: protobuf.Reader): WireField {
   const tag = reader.tag()
@@ -34,13 +34,13 @@ export function nextField(reader: protobuf.Reader): WireField {
   if (kind === wire.length) {
     const length = reader.size()
     const from = reader.pos
-    if (from + length > reader.len) throw new RangeError('a field is longer than what holds it')
+    if (from + length > reader.len) throw new RangeError('a field is longer than the message that contains it')
     return { number, wire: kind, from, to: from + length }
   }
   const from = reader.pos
   reader.skipType(kind)
   const to = reader.pos
-  if (to > reader.len) throw new RangeError('a field is longer than what holds it')
+  if (to > reader.len) throw new RangeError('a field is longer than the message that contains it')
   reader.pos = from
   return { number, wire: kind, from, to }
 }
