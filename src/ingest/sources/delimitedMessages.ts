@@ -43,8 +43,7 @@ export async function* delimitedMessages(input: ByteInput, maxBytes: number, for
       line += 1
       const length = Buffer.from(await input.takeAll(prefixLength)).readUInt32BE()
       const body = await input.takeAll(length)
-      const read =
-        body.length < length ? { reason: `it ends after ${body.length} of ${length} bytes` } : documentOf(body, maxBytes, format)
+      const read = body.length < length ? { reason: `it ends after ${body.length} of ${length} bytes` } : documentOf(body, maxBytes, format)
       if ('reason' in read || (await breaksOff(body, read.damaged, input))) {
         failures += 1
         yield problemAt(line, at, 'reason' in read ? read.reason : 'it ends early')

@@ -56,7 +56,9 @@ export function jsonDocument(json: string | Uint8Array): { document: unknown } |
     if (typeof json !== 'string' && error instanceof TypeError) return { reason: 'not UTF-8' }
     if (error instanceof RangeError) return { reason: tooMuch }
     const nul = typeof json === 'string' ? json.includes('\0') : json.includes(0)
-    return { reason: nul ? 'not JSON: it contains a NUL byte' : `not JSON: ${error instanceof Error ? bounded(error.message) : 'unreadable'}` }
+    return {
+      reason: nul ? 'not JSON: it contains a NUL byte' : `not JSON: ${error instanceof Error ? bounded(error.message) : 'unreadable'}`,
+    }
   }
 }
 

@@ -83,7 +83,7 @@ function refuseUnknown(document: unknown): RefusedRecords[] {
       if (!isObject(part)) continue
       const at = [...path, name, index]
       const unknown = known.some((inner) => part[inner] != null) ? undefined : Object.keys(part).find((key) => holdsRecords(key, part[key]))
-      if (unknown !== undefined) issues.push({ path: at, message: `contain the unknown field ${unknown}` })
+      if (unknown !== undefined) issues.push({ path: at, message: `contain ${unknown}, which is unknown` })
       for (const inner of known) if (partsOf[inner] !== undefined) look(part, inner, at)
     }
   }

@@ -176,7 +176,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
       await writeFile(file, protobufOf({ resourceLogs: [{ resource: resource('reader'), scopeLogs: [{ logRecords: [{}] }] }] }))
       expect(await pgvantage('ingest', file, '--tenant', 'shop')).toMatchObject({
         code: 3,
-        err: expect.stringContaining("as in 'protobuf-logs'"),
+        err: expect.stringContaining("such as 'protobuf-logs'"),
       })
       expect(await read(file, '--format', 'protobuf-logs')).toMatchObject({ requests: 1, logRecords: 1 })
       expect(await pgvantage('ingest', file, '--tenant', 'shop', '--format', 'avro')).toMatchObject({ code: 2 })

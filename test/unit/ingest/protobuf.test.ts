@@ -238,7 +238,7 @@ describe('protobuf', () => {
     it('in a metric of a type that is not known', async () => {
       const later = { name: 'x', later: { dataPoints: [point(0, 1)] } }
       const { refused } = await reading(protobufOf(metrics('shop', [later, gauge('g', [point(0, 1)])])))
-      expect(refused).toMatchObject([{ kind: 'metricPoints', records: 1, reason: 'metrics contain the unknown field field 14' }])
+      expect(refused).toMatchObject([{ kind: 'metricPoints', records: 1, reason: 'metrics contain field 14, which is unknown' }])
     })
 
     it('in counts beyond 2^53, while times are exact', async () => {

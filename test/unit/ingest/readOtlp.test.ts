@@ -146,8 +146,8 @@ describe('readOtlp', () => {
       })
       expect(read).toHaveLength(6)
       expect(refused.map(({ records, reason }) => [records, reason])).toEqual([
-        [3, 'metrics contain the unknown field laterKind'],
-        [1, 'resourceMetrics contain the unknown field laterMetrics'],
+        [3, 'metrics contain laterKind, which is unknown'],
+        [1, 'resourceMetrics contain laterMetrics, which is unknown'],
         [1, 'dataPoints.asDouble must be a number'],
         [3, 'metrics.unit must be text'],
         [6, 'scopeMetrics.scope must be an object'],
