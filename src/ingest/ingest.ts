@@ -37,8 +37,7 @@ export interface IngestOptions extends DimensionOptions {
    * window closes in one of two cases:
    *
    * - the newest record of its resource is this far past the window's end, and nothing was added to
-   *   the
-   *   window for this long
+   *   the window for this long
    * - nothing was added for four times as long
    *
    * A call that takes longer than `horizon` counts when it ends.
@@ -133,12 +132,10 @@ export interface IngestReport extends RollUpReport {
  * // and, window by window, what `writeRollups` shows
  *
  * @param source a file's path, or a stream of its bytes; or several, read one after the other. With
- * an
- * empty array it rolls up what other processes left, and closes windows.
+ * an empty array it rolls up what other processes left, and closes windows.
  * @throws InvalidInputError if an option is wrong, or the scope's transaction is not READ
- * COMMITTED;
- * the signal's reason if aborted (what is in the journal stays, and the next run rolls it up); the
- * errors of `readOtlp` and `writeRollups`.
+ * COMMITTED; the signal's reason if aborted (what is in the journal stays, and the next run rolls
+ * it up); the errors of `readOtlp` and `writeRollups`.
  */
 export async function ingest(
   scope: Scope,

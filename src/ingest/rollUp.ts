@@ -59,12 +59,9 @@ const maxBytes = 64 * 1024 * 1024
  * | values of `dimensions` | their sketches, by five minutes | `Dimension` |
  *
  * The windows are yielded at the end of the input, in order of time. They do not depend on the
- * order of
- * the requests. Until then compact records are kept, at most 64 MB (about ten million spans).
- * Beyond
- * that the oldest windows are yielded and close; later records for them are late, counted and
- * dropped.
- * `ingest` keeps the records in the database, where all processes share them.
+ * order of the requests. Until then compact records are kept, at most 64 MB (about ten million
+ * spans). Beyond that the oldest windows are yielded and close; later records for them are late,
+ * counted and dropped. `ingest` keeps the records in the database, where all processes share them.
  *
  * | | |
  * |---|---|

@@ -21,8 +21,7 @@ const settleJournalsOptions = schemaOption.extend({ signal: z.instanceof(AbortSi
 
 /**
  * Rolls up what was read for any tenant and left behind, and closes the windows that have waited
- * long
- * enough. Run it from a scheduler, since a tenant that has stopped sending no longer calls
+ * long enough. Run it from a scheduler, since a tenant that has stopped sending no longer calls
  * `ingest`.
  *
  * A failure for one tenant does not stop the others: it is in the result.

@@ -55,8 +55,7 @@ export interface TermsOptions {
  * | `привет` | `привет`: words of other scripts, stemmed if the language uses that script |
  *
  * No stop word is left out: frequent terms weigh little in a ranking. Two texts joined by a blank
- * have
- * the terms of both. The time is proportional to the length, for any text.
+ * have the terms of both. The time is proportional to the length, for any text.
  */
 export function terms(text: string, { language = 'english' }: TermsOptions = {}): Term[] {
   const found = new Map<string, Term>()

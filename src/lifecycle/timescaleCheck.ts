@@ -12,7 +12,7 @@ export const timeTableAbility = (timeRung: TimeRung): Ability =>
 export const lifecycleAbility = (timeRung: TimeRung): Ability =>
   timeRung === 'community'
     ? { state: 'full', reason: "TimescaleDB's jobs, compression and continuous aggregates" }
-    : { state: 'fallback', reason: 'no jobs on this server: have `pgvantage maintain` run by a scheduler, every half hour or so' }
+    : { state: 'fallback', reason: 'no jobs on this server: run `pgvantage maintain` from a scheduler, about every half hour' }
 
 /**
  * Before 2.18 TimescaleDB is as if it was not there: its triggers do not see which rows were

@@ -9,41 +9,40 @@ import { execute } from '../lifecycle/statement.ts'
 import type { AnyKysely } from '../database/connection/plainKysely.ts'
 
 /**
- * A table as the server's catalog describes it, in words that are the same on every server, in any
+ * A table in the server's catalog, described in terms that are the same on every server, in any
  * schema and for any embedding.
  */
 export interface CatalogTable {
   /** Each column's type, nullability, default or generation. */
   columns: Record<string, string>
   constraints: Record<string, string>
-  /** Those that no constraint owns. */
+  /** The indexes that no constraint owns. */
   indexes: Record<string, string>
   /**
-   * When they fire and what they run, and whether they are disabled; PostgreSQL's own and those of
-   * extensions aside.
+   * When each fires, what it runs, and whether it is disabled; without those of PostgreSQL and of
+   * extensions.
    */
   triggers: Record<string, string>
-  /** The column it is cut along, as a hypertable or by range partitions. */
+  /** The time column of a hypertable or of range partitions. */
   cutAlong: string | null
   /** Whether a partitioned table has a default partition; null for any other. */
   hasDefault: boolean | null
 }
 
 /**
- * A view as the server's catalog describes it; also a continuous aggregate, which is a view over a
- * hypertable of TimescaleDB's own.
+ * A view in the server's catalog; also a continuous aggregate, which is a view over a hypertable of
+ * TimescaleDB.
  */
 export interface CatalogView {
   /** Each column's type. */
   columns: Record<string, string>
   /**
-   * What it is, and a hash of the query it was made with, which is the same on every version of
-   * PostgreSQL.
+   * Its kind, and a hash of its defining query, which is the same on every version of PostgreSQL.
    */
   definition: string
   /**
-   * Those of a continuous aggregate, on the hypertable behind it, by what they are on;
-   * TimescaleDB's own aside.
+   * The indexes on the hypertable of a continuous aggregate, by their columns; without
+   * TimescaleDB's own.
    */
   indexes: Record<string, string>
 }
@@ -51,42 +50,39 @@ export interface CatalogView {
 export interface Catalog {
   tables: Record<string, CatalogTable>
   views: Record<string, CatalogView>
-  /**
-   * By name and argument types; the value is a hash of everything that makes the function what it
-   * is.
-   */
+  /** By name and argument types; the value is a hash of the whole definition. */
   functions: Record<string, string>
   domains: Record<string, string>
 }
 
 /**
- * What a migrated database holds; `{dimension}` and `{embedding key}` stand for what depends on the
- * installation.
+ * The contents of a migrated database; `{dimension}` and `{embedding key}` stand for parts that
+ * depend on the installation.
  */
 export interface Manifest extends Omit<Catalog, 'functions'> {
   /** The views that are continuous aggregates on the rung that has them, as they are there. */
   continuousAggregates: Record<string, CatalogView>
   /**
-   * The tables, and the triggers as `table.trigger`, that are not there beside continuous
-   * aggregates: they stand in for them.
+   * The tables, and the triggers as `table.trigger`, that exist only without continuous aggregates,
+   * in their place.
    */
   insteadOfContinuousAggregates: string[]
   functions: Record<string, { hash: string; requires: string | null }>
 }
 
 /**
- * What is installed in the schema: tables, views, functions, aggregates and domains, members of
- * extensions and partitions aside.
+ * What is installed in the schema: tables, views, functions, aggregates and domains, without
+ * members of extensions and without partitions.
  *
- * Leaves no trace: reads in a read-only transaction (or behind a savepoint of the caller's).
+ * It changes nothing: it reads in a read-only transaction (or behind a savepoint of the caller's).
  */
 export async function readCatalog(db: AnyKysely, installation: Installation): Promise<Catalog> {
   return withoutTrace(db, async (trx) => {
-    // Names that a search path finds are printed bare, others qualified: with only the extensions
-    // on it, ours are the qualified ones.
+    // Names on the search path are printed without a schema, others with it: with only the
+    // extensions on the path, ours are the qualified ones.
     await setSettings(trx, { search_path: 'pg_catalog' })
     await execute(trx, extensionSearchPath)
-    // The text of a definition shows its dates and intervals in the session's style.
+    // Definitions show dates and intervals in the session's style.
     await setSettings(trx, { timezone: 'UTC', datestyle: 'ISO', intervalstyle: 'postgres' })
     const relations = await readRelations(trx, installation)
     const functions = await readFunctions(trx, installation)
@@ -222,7 +218,7 @@ async function readHypertables(trx: Kysely<{}>, { schema }: Installation): Promi
 }
 
 interface ContinuousAggregate {
-  /** As it was declared: what the server makes of it names hypertables by numbers. */
+  /** The query as it was declared: the server's own form refers to hypertables by numbers. */
   query: string
   realTime: boolean
   indexes: Record<string, string>
@@ -247,8 +243,8 @@ async function readContinuousAggregates(trx: Kysely<{}>, { schema }: Installatio
 }
 
 /**
- * A query without what versions of PostgreSQL print differently: line breaks, and the table before
- * a column.
+ * A query without the parts that versions of PostgreSQL print differently: line breaks, and the
+ * table before a column.
  */
 const query = (text: string) =>
   text
@@ -298,24 +294,18 @@ async function readFunctions(trx: Kysely<{}>, installation: Installation): Promi
   )
 }
 
-/** Without what may be chosen freely: storage options, such as the `m` of an HNSW index. */
+/** Without freely chosen storage options, such as the `m` of an HNSW index. */
 const withoutStorage = (index: string) => index.replace(' ON ONLY ', ' ON ').replace(/ WITH \([^()]*\)$/, '')
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16)
 
-/**
- * Takes the schema off qualified names, written as PostgreSQL writes them: quoted only where
- * needed.
- */
+/** Removes the schema from qualified names, as PostgreSQL writes them: quoted only if needed. */
 function bare({ schema }: Installation): (text: string) => string {
   const forms = [`${quoteIdentifier(schema)}.`, `${schema}.`]
   return (text) => forms.reduce(withoutPrefix, text)
 }
 
-/**
- * Takes a prefix away wherever a name begins with it; within a longer name, or a quoted one, it
- * stays.
- */
+/** Removes a prefix where a name begins with it; inside a longer or quoted name it stays. */
 function withoutPrefix(text: string, prefix: string): string {
   const pieces = text.split(prefix)
   const beginsName = (before: string, at: number) => (before === '' ? at === 0 : !/[\w."]/.test(before.at(-1)!))

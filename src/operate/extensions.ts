@@ -4,27 +4,27 @@ import { MissingCapabilityError } from '../schema/errors.ts'
 import { execute } from '../lifecycle/statement.ts'
 import { older } from '../database/older.ts'
 
-/** The extensions of ours that the database has. */
+/** The extensions used by pgvantage that the database has. */
 export const installedExtensions = ({ extensions }: Capabilities): KnownExtension[] =>
   Object.entries(extensions).flatMap(([name, state]) => (state.installed === null ? [] : [name as KnownExtension]))
 
 /**
- * TimescaleDB ends the connection when it is created without being preloaded, so it is tried only
- * where that cannot happen.
+ * TimescaleDB ends the connection if it is created without being preloaded, so it is only tried if
+ * it is preloaded.
  */
 const canCreate = (server: Capabilities, name: KnownExtension) => {
   const { installed, available } = server.extensions[name]
   return installed === null && available !== null && (name !== 'timescaledb' || server.embedded || server.timescalePreloaded === true)
 }
 
-/** Since then a filtered search of an HNSW index can go on until it has found enough. */
+/** From this version a filtered search of an HNSW index can continue until it has found enough. */
 const minimumVector = '0.8.0'
 
 /**
- * The extensions that `migrate up` would create on this server: what it offers and the database has
- * not.
+ * The extensions that `migrate up` would create on this server: those that it offers and the
+ * database does not have.
  *
- * @throws MissingCapabilityError when a required one can be found nowhere.
+ * @throws MissingCapabilityError if a required one is not available.
  */
 export function extensionsToCreate(server: Capabilities): KnownExtension[] {
   for (const name of requiredExtensions) {
@@ -46,10 +46,10 @@ export function extensionsToCreate(server: Capabilities): KnownExtension[] {
 }
 
 /**
- * Creates what can be created. An optional extension that fails is a notice, a required one an
- * error.
+ * Creates the extensions that can be created. A failure is a notice for an optional extension, and
+ * an error for a required one.
  *
- * @returns what was created, and one sentence for each thing that has to be done without.
+ * @returns the created extensions, and one sentence for each one that is missing.
  */
 export async function createExtensions(trx: Kysely<{}>): Promise<{ created: KnownExtension[]; notices: string[] }> {
   const created: KnownExtension[] = []
@@ -84,7 +84,7 @@ export async function createExtensions(trx: Kysely<{}>): Promise<{ created: Know
   return { created, notices }
 }
 
-/** AGE's schema is open to nobody but its owner; what we install for it has to name its types. */
+/** Only its owner may use AGE's schema at first; what we install for it refers to its types. */
 async function assertUsable(trx: Kysely<{}>): Promise<void> {
   const { rows } = await sql<{ role: string }>`
     select pg_catalog.quote_ident(current_user::text) as role from pg_catalog.pg_namespace where nspname = 'ag_catalog' and not has_schema_privilege(oid, 'usage')
@@ -97,9 +97,8 @@ async function assertUsable(trx: Kysely<{}>): Promise<void> {
 }
 
 /**
- * Operator classes and functions of extensions are found wherever the extensions were put, and
- * nothing else is found but PostgreSQL's own, whatever the search path was. Lasts until the
- * transaction ends.
+ * Sets a search path with PostgreSQL's own schema and those of the extensions, and no other, so
+ * that their operator classes and functions are found. It lasts until the transaction ends.
  */
 export const extensionSearchPath = `select pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog', (
   select pg_catalog.string_agg(distinct pg_catalog.quote_ident(namespace.nspname), ', ')

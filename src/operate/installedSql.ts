@@ -3,13 +3,10 @@ import { quoteIdentifier } from '../database/sql/identifier.ts'
 
 const folder = new URL('../../sql/', import.meta.url)
 
-/** A file of `sql/` may begin with this line; it is then installed only where the extension is. */
+/** A file of `sql/` may begin with this line; it is then installed only with the extension. */
 const requires = /^-- requires: (\w+)$/m
 
-/**
- * One with this line makes what tables and views are made with, so it also runs before the
- * migrations.
- */
+/** A file with this line is needed by tables and views, so it also runs before the migrations. */
 const before = /^-- before: migrations$/m
 
 export interface SqlFile {
@@ -32,11 +29,11 @@ export async function sqlFiles(): Promise<SqlFile[]> {
 }
 
 /**
- * The statements of `sql/`: functions and aggregates that are installed into the database,
- * re-applied on every `migrate up`.
+ * The statements of `sql/`: functions and aggregates that are installed into the database, again on
+ * every `migrate up`.
  *
- * `@extschema@` becomes the schema, as in PostgreSQL's own extension scripts. After the migrations
- * all of them are, before only what those need.
+ * `@extschema@` becomes the schema, as in PostgreSQL's own extension scripts. All of them run after
+ * the migrations; before them only those that the migrations need.
  */
 export async function installedSql(schema: string, extensions: ReadonlySet<string>, when: 'before' | 'after'): Promise<string[]> {
   const files = await sqlFiles()
@@ -45,7 +42,7 @@ export async function installedSql(schema: string, extensions: ReadonlySet<strin
     .flatMap((file) => statements(file.text.replaceAll('@extschema@', () => quoteIdentifier(schema))))
 }
 
-/** The names of what `sql/` creates of these kinds, each once. */
+/** The distinct names of the objects of these kinds in `sql/`. */
 export async function installedNames(...kinds: ('function' | 'procedure' | 'aggregate' | 'domain')[]): Promise<string[]> {
   const text = (await sqlFiles()).map((file) => file.text).join('\n')
   const created = text.matchAll(/(?:create|replace) (\w+) @extschema@\.(\w+)/g)
@@ -53,11 +50,12 @@ export async function installedNames(...kinds: ('function' | 'procedure' | 'aggr
 }
 
 /**
- * What a semicolon may hide in: dollar quotes, bodies of SQL, strings, quoted names and comments.
+ * Text in which a semicolon does not end a statement: dollar quotes, SQL bodies, strings, quoted
+ * names and comments.
  */
 const token = /begin atomic\b[\s\S]*?;\s*end\b|(\$\w*\$)[\s\S]*?\1|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[\s\S]*?\*\/|[\s\S]/g
 
-/** A script cut into its statements, each without its semicolon: PGlite takes one at a time. */
+/** Splits a script into statements without their semicolons: PGlite accepts one at a time. */
 export function statements(script: string): string[] {
   const found: string[] = ['']
   for (const [text] of script.matchAll(token)) {

@@ -4,7 +4,7 @@ import type { TimeRung } from '../database/installation/installation.ts'
 import { older } from '../database/older.ts'
 import { oldestTimescale } from '../lifecycle/timescaleCheck.ts'
 
-/** What the tables of a new installation are kept by, where these extensions are or will be. */
+/** How the tables of a new installation are stored, given these extensions. */
 export async function timeRung(db: Kysely<{}>, extensions: ReadonlySet<string>): Promise<TimeRung> {
   const { extensions: known, timescaleLicence } = await capabilities(db)
   const version = known.timescaledb.installed ?? known.timescaledb.available

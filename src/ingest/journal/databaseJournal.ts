@@ -188,10 +188,8 @@ export class DatabaseJournal implements Journal {
 
   /**
    * Closes the windows that have waited long enough: the newest record of their resource is the
-   * horizon
-   * past their end, and nothing was added to them for as long; or nothing was added for four times
-   * as
-   * long. Beyond `maxBytes` it also closes the oldest of the others.
+   * horizon past their end, and nothing was added to them for as long; or nothing was added for
+   * four times as long. Beyond `maxBytes` it also closes the oldest of the others.
    *
    * @param horizon milliseconds.
    */
@@ -386,10 +384,8 @@ interface DueWindow {
 
 /**
  * The windows that may close. Each waits for the longest horizon requested for it, and for its own
- * time
- * by the database's clock: a window of a clock that is ahead is still in the future for others.
- * Windows
- * of metrics close in order of time, since counters continue from one to the next.
+ * time by the database's clock: a window of a clock that is ahead is still in the future for
+ * others. Windows of metrics close in order of time, since counters continue from one to the next.
  */
 async function dueWindows({ db, id, tenantId }: Scope, horizon: number): Promise<DueWindow[]> {
   const waits = sql`greatest(open.horizon_ms, ${horizon}::int8) * interval '1 millisecond'`

@@ -27,8 +27,7 @@ export interface RolledWindow {
 
 /**
  * Rolls up every window to which the journal has added something, and the windows around it that
- * this
- * may change, in order of time.
+ * this may change, in order of time.
  *
  * | new | rolled up again |
  * |---|---|
@@ -326,8 +325,7 @@ class Draft {
 
   /**
    * Adds the calls of spans. Calls of a resource whose window has closed stay unchanged, since some
-   * of
-   * their spans may be deleted already.
+   * of their spans may be deleted already.
    *
    * @returns how many spans of each resource belong to no call; zeros are left out.
    */

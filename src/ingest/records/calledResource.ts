@@ -4,10 +4,8 @@ import { namedResource, type TelemetryResource } from './telemetryResource.ts'
 
 /**
  * Reads from the attributes of a client or producer span what it calls; null if they name nothing.
- * Used
- * where the other side has no span of its own: databases, brokers, anything not instrumented. The
- * first
- * match counts:
+ * Used where the other side has no span of its own: databases, brokers, anything not instrumented.
+ * The first match counts:
  *
  * | the span has | resource |
  * |---|---|
@@ -17,8 +15,7 @@ import { namedResource, type TelemetryResource } from './telemetryResource.ts'
  * | an address | the host, with its port unless that is 80 or 443; `<name>.<namespace>.svc` is that service of Kubernetes |
  *
  * The address is the first of `server.address`, the host of `url.full`, `network.peer.address`.
- * Older
- * names of all these attributes are read if the current ones are missing.
+ * Older names of all these attributes are read if the current ones are missing.
  *
  * @throws InvalidInputError if the URN would be longer than 1,024 bytes.
  */

@@ -32,8 +32,7 @@ export type DimensionSource = 'requests' | 'spans' | 'logs'
 
 /**
  * Dimensions by OpenTelemetry's conventions. Personal data is hashed. To store it unchanged, set
- * `keep`:
- * `{ ...dimensionPresets.client, keep: 'value' }`.
+ * `keep`: `{ ...dimensionPresets.client, keep: 'value' }`.
  *
  * | | attribute | of | stored |
  * |---|---|---|---|

@@ -32,8 +32,7 @@ const grpcServerErrors: ReadonlySet<number> = new Set([2, 4, 12, 13, 14, 15])
 
 /**
  * Whether a span failed: by its status. If the status is unset, as proxies and some
- * instrumentations
- * leave it, by the protocol, as in OpenTelemetry's semantic conventions:
+ * instrumentations leave it, by the protocol, as in OpenTelemetry's semantic conventions:
  *
  * | protocol | on the server's side | on the client's side |
  * |---|---|---|

@@ -25,10 +25,8 @@ export interface NamedResource extends ResourceInput {
 
 /**
  * Names the resources that telemetry describes, where the default rules do not fit. It must return
- * the
- * same name for the same input: a record that is read again is a duplicate, even if its resource's
- * name
- * has changed.
+ * the same name for the same input: a record that is read again is a duplicate, even if its
+ * resource's name has changed.
  *
  * @param described the description in the telemetry.
  * @param given the resource by the default rules; null if they find no peer.
@@ -57,8 +55,7 @@ export interface Named<Given> {
  * The resource from `resourceOf`, or the given one.
  *
  * @throws InvalidInputError naming the wrong field of the answer, as `resourceOf(...).urn`, or the
- * field
- * of an InvalidInputError that it throws; any other error that it throws.
+ * field of an InvalidInputError that it throws; any other error that it throws.
  */
 export function resourceNamed<Given extends TelemetryResource | null>(
   resourceOf: ResourceOf,

@@ -4,8 +4,7 @@ import { attributesOf } from './attributes.ts'
 
 /**
  * The labels that a resource's attributes add to all of its metrics: those that distinguish the
- * things
- * measured, so that two things never become one row with their mean.
+ * things measured, so that two things never become one row with their mean.
  *
  * | the resource | its labels |
  * |---|---|
@@ -13,12 +12,9 @@ import { attributesOf } from './attributes.ts'
  * | names no service (a kubelet's pods, a host's processes, a server's tables, devices) | all but those in its URN (`said`) and those that only describe: see {@link isDescriptive} |
  *
  * The instances of a service (`service.instance.id`, `k8s.pod.name`, `host.name`, `process.pid`)
- * form
- * one series: a service's metric covers all of them. Without a service, an unknown attribute
- * becomes a
- * label: a label too many splits a series, and a query can merge it; a label too few merges two
- * things,
- * and nothing can separate them.
+ * form one series: a service's metric covers all of them. Without a service, an unknown attribute
+ * becomes a label: a label too many splits a series, and a query can merge it; a label too few
+ * merges two things, and nothing can separate them.
  */
 export function seriesLabels(
   all: Readonly<Record<string, Json>>,

@@ -13,10 +13,8 @@ const mostFailures = 100
 
 /**
  * The messages of a stream in which the length precedes each message, in four bytes, big-endian:
- * the
- * format of the Collector's file exporter with `format: proto` or `compression: zstd`. Each message
- * is
- * protobuf or JSON, plain or compressed by zstd.
+ * the format of the Collector's file exporter with `format: proto` or `compression: zstd`. Each
+ * message is protobuf or JSON, plain or compressed by zstd.
  *
  * A message that is damaged or ends early is a problem. Its length is then unreliable, so reading
  * continues at the next place that looks like a length and a message. Skipped bytes are reported,

@@ -4,12 +4,10 @@ import type { Piece } from './piece.ts'
 
 /**
  * The outermost objects of a stream of JSON text: one per line, over many lines, one after the
- * other,
- * or in an array. Between them may be white space, commas and the brackets of arrays.
+ * other, or in an array. Between them may be white space, commas and the brackets of arrays.
  *
  * An object that is complete on its line ends with the line, without a look at its content. Only
- * for
- * others are the brackets counted. Memory is bounded by the largest object.
+ * for others are the brackets counted. Memory is bounded by the largest object.
  *
  * | | becomes |
  * |---|---|

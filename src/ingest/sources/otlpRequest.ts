@@ -39,8 +39,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * Reads one export request from its JSON: a line of a file, or the body of an OTLP/HTTP request.
  *
  * @returns the request, or the reason why it is not one. It never throws, since input from outside
- * may
- * be anything.
+ * may be anything.
  */
 export function parseOtlpRequest(json: string | Uint8Array, origin: SourceObject, line: number): OtlpRequest | { reason: string } {
   const read = jsonDocument(json)

@@ -10,8 +10,7 @@ const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
 
 /**
  * The documents of a stream of bytes: JSON or protobuf, plain, gzip or zstd, recognised by their
- * first
- * bytes, not by a name. Binary data in none of these formats is one problem.
+ * first bytes, not by a name. Binary data in none of these formats is one problem.
  *
  * @param format the format of the requests, if the bytes do not show it.
  */

@@ -73,8 +73,7 @@ const readOtlpOptions = z.strictObject({
  *
  * @param source a file's path, or a stream of its bytes.
  * @throws InvalidInputError naming the option that is unknown or wrong; the file system's error if
- * the
- * file cannot be read; the signal's reason if aborted.
+ * the file cannot be read; the signal's reason if aborted.
  */
 export async function* readOtlp(
   source: string | Readable | AsyncIterable<string | Uint8Array>,

@@ -23,12 +23,10 @@ const young = 86_400_000
 
 /**
  * A window without the rows that are older than their table's retention, and counts of those rows.
- * Each
- * of them would create a chunk that the retention drops.
+ * Each of them would create a chunk that the retention drops.
  *
  * The retention is that of the policy applied last, to the end of the chunk. Without a policy, or
- * for a
- * role that may not read the policies, all rows are kept.
+ * for a role that may not read the policies, all rows are kept.
  */
 export async function withoutTooOld(
   scope: Scope,

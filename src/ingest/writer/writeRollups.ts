@@ -70,8 +70,7 @@ const writeRollupsOptions = z.strictObject({
  * //   (...) is distinct from (...)
  *
  * @throws InvalidInputError naming the option that is unknown or wrong; the signal's reason if
- * aborted
- * before the commit; the driver's error if the database refuses.
+ * aborted before the commit; the driver's error if the database refuses.
  */
 export async function writeRollups(scope: Scope, window: IngestWindow, options: WriteRollupsOptions = {}): Promise<WrittenRollups> {
   const { acceptOld, signal } = parseOptions(writeRollupsOptions, options)

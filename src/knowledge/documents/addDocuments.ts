@@ -109,22 +109,19 @@ const addDocumentsOptions = z.strictObject({
  * | has a text that the provider refuses | nothing: the stored version stays, and the report gives the reason |
  *
  * A document is identified by its `source` and `url`, or without a URL by its `source` and `title`.
- * If
- * the same document is given several times, the last one counts. It has either `content`, which is
- * split, or `chunks`. Every chunk carries its document's metadata, so a search can filter by
+ * If the same document is given several times, the last one counts. It has either `content`, which
+ * is split, or `chunks`. Every chunk carries its document's metadata, so a search can filter by
  * either.
  *
  * Without `embed`, a chunk that brings no embedding keeps the one that its text already has. A new
  * text gets no embedding: only a search by words finds it, and it counts as `unembedded`.
  *
  * All embeddings of a tenant come from one model. The first call that names a model sets it;
- * another
- * model is refused, see `reembed`.
+ * another model is refused, see `reembed`.
  *
  * Memory stays flat: documents are taken in groups of at most 64 documents or 500 chunks. Each
- * group is
- * embedded first, and then written in a transaction of its own. If the scope was made from a
- * transaction, all groups are written in that one.
+ * group is embedded first, and then written in a transaction of its own. If the scope was made from
+ * a transaction, all groups are written in that one.
  *
  * | concurrency | |
  * |---|---|
@@ -134,20 +131,16 @@ const addDocumentsOptions = z.strictObject({
  * | several calls in one transaction of yours | can end in a deadlock (`40P01`): repeat the transaction |
  *
  * If the call fails, the source of the documents is closed: a generator's `finally` runs, and a
- * stream
- * is destroyed.
+ * stream is destroyed.
  *
  * @throws InvalidInputError naming the document and field: an embedding of the wrong dimension, a
  * number that is not finite, text that cannot be stored. An array is checked as a whole before
- * anything
- * is written; with any other iterable, the documents before the wrong one are added. Also if the
- * model
- * is not the tenant's, or if the scope was made from a REPEATABLE READ or SERIALIZABLE transaction,
- * which would not see documents that others add at the same time.
+ * anything is written; with any other iterable, the documents before the wrong one are added. Also
+ * if the model is not the tenant's, or if the scope was made from a REPEATABLE READ or SERIALIZABLE
+ * transaction, which would not see documents that others add at the same time.
  * @throws VantageError (`EMBEDDING_FAILED`), with the provider's error as `cause`, if the provider
  * fails for good. Documents that are already done stay, and the message says how many. You can
- * repeat
- * the call.
+ * repeat the call.
  * @throws VantageError (`TERMS_VERSION`) if the tenant's terms are of another version, see
  * `reindexTerms`.
  * @example

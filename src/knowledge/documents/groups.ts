@@ -17,8 +17,7 @@ const most = { documents: 64, chunks: 500, characters: 2_000_000 }
 /**
  * Yields documents in groups, in order. A document that comes a second time begins a new group. An
  * array is checked as a whole before the first group; with any other iterable, each document is
- * checked
- * when it arrives, and the documents before a refused one are still yielded, as a group.
+ * checked when it arrives, and the documents before a refused one are still yielded, as a group.
  *
  * @throws InvalidInputError naming the document and the field.
  */

@@ -25,8 +25,7 @@ export interface Plan {
 
 /**
  * A chunk that did not change keeps its id and embedding, even at another place. A changed chunk
- * takes
- * the id of the chunk at its place, unless that id is kept elsewhere.
+ * takes the id of the chunk at its place, unless that id is kept elsewhere.
  *
  * For a chunk without an embedding only the text is compared: it keeps the stored embedding, of any
  * model.

@@ -72,12 +72,10 @@ const page = 500
  * | 2. exchange, in one transaction | chunks added since are embedded, then all embeddings and the model's name are exchanged. Other writers of the tenant's knowledge wait, and every chunk enters the vector index again |
  *
  * With the model that the tenant already has, it embeds the chunks that have no embedding or one
- * from
- * the caller. After the exchange, search with embeddings of the new model.
+ * from the caller. After the exchange, search with embeddings of the new model.
  *
  * @throws InvalidInputError if the model has no name, or the scope was made from a REPEATABLE READ
- * or
- * SERIALIZABLE transaction.
+ * or SERIALIZABLE transaction.
  * @throws VantageError (`EMBEDDING_FAILED`), with the provider's error as `cause`, if the provider
  * fails for good or returns embeddings of another dimension: the tenant keeps its old model.
  * @example

@@ -36,17 +36,13 @@ const page = 500
  * Writes the terms of all chunks of a tenant again; returns the number of chunks.
  *
  * Call it after an upgrade with a new version of terms (`addDocuments` then throws
- * `TERMS_VERSION`),
- * and for chunks from before the terms existed: without terms, searches by words do not find them.
- * One
- * transaction writes 500 chunks; other writers of the tenant's knowledge wait for it. Until the
- * call
- * ends, searches find some chunks by the old terms and some by the new ones. If it is interrupted,
- * call it again.
+ * `TERMS_VERSION`), and for chunks from before the terms existed: without terms, searches by words
+ * do not find them. One transaction writes 500 chunks; other writers of the tenant's knowledge wait
+ * for it. Until the call ends, searches find some chunks by the old terms and some by the new ones.
+ * If it is interrupted, call it again.
  *
  * @throws InvalidInputError if the scope was made from a REPEATABLE READ or SERIALIZABLE
- * transaction.
- * The signal's reason if aborted.
+ * transaction. The signal's reason if aborted.
  * @example
  * await reindexTerms(scope, { onProgress: ({ done, chunks }) => console.log(done, 'of', chunks) })
  */

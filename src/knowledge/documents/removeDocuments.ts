@@ -45,12 +45,10 @@ const documentsWhere = z
  * has. Returns the number of documents removed.
  *
  * It runs in one transaction; other writers of the tenant's knowledge wait for it. Documents that
- * do
- * not exist are not counted.
+ * do not exist are not counted.
  *
  * @throws InvalidInputError if no document is specified, a list is empty, or a field is wrong; or
- * if
- * the scope was made from a REPEATABLE READ or SERIALIZABLE transaction.
+ * if the scope was made from a REPEATABLE READ or SERIALIZABLE transaction.
  * @example
  * await removeDocuments(scope, { source: 'runbooks', urls: ['https://wiki.example/payment'] })
  *

@@ -19,10 +19,8 @@ export const trimmed = (text: string, { start, end }: Span): string =>
 
 /**
  * Joins spans (in order, each at most `max` long) into longer ones: as few as possible, of about
- * equal
- * length. Each begins with the last `overlap` spans of the one before, as far as they fit in a
- * quarter
- * of `max`.
+ * equal length. Each begins with the last `overlap` spans of the one before, as far as they fit in
+ * a quarter of `max`.
  *
  * @returns For each the first and the last of its spans.
  */

@@ -46,10 +46,8 @@ export const splitOptions = z.strictObject({
  * | `text` | between sentences |
  *
  * A sentence that is too long is cut between lines, then words, then characters. Without `format`,
- * the
- * document is Markdown if a line begins with one to six `#` and a space, begins with three
- * backticks,
- * or is the second line of a table (`|---|---|`).
+ * the document is Markdown if a line begins with one to six `#` and a space, begins with three
+ * backticks, or is the second line of a table (`|---|---|`).
  *
  * No word is lost. A heading is in `context`. It is in `content` if there is no text below it, if
  * several sections share a piece, or if it is longer than the 200 characters that `context` shows.

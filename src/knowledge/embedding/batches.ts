@@ -7,8 +7,7 @@ export const estimatedTokens = (text: string): number => Math.ceil(Buffer.byteLe
 
 /**
  * Groups the positions of texts into batches, in order, each of at most `batchTokens` estimated
- * tokens
- * and `batchTexts` texts.
+ * tokens and `batchTexts` texts.
  *
  * A text that is empty or too long for a batch is a batch of its own: providers refuse such texts.
  */

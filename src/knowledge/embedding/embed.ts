@@ -2,8 +2,7 @@
  * A function that returns the embeddings of texts, in the same order.
  *
  * Any function will do; `pgvantage/openai` and `pgvantage/ai-sdk` make one for a provider. It need
- * not
- * retry: its caller does, and decides by the error that it throws.
+ * not retry: its caller does, and decides by the error that it throws.
  *
  * | the error has | meaning |
  * |---|---|

@@ -58,21 +58,17 @@ const maxFaults = 16
  * For each text, its embedding or the reason why it has none, in the order of the texts.
  *
  * Texts are sent in batches, several at a time. {@link Embed} says what each error means. A batch
- * with
- * a refused text is halved until the refused texts stand alone; the halves run after the batches
- * that
- * wait. The wait between attempts is 1 s, doubled each time (a random half of it less), or the time
- * that the provider asks for; during that time no other call begins.
+ * with a refused text is halved until the refused texts stand alone; the halves run after the
+ * batches that wait. The wait between attempts is 1 s, doubled each time (a random half of it
+ * less), or the time that the provider asks for; during that time no other call begins.
  *
  * An embedding with a flaw counts as refused, and so does one of a wrong dimension if others are
  * right.
  *
  * @throws VantageError, with the provider's error as `cause`, if the call cannot work (no key, no
- * such
- * model, a wrong number of embeddings, all of a wrong dimension, the first 8 single texts refused
- * and
- * none accepted), if the provider stays busy or asks for a wait longer than `maxWaitMs`, and if it
- * fails for every text.
+ * such model, a wrong number of embeddings, all of a wrong dimension, the first 8 single texts
+ * refused and none accepted), if the provider stays busy or asks for a wait longer than
+ * `maxWaitMs`, and if it fails for every text.
  */
 export async function embedTexts(
   embed: Embed,

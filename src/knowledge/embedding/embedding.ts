@@ -22,8 +22,7 @@ const longest = 9e18
  * - each finite in the precision in which distances are measured: half precision if embeddings are
  *   stored in it, or indexed in it (more than 2,000 dimensions); otherwise single precision
  * - a length at which distances do not overflow; for the cosine distance not zero in that
- *   precision,
- *   since a zero vector has no direction
+ *   precision, since a zero vector has no direction
  *
  * A `Float32Array` or `Float64Array` counts as the array of its numbers.
  */

@@ -43,17 +43,14 @@ const maxAnswerBytes = 256 * 2 ** 20
 
 /**
  * Makes an embedding function for any provider with OpenAI's `/embeddings` API: OpenAI, Azure,
- * Mistral,
- * Ollama, vLLM, llama.cpp, text-embeddings-inference and others.
+ * Mistral, Ollama, vLLM, llama.cpp, text-embeddings-inference and others.
  *
  * It makes one call for each batch and does not retry; `addDocuments` does. It does not follow
  * redirects, so the key is sent to no other host.
  *
  * @throws InvalidInputError naming the option that is unknown or wrong. The returned function
- * rejects
- * with a VantageError that has the answer's `status`, `headers` and `providerCode` and the
- * provider's
- * message without secrets; or with a `TimeoutError`.
+ * rejects with a VantageError that has the answer's `status`, `headers` and `providerCode` and the
+ * provider's message without secrets; or with a `TimeoutError`.
  * @example
  * const embed = openAiEmbeddings({
  *   url: 'https://api.openai.com/v1',

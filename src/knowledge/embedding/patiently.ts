@@ -33,16 +33,14 @@ export interface Patience {
 
 /**
  * Calls a provider, and repeats the call while the provider is busy and after other failures.
- * Returns
- * the answer, or the failure if the input may be the cause: refused, or failed on each attempt.
+ * Returns the answer, or the failure if the input may be the cause: refused, or failed on each
+ * attempt.
  *
  * The wait between attempts is 1 s, doubled each time (a random half of it less), or the time that
- * the
- * provider asks for.
+ * the provider asks for.
  *
  * @throws VantageError of the code, with the provider's error as `cause`, if the call cannot work,
- * the
- * provider stays busy, or it asks for a wait longer than `maxWaitMs`.
+ * the provider stays busy, or it asks for a wait longer than `maxWaitMs`.
  */
 export async function patiently<Answer>(
   call: () => Promise<Answer>,

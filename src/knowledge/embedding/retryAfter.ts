@@ -1,7 +1,6 @@
 /**
  * The wait that a provider asks for, in milliseconds: from its header `Retry-After` (seconds or an
- * HTTP
- * date) or `retry-after-ms`; undefined if it has neither, or an invalid one.
+ * HTTP date) or `retry-after-ms`; undefined if it has neither, or an invalid one.
  *
  * @param headers A `Headers` object, or a record with names in any case.
  */

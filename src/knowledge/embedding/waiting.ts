@@ -38,10 +38,8 @@ const longestClose = 1000
  * Yields from a source until the signal aborts, without waiting for a source that is silent.
  *
  * If it ends early, the source is closed as `for await` would close it: a generator's `finally`
- * runs,
- * and a stream is destroyed. It waits for the close at most one second, and not at all after an
- * abort.
- * Errors of the close are ignored: the earlier error is the one to report.
+ * runs, and a stream is destroyed. It waits for the close at most one second, and not at all after
+ * an abort. Errors of the close are ignored: the earlier error is the one to report.
  */
 export async function* untilAborted<T>(source: Iterable<T> | AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
   const items = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()

@@ -6,12 +6,10 @@ import { goldenQuestion, type CheckedGoldenQuestion } from './golden.ts'
 
 /**
  * Yields the questions, each checked, also against the earlier ones: no question may occur twice,
- * and
- * without `embed` either all questions bring an embedding or no question does.
+ * and without `embed` either all questions bring an embedding or no question does.
  *
  * @param embedding where it comes from: `made` if `embed` is given; `needed` if it is not, and
- * searches
- * by embedding are measured; otherwise `optional`.
+ * searches by embedding are measured; otherwise `optional`.
  */
 export function checkedGolden(
   golden: Iterable<unknown> | AsyncIterable<unknown>,

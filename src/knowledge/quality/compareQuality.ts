@@ -51,16 +51,14 @@ const measured = z.object({
 
 /**
  * Compares two measurements of {@link retrievalQuality} with the same questions: after a change of
- * the
- * documents, the model or the options.
+ * the documents, the model or the options.
  *
  * The comparison is paired, question by question. How hard a question is affects both measurements
  * alike, so it adds no noise, and smaller changes can be detected than from the two standard
  * errors.
  *
  * @throws InvalidInputError if one of the two is not such a measurement, their `limit` differs, or
- * they
- * have no question in common.
+ * they have no question in common.
  * @example
  * const change = compareQuality(JSON.parse(await readFile('quality.json', 'utf8')), quality)
  * const { difference, standardError } = change.hybrid!.ndcg

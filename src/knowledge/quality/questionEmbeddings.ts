@@ -11,8 +11,7 @@ import type { CheckedGoldenQuestion } from './golden.ts'
  *
  * @param before how many questions came before these.
  * @throws VantageError (`EMBEDDING_FAILED`) if one is refused: without it the mean would be over
- * other
- * questions.
+ * other questions.
  */
 export async function questionEmbeddings(
   questions: readonly CheckedGoldenQuestion[],

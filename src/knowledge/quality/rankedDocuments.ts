@@ -19,8 +19,7 @@ export interface RankedDocuments {
  * The first documents of a search: each once, at the rank of its best chunk.
  *
  * @param sizes how many chunks to ask for: first, and then if those belong to too few documents.
- * The
- * documents found with the first size keep their ranks: they are what a search of that size
+ * The documents found with the first size keep their ranks: they are what a search of that size
  * returns.
  */
 export async function rankedDocuments(

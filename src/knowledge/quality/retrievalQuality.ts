@@ -122,10 +122,8 @@ const groupSize = 128
 
 /**
  * Measures how well searches find the documents that a person called relevant: recall, mean
- * reciprocal
- * rank and nDCG over golden questions. Measure again after a change of the documents, the model or
- * the
- * search options.
+ * reciprocal rank and nDCG over golden questions. Measure again after a change of the documents,
+ * the model or the search options.
  *
  * | | |
  * |---|---|
@@ -136,20 +134,15 @@ const groupSize = 128
  * | the figures | those of TREC's `trec_eval`, with the standard errors of their means |
  *
  * A document that `where` excludes counts as not found. Questions are embedded 128 at a time, and
- * only
- * their figures stay in memory. Searches run one after another, in no transaction unless the scope
- * was
- * made from one.
+ * only their figures stay in memory. Searches run one after another, in no transaction unless the
+ * scope was made from one.
  *
  * @throws InvalidInputError naming the question and field, or the option. An array is checked as a
  * whole before the first search. Also if there is no question, or one occurs twice. The server
- * refuses
- * what {@link searchKnowledge} says.
+ * refuses what {@link searchKnowledge} says.
  * @throws VantageError (`EMBEDDING_FAILED`, `RERANKING_FAILED`), with the provider's error as
- * `cause`:
- * a question without an embedding, or that cannot be reranked, is not skipped. The signal's reason
- * if
- * aborted.
+ * `cause`: a question without an embedding, or that cannot be reranked, is not skipped. The
+ * signal's reason if aborted.
  * @example
  * const quality = await retrievalQuality(scope, {
  *   golden: [

@@ -2,16 +2,12 @@ import { z } from 'zod'
 
 /**
  * A function that scores how well each text answers a question: a finite number for each, in the
- * order
- * of the texts, higher is better. A cross-encoder reads question and text together, so its score
- * says
- * more than the distance of two embeddings.
+ * order of the texts, higher is better. A cross-encoder reads question and text together, so its
+ * score says more than the distance of two embeddings.
  *
  * Any function will do. It need not retry: its caller does, and decides by the error that it
- * throws, as
- * with {@link Embed}. It gets all texts in one call, since the scores of two calls are comparable
- * only
- * if the model scores each text independently of the others.
+ * throws, as with {@link Embed}. It gets all texts in one call, since the scores of two calls are
+ * comparable only if the model scores each text independently of the others.
  *
  * @example
  * // text-embeddings-inference; Cohere's and Jina's `/rerank` are alike

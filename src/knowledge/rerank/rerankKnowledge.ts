@@ -50,8 +50,7 @@ const rerankKnowledgeOptions = (installation: Installation) =>
 
 /**
  * The chunks of knowledge that answer a question, in the order of a reranker: your function reads
- * each
- * of the best results of a search together with the question.
+ * each of the best results of a search together with the question.
  *
  * | | |
  * |---|---|
@@ -62,14 +61,12 @@ const rerankKnowledgeOptions = (installation: Installation) =>
  * | a reranker that fails for good, or does not return a finite number for each text | an error; the order of the search is not used instead |
  *
  * It executes the search and so returns no query: narrow it with `where`. No connection is held
- * during
- * the reranking, unless the scope was made from a transaction.
+ * during the reranking, unless the scope was made from a transaction.
  *
  * @throws InvalidInputError if an option is invalid; names the field. The server refuses what
  * {@link searchKnowledge} says.
  * @throws VantageError (`RERANKING_FAILED`), with the reranker's error as `cause`. The signal's
- * reason
- * if aborted.
+ * reason if aborted.
  * @example
  * const text = 'payment provider times out'
  * const [embedding] = await embed([text])

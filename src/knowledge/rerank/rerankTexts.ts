@@ -15,8 +15,7 @@ export const rerankingFailed = 'RERANKING_FAILED'
  * For each text how well it answers the question, in the order of the texts.
  *
  * @throws VantageError (`RERANKING_FAILED`), with the reranker's error as `cause`, if it fails for
- * good
- * or does not return a finite number for each text.
+ * good or does not return a finite number for each text.
  */
 export async function rerankTexts(
   rerank: Rerank,

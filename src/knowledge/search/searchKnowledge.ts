@@ -153,24 +153,21 @@ const searchKnowledgeOptions = (installation: Installation) =>
  *
  * By words: a question is cut into the same terms as the chunks, without the stop words of English.
  * There are no operators: every character is data. A chunk needs one of the terms, not all; the
- * fewer
- * chunks have a term, the more it weighs. A term that no chunk has is replaced by the three most
- * similar words of the tenant.
+ * fewer chunks have a term, the more it weighs. A term that no chunk has is replaced by the three
+ * most similar words of the tenant.
  *
  * By embedding: there are `limit` rows if the tenant has that many embedded chunks that pass the
  * filters. The answer is exact for a tenant of up to 5,000 chunks, and if few chunks pass the
- * filters
- * (at least 1,000; the bound rises with the number of chunks). Otherwise the HNSW index answers
- * (iterative scan), and may miss one in a hundred near neighbours.
+ * filters (at least 1,000; the bound rises with the number of chunks). Otherwise the HNSW index
+ * answers (iterative scan), and may miss one in a hundred near neighbours.
  *
  * Equal scores are ordered by id. The search is one statement and changes no setting of the
  * connection.
  *
  * @throws InvalidInputError if neither `text` nor `embedding` is given, the embedding is not finite
- * or
- * not of the installation's dimension, or an option is invalid; names the field. When it is
- * executed,
- * the server refuses a model that is not the chunks', and terms of another version of this library.
+ * or not of the installation's dimension, or an option is invalid; names the field. When it is
+ * executed, the server refuses a model that is not the chunks', and terms of another version of
+ * this library.
  * @example
  * const text = 'payment provider times out'
  * const [embedding] = await embed([text])

@@ -20,12 +20,10 @@ interface Word {
 
 /**
  * The terms of a run of characters without a blank: a word, or an identifier such as
- * `payment-svc-7d9f`
- * or `/var/log/app.log`.
+ * `payment-svc-7d9f` or `/var/log/app.log`.
  *
  * - The whole identifier is a term, and so is each of its words; of a path, also each part between
- *   its
- *   separators.
+ *   its separators.
  * - The whole is written without the characters that join it, so that `error_code`, `error-code`,
  *   `errorCode` and `errorcode` are equal; a full stop between two digits stays.
  * - A word is a term as a whole and in parts: split at its capitals, or between letters and digits.

@@ -83,9 +83,8 @@ const buildOptions = schemaOption
  * `migrate up` makes an index. Use this if the index is missing, its build was interrupted, deleted
  * rows have bloated it, or you want another `m`. Searches and writers continue: the index is built
  * `concurrently` under another name and exchanged at the end, within 100 ms or not at all. If the
- * build
- * fails or is interrupted, the old index stays in use, and this call or the next one removes the
- * unfinished one.
+ * build fails or is interrupted, the old index stays in use, and this call or the next one removes
+ * the unfinished one.
  *
  * It needs a connection of its own: pass the pool, not a transaction, and no pooler that assigns a
  * connection per transaction.

@@ -8,11 +8,11 @@ import type { DeclaredPolicy, JobShape } from '../policies/declaredPolicies.ts'
 import { interval, timestamp } from './literals.ts'
 
 /**
- * The statements that make the job of a policy and remember it as ours.
+ * The statements that create the job of a policy and record it as ours.
  *
- * Jobs of ours never begin in the same second: compression and retention of one table that did
- * deadlocked now and then. Each begins at a time of its own after the next full `every`, counted in
- * UTC, and stays on it.
+ * Jobs of ours never start in the same second: compression and retention of one table at the same
+ * time deadlocked now and then. Each starts at its own offset after the next full `every`, in UTC,
+ * and keeps that offset.
  */
 export function addJob(installation: Installation, fn: TimescaleFunction, policy: DeclaredPolicy, job: JobShape, now: Date): string[] {
   const table = quoteLiteral(qualified(installation, policy.object))
@@ -49,8 +49,8 @@ export function addJob(installation: Installation, fn: TimescaleFunction, policy
 }
 
 /**
- * The statement that lets a hypertable be compressed: each segment holds the rows that have these
- * columns in common, in this order.
+ * The statement that enables compression of a hypertable: rows with equal values of these columns
+ * form a segment, in this order.
  */
 export const columnstore = (installation: Installation, object: string, { segmentBy, orderBy }: PolicySettings['compression']): string =>
   `alter table ${qualified(installation, object)} set (timescaledb.enable_columnstore, timescaledb.segmentby = ${names(segmentBy)}, timescaledb.orderby = ${names(orderBy)})`
@@ -58,8 +58,8 @@ export const columnstore = (installation: Installation, object: string, { segmen
 const names = (columns: readonly string[]) => quoteLiteral(columns.map(quoteIdentifier).join(', '))
 
 /**
- * Between the first seconds of two of our jobs. With 24 jobs all begin within the half hour in
- * which the most frequent come again.
+ * The offset between the starts of two jobs. It lets 24 jobs start within half an hour, the
+ * shortest interval between runs.
  */
 const stagger = 75_000
 

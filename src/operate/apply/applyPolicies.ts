@@ -16,19 +16,19 @@ import type { PolicyChange } from './policyChange.ts'
 
 export interface ApplyPoliciesOptions extends PlanPoliciesOptions {
   /**
-   * First move tables that were made without TimescaleDB, or without its community edition, up to
-   * what the server can do now. It blocks readers and writers of the rollup tables for as long as
-   * it takes, see `convert`.
+   * First move tables that were made without TimescaleDB, or without its community edition, to what
+   * the server can do now. This blocks readers and writers of the rollup tables until it ends, see
+   * `convert`.
    */
   convert?: boolean
-  /** Told of each table that was converted. */
+  /** Called for each table that was converted. */
   onConverted?: (step: ConvertStep) => void
-  /** Told of each change before it is made. */
+  /** Called before each change. */
   onChange?: (change: PolicyChange) => void
-  /** Told for whom it waits, where somebody else applies policies to this database already. */
+  /** Called with the session waited for, if another one is applying policies to this database. */
   onWait?: OnWait
   /**
-   * Give up before the next statement. Changes made until then stay; applying again goes on from
+   * Stops before the next statement. Changes made until then stay; applying again continues from
    * there.
    */
   signal?: AbortSignal
@@ -43,25 +43,28 @@ const applyOptions = planOptions.extend({
 })
 
 export interface PoliciesReport {
-  /** What `convert` moved; null where it was not asked for, or there was nothing to gain. */
+  /** What `convert` moved; null if it was not requested, or there was nothing to move. */
   converted: ConvertReport | null
   /** The plan as it was carried out. */
   changes: PolicyChange[]
 }
 
 /**
- * Reconciles the server with the declared policies and says what was done: the plan of
- * `planPolicies`, carried out.
+ * Brings the server in line with the declared policies, by carrying out the plan of `planPolicies`,
+ * and reports the changes.
  *
- * Twice in a row changes nothing the second time. Each change is one transaction, and those that
- * roll come before those that drop: a failure in the middle leaves whole changes, and applying
- * again does the rest. Run from several places at once, they take turns change by change; what
- * another has done in the meantime is planned again, and found done.
+ * | | |
+ * |---|---|
+ * | applied again | changes nothing |
+ * | transactions | one per change |
+ * | order | changes that roll up come before those that drop rows |
+ * | failure | completed changes stay; apply again to do the rest |
+ * | several processes at once | take turns, change by change; changes that another has made are found done |
  *
- * @throws InvalidInputError when a policy could not be kept, or a transaction is handed in:
- * TimescaleDB refreshes in none.
- * @throws VantageError (`POLICY_FAILED`) naming the change that failed, or (`CONVERT_FAILED`) what
- * stands in the way of converting, with the server's error as its cause.
+ * @throws InvalidInputError if a policy could not be kept, or `db` is a transaction: TimescaleDB
+ * cannot refresh in a transaction.
+ * @throws VantageError (`POLICY_FAILED`) naming the change that failed, or (`CONVERT_FAILED`) the
+ * obstacle to converting, with the server's error as its cause.
  * @example
  * const { changes } = await applyPolicies(db, { policies: policiesWith({ metric_1m: { retain: '90 days' } }) })
  */
@@ -70,7 +73,7 @@ export async function applyPolicies(db: AnyKysely, given: ApplyPoliciesOptions =
   checkedPolicies(options.policies ?? defaultPolicies)
   const plain = plainKysely(db)
   if (plain.isTransaction) {
-    throw new InvalidInputError('db', 'is a transaction: TimescaleDB refreshes its aggregates in none, so hand in the connection itself')
+    throw new InvalidInputError('db', 'is a transaction, in which TimescaleDB cannot refresh its aggregates: pass the connection itself')
   }
   return plain.connection().execute(async (connection) => {
     signal?.throwIfAborted()
@@ -85,8 +88,8 @@ export async function applyPolicies(db: AnyKysely, given: ApplyPoliciesOptions =
 }
 
 /**
- * Makes a change, and says which it was: nothing is changed that somebody else has changed since it
- * was planned.
+ * Makes a change and returns it. If someone has changed the policy since it was planned, it is
+ * planned again first.
  */
 async function apply(
   connection: Kysely<{}>,
@@ -102,7 +105,7 @@ async function apply(
       await execute(connection, statement)
     }
     return await asOwner(connection, installation, async (trx) => {
-      // Of the transaction, so that none is left behind on a connection of a pooler's.
+      // A lock of the transaction, so that none stays behind on a pooler's connection.
       await takeTurn(trx, policiesTurn, onWait)
       const now = (await planPolicies(trx, options)).find(({ object, kind }) => object === change.object && kind === change.kind)
       for (const statement of now?.statements ?? []) {
@@ -116,7 +119,7 @@ async function apply(
     if (cause instanceof VantageError) throw cause
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new VantageError(
-      `policies: could not ${change.action} the ${change.kind} of ${change.object}: ${reason}; what was done before stays, apply again to go on`,
+      `policies: could not ${change.action} the ${change.kind} of ${change.object}: ${reason}; earlier changes stay, apply again to continue`,
       { code: 'POLICY_FAILED', cause },
     )
   }

@@ -3,11 +3,11 @@ import { quoteLiteral } from '../../database/sql/identifier.ts'
 import { interval } from './literals.ts'
 
 /**
- * The statement that notes which buckets may be gone by what a retention has dropped so far, before
- * it is changed or removed.
+ * The statement that records which buckets a retention may have dropped so far, before the
+ * retention is changed or removed.
  *
- * A job drops whole chunks whose end is old enough, and chunks are aligned to the epoch; that it
- * may not have run since only errs on the safe side.
+ * A job drops whole chunks whose end is old enough; chunks are aligned to the epoch. If the job has
+ * not run lately, the record is too cautious, which is safe.
  */
 export const noteDropped = (installation: Installation, { object }: { object: string }, chunk: string, retain: string): string =>
   `update ${qualified(installation, 'pgvantage_time_table')} as known

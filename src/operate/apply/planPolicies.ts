@@ -15,11 +15,13 @@ import { describeJob } from './policyJobs.ts'
 import { readState, type PolicyState } from './policyState.ts'
 
 export interface PlanPoliciesOptions {
-  /** What is wanted. Default: what the rooms declare, `defaultPolicies`. */
+  /** The wanted policies. Default: `defaultPolicies`. */
   policies?: Policies
-  /** Only needed when one database holds several installations. */
+  /** Only needed if the database has several installations. */
   schema?: string
-  /** Take away policies of ours that are no longer declared. Default: they are left, and listed. */
+  /**
+   * Also remove policies of ours that are no longer declared. Default: they stay, and are listed.
+   */
   remove?: boolean
   /** The time to plan for. Default: now. */
   now?: Date
@@ -34,12 +36,12 @@ export const planOptions = schemaOption.extend({
 /**
  * What `applyPolicies` would do on this server, statement by statement; reads only.
  *
- * With TimescaleDB's community edition policies become its jobs; on any other server they are
- * written down, and `maintain` keeps them. Jobs that pgvantage did not make are listed and left
+ * With TimescaleDB's community edition policies become its jobs. On any other server they are
+ * recorded, and `maintain` carries them out. Jobs that pgvantage did not create are listed and left
  * alone.
  *
- * @throws InvalidInputError when a policy could not be kept, see `checkedPolicies`.
- * @throws SchemaVersionError when the database is not at this library's version.
+ * @throws InvalidInputError if a policy could not be kept, see `checkedPolicies`.
+ * @throws SchemaVersionError if the database is not at this library's version.
  * @example
  * const plan = await planPolicies(db)
  * for (const { action, object, kind, why } of plan) console.log(action, object, kind, why)
@@ -59,7 +61,7 @@ export async function planPolicies(db: AnyKysely, options: PlanPoliciesOptions =
   ]
 }
 
-/** Before a retention is new or drops sooner, all it could drop has to be rolled. */
+/** Before a retention is added or shortened, everything it could drop has to be rolled up. */
 function beforeDropping(
   installation: Installation,
   state: PolicyState,
@@ -79,7 +81,7 @@ function beforeDropping(
   })
 }
 
-/** Policies of ours that are declared no more. */
+/** Policies of ours that are no longer declared. */
 function undeclared(installation: Installation, state: PolicyState, declared: readonly DeclaredPolicy[], remove: boolean): PolicyChange[] {
   const { applied, jobs } = state
   return applied
@@ -102,7 +104,7 @@ function undeclared(installation: Installation, state: PolicyState, declared: re
             : []),
           ...removal(installation, state, policy),
         ],
-        reason: kind === 'compression' ? 'no longer declared; what is compressed stays so' : 'no longer declared',
+        reason: kind === 'compression' ? 'no longer declared; compressed chunks stay compressed' : 'no longer declared',
       }
     })
 }
@@ -113,8 +115,8 @@ const chunks = ({ table, chunk, rollups }: Policies['time'][number]) => [
 ]
 
 /**
- * Jobs for our tables that are not ours, and that no declared policy is in conflict with (those are
- * told with it).
+ * Jobs for our tables that are not ours and conflict with no declared policy. (A conflicting job is
+ * reported with its policy.)
  */
 function foreign({ jobs, applied }: PolicyState, declared: readonly DeclaredPolicy[]): PolicyChange[] {
   return jobs

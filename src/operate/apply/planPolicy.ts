@@ -42,7 +42,7 @@ export function planPolicy(installation: Installation, state: PolicyState, polic
   const rolling = policy.kind === 'refresh' && policy.job !== undefined ? { ...policy, job: policy.job } : undefined
   const obstacle = rolling && emptiedBy(state, rolling, now)
   if (obstacle !== undefined) {
-    // A job of ours that stayed in force would do what a new one must not.
+    // A job of ours that stayed would do what a new one must not do.
     return applied === undefined
       ? change('leave', obstacle)
       : { ...change('remove', obstacle, removal(installation, state, applied)), declared: null }
@@ -68,7 +68,7 @@ export function planPolicy(installation: Installation, state: PolicyState, polic
   return change(applied === undefined ? 'add' : 'change', `a job ${meaning(policy)}${unlikeUntilNow}`, statements, statementsBefore)
 }
 
-/** What the policy asks for, as a sentence whose subject is a job or `maintain`. */
+/** What the policy does, as a sentence whose subject is a job or `maintain`. */
 function meaning({ object, kind, settings, job }: DeclaredPolicy): string {
   switch (kind) {
     case 'refresh':
@@ -81,13 +81,13 @@ function meaning({ object, kind, settings, job }: DeclaredPolicy): string {
 }
 
 const conflict = (object: string, others: readonly PolicyJob[]) =>
-  `${others.map((job) => `job ${job.id}, which pgvantage did not make, ${describeJob(job)}`).join('; ')}: ${object} takes one such policy, so this one is left; to have the declared one instead, \`select delete_job(${others[0]!.id})\` and apply again`
+  `${others.map((job) => `job ${job.id}, which pgvantage did not make, ${describeJob(job)}`).join('; ')}: ${object} can have only one such policy, so this one is left; to get the declared one instead, \`select delete_job(${others[0]!.id})\` and apply again`
 
 function droppedSoFar(installation: Installation, { object, kind, after }: PolicyJob, { chunk }: JobShape): string[] {
   return kind === 'retention' && after !== null ? [noteDropped(installation, { object }, chunk, durationOf(after))] : []
 }
 
-/** Compression that somebody has set up already is theirs: only the job is ours then. */
+/** Compression settings that someone else made stay theirs: we only add the job. */
 function enableCompression(
   installation: Installation,
   { tables }: PolicyState,
@@ -97,13 +97,13 @@ function enableCompression(
   return applied === undefined && tables.get(object)?.compressible ? [] : [columnstore(installation, object, settings)]
 }
 
-/** The statements that take a policy of ours away, with its job if it still has one. */
+/** The statements that remove a policy of ours, with its job if it still has one. */
 export function removal(installation: Installation, { jobs, fn }: PolicyState, policy: AppliedPolicy): string[] {
   const job = jobs.find(({ id }) => id === policy.jobId)
   return [...(job === undefined ? [] : [`select ${fn('delete_job')}(${job.id})`]), forget(installation, policy)]
 }
 
-/** Settings as they mean, not as they are written: `'1 week'` is `'7 days'`. */
+/** Compares settings by meaning, not by text: `'1 week'` equals `'7 days'`. */
 function sameSettings(a: object, b: object): boolean {
   const meant = (settings: object) =>
     Object.entries(settings)

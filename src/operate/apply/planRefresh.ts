@@ -13,8 +13,8 @@ export type Rolling = DeclaredPolicy & { kind: 'refresh'; job: RefreshShape }
 const day = 86_400_000
 
 /**
- * A refresh that looks back no further than its source is kept, now and later; or as declared,
- * where `emptiedBy` says that there can be none.
+ * A refresh that looks back no further than its source is kept, now and later. If `emptiedBy` gives
+ * a reason why there can be no such refresh, the refresh as declared.
  */
 export function withinReach({ timeRung }: Installation, state: PolicyState, policy: DeclaredPolicy, now: Date): DeclaredPolicy {
   if (timeRung !== 'community' || policy.kind !== 'refresh' || policy.job === undefined) return policy
@@ -23,9 +23,9 @@ export function withinReach({ timeRung }: Installation, state: PolicyState, poli
 }
 
 /**
- * What was dropped until now stays where it is, and the time since grows. A job of others drops on:
- * of what it keeps only its length holds on every day, and not what happens to be left of the chunk
- * that it drops next.
+ * The age up to which the source is complete. What was dropped until now stays at its time, so its
+ * age grows. A foreign retention keeps dropping: only the length it keeps is certain on every day,
+ * not the rest of the chunk it drops next.
  */
 function reachOf(state: PolicyState, policy: Rolling, now: Date): number | null {
   const { source, bucket } = policy.job
@@ -41,43 +41,43 @@ function reachOf(state: PolicyState, policy: Rolling, now: Date): number | null 
   })
 }
 
-/** The retentions of a rollup's source that pgvantage did not make. */
+/** The retentions of a rollup's source that pgvantage did not create. */
 function outrunning({ jobs, applied }: PolicyState, { job }: Rolling): PolicyJob[] {
   const ours = new Set(applied.map(({ jobId }) => jobId))
   return jobs.filter(({ id, object, kind, after }) => kind === 'retention' && object === job.source && !ours.has(id) && after !== null)
 }
 
 /**
- * Why a rollup has no job that refreshes it, on this day and on every other: a job that pgvantage
- * did not make drops its source within two days, which leaves no time to roll what was missed. Or
- * its source was dropped a moment ago: then it is a matter of days.
+ * Why a rollup cannot have a job that refreshes it; undefined if it can. Either a foreign job drops
+ * its source within two days, which leaves no time to roll up late rows: this is true on every day.
+ * Or its source was dropped recently: this passes after some days.
  */
 export function emptiedBy(state: PolicyState, policy: Rolling, now: Date): string | undefined {
   const { object, job, settings } = policy
   const until = `until then maintain rolls it`
   const dropping = outrunning(state, policy).find(({ after }) => after! < milliseconds(settings.settle) + 2 * day)
   if (dropping !== undefined) {
-    return `job ${dropping.id}, which pgvantage did not make, ${describeJob(dropping)} in ${job.source}, and a job that looked back so far would empty ${object}: \`select delete_job(${dropping.id})\` and apply again; ${until}`
+    return `job ${dropping.id}, which pgvantage did not make, ${describeJob(dropping)} in ${job.source}, and a job that looks back that far would empty ${object}: \`select delete_job(${dropping.id})\` and apply again; ${until}`
   }
   if (reachOf(state, policy, now) !== null) return undefined
   const gone = goneBefore(state, job.source, now)
   const again = gone + milliseconds(settings.settle) + 2 * milliseconds(job.bucket)
-  return `${job.source} was dropped before ${new Date(gone).toISOString()}, and a job that looked back so far would empty ${object}: apply again after ${new Date(again).toISOString()}; ${until}`
+  return `${job.source} was dropped before ${new Date(gone).toISOString()}, and a job that looks back that far would empty ${object}: apply again after ${new Date(again).toISOString()}; ${until}`
 }
 
-/** Notes what jobs of others have dropped, for the day they are gone. */
+/** Records what foreign jobs have dropped, for the time after they are removed. */
 export const droppedByOthers = (installation: Installation, state: PolicyState, policy: Rolling): string[] =>
   outrunning(state, policy).map(({ object, after }) =>
     noteDropped(installation, { object }, durationOf(chunkOf(state, object)), durationOf(after!)),
   )
 
 /**
- * The refreshes that roll all there is of the source up to what has settled: what a retention may
+ * The refreshes that roll up everything in the source that has settled and that a retention may
  * then drop.
  *
- * A slice for each chunk of the rollup: each commits, so that a long history takes no long
- * transaction and an interrupted one is taken up again. Nothing is refreshed whose source may have
- * been dropped. What was refreshed already costs nothing.
+ * There is one slice per chunk of the rollup. Each slice commits, so a long history takes no long
+ * transaction, and an interrupted run continues. Buckets whose source may be dropped are not
+ * refreshed. Slices that are already refreshed cost nothing.
  */
 export function rollNow(installation: Installation, state: PolicyState, { object, settings, job }: Rolling, now: Date): string[] {
   const oldest = oldestChunk(state, job.source)
@@ -87,7 +87,7 @@ export function rollNow(installation: Installation, state: PolicyState, { object
   const to = now.getTime() - milliseconds(settings.settle)
   const length = milliseconds(job.chunk)
   const bounds = [from]
-  // A slice has to hold a whole bucket, and the longest bucket is a day.
+  // A slice must contain a whole bucket, and the longest bucket is a day.
   for (let next = (Math.floor(from / length) + 1) * length; next <= to - day; next += length)
     if (next - bounds.at(-1)! >= day) bounds.push(next)
   if (to - from < day) return []

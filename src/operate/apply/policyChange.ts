@@ -1,23 +1,20 @@
 import type { PolicyKind, PolicySettings } from '../policies/appliedPolicies.ts'
 
-/** What becomes of one policy of one table. */
+/** What happens to one policy of one table. */
 export interface PolicyChange {
-  /**
-   * `keep`: it is as declared already. `leave`: it is left as it is, and `reason` says what stands
-   * in the way.
-   */
+  /** `keep`: it is already as declared. `leave`: it cannot be applied, and `reason` says why. */
   action: 'add' | 'change' | 'remove' | 'keep' | 'leave'
   /** `metric_1m`, `metric_1h`, `event_envelope`, `oo_locator`. */
   object: string
   kind: PolicyKind
-  /** What was applied before; null where nothing was. */
+  /** What was applied before; null if nothing was. */
   applied: PolicySettings[PolicyKind] | null
-  /** What is declared; null where nothing is. */
+  /** What is declared; null if nothing is. */
   declared: PolicySettings[PolicyKind] | null
-  /** Statements that run first, each for itself: TimescaleDB refreshes in no transaction. */
+  /** Statements that run first, each outside a transaction: TimescaleDB cannot refresh in one. */
   statementsBefore: string[]
   /** Statements that run together in one transaction. */
   statements: string[]
-  /** What it means on this server, a sentence for a person. */
+  /** What the change means on this server, as a sentence. */
   reason: string
 }

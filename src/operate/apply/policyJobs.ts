@@ -5,7 +5,7 @@ import type { PolicyKind } from '../policies/appliedPolicies.ts'
 import type { DeclaredPolicy } from '../policies/declaredPolicies.ts'
 
 /**
- * A job of TimescaleDB's that compresses, drops or refreshes one of our tables, ours or not.
+ * A job of TimescaleDB that compresses, drops or refreshes one of our tables, created by us or not.
  * Lengths are milliseconds.
  */
 export interface PolicyJob {
@@ -13,19 +13,19 @@ export interface PolicyJob {
   readonly object: string
   readonly kind: PolicyKind
   readonly every: number
-  /** Whether it runs at all: a job can be switched off. */
+  /** Whether it is scheduled: a job can be switched off. */
   readonly scheduled: boolean
-  /** The age after which it drops or compresses; null for others. */
+  /** The age after which it drops or compresses; null for other jobs. */
   readonly after: number | null
   /**
-   * Where its window begins and ends, before now; null for others, and for a window without that
+   * The age at which its window begins and ends; null for other jobs, and if the window has no such
    * end.
    */
   readonly start: number | null
   readonly end: number | null
 }
 
-/** The server's jobs for our tables; none but on the rung `community`. */
+/** The server's jobs for our tables; an empty array unless the rung is `community`. */
 export async function policyJobs(db: Kysely<{}>, { schema, timeRung }: Installation, objects: readonly string[]): Promise<PolicyJob[]> {
   if (timeRung !== 'community') return []
   const length = (field: string) => sql`(extract(epoch from (config ->> ${sql.lit(field)}::text)::interval) * 1000::numeric)::float8`
@@ -64,7 +64,7 @@ export function doesAsDeclared(job: PolicyJob, policy: DeclaredPolicy): boolean 
   }
 }
 
-/** What a job does, for a person: `drops what is older than 90 days`. */
+/** What a job does, in words: `drops what is older than 90 days`. */
 export function describeJob({ kind, after, start, end }: PolicyJob): string {
   const days = (length: number | null) => (length === null ? 'any age' : `${length / 86_400_000} days`)
   if (kind === 'refresh') return `rolls what is between ${days(start)} and ${days(end)} old`

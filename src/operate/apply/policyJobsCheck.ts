@@ -3,7 +3,7 @@ import type { Check, Finding } from '../../database/checks/check.ts'
 import { appliedPolicies } from '../policies/appliedPolicies.ts'
 import { readableUpkeep } from '../policies/readableUpkeep.ts'
 
-/** Whether policies have been applied, and the server's jobs keep them. */
+/** Checks that policies were applied, and that the server's jobs carry them out. */
 export const policyJobsCheck: Check = {
   name: 'policies',
   async find(examined) {
@@ -14,7 +14,7 @@ export const policyJobsCheck: Check = {
         {
           severity: 'info',
           code: 'policies-never-applied',
-          message: 'no policies have been applied: nothing is compressed, dropped or deleted, whatever its age',
+          message: 'no policies have been applied: nothing is compressed, dropped or deleted at any age',
           remedy: 'look at `pgvantage policies plan`, then run `pgvantage policies apply`',
           needs: 'maintainer',
         },
@@ -52,7 +52,7 @@ async function jobFindings(db: Kysely<{}>, schema: string): Promise<Finding[]> {
           severity: 'warning',
           code: 'policy-job-gone',
           message: `${job} ${gone ? 'is gone' : 'is switched off'}`,
-          remedy: 'run `pgvantage policies apply`, which puts it right; to do without it, declare policies without it',
+          remedy: 'run `pgvantage policies apply`, which corrects it; if you do not want it, declare policies without it',
           needs: 'maintainer',
         },
       ]
@@ -63,7 +63,7 @@ async function jobFindings(db: Kysely<{}>, schema: string): Promise<Finding[]> {
         severity: 'warning',
         code: 'policy-job-failed',
         message: `${job} failed when it ran last${at === null ? '' : `, at ${at.toISOString()}`}`,
-        remedy: `see why in timescaledb_information.job_errors where job_id = ${id}, or run \`call run_job(${id})\`; it is tried again by itself`,
+        remedy: `see why in timescaledb_information.job_errors where job_id = ${id}, or run \`call run_job(${id})\`; the server tries it again`,
       },
     ]
   })

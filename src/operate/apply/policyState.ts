@@ -15,9 +15,9 @@ export interface PolicyState {
 }
 
 interface TableState {
-  /** What began before may have been dropped. */
+  /** Buckets that began before this may have been dropped. */
   droppedBefore: Date | null
-  /** Where the oldest of its chunks begins; null without any. */
+  /** The start of its oldest chunk; null if it has no chunk. */
   oldest: Date | null
   compressible: boolean
 }
@@ -29,7 +29,7 @@ export async function readState(db: Kysely<{}>, installation: Installation, decl
     applied,
     declared,
     jobs: await policyJobs(db, installation, objects),
-    // Named only where there are jobs, so where the extension is.
+    // The names are only used if there are jobs, and so the extension.
     fn: (await timescaleFunctions(db)) ?? ((name) => name),
     tables: installation.timeRung === 'community' ? await readTables(db, installation) : new Map(),
   }
@@ -55,7 +55,7 @@ async function readTables(db: Kysely<{}>, { schema }: Installation): Promise<Map
 export const chunkOf = ({ declared }: PolicyState, object: string): number =>
   milliseconds(declared.find((policy) => policy.object === object && policy.kind === 'retention')!.job!.chunk)
 
-/** Where the rows of a table begin, or of what it is made from. */
+/** The start of the oldest rows of a table, or of its source. */
 export function oldestChunk(state: PolicyState, object: string): number | undefined {
   const source = state.declared.find((policy) => policy.object === object && policy.kind === 'refresh')?.job?.source
   const starts = [state.tables.get(object)?.oldest?.getTime(), source === undefined ? undefined : oldestChunk(state, source)]
@@ -63,14 +63,17 @@ export function oldestChunk(state: PolicyState, object: string): number | undefi
   return known.length === 0 ? undefined : Math.min(...known)
 }
 
-/** Before when rows of a table may have been dropped, by a retention of now or of before. */
+/**
+ * The time before which rows of a table may have been dropped, by a present or an earlier
+ * retention.
+ */
 export const closedBefore = (state: PolicyState, object: string, now: Date): number =>
   Math.max(state.tables.get(object)?.droppedBefore?.getTime() ?? Number.NEGATIVE_INFINITY, droppedByJobs(state, object, now))
 
 /**
- * Before when rows of a table are gone already. Where more was dropped than by the retentions of
- * now, it may have gone on after it was noted: what there is no chunk for may have been dropped
- * too.
+ * The time before which rows of a table are gone. If more was dropped than the present retentions
+ * explain, rows may have been dropped after that was recorded: times without a chunk count as
+ * dropped too.
  */
 export function goneBefore(state: PolicyState, object: string, now: Date): number {
   const closed = closedBefore(state, object, now)
@@ -79,7 +82,10 @@ export function goneBefore(state: PolicyState, object: string, now: Date): numbe
   return byOtherRules ? Math.max(closed, oldest?.getTime() ?? closed) : closed
 }
 
-/** Before when the retentions of now may have dropped: whole chunks, so this moves on by chunks. */
+/**
+ * The time before which the present retentions may have dropped. They drop whole chunks, so it
+ * advances by chunks.
+ */
 function droppedByJobs(state: PolicyState, object: string, now: Date): number {
   const chunk = chunkOf(state, object)
   return Math.max(

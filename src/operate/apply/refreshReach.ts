@@ -1,27 +1,27 @@
-/** What decides how far back a job may roll. Lengths are milliseconds. */
+/** The values that decide how far back a job may roll up. Lengths are milliseconds. */
 export interface RefreshReachOptions {
-  /** How far back it is declared to look, and how young a bucket it leaves alone. */
+  /** How far back it is declared to look, and the age at which a bucket has settled. */
   readonly start: number
   readonly settle: number
   /** The length of the rollup's buckets. */
   readonly bucket: number
   /** The length of the source's chunks. */
   readonly chunk: number
-  /** The age up to which the source is known to be whole, at this moment and at every later one. */
+  /** The age up to which the source is complete, now and at every later time. */
   readonly kept: number
-  /** How far back the job in force looks, if there is one. */
+  /** How far back the existing job looks, if there is one. */
   readonly current?: number
 }
 
 /**
- * How far back a job may roll, in milliseconds: never to where rows of the source may be gone, for
- * it would take their rolled rows away too.
+ * How far back a job may roll up, in milliseconds. It must not reach times where rows of the source
+ * may be gone: refreshing those would delete their rolled-up rows.
  *
- * As far as declared where the source is kept so long; else so many whole chunks (or days, where
- * not one chunk is kept). A job that looks back less stays as it is until a second chunk could be
- * added: how many chunks are whole depends on the day, and no job should come and go with that.
+ * That is as far as declared, if the source is kept that long; otherwise as many whole chunks as
+ * are kept (or days, if less than one chunk is). A job that looks back less stays unchanged until a
+ * second chunk could be added: the number of whole chunks varies by day, and the job should not.
  *
- * Null where not even the two buckets that a job's window has to hold are kept.
+ * Null if not even the two buckets are kept that a job's window must contain.
  */
 export function refreshReach({ start, settle, bucket, chunk, kept, current = 0 }: RefreshReachOptions): number | null {
   const shortest = settle + 2 * bucket

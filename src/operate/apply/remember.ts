@@ -3,7 +3,7 @@ import { quoteLiteral } from '../../database/sql/identifier.ts'
 import type { PolicyKind } from '../policies/appliedPolicies.ts'
 import type { DeclaredPolicy } from '../policies/declaredPolicies.ts'
 
-/** The statement that remembers a policy as applied; `job` is an expression for its job's id. */
+/** The statement that records a policy as applied; `job` is an expression for its job's id. */
 export const remember = (installation: Installation, { object, kind, settings }: DeclaredPolicy, job = 'null'): string =>
   `insert into ${qualified(installation, 'pgvantage_policy')} (object, kind, settings, job_id)
 values (${quoteLiteral(object)}, ${quoteLiteral(kind)}, ${quoteLiteral(JSON.stringify(settings))}, ${job})

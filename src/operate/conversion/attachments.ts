@@ -3,14 +3,17 @@ import { qualified, type Installation } from '../../database/installation/instal
 import { execute } from '../../lifecycle/statement.ts'
 
 /**
- * What hangs on a table or view by its name and has to be put on the one that takes its place:
- * statements that do it.
+ * Objects attached to a table or view by its name, as statements that attach them to its
+ * replacement.
  */
 export interface Attachments {
   readonly owner: string
-  /** Columns that take values; generated ones make theirs. */
+  /** Columns that accept values; generated columns compute theirs. */
   readonly columns: readonly string[]
-  /** Primary key, unique, foreign key and exclusion; a check comes with the columns. */
+  /**
+   * Primary key, unique, foreign key and exclusion constraints; check constraints are copied with
+   * the columns.
+   */
   readonly constraints: readonly string[]
   readonly indexes: readonly string[]
   readonly triggers: readonly { readonly name: string; readonly definition: string }[]
@@ -21,7 +24,7 @@ export interface Attachments {
 }
 
 /**
- * Reads what hangs on a relation. The search path has to be empty but for `pg_catalog`, so that
+ * Reads what is attached to a relation. The search path must contain only `pg_catalog`, so that
  * every name is printed with its schema.
  */
 export async function readAttachments(trx: Kysely<{}>, installation: Installation, name: string): Promise<Attachments> {
@@ -74,8 +77,8 @@ export async function readAttachments(trx: Kysely<{}>, installation: Installatio
 }
 
 /**
- * Gives a relation the owner and exactly the grants another had, whatever default privileges it was
- * born with.
+ * Gives a relation the owner and exactly the grants of another one, regardless of default
+ * privileges.
  */
 export async function hangOn(trx: Kysely<{}>, installation: Installation, name: string, kept: Attachments): Promise<void> {
   const place = qualified(installation, name)

@@ -19,7 +19,7 @@ import { planConversion, type Conversion } from './planConversion.ts'
 import { relations, rollups } from './rebuilt.ts'
 
 export interface ConvertReport extends Pick<Conversion, 'fromRung' | 'toRung'> {
-  /** What was moved, in order; `rows` is null for what is made again from other rows. */
+  /** What was moved, in order; `rows` is null for a relation that is computed again from others. */
   steps: ConvertStep[]
 }
 
@@ -32,36 +32,31 @@ export interface ConvertStep {
 export interface ConvertOptions {
   schema?: string
   onStep?: (step: ConvertStep) => void
-  /** Told for whom it waits. */
+  /** Called with the session waited for. */
   onWait?: OnWait
   signal?: AbortSignal
 }
 
 /**
- * Moves the rollup tables up to what the server can do now, or returns null when there is nothing
- * to gain.
+ * Moves the rollup tables to what the server can do now; returns null if there is nothing to gain.
  *
- * Everything happens in one transaction, for the installation is on one rung: it is up afterwards,
- * or as it was. It blocks readers and writers of the rollup tables until it commits, and writers of
- * the catalog tables they refer to; partitions are copied into hypertables row by row, so the time
- * grows with them. Columns, constraints, indexes, triggers, comments, owners and grants come along,
- * also those you added. What hangs on a table itself, such as a view of yours, is refused before
- * anything is locked.
+ * | | |
+ * |---|---|
+ * | transaction | one: it succeeds as a whole, or changes nothing |
+ * | locks | blocks readers and writers of the rollup tables until it commits, and writers of the catalog tables they refer to |
+ * | duration | partitions are copied into hypertables row by row: 22 s for 1,000,161 rows of `metric_1m`, with all constraints and indexes, on two cores |
+ * | kept | columns, constraints, indexes, triggers, comments, owners and grants, including those you added |
+ * | refused before any lock | an object attached to a table itself, such as a view of yours |
  *
- * Hours and days become continuous aggregates empty; those that their source no longer holds are
- * put into them as they were, all others are rolled from the source by the refresh that applying
- * the policies begins with. Unless a superuser converts, hours and days of dropped sources are not
- * seen until a refresh has had something to roll.
+ * Hours and days become continuous aggregates. Buckets whose source is dropped are copied into
+ * them; the refresh at the beginning of `applyPolicies` rolls up all others. Unless a superuser
+ * converts, the copied buckets are not visible until a refresh has rolled up something.
  *
- * A scope remembers on which rung the tables stood when it was made: make new ones, or restart what
- * holds them.
+ * A scope remembers the rung of the tables from when it was made: make new scopes, or restart the
+ * program.
  *
- * Measured on two cores, 1,000,161 rows of `metric_1m` from partitions to a hypertable: 22 s,
- * 45,000 rows a second with all constraints and indexes; a writer and a reader of the table waited
- * 23 s, readers of the catalog tables not at all.
- *
- * @throws VantageError (`CONVERT_FAILED`) naming what stands in the way, with the server's error as
- * its cause where there is one.
+ * @throws VantageError (`CONVERT_FAILED`) naming the obstacle, with the server's error as its cause
+ * if there is one.
  */
 export async function convert(
   connection: Kysely<{}>,
@@ -69,8 +64,8 @@ export async function convert(
 ): Promise<ConvertReport | null> {
   await dropOutgrown(connection)
   if ((await unobstructed(connection, schema)) === null) return null
-  // In a transaction of its own: whatever becomes of the conversion, the extension is there for the
-  // next try. Only its licence tells how far up it goes.
+  // In a transaction of its own: even if the conversion fails, the extension is there for the next
+  // attempt. Only the installed extension shows its licence, and so how far the tables can move.
   await execute(connection, 'create extension if not exists timescaledb')
   const possible = await unobstructed(connection, schema)
   if (possible === null) return null
@@ -97,7 +92,7 @@ export async function convert(
   return { fromRung: possible.fromRung, toRung: possible.toRung, steps }
 }
 
-/** What is possible, unless something stands in the way. */
+/** The possible conversion; throws if there is an obstacle. */
 async function unobstructed(connection: Kysely<{}>, schema: string | undefined): Promise<Conversion | null> {
   const possible = await planConversion(connection, { schema })
   if (possible === null || possible.obstacles.length === 0) return possible
@@ -112,11 +107,11 @@ type Timed = (object: string, work: () => Promise<number | void>) => Promise<voi
 
 async function moveUp(trx: Kysely<{}>, schema: string | undefined, { fromRung, toRung }: Conversion, timed: Timed): Promise<void> {
   const installation = await findInstallation(trx, schema)
-  // Somebody else was faster, while we waited for our turn.
+  // Another process converted while we waited for our turn.
   if (installation.timeRung !== fromRung) return
   const target: Installation = { ...installation, timeRung: toRung }
   await lock(trx, installation, fromRung, toRung)
-  // With nothing else on the path every name is printed with its schema.
+  // With an otherwise empty search path every name is printed with its schema.
   await setSettings(trx, { search_path: 'pg_catalog' })
   const kept = new Map<string, Attachments>()
   for (const name of relations(fromRung, toRung)) kept.set(name, await readAttachments(trx, installation, name))
@@ -173,10 +168,10 @@ async function moveUp(trx: Kysely<{}>, schema: string | undefined, { fromRung, t
 }
 
 /**
- * Locks everything in the order in which writers do, the tables referred to first: a lock taken
- * later would be waited for by somebody who waits for us.
+ * Locks everything in the order that writers use, referenced tables first: a later lock could
+ * deadlock.
  *
- * It waits ten seconds for them. While it waits, those who come later wait behind it.
+ * It waits ten seconds for the locks; other sessions that come during this time wait behind it.
  */
 async function lock(trx: Kysely<{}>, installation: Installation, from: TimeRung, to: TimeRung): Promise<void> {
   const named = (names: readonly string[]) => names.map((name) => qualified(installation, name)).join(', ')

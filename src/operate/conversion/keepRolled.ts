@@ -6,9 +6,9 @@ import { execute } from '../../lifecycle/statement.ts'
 import { rollups } from './rebuilt.ts'
 
 /**
- * Puts the rolled rows whose source is gone into the new continuous aggregate: straight into the
- * hypertable it materializes to, which its owner may write, for there is nothing left to roll them
- * from. A refresh from the first row of the source on does not touch them.
+ * Copies rolled-up rows whose source is gone into the new continuous aggregate, directly into its
+ * hypertable, which its owner may write: they cannot be rolled up again. A refresh that begins at
+ * the first row of the source does not touch them.
  */
 export async function keepRolled(
   trx: Kysely<{}>,
@@ -40,9 +40,9 @@ export async function keepRolled(
 }
 
 /**
- * Lets the aggregate show what was put into it: up to its watermark it shows what is materialized.
- * Only a superuser may move that by hand; for others the first refresh that has something to roll
- * does it.
+ * Makes the aggregate show the copied rows, by moving its watermark: up to the watermark it shows
+ * materialized rows. Only a superuser may move it; otherwise the first refresh that rolls up
+ * something does.
  */
 async function showKept(trx: Kysely<{}>, hypertable: number): Promise<void> {
   await execute(trx, 'savepoint pgvantage_watermark')
@@ -55,8 +55,8 @@ async function showKept(trx: Kysely<{}>, hypertable: number): Promise<void> {
 }
 
 /**
- * The beginning of the oldest chunk that a rollup is made from, directly or by way of a finer one;
- * infinity where there is no chunk.
+ * The start of the oldest chunk of a rollup's source, or of the source's source; infinity if there
+ * is no chunk.
  */
 function oldestChunk({ schema }: Installation, rollup: Rollup) {
   const names = [rollup.source]

@@ -12,14 +12,14 @@ export interface HypertableOptions {
 }
 
 /**
- * Makes a partitioned table a hypertable: a new table like it takes its name, its rows, and what
- * hung on it; the old one waits in a schema aside.
+ * Replaces a partitioned table by a hypertable: a new table takes its name, its rows, and
+ * everything attached to it; the old one moves to another schema.
  *
- * Constraints, indexes and triggers are put on after the rows: a foreign key is then one join
- * instead of a look-up for each row.
+ * Constraints, indexes and triggers are added after the rows: a foreign key is then checked by one
+ * join instead of a look-up for each row.
  *
- * @returns the number of rows, which both tables have.
- * @throws Error when they do not.
+ * @returns the number of rows, which is the same in both tables.
+ * @throws Error if it is not.
  */
 export async function moveToHypertable(
   trx: Kysely<{}>,

@@ -3,13 +3,12 @@ import { qualified } from '../../database/installation/installation.ts'
 import { quoteIdentifier } from '../../database/sql/identifier.ts'
 import { execute } from '../../lifecycle/statement.ts'
 
-/** Where tables wait to be dropped whose rows have moved. */
+/** The schema of replaced tables that wait to be dropped. */
 export const outgrown = 'pgvantage_outgrown'
 
 /**
- * Drops the tables whose rows have moved. Not in the transaction that moved them: dropping a
- * foreign key locks the table it refers to against readers, and one that waits for us would never
- * get what we wait for.
+ * Drops the replaced tables. Not in the transaction that replaced them: dropping a foreign key
+ * locks the referenced table against readers, which could deadlock with a reader that waits for us.
  */
 export async function dropOutgrown(connection: Kysely<{}>): Promise<void> {
   const { rows } = await sql<{ name: string }>`

@@ -8,19 +8,19 @@ import { extensionsToCreate, installedExtensions } from '../extensions.ts'
 import { timeRung } from '../timeRung.ts'
 import { relations } from './rebuilt.ts'
 
-/** That the server can do more for time than it could when the tables were made. */
+/** A possible conversion: the server can do more than when the tables were made. */
 export interface Conversion {
   fromRung: TimeRung
   toRung: TimeRung
-  /** Why it cannot be done as things are; empty when it can. */
+  /** Why it cannot be done now; empty if it can. */
   obstacles: string[]
 }
 
 const height: Record<TimeRung, number> = { native: 0, apache: 1, community: 2 }
 
 /**
- * Whether a database whose tables were made without TimescaleDB, or without its community edition,
- * could be moved up now; null when it is as high as its server allows. Reads only.
+ * Whether tables that were made without TimescaleDB, or without its community edition, can be moved
+ * up now; null if they already use all that the server allows. Reads only.
  *
  * @example
  * const possible = await planConversion(db)
@@ -38,8 +38,8 @@ export async function planConversion(db: AnyKysely, options: { schema?: string }
 }
 
 /**
- * What stands in the way of making these relations again: objects that hang on a table itself, not
- * on its name, and are not ours to make again.
+ * The obstacles to replacing these relations: objects attached to a table itself instead of its
+ * name, which we did not create and so cannot create again.
  *
  * @returns a phrase for each: `view public.my_report reads metric_1m`.
  */

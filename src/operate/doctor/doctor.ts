@@ -14,7 +14,7 @@ import { driftOf, type Drift } from './schemaDrift.ts'
 import { serverChecks, upkeepChecks } from './standardChecks.ts'
 
 export interface DoctorOptions {
-  /** Only needed where one database holds several installations. */
+  /** Only needed if the database has several installations. */
   schema?: string
   /** Checks of your own. */
   checks?: readonly Check[]
@@ -34,22 +34,22 @@ const check = z.custom<Check>(
 const doctorOptions = schemaOption.extend({ checks: z.array(check).optional() })
 
 export interface DoctorReport {
-  /** The role that asked. */
+  /** The current role. */
   role: string
   server: Pick<Capabilities, 'version' | 'versionNumber' | 'embedded' | 'superuser'>
   extensions: Capabilities['extensions']
   /** The edition of an installed TimescaleDB. */
   timescaleLicence: Capabilities['timescaleLicence']
-  /** What the database was installed with; null where it is not. */
+  /** The options of the installation; null if nothing is installed. */
   installation: Installation | null
-  /** The version the database is at; 0 where nothing is installed. */
+  /** The version of the database's schema; 0 if nothing is installed. */
   version: number
   libraryVersion: number
-  /** What each room of the library can do here. */
+  /** What each part of the library can do here. */
   rooms: RoomState[]
   /**
-   * Which of the roles the current role can be, and what it lacks for the others; none where
-   * nothing is installed.
+   * The roles that the current role can act as, and what it lacks for the others; empty if nothing
+   * is installed.
    */
   roles: RoleState[]
   drift: Drift[]
@@ -58,13 +58,14 @@ export interface DoctorReport {
 }
 
 /**
- * What this server and database can do, what is wrong with them, and what to do about each finding.
+ * Says what this server and database can do, what is wrong with them, and what to do about each
+ * finding.
  *
- * Reads only: each check runs in a read-only transaction, or behind a savepoint of the caller's.
- * One that fails becomes a finding (`check-failed`), and the others still run.
+ * Reads only: each check runs in a read-only transaction, or behind a savepoint of the caller's. A
+ * check that fails becomes a finding (`check-failed`), and the others still run.
  *
- * @param options `schema` is only needed when one database holds several installations. `checks`
- * run after those of the library.
+ * @param options `schema` is only needed if the database has several installations. `checks` run
+ * after those of the library.
  * @example
  * const { findings } = await doctor(db)
  * const broken = findings.filter(({ severity }) => severity === 'error')
@@ -78,7 +79,7 @@ export async function doctor(db: AnyKysely, options: DoctorOptions = {}): Promis
   const installation = located === undefined ? null : (found as Installation)
   let drift: Drift[] = []
   let roles: RoleState[] = []
-  // Two whose answers are parts of the report, too.
+  // Two checks whose results are also fields of the report.
   const reported: Check[] = [
     {
       name: 'schema',
@@ -137,7 +138,7 @@ const schemaVersionCheck: Check = {
         ],
 }
 
-/** Against another version's tables everything would be drift. */
+/** Compared with the tables of another version, everything would differ. */
 const driftFound = async ({ db, installation, version }: Examined): Promise<Drift[]> =>
   installation === null || version !== schemaVersion ? [] : driftOf(db, installation)
 

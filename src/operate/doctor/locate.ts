@@ -5,10 +5,7 @@ import { describeDoubts, installationPlaces } from '../../database/installation/
 import { sqlStateOf } from '../../database/sqlState.ts'
 import { VantageError } from '../../schema/errors.ts'
 
-/**
- * The installation and its version, where there is one to be read, and what is wrong with where it
- * is.
- */
+/** The installation and its version, if they can be read, and what is wrong with its place. */
 export async function locate(
   db: Kysely<{}>,
   schema: string | undefined,
@@ -42,21 +39,21 @@ export async function locate(
   }
 }
 
-/** What is there but closed to the current role. */
+/** An installation that the current role may not read. */
 async function hidden(db: Kysely<{}>, schema: string | undefined): Promise<Finding> {
   const places = (await installationPlaces(db, schema)).filter(({ doubts }) => doubts.length === 0)
   return {
     severity: 'error',
     code: 'unreadable',
-    message: `this role may not read the installation in schema ${places.map((place) => place.schema).join(', ')}: nothing of it could be checked`,
-    remedy: 'run what `pgvantage grants --role ROLE NAME` prints for what this role is meant to be',
+    message: `this role may not read the installation in schema ${places.map((place) => place.schema).join(', ')}: it could not be checked`,
+    remedy: 'run what `pgvantage grants --role ROLE NAME` prints for the purpose of this role',
     needs: 'owner',
   }
 }
 
 /**
- * Schemas that look like an installation and are none to believe: an error where nothing else is
- * there, else a warning.
+ * Schemas that look like an installation and cannot be trusted: an error if there is no other,
+ * otherwise a warning.
  */
 async function doubtfulInstallations(db: Kysely<{}>, schema: string | undefined): Promise<Finding[]> {
   const places = await installationPlaces(db, schema)
@@ -67,6 +64,6 @@ async function doubtfulInstallations(db: Kysely<{}>, schema: string | undefined)
       severity,
       code: 'doubtful-installation',
       message: describeDoubts(place),
-      remedy: 'drop it, or give all our tables there to one owner and take away what is no table of ours',
+      remedy: 'drop it, or give all our tables there to one owner and remove everything that is not a table of ours',
     }))
 }

@@ -5,7 +5,7 @@ import { graphAbility } from '../../graph/ageCheck.ts'
 import { knowledgeAbility } from '../../knowledge/vectorIndex/pgvectorCheck.ts'
 import { lifecycleAbility, timeTableAbility } from '../../lifecycle/timescaleCheck.ts'
 
-/** What one room of the library can do. */
+/** What one part of the library can do. */
 export interface RoomState extends Ability {
   room: string
 }
@@ -16,7 +16,10 @@ const notInstalled: Ability = { state: 'missing', reason: 'pgvantage is not inst
 
 const closed: Ability = { state: 'missing', reason: 'this role may not read the tables' }
 
-/** What each room of the library can do on this server; `hidden` says that there is an installation that cannot be read. */
+/**
+ * What each part of the library can do on this server; `hidden` says that there is an installation
+ * that cannot be read.
+ */
 export function roomStates(server: Capabilities, installation: Installation | null, hidden: boolean): RoomState[] {
   const { timeRung } = installation ?? { timeRung: 'native' as const }
   const abilities: Record<string, Ability> = {

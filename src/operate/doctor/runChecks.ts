@@ -3,7 +3,7 @@ import { withoutTrace } from '../../database/transaction/inTransaction.ts'
 import { sqlStateOf } from '../../database/sqlState.ts'
 import { preview } from '../../schema/parse.ts'
 
-/** What the checks find, in their order. One that fails is a finding itself. */
+/** The findings of the checks, in their order. A check that fails is a finding itself. */
 export async function runChecks(checks: readonly Check[], examined: Examined): Promise<Finding[]> {
   const findings: Finding[] = []
   for (const check of checks) {
@@ -16,18 +16,18 @@ export async function runChecks(checks: readonly Check[], examined: Examined): P
   return findings
 }
 
-/** What the role may not read could not be looked at, which is no fault of what is there. */
+/** Missing rights to look at something are not a fault of what could not be read. */
 const failed = ({ name }: Check, cause: unknown): Finding =>
   sqlStateOf(cause) === '42501'
     ? {
         severity: 'warning',
         code: 'not-checked',
-        message: `${name}: this role may not read what the check looks at, so nothing is known of it`,
-        remedy: 'let a role look that may: `pgvantage grants --role reader NAME` prints what it needs',
+        message: `${name}: this role may not read what the check looks at, so it was not checked`,
+        remedy: 'use a role that may: `pgvantage grants --role reader NAME` prints the rights it needs',
       }
     : {
         severity: 'error',
         code: 'check-failed',
         message: `the check ${preview(name)} failed: ${cause instanceof Error ? cause.message : preview(cause)}`,
-        remedy: 'put right what it says, then run `pgvantage doctor` again: what this check looks at is not known, the other findings are',
+        remedy: 'correct what it reports, then run `pgvantage doctor` again: only this check is missing',
       }

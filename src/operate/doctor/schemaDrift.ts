@@ -8,35 +8,33 @@ import { readCatalog, type Catalog, type CatalogTable, type CatalogView } from '
 import { installedExtensions } from '../extensions.ts'
 import { manifest } from '../manifest.ts'
 
-/** One difference between what the migrations create and what is there. */
+/** One difference between what the migrations create and the actual schema. */
 export interface Drift {
   kind: 'missing' | 'changed' | 'added'
   what: 'table' | 'view' | 'column' | 'constraint' | 'index' | 'trigger' | 'function' | 'domain' | 'default partition'
   /** `dim_resource.urn`, `metric_1m.idx_metric_key`, `exp_histogram_count(histogram bigint[])`. */
   name: string
   /**
-   * As the migrations create it; null for what they do not. A function's is a hash, and a view's
+   * As the migrations create it; null for an added object. A hash for a function and for a view's
    * query.
    */
   expected: string | null
-  /** As it is; null for what is not there. */
+  /** As it is; null for a missing object. */
   actual: string | null
 }
 
 /**
- * How the installed schema differs from what this library's migrations create; empty where it does
- * not.
+ * The differences between the installed schema and the one that this library's migrations create;
+ * an empty array if there is no difference.
  *
  * | | |
  * |---|---|
- * | compared | columns, constraints, indexes and triggers of our tables, and how these are cut along time; our views or continuous aggregates and the functions of `sql/`, each by a hash |
- * | listed as added | a column, constraint, index or trigger of a table of ours that we did not make |
- * | not compared | rights, comments, storage options, what extensions add to our tables, chunks and partitions, and whatever else is in the schema |
+ * | compared | columns, constraints, indexes and triggers of our tables, and their partitioning by time; our views or continuous aggregates and the functions of `sql/`, each by a hash |
+ * | listed as added | a column, constraint, index or trigger of our tables that we did not create |
+ * | not compared | rights, comments, storage options, what extensions add to our tables, chunks and partitions, and everything else in the schema |
  *
- *
- * @param options `schema` is only needed when one database holds several installations.
- * @throws SchemaVersionError where the schema is missing, older or newer than this library works
- * with.
+ * @param options `schema` is only needed if the database has several installations.
+ * @throws SchemaVersionError if the schema is missing, older or newer than this library works with.
  * @example
  * for (const { kind, what, name } of await schemaDrift(db)) console.log(kind, what, name)
  */
@@ -52,7 +50,7 @@ export async function driftOf(db: Kysely<{}>, installation: Installation): Promi
   return compare(expected(installation, extensions), await readCatalog(db, installation))
 }
 
-/** The manifest as it reads for one installation on a server with these extensions. */
+/** The manifest for one installation on a server with these extensions. */
 export function expected(installation: Installation, extensions: readonly KnownExtension[]): Catalog {
   const present: ReadonlySet<string> = new Set(extensions)
   const { embeddingDimension: dimension, embeddingDistance: distance, embeddingType: type, timeRung } = installation
@@ -90,7 +88,7 @@ export function expected(installation: Installation, extensions: readonly KnownE
   }
 }
 
-/** The differences of two catalogs, of what the first one names. */
+/** The differences between two catalogs, for the objects in the first one. */
 export function compare(wanted: Catalog, found: Catalog): Drift[] {
   return [
     ...Object.entries(wanted.tables).flatMap(([name, table]) => compareTable(name, table, found.tables[name])),

@@ -13,10 +13,10 @@ import { policyJobsCheck } from '../apply/policyJobsCheck.ts'
 import { upkeepCheck } from '../policies/readableUpkeep.ts'
 import { exposureCheck } from '../rights/exposureCheck.ts'
 
-/** What the server can do for us. */
+/** Checks of what the server supports. */
 export const serverChecks: readonly Check[] = [serverVersionCheck, extensionsCheck, pgvectorCheck, ageCheck, timescaleCheck]
 
-/** How our tables are kept. */
+/** Checks of the upkeep of our tables. */
 export const upkeepChecks: readonly Check[] = [
   exposureCheck,
   upkeepCheck,

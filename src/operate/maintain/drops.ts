@@ -2,8 +2,8 @@ import { dropBatches, dropExpired, expiredChunks, type ExpiringTable } from '../
 import type { MaintenanceRun } from './run.ts'
 
 /**
- * Drops the chunks of a table that are older than its retention, several in a transaction; where
- * that fails, one by one.
+ * Drops the chunks of a table that are older than its retention, several in a transaction; if that
+ * fails, one by one.
  */
 export async function dropOld(run: MaintenanceRun, cut: ExpiringTable): Promise<void> {
   const before = run.expiredBefore(cut.name)

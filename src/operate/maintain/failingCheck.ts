@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import type { Check, Finding } from '../../database/checks/check.ts'
 import { readableUpkeep } from '../policies/readableUpkeep.ts'
 
-/** Whether `maintain` could do what it tried last. */
+/** Checks whether the last run of `maintain` failed to do something. */
 export const failingCheck: Check = {
   name: 'what maintain could not do',
   async find(examined) {
@@ -21,7 +21,7 @@ interface KeepsFailing {
   reason: string
 }
 
-/** Most of what fails for one tenant, or one table, fails for one reason. */
+/** Most failures for one tenant, or one table, have one cause. */
 async function failures(db: Kysely<{}>, schema: string): Promise<Finding[]> {
   const { rows } = await sql<KeepsFailing>`
     select step, object, nullif(tenant_id, 0)::text as tenant, count(*)::int4 as places, nullif(max(at), '-infinity') as at, min(first_at) as since,
@@ -39,8 +39,8 @@ async function failures(db: Kysely<{}>, schema: string): Promise<Finding[]> {
       message: `maintain cannot ${step} ${object}${where === '' ? '' : ` ${where}`}${tenant === null ? '' : ` for tenant ${tenant}`}, since ${since.toISOString()}: ${reason}`,
       remedy:
         step === 'roll' && tenant !== null
-          ? 'mend or delete these rows; everybody else’s are rolled, and these are tried again when they change and every six hours'
-          : 'mend what the server says; everything else is done, and this is tried again by every run of `pgvantage maintain`',
+          ? 'correct or delete these rows; those of other tenants are rolled up, and these are tried again when they change and every six hours'
+          : 'correct what the server reports; everything else is done, and every run of `pgvantage maintain` tries this again',
     }
   })
 }

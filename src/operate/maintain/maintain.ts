@@ -25,30 +25,31 @@ import { defaultPolicies, type Policies } from '../policies/defaultPolicies.ts'
 export type { MaintainReport, MaintenanceKind, MaintenanceStep, MaintenanceUnit, NotDone, TooLate } from './report.ts'
 
 export interface MaintainOptions {
-  /** Only needed when one database holds several installations. */
+  /** Only needed if the database has several installations. */
   schema?: string
   /**
-   * How long buckets settle before they are rolled where no policy has been applied, and how tables
-   * are cut. Default: `defaultPolicies`.
+   * How long buckets settle before they are rolled up if no policy has been applied, and how tables
+   * are partitioned. Default: `defaultPolicies`.
    */
   policies?: Policies
-  /** The moment by which everything is judged. Default: now. */
+  /** The time that ages are measured from. Default: now. */
   now?: Date
   /**
-   * How often a lock that others hold is asked for, 100 ms each time, with longer and longer
-   * pauses. Default: 10 times, within about seven seconds.
+   * How many attempts are made to get a lock that others hold, 100 ms each, with growing pauses.
+   * Default: 10, within about seven seconds.
    */
   lockAttempts?: number
   /**
-   * How many chunks of each table one run makes at most for what is older than a month; the rest is
-   * left for the next run. Default: 100, which are two years of weeks, or eight of hours' chunks.
+   * The most chunks per table that one run creates for data older than a month; the next run does
+   * the rest. Default: 100, which is two years of weekly chunks, or eight of the hourly rollups'
+   * chunks.
    */
   maxChunks?: number
-  /** Gives up before the next unit; what was done stays done. */
+  /** Stops before the next unit; completed units stay. */
   signal?: AbortSignal
   /** Called after each unit. */
   onStep?: (unit: MaintenanceUnit) => void
-  /** Told for whom it waits, where somebody else rolls the same rollup already. */
+  /** Called with the session waited for, if another one is rolling up the same rollup. */
   onWait?: OnWait
 }
 
@@ -63,34 +64,34 @@ const maintainOptions = schemaOption.extend({
 })
 
 /**
- * Does what the policies ask for and the server has no job for. To be called by a scheduler, every
- * few minutes or every few hours.
+ * Does what the policies require and the server has no job for. Call it from a scheduler, every few
+ * minutes or every few hours.
  *
- * On every rung events and locators expire. With TimescaleDB's community edition the rest is done
- * by its own jobs, except that what changed before their window is rolled here. Elsewhere stale
- * buckets are rolled up, hours before days, and what is older than its retention is dropped;
- * without TimescaleDB partitions are made ahead of time, and rows that had none are moved into
- * their own.
+ * | | with TimescaleDB's community edition | elsewhere |
+ * |---|---|---|
+ * | events and locators | deletes those older than their retention | the same |
+ * | rollups | rolls up what changed before the window of the server's job | rolls up stale buckets, hours before days |
+ * | retention | done by the server's jobs | drops chunks older than it |
+ * | partitions, without TimescaleDB | | creates them ahead of time, and moves rows from the default partition into their own |
  *
- * Nothing is dropped or deleted that `applyPolicies` has not put a retention on, and no chunk
- * before it has been rolled up. Rolling needs no policy: the rollups give the same answers before
- * and after, only faster.
+ * - Only tables with a retention from `applyPolicies` lose rows, and no chunk is dropped before it
+ *   is rolled up.
+ * - Rolling up needs no policy: reads give the same answers before and after, only faster.
+ * - Each unit (a day of hours, a partition, a thousand events) is one short transaction. A killed
+ *   run leaves whole units, and the next run continues. Two runs at once take turns.
+ * - A run with nothing to do does nothing: `steps` is empty.
+ * - The newest buckets are rolled up first, of all tables.
  *
- * Short transactions, one a unit (a day of hours, a partition, a thousand events): killed at any
- * moment it leaves whole units, and the next run goes on from there. Two at once take turns. Run
- * again with nothing new it does nothing: `steps` is empty. The newest is rolled first, of all
- * tables.
+ * A unit that fails does not stop the others. `notDone` says why: its lock was not available within
+ * some seconds, or the server refused (`failed`, with the reason); the next run tries again. If a
+ * bucket fails because of one tenant's rows, it is rolled up for all other tenants; that tenant's
+ * rows stay as they were, and are tried again after six hours or when they change. `doctor` reports
+ * what keeps failing.
  *
- * One unit that cannot be done costs itself only. `notDone` says why: a lock is not to be had
- * within some seconds, or the server refuses (`failed`, with its reason); the next run tries again.
- * A bucket that fails because of what some tenant's rows hold is rolled for everybody else; that
- * tenant's rows of it stay as they were and are tried again after six hours, or when they change.
- * `doctor` tells what keeps failing.
- *
- * @throws SchemaVersionError when nothing is installed, or another version than this library's.
- * @throws InvalidInputError when the policies are malformed, `now` is no date, or `db` is a
+ * @throws SchemaVersionError if nothing is installed, or another version than this library's.
+ * @throws InvalidInputError if the policies are malformed, `now` is not a date, or `db` is a
  * transaction.
- * @throws the signal's reason when aborted.
+ * @throws the signal's reason if aborted.
  * @example
  * const { steps, tooLate, notDone } = await maintain(db)
  * console.table(steps) // [{ step: 'roll', object: 'metric_1h', units: 1, rows: 240, ms: 31 }, ...]
@@ -107,7 +108,10 @@ export async function maintain(db: AnyKysely, options: MaintainOptions = {}): Pr
     onWait,
   } = parseOptions(maintainOptions, options)
   if (db.isTransaction) {
-    throw new InvalidInputError('db', 'must not be a transaction: maintenance is many short ones, give it the connection or pool itself')
+    throw new InvalidInputError(
+      'db',
+      'must not be a transaction: maintenance runs many short transactions, pass the connection or pool itself',
+    )
   }
   const { time } = checkedPolicies(policies)
   signal?.throwIfAborted()
@@ -124,7 +128,7 @@ export async function maintain(db: AnyKysely, options: MaintainOptions = {}): Pr
   return run.report()
 }
 
-/** The tables that a policy cuts into chunks: the one it is about, and where its rollups lie. */
+/** The tables that a policy partitions: its own, and the storage of its rollups. */
 function cutTables({ table, chunk, rollups }: TimePolicy): ExpiringTable[] {
   const all = [
     { name: table, table, chunk },
@@ -134,8 +138,8 @@ function cutTables({ table, chunk, rollups }: TimePolicy): ExpiringTable[] {
 }
 
 /**
- * What failed is kept for `doctor`, and what did not fail again is forgotten. Of tenants set aside
- * in rolling the unit itself has written it down.
+ * Stores failures for `doctor`, and deletes those that did not occur again. (A unit stores the
+ * tenants it set aside itself.)
  */
 async function writeDown(run: MaintenanceRun): Promise<void> {
   const { db, installation } = run

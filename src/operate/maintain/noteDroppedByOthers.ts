@@ -8,11 +8,11 @@ import { noteDropped } from '../apply/noteDropped.ts'
 import { policyJobs } from '../apply/policyJobs.ts'
 
 /**
- * Notes before when jobs that pgvantage did not make may have dropped rows by now. They drop on
- * without a word, and a roll of what is gone would take its rolled rows away; so every roll asks
- * first.
+ * Records the time before which jobs that pgvantage did not create may have dropped rows. They drop
+ * at any time, and rolling up a dropped range would delete its rolled-up rows, so every roll-up
+ * asks first.
  *
- * @param tables the tables that are rolled, with the length of their chunks.
+ * @param tables the tables that are rolled up, with the length of their chunks.
  */
 export async function noteDroppedByOthers(
   db: Kysely<{}>,

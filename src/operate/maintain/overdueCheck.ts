@@ -4,7 +4,7 @@ import { defaultPolicies } from '../policies/defaultPolicies.ts'
 import { readableUpkeep } from '../policies/readableUpkeep.ts'
 
 /**
- * Whether somebody has `maintain` run, where policies were applied and the server has no jobs for
+ * Checks that `maintain` runs regularly, if policies were applied and the server has no jobs for
  * them.
  */
 export const overdueCheck: Check = {
@@ -16,8 +16,8 @@ export const overdueCheck: Check = {
 }
 
 /**
- * Rollups answer from their source what is not rolled yet: right, but slowly. And nothing is
- * dropped before it is rolled.
+ * Reads of buckets that are not rolled up use the source: correct, but slow. And no chunk is
+ * dropped before it is rolled up.
  */
 async function overdue(db: Kysely<{}>, schema: string): Promise<Finding[]> {
   const settled = defaultPolicies.time.flatMap(({ rollups }) => rollups.map(({ rollup, settle }) => ({ name: rollup.name, settle })))
@@ -36,8 +36,8 @@ async function overdue(db: Kysely<{}>, schema: string): Promise<Finding[]> {
   return rows.map(({ name, until }) => ({
     severity: 'warning',
     code: 'maintain-overdue',
-    message: `${name} ${until === null ? 'has never been rolled up' : `is rolled up only until ${until.toISOString()}`}: it is answered from finer rows, and nothing of them is dropped`,
-    remedy: 'have `pgvantage maintain` run by a scheduler, every half hour or so',
+    message: `${name} ${until === null ? 'has never been rolled up' : `is rolled up only until ${until.toISOString()}`}: reads use its finer rows, and no chunk of those is dropped`,
+    remedy: 'run `pgvantage maintain` from a scheduler, about every half hour',
     needs: 'maintainer',
   }))
 }

@@ -7,17 +7,16 @@ import { strayChunks } from '../../lifecycle/partitions/strayChunks.ts'
 import type { MaintenanceRun } from './run.ts'
 
 /**
- * Rows that were waiting for a partition first, those of the future after: by then the default
- * partition is empty, and attaching reads all of it.
+ * Creates partitions, first for rows in the default partition, then for the future: by then the
+ * default partition is empty, and attaching a partition reads all of it.
  *
- * Of what waits the newest goes first, and no more of it than a run may make; the rest is left for
- * the next.
+ * Of the waiting rows the newest go first, up to the limit of a run; the next run does the rest.
  */
 export async function makePartitions(run: MaintenanceRun, cut: ExpiringTable): Promise<void> {
   const expired = run.expiredBefore(cut.name)
   const ahead = chunksAround(cut.chunk, run.now)
   await run.attempt('partition', cut.table, { from: null, to: null }, async () => {
-    // What is about to be dropped gets no partition to be dropped with.
+    // Rows about to be dropped get no partition.
     const strays = (await strayChunks(run.db, run.installation, cut)).filter(({ to }) => expired === null || to > expired).reverse()
     for (const stretch of strays.slice(0, run.maxChunks)) await makePartition(run, cut.table, stretch)
     const rest = strays[run.maxChunks]
@@ -26,7 +25,7 @@ export async function makePartitions(run: MaintenanceRun, cut: ExpiringTable): P
   for (const stretch of ahead.filter(({ to }) => expired === null || to > expired)) await makePartition(run, cut.table, stretch)
 }
 
-/** Gives a stretch a partition, unless it has one; whether it had to be made. */
+/** Creates a partition for a stretch unless there is one; returns whether it was created. */
 export async function makePartition(run: MaintenanceRun, table: string, stretch: Stretch): Promise<boolean> {
   let made = false
   await run.attempt('partition', table, stretch, async () => {

@@ -9,8 +9,8 @@ import type { RollupPolicy } from '../../lifecycle/timePolicy.ts'
 import type { MaintenanceRun } from './run.ts'
 
 /**
- * What lies before the window of the server's job: later than that it is rolled by the job, unless
- * there is none.
+ * Refreshes what lies before the window of the server's job, which does the rest; everything if
+ * there is no job.
  */
 export async function refreshRollup(
   run: MaintenanceRun,
@@ -41,8 +41,8 @@ async function refresh(run: MaintenanceRun, rollup: Rollup, stretch: RefreshWind
 }
 
 /**
- * All that has changed at once, and where that fails each part of it, the newest first: one that
- * cannot be rolled does not keep the others from it.
+ * Refreshes everything that changed at once. If that fails, each part, the newest first, so that
+ * one failing part does not stop the others.
  */
 async function refreshOrParts(run: MaintenanceRun, rollup: Rollup, whole: RefreshWindow, invalid: readonly RefreshWindow[]): Promise<void> {
   try {
@@ -60,8 +60,8 @@ async function refreshOrParts(run: MaintenanceRun, rollup: Rollup, whole: Refres
 }
 
 /**
- * The server drops chunks that ended before the retention began: nothing after the last end of one
- * before that. A retention that was shorter before has dropped more, and it was noted when it was
+ * The time before which chunks may be dropped. The server drops chunks that ended before the
+ * retention began. An earlier, shorter retention dropped more, which was recorded when it was
  * changed.
  */
 async function closedBefore(run: MaintenanceRun, { name, chunk }: { name: string; chunk: string }): Promise<Date | null> {

@@ -21,27 +21,21 @@ import { checkedPolicies } from '../policies/checkedPolicies.ts'
 import { defaultPolicies, type Policies } from '../policies/defaultPolicies.ts'
 
 export interface RefreshRangeOptions {
-  /**
-   * A rollup (`metric_1h`), or a table (`metric_1m`) for all its rollups, the hours before the
-   * days.
-   */
+  /** A rollup (`metric_1h`), or a table (`metric_1m`) for all its rollups, hours before days. */
   table: string
-  /** The buckets that begin in it. */
+  /** The buckets that begin in this range. */
   range: TimeRange
   /**
-   * Roll also what the table no longer has everything of: what has been dropped is then gone from
-   * the rollup too. Default: false.
+   * Also roll up buckets whose source rows have partly been dropped: the rollup then loses the
+   * dropped part too. Default: false.
    */
   force?: boolean
-  /** Only needed when one database holds several installations. */
+  /** Only needed if the database has several installations. */
   schema?: string
   policies?: Policies
-  /**
-   * Buckets that are not settled by then are left alone: they are answered from the table. Default:
-   * now.
-   */
+  /** Buckets not settled by this time are skipped: reads take them from the table. Default: now. */
   now?: Date
-  /** Gives up before the next unit; what was done stays done. */
+  /** Stops before the next unit; completed units stay. */
   signal?: AbortSignal
   /** Called after each unit. */
   onStep?: (unit: MaintenanceUnit) => void
@@ -58,23 +52,23 @@ const refreshOptions = schemaOption.extend({
 })
 
 /**
- * Rolls every bucket that begins in a range again, stale or not: after a change behind the
- * library's back, or to have it now rather than with the next `maintain`. The same on every server.
+ * Rolls up every bucket that begins in a range again, stale or not: after a change that the library
+ * did not see, or to have it now instead of with the next `maintain`. It works the same on every
+ * server.
  *
- * Of a day it is the hours in the database that are put together, so give the table, not the rollup
- * by the day alone, when its minutes have changed.
+ * Days are computed from the stored hours. If minutes have changed, name the table, not only the
+ * daily rollup.
  *
- * @returns what was rolled, a day of hours or a month of days in each unit; with TimescaleDB's
+ * @returns what was rolled up: a day of hours or a month of days per unit; with TimescaleDB's
  * community edition the range as a whole.
- * @throws InvalidInputError when the table has no rollups, the range is none, `db` is a
- * transaction, or part of what the range was made from has been dropped and the rollup still holds
- * it (unless `force`).
+ * @throws InvalidInputError if the table has no rollups, the range is empty, `db` is a transaction,
+ * or part of the range's source has been dropped and the rollup still has it (unless `force`).
  * @example
  * await refreshRange(db, { table: 'metric_1m', range: last('2 days') })
  */
 export async function refreshRange(db: AnyKysely, options: RefreshRangeOptions): Promise<MaintenanceUnit[]> {
   const { schema, policies = defaultPolicies, now, table: asked, range, force, signal, onStep } = parseOptions(refreshOptions, options)
-  if (db.isTransaction) throw new InvalidInputError('db', 'must not be a transaction: each unit is rolled in one of its own')
+  if (db.isTransaction) throw new InvalidInputError('db', 'must not be a transaction: each unit is rolled up in a transaction of its own')
   const { time } = checkedPolicies(policies)
   const ladders = time.map(({ table, chunk, rollups }) => ({
     table,
@@ -94,7 +88,7 @@ export async function refreshRange(db: AnyKysely, options: RefreshRangeOptions):
     const to = firstBucketFrom(step.rollup.bucket, range.to)
     return { ...step, stretch: { from: firstBucketFrom(step.rollup.bucket, range.from), to: to < horizon ? to : horizon } }
   })
-  // All of it is looked at before any of it is changed.
+  // Everything is checked before anything is changed.
   if (!force) {
     await noteDroppedByOthers(
       plain,
@@ -169,7 +163,8 @@ async function refuseClosed(
 }
 
 /**
- * What of a stretch has rows, in the rollup or to make it from: there is no other bucket to roll.
+ * The part of a stretch that has rows, in the rollup or its source: only its buckets need to be
+ * rolled up.
  */
 async function held(db: Kysely<{}>, installation: Installation, rollup: Rollup, { from, to }: Stretch): Promise<Stretch> {
   const stored = await storedIn(db, installation, rollup)

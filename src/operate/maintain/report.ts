@@ -1,30 +1,36 @@
 /**
- * What `maintain` does to a table: gives a stretch of time a `partition` of its own, with the rows
- * that were waiting for one; `roll`s stale buckets up; has the server `refresh` what its own jobs
- * leave out; `drop`s what is older than its retention; deletes rows that `expire`.
+ * What `maintain` does to a table:
+ *
+ * | | |
+ * |---|---|
+ * | `partition` | creates a partition for a stretch of time, with its rows from the default partition |
+ * | `roll` | rolls up stale buckets |
+ * | `refresh` | has the server refresh what its own jobs leave out |
+ * | `drop` | drops chunks older than the retention |
+ * | `expire` | deletes rows older than the retention |
  */
 export type MaintenanceKind = 'partition' | 'roll' | 'refresh' | 'drop' | 'expire'
 
-/** One transaction of it. */
+/** One transaction of maintenance. */
 export interface MaintenanceUnit {
   readonly kind: MaintenanceKind
   /**
-   * The table: `metric_1m`, `event_envelope`; what is rolled is named by its rollup (`metric_1h`),
-   * what is cut and dropped by where its rows lie (`metric_1h_stored`).
+   * The table: `metric_1m`, `event_envelope`. For a roll-up the rollup (`metric_1h`); for
+   * partitions and drops the storage of its rows (`metric_1h_stored`).
    */
   readonly object: string
-  /** The stretch of time it was about; null where it was about rows one by one, or has no end. */
+  /** The stretch of time; null for single rows, or an end that is open. */
   readonly from: Date | null
   readonly to: Date | null
   /**
-   * Rows moved, written or deleted; null where the server does not say. A dropped chunk is dropped
-   * unread: 0.
+   * Rows moved, written or deleted; null if the server does not say. A dropped chunk is not read:
+   * 0.
    */
   readonly rows: number | null
   readonly ms: number
 }
 
-/** All that was done of one kind to one table. */
+/** All units of one kind for one table. */
 export interface MaintenanceStep {
   readonly kind: MaintenanceKind
   readonly object: string
@@ -37,28 +43,31 @@ export interface MaintenanceStep {
 export interface NotDone {
   readonly kind: MaintenanceKind
   readonly object: string
-  /** The stretch of time it is about; null where it is about rows one by one, or has no end. */
+  /** The stretch of time; null for single rows, or an end that is open. */
   readonly from: Date | null
   readonly to: Date | null
   /**
-   * `locked`: somebody kept a lock through all attempts. `stale`: what is to be dropped has not
-   * been rolled yet. `left`: more than one run does; the next goes on. `failed`: the server said
-   * why it cannot be done, see `reason`.
+   * | state | |
+   * |---|---|
+   * | `locked` | another session kept a lock through all attempts |
+   * | `stale` | the chunk to drop has not been rolled up yet |
+   * | `left` | more than one run does; the next continues |
+   * | `failed` | the server refused it, see `reason` |
    */
   readonly state: 'locked' | 'stale' | 'left' | 'failed'
   readonly attempts: number
-  /** What the server said; only where it failed. */
+  /** The server's reason; only for `failed`. */
   readonly reason?: string
   /**
-   * The id of the tenant whose rows alone are left as they were; only where it failed because of
-   * them.
+   * The id of the tenant whose rows caused the failure; only these rows were not rolled up. Absent
+   * for other failures.
    */
   readonly tenantId?: string
 }
 
 /**
- * A bucket whose rows came after part of it had been dropped: it stays as it was, and they go when
- * their retention ends.
+ * A bucket whose rows arrived after part of its source was dropped: it stays as it was, and the
+ * late rows are dropped at the end of their retention.
  */
 export interface TooLate {
   readonly rollup: string
@@ -66,7 +75,7 @@ export interface TooLate {
 }
 
 export interface MaintainReport {
-  /** In the order they were begun; empty when there was nothing to do. */
+  /** In the order they began; empty if there was nothing to do. */
   readonly steps: readonly MaintenanceStep[]
   readonly tooLate: readonly TooLate[]
   readonly notDone: readonly NotDone[]

@@ -22,16 +22,16 @@ import { makePartition } from './partitions.ts'
 import { refreshRollup } from './refresh.ts'
 import type { MaintenanceRun } from './run.ts'
 
-/** Whatever is younger than this is rolled before anything older is, of all tables. */
+/** Buckets younger than this are rolled up before older ones, over all tables. */
 const recent = 31 * 86_400_000
 
-/** So many units in a row that the server cannot do are taken for all that is left. */
+/** After this many failed units in a row the remaining ones are considered failed too. */
 const patience = 3
 
 /**
- * Rolls all rollups up, the newest buckets first: of every table those of the last month, and then
- * what is older, as much of it as a run may make chunks for. So nobody's newest hours wait for what
- * somebody writes about the past.
+ * Rolls up all rollups, the newest buckets first: the last month of every table, then older
+ * buckets, as many as the chunk limit of a run allows. So the newest hours do not wait for writes
+ * to the past.
  */
 export async function rollAll(run: MaintenanceRun, time: readonly TimePolicy[]): Promise<void> {
   for (const policy of time) await rollLadder(run, policy, rollRecent)
@@ -39,7 +39,7 @@ export async function rollAll(run: MaintenanceRun, time: readonly TimePolicy[]):
   for (const policy of time) await rollLadder(run, policy, rollOld)
 }
 
-/** The finer before the coarser, which is made from it. */
+/** The finer rollup before the coarser one, which is computed from it. */
 async function rollLadder(run: MaintenanceRun, { table, chunk, rollups }: TimePolicy, roll: typeof rollRecent): Promise<void> {
   let source = { name: table, chunk }
   for (const [at, policy] of rollups.entries()) {
@@ -65,7 +65,8 @@ async function rollRecent(run: MaintenanceRun, policy: RollupPolicy, _coarser: r
 async function rollOld(run: MaintenanceRun, policy: RollupPolicy, coarser: readonly RollupPolicy[]): Promise<void> {
   const { rollup } = policy
   const horizon = horizonOf(run, policy)
-  // Of the last month, too: rolling old hours has made the day stale at which the month begins.
+  // Also in the last month: rolling up old hours has made the day stale with which the month
+  // begins.
   const [newest] = await newestStale(run.db, run.installation, rollup, { from: null, before: horizon, limit: 1 })
   if (newest === undefined) return
   const kept = keptSince(run, coarser)
@@ -74,7 +75,7 @@ async function rollOld(run: MaintenanceRun, policy: RollupPolicy, coarser: reado
   await advanceTo(run.db, run.installation, rollup, horizon)
 }
 
-/** Each unit waits its turn; who is in the way of the first is told. */
+/** Each unit waits for its turn; the session in the way of the first one is reported. */
 async function waitForOthers({ db, installation, onWait }: MaintenanceRun, { name }: Rollup): Promise<void> {
   if (onWait !== undefined) await asOwner(db, installation, (trx) => takeTurn(trx, rollTurn(installation, name), onWait))
 }
@@ -85,8 +86,8 @@ const horizonOf = (run: MaintenanceRun, { rollup, settle }: RollupPolicy): Date 
 }
 
 /**
- * What ended before it is kept by none of these rollups, so rolling it would be for nothing; null
- * where one of them keeps everything.
+ * The time before which all of these rollups drop their buckets, so that rolling up would be
+ * useless; null if one of them keeps everything.
  */
 function keptSince(run: MaintenanceRun, rollups: readonly RollupPolicy[]): Date | null {
   const kept = rollups.map(({ rollup }) => {
@@ -98,8 +99,8 @@ function keptSince(run: MaintenanceRun, rollups: readonly RollupPolicy[]): Date 
 }
 
 /**
- * Rolls marked buckets, unit by unit, from the newest before `before` back to `from`; null: back to
- * the first, as long as that makes no more chunks than a run may.
+ * Rolls up marked buckets, unit by unit, from the newest before `before` back to `from`. If `from`
+ * is null, back to the first, up to the chunk limit of a run.
  */
 async function rollBackTo(run: MaintenanceRun, rollup: Rollup, { from, before }: { from: Date | null; before: Date }): Promise<void> {
   const chunks = new Set<number>()
@@ -120,7 +121,7 @@ async function rollBackTo(run: MaintenanceRun, rollup: Rollup, { from, before }:
   }
 }
 
-/** Those of the buckets, the newest first, that lie in no more chunks than a run may make. */
+/** The newest of the buckets that fit in the chunk limit of a run. */
 function within(run: MaintenanceRun, rollup: Rollup, buckets: readonly Date[], chunks: Set<number>): Date[] {
   const first = buckets.findLastIndex((bucket) => {
     const number = chunkNumber(rollup.chunk, bucket)
@@ -131,7 +132,10 @@ function within(run: MaintenanceRun, rollup: Rollup, buckets: readonly Date[], c
   return buckets.slice(first + 1)
 }
 
-/** Else what is rolled would lie in the default partition, to be moved by the next run. */
+/**
+ * Without them the rolled-up rows would be in the default partition, and the next run would move
+ * them.
+ */
 async function partitionsFor(run: MaintenanceRun, rollup: Rollup, buckets: readonly Date[]): Promise<void> {
   const expired = run.expiredBefore(rollup.name)
   for (const number of new Set(buckets.map((bucket) => chunkNumber(rollup.chunk, bucket)))) {
@@ -141,7 +145,7 @@ async function partitionsFor(run: MaintenanceRun, rollup: Rollup, buckets: reado
 }
 
 /**
- * Rolls a unit, and where it fails for what the rows hold, bucket by bucket; false where it failed
+ * Rolls up a unit; if it fails because of its rows, bucket by bucket. Returns false if it failed
  * for another reason.
  */
 async function rollUnit(run: MaintenanceRun, rollup: Rollup, buckets: readonly Date[]): Promise<boolean> {

@@ -8,7 +8,7 @@ import type { Stretch } from '../../lifecycle/statement.ts'
 import type { AppliedPolicy } from '../policies/appliedPolicies.ts'
 import type { MaintainReport, MaintenanceKind, MaintenanceStep, MaintenanceUnit, NotDone, TooLate } from './report.ts'
 
-/** A stretch of time one of whose ends may lie at the end of time. */
+/** A stretch of time that may be open at one end. */
 export interface OpenStretch {
   readonly from: Date | null
   readonly to: Date | null
@@ -23,13 +23,13 @@ export interface RunOptions {
   readonly onWait: OnWait | undefined
 }
 
-/** One run of `maintain`: what it works on, and its report as it fills. */
+/** One run of `maintain`: its options, and its report as it fills. */
 export class MaintenanceRun {
   readonly db: Kysely<{}>
   readonly installation: Installation
   readonly applied: readonly AppliedPolicy[]
   readonly now: Date
-  /** So many chunks of a table, or of what is rolled, may be made by one run for what is old. */
+  /** The most chunks of a table or rollup that one run may create for old data. */
   readonly maxChunks: number
   readonly signal: AbortSignal | undefined
   readonly onWait: OnWait | undefined
@@ -60,15 +60,15 @@ export class MaintenanceRun {
     return { steps: this.#steps, tooLate: this.#tooLate, notDone: this.#notDone }
   }
 
-  /** Null where no retention was applied. */
+  /** Null if no retention was applied. */
   expiredBefore(object: string): Date | null {
     const policy = this.applied.find((applied) => applied.kind === 'retention' && applied.object === object)
     return policy?.kind === 'retention' ? new Date(this.now.getTime() - milliseconds(policy.settings.retain)) : null
   }
 
   /**
-   * Whoever keeps a table locked through all attempts at one of its chunks is asked but once for
-   * the others.
+   * The attempts for a table's locks. After a session has kept one chunk locked through all
+   * attempts, the table's other chunks get one attempt each.
    */
   locks(table: string): ShortLockOptions {
     const given = this.#notDone.some(({ object, state }) => object === table && state === 'locked')
@@ -108,16 +108,16 @@ export class MaintenanceRun {
     this.#notDone.push({ kind: 'drop', object, from, to, state: 'stale', attempts })
   }
 
-  /** There is more than one run does. */
+  /** Notes that more is left than one run does. */
   left(kind: MaintenanceKind, object: string, { from, to }: OpenStretch): void {
     this.#notDone.push({ kind, object, from, to, state: 'left', attempts: 0 })
   }
 
   /**
-   * Notes what the server refused, so that everything else is done all the same.
+   * Notes what the server refused, so that everything else is still done.
    *
-   * @throws the error where nothing else could be done either: the run was aborted, the connection
-   * is lost, or it is none of the server's.
+   * @throws the error if nothing else could be done either: the run was aborted, the connection is
+   * lost, or the error is not the server's.
    */
   failed(kind: MaintenanceKind, object: string, { from, to }: OpenStretch, error: unknown, tenantId?: string): void {
     this.signal?.throwIfAborted()
@@ -126,7 +126,7 @@ export class MaintenanceRun {
     this.#notDone.push({ kind, object, from, to, state: 'failed', attempts: 1, reason, ...(tenantId === undefined ? {} : { tenantId }) })
   }
 
-  /** Does one unit of work; one that fails is noted, and costs itself only. */
+  /** Does one unit of work. A failure is noted, and does not stop other units. */
   async attempt(kind: MaintenanceKind, object: string, stretch: OpenStretch, work: () => Promise<void>): Promise<void> {
     try {
       await work()

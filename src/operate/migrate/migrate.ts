@@ -21,15 +21,15 @@ import { uninstall } from './uninstall.ts'
 import type { AnyKysely } from '../../database/connection/plainKysely.ts'
 
 export interface MigrateResult {
-  /** The names of the migrations that ran, in the order they ran. */
+  /** The names of the migrations that ran, in order. */
   ran: string[]
   /** The extensions it created: those that the server offers and the database did not have. */
   extensions: KnownExtension[]
-  /** The schema version the database is at now; 0 after a complete `down`. */
+  /** The schema version of the database now; 0 after a complete `down`. */
   version: number
   /**
-   * What was done without and why, one sentence each: an extension that could not be created, for
-   * instance.
+   * What is missing and why, one sentence each: for example, an extension that could not be
+   * created.
    */
   notices: string[]
   installation: Installation
@@ -39,23 +39,25 @@ export interface MigrateResult {
  * Brings the schema up to this library's version: extensions, tables, and the functions of `sql/`,
  * in one transaction.
  *
- * All or nothing: after a failure the database is as it was. Run it from as many places at once as
- * you like; they queue on an advisory lock and the later ones find nothing to do. The options are
- * for the first run; later ones may repeat them but not change them. Handed a transaction it works
- * inside it, and what it did stands or falls with it.
+ * | | |
+ * |---|---|
+ * | a failure | leaves the database as it was |
+ * | several processes at once | wait on an advisory lock; the later ones find nothing to do |
+ * | options | for the first run; later runs may repeat them but not change them |
+ * | `db` is a transaction | it works inside it, and is committed or rolled back with it |
  *
  * After a failure that rolled back the creation of AGE, use another connection: AGE 1.5 breaks the
- * session it was loaded in.
+ * session that loaded it.
  *
- * @throws MissingCapabilityError when pgvector, pg_trgm or btree_gist can neither be found nor
- * created, or AGE is there but closed to this role.
- * @throws SchemaVersionError when the database is newer than this library.
- * @throws VantageError (`NOT_OWNER`) when the tables, or the schema they should go into, belong to
- * a role that the current one may not act as.
- * @throws InvalidInputError when an option is malformed, differs from what the database was
- * installed with, or names the graph prefix of another installation in this database; or when it is
- * handed a REPEATABLE READ or SERIALIZABLE transaction.
- * @throws VantageError (`MIGRATION_FAILED`) when a statement fails, with the server's error as its
+ * @throws MissingCapabilityError if pgvector, pg_trgm or btree_gist is not available, or cannot be
+ * created; or if this role may not use AGE.
+ * @throws SchemaVersionError if the database is newer than this library.
+ * @throws VantageError (`NOT_OWNER`) if the tables, or their schema, belong to a role that the
+ * current one may not act as.
+ * @throws InvalidInputError if an option is malformed, differs from the installation's, or names
+ * the graph prefix of another installation in this database; or if `db` is a REPEATABLE READ or
+ * SERIALIZABLE transaction.
+ * @throws VantageError (`MIGRATION_FAILED`) if a statement fails, with the server's error as its
  * cause.
  * @example
  * await migrateUp(db, { schema: 'observability', embeddingDimension: 384, embeddingDistance: 'cosine' })
@@ -75,8 +77,7 @@ export async function migrateUp(db: AnyKysely, options: MigrateOptions = {}): Pr
     signal?.throwIfAborted()
     await takeTurn(trx, migrationTurn, onWait)
     await assertPlace(trx, wanted)
-    // An extension goes where the caller's search path leads; for all that is ours the path is
-    // pinned.
+    // An extension is created in the caller's search path; everything of ours with a fixed one.
     const { created: extensions, notices } = await createExtensions(trx)
     const result = await withSettings(trx, { search_path: pinned['search_path']! }, async () => {
       const plan = await planUp(trx, wanted, new Set(installedExtensions(await capabilities(trx))))
@@ -101,14 +102,12 @@ const downOptions = schemaOption.extend({
 })
 
 /**
- * Takes the schema down again: everything `migrateUp` made is dropped, with the data in it and the
- * tenants' graphs. Extensions stay, as does a schema made for the tables.
+ * Removes what `migrateUp` created, with all data and the tenants' graphs, in one transaction or in
+ * the caller's. Extensions stay, and so does a schema created for the tables.
  *
- * In one transaction, or in the one handed in.
- *
- * @throws SchemaVersionError when nothing is installed, or the database is newer than this library.
- * @throws InvalidInputError when `toVersion` is not one the database has passed, or the transaction
- * handed in is REPEATABLE READ or SERIALIZABLE.
+ * @throws SchemaVersionError if nothing is installed, or the database is newer than this library.
+ * @throws InvalidInputError if `toVersion` is not a version that the database has passed, or `db`
+ * is a REPEATABLE READ or SERIALIZABLE transaction.
  * @example
  * await migrateDown(db, { schema: 'observability' })
  */
@@ -119,7 +118,7 @@ export async function migrateDown(db: AnyKysely, options: MigrateDownOptions = {
     signal?.throwIfAborted()
     await takeTurn(trx, migrationTurn, onWait)
     const found = await readInstallation(trx, schema)
-    if (found === undefined) throw new SchemaVersionError('pgvantage is not installed here: there is nothing to take down')
+    if (found === undefined) throw new SchemaVersionError('pgvantage is not installed here: there is nothing to remove')
     const { version, ...installation } = found
     assertKnown(version)
     if (!Number.isInteger(toVersion) || toVersion < 0 || toVersion > version) {

@@ -4,44 +4,44 @@ import type { OnWait } from '../../database/transaction/takeTurn.ts'
 import { termLanguage, type TermLanguage } from '../../knowledge/terms.ts'
 import { boundedText } from '../../schema/text.ts'
 
-/** What `migrate up` can be told on first installation; afterwards the database remembers it. */
+/** The options of the first installation; afterwards the database remembers them. */
 export interface MigrateOptions {
   /**
-   * The schema our tables go into, created if missing: any name of at most 63 bytes without `$`,
-   * `'` and backslash. Default: `public`.
+   * The schema of our tables, created if missing: any name of at most 63 bytes without `$`, `'` and
+   * backslash. Default: `public`.
    */
   schema?: string
   /** AGE graphs are named `<graphPrefix>_<tenant_id>`. Default: `ops`. */
   graphPrefix?: string
-  /** Dimensions of `kb_chunk.embedding`, 1 to 4,000. Default: 1536. */
+  /** The dimension of `kb_chunk.embedding`, 1 to 4,000. Default: 1536. */
   embeddingDimension?: number
   /**
-   * What `kb_chunk`'s index is ordered by: `l2` (Euclidean), `cosine` or `ip` (inner product).
-   * Default: `l2`.
+   * The distance that `kb_chunk`'s index orders by: `l2` (Euclidean), `cosine` or `ip` (inner
+   * product). Default: `l2`.
    */
   embeddingDistance?: EmbeddingDistance
   /**
-   * What embeddings are kept as: `vector`, or `halfvec`, which takes half the space, in the table
-   * and in its index, for about three significant digits. Default: `vector`.
+   * The type of stored embeddings: `vector`, or `halfvec`, which takes half the space in the table
+   * and its index, with about three significant digits. Default: `vector`.
    */
   embeddingType?: EmbeddingType
   /**
-   * The language whose words the terms of knowledge are cut by: `english`, `german`, ... or `none`.
-   * Default: `english`.
+   * The language whose words are stemmed in the terms of knowledge: `english`, `german`, ... or
+   * `none`. Default: `english`.
    */
   knowledgeLanguage?: TermLanguage
-  /** Give up before the next statement. What was begun is rolled back. */
+  /** Stops before the next statement, and rolls back. */
   signal?: AbortSignal
-  /** Told for whom it waits, where somebody else migrates this database already. */
+  /** Called with the session waited for, if another one is migrating this database. */
   onWait?: OnWait
 }
 
 /**
- * PostgreSQL's limit for a name is 63 bytes; a graph's name also carries the tenant's id, up to 19
+ * PostgreSQL limits a name to 63 bytes; a graph's name also contains the tenant's id, up to 19
  * digits.
  */
 export const migrateOptions = z.strictObject({
-  // The name is put into the text of functions, where these three could end a string.
+  // The name is put into the text of functions, where these three characters could end a string.
   schema: boundedText(63)
     .regex(/^[^$'\\]*$/, "must not contain $, ' or \\")
     .optional(),

@@ -15,11 +15,11 @@ export interface MigratePlan {
   extensions: KnownExtension[]
   /** Each pending migration with its statements. */
   migrations: { name: string; statements: string[] }[]
-  /** What could not be known without changing anything, one sentence each. */
+  /** What cannot be known without changing anything, one sentence each. */
   notices: string[]
   /**
-   * The whole as one script in one transaction, with the records that make `migrate up` find
-   * nothing left to do.
+   * The whole plan as one script in one transaction, including the records by which `migrate up`
+   * finds nothing left to do.
    */
   sql: string
 }
@@ -28,10 +28,10 @@ export interface MigratePlan {
  * What `migrateUp` would do, as SQL; changes nothing. `sql` is a script that a team with its own
  * migration tool can commit.
  *
- * The script is for this server: an extension the server offers is created by it, and the rollup
- * tables have the shape that goes with that. Which edition of TimescaleDB a server has shows only
- * in a database that has the extension: until then the plan is for the Apache edition, a notice
- * says so, and the script stops where it meets the other.
+ * The script is for this server: it creates the extensions that the server offers, and gives the
+ * rollup tables the matching form. The edition of TimescaleDB is only visible in a database with
+ * the extension. Without it the plan is for the Apache edition, a notice says so, and the script
+ * stops if it finds the other edition.
  *
  * @throws as `migrateUp`.
  * @example
@@ -89,8 +89,7 @@ async function denied(db: Kysely<{}>, extensions: readonly KnownExtension[]): Pr
 }
 
 /**
- * Ends the script where the server turns out to be of the other edition, before anything is made in
- * the wrong shape.
+ * Ends the script if the server has the other edition, before a table is created in the wrong form.
  */
 const editionGuard = ({ timeRung }: Installation): string => `do $guard$
 begin

@@ -9,9 +9,9 @@ import type { AnyKysely } from '../../database/connection/plainKysely.ts'
 
 export interface MigrateStatus {
   installed: boolean
-  /** The version the database is at; 0 where nothing is installed. */
+  /** The version of the database; 0 if nothing is installed. */
   version: number
-  /** The version this library brings a database to. */
+  /** The version to which this library brings a database. */
   libraryVersion: number
   applied: { name: string; ranAt: Date }[]
   pending: string[]
@@ -19,10 +19,9 @@ export interface MigrateStatus {
 }
 
 /**
- * Which migrations have run and which would. Reads only.
+ * The migrations that have run and those that are pending. Reads only.
  *
- * @throws InvalidInputError when the database holds several installations and `schema` does not say
- * which.
+ * @throws InvalidInputError if the database has several installations and `schema` is not given.
  * @example
  * const { pending } = await migrateStatus(db)
  * if (pending.length > 0) console.log('run `pgvantage migrate up`:', pending)

@@ -11,28 +11,28 @@ import type { MigrateOptions } from './migrateOptions.ts'
 import { closeToPublic, refuseStrangers } from '../rights/closeToPublic.ts'
 import { timeRung } from '../timeRung.ts'
 
-/** The table in which the runner records what has run; beside our tables. */
+/** The table in which the runner records the migrations, in the schema of our tables. */
 export const migrationTable = 'pgvantage_migration'
 
-/** What those who migrate wait for each other by, whichever installation of the database it is. */
+/** The advisory lock of everyone who migrates any installation in the database. */
 export const migrationTurn = 7620318452117001
 
 /** The schema version a migration leads to. */
 export const versionOf = (migration: Migration) => Number.parseInt(migration.name, 10)
 
-/** What `migrate up` does after the extensions are there, in this order. */
+/** The steps of `migrate up` after the extensions exist, in this order. */
 export interface UpPlan {
   installation: Installation
-  /** Whether nothing of ours is there yet. */
+  /** Whether nothing of ours exists yet. */
   isNew: boolean
   before: string[]
   pending: Migration[]
   after: string[]
 }
 
-/** What brings this database up, given the extensions it has (or will have by then). */
+/** The plan for this database, given its extensions (including those to be created). */
 export async function planUp(db: Kysely<{}>, options: MigrateOptions, extensions: ReadonlySet<string>): Promise<UpPlan> {
-  // Without a schema said, an installation that is there is brought up wherever it is.
+  // Without `schema`, an existing installation is upgraded in its own schema.
   const { version = 0, ...existing } = (await readInstallation(db, options.schema)) ?? {}
   assertKnown(version)
   const installation = 'schema' in existing ? unchanged(existing, options) : await newInstallation(db, options, extensions)
@@ -81,7 +81,7 @@ async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensio
     timeRung: await timeRung(db, extensions),
     knowledgeLanguage: options.knowledgeLanguage ?? 'english',
   }
-  // Graphs live beside the schemas: two installations with one prefix would share (and drop) each
+  // Graphs are not inside a schema: two installations with one prefix would share (and drop) each
   // other's.
   for (const { schema } of (await installationPlaces(db)).filter(({ doubts }) => doubts.length === 0)) {
     const other = await readInstallation(db, schema)
@@ -96,17 +96,17 @@ async function newInstallation(db: Kysely<{}>, options: MigrateOptions, extensio
 }
 
 /**
- * Refuses to migrate where what is there is not to be believed, or where nothing is and the schema
- * is a stranger's. Before anything is created: AGE 1.5 breaks the session that its creation is
- * rolled back in.
+ * Refuses to migrate an installation that cannot be trusted, or to install into a schema that
+ * belongs to someone else. It runs before anything is created: AGE 1.5 breaks a session that rolls
+ * back its creation.
  */
 export async function assertPlace(db: Kysely<{}>, { schema }: Pick<MigrateOptions, 'schema'>): Promise<void> {
   if ((await placeOfInstallation(db, schema)) === undefined) await assertOwnSchema(db, schema ?? 'public')
 }
 
 /**
- * Whoever owns a schema can put into it what ours would call: it has to be the current role's, or
- * of somebody who could do that anyway.
+ * The owner of a schema can create objects in it that our functions would call, so it must be the
+ * current role, or a role that could act as the current one anyway.
  */
 async function assertOwnSchema(db: Kysely<{}>, schema: string): Promise<void> {
   const { rows } = await sql<{ owner: string; role: string }>`

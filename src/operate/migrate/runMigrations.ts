@@ -11,8 +11,7 @@ import { VantageError } from '../../schema/errors.ts'
 import { migrationTable } from './planUp.ts'
 
 /**
- * Runs migrations in the transaction given, in the order their direction asks for, and records
- * them.
+ * Runs migrations in the given transaction, in the order of their direction, and records them.
  *
  * @returns the names of those that ran.
  * @throws VantageError naming the migration that failed; the driver's error is its cause.
@@ -32,7 +31,7 @@ export async function runMigrations(
     if (migration === undefined) throw new VantageError(`the file migrations/${id} is not in the list of migrations`)
     const action = (statements: (installation: Installation) => string[]) => (pgm: MigrationBuilder) => {
       running = id
-      // The transaction is ours, so that the lock and the migrations stand in the same one.
+      // The transaction is ours, and contains the lock and the migrations.
       pgm.noTransaction()
       for (const statement of statements(installation)) pgm.sql(statement)
     }
@@ -55,7 +54,7 @@ export async function runMigrations(
     if (direction === 'up' && units.length > 0) await recordInUtc(trx, installation)
     return units.map((unit) => unit.name)
   } catch (cause) {
-    // The runner wraps what stopped it in an error of its own.
+    // The runner wraps the abort in an error of its own.
     if (signal?.aborted) throw signal.reason
     if (cause instanceof VantageError) throw cause
     const explained = explainAgeCache(cause)
@@ -69,7 +68,7 @@ export async function runMigrations(
 }
 
 /**
- * The runner writes down the session's local time, without a zone: another session would read
+ * The runner records the session's local time without a zone, which another session would read as
  * another moment.
  */
 const recordInUtc = (trx: Transaction<{}>, installation: Installation) =>
@@ -78,12 +77,12 @@ const recordInUtc = (trx: Transaction<{}>, installation: Installation) =>
   `.execute(trx)
 
 /**
- * The little of pg's client that the runner uses, over a Kysely transaction: so it runs on any
- * connection Kysely runs on.
+ * The part of pg's client that the runner uses, over a Kysely transaction, so that it runs on any
+ * connection that Kysely supports.
  *
- * The statements by which the runner records what ran name the schema between quotes as it is; here
- * a quote inside it is doubled. The blank before it tells them from the runner's other statements,
- * which have it doubled already, when the name begins with a quote.
+ * The statements that record migrations contain the schema's name between quotes, unescaped; here a
+ * quote inside it is doubled. The blank before the name distinguishes them from the runner's other
+ * statements, which escape it already.
  */
 function runnerClient(trx: Transaction<{}>, schema: string, signal?: AbortSignal): ClientBase {
   const query = async (statement: string | { text: string; values?: unknown[] }, values: unknown[] = []) => {

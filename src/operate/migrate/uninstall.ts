@@ -4,18 +4,18 @@ import { installedNames } from '../installedSql.ts'
 import { migrationTable } from './planUp.ts'
 
 /**
- * What dropping a graph needs of `sql/`: the function, the one that it takes its turn by, and the
- * one whose right to be called says whose graph it is.
+ * The functions of `sql/` that dropping a graph needs: the function itself, its lock, and the one
+ * whose right to be called shows who owns the graph.
  */
 const forGraphs: readonly string[] = ['call_graph_drop', 'graph_prepare', 'graph_turn']
 
 /**
- * The statements that drop the graphs of our tenants, what `sql/` installed and the record of the
- * migrations: all of it is ours by name and schema.
+ * The statements that drop our tenants' graphs, the objects of `sql/` and the record of migrations:
+ * all of them are ours by name and schema.
  *
- * They are asked for while the tables are there and run when they are gone. The graphs come last
- * and in one statement: it loads AGE, and AGE before 1.7 can lose its cache whenever the server
- * tells this connection to forget a table from then on (see `explainAgeCache`).
+ * They are composed while the tables exist, and run after these are dropped. The graphs come last,
+ * in one statement: it loads AGE, and after that AGE before 1.7 can lose its cache when the server
+ * invalidates a table for this connection (see `explainAgeCache`).
  */
 export async function uninstall(db: Kysely<{}>, installation: Installation): Promise<string[]> {
   const installed = await dropInstalled(db, installation)

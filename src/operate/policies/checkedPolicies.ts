@@ -6,15 +6,15 @@ import type { Policies } from './defaultPolicies.ts'
 import { policyFlaws, sensible } from './policyFlaws.ts'
 
 /**
- * Refuses policies that a server could not keep, or that would let one of them destroy what another
- * is for.
+ * Refuses policies that a server could not keep, or that would destroy data that another policy
+ * needs:
  *
- * A rollup has to outlive its source; a bucket has to settle, and to be rolled, well before its
- * rows can be dropped; tables, rollups and the lengths of their chunks are those the migrations
- * made.
+ * - a rollup must be kept longer than its source
+ * - a bucket must settle, and be rolled up, well before its rows can be dropped
+ * - tables, rollups and the lengths of their chunks must be those that the migrations made
  *
- * @throws InvalidInputError naming the field, as in `policies.time[0].rollups[1].retain`, and the
- * value it had.
+ * @throws InvalidInputError naming the field, as in `policies.time[0].rollups[1].retain`, and its
+ * value.
  */
 export const checkedPolicies = (policies: Policies): Policies => {
   parse(policiesShape, policies, 'policies')
@@ -25,7 +25,7 @@ export const checkedPolicies = (policies: Policies): Policies => {
 const rollupPolicy = z.strictObject({
   rollup: z.custom<Rollup>(
     (value) => typeof value === 'object' && value !== null && 'name' in value,
-    'must be a rollup, as the defaults have',
+    'must be a rollup, as in the defaults',
   ),
   retain: durationText,
   settle: durationText,

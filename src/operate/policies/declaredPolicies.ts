@@ -10,18 +10,18 @@ interface Declared<Kind extends PolicyKind> {
   readonly object: string
   readonly kind: Kind
   readonly settings: PolicySettings[Kind]
-  /** What a job of the server is made of; undefined for what is always left to `maintain`. */
+  /** The data for a job of the server; undefined for what `maintain` always does. */
   readonly job?: Kind extends 'refresh' ? RefreshShape : JobShape
 }
 
 export interface JobShape {
-  /** What the rows come from: the table of a rollup; itself for any other. */
+  /** The table of a rollup; for any other, the object itself. */
   readonly source: string
   /** The length of the object's own chunks. */
   readonly chunk: string
   /** How often the job runs. */
   readonly every: string
-  /** Counts the jobs that there can be, so that no two begin in the same second. */
+  /** A number of the job, so that no two jobs start in the same second. */
   readonly position: number
 }
 
@@ -31,8 +31,8 @@ export interface RefreshShape extends JobShape {
 }
 
 /**
- * The policies one by one, in the order they have to be applied: what rolls, then what compresses,
- * then what drops.
+ * The single policies, in the order in which they must be applied: roll-ups, then compression, then
+ * retention.
  */
 export function declaredPolicies({ time, events }: Policies): DeclaredPolicy[] {
   const declared = time.flatMap((policy, ladder): DeclaredPolicy[] => {
@@ -81,8 +81,8 @@ const eventRetention = ({ retain, locators }: EventPolicy): DeclaredPolicy[] => 
 ]
 
 /**
- * How far back a job may roll what comes from a table that retains its rows so long: one chunk
- * less, since a chunk is dropped when all of it is too old. A job that looked further would see
- * that rows are gone and take their rolled rows away too.
+ * How far back a job may roll up a table with this retention: one chunk less, since a chunk is
+ * dropped when all of it is too old. A job that looked back further would see that rows are gone
+ * and delete their rolled-up rows.
  */
 export const refreshStart = (retain: string, chunk: string): string => durationOf(milliseconds(retain) - milliseconds(chunk))

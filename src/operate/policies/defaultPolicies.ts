@@ -6,15 +6,17 @@ import { patternPolicy } from '../../logs/patternPolicy.ts'
 import { metricPolicy } from '../../metrics/metricPolicy.ts'
 
 /**
- * What becomes of everything that grows, as it grows old: data, the same for every server.
+ * The policies for all data that grows, by age; the same for every server.
  *
  * @example
  * const policies: Policies = policiesWith({ metric_1m: { retain: '90 days' } })
  */
 export interface Policies {
-  /** One for each rollup table; a table without one keeps everything, as it came. */
+  /** One for each rollup table. A table without one keeps all rows, uncompressed. */
   readonly time: readonly TimePolicy[]
-  /** Of events, their evidence and the locators both point at; left out, they are kept for ever. */
+  /**
+   * For events, their evidence and the locators both refer to; if absent, they are kept for ever.
+   */
   readonly events?: EventPolicy
 }
 

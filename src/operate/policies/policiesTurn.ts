@@ -1,5 +1,5 @@
 /**
- * What those who apply policies, or convert, wait for each other by, whichever installation of the
- * database it is.
+ * The advisory lock for applying policies and converting, shared by all installations of the
+ * database.
  */
 export const policiesTurn = 7620318452117002

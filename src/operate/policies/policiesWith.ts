@@ -6,21 +6,21 @@ import { policyFlaws, sensible } from './policyFlaws.ts'
 import { defaultPolicies, type Policies } from './defaultPolicies.ts'
 
 /**
- * What is to differ from other policies, by the names of tables and rollups; what is not named
- * stays. It may be read from a JSON file.
+ * The differences from the default policies, by the names of tables and rollups; other values stay.
+ * It may be read from a JSON file.
  */
 export type PolicyOverrides = {
   readonly [Name in string]?: {
-    /** Of a table, rollup, or of `event_envelope` and `oo_locator`. */
+    /** For a table, a rollup, `event_envelope` and `oo_locator`. */
     readonly retain?: string | undefined
-    /** Of a table; null for none. */
+    /** For a table; null for no compression. */
     readonly compress?:
       | { readonly [Option in keyof NonNullable<TimePolicy['compress']>]?: NonNullable<TimePolicy['compress']>[Option] | undefined }
       | null
       | undefined
-    /** Of a rollup. */
+    /** For a rollup. */
     readonly settle?: string | undefined
-    /** Of a rollup. */
+    /** For a rollup. */
     readonly every?: string | undefined
   } | null
 }
@@ -43,11 +43,11 @@ const overridesShape = z.strictObject({
 })
 
 /**
- * The default policies with some values of your own. A table that is `null` has none: all of it is
- * kept as it comes.
+ * The default policies with some values of your own. A table that is `null` has no policy: all its
+ * rows are kept, uncompressed.
  *
- * @throws InvalidInputError naming the field, as in `metric_1m.retain`: where there is no such
- * table or value, or policies could not be kept, see {@link applyPolicies}.
+ * @throws InvalidInputError naming the field, as in `metric_1m.retain`: if there is no such table
+ * or value, or the policies could not be kept, see {@link applyPolicies}.
  * @example
  * await applyPolicies(db, { policies: policiesWith({ metric_1m: { retain: '90 days' }, metric_1d: { retain: '3650 days' }, log_pattern_5m: null }) })
  */
@@ -73,7 +73,7 @@ export function policiesWith(overrides: PolicyOverrides): Policies {
 }
 
 /**
- * Where `policiesWith` is told what stands at a path of policies: `time[0].rollups[1].retain` is
+ * The path in the overrides for a path in the policies: `time[0].rollups[1].retain` is
  * `metric_1d.retain`.
  */
 function asWritten({ time }: Policies, [, at, field, rollup, ...rest]: PropertyKey[]): PropertyKey[] {

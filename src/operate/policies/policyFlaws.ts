@@ -6,13 +6,16 @@ import { preview } from '../../schema/parse.ts'
 import { manifest } from '../manifest.ts'
 import { defaultPolicies, type Policies } from './defaultPolicies.ts'
 
-/** What is wrong with a value, where the shape is right. */
+/** A problem of a value whose type is right. */
 export interface Flaw {
   path: PropertyKey[]
   message: string
 }
 
-/** What the shape cannot say: how one value stands to another, and to the tables that are there. */
+/**
+ * Conditions that the type cannot express: how a value relates to others, and to the existing
+ * tables.
+ */
 export function policyFlaws({ time }: Policies): Flaw[] {
   const seen = new Set<string>()
   return time.flatMap((policy, at) =>
@@ -27,7 +30,7 @@ export const sensible = (flaws: readonly Flaw[]) =>
   })
 
 function duplicate({ table }: TimePolicy, seen: Set<string>): Flaw[] {
-  if (seen.has(table)) return [{ path: ['table'], message: 'has a policy already' }]
+  if (seen.has(table)) return [{ path: ['table'], message: 'already has a policy' }]
   seen.add(table)
   return []
 }
@@ -40,7 +43,7 @@ function timeFlaws(policy: TimePolicy): Flaw[] {
   const flaws: Flaw[] = []
   const add = (path: PropertyKey[], message: string) => flaws.push({ path, message })
   if (milliseconds(policy.chunk) !== milliseconds(known.chunk)) {
-    add(['chunk'], `must be ${known.chunk}, by which the table was cut when it was made`)
+    add(['chunk'], `must be ${known.chunk}, the length of the chunks when the table was made`)
   }
   if (policy.compress !== undefined) {
     if (milliseconds(policy.compress.after) >= milliseconds(policy.retain)) {
@@ -57,7 +60,7 @@ function timeFlaws(policy: TimePolicy): Flaw[] {
   }
   if (policy.rollups.length < known.rollups.length) {
     const names = known.rollups.map(({ rollup }) => rollup.name)
-    add(['rollups'], `must say what becomes of ${names.join(' and ')}: what is dropped before it is rolled is lost`)
+    add(['rollups'], `must have policies for ${names.join(' and ')}: rows dropped before they are rolled up are lost`)
   }
   let source = { name: policy.table, chunk: policy.chunk, retain: policy.retain, settle: '' }
   for (const [at, { rollup, retain, settle }] of policy.rollups.entries()) {
@@ -76,8 +79,8 @@ function timeFlaws(policy: TimePolicy): Flaw[] {
     if (source.settle !== '' && milliseconds(settle) < milliseconds(source.settle)) {
       add(path('settle'), `must not be shorter than that of ${source.name} (${source.settle}), which it is made from`)
     }
-    // A server's job refreshes from one chunk before what may be dropped until what has settled,
-    // and wants two buckets in between.
+    // A server's job refreshes from one chunk after the oldest kept time to the settled end, and
+    // needs two buckets between them.
     const window = milliseconds(source.retain) - milliseconds(source.chunk) - milliseconds(settle)
     if (window < 2 * milliseconds(rollup.bucket)) {
       add(

@@ -5,8 +5,8 @@ import { schemaVersion, type Installation } from '../../database/installation/in
 const upkeepTables = ['pgvantage_failure', 'pgvantage_policy', 'pgvantage_stale_bucket', 'pgvantage_time_table']
 
 /**
- * The installation, where what upkeep remembers is there as this version keeps it, and open to the
- * current role; else null. Who only reads rollups need not see how they are kept.
+ * The installation, if the records of upkeep have this version's form and the current role may read
+ * them; otherwise null. A role that only reads rollups does not need them.
  */
 export async function readableUpkeep({ db, installation, version }: Examined): Promise<Installation | null> {
   if (installation === null || version !== schemaVersion) return null
@@ -20,7 +20,7 @@ export async function readableUpkeep({ db, installation, version }: Examined): P
   return rows[0]!.may ? installation : null
 }
 
-/** Says what the checks that need it could not look at. */
+/** Reports what the checks that need it could not look at. */
 export const upkeepCheck: Check = {
   name: 'what upkeep remembers',
   find: async (examined) =>
@@ -30,8 +30,8 @@ export const upkeepCheck: Check = {
           {
             severity: 'info',
             code: 'not-checked',
-            message: 'policies and maintenance: this role may not read what upkeep remembers of them, so nothing is known of either',
-            remedy: 'nothing, if that is what it is for; else run what `pgvantage grants --role reader NAME` prints',
+            message: 'policies and maintenance: this role may not readthe records of upkeep, so neither was checked',
+            remedy: 'nothing, if this is its purpose; otherwise run what `pgvantage grants --role reader NAME` prints',
             needs: 'owner',
           },
         ],

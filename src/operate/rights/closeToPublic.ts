@@ -3,9 +3,9 @@ import { qualified, type Installation } from '../../database/installation/instal
 import { installedNames } from '../installedSql.ts'
 
 /**
- * The statement that stops where a function or type with a name of ours is there already and is
- * somebody else's: replaced, it would stay theirs to change, and beside ours it could be the one
- * that is called.
+ * The statement that stops if a function or type with one of our names exists and belongs to
+ * someone else. Replaced, its owner could still change it; next to ours, it could be called instead
+ * of ours.
  */
 export async function refuseStrangers(installation: Pick<Installation, 'schema'>): Promise<string> {
   const ours = qualified(installation, 'pgvantage_installation')
@@ -18,16 +18,16 @@ begin
     and named.owner is distinct from (select class.relowner from pg_catalog.pg_class as class where class.oid = to_regclass(${quoteLiteral(ours)}))
   limit 1;
   if found then
-    raise exception '% belongs to %: it has a name of pgvantage''s, which replaces nothing that is somebody else''s', theirs.name, theirs.owner
+    raise exception '% belongs to %: it has a name that pgvantage uses, and pgvantage does not replace objects of other owners', theirs.name, theirs.owner
       using errcode = 'insufficient_privilege', hint = 'Drop or rename it, or install into another schema.';
   end if;
 end`)
 }
 
 /**
- * The statement that takes from PUBLIC what PostgreSQL gives it on every new function and type, on
- * ours: also on those that an older pgvantage installed. What an administrator has granted to roles
- * stays, for `create or replace` keeps it.
+ * The statement that revokes the default rights of PUBLIC on our functions and types, including
+ * those that an older pgvantage installed. Grants by an administrator stay, since `create or
+ * replace` keeps them.
  */
 export async function closeToPublic(installation: Pick<Installation, 'schema'>): Promise<string> {
   return block(`declare
@@ -43,7 +43,7 @@ begin
 end`)
 }
 
-/** What has a name that `sql/` gives, in our schema, members of extensions aside. */
+/** The objects in our schema with names that `sql/` creates, without members of extensions. */
 async function named({ schema }: Pick<Installation, 'schema'>): Promise<string> {
   const place = `(select oid from pg_catalog.pg_namespace where nspname = ${quoteLiteral(schema)})`
   const array = (names: readonly string[]) => quoteLiteral(`{${names.join(',')}}`)

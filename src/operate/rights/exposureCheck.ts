@@ -6,14 +6,14 @@ import { manifest } from '../manifest.ts'
 interface Exposed {
   kind: 'public' | 'definer' | 'path' | 'owner' | 'create'
   name: string
-  /** Whose it is, or who may. */
+  /** The owner, or the role that has the right. */
   by: string
 }
 
 /**
- * What lets others act with the rights of a user of pgvantage: functions of ours that anybody may
- * execute or that look names up where others can put them, what belongs to somebody else than the
- * tables, and who else may create things in our schema.
+ * Checks for anything that lets others act with the rights of a user of pgvantage: functions of
+ * ours that PUBLIC may execute or that look up names on the caller's search path, objects that
+ * belong to another owner than the tables, and roles that may create objects in our schema.
  */
 export const exposureCheck: Check = {
   name: 'what others could use',
@@ -53,7 +53,7 @@ async function exposed(db: Kysely<{}>, schema: string): Promise<Finding[]> {
     from our join pg_catalog.pg_class as class on class.relnamespace = our.oid and class.relowner <> our.owner
     where class.relname = any(${relations}::text[])
     union all
-    -- Superusers and the database's owner can do what they like anyway.
+    -- Superusers and the database's owner can do everything anyway.
     select distinct 'create', '', case when granted.grantee = 0::oid then 'PUBLIC' else pg_get_userbyid(granted.grantee)::text end
     from our
     cross join lateral aclexplode(coalesce(our.nspacl, pg_catalog.acldefault('n'::"char", our.nspowner))) as granted
@@ -92,7 +92,7 @@ async function exposed(db: Kysely<{}>, schema: string): Promise<Finding[]> {
     findings.push({
       severity: 'error',
       code: 'search-path',
-      message: `${names(loose!)} looks names up wherever its caller's search_path leads`,
+      message: `${names(loose!)} looks up names on its caller's search_path`,
       remedy: 'run `pgvantage migrate up`, which installs it again',
       needs: 'owner',
     })
@@ -102,7 +102,7 @@ async function exposed(db: Kysely<{}>, schema: string): Promise<Finding[]> {
       severity: 'error',
       code: 'owner',
       message: `${name} belongs to ${by}, not to the owner of pgvantage_installation`,
-      remedy: `see that it is what it should be, then run \`alter ${name} owner to\` that one`,
+      remedy: `check that its definition is the right one, then run \`alter ${name} owner to\` that one`,
       needs: 'superuser',
     })
   }
@@ -111,7 +111,7 @@ async function exposed(db: Kysely<{}>, schema: string): Promise<Finding[]> {
       severity: by === 'PUBLIC' ? 'error' : 'warning',
       code: 'schema-create',
       message: `${by === 'PUBLIC' ? 'anybody' : by} may create functions in schema ${schema}, which calls of pgvantage's own could find`,
-      remedy: `run \`revoke create on schema ${JSON.stringify(schema)} from ${by === 'PUBLIC' ? 'public' : by}\`, or have pgvantage in a schema of its own`,
+      remedy: `run \`revoke create on schema ${JSON.stringify(schema)} from ${by === 'PUBLIC' ? 'public' : by}\`, or move pgvantage to a schema of its own`,
       needs: 'owner',
     })
   }

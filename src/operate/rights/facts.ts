@@ -16,15 +16,18 @@ interface Owned extends Named {
   owner: string
 }
 
-/** What rights are granted on, as the catalog has it: read without any right on it. */
+/**
+ * The objects that rights are granted on, from the catalog, which can be read without rights on
+ * them.
+ */
 export interface RightsFacts {
   versionNumber: number
   database: Owned
-  /** Where the extensions are that we use, Apache AGE aside. */
+  /** The schemas of the extensions that we use, except Apache AGE. */
   extensionSchemas: Owned[]
-  /** The schema of Apache AGE and the tables it keeps of graphs; null without it. */
+  /** The schema of Apache AGE and its tables about graphs; null without AGE. */
   age: null | { oid: number; owner: string; tables: Named[] }
-  /** The schema that an installation would go to; null where it is still to be made. */
+  /** The schema for an installation; null if it does not exist yet. */
   place: Owned | null
   installed: null | {
     schema: Owned
@@ -36,12 +39,12 @@ export interface RightsFacts {
     relations: (Named & { bare: string })[]
     /** Our functions and aggregates, with their argument types. */
     routines: { oid: number; signature: string; bare: string }[]
-    /** Of our tenants, made by a role that may make them. */
+    /** The graphs of our tenants, made by a role that may make them. */
     graphs: Owned[]
   }
 }
 
-/** Reads the catalog; leaves no trace. */
+/** Reads the catalog; changes nothing. */
 export async function rightsFacts(db: Kysely<{}>, installation: Installation | undefined, schema = 'public'): Promise<RightsFacts> {
   const relations = [...Object.keys(manifest.tables), ...Object.keys({ ...manifest.views, ...manifest.continuousAggregates })]
   const routines = await installedNames('function', 'procedure', 'aggregate')

@@ -12,13 +12,13 @@ import { rightsFacts, type RightsFacts } from './facts.ts'
 import { needsOf, roles, type Need, type Role } from './needs.ts'
 
 export interface GrantsOptions {
-  /** What the login is for. */
+  /** The purpose of the login. */
   role: Role
-  /** The name of the login, a role that is there or will be. */
+  /** The name of the login role, which may not exist yet. */
   login: string
   /**
-   * Only needed when one database holds several installations; for an `owner` before the first
-   * `migrate up`, where it is to go (default: `public`).
+   * Only needed if the database has several installations; for an `owner` before the first `migrate
+   * up`, the schema to install into (default: `public`).
    */
   schema?: string
 }
@@ -27,30 +27,30 @@ export interface GrantsOptions {
 export interface Grant {
   /** Without its semicolon. */
   statement: string
-  /** Which role may run it, besides a superuser; null: a superuser only. */
+  /** The role that may run it, besides a superuser; null if only a superuser may. */
   as: string | null
 }
 
 const grantsOptions = z.strictObject({ role: z.enum(roles), login: boundedText(63), schema: boundedText(63).optional() })
 
 /**
- * The statements that give a role exactly what it needs here; changes nothing. Each can be run
- * again.
+ * The statements that give a role exactly what it needs; changes nothing. They can be run
+ * repeatedly.
  *
- * Run them once more after `migrate up` has installed functions that are new, and for a role that
- * Apache AGE, or an extension in another schema, came after. Graphs need no more:
- * `refreshCallGraph` and `mirrorGraph` let every `reader` read what they make.
+ * Run them again after `migrate up` has installed new functions, and after Apache AGE, or an
+ * extension in another schema, was added. New graphs need no grants: `refreshCallGraph` and
+ * `mirrorGraph` let every `reader` read them.
  *
- * What a role is for: {@link Role}. An `owner` can be asked for before anything is installed; it
+ * {@link Role} describes the roles. An `owner` can be requested before anything is installed; it
  * then runs `migrate up`.
  *
- * @throws SchemaVersionError where pgvantage is not installed, unless for an `owner`.
- * @throws MissingCapabilityError for a `refresher` where there is no Apache AGE; for an `owner`
- * where the server has not what the schema needs.
+ * @throws SchemaVersionError if pgvantage is not installed, unless for an `owner`.
+ * @throws MissingCapabilityError for a `refresher` without Apache AGE; for an `owner` if the server
+ * lacks what the schema needs.
  * @throws VantageError (`OWNER_IS_SUPERUSER`) for a `maintainer` of tables that belong to a
- * superuser: it would be one.
- * @throws InvalidInputError when an option is malformed, or there are several installations and
- * `schema` does not say which.
+ * superuser, since it would become one.
+ * @throws InvalidInputError if an option is malformed, or there are several installations and
+ * `schema` is not given.
  * @example
  * const grants = await grantsFor(db, { role: 'writer', login: 'collector' })
  * for (const { statement } of grants) await sql.raw(statement).execute(superuser)
@@ -72,11 +72,11 @@ export async function grantsFor(db: AnyKysely, options: GrantsOptions): Promise<
   }
   const facts = await rightsFacts(plain, installation, schema)
   if (role === 'refresher' && facts.age === null) {
-    throw new MissingCapabilityError('a refresher writes graphs, and this database has no Apache AGE: the other functions need none')
+    throw new MissingCapabilityError('a refresher writes graphs, and this database has no Apache AGE: the other functions do not need it')
   }
   if (role === 'maintainer' && facts.installed?.ownerIsSuperuser) {
     throw new VantageError(
-      `the tables belong to ${facts.installed.owner}, a superuser, whom a maintainer would act as: maintain as ${facts.installed.owner}, or restore a dump with --no-owner as a role that is none`,
+      `the tables belong to ${facts.installed.owner}, a superuser, whom a maintainer would act as: maintain as ${facts.installed.owner}, or restore a dump with --no-owner as a role that is not a superuser`,
       { code: 'OWNER_IS_SUPERUSER' },
     )
   }
@@ -84,7 +84,7 @@ export async function grantsFor(db: AnyKysely, options: GrantsOptions): Promise<
   return [...first, ...grantsOf(needsOf(role, facts), login), ...(role === 'refresher' ? graphsToOwner(facts, login) : [])]
 }
 
-/** Each right on the things it is wanted on, in the order of the needs. */
+/** Groups each right with the objects it is needed on, in the order of the needs. */
 export function grantsOf(needs: readonly Need[], to: string): Grant[] {
   const rightsOn = new Map<string, Need>()
   for (const need of needs) {
@@ -112,15 +112,15 @@ function statement(kind: Need['kind'], rights: readonly string[], things: readon
   return `grant ${rights.join(', ')} on ${on}${things.join(', ')} to ${to}`
 }
 
-/** The graphs belong to whom they are refreshed by; the owner drops them with their tenants. */
+/** Graphs belong to the role that refreshes them; the owner drops them with their tenants. */
 function graphsToOwner({ installed }: RightsFacts, to: string): Grant[] {
   if (installed === null || installed.ownerIsSuperuser || installed.owner === to) return []
   return [{ statement: `grant ${quoteIdentifier(to)} to ${installed.quotedOwner}`, as: null }]
 }
 
 /**
- * What only a superuser may create, and opens to the one that installs: Apache AGE made here is not
- * among what was found.
+ * The extensions that only a superuser may create, and their rights for the installing role. Apache
+ * AGE created here is not in the facts read before.
  */
 async function beforeInstalling(db: Kysely<{}>, { age }: RightsFacts, to: string): Promise<Grant[]> {
   const creatable = extensionsToCreate(await capabilities(db))

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { Need } from './needs.ts'
 
-/** Of these needs what the current role has not got: `insert on dim_resource`. */
+/** The needs that the current role does not have: `insert on dim_resource`. */
 export async function lackingOf(db: Kysely<{}>, needs: readonly Need[]): Promise<string[]> {
   const asked = needs.flatMap(({ kind, oid, rights }, need) => rights.map((right) => ({ need, kind, oid, right })))
   const { rows } = await sql<{ need: number; right: string }>`

@@ -1,33 +1,33 @@
 import type { RightsFacts } from './facts.ts'
 
 /**
- * What a login is for.
+ * The purpose of a login.
  *
- * | role | does | of what |
+ * | role | may call | on |
  * |---|---|---|
  * | `reader` | every read, `doctor` | all tenants |
- * | `writer` | what a reader does; `ensureTenant`, `ensureResources`, `recordTopology`, `recordEvent`, `attachEvidence`, `addDocuments`, `removeDocuments`, `reembed`, `reindexTerms`, `ingest` | all tenants |
- * | `refresher` | what a reader does; `refreshCallGraph`, `mirrorGraph`, `cypher` that writes | the graphs, which belong to it |
+ * | `writer` | as a reader; `ensureTenant`, `ensureResources`, `recordTopology`, `recordEvent`, `attachEvidence`, `addDocuments`, `removeDocuments`, `reembed`, `reindexTerms`, `ingest` | all tenants |
+ * | `refresher` | as a reader; `refreshCallGraph`, `mirrorGraph`, `cypher` that writes | the graphs, which belong to it |
  * | `maintainer` | `maintain`, `applyPolicies`, `refreshRange`, `deleteTenant`, `migrateUp`, all as the owner | the installation |
  * | `owner` | everything; the tables and functions belong to it | the installation |
  */
 export type Role = (typeof roles)[number]
 
-/** The least first. */
+/** From the fewest rights to the most. */
 export const roles = ['reader', 'writer', 'refresher', 'maintainer', 'owner'] as const
 
-/** Rights on one thing, and who can grant them. */
+/** Rights on one object, and the role that can grant them. */
 export interface Need {
   kind: 'database' | 'schema' | 'relation' | 'tables' | 'function' | 'role'
   oid: number
-  /** As SQL names it: quoted, with its schema. */
+  /** As in SQL: quoted, with its schema. */
   on: string
   rights: readonly string[]
-  /** Who grants it, besides a superuser; null where nobody else does. */
+  /** The role that can grant it, besides a superuser; null if there is no other. */
   grantor: string | null
 }
 
-/** Who executes the functions of `sql/`; what only the owner does needs no grant. */
+/** The least role that executes each function of `sql/`; those of the owner need no grant. */
 export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner'>> = {
   agtype_jsonb: 'reader',
   agtype_whole: 'reader',
@@ -95,7 +95,7 @@ export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner
   student_t_width: 'reader',
 }
 
-/** What the write functions do with our tables besides reading them. */
+/** What the write functions do with our tables besides reading. */
 export const writtenBy: Readonly<Record<string, readonly string[]>> = {
   dim_tenant: ['insert', 'update'],
   dim_resource: ['insert', 'update'],
@@ -121,8 +121,8 @@ export const writtenBy: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * What a role needs of this database; with what it has to have from others, where pgvantage is not
- * installed yet.
+ * What a role needs in this database; before pgvantage is installed, including what others must
+ * grant it.
  */
 export function needsOf(role: Role, facts: RightsFacts): Need[] {
   const { extensionSchemas, age, installed } = facts
@@ -160,8 +160,8 @@ export function needsOf(role: Role, facts: RightsFacts): Need[] {
       return rights.length === 0 ? [] : [{ kind: 'relation', oid, on: name, rights, grantor }]
     })
   if (role === 'maintainer') {
-    // What upkeep makes must be the owner's, so it acts as the owner; since PostgreSQL 16 that is a
-    // right of its own.
+    // Objects that upkeep creates must belong to the owner, so it acts as the owner; since
+    // PostgreSQL 16 that is a separate right.
     const rights = facts.versionNumber >= 160_000 ? ['usage', 'set'] : ['usage']
     return [connect, { kind: 'role', oid: installed.ownerOid, on: installed.quotedOwner, rights, grantor: null }]
   }
@@ -182,7 +182,7 @@ export function needsOf(role: Role, facts: RightsFacts): Need[] {
     ]),
   ]
   if (role === 'reader') return reading
-  // recordTopology stages what it is given in a temporary table.
+  // recordTopology stages its input in a temporary table.
   if (role === 'writer') return [...reading, { ...onDatabase(facts), rights: ['temporary'] }, ...on((name) => writtenBy[name] ?? [])]
   return age === null ? [] : [...reading, { ...onDatabase(facts), rights: ['create'] }, ...execute('refresher')]
 }

@@ -8,15 +8,15 @@ import { needsOf, roles, type Role } from './needs.ts'
 export interface RoleState {
   role: Role
   /**
-   * What the current role would have to be granted for it, such as `insert on public.dim_resource`;
-   * empty where it can be it.
+   * The rights that the current role lacks for it, such as `insert on public.dim_resource`; empty
+   * if it has all.
    */
   lacking: string[]
 }
 
 /**
- * Which of the roles the current role can be here, and what it lacks for the others; a `refresher`
- * only where there is Apache AGE, and an `owner` only where the tables belong to it.
+ * The roles that the current role can act as, and what it lacks for the others; a `refresher` only
+ * with Apache AGE, and an `owner` only if the tables belong to it.
  */
 export async function roleStates(db: Kysely<{}>, installation: Installation): Promise<RoleState[]> {
   const facts = await rightsFacts(db, installation)
@@ -35,7 +35,7 @@ export async function roleStates(db: Kysely<{}>, installation: Installation): Pr
   return states
 }
 
-/** What that means for the role that asks: an error only where nothing can be done at all. */
+/** The findings about the current role: an error only if it can do nothing at all. */
 export function rightsFindings(states: readonly RoleState[]): Finding[] {
   const able = states.filter(({ lacking }) => lacking.length === 0).map(({ role }) => role)
   const unable = states.filter(({ lacking }) => lacking.length > 0)
@@ -46,7 +46,7 @@ export function rightsFindings(states: readonly RoleState[]): Finding[] {
         severity: 'error',
         code: 'rights',
         message: `this role is not even a reader: it lacks ${shortened(unable.find(({ role }) => role === 'reader')!.lacking)}`,
-        remedy: 'run what `pgvantage grants --role ROLE NAME` prints for what it is meant to be',
+        remedy: 'run what `pgvantage grants --role ROLE NAME` prints for its purpose',
         needs: 'owner',
       },
     ]
@@ -54,19 +54,19 @@ export function rightsFindings(states: readonly RoleState[]): Finding[] {
   const reading = new Set(states.find(({ role }) => role === 'reader')?.lacking)
   const lacks = unable.map(({ role, lacking }) => {
     const own = role === 'reader' ? lacking : lacking.filter((right) => !reading.has(right))
-    return `for ${role} it lacks ${own.length === 0 ? 'what it lacks as a reader' : shortened(own)}`
+    return `for ${role} it lacks ${own.length === 0 ? 'the rights it lacks as a reader' : shortened(own)}`
   })
   return [
     {
       severity: 'info',
       code: 'rights',
       message: `this role can be ${able.join(', ')}; ${lacks.join('; ')}`,
-      remedy: 'nothing, if that is what it is for; else run what `pgvantage grants --role ROLE NAME` prints',
+      remedy: 'nothing, if this is its purpose; otherwise run what `pgvantage grants --role ROLE NAME` prints',
       needs: 'owner',
     },
   ]
 }
 
-/** The report's `roles` have all of them. */
+/** The full list is in the report's `roles`. */
 const shortened = (rights: readonly string[], most = 5) =>
   rights.length <= most ? rights.join(', ') : `${rights.slice(0, most).join(', ')} and ${rights.length - most} more`

@@ -219,7 +219,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
     })
     expect(await pgvantage('migrate', 'down', '--yes')).toMatchObject({
       code: 1,
-      err: expect.stringContaining('there is nothing to take down'),
+      err: expect.stringContaining('there is nothing to remove'),
     })
   })
 })

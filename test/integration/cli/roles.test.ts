@@ -64,7 +64,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, as roles that may
     const reader = await as('reader', 'doctor')
     const text = reader.out.replaceAll(/\s+/g, ' ')
     expect(text).toContain('warning: journal of ingest: this role may not read what the check looks at')
-    expect(text).toContain('info: policies and maintenance: this role may not read what upkeep remembers')
+    expect(text).toContain('info: policies and maintenance: this role may not read the records of upkeep')
     expect(`${nobody.out}${reader.out}`).not.toContain('permission denied')
     expect(text).toContain('error: this role is not even a reader: it lacks select on public.ingest_journal')
     expect(reader.code).toBe(3)

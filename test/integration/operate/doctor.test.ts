@@ -77,7 +77,7 @@ onEveryLeg('doctor', () => {
         ...native.map(() =>
           expect.objectContaining({
             severity: 'error',
-            message: 'trigger metric_1m.metric_1h_stale_after_insert is missing: what is written late does not reach its rollup',
+            message: 'trigger metric_1m.metric_1h_stale_after_insert is missing: late rows do not reach its rollup',
             remedy: expect.stringContaining('create it again: CREATE TRIGGER metric_1h_stale_after_insert AFTER INSERT ON metric_1m'),
           }),
         ),

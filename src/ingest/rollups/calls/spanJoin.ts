@@ -36,10 +36,8 @@ export interface Call {
  * - Several child spans in one service are one call.
  * - Without a server span, a child of another kind in another service counts as the server's side.
  * - Two client spans are not calls: one that only opens a connection (`isConnecting`), and one
- *   around a
- *   client span of the same service that is the same call. The inner span is the same call if it
- *   has a
- *   callee, or names one that may be the same.
+ *   around a client span of the same service that is the same call. The inner span is the same call
+ *   if it has a callee, or names one that may be the same.
  *
  * The calls depend only on the set of spans, not on their order or on how they were split into
  * files.

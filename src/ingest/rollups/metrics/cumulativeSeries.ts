@@ -24,8 +24,7 @@ export interface Run<Value> {
  * Turns the points of one cumulative series, given in order of time, into increases.
  *
  * A run of a series is all its points with one start time. Two processes that report one series
- * without
- * different attributes are two runs.
+ * without different attributes are two runs.
  *
  * | a point | its increase | since |
  * |---|---|---|
@@ -36,9 +35,8 @@ export interface Run<Value> {
  * | the first of any other run | unknown: it only sets the baseline | |
  *
  * At least a minute, since a row covers one minute and a start time may be invented: after a reset
- * the
- * Collector writes the millisecond before the point as the start. That alone would turn 30 requests
- * into 30,000 a second.
+ * the Collector writes the millisecond before the point as the start. That alone would turn 30
+ * requests into 30,000 a second.
  */
 export class CumulativeSeries<Value> {
   readonly #runs: Map<number, Run<Value>>

@@ -59,9 +59,8 @@ export class MetricTally {
 
   /**
    * One row per minute, and the keys of rows that are absent because their points only set a
-   * baseline or
-   * observed nothing. Call it window by window in order: cumulative series continue from one to the
-   * next.
+   * baseline or observed nothing. Call it window by window in order: cumulative series continue
+   * from one to the next.
    *
    * @param memoryOf what is remembered of a resource.
    */

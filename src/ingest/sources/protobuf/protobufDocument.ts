@@ -5,8 +5,7 @@ import { fieldsOf, readerOf, wire } from './wire.ts'
 
 /**
  * The export request of a protobuf message in the form of OTLP/JSON, or the reason why it is not
- * one.
- * In protobuf several concatenated messages are one, even with different signals.
+ * one. In protobuf several concatenated messages are one, even with different signals.
  *
  * Damaged records and parts are marked `unreadable`.
  *
