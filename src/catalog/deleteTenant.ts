@@ -14,15 +14,15 @@ import { boundedText } from '../schema/text.ts'
 
 export interface DeleteTenantOptions {
   schema?: string
-  /** At most this many rows go in one transaction. Default: 10,000. */
+  /** The most rows of one transaction. Default: 10,000. */
   batch?: number
   signal?: AbortSignal
   onProgress?: (progress: { table: string; deleted: number }) => void
 }
 
 /**
- * Whatever refers to another table, or is made from it, stands before it; 'rollups' are the coarser
- * tables, whose sources are empty by then.
+ * A table that refers to another, or is computed from it, comes before it; 'rollups' are the
+ * coarser tables, whose sources are empty by then.
  */
 const tenantTables = [
   'evidence_link',
@@ -49,21 +49,20 @@ const tenantTables = [
 ] as const
 
 /**
- * Deletes a tenant and everything of it: its rows in every table and in the coarser rollups, and
- * its AGE graph.
+ * Deletes a tenant with all its data: its rows in every table and rollup, and its AGE graph.
  *
- * In transactions of at most `batch` rows, so that no lock is held long (a compressed chunk is one
- * transaction: its rows cannot be told apart without being unpacked); the tenant itself goes last,
- * together with its graph and with what was rolled of it meanwhile, so that neither a refresh nor a
- * `maintain` at the same time can leave anything behind: for one unit of rolling it waits.
- * Interrupted, it is run again and continues. Rows that others write for the tenant meanwhile are
- * met by the foreign keys: the call fails at the end and can be repeated.
+ * | | |
+ * |---|---|
+ * | transactions | at most `batch` rows each, so locks are short; a compressed chunk is one transaction, since its rows cannot be deleted one by one |
+ * | the tenant itself | goes last, together with its graph and with rows rolled up during the call. It waits for one unit of rolling, so neither a refresh nor a `maintain` at the same time leaves rows behind |
+ * | interrupted | run it again to continue |
+ * | others write rows for the tenant during the call | foreign keys make the call fail at the end; stop the writers and repeat it |
  *
  * @returns how many rows were deleted from each table.
- * @throws InvalidInputError when the code or an option cannot be, or `db` is a REPEATABLE READ or
+ * @throws InvalidInputError if the code or an option is invalid, or `db` is a REPEATABLE READ or
  * SERIALIZABLE transaction.
- * @throws NotFoundError when there is no such tenant.
- * @throws VantageError when rows were written for the tenant meanwhile.
+ * @throws NotFoundError if there is no such tenant.
+ * @throws VantageError if rows were written for the tenant during the call.
  * @example
  * await deleteTenant(db, 't-001', { onProgress: ({ table, deleted }) => console.log(table, deleted) })
  */
@@ -112,7 +111,7 @@ export async function deleteTenant(db: AnyKysely, code: string, options: DeleteT
   signal?.throwIfAborted()
   deleted['dim_tenant'] = await inTransaction(plain, async (trx) => {
     for (const { table, count } of await deleteRolledSince(trx, installation, rollups, found.id)) deleted[table] = deleted[table]! + count
-    // Whoever mirrors into the graph waits for this transaction, and then finds no tenant.
+    // A session that mirrors into the graph waits for this transaction, and then finds no tenant.
     if (found.hasGraphs) {
       await sql`select ${sql.id(installation.schema, 'call_graph_drop')}(${found.graph})`.execute(trx).catch((error: unknown) => {
         throw explainAgeCache(error)
@@ -125,9 +124,9 @@ export async function deleteTenant(db: AnyKysely, code: string, options: DeleteT
 }
 
 /**
- * Deletes what was rolled of a tenant while its rows were being deleted, and keeps others from
- * rolling until the transaction ends: then there is nothing left to roll of it. Who rolls is waited
- * for, so that what it has just rolled is seen.
+ * Deletes rows that were rolled up for a tenant while its rows were being deleted, and prevents
+ * rolling up until the transaction ends: then nothing is left to roll up. It waits for a running
+ * roll-up, so that it sees its rows.
  */
 async function deleteRolledSince(
   trx: Kysely<{}>,
@@ -136,7 +135,7 @@ async function deleteRolledSince(
   tenantId: string,
 ): Promise<{ table: string; count: number }[]> {
   const deleted: { table: string; count: number }[] = []
-  // Everybody who wants several takes them in this order; who rolls takes but one.
+  // All sessions that take several locks take them in this order; a roll-up takes only one.
   for (const { table, schema, name } of rollups) {
     if (installation.timeRung === 'community') await sql`lock table ${sql.id(schema, name)} in share row exclusive mode`.execute(trx)
     else await takeTurn(trx, rollTurn(installation, table))
@@ -150,8 +149,8 @@ async function deleteRolledSince(
 }
 
 /**
- * Where the rows of the coarser rollups lie: in tables of ours, or in those of TimescaleDB's
- * continuous aggregates.
+ * The tables with the rows of the coarser rollups: ours, or those of TimescaleDB's continuous
+ * aggregates.
  */
 async function rollupPlaces(
   db: Kysely<{}>,
@@ -176,12 +175,12 @@ async function rollupPlaces(
 }
 
 /**
- * Part of a table, whose rows are deleted by their `ctid`; or the range of time that a compressed
- * chunk of a hypertable holds.
+ * A part of a table, whose rows are deleted by their `ctid`; or the time range of a compressed
+ * chunk of a hypertable.
  */
 type Piece = { schema: string; name: string; compressed: null | TimeRange }
 
-/** The table itself; a hypertable that may have compressed chunks, chunk by chunk. */
+/** The table itself; for a hypertable that may have compressed chunks, each chunk. */
 async function pieces(db: Kysely<{}>, { schema, timeRung }: Installation, place: string, name: string): Promise<Piece[]> {
   if (timeRung !== 'community' || !['sketch_5m', 'log_pattern_5m', 'service_call_5m', 'metric_1m'].includes(name)) {
     return [{ schema: place, name, compressed: null }]
@@ -197,8 +196,8 @@ async function pieces(db: Kysely<{}>, { schema, timeRung }: Installation, place:
 
 /** Deletes at most `batch` rows of a tenant from a table and returns how many there were. */
 function deleteSome(db: Kysely<{}>, table: RawBuilder<unknown>, tenantId: string, batch: number): Promise<number> {
-  // Rows are fetched by their place (a TID scan), not by searching the table again. A place is
-  // unique only within one chunk or partition, hence the condition on the table's oid beside it.
+  // Rows are fetched by their place (a TID scan), without searching the table again. A place is
+  // unique only within one chunk or partition, hence the condition on the table's oid.
   return affected(
     db,
     sql`

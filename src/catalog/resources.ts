@@ -10,7 +10,7 @@ export interface ResourceInput {
   urn: string
   /** `service`, `host`, `database`, `queue`, ... */
   type: string
-  /** For people. */
+  /** A name for display. */
   name: string
   env?: string | null
   region?: string | null
@@ -41,12 +41,15 @@ export async function ensureResource(scope: Scope, resource: ResourceInput): Pro
  * Creates the resources whose URNs the tenant does not have yet and updates the others; returns the
  * ids by URN.
  *
- * What is given replaces what was there; `env`, `region`, `zone` that are left out (or null) and
- * `labels` that are left out (or empty) stay as they were. One statement, whatever the number; rows
- * that would not change are not written. Of one URN given several times the last counts.
+ * | | |
+ * |---|---|
+ * | a given field | replaces the stored one |
+ * | `env`, `region`, `zone` absent or null; `labels` absent or empty | the stored ones stay |
+ * | a URN given several times | the last one counts |
+ * | writes | one statement for any number; unchanged rows are not written |
  *
- * @throws InvalidInputError naming the resource and field that cannot be stored; nothing is written
- * then.
+ * @throws InvalidInputError naming the resource and field that cannot be stored; then nothing is
+ * written.
  * @example
  * const ids = await ensureResources(scope, [{ urn: 'urn:k8s:svc:shop/checkout', type: 'service', name: 'checkout' }])
  *
@@ -92,16 +95,16 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
   `
   const { rows } = await inTransaction(scope.db, (trx) => write.execute(trx))
   const ids = new Map(rows.map((row) => [row.urn, row.id]))
-  // A row another writer committed after this statement began is not in its snapshot, though the
-  // conflict with it was seen.
+  // A row that another writer committed after this statement began is not in its snapshot, although
+  // the conflict with it was seen.
   const unseen = [...byUrn.keys()].filter((urn) => !ids.has(urn))
   return unseen.length === 0 ? ids : new Map([...ids, ...(await resourceIds(scope, unseen))])
 }
 
 /**
- * The ids of those of the URNs that the tenant has.
+ * The ids of the URNs that the tenant has; others are left out.
  *
- * @throws InvalidInputError naming the URN that cannot be one.
+ * @throws InvalidInputError naming a value that cannot be a URN.
  */
 export async function resourceIds(scope: Scope, urns: readonly string[]): Promise<Map<string, string>> {
   const { rows } = await sql<{ urn: string; id: string }>`

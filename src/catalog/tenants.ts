@@ -10,7 +10,7 @@ import { boundedText, storableObject, type Json } from '../schema/text.ts'
 export interface TenantInput {
   /** The tenant's business key, unique in the installation; at most 255 bytes. */
   code: string
-  /** For people; the code, if left out of a tenant that is new. */
+  /** A name for display. Default for a new tenant: the code. */
   name?: string
   labels?: Record<string, Json>
 }
@@ -19,20 +19,19 @@ export interface TenantInput {
 export interface Tenant {
   /** The business key. */
   code: string
-  /** For people. */
+  /** A name for display. */
   name: string
 }
 
 const tenantInput = z.strictObject({ code: boundedText(255), name: boundedText(1024).optional(), labels: storableObject.optional() })
 
 /**
- * Creates the tenant with this code, or updates the name and labels that were given. Returns its
- * id.
+ * Creates the tenant with this code, or updates the name and labels that are given. Returns its id.
  *
- * Safe to call from many places at once.
+ * Several processes may call it at the same time.
  *
- * @throws InvalidInputError when a field is empty, too long or cannot be stored.
- * @throws SchemaVersionError when the database is not migrated.
+ * @throws InvalidInputError if a field is empty, too long or cannot be stored.
+ * @throws SchemaVersionError if the database is not migrated.
  * @example
  * await ensureTenant(db, { code: 't-001', name: 'Shop' })
  * const scope = await tenantScope(db, 't-001')

@@ -2,15 +2,12 @@ import { isIPv6 } from 'node:net'
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
-/**
- * Whoever called a service from outside of everything traced: the caller of a request without a
- * parent span.
- */
+/** A caller outside of everything traced: the caller of a request without a parent span. */
 export const externalClientUrn = 'urn:external:client'
 
 /**
- * A caller that sent a trace context but whose own span was never received: a browser, a mobile
- * app, a service that is not exported.
+ * A caller that sent a trace context but whose own span never arrived: a browser, a mobile app, a
+ * service that is not exported.
  */
 export const unknownCallerUrn = 'urn:external:unknown'
 
@@ -18,51 +15,50 @@ export const unknownCallerUrn = 'urn:external:unknown'
 export const maxUrnBytes = 1024
 
 /**
- * The URN of a service: `urn:k8s:svc:<namespace>/<name>`; the namespace is `default` when there is
- * none.
+ * The URN of a service: `urn:k8s:svc:<namespace>/<name>`; without a namespace it is `default`.
  *
  * @example
  * serviceUrn('checkout', 'shop') // 'urn:k8s:svc:shop/checkout'
  * serviceUrn('a/b') // 'urn:k8s:svc:default/a%2Fb'
  *
- * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
+ * @throws InvalidInputError if the URN would be longer than 1,024 bytes.
  */
 export const serviceUrn = (name: string, namespace?: string): string => urn(`k8s:svc:${part(namespace || 'default')}/${part(name)}`)
 
 /**
- * The URN of a host, or of an address that is called: `urn:host:<host>`, with the port when one is
- * given that is neither 80 nor 443.
+ * The URN of a host, or of an address that is called: `urn:host:<host>`, with the given port unless
+ * that is 80 or 443.
  *
- * | host | is written |
+ * | host | written as |
  * |---|---|
  * | `DB-7.Internal.` | `db-7.internal`: in lower case, without the final dot |
  * | `api:8080`, `[::1]:8080` | with that port, unless another is given |
- * | `2001:DB8:0:0:0:0:0:1` | `[2001:db8::1]`, as RFC 5952 has it |
+ * | `2001:DB8:0:0:0:0:0:1` | `[2001:db8::1]`, as in RFC 5952 |
  * | `::ffff:10.0.0.1` | `10.0.0.1` |
  * | `pg.shop.svc.cluster.local` | `pg.shop.svc` |
- * | `/run/pg.sock` | as it is, its separators encoded: paths have a case |
+ * | `/run/pg.sock` | unchanged, its separators encoded: paths are case-sensitive |
  *
  * @example
  * hostUrn('DB-7.internal.', 443) // 'urn:host:db-7.internal'
  * hostUrn('::1', 8080) // 'urn:host:[::1]:8080'
  *
- * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
+ * @throws InvalidInputError if the URN would be longer than 1,024 bytes.
  */
 export const hostUrn = (host: string, port?: number): string => urn(`host:${authority(host, port, webPorts)}`)
 
 /**
  * The URN of a database: `urn:db:<system>:<cluster>/<database>`.
  *
- * | part | is |
+ * | part | value |
  * |---|---|
- * | system | in lower case; `postgresql`, OpenTelemetry's name, is `postgres`; of those that OpenTelemetry renamed (`mssql`, `oracle`, `dynamodb`) the new name counts (`microsoft.sql_server`) |
- * | cluster | the server's address as in {@link hostUrn}, with the port when it is not the system's default one; `default` when it is not known |
- * | database | as it is; of PostgreSQL's `<database>\|<schema>` the database; `default` when it is not known |
+ * | system | in lower case; OpenTelemetry's `postgresql` is `postgres`; for systems that OpenTelemetry renamed (`mssql`, `oracle`, `dynamodb`) the new name (`microsoft.sql_server`) |
+ * | cluster | the server's address as in {@link hostUrn}, with the port unless it is the system's default; `default` if it is not known |
+ * | database | unchanged; for PostgreSQL's `<database>\|<schema>` the database; `default` if it is not known |
  *
  * @example
  * databaseUrn({ system: 'postgresql', host: 'PG.internal', port: 5432, database: 'shop' }) // 'urn:db:postgres:pg.internal/shop'
  *
- * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
+ * @throws InvalidInputError if the URN would be longer than 1,024 bytes.
  */
 export function databaseUrn({ system, host, port, database }: { system: string; host?: string; port?: number; database?: string }): string {
   const lower = system.toLowerCase()
@@ -73,20 +69,17 @@ export function databaseUrn({ system, host, port, database }: { system: string; 
 }
 
 /**
- * The URN of a queue or topic: `urn:queue:<system>/<destination>`; a destination that is not known
- * is `default`.
+ * The URN of a queue or topic: `urn:queue:<system>/<destination>`; an unknown destination is
+ * `default`.
  *
  * @example
  * queueUrn('kafka', 'orders') // 'urn:queue:kafka/orders'
  *
- * @throws InvalidInputError when the URN would be longer than 1,024 bytes.
+ * @throws InvalidInputError if the URN would be longer than 1,024 bytes.
  */
 export const queueUrn = (system: string, destination?: string): string => urn(`queue:${part(system)}/${part(destination || 'default')}`)
 
-/**
- * What a system is called here, by what it is called in `db.system` and, for some, in
- * `db.system.name`.
- */
+/** Our names of systems, by their names in `db.system` and, for some, in `db.system.name`. */
 const systems: ReadonlyMap<string, string> = new Map([
   ['postgresql', 'postgres'],
   ['mssql', 'microsoft.sql_server'],
@@ -107,10 +100,10 @@ const systems: ReadonlyMap<string, string> = new Map([
   ['intersystems_cache', 'intersystems.cache'],
 ])
 
-/** The ports that go without saying where a host is called. */
+/** The ports that a host's URN omits. */
 const webPorts: readonly number[] = [80, 443]
 
-/** The ports that go without saying, by what a database's system is called here. */
+/** The ports that a database's URN omits, by our name of its system. */
 const defaultPorts: ReadonlyMap<string, readonly number[]> = new Map([
   ['postgres', [5432]],
   ['mysql', [3306]],
@@ -136,16 +129,16 @@ const defaultPorts: ReadonlyMap<string, readonly number[]> = new Map([
 ])
 
 /**
- * One part of a URN. Only what would make two different names one URN, or could not be stored, is
- * percent-encoded: the separators `/` and `:`, `%`, `?`, `#`, white space and control characters
- * (NUL too). Letters of every script stay readable. A lone surrogate becomes U+FFFD.
+ * One part of a URN. Percent-encoded are only characters that would make two different names one
+ * URN, or could not be stored: the separators `/` and `:`, `%`, `?`, `#`, white space and control
+ * characters (also NUL). Letters of every script stay readable. A lone surrogate becomes U+FFFD.
  */
 function part(text: string): string {
   if (text.length > maxUrnBytes) throw tooLong(text)
   return text.toWellFormed().replace(/[%/:?#\s\p{Cc}]/gu, (character) => encodeURIComponent(character))
 }
 
-/** A host and its port, unless that goes without saying. */
+/** A host and its port, unless that is a default port. */
 function authority(text: string, port: number | undefined, unsaid: readonly number[]): string {
   if (text.length > maxUrnBytes) throw tooLong(text)
   const { host, digits } = withoutPort(text)
@@ -154,7 +147,7 @@ function authority(text: string, port: number | undefined, unsaid: readonly numb
   return shown === undefined || unsaid.includes(shown) ? name : `${name}:${shown}`
 }
 
-/** The name of a host for people: in its one form, without a port. */
+/** A host's name for display: normalised, without a port. */
 export const hostLabel = (text: string): string => hostName(withoutPort(text).host)
 
 function withoutPort(text: string): { host: string; digits: string | undefined } {
@@ -162,7 +155,7 @@ function withoutPort(text: string): { host: string; digits: string | undefined }
   return { host, digits }
 }
 
-/** A host's name or address in its one form; see {@link hostUrn}. */
+/** A host's name or address, normalised; see {@link hostUrn}. */
 function hostName(text: string): string {
   const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
   const [address = '', zone] = bare.split('%', 2)
@@ -173,7 +166,7 @@ function hostName(text: string): string {
   return part(relative.endsWith('.svc.cluster.local') ? relative.slice(0, -'.cluster.local'.length) : relative)
 }
 
-/** The interface of a link-local address stays, as RFC 6874 writes it. */
+/** The interface of a link-local address stays, in the form of RFC 6874. */
 function ipv6Name(address: string, zone: string | undefined): string {
   const compact = new URL(`http://[${address}]`).hostname.slice(1, -1)
   const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(compact)
@@ -188,6 +181,6 @@ function urn(rest: string): string {
   return text
 }
 
-/** What is too long already in the characters given is neither matched nor encoded. */
+/** A text that is already too long is neither matched nor encoded. */
 const tooLong = (text: string) =>
   new InvalidInputError('urn', `must be at most ${maxUrnBytes} bytes long, got ${Buffer.byteLength(text)} bytes: ${preview(text)}`)

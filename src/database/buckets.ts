@@ -11,9 +11,9 @@ export const minuteBucket = '1 minute'
 export const windowBucket = '5 minutes'
 
 /**
- * A bucket of every length begins here, and every whole number of lengths before and after it.
+ * The start of one bucket of every length; all other buckets are whole lengths before or after it.
  *
- * It is where TimescaleDB's `time_bucket` counts from. It is a Monday, so weeks begin on Mondays;
+ * TimescaleDB's `time_bucket` counts from here too. It is a Monday, so weeks begin on Mondays;
  * hours begin on the hour and days at midnight UTC.
  */
 const origin = new Date('2000-01-03T00:00:00Z')
@@ -23,39 +23,36 @@ const originLiteral = sql`'2000-01-03T00:00:00Z'::timestamptz`
 /** JavaScript's last date. */
 const lastMoment = 8.64e15
 
-/** How far a moment lies behind the beginning of its bucket; both in milliseconds. */
+/** How far a time is after the start of its bucket; both in milliseconds. */
 export function sinceBucketStart(length: number, time: number): number {
   const rest = (time - origin.getTime()) % length
   return rest < 0 ? rest + length : rest
 }
 
-/** When the bucket begins that holds a moment. In SQL it is `dateBin`. */
+/** The start of the bucket that contains a time. In SQL it is `dateBin`. */
 export const bucketStart = (length: string, moment: Date): Date =>
   new Date(moment.getTime() - sinceBucketStart(milliseconds(length), moment.getTime()))
 
-/** When the first bucket begins that does not begin before a moment. */
+/** The start of the first bucket that does not begin before a time. */
 export function firstBucketFrom(length: string, moment: Date): Date {
   const start = bucketStart(length, moment).getTime()
   return start === moment.getTime() ? moment : new Date(Math.min(start + milliseconds(length), lastMoment))
 }
 
-/** The buckets that begin in a range: from the beginning of the first to the end of the last. */
+/** The buckets that begin in a range: from the start of the first to the end of the last. */
 export const bucketsBeginningIn = (length: string, { from, to }: TimeRange): TimeRange => ({
   from: firstBucketFrom(length, from),
   to: firstBucketFrom(length, to),
 })
 
-/**
- * The buckets that hold a moment of a range: from the beginning of the first to the end of the
- * last.
- */
+/** The buckets that overlap a range: from the start of the first to the end of the last. */
 export const bucketsOver = (length: string, { from, to }: TimeRange): TimeRange => ({
   from: bucketStart(length, from),
   to: firstBucketFrom(length, to),
 })
 
 /**
- * When the bucket begins that holds a time, in SQL. In TypeScript it is `bucketStart`.
+ * The start of the bucket that contains a time, in SQL. In TypeScript it is `bucketStart`.
  *
  * @example
  * dateBin('1 hour', sql.ref('point.bucket'))
@@ -65,8 +62,8 @@ export const dateBin = (length: string, time: Expression<Date>): RawBuilder<Date
   sql<Date>`date_bin(${exactInterval(length)}, ${time}, ${originLiteral})`
 
 /**
- * `dateBin` to group by: the length stands in the SQL itself, because PostgreSQL finds an
- * expression of `group by` again in the select list only while nothing in it is a parameter.
+ * `dateBin` for `group by`, with the length in the SQL itself: PostgreSQL matches an expression of
+ * `group by` with the select list only if it contains no parameter.
  *
  * @example
  * dateBinLiteral('15 minutes', sql.ref('metric.bucket'))
@@ -77,8 +74,7 @@ export const dateBinLiteral = (length: string, time: Expression<Date>): RawBuild
   sql<Date>`date_bin(${exactIntervalLiteral(length)}, ${time}, ${originLiteral})`
 
 /**
- * What repeats itself, and how finely it is looked at: slots divide the season, so none lies in
- * two.
+ * A season and the length of its slots, which divides the season, so no slot lies in two seasons.
  */
 export interface SeasonGrid {
   readonly season: string
@@ -86,8 +82,8 @@ export interface SeasonGrid {
 }
 
 /**
- * Which slot of its season a time falls into, from 0, in SQL. Slots and seasons are buckets: of a
- * week in hours, slot 0 is Monday from 0 to 1 o'clock UTC.
+ * The slot of its season that a time is in, from 0, in SQL. Slots and seasons are buckets: for a
+ * week in hours, slot 0 is Monday from 0:00 to 1:00 UTC.
  */
 export function slotNumber({ season, slot }: SeasonGrid, time: Expression<Date>): RawBuilder<number> {
   const start = dateBin(slot, time)

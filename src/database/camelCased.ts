@@ -1,8 +1,8 @@
 /**
  * A row as a Kysely with CamelCasePlugin returns it: `dst_urn` is `dstUrn`.
  *
- * A read nested in such a Kysely has its columns' names in the database for type, until it is told
- * so.
+ * The type of a read nested in such a Kysely has the column names of the database. Cast it to this
+ * type.
  *
  * @example
  * const worst = slowestDependencies(scope, { service, range }).$castTo<CamelCased<SlowestDependency>>()

@@ -5,7 +5,7 @@ import type { AnyKysely } from './connection/plainKysely.ts'
 export const knownExtensions = ['vector', 'pg_trgm', 'btree_gist', 'timescaledb', 'age', 'hll'] as const
 export type KnownExtension = (typeof knownExtensions)[number]
 
-/** What pgvantage uses each for. */
+/** What pgvantage uses each extension for. */
 export const extensionUses: Readonly<Record<KnownExtension, string>> = {
   vector: 'searches knowledge by embedding',
   pg_trgm: 'searches log patterns by parts of words',
@@ -16,7 +16,7 @@ export const extensionUses: Readonly<Record<KnownExtension, string>> = {
 }
 
 /**
- * Without these there is no schema: pgvector for `kb_chunk`, pg_trgm for log patterns, btree_gist
+ * The schema needs these extensions: pgvector for `kb_chunk`, pg_trgm for log patterns, btree_gist
  * for the topology's exclusion constraint.
  */
 export const requiredExtensions = ['vector', 'pg_trgm', 'btree_gist'] as const satisfies readonly KnownExtension[]
@@ -24,17 +24,14 @@ export const requiredExtensions = ['vector', 'pg_trgm', 'btree_gist'] as const s
 export interface ExtensionState {
   /** The version installed in this database, or null. */
   installed: string | null
-  /** The version the server could install, or null when its files are not there. */
+  /** The version the server could install, or null if its files are missing. */
   available: string | null
 }
 
 export interface Capabilities {
   /** `server_version_num`: 170005 is 17.5. */
   versionNumber: number
-  /**
-   * What `version()` says, up to the platform it runs on:
-   * `PostgreSQL 17.5 (Debian 17.5-1.pgdg13+1)`.
-   */
+  /** The output of `version()` up to the platform: `PostgreSQL 17.5 (Debian 17.5-1.pgdg13+1)`. */
   version: string
   /**
    * PostgreSQL compiled to WebAssembly, in this process: one connection, no background workers, no
@@ -46,21 +43,21 @@ export interface Capabilities {
   superuser: boolean
   extensions: Record<KnownExtension, ExtensionState>
   /**
-   * Whether `timescaledb` is in `shared_preload_libraries`; null when this role may not read that
+   * Whether `timescaledb` is in `shared_preload_libraries`; null if this role may not read that
    * setting.
    */
   timescalePreloaded: boolean | null
   /**
    * The edition of TimescaleDB: `timescale` is the community licence (everything), `apache` has no
-   * jobs or compression. Null without TimescaleDB, and where this database does not have it yet and
-   * the server does not tell.
+   * jobs or compression. Null without TimescaleDB, and if it is not installed in this database and
+   * the server does not show its edition.
    */
   timescaleLicence: 'timescale' | 'apache' | null
 }
 
 /**
- * What the server behind `db` can do: its version, and which of the extensions that pgvantage uses
- * are installed or could be.
+ * What the server behind `db` can do: its version, and the extensions used by pgvantage that are
+ * installed or available.
  *
  * Reads the catalog in one statement and changes nothing.
  *

@@ -1,13 +1,13 @@
 import type { AliasableExpression, SelectQueryBuilder } from 'kysely'
 import type { Scope } from './scope.ts'
 
-/** A query over rows of one shape, known by one name. */
+/** A query with rows of one type, under one alias. */
 export type Finished<Row, Alias extends string> = SelectQueryBuilder<{ [Name in Alias]: Row }, Alias, Row>
 
 /**
- * An outer select over finished rows: narrowing it filters answers, never the inputs of an
- * aggregate or window, and nothing but the rows' own columns is in scope, the tenant filter least
- * of all.
+ * An outer select over finished rows. A `where` on it filters answers, never the inputs of an
+ * aggregate or window function. Only the rows' own columns are in scope, so the tenant filter
+ * cannot be changed.
  *
  * @example
  * finished(scope, scope.db.selectFrom(...).groupBy('callee.urn').select([...]), 'dependency')
@@ -15,6 +15,6 @@ export type Finished<Row, Alias extends string> = SelectQueryBuilder<{ [Name in 
  */
 export function finished<Row, Alias extends string>(scope: Scope, rows: AliasableExpression<Row>, alias: Alias): Finished<Row, Alias> {
   const query = scope.db.selectFrom(rows.as(alias)).selectAll(alias as never)
-  // For a name that is a type parameter Kysely's own types end in a union nobody can use.
+  // With an alias that is a type parameter, Kysely's own types become an unusable union.
   return query as unknown as Finished<Row, Alias>
 }

@@ -1,5 +1,4 @@
-// `openEmbedded` has an entry of its own, pgvantage/embedded: it needs PGlite, which not everybody
-// has installed.
+// `openEmbedded` has an entry of its own, pgvantage/embedded: it needs PGlite, which is optional.
 export type { CamelCased } from './camelCased.ts'
 export { capabilities, type Capabilities, type ExtensionState, type KnownExtension } from './capabilities.ts'
 export { connect } from './connection/connect.ts'

@@ -1,4 +1,4 @@
-/** Whether version `a` is before version `b`, number by number. */
+/** Whether version `a` is before version `b`, compared number by number. */
 export function older(a: string, b: string): boolean {
   const [left, right] = [a, b].map((version) => version.split(/[.-]/).map((part) => Number.parseInt(part, 10) || 0))
   for (let at = 0; at < Math.max(left!.length, right!.length); at++) {

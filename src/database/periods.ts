@@ -1,27 +1,27 @@
 import { bucketStart, firstBucketFrom } from './buckets.ts'
 import type { TimeRange } from './range.ts'
 
-/** What a calendar counts in. Weeks begin on Monday; all begin at midnight UTC. */
+/** Units of a calendar. Weeks begin on Monday; all begin at midnight UTC. */
 export type Period = 'day' | 'week' | 'month'
 
 const lengths = { day: '1 day', week: '7 days' } as const
 
-/** When the first period begins that does not begin before a moment. */
+/** The start of the first period that does not begin before a time. */
 function firstFrom(period: Period, moment: Date): Date {
   if (period !== 'month') return firstBucketFrom(lengths[period], moment)
   const start = new Date(Date.UTC(moment.getUTCFullYear(), moment.getUTCMonth()))
   return start.getTime() === moment.getTime() ? moment : after('month', start)
 }
 
-/** When the next period begins. */
+/** The start of the next period. */
 const after = (period: Period, start: Date): Date =>
   period === 'month'
     ? new Date(Date.UTC(start.getUTCFullYear(), start.getUTCMonth() + 1))
     : firstBucketFrom(lengths[period], new Date(bucketStart(lengths[period], start).getTime() + 1))
 
 /**
- * The periods that begin in a range, each from its beginning to that of the next; `most` and one
- * more where there are more than that.
+ * The periods that begin in a range, each from its start to that of the next. At most `most` + 1 of
+ * them, which shows that there are more than `most`.
  */
 export function periodsBeginningIn(period: Period, { from, to }: TimeRange, most: number): TimeRange[] {
   const periods: TimeRange[] = []

@@ -3,34 +3,31 @@ import { withinStorable } from '../schema/date.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 
-/** A half-open stretch of time: `from` belongs to it, `to` does not. */
+/** A half-open range of time: it includes `from` and excludes `to`. */
 export interface TimeRange {
   readonly from: Date
   readonly to: Date
 }
 
-/**
- * A thousand years: a date so far from now is still one that JavaScript and PostgreSQL can both
- * write.
- */
+/** A thousand years: JavaScript and PostgreSQL can both write a date that far from now. */
 const maxMilliseconds = 365_250 * 86_400_000
 
 const unitMilliseconds = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000, week: 604_800_000 } as const
 
-/** Nobody writes a longer one. */
+/** No real duration is longer. */
 const maxDurationLength = 100
 
 const durationProblem = "must be a positive interval such as '30 minutes' or '1 day 12 hours', at most a thousand years"
 
 /**
- * The milliseconds of a duration written as a PostgreSQL interval: `'30 minutes'`, `'1 hour'`,
+ * The milliseconds of a duration in the form of a PostgreSQL interval: `'30 minutes'`, `'1 hour'`,
  * `'1 day 12 hours'`.
  *
- * Only units of fixed length are taken (seconds to weeks, a day being 24 hours): a month or a year
- * has no length of its own.
+ * Only units of fixed length are accepted (seconds to weeks; a day is 24 hours): months and years
+ * vary in length.
  *
- * @throws InvalidInputError, naming the option `name`, when the text is not such an interval, is
- * not positive, or is longer than a thousand years.
+ * @throws InvalidInputError, naming the option `name`, if the text is not such an interval, is not
+ * positive, or is longer than a thousand years.
  */
 export function milliseconds(duration: string, name = 'duration'): number {
   const total = typeof duration === 'string' && duration.length <= maxDurationLength ? summed(duration) : NaN
@@ -38,13 +35,13 @@ export function milliseconds(duration: string, name = 'duration'): number {
   return total
 }
 
-/** NaN where the text is anything else than amounts with their units. */
+/** NaN if the text is not a sequence of amounts with units. */
 function summed(duration: string): number {
   const parts = [...duration.matchAll(/(\d+)(?:\.(\d+))?\s*(second|minute|hour|day|week)s?\s*/gy)]
   const matched = parts.reduce((length, [text]) => length + text.length, 0)
   if (matched !== duration.length) return NaN
-  // The digits as a whole number, so that the decimal that was typed is meant: 0.07 * 1000 is
-  // 70.00000000000001.
+  // The digits are read as a whole number, so that the result is that of the decimal: 0.07 * 1000
+  // is 70.00000000000001.
   return parts.reduce(
     (sum, [, whole, decimals = '', unit]) =>
       sum + (Number(`${whole}${decimals}`) * unitMilliseconds[unit as keyof typeof unitMilliseconds]) / 10 ** decimals.length,
@@ -61,9 +58,7 @@ export function durationOf(length: number): string {
   return `${length / unitMilliseconds[unit]} ${unit}s`
 }
 
-/**
- * A duration as an option gives it: a PostgreSQL interval of fixed length, such as `'30 minutes'`.
- */
+/** A duration in options: a PostgreSQL interval of fixed length, such as `'30 minutes'`. */
 export const durationText = z.string().refine(isDuration, durationProblem)
 
 function isDuration(text: string): boolean {
@@ -77,27 +72,27 @@ function isDuration(text: string): boolean {
 /**
  * The range that ends now: `last('30 minutes')`.
  *
- * It is resolved to two dates when it is called, so that every query built with it sees the same
- * now. `clock` gives the now; hand one in for replays and tests.
+ * It becomes two dates when it is called, so every query that uses it has the same end. `clock`
+ * returns the current time; pass one for replays and tests.
  *
- * @throws InvalidInputError when `duration` is not a positive interval.
+ * @throws InvalidInputError if `duration` is not a positive interval.
  */
 export function last(duration: string, clock: () => Date = () => new Date()): TimeRange {
   const to = clock()
   return { from: earlier(to, duration), to }
 }
 
-/** So long before a moment; at the earliest, the earliest moment that can be stored. */
+/** The time that is a duration earlier; at the earliest, the first time that can be stored. */
 export const earlier = (moment: Date, duration: string): Date => withinStorable(new Date(moment.getTime() - milliseconds(duration)))
 
 const end = z.date('must be a valid Date')
 
 /**
- * A time range as an option gives it. An empty one (`from` equals `to`) is a range: it holds
- * nothing. One that runs backwards is refused.
+ * A time range in options. An empty range (`from` equals `to`) is valid and contains nothing. A
+ * range that runs backwards is refused.
  *
- * Nothing can be stored outside of the years 1 to 9999, so a range that reaches beyond them, as one
- * of JavaScript's earliest and latest dates does, ends there.
+ * Times outside the years 1 to 9999 cannot be stored, so a range that reaches beyond them, such as
+ * one of JavaScript's earliest and latest dates, ends there.
  */
 export const timeRange = z
   .object({ from: end, to: end }, "must be a time range { from, to }, as last('1 hour') gives it")
@@ -106,13 +101,13 @@ export const timeRange = z
   })
   .transform(({ from, to }): TimeRange => ({ from: withinStorable(from), to: withinStorable(to) }))
 
-/** {@link timeRange} of a value that stands alone. */
+/** {@link timeRange} for a single value. */
 export const checkedRange = (range: TimeRange, name = 'range'): TimeRange => parse(timeRange, range, name)
 
-/** How many seconds a range lasts. */
+/** The length of a range in seconds. */
 export const secondsOf = ({ from, to }: TimeRange): number => (to.getTime() - from.getTime()) / 1000
 
-/** Refuses a candidate that overlaps the baseline it is compared with. */
+/** Refuses a candidate that overlaps its baseline. */
 export function refuseOverlapping(
   { baseline, candidate }: { baseline: TimeRange; candidate: TimeRange },
   { addIssue }: z.core.$RefinementCtx,

@@ -9,15 +9,14 @@ import { plainKysely, type AnyKysely } from './connection/plainKysely.ts'
 import { schemaOption } from './installation/schemaOption.ts'
 
 /**
- * Whose data, on which connection, and where our tables are: the first argument of every domain
- * function.
+ * A tenant, a connection, and the place of our tables: the first argument of every domain function.
  *
- * No function can read or write tenant data without one, and a scope is of one tenant.
+ * No function reads or writes tenant data without one, and a scope belongs to one tenant.
  */
 export interface Scope {
   /**
-   * Executes what is built with this scope: a Kysely instance, or the transaction the scope was
-   * made from.
+   * Executes the queries of this scope: a Kysely instance, or the transaction the scope was made
+   * from.
    */
   readonly db: Kysely<{}>
   readonly tenantId: string
@@ -26,58 +25,58 @@ export interface Scope {
   /** The tenant's own AGE graph. */
   readonly graphName: string
   /**
-   * Whether that graph had its label of calls when the scope was made, as it has since the first
-   * `refreshCallGraph`: a table of a role that may make graphs here, not a stranger's of the same
-   * name.
+   * Whether that graph had its label for calls when the scope was made, which the first
+   * `refreshCallGraph` creates. It must be a table of a role that may create graphs here, not
+   * another object of the same name.
    */
   readonly graphMade: boolean
   /** The extensions this database has. */
   readonly extensions: ReadonlySet<KnownExtension>
-  /** The schema of the extension `hll`; null where this database does not have it. */
+  /** The schema of the extension `hll`; null if this database does not have it. */
   readonly hllSchema: string | null
-  /** One of our tables under an alias, for `selectFrom` and joins, wherever it is installed. */
+  /**
+   * One of our tables under an alias, for `selectFrom` and joins, in the schema of the
+   * installation.
+   */
   table<Name extends keyof DB, Alias extends string>(name: Name, alias: Alias): AliasedRawBuilder<Selectable<DB[Name]>, Alias>
-  /** One of our tables or functions as raw SQL names it: schema-qualified and quoted. */
+  /** One of our tables or functions for raw SQL: schema-qualified and quoted. */
   id(name: string): RawBuilder<unknown>
   /**
-   * Whether this role may read what upkeep knows of the time tables; without it the three below are
-   * null.
+   * Whether this role may read the state of the time tables; if not, the next three return null.
    */
   readonly timesKnown: boolean
   /**
-   * From when on a rollup table still has all its rows: what is older was dropped when the scope
-   * was made, or may be by now. Null where nothing was dropped and nothing drops it.
+   * The time from which a rollup table still has all its rows: older ones were dropped when the
+   * scope was made, or may be by now. Null if nothing was dropped and nothing drops it.
    */
   heldSince(table: string): Date | null
   /**
-   * After how many milliseconds a job of the server drops the rows of a table, as of when the scope
-   * was made; null where none does.
+   * The age in milliseconds at which a job of the server drops a table's rows, as of when the scope
+   * was made; null if there is no such job.
    */
   retainedMs(table: string): number | null
   /**
-   * Until when the rows of a coarser rollup are stored beside its view, as of when the scope was
-   * made: later they may be by now, and what is younger is computed from its source. Null where
-   * nothing is stored, and where the server looks after that by itself.
+   * The time up to which a coarser rollup's rows are stored, as of when the scope was made (it may
+   * be later by now); younger rows are computed from its source. Null if nothing is stored, and if
+   * the server manages this itself.
    */
   rolledUntil(rollup: string): Date | null
 }
 
 /**
- * The scope of a tenant on any Kysely instance or transaction, whatever its database type and
- * plugins.
+ * The scope of a tenant, on any Kysely instance or transaction, with any database type and plugins.
  *
- * A scope belongs to its connection: inside a transaction, make it from the transaction. It may be
- * kept for as long as one likes: what it knows of the tables' times is looked up again where an
- * answer depends on it.
+ * A scope belongs to its connection: inside a transaction, make it from the transaction. You can
+ * keep a scope for any time: where an answer depends on the state of the tables, that is read
+ * again.
  *
  * @param code the tenant's `code`.
- * @param options `schema` is only needed when one database holds several installations.
- * @throws NotFoundError when there is no such tenant.
- * @throws SchemaVersionError when the schema is missing, older or newer than this library works
- * with.
- * @throws InvalidInputError when the connection delivers values that would come out wrong: `int8`
- * as numbers, which lose digits above 2^53, or dates in another style than ISO; or when its
- * `search_path` puts a schema before `pg_catalog`.
+ * @param options `schema` is only needed if the database has several installations.
+ * @throws NotFoundError if there is no such tenant.
+ * @throws SchemaVersionError if the schema is missing, older or newer than this library works with.
+ * @throws InvalidInputError if the connection returns wrong values (`int8` as numbers, which lose
+ * digits above 2^53, or dates in another style than ISO), or its `search_path` puts a schema before
+ * `pg_catalog`.
  * @example
  * const scope = await tenantScope(db, 't-001')
  * const worst = await slowestDependencies(scope, { service: 'urn:k8s:svc:shop/checkout', range: last('30 minutes') }).execute()
@@ -126,8 +125,8 @@ export async function tenantScope(db: AnyKysely, code: string, options: { schema
     graphMade,
     extensions: new Set(knownExtensions.filter((name) => extensions.includes(name))),
     hllSchema,
-    // As text: an identifier would be renamed with the rest by a plugin such as CamelCasePlugin of
-    // the Kysely that a query is nested in.
+    // As text: a plugin such as CamelCasePlugin, of the Kysely that a query is nested in, would
+    // rename an identifier.
     table: (name, alias) => sql.raw<Selectable<DB[typeof name]>>(qualified(installation, name)).as(alias),
     id: (name) => sql.raw(qualified(installation, name)),
     timesKnown: mayReadTimes,
@@ -142,13 +141,13 @@ interface TimesOfTable {
   rolled_until: number | null
 }
 
-/** What upkeep knows of the time tables; a role that only reads them need not see it. */
+/** The state of the time tables; a role that only reads them need not have rights on it. */
 const upkeepTables = (installation: Installation) =>
   ['pgvantage_time_table', 'pgvantage_policy', 'pgvantage_stale_bucket'].map((name) => qualified(installation, name))
 
 /**
- * The time tables: before when they were dropped and until when they are stored, in milliseconds
- * since 1970, and how many of them a job leaves.
+ * The state of the time tables: up to when they are dropped and stored, in milliseconds since 1970,
+ * and how much a job leaves.
  */
 const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
   select time_table.name,
@@ -163,13 +162,13 @@ const timesOfTables = ({ schema }: Installation) => sql<TimesOfTable>`
     on retention.object = time_table.name and retention.kind = 'retention' and retention.job_id is not null
 `
 
-/** Null for the infinities. */
+/** Null for infinite times. */
 const epochMilliseconds = (time: RawBuilder<unknown>) =>
   sql`case when isfinite(${time}) then ceil(extract(epoch from ${time}) * 1000::numeric)::float8 end`
 
 /**
- * A job of the server that ran just now has dropped chunks that ended longer ago than its policy
- * says, so what is younger than that is there, however the chunks are cut.
+ * A job that runs now drops chunks that ended longer ago than its policy says; so younger rows are
+ * there, for any length of chunks.
  */
 function timesOf(times: readonly TimesOfTable[]): Pick<Scope, 'heldSince' | 'retainedMs' | 'rolledUntil'> {
   const known = new Map(times.map((table) => [table.name, table]))
@@ -190,10 +189,7 @@ function timesOf(times: readonly TimesOfTable[]): Pick<Scope, 'heldSince' | 'ret
   }
 }
 
-/**
- * Refuses to go on where an extension is missing: `what` needs it, and `instead` says what works
- * without it.
- */
+/** Throws if an extension is missing: `what` needs it, and `instead` says what works without it. */
 export function requireExtension(scope: Scope, name: KnownExtension, what: string, instead?: string): void {
   if (scope.extensions.has(name)) return
   throw new MissingCapabilityError(`${what} needs the extension ${name}, which this database does not have`, {

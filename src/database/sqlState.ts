@@ -5,14 +5,14 @@ export function sqlStateOf(error: unknown): string | null {
 }
 
 /**
- * Whether it is about the rows: a value out of range or malformed, a limit exceeded, a constraint
- * or a trigger of the user's own that refuses them.
+ * Whether an error is about the rows: a value out of range or malformed, a limit exceeded, or a
+ * constraint or trigger (also of the user) that refuses them.
  */
 export const isAboutRows = (error: unknown): boolean => ['22', '23', '54', 'P0'].includes(sqlStateOf(error)?.slice(0, 2) ?? '')
 
 /**
- * Whether it is about one object or statement, so that others can be tried: not a lost connection,
- * a server that shuts down, or one that only reads.
+ * Whether an error is about one object or statement, so that others can be tried: not a lost
+ * connection, a server that shuts down, or a read-only server.
  */
 export function isAboutOne(error: unknown): boolean {
   const state = sqlStateOf(error)
@@ -20,8 +20,8 @@ export function isAboutOne(error: unknown): boolean {
 }
 
 /**
- * Whether a read failed because the tenant has no resource of a URN that it was given. The message
- * names the URN and the most similar ones that there are.
+ * Whether a read failed because the tenant does not have a resource with a given URN. The message
+ * names the URN and the most similar existing ones.
  *
  * @example
  * try {

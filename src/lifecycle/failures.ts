@@ -1,20 +1,20 @@
 import { sql, type Kysely } from 'kysely'
 import type { Installation } from '../database/installation/installation.ts'
 
-/** What upkeep could not do. */
+/** A failure of upkeep. */
 export interface Failure {
   readonly step: string
   readonly object: string
-  /** The bucket, or when the stretch of time begins; null where it has no beginning. */
+  /** The bucket, or the start of the stretch of time; null if it has no start. */
   readonly at: Date | null
-  /** Whose rows it is about; null where it is about everybody's. */
+  /** The tenant whose rows failed; null if it concerns all tenants. */
   readonly tenantId: string | null
   readonly reason: string
 }
 
 const failures = ({ schema }: Pick<Installation, 'schema'>) => sql.id(schema, 'pgvantage_failure')
 
-/** Writes down that something failed, or failed again. */
+/** Records that something failed, or failed again. */
 export const noteFailure = (trx: Kysely<{}>, installation: Pick<Installation, 'schema'>, { step, object, at, tenantId, reason }: Failure) =>
   sql`
     insert into ${failures(installation)} as known (step, object, at, tenant_id, reason)
@@ -26,7 +26,7 @@ export const noteFailure = (trx: Kysely<{}>, installation: Pick<Installation, 's
       do update set reason = excluded.reason, failures = known.failures + 1, last_at = excluded.last_at
   `.execute(trx)
 
-/** Forgets that buckets could not be rolled, but for these tenants'. */
+/** Deletes the records that buckets could not be rolled up, except for these tenants. */
 export const forgetSetAside = (
   trx: Kysely<{}>,
   installation: Pick<Installation, 'schema'>,
@@ -41,8 +41,8 @@ export const forgetSetAside = (
   `.execute(trx)
 
 /**
- * Marks buckets again of which some tenant's rows could not be rolled and were not tried for six
- * hours: a version of the library, or of the server, may do better.
+ * Marks buckets as stale in which some tenant's rows could not be rolled up and were not tried for
+ * six hours: a new version of the library or the server may succeed.
  */
 export const tryAgain = (trx: Kysely<{}>, installation: Pick<Installation, 'schema'>, rollup: string) =>
   sql`
@@ -55,8 +55,8 @@ export const tryAgain = (trx: Kysely<{}>, installation: Pick<Installation, 'sche
   `.execute(trx)
 
 /**
- * Forgets what failed before a run and did not fail in it, unless the run left some of it for the
- * next one; what was set aside is tried at its own time.
+ * Deletes the records of what failed before a run and not in it, unless the run left some of that
+ * work for the next one. Tenants that were set aside are tried at their own time.
  */
 export const forgetFailures = (
   trx: Kysely<{}>,

@@ -2,10 +2,10 @@ import { sql, type Kysely } from 'kysely'
 import { quoteIdentifier } from '../database/sql/identifier.ts'
 import { MissingCapabilityError } from '../schema/errors.ts'
 
-/** Names a function of TimescaleDB's as SQL does, wherever the extension was put. */
+/** Writes the name of a function of TimescaleDB for SQL, with the extension's schema. */
 export type TimescaleFunction = (name: string) => string
 
-/** Names TimescaleDB's functions; null where the extension is not there. */
+/** Names TimescaleDB's functions; null without the extension. */
 export async function timescaleFunctions(db: Kysely<{}>): Promise<TimescaleFunction | null> {
   const { rows } = await sql<{ schema: string }>`
     select namespace.nspname::text as schema
@@ -18,9 +18,9 @@ export async function timescaleFunctions(db: Kysely<{}>): Promise<TimescaleFunct
 }
 
 /**
- * One of TimescaleDB's own functions as SQL names it.
+ * One of TimescaleDB's own functions for SQL.
  *
- * @throws MissingCapabilityError where the extension is gone.
+ * @throws MissingCapabilityError if the extension is gone.
  */
 export async function timescale(db: Kysely<{}>, name: string): Promise<string> {
   const named = await timescaleFunctions(db)

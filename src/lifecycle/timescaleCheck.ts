@@ -2,26 +2,24 @@ import type { Ability, Check, Examined, Finding } from '../database/checks/check
 import type { TimeRung } from '../database/installation/installation.ts'
 import { older } from '../database/older.ts'
 
-/** What keeps the rollup tables, on a rung. */
+/** How the rollup tables are stored on a rung. */
 export const timeTableAbility = (timeRung: TimeRung): Ability =>
   timeRung === 'native'
     ? { state: 'fallback', reason: 'native range partitions instead of hypertables' }
     : { state: 'full', reason: 'hypertables' }
 
-/** What keeps the policies, on a rung. */
+/** How policies are carried out on a rung. */
 export const lifecycleAbility = (timeRung: TimeRung): Ability =>
   timeRung === 'community'
     ? { state: 'full', reason: "TimescaleDB's jobs, compression and continuous aggregates" }
     : { state: 'fallback', reason: 'no jobs on this server: run `pgvantage maintain` from a scheduler, about every half hour' }
 
-/**
- * Before 2.18 TimescaleDB is as if it was not there: its triggers do not see which rows were
- * written.
- */
+/** TimescaleDB before 2.18 is not used: its triggers do not see which rows were written. */
 export const oldestTimescale = '2.18'
 
 /**
- * Whether the tables use what TimescaleDB offers here, and whether it is there where they need it.
+ * Checks that the tables use what TimescaleDB offers here, and that it is installed if they need
+ * it.
  */
 export const timescaleCheck: Check = {
   name: 'TimescaleDB',
@@ -43,7 +41,7 @@ function unused({ server: { extensions, timescaleLicence }, installation }: Exam
     message: native
       ? `TimescaleDB ${installed} is here, but the rollup tables were made before it as native partitions`
       : `TimescaleDB ${installed} is here with its community edition, but the rollups were made for the Apache edition`,
-    remedy: `run \`pgvantage policies apply --convert\` at a quiet time: it moves ${native ? 'the tables' : 'the rollups'} up, and blocks whoever reads or writes them for as long as that takes`,
+    remedy: `run \`pgvantage policies apply --convert\` at a quiet time: it moves ${native ? 'the tables' : 'the rollups'} up, and blocks their readers and writers until it ends`,
     needs: 'maintainer',
   }
 }
@@ -54,7 +52,7 @@ function gone({ server: { extensions }, installation }: Examined): Finding | nul
     severity: 'error',
     code: 'timescaledb-gone',
     message: 'the rollup tables were made as hypertables, but the extension timescaledb is gone',
-    remedy: 'restore the database with the extension; its tables cannot be used without',
+    remedy: 'restore the database with the extension; its tables cannot be used without it',
   }
 }
 

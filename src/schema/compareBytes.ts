@@ -1,7 +1,7 @@
 /**
- * Compares two texts as PostgreSQL's `collate "C"` does, by their bytes in UTF-8: for sorts in
- * TypeScript that are to agree with those in the database. (`<` compares UTF-16, where an emoji
- * comes before `ﬀ`.)
+ * Compares two texts as PostgreSQL's `collate "C"` does, by their bytes in UTF-8. Use it for sorts
+ * in TypeScript that must match sorts in the database. (`<` compares UTF-16, where an emoji comes
+ * before `ﬀ`.)
  *
  * @example
  * ['b', 'ä', 'a'].toSorted(compareBytes) // ['a', 'b', 'ä']
@@ -15,5 +15,5 @@ export function compareBytes(a: string, b: string): number {
   return a.length - b.length
 }
 
-/** Halves of a surrogate pair come last: in UTF-8 they are the longest. */
+/** Surrogates come last: the characters that they form are the longest in UTF-8. */
 const rank = (unit: number): number => (unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit)

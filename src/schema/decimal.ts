@@ -1,20 +1,19 @@
-/** A number as the fraction that its decimal notation is: 0.07 is 7 / 100. */
+/** A number as the fraction of its decimal notation: 0.07 is 7 / 100. */
 export interface DecimalFraction {
   readonly numerator: number
   readonly denominator: number
 }
 
-/** The powers of ten that a double holds exactly go so far. */
+/** Powers of ten up to this one are exact in a double. */
 const mostDecimals = 22
 
 /**
- * The fraction that a person means who types a decimal: that of the shortest decimal which is this
- * double.
+ * The fraction of the decimal that a person typed: that of the shortest decimal for this double.
  *
- * `0.07 * 100` is 7.000000000000001, and `1 - 0.9` is not `0.1`: a double is seldom the decimal it
- * was typed as. With whole numbers in its place, `count * 7 / 100` is rounded once, and is exact
- * where the result is a whole number. A number that is no decimal of at most 22 places stands over
- * 1, as it is.
+ * `0.07 * 100` is 7.000000000000001, and `1 - 0.9` is not `0.1`: a double is seldom exactly the
+ * decimal that was typed. With whole numbers, `count * 7 / 100` is rounded once, and is exact if
+ * the result is a whole number. A number with more than 22 decimal places is returned over 1,
+ * unchanged.
  *
  * @example
  * decimalFraction(0.999) // { numerator: 999, denominator: 1000 }

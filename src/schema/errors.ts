@@ -6,15 +6,14 @@ export interface ErrorDetails {
 }
 
 /**
- * The errors pgvantage throws. All extend `VantageError`, so
- * `catch (error) { if (error instanceof VantageError) ... }` tells ours from the driver's; the
- * driver's own error, where there is one, is the `cause`. A message says what happened, to what,
- * and what to do.
+ * The base of all errors that pgvantage throws: `error instanceof VantageError` distinguishes them
+ * from the driver's. The `cause` is the driver's error, if there was one. A message says what
+ * happened, to what, and what to do.
  */
 export class VantageError extends Error {
-  /** Stable, for programs: the class name survives minification here. */
+  /** Stable, for programs: minification changes the class name, but not this. */
   readonly code: string
-  /** What happened, without the remedy that the message ends with. */
+  /** What happened, without the remedy at the end of the message. */
   readonly problem: string
   /** What to do about it, for a program that says it in its own words. */
   readonly remedy: Remedy | undefined
@@ -39,11 +38,11 @@ export class MissingCapabilityError extends VantageError {
 }
 
 /**
- * A value from outside was refused before anything was written; the message names the field and the
+ * An input value was refused before anything was written; the message names the field and the
  * value.
  */
 export class InvalidInputError extends VantageError {
-  /** Where the value stood, as a path: `range.from`, `resources[3].urn`. */
+  /** The path of the value: `range.from`, `resources[3].urn`. */
   readonly field: string
 
   constructor(field: string, problem: string, options: ErrorDetails = {}) {
@@ -53,7 +52,7 @@ export class InvalidInputError extends VantageError {
 }
 
 /**
- * Something named by the caller (a tenant, an event, a resource) does not exist for this tenant.
+ * Something that the caller named (a tenant, an event, a resource) does not exist for this tenant.
  */
 export class NotFoundError extends VantageError {
   constructor(problem: string, options: ErrorDetails = {}) {
@@ -63,7 +62,7 @@ export class NotFoundError extends VantageError {
 
 /**
  * The database's schema is not the one this version of the library works with: not installed, too
- * old or newer.
+ * old or too new.
  */
 export class SchemaVersionError extends VantageError {
   constructor(problem: string, options: ErrorDetails = {}) {

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { plainWords } from './plainWords.ts'
 
 /**
- * A name, or a list of at least one: as a list. An error names what was given: `resource`, or
- * `resource[2]`.
+ * A name, or a list of at least one, as a list. Errors name the field as it was given: `resource`,
+ * or `resource[2]`.
  */
 export const oneOrMore = (name: z.ZodType<string>) =>
   z.custom<string | readonly string[]>().transform((given, context): string[] => {

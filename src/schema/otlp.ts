@@ -4,29 +4,28 @@ import { z } from 'zod'
  * The part of OTLP/JSON that is read, as the OpenTelemetry Collector's file exporter and the SDKs'
  * OTLP/HTTP exporters write it.
  *
- * The wire rules are those of the OTLP specification ("JSON Protobuf Encoding"): lowerCamelCase
- * names, 64-bit integers as decimal strings or as numbers, trace and span ids as hex in either
- * case, enum values as integers or by name, doubles as numbers or `"NaN"`, `"Infinity"`,
- * `"-Infinity"`. A field that is `null` counts as absent, and an absent one as protobuf's default:
- * an empty text, an empty id. An id of zeros is no id. Unknown fields are dropped, so that a newer
- * protocol still reads.
+ * | on the wire | read as |
+ * |---|---|
+ * | names in lowerCamelCase | by the OTLP specification ("JSON Protobuf Encoding") |
+ * | 64-bit integers as decimal strings or numbers | times: bigint nanoseconds since 1970 (a JSON number above 2^53 has already lost precision); counts and integers: numbers |
+ * | trace and span ids as hex in either case | lower case; an id of zeros is absent |
+ * | enum values as integers or by name | integers |
+ * | doubles as numbers or `"NaN"`, `"Infinity"`, `"-Infinity"` | numbers |
+ * | `null` | absent; an absent field has protobuf's default: an empty text, an empty id |
+ * | unknown fields | dropped, so that a newer protocol can be read |
  *
- * Beyond the specification, since it is met: ids as base64, as protobuf's own JSON writes them (24
- * and 12 characters instead of 32 and 16), 32-bit integers and enum values as text, and Go's zero
- * time for no time.
+ * Beyond the specification, since some producers write it: ids as base64, as in protobuf's own JSON
+ * (24 and 12 characters instead of 32 and 16), 32-bit integers and enum values as text, and Go's
+ * zero time for an absent time.
  *
- * Messages in protobuf are read into the same documents. There times are bigints already, and what
- * is damaged is `unreadable`.
- *
- * What comes out: times as bigint nanoseconds since 1970 (a JSON number above 2^53 has lost
- * precision before it gets here), counts and integers as numbers, ids in lower case, enums as
- * integers.
+ * Messages in protobuf are read into the same documents. There times are already bigints, and
+ * damaged parts are `unreadable`.
  */
 
-/** Stands in a document where a record, or a part with records, is damaged in protobuf. */
+/** Marks a damaged record, or a damaged part with records, in a document from protobuf. */
 export const unreadable = Symbol('unreadable')
 
-/** A message that is a record, or holds records: where it is none, that is said plainly. */
+/** A message that is a record, or contains records: a value of another type gets a clear error. */
 const part = <S extends z.core.$ZodLooseShape>(shape: S) =>
   z.object(shape, { error: ({ input }) => (input === unreadable ? 'are damaged' : 'must be objects') })
 
@@ -34,7 +33,7 @@ const part = <S extends z.core.$ZodLooseShape>(shape: S) =>
 const optional = <S extends z.ZodType>(schema: S) => schema.nullish()
 
 // Each of these is one check and at most one conversion: a request has tens of thousands of them,
-// and unions and chains of schemas make garbage.
+// and unions and chains of schemas allocate too much.
 const integerText = /^-?\d{1,20}$/
 const naturalText = /^\d{1,20}$/
 const doubleText = /^(?:-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|NaN|-?Infinity)$/
@@ -46,8 +45,7 @@ const written = (text: RegExp, isNumber: (value: number) => boolean, message: st
 const isNatural = (value: number) => Number.isInteger(value) && value >= 0 && value < 2 ** 64
 
 /**
- * What Go writes for a time that was never set: year 1, wrapped around in 64 bits, with a sign or
- * without.
+ * Go's value for a time that was never set: year 1, wrapped around in 64 bits, signed or unsigned.
  */
 const goZeroTimes: ReadonlySet<bigint> = new Set([-6795364578871345152n, 11651379494838206464n])
 const nanosecondsText = /^(?:\d{1,20}|-6795364578871345152)$/
@@ -76,7 +74,7 @@ const hexText = /^[0-9a-fA-F]*$/
 const zeros = /^0+$/
 const base64Text = /^[A-Za-z0-9+/]+=*$/
 
-/** An id of so many bytes, in hex; one of nothing but zeros is none. */
+/** An id of this many bytes, in hex; an id of zeros is absent. */
 const id = (bytes: 8 | 16) => {
   const digits = bytes * 2
   const characters = Math.ceil(bytes / 3) * 4
@@ -104,7 +102,7 @@ const named = (prefix: string, names: readonly string[]) => {
     .transform((value) => (typeof value === 'string' ? (numbers.get(value) ?? Number(value)) : value))
 }
 
-/** A value as OTLP/JSON writes it; exactly one field is set, none at all means empty. */
+/** A value in OTLP/JSON; at most one field is set, and none means empty. */
 export interface AnyValue {
   stringValue?: string | null
   boolValue?: boolean | null
@@ -115,19 +113,19 @@ export interface AnyValue {
   kvlistValue?: { values?: KeyValue[] | null } | null
 }
 export interface KeyValue {
-  /** Absent where it is empty. */
+  /** Absent if it is empty. */
   key?: string | null
   value?: AnyValue | null
 }
 
 /**
- * Attributes nest without a limit in the protocol; deeper than this is no attribute but an attack
- * on the stack.
+ * Attributes nest without a limit in the protocol; nesting deeper than this is an attack on the
+ * stack.
  */
 const maxDepth = 64
 
-// Attributes are checked where they lie, without the copy that a schema makes of what it parses:
-// they are most of every request, and most of them are never looked at.
+// Attributes are checked in place, without the copy that a schema makes: they are most of every
+// request, and most of them are never read.
 function isAnyValue(value: unknown, depth = 0): value is AnyValue {
   if (!isObject(value) || depth > maxDepth) return false
   const { stringValue, boolValue, intValue, doubleValue, bytesValue, arrayValue, kvlistValue } = value
@@ -257,7 +255,7 @@ export type OtlpSummaryPoint = z.output<typeof summaryPoint>
 /** A point of a metric of any type. */
 export type OtlpPoint = OtlpNumberPoint | OtlpHistogramPoint | OtlpExponentialPoint | OtlpSummaryPoint
 
-/** The points of a metric, whatever its type. */
+/** The points of a metric of any type. */
 export const pointsOf = (metric: OtlpMetric): readonly OtlpPoint[] =>
   (metric.gauge ?? metric.sum ?? metric.histogram ?? metric.exponentialHistogram ?? metric.summary)?.dataPoints ?? []
 

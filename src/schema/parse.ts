@@ -3,9 +3,9 @@ import { InvalidInputError } from './errors.ts'
 import { plainWords } from './plainWords.ts'
 
 /**
- * Checks a value from outside against a zod schema and returns what the schema makes of it.
+ * Checks an input value against a zod schema and returns the schema's output.
  *
- * @throws InvalidInputError naming the first field that is wrong and the value it had.
+ * @throws InvalidInputError naming the first wrong field and its value.
  */
 export function parse<S extends z.ZodType>(schema: S, value: unknown, name: string): z.output<S> {
   const result = schema.safeParse(value, { error: plainWords })
@@ -15,11 +15,11 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, name: stri
 }
 
 /**
- * Checks an options object. A field is named as the caller wrote it: `range.from`, not
+ * Checks an options object. Fields are named as the caller wrote them: `range.from`, not
  * `options.range.from`.
  *
- * @throws InvalidInputError naming the first field that is wrong and the value it had; `options`
- * where no field is.
+ * @throws InvalidInputError naming the first wrong field and its value; `options` if there is no
+ * field.
  * @example
  * const { range, limit } = parseOptions(slowestDependenciesOptions, options)
  */
@@ -37,7 +37,7 @@ function refusal(issue: z.core.$ZodIssue, value: unknown, name: string): Invalid
 }
 
 /**
- * zod writes unknown keys into its message as they are; here they are bounded, and quoted as JSON.
+ * zod writes unknown keys into its message unchanged; here they are shortened, and quoted as JSON.
  */
 const problemOf = (issue: z.core.$ZodIssue): string =>
   issue.code === 'unrecognized_keys'
@@ -45,8 +45,8 @@ const problemOf = (issue: z.core.$ZodIssue): string =>
     : issue.message
 
 /**
- * A key as a path shows it. Keys come from outside too: one that is no plain name is quoted and
- * bounded, so that it cannot break a line of a log.
+ * A key in a path. Keys are input too: one that is not a plain name is quoted and shortened, so
+ * that it cannot break a line of a log.
  */
 const step = (key: PropertyKey): string => {
   if (typeof key === 'number') return `[${key}]`
@@ -54,17 +54,17 @@ const step = (key: PropertyKey): string => {
   return /^[\w-]{1,80}$/.test(name) ? `.${name}` : `[${preview(name)}]`
 }
 
-/** Fields whose values no message may show: messages are logged. */
+/** Fields whose values must not be in messages, since messages are logged. */
 const secrets: ReadonlySet<PropertyKey> = new Set(['hashKey'])
 
 const isSecret = (key: PropertyKey | undefined): boolean => key !== undefined && secrets.has(key)
 
-/** What a message says instead of a secret. */
+/** Replaces a secret in a message. */
 const withheld = (value: unknown): string => (typeof value === 'string' ? `${value.length}, which are not shown` : typeof value)
 
 /**
- * A value as an error message shows it: JSON, at most 80 characters, secrets withheld. JSON has no
- * NaN and no infinities: they are shown by their names.
+ * A value in an error message: JSON, at most 80 characters, without secrets. NaN and infinities,
+ * which JSON does not have, are shown by name.
  */
 export function preview(value: unknown): string {
   const text =
@@ -80,10 +80,7 @@ export function preview(value: unknown): string {
 
 const dateText = (date: Date) => (Number.isNaN(date.getTime()) ? String(date) : date.toISOString())
 
-/**
- * JSON; or, of what has none (it goes round in a circle, or deeper than the stack), what JavaScript
- * calls it.
- */
+/** JSON; for a value without JSON (circular, or too deep for the stack), JavaScript's own text. */
 function json(value: unknown): string {
   try {
     return JSON.stringify(value, shown) ?? String(value)
@@ -98,7 +95,7 @@ function shown(key: string, value: unknown): unknown {
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  // Functions have properties too.
+  // Functions can have properties too.
   const has = (inner: unknown): inner is object => (typeof inner === 'object' && inner !== null) || typeof inner === 'function'
   return path.reduce<unknown>((inner, key) => (has(inner) ? Reflect.get(inner, key) : undefined), value)
 }

@@ -1,9 +1,9 @@
 import type { z } from 'zod'
 
 /**
- * What zod says of a value in the words of our own errors, which name the field before and show the
- * value after: `must be at least 1`. Given to `safeParse` as `error`; what a schema says itself
- * comes first.
+ * Replaces zod's messages by plain ones, without the field before and the value after, which our
+ * errors add: `must be at least 1`. Passed to `safeParse` as `error`; a schema's own message takes
+ * precedence.
  */
 export const plainWords: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
@@ -49,8 +49,8 @@ const kinds: Readonly<Record<string, string>> = {
 }
 
 /**
- * NaN and the infinities are numbers to everybody else, and what `new Date` makes of no time is a
- * date.
+ * TypeScript calls NaN and infinities numbers, and an invalid `Date` a date; here they have names
+ * of their own.
  */
 function kindOf(expected: string, input: unknown): string {
   if (expected === 'number') return typeof input === 'number' ? 'a finite number' : 'a number'
@@ -63,7 +63,7 @@ const oneOf = (values: readonly unknown[]): string => {
   return shown.length === 1 ? shown[0]! : `one of ${shown.join(', ')}`
 }
 
-/** What has a size is bounded in it, anything else in its value. */
+/** Types whose size is limited; for any other, the value is. */
 const sizes: Readonly<Record<string, string>> = { string: 'character', array: 'item', set: 'item', map: 'item' }
 
 interface Bound {
@@ -84,8 +84,8 @@ function bound(origin: string, { above, limit, inclusive, exact = false }: Bound
 }
 
 /**
- * Of several schemas of which one must hold: what they say, where they say it of the whole value;
- * else what the one says that came furthest into it.
+ * The problem of a value for which one of several schemas must hold: their messages, if they are
+ * about the whole value; otherwise the message of the schema that got furthest into it.
  */
 function anyOf(errors: readonly (readonly z.core.$ZodIssue[])[]): string {
   const said = errors.map(([first]) => first).filter((first) => first !== undefined)

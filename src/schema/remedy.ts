@@ -1,21 +1,21 @@
 /**
- * What to do about an error, for a program to put into words of its own: a service may offer a
- * button where the command line names a command. The error's message says it in terms of this
- * library's functions.
+ * What to do about an error, for a program that says it in its own words: a service may show a
+ * button, and the command line a command. The error's message says it with functions of this
+ * library.
  */
 export type Remedy =
-  /** The tenant is to be created. */
+  /** Create the tenant. */
   | { do: 'createTenant'; code: string }
-  /** The schema is to be created or upgraded. */
+  /** Create or upgrade the schema. */
   | { do: 'migrateUp' }
-  /** An option has to say which schema is meant; `advice` is what it is to say, such as `say which`. */
+  /** Name the schema in an option; `advice` is the text for it, such as `say which`. */
   | { do: 'nameSchema'; advice: string }
   /** The server's administrator creates the extension; `instead` is what works without it. */
   | { do: 'createExtension'; extension: string; instead?: string }
-  /** Who may act as the owner of the tables is to run it. */
+  /** Run it as a role that may act as the owner of the tables. */
   | { do: 'actAsOwner'; owner: string; role: string }
 
-/** The remedy as somebody reads it who calls functions. */
+/** The remedy for a caller of functions. */
 export function inFunctions(remedy: Remedy): string {
   switch (remedy.do) {
     case 'createTenant':

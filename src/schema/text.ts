@@ -4,8 +4,8 @@ const hasNul = (text: string) => text.includes('\u0000')
 const isWellFormed = (text: string) => text.isWellFormed()
 
 /**
- * Text PostgreSQL can store: no NUL character (its `text` has none) and no lone surrogate (not
- * UTF-8).
+ * Text that PostgreSQL can store: without the NUL character (its `text` has none) and without lone
+ * surrogates (not UTF-8).
  */
 export const storableText = z
   .string()
@@ -24,16 +24,16 @@ export const urnText = boundedText(1024)
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
 
 /**
- * Objects and arrays nest at most so deep: PostgreSQL's parser and this one have a stack, and
- * labels are not documents.
+ * The deepest nesting of objects and arrays: the stacks of PostgreSQL's parser and this one are
+ * limited.
  */
 const maxJsonDepth = 100
 
 /**
- * A JSON object that PostgreSQL's `jsonb` can store, as labels, attributes and metadata are: finite
- * numbers, in every key and string neither NUL nor a lone surrogate, at most 100 levels deep.
+ * A JSON object that PostgreSQL's `jsonb` can store, for labels, attributes and metadata: finite
+ * numbers, no NUL or lone surrogate in keys and strings, at most 100 levels deep.
  *
- * It is checked where it lies: a schema that copied it would lose a key named `__proto__`.
+ * It is checked in place: a schema that copied it would lose a key named `__proto__`.
  */
 export const storableObject = z.custom<Record<string, Json>>(isPlainObject, 'must be a JSON object').superRefine((object, context) => {
   const flaw = jsonFlaw(object, [])
@@ -46,7 +46,8 @@ interface Flaw {
 }
 
 /**
- * What is wrong with a value that should be storable JSON, and where; undefined when nothing is.
+ * The problem of a value that should be storable JSON, and its path; undefined if there is no
+ * problem.
  */
 function jsonFlaw(value: unknown, path: PropertyKey[]): Flaw | undefined {
   if (value === null || typeof value === 'boolean') return undefined

@@ -2,11 +2,14 @@ import type { Kysely } from 'kysely'
 import type { Capabilities } from '../capabilities.ts'
 import type { Installation } from '../installation/installation.ts'
 
-/** Something that `doctor` has to say about a database. */
+/** A finding of `doctor` about a database. */
 export interface Finding {
   /**
-   * `error`: something does not work, or answers may be wrong. `warning`: it works, but will not
-   * for long or not well. `info`: worth knowing.
+   * | severity | |
+   * |---|---|
+   * | `error` | something does not work, or answers may be wrong |
+   * | `warning` | it works, but not well or not for long |
+   * | `info` | worth knowing |
    */
   severity: 'error' | 'warning' | 'info'
   /** Stable, for programs: `not-installed`, `pgvector-vacuum`, `drift`. */
@@ -14,27 +17,26 @@ export interface Finding {
   message: string
   /** What to do about it. */
   remedy: string
-  /** Who can do that, where not every role can. */
+  /** The role that can do it, if not every role can. */
   needs?: 'maintainer' | 'owner' | 'superuser'
 }
 
-/** What a check can look at. */
+/** The input of a check. */
 export interface Examined {
   /**
-   * For queries of the check's own. Each check has a read-only transaction, or a savepoint of the
+   * For the check's own queries. Each check has a read-only transaction, or a savepoint of the
    * caller's.
    */
   readonly db: Kysely<{}>
   readonly server: Capabilities
-  /** Where and how our tables were installed; null where they are not, or cannot be read. */
+  /** The place and options of our tables; null if they are not installed, or cannot be read. */
   readonly installation: Installation | null
-  /** The version of the installed schema; 0 where nothing is installed. */
+  /** The version of the installed schema; 0 if nothing is installed. */
   readonly version: number
 }
 
 /**
- * One thing that `doctor` looks at. A room exports its own, and so can a program that uses the
- * library.
+ * One check of `doctor`. Parts of the library export theirs, and a program can add its own.
  *
  * @example
  * const tenants: Check = {
@@ -48,13 +50,13 @@ export interface Examined {
  * await doctor(db, { checks: [tenants] })
  */
 export interface Check {
-  /** Names the check where it fails. */
+  /** Names the check if it fails. */
   readonly name: string
-  /** What there is to say; nothing where all is well. */
+  /** The findings; an empty array if all is well. */
   find(examined: Examined): readonly Finding[] | Promise<readonly Finding[]>
 }
 
-/** What a room of the library can do on a server. */
+/** What a part of the library can do on a server. */
 export interface Ability {
   /**
    * `full`: everything works. `fallback`: the same answers, by other means. `missing`: nothing

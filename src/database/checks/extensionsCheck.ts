@@ -3,7 +3,10 @@ import { creatableHere } from '../creatable.ts'
 import { older } from '../older.ts'
 import type { Check, Finding } from './check.ts'
 
-/** Whether the required extensions are there, and whether the server has a later version of any. */
+/**
+ * Checks that the required extensions are installed, and whether the server has a later version of
+ * one.
+ */
 export const extensionsCheck: Check = {
   name: 'extensions',
   async find({ db, server: { extensions } }) {

@@ -3,7 +3,7 @@ import type { Check } from './check.ts'
 /** The oldest major version that the tests run on. */
 const oldestTested = 17
 
-/** Whether the tests run on a server as old as this one. */
+/** Checks that the server is not older than those in the tests. */
 export const serverVersionCheck: Check = {
   name: 'version of the server',
   find: ({ server: { version, versionNumber } }) =>

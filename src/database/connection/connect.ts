@@ -2,14 +2,13 @@ import { Kysely, PostgresDialect } from 'kysely'
 import { Pool, type PoolConfig } from 'pg'
 
 /**
- * A Kysely instance over a `pg.Pool`, from a connection string or pg's own options; without either,
- * from the usual `PG*` variables.
+ * Creates a Kysely instance over a `pg.Pool`, from a connection string or pg's own options; without
+ * either, from the usual `PG*` variables. `db.destroy()` closes the pool.
  *
- * `int8` arrives as a string, `timestamptz` as a `Date`: pg's own defaults, which pgvantage relies
- * on. A role or a database may have other settings by which dates and numbers are written; each
- * connection is given the defaults before it is used. `db.destroy()` closes the pool. A service
- * that already has a pool or a Kysely instance needs no `connect`: `tenantScope` takes any, and
- * says what to set where it has to be set.
+ * pgvantage needs pg's defaults: `int8` as a string, `timestamptz` as a `Date`. A role or database
+ * may have other settings for dates and numbers, so each new connection gets the defaults first. A
+ * service with its own pool or Kysely instance does not need `connect`: `tenantScope` accepts any,
+ * and says what to set if a setting is wrong.
  *
  * @example
  * const db = connect(process.env.DATABASE_URL)
@@ -28,8 +27,8 @@ export function connect(target?: string | PoolConfig): Kysely<{}> {
         else (config.verify ?? accept)(client, done)
       }),
   })
-  // A connection that the server closes fails the query under way, or is replaced on the next one;
-  // without listeners it would also end the process.
+  // If the server closes a connection, its query fails, or the next one replaces it; without
+  // listeners this would also end the process.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
   return new Kysely<{}>({ dialect: new PostgresDialect({ pool }) })
@@ -38,8 +37,8 @@ export function connect(target?: string | PoolConfig): Kysely<{}> {
 const accept: NonNullable<PoolConfig['verify']> = (_, done) => done()
 
 /**
- * Set only where it is another, so that a pooler's connections are left as they are. What a date
- * may be written like (DMY, MDY) stays.
+ * Changes only settings that differ, so a pooler's connections stay unchanged. The order of a
+ * date's parts (DMY, MDY) stays.
  */
 const deliverAsExpected = `
   select pg_catalog.set_config(wanted.name, wanted.value, false)

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { InvalidInputError } from '../../schema/errors.ts'
 import { preview } from '../../schema/parse.ts'
 
-/** What a connection does with values that are known. */
+/** How a connection returns values that are known in advance. */
 export interface Delivery {
   int8: unknown
   time: unknown
@@ -11,10 +11,7 @@ export interface Delivery {
   ginLimit: unknown
 }
 
-/**
- * The columns that show how a connection delivers values: to be selected with whatever else is
- * asked of it first.
- */
+/** The columns that show how a connection returns values, to add to the first query on it. */
 export const deliveryColumns: RawBuilder<Delivery> = sql`
   9007199254740993::int8 as int8,
   '2001-02-03 04:05:06.789+00'::timestamptz as "time",
@@ -26,8 +23,7 @@ export const deliveryColumns: RawBuilder<Delivery> = sql`
 const time = Date.UTC(2001, 1, 3, 4, 5, 6, 789)
 
 /**
- * Refuses a connection on which answers would come out wrong without a word: read here once, relied
- * on everywhere.
+ * Refuses a connection that would return wrong answers silently. It is checked once, here.
  *
  * @throws InvalidInputError naming the setting or the parser, and what to set.
  */
@@ -50,7 +46,7 @@ export function assertDelivers({ int8, time: moment, float8, hasNull, ginLimit }
       `this connection delivers a float8 as ${preview(float8)} where pgvantage needs the number 0.30000000000000004: set extra_float_digits to 1, the default, and leave the driver's parser for type 701`,
     )
   }
-  if (hasNull !== true) refuse('this connection takes NULL in an array for a text: set array_nulls to on, the default')
+  if (hasNull !== true) refuse('this connection reads NULL in an array as a text: set array_nulls to on, the default')
   if (ginLimit !== '0') {
     refuse(`this connection leaves out rows that an index finds (gin_fuzzy_search_limit is ${preview(ginLimit)}): set it to 0, the default`)
   }

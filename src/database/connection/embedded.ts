@@ -12,13 +12,13 @@ export interface Embedded {
   db: Kysely<{}>
   /** The PGlite instance behind `db`. */
   pglite: PGlite
-  /** Closes the database; one in memory is gone then. */
+  /** Closes the database; one in memory is lost then. */
   close(): Promise<void>
 }
 
 /**
- * `int8` (20) and its array arrive as strings, as `pg` delivers them: a bigint above 2^53 would
- * lose its last digits as a number.
+ * `int8` (20) and its array arrive as strings, as from `pg`: as a number, a bigint above 2^53 would
+ * lose its last digits.
  */
 export const exactIntegers = { 20: (text: string) => text }
 
@@ -28,12 +28,12 @@ const embeddedOptions = z.strictObject({ dataDir: z.string().optional(), image: 
  * PostgreSQL in this process: PGlite with Apache AGE, pgvector, pg_trgm and btree_gist; no
  * TimescaleDB or hll.
  *
- * One connection: statements run one after another, and a transaction holds back everything else
- * until it ends.
+ * It has one connection: statements run one after another, and during a transaction all other
+ * statements wait.
  *
- * @param options `dataDir` is a folder to keep the database in; without it the database lives in
- * memory. `image` is a file made by PGlite's `dumpDataDir` to begin with, which is faster than
- * beginning with nothing.
+ * @param options `dataDir` is the folder of the database; without it the database is in memory.
+ * `image` is a file made by PGlite's `dumpDataDir` to start from, which is faster than an empty
+ * database.
  * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * const { db, close } = await openEmbedded()

@@ -4,35 +4,35 @@ import { preview } from '../../schema/parse.ts'
 import type { AnyKysely } from './plainKysely.ts'
 
 /*
- * Reads run under the caller's `search_path`, since they hold the caller's own queries. PostgreSQL
- * looks in pg_catalog first, but takes from another schema of the path what fits a call better. So
- * in SQL that runs under the caller's path
+ * Reads run with the caller's `search_path`, since they contain the caller's queries. PostgreSQL
+ * looks in pg_catalog first, but prefers a better match in another schema of the path. So in SQL
+ * that runs with the caller's path:
  *
- * - a call of a function has arguments of exactly the types that pg_catalog has it for (a parameter
- *   or literal is cast: `round(x, 9)`, `power(x, 2::float8)`), or is written with its schema. What
- *   takes any type (`count`, `lag`, `unnest`, `lower` of a range, `percentile_cont`,
- *   `jsonb_build_object`) always is: `pg_catalog.count(x)`;
- * - the sides of an operator have the types that pg_catalog has it for: `x * 2::float8`,
- *   `id::text || name`. A bare parameter or literal takes the type of the other side, so
- *   `tenant_id = $1` is right, but `labels ->> 'team'` is not: `labels ->> 'team'::text`. For arrays
- *   there are functions (`pg_catalog.array_cat`), for ranges `operator(pg_catalog.@>)`;
- * - a cast, `coalesce`, `greatest`, `case`, `extract`, `at time zone`, `order by`, `group by` and
- *   `unnest` of several arrays in `from` look nothing up.
+ * - A call of a function has arguments of exactly the types of pg_catalog's function (a parameter
+ *   or literal is cast: `round(x, 9)`, `power(x, 2::float8)`), or has its schema. A function that
+ *   accepts any type (`count`, `lag`, `unnest`, `lower` of a range, `percentile_cont`,
+ *   `jsonb_build_object`) always has it: `pg_catalog.count(x)`.
+ * - The sides of an operator have the types of pg_catalog's operator: `x * 2::float8`, `id::text ||
+ *   name`. A bare parameter or literal takes the type of the other side, so `tenant_id = $1` is
+ *   right, but `labels ->> 'team'` is not: `labels ->> 'team'::text`. For arrays use functions
+ *   (`pg_catalog.array_cat`), for ranges `operator(pg_catalog.@>)`.
+ * - A cast, `coalesce`, `greatest`, `case`, `extract`, `at time zone`, `order by`, `group by` and
+ *   `unnest` of several arrays in `from` look up no name.
  *
- * test/integration/hostile/searchPath.test.ts holds every read to it.
+ * test/integration/hostile/searchPath.test.ts checks every read for this.
  */
 
 /**
- * Refuses a `search_path` in which a schema comes before `pg_catalog`: whatever has the name of a
- * function of PostgreSQL's there would be called instead.
+ * Refuses a `search_path` with a schema before `pg_catalog`: an object there with the name of a
+ * function of PostgreSQL would be called instead.
  *
- * A schema that is not there yet counts too, somebody may create it. Only the session's own
- * temporary objects may come first: PostgreSQL never looks for functions or operators among them.
+ * A schema that does not exist counts too, since it may be created later. Only the session's
+ * temporary schema may come first: PostgreSQL never looks up functions or operators in it.
  *
  * @throws InvalidInputError naming the schemas.
  */
 export async function assertSearchPath(db: AnyKysely): Promise<void> {
-  // SHOW calls nothing that a stranger could have written.
+  // SHOW calls no function that someone else could have replaced.
   const { rows } = await sql<{ search_path: string }>`show search_path`.execute(db)
   const path = schemasOf(rows[0]!.search_path)
   const before = path.slice(0, Math.max(0, path.indexOf('pg_catalog'))).filter((schema) => schema !== 'pg_temp')
@@ -43,6 +43,6 @@ export async function assertSearchPath(db: AnyKysely): Promise<void> {
   )
 }
 
-/** The schemas of a `search_path`, as they are called. */
+/** The schemas of a `search_path`, unquoted. */
 export const schemasOf = (path: string): string[] =>
   [...path.matchAll(/"((?:[^"]|"")*)"|([^\s,"]+)/g)].map(([, quoted, bare]) => quoted?.replaceAll('""', '"') ?? bare!.toLowerCase())

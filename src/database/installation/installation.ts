@@ -5,24 +5,28 @@ import { quoteIdentifier } from '../sql/identifier.ts'
 import { placeOfInstallation } from './installationPlaces.ts'
 import { plainKysely, type AnyKysely } from '../connection/plainKysely.ts'
 
-/** The number of the newest migration this version of the library knows and works with. */
+/** The number of the newest migration of this version of the library, which it works with. */
 export const schemaVersion = 13
 
 export type EmbeddingDistance = 'l2' | 'cosine' | 'ip'
 
-/** As pgvector calls them: numbers of single precision, or of half of it, in half the space. */
+/** pgvector's types: numbers of single precision, or of half precision in half the space. */
 export type EmbeddingType = 'vector' | 'halfvec'
 
 /**
- * What keeps the rollups in time: TimescaleDB with everything (`community`: hypertables, jobs,
- * continuous aggregates), TimescaleDB's Apache edition (`apache`: hypertables, our own rollups) or
- * PostgreSQL alone (`native`: range partitions, our own rollups).
+ * How the rollup tables are stored:
+ *
+ * | rung | |
+ * |---|---|
+ * | `community` | TimescaleDB's community edition: hypertables, jobs, continuous aggregates |
+ * | `apache` | TimescaleDB's Apache edition: hypertables, our own rollups |
+ * | `native` | PostgreSQL alone: range partitions, our own rollups |
  */
 export type TimeRung = 'community' | 'apache' | 'native'
 
 /**
- * Where and how our tables were installed: the options of `migrate up`, as the database remembers
- * them.
+ * The place of our tables and the options of their installation (those of `migrate up`), as the
+ * database remembers them.
  */
 export interface Installation {
   readonly schema: string
@@ -32,11 +36,11 @@ export interface Installation {
   readonly embeddingDistance: EmbeddingDistance
   readonly embeddingType: EmbeddingType
   readonly timeRung: TimeRung
-  /** Whose words the terms of knowledge are cut by. */
+  /** The language of the stemmer for the terms of knowledge. */
   readonly knowledgeLanguage: string
 }
 
-/** A table or function of ours as SQL text names it: schema-qualified and quoted. */
+/** A table or function of ours in SQL text: schema-qualified and quoted. */
 export const qualified = ({ schema }: Pick<Installation, 'schema'>, name: string): string =>
   `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`
 
@@ -46,14 +50,13 @@ interface Located extends Installation {
 }
 
 /**
- * Finds our tables in the database, whichever schema they are in, and reads the options they were
- * installed with.
+ * Finds our tables in any schema of the database, and reads the options of their installation.
  *
- * @param schema only needed when one database holds more than one installation.
- * @throws SchemaVersionError when nothing is installed, or its schema is older or newer than this
+ * @param schema only needed if the database has several installations.
+ * @throws SchemaVersionError if nothing is installed, or its schema is older or newer than this
  * library works with.
- * @throws InvalidInputError when there are several and `schema` does not say which, or the
- * connection delivers values that would come out wrong, see {@link assertDelivers}.
+ * @throws InvalidInputError if there are several and `schema` is not given, or the connection
+ * returns wrong values, see {@link assertDelivers}.
  */
 export async function findInstallation(db: AnyKysely, schema?: string): Promise<Installation> {
   const found = await read(plainKysely(db), schema)
@@ -62,8 +65,8 @@ export async function findInstallation(db: AnyKysely, schema?: string): Promise<
 }
 
 /**
- * {@link findInstallation} for who reads nothing but the server's catalog, however the connection
- * delivers values.
+ * {@link findInstallation} for functions that read only the server's catalog: any connection will
+ * do.
  */
 export const findInCatalog = async (db: Kysely<{}>, schema?: string): Promise<Installation> =>
   atThisVersion(await readInstallation(db, schema), schema)
@@ -93,17 +96,17 @@ export function assertVersion(version: number): void {
 }
 
 /**
- * The installation, or undefined where nothing is installed.
+ * The installation, or undefined if nothing is installed.
  *
- * @throws InvalidInputError when there are several and `schema` does not say which, or it can be no
+ * @throws InvalidInputError if there are several and `schema` is not given, or it cannot be a
  * schema's name.
- * @throws VantageError when what is there is not to be believed, see {@link placeOfInstallation}.
+ * @throws VantageError if the installation cannot be trusted, see {@link placeOfInstallation}.
  */
 export async function readInstallation(db: AnyKysely, schema?: string): Promise<Located | undefined> {
   return (await read(plainKysely(db), schema))?.located
 }
 
-/** The installation, and what the connection did with values that are known. */
+/** The installation, and how the connection returns known values. */
 async function read(db: Kysely<{}>, schema: string | undefined): Promise<{ located: Located; delivery: Delivery } | undefined> {
   const place = await placeOfInstallation(db, schema)
   if (place === undefined) return undefined

@@ -5,22 +5,21 @@ import { boundedText } from '../../schema/text.ts'
 import { quoteIdentifier } from '../sql/identifier.ts'
 import { assertSearchPath } from '../connection/searchPath.ts'
 
-/** A schema that holds a relation by the name of our installation's own table. */
+/** A schema with a relation that has the name of our installation table. */
 export interface InstallationPlace {
   readonly schema: string
-  /** Who owns the table. */
+  /** The owner of the table. */
   readonly owner: string
   /** Whether the owner is a superuser, the owner of the database, or the current role. */
   readonly vouched: boolean
-  /** Why it is not to be believed, one reason each: nothing of it is read then. */
+  /** Why it cannot be trusted, one reason each; if there is one, nothing is read from it. */
   readonly doubts: readonly string[]
   /** Whether the current role is a superuser. */
   readonly asSuperuser: boolean
 }
 
 /**
- * Our tables, by name. Whatever else has one of these names beside an installation makes it a
- * doubtful one.
+ * The names of our tables. Any other object with one of these names makes an installation doubtful.
  */
 export const tableNames = [
   'dim_resource',
@@ -73,8 +72,8 @@ export const viewNames = [
 ] as const
 
 /**
- * The columns that are read before anything is known of an installation: a type of somebody's own
- * would bring its own operators.
+ * The columns that are read before an installation is trusted: a column with a user-defined type
+ * could call that type's operators.
  */
 const readFirst = {
   pgvantage_installation: ['graph_prefix', 'embedding_dimension', 'embedding_distance', 'time_rung'],
@@ -85,15 +84,15 @@ const readFirst = {
 }
 
 /**
- * Every schema that says it holds an installation, with what speaks against it: looked at in the
- * server's catalog, before anything of it is read.
+ * Every schema that seems to have an installation, with the reasons not to trust it, from the
+ * server's catalog: nothing in the schema is read before.
  *
- * An installation is ordinary tables of one owner, in a schema of that owner or of the database's;
- * a table of the same name proves nothing. Temporary tables do not count.
+ * An installation consists of ordinary tables of one owner, in a schema of that owner or of the
+ * database's owner; a table of the same name proves nothing. Temporary tables do not count.
  */
 export async function installationPlaces(db: Kysely<{}>, schema?: string): Promise<InstallationPlace[]> {
   const first = Object.entries(readFirst).flatMap(([table, columns]) => columns.map((column) => `${table}.${column}`))
-  // Every scope begins with this, and planning is most of its cost: so few tables are joined.
+  // Every scope begins with this query, and most of its cost is planning: so it joins few tables.
   const { rows } = await sql<InstallationPlace>`
     with place as (
       select namespace.oid, namespace.nspname, namespace.nspowner, class.relowner as owner,
@@ -123,8 +122,8 @@ export async function installationPlaces(db: Kysely<{}>, schema?: string): Promi
       ) as problem (text)
       where problem.text is not null
       union all
-      -- What is not the server's own has a number from 16384 on.
-      select relation.place, relation.name || '.' || attribute.attname::text || ' has a type of somebody''s own'
+      -- Objects that are not built in have an oid of at least 16384.
+      select relation.place, relation.name || '.' || attribute.attname::text || ' has a user-defined type'
       from relation
       join pg_catalog.pg_attribute as attribute on attribute.attrelid = relation.oid
       where relation.name || '.' || attribute.attname::text = any(${first}::text[]) and attribute.atttypid >= 16384::oid
@@ -151,15 +150,16 @@ export async function installationPlaces(db: Kysely<{}>, schema?: string): Promi
 const schemaName = boundedText(63).optional()
 
 /**
- * Where our tables are; undefined where there are none.
+ * The place of our tables; undefined if there is none.
  *
- * Without a name the one installation that can be believed is taken, or of several the one whose
- * owner is a superuser, the database's owner or the current role. So a stranger's look-alike keeps
- * nobody from the real one, unless neither can be told from the other: then it has to be named.
+ * Without a name it is the only installation that can be trusted, or, of several, the one whose
+ * owner is a superuser, the database's owner or the current role. So a forged installation does not
+ * hide the real one, unless the two cannot be distinguished: then the schema must be named.
  *
- * @throws InvalidInputError when several could be meant, a superuser would have to believe an
- * ordinary role, or the search path puts a schema before `pg_catalog`.
- * @throws VantageError (`DOUBTFUL_INSTALLATION`) naming what speaks against the only one there is.
+ * @throws InvalidInputError if there are several candidates, if a superuser would have to trust an
+ * ordinary role, or if the search path puts a schema before `pg_catalog`.
+ * @throws VantageError (`DOUBTFUL_INSTALLATION`) naming the reasons not to trust the only
+ * installation.
  */
 export async function placeOfInstallation(db: Kysely<{}>, schema?: string): Promise<InstallationPlace | undefined> {
   parse(schemaName, schema, 'schema')
@@ -185,13 +185,13 @@ export async function placeOfInstallation(db: Kysely<{}>, schema?: string): Prom
   if (place !== undefined && schema === undefined && place.asSuperuser && !place.vouched) {
     throw new InvalidInputError(
       'schema',
-      `the installation in schema ${quoteIdentifier(place.schema)} belongs to ${place.owner}, which a superuser should not believe unasked`,
+      `the installation in schema ${quoteIdentifier(place.schema)} belongs to ${place.owner}, which a superuser must name explicitly`,
       { remedy: { do: 'nameSchema', advice: 'name it' } },
     )
   }
   return place
 }
 
-/** What speaks against an installation. */
+/** The reasons not to trust an installation. */
 export const describeDoubts = ({ schema, owner, doubts }: InstallationPlace): string =>
-  `schema ${quoteIdentifier(schema)} has a pgvantage_installation of ${owner}'s that is not to be believed (${doubts.join('; ')}), so nothing of it was read`
+  `schema ${quoteIdentifier(schema)} has a pgvantage_installation of ${owner}'s that cannot be trusted (${doubts.join('; ')}), so nothing of it was read`

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /**
- * The option of every function that looks for our tables itself: where they are, in a database that
- * holds several installations.
+ * The option of every function that finds our tables itself: their schema, in a database with
+ * several installations.
  */
 export const schemaOption = z.strictObject({ schema: z.string().optional() })

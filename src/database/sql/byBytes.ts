@@ -1,10 +1,10 @@
 import { sql, type Expression, type RawBuilder } from 'kysely'
 
 /**
- * Text in the order of its bytes: the same on every server and in every database, and as fast as
- * comparing bytes. Comparing by a language's rules can cost more than all the rest of a read.
+ * Text in the order of its bytes: the same on every server and in every database, and fast.
+ * Comparing by a language's rules can cost more than the rest of a read.
  *
- * The column itself keeps its collation, so that it can be compared with any other.
+ * The column itself keeps its collation, so it can be compared with any other.
  *
  * @param text a column, or an expression.
  * @example

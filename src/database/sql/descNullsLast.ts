@@ -1,7 +1,7 @@
 import type { OrderByItemBuilder } from 'kysely'
 
 /**
- * The highest first, and what is not known last.
+ * The highest first, nulls last.
  *
  * @example
  * .orderBy('p95_ms', descNullsLast)

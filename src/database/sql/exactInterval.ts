@@ -2,9 +2,9 @@ import { sql, type RawBuilder } from 'kysely'
 import { milliseconds } from '../range.ts'
 
 /**
- * A duration as an interval without days. A day is 24 hours here; PostgreSQL's `'1 day'` before a
- * `timestamptz` is the same time of the day before in the session's time zone, 23 or 25 hours twice
- * a year.
+ * A duration as an interval without days. A day is 24 hours here. PostgreSQL's `'1 day'` before a
+ * `timestamptz` is the same time of the previous day in the session's time zone, which is 23 or 25
+ * hours twice a year.
  *
  * @example
  * exactInterval('1 day')
@@ -13,7 +13,7 @@ import { milliseconds } from '../range.ts'
 export const exactInterval = (duration: string): RawBuilder<unknown> => sql`${inMilliseconds(duration)}::interval`
 
 /**
- * The same interval written into the SQL.
+ * The same interval as a literal in the SQL.
  *
  * @example
  * exactIntervalLiteral('1 day')

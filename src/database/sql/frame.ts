@@ -1,4 +1,4 @@
 import type { SelectQueryBuilder } from 'kysely'
 
-/** A query of which only the row matters, whatever database type and tables it was built on. */
+/** A query of which only the row type matters, built on any database type and tables. */
 export type Frame<Row> = SelectQueryBuilder<any, any, Row>

@@ -1,6 +1,6 @@
-/** A name as PostgreSQL's identifier, quoted, so that whatever it holds it stays one name. */
+/** A name as a quoted PostgreSQL identifier, which no character in it can end. */
 export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** A text as PostgreSQL's string literal, for the few statements that take no parameters (DDL). */
+/** A text as a PostgreSQL string literal, for the few statements without parameters (DDL). */
 export const quoteLiteral = (text: string): string =>
   `${text.includes('\\') ? 'E' : ''}'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`

@@ -3,9 +3,9 @@ import type { Scope } from '../scope.ts'
 
 /**
  * A condition of every read that is given URNs: true, or the statement fails and names the first
- * that the tenant does not have. So a mistyped URN does not answer like a quiet resource.
+ * URN that the tenant does not have. So a mistyped URN does not look like a resource without data.
  *
- * The server asks it while it plans the statement, and the plan has no trace of it.
+ * The server evaluates it while planning, so it is not in the plan.
  *
  * @example
  * .where(requireResources(scope, ['urn:k8s:svc:shop/checkout']))

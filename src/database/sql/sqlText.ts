@@ -1,9 +1,9 @@
 import { createQueryId, PostgresQueryCompiler, type RawBuilder } from 'kysely'
 
 /**
- * An expression as text, for the few statements that take no parameters: what creates a view.
+ * An expression as text, for the few statements without parameters, such as `create view`.
  *
- * @throws Error when something in it is a parameter.
+ * @throws Error if it contains a parameter.
  * @example
  * sqlText(sql`sum(${sql.ref('call.call_count')})`)
  * // sum("call"."call_count")

@@ -5,10 +5,10 @@ import { inTransaction } from './inTransaction.ts'
 import { patient, pinned, setSettings } from './settings.ts'
 
 /**
- * A transaction of upkeep's own, as the owner of our tables: what it makes is the owner's, and what
- * it runs has no more rights than the owner.
+ * Runs a transaction of upkeep as the owner of our tables: what it creates belongs to the owner,
+ * and what it runs has only the owner's rights.
  *
- * @throws VantageError where the current role may not become the owner.
+ * @throws VantageError if the current role may not become the owner.
  */
 export function asOwner<T>(
   db: Kysely<{}>,
@@ -25,8 +25,8 @@ export function asOwner<T>(
 /**
  * The setting by which the current role becomes the owner of our tables.
  *
- * @throws VantageError (`NOT_OWNER`) where it may not; (`READ_ONLY`) where nothing can be written,
- * as on a standby.
+ * @throws VantageError (`NOT_OWNER`) if it may not; (`READ_ONLY`) if nothing can be written, as on
+ * a standby.
  */
 export async function roleOfOwner(trx: Kysely<{}>, schema: string): Promise<{ role: string }> {
   const { rows } = await sql<{ owner: string; role: string; may: boolean; readOnly: boolean; standby: boolean }>`

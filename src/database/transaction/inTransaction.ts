@@ -3,12 +3,12 @@ import { plainKysely, type AnyKysely } from '../connection/plainKysely.ts'
 import { pinned, setSettings, withSettings, type Settings } from './settings.ts'
 
 /**
- * Does the work in the transaction handed in, if it is one, else in a new one, under settings that
+ * Does the work in the given transaction, if it is one, otherwise in a new one, with settings that
  * do not depend on the caller.
  *
- * The new one is READ COMMITTED whatever the database's default: a statement after one that waited
- * for another writer must see what that writer has committed. In a caller's transaction the
- * settings are put back afterwards, also when the work fails.
+ * A new transaction is READ COMMITTED, regardless of the database's default: a statement after one
+ * that waited for another writer must see what that writer committed. In a caller's transaction the
+ * settings are restored afterwards, also if the work fails.
  *
  * @example
  * await inTransaction(scope.db, async (trx) => { await sql`insert into ...`.execute(trx) })
@@ -23,10 +23,10 @@ export async function inTransaction<T>(db: AnyKysely, work: (trx: Transaction<{}
 }
 
 /**
- * Does the work in a new transaction of a mode. A statement says which, since Kysely's dialect of
- * PGlite begins every transaction in the database's default mode, whatever it is asked for.
+ * Does the work in a new transaction with a mode. A statement sets the mode, since Kysely's dialect
+ * for PGlite begins every transaction in the database's default mode.
  *
- * What stopped the work is thrown, also where the connection breaks as it is rolled back.
+ * It throws the error that stopped the work, even if the connection breaks during the rollback.
  */
 export async function newTransaction<T>(
   db: Kysely<{}>,
@@ -51,8 +51,8 @@ export async function newTransaction<T>(
 }
 
 /**
- * Does work that leaves nothing behind, not even a setting: in a read-only transaction, or inside a
- * caller's behind a savepoint that is rolled back.
+ * Does work that leaves no changes, not even settings: in a read-only transaction, or, inside a
+ * caller's transaction, behind a savepoint that is rolled back.
  */
 export async function withoutTrace<T>(db: AnyKysely, work: (trx: Transaction<{}>) => Promise<T>): Promise<T> {
   const plain = plainKysely(db)

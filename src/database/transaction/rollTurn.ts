@@ -1,5 +1,5 @@
 import { qualified, type Installation } from '../installation/installation.ts'
 
-/** What those who roll the same, or take away what is rolled, wait for each other by. */
+/** The name of the lock for rolling up a rollup, or deleting its rolled-up rows. */
 export const rollTurn = (installation: Pick<Installation, 'schema'>, name: string): string =>
   `pgvantage roll ${qualified(installation, name)}`

@@ -3,9 +3,7 @@ import { sql, type Kysely } from 'kysely'
 /** Names of settings and their values. */
 export type Settings = Readonly<Record<string, string>>
 
-/**
- * What a connection can bring along that changes how dates, numbers and names are written and read.
- */
+/** Settings of a connection that change how dates, numbers and names are written and read. */
 const written: Settings = {
   datestyle: 'ISO, YMD',
   intervalstyle: 'postgres',
@@ -19,31 +17,31 @@ const written: Settings = {
 }
 
 /**
- * What writes and upkeep run under, whatever the role, the database or the caller has set. Names
- * are looked up in PostgreSQL's own schema and nowhere else: what an extension has is named with
- * its schema.
+ * The settings of writes and upkeep, regardless of the role's, the database's and the caller's.
+ * Names are looked up in PostgreSQL's own schema only: objects of extensions are written with their
+ * schema.
  */
 export const pinned: Settings = { search_path: 'pg_catalog, pg_temp', ...written }
 
 /**
- * The same for a statement that holds a query of the caller's: its names are looked up where the
- * caller has them looked up.
+ * The same for a statement that contains a query of the caller: its names are looked up on the
+ * caller's search path.
  */
 export const pinnedButForNames: Settings = written
 
 /**
- * The same for what waits for its turn, as who runs migrations, applies policies or keeps up does:
- * it waits for others who do so already, however short a wait the role is allowed. A statement's
- * own timeout still ends it.
+ * The same for work that waits for its turn (migrations, policies, maintenance): it waits for other
+ * sessions that do the same, even if the role has a short lock timeout. A statement timeout still
+ * ends it.
  */
 export const patient = (settings: Settings): Settings => ({ ...settings, lock_timeout: '0' })
 
 /**
- * Does work in a transaction under settings that hold for it alone, and puts back what was set
- * before. Where the transaction itself has failed there is nothing to put back: it is rolled back,
- * or the savepoint around the work is, and the settings with it.
+ * Does work in a transaction with settings of its own, and restores the previous ones. If the
+ * transaction itself has failed, there is nothing to restore: it is rolled back, or the savepoint
+ * around the work is, and the settings with it.
  *
- * @param until `session` for what runs in no transaction: then `trx` is one connection.
+ * @param until `session` for work outside a transaction: then `trx` is one connection.
  */
 export async function withSettings<T>(
   trx: Kysely<{}>,
@@ -64,7 +62,7 @@ export async function withSettings<T>(
   return result
 }
 
-/** What ends settings, where nobody puts them back. */
+/** How long settings last if they are not restored. */
 type SettingsEnd = 'transaction' | 'session'
 
 async function currentSettings(trx: Kysely<{}>, names: readonly string[]): Promise<Settings> {

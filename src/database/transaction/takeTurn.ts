@@ -1,30 +1,30 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { refuseOldSnapshot } from './isolation.ts'
 
-/** Who holds what somebody waits for. */
+/** A session that holds a lock that another one waits for. */
 export interface LockHolder {
-  /** The process of the server's: `pg_terminate_backend(pid)` ends it. */
+  /** The server's process: `pg_terminate_backend(pid)` ends it. */
   readonly pid: number
   readonly user: string | null
-  /** What the other program calls itself (`application_name`). */
+  /** The name of the other program (`application_name`). */
   readonly application: string
-  /** When its transaction began; null where this role may not see that. */
+  /** When its transaction began; null if this role may not see it. */
   readonly since: Date | null
 }
 
-/** Told once, before waiting for others, who they are. */
+/** Called once, before waiting, with the sessions waited for. */
 export type OnWait = (holders: readonly LockHolder[]) => void
 
 /**
- * Waits for others who do the same, and keeps others waiting until the transaction ends: a lock of
- * the transaction, which also holds through a pooler that hands out a connection a transaction, and
- * which nobody can forget to give back.
+ * Waits for other sessions that do the same, and makes others wait until the transaction ends. It
+ * is a lock of the transaction, so it also works through a pooler that assigns a connection per
+ * transaction, and is always released.
  *
- * A statement of its own, so that the next one sees what the transaction before has committed;
- * where it would not, the transaction is refused.
+ * It is a statement of its own, so the next one sees what the previous holder committed. A
+ * transaction in which this would not be so is refused.
  *
- * @param name what is done, in which installation; or a number that is ours alone.
- * @throws InvalidInputError when the transaction is REPEATABLE READ or SERIALIZABLE.
+ * @param name the work and its installation; or a number that only we use.
+ * @throws InvalidInputError if the transaction is REPEATABLE READ or SERIALIZABLE.
  */
 export async function takeTurn(trx: Kysely<{}>, name: string | number, onWait?: OnWait): Promise<void> {
   const key = keyOf(name)
@@ -40,10 +40,10 @@ export async function takeTurn(trx: Kysely<{}>, name: string | number, onWait?: 
 }
 
 /**
- * Waits for who has taken the turn, not for others who share it as well; who wants to take it waits
- * for them all.
+ * Waits for a session that has taken the turn, not for others that share it; a session that takes
+ * it waits for all of them.
  *
- * @throws InvalidInputError when the transaction is REPEATABLE READ or SERIALIZABLE.
+ * @throws InvalidInputError if the transaction is REPEATABLE READ or SERIALIZABLE.
  */
 export async function shareTurn(trx: Kysely<{}>, name: string): Promise<void> {
   const { rows } = await sql<{ isolation: string }>`
@@ -53,8 +53,8 @@ export async function shareTurn(trx: Kysely<{}>, name: string): Promise<void> {
 }
 
 /**
- * Takes several turns, each as {@link takeTurn} does. All who take some of the same take them in
- * the same order, so that no two wait for each other.
+ * Takes several turns, each as {@link takeTurn} does, always in the same order, which avoids
+ * deadlocks.
  */
 export async function takeTurns(trx: Kysely<{}>, names: readonly string[]): Promise<void> {
   await sql`
@@ -68,14 +68,14 @@ export async function takeTurns(trx: Kysely<{}>, names: readonly string[]): Prom
 }
 
 /**
- * The call that waits for a turn, for a statement that takes it as it goes.
+ * The call that waits for a turn, for a statement that takes it while it runs.
  *
  * @example
  * sql`select ... from ${turnLock('pgvantage event 4711')} as turn`
  */
 export const turnLock = (name: string | number): RawBuilder<void> => sql`pg_catalog.pg_advisory_xact_lock(${keyOf(name)})`
 
-/** The number that a turn is known by to the server. */
+/** The number of a turn on the server. */
 const keyOf = (name: string | number): RawBuilder<string> =>
   typeof name === 'number' ? sql`${sql.lit(name)}::int8` : sql`pg_catalog.hashtextextended(${name}::text, 0::int8)`
 
@@ -96,9 +96,9 @@ async function holdersOf(trx: Kysely<{}>, key: RawBuilder<string>): Promise<Lock
   return rows
 }
 
-/** For a person: `pgvantage (process 4711, role deployer, since 2026-11-26T09:30:00.000Z)`. */
+/** As a text: `pgvantage (process 4711, role deployer, since 2026-11-26T09:30:00.000Z)`. */
 export function describeHolders(holders: readonly LockHolder[]): string {
-  if (holders.length === 0) return 'somebody who has just finished'
+  if (holders.length === 0) return 'a session that has just finished'
   return holders
     .map(({ pid, user, application, since }) => {
       const about = [

@@ -7,18 +7,20 @@ import { takeTurn } from '../../database/transaction/takeTurn.ts'
 import { beginsWithin, execute, type Stretch } from '../statement.ts'
 
 /**
- * Gives a stretch of a partitioned table a partition of its own, with the rows that the default
- * partition holds for it. Null where it has one already.
+ * Creates a partition for a stretch of a table, with the rows of the default partition in that
+ * stretch. Returns null if there is one already.
  *
- * One transaction. The partition is made beside the table and then attached, so readers and writers
- * of the table go on; only who registers a resource, a pattern or a locator waits for that moment
- * (the foreign keys that the partition gets lock the tables they point at against writing), and who
- * reads or writes rows that have no partition.
+ * It runs in one transaction. The partition is created separately and then attached, so readers and
+ * writers of the table continue. Only two groups wait for the moment of attaching: sessions that
+ * register a resource, a pattern or a locator (the partition's foreign keys lock those tables
+ * against writes), and sessions that read or write rows of the default partition.
  *
- * Where rows have to be moved more is needed. Who writes to the table waits until they are: one
- * that had already chosen the default partition for a row would be refused once there is a better
- * one. Readers go on until the partition is attached, and then wait for that: one that had already
- * listed the partitions would find the rows in none of them.
+ * If rows must be moved:
+ *
+ * - Writers of the table wait until they are moved: a writer that had already chosen the default
+ *   partition for a row would be refused once there is a better one.
+ * - Readers continue until the partition is attached, and wait for that: a reader that had already
+ *   listed the partitions would find the rows in none of them.
  *
  * No lock is waited for longer than 100 ms at a time (see `withShortLocks`).
  *
@@ -36,7 +38,7 @@ export function addPartition(
     db,
     installation,
     async (trx) => {
-      // Two that do the same wait here for each other, rather than one failing on the other's name.
+      // Two processes that do the same wait here, instead of one failing because the name exists.
       await takeTurn(trx, `pgvantage partition ${parent}`)
       const [stretch] = uncovered(wanted, await partitionsOf(trx, installation, table))
       if (stretch === undefined) return null
@@ -58,10 +60,10 @@ export function addPartition(
 }
 
 /**
- * How many rows of a stretch lie in the default partition; where there are any, nobody writes to
- * the table from here on until the transaction ends.
+ * How many rows of a stretch are in the default partition. If there are any, writers of the table
+ * wait from here on until the transaction ends.
  *
- * Counted again under the lock: a row may have come while it was waited for.
+ * Counted again under the lock, since a row may have arrived while waiting for it.
  */
 async function lockedStrays(
   trx: Kysely<{}>,
@@ -81,8 +83,8 @@ async function lockedStrays(
 }
 
 /**
- * What attaching would check of these rows while everybody waits is checked here: their bounds and
- * their foreign keys.
+ * Checks here what attaching would check while everyone waits: the bounds of these rows and their
+ * foreign keys.
  */
 async function moveRows(
   trx: Kysely<{}>,
@@ -97,11 +99,10 @@ async function moveRows(
   const columns = sql.raw(await storedColumns(trx, parent))
   const strays = sql`${sql.raw(overflow)} where ${beginsWithin(stretch)}`
   await sql`insert into ${sql.raw(partition)} (${columns}) select ${columns} from ${strays}`.execute(trx)
-  // Not truncated: who reads with a snapshot from before this transaction still finds the rows
-  // here.
+  // Not truncated: a reader with a snapshot from before this transaction still finds the rows here.
   await sql`delete from ${strays}`.execute(trx)
-  // Indexes that attaching finds as it wants them are not made while everybody waits; made of rows
-  // that are there, they are made in half the time.
+  // Attaching uses existing indexes instead of building them while everyone waits; and an index on
+  // existing rows is built in half the time.
   for (const statement of await indexesOf(trx, parent, partition)) await execute(trx, statement)
   const { rows: keys } = await sql<{ name: string; definition: string }>`
     select quote_ident(conname) as name, pg_get_constraintdef(oid) as definition
@@ -112,10 +113,10 @@ async function moveRows(
   for (const { name, definition } of keys) await insistingly(trx, [`alter table ${partition} add constraint ${name} ${definition}`])
 }
 
-/** The ends of a stretch, for statements that take no parameters. */
+/** The ends of a stretch, for statements without parameters. */
 const literals = ({ from, to }: Stretch) => ({ from: quoteLiteral(from.toISOString()), to: quoteLiteral(to.toISOString()) })
 
-/** The statements that give a partition the indexes and keys of its table. */
+/** The statements that create a table's indexes and keys on a partition. */
 async function indexesOf(trx: Kysely<{}>, parent: string, partition: string): Promise<string[]> {
   const { rows } = await sql<{ definition: string; isKey: boolean; isUnique: boolean }>`
     select
@@ -145,7 +146,7 @@ async function indexesOf(trx: Kysely<{}>, parent: string, partition: string): Pr
   )
 }
 
-/** The columns a row is written with: generated ones make themselves. */
+/** The columns that are written; generated ones are not. */
 async function storedColumns(trx: Kysely<{}>, table: string): Promise<string> {
   const { rows } = await sql<{ columns: string }>`
     select string_agg(quote_ident(attname), ', ' order by attnum) as columns
@@ -155,7 +156,7 @@ async function storedColumns(trx: Kysely<{}>, table: string): Promise<string> {
   return rows[0]!.columns
 }
 
-/** The name, or where somebody has a table of that name the name with a number. */
+/** The name, or, if there is another table of that name, the name with a number. */
 async function freeName(trx: Kysely<{}>, installation: Installation, name: string): Promise<string> {
   for (let number = 1; ; number++) {
     const candidate = number === 1 ? name : `${name}_${number}`

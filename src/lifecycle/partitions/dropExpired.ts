@@ -8,25 +8,26 @@ import { beginsWithin, execute, type Stretch } from '../statement.ts'
 import { strayChunks } from './strayChunks.ts'
 import { timescale } from '../timescale.ts'
 
-/** A table that loses its old chunks. */
+/** A table whose old chunks are dropped. */
 export interface ExpiringTable {
-  /** What it is known as: `metric_1m`, `metric_1h`. */
+  /** Its name: `metric_1m`, `metric_1h`. */
   readonly name: string
-  /** Where its rows lie: `metric_1m`, `metric_1h_stored`. */
+  /** The table of its rows: `metric_1m`, `metric_1h_stored`. */
   readonly table: string
   readonly chunk: string
-  /** The rollup made from it, if there is one: what it has not been rolled into is not dropped. */
+  /** The rollup computed from it, if any: rows that are not rolled up yet are not dropped. */
   readonly rollup: { readonly name: string; readonly bucket: string } | null
 }
 
-/** A chunk, a partition, or a chunk's worth of rows in the default partition. */
+/** A chunk, a partition, or a chunk's rows in the default partition. */
 export interface ExpiredChunk extends Stretch {
   readonly kind: 'chunk' | 'partition' | 'strays'
   readonly name: string
 }
 
 /**
- * What of a table ended before `before`, the oldest first; on a server whose jobs do not drop it.
+ * The chunks of a table that ended before `before`, the oldest first; for servers without jobs that
+ * drop them.
  */
 export async function expiredChunks(
   db: Kysely<{}>,
@@ -36,7 +37,7 @@ export async function expiredChunks(
 ): Promise<ExpiredChunk[]> {
   if (installation.timeRung !== 'native') return expiredHypertableChunks(db, installation, table, before)
   const overflow = await defaultPartitionOf(db, installation, table)
-  // One that somebody attached from another schema is theirs to drop.
+  // A partition that someone attached from another schema is theirs to drop.
   const partitions = (await partitionsOf(db, installation, table)).flatMap(({ schema, ...partition }) =>
     schema === installation.schema ? [{ ...partition, kind: 'partition' as const }] : [],
   )
@@ -59,25 +60,27 @@ async function expiredHypertableChunks(db: Kysely<{}>, installation: Installatio
 }
 
 /**
- * `stale`: it holds what has not been rolled, and stays until it has. `gone`: somebody else was
- * faster.
+ * `stale`: it has rows that are not rolled up, and stays until they are. `gone`: another session
+ * dropped it first.
  */
 export type DropOutcome = 'dropped' | 'stale' | 'gone'
 
-/** What became of one of them. */
+/** The result for one of them. */
 export interface DroppedChunk {
   readonly chunk: ExpiredChunk
   readonly outcome: DropOutcome
-  /** How many rows were deleted; of a chunk or a partition, which are dropped unread, 0. */
+  /**
+   * How many rows were deleted; 0 for a chunk or a partition, which are dropped without being read.
+   */
   readonly rows: number
 }
 
-/** So many chunks are dropped in one transaction: readers wait for the last of them. */
+/** How many chunks are dropped in one transaction: readers wait for the last of them. */
 const dropBatch = 10
-/** Of strays, whose deletion nobody waits for. */
+/** For rows of the default partition, whose deletion blocks nobody. */
 const strayBatch = 100
 
-/** Cuts what has expired into what goes in one transaction: neighbours of one kind. */
+/** Groups expired chunks into transactions: neighbours of one kind. */
 export function dropBatches(chunks: readonly ExpiredChunk[]): ExpiredChunk[][] {
   const batches: ExpiredChunk[][] = []
   for (const chunk of chunks) {
@@ -90,13 +93,13 @@ export function dropBatches(chunks: readonly ExpiredChunk[]): ExpiredChunk[][] {
 }
 
 /**
- * Drops expired chunks of one kind, and says in the same transaction up to where the table has been
- * dropped; but for those that still hold what has not been rolled.
+ * Drops expired chunks of one kind, and records in the same transaction up to when the table is
+ * dropped. Chunks with rows that are not rolled up are left.
  *
- * Readers and writers of the table wait while they are dropped, a matter of milliseconds each, and
- * so does whoever uses the tables that its foreign keys point at; no lock is waited for longer than
- * 100 ms at a time. Strays are deleted instead, behind nobody's back: whoever writes in the
- * meantime leaves a mark.
+ * Readers and writers of the table wait while chunks are dropped, some milliseconds each, and so do
+ * users of the tables that its foreign keys refer to. No lock is waited for longer than 100 ms at a
+ * time. Rows in the default partition are deleted instead; a session that writes at the same time
+ * leaves a mark.
  */
 export function dropExpired(
   db: Kysely<{}>,
@@ -110,10 +113,10 @@ export function dropExpired(
     db,
     installation,
     async (trx) => {
-      // Nothing is being rolled from it meanwhile: who rolls has looked whether it is there.
+      // Nothing is rolled up from it during this time: a roll-up has checked that it is there.
       if (rollup !== null) await takeTurn(trx, rollTurn(installation, rollup.name))
-      // Writers take the table's lock before they choose a chunk, so behind this one nobody chooses
-      // the one that goes.
+      // Writers lock the table before they choose a chunk, so after this lock none has chosen a
+      // chunk that is dropped.
       if (chunks[0]!.kind !== 'strays') await execute(trx, `lock table only ${whole} in access exclusive mode`)
       const dropped: DroppedChunk[] = []
       for (const chunk of chunks) dropped.push({ chunk, ...(await dropOne(trx, installation, { whole, rollup }, chunk)) })
@@ -145,7 +148,7 @@ async function dropOne(
     `.execute(trx)
     rows = Number(numAffectedRows)
   }
-  // After the rows were read: a row that was seen came with a mark that is seen now.
+  // After the rows were read: a row that was seen has a mark that is seen now.
   if (rollup !== null && (await isStale(trx, installation, rollup, chunk))) {
     await execute(trx, 'rollback to savepoint pgvantage_drop')
     return { outcome: 'stale', rows: 0 }
@@ -164,7 +167,7 @@ async function dropOne(
   return { outcome: 'dropped', rows }
 }
 
-/** Whether it is one still: what was detached meanwhile belongs to those who did that. */
+/** Whether it is still a partition: one that was detached belongs to whoever detached it. */
 async function isPartition(trx: Kysely<{}>, table: string, whole: string): Promise<boolean> {
   const { rows } = await sql<{ attached: boolean }>`
     select exists (
@@ -177,9 +180,8 @@ async function isPartition(trx: Kysely<{}>, table: string, whole: string): Promi
 }
 
 /**
- * Whether something of a stretch is still to be rolled: it is marked, or the rollup answers from
- * its source from a bucket before the end of it on, which is what it does where a bucket cannot be
- * rolled.
+ * Whether something of a stretch is still to be rolled up: it is marked, or the rollup reads
+ * buckets before its end from the source, as it does when a bucket cannot be rolled up.
  */
 async function isStale(trx: Kysely<{}>, installation: Installation, { name, bucket }: { name: string; bucket: string }, stretch: Stretch) {
   const [from, to] = [stretch.from.toISOString(), stretch.to.toISOString()]

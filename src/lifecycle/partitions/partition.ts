@@ -5,15 +5,14 @@ import type { Stretch } from '../statement.ts'
 /** A partition that holds a stretch of time. */
 export interface Partition extends Stretch {
   /**
-   * Where it is: ours lie beside their table, but somebody may have attached one of another schema.
+   * Its schema: our partitions are in the table's schema, but someone may have attached one from
+   * another.
    */
   readonly schema: string
   readonly name: string
 }
 
-/**
- * The partitions of a table with bounds, the oldest first; the default partition is not among them.
- */
+/** The partitions of a table with bounds, the oldest first; without the default partition. */
 export async function partitionsOf(db: Kysely<{}>, installation: Installation, table: string): Promise<Partition[]> {
   const bounds = String.raw`FOR VALUES FROM \('([^']+)'\) TO \('([^']+)'\)`
   const { rows } = await sql<Partition>`
@@ -31,7 +30,7 @@ export async function partitionsOf(db: Kysely<{}>, installation: Installation, t
   return rows
 }
 
-/** The name of a table's default partition, beside the table; null where it has none there. */
+/** The name of a table's default partition in the same schema; null if there is none there. */
 export async function defaultPartitionOf(db: Kysely<{}>, installation: Installation, table: string): Promise<string | null> {
   const { rows } = await sql<{ name: string }>`
     select partition.relname::text as name
@@ -44,8 +43,8 @@ export async function defaultPartitionOf(db: Kysely<{}>, installation: Installat
 }
 
 /**
- * What of a stretch no partition covers: all of it, or what is left beside partitions that somebody
- * cut differently.
+ * The parts of a stretch without a partition: all of it, or what is left beside partitions with
+ * other bounds.
  */
 export function uncovered(stretch: Stretch, partitions: readonly Stretch[]): Stretch[] {
   let open = [stretch]
@@ -61,8 +60,8 @@ export function uncovered(stretch: Stretch, partitions: readonly Stretch[]): Str
 }
 
 /**
- * `metric_1m_p20261119`, as those made with the table; one that does not begin at midnight also
- * says when it does.
+ * `metric_1m_p20261119`, like the partitions created with the table; with the time of day if it
+ * does not begin at midnight.
  */
 export function partitionName(table: string, { from }: Stretch): string {
   const [day, time] = from.toISOString().split('T') as [string, string]

@@ -4,29 +4,29 @@ import type { Installation } from '../../database/installation/installation.ts'
 import { asOwner } from '../../database/transaction/asOwner.ts'
 import { execute } from '../statement.ts'
 
-/** What became of work that needs locks which others would have to wait behind. */
+/** The result of work that needs locks which others would have to wait behind. */
 export type Attempted<T> =
   { readonly done: true; readonly result: T; readonly attempts: number } | { readonly done: false; readonly attempts: number }
 
 export interface ShortLockOptions {
-  /** How often to try. Default: 10, which with the pauses takes about seven seconds. */
+  /** The number of attempts. Default: 10, which takes about seven seconds with the pauses. */
   attempts?: number
   signal?: AbortSignal
 }
 
 /**
- * Who asks for a lock makes everyone behind it wait too, whether it is granted or not: so it is not
- * asked for longer than this.
+ * A session that waits for a lock makes all later ones wait behind it, so it waits at most this
+ * long.
  */
 const lockTimeout = '100ms'
 
 /**
- * Does work in a transaction of its own in which no lock is waited for longer than 100 ms; when one
- * is not granted, everything is rolled back and tried again after a pause, each longer than the one
- * before: 25 ms to 1.6 s.
+ * Does work in a transaction of its own that waits at most 100 ms for any lock. If a lock is not
+ * granted, everything is rolled back and tried again after a pause, which grows from 25 ms to 1.6
+ * s.
  *
- * So readers and writers are held up for 100 ms at a time plus the work itself, however long some
- * other transaction keeps its locks.
+ * So readers and writers are blocked for 100 ms at a time plus the work itself, even if another
+ * transaction keeps its locks for long.
  */
 export async function withShortLocks<T>(
   db: Kysely<{}>,
@@ -51,10 +51,10 @@ export async function withShortLocks<T>(
 }
 
 /**
- * Executes statements that ask for locks, within a transaction of `withShortLocks`, without losing
- * what the transaction has done so far when they are not granted.
+ * Executes statements that need locks, within a transaction of `withShortLocks`, without losing the
+ * earlier work of the transaction if they are not granted.
  *
- * @throws the last refusal, after which the transaction as a whole may be tried again.
+ * @throws the last refusal; the whole transaction may then be tried again.
  */
 export async function insistingly(
   trx: Kysely<{}>,
@@ -76,8 +76,8 @@ export async function insistingly(
   }
 }
 
-/** `lock_not_available`, and a deadlock that the server ended at our cost. */
+/** `lock_not_available`, and a deadlock that the server resolved by ending our statement. */
 const lostTheLock = (error: unknown) => error instanceof Error && 'code' in error && (error.code === '55P03' || error.code === '40P01')
 
-/** Not the same twice, so that two who are in each other's way do not stay so. */
+/** With a random part, so that two sessions that block each other do not continue to. */
 const pauseAfter = (attempt: number) => Math.min(1_600, 25 * 2 ** (attempt - 1)) * (0.75 + Math.random() / 2)

@@ -6,10 +6,10 @@ import { defaultPartitionOf } from './partition.ts'
 import { datable, type Stretch } from '../statement.ts'
 
 /**
- * The chunks of a partitioned table of which the default partition holds rows, the oldest first.
+ * The chunks for which the default partition of a table has rows, the oldest first.
  *
- * Rows before the year 2 and after 9998 stay where they are for good: no calendar but the server's
- * has a name for their partition.
+ * Rows before the year 2 and after 9998 stay in the default partition: only the server can write
+ * the dates of their partitions.
  */
 export async function strayChunks(
   db: Kysely<{}>,

@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import type { Check } from '../../database/checks/check.ts'
 import { tableNames } from '../../database/installation/installationPlaces.ts'
 
-/** Whether the default partitions are empty: only rows of times far from now get there. */
+/** Checks that the default partitions are empty: only rows of times far from now get there. */
 export const strayRowsCheck: Check = {
   name: 'rows outside the partitions',
   async find({ db, installation }) {
@@ -18,10 +18,7 @@ export const strayRowsCheck: Check = {
   },
 }
 
-/**
- * The tables of ours whose default partition holds rows; one that this role may not read is left
- * out.
- */
+/** Our tables with rows in the default partition, without tables that this role may not read. */
 async function strayRows(db: Kysely<{}>, schema: string): Promise<string[]> {
   const { rows } = await sql<{ table: string; partition: string }>`
     select parent.relname::text as table, partition.relname::text as partition

@@ -5,7 +5,7 @@ import { partitionName } from './partition.ts'
 
 export interface TimeTable {
   name: string
-  /** The time column it is cut along. */
+  /** The time column that it is partitioned by. */
   time: string
   /** The length of one chunk or partition, an interval of fixed length. */
   chunk: string
@@ -14,11 +14,11 @@ export interface TimeTable {
 }
 
 /**
- * The statements that create a table cut along time, in the shape of the server's rung.
+ * The statements that create a table partitioned by time, for the server's rung.
  *
- * With TimescaleDB a hypertable, which makes its chunks as rows come. Without, a range-partitioned
- * table: partitions aligned to the epoch as TimescaleDB aligns chunks, for the chunk before `now`
- * and the two after it, and a default partition so that no row is ever refused.
+ * With TimescaleDB it is a hypertable, which creates chunks when rows arrive. Without, it is a
+ * range-partitioned table: partitions aligned to the epoch like TimescaleDB's chunks, for the chunk
+ * before `now` up to two after it, and a default partition, so that no row is refused.
  */
 export function timeTable(installation: Installation, { name, time, chunk, columns }: TimeTable, now = new Date()): string[] {
   const table = qualified(installation, name)

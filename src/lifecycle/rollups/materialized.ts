@@ -3,8 +3,8 @@ import type { Installation } from '../../database/installation/installation.ts'
 import { storedTable, type Rollup } from './rollup.ts'
 
 /**
- * The table that the rolled rows of a rollup lie in: ours, or the one TimescaleDB keeps behind its
- * continuous aggregate.
+ * The table with the rows of a rollup: ours, or the hypertable behind TimescaleDB's continuous
+ * aggregate.
  */
 export async function storedIn(
   db: Kysely<{}>,

@@ -4,13 +4,13 @@ import type { Scope } from '../../database/scope.ts'
 import type { Ladder, Reading } from './resolution.ts'
 
 /**
- * What a range as a whole is read from: whole days from the days, the hours before and after them
- * from the hours, and the rest from the finest table. For what adds up without loss, whatever the
- * buckets.
+ * The tables from which a whole range is read: whole days from the daily rollup, the hours before
+ * and after them from the hourly one, the rest from the finest table. For values that add up
+ * without loss over any buckets.
  *
- * What a rollup has not rolled yet is read from the finer table: rolling it for the answer would
- * cost more. Where a finer table's rows have been dropped, the next coarser one stands for them:
- * those of its buckets that begin there.
+ * A part that is not rolled up yet is read from the finer table: rolling it up for the answer would
+ * cost more. If a finer table's rows have been dropped, the next coarser one takes its place, with
+ * the buckets that begin there.
  *
  * @example
  * readingsOver(scope, sketchLadder, { from: new Date('2026-11-20T22:55Z'), to: new Date('2026-11-23T01:00Z') })
@@ -43,7 +43,7 @@ export function readingsOver(scope: Scope, ladder: Ladder, range: TimeRange): Re
   return split(range, tiers.length - 1)
 }
 
-/** How far a rollup's rows are stored; null where that is not known. */
+/** The time up to which a rollup's rows are stored; null if that is not known. */
 function storedUntil(scope: Scope, rollup: string): Date | null {
   const nothing = scope.timesKnown && scope.installation.timeRung !== 'community' ? new Date(-8.64e15) : null
   return scope.rolledUntil(rollup) ?? nothing

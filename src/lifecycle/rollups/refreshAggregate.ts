@@ -8,19 +8,19 @@ import { bucketOf, type Rollup } from './rollup.ts'
 import { execute, type Stretch } from '../statement.ts'
 import { timescale } from '../timescale.ts'
 
-/** A stretch of a continuous aggregate; an end that is null lies at the end of time. */
+/** A stretch of a continuous aggregate; an end that is null is open. */
 export interface RefreshWindow {
   readonly from: Date | null
   readonly to: Date | null
 }
 
 /**
- * Lets TimescaleDB roll what has changed in a stretch of a continuous aggregate: it keeps a log of
- * that, so what has not changed costs nothing.
+ * Lets TimescaleDB roll up what has changed in a stretch of a continuous aggregate. It logs
+ * changes, so unchanged buckets cost nothing.
  *
  * Not in a transaction: the server refuses it there.
  *
- * @param options `force` rolls what has not changed too.
+ * @param options `force` also rolls up what has not changed.
  */
 export async function refreshAggregate(
   db: Kysely<{}>,
@@ -37,8 +37,8 @@ export async function refreshAggregate(
 }
 
 /**
- * What TimescaleDB knows to have changed since it was rolled, of a stretch of a continuous
- * aggregate.
+ * The parts of a stretch of a continuous aggregate that TimescaleDB knows to have changed since
+ * they were rolled up.
  */
 export async function invalidStretches(
   db: Kysely<{}>,
@@ -67,7 +67,7 @@ export async function invalidStretches(
         greatest(lowest, (extract(epoch from timestamptz '0001-01-01 00:00:00+00') * 1e6)::int8) as lowest,
         least(greatest, (extract(epoch from timestamptz '9999-01-01 00:00:00+00') * 1e6)::int8) as greatest
       from log
-      -- What is left of a refresh of everything: the time before TimescaleDB's least.
+      -- A leftover of a refresh of everything: the time before TimescaleDB's least.
       where greatest >= -210866803200000000
     )
     select
@@ -82,8 +82,8 @@ export async function invalidStretches(
 }
 
 /**
- * Buckets of closed time that have changed: those that can still be rolled, and those that cannot
- * any more.
+ * Changed buckets from before the time that is still complete: those that can still be rolled up,
+ * and those that cannot.
  */
 export interface ClosedBuckets {
   readonly open: readonly Stretch[]
@@ -91,9 +91,9 @@ export interface ClosedBuckets {
 }
 
 /**
- * What came after its time: buckets before `closed`, where the source may have been dropped, that
- * have changed and of which it holds rows. One the rollup has nothing of can be rolled from them;
- * any other holds what has been dropped and has to stay as it is.
+ * Rows that arrived late: changed buckets before `closed`, where the source may have been dropped,
+ * for which it has rows. A bucket that the rollup does not have can be rolled up from them; any
+ * other contains dropped rows and must stay as it is.
  */
 export async function closedBuckets(db: Kysely<{}>, installation: Installation, rollup: Rollup, closed: Date): Promise<ClosedBuckets> {
   const invalid = await invalidStretches(db, installation, rollup, { from: null, to: closed })

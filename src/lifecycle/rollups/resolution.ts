@@ -7,50 +7,50 @@ import { parse } from '../../schema/parse.ts'
 import type { TimePolicy } from '../timePolicy.ts'
 import type { Rollup } from './rollup.ts'
 
-/** A rollup table, and the coarser ones made from it. */
+/** A rollup table, and the coarser ones computed from it. */
 export interface Ladder<Table extends string = string> {
   /** The table whose buckets are the finest. */
   readonly table: Table
-  /** How long these are: `'1 minute'`. */
+  /** The length of its buckets: `'1 minute'`. */
   readonly bucket: string
-  /** Each made from the one before, the first from the table. */
+  /** Each is computed from the one before, the first from the table. */
   readonly rollups: readonly Rollup[]
 }
 
-/** The tables that a policy speaks of, from the finest on, whose buckets are so long. */
+/** The tables of a policy, from a table with the given buckets on. */
 export const ladderOf = <Table extends string>({ table, rollups }: TimePolicy<Table>, bucket: string): Ladder<Table> => ({
   table,
   bucket,
   rollups: rollups.map(({ rollup }) => rollup),
 })
 
-/** Where a series is read from, and how long its buckets are. */
+/** The table that a series is read from, and the length of its buckets. */
 export interface Reading {
   /** The name of the table or rollup to read. */
   table: string
-  /** How many of its buckets make one of the series: 1, where they are the same. */
+  /** How many of the table's buckets form one of the series; 1 if they are the same. */
   merged: number
   /** The length of the series' buckets, an interval of fixed length. */
   every: string
   /**
-   * When the buckets begin that are read: the range, moved to whole buckets of the series where
-   * several make one.
+   * The starts of the buckets to read: the range, extended to whole buckets of the series if
+   * several form one.
    */
   range: TimeRange
-  /** Whether the table was chosen because it had all rows of the range: `'auto'`. */
+  /** Whether `'auto'` chose the table because it had all rows of the range. */
   chosen: boolean
 }
 
 /**
- * How long the buckets of a series are: `'auto'`, or a whole number of the finest table's buckets,
- * such as `'15 minutes'`.
+ * The length of a series' buckets: `'auto'`, or a whole number of the finest table's buckets, such
+ * as `'15 minutes'`.
  *
  * - `'auto'`: the buckets of the finest table that has at most 10,080 of them in the range (a week
- *   of minutes, 35 days of five minutes, 420 days of hours) and whose rows of that time have not
- *   been dropped; where no table has it all, the coarsest.
- * - any other: from the coarsest table whose buckets they are made of, which is the fastest and
- *   tells the same. Where that table's rows may have been dropped, finer ones have gone long
- *   before.
+ *   of minutes, 35 days of five minutes, 420 days of hours) and whose rows in the range have not
+ *   been dropped; the coarsest table if there is no such table.
+ * - Any other length: read from the coarsest table whose buckets divide it, which is the fastest
+ *   and gives the same result. If that table's rows may have been dropped, finer ones were dropped
+ *   long before.
  */
 export type Resolution = string
 
@@ -58,10 +58,10 @@ export type Resolution = string
 const maxBuckets = 10_080
 
 /**
- * Which table a series over a range is read from.
+ * The table from which a series over a range is read.
  *
- * @throws InvalidInputError when the resolution is neither `'auto'` nor made of the finest table's
- * buckets.
+ * @throws InvalidInputError if the resolution is neither `'auto'` nor a multiple of the finest
+ * table's buckets.
  * @example
  * readingOf(scope, { table: 'metric_1m', bucket: '1 minute', rollups: [metric1h, metric1d] }, last('30 days'))
  * // { table: 'metric_1h', merged: 1, every: '1 hour', range, chosen: true }
@@ -93,7 +93,7 @@ const resolutionOf = ({ bucket }: Tier) =>
 type Tier = Pick<Rollup, 'name' | 'bucket'>
 
 /**
- * The bucket of the series that a row of the table falls into.
+ * The bucket of the series that contains a row of the table.
  *
  * @example
  * seriesBucket(readingOf(scope, ladder, range, '15 minutes'), sql.ref('metric.bucket'))

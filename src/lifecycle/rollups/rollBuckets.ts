@@ -4,7 +4,7 @@ import { milliseconds } from '../../database/range.ts'
 import { rolledColumns, rolledKeys, rollupColumns, storedTable, type Rollup } from './rollup.ts'
 import { beginsWithin, type Stretch } from '../statement.ts'
 
-/** Rolls buckets again, of all tenants or of one; how many rows were written. */
+/** Rolls up buckets again, for all tenants or one; returns how many rows were written. */
 export async function rollBuckets(
   trx: Kysely<{}>,
   installation: Installation,
@@ -23,8 +23,8 @@ export async function rollBuckets(
 }
 
 /**
- * Neighbouring buckets together: each run is one read of one stretch of the source, whose bounds
- * the planner can see.
+ * Groups neighbouring buckets: each group is one read of one stretch of the source, with constant
+ * bounds for the planner.
  */
 export function runsOf(rollup: Pick<Rollup, 'bucket'>, buckets: readonly Date[]): Stretch[] {
   const length = milliseconds(rollup.bucket)
@@ -38,9 +38,7 @@ export function runsOf(rollup: Pick<Rollup, 'bucket'>, buckets: readonly Date[])
   return runs
 }
 
-/**
- * Where the rows of a source that is a rollup itself are stored; null for a source of another kind.
- */
+/** The stored table of a source that is a rollup itself; null for any other source. */
 async function storedSource(trx: Kysely<{}>, installation: Installation, { source }: Rollup): Promise<string | null> {
   const stored = storedTable({ name: source })
   const { rows } = await sql<{ there: boolean }>`select to_regclass(${qualified(installation, stored)}) is not null as there`.execute(trx)
@@ -48,9 +46,9 @@ async function storedSource(trx: Kysely<{}>, installation: Installation, { sourc
 }
 
 /**
- * Whether what the source, a rollup itself, has stored of a stretch is all there is to know of it.
- * Its view would say the same, but is planned, for every bucket of days, as a read of all chunks of
- * the minutes as well.
+ * Whether the stored rows of the source, a rollup itself, are complete for a stretch. Its view
+ * gives the same rows, but for every daily bucket it is planned as a read of all chunks of the
+ * minutes too.
  */
 async function isStored(trx: Kysely<{}>, installation: Installation, { source }: Rollup, stretch: Stretch): Promise<boolean> {
   const { rows } = await sql<{ stored: boolean }>`
@@ -73,8 +71,8 @@ async function rollRun(
 ): Promise<number> {
   const stored = sql.id(installation.schema, storedTable(rollup))
   const within = tenantId === null ? beginsWithin(stretch) : sql`${beginsWithin(stretch)} and tenant_id = ${tenantId}::int8`
-  // Most buckets are rolled for the first time, and of a hypertable of many chunks deleting nothing
-  // takes longer than all the rest.
+  // Most buckets are rolled up for the first time, and deleting no rows from a hypertable with many
+  // chunks takes longer than all other work.
   const { rows } = await sql<{ some: boolean }>`select exists (select from ${stored} where ${within}) as some`.execute(trx)
   if (rows[0]!.some) await sql`delete from ${stored} where ${within}`.execute(trx)
   const { numAffectedRows = 0n } = await sql`
@@ -88,9 +86,8 @@ async function rollRun(
 }
 
 /**
- * Of these buckets those that must stay as they are: some of what they were made from has been
- * dropped, and they hold what it was. One that holds nothing has nothing to lose: of it all there
- * is was written after the rest was dropped.
+ * The buckets that must stay as they are: part of their source has been dropped, and they have rows
+ * from it. An empty bucket has nothing to lose: all of its source was written after the drop.
  */
 export async function lateOf(trx: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]): Promise<Set<number>> {
   const { rows: known } = await sql<{ before: Date }>`

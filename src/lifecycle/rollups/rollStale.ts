@@ -11,41 +11,41 @@ import { storedTable, type Rollup } from './rollup.ts'
 import { advance, forgetMarks, takeMarks } from './staleMarks.ts'
 import { beginsWithin, execute, type Stretch } from '../statement.ts'
 
-/** One transaction of rolling. */
+/** One transaction of rolling up. */
 export interface RolledUnit {
   /** From the first bucket to the end of the last. */
   readonly stretch: Stretch
   readonly buckets: number
   /** Rows of the rollup that were written. */
   readonly rows: number
-  /** Buckets that cannot be rolled again: part of what they were made from has been dropped. */
+  /** Buckets that cannot be rolled up again: part of their source has been dropped. */
   readonly tooLate: readonly Date[]
   /**
-   * Whether the buckets were marked more often than one transaction takes away: then none of them
-   * is rolled yet, and they are to be tried again.
+   * Whether there were more marks than one transaction removes: then no bucket is rolled up yet,
+   * and all must be tried again.
    */
   readonly again: boolean
 }
 
-/** A tenant whose rows of a bucket cannot be rolled, and what the server said. */
+/** A tenant whose rows of a bucket cannot be rolled up, and the server's reason. */
 export interface SetAside {
   readonly tenantId: string
   readonly error: unknown
 }
 
-/** Buckets from here on are not rolled yet: their rows are still coming. */
+/** Buckets from here on are not rolled up yet: their rows are still arriving. */
 export const rollHorizon = ({ bucket }: Pick<Rollup, 'bucket'>, settle: string, now: Date): Date =>
   bucketStart(bucket, new Date(now.getTime() - milliseconds(settle)))
 
-/** So many buckets are rolled in one transaction: a day of hours, a month of days. */
+/** How many buckets are rolled up in one transaction: a day of hours, a month of days. */
 export const unitBuckets = (rollup: Pick<Rollup, 'bucket'>): number => (milliseconds(rollup.bucket) <= 3_600_000 ? 24 : 30)
 
 /**
- * Rolls those of the buckets that are marked, in a transaction of its own.
+ * Rolls up the marked ones of some buckets, in a transaction of its own.
  *
- * What is marked while this runs stays marked for the next time, committed or not: a mark is taken
- * with the rows that came with it, or not at all. Two that roll at once take turns, unit by unit;
- * what one has rolled the other finds no mark of.
+ * A bucket that is marked while this runs stays marked for the next time, committed or not: a mark
+ * is removed together with the rows that it came with, or not at all. Two processes take turns,
+ * unit by unit; buckets that one has rolled up have no mark for the other.
  */
 export function rollMarked(db: Kysely<{}>, installation: Installation, rollup: Rollup, buckets: readonly Date[]): Promise<RolledUnit> {
   return inTurn(db, installation, rollup, async (trx) => {
@@ -59,11 +59,10 @@ export function rollMarked(db: Kysely<{}>, installation: Installation, rollup: R
 }
 
 /**
- * Rolls a marked bucket tenant by tenant, in a transaction of its own: those of whose rows the
- * server says that they cannot be rolled are left as they are, and named; everybody else's are
- * rolled.
+ * Rolls up a marked bucket tenant by tenant, in a transaction of its own. Tenants whose rows the
+ * server refuses keep their old rows, and are named in the result; all others are rolled up.
  *
- * @param isData tells what is wrong with rows from what is wrong with the server, which is thrown.
+ * @param isData distinguishes an error about rows from one about the server, which is thrown.
  */
 export function rollApart(
   db: Kysely<{}>,
@@ -105,27 +104,27 @@ export function rollApart(
   })
 }
 
-/** Marks again what was set aside, if it is time to. */
+/** Marks buckets of tenants that were set aside, if it is time to try again. */
 export const retrySetAside = (db: Kysely<{}>, installation: Installation, rollup: Rollup) =>
   asOwner(db, installation, (trx) => tryAgain(trx, installation, rollup.name))
 
-/** Lets the rollup answer with what is stored as far as it has been rolled. */
+/** Lets the rollup use its stored rows as far as it is rolled up. */
 export const advanceTo = (db: Kysely<{}>, installation: Installation, rollup: Rollup, horizon: Date) =>
   inTurn(db, installation, rollup, (trx) => advance(trx, installation, rollup, horizon))
 
 /**
- * Forgets that buckets before a moment are stale: what would be rolled into them is older than
- * anything is kept.
+ * Deletes marks of buckets before a time: rows rolled up into them would be older than any
+ * retention.
  */
 export async function forgetBefore(db: Kysely<{}>, installation: Installation, rollup: Rollup, before: Date): Promise<void> {
   while (!(await inTurn(db, installation, rollup, (trx) => forgetMarks(trx, installation, rollup, before))).all);
 }
 
 /**
- * Rolls the buckets that begin in a stretch of at most a unit's length again, stale or not.
+ * Rolls up the buckets that begin in a stretch of at most a unit's length again, stale or not.
  *
- * @param options `force` rolls those too whose source has been dropped in part; without it they
- * stay as they are, as too late.
+ * @param options `force` includes buckets whose source has partly been dropped; without it they
+ * stay as they are, and are reported as too late.
  */
 export function rollStretch(
   db: Kysely<{}>,
@@ -147,7 +146,7 @@ export function rollStretch(
   })
 }
 
-/** A stretch of whole buckets cut into units, the oldest first. */
+/** Splits a stretch of whole buckets into units, the oldest first. */
 export function unitsOf(rollup: Rollup, { from, to }: Stretch): Stretch[] {
   const length = unitBuckets(rollup) * milliseconds(rollup.bucket)
   const count = Math.max(0, Math.ceil((to.getTime() - from.getTime()) / length))
@@ -164,7 +163,7 @@ function inTurn<T>(db: Kysely<{}>, installation: Installation, rollup: Rollup, w
   })
 }
 
-/** From the first of some buckets, which are in order, to the end of the last. */
+/** From the first of some ordered buckets to the end of the last. */
 const stretchOf = (rollup: Rollup, buckets: readonly Date[]): Stretch => ({
   from: buckets[0]!,
   to: new Date(buckets.at(-1)!.getTime() + milliseconds(rollup.bucket)),
@@ -176,7 +175,7 @@ async function openAndLate(trx: Kysely<{}>, installation: Installation, rollup: 
   return { open: buckets.filter((bucket) => !isLate(bucket)), late: buckets.filter(isLate) }
 }
 
-/** Who has rows in a stretch, in the rollup or to make it from. */
+/** The tenants with rows in a stretch, in the rollup or its source. */
 async function tenantsOf(trx: Kysely<{}>, installation: Installation, rollup: Rollup, stretch: Stretch): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select tenant_id::text as id from ${sql.id(installation.schema, rollup.source)} where ${beginsWithin(stretch)}

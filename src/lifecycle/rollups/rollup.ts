@@ -9,34 +9,34 @@ import { timeTable } from '../partitions/timeTable.ts'
 export type InstalledFunction = Scope['id']
 
 /**
- * A coarser rollup: a table that the database makes from a finer one, the rows of an hour (or a
- * day) put together, key by key.
+ * A coarser rollup: a table that the database computes from a finer one, by merging the rows of an
+ * hour (or a day) with the same key.
  */
 export interface Rollup {
   /** `metric_1h`. */
   readonly name: string
-  /** The table it is made from: a time table, or a finer rollup of it. */
+  /** The table it is computed from: a time table, or a finer rollup of it. */
   readonly source: string
   /** The length of its buckets, aligned in UTC: `'1 hour'`. */
   readonly bucket: string
   /** The length of its chunks or partitions. */
   readonly chunk: string
-  /** What the rows put together have in common, as columns of the source and their types. */
+  /** The columns of the source, with their types, that merged rows have in common. */
   readonly keys: Readonly<Record<string, string>>
-  /** Of the keys those that, with the bucket, tell one row from another. */
+  /** The keys that, with the bucket, identify a row. */
   readonly identity: readonly string[]
   /**
-   * What is known of the rows together: the columns' types, and aggregates over the columns of the
-   * source, without parameters.
+   * The aggregated columns: their types, and aggregates over the columns of the source, without
+   * parameters.
    */
   readonly measures: Readonly<Record<string, { readonly type: string; readonly of: (fn: InstalledFunction) => RawBuilder<unknown> }>>
-  /** Beside the one on its identity: lists of columns, the bucket included. */
+  /** Indexes besides the one on its identity: lists of columns, including the bucket. */
   readonly indexes: readonly string[]
 }
 
 /**
- * Where the rolled rows lie on a server without continuous aggregates; the rollup itself is a view
- * over them.
+ * The table with the rolled-up rows on a server without continuous aggregates; the rollup itself is
+ * a view over it.
  */
 export const storedTable = (rollup: Pick<Rollup, 'name'>): string => `${rollup.name}_stored`
 
@@ -44,12 +44,12 @@ export const storedTable = (rollup: Pick<Rollup, 'name'>): string => `${rollup.n
 export const rollupColumns = ({ keys, measures }: Rollup): string[] => ['bucket', ...Object.keys(keys), ...Object.keys(measures)]
 
 /**
- * The statements that create a rollup under its name, in the shape of the server's rung.
+ * The statements that create a rollup under its name, for the server's rung.
  *
- * With TimescaleDB's community edition it is a continuous aggregate, real-time, empty until it is
- * refreshed. Without, rows lie in a time table of their own, and the rollup is a view that adds
- * what has not been rolled yet: the same answers. What was written to the source is noted by
- * triggers, bucket by bucket, in `pgvantage_stale_bucket`, and rolled by `maintain`.
+ * With TimescaleDB's community edition it is a real-time continuous aggregate, empty until it is
+ * refreshed. Without, the rows are in a time table of their own, and the rollup is a view that adds
+ * what is not rolled up yet: the same answers. Triggers record writes to the source, bucket by
+ * bucket, in `pgvantage_stale_bucket`, and `maintain` rolls those buckets up.
  */
 export function createRollup(installation: Installation, rollup: Rollup, now = new Date()): string[] {
   const view = qualified(installation, rollup.name)
@@ -61,8 +61,8 @@ export function createRollup(installation: Installation, rollup: Rollup, now = n
 with (timescaledb.continuous, timescaledb.materialized_only = false, timescaledb.create_group_indexes = false, timescaledb.chunk_interval = ${quoteLiteral(rollup.chunk)}) as
 ${rolledRows(installation, rollup)}
 with no data`,
-      // Without names: they lie in one schema of TimescaleDB's whatever ours is, where another
-      // installation's would have the same.
+      // Without names: all such indexes are in one schema of TimescaleDB, where another
+      // installation's would have the same names.
       ...[`${rollup.identity.join(', ')}, bucket`, ...rollup.indexes].map((columns) => `create index on ${view} (${columns})`),
     ]
   }
@@ -98,10 +98,10 @@ ${rolledRows(installation, rollup, `bucket >= ${rolledUntil(installation, rollup
 }
 
 /**
- * The statements that make a table note which buckets of a rollup its changes make stale; none
- * where the server does that by itself.
+ * The statements that make a table record which buckets of a rollup its changes make stale; an
+ * empty array if the server does that itself.
  *
- * @param on the table rows are written to: the source, or where a finer rollup stores its rows.
+ * @param on the table that rows are written to: the source, or the storage of a finer rollup.
  */
 export function noteStaleBuckets(installation: Installation, rollup: Rollup, on: string): string[] {
   if (installation.timeRung === 'community') return []
@@ -117,7 +117,8 @@ execute function ${qualified(installation, 'note_stale_buckets')}(${quoteLiteral
 }
 
 /**
- * A select of the rollup's rows, computed from its source, or from what has the source's columns.
+ * A select of the rollup's rows, computed from its source, or from a relation with the source's
+ * columns.
  */
 export function rolledRows(
   installation: Installation,
@@ -131,19 +132,22 @@ from ${from}${where === undefined ? '' : `\nwhere ${where}`}
 group by ${rolledKeys(rollup)}`
 }
 
-/** What `rolledRows` selects, for a query with parameters: the columns of the rollup, in order. */
+/**
+ * The select list of `rolledRows`, for a query with parameters: the columns of the rollup, in
+ * order.
+ */
 export function rolledColumns(installation: Installation, rollup: Rollup): string {
   const fn: InstalledFunction = (name) => sql.raw(qualified(installation, name))
   const measures = Object.entries(rollup.measures).map(([name, { type, of }]) => `(${sqlText(of(fn))})::${type} as ${name}`)
   return [`${bucketOf(installation, rollup)} as bucket`, Object.keys(rollup.keys).join(', '), ...measures].join(',\n  ')
 }
 
-/** What it groups by. */
+/** The grouping of `rolledRows`. */
 export const rolledKeys = ({ keys }: Pick<Rollup, 'keys'>): string => ['1', ...Object.keys(keys)].join(', ')
 
 /**
- * The bucket of the rollup that a row of its source falls into. A continuous aggregate takes
- * nothing but TimescaleDB's own function for it.
+ * The bucket of the rollup that contains a row of its source. A continuous aggregate requires
+ * TimescaleDB's own function for it.
  */
 export const bucketOf = ({ timeRung }: Pick<Installation, 'timeRung'>, { bucket }: Pick<Rollup, 'bucket'>): string =>
   timeRung === 'community'
@@ -151,11 +155,11 @@ export const bucketOf = ({ timeRung }: Pick<Installation, 'timeRung'>, { bucket 
     : `date_bin(interval ${quoteLiteral(bucket)}, bucket, timestamptz ${quoteLiteral(origin)})`
 
 /**
- * As the views of the migrations say it. Hours and days counted from here are those counted from
- * where all buckets begin.
+ * As in the views of the migrations. Hours and days counted from here are the same as those counted
+ * from the origin of all buckets.
  */
 const origin = '2000-01-01 00:00:00+00'
 
-/** How far the rows of a rollup are stored, looked up when the statement runs. */
+/** The time up to which a rollup's rows are stored, read when the statement runs. */
 export const rolledUntil = (installation: Pick<Installation, 'schema'>, { name }: Pick<Rollup, 'name'>): string =>
   `(select rolled_until from ${qualified(installation, 'pgvantage_time_table')} where name = ${quoteLiteral(name)})`

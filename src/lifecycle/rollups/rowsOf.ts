@@ -9,21 +9,19 @@ import type { Ladder, Reading } from './resolution.ts'
 import { rolledRows, rolledUntil, rollupColumns, storedTable, type Rollup } from './rollup.ts'
 
 /**
- * The rows that a series is read from. They are yet to be filtered by the reading's range, and by
+ * The rows that a series is read from. The caller filters them by the reading's range and by
  * tenant.
  *
- * Where the scope knows how far a rollup has come, its rows are read where they are stored, and
- * what is not stored is computed. It is what the rollup's view does; but how far it has come stands
- * in a table, and a planner that cannot know it expects a third of all rows of the source, for
- * every read. As a constant, and with the range beside it, a range that has been rolled is a plain
- * read of stored rows, and of the source only the buckets are computed that begin in the range.
+ * Where the scope knows how far a rollup is stored, its stored rows are read, and the rest is
+ * computed from the source. The rollup's view does the same, but reads that time from a table: the
+ * planner then expects a third of all rows of the source for every read. With the time as a
+ * constant, and the range next to it, a range that is rolled up is a plain read of stored rows, and
+ * only buckets in the range are computed.
  *
- * The constant is as old as the scope. So how far the rollup has come by now is looked up as well,
- * and decides of what lies behind the constant: a scope may be older than what has been rolled and
- * dropped since.
+ * The constant is as old as the scope. So the present time is read too, and decides for the rows
+ * after the constant: more may have been rolled up and dropped since the scope was made.
  *
- * A rollup's columns are taken for those of the finest table, which it has, but for columns that
- * say nothing of several rows.
+ * A rollup has the columns of the finest table, except columns without a meaning for several rows.
  *
  * @example
  * scope.db.selectFrom(rowsOf(scope, ladder, readingOf(scope, ladder, last('30 days'))).as('metric'))
@@ -48,13 +46,13 @@ export function rowsOf<Table extends keyof DB>(scope: Scope, ladder: Ladder<Tabl
 }
 
 /**
- * No rows while a table that was chosen because it has all rows of a range still has them; else the
- * statement fails, since its answer would be short. What fails is a cast: the text it cannot read
- * is the message. Null for a table that answers with what it has.
+ * Returns no rows while a table that was chosen for having all rows of a range still has them;
+ * otherwise the statement fails, since its answer would be incomplete. It fails by a cast of a text
+ * that is the message. Null for a table that answers with what it has.
  *
- * Not a condition on the table's own rows: where all chunks of the range are gone the server looks
- * at no condition. And behind an offset, so that none of the query's own conditions is looked at
- * before.
+ * It is not a condition on the table's own rows: if all chunks of the range are gone the server
+ * evaluates no condition. And it is behind an offset, so that it is evaluated before the query's
+ * own conditions.
  */
 export function noRowsIfHeld<Table extends keyof DB>(
   scope: Scope,
@@ -89,8 +87,8 @@ where held.no_row is not null`)
 }
 
 /**
- * The rows of the last of the rollups whose buckets begin in the range; undefined where only its
- * view knows them.
+ * The rows of the last of the rollups whose buckets begin in the range; undefined if only its view
+ * has them.
  */
 function rolled(scope: Scope, rollups: readonly Rollup[], range: TimeRange): string | undefined {
   const { installation } = scope
@@ -110,7 +108,7 @@ function rolled(scope: Scope, rollups: readonly Rollup[], range: TimeRange): str
   ].join(' union all ')
 }
 
-/** What PostgreSQL would not read, and nobody has rows of, bounds nothing. */
+/** Bounds that PostgreSQL could not read are left out: there are no rows beyond them. */
 const within = ({ from, to }: TimeRange) =>
   [
     ...(from.getTime() > firstDate ? [`bucket >= ${literal(from)}`] : []),

@@ -4,17 +4,18 @@ import type { Rollup } from './rollup.ts'
 import { datable } from '../statement.ts'
 
 /**
- * So many marks go at a time at most: what a single writer can leave does not keep a turn for long.
+ * The most marks that are removed at a time, so that many marks of a single writer do not take a
+ * turn for long.
  */
 const batch = 100_000
 
 const marks = ({ schema }: Installation) => sql.id(schema, 'pgvantage_stale_bucket')
 
 /**
- * The newest marked buckets that begin at `from` or after it (null: whenever) and before `before`,
- * in order.
+ * The newest marked buckets that begin at or after `from` (null: no lower bound) and before
+ * `before`, in order.
  *
- * Each is one look into the index, however often it is marked and however many others are.
+ * Each is one look into the index, for any number of marks.
  */
 export async function newestStale(
   db: Kysely<{}>,
@@ -41,10 +42,10 @@ export async function newestStale(
 }
 
 /**
- * Takes the marks of buckets away, at most a hundred thousand: those that were marked, in order,
- * and whether that was all.
+ * Removes the marks of buckets, at most a hundred thousand. Returns the buckets that were marked,
+ * in order, and whether all marks are gone.
  *
- * What was marked more often than that keeps a mark for the next time, and is not to be rolled yet.
+ * A bucket with more marks keeps one for the next time, and must not be rolled up yet.
  */
 export async function takeMarks(
   trx: Kysely<{}>,
@@ -76,7 +77,7 @@ export const mark = (trx: Kysely<{}>, installation: Installation, { name }: Pick
     select ${name}, bucket from unnest(${buckets.map((bucket) => bucket.toISOString())}::timestamptz[]) as stale (bucket)
   `.execute(trx)
 
-/** Forgets marks before a moment, at most a hundred thousand; how many there were. */
+/** Deletes marks before a time, at most a hundred thousand; returns their number. */
 export async function forgetMarks(trx: Kysely<{}>, installation: Installation, { name }: Pick<Rollup, 'name'>, before: Date) {
   const { numAffectedRows = 0n } = await sql`
     delete from ${marks(installation)}
@@ -88,9 +89,9 @@ export async function forgetMarks(trx: Kysely<{}>, installation: Installation, {
 }
 
 /**
- * Up to the earliest mark that is left the rollup may answer with what is stored. Marks before
- * where it has come to already do not hold it back: what came late is in its hour when that is
- * rolled again, and everybody else's hours do not wait for it.
+ * Lets the rollup use its stored rows up to the earliest mark. Marks before the present position do
+ * not move it back: late rows appear when their hour is rolled up again, and other tenants' hours
+ * do not wait for it.
  */
 export const advance = (trx: Kysely<{}>, installation: Installation, { name }: Pick<Rollup, 'name'>, horizon: Date) =>
   sql`

@@ -3,10 +3,10 @@ import { qualified, type Installation } from '../../database/installation/instal
 import { withShortLocks, type ShortLockOptions } from '../partitions/shortLock.ts'
 
 /**
- * Brings the block-range indexes of a table's chunks up to its last rows.
+ * Updates the block-range indexes of a table's chunks to its last rows.
  *
- * The server does that when it vacuums, which of a growing table it does rarely; a block it has not
- * got to is read for every hour. Readers and writers are not blocked; where a vacuum is under way
+ * The server does this during vacuum, which is rare for a growing table; blocks that are not
+ * summarized are read for every hour. Readers and writers are not blocked; if a vacuum is running,
  * it is left to that.
  */
 export async function summarizeNewRows(

@@ -157,7 +157,7 @@ onEveryLeg('a schema that looks like an installation', () => {
       sql`insert into stranger.pgvantage_installation values (true, 'theirs', 1536, 'l2', 'native')`,
       sql`create table stranger.pgvantage_migration (name varchar(255), run_on timestamp)`,
     )
-    await expect(migrateUp(test.db)).rejects.toThrow('which a superuser should not believe unasked: name it with { schema }')
+    await expect(migrateUp(test.db)).rejects.toThrow('which a superuser must name explicitly: name it with { schema }')
     expect(await migrateStatus(test.db, { schema: 'stranger' })).toMatchObject({ installed: true, version: 0 })
   })
 

@@ -81,7 +81,8 @@ apartFromTime('buildVectorIndex', () => {
     await sql`create table idx_kb_vec_hnsw_new (somebody text)`.execute(test.db)
     await expect(buildVectorIndex(test.db)).rejects.toMatchObject({
       code: 'VECTOR_INDEX_FAILED',
-      message: 'the vector index could not be built: relation "idx_kb_vec_hnsw_new" already exists; the previous index, if any, stays in use',
+      message:
+        'the vector index could not be built: relation "idx_kb_vec_hnsw_new" already exists; the previous index, if any, stays in use',
     })
     expect(await index()).toEqual(before)
     await sql`drop table idx_kb_vec_hnsw_new`.execute(test.db)

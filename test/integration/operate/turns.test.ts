@@ -79,7 +79,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('those who do the same', () =
       const waits = said.trimEnd().split('\n')
       expect(waits).toHaveLength(2)
       for (const line of waits) expect(line).toMatch(/^waiting for the first of them \(process \d+, role postgres, since \d{4}-\d\d-\d\dT/)
-      expect(describeHolders([])).toBe('somebody who has just finished')
+      expect(describeHolders([])).toBe('a session that has just finished')
     } finally {
       await first.destroy()
     }
