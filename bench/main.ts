@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import Table from 'cli-table3'
 import type { Benchmark } from './benchmark.ts'
 import { graph } from './graph.ts'
+import { growth } from './growth.ts'
 import { hll } from './hll.ts'
 import { ingest } from './ingest.ts'
 import { load } from './load.ts'
@@ -20,6 +21,7 @@ import { vector } from './vector.ts'
 
 const benchmarks: Record<string, Benchmark> = {
   graph,
+  growth,
   hll,
   ingest,
   load,
