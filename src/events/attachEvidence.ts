@@ -16,16 +16,16 @@ export interface AttachEvidenceOptions {
 const attachEvidenceOptions = z.strictObject({ eventId, evidence: z.array(evidenceInput) })
 
 /**
- * Links pieces of evidence to an event: all of them or, when one is refused, none. Returns how many
- * were new.
+ * Links pieces of evidence to an event: all of them, or none if one is refused. Returns the number
+ * of new links.
  *
- * A link is told by its event, `dim`, `refPg` and `refOo`. One that is there already stays as it
- * is, with its note, so that attaching again changes nothing.
+ * A link is identified by its event, `dim`, `refPg` and `refOo`. An existing link keeps its note,
+ * so attaching again changes nothing.
  *
- * @throws InvalidInputError naming the piece and the field: a table or column evidence cannot point
- * into, a piece that points nowhere, text that cannot be stored.
- * @throws NotFoundError when the tenant has no such event or locator (another tenant's are not
- * there either).
+ * @throws InvalidInputError naming the piece and the field: a table or column that evidence cannot
+ * point to, a piece without a reference, text that cannot be stored.
+ * @throws NotFoundError if the tenant has no such event or locator. Those of another tenant do not
+ * count.
  * @example
  * await attachEvidence(scope, {
  *   eventId,
@@ -55,9 +55,9 @@ export async function attachEvidence(scope: Scope, options: AttachEvidenceOption
 }
 
 /**
- * The foreign keys would refuse another tenant's event and locators too, but in the driver's words,
- * and not where the row already exists under the other tenant: a conflict that is skipped is never
- * checked.
+ * The foreign keys would also refuse another tenant's event and locators, but with the driver's
+ * message. And they do not check a row that already exists under the other tenant: the conflict is
+ * skipped.
  */
 async function assertThere(scope: Scope, event: string, locators: readonly string[]): Promise<void> {
   const { rows } = await sql<{ found: boolean; missing: string | null }>`

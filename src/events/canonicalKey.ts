@@ -2,22 +2,22 @@ import { z } from 'zod'
 import { boundedText } from '../schema/text.ts'
 
 /**
- * The values by which evidence names rows, in one way of writing for each value: two pieces of
- * evidence name the same row exactly if their keys are the same text.
+ * The values by which evidence names rows, in one canonical form: two pieces of evidence name the
+ * same row exactly if their keys are the same text.
  *
- * | column | taken | kept |
+ * | column | accepted | stored |
  * |---|---|---|
  * | `uuid` | in capitals, without hyphens, in braces | `a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11` |
  * | `int8` | with leading zeros, with a `+` | `7` |
- * | `timestamptz` | a `Date`, or a time of ISO 8601 with its zone, as PostgreSQL writes it too | `2026-11-22T10:05:00.000Z`, six decimals where it has microseconds |
- * | `tstzrange` | a range of two such times, or one without an end, as PostgreSQL writes it | `[2026-11-22T10:05:00.000Z,)` |
- * | `text` | 1 to 1,024 bytes | as it is |
+ * | `timestamptz` | a `Date`, or an ISO 8601 time with its zone, also in PostgreSQL's form | `2026-11-22T10:05:00.000Z`, with six decimals if it has microseconds |
+ * | `tstzrange` | a range of two such times, or one without an end, in PostgreSQL's form | `[2026-11-22T10:05:00.000Z,)` |
+ * | `text` | 1 to 1,024 bytes | unchanged |
  */
 const maxLength = 1024
 
 const written = z.string().max(maxLength, `must be at most ${maxLength} characters long`)
 
-/** `canonical` gives undefined for what is no such value. */
+/** `canonical` returns undefined for an invalid value. */
 const readAs = (canonical: (text: string) => string | undefined, message: string) =>
   written.transform((text, context) => {
     const value = canonical(text)
@@ -35,7 +35,7 @@ const date = z.date().transform((time, context) => {
 
 const timeProblem = 'must be a Date, or a time of ISO 8601 with its zone such as 2026-11-22T10:05:00Z, from the year 1 to 9999'
 
-/** A value of each type that a key column has. */
+/** The parser for each type of a key column. */
 export const canonicalKey = {
   uuid: readAs(canonicalUuid, 'must be a UUID'),
   int8: readAs(canonicalInteger, 'must be a whole number of 64 bits'),
@@ -60,7 +60,7 @@ function canonicalInteger(text: string): string | undefined {
   return BigInt.asIntN(64, value) === value ? String(value) : undefined
 }
 
-/** Of PostgreSQL: a blank instead of `T`, a zone of whole hours, up to six decimals. */
+/** PostgreSQL's form has a blank instead of `T`, a zone of whole hours, and up to six decimals. */
 const time = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,6}))?(Z|[+-]\d\d(?::?\d\d)?)$/i
 
 function canonicalTime(text: string): string | undefined {
@@ -68,7 +68,7 @@ function canonicalTime(text: string): string | undefined {
   if (day === undefined) return undefined
   const offset = zone!.length === 3 ? `${zone}:00` : zone!.length === 5 ? `${zone!.slice(0, 3)}:${zone!.slice(3)}` : zone!.toUpperCase()
   const moment = new Date(`${day}T${clock!.length === 5 ? `${clock}:00` : clock}${offset}`)
-  // Of a day that no month has, JavaScript makes one of the next.
+  // For a day that its month does not have, JavaScript takes one of the next month.
   if (Number.isNaN(moment.getTime()) || !hasDay(day)) return undefined
   const year = moment.getUTCFullYear()
   if (year < 1 || year > 9999) return undefined

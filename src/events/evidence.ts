@@ -2,12 +2,12 @@ import { z } from 'zod'
 import { storableText } from '../schema/text.ts'
 import { canonicalKey } from './canonicalKey.ts'
 
-/** What a piece of evidence is about. */
+/** The subject of a piece of evidence. */
 export const evidenceDimensions = ['metric', 'log', 'trace', 'topo', 'kb', 'call'] as const
 export type EvidenceDimension = (typeof evidenceDimensions)[number]
 
 /**
- * The tables a piece of evidence may point into, each with the columns that name its rows. The
+ * The tables that a piece of evidence may point to, with the columns that name their rows. The
  * tenant's id is not among them: it is the event's.
  */
 export const evidenceKeys = {
@@ -24,11 +24,12 @@ export const evidenceKeys = {
 export type EvidenceTable = keyof typeof evidenceKeys
 
 /**
- * Rows of one of our tables, named by some or all of the columns that tell them apart; the fewer
- * are given, the more rows are meant. Each value is kept in one way of writing, whichever it came
- * in, so that what names the same row is the same: an `int8` as text without leading zeros, a UUID
- * in lower case with hyphens, a time as ISO 8601 in UTC (a `Date`, or text with its zone), the
- * `valid` of an edge as a range of two such times.
+ * Rows of one of pgvantage's tables, named by some or all of the columns that identify them. Fewer
+ * columns mean more rows.
+ *
+ * Values are stored in one canonical form, so that equal references are equal text: an `int8` as
+ * text without leading zeros, a UUID in lower case with hyphens, a time as ISO 8601 in UTC (from a
+ * `Date`, or from text with its zone), the `valid` of an edge as a range of two such times.
  *
  * @example
  * const reference: EvidenceReference = { table: 'service_call_5m', keys: { src_resource_id: '7', dst_resource_id: '9', bucket: new Date() } }
@@ -39,20 +40,17 @@ export type EvidenceReference = {
 
 export interface EvidenceInput {
   dim: EvidenceDimension
-  /**
-   * Rows in this database. They are not looked for: a rollup may be dropped by its retention long
-   * before the event.
-   */
+  /** Rows in this database. They need not exist: retention may drop them long before the event. */
   refPg?: EvidenceReference
-  /** The id of the locator that says where the raw records lie. */
+  /** The id of the locator of the raw records. */
   refOo?: string
-  /** What it shows, for people; at most 10,000 bytes. */
+  /** What it shows, for people to read; at most 10,000 bytes. */
   note?: string
 }
 
 type KeyColumn = (typeof evidenceKeys)[EvidenceTable][number]
 
-/** A column has one type, whichever table it names rows of. */
+/** A column has the same type in every table. */
 const keyTypes = {
   resource_id: 'int8',
   src_resource_id: 'int8',

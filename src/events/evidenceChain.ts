@@ -11,66 +11,63 @@ export interface EvidenceChainOptions {
   eventId: string
 }
 
-/** A piece of an event's evidence, beside the event itself. */
+/** A piece of an event's evidence, together with the event. */
 export interface EvidenceChainRow {
   event_id: string
-  /** When the event was noticed. */
+  /** When the event was detected. */
   detected_at: Date
   severity: string
-  /** What sort of event. */
+  /** The kind of event. */
   kind: string
-  /** One line for people; null where none was given. */
+  /** One line for people to read; null if none was given. */
   title: string | null
-  /** More for people; null where nothing was given. */
+  /** More text for people to read; null if none was given. */
   summary: string | null
   labels: Json
-  /** The resource that the event is about; null where it is about none. */
+  /** The resource that the event is about; null if there is none. */
   resource_id: string | null
   /** Its URN. */
   urn: string | null
-  /** Null, as all that follows, where the event has no evidence. */
+  /** Null if the event has no evidence; then all following columns are null too. */
   evidence_id: string | null
-  /** What the evidence is about: `metric`, `log`, `trace`, `topo`, `kb`, `call`. */
+  /** The subject of the evidence: `metric`, `log`, `trace`, `topo`, `kb`, `call`. */
   dim: string | null
-  /**
-   * The rows in this database that it points to, as `{ table, keys }`; null where it points to
-   * none.
-   */
+  /** The rows in this database that it points to, as `{ table, keys }`; null if there are none. */
   ref_pg: Json | null
-  /** What it shows, for people. */
+  /** What it shows, for people to read. */
   note: string | null
   /**
-   * Which raw records, `logs`, `traces` or `metrics`; null, as all that follows, where it points to
-   * none.
+   * The kind of raw records, `logs`, `traces` or `metrics`. Null if it points to none; then all
+   * following columns are null too.
    */
   dataset: string | null
-  /** The bucket of the object store where they lie. */
+  /** The object store bucket that holds them. */
   object_bucket: string | null
   /** Their key in that bucket. */
   object_key: string | null
-  /** How to find them there. */
+  /** How to find them in the object. */
   query_hint: string | null
-  /** When the earliest of them is of. */
+  /** The time of the earliest of them. */
   t_from: Date | null
-  /** When the last of them is of. */
+  /** The time of the last of them. */
   t_to: Date | null
 }
 
 const evidenceChainOptions = z.strictObject({ eventId })
 
 /**
- * An event with its evidence, oldest link first: what it says, what it points to in this database,
- * and where the raw records lie.
+ * An event with its evidence, oldest link first: the event's text, the rows in this database, and
+ * where the raw records are.
  *
  * | | |
  * |---|---|
  * | rows | one for each piece of evidence, each with the event's own columns |
- * | an event without evidence | one row whose evidence columns are null |
- * | no such event | no rows |
+ * | an event without evidence | one row with null evidence columns |
+ * | an unknown event | no rows |
  *
- * It is typical query 2 of the schema's source, which loses the events that are about no resource.
+ * It is typical query 2 of the schema's source, which omits events without a resource.
  *
- * @throws InvalidInputError if `eventId` is no UUID.
+ * @throws InvalidInputError if `eventId` is not a UUID.
  * @example
  * const chain = evidenceChain(scope, { eventId })
  * await chain.where('dim', '=', 'trace').execute()

@@ -2,10 +2,10 @@ import { sql, type Kysely } from 'kysely'
 import { asOwner } from '../database/transaction/asOwner.ts'
 import type { Installation } from '../database/installation/installation.ts'
 
-/** How many rows one transaction deletes at most. */
+/** The most rows that one transaction deletes. */
 const batch = 1_000
 
-/** What was deleted, and where to go on: after the last row that was looked at. */
+/** What was deleted, and where to continue: after the last row that was read. */
 export interface ExpiredEvents {
   readonly events: number
   readonly next: EventCursor | null
@@ -17,19 +17,19 @@ export interface EventCursor {
 }
 
 /**
- * Deletes a tenant's events noticed before `before`, with their evidence: the oldest first, a
- * thousand at a time, each time in one statement.
+ * Deletes a tenant's events detected before `before`, with their evidence: the oldest first, in
+ * transactions of one statement and at most a thousand events.
  *
- * An event is open while its label `status` says anything but `closed` or `resolved`, in whatever
- * case; one without the label is a fact and not a case: it is not open. What an open event's bundle
- * of evidence is made of stays with it, however old it is:
+ * An event is open if its label `status` is anything but `closed` or `resolved`, in upper or lower
+ * case. An event without the label is not open. The evidence of an open event is kept together,
+ * whatever its age:
  *
  * - the event itself;
  * - an event that its evidence names (`refPg: { table: 'event_envelope', ... }`), or whose evidence
  *   names it;
- * - an event with evidence in the same raw records: a locator in common.
+ * - an event with evidence in the same raw records, that is, a common locator.
  *
- * A row somebody else is changing is left for the next time.
+ * A row that another transaction is changing is left for the next run.
  */
 export async function expireEvents(
   db: Kysely<{}>,
@@ -41,8 +41,8 @@ export async function expireEvents(
   const event = sql.id(schema, 'event_envelope')
   const evidence = sql.id(schema, 'evidence_link')
   const isOpen = (alias: string) => sql`lower(${sql.ref(`${alias}.labels`)} ->> 'status') not in ('closed', 'resolved')`
-  // Whichever way it is written: attachEvidence writes a UUID one way only, but others may have
-  // written evidence too.
+  // In any form: attachEvidence writes a UUID in one form only, but other programs may have written
+  // evidence too.
   const names = (link: string, named: string) =>
     sql`${sql.ref(`${link}.ref_pg`)} ->> 'table' = 'event_envelope'
       and lower(translate(${sql.ref(`${link}.ref_pg`)} -> 'keys' ->> 'event_id', ' {}-', '')) = replace(${sql.ref(`${named}.event_id`)}::text, '-', '')`

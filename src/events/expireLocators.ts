@@ -14,17 +14,15 @@ export interface LocatorCursor {
   readonly id: string
 }
 
-/** The kinds of raw records that locators point at. */
+/** The kinds of raw records that locators point to. */
 export const locatorDatasets = ['logs', 'traces', 'metrics'] as const
 
 /**
- * Deletes locators of records that ended before `before` and that nothing refers to any more:
- * neither a call, nor a pattern's count, nor evidence. The oldest first, a thousand looked at in
- * each transaction.
+ * Deletes locators of records that ended before `before` and that nothing refers to: no call, no
+ * pattern count and no evidence. The oldest first; each transaction reads a thousand.
  *
- * Who writes a reference at the same time is safe: the locators are locked first (those that a
- * reference is being written to are left out), and what refers to them is looked up after that,
- * when no further reference can come.
+ * It is safe while references are being written. It first locks the locators, without those to
+ * which a reference is being written. Then it looks up references, when no new one can be added.
  */
 export async function expireLocators(
   db: Kysely<{}>,

@@ -12,22 +12,20 @@ import { boundedText, storableObject, storableText, urnText, type Json } from '.
 import { eventId } from './eventId.ts'
 
 export interface EventInput {
-  /** A UUID that names the event; with it, recording is idempotent. One is made, if left out. */
+  /** A UUID that identifies the event and makes recording idempotent. Default: a new one. */
   eventId?: string
-  /** When it was noticed; now, if left out. */
+  /** When the event was detected. Default: now. */
   detectedAt?: Date
-  /** The URN of the resource it is about, if it is about one. */
+  /** The URN of the resource that it is about, if any. */
   resource?: string | null
   severity: Severity
-  /**
-   * What sort of event: `anomaly`, `slo_violation`, `deploy`, `incident`, ... At most 255 bytes.
-   */
+  /** The kind of event: `anomaly`, `slo_violation`, `deploy`, `incident`, ... At most 255 bytes. */
   kind: string
-  /** One line for people; at most 1,024 bytes. */
+  /** One line for people to read; at most 1,024 bytes. */
   title: string
   summary?: string | null
   labels?: Record<string, Json>
-  /** What tells this event from others of its kind, for programs that group them. */
+  /** What distinguishes this event from others of its kind, for programs that group events. */
   fingerprints?: Record<string, Json>
 }
 
@@ -46,12 +44,12 @@ const eventInput = z.strictObject({
 /**
  * Records an event and returns its id, a UUID.
  *
- * With an `eventId` it can be repeated: the event is then there once, with what the last call said.
- * What that call left out stays as it was recorded; null clears it.
+ * With an `eventId` the call can be repeated: there is one event, with the values of the last call.
+ * A field that the last call omits keeps its recorded value; null clears it.
  *
- * @throws InvalidInputError when a field cannot be stored, or the `eventId` is taken by another
+ * @throws InvalidInputError if a field cannot be stored, or if the `eventId` belongs to another
  * tenant's event.
- * @throws NotFoundError when the tenant has no resource with this URN.
+ * @throws NotFoundError if the tenant has no resource with this URN.
  * @example
  * const eventId = await recordEvent(scope, {
  *   resource: 'urn:k8s:svc:shop/checkout',
@@ -78,8 +76,8 @@ export async function recordEvent(scope: Scope, event: EventInput): Promise<stri
   const summary = given.summary ?? null
   const labels = given.labels === undefined ? null : JSON.stringify(given.labels)
   const fingerprints = given.fingerprints === undefined ? null : JSON.stringify(given.fingerprints)
-  // The conflict is looked for in one of two unique indexes that an event's id stands in; of two at
-  // once, one could fail on the other.
+  // `on conflict` covers only one of the two unique indexes with an event's id; of two concurrent
+  // calls one could fail on the other index.
   const turn = id === null ? sql`` : sql`from ${turnLock(`pgvantage event ${id}`)} as turn`
   const write = sql<{ id: string }>`
     insert into ${scope.id('event_envelope')} as event
@@ -103,8 +101,8 @@ export async function recordEvent(scope: Scope, event: EventInput): Promise<stri
   `
   const { rows } = await inTransaction(scope.db, (trx) => write.execute(trx))
   const [written] = rows
-  // The id is unique in the installation, so the conflict may be with an event this tenant must not
-  // see, let alone change.
+  // The id is unique in the installation, so the conflict may be with an event that this tenant
+  // must neither see nor change.
   if (written === undefined) throw new InvalidInputError('eventId', `is taken by another event, got ${preview(id)}`)
   return written.id
 }

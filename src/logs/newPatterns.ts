@@ -10,50 +10,47 @@ import { urnText } from '../schema/text.ts'
 import { patternCounts } from './patternCounts.ts'
 
 export interface NewPatternsOptions {
-  /** When they were seen for the first time. */
+  /** The time in which they were seen first. */
   range: TimeRange
-  /** The URN of the resource that logged; every resource when left out. */
+  /** The URN of the logging resource; every resource if it is not given. */
   resource?: string
   /**
-   * How long a pattern must have been silent before the range to be new again: `'7 days'`. When
-   * left out it must never have been seen before.
+   * How long a pattern must have been silent before the range to count as new again: `'7 days'`.
+   * Default: it must never have been seen before.
    */
   silence?: string
 }
 
 export interface NewPattern {
   fingerprint_id: string
-  /** The message, with `<*>` for what varies. */
+  /** The message, with `<*>` for its variable parts. */
   pattern: string
-  /** Null where unknown. */
+  /** Null if it is unknown. */
   severity: Severity | null
-  /** One message of it as it was logged; null where none was kept. */
+  /** One message of the pattern as it was logged; null if none was kept. */
   sample_message: string | null
-  /**
-   * When the first record of it ever was logged, at any resource of the tenant; null where unknown.
-   */
+  /** When its first record was logged, at any resource of the tenant; null if it is unknown. */
   first_seen: Date | null
-  /** Records in the range. */
+  /** The number of records in the range. */
   count_total: number
-  /** Records of severity ERROR and above in the range. */
+  /** The number of records of severity ERROR and above in the range. */
   count_error: number
-  /** URNs of those who logged it in the range, by their bytes. */
+  /** URNs of the resources that logged it in the range, sorted by their bytes. */
   resources: string[]
 }
 
 const newPatternsOptions = z.strictObject({ range: timeRange, resource: urnText.optional(), silence: durationText.optional() })
 
 /**
- * The log patterns that first appeared in a range: what the services say that they did not say
- * before.
+ * The log patterns that first appeared in a range: messages that the services did not log before.
  *
  * | | |
  * |---|---|
- * | new | a pattern whose `first_seen` lies in the range; one that occurred before is absent, however rare it was |
- * | with `silence: '7 days'` | one that is counted in the range and in no bucket of the 7 days before it: also one that has come back |
- * | with a `resource` | only what that resource logged is counted, and `silence` looks at that resource alone; without `silence` the pattern must still be new to the whole tenant |
+ * | new | a pattern whose `first_seen` is in the range; one that occurred earlier is absent, however rare it was |
+ * | with `silence: '7 days'` | a pattern that is counted in the range and in no bucket of the 7 days before it; one that came back is included |
+ * | with a `resource` | only that resource's records count, and `silence` looks at that resource alone; without `silence` the pattern must still be new to the whole tenant |
  * | order | `first_seen`, then `count_total` descending, then `fingerprint_id` |
- * | counts | of whole 5-minute buckets: the one that `first_seen` lies in counts also when the range begins within it, since nothing in it is older |
+ * | counts | of whole 5-minute buckets. The bucket of `first_seen` counts even if the range begins within it, because it has no older record |
  *
  * @throws InvalidInputError if the URN, the range or `silence` is invalid; names the field.
  * @example
@@ -100,7 +97,7 @@ export function newPatterns(scope: Scope, options: NewPatternsOptions): Finished
       'known.first_seen',
       sql<number>`sum(count.count_total)::float8`.as('count_total'),
       sql<number>`sum(count.count_error)::float8`.as('count_error'),
-      // Ordered by bytes, and yet to be compared with names of any collation.
+      // Ordered by bytes, but comparable with names of any collation.
       sql<string[]>`pg_catalog.array_agg(distinct resource.urn collate "C" order by resource.urn collate "C") collate "default"`.as(
         'resources',
       ),

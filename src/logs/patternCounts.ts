@@ -5,11 +5,10 @@ import { requireResources } from '../database/sql/requireResources.ts'
 import type { DB } from '../schema/tables.ts'
 
 /**
- * The tenant's rows of `log_pattern_5m`, or of a coarser rollup of it, in the range, as `count`,
- * with their pattern, as `known`, and their resource, as `resource`: what every read of this room
- * begins with.
+ * The tenant's rows of `log_pattern_5m`, or of a rollup of it, in the range as `count`, with their
+ * pattern as `known` and their resource as `resource`. Every read of this room starts with it.
  *
- * @param counts where the rows are: `log_pattern_5m`, or what has its columns.
+ * @param counts the source: `log_pattern_5m`, or a table with its columns.
  */
 export function patternCounts(
   scope: Scope,

@@ -12,54 +12,54 @@ import { urnText } from '../schema/text.ts'
 import { patternLadder } from './patternPolicy.ts'
 
 export interface PatternDiversityOptions {
-  /** The URN of the resource that logged; every resource when left out. */
+  /** The URN of the logging resource; every resource if it is not given. */
   resource?: string
   /** Buckets that begin in it count. */
   range: TimeRange
 }
 
-/** How many different things one resource logs. */
+/** How many different patterns one resource logs. */
 export interface PatternDiversity {
   /** URN of the resource. */
   urn: string
   resource_id: string
-  /** How many different patterns it logged. */
+  /** The number of distinct patterns. */
   pattern_count: number
-  /** How many records. */
+  /** The number of records. */
   count_total: number
-  /** How many equally frequent patterns would be as diverse: from 1 to `pattern_count`. */
+  /** The number of equally frequent patterns with the same diversity: from 1 to `pattern_count`. */
   effective_count: number
-  /** The share of the records that has the most frequent pattern, above 0 and up to 1. */
+  /** The share of records with the most frequent pattern, above 0 and at most 1. */
   top_share: number
-  /** The URN. */
+  /** Equal to `urn`. */
   item: string
-  /** `effective_count`. */
+  /** Equal to `effective_count`. */
   score: number
 }
 
 const patternDiversityOptions = z.strictObject({ resource: urnText.optional(), range: timeRange })
 
 /**
- * How many different things each resource logs: a ranking frame of one row a resource, the most
- * diverse first. A service whose diversity explodes logs free text: what should be an attribute
- * stands in its messages.
+ * How diverse the messages of each resource are: a ranking frame with one row for each resource,
+ * the most diverse first. A service whose diversity explodes logs free text: its messages contain
+ * what should be attributes.
  *
  * | a resource logs | `pattern_count` | `effective_count` |
  * |---|---|---|
  * | one pattern | 1 | 1 |
- * | four patterns, each as often | 4 | 4 |
+ * | four patterns, equally often | 4 | 4 |
  * | one pattern 997 times, three others once | 4 | 1.02 |
  *
  * | | |
  * |---|---|
  * | `effective_count` | the exponential of Shannon's entropy of the patterns' shares: the diversity number of order 1 of M. O. Hill, "Diversity and evenness: a unifying notation and its consequences", Ecology 54 (1973) |
  * | counts | exact |
- * | order | `score` descending, then `urn` by its bytes: that of `topK` |
+ * | order | `score` descending, then `urn` by its bytes, as in `topK` |
  * | absent | a resource without a record in the range |
- * | range | buckets that begin in it count, whole: an hour that began before it is left out, and the last one reaches past its end |
- * | read from | up to 35 days `log_pattern_5m`, up to 420 `log_pattern_1h`, more `log_pattern_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
+ * | range | buckets that begin in it count as a whole: an hour that began before it is left out, and the last one extends past its end |
+ * | read from | up to 35 days `log_pattern_5m`, up to 420 `log_pattern_1h`, beyond that `log_pattern_1d` (in UTC); a coarser table if rows of a finer one were dropped |
  *
- * It grows with the length of the range: compare ranges of one length.
+ * Diversity grows with the length of the range: compare ranges of equal length.
  *
  * @throws InvalidInputError if the URN or the range is invalid; names the field.
  * @example
@@ -86,8 +86,8 @@ const patternDiversityOptions = z.strictObject({ resource: urnText.optional(), r
 export function patternDiversity(scope: Scope, options: PatternDiversityOptions): Finished<PatternDiversity, 'diversity'> {
   const { resource, range } = parseOptions(patternDiversityOptions, options)
   const reading = readingOf(scope, patternLadder, range)
-  // Added up before anything is joined: of rows of several tables a planner expects that few are
-  // left by a join, and then compares each with each.
+  // Aggregated before any join: the planner expects that a join of several tables leaves few rows,
+  // and would then compare each row with each.
   const counted = scope.db
     .selectFrom(rowsOf(scope, patternLadder, reading).as('count'))
     .where('count.tenant_id', '=', scope.tenantId)
@@ -112,7 +112,8 @@ export function patternDiversity(scope: Scope, options: PatternDiversityOptions)
       sql<number>`counted.records::float8 / (sum(counted.records) over (partition by counted.resource_id))::float8`.as('share'),
     ])
     .where(sql<boolean>`counted.records > 0::numeric`)
-  // In one order always, so that equal counts give equal sums; and rounding gives no more than there are.
+  // In a fixed order, so that equal counts give equal sums. The limit removes rounding errors above
+  // the number of patterns.
   const entropy = sql`-sum(logged.share * ln(logged.share) order by logged.share)`
   const patterns = sql<number>`pg_catalog.count(*)::float8`
   const effective = sql<number>`least(exp(${entropy}), ${patterns})`

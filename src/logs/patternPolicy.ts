@@ -25,8 +25,8 @@ export const logPattern1h = patternRollup({ name: 'log_pattern_1h', source: 'log
 export const logPattern1d = patternRollup({ name: 'log_pattern_1d', source: 'log_pattern_1h', bucket: '1 day', chunk: '180 days' })
 
 /**
- * What becomes of counted patterns: half a year by five minutes, two years by the hour, five by the
- * day.
+ * How long counted patterns are kept: half a year by five minutes, two years by the hour, five by
+ * the day.
  */
 export const patternPolicy: TimePolicy<'log_pattern_5m'> = {
   table: 'log_pattern_5m',
@@ -38,5 +38,5 @@ export const patternPolicy: TimePolicy<'log_pattern_5m'> = {
   ],
 }
 
-/** What series of counted patterns are read from. */
+/** The tables that pattern series are read from. */
 export const patternLadder = ladderOf(patternPolicy, windowBucket)

@@ -14,34 +14,34 @@ import { patternCounts } from './patternCounts.ts'
 import { patternLadder } from './patternPolicy.ts'
 
 export interface PatternSeriesOptions {
-  /** The `fingerprint_id` of one pattern; every pattern when left out. */
+  /** The `fingerprint_id` of one pattern; every pattern if it is not given. */
   fingerprintId?: string
-  /** The URN of the resource that logged; every resource when left out. */
+  /** The URN of the logging resource; every resource if it is not given. */
   resource?: string
   /** Only patterns of this severity. */
   severity?: Severity
   /**
-   * `'count_total'`: all records of the pattern; `'count_error'`: those of severity ERROR and
+   * `'count_total'`: all records of the pattern. `'count_error'`: those of severity ERROR and
    * above.
    */
   measure: 'count_total' | 'count_error'
   /** Buckets that begin in it count. */
   range: TimeRange
   /**
-   * What a series stands for: `'pattern'`, one pattern at all resources, or `'resource'`, one
-   * resource's patterns together. Default: `'pattern'`.
+   * What a series stands for. `'pattern'`: one pattern at all resources. `'resource'`: all patterns
+   * of one resource. Default: `'pattern'`.
    */
   by?: 'pattern' | 'resource'
   /**
-   * How long the buckets are: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default:
+   * The length of the buckets: `'5 minutes'`, `'30 minutes'`, `'1 hour'`, `'1 day'`. Default:
    * `'auto'`, by the length of the range.
    */
   resolution?: Resolution
 }
 
-/** How often patterns occurred in one bucket. */
+/** The number of records of a pattern or resource in one bucket. */
 export interface PatternPoint extends SeriesRow {
-  /** The resource that the series stands for; null by `'pattern'`. */
+  /** The resource that the series stands for; null with `by: 'pattern'`. */
   resource_id: string | null
 }
 
@@ -59,19 +59,19 @@ const patternSeriesOptions = z.strictObject({
 })
 
 /**
- * How often log patterns occurred over time: a series frame, in the order of series (by their
- * bytes) and time.
+ * How often log patterns occurred over time: a series frame. Ordered by series (by their bytes),
+ * then time.
  *
  * | | |
  * |---|---|
- * | a series is named | by the pattern's text (unique in a tenant); by `'resource'`, by the resource's URN |
+ * | name of a series | the pattern's text (unique in a tenant); with `'resource'`, the resource's URN |
  * | `value` | the number of records |
- * | a bucket in which nothing was counted | has no row: it is not a zero |
- * | range | buckets that begin in it count, whole: an hour that began before it is left out, and the last one reaches past its end |
- * | read from | up to 35 days `log_pattern_5m`, up to 420 `log_pattern_1h`, more `log_pattern_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
+ * | a bucket without records | has no row, not a zero |
+ * | range | buckets that begin in it count as a whole: an hour that began before it is left out, and the last one extends past its end |
+ * | read from | up to 35 days `log_pattern_5m`, up to 420 `log_pattern_1h`, beyond that `log_pattern_1d` (in UTC); a coarser table if rows of a finer one were dropped |
  *
- * A longer bucket counts all its records, so its numbers are larger: say the `resolution` where two
- * frames are put together. The hour and the day that are not over yet count what there is so far.
+ * A longer bucket counts all its records, so its numbers are larger: set the `resolution` if you
+ * combine two frames. A running hour or day counts what arrived so far.
  *
  * @throws InvalidInputError if the id, the URN, the severity, the measure, the range, `by` or the
  * resolution is invalid; names the field.

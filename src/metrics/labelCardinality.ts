@@ -11,36 +11,36 @@ import { isOneOf, metricOptions } from './metricOptions.ts'
 import { metricLadder } from './metricPolicy.ts'
 
 export interface LabelCardinalityOptions {
-  /** The name of a metric, or of several; every metric when left out. */
+  /** The name of a metric, or several; every metric if it is not given. */
   metric?: string | readonly string[]
-  /** The URN of a resource, or of several; every resource when left out. */
+  /** The URN of a resource, or several; every resource if it is not given. */
   resource?: string | readonly string[]
   /** Series with a bucket that begins in it count. */
   range: TimeRange
 }
 
-/** What one label does to the number of series of one metric. */
+/** The effect of one label on the number of series of one metric. */
 export interface LabelCardinality {
   metric: string
   /** The label's name. */
   label: string
-  /** The series of the metric, with and without the label. */
+  /** The number of series of the metric, with and without the label. */
   series_count: number
-  /** Those that have the label. */
+  /** How many of them have the label. */
   labelled_count: number
-  /** How many values of the label differ. */
+  /** The number of distinct values of the label. */
   value_count: number
-  /** How many series of the metric there would be without the label. */
+  /** The number of series that the metric would have without the label. */
   reduced_count: number
-  /** The share of the series that there would not be without the label, 0..1. */
+  /** The share of series that would disappear without the label, 0..1. */
   series_share: number
-  /** URN of the resource that sends the most series with the label. */
+  /** URN of the resource with the most series that have the label. */
   top_urn: string
-  /** How many of them it sends. */
+  /** The number of its series with the label. */
   top_count: number
   /** The metric, a space, and the label as a JSON string. */
   item: string
-  /** How many series there are only because of the label: `series_count - reduced_count`. */
+  /** The number of series that exist only because of the label: `series_count - reduced_count`. */
   score: number
 }
 
@@ -48,23 +48,23 @@ const { range, resource, metric } = metricOptions(['series'])
 const labelCardinalityOptions = z.strictObject({ metric: metric.optional(), resource, range })
 
 /**
- * Which label of which metric makes the series explode: a ranking frame of one row a metric and
- * label, the label that costs the most series first.
+ * Which label of which metric creates the most series: a ranking frame with one row for each metric
+ * and label, the most expensive label first.
  *
- * A series is a label set of a metric of a resource. `{ user: 'a', code: 200 }` and
- * `{ user: 'b', code: 200 }` of one resource are two series, and without `user` they were one.
+ * A series is a label set of a metric of a resource. `{ user: 'a', code: 200 }` and `{ user: 'b',
+ * code: 200 }` of one resource are two series; without `user` they would be one.
  *
  * | | |
  * |---|---|
  * | counts | exact, of the series that have a bucket in the range |
- * | `reduced_count` | the label is taken off every series that has it, and what is equal then, in one resource, is one series; also with a series that never had the label |
- * | two labels that always change together | explain nothing alone, since each without the other leaves as many series: both have `score` 0 and a high `value_count` |
- * | values | are told apart by type: `200` and `"200"` are two |
- * | order | `score` descending, then `item` by its bytes: that of `topK` |
+ * | `reduced_count` | the label is removed from every series; series of one resource that are then equal count once, including series that never had the label |
+ * | two labels that always change together | neither reduces the number of series alone: both have `score` 0 and a high `value_count` |
+ * | values | differ by type too: `200` and `"200"` are two |
+ * | order | `score` descending, then `item` by its bytes, as in `topK` |
  * | absent | a metric without labels, or without a bucket in the range |
- * | range | buckets that begin in it count, whole: an hour that began before it is left out, and the last one reaches past its end |
- * | read from | up to a week `metric_1m`, up to 420 days `metric_1h`, more `metric_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
- * | cost | one pass over the rows of the range, then for each label of each series, on disk beyond `work_mem`: 100,000 series of six labels in 10 s on two busy cores; name a `metric` where there are many |
+ * | range | buckets that begin in it count as a whole: an hour that began before it is left out, and the last one extends past its end |
+ * | read from | up to a week `metric_1m`, up to 420 days `metric_1h`, beyond that `metric_1d` (in UTC); a coarser table if rows of a finer one were dropped |
+ * | cost | one pass over the rows of the range, then one over each label of each series, on disk beyond `work_mem`: 100,000 series with six labels took 10 s on two busy cores; name a `metric` if there are many |
  *
  * @throws InvalidInputError if a metric, a URN or the range is invalid; names the field.
  * @example
@@ -106,11 +106,11 @@ export function labelCardinality(scope: Scope, options: LabelCardinalityOptions)
       ),
     )
     .groupBy(['metric.metric', 'metric.resource_id', 'metric.labels'])
-  // Labels that are no object, are a series without a label.
+  // Labels that are not an object count as no labels.
   const named = sql`case when pg_catalog.jsonb_typeof(series.labels) = 'object' then series.labels else '{}' end`
   const item = sql`counted.metric || ' ' || pg_catalog.to_json(counted.label)::text`
-  // Whether what is left is a series already is found by grouping, not by a join of labels: on a
-  // table without statistics that one would compare each with each.
+  // Grouping, not a join of labels, finds out whether the reduced label set is a series already:
+  // without statistics a join would compare each with each.
   const labels = sql<LabelCardinality>`(
     with series as ${series},
     cut as (

@@ -12,18 +12,17 @@ import { metricOptions, seriesName, type MetricOptions } from './metricOptions.t
 const latestMetricsOptions = z.strictObject(metricOptions(['series', 'resource']))
 
 /**
- * What each resource measured last: a series frame of one bucket a resource and metric, in the
- * order of series.
+ * The last measurement of each resource: a series frame with one bucket for each resource and
+ * metric. Ordered by series.
  *
  * | | |
  * |---|---|
- * | the bucket | the newest minute in the range that the resource has |
- * | by `'series'` (the default) | a point for each label set that the resource has at that minute: one that stopped before the others is not there |
- * | by `'resource'` | these are put together as {@link metricSeries} puts them together |
- * | range | how long ago the last may be: a resource that measured nothing in it is absent |
- * | cost | one look into an index for each resource in each chunk or partition of the range, from the newest back to where it has something |
- *
- * Names are those of `metricSeries`.
+ * | the bucket | the resource's newest minute in the range |
+ * | `by: 'series'` (the default) | a point for each label set that the resource has in that minute; a label set that stopped earlier is absent |
+ * | `by: 'resource'` | the label sets are combined as in {@link metricSeries} |
+ * | range | how old the last measurement may be: a resource without one in the range is absent |
+ * | cost | one index lookup for each resource in each chunk or partition of the range, from the newest back to its last data |
+ * | names | as in {@link metricSeries} |
  *
  * @throws InvalidInputError if the metric, a URN, the labels, the range, the measure or `by` is
  * invalid; names the field.

@@ -3,13 +3,13 @@ import type { Scope } from '../database/scope.ts'
 import { metricRows } from './metricRows.ts'
 
 /**
- * What a metric series can measure: average, maximum and 95th percentile of a bucket's samples in
- * the metric's unit, and their number.
+ * The measures of a metric series: average, maximum and 95th percentile of a bucket's samples in
+ * the metric's unit, and the number of samples.
  */
 export const metricMeasures = ['avg', 'max', 'p95', 'count'] as const
 export type MetricMeasure = (typeof metricMeasures)[number]
 
-/** What a row of a metric table (as `metric`) says by itself. */
+/** A measure of a single row of a metric table (as `metric`). */
 export const storedMeasure: Readonly<Record<MetricMeasure, RawBuilder<number | null>>> = {
   avg: sql`metric.avg_val`,
   max: sql`metric.max_val`,
@@ -18,7 +18,7 @@ export const storedMeasure: Readonly<Record<MetricMeasure, RawBuilder<number | n
 }
 
 /**
- * What several rows of a metric table (as `metric`) say together: an aggregate over them.
+ * A measure of several rows of a metric table (as `metric`) together: an aggregate.
  *
  * @param rolled whether they are rows of a rollup.
  */

@@ -6,14 +6,14 @@ import { boundedText, storableObject, urnText, type Json } from '../schema/text.
 import type { MetricBy } from './metricFrame.ts'
 import { metricMeasures, type MetricMeasure } from './metricMeasures.ts'
 
-/** Which metrics, of whom. */
+/** The metrics and resources to read. */
 export interface MetricOptions<By extends MetricBy> {
   /**
-   * The metric's name, as OpenTelemetry gives it: `'http.server.request.duration'`. Of several,
-   * each series is named by the metric first.
+   * The metric's name in OpenTelemetry: `'http.server.request.duration'`. With several metrics, the
+   * name of each series begins with its metric.
    */
   metric: string | readonly string[]
-  /** The URN of a resource, or of several; every resource that has the metric when left out. */
+  /** The URN of a resource, or several; every resource with the metric if it is not given. */
   resource?: string | readonly string[]
   /** Only label sets that contain these (`@>`): `{ 'http.request.method': 'GET' }`. */
   labels?: Record<string, Json>
@@ -21,13 +21,13 @@ export interface MetricOptions<By extends MetricBy> {
   /** Buckets that begin in it count. */
   range: TimeRange
   /**
-   * What a series stands for: `'series'`, one label set of one resource; `'resource'`, all its
-   * label sets together; `'metric'`, all resources together. Default: `'series'`.
+   * What a series stands for. `'series'`: one label set of one resource. `'resource'`: all label
+   * sets of a resource together. `'metric'`: all resources together. Default: `'series'`.
    */
   by?: By
 }
 
-/** The options that every read of metrics takes; `groupings` are what a series may stand for. */
+/** The options of every read of metrics; `groupings` are the allowed values of `by`. */
 export const metricOptions = <const By extends MetricBy>(groupings: readonly [By, ...By[]]) => ({
   metric: oneOrMore(boundedText(255)),
   resource: oneOrMore(urnText).optional(),
@@ -42,8 +42,8 @@ export const isOneOf = (column: string, names: readonly string[]): RawBuilder<bo
   names.length === 1 ? sql<boolean>`${sql.ref(column)} = ${names[0]}` : sql<boolean>`${sql.ref(column)} = any(${names}::text[])`
 
 /**
- * How a point's series is called, by what it stands for, where `metric` and `resource` are the row
- * and its resource.
+ * The name of a point's series, by what it stands for; `metric` and `resource` are the row and its
+ * resource.
  */
 export function seriesName(by: MetricBy, several: boolean): RawBuilder<string> {
   if (by === 'metric') return sql`metric.metric`

@@ -22,7 +22,8 @@ function metricRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk
       unit: { type: 'text', of: () => sql`max(unit)` },
       kind: { type: 'text', of: () => sql`max(kind)` },
       sample_count: { type: 'bigint', of: () => sql.raw(saturated('sum(sample_count)')) },
-      // A row may count samples without knowing their average: they weigh nothing in the next coarser one.
+      // A row may have samples without a known average: they have no weight in the next coarser
+      // row.
       avg_weight: { type: 'bigint', of: (fn) => sql.raw(saturated(sqlText(rows(fn).averageWeight))) },
       histogram: { type: 'bigint[]', of: (fn) => rows(fn).merged },
     },
@@ -30,15 +31,15 @@ function metricRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk
   }
 }
 
-/** `metric_1h`: the minutes of an hour together. */
+/** `metric_1h`: the minutes of an hour, rolled up. */
 export const metric1h = metricRollup({ name: 'metric_1h', source: 'metric_1m', bucket: '1 hour', chunk: '30 days' }, { rolled: false })
 
-/** `metric_1d`: the hours of a day, in UTC, together. */
+/** `metric_1d`: the hours of a day, in UTC, rolled up. */
 export const metric1d = metricRollup({ name: 'metric_1d', source: 'metric_1h', bucket: '1 day', chunk: '180 days' }, { rolled: true })
 
 /**
- * What becomes of a metric's minutes: a week as they came, half a year compressed, two years by the
- * hour, five by the day.
+ * How long metrics are kept by the minute: a week uncompressed, half a year compressed; two years
+ * by the hour, five by the day.
  */
 export const metricPolicy: TimePolicy<'metric_1m'> = {
   table: 'metric_1m',
@@ -51,5 +52,5 @@ export const metricPolicy: TimePolicy<'metric_1m'> = {
   ],
 }
 
-/** What series of metrics are read from. */
+/** The tables that metric series are read from. */
 export const metricLadder = ladderOf(metricPolicy, minuteBucket)

@@ -4,22 +4,21 @@ import { weightedMean } from '../database/sql/bounded.ts'
 import { mergedHistogram, quantileOf, rowHistogram } from '../sketch/rowHistogram.ts'
 
 /**
- * What several rows of `metric_1m`, or of a rollup of it, mean together. Whatever reads or rolls
- * metrics says it with these aggregates: there is no parameter in them, so that a view can hold
- * them too.
+ * Aggregates over several rows of `metric_1m` or its rollups. Every read and rollup of metrics uses
+ * them. They contain no parameters, so a view can contain them.
  *
  * | | |
  * |---|---|
- * | `average` | of all samples whose average is known |
- * | `averageWeight` | how many these are |
- * | `maximum` | the highest |
- * | `count` | how many samples |
- * | `merged`, `quantile` | the histogram of all samples, and what it says. One sample has none stored: its value, `avg_val`, is all percentiles |
+ * | `average` | of all samples with a known average |
+ * | `averageWeight` | the number of these samples |
+ * | `maximum` | the highest value |
+ * | `count` | the number of samples |
+ * | `merged`, `quantile` | the histogram of all samples, and its quantiles. A single sample has no stored histogram: its value, `avg_val`, is every percentile |
  *
  * @param fn names a function that `sql/` installs: `scope.id`.
- * @param options `alias`: what the rows are called in the statement; left out where their columns
- * need no name before them. `rolled`: all are rows of a rollup, which have a histogram even of one
- * sample, and in `avg_weight` of how many samples their average is.
+ * @param options `alias`: the alias of the rows in the statement; omit it if their columns need no
+ * qualifier. `rolled`: all rows come from a rollup. They have a histogram even for one sample, and
+ * `avg_weight` is the number of samples in their average.
  */
 export function metricRows(fn: Scope['id'], { alias, rolled = false }: { alias?: string; rolled?: boolean } = {}) {
   const text = (column: string) => (alias === undefined ? column : `${alias}.${column}`)

@@ -14,7 +14,7 @@ import { metricLadder } from './metricPolicy.ts'
 
 export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends MetricOptions<By> {
   /**
-   * How long the buckets are: `'1 minute'`, `'15 minutes'`, `'1 hour'`, `'1 day'`. Default:
+   * The length of the buckets: `'1 minute'`, `'15 minutes'`, `'1 hour'`, `'1 day'`. Default:
    * `'auto'`, by the length of the range.
    */
   resolution?: Resolution
@@ -23,29 +23,29 @@ export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends Met
 const metricSeriesOptions = z.strictObject({ ...metricOptions(metricGroupings), resolution: z.string().optional() })
 
 /**
- * A metric over time: a series frame, in the order of series (by their bytes) and time.
+ * A metric over time: a series frame. Ordered by series (by their bytes), then time.
  *
  * | `by` | a series is | named | also has |
  * |---|---|---|---|
- * | `'series'` | a label set of a resource | the resource's URN, and after a space the labels as JSON where there are any | `resource_id`, `labels` |
- * | `'resource'` | a resource, its label sets put together | its URN | `resource_id` |
- * | `'metric'` | all resources put together | the metric | |
+ * | `'series'` | a label set of a resource | the resource's URN, and after a space the labels as JSON, if there are any | `resource_id`, `labels` |
+ * | `'resource'` | a resource, its label sets combined | its URN | `resource_id` |
+ * | `'metric'` | all resources combined | the metric | |
  *
- * Labels are in `jsonb`'s order of keys, so names are stable. Where several metrics are asked for,
- * names begin with the metric and a space.
+ * Labels are in `jsonb`'s order of keys, so names are stable. If you ask for several metrics, names
+ * begin with the metric and a space.
  *
  * | | |
  * |---|---|
- * | `value` | in the metric's unit: a monotonic sum is a rate per second, its unit ends in `/s`; null where the bucket did not measure it |
+ * | `value` | in the metric's unit; null if the bucket did not measure it. A monotonic sum is a rate per second, with a unit that ends in `/s` |
  * | a bucket without samples | has no row |
- * | several rows in one bucket | the average of all samples (a minute weighs as many as it has), their maximum, number, and their percentile from the merged histograms (at most 1.083 % off) |
+ * | several rows in one bucket | the average of all samples (a minute weighs as many as it has), their maximum, their number, and their percentile from the merged histograms (at most 1.083 % off) |
  * | one row | is given as stored |
- * | range | buckets that begin in it count, whole: an hour that began before it is left out, and the last one reaches past its end |
- * | read from | up to a week `metric_1m`, up to 420 days `metric_1h`, more `metric_1d` (in UTC); a coarser one where rows of a finer one have been dropped |
+ * | range | buckets that begin in it count as a whole: an hour that began before it is left out, and the last one extends past its end |
+ * | read from | up to a week `metric_1m`, up to 420 days `metric_1h`, beyond that `metric_1d` (in UTC); a coarser table if rows of a finer one were dropped |
  *
- * A counter's `avg` over label sets is the mean of their rates, not their sum: for that there is
- * `aggregateAcross`. `resolution` says how long buckets are; say it where two frames are put
- * together. The hour and the day that are not over yet tell of what there is so far.
+ * A counter's `avg` over label sets is the mean of their rates, not their sum; for the sum use
+ * `aggregateAcross`. Set the `resolution` if you combine two frames. A running hour or day covers
+ * what arrived so far.
  *
  * @throws InvalidInputError if the metric, a URN, the labels, the range, the measure, `by` or the
  * resolution is invalid; names the field.
@@ -80,7 +80,7 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
   const reading = readingOf(scope, metricLadder, range, resolution)
   const bucket = seriesBucket(reading, sql.ref('metric.bucket'))
   const name = seriesName(by, several)
-  // Sorting by a name that all rows have takes a small question's time all the same.
+  // Even when all rows have the same name, sorting by it takes as long as a small query.
   const oneSeries = !several && (by === 'metric' || (by === 'resource' && resources?.length === 1))
   const merged = mergedMeasure(scope, measure, { rolled: reading.table !== metricLadder.table })
   const rows = scope.db

@@ -8,39 +8,36 @@ import { mostTelling } from './mostTelling.ts'
 import { anyNumber, drawnLimit, edgeEnds, pictureTitle, readableEdges, vertexName } from './pictureFields.ts'
 import { style } from './style.ts'
 
-/**
- * One call between two names, as `activeCalls` or `callsDuring` give it once the ids are replaced
- * by names.
- */
+/** A call between two names: a row of `activeCalls` or `callsDuring` with names instead of ids. */
 export interface CallEdge extends CallMeasures {
-  /** Name of the caller: a URN, or whatever tells the vertices apart. */
+  /** Name of the caller: a URN, or any other unique name. */
   src_urn: string
   dst_urn: string
-  /** Calls per second, the edge's thickness; `rps` goes before `weight`. */
+  /** Calls per second, the edge's thickness. If there is no `rps`, `weight` is used. */
   rps?: number | null
   weight?: number | null
 }
 
 export interface GraphPictureOptions {
   title: string
-  /** A sentence below the title, which screen readers read as the picture's description. */
+  /** A sentence below the title. Screen readers read it as the picture's description. */
   description?: string
   edges: readonly CallEdge[]
-  /** Names of what is thought to be behind it. */
+  /** Names of the likely causes. */
   suspects?: readonly string[]
-  /** Names of where it hurts. */
+  /** Names of the vertices that have the trouble. */
   symptoms?: readonly string[]
   /**
-   * Ways from a symptom to a suspect, each a list of names: the calls between neighbours on it, in
+   * Paths from a symptom to a suspect, each a list of names. Calls between neighbours on a path, in
    * either direction, are drawn bold in one colour.
    */
   paths?: readonly (readonly string[])[]
-  /** What is written into a vertex. Default: what follows the last `/` or `:` of its name. */
+  /** The text in a vertex. Default: what follows the last `/` or `:` of its name. */
   nameOf?: (name: string) => string
   /**
-   * How many calls are drawn at most: first those on a path, then those of suspects and symptoms,
-   * then the busiest. What was left out is said below the title. Default 200 in pictures and in
-   * Mermaid, where more can neither be read nor laid out in time; `Infinity` in DOT.
+   * The most calls to draw: first those on a path, then those of suspects and symptoms, then the
+   * busiest. A note below the title says what was left out. Default: 200 in pictures and in
+   * Mermaid, because more can neither be read nor laid out in time; `Infinity` in DOT.
    */
   limit?: number
 }
@@ -69,10 +66,10 @@ const graphPictureOptions = z.strictObject({
 })
 
 /**
- * A call graph: thickness is traffic, colour is how far a call is from normal, suspects, symptoms
- * and paths are marked.
+ * A call graph. Thickness is traffic, colour is the distance from normal; suspects, symptoms and
+ * paths are marked.
  *
- * @param limitUnlessGiven how many calls are drawn where the options say nothing.
+ * @param limitUnlessGiven the number of calls to draw by default.
  * @throws InvalidInputError naming the field that is wrong.
  */
 export function callDrawing(options: GraphPictureOptions, limitUnlessGiven = readableEdges): Drawing {
@@ -112,7 +109,7 @@ export function callDrawing(options: GraphPictureOptions, limitUnlessGiven = rea
     edges: edges.map((edge): DrawnEdge => {
       const state = callState(edge)
       const share = busiest > 0 ? traffic(edge) / busiest : 0
-      // Area grows with traffic as the eye expects it when thickness grows with the root.
+      // The square root: readers perceive traffic by the area of the line.
       const width = 1 + 5 * Math.sqrt(share)
       return {
         src_urn: edge.src_urn,
@@ -148,7 +145,7 @@ function pathTest(paths: readonly (readonly string[])[]): (edge: CallEdge) => bo
   return ({ src_urn, dst_urn }) => next.get(src_urn)?.has(dst_urn) ?? false
 }
 
-/** Two short lines: rate and latency, then what is wrong with them. */
+/** Two short lines: rate and latency, then what is abnormal about them. */
 function labelOf(edge: CallEdge): string[] {
   const { p95_ms, normal_p95_ms, err_rate } = edge
   const rate = edge.rps ?? edge.weight

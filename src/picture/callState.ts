@@ -2,7 +2,7 @@ export interface CallMeasures {
   /** 0..1. */
   err_rate?: number | null
   p95_ms?: number | null
-  /** What is normal for this call, where that is known. */
+  /** The normal value for this call, if known. */
   normal_err_rate?: number | null
   normal_p95_ms?: number | null
 }
@@ -12,9 +12,10 @@ export type CallState = 'calm' | 'warning' | 'critical'
 /**
  * How far a call is from normal: the worse of its errors and its latency.
  *
- * Errors: the ratio above normal (0 where normal is not known), warning from 1 %, critical from 5
- * %. Latency: p95 over normal p95, warning from twice, critical from four times; without a normal,
- * latency says nothing.
+ * | | warning | critical |
+ * |---|---|---|
+ * | error ratio minus the normal one (0 if unknown) | from 1 % | from 5 % |
+ * | p95 divided by the normal p95 (ignored if unknown) | from 2 | from 4 |
  */
 export function callState({ err_rate, p95_ms, normal_err_rate, normal_p95_ms }: CallMeasures): CallState {
   const errors = (err_rate ?? 0) - (normal_err_rate ?? 0)

@@ -1,28 +1,25 @@
-/**
- * A graph as it is to be drawn, whatever draws it: names are as they came, lines of text are not
- * escaped.
- */
+/** A graph to draw, for any renderer. Names are as given, and lines of text are not escaped. */
 export interface Drawing {
   title: string
   /** A sentence below the title. */
   description?: string
-  /** A sentence on what was left out, if anything was. */
+  /** A sentence about what was left out, if anything was. */
   omission?: string
-  /** What a screen reader says when there is no description. */
+  /** What a screen reader says if there is no description. */
   summary: string
-  /** What is said in the place of a graph without edges. */
+  /** The text instead of a graph without edges. */
   nothing: string
   vertices: DrawnVertex[]
   edges: DrawnEdge[]
   legend: LegendEntry[]
 }
 
-/** As CSS and Graphviz both write it: `#c81e1e`. */
+/** A colour in the form of CSS and Graphviz: `#c81e1e`. */
 export type Colour = `#${string}`
 
 export interface DrawnVertex {
   name: string
-  /** What is written into it; the whole name is its tooltip. */
+  /** The text in it; its tooltip is the whole name. */
   lines: string[]
   fill: Colour
   line: Colour
@@ -36,12 +33,12 @@ export interface DrawnEdge {
   dst_urn: string
   lines: string[]
   colour: Colour
-  /** Of its lines of text. */
+  /** The colour of its lines of text. */
   fontColour: Colour
   /** In points. */
   width: number
   dashed?: boolean
-  /** From 1 to 10: how much shorter and straighter than others it should be. */
+  /** From 1 to 10: how much shorter and straighter than other edges it should be. */
   pull: number
 }
 
@@ -51,7 +48,7 @@ export interface LegendEntry {
   words: string
 }
 
-/** The names at the ends of edges, each once, in the order in which they occur. */
+/** The names at the ends of edges, each once, in the order of their first occurrence. */
 export const namesOf = (edges: readonly { src_urn: string; dst_urn: string }[]): string[] => [
   ...new Set(edges.flatMap(({ src_urn, dst_urn }) => [src_urn, dst_urn])),
 ]

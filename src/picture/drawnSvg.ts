@@ -5,9 +5,9 @@ import { optionalPackage } from './optionalPackage.ts'
 import { style } from './style.ts'
 
 /**
- * A drawing as an SVG that stands alone, laid out by Graphviz; `what` is drawn, for the message.
+ * A drawing as a standalone SVG, laid out by Graphviz. `what` names it in the message.
  *
- * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
+ * @throws MissingCapabilityError if the package `@viz-js/viz` is not installed.
  */
 export async function drawnSvg(drawing: Drawing, what: string): Promise<string> {
   const { instance } = await optionalPackage('@viz-js/viz', what, () => import('@viz-js/viz'))
@@ -42,7 +42,7 @@ const layoutOf = ({ vertices, edges }: Drawing): Graph => ({
     tail: printable(src_urn),
     head: printable(dst_urn),
     attributes: {
-      // The last line is empty, so that a thick line stays clear of the words above it.
+      // The empty last line keeps a thick line away from the words above it.
       label: [...lines.map(plainLabel), ''].map((line) => ` ${line} `).join('\n'),
       color: colour,
       fontcolor: fontColour,
@@ -53,19 +53,19 @@ const layoutOf = ({ vertices, edges }: Drawing): Graph => ({
   })),
 })
 
-/** Graphviz reads backslashes and character entities in labels: here they are text. */
+/** Graphviz reads backslashes and character entities in labels; here they are text. */
 const plainLabel = (text: string): string => printable(text).replaceAll('\\', '\\\\').replaceAll('&', '&amp;').replaceAll(/\s+/g, ' ')
 
 const margin = 28
 
-/** Title, description and legend around Graphviz' drawing. */
+/** Adds title, description and legend to Graphviz' drawing. */
 function framed({ title, description, omission, summary, nothing, edges, legend }: Drawing, drawn: string): string {
   const [, left = '0', top = '0', drawnWidth = '0', drawnHeight = '0'] = /viewBox="([-\d.]+) ([-\d.]+) ([\d.]+) ([\d.]+)"/.exec(drawn) ?? []
   const inner = drawn
     .slice(drawn.indexOf('<g '), drawn.lastIndexOf('</svg>'))
-    // Ids would meet those of another picture on the same page.
+    // Ids would collide with those of another picture on the same page.
     .replaceAll(/ id="(?:graph|node|edge|a_node|a_edge)\d+"/g, '')
-    // The graph's own title would be the tooltip of everything that has none.
+    // The graph's own title would be the tooltip of every element without one.
     .replace(/<title>[^<]*<\/title>/, '')
     .replaceAll('font-family="Helvetica,sans-Serif"', `font-family="${escapeMarkup(style.font)}"`)
   const empty = edges.length === 0

@@ -1,10 +1,10 @@
 import type { AbstractGraph, Attributes } from 'graphology-types'
 
 /**
- * The edges of a graphology graph as rows, with names in the place of keys: what `graphPicture`,
- * `graphDot`, `graphMermaid` and `graphGraphml` take.
+ * The edges of a graphology graph as rows with names instead of keys, for `graphPicture`,
+ * `graphDot`, `graphMermaid` and `graphGraphml`.
  *
- * @param nameOf what a vertex is called; by default its key.
+ * @param nameOf gives the name of a vertex. Default: its key.
  * @example
  * const graph = await toGraphology(activeCalls(scope), { scope, vertices: resourceNames(scope) })
  * const svg = await graphPicture({ title: 'Who calls whom', edges: edgesOf(graph, (_, { urn }) => urn) })

@@ -4,12 +4,11 @@ import { printable } from './markup.ts'
 import { style } from './style.ts'
 
 /**
- * The call graph in Graphviz' own language, as `graphPicture` draws it: for `dot`, `neato` or an
- * editor.
+ * The call graph of `graphPicture` in Graphviz' own language, for `dot`, `neato` or an editor.
  *
- * Vertices are `v0`, `v1`, ... in the order in which they occur; their names are their tooltips
- * and, shortened, their labels. Names are data: nothing in them is read as markup, an escape or the
- * end of a string. All edges are in it unless there is a `limit`.
+ * Vertices are `v0`, `v1`, ... in the order of their first occurrence. Their tooltips are their
+ * names, their labels the shortened names. Names are data: nothing in them is read as markup, as an
+ * escape or as the end of a string. All edges are included unless you set a `limit`.
  *
  * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
@@ -41,18 +40,19 @@ export function graphDot(options: GraphPictureOptions): string {
     const looks = { color: colour, fontcolor: fontColour, penwidth: Math.round(width * 100) / 100 }
     graph.addEdge(new Edge([nodes.get(src_urn)!, nodes.get(dst_urn)!], { label: labelOf(lines), ...looks }))
   }
-  // It gives up at 100,000 attributes otherwise.
+  // Without this it fails at 100,000 attributes.
   return `${toDot(graph, { convert: { maxASTNodes: Infinity } })}\n`
 }
 
 /**
- * Lines of text as a label: what means something to Graphviz (or to ts-graphviz, which takes
- * `<...>` for HTML and leaves a quote after a backslash as it is) becomes a character reference,
- * which Graphviz reads in every label. A backslash becomes two: escapes are read after references.
+ * Lines of text as a label. What has a meaning for Graphviz becomes a character reference, which
+ * Graphviz reads in every label. So does what ts-graphviz would change: it takes `<...>` for HTML
+ * and keeps a quote after a backslash. A backslash becomes two, because escapes are read after
+ * references.
  */
 const labelOf = (lines: readonly string[]): string => lines.map((line) => plainText(line).replaceAll('\\', '&#92;&#92;')).join('\n')
 
-/** A name as a tooltip, where escapes are read before references. */
+/** A name as a tooltip, in which escapes are read before references. */
 const tooltipOf = (name: string): string => plainText(name).replaceAll('\\', '&#92;')
 
 const plainText = (text: string): string =>

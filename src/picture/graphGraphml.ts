@@ -5,9 +5,9 @@ import { escapeMarkup } from './markup.ts'
 import { edgeEnds } from './pictureFields.ts'
 
 export interface GraphmlOptions<Edge extends GraphmlEdge = GraphmlEdge, Vertex extends GraphmlVertex = GraphmlVertex> {
-  /** Edges between names; whatever else a row carries are its data. */
+  /** Edges between names. All other columns of a row are data of the edge. */
   edges: readonly Edge[]
-  /** What is known of vertices, by name; of those that no edge names, too. */
+  /** The data of vertices, by name; vertices without an edge are included. */
   vertices?: readonly Vertex[]
 }
 
@@ -26,12 +26,15 @@ const graphmlOptions = z.strictObject({
 })
 
 /**
- * A graph with all its data as GraphML: for Gephi, yEd, Cytoscape, networkx or igraph.
+ * A graph with all its data as GraphML, for Gephi, yEd, Cytoscape, networkx or igraph.
  *
- * Vertices are `v0`, `v1`, ... in the order in which they occur, with their name as data `name`;
- * edges are `e0`, `e1`, ... in the order given. A column is declared `double` where all its values
- * are numbers, `boolean` where all are booleans, else `string`: times as ISO 8601 in UTC, objects
- * as JSON. What is null is left out. Characters that XML has no way to hold are written as U+FFFD.
+ * | | |
+ * |---|---|
+ * | vertices | `v0`, `v1`, ... in the order of their first occurrence, with their name as data `name` |
+ * | edges | `e0`, `e1`, ... in the given order |
+ * | type of a column | `double` if all its values are numbers, `boolean` if all are booleans, otherwise `string`: times as ISO 8601 in UTC, objects as JSON |
+ * | null | is left out |
+ * | characters that XML cannot hold | are written as U+FFFD |
  *
  * The GraphML File Format, http://graphml.graphdrawing.org.
  *
@@ -43,7 +46,7 @@ const graphmlOptions = z.strictObject({
 export function graphGraphml<Edge extends GraphmlEdge, Vertex extends GraphmlVertex = GraphmlVertex>(
   options: GraphmlOptions<Edge, Vertex>,
 ): string {
-  // Checked only: the rows are written as they came, with the columns they came with.
+  // Only checked: the rows are written as given, with all their columns.
   parseOptions(graphmlOptions, options)
   const { edges, vertices = [] } = options
   const known = new Map(vertices.map((vertex) => [vertex.name, vertex]))
@@ -88,13 +91,13 @@ const rowMarkup = (row: object, columns: readonly Column[]): string[] =>
   })
 
 interface Column {
-  /** The id that GraphML knows it by. */
+  /** Its id in GraphML. */
   key: string
   column: string
   type: 'double' | 'boolean' | 'string'
 }
 
-/** The columns of some rows but those named, in the order in which they occur. */
+/** The columns of some rows, without the named ones, in the order of their first occurrence. */
 function columnsOf(rows: readonly object[], without: readonly string[], prefix: string): Column[] {
   const types = new Map<string, Column['type'] | undefined>()
   for (const row of rows) {
@@ -113,7 +116,7 @@ const typeOf = (value: unknown): Column['type'] =>
 
 function textOf(value: unknown): string {
   if (value instanceof Date) return value.toISOString()
-  // As XML Schema writes them.
+  // The form of XML Schema.
   if (value === Infinity) return 'INF'
   if (value === -Infinity) return '-INF'
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)

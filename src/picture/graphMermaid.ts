@@ -4,12 +4,11 @@ import { printable } from './markup.ts'
 import { style } from './style.ts'
 
 /**
- * The call graph as a Mermaid flowchart, as `graphPicture` draws it: for Markdown that is rendered
- * where it is read.
+ * The call graph of `graphPicture` as a Mermaid flowchart, for Markdown that a viewer renders.
  *
- * Vertices are `v0`, `v1`, ... in the order in which they occur; their names, shortened, are their
- * labels. Names are data: all but letters, digits, spaces and a few harmless signs are written as
- * Mermaid's character codes (`#58;`), so that nothing is read as syntax or as markup.
+ * Vertices are `v0`, `v1`, ... in the order of their first occurrence. Their labels are their
+ * shortened names. Names are data: all but letters, digits, spaces and a few harmless signs are
+ * written as Mermaid's character codes (`#58;`), so nothing is read as syntax or markup.
  *
  * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
@@ -31,7 +30,7 @@ export function graphMermaid(options: GraphPictureOptions): string {
   const idOf = new Map(vertices.map(({ name }, index) => [name, `v${index}`]))
   return [
     '---',
-    // JSON is YAML, and has no line breaks of its own.
+    // JSON is valid YAML, and this JSON has no line breaks.
     `title: ${JSON.stringify([printable(title), omission].filter((line) => line !== undefined).join(' '))}`,
     '---',
     'flowchart LR',
@@ -50,22 +49,22 @@ export function graphMermaid(options: GraphPictureOptions): string {
 }
 
 /**
- * The looks, each once, with the numbers of those that have it: Mermaid takes no more than 50,000
+ * Each style once, with the numbers of the elements that have it: Mermaid accepts at most 50,000
  * characters.
  */
 function alike(looks: readonly string[]): [string, number[]][] {
   return [...Map.groupBy(looks.keys(), (number) => looks[number]!)]
 }
 
-/** Text within quotes; Mermaid takes none that is empty. */
+/** Text within quotes, which Mermaid does not allow to be empty. */
 const labelOf = (lines: readonly string[]): string => lines.map(plainLine).join('<br/>') || code(' ')
 
-/** A line of text of which Mermaid reads nothing as its syntax, as HTML or as Markdown. */
+/** A line of text in which Mermaid finds no syntax, HTML or Markdown. */
 const plainLine = (line: string): string =>
   printable(line)
     .replaceAll(/\s+/g, ' ')
     .replaceAll(/[^\p{L}\p{M}\p{N} _.,/()+×…-]/gu, code)
-    // What is left means something to Markdown in some places: what begins a list, a rule or code;
+    // The rest has a meaning for Markdown in some places: the beginning of a list, a rule or code;
     // emphasis; a link.
     .replace(/^[-+ ]/, code)
     .replace(/(?<=^\d+)[.)](?= |$)/, code)

@@ -2,16 +2,19 @@ import { callDrawing, type GraphPictureOptions } from './callDrawing.ts'
 import { drawnSvg } from './drawnSvg.ts'
 
 /**
- * The call graph as an SVG: callers left of callees; thickness is traffic; colour is how far a call
- * is from normal (see `callState`); suspects and symptoms are marked, by colour and in words, and
- * the paths between them drawn bold. Laid out by Graphviz.
+ * The call graph as an SVG, laid out by Graphviz with callers left of callees. Thickness is
+ * traffic; colour is the distance from normal (see `callState`). Suspects and symptoms are marked
+ * by colour and in words, and the paths between them are bold.
  *
- * The SVG stands alone: no script, no font or style from outside. Names are data: whatever they
- * hold is shown, long ones shortened, the whole name being the vertex's tooltip. Calls of one pair
- * given twice are drawn twice; a graph without edges is a picture that says so; of more than
- * `limit` calls the most telling are drawn, and the picture says so.
+ * | | |
+ * |---|---|
+ * | the SVG | is standalone: no script, no font or style from outside |
+ * | names | are data and shown as they are; long ones are shortened, and the tooltip has the whole name |
+ * | several calls of one pair | are drawn as several edges |
+ * | no edges | the picture says so |
+ * | more than `limit` calls | the most important are drawn, and the picture says so |
  *
- * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
+ * @throws MissingCapabilityError if the package `@viz-js/viz` is not installed.
  * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * const svg = await graphPicture({

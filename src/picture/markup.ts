@@ -1,6 +1,6 @@
 /**
- * A text as XML and HTML show it; characters that XML has no way to hold (most control characters,
- * lone surrogates) are shown as U+FFFD.
+ * Escapes a text for XML and HTML. Characters that XML cannot hold (most control characters, lone
+ * surrogates) become U+FFFD.
  */
 export function escapeMarkup(text: string): string {
   return printable(text)
@@ -13,13 +13,13 @@ export function escapeMarkup(text: string): string {
 
 /** A text without the characters that no picture can show. */
 export const printable = (text: string): string =>
-  // Tab, line feed and carriage return are the only control characters XML takes.
+  // Tab, line feed and carriage return are the only control characters of XML.
   text.toWellFormed().replaceAll(/[^\P{Cc}\t\n\r]|[\ufffe\uffff]/gu, '\ufffd')
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
 /**
- * At most `length` characters as a reader counts them, the last an ellipsis where some were left
+ * At most `length` characters as a reader counts them; the last is an ellipsis if some were left
  * out.
  */
 export function shortened(text: string, length: number): string {

@@ -1,6 +1,6 @@
 /**
- * At most `limit` edges, those with the highest rank first, of equal ones the busiest, then as
- * given; and a sentence on what was left out, if anything was. Those that stay keep their order.
+ * At most `limit` edges, and a sentence about what was left out, if anything was. Edges are chosen
+ * by the highest rank, then the busiest, then as given. The chosen edges keep their order.
  */
 export function mostTelling<Edge>(
   edges: readonly Edge[],

@@ -1,9 +1,9 @@
 import { MissingCapabilityError } from '../schema/errors.ts'
 
 /**
- * Loads a package that is installed only by those who draw.
+ * Loads an optional package, which only users of pictures install.
  *
- * @throws MissingCapabilityError when it is not there, with the command that installs it.
+ * @throws MissingCapabilityError if it is not installed, with the command that installs it.
  */
 export async function optionalPackage<Module>(name: string, what: string, load: () => Promise<Module>): Promise<Module> {
   try {

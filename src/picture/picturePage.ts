@@ -6,22 +6,22 @@ import { style } from './style.ts'
 
 export interface PageSection {
   heading: string
-  /** Paragraphs. */
+  /** One or several paragraphs. */
   text?: string | readonly string[]
   /**
-   * A picture of `graphPicture` or `seriesChart`. It goes into the page as it is: never markup from
-   * elsewhere.
+   * A picture of `graphPicture` or `seriesChart`. It is inserted unchanged: never pass markup from
+   * other sources.
    */
   svg?: string
-  /** A table: its columns' names, then its rows. Numbers are set to the right. */
+  /** A table: the names of its columns, then its rows. Numbers are aligned to the right. */
   table?: { columns: readonly string[]; rows: readonly (readonly (string | number | null)[])[] }
-  /** A statement or a program, set in a monospaced font. */
+  /** A statement or a program, in a monospaced font. */
   code?: string
 }
 
 export interface PicturePageOptions {
   title: string
-  /** Below the title. */
+  /** Text below the title. */
   lead?: string
   sections: readonly PageSection[]
 }
@@ -46,10 +46,10 @@ const picturePageOptions = z.strictObject({
 })
 
 /**
- * One HTML page with pictures, tables and text: self-contained (no script, nothing from outside),
- * readable in print and on a telephone.
+ * One HTML page with pictures, tables and text. It is self-contained (no script, nothing from
+ * outside), and readable in print and on a phone.
  *
- * Everything but `svg` is text and shown as such.
+ * Everything except `svg` is text and is escaped.
  *
  * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
@@ -95,7 +95,7 @@ function sectionMarkup({ heading, text = [], svg, table, code }: PageSection): s
     '<section>',
     `<h2>${escapeMarkup(heading)}</h2>`,
     ...paragraphs.map((paragraph) => `<p>${escapeMarkup(paragraph)}</p>`),
-    // An XML declaration or doctype has no place inside HTML.
+    // An XML declaration or doctype is not allowed inside HTML.
     svg === undefined ? '' : `<div class="picture">${svg.slice(Math.max(0, svg.indexOf('<svg')))}</div>`,
     table === undefined ? '' : tableMarkup(table),
     code === undefined ? '' : `<pre>${escapeMarkup(code)}</pre>`,

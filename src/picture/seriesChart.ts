@@ -22,16 +22,16 @@ export interface ChartMark {
   at: Date
   /** A few words. */
   label: string
-  /** Default `neutral`; `critical` draws in red. */
+  /** Default `neutral`; `critical` is drawn in red. */
   kind?: 'neutral' | 'critical'
 }
 
 export interface SeriesChartOptions {
   title: string
-  /** A sentence below the title, which screen readers read as the picture's description. */
+  /** A sentence below the title. Screen readers read it as the picture's description. */
   description?: string
   series: readonly ChartSeries[]
-  /** What all values are measured in: `ms`, `calls/s`. */
+  /** The unit of all values: `ms`, `calls/s`. */
   unit?: string
   /** The normal range, drawn behind the lines. */
   band?: { name?: string; points: readonly { bucket: Date; lower: number | null; upper: number | null }[] }
@@ -56,13 +56,13 @@ const seriesChartOptions = z.strictObject({
 })
 
 /**
- * Series over time as an SVG: a line each, the normal range behind them, moments marked. Times are
- * UTC. Drawn by Apache ECharts.
+ * Series over time as an SVG, drawn by Apache ECharts: a line for each series, the normal range
+ * behind them, and marked moments. Times are in UTC.
  *
- * The SVG stands alone: no script, no font or style from outside. Takes the rows of any series
+ * The SVG is standalone: no script, no font or style from outside. It takes the rows of any series
  * frame, grouped by their `series`.
  *
- * @throws MissingCapabilityError when the package `echarts` is not installed.
+ * @throws MissingCapabilityError if the package `echarts` is not installed.
  * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * const rows = await callSeries(scope, { from: checkout, measure: 'p95_ms', range: last('6 hours') }).execute()
@@ -82,15 +82,15 @@ export async function seriesChart(options: SeriesChartOptions): Promise<string> 
     const words = `<title>${escapeMarkup(title)}</title><desc>${escapeMarkup(description ?? `A chart of ${series.length} series over time.`)}</desc>`
     const drawn = chart.renderToSVGString()
     const [opening, content] = [drawn.slice(0, drawn.indexOf('>') + 1), drawn.slice(drawn.indexOf('>') + 1)]
-    // What is left to the style sheet is how a pointer changes it, and its classes would meet those
-    // of another chart.
+    // The style sheet contains only the effects of a pointer, and its classes would collide with
+    // those of another chart.
     return `${opening.replace('<svg ', '<svg role="img" ')}${words}${withoutElement(content, 'style')}\n`
   } finally {
     chart.dispose()
   }
 }
 
-/** Markup without its first element of that name, which holds no other. */
+/** Markup without its first element of that name, which contains no other of that name. */
 function withoutElement(markup: string, name: string): string {
   const [from, end] = [markup.indexOf(`<${name}`), markup.indexOf(`</${name}>`)]
   return from === -1 || end < from ? markup : markup.slice(0, from) + markup.slice(end + `</${name}>`.length)
@@ -179,7 +179,7 @@ function lineOf({ name, points }: ChartSeries, colour: string, marks: readonly C
     itemStyle: { color: colour },
     lineStyle: { width: 2.4, color: colour },
     z: 3,
-    // A point between two gaps has no line to be seen by.
+    // A point between two gaps has no line that would make it visible.
     data: sorted.map(({ bucket, value }, index) => ({
       value: [bucket.getTime(), value],
       symbol: gap(index - 1) && gap(index + 1) ? 'circle' : 'none',
@@ -200,7 +200,8 @@ function lineOf({ name, points }: ChartSeries, colour: string, marks: readonly C
             fontSize: 12,
             fontWeight: 'bold' as const,
             align: place > 0.85 ? ('right' as const) : place < 0.15 ? ('left' as const) : ('center' as const),
-            // Neighbouring labels stand on two levels, so that they do not cover each other.
+            // Neighbouring labels alternate between two levels, so that they do not cover each
+            // other.
             distance: [0, index % 2 === 0 ? 4 : 19],
           },
         }
@@ -209,10 +210,7 @@ function lineOf({ name, points }: ChartSeries, colour: string, marks: readonly C
   }
 }
 
-/**
- * The band as ECharts draws one: an invisible line at its lower edge, and its height stacked upon
- * that.
- */
+/** The band in ECharts: an invisible line at its lower edge, with the height stacked on it. */
 function bandSeries({ name = 'normal range', points }: NonNullable<SeriesChartOptions['band']>): SeriesOption[] {
   const sorted = [...points].sort((a, b) => a.bucket.getTime() - b.bucket.getTime())
   const common = {

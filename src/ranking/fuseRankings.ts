@@ -12,19 +12,22 @@ export type FusionMethod = 'min-max' | 'reciprocal-rank' | 'distribution'
 export interface FuseRankingsOptions {
   /** Default: `min-max`. */
   method?: FusionMethod
-  /** One for each ranking, at least 0, not all 0. Default: the same for all. */
+  /** One weight for each ranking, at least 0, not all 0. Default: the same for all. */
   weights?: readonly number[]
 }
 
 /** An item of several rankings. */
 export interface FusedItem {
-  /** As text. */
+  /** The item, as text. */
   item: string
-  /** Higher is more; 0..1 but for `reciprocal-rank`. */
+  /** A higher score is better; 0..1 except for `reciprocal-rank`. */
   score: number
-  /** Its place in each ranking, from 1; equal scores share one. Null where it is not in it. */
+  /**
+   * Its place in each ranking, from 1; equal scores share a place. Null if the ranking does not
+   * have it.
+   */
   ranks: (number | null)[]
-  /** Its score in each ranking; null where it is not in it. */
+  /** Its score in each ranking; null if the ranking does not have it. */
   scores: (number | null)[]
 }
 
@@ -37,19 +40,20 @@ const fuseRankingsOptions = z.strictObject({
 })
 
 /**
- * One ranking of several, whatever each is scored by: a ranking frame.
+ * Fuses several rankings into one, whatever their scores mean: a ranking frame. Ordered by score,
+ * then by item (its bytes).
  *
- * | method | what an item has from one ranking, times its weight | not in it |
+ * | method | an item's part from one ranking, times the weight | if the ranking does not have it |
  * |---|---|---|
- * | `min-max` | (score - lowest) / (highest - lowest); 1 where all are equal | 0 |
- * | `distribution` | (score - mean + 3 sd) / (6 sd), within 0..1; .5 where all are equal | 0 |
+ * | `min-max` | (score - lowest) / (highest - lowest); 1 if all are equal | 0 |
+ * | `distribution` | (score - mean + 3 sd) / (6 sd), within 0..1; .5 if all are equal | 0 |
  * | `reciprocal-rank` | 1 / (60 + rank) | 0 |
  *
  * The first two are divided by the sum of the weights. A row whose score is null, NaN or infinite
- * counts as not there; of an item that a ranking has twice the higher score counts. The order is
- * total: by score, then by item (its bytes). Use `topK` for the first of it.
+ * is ignored. If a ranking has an item twice, the higher score counts. Use `topK` for the first
+ * items.
  *
- * @throws InvalidInputError when there is no ranking, or an option is wrong; names the field.
+ * @throws InvalidInputError if there is no ranking, or an option is wrong; names the field.
  * @example
  * const byWords = searchKnowledge(scope, { text: 'payment is slow', limit: 100 })
  * const byErrors = rankBy(scope, callSummary(scope, { range }), { item: 'dst_urn', score: 'err_rate' })
@@ -110,7 +114,7 @@ export function fuseRankings(
   return finished(scope, fused, 'fused')
 }
 
-/** What a row of one ranking counts, before its weight. */
+/** The part of a row of one ranking, before its weight. */
 const parts: Readonly<Record<FusionMethod, RawBuilder<number>>> = {
   'min-max': sql`case when scored.highest > scored.lowest then (scored.score - scored.lowest) / (scored.highest - scored.lowest) else 1::float8 end`,
   distribution: sql`case

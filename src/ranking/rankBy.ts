@@ -9,18 +9,18 @@ const column = z.string().min(1)
 const rankByOptions = z.strictObject({ item: column, score: column })
 
 /**
- * A ranking frame from any query: all its columns, and beside them `item` and `score`, which say
- * what is ranked and by which number.
+ * Makes a ranking frame from any query: all its columns, plus `item` and `score`, taken from two of
+ * them.
  *
- * `score` is cast to float8, so counts and numerics rank too. The query may be yours, on another
- * database type; it is nested, so what it joins and filters stays as it is, and the scope's
- * connection runs it. Select other columns from a query that has an `item` or `score` of its own:
- * what is ranked takes their place in the rows, and `topK` of it is refused by PostgreSQL
- * (ambiguous).
+ * - `score` is cast to float8, so counts and numerics can be ranked too.
+ * - The query may be your own, on another database type. It is nested, so its joins and filters
+ *   stay, and the scope's connection runs it.
+ * - If the query has an `item` or `score` column of its own, select other columns first: the new
+ *   columns would replace them in the rows, and PostgreSQL refuses `topK` of it (ambiguous).
  *
- * @param columns names of the query's columns: `item` what tells the items apart (text or a
- * number), `score` a number, higher ranking first.
- * @throws InvalidInputError when a name is empty or no text.
+ * @param columns names of the query's columns: `item` is what identifies the items (text or a
+ * number), `score` a number, where higher is better.
+ * @throws InvalidInputError if a name is empty or not text.
  * @example
  * const slow = rankBy(scope, callSummary(scope, { from: checkout, range }), { item: 'dst_urn', score: 'p95_ms' })
  * await topK(scope, slow, 3).execute()
@@ -43,7 +43,7 @@ export function rankBy<Row, Item extends keyof Row & string>(
   return finished(scope, sql<RankedRow<Row, Item>>`${ranking}`, 'ranking')
 }
 
-/** The columns of a row that can be ranked by: numbers, and integers that arrive as strings. */
+/** The columns that can be ranked by: numbers, and integers that arrive as strings. */
 type NumericColumn<Row> = { [Name in keyof Row & string]: Row[Name] extends number | string | null ? Name : never }[keyof Row & string]
 
 /** A row of a query that is ranked by two of its columns. */

@@ -1,12 +1,12 @@
 import type { Frame } from '../database/sql/frame.ts'
 
-/** One row of a ranking: what is ranked, and how high. More columns may stand beside them. */
+/** One row of a ranking: an item and its score. A row may have more columns. */
 export interface RankingRow {
-  /** An id, a URN, a name: whatever tells the items apart. */
+  /** An id, a URN or a name that identifies the item. */
   item: string | number
-  /** Higher is more. Null: could not be scored, which ranks last. */
+  /** A higher score is better. Null means that it could not be scored; such rows come last. */
   score: number | null
 }
 
-/** Any query with the columns of a ranking, whatever database type it was built on. */
+/** Any query with the columns of a ranking, from a Kysely of any database type. */
 export type RankingFrame<Row extends RankingRow = RankingRow> = Frame<Row>

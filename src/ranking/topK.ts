@@ -9,13 +9,12 @@ import type { RankingFrame, RankingRow } from './rankingFrame.ts'
 /**
  * The `k` highest rows of a ranking, highest first, with all their columns.
  *
- * The order is total, so the same rows give the same answer however they are stored: by score, then
- * by item, then by the whole row; the last two as text, by their bytes. Rows without a score (null
- * or NaN) come last. Rows are ranked as they are: an item that the ranking names twice can take two
- * places.
+ * The order is total: by score, then by item, then by the whole row, the last two as text by their
+ * bytes. Rows without a score (null or NaN) come last. If the ranking has an item twice, it can
+ * take two places.
  *
- * @param k a whole number, at least 1; all rows when there are fewer.
- * @throws InvalidInputError when `k` is not such a number.
+ * @param k a whole number, at least 1; all rows if there are fewer.
+ * @throws InvalidInputError if `k` is not such a number.
  * @example
  * const worst = topK(scope, anomalies(scope, latency), 5)
  *
@@ -29,7 +28,7 @@ export function topK<Row extends RankingRow>(scope: Scope, frame: RankingFrame<R
   const top = scope.db
     .selectFrom(frame.as('ranked'))
     .selectAll('ranked')
-    // PostgreSQL sorts NaN above every number, which would make it the best score there is.
+    // PostgreSQL sorts NaN above every number, so it would be the best score.
     .orderBy(sql`nullif(ranked.score::float8, 'NaN')`, (order) => order.desc().nullsLast())
     .orderBy(byBytes(sql`ranked.item::text`))
     .orderBy(byBytes(sql`(ranked.*)::text`))

@@ -13,29 +13,27 @@ import type { TopologyChange } from './topologyChanges.ts'
 import { topologyFilter, type TopologyFilter } from './topologyVersions.ts'
 
 export interface CompareTopologyOptions extends TopologyFilter {
-  /** The moment that is compared with. */
+  /** The moment to compare with. */
   before: Date
-  /**
-   * The moment that is compared. It may lie before `before`: then the comparison runs backwards.
-   */
+  /** The moment to compare. It may be earlier than `before`: the comparison then runs backwards. */
   after: Date
   /**
-   * Also the edges that are the same at both moments, as a picture needs them. Default: only those
-   * that differ.
+   * Whether to include edges that are the same at both moments, as a picture needs them. Default:
+   * only those that differ.
    */
   withUnchanged?: boolean
 }
 
 /** An edge at two moments. Its `weight` is always null: topology is not measured. */
 export interface ComparedEdge extends EdgeRow {
-  /** `unchanged` only where asked for. */
+  /** `unchanged` only with `withUnchanged`. */
   kind: TopologyChange | 'unchanged'
   src_urn: string
   dst_urn: string
   relation: string
-  /** What was said of the edge before; null where there was none. */
+  /** The properties of the edge before; null if there was no edge. */
   props_before: Json | null
-  /** Its properties after; null where the edge is gone. */
+  /** The properties after; null if the edge is gone. */
   props_after: Json | null
 }
 
@@ -47,13 +45,13 @@ const compareTopologyOptions = z.strictObject({
 })
 
 /**
- * How the topology of one moment differs from that of another, as an edge frame: last week's and
- * today's, say.
+ * The differences between the topologies of two moments, for example last week and today: an edge
+ * frame.
  *
  * | | |
  * |---|---|
  * | order | `src_urn`, `dst_urn`, `relation`, by their bytes |
- * | what happened in between, and when | use {@link topologyChanges} |
+ * | changes in between, and their times | use {@link topologyChanges} |
  *
  * @throws InvalidInputError if a moment, the relation or the source is invalid; names the field.
  * @example

@@ -9,28 +9,28 @@ import { urnText, type Json } from '../schema/text.ts'
 import { topologyFilter, topologyVersions, validFrom, validTo, type TopologyFilter } from './topologyVersions.ts'
 
 export interface EdgeHistoryOptions extends TopologyFilter {
-  /** The URN the edge leaves from. */
+  /** The URN where the edge begins. */
   from: string
-  /** The URN it leads to. */
+  /** The URN where it ends. */
   to: string
 }
 
-/** A version of an edge: what one source said of it for a stretch of time. */
+/** A version of an edge: what one source said about it for a period of time. */
 export interface EdgeVersion {
   relation: string
-  /** Who says so; `''`: written without one. */
+  /** The source; `''` if it was written without one. */
   source: string
-  /** When it begins; null: no known beginning. */
+  /** The beginning; null if it is unknown. */
   valid_from: Date | null
-  /** Until when; null: until further notice. */
+  /** The end; null if it is still valid. */
   valid_to: Date | null
-  /** Seconds from one to the other; null where one of them is. */
+  /** Seconds from beginning to end; null if one of them is null. */
   duration_s: number | null
-  /** What is said of the edge. */
+  /** The properties of the edge. */
   props: Json
-  /** `resource_id` of what the edge leaves from. */
+  /** `resource_id` where the edge begins. */
   src: string
-  /** `resource_id` of what it leads to. */
+  /** `resource_id` where it ends. */
   dst: string
   src_urn: string
   dst_urn: string
@@ -39,13 +39,13 @@ export interface EdgeVersion {
 const edgeHistoryOptions = z.strictObject({ from: urnText, to: urnText, ...topologyFilter })
 
 /**
- * Everything known of one edge: each version of it.
+ * The history of one edge: all its versions.
  *
  * | | |
  * |---|---|
  * | order | `relation` and `source` by their bytes, then time |
  * | a gap between two versions | a time without the edge |
- * | two resources that never were related | no rows |
+ * | two resources that were never related | no rows |
  *
  * @throws InvalidInputError if a URN, the relation or the source is invalid; names the field.
  * @example

@@ -4,8 +4,8 @@ import type { Json } from '../schema/text.ts'
 import { decidingFirst, topologyVersions, type TopologyFilter } from './topologyVersions.ts'
 
 /**
- * One row for each edge that holds at a moment, from any source, in no order: the ends' ids, and of
- * the version that decides what it says.
+ * One row for each edge that is valid at a moment, from any source, in no order: the ids of its
+ * ends and the deciding version's values.
  */
 export function edgesAt(scope: Scope, at: Date, filter: TopologyFilter) {
   const holding = topologyVersions(scope, filter).where(sql<boolean>`version.valid operator(pg_catalog.@>) ${at}::timestamptz`)

@@ -3,23 +3,23 @@ import type { Scope } from '../database/scope.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
-/** Whose snapshots, of what, and of which moment. */
+/** The source, relation and moment of a snapshot. */
 interface Snapshot {
   at: Date
   relation: string
   source: string
 }
 
-/** How many snapshots are remembered for each source and relation. */
+/** The number of snapshots to remember for each source and relation. */
 const remembered = 10_000
 
 const ofItsKind = (scope: Scope, { relation, source }: Snapshot) =>
   sql`tenant_id = ${scope.tenantId}::int8 and source = ${source} and relation = ${relation}`
 
 /**
- * Until when a snapshot counts: the moment of the one that follows it, or infinity.
+ * The end of a snapshot's validity: the moment of the next one, or infinity.
  *
- * @throws InvalidInputError when snapshots that may lie between the two are no longer remembered.
+ * @throws InvalidInputError if snapshots that may be between the two are no longer remembered.
  */
 export async function nextSnapshot(scope: Scope, snapshot: Snapshot): Promise<RawBuilder<Date>> {
   const { rows } = await sql<{ at: string; moment: Date; after_gap: boolean }>`
@@ -40,7 +40,7 @@ export async function nextSnapshot(scope: Scope, snapshot: Snapshot): Promise<Ra
   return sql<Date>`${next?.at ?? 'infinity'}::timestamptz`
 }
 
-/** Writes down that there was a snapshot, and forgets those that are one too many. */
+/** Remembers a snapshot, and forgets those beyond the limit. */
 export async function rememberSnapshot(scope: Scope, { edgeCount, ...snapshot }: Snapshot & { edgeCount: number }): Promise<void> {
   const table = scope.id('topo_snapshot')
   await sql`

@@ -8,34 +8,34 @@ import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { storableObject, urnText, type Json } from '../schema/text.ts'
 
-/** One edge of a snapshot: two resources, and whatever describes their relation. */
+/** One edge of a snapshot: two resources, and properties of their relation. */
 export interface TopologyEdge {
-  /** The URN the edge leaves from. */
+  /** The URN where the edge begins. */
   from: string
-  /** The URN it leads to. */
+  /** The URN where it ends. */
   to: string
-  /** What is said of the edge. Default `{}`. */
+  /** The properties of the edge. Default `{}`. */
   props?: Record<string, Json>
 }
 
 const topologyEdge = z.strictObject({ from: urnText, to: urnText, props: storableObject.optional() })
 
-/** So many edges are held in memory, and sent to the database at once. */
+/** The number of edges in memory, and in one round trip to the database. */
 const batchSize = 5_000
 
 /**
- * A table that is there until the transaction ends, for this connection alone: a snapshot of any
- * size is diffed where it lies.
+ * A table that lasts until the end of the transaction, for this connection only: a snapshot of any
+ * size is compared inside the database.
  */
 export const stagedSnapshot = sql.id('pg_temp', 'pgvantage_snapshot')
 
 /**
- * Puts a snapshot into {@link stagedSnapshot}, in a transaction: `src`, `dst` (resource ids) and
+ * Writes a snapshot into {@link stagedSnapshot}, in a transaction: `src`, `dst` (resource ids) and
  * `props`.
  *
- * @returns how many edges it has.
- * @throws NotFoundError naming the ends that are no resource of the tenant.
- * @throws InvalidInputError when an edge cannot be one, or comes twice.
+ * @returns the number of its edges.
+ * @throws NotFoundError naming the ends that are not resources of the tenant.
+ * @throws InvalidInputError if an edge is invalid, or occurs twice.
  */
 export async function stageSnapshot<Row extends EdgeRow>(
   scope: Scope,
@@ -43,7 +43,7 @@ export async function stageSnapshot<Row extends EdgeRow>(
   { attributes, signal }: { attributes: readonly string[]; signal: AbortSignal | undefined },
 ): Promise<number> {
   await sql`create temporary table if not exists pgvantage_snapshot (src int8, dst int8, props jsonb) on commit drop`.execute(scope.db)
-  // The transaction may be the caller's, and have one of an earlier snapshot.
+  // The transaction may be the caller's, and hold the table of an earlier snapshot.
   await sql`truncate ${stagedSnapshot}`.execute(scope.db)
   if (Symbol.iterator in snapshot || Symbol.asyncIterator in snapshot) await stageEdges(scope, snapshot, signal)
   else await stageFrame(scope, snapshot, attributes)
@@ -120,7 +120,7 @@ async function stageFrame<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Ro
   }
 }
 
-/** The most that an error message names. */
+/** The most names in an error message. */
 const named = 10
 
 function strangers(scope: Scope, names: readonly string[]): NotFoundError {

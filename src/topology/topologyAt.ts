@@ -16,33 +16,33 @@ export interface TopologyAtOptions extends TopologyFilter {
   at: Date
 }
 
-/** An edge that holds at a moment. Its `weight` is always null: topology is not measured. */
+/** An edge that is valid at a moment. Its `weight` is always null: topology is not measured. */
 export interface TopologyAtRow extends EdgeRow {
   src_urn: string
   dst_urn: string
   relation: string
-  /** What is said of the edge. */
+  /** The properties of the edge. */
   props: Json
-  /** When it begins; null: no known beginning. */
+  /** The beginning of its validity; null if it is unknown. */
   valid_from: Date | null
-  /** Until when; null: until further notice. */
+  /** The end of its validity; null if it is still valid. */
   valid_to: Date | null
-  /** Who says so. */
+  /** The sources that have the edge. */
   sources: string[]
 }
 
 const topologyAtOptions = z.strictObject({ at: storableDate, ...topologyFilter })
 
 /**
- * What the topology looked like at a moment: an edge frame of the edges whose validity `[from, to)`
- * holds it. Typical query 3 of the schema's source.
+ * The topology at a moment: an edge frame of the edges whose validity `[from, to)` contains it.
+ * Typical query 3 of the schema's source.
  *
  * | | |
  * |---|---|
  * | order | `src_urn`, `dst_urn`, `relation`, by their bytes |
- * | two resources related in several ways | a row for each relation |
- * | several sources say that an edge holds | one row: `props`, `valid_from` and `valid_to` are those of the version that opened last (of two at once, that of the source which sorts first), and its source stands first in `sources` |
- * | `source` | asks for one of them alone |
+ * | two resources with several relations | one row for each relation |
+ * | an edge from several sources | one row: `props`, `valid_from` and `valid_to` are those of the version that opened last (of two at once, that of the source which sorts first), and its source comes first in `sources` |
+ * | `source` | reads one source alone |
  *
  * @throws InvalidInputError if `at`, the relation or the source is invalid; names the field.
  * @example

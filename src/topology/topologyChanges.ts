@@ -11,39 +11,39 @@ import type { Json } from '../schema/text.ts'
 import { decidingFirst, topologyFilter, topologyVersions, type TopologyFilter } from './topologyVersions.ts'
 
 export interface TopologyChangesOptions extends TopologyFilter {
-  /** What happened in it counts. */
+  /** Changes in this range count. */
   range: TimeRange
 }
 
-/** What became of an edge: `changed` is one with other properties. */
+/** The change of an edge. `changed` means other properties. */
 export type TopologyChange = 'appeared' | 'vanished' | 'changed'
 
-/** What became of an edge at a moment. Its `weight` is always null: topology is not measured. */
+/** A change of an edge at a moment. Its `weight` is always null: topology is not measured. */
 export interface TopologyChangeRow extends EdgeRow {
-  /** When it happened. */
+  /** The time of the change. */
   at: Date
   kind: TopologyChange
   src_urn: string
   dst_urn: string
   relation: string
-  /** What was said of the edge before; null where there was none. */
+  /** The properties of the edge before; null if there was no edge. */
   props_before: Json | null
-  /** Its properties since; null where the edge is gone. */
+  /** The properties after; null if the edge is gone. */
   props_after: Json | null
 }
 
 const topologyChangesOptions = z.strictObject({ range: timeRange, ...topologyFilter })
 
 /**
- * What happened to the topology in a range, as an edge frame: every edge that appeared, vanished or
- * got other properties, once for each time it did.
+ * The changes of the topology in a range: an edge frame with one row each time that an edge
+ * appeared, vanished or got other properties.
  *
  * | | |
  * |---|---|
  * | order | `at`, then `src_urn`, `dst_urn`, `relation` by their bytes |
- * | an edge that vanished and came back | has a row for either |
- * | one source says what another goes on to say | is no change: it tells how {@link topologyAt} came to differ |
- * | `source` | asks what one of them changed its mind about |
+ * | an edge that vanished and came back | has a row for each |
+ * | an edge that another source continues unchanged | is not a change: the rows explain the differences of {@link topologyAt} |
+ * | `source` | gives the changes of one source alone |
  *
  * @throws InvalidInputError if the range, the relation or the source is invalid; names the field.
  * @example
@@ -81,8 +81,8 @@ export function topologyChanges(scope: Scope, options: TopologyChangesOptions): 
   const kind = sql<TopologyChange>`
     case when said.props_before is null then 'appeared' when said.props_after is null then 'vanished' else 'changed' end
   `
-  // Lateral, so that each moment looks its edge up: a join of a table without statistics to itself
-  // may compare every version with every moment.
+  // Lateral, so that each moment looks up its edge: without statistics a self-join may compare
+  // every version with every moment.
   const found = scope.db
     .selectFrom(
       moments(sql<Date>`pg_catalog.lower(version.valid)`)

@@ -2,13 +2,12 @@ import { sql } from 'kysely'
 import type { Scope } from '../database/scope.ts'
 import { boundedText, storableText } from '../schema/text.ts'
 
-/** Which part of the topology is meant. */
+/** Which part of the topology to read. */
 export interface TopologyFilter {
   /** Only edges of this relation (`calls`, `runs_on`, `depends_on`, ...). Default: all. */
   relation?: string
   /**
-   * Only what this source says; `''` is what was written without one. Default: what all of them
-   * say, put together.
+   * Only edges of this source; `''` is what was written without one. Default: all sources combined.
    */
   source?: string
 }
@@ -19,8 +18,8 @@ export const topologyFilter = {
 }
 
 /**
- * The tenant's rows of `topo_edge_time` as `version`: each says that one source had an edge, with
- * these properties, for a stretch of time.
+ * The tenant's rows of `topo_edge_time` as `version`. Each row says that one source had an edge,
+ * with these properties, for a period of time.
  */
 export const topologyVersions = (scope: Scope, { relation, source }: TopologyFilter) =>
   scope.db
@@ -30,16 +29,16 @@ export const topologyVersions = (scope: Scope, { relation, source }: TopologyFil
     .$if(source !== undefined, (versions) => versions.where('version.source', '=', source!))
 
 /**
- * Of several versions of an edge that hold at once, the first decides: the one that opened last,
- * then the one whose source sorts first.
+ * Of several versions of an edge that are valid at once, the first decides: the one that opened
+ * last, then the one whose source sorts first.
  */
 export const decidingFirst = sql`pg_catalog.lower(version.valid) desc, version.source collate "C"`
 
 /**
- * When a version begins; null: no known beginning. An end written as infinity is as open as one
- * left out.
+ * The beginning of a version; null if it is unknown. An end written as infinity is as open as a
+ * missing one.
  */
 export const validFrom = sql<Date | null>`nullif(pg_catalog.lower(version.valid), '-infinity')`
 
-/** Until when a version holds; null: until further notice. */
+/** The end of a version; null if it is still valid. */
 export const validTo = sql<Date | null>`nullif(pg_catalog.upper(version.valid), 'infinity')`
