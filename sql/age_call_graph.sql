@@ -1,16 +1,21 @@
 -- requires: age
--- The tenant's graph in Apache AGE: made, dropped and read by any role, on a connection that knows nothing of AGE.
+-- The tenant's graph in Apache AGE. Any role can create, drop and read it, on a connection that has
+-- no AGE settings.
 --
--- AGE wants its library loaded and ag_catalog on the search path. Each function here sees to both: the path is its own setting, and reading an
--- agtype loads the library, which needs no right (LOAD does). What a role needs is listed by `pgvantage grants`.
+-- AGE needs its library loaded and ag_catalog on the search path. Each function here provides both:
+-- the path is a setting of the function, and reading an agtype loads the library, which needs no
+-- right (LOAD does). `pgvantage grants` lists the rights that a role needs.
 --
--- Anybody who may create schemas can make one with the name of a graph. A graph is ours when its schema and tables belong to a role that may execute
--- graph_prepare: the owner of this installation, and whom the owner has granted it.
+-- Anybody who may create schemas can create one with the name of a graph. A graph counts as
+-- pgvantage's if its schema and tables belong to a role that may execute graph_prepare: the owner
+-- of this installation, and roles that the owner has granted it.
 
--- A vertex has the graphid (label, resource_id), so an edge is found from its two resources, and the resources from an edge, without a join.
--- Vertices that somebody creates in Cypher take their ids from the label's sequence, which begins above every resource_id (2 ^ 47).
+-- A vertex has the graphid (label, resource_id): an edge is found from its two resources, and the
+-- resources from an edge, without a join. Vertices created in Cypher take their ids from the
+-- label's sequence, which begins above every resource_id (2 ^ 47).
 
--- Waits until no other transaction mirrors into this graph or drops it, and keeps others out until this one ends; readers are never kept out.
+-- Waits until no other transaction mirrors into this graph or drops it, and keeps others out until
+-- this one ends. Readers never wait.
 create or replace function @extschema@.graph_turn(graph text) returns void
 language sql volatile strict
 set search_path = pg_catalog, pg_temp
@@ -18,7 +23,7 @@ as $$
   select pg_advisory_xact_lock(hashtextextended('pgvantage graph ' || graph, 0))
 $$;
 
--- Takes its turn, then makes what is missing of the graph, its vertex label and the edge label.
+-- Takes its turn, then creates what is missing of the graph, its vertex label and the edge label.
 create or replace function @extschema@.graph_prepare(graph text, edge_label text default 'CALLS') returns void
 language plpgsql volatile strict
 set search_path = ag_catalog, pg_catalog, pg_temp
@@ -36,10 +41,10 @@ begin
   if graph_owner is null then
     execute format('select create_graph(%L)', graph);
   elsif not has_function_privilege(graph_owner, $function$@extschema@.graph_prepare(text, text)$function$, 'execute') then
-    raise exception 'schema % belongs to %, who may not make graphs here: it is taken for none of pgvantage''s', graph, graph_owner
+    raise exception 'schema % belongs to %, who may not create graphs here: it does not count as a graph of pgvantage', graph, graph_owner
       using errcode = 'insufficient_privilege', hint = 'Have it dropped or renamed, or grant its owner what `pgvantage grants --role refresher` lists.';
   elsif _label_id(graph::name, '_ag_label_vertex'::name) = 0 then
-    raise exception 'schema % is no graph that Apache AGE knows of, as after a restore that could not write to ag_catalog', graph
+    raise exception 'schema % is not a graph that Apache AGE knows, as after a restore that could not write to ag_catalog', graph
       using errcode = 'object_not_in_prerequisite_state', hint = 'Drop it with call_graph_drop, then refresh or mirror the graph again.';
   end if;
   if exists (
@@ -50,12 +55,12 @@ begin
   ) then
     raise exception 'is the name of something else in the graph' using errcode = 'wrong_object_type';
   end if;
-  -- A stranger's table with the name of a label would be written to with the caller's rights.
+  -- A table of another role with the name of a label would be written to with the caller's rights.
   perform @extschema@.graph_table(graph, 'Resource'), @extschema@.graph_table(graph, edge_label);
   if to_regclass(format('%I.%I', graph, 'Resource')) is null then
-    -- Literals of no type, because the arguments are name before AGE 1.6 and cstring since.
+    -- Untyped literals, because the arguments are name before AGE 1.6 and cstring from then on.
     execute format('select create_vlabel(%L, %L)', graph, 'Resource');
-    -- AGE keys its label tables itself since 1.6.
+    -- From 1.6 on AGE creates the keys of its label tables itself.
     if not exists (select from pg_index where indisprimary and indrelid = to_regclass(format('%I."Resource"', graph))) then
       execute format('alter table %I."Resource" add primary key (id)', graph);
     end if;
@@ -67,17 +72,19 @@ begin
   if to_regclass(format('%I.%I', graph, edge_label)) is null then
     execute format('select create_elabel(%L, %L)', graph, edge_label);
     execute format('create unique index on %I.%I (start_id, end_id)', graph, edge_label);
-    -- The name is AGE's own, which makes this index itself since 1.6.
+    -- AGE's own name for it: from 1.6 on AGE creates this index itself.
     execute format('create index if not exists %I on %I.%I (end_id)', edge_label || '_end_id_idx', graph, edge_label);
   end if;
-  -- What follows graphs of an older pgvantage get the next time they are written.
-  -- A refresh gives most edges other properties: with room beside it on its page an edge is renewed there, and no index hears of it.
+  -- Graphs of an older pgvantage get the following at their next write. A refresh changes the
+  -- properties of most edges. With free space on its page an edge is updated there, and no index
+  -- changes.
   if not exists (
     select from pg_class, unnest(reloptions) as option where oid = to_regclass(format('%I.%I', graph, edge_label)) and option like 'fillfactor=%'
   ) then
     execute format('alter table %I.%I set (fillfactor = 50)', graph, edge_label);
   end if;
-  -- The ends as activeCalls and graph_edges give them. With both ends in it a walk reads the index alone.
+  -- The ends as activeCalls and graph_edges write them. With both ends in it a walk reads only the
+  -- index.
   foreach edge_end in array array['start_id', 'end_id'] loop
     index_name := edge_label || '_' || edge_end || '_resource_idx';
     if to_regclass(format('%I.%I', graph, index_name)) is null then
@@ -86,7 +93,8 @@ begin
       );
     end if;
   end loop;
-  -- Who may ask for the edges of a graph may read what they are made of: of new graphs and labels, and a role granted since.
+  -- Roles that may ask for the edges of a graph may read its tables. This covers new graphs, new
+  -- labels, and roles granted since.
   for reader in
     select pg_get_userbyid(granted.grantee)
     from pg_proc as routine
@@ -109,7 +117,7 @@ begin
 end
 $$;
 
--- The table of a label; null where there is none.
+-- The table of a label; null if there is none.
 create or replace function @extschema@.graph_table(graph text, label text) returns regclass
 language plpgsql stable strict
 set search_path = pg_catalog, pg_temp
@@ -127,15 +135,15 @@ begin
   join pg_namespace as namespace on namespace.oid = class.relnamespace
   where namespace.nspname = graph and class.relname = label;
   if not held.ours then
-    raise exception '%.% is no table of a role that may make graphs here: it is taken for none of pgvantage''s', graph, label
+    raise exception '%.% is not a table of a role that may create graphs here: it does not count as a table of pgvantage', graph, label
       using errcode = 'insufficient_privilege', hint = 'Have it dropped or renamed, or grant its owner what `pgvantage grants --role refresher` lists.';
   end if;
   return held.oid;
 end
 $$;
 
--- Drops a graph with everything in it; no graph of that name is no error, and needs nothing of AGE, and one that is not ours stays. Nobody mirrors into it
--- until the transaction ends.
+-- Drops a graph with everything in it. A missing graph is not an error and needs no AGE; a graph
+-- that is not pgvantage's stays. Nobody can mirror into it until the transaction ends.
 create or replace function @extschema@.call_graph_drop(graph text) returns void
 language plpgsql volatile strict
 set search_path = ag_catalog, pg_catalog, pg_temp
@@ -158,7 +166,8 @@ begin
 end
 $$;
 
--- The edges of one label with their two resources; none when the graph or the label was never made.
+-- The edges of one label with their two resources; no rows if the graph or the label was never
+-- created.
 create or replace function @extschema@.graph_edges(graph text, edge_label text default 'CALLS')
 returns table (src int8, dst int8, properties ag_catalog.agtype)
 language plpgsql stable strict rows 10000
@@ -178,7 +187,7 @@ begin
 end
 $$;
 
--- The vertices that stand for resources, by resource; none when the graph was never made.
+-- The vertices that stand for resources, by resource; no rows if the graph was never created.
 create or replace function @extschema@.graph_vertices(graph text)
 returns table (resource_id int8, properties ag_catalog.agtype)
 language plpgsql stable strict rows 10000

@@ -1,11 +1,14 @@
--- Where the level of a series changed for good: binary segmentation (Scott and Knott, "A Cluster Analysis Method for Grouping Means in the Analysis of
--- Variance", Biometrics 1974) by the largest standardised cumulative sum (CUSUM) over all splits of a segment, with values clipped as Huber's M-estimator
--- clips them, so that single spikes are no changes.
+-- Where the level of a series changed for good: binary segmentation (Scott and Knott, "A Cluster
+-- Analysis Method for Grouping Means in the Analysis of Variance", Biometrics 1974) by the largest
+-- standardised cumulative sum (CUSUM) over all splits of a segment. Values are clipped as in
+-- Huber's M-estimator, so that single spikes are not changes.
 
--- The best split of one stretch of values: `at`, the index (from 1) of the first value of the new level, and `score`, by how many standard deviations both
--- sides' means are further apart than they would be without a change, when a value's noise is `noise`. Values further than three deviations from the
--- stretch's median count as if they were there. Both sides have `min_points` values or more; null where there are too few. With `by_median` a score is no
--- higher than the sides' medians say: what few values of a side make of its mean is no level.
+-- The best split of one stretch of values. `at` is the index (from 1) of the first value of the new
+-- level. `score` is the distance between the means of both sides, in the standard deviations
+-- expected without a change; `noise` is the noise of a value. Values further than three deviations
+-- from the stretch's median count as if they were there. Both sides have at least `min_points`
+-- values; null if there are too few. With `by_median` a score is at most what the medians of the
+-- sides give: a few values that shift a mean are not a level.
 create or replace function @extschema@.change_point_of(
   series_values float8[], min_points int4, noise float8, by_median bool, out at int4, out score float8
 )
@@ -52,16 +55,20 @@ as $$
   ) as later
 $$;
 
--- Every change: one row each, in order. A split counts when its score ^ 2 is above `penalty`; each side is then split again. As a change can hide or
--- displace another, what is found is placed anew between its neighbours until nothing moves, and dropped where it does not hold there. Each level of the
--- segmentation reads every value once.
+-- Every change, one row each, in order. A split counts if its score ^ 2 is above `penalty`; each
+-- side is then split again. A change can hide or displace another, so each one found is placed
+-- again between its neighbours until none moves, and dropped if it does not hold there. Each level
+-- of the segmentation reads every value once.
 --
--- The noise is had from differences, which know nothing of levels: the mean square of those one apart is 2 * variance * (1 - r), of those two apart
--- 2 * variance * (1 - r ^ 2), where r is the values' autocorrelation from one to the next; and a mean of values that are alike is as unsure as if each
--- had variance * (1 + r) / (1 - r). Differences beyond three deviations are left out, as a spike or a change is no noise (after Chakar, Lebarbier,
--- Lévy-Leduc and Robin, "A Robust Approach for Estimating Change-Points in the Mean of an AR(1) Process", Bernoulli 2017, who compare medians, which take
--- more values to settle). Where most are 0, as in counts of rare events, all count, r is taken for 0, and medians have no say. r is taken one standard
--- error, 1 / sqrt(n), lower: in a short series it may be chance.
+-- The noise comes from differences, which do not depend on levels. The mean square of differences
+-- one apart is 2 * variance * (1 - r), of those two apart 2 * variance * (1 - r ^ 2), where r is
+-- the lag-1 autocorrelation of the values. The mean of autocorrelated values is as uncertain as if
+-- each value had variance * (1 + r) / (1 - r). Differences beyond three deviations are left out,
+-- because a spike or a change is not noise (after Chakar, Lebarbier, Lévy-Leduc and Robin, "A
+-- Robust Approach for Estimating Change-Points in the Mean of an AR(1) Process", Bernoulli 2017,
+-- who compare medians, which need more values to settle). If most differences are 0, as in counts
+-- of rare events, all of them count, r is 0, and medians are not checked. r is reduced by one
+-- standard error, 1 / sqrt(n), because in a short series it may be chance.
 create or replace function @extschema@.change_points(series_values float8[], min_points int4, penalty float8)
 returns table (at int4, score float8)
 language plpgsql immutable parallel safe rows 10
@@ -87,7 +94,7 @@ begin
     raise exception 'change points are looked for in at most 50000 points of a series, this one has %', total
       using hint = 'Resample the series to longer buckets, or give a shorter range.', errcode = 'program_limit_exceeded';
   end if;
-  -- Sums by counts: avg() keeps squares of what it averages, which leave the doubles where squares themselves do not.
+  -- Sums divided by counts: avg() keeps the squares of its values, which can leave the doubles.
   select
     coalesce(sum(apart.one ^ 2) filter (where apart.one <= 3 * 1.4826 * usual.one) / count(*) filter (where apart.one <= 3 * 1.4826 * usual.one), 0),
     coalesce(sum(apart.two ^ 2) filter (where apart.two <= 3 * 1.4826 * usual.two) / count(*) filter (where apart.two <= 3 * 1.4826 * usual.two), 0),
@@ -104,7 +111,7 @@ begin
     from unnest(series_values, series_values[2:], series_values[3:]) as pair (value, next, after)
     where pair.next is not null
   ) as apart;
-  -- A constant, or less than two values.
+  -- A constant, or fewer than two values.
   if coalesce(all_apart, 0) = 0 then
     return;
   end if;
@@ -113,7 +120,7 @@ begin
     likeness := 0;
     one_apart := all_apart;
   else
-    -- Compared before divided: values of all magnitudes at once would leave the doubles.
+    -- Compared before dividing: values of very different magnitudes would leave the doubles.
     likeness := case
       when two_apart <= one_apart then 0
       when two_apart >= 2 * one_apart then 0.99
@@ -133,7 +140,8 @@ begin
     end if;
   end loop;
   found := array(select change from unnest(found) as change order by change);
-  -- Changes can, in theory, push each other to and fro: after five rounds they stay where they are.
+  -- In theory changes can move each other back and forth: after five rounds they stay where they
+  -- are.
   for round in 1 .. 5 loop
     placed := array[]::int4[];
     scores := array[]::float8[];

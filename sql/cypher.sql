@@ -1,11 +1,14 @@
 -- requires: age
--- Cypher as rows with types, for any role on a connection that knows nothing of AGE: the search path is a setting of these functions, and reading
--- an agtype loads the library. What a role needs is listed by `pgvantage grants`.
+-- Cypher as typed rows, for any role on a connection that has no AGE settings: the search path is a
+-- setting of these functions, and reading an agtype loads the library. `pgvantage grants` lists the
+-- rights that a role needs.
 --
--- The library checks what a text may call. These functions keep it inside its quotes, name its graph and give its columns their types.
+-- The library checks what a text may call. These functions keep the text inside its quotes, name
+-- its graph and give its columns their types.
 
--- The value itself; an error where AGE has lost part of it. Before 1.7 it puts down wrongly, in a list or map, what comes after a vertex, edge or path:
--- strings turn out empty, numerics and containers are anything (apache/age#241).
+-- The value itself, or an error if AGE has lost part of it. Before 1.7, AGE writes wrongly what
+-- follows a vertex, edge or path in a list or map: strings become empty, numerics and containers
+-- arbitrary (apache/age#241).
 create or replace function @extschema@.agtype_whole(value ag_catalog.agtype) returns ag_catalog.agtype
 language plpgsql stable strict
 set search_path = ag_catalog, pg_catalog, pg_temp
@@ -34,7 +37,7 @@ begin
     if written ~ '::(vertex|edge|path)$' then
       entity_before := true;
     elsif entity_before and written ~ '^["[{]|::numeric$' then
-      raise exception 'Apache AGE before 1.7 loses what stands in a list or map beside a vertex, edge or path: return them as columns of their own'
+      raise exception 'Apache AGE before 1.7 loses values beside a vertex, edge or path in a list or map: return them as separate columns'
         using errcode = 'feature_not_supported';
     else
       perform @extschema@.agtype_whole(part);
@@ -44,9 +47,11 @@ begin
 end
 $$;
 
--- An agtype as jsonb, digit for digit: a vertex is {id, label, properties}, an edge {id, label, start_id, end_id, properties}, a path {vertices, edges},
--- and ids of these are strings. What a number of JavaScript cannot hold is a string too, as to_jsonb makes of an infinity: integers beyond 2 ^ 53,
--- numerics, Infinity, -Infinity and NaN. The null of agtype is null. A value of another kind than the one that is asked for is an error.
+-- An agtype as jsonb, digit for digit. A vertex is {id, label, properties}, an edge {id, label,
+-- start_id, end_id, properties}, a path {vertices, edges}; their ids are strings. Numbers that
+-- JavaScript cannot hold are strings too, as to_jsonb does for an infinity: integers beyond 2 ^ 53,
+-- numerics, Infinity, -Infinity and NaN. The null of agtype is null. A value of another kind than
+-- the one asked for is an error.
 create or replace function @extschema@.agtype_jsonb(value ag_catalog.agtype, asked text default '') returns jsonb
 language plpgsql stable strict
 set search_path = ag_catalog, pg_catalog, pg_temp
@@ -89,7 +94,8 @@ begin
     );
   elsif kind = 'numeric' then
     return to_jsonb(left(written, -9));
-  -- JSON as it is: without its strings, if need be, it has no annotation, no infinity, no integer that may be too long.
+  -- Plain JSON: outside of its strings it has no annotation, no infinity, and no integer that may
+  -- be too long.
   elsif written !~ '::|Infinity|NaN|[0-9]{16}' or regexp_replace(written, '"(?:[^"\\]|\\.)*"', '', 'g') !~ '::|[IN]|[0-9]{16}' then
     return written::jsonb;
   end if;
@@ -114,14 +120,15 @@ begin
 end
 $$;
 
--- The statement that runs a text on a graph and gives each column the type that stands for it in `kinds`. `wide` names the functions in the text that
--- AGE gets wrong where a pointer has 32 bits, as in WebAssembly: left('abc', 2) is 'abc' there.
+-- The statement that runs a text on a graph and gives each column the type named in `kinds`. `wide`
+-- names the functions in the text that AGE gets wrong with 32-bit pointers, as in WebAssembly:
+-- left('abc', 2) is 'abc' there.
 create or replace function @extschema@.cypher_statement(graph text, query text, kinds text[], wide text, with_params bool) returns text
 language plpgsql stable strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Where our functions are; in quotes that no name of a schema can end.
+  -- The schema of our functions, in quotes that no schema name can end.
   ours constant text := $schema$@extschema@.$schema$;
   casts text;
   fields text;
@@ -142,7 +149,7 @@ begin
           'case when agtype_out(c%1$s)::text ~ ''::(vertex|edge|path).*[]}]$'' then agtype_out(%2$sagtype_whole(c%1$s))::text else agtype_out(c%1$s)::text end',
           place, ours
         )
-        -- AGE 1.5 makes a text of scalars only, later ones of everything.
+        -- AGE 1.5 converts only scalars to text, later versions convert everything.
         when kind = 'text' then format(
           'case when left(agtype_out(c%1$s)::text, 1) in (''{'', ''['') then agtype_out(%2$sagtype_whole(c%1$s))::text else agtype_to_text(c%1$s) end',
           place, ours
@@ -160,7 +167,8 @@ begin
 end
 $$;
 
--- Raises in one sentence what an error of AGE means for whoever wrote the text; `newer` names what of the text only newer versions of AGE know.
+-- Raises an error of AGE as one sentence for the author of the text. `newer` names what the text
+-- uses that only newer versions of AGE know.
 create or replace function @extschema@.cypher_failure(graph text, code text, message text, newer text) returns void
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -187,7 +195,8 @@ begin
 end
 $$;
 
--- The rows of a text that only reads, as of the snapshot of the statement it is part of; `params` is a map written as agtype, or null.
+-- The rows of a text that only reads, in the snapshot of its statement. `params` is a map written
+-- as agtype, or null.
 create or replace function @extschema@.cypher_read(graph text, query text, params text, kinds text[], newer text, wide text) returns setof record
 language plpgsql stable rows 1000
 set search_path = ag_catalog, pg_catalog, pg_temp
@@ -203,7 +212,8 @@ exception
 end
 $$;
 
--- The same for a text that writes. AGE looks at no rights when SET and DELETE write (1.5 does not), so they are looked at here.
+-- The same for a text that writes. AGE 1.5 checks no rights when SET and DELETE write, so they are
+-- checked here.
 create or replace function @extschema@.cypher_write(graph text, query text, params text, kinds text[], newer text, wide text) returns setof record
 language plpgsql volatile rows 1000
 set search_path = ag_catalog, pg_catalog, pg_temp

@@ -1,9 +1,11 @@
--- The exponentially weighted moving average: s = alpha * value + (1 - alpha) * s before (Roberts, "Control Chart Tests Based on Geometric Moving
--- Averages", Technometrics 1959). Its aggregates are meant as window functions, ordered by time; as plain aggregates they need an ORDER BY of their own.
+-- The exponentially weighted moving average: s = alpha * value + (1 - alpha) * (s before). Roberts,
+-- "Control Chart Tests Based on Geometric Moving Averages", Technometrics 1959. Its aggregates are
+-- meant as window functions, ordered by time; as plain aggregates they need their own ORDER BY.
 
--- One step. What is no finite number changes nothing (it would stay in every later value), nor does a null alpha; alpha is 0..1.
--- Magnitudes below 1e-200 count as 0 and alphas below 1e-100 as 0: PostgreSQL reports an underflow as an error, and the weight of a value long past
--- comes down to one.
+-- One step. Null, NaN and infinities change nothing (they would stay in every later value), and
+-- neither does a null alpha; alpha is 0..1. Magnitudes below 1e-200 and alphas below 1e-100 count
+-- as 0: the weight of a value long past becomes that small, and PostgreSQL reports an underflow as
+-- an error.
 create or replace function @extschema@.ewma_step(state float8, value float8, alpha float8) returns float8
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -32,14 +34,15 @@ begin
 end
 $$;
 
--- Begins with the first value that is a finite number; null before it.
+-- Begins with the first finite value; null before it.
 create or replace aggregate @extschema@.ewma(value float8, alpha float8) (
   sfunc = @extschema@.ewma_step,
   stype = float8,
   parallel = safe
 );
 
--- Begins from `start`, the average before the first value: the target of a control chart. A null start is as without it.
+-- Begins with `start`, the average before the first value: the target of a control chart. A null
+-- start counts as no start.
 create or replace aggregate @extschema@.ewma(value float8, alpha float8, start float8) (
   sfunc = @extschema@.ewma_step,
   stype = float8,

@@ -1,15 +1,20 @@
 -- before: migrations
--- The mergeable exponential histogram: int8[] {scale, key, count, key, count, ...}, keys ascending, counts positive.
+-- The mergeable exponential histogram: int8[] {scale, key, count, key, count, ...}, keys ascending,
+-- counts positive.
 --
--- OpenTelemetry's base-2 buckets: base = 2 ^ (2 ^ -scale), bucket i holds the values in (base ^ i, base ^ (i + 1)]. A bucket of positive values has
--- the key i + 2 ^ (scale + 11) + 1 (at least 1 for every double), one of negative values minus the key of their magnitudes, zero the key 0.
--- Values are recorded at scale 5: relative error of a quantile 1.083 %. src/sketch/exponentialHistogram.ts is the same in TypeScript, and a test
--- holds the two together.
+-- The buckets are OpenTelemetry's base-2 buckets: base = 2 ^ (2 ^ -scale), bucket i holds the
+-- values in (base ^ i, base ^ (i + 1)]. A bucket of positive values has the key i + 2 ^ (scale +
+-- 11) + 1 (at least 1 for every double), a bucket of negative values minus the key of its
+-- magnitudes, and zero has the key 0. Values are recorded at scale 5: the relative error of a
+-- quantile is 1.083 %. src/sketch/exponentialHistogram.ts is the same in TypeScript, and a test
+-- compares the two.
 --
--- Nothing here raises, whatever it is given: counts saturate at the largest int8, and what is no histogram (no scale from -10 to 20) holds no values. One
--- tenant's row that raised would stop the rolling of everybody's.
+-- Nothing here raises an error for any input: counts saturate at the largest int8, and an invalid
+-- histogram (no scale from -10 to 20) holds no values. One invalid row of one tenant would
+-- otherwise stop the rollup of all tenants.
 
--- An array of arrays of different lengths exists only as an array of a domain: the aggregate's state. A domain cannot be created twice.
+-- An array of arrays of different lengths is possible only as an array of a domain: the aggregate's
+-- state. A domain cannot be created twice.
 do $$
 begin
   create domain @extschema@.exponential_histogram as int8[];
@@ -18,9 +23,11 @@ exception
 end
 $$;
 
--- The histogram of one value met `count` times. Null for NaN and the infinities (they lie in no bucket), and for a count below 1.
--- The bucket is exact: exponent from the bits, mantissa compared with the bounds 2 ^ (j / 32), which are products of repeated square roots so that
--- every machine has the same 32 doubles. They are negated because width_bucket counts bounds <= operand, and what is wanted is bounds < mantissa.
+-- The histogram of one value that occurred `count` times. Null for NaN and infinities (they are in
+-- no bucket), and for a count below 1. The bucket is exact. The exponent comes from the bits, and
+-- the mantissa is compared with the bounds 2 ^ (j / 32). These are products of repeated square
+-- roots, so that every machine has the same 32 doubles. They are negated because width_bucket
+-- counts bounds <= operand, but bounds < mantissa are needed.
 create or replace function @extschema@.exp_histogram(value float8, count int8 default 1) returns int8[]
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -37,7 +44,7 @@ begin
   if magnitude = 0 then
     return array[5, 0, count];
   end if;
-  -- Subnormal numbers have no implicit leading bit: 2 ^ 54 times as large they are normal.
+  -- Subnormal numbers have no implicit leading bit; multiplied by 2 ^ 54 they are normal.
   if magnitude < 2.2250738585072014e-308 then
     magnitude := magnitude * 18014398509481984;
     exponent := -54;
@@ -61,7 +68,7 @@ begin
 end
 $$;
 
--- Merges what the aggregate collected: the coarsest scale, counts added, all in one pass.
+-- Merges the collected histograms: the coarsest scale, counts added, in one pass.
 create or replace function @extschema@.exp_histogram_merge_all(histograms @extschema@.exponential_histogram[]) returns int8[]
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -71,7 +78,8 @@ declare
   merged int8[];
 begin
   histograms := pg_catalog.array_remove(histograms, null);
-  -- Most groups of a fine-grained read have one histogram: it is the answer, without a statement of its own.
+  -- Most groups of a fine-grained read have one histogram: it is the answer, without another
+  -- statement.
   if coalesce(pg_catalog.cardinality(histograms), 0) < 2 then
     return histograms[1];
   end if;
@@ -88,20 +96,21 @@ begin
       cross join pg_catalog.generate_series(2, pg_catalog.cardinality(each.histogram), 2) as at
       where each.histogram[1] between -10 and 20
     ) as entry
-    -- The least int8 has no magnitude.
+    -- The smallest int8 has no magnitude.
     where entry.count > 0 and entry.key > -9223372036854775807
     group by 1
   ) as bucket;
   if merged is null then
     return null;
   end if;
-  -- unnest flattens the pairs row by row, which is the order wanted.
+  -- unnest flattens the pairs row by row, in the needed order.
   return coarsest || array(select pg_catalog.unnest(merged));
 end
 $$;
 
--- The histogram of all values of several. Nulls are skipped; null when nothing is left. The transition is a C function (collecting costs next to
--- nothing a row), the work is done once, at the end.
+-- The histogram of all values of several histograms. Nulls are skipped; null if nothing is left.
+-- The transition is a C function, which costs almost nothing for each row; the work is done once,
+-- at the end.
 create or replace aggregate @extschema@.exp_histogram_merge(@extschema@.exponential_histogram) (
   sfunc = pg_catalog.array_append,
   stype = @extschema@.exponential_histogram[],
@@ -110,7 +119,7 @@ create or replace aggregate @extschema@.exp_histogram_merge(@extschema@.exponent
   parallel = safe
 );
 
--- How many values a histogram holds.
+-- The number of values in a histogram.
 create or replace function @extschema@.exp_histogram_count(histogram int8[]) returns int8
 language sql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -118,9 +127,10 @@ as $$
   select least(pg_catalog.sum(histogram[at]), 9223372036854775807)::int8 from pg_catalog.generate_series(3, pg_catalog.cardinality(histogram), 2) as at
 $$;
 
--- The nearest-rank quantile: rank max(1, ceil(q * count)); its bucket's 2 * low * high / (low + high), which is at most
--- (base - 1) / (base + 1) away from every value of the bucket. Null when q is outside 0..1. Counts are added as float8, which is exact below 2 ^ 53.
--- The rank is counted with the decimal that q was typed as: in floating point 0.07 * 100 is more than 7.
+-- The nearest-rank quantile: the value of rank max(1, ceil(q * count)), as its bucket's 2 * low *
+-- high / (low + high). It is at most (base - 1) / (base + 1) away from every value of the bucket.
+-- Null if q is outside 0..1. Counts are added as float8, which is exact below 2 ^ 53. The rank uses
+-- the decimal that q was typed as: in floating point 0.07 * 100 is more than 7.
 create or replace function @extschema@.exp_histogram_quantile(histogram int8[], q float8) returns float8
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -150,7 +160,8 @@ begin
       end if;
       width := pg_catalog.power(2::float8, -scale);
       exponent := (pg_catalog.abs(key) - 1 - (1::int8 << (scale + 11)::int4)) * width;
-      -- power() reports an underflow as an error, and an overflow; below the smallest double there is only zero, above the largest infinity.
+      -- power() reports underflows and overflows as errors. Below the smallest double there is only
+      -- zero, above the largest infinity.
       if exponent < -1074 then
         return 0;
       elsif exponent >= 1024 then

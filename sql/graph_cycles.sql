@@ -1,7 +1,8 @@
 -- Cycles of a graph that is given as two arrays.
 
--- Edges without those that can be seen to lie on no cycle: nothing leads to where they begin, or nothing leaves from where they end. Done as often as it takes
--- off a tenth of them, so in time linear in their number: most of a graph of calls is leaves.
+-- Removes edges that obviously lie on no cycle: no edge leads to their beginning, or none leaves
+-- their end. Repeated while it removes a tenth of them, so the time is linear in their number: most
+-- of a call graph is leaves.
 create or replace function @extschema@.graph_core(sources int8[], targets int8[])
 returns table (src int8, dst int8)
 language plpgsql immutable parallel safe rows 1000
@@ -25,10 +26,12 @@ begin
 end
 $$;
 
--- For each strongly connected component that has a cycle (Tarjan, Depth-First Search and Linear Graph Algorithms, 1972), its vertices in the order of their ids,
--- and one of its shortest cycles: that of the lowest id, then of the lowest ids that follow, beginning with the lowest.
--- The cycle is found by a breadth-first search from every vertex, in the order of ids, for a cycle that is shorter than the one at hand; then the vertex is done
--- with and taken out, and so is what nothing leads to any more. At most vertices times edges, in practice near linear.
+-- For each strongly connected component with a cycle (Tarjan, Depth-First Search and Linear Graph
+-- Algorithms, 1972): its vertices, sorted by id, and one of its shortest cycles. Of several it is
+-- the one with the lowest id, then with the lowest ids that follow; it begins with the lowest. A
+-- breadth-first search from each vertex, in the order of ids, looks for a cycle shorter than the
+-- best so far. Then the vertex is removed, and so is what no edge leads to any more. At most
+-- vertices times edges steps, in practice near linear.
 create or replace function @extschema@.graph_cycles(src int8[], dst int8[])
 returns table (members int8[], cycle int8[])
 language plpgsql immutable parallel safe rows 100
@@ -42,7 +45,8 @@ declare
   tail int4[];
   head int4[];
   first int4[];
-  -- Tarjan's search: when a vertex was met, the earliest that can be returned to from it, which edge is next, and what it waits on.
+  -- Tarjan's search: when a vertex was met, the earliest vertex that it can return to, its next
+  -- edge, and the stack.
   met int4[] := array_fill(0, array[n]);
   low int4[] := array_fill(0, array[n]);
   turn int4[];

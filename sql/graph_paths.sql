@@ -1,12 +1,18 @@
--- Shortest paths over a graph given as arrays: vertices are numbered from 1 in the order of their ids, and the edges that leave vertex v are those from
--- first[v] to before first[v + 1], head[] says where they lead. Loops over arrays, because what a search does next depends on what it just met.
+-- Shortest paths over a graph given as arrays. Vertices are numbered from 1 in the order of their
+-- ids. The edges that leave vertex v are first[v] up to, but not including, first[v + 1]; head[]
+-- says where they lead. It uses loops over arrays, because each step of a search depends on the one
+-- before.
 
--- Dijkstra's search (A Note on Two Problems in Connexion with Graphs, 1959), hastened where `remaining` says what every vertex is still away from the goal
--- (Hart, Nilsson and Raphael, A Formal Basis for the Heuristic Determination of Minimum Cost Paths, 1968); null there: the goal is out of reach.
--- `path` and `costs`: the vertices of the best path from `start` to `goal` and what each costs from the beginning, of which `spent` is what came before the
--- start; null without a path. Of several paths of one cost, the one of fewest edges, then of the lowest vertices from the start on. It does not enter
--- a vertex that is `closed`, nor leave the start for one of `skip`, nor look at what costs more than `bound`. Without a goal it goes everywhere, and
--- `distances` is what each vertex costs.
+-- Dijkstra's search (A Note on Two Problems in Connexion with Graphs, 1959). `remaining` speeds it
+-- up: the distance of every vertex from the goal (Hart, Nilsson and Raphael, A Formal Basis for the
+-- Heuristic Determination of Minimum Cost Paths, 1968); null for a vertex that cannot reach the
+-- goal.
+-- `path` and `costs` are the vertices of the best path from `start` to `goal` and the cost of each
+-- from the beginning, which includes `spent`, the cost before the start; null if there is no path.
+-- Of several paths of equal cost it is the one with the fewest edges, then with the lowest vertices
+-- from the start on. The search does not enter a vertex that is `closed`, leaves the start for no
+-- vertex of `skip`, and ignores what costs more than `bound`. Without a goal it goes everywhere,
+-- and `distances` has the cost of each vertex.
 create or replace function @extschema@.graph_search(
   first int4[], head int4[], length float8[], remaining float8[], start int4, goal int4, spent float8, closed bool[], skip int4[], bound float8,
   out path int4[], out costs float8[], out distances float8[]
@@ -19,7 +25,8 @@ declare
   cost float8[] := array_fill(null::float8, array[n]);
   hops int4[] := array_fill(0, array[n]);
   via int4[] := array_fill(0, array[n]);
-  -- A binary heap by cost and what remains, then by hops. What was improved since lies in it twice: its old entry is passed over.
+  -- A binary heap by cost plus what remains, then by hops. An improved vertex is in it twice: its
+  -- old entry is skipped.
   size int4 := 1;
   heap_cost float8[] := array[spent];
   heap_hops int4[] := array[0];
@@ -43,7 +50,7 @@ begin
     vertex := heap_vertex[1];
     total := heap_cost[1];
     hop := heap_hops[1];
-    -- The last one moves to the top and sinks.
+    -- The last entry moves to the top and sinks.
     whole := heap_cost[size];
     mine := heap_hops[size];
     theirs := heap_vertex[size];
@@ -74,12 +81,12 @@ begin
       continue when vertex = start and other = any(skip);
       reached := cost[vertex] + length[edge];
       whole := case when remaining is null then reached else reached + remaining[other] end;
-      -- Also where nothing remains to be said, as the goal is out of reach from there.
+      -- Also true if `remaining` is null, because the goal cannot be reached from there.
       continue when (whole <= bound) is not true;
       better := cost[other] is null or reached < cost[other] or (reached = cost[other] and hop + 1 < hops[other]);
       if not better then
         continue when reached > cost[other] or hop + 1 > hops[other] or via[other] = vertex;
-        -- As good as the way that is known: where the two part, the lower vertex decides.
+        -- As good as the known path: at the fork the lower vertex decides.
         mine := vertex;
         theirs := via[other];
         while mine <> theirs loop
@@ -125,11 +132,13 @@ begin
 end
 $$;
 
--- The best paths from `source` to `target` that visit no vertex twice, best first: by cost, then by edges, then by vertices from the source on; one row a vertex.
--- After each path that is found, the best of those that leave it at each of its vertices are candidates for the next (Yen, Finding the K Shortest Loopless
--- Paths in a Network, 1971), each of which is looked for once (Lawler, A Procedure for Computing the K Best Solutions ..., 1972).
--- Only edges between `vertices` count, the shortest of several between the same two; one without a length, or an infinite one, leads nowhere. Paths that
--- cost more than `bound` are none.
+-- The best paths from `source` to `target` that visit no vertex twice, best first: by cost, then by
+-- edges, then by vertices from the source on; one row for each vertex. After each path, the best
+-- paths that leave it at each of its vertices become candidates for the next (Yen, Finding the K
+-- Shortest Loopless Paths in a Network, 1971). Each candidate is searched for once (Lawler, A
+-- Procedure for Computing the K Best Solutions ..., 1972). Only edges between `vertices` count, the
+-- shortest of several between the same two. An edge without a length, or with an infinite one, is
+-- not walked. Paths that cost more than `bound` are ignored.
 create or replace function @extschema@.graph_shortest_paths(
   vertices int8[], src int8[], dst int8[], length float8[], source int8, target int8, paths int4, bound float8
 )
@@ -152,10 +161,11 @@ declare
   closed bool[];
   skip int4[];
   way record;
-  -- The paths that are given, one after the other, and where each begins.
+  -- The paths of the answer, one after the other, and the beginning of each.
   given int4[] := '{}';
   given_first int4[] := array[1];
-  -- The candidates in the same way, what each costs in all, and where it left the path it comes from; a null cost is one that was given.
+  -- The candidates in the same form, their total costs, and where each left its path; a null cost
+  -- marks one that is already in the answer.
   rival int4[] := '{}';
   rival_costs float8[] := '{}';
   rival_first int4[] := array[1];
@@ -183,7 +193,7 @@ begin
     return;
   end if;
 
-  -- The same edges twice: as they are searched from the start, and turned round for what remains to the goal.
+  -- The same edges twice: for the search from the start, and reversed for the distance to the goal.
   for turned in reverse (case when paths > 1 then 1 else 0 end) .. 0 loop
     select array_agg(edge.tail order by edge.tail, edge.head), array_agg(edge.head order by edge.tail, edge.head),
       array_agg(edge.length order by edge.tail, edge.head)

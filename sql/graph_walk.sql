@@ -1,8 +1,9 @@
--- What walks over edges need of the server besides SQL itself.
+-- Functions that walks over edges need besides SQL itself.
 
--- The edges given as arrays of equal length, as rows. It is no part of the caller's statement (a function with a setting is never put into one) for the
--- sake of its estimate alone: nobody can know how many edges a frame has, and a nested loop chosen for ten of them takes minutes on 30,000. A thousand is enough
--- for the planner to hash, and not so many that it compiles the statement, which takes longer than a walk.
+-- The edges, given as arrays of equal length, as rows. The planner does not inline a function with
+-- a setting, so its row estimate holds. The planner cannot estimate the edges of a frame, and a
+-- nested loop chosen for ten of them takes minutes on 30,000. An estimate of a thousand makes it
+-- hash, and is too small for JIT compilation, which takes longer than a walk.
 create or replace function @extschema@.graph_walk_edges(src int8[], dst int8[], length float8[])
 returns table (src int8, dst int8, length float8)
 language sql immutable parallel safe rows 1000
@@ -11,11 +12,12 @@ as $$
   select * from unnest(graph_walk_edges.src, graph_walk_edges.dst, graph_walk_edges.length)
 $$;
 
--- Which did what graph_walk_edges and the caller's own statement do now.
+-- Did what graph_walk_edges and the caller's own statement do now.
 drop function if exists @extschema@.graph_reach(int8[], int8[], float8[], int8[], int4);
 
--- The ways that lead from the starts of a breadth-first search to whatever it found, given what it found from where (null: a start), as arrays of equal length.
--- A function for its setting: each step must be hashed, not compared with all that was found.
+-- The paths from the starts of a breadth-first search to everything it found. The arrays have equal
+-- length: what was found, and where it was found from (null: a start). A function because of its
+-- setting: each step must be hashed, not compared with everything found.
 create or replace function @extschema@.graph_trails(ids int8[], via int8[], urns text[])
 returns table (id int8, path text[])
 language sql immutable parallel safe rows 1000
@@ -34,8 +36,10 @@ as $$
   select trail.id, trail.path from trail
 $$;
 
--- Absorbing random walk: every vertex from which `target` can be reached within `hops`, with the least depth, the probability of coming there when
--- each edge is taken as often as its share of its vertex's outgoing weight, and that weight. Weights count as pgvantage's impact() defines.
+-- An absorbing random walk: every vertex from which `target` can be reached within `hops`, with its
+-- smallest depth, the probability of reaching it, and its outgoing weight. Each edge is taken as
+-- often as its share of its vertex's outgoing weight. Weights count as defined in pgvantage's
+-- impact().
 create or replace function @extschema@.graph_impact(src int8[], dst int8[], weight float8[], target int8, hops int4)
 returns table (id int8, depth int4, share float8, traffic float8)
 language sql immutable parallel safe rows 1000

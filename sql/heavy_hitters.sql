@@ -1,12 +1,15 @@
 -- before: migrations
--- The heaviest items of a stream: jsonb {"n": ..., "offset": ..., "counters": {item: count, ...}}, a Misra-Gries sketch that merges.
+-- The heaviest items of a stream: jsonb {"n": ..., "offset": ..., "counters": {item: count, ...}},
+-- a Misra-Gries sketch that can be merged.
 --
--- The true count of an item lies in [count, count + offset], count being 0 where `counters` does not name it; offset <= n / (capacity + 1) after any tree
--- of merges. src/sketch/heavyHitters/heavyHitters.ts is the same in TypeScript, and a test holds the two together, to the byte.
+-- The true count of an item is in [count, count + offset]; count is 0 for an item that `counters`
+-- does not have. offset <= n / (capacity + 1) after any tree of merges.
+-- src/sketch/heavyHitters/heavyHitters.ts is the same in TypeScript, and a test compares the two to
+-- the byte.
 --
--- What is no sketch raises: leaving it out would make every interval a lie.
+-- An invalid sketch is an error: without it every interval would be wrong.
 
--- What is wrong with a sketch, null when nothing is.
+-- What is wrong with a sketch; null if nothing is.
 create or replace function @extschema@.heavy_hitters_flaw(sketch jsonb) returns text
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -23,8 +26,10 @@ as $$
   end
 $$;
 
--- Merges what was collected: counts added, then cut once to `capacity` counters, so that the order of the sketches is of no account. What the first too many
--- has is taken from each: capacity + 1 counters lose as much, which is what bounds the offset. Nulls are skipped; null when nothing is left.
+-- Merges the collected sketches: counts are added, then cut once to `capacity` counters, so the
+-- order of the sketches does not matter. The count of the first counter that is too many is
+-- subtracted from each: capacity + 1 counters lose this much, which bounds the offset. Nulls are
+-- skipped; null if nothing is left.
 create or replace function @extschema@.heavy_hitters_merge_all(sketches jsonb[], capacity int4) returns jsonb
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -90,8 +95,10 @@ as $$
   select @extschema@.heavy_hitters_merge_all(sketches, 256)
 $$;
 
--- The sketch of everything that several have counted, with 256 counters; with another number it is heavy_hitters_merge_all(array_agg(sketch), capacity).
--- The transition is a C function (collecting costs next to nothing a row), the work is done once, at the end. Until then the sketches are all in memory.
+-- The sketch of everything that several have counted, with 256 counters. For another number use
+-- heavy_hitters_merge_all(array_agg(sketch), capacity). The transition is a C function, which costs
+-- almost nothing for each row; the work is done once, at the end. Until then all sketches are in
+-- memory.
 create or replace aggregate @extschema@.heavy_hitters_merge(jsonb) (
   sfunc = pg_catalog.array_append,
   stype = jsonb[],
@@ -100,9 +107,11 @@ create or replace aggregate @extschema@.heavy_hitters_merge(jsonb) (
   parallel = safe
 );
 
--- The items that may be among the k heaviest, the heaviest first, then by their bytes; `certain` where one is whatever the true counts are. Of equal true
--- counts the item with the smaller bytes is the heavier. `complete` says whether none of the k can be missing: without it, an item without a counter may be
--- one. Counts are float8, which is exact up to 2^53. No rows for null, nor for k below 1.
+-- The items that may be among the k heaviest, heaviest first, then by their bytes. `certain` marks
+-- those that are for all possible true counts. Of equal true counts the item with the smaller bytes
+-- is heavier. `complete` says whether none of the k can be missing; otherwise an item without a
+-- counter may be one. Counts are float8, which is exact up to 2^53. No rows for null, or for k
+-- below 1.
 create or replace function @extschema@.heavy_hitters_top(sketch jsonb, k int4)
 returns table (item text, min_count float8, max_count float8, certain boolean, complete boolean)
 language plpgsql immutable strict parallel safe rows 20
@@ -121,12 +130,12 @@ begin
         pg_catalog.row_number() over (order by entry.count::float8 desc, entry.item collate "C") as place
       from pg_catalog.jsonb_each(sketch -> 'counters') as entry (item, count)
     ),
-    -- What an item without a counter may have.
+    -- The largest possible count of an item without a counter.
     unseen as (
       select (sketch -> 'offset')::float8 as high
     )
   select ranked.item, ranked.low, ranked.high,
-    -- Neither the first that is left out nor one without a counter can have come before it.
+    -- Neither the first item that is left out nor one without a counter can have come before it.
     ranked.place <= k
       and (following.item is null or following.high < ranked.low or (following.high = ranked.low and following.item collate "C" > ranked.item collate "C"))
       and (unseen.high = 0 or ranked.low > unseen.high),

@@ -1,11 +1,14 @@
 -- before: migrations
--- Union and cardinality of HyperLogLog sketches in the bytes of postgresql-hll (storage specification 1.0.0, schema version 1), for servers without the
--- extension: the bytes are those that hll_union_agg gives, the numbers those of hll_cardinality. src/sketch/hll/hll.ts is the same in TypeScript.
+-- Union and cardinality of HyperLogLog sketches in the bytes of postgresql-hll (storage
+-- specification 1.0.0, schema version 1), for servers without the extension. The bytes equal those
+-- of hll_union_agg, the numbers those of hll_cardinality. src/sketch/hll/hll.ts is the same in
+-- TypeScript.
 --
--- A sketch is a byte of version and representation, one of parameters, one of thresholds, then the data. What is no sketch raises, and so do sketches of
--- different parameters.
+-- A sketch is one byte with version and representation, one with parameters, one with thresholds,
+-- then the data. An invalid sketch is an error, and so are sketches with different parameters.
 
--- The parameters of a sketch: what its second and third byte say. `full_bits` is the length of the registers when all are stored.
+-- The parameters of a sketch, from its second and third byte. `full_bits` is the length of the
+-- registers if all are stored.
 create or replace function @extschema@.hyperloglog_parameters(sketch bytea, out kind int4, out log2m int4, out regwidth int4, out expthresh int8, out sparseon int4, out full_bits int4)
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -41,9 +44,10 @@ begin
 end
 $$;
 
--- The greater of each two registers of two rows of registers. The highest bit in which two differ says which is the greater; everything is done for all
--- registers at once. `rest1`, `rest2` and `rest4` are all bits of a register but its first, first two, first four: they mask what a shift carries over from
--- the register before. Three steps reach over 8 bits.
+-- The larger of each two registers of two rows of registers. The highest bit in which two registers
+-- differ decides. All registers are processed at once. `rest1`, `rest2` and `rest4` are all bits of
+-- a register except its first, first two, first four: they mask what a shift carries over from the
+-- register before. Three steps cover 8 bits.
 create or replace function @extschema@.hyperloglog_greatest(a varbit, b varbit, rest1 varbit, rest2 varbit, rest4 varbit) returns varbit
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -54,7 +58,7 @@ declare
 begin
   reach := reach | ((reach >> 2) & rest2);
   reach := reach | ((reach >> 4) & rest4);
-  -- Of the highest bits in which they differ those of b, then all below them.
+  -- The highest bits in which they differ that are set in b, then all bits below them.
   reach := b & (reach # ((reach >> 1) & rest1));
   if pg_catalog.bit_count(reach) = 0 then
     return a;
@@ -66,7 +70,8 @@ begin
 end
 $$;
 
--- All registers, of those that are not 0: index and value in one number. Eight registers take as many bytes as one has bits.
+-- All registers, from those that are not 0: index and value in one number. Eight registers take as
+-- many bytes as one register has bits.
 create or replace function @extschema@.hyperloglog_registers(pairs int4[], log2m int4, regwidth int4) returns varbit
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -84,7 +89,8 @@ begin
 end
 $$;
 
--- The union of what was collected, in the bytes that hll_union_agg gives. Nulls are skipped; null when nothing is left.
+-- The union of the collected sketches, in the bytes of hll_union_agg. Nulls are skipped; null if
+-- nothing is left.
 create or replace function @extschema@.hyperloglog_merge_all(sketches bytea[]) returns bytea
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -128,7 +134,8 @@ begin
       end if;
     else
       kind := pg_catalog.get_byte(sketch, 0) - 16;
-      -- Of the parameters that are known; what is left to be wrong is the representation, and the length where that says it.
+      -- The parameters are known to be equal. What can still be wrong is the representation, and
+      -- the length if the representation implies it.
       if kind <> 2 and kind <> 3 and (case kind when 4 then 3 + ours.full_bits / 8 else 3 end) <> pg_catalog.length(sketch) or kind not between 0 and 4 then
         perform @extschema@.hyperloglog_parameters(sketch);
       end if;
@@ -176,7 +183,7 @@ begin
     from (
       select place.list, place.start, pg_catalog.substring(place.list, place.start, 64)::int8 as hash
       from (select list, pg_catalog.generate_series(1, pg_catalog.length(list), 64) as start from pg_catalog.unnest(explicit) as list) as place
-      -- So that a hash is read once, not wherever it is named.
+      -- With the offset a hash is read once, not at every use of its name.
       offset 0
     ) as each;
     if flawed then
@@ -192,7 +199,8 @@ begin
     end if;
   end if;
   if pg_catalog.cardinality(sparse) > 0 or pg_catalog.cardinality(hashes) > 0 then
-    -- A register and its value are one number, so the greatest number of a register has its greatest value.
+    -- A register and its value are one number, so the largest number of a register has its largest
+    -- value.
     select pg_catalog.array_agg(each.pair), pg_catalog.bool_or(each.value = 0 or each.value > highest)
     into pairs, flawed
     from (
@@ -202,11 +210,11 @@ begin
         from (
           select list, pg_catalog.generate_series(1, pg_catalog.length(list) - width + 1, width) as start from pg_catalog.unnest(sparse) as list
         ) as place
-        -- Where a register takes less than a byte, the padding has room for one: it is all 0.
+        -- If a register takes less than a byte, the padding has room for one: all 0.
         where width >= 8 or pg_catalog.length(place.list) - place.start >= 7 or pg_catalog.substring(place.list, place.start, width)::int4 > 0
         union all
         select ((hash & ((1 << ours.log2m) - 1))::int4 << ours.regwidth) | least(pg_catalog.bit_count((rest # (rest - 1))::bit(64))::int4, highest)
-        -- Without its sign, which a shift would draw in.
+        -- Without its sign, which a shift would copy.
         from (select hash, (hash >> ours.log2m) & ((1::int8 << (64 - ours.log2m)) - 1) as rest from pg_catalog.unnest(hashes) as hash) as hashed
         where rest <> 0
       ) as found
@@ -248,7 +256,8 @@ begin
 end
 $$;
 
--- Collects sketches, and puts them together as soon as there are 128, of large ones 32: so a union of millions takes no more memory than one of a few.
+-- Collects sketches, and merges them when there are 128 (32 of large ones): a union of millions
+-- takes no more memory than one of a few.
 create or replace function @extschema@.hyperloglog_collect(sketches bytea[], sketch bytea) returns bytea[]
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -259,13 +268,13 @@ begin
   elsif pg_catalog.cardinality(sketches) >= (case when pg_catalog.length(sketch) <= 2048 then 128 else 32 end) then
     return array[@extschema@.hyperloglog_merge_all(sketches), sketch];
   end if;
-  -- Assigned, it is appended in place; returned at once, all is copied.
+  -- An assignment appends in place; returning the expression would copy everything.
   sketches := pg_catalog.array_append(sketches, sketch);
   return sketches;
 end
 $$;
 
--- The union of sketches: an aggregate. What hll_union_agg is to the extension.
+-- The union of sketches: an aggregate, like the extension's hll_union_agg.
 create or replace aggregate @extschema@.hyperloglog_merge(bytea) (
   sfunc = @extschema@.hyperloglog_collect,
   stype = bytea[],
@@ -275,7 +284,7 @@ create or replace aggregate @extschema@.hyperloglog_merge(bytea) (
   parallel = safe
 );
 
--- All registers of a sketch of values or of registers.
+-- All registers of a sketch of explicit values or of registers.
 create or replace function @extschema@.hyperloglog_register_bits(sketch bytea) returns varbit
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -288,7 +297,7 @@ declare
   pairs int4[];
 begin
   if ours.kind < 4 then
-    -- Looks at everything there is to look at.
+    -- Checks everything that can be checked.
     sketch := @extschema@.hyperloglog_merge_all(array[sketch]);
     ours := @extschema@.hyperloglog_parameters(sketch);
   end if;
@@ -305,7 +314,7 @@ begin
         ((each.hash & ((1 << ours.log2m) - 1))::int4 << ours.regwidth) | least(pg_catalog.bit_count((each.rest # (each.rest - 1))::bit(64))::int4, highest)
       )
       from (
-        -- Without its sign, which a shift would draw in.
+        -- Without its sign, which a shift would copy.
         select place.hash, (place.hash >> ours.log2m) & ((1::int8 << (64 - ours.log2m)) - 1) as rest
         from (select pg_catalog.substring(data, start, 64)::int8 as hash from pg_catalog.generate_series(1, pg_catalog.length(data), 64) as start) as place
       ) as each
@@ -317,8 +326,9 @@ begin
 end
 $$;
 
--- Which registers have each value, from 0 to the highest: a row of bits for each, in which a register is its first bit. Null where no register has it.
--- Bit by bit each row is split in two, for all registers at once.
+-- Which registers have each value, from 0 to the highest: a row of bits for each value, in which a
+-- register is its first bit. Null if no register has the value. Each row is split in two bit by
+-- bit, for all registers at once.
 create or replace function @extschema@.hyperloglog_masks(registers varbit, log2m int4, regwidth int4) returns varbit[]
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -363,7 +373,7 @@ begin
 end
 $$;
 
--- How many registers have each value, from 0 to the highest. Null where a sketch holds no registers.
+-- How many registers have each value, from 0 to the highest. Null for a sketch without registers.
 create or replace function @extschema@.hyperloglog_register_counts(sketch bytea) returns int8[]
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -383,8 +393,9 @@ begin
 end
 $$;
 
--- What hll_cardinality gives, to the last bit; where the extension's limit of its last correction does not fit 64 bits (registers of more than 5 bits), the
--- estimate without one instead of its NaN. Null for an undefined sketch.
+-- The same number as hll_cardinality, to the last bit. For registers of more than 5 bits, the
+-- extension's limit of its last correction does not fit 64 bits and it gives NaN; this gives the
+-- estimate without the correction. Null for an undefined sketch.
 create or replace function @extschema@.hyperloglog_cardinality(sketch bytea) returns float8
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -422,8 +433,9 @@ begin
 end
 $$;
 
--- Ertl's improved raw estimator (Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, algorithm 6): no bias from the first value to
--- the last. Exact where the values themselves are kept; null for an undefined sketch.
+-- Ertl's improved raw estimator (Ertl, "New cardinality estimation algorithms for HyperLogLog
+-- sketches", 2017, algorithm 6): no bias at any size. Exact for explicit sketches; null for an
+-- undefined sketch.
 create or replace function @extschema@.hyperloglog_ertl(sketch bytea) returns float8
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -445,7 +457,7 @@ begin
   counts := @extschema@.hyperloglog_register_counts(sketch);
   highest := pg_catalog.cardinality(counts) - 1;
   if highest < 64 - ours.log2m then
-    -- Values above the highest that can be told apart are counted with it.
+    -- Values above the highest that registers can distinguish are counted with it.
     x := 1 - counts[highest + 1] / m;
     total := 1 - x;
     if x = 0 or x = 1 then
@@ -473,7 +485,7 @@ begin
   total := x;
   weight := 1;
   loop
-    -- Squares smaller than any double are reported as an error.
+    -- PostgreSQL reports a square below the smallest double as an error.
     x := case when x < 1e-150 then 0 else x * x end;
     last := total;
     total := total + x * weight;
@@ -485,8 +497,8 @@ begin
 end
 $$;
 
--- The probability of each register value, from 0 to the highest, where a sketch has a Poisson distributed number of values with this mean; and how the logarithm of
--- it changes with the mean.
+-- The probability of each register value, from 0 to the highest, in a sketch with a Poisson
+-- distributed number of values with this mean; and the derivative of its logarithm by the mean.
 create or replace function @extschema@.hyperloglog_model(mean float8, log2m int4, highest int4, out probabilities float8[], out scores float8[])
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -500,10 +512,10 @@ begin
   into probabilities, scores
   from (
     select weighed.value, weighed.rate, pg_catalog.exp(-weighed.weight) as none,
-      -- 1 - none, to the last digit of small weights, too.
+      -- 1 - none, to the last digit, also for small weights.
       2 * pg_catalog.sinh(weighed.weight / 2) * pg_catalog.exp(-weighed.weight / 2) as some
     from (
-      -- Nothing is left of larger weights, and smaller numbers than of this one no double holds.
+      -- Larger weights leave a probability of 0, and no double can hold their exponential.
       select rated.value, rated.rate, least(mean * rated.rate, 230) as weight
       from (
         select value, pg_catalog.power(2::float8, -log2m - least(value, highest - 1)) as rate from pg_catalog.generate_series(0, highest) as value
@@ -513,8 +525,8 @@ begin
 end
 $$;
 
--- The standard error of Ertl's estimate, by the Fisher information. 0 where the values themselves are kept, NaN where the estimate is infinite; null for an
--- undefined sketch.
+-- The standard error of Ertl's estimate, from the Fisher information. 0 for explicit sketches, NaN
+-- if the estimate is infinite; null for an undefined sketch.
 create or replace function @extschema@.hyperloglog_ertl_error(sketch bytea, estimate float8) returns float8
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp
@@ -540,10 +552,12 @@ begin
 end
 $$;
 
--- Of two sketches how many values each has, how many there are in both and in either, and their shares; each number with its standard error. Exact where both
--- keep the values themselves; null where one is undefined or its registers are all at their limit. The number in both is the likeliest one by the registers of
--- both, where each has as many values as it says by itself (Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, section 4).
--- src/sketch/hll/overlap.ts is the same in TypeScript.
+-- How many values two sketches have: each, in both and in either, and their shares; each number
+-- with its standard error. Exact if both are explicit; null if one is undefined or all its
+-- registers are at their limit. The number in both is the most likely one for the registers of
+-- both, with the sizes that each sketch estimates on its own (Ertl, "New cardinality estimation
+-- algorithms for HyperLogLog sketches", 2017, section 4). src/sketch/hll/overlap.ts is the same in
+-- TypeScript.
 create or replace function @extschema@.hyperloglog_overlap(
   a bytea, b bytea,
   out a_count float8, out a_standard_error float8, out b_count float8, out b_standard_error float8,
@@ -628,7 +642,7 @@ begin
       ) as common
     );
   else
-    -- By value: how many registers are the greater one in a, the greater one in b, or equal.
+    -- By value: how many registers are greater in a, greater in b, or equal.
     masks_a := @extschema@.hyperloglog_masks(@extschema@.hyperloglog_register_bits(a), ours.log2m, ours.regwidth);
     masks_b := @extschema@.hyperloglog_masks(@extschema@.hyperloglog_register_bits(b), ours.log2m, ours.regwidth);
     below_a := pg_catalog.repeat('0', ours.full_bits)::varbit;
@@ -640,7 +654,7 @@ begin
         greater_b := pg_catalog.array_append(greater_b, coalesce(pg_catalog.bit_count(masks_b[value + 1] & below_a), 0));
         equal := pg_catalog.array_append(equal, coalesce(pg_catalog.bit_count(masks_a[value + 1] & masks_b[value + 1]), 0));
         if value < highest then
-          -- Where both are below a value, neither has it; the highest has nothing above it.
+          -- Where both are below a value, neither has it; nothing is above the highest.
           base := base + rates[pg_catalog.cardinality(rates)]
             * (greater_a[pg_catalog.cardinality(rates)] + greater_b[pg_catalog.cardinality(rates)] + equal[pg_catalog.cardinality(rates)]);
         end if;
@@ -652,7 +666,8 @@ begin
       end if;
     end loop;
 
-    -- Where the slope of the likelihood is 0, by Newton's method; where a step leaves what is left to search, its middle. First both ends are looked at.
+    -- Where the slope of the likelihood is 0, by Newton's method. A step that leaves the search
+    -- interval goes to its middle instead. Both ends are checked first.
     high := least(a_count, b_count);
     for round in -2 .. 99 loop
       at := case round when -2 then 0 when -1 then high * (1 - 1e-12::float8) when 0 then high / 2 else next end;
@@ -701,7 +716,8 @@ begin
     end loop;
     intersection_count := coalesce(intersection_count, next);
 
-    -- Of values in one sketch only, where it shows few or no such values: as many as one register would be expected to show.
+    -- If few or no values are in one sketch only, their number is taken as the one that one
+    -- register is expected to show.
     select
       greatest(a_count - intersection_count, 1 / pg_catalog.sum(m * each.rate * pg_catalog.exp(-least(b_count * each.rate_below, 230)))),
       greatest(b_count - intersection_count, 1 / pg_catalog.sum(m * each.rate * pg_catalog.exp(-least(a_count * each.rate_below, 230))))
@@ -716,7 +732,8 @@ begin
     in_b := @extschema@.hyperloglog_model(all_b, ours.log2m, highest);
     alone_a := @extschema@.hyperloglog_model(only_a, ours.log2m, highest);
     alone_b := @extschema@.hyperloglog_model(only_b, ours.log2m, highest);
-    -- The Fisher information of the intersection, with itself and with the two counts; and the covariance of the scores that the sketches give their own counts.
+    -- The Fisher information of the intersection, with itself and with the two counts; and the
+    -- covariance of the sketches' scores of their own counts.
     select
       m * pg_catalog.sum(each.p * each.x * each.x + each.below_b * each.weight_a + each.below_a * each.weight_b),
       m * pg_catalog.sum(each.p * each.x * each.x_a - each.below_b * each.weight_a + each.rate_below * each.below_a * each.slope_b),
@@ -768,14 +785,15 @@ begin
       ) as shown
     ) as each;
 
-    -- The intersection solves an equation in which the counts stand: it has the error of its own equation, and what those of the counts do to it.
+    -- The intersection solves an equation that contains the counts: its error has the error of its
+    -- own equation and the effect of the counts' errors.
     vaa := a_standard_error * a_standard_error + a_count;
     vbb := b_standard_error * b_standard_error + b_count;
     vab := case when a_standard_error = 0 or b_standard_error = 0 then intersection_count else crossed * vaa * vbb end;
     vax := -(xa * vaa + xb * vab) / xx;
     vbx := -(xa * vab + xb * vbb) / xx;
     vxx := (1 - xa * vax - xb * vbx) / xx - intersection_count;
-    -- By the model the numbers are chances themselves; these variances had that in them.
+    -- In the model the numbers are random themselves; these variances included that.
     vaa := vaa - a_count;
     vbb := vbb - b_count;
     vab := vab - intersection_count;
@@ -787,7 +805,7 @@ begin
   jaccard := coalesce(intersection_count / nullif(union_count, 0), 0);
   a_share := coalesce(intersection_count / nullif(a_count, 0), 0);
   b_share := coalesce(intersection_count / nullif(b_count, 0), 0);
-  -- To the first order: how each number changes with the two counts and the intersection.
+  -- To the first order: the derivatives of each number by the two counts and the intersection.
   errors := array(
     select pg_catalog.sqrt(greatest(0, of_a * of_a * vaa + of_b * of_b * vbb + of_x * of_x * vxx + 2 * (of_a * of_b * vab + of_a * of_x * vax + of_b * of_x * vbx)))
     from (

@@ -1,8 +1,11 @@
 -- before: migrations
--- Notes which buckets of a rollup a statement has made stale: a row for each, whatever is noted already, so that no writer waits for another.
+-- Notes which buckets of a rollup a statement has made stale: a row for each, even if one is noted
+-- already, so that no writer waits for another.
 --
--- Runs as the owner of the tables: who may write metrics need not be able to write here, and what is noted is what was written. So it trusts nothing of
--- whoever made the trigger: it works for the tables named here, in its own schema and of its own owner, and their columns have the types we gave them.
+-- Runs as the owner of the tables: a role that may write metrics need not be able to write here,
+-- and what is noted is what was written. Therefore it trusts nothing about the trigger's creator.
+-- It works only for the tables named here, in its own schema and with its own owner, whose columns
+-- have the types of pgvantage.
 create or replace function @extschema@.note_stale_buckets() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp

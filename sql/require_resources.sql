@@ -1,8 +1,11 @@
--- True, or an error that names the first URN that the tenant does not have and the three most similar ones that it has: a mistyped URN is not silence.
+-- True, or an error for the first URN that the tenant does not have, with the three most similar
+-- URNs that it has: a mistyped URN must not look like silence.
 --
--- It reads a table and is nevertheless declared immutable, so that it is asked while the statement is planned. Of a range without any partition the plan
--- is empty, and a condition of it would never be looked at. Where a plan is kept for other parameters, it is asked once at the start of each execution.
--- Nothing else may use it: a resource is never dropped but with its tenant, so an answer that was true stays true for as long as a plan is kept.
+-- It reads a table but is declared immutable, so that it runs while the statement is planned. The
+-- plan for a range without any partition is empty, and a condition in it would never be evaluated.
+-- If a plan is reused with other parameters, it runs once at the start of each execution. Nothing
+-- else may use it. A resource is dropped only with its tenant, so a true answer stays true while a
+-- plan is kept.
 create or replace function @extschema@.require_resources(tenant int8, urns text[])
 returns bool
 language plpgsql immutable parallel safe

@@ -1,7 +1,9 @@
--- Student's t distribution, two-sided: the width within which a variable with `freedom` degrees of freedom (whole or not) falls with probability
--- `confidence`. `normal` is the same width of the normal distribution. Null below 2 degrees of freedom, where the approximation is none.
--- Hill, "Algorithm 396: Student's t-Quantiles" (Communications of the ACM 1970): off by at most 1 in 100,000 from 3 degrees of freedom on and 2 in 1,000
--- below, for confidences from 0.5 to 0.9999.
+-- Student's t distribution, two-sided: the width that contains a variable with `freedom` degrees of
+-- freedom (whole or not) with probability `confidence`. `normal` is the same width of the normal
+-- distribution. Null below 2 degrees of freedom, where the approximation does not hold. Hill,
+-- "Algorithm 396: Student's t-Quantiles" (Communications of the ACM 1970): off by at most 1 in
+-- 100,000 from 3 degrees of freedom on, and by 2 in 1,000 below, for confidences from 0.5 to
+-- 0.9999.
 create or replace function @extschema@.student_t_width(confidence float8, normal float8, freedom float8) returns float8
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp

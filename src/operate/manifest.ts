@@ -1255,11 +1255,11 @@ export const manifest: Manifest = {
   ],
   functions: {
     'agtype_jsonb(value ag_catalog.agtype, asked text)': {
-      hash: '167135b9d45fc0f2',
+      hash: '2b5e88b4bd022106',
       requires: 'age',
     },
     'agtype_whole(value ag_catalog.agtype)': {
-      hash: '17d94c781d9c39ce',
+      hash: 'b0737ea965e7acb2',
       requires: 'age',
     },
     'call_graph_drop(graph text)': {
@@ -1276,7 +1276,7 @@ export const manifest: Manifest = {
         requires: null,
       },
     'change_points(series_values double precision[], min_points integer, penalty double precision)': {
-      hash: '71e071a165a07c0a',
+      hash: '2c81f97029965045',
       requires: null,
     },
     'cypher_failure(graph text, code text, message text, newer text)': {
@@ -1288,7 +1288,7 @@ export const manifest: Manifest = {
       requires: 'age',
     },
     'cypher_statement(graph text, query text, kinds text[], wide text, with_params boolean)': {
-      hash: 'ef77116d62e81983',
+      hash: '46996357981e6222',
       requires: 'age',
     },
     'cypher_write(graph text, query text, params text, kinds text[], newer text, wide text)': {
@@ -1312,7 +1312,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'exp_histogram(value double precision, count bigint)': {
-      hash: 'a10a66f41c158740',
+      hash: '3bc33d2c055b869f',
       requires: null,
     },
     'exp_histogram_collect(exponential_histogram)': {
@@ -1328,15 +1328,15 @@ export const manifest: Manifest = {
       requires: null,
     },
     'exp_histogram_merge_all(histograms exponential_histogram[])': {
-      hash: '79211f072b4b95dd',
+      hash: '0c33201fedcbfc5d',
       requires: null,
     },
     'exp_histogram_quantile(histogram bigint[], q double precision)': {
-      hash: '080759b6bdf71ba1',
+      hash: '511ea303742f7a74',
       requires: null,
     },
     'exp_histogram_quantiles(histograms exponential_histogram[], q double precision[])': {
-      hash: '0d4a9d9f66748a99',
+      hash: 'ef0b0916b391eeb2',
       requires: null,
     },
     'graph_core(sources bigint[], targets bigint[])': {
@@ -1344,7 +1344,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_cycles(src bigint[], dst bigint[])': {
-      hash: 'e583d8818565b6d7',
+      hash: '77a8d6e24e7f9627',
       requires: null,
     },
     'graph_edges(graph text, edge_label text)': {
@@ -1356,21 +1356,21 @@ export const manifest: Manifest = {
       requires: null,
     },
     'graph_prepare(graph text, edge_label text)': {
-      hash: '13e5aecd5e8326a5',
+      hash: 'c16aa1a8275d2d94',
       requires: 'age',
     },
     'graph_search(first integer[], head integer[], length double precision[], remaining double precision[], start integer, goal integer, spent double precision, closed boolean[], skip integer[], bound double precision, OUT path integer[], OUT costs double precision[], OUT distances double precision[])':
       {
-        hash: 'e9ef98b9ccd568bb',
+        hash: '01e80eb39c2af35e',
         requires: null,
       },
     'graph_shortest_paths(vertices bigint[], src bigint[], dst bigint[], length double precision[], source bigint, target bigint, paths integer, bound double precision)':
       {
-        hash: 'cc3945d67d70ed42',
+        hash: 'f6974486cd26e85f',
         requires: null,
       },
     'graph_table(graph text, label text)': {
-      hash: '3bcba866d0bdb737',
+      hash: '956221d7ef47be01',
       requires: 'age',
     },
     'graph_trails(ids bigint[], via bigint[], urns text[])': {
@@ -1406,7 +1406,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'heavy_hitters_top(sketch jsonb, k integer)': {
-      hash: '5fa281029cbe81d3',
+      hash: '18dd2d0ca5107371',
       requires: null,
     },
     'hyperloglog_cardinality(sketch bytea)': {
@@ -1414,11 +1414,11 @@ export const manifest: Manifest = {
       requires: null,
     },
     'hyperloglog_collect(sketches bytea[], sketch bytea)': {
-      hash: '5e7074b35b203416',
+      hash: '6384e2df131ed42a',
       requires: null,
     },
     'hyperloglog_ertl(sketch bytea)': {
-      hash: 'd9602cfe1df46d9e',
+      hash: '90c5ac54dd37cb77',
       requires: null,
     },
     'hyperloglog_ertl_error(sketch bytea, estimate double precision)': {
@@ -1426,7 +1426,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'hyperloglog_greatest(a bit varying, b bit varying, rest1 bit varying, rest2 bit varying, rest4 bit varying)': {
-      hash: '7a4266542a25afef',
+      hash: 'c53c6d885a347eef',
       requires: null,
     },
     'hyperloglog_masks(registers bit varying, log2m integer, regwidth integer)': {
@@ -1438,17 +1438,17 @@ export const manifest: Manifest = {
       requires: null,
     },
     'hyperloglog_merge_all(sketches bytea[])': {
-      hash: 'a851691cee5c6761',
+      hash: '3e3a46ce0828c1d2',
       requires: null,
     },
     'hyperloglog_model(mean double precision, log2m integer, highest integer, OUT probabilities double precision[], OUT scores double precision[])':
       {
-        hash: '6739676bfb4bcff6',
+        hash: 'aa5a8380df1e8a09',
         requires: null,
       },
     'hyperloglog_overlap(a bytea, b bytea, OUT a_count double precision, OUT a_standard_error double precision, OUT b_count double precision, OUT b_standard_error double precision, OUT union_count double precision, OUT union_standard_error double precision, OUT intersection_count double precision, OUT intersection_standard_error double precision, OUT jaccard double precision, OUT jaccard_standard_error double precision, OUT a_share double precision, OUT a_share_standard_error double precision, OUT b_share double precision, OUT b_share_standard_error double precision)':
       {
-        hash: '5c2d47381ec72299',
+        hash: 'e064fd53240c433f',
         requires: null,
       },
     'hyperloglog_parameters(sketch bytea, OUT kind integer, OUT log2m integer, OUT regwidth integer, OUT expthresh bigint, OUT sparseon integer, OUT full_bits integer)':
@@ -1457,7 +1457,7 @@ export const manifest: Manifest = {
         requires: null,
       },
     'hyperloglog_register_bits(sketch bytea)': {
-      hash: '9cb3f031f9784887',
+      hash: '5d0a95a78dcddaa8',
       requires: null,
     },
     'hyperloglog_register_counts(sketch bytea)': {
@@ -1520,6 +1520,10 @@ export const manifest: Manifest = {
     },
     'note_stale_buckets()': {
       hash: '144424b7a35ab12a',
+      requires: null,
+    },
+    'require_resources(tenant bigint, urns text[])': {
+      hash: 'de5f561d7cdc45a2',
       requires: null,
     },
     'student_t_width(confidence double precision, normal double precision, freedom double precision)': {

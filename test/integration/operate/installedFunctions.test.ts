@@ -260,7 +260,9 @@ describe.runIf(leg.available && leg.age)("a graph's name that somebody else has 
   it('is neither read, nor written, nor dropped', async () => {
     await expect(sql`select graph_prepare('ops_7')`.execute(test.db)).rejects.toThrow(`schema ops_7 belongs to ${stranger}`)
     for (const read of [`call_graph_edges('ops_7')`, `graph_edges('ops_7')`, `graph_vertices('ops_7')`]) {
-      await expect(sql`select * from ${sql.raw(read)}`.execute(test.db)).rejects.toThrow('is no table of a role that may make graphs here')
+      await expect(sql`select * from ${sql.raw(read)}`.execute(test.db)).rejects.toThrow(
+        'is not a table of a role that may create graphs here',
+      )
     }
     await sql`select call_graph_drop('ops_7')`.execute(test.db)
     const { rows } = await sql`select relname from pg_class where relnamespace = 'ops_7'::regnamespace order by 1`.execute(test.db)

@@ -116,7 +116,7 @@ describe.runIf(leg.available && leg.concurrent)('an installation restored from a
     // As after a restore that may not write to ag_catalog.
     await sql`delete from ag_catalog.ag_label`.execute(from.db)
     await sql`delete from ag_catalog.ag_graph`.execute(from.db)
-    await expect(refreshCallGraph(scope, window)).rejects.toThrow('is no graph that Apache AGE knows of')
+    await expect(refreshCallGraph(scope, window)).rejects.toThrow('is not a graph that Apache AGE knows')
     await sql`select call_graph_drop(${scope.graphName})`.execute(from.db)
     expect((await refreshCallGraph(scope, window)).edges).toEqual(edges)
   })
