@@ -11,50 +11,53 @@ const kinds = ['appeared', 'vanished', 'changed', 'unchanged'] as const
 
 export type ChangeKind = (typeof kinds)[number]
 
-/** A dependency between two names, and what became of it from one time to another. */
+/** A dependency between two names, and its change from one time to another. */
 export interface ChangedEdge {
-  /** Name of what depends: a URN, or whatever tells the vertices apart. */
+  /** Name of the dependent end: a URN, or any other unique name. */
   src_urn: string
   dst_urn: string
   kind: ChangeKind
-  /** How the edge relates its ends: `calls`, `runs_on`, ... It is the label where none is given. */
+  /** The relation of the ends: `calls`, `runs_on`, ... It is the default of `label`. */
   relation?: string | null
   /** A few words at the edge, such as what changed. Default: `relation`; null for no words. */
   label?: string | null
-  /** Of equal kind, the heaviest are drawn first where there is a limit. */
+  /**
+   * With a limit, edges of the same kind are drawn in the order of their weights, the heaviest
+   * first.
+   */
   weight?: number | null
 }
 
 export interface ChangePictureOptions {
   title: string
-  /** A sentence below the title, which screen readers read as the picture's description. */
+  /** A sentence below the title. Screen readers read it as the picture's description. */
   description?: string
   edges: readonly ChangedEdge[]
-  /** Names of what was not there before: marked as new. */
+  /** Names of vertices that are new; they are marked. */
   appeared?: readonly string[]
-  /** Names of what is no longer there: marked as gone. */
+  /** Names of vertices that are gone; they are marked. */
   vanished?: readonly string[]
-  /** What is written into a vertex. Default: what follows the last `/` or `:` of its name. */
+  /** The text in a vertex. Default: what follows the last `/` or `:` of its name. */
   nameOf?: (name: string) => string
   /**
-   * How many edges are drawn at most: the changes, then unchanged ones beside them. What was left
-   * out is said below the title. Default 200.
+   * The most edges to draw: the changes first, then unchanged edges beside them. A note below the
+   * title says what was left out. Default 200.
    */
   limit?: number
 }
 
 /**
- * What became of the dependencies from one time to another, as an SVG: new ones blue and bold,
- * vanished ones orange and dashed, changed ones purple, the rest grey and thin; each change says in
- * words what it is. Laid out by Graphviz.
+ * Draws how dependencies changed from one time to another, as an SVG, laid out by Graphviz. New
+ * edges are blue and bold, vanished ones orange and dashed, changed ones purple, all others grey
+ * and thin. Each change is also named in words.
  *
- * The rows of `compareTopology` are such edges as they are; what else a row has is ignored.
+ * `edges` takes the rows of `compareTopology` unchanged; other columns of a row are ignored.
  *
- * The colours keep apart under every common colour blindness, and no colour stands alone: line and
- * words say the same. The legend counts each kind. It stands alone and shows any name, as
- * `graphPicture` does.
+ * The colours can be distinguished with every common colour blindness, and line style and words
+ * repeat what a colour says. The legend counts each kind. As in `graphPicture`, the SVG is
+ * standalone and can show any name.
  *
- * @throws MissingCapabilityError when the package `@viz-js/viz` is not installed.
+ * @throws MissingCapabilityError if the package `@viz-js/viz` is not installed.
  * @throws InvalidInputError naming the option that is unknown or wrong.
  * @example
  * const rows = await compareTopology(scope, { before: weekAgo, after: now, withUnchanged: true }).execute()

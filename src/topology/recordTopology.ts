@@ -15,35 +15,33 @@ import { nextSnapshot, rememberSnapshot } from './snapshotMoments.ts'
 import { stagedSnapshot, stageSnapshot, type TopologyEdge } from './stageSnapshot.ts'
 
 export interface RecordTopologyOptions {
-  /** The moment the snapshot is of. */
+  /** The moment of the snapshot. */
   at: Date
-  /**
-   * How its edges relate their resources: `calls`, `runs_on`, `depends_on`, ... At most 255 bytes.
-   */
+  /** The relation of its edges: `calls`, `runs_on`, `depends_on`, ... At most 255 bytes. */
   relation: string
   /**
-   * Who says so: `kubernetes`, `tracing`, ... At most 255 bytes. Each source has its own history of
+   * The source: `kubernetes`, `tracing`, ... At most 255 bytes. Each source has its own history of
    * an edge.
    */
   source: string
-  /** A snapshot without an edge is taken for a failed export, unless this says otherwise. */
+  /** A snapshot without edges is refused as a failed export, unless this is true. */
   allowEmpty?: boolean
   /**
-   * Give up before the next statement or the commit. What was begun is rolled back, unless the
-   * transaction is the caller's.
+   * Aborts before the next statement or the commit. The work is rolled back, unless the transaction
+   * is the caller's.
    */
   signal?: AbortSignal
 }
 
 export interface RecordFrameOptions<Row extends EdgeRow> extends RecordTopologyOptions {
   /**
-   * The columns that become the edges' props. Default: none. A measure that is never the same twice
+   * The columns that become the edges' props. Default: none. A measure with a new value each time
    * makes a new version of every edge each time.
    */
   attributes?: readonly (keyof Row & string)[]
 }
 
-/** How many edges a snapshot opened, closed, changed the props of, and left as they were. */
+/** The number of edges that a snapshot opened, closed, changed the props of, and left unchanged. */
 export interface TopologyCounts {
   opened: number
   closed: number
@@ -61,37 +59,38 @@ const recordOptions = z.strictObject({
 })
 
 /**
- * Records what a source says the topology is: from `at` until its next snapshot of that relation,
- * the source's edges are those of the snapshot, all of them and no others. Returns what that
- * changed. The resources at both ends must be there: `ensureResources` first.
+ * Records the topology of a source: from `at` until the next snapshot of that relation, the source
+ * has exactly the edges of the snapshot. Returns what changed. The resources at both ends must
+ * exist: call `ensureResources` first.
  *
- * The difference is written, in one statement: an edge that is new opens at `at`, one that is
- * missing closes, one with other props closes and opens again, and what is already right is not
- * touched, so the same snapshot twice changes nothing. The whole snapshot is recorded, or nothing
- * of it.
+ * | | |
+ * |---|---|
+ * | a new edge | opens at `at` |
+ * | a missing edge | closes at `at` |
+ * | an edge with other props | closes and opens again |
+ * | an equal edge | is not touched: the same snapshot twice changes nothing |
+ * | an error | nothing is recorded |
+ * | a late snapshot | is valid from its own `at` until the next known one: any order of arrival gives the same history |
+ * | another snapshot of the same moment | replaces the first |
+ * | older than the last 10,000 snapshots of the source and relation | is refused: only these moments are remembered |
  *
- * A snapshot may come late: it counts from its own `at` until the next one that is known, so the
- * history is the same in whichever order snapshots arrive. Another snapshot of the same moment
- * takes the place of the first. The moments of the last 10,000 snapshots of a source and relation
- * are remembered; what is older than them can no longer be put in.
+ * - A snapshot is an array of edges between URNs, an iterable of such edges, or an edge frame. An
+ *   iterable is streamed, 5,000 edges at a time, while a transaction is open. A frame never leaves
+ *   the database.
+ * - Sources do not affect each other's edges, or those written without a source. {@link topologyAt}
+ *   combines them.
+ * - Recorders of one source wait for each other; others do not.
+ * - It runs in its own transaction, or in the one the scope was made from. It creates a temporary
+ *   table there, which PostgreSQL allows every role unless the right was revoked.
  *
- * The snapshot is an array of edges between URNs, anything that yields such edges (it is streamed,
- * 5,000 at a time, while a transaction is open), or an edge frame, which never leaves the database.
- * Sources do not see each other's edges, nor those that were written without a source;
- * {@link topologyAt} puts them together.
- *
- * Recorders of one source take turns; others do not wait for each other. Runs in its own
- * transaction, or in the one the scope was made from; it makes a temporary table there, which
- * PostgreSQL lets everybody do unless the right was revoked.
- *
- * @throws NotFoundError naming the resources that the tenant does not have; nothing is written
- * then.
- * @throws InvalidInputError when an edge cannot be one or comes twice, the snapshot is empty
- * without `allowEmpty`, or it is too old to be put in; when the scope was made from a REPEATABLE
- * READ or SERIALIZABLE transaction, which would not see what other recorders write. The signal's
- * reason when aborted.
+ * @throws NotFoundError naming the resources that the tenant does not have; nothing is then
+ * written.
+ * @throws InvalidInputError if an edge is invalid or occurs twice; if the snapshot is empty without
+ * `allowEmpty`, or older than the remembered ones; if the scope was made from a REPEATABLE READ or
+ * SERIALIZABLE transaction, which would not see what other recorders write. The signal's reason if
+ * it was aborted.
  * @example
- * // Resources come first, and a snapshot is whole: an edge that is not in it closes.
+ * // Create the resources first. Give all edges: an edge that is not in the snapshot closes.
  * await ensureResources(scope, [
  *   { urn: 'urn:k8s:svc:shop/checkout', type: 'service', name: 'checkout' },
  *   { urn: 'urn:k8s:svc:shop/cart', type: 'service', name: 'cart' },
@@ -144,13 +143,13 @@ export async function recordTopology(
         `is empty, which would close every edge that ${preview(source)} says ${preview(relation)}: give allowEmpty: true if there really is none`,
       )
     }
-    // From here on nothing is the caller's.
+    // From here on nothing of the caller's is used.
     return withSettings(db, { search_path: pinned['search_path']! }, () => write(inner, { at, relation, source, edgeCount, signal }))
   }
   return inTransaction(scope.db, record, pinnedButForNames)
 }
 
-/** Writes what differs from the staged snapshot, when it is this recorder's turn. */
+/** Writes the differences from the staged snapshot, when it is this recorder's turn. */
 async function write(
   scope: Scope,
   { edgeCount, signal, ...snapshot }: { at: Date; relation: string; source: string; edgeCount: number; signal: AbortSignal | undefined },
@@ -158,15 +157,15 @@ async function write(
   await takeTurn(scope.db, turn(scope, snapshot.source))
   signal?.throwIfAborted()
   const until = await nextSnapshot(scope, snapshot)
-  // What the planner believes of a temporary table, and of one that was filled a moment ago, makes
-  // it compare every edge with every version.
+  // The planner's estimates for a temporary table, and for one that was just filled, would make it
+  // compare every edge with every version.
   const counts = await withSettings(scope.db, { jit: 'off', enable_nestloop: 'off' }, () => writeDifference(scope, { ...snapshot, until }))
   await rememberSnapshot(scope, { ...snapshot, edgeCount })
   signal?.throwIfAborted()
   return counts
 }
 
-/** What recorders of one tenant and source wait for each other by. */
+/** The key of the lock that recorders of one tenant and source share. */
 const turn = ({ installation, tenantId }: Scope, source: string): string =>
   `pgvantage topology ${installation.schema} ${tenantId} ${source}`
 
@@ -185,13 +184,13 @@ function assertSnapshot(snapshot: unknown, attributes: readonly string[]): void 
 }
 
 /**
- * Makes the source's versions in `[at, until)` those of the staged snapshot: what contradicts it
- * there is cut out of its version, what agrees grows over the whole of it and becomes one with its
- * neighbours.
+ * Makes the source's versions in `[at, until)` equal to the staged snapshot. A version that
+ * contradicts it loses that part of its validity. A version that agrees is extended over the whole
+ * of it and merged with its neighbours.
  *
- * A version is either deleted, or shortened, or left alone, and new ones are added; what is added
- * waits for the count of the others, since two versions of an edge may not hold at once for an
- * instant. `until` is `infinity` where no snapshot follows.
+ * A version is deleted, shortened or left alone, and new ones are added. The additions wait for the
+ * count of the others, because two versions of an edge must never be valid at once, even for an
+ * instant. `until` is `infinity` if no snapshot follows.
  */
 async function writeDifference(
   scope: Scope,
