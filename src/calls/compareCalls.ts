@@ -168,7 +168,7 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
         ${fn('exp_histogram_count')}(each.histogram)::float8 as timed
       from (${buckets}) as each
     ), swing as (
-      -- How much more the baseline's buckets differ than calls that come by chance would.
+      -- How much more the baseline's buckets differ than by chance.
       select sample.src_urn, sample.dst_urn,
         ${moderated(
           sql`var_samp(ln(sample.middle)) / nullif(avg((ln(sample.high / sample.low) / 2::float8) ^ 2::float8 + ${rounding} ^ 2::float8), 0::float8)`,

@@ -55,7 +55,7 @@ const cardinalityGrowthOptions = z
       context.addIssue({
         code: 'custom',
         path: ['baseline'],
-        message: `must hold the beginning of as many five minutes as range, ${windows}, and holds ${before}`,
+        message: `must have as many five-minute buckets as range, ${windows}, got ${before}`,
       })
   })
 

@@ -37,7 +37,7 @@ export interface HeavyHitterChange extends RankingRow {
 /** Rates are over the five-minute buckets that begin in a range, so there must be at least one. */
 const countedRange = timeRange
   .transform((range) => bucketsBeginningIn(windowBucket, range))
-  .refine(({ from, to }) => from < to, 'must hold the beginning of five minutes')
+  .refine(({ from, to }) => from < to, 'must contain the beginning of a five-minute bucket')
 
 const heavyHitterChangesOptions = z.strictObject({ ...sketchFilter, range: countedRange, baseline: countedRange })
 

@@ -93,7 +93,7 @@ const retentionOptions = z.strictObject({
 export function retention(scope: Scope, options: RetentionOptions): Finished<Retention, 'cell'> {
   const { range, by, maxPeriods, ...filter } = parseOptions(retentionOptions, options)
   const periods = periodsBeginningIn(by, range, mostPeriods)
-  if (periods.length > mostPeriods) throw new InvalidInputError('range', `must hold the beginning of at most ${mostPeriods} ${by}s`)
+  if (periods.length > mostPeriods) throw new InvalidInputError('range', `must contain the beginnings of at most ${mostPeriods} ${by}s`)
   const all = { from: periods[0]?.from ?? range.from, to: periods.at(-1)?.to ?? range.from }
   const reading = readingOf(scope, sketchLadder, all, '1 day')
   const days = sketchRows(scope, { ...filter, range: reading.range }, rowsOf(scope, sketchLadder, reading)).select([

@@ -87,4 +87,4 @@ export const evidenceInput = z
       .optional(),
     note: storableText.refine((text) => Buffer.byteLength(text) <= 10_000, 'must be at most 10,000 bytes long').optional(),
   })
-  .refine(({ refPg, refOo }) => refPg !== undefined || refOo !== undefined, 'must point somewhere: give refPg, refOo or both')
+  .refine(({ refPg, refOo }) => refPg !== undefined || refOo !== undefined, 'must have a reference: give refPg, refOo or both')

@@ -110,12 +110,12 @@ export async function mirrorGraph<Row extends EdgeRow>(
         throw explainFrameColumn(error, 'attributes')
       })
     const row = rows[0]!
-    if (!row.tenant_known) throw new NotFoundError(`tenant ${preview(inner.tenantCode)} was deleted since its scope was made`)
+    if (!row.tenant_known) throw new NotFoundError(`tenant ${preview(inner.tenantCode)} was deleted after its scope was made`)
     if (row.stranger !== null) {
       throw new InvalidInputError('edges', `has an end that is not a resource of tenant ${inner.tenantCode}: ${row.stranger}`)
     }
     if (row.repeated !== null) {
-      throw new InvalidInputError('edges', `has more than one edge ${row.repeated}: narrow the frame, or sum it up, until there is one`)
+      throw new InvalidInputError('edges', `has more than one edge ${row.repeated}: narrow or aggregate the frame until there is one`)
     }
     signal?.throwIfAborted()
     return {

@@ -100,7 +100,7 @@ export async function toGraphology<Row extends EdgeRow, Vertex extends VertexRow
     if (!multi && graph.hasEdge(src, dst)) {
       throw new InvalidInputError(
         'edges',
-        `has more than one edge from ${src} to ${dst}: narrow the frame, or sum it up, until there is one, or say multi: true`,
+        `has more than one edge from ${src} to ${dst}: narrow or aggregate the frame until there is one, or set multi: true`,
       )
     }
     graph.addEdge(src, dst, attributes)

@@ -51,7 +51,7 @@ export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'erro
       from (
         select resource_id, trouble, lost * counts::float8 as lost from incoming_odd_call where not of_caller
         union all
-        -- Several metrics of one meaning are several views of the same requests: they do not add.
+        -- Several metrics with one meaning are views of the same requests: they do not add up.
         select resource_id, kind, max(lost)
         from odd_metric
         where kind in ('latency', 'errors') and resource_id not in (select resource_id from called_resource)
@@ -60,7 +60,8 @@ export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'erro
       where (resource_id, trouble) in (select resource_id, trouble from walked_trouble)
       group by resource_id, trouble
     ), underlying_resource (src, dst) as (
-      -- Who depends on these loses as much as they do, whatever that is: between them nobody measures.
+      -- Resources that depend on these lose as much as they do, because the calls between them are
+      -- not measured.
       select src, dst from unmeasured_dependency where src in (select resource_id from observed_loss)
       union
       select above.src, dependency.dst
@@ -70,7 +71,8 @@ export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'erro
         and above.dst not in (select resource_id from called_resource)
         and above.dst not in (select resource_id from compared_metric where kind in ('latency', 'errors'))
     ), explained_loss as (
-      -- All that was lost further down, also where it was too little to be odd: that of many calls may be odd when none of them is.
+      -- All losses further down, even those too small to be odd: many calls together may be odd if
+      -- no single one is.
       select resource_id, trouble, sum(lost) as lost
       from (
         select call.src as resource_id, of_call.trouble, of_call.lost
@@ -124,7 +126,8 @@ export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'erro
       union all
       select dst, trouble, sum(own), sum(own) from host_loss group by dst, trouble
     ), noticeable_loss as (
-      -- The measure of both kinds of trouble, so that they can be compared: a tenth of what the service's answers take, a twentieth of its requests.
+      -- The scale that compares both kinds of trouble: a tenth of the time of the service's
+      -- answers, a twentieth of its requests.
       select trouble, sum(least_lost) as least_lost
       from reached_resource as service
       cross join lateral (

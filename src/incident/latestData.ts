@@ -9,9 +9,7 @@ import { parseOptions } from '../schema/parse.ts'
 const rollups = { metrics: 'metric_1m', calls: 'service_call_5m', logs: 'log_pattern_5m', sketches: 'sketch_5m' } as const
 
 export interface LatestDataOptions {
-  /**
-   * The moment that counts as now: what is later is passed over. Default: the caller's clock.
-   */
+  /** The moment that counts as now; later rows are ignored. Default: the caller's clock. */
   now?: Date
 }
 
@@ -19,35 +17,35 @@ export interface LatestDataOptions {
 export interface LatestData {
   kind: 'metrics' | 'calls' | 'logs' | 'sketches' | 'topology' | 'events'
   /**
-   * When its newest bucket begins; of topology and events, when the newest was. Null where the
-   * tenant has none up to now: nothing came, or all of it was dropped.
+   * The beginning of its newest bucket; for topology and events, the time of the newest one. Null
+   * if the tenant has none up to now: nothing arrived, or all of it was dropped.
    */
   newest_at: Date | null
-  /** How many seconds before now that was. */
+  /** The seconds from then to now; null if `newest_at` is. */
   age_s: number | null
 }
 
 const latestDataOptions = z.strictObject({ now: storableDate.default(() => new Date()) })
 
 /**
- * From when the newest rows of each kind of data are: whether anything is coming in. An empty answer of
- * another read means that all is quiet only where the data behind it is fresh.
+ * How old the newest data of each kind is: whether data still arrives. An empty answer of another
+ * read means that all is well only if the data behind it is fresh.
  *
  * | kind | newest_at |
  * |---|---|
- * | `metrics`, `calls`, `logs`, `sketches` | when the newest bucket of `metric_1m`, `service_call_5m`, `log_pattern_5m`, `sketch_5m` begins: it ends a minute, or five, later |
- * | `topology` | the newest snapshot, or the newest edge that somebody wrote without one |
+ * | `metrics`, `calls`, `logs`, `sketches` | the beginning of the newest bucket of `metric_1m`, `service_call_5m`, `log_pattern_5m`, `sketch_5m`; the bucket ends one or five minutes later |
+ * | `topology` | the newest snapshot, or the newest edge that was written without one |
  * | `events` | the newest `detected_at` |
  *
- * Always these six rows, in this order. A window is written once it has closed, so calls that come
- * in are 5 to 15 minutes old. What lies after `now` says nothing: one host whose clock is wrong
- * would hide that all others went silent.
+ * - The answer always has these six rows, in this order.
+ * - A window is written after it has closed, so current calls are 5 to 15 minutes old.
+ * - Rows after `now` are ignored: otherwise one host with a wrong clock would hide the silence of
+ *   all others.
+ * - Cost: it reads the last ten minutes first, and older data only if there is nothing. Fresh data
+ *   takes a few milliseconds, however large the tables are. For a kind that the tenant does not
+ *   have, it scans the keys of the whole table: about 0.1 s for a million calls.
  *
- * It looks into the last ten minutes first, and further back only where nothing is. What is fresh
- * takes some milliseconds, however large the tables are; a kind that the tenant lacks takes a look
- * at the keys of all its table: about 0.1 s for a million calls.
- *
- * @throws InvalidInputError if `now` is no moment that can be stored.
+ * @throws InvalidInputError if `now` is not a moment that can be stored.
  * @example
  * const stale = await latestData(scope).where('kind', 'in', ['calls', 'metrics']).where('age_s', '>', 1200).execute()
  * // [{ kind: 'calls', newest_at: 2026-11-22T09:30:00.000Z, age_s: 4210 }]
@@ -84,12 +82,12 @@ export function latestData(scope: Scope, options: LatestDataOptions = {}): Finis
   return finished(scope, rows, 'latest')
 }
 
-/** How far back each look goes, nearest first; the last one goes to the beginning. */
+/** How far back each lookup goes, nearest first; the last one goes to the beginning. */
 const looks = ['10 minutes', '1 hour', '6 hours', '1 day', '1 week', '5 weeks', '52 weeks']
 
 /**
- * The newest bucket, looked for from now backwards. The stretches come in order and the first that
- * has one ends it, so that the server opens no chunk or partition that lies before.
+ * The newest bucket, searched for from now backwards. The stretches come in order, and the first
+ * one with a bucket ends the search, so the server opens no older chunk or partition.
  */
 function newestBucket(scope: Scope, table: (typeof rollups)[keyof typeof rollups], now: Date): RawBuilder<Date | null> {
   const since = [...looks.map((length) => earlier(now, length)), firstDate]
@@ -110,7 +108,7 @@ function newestBucket(scope: Scope, table: (typeof rollups)[keyof typeof rollups
 
 const texts = (moments: readonly Date[]) => moments.map((moment) => moment.toISOString())
 
-/** A snapshot that changed nothing is news as well; an edge may have been written without one. */
+/** A snapshot without changes is also new data, and an edge may be written without a snapshot. */
 const newestTopology = (scope: Scope, now: Date) => sql<Date | null>`greatest(
       (
         select pg_catalog.max(at) from ${scope.id('topo_snapshot')} where tenant_id = ${scope.tenantId}::int8 and at <= ${now}::timestamptz

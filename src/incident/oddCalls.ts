@@ -144,11 +144,12 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
       select
         ${quantiles(scope, 'histograms', sql`pg_catalog.array_cat(array[0.95, ${wilsonEnd('-', p95, nowCount)}], ${tenths})`)} as quantile,
         ${quantiles(scope, 'histograms_before', sql`pg_catalog.array_cat(array[0.95, ${wilsonEnd('+', p95, beforeCount)}], ${tenths})`)} as quantile_before
-      -- Once, and not once for each use of it.
+      -- The offset: computed once, not once for each use.
       offset 0
     ) as of_both
     where measured_calls >= ${minCalls}::float8 and measured_before > 0::float8
-      -- Of several buckets together no percentile is higher than the highest of theirs, nor lower than the lowest: most calls need no more than that.
+      -- A percentile of several buckets is between their lowest and their highest: that decides
+      -- most calls.
       and coalesce(most_now * 1.1::float8 > least_before * ${latencyFactor}::float8, true)
     union all
     select
@@ -156,7 +157,7 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
       -- A call that was never made before has never failed before.
       coalesce(errors_before / nullif(calls_before, 0::float8), 0),
       errors / calls,
-      -- As if it had been made twenty times more, failing as often as calls do overall.
+      -- As if it had been made twenty more times, failing at the overall rate.
       ${wilsonEnd('+', sql`((errors_before + 20::float8 * overall.err_rate) / (calls_before + 20::float8))`, sql`(calls_before + 20::float8)`)},
       ${wilsonEnd('-', sql`(errors / calls)`, sql`calls`)},
       ${errorFactor}::float8,

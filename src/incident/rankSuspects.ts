@@ -214,7 +214,8 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
       where evidence.resource_id in (select resource_id from suspect)
       group by evidence.resource_id
     ), previous_trouble as (
-      -- Of pairs of a resource and a kind of trouble, as they were walked: one may be reached by latency sooner than by the failures that go on from it.
+      -- For each pair of resource and trouble: latency may reach a resource earlier than the
+      -- failures that continue from it.
       select distinct on (reached.resource_id, reached.trouble)
         reached.resource_id, reached.trouble, edge.src, before.trouble as src_trouble
       from reached_trouble as reached

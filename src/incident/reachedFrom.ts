@@ -37,7 +37,8 @@ export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: 
       select
         src, dst, case measure when 'err_rate' then 'errors' else 'latency' end as trouble, measure, expected, actual,
         lost,
-        -- A call that is new has left nothing: who began to make it is likelier to blame, and it is no excuse.
+        -- A new call has no baseline that it could leave: its caller is the likelier cause, and the
+        -- call does not excuse it.
         case when calls_before = 0::float8 then 0.5 else 1 end as counts
       from odd_measure
       where src <> dst and lost > 0::float8
@@ -55,7 +56,7 @@ export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: 
     ), kind_of_trouble (trouble) as (
       values ('latency'), ('errors')
     ), followed_edge (src, dst, trouble) as (
-      -- Waiting turns into failures and back where a call is odd: whatever came there goes on as either.
+      -- At an odd call waiting turns into failures and back: either kind continues as either.
       select src, dst, null from odd_call
       union
       select src, dst, trouble from unmeasured_dependency cross join kind_of_trouble
@@ -72,7 +73,7 @@ export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: 
         end
       )
     ), walked_trouble (resource_id, trouble, depth) as (
-      -- Pairs, not paths: in a dense graph there are few of the former and very many of the latter.
+      -- Pairs, not paths: a dense graph has few pairs and very many paths.
       select resource_id, kind_of_trouble.trouble, 0
       from ${scope.id('dim_resource')}
       cross join kind_of_trouble

@@ -91,7 +91,7 @@ export function callDrawing(options: GraphPictureOptions, limitUnlessGiven = rea
     limit,
     rank: (edge) => (onPath(edge) ? 2 : isMarked(edge) ? 1 : 0),
     traffic,
-    what: 'calls: those of what is marked, and the busiest',
+    what: 'calls: marked ones first, then the busiest',
   })
   const busiest = edges.reduce((most, edge) => Math.max(most, traffic(edge)), 0)
   return {

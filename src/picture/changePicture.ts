@@ -102,7 +102,7 @@ function changeDrawing(options: ChangePictureOptions): Drawing {
     limit,
     rank: ({ src_urn, dst_urn, kind }) => (kind !== 'unchanged' ? 2 : touched.has(src_urn) || touched.has(dst_urn) ? 1 : 0),
     traffic: ({ weight }) => weight ?? 0,
-    what: 'dependencies: the changes, and what is beside them',
+    what: 'dependencies: the changes, then edges beside them',
   })
   const counts = Map.groupBy(given, ({ kind }) => kind)
   const marked = { appeared: new Set(appeared), vanished: new Set(vanished) }

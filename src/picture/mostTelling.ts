@@ -14,6 +14,6 @@ export function mostTelling<Edge>(
   const count = new Intl.NumberFormat('en-GB')
   return {
     edges: edges.filter((_, index) => kept.has(index)),
-    omission: `Drawn are ${count.format(limit)} of ${count.format(edges.length)} ${what}.`,
+    omission: `Shows ${count.format(limit)} of ${count.format(edges.length)} ${what}.`,
   }
 }

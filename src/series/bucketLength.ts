@@ -19,6 +19,6 @@ export function assertBuckets({ from, to }: TimeRange, length: string, field: st
   if (buckets <= maxBuckets) return
   throw new InvalidInputError(
     field,
-    `must cut the range into at most ${maxBuckets} buckets, got ${preview(length)}, which makes ${Math.ceil(buckets)} of it`,
+    `must divide the range into at most ${maxBuckets} buckets, got ${preview(length)}, which gives ${Math.ceil(buckets)}`,
   )
 }

@@ -140,7 +140,7 @@ export async function recordTopology(
     if (edgeCount === 0 && !allowEmpty) {
       throw new InvalidInputError(
         'snapshot',
-        `is empty, which would close every edge that ${preview(source)} says ${preview(relation)}: give allowEmpty: true if there really is none`,
+        `is empty, which would close every edge of source ${preview(source)} and relation ${preview(relation)}: give allowEmpty: true if there really are none`,
       )
     }
     // From here on nothing of the caller's is used.
@@ -178,7 +178,7 @@ function assertSnapshot(snapshot: unknown, attributes: readonly string[]): void 
   if (edges && attributes.length > 0) {
     throw new InvalidInputError(
       'attributes',
-      `are the columns of a frame, and each edge given here has its props, got ${preview(attributes)}`,
+      `are columns of a frame, but the edges given here have their own props, got ${preview(attributes)}`,
     )
   }
 }

@@ -127,7 +127,7 @@ function strangers(scope: Scope, names: readonly string[]): NotFoundError {
   const list = names.slice(0, named).map((name) => preview(name))
   const more = names.length > named ? ` and ${names.length - named} more` : ''
   return new NotFoundError(
-    `tenant ${preview(scope.tenantCode)} does not have what the snapshot names: ${list.join(', ')}${more}: create the resources with ensureResources before recording edges between them; nothing was recorded`,
+    `tenant ${preview(scope.tenantCode)} does not have these resources of the snapshot: ${list.join(', ')}${more}: create the resources with ensureResources before recording edges between them; nothing was recorded`,
   )
 }
 
@@ -143,7 +143,7 @@ async function countedEdges(scope: Scope): Promise<number> {
   if (from !== null) {
     throw new InvalidInputError(
       'snapshot',
-      `has more than one edge from ${preview(from)} to ${preview(to)}: what one source says of a relation is one edge, with all its props`,
+      `has more than one edge from ${preview(from)} to ${preview(to)}: a source has one edge for each relation, with all its props`,
     )
   }
   return count

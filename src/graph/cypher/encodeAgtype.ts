@@ -91,7 +91,7 @@ function edgeText({ id, label, start_id, end_id, properties }: AgtypeEdge, path:
 }
 
 function pathText({ vertices, edges }: AgtypePath, path: string, depth: number): string {
-  if (vertices.length !== edges.length + 1) throw new InvalidInputError(path, 'must have one vertex more than edges')
+  if (vertices.length !== edges.length + 1) throw new InvalidInputError(path, 'must have one more vertex than edges')
   const parts = vertices.flatMap((vertex, index) => {
     const edge = edges[index]
     const here = vertexText(vertex, `${path}.vertices[${index}]`, depth + 1)

@@ -124,16 +124,16 @@ export function forecast(scope: Scope, frame: SeriesFrame, options: ForecastOpti
   // | query        | holds                                                                          |
   // | ------------ | ------------------------------------------------------------------------------ |
   // | `timed`      | the points, counted from their series' first, with their slots                 |
-  // | `centred`    | each point less the mean of its slot, from which the slope follows             |
+  // | `centred`    | each point minus the mean of its slot, which gives the slope                   |
   // | `sloped`     | each point with its series' slope                                              |
-  // | `levelled`   | a row a slot: its level, and its points with the trend taken off               |
+  // | `levelled`   | one row for each slot: its level, and its points without the trend             |
   // | `residuals`  | how far each point is off its slot's level                                     |
   // | `neighbours` | each residual with the one before it                                           |
-  // | `summed`     | a row a series                                                                 |
+  // | `summed`     | one row for each series                                                        |
   // | `weighed`    | the effective number of independent points                                     |
-  // | `widened`    | by how much the interval grows for few points and for the trend                |
-  // | `future`     | a row for each bucket to come, moved along the trend from its slot's level     |
-  // | `predicted`  | the same with the level                                                        |
+  // | `widened`    | how much the interval grows for few points and for the trend                   |
+  // | `future`     | one row for each future bucket, moved along the trend from its slot's level    |
+  // | `predicted`  | the same, with the level added                                                 |
   //
   // Levels meet the future in a window, not in a join, for which the planner would have to estimate
   // a frame's rows. A residual below 1e-140 is rounding: its square would be an underflow, which

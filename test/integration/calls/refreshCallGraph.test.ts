@@ -211,7 +211,7 @@ onEveryLeg('refreshCallGraph', () => {
     await insertCalls(scope, [{ bucket: at('09:55'), src: 'a', dst: 'b', latencies: [1] }])
     await deleteTenant(test.db, 'gone')
     await expect(refreshCallGraph(scope, { now: at('10:00') })).rejects.toThrow(NotFoundError)
-    await expect(refreshCallGraph(scope, { now: at('10:00') })).rejects.toThrow('tenant "gone" was deleted since its scope was made')
+    await expect(refreshCallGraph(scope, { now: at('10:00') })).rejects.toThrow('tenant "gone" was deleted after its scope was made')
     expect((await sql`select from pg_namespace where nspname = ${scope.graphName}`.execute(test.db)).rows).toEqual([])
   })
 

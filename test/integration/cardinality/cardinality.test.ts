@@ -223,7 +223,7 @@ onEveryLeg('sketches', () => {
     const [first] = await rates.execute()
     expect(first).toMatchObject({ item: 'ada', score: 0, certain: false, min_rate: 8 / 3_600, baseline_min_rate: 8 / 3_600 })
     expect(() => heavyHitterChanges(scope, { ...steady, range: between(minute, 2 * minute), baseline: between(0, hour) })).toThrow(
-      'range: must hold the beginning of five minutes',
+      'range: must contain the beginning of a five-minute bucket',
     )
   })
 

@@ -101,7 +101,9 @@ onEveryLeg('every read of the graph', () => {
       recordTopology(a, edges, { at: at('10:30'), relation: 'calls', source: 'tracing', attributes: ['err_rate'] })
     const theirs = callsDuring(b, { range })
     await expect(record(theirs)).rejects.toThrow(NotFoundError)
-    await expect(record(theirs.unionAll(callsDuring(a, { range })))).rejects.toThrow('tenant "a" does not have what the snapshot names')
+    await expect(record(theirs.unionAll(callsDuring(a, { range })))).rejects.toThrow(
+      'tenant "a" does not have these resources of the snapshot',
+    )
     await expect(
       recordTopology(a, [{ from: 'urn:web', to: 'urn:theirs' }], { at: at('10:30'), relation: 'calls', source: 'tracing' }),
     ).rejects.toThrow('"urn:theirs"')

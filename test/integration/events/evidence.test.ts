@@ -239,7 +239,7 @@ onEveryLeg('events and evidence', () => {
 
   it.each([
     [{ dim: 'smell', refOo: '1' }, 'evidence[0].dim: '],
-    [{ dim: 'log' }, 'evidence[0]: must point somewhere'],
+    [{ dim: 'log' }, 'evidence[0]: must have a reference'],
     [{ dim: 'log', refOo: '1; drop' }, 'evidence[0].refOo: must be the id of a locator'],
     [{ dim: 'log', refPg: { table: 'pg_authid', keys: { oid: '1' } } }, 'evidence[0].refPg.table: '],
     [{ dim: 'log', refPg: { table: 'log_pattern', keys: {} } }, 'evidence[0].refPg.keys: must name the rows'],

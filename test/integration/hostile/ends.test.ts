@@ -87,10 +87,10 @@ onEveryLeg('the ends of what can be given', () => {
     const counts = frameOf(scope, [{ series: 's', bucket, value: 1 }])
     const range = { from: new Date(0), to: bucket }
     expect(() => api.baselineSeries(scope, counts, { season: '2 seconds', slot: '1 second', range })).toThrow(
-      'slot: must cut the range into at most 1000000 buckets',
+      'slot: must divide the range into at most 1000000 buckets',
     )
-    expect(() => api.gapfill(scope, counts, { every: '1 second', range, fill: 'zero' })).toThrow('every: must cut the range')
-    expect(() => api.gapfill(scope, counts, { every: '1 day', range: ever, fill: 'zero' })).toThrow('every: must cut the range')
+    expect(() => api.gapfill(scope, counts, { every: '1 second', range, fill: 'zero' })).toThrow('every: must divide the range')
+    expect(() => api.gapfill(scope, counts, { every: '1 day', range: ever, fill: 'zero' })).toThrow('every: must divide the range')
   })
 
   describe.skipIf(!leg.age)('of graphs', () => {

@@ -193,7 +193,7 @@ apartFromTime('hostile text in the graph', () => {
     // What is refused changed nothing, and no history but its own.
     expect(await topologyAt(scope, { at: graphTimes.before, relation: 'runs_on' }).execute()).toHaveLength(names.length - 1)
     const unknown = recordTopology(scope, [{ from: 'urn:no\nsuch', to: names[0]! }], { at: moment, relation: 'calls', source: 'said' })
-    await expect(unknown).rejects.toThrow(/does not have what the snapshot names: "urn:no\\nsuch"/)
+    await expect(unknown).rejects.toThrow(/does not have these resources of the snapshot: "urn:no\\nsuch"/)
   })
 
   it('as where it hurts, in which measure', async () => {

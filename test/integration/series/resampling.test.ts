@@ -299,10 +299,7 @@ function tests(): void {
       [{ range: undefined }, /^range: must be a time range/],
       [{ range: { from: new Date(Number.NaN), to: at('00:00') } }, /^range\.from: /],
       [{ fill: 'average' }, /^fill: .*"average"/],
-      [
-        { every: '0.001 seconds' },
-        /^every: must cut the range into at most 1000000 buckets, got "0.001 seconds", which makes 1800000 of it/,
-      ],
+      [{ every: '0.001 seconds' }, /^every: must divide the range into at most 1000000 buckets, got "0.001 seconds", which gives 1800000/],
     ])('refuses %j by name', (options, message) => {
       expect(() => filled([], options as Partial<GapfillOptions>)).toThrow(message)
     })

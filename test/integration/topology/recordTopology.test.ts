@@ -209,7 +209,7 @@ apartFromTime('recordTopology', () => {
     const later = { at: at('10:05'), relation: 'calls', source: 'tracing' }
     const many = Array.from({ length: 12 }, (_, index) => ({ from: 'a', to: `missing ${String(index).padStart(2, '0')}` }))
     await expect(record('10:05', [{ from: 'b', to: 'c' }, ...many])).rejects.toThrow(
-      /^tenant "t-\d+" does not have what the snapshot names: "missing 00", .*"missing 09" and 2 more: create the resources with ensureResources/,
+      /^tenant "t-\d+" does not have these resources of the snapshot: "missing 00", .*"missing 09" and 2 more: create the resources with ensureResources/,
     )
     await expect(record('10:05', many)).rejects.toThrow(NotFoundError)
     await unchanged()
@@ -221,7 +221,7 @@ apartFromTime('recordTopology', () => {
       ]),
     ).rejects.toThrow(`snapshot: has more than one edge from "a" to "d'\\"; --": `)
     await expect(record('10:05', [])).rejects.toThrow(
-      'snapshot: is empty, which would close every edge that "tracing" says "calls": give allowEmpty: true if there really is none',
+      'snapshot: is empty, which would close every edge of source "tracing" and relation "calls": give allowEmpty: true if there really are none',
     )
     async function* broken() {
       yield { from: 'b', to: 'c' }
@@ -307,7 +307,7 @@ apartFromTime('recordTopology', () => {
     // @ts-expect-error one edge is no list of edges
     await refused(recordTopology(scope, single, options), 'snapshot: must be edges or an edge frame, got {"from":"a","to":"b"}')
     // @ts-expect-error edges have props, not attributes
-    await refused(recordTopology(scope, [], { ...options, attributes: ['rps'] }), 'attributes: are the columns of a frame')
+    await refused(recordTopology(scope, [], { ...options, attributes: ['rps'] }), 'attributes: are columns of a frame')
   })
 
   it('goes with the tenant', async () => {

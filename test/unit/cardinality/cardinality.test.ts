@@ -160,13 +160,13 @@ describe('reads of sketches', () => {
   it('compare times of as many five minutes, wherever these begin', () => {
     expect(() => cardinalityGrowth(scope, { range: during('10:02', '11:02'), baseline: during('09:00', '10:00') })).not.toThrow()
     expect(() => cardinalityGrowth(scope, { range: during('10:00', '11:00'), baseline: during('09:00', '09:30') })).toThrow(
-      'baseline: must hold the beginning of as many five minutes as range, 12, and holds 6',
+      'baseline: must have as many five-minute buckets as range, 12, got 6',
     )
   })
 
   it('refuse more than 60 cohorts, and groups that are none', () => {
     const days = { from: new Date('2026-01-01'), to: new Date('2026-03-03') }
-    expect(() => retention(scope, { range: days, by: 'day' })).toThrow('range: must hold the beginning of at most 60 days')
+    expect(() => retention(scope, { range: days, by: 'day' })).toThrow('range: must contain the beginnings of at most 60 days')
     expect(() => retention(scope, { range: { ...days, to: new Date('2026-03-02') }, by: 'day' })).not.toThrow()
     expect(() => retention(scope, { range, maxPeriods: 61 })).toThrow('maxPeriods')
     expect(() => overlap(scope, { dimension: 'user', a: { range, resource: [] }, b: { range } })).toThrow(

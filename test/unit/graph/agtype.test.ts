@@ -108,7 +108,7 @@ describe('encodeAgtype', () => {
     [{ '\ud800': 1 }, /^params\[.*\]: must be well-formed Unicode/],
     [{ a: new AgtypeNumeric("1'; --") }, /^params\.a\.digits: must be digits/],
     [{ a: new AgtypeVertex({ id: '1; --', label: 'A', properties: {} }) }, /^params\.a\.id: must be digits/],
-    [{ a: new AgtypePath([], []) }, /^params\.a: must have one vertex more than edges/],
+    [{ a: new AgtypePath([], []) }, /^params\.a: must have one more vertex than edges/],
     [circle, /^params\.self\.self.*: is circular, or is nested deeper than 100 levels$/],
   ])('refuses what agtype cannot hold: %#', (value, message) => {
     expect(() => encodeAgtype(value as AgtypeInput, 'params')).toThrow(message)

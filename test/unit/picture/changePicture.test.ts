@@ -66,7 +66,7 @@ describe('changePicture', { timeout: 60_000 }, () => {
     expect(words(svg)).toContain('payment')
     expect(words(svg)).not.toContain('mail')
     expect(words(svg)).toContain('unchanged (3)')
-    expect(words(svg)).toContain('Drawn are 4 of 6 dependencies: the changes, and what is beside them.')
+    expect(words(svg)).toContain('Shows 4 of 6 dependencies: the changes, then edges beside them.')
   })
 
   it('shows any name as text, in a picture that is well-formed', async () => {

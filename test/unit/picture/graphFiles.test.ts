@@ -109,7 +109,7 @@ describe('graphDot', { timeout: 60_000 }, () => {
     expect(graphDot({ title: 'x', edges }).match(/->/g)).toHaveLength(6_000)
     const few = graphDot({ title: 'x', edges, limit: 2 })
     expect(few.match(/tooltip = "[^"]*"/g)).toEqual(['tooltip = "hub"', 'tooltip = "5998"', 'tooltip = "5999"'])
-    expect(few).toContain('label = "x\\nDrawn are 2 of 6,000 calls: those of what is marked, and the busiest."')
+    expect(few).toContain('label = "x\\nShows 2 of 6,000 calls: marked ones first, then the busiest."')
   })
 })
 
@@ -167,7 +167,7 @@ flowchart LR
     const text = graphMermaid({ title: 'x', edges })
     expect(text.match(/-->/g)).toHaveLength(200)
     expect(text.length).toBeLessThan(50_000)
-    expect(text).toContain('title: "x Drawn are 200 of 5,000 calls')
+    expect(text).toContain('title: "x Shows 200 of 5,000 calls')
   })
 })
 
