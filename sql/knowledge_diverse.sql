@@ -1,6 +1,8 @@
--- Of chunks with scores of 0..1 the `k` that together say most: maximal marginal relevance (Carbonell, Goldstein: The Use of MMR, 1998). One after the other is
--- taken whose (1 - diversity) * score - diversity * similarity is greatest, where similarity is that to the nearest chunk taken before: the cosine of
--- their embeddings, or where one has none the share of their terms that they have in common. What is returned as score never rises from one to the next.
+-- Of chunks with scores of 0..1, the `k` that are best without repeating each other: maximal
+-- marginal relevance (Carbonell, Goldstein: The Use of MMR, 1998). In each step the chunk with the
+-- greatest (1 - diversity) * score - diversity * similarity is taken. Similarity is that to the
+-- nearest chunk taken before: the cosine of their embeddings, or if one has no embedding, the share
+-- of terms that they have in common. The returned score never rises from one chunk to the next.
 create or replace function @extschema@.knowledge_diverse(tenant int8, chunks int8[], scores float8[], k int4, diversity float8)
 returns table (chunk_id int8, score float8)
 language plpgsql stable parallel unsafe rows 20

@@ -1,8 +1,9 @@
--- The filters of a search of knowledge, as text of SQL: what follows `from kb_chunk as chunk`, where the tenant is $1 and the filters are $2.
+-- The filters of a search of knowledge, as SQL text: what follows `from kb_chunk as chunk`, with
+-- the tenant as $1 and the filters as $2.
 --
--- `filters` is an object of which every key may be left out: `source` (text), `metadata` and
--- `labels` (objects, containment), `from` and `to` (times, half-open).
--- Their values stay parameters; only which of them there are decides the text.
+-- `filters` is an object in which every key is optional: `source` (text), `metadata` and `labels`
+-- (objects, containment), `from` and `to` (times, half-open). Their values stay parameters; only
+-- their presence decides the text.
 create or replace function @extschema@.knowledge_filter(filters jsonb)
 returns text
 language sql immutable parallel safe

@@ -1,12 +1,14 @@
--- The chunks of a tenant that best answer the terms of a question, for searchKnowledge: BM25 (Robertson, Zaragoza: The Probabilistic Relevance
--- Framework: BM25 and Beyond, 2009), with the inverse document frequency of Lucene, ln(1 + (n - df + .5) / (df + .5)).
+-- The chunks of a tenant that best answer the terms of a question, for searchKnowledge: BM25
+-- (Robertson, Zaragoza: The Probabilistic Relevance Framework: BM25 and Beyond, 2009), with
+-- Lucene's inverse document frequency, ln(1 + (n - df + .5) / (df + .5)).
 --
--- How many chunks there are, how long they are on average and how many hold a term is counted as it is asked, within the tenant: in a sixteenth of the
--- chunks, always the same ones, since a question of ten common words would else count the whole table; and exactly where that sixteenth has up to 256
--- chunks, or up to 64 that hold the term.
+-- The number of chunks, their mean length and the number of chunks with a term are counted for each
+-- question, within the tenant. They are counted in a fixed sixteenth of the chunks, since a
+-- question of ten common words would otherwise count the whole table; and exactly if that sixteenth
+-- has at most 256 chunks, or at most 64 with the term.
 
--- What the terms of a question weigh in this tenant: how many chunks there are (`n`), their mean length, and for each term the chunks that hold it.
--- A term that none holds is left out.
+-- The weights of a question's terms in this tenant: the number of chunks (`n`), their mean length,
+-- and for each term the number of chunks with it. A term that no chunk has is left out.
 create or replace function @extschema@.knowledge_weights(tenant int8, terms text[], weights float8[])
 returns table (term text, weight float8, df float8, n float8, mean_length float8)
 language sql stable parallel safe rows 10
@@ -52,8 +54,9 @@ as $$
   where held.df > 0
 $$;
 
--- Terms and their weights as they are scored: the rarest first, the power of each (its weight times its inverse document frequency), how many of them
--- are rare (have 20,000 postings together; at least one), and the mean length of chunks. Terms that no chunk holds are left out.
+-- Terms and their weights for scoring: the rarest first, the power of each (its weight times its
+-- inverse document frequency), how many of them are rare (with 20,000 postings together; at least
+-- one), and the mean length of chunks. Terms that no chunk has are left out.
 create or replace function @extschema@.knowledge_powers(tenant int8, asked text[], weights float8[])
 returns table (terms text[], powers float8[], rare int4, mean_length float8)
 language sql stable parallel safe rows 1
@@ -75,9 +78,10 @@ $$;
 
 -- The question as it is scored, see knowledge_powers.
 --
--- A term of four letters or more that the tenant does not have may be misspelt: the three most similar words that its chunks say take its place, each
--- weighed by its similarity (of trigrams, at least 0.3). One with a digit is a number or a code: what is nearly the same is another. In a question of more
--- than 100 terms none is looked for, as each takes some time.
+-- A term of four letters or more that the tenant does not have may be misspelt: the three most
+-- similar words of its chunks replace it, each weighted by its similarity (of trigrams, at least
+-- 0.3). A term with a digit is a number or a code: a similar one is a different one. In a question
+-- of more than 100 terms no similar words are searched for, since each takes some time.
 create or replace function @extschema@.knowledge_question(tenant int8, asked text[], version int4)
 returns table (terms text[], powers float8[], rare int4, mean_length float8)
 language plpgsql stable parallel safe rows 1
@@ -130,8 +134,9 @@ begin
 end
 $$;
 
--- How well chunks answer a question: the sum of what its terms add, with k1 = 1.2 and b = 0.6: a term that is said again counts ever less, and a long
--- chunk is held back. `matched` are the terms that a chunk holds, those that add most first; a chunk that holds none is left out.
+-- How well chunks answer a question: the sum over its terms, with k1 = 1.2 and b = 0.6. A repeated
+-- term counts less each time, and a long chunk scores lower. `matched` are the terms in a chunk,
+-- those that add most first; a chunk without any is left out.
 create or replace function @extschema@.knowledge_bm25(tenant int8, chunks int8[], terms text[], powers float8[], mean_length float8)
 returns table (chunk_id int8, score float8, matched text[])
 language sql stable parallel safe rows 100
@@ -154,8 +159,9 @@ $$;
 
 -- The `k` chunks that best answer a question.
 --
--- Candidates come from the rare terms; those that may be among the best by all terms have what the others add looked up, and the best of these are scored.
--- Where that gives fewer than `k` chunks (all terms are common, or the filters leave few), every term gives candidates.
+-- Candidates come from the rare terms. For those that may be among the best over all terms, the
+-- other terms are looked up, and the best of these are scored. If that gives fewer than `k` chunks
+-- (all terms are common, or few chunks pass the filters), every term gives candidates.
 create or replace function @extschema@.knowledge_lexical(
   tenant int8, terms text[], powers float8[], rare int4, mean_length float8, k int4, filters jsonb default '{}'
 )
@@ -226,10 +232,12 @@ begin
 end
 $$;
 
--- The question with the terms that say most in its best answers (pseudo-relevance feedback, RM3; Abdul-Jaleel and others: UMass at TREC 2004).
+-- The question, extended by the most telling terms of its best answers (pseudo-relevance feedback,
+-- RM3; Abdul-Jaleel and others: UMass at TREC 2004).
 --
--- The terms of the best `chunks` are weighed by how much of each chunk they are, times its score; the first `count` of them that at most a tenth of all
--- chunks hold join the question, which keeps the share `keep` of its weight; where none does, all of it.
+-- The terms of the best `chunks` are weighted by their share of each chunk, times its score. The
+-- first `count` of them that at most a tenth of all chunks have are added to the question, which
+-- keeps the share `keep` of its weight; if there are no such terms, all of it.
 create or replace function @extschema@.knowledge_feedback(
   tenant int8, asked text[], powers float8[], rare int4, mean_length float8, filters jsonb, chunks int4, count int4, keep float8
 )

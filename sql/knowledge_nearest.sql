@@ -1,5 +1,6 @@
--- The distance of a chunk's embedding from a parameter of type float4[], as text of SQL. What is measured must be, to the letter, what is indexed:
--- beyond 2,000 dimensions half-precision values, whatever is kept.
+-- The distance between a chunk's embedding and a parameter of type float4[], as SQL text. The
+-- expression must be exactly the indexed one: beyond 2,000 dimensions it is of half-precision
+-- values, for both types of embeddings.
 create or replace function @extschema@.knowledge_measured(parameter text)
 returns text
 language sql stable parallel safe
@@ -22,7 +23,7 @@ as $$
   where extension.extname = 'vector'
 $$;
 
--- The distances of given chunks from an embedding; one without an embedding is left out.
+-- The distances of given chunks from an embedding; a chunk without an embedding is left out.
 create or replace function @extschema@.knowledge_distances(tenant int8, chunks int8[], embedding float4[])
 returns table (chunk_id int8, distance float8)
 language plpgsql stable parallel safe rows 100
@@ -41,26 +42,31 @@ $$;
 
 -- The chunks of a tenant nearest to an embedding, for searchKnowledge.
 --
--- An HNSW index knows nothing of tenants and filters: asked for k neighbours it finds k of whatever tenant and throws the others away. So there are two
--- ways to them, and the cheaper one is taken:
+-- An HNSW index does not know tenants and filters: it finds the k nearest of any tenant, and the
+-- others are thrown away. So there are two ways, and the cheaper one is taken:
 --
--- * Compare each candidate: exact, and as dear as there are candidates. So it is done for a tenant of up to 5,000 chunks, and where few pass the filters.
--- * Scan the index iteratively (hnsw.iterative_scan) until enough candidates are found: the rarer they are among all chunks in the index, the more
---   of it is scanned. With N chunks in the index, of which p are candidates, h hits take N * h / p steps. A step costs about what comparing one
---   candidate does, so the two ways are even at p = sqrt(N * h).
+-- * Compare each candidate: exact, and the cost grows with the number of candidates. Used for a
+--   tenant of up to 5,000 chunks, and if few chunks pass the filters.
+-- * Scan the index iteratively (hnsw.iterative_scan) until enough candidates are found: the rarer
+--   they are among all chunks in the index, the more of it is scanned. With N chunks in the index,
+--   p of them candidates, h hits take N * h / p steps. A step costs about as much as comparing one
+--   candidate, so the two ways are equal at p = sqrt(N * h).
 --
--- Should the scan give up before it has enough (hnsw.max_scan_tuples), the candidates are compared one by one after all.
+-- If the scan stops before it has enough (hnsw.max_scan_tuples), the candidates are compared one by
+-- one after all.
 --
--- The scan is in relaxed order, which drops nothing that strict order would find too late, and finds 20 more than twice as many as are asked for, of
--- which the nearest are taken: near the edge of what was scanned, the index has not seen all.
+-- The scan is in relaxed order: strict order drops candidates that it finds too late. It finds 20
+-- more than twice the number asked for, and the nearest of these are taken, since near the edge of
+-- the scanned part the index has not seen all.
 --
--- The scan's settings hold while it runs, whatever the caller's session says, and are then what they were; an error takes them back with everything
--- else. They are no settings of the function, which only a superuser may restore from a dump, for pgvector's library is not loaded then. A statement
--- in which they are set cannot run in parallel.
+-- The scan's settings apply while it runs, regardless of the caller's session, and are restored
+-- afterwards; an error rolls them back too. They are not settings of the function: only a superuser
+-- could restore such a function from a dump, when pgvector's library is not loaded. A statement in
+-- which they are set cannot run in parallel.
 --
--- The filters are those of knowledge_filter. A chunk without an embedding is left out.
--- `model` is the name of the model that embedded the question; null where nobody says.
--- Distances are pgvector's: Euclidean, cosine, or the negative inner product, as the database was installed.
+-- The filters are those of knowledge_filter. A chunk without an embedding is left out. `model` is
+-- the name of the model that embedded the question; null if it is not given. Distances are
+-- pgvector's: Euclidean, cosine, or the negative inner product, as installed.
 create or replace function @extschema@.knowledge_nearest(
   tenant int8, embedding float4[], model text, k int4, filters jsonb default '{}'
 )

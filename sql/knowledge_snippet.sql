@@ -1,7 +1,8 @@
--- The part of a chunk that says most of what was asked, with the words that match marked.
+-- The part of a chunk with most of what was asked, with the matching words marked.
 --
--- Of the windows of `size` characters that begin a little before a match, the first of those with the most terms. Only where a term is said first is
--- known, so only that is marked; marks that touch become one.
+-- Of the windows of `size` characters that begin a little before a match, it is the first of those
+-- with the most terms. Only the first occurrence of a term is known, so only that is marked;
+-- adjacent marks become one.
 create or replace function @extschema@.knowledge_snippet(tenant int8, chunk int8, content text, matched text[], size int4, before text, after text)
 returns text
 language plpgsql stable parallel safe
