@@ -1,5 +1,5 @@
 /**
- * What changed since last week, read like a notebook: which dependencies are new or gone, when that happened, and what it means for whoever is on call.
+ * What changed since last week, read like a notebook: which dependencies are new or gone, when that happened, and what it means for the person on call.
  *
  *     npm run changes               in an embedded PostgreSQL; writes changes/changes.html beside the text
  *     npm run changes -- FOLDER
@@ -100,7 +100,7 @@ show({
   ],
 })
 
-// 5. Where everything hangs by one thread: the machines. Whoever runs on the one that fails is hit, and whoever calls them.
+// 5. Where everything hangs by one thread: the machines. If one fails, the services on it and their callers are affected.
 const placesNow = topologyAt(scope, { at: today, relation: 'runs_on' })
 const machines = [...new Set((await placesNow.execute()).map(({ dst_urn }) => dst_urn))].toSorted()
 const hit = []

@@ -54,7 +54,7 @@ const nameOf = (urn: string) => urn.slice(Math.max(urn.lastIndexOf('/'), urn.las
 const clock = (time: Date) => time.toISOString().slice(11, 16)
 const figure = (value: number | null) => (value === null ? '-' : value.toLocaleString('en', { maximumSignificantDigits: 3 }))
 
-// The hour of the recording, and the graph as it is when it ends. The scope is made anew afterwards, so that it knows of the graph.
+// The hour of the recording, and the graph as it is when it ends. A new scope is made afterwards, which knows the graph.
 const whole: TimeRange = { from: new Date('2026-11-27T16:55:00Z'), to: new Date('2026-11-27T18:00:00Z') }
 await refreshCallGraph(await tenantScope(db, 'outage'), { window: '10 minutes', now: new Date(whole.to.getTime() - 1) })
 const scope = await tenantScope(db, 'outage')
@@ -68,7 +68,7 @@ const range: TimeRange = { from: since, to: whole.to }
 const baseline: TimeRange = { from: whole.from, to: since }
 show({
   heading: 'Where it hurts',
-  text: `Since ${clock(since)} customers wait longer for ${nameOf(frontend)} than the 40 minutes before let expect.`,
+  text: `Since ${clock(since)} customers have waited longer for ${nameOf(frontend)} than is normal after the 40 minutes before.`,
   svg: await seriesChart({
     title: `95th percentile of ${nameOf(frontend)}'s answers`,
     unit: 'ms',
@@ -137,7 +137,7 @@ show({
   ],
 })
 
-// 5. Who is hit: whoever's calls end there, by how many of them.
+// 5. Who is hit: the services whose calls end there, by the share of these calls.
 const hit = await impact(scope, activeCalls(scope), { resource: culprit.urn }).execute()
 show({
   heading: `Who is hit if ${nameOf(culprit.urn)} fails`,

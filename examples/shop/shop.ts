@@ -65,7 +65,7 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
   const children = new Map<string, ChildProcess>()
   const timers: NodeJS.Timeout[] = []
   const { promise: closed, resolve: resolveClosed, reject: rejectClosed } = Promise.withResolvers<void>()
-  // Whoever does not ask is not killed by the answer.
+  // A caller that does not await it must not fail on its rejection.
   closed.catch(() => {})
   let stopped: Promise<void> | undefined
 

@@ -6,7 +6,7 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 
-/** Whoever sends a request, as far as the shop can know. */
+/** The sender of a request, as far as the shop can know. */
 export interface Visitor {
   /** Where the request comes from. Offices and some homes share one. */
   readonly address: string
@@ -65,7 +65,7 @@ function homeAddress(random: () => number): string {
   return `${random() < 0.5 ? '198.51.100' : '203.0.113'}.${1 + Math.floor(random() * 254)}`
 }
 
-/** A number of so many digits that does not begin with 0, as IPv6 addresses write it. */
+/** A number with this number of digits that does not begin with 0, as IPv6 addresses write it. */
 function hexDigits(random: () => number, digits: number): string {
   const least = 16 ** (digits - 1)
   return Math.floor(least + random() * 15 * least).toString(16)

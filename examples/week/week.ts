@@ -63,13 +63,13 @@ show({
   heading: 'Its week, and what is normal',
   text: [
     worst === undefined
-      ? 'Every five minutes of the week were as the four weeks before let expect.'
-      : `${odd.length} of 2,016 five-minute buckets were not as the four weeks before let expect; the oddest at ${minute(worst.bucket)}: ${worst.value.toFixed(0)} ms where ${worst.expected.toFixed(0)} ms are normal (score ${worst.score.toFixed(0)}).`,
+      ? 'Every five-minute bucket of the week was in the normal range of the four weeks before.'
+      : `${odd.length} of 2,016 five-minute buckets were outside the normal range of the four weeks before; the oddest at ${minute(worst.bucket)}: ${worst.value.toFixed(0)} ms where ${worst.expected.toFixed(0)} ms are normal (score ${worst.score.toFixed(0)}).`,
     ...(departure === undefined ? [] : [`The first three in a row began at ${minute(departure.bucket)}.`]),
   ],
   svg: await seriesChart({
     title: "95th percentile of checkout's answers",
-    description: 'The highest of each half hour, and what the same hours of the four weeks before let expect.',
+    description: 'The highest of each half hour, and the normal range of the same hours in the four weeks before.',
     unit: 'ms',
     series: [{ name: 'p95 of checkout', points: hours }],
     band: { points: normal },

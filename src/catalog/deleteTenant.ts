@@ -197,7 +197,7 @@ async function pieces(db: Kysely<{}>, { schema, timeRung }: Installation, place:
 /** Deletes at most `batch` rows of a tenant from a table and returns how many there were. */
 function deleteSome(db: Kysely<{}>, table: RawBuilder<unknown>, tenantId: string, batch: number): Promise<number> {
   // Rows are fetched by their place (a TID scan), without searching the table again. A place is
-  // unique only within one chunk or partition, hence the condition on the table's oid.
+  // unique only within one chunk or partition, so there is a condition on the table's oid.
   return affected(
     db,
     sql`

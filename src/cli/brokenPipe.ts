@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 
 /**
- * Whoever reads the output may stop, as `head` does: the rest is not written, and the exit code
+ * A reader of the output may stop, as `head` does: the rest is not written, and the exit code
  * stays that of the command. What cannot be written for another reason, such as a full disk, is an
  * error that `failed` is told.
  */

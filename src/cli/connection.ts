@@ -8,7 +8,7 @@ export const databaseOption = () => new Option('-d, --database <url>', 'connecti
 
 /** `--schema NAME`, for every command that looks for our tables. */
 export const schemaOption = () =>
-  new Option('--schema <name>', 'the schema our tables are in (default: wherever they are; for a new installation: public)')
+  new Option('--schema <name>', 'the schema our tables are in (default: where they are found; for a new installation: public)')
 
 /**
  * Connects to the database that the command line or the environment names, does the work and closes

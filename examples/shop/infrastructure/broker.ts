@@ -1,5 +1,5 @@
 /**
- * A message broker in a page: lines of JSON over TCP, pushed to the subscribers of a topic in turn, kept while there are none.
+ * A message broker in a page: lines of JSON over TCP, pushed to the subscribers of a topic in turn, kept while there are no subscribers.
  *
  * Deliveries are pushed because consumers that poll would fill every trace with polling.
  */

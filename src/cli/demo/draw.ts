@@ -32,7 +32,7 @@ export async function draw(scope: Scope, found: Investigation): Promise<Record<s
     description:
       departure === undefined
         ? `${clock(whole.from)} to ${clock(whole.to)}: it never left its normal range.`
-        : `At ${clock(departure.bucket)} it left the range in which the hour before lets expect it.`,
+        : `At ${clock(departure.bucket)} it left its normal range, taken from the hour before.`,
     unit: 'ms',
     series: [
       {

@@ -11,7 +11,7 @@ export class Progress {
   #bytes = 0
 
   /**
-   * @param size of all that is to be read, in bytes; undefined where nobody knows, as of a pipe.
+   * @param size of all that is to be read, in bytes; undefined if it is unknown, as for a pipe.
    */
   constructor(interactive: boolean, size: number | undefined) {
     if (!interactive) return

@@ -37,7 +37,7 @@ export async function* decompressed(chunks: AsyncIterable<string | Uint8Array>):
       await skipZeros(input)
       const head = await input.peek(magicLength)
       if (head.length === 0) return
-      if (formatOf(head) !== format) throw new DamagedError(`what follows the ${format.name} stream is none`)
+      if (formatOf(head) !== format) throw new DamagedError(`what follows the ${format.name} stream is not another one`)
     }
   } finally {
     await input.close()

@@ -167,7 +167,7 @@ async function dropOne(
   return { outcome: 'dropped', rows }
 }
 
-/** Whether it is still a partition: one that was detached belongs to whoever detached it. */
+/** Whether it is still a partition: one that was detached belongs to the user who detached it. */
 async function isPartition(trx: Kysely<{}>, table: string, whole: string): Promise<boolean> {
   const { rows } = await sql<{ attached: boolean }>`
     select exists (
