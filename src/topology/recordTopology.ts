@@ -140,7 +140,7 @@ export async function recordTopology(
     if (edgeCount === 0 && !allowEmpty) {
       throw new InvalidInputError(
         'snapshot',
-        `is empty, which would close every edge of source ${preview(source)} and relation ${preview(relation)}: give allowEmpty: true if there really are none`,
+        `is empty, which would close every edge of source ${preview(source)} and relation ${preview(relation)}: give allowEmpty: true if the source really has no edges`,
       )
     }
     // From here on nothing of the caller's is used.

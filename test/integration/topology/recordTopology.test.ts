@@ -221,7 +221,7 @@ apartFromTime('recordTopology', () => {
       ]),
     ).rejects.toThrow(`snapshot: has more than one edge from "a" to "d'\\"; --": `)
     await expect(record('10:05', [])).rejects.toThrow(
-      'snapshot: is empty, which would close every edge of source "tracing" and relation "calls": give allowEmpty: true if there really are none',
+      'snapshot: is empty, which would close every edge of source "tracing" and relation "calls": give allowEmpty: true if the source really has no edges',
     )
     async function* broken() {
       yield { from: 'b', to: 'c' }
