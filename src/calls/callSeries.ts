@@ -93,8 +93,8 @@ const callSeriesOptions = z
  * //   select "callee"."urn" as "series", "call"."bucket" as "bucket",
  * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "value",
  * //     "callee"."resource_id" as "resource_id"
- * //   from "public"."service_call_5m" as "call" inner join ... where callee.urn = $3 and
- * //     "public"."require_resources"($4::int8, $5::text[]) and "call"."tenant_id" = $6 and ...
+ * //   from "public"."service_call_5m" as "call" inner join ... where
+ * //     "call"."dst_resource_id" = (select ...) and "call"."tenant_id" = $7 and ...
  * //   group by "callee"."resource_id", "call"."bucket" order by "callee"."urn" collate "C",
  * //     "bucket"
  * // ) as "point"

@@ -62,11 +62,11 @@ const callSummaryOptions = z.strictObject({ ...callFilter, by: z.enum(['call', '
  * //     sum("call"."call_count")::float8 as "call_count", ...,
  * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "p95_ms",
  * //       ...
- * //   from "public"."service_call_5m" as "call" inner join ... where caller.urn = $4 and
- * //     "public"."require_resources"($5::int8, $6::text[]) and "call"."tenant_id" = $7 and ...
+ * //   from "public"."service_call_5m" as "call" inner join ... where
+ * //     "call"."src_resource_id" = (select ...) and "call"."tenant_id" = $8 and ...
  * //   group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last,
  * //     "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
- * // ) as "dependency" where "err_rate" > $10
+ * // ) as "dependency" where "err_rate" > $11
  */
 export function callSummary(scope: Scope, options: CallSummaryOptions): Finished<CallSummaryRow, 'dependency'> {
   const { from, to, range, side, by = from === undefined ? 'callee' : 'call' } = parseOptions(callSummaryOptions, options)

@@ -51,11 +51,12 @@ const slowestDependenciesOptions = z.strictObject({ service: urnText, range: tim
  * //   from "public"."service_call_5m" as "call"
  * //   inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as
  * //     "callee" on ...
- * //   where caller.urn = $3 and "public"."require_resources"($4::int8, $5::text[]) and
- * //     "call"."tenant_id" = $6 and "call"."bucket" >= $7 and "call"."bucket" < $8
+ * //   where "call"."src_resource_id" = (select given.resource_id from ... given.urn = $4) and
+ * //     "public"."require_resources"($5::int8, $6::text[]) and "call"."tenant_id" = $7 and
+ * //     "call"."bucket" >= $8 and "call"."bucket" < $9
  * //   group by "callee"."urn" order by "mean_p95_ms" desc nulls last,
- * //     "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $9
- * // ) as "dependency" where "mean_err_rate" > $10
+ * //     "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $10
+ * // ) as "dependency" where "mean_err_rate" > $11
  */
 export function slowestDependencies(scope: Scope, options: SlowestDependenciesOptions): Finished<SlowestDependency, 'dependency'> {
   const { service, range, limit } = parseOptions(slowestDependenciesOptions, options)

@@ -28,25 +28,30 @@ export interface EdgesBetweenOptions<Row> {
 }
 
 /**
- * Edges with the resources at their ends: `caller`, where the edge begins, and `callee`, where it
- * ends. Every read that names both ends starts with it.
+ * Edges with the resources at their ends: `caller`, which the edge leaves, and `callee`, to which it
+ * leads. Every read that names both ends begins with it.
  *
- * An edge is left out if an end is not a resource of the tenant. The joins include the tenant, so a
- * URN is found by the unique key `(tenant_id, urn)`.
+ * An edge without a resource of the tenant at each end is left out.
  *
- * @param edges rows of any table or query. If they belong to tenants, pass only the tenant's: the
- * ends are filtered here, the edges are not.
+ * A resource is found by its id alone, and the tenant is checked (`is true`), not looked up: in
+ * tables without statistics the planner thinks that a tenant has one resource, and would compare
+ * each edge with all of them.
+ *
+ * @param edges rows of any table or query. The tenant's, if they have one: the ends are filtered
+ * here, the edges are not.
  * @example
  * edgesBetween(scope, changes, 'moment', { src: 'src', dst: 'dst', from: 'urn:k8s:svc:shop/checkout' })
  *   .select(['moment.at', 'caller.urn as src_urn', 'callee.urn as dst_urn'])
  *
  * // select "moment"."at", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn" from (...) as
  * //   "moment"
- * // inner join "public"."dim_resource" as "caller" on caller.tenant_id = $1::int8 and
- * //   caller.resource_id = "moment"."src"
- * // inner join "public"."dim_resource" as "callee" on callee.tenant_id = $2::int8 and
- * //   callee.resource_id = "moment"."dst"
- * // where caller.urn = $3 and "public"."require_resources"($4::int8, $5::text[])
+ * // inner join "public"."dim_resource" as "caller" on caller.resource_id = "moment"."src" and
+ * //   (caller.tenant_id = $1::int8) is true
+ * // inner join "public"."dim_resource" as "callee" on callee.resource_id = "moment"."dst" and
+ * //   (callee.tenant_id = $2::int8) is true
+ * // where "moment"."src" = (select given.resource_id from "public"."dim_resource" as given
+ * //   where given.tenant_id = $3::int8 and given.urn = $4)
+ * //   and "public"."require_resources"($5::int8, $6::text[])
  */
 export function edgesBetween<Row, Alias extends string>(
   scope: Scope,
@@ -54,15 +59,18 @@ export function edgesBetween<Row, Alias extends string>(
   alias: Alias,
   { src, dst, from, to }: EdgesBetweenOptions<Row>,
 ): EdgesBetween<Row, Alias> {
+  const resource = scope.id('dim_resource')
   const isOwn = (end: 'caller' | 'callee', id: string) =>
-    sql<boolean>`${sql.raw(end)}.tenant_id = ${scope.tenantId}::int8 and ${sql.raw(end)}.resource_id = ${sql.ref(`${alias}.${id}`)}`
+    sql<boolean>`${sql.raw(end)}.resource_id = ${sql.ref(`${alias}.${id}`)} and (${sql.raw(end)}.tenant_id = ${scope.tenantId}::int8) is true`
+  const isGiven = (id: string, urn: string | undefined) =>
+    sql<boolean>`${sql.ref(`${alias}.${id}`)} = (select given.resource_id from ${resource} as given where given.tenant_id = ${scope.tenantId}::int8 and given.urn = ${urn})`
   const given = [from, to].filter((urn) => urn !== undefined)
   const query = scope.db
     .selectFrom(edges.as<string>(alias))
     .innerJoin(scope.table('dim_resource', 'caller'), (join) => join.on(isOwn('caller', src)))
     .innerJoin(scope.table('dim_resource', 'callee'), (join) => join.on(isOwn('callee', dst)))
-    .$if(from !== undefined, (found) => found.where(sql<boolean>`caller.urn = ${from}`))
-    .$if(to !== undefined, (found) => found.where(sql<boolean>`callee.urn = ${to}`))
+    .$if(from !== undefined, (found) => found.where(isGiven(src, from)))
+    .$if(to !== undefined, (found) => found.where(isGiven(dst, to)))
     .$if(given.length > 0, (found) => found.where(requireResources(scope, given)))
   return query
 }

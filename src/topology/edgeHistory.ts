@@ -58,8 +58,9 @@ const edgeHistoryOptions = z.strictObject({ from: urnText, to: urnText, ...topol
  * //     $1 and "version"."relation" = $2) as "version"
  * //   inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as
  * //     "callee" on ...
- * //   where caller.urn = $5 and callee.urn = $6 and
- * //     "public"."require_resources"($7::int8, $8::text[])
+ * //   where "version"."src_resource_id" = (select ...) and
+ * //     "version"."dst_resource_id" = (select ...) and
+ * //     "public"."require_resources"($9::int8, $10::text[])
  * //   order by ("version"."relation") collate "C", ("version"."source") collate "C",
  * //     pg_catalog.lower(version.valid)
  * // ) as "version"

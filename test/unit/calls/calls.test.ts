@@ -16,8 +16,11 @@ const range = during('10:00', '11:00')
 /** The parameters `$first` and the next one are the tenant. */
 const calls = (first: number) => `
   from "public"."service_call_5m" as "call"
-  inner join "public"."dim_resource" as "caller" on caller.tenant_id = $${first}::int8 and caller.resource_id = "call"."src_resource_id"
-  inner join "public"."dim_resource" as "callee" on callee.tenant_id = $${first + 1}::int8 and callee.resource_id = "call"."dst_resource_id"`
+  inner join "public"."dim_resource" as "caller" on caller.resource_id = "call"."src_resource_id" and (caller.tenant_id = $${first}::int8) is true
+  inner join "public"."dim_resource" as "callee" on callee.resource_id = "call"."dst_resource_id" and (callee.tenant_id = $${first + 1}::int8) is true`
+/** The tenant's resource of a URN. */
+const given = (first: number) =>
+  `(select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $${first}::int8 and given.urn = $${first + 1})`
 /** That the tenant has what is asked of; the parameters are it and the URNs. */
 const known = (first: number) => `"public"."require_resources"($${first}::int8, $${first + 1}::text[])`
 const quantile = (q: number) => `
@@ -37,7 +40,21 @@ describe('the exact SQL', () => {
     const { baseline } = windows
     const before = [baseline.from, baseline.to]
     const after = [range.from, range.to]
-    expect(parameters).toEqual([...after, '1', '1', 'urn:a', '1', ['urn:a'], '1', baseline.from, range.to, ...before, ...after, 'worse'])
+    expect(parameters).toEqual([
+      ...after,
+      '1',
+      '1',
+      '1',
+      'urn:a',
+      '1',
+      ['urn:a'],
+      '1',
+      baseline.from,
+      range.to,
+      ...before,
+      ...after,
+      'worse',
+    ])
   })
 
   it('of slowestDependencies, narrowed', () => {
@@ -46,10 +63,11 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "dependency".* from (
           select "callee"."urn" as "dst_urn", avg(${bounded('call.p95_ms')}) as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate" ${calls(1)}
-          where caller.urn = $3 and ${known(4)} and "call"."tenant_id" = $6 and "call"."bucket" >= $7 and "call"."bucket" < $8
-          group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $9
-        ) as "dependency" where "mean_err_rate" > $10`),
-      parameters: ['1', '1', 'urn:a', '1', ['urn:a'], '1', range.from, range.to, 5, 0.01],
+          where "call"."src_resource_id" = ${given(3)} and ${known(5)}
+            and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9
+          group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $10
+        ) as "dependency" where "mean_err_rate" > $11`),
+      parameters: ['1', '1', '1', 'urn:a', '1', ['urn:a'], '1', range.from, range.to, 5, 0.01],
     })
   })
 
@@ -77,10 +95,11 @@ describe('the exact SQL', () => {
         select "dependency".* from (
           select caller.urn as "src_urn", "callee"."urn" as "dst_urn", ${counted}, sum(call.call_count)::float8 / $1::float8 as "rps", ${ratio},
             ${quantile(0.5)} as "p50_ms", ${quantile(0.95)} as "p95_ms", ${quantile(0.99)} as "p99_ms" ${calls(2)}
-          where caller.urn = $4 and ${known(5)} and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9
+          where "call"."src_resource_id" = ${given(4)} and ${known(6)}
+            and "call"."tenant_id" = $8 and "call"."bucket" >= $9 and "call"."bucket" < $10
           group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last, "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
         ) as "dependency"`),
-      parameters: [3600, '1', '1', 'urn:a', '1', ['urn:a'], '1', range.from, range.to],
+      parameters: [3600, '1', '1', '1', 'urn:a', '1', ['urn:a'], '1', range.from, range.to],
     })
   })
 
@@ -90,10 +109,11 @@ describe('the exact SQL', () => {
         select "point".* from (
           select caller.urn || ' -> ' || callee.urn as "series", "call"."bucket" as "bucket", call.p95_ms::float8 as "value",
             null::int8 as "resource_id" ${calls(1)}
-          where caller.urn = $3 and callee.urn = $4 and ${known(5)} and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9
+          where "call"."src_resource_id" = ${given(3)} and "call"."dst_resource_id" = ${given(5)} and ${known(7)}
+            and "call"."tenant_id" = $9 and "call"."bucket" >= $10 and "call"."bucket" < $11
           order by (caller.urn || ' -> ' || callee.urn) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', '1', 'urn:a', 'urn:b', '1', ['urn:a', 'urn:b'], '1', range.from, range.to],
+      parameters: ['1', '1', '1', 'urn:a', '1', 'urn:b', '1', ['urn:a', 'urn:b'], '1', range.from, range.to],
     })
   })
 
@@ -102,10 +122,11 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select "callee"."urn" as "series", "call"."bucket" as "bucket", ${quantile(0.95)} as "value", "callee"."resource_id" as "resource_id" ${calls(1)}
-          where callee.urn = $3 and ${known(4)} and "call"."tenant_id" = $6 and "call"."bucket" >= $7 and "call"."bucket" < $8
+          where "call"."dst_resource_id" = ${given(3)} and ${known(5)}
+            and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9
           group by "callee"."resource_id", "call"."bucket" order by ("callee"."urn") collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', '1', 'urn:b', '1', ['urn:b'], '1', range.from, range.to],
+      parameters: ['1', '1', '1', 'urn:b', '1', ['urn:b'], '1', range.from, range.to],
     })
   })
 
@@ -131,11 +152,12 @@ describe('the exact SQL', () => {
         select "point".* from (
           select caller.urn || ' -> ' || callee.urn as "series", ${half} as "bucket", sum(${bounded('call.rps')}) / 6::float8 as "value",
             null::int8 as "resource_id" ${calls(1)}
-          where caller.urn = $3 and callee.urn = $4 and ${known(5)} and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9
+          where "call"."src_resource_id" = ${given(3)} and "call"."dst_resource_id" = ${given(5)} and ${known(7)}
+            and "call"."tenant_id" = $9 and "call"."bucket" >= $10 and "call"."bucket" < $11
           group by "caller"."resource_id", "callee"."resource_id", ${half}
           order by (caller.urn || ' -> ' || callee.urn) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', '1', 'urn:a', 'urn:b', '1', ['urn:a', 'urn:b'], '1', at('10:30'), at('11:00')],
+      parameters: ['1', '1', '1', 'urn:a', '1', 'urn:b', '1', ['urn:a', 'urn:b'], '1', at('10:30'), at('11:00')],
     })
   })
 

@@ -2,7 +2,7 @@ select "change".* from (
     with bucket as (
       select each.src_urn, each.dst_urn, each.candidate, each.calls, each.errors, each.histogram,
         "public"."exp_histogram_count"(each.histogram)::float8 as timed
-      from ((select caller.urn as "src_urn", "callee"."urn" as "dst_urn", (call.bucket >= $1::timestamptz and call.bucket < $2::timestamptz) as "candidate", sum(call.call_count)::float8 as "calls", sum(call.error_count)::float8 as "errors", "public"."exp_histogram_merge"(coalesce(call.histogram, case when call.call_count = 1 then "public"."exp_histogram"(call.p50_ms) end)) as "histogram" from "public"."service_call_5m" as "call" inner join "public"."dim_resource" as "caller" on caller.tenant_id = $3::int8 and caller.resource_id = "call"."src_resource_id" inner join "public"."dim_resource" as "callee" on callee.tenant_id = $4::int8 and callee.resource_id = "call"."dst_resource_id" where caller.urn = $5 and "public"."require_resources"($6::int8, $7::text[]) and "call"."tenant_id" = $8 and "call"."bucket" >= $9 and "call"."bucket" < $10 and (call.bucket >= $11::timestamptz and call.bucket < $12::timestamptz or call.bucket >= $13::timestamptz and call.bucket < $14::timestamptz) group by "callee"."urn", "call"."bucket", "caller"."urn")) as each
+      from ((select caller.urn as "src_urn", "callee"."urn" as "dst_urn", (call.bucket >= $1::timestamptz and call.bucket < $2::timestamptz) as "candidate", sum(call.call_count)::float8 as "calls", sum(call.error_count)::float8 as "errors", "public"."exp_histogram_merge"(coalesce(call.histogram, case when call.call_count = 1 then "public"."exp_histogram"(call.p50_ms) end)) as "histogram" from "public"."service_call_5m" as "call" inner join "public"."dim_resource" as "caller" on caller.resource_id = "call"."src_resource_id" and (caller.tenant_id = $3::int8) is true inner join "public"."dim_resource" as "callee" on callee.resource_id = "call"."dst_resource_id" and (callee.tenant_id = $4::int8) is true where "call"."src_resource_id" = (select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $5::int8 and given.urn = $6) and "public"."require_resources"($7::int8, $8::text[]) and "call"."tenant_id" = $9 and "call"."bucket" >= $10 and "call"."bucket" < $11 and (call.bucket >= $12::timestamptz and call.bucket < $13::timestamptz or call.bucket >= $14::timestamptz and call.bucket < $15::timestamptz) group by "callee"."urn", "call"."bucket", "caller"."urn")) as each
     ), swing as (
       -- How much more the baseline's buckets differ than by chance.
       select sample.src_urn, sample.dst_urn,
@@ -141,4 +141,4 @@ select "change".* from (
       greatest(abs(ln(change.ratio)), 10::float8 * abs(change.err_rate_change)) desc nulls last,
       change.dst_urn collate "C",
       change.src_urn collate "C" nulls first
-  ) as "change" where "verdict" = $15
+  ) as "change" where "verdict" = $16
