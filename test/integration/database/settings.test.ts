@@ -126,7 +126,7 @@ onEveryLeg('what a connection has set', () => {
       ['datestyle', 'German, DMY', 'delivers a timestamptz as'],
       ['datestyle', 'SQL, MDY', 'delivers a timestamptz as'],
       ['extra_float_digits', '0', 'delivers a float8 as'],
-      ['array_nulls', 'off', 'takes NULL in an array for a text'],
+      ['array_nulls', 'off', 'reads NULL in an array as a text'],
       ['gin_fuzzy_search_limit', '10', 'leaves out rows that an index finds'],
     ])('is refused by name: %s %s', async (name, value, problem) => {
       const begin = (trx: Kysely<{}>) => tenantScope(trx, 't-001')

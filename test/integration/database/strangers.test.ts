@@ -92,7 +92,7 @@ onEveryLeg('a schema that looks like an installation', () => {
         sql`create type stranger.own as enum ('ops')`,
         sql`create table stranger.pgvantage_installation (only_row bool, graph_prefix stranger.own, embedding_dimension int, embedding_distance text, time_rung text)`,
       ],
-      'pgvantage_installation.graph_prefix has a type',
+      'pgvantage_installation.graph_prefix has a user-defined type',
     ],
     [
       'has rules on its table',

@@ -371,7 +371,7 @@ apartFromTime('addDocuments', () => {
   it.each([
     ['neither content nor chunks', { source: 's', title: 't' }, 'documents[1]: must have either content, which is split, or chunks'],
     ['both', { source: 's', title: 't', content: 'c', chunks: [] }, 'documents[1]: must have either'],
-    ['a format of chunks', { source: 's', title: 't', format: 'text', chunks: [] }, 'documents[1].format: is of content'],
+    ['a format of chunks', { source: 's', title: 't', format: 'text', chunks: [] }, 'documents[1].format: is only for content'],
     ['no title', { source: 's', title: '', content: 'c' }, 'documents[1].title: must not be empty'],
     ['an unknown key', { source: 's', title: 't', content: 'c', text: 'c' }, 'documents[1]: has no key "text"'],
     ['labels that are none', { source: 's', title: 't', content: 'c', labels: 1 }, 'documents[1].labels: must be a JSON object'],
