@@ -155,8 +155,8 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
         ${sql.raw(histogram)}, least(greatest(${number(p)} + ${number(errors * Math.sqrt(p * (1 - p)))} / sqrt(${sql.raw(timed)}), 0::float8), 1::float8)
       )`
   /**
-   * Half the width of an interval, in standard errors, including the degrees of freedom of {@link
-   * moderated}.
+   * Half the width of an interval, in standard errors, including the degrees of freedom of
+   * {@link moderated}.
    */
   const widthOf = (freedom: RawBuilder<unknown>) =>
     sql`${fn('student_t_width')}(${number(1 - alpha)}, ${number(normalWidth(1 - alpha))}, (coalesce(${freedom}, 0::int8) + ${sql.lit(chance)}::int8)::float8)`

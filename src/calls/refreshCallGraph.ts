@@ -14,8 +14,8 @@ const refreshOptions = callWindow.extend({ signal: z.instanceof(AbortSignal).opt
 
 /**
  * Writes the active calls into the tenant's AGE graph: those of `service_call_5m` with a call in
- * the window, as `(:Resource {tenant_id, resource_id, urn, type, name})-[:CALLS {rps, err_rate,
- * p50_ms, p95_ms, first_seen, last_seen}]->(:Resource)`.
+ * the window, as
+ * `(:Resource {tenant_id, resource_id, urn, type, name})-[:CALLS {rps, err_rate, p50_ms, p95_ms, first_seen, last_seen}]->(:Resource)`.
  *
  * | property | |
  * |---|---|

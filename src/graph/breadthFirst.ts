@@ -10,8 +10,8 @@ export interface BreadthFirstOptions {
 }
 
 /**
- * The member `level (depth, ids, via, urns, visited)` of a `with recursive`, over the member `edge
- * (src, dst)`: a breadth-first search with one row for each level.
+ * The member `level (depth, ids, via, urns, visited)` of a `with recursive`, over the member
+ * `edge (src, dst)`: a breadth-first search with one row for each level.
  *
  * `ids`, `via` and `urns` have equal length: the resources first met at that depth, where each was
  * met from (the lowest id of several), and its URN. `visited` is all that was met so far. Level 0

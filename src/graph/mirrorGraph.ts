@@ -52,8 +52,8 @@ const mirrorOptions = z.strictObject({
 
 /**
  * Makes the tenant's AGE graph equal to a frame: under one label it then has exactly the frame's
- * edges, with the resources at their ends as vertices `(:Resource {tenant_id, resource_id, urn,
- * type, name})`. Returns what changed.
+ * edges, with the resources at their ends as vertices
+ * `(:Resource {tenant_id, resource_id, urn, type, name})`. Returns what changed.
  *
  * - One statement locks the graph and creates what is missing of it, a second one writes. Readers
  *   see the graph before or after, never in between.

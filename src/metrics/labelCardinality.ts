@@ -51,8 +51,8 @@ const labelCardinalityOptions = z.strictObject({ metric: metric.optional(), reso
  * Which label of which metric creates the most series: a ranking frame with one row for each metric
  * and label, the most expensive label first.
  *
- * A series is a label set of a metric of a resource. `{ user: 'a', code: 200 }` and `{ user: 'b',
- * code: 200 }` of one resource are two series; without `user` they would be one.
+ * A series is a label set of a metric of a resource. `{ user: 'a', code: 200 }` and
+ * `{ user: 'b', code: 200 }` of one resource are two series; without `user` they would be one.
  *
  * | | |
  * |---|---|

@@ -12,10 +12,10 @@ export interface DistinctCount {
 /**
  * The exact number of distinct values of `column` in the rows of any query: one row.
  *
- * A query of one value can also be an expression: `.select(distinctCount(scope, frame,
- * 'series').as('affected'))`. Inside a `group by` of your own, Kysely's
- * `fn.count('column').distinct()` is the same. It reads every row. For approximate counts that can
- * be stored and merged, use sketches.
+ * A query of one value can also be an expression:
+ * `.select(distinctCount(scope, frame, 'series').as('affected'))`. Inside a `group by` of your own,
+ * Kysely's `fn.count('column').distinct()` is the same. It reads every row. For approximate counts
+ * that can be stored and merged, use sketches.
  *
  * @param query any query of pgvantage or your own, on any database type. If a plugin renames its
  * columns, the statement still uses the names of the database: `$castTo` its row to those.

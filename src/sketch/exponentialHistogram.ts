@@ -29,8 +29,8 @@ export const recordingScale = 5
 export const scaleRange = { min: -10, max: 20 } as const
 
 /**
- * The largest relative error of a quantile from a histogram of this scale: `(base - 1) / (base +
- * 1)`, which is 0.01083 at scale 5.
+ * The largest relative error of a quantile from a histogram of this scale:
+ * `(base - 1) / (base + 1)`, which is 0.01083 at scale 5.
  */
 export function relativeError(scale: number): number {
   const base = 2 ** (2 ** -scale)

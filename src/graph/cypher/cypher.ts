@@ -39,9 +39,10 @@ const cypherOptions = z.strictObject({ columns: cypherColumns, write: z.boolean(
  * - `vertex`, `edge`, `path`, `map` and `list` are `jsonb`, so SQL can read them too. In them,
  *   integers beyond 2^53 - 1, numerics, `'Infinity'`, `'-Infinity'` and `'NaN'` arrive as strings.
  *   To distinguish those from text, declare `agtype`.
- * - Any connection will do. The role needs only to read the graph (`grant usage on schema
- *   ag_catalog, ops_1`, `grant select on all tables in schema ag_catalog, ops_1`). The text sees
- *   what the rest of its statement sees.
+ * - Any connection will do. The role needs only to read the graph
+ *   (`grant usage on schema ag_catalog, ops_1`,
+ *   `grant select on all tables in schema ag_catalog, ops_1`). The text sees what the rest of its
+ *   statement sees.
  * - A variable-length pattern enumerates every path. To know what is reached, `reach` is thousands
  *   of times faster.
  * - A text with `write: true` runs once and completely for each execution, even if the query around

@@ -99,9 +99,9 @@ const aggregateAcrossOptions = z.strictObject({
  *   use a lookup built from the original frame.
  * - Missing values are ignored: if some series of a group have null or no row at a bucket, the sum
  *   is the sum of the others. `points` says how many those are.
- * - Buckets match when they begin at the same time. If the series' buckets differ, call {@link
- *   resample} first. For counters, call {@link rate} first (but not for what `metricSeries` gives:
- *   those are rates already).
+ * - Buckets match when they begin at the same time. If the series' buckets differ, call
+ *   {@link resample} first. For counters, call {@link rate} first (but not for what `metricSeries`
+ *   gives: those are rates already).
  * - NaN makes the average and the sum NaN. For the other reductions NaN is above every number. For
  *   very small and large values see {@link SeriesRow}.
  * - An average weighs every series the same. Do not add or average percentiles.

@@ -41,8 +41,8 @@ const ewmaOptions = z
  * | `halfLife` | `1 - 2 ^ (-elapsed / halfLife)`, by the time since the last value | everything else: after a long gap the past hardly counts, and two points close together weigh little more than one |
  *
  * On a regular grid the two are the same. Null, NaN and infinities are skipped: the row then has
- * the average so far, or null if there is none yet. For very small and large values see {@link
- * SeriesRow}.
+ * the average so far, or null if there is none yet. For very small and large values see
+ * {@link SeriesRow}.
  *
  * Literature: Roberts, "Control Chart Tests Based on Geometric Moving Averages" (Technometrics
  * 1959). For irregular times: Müller, "Specially Weighted Moving Averages with Repeated Application

@@ -22,8 +22,8 @@ const resampleOptions = z.strictObject({ every: lengthText, with: z.enum([...red
 /**
  * Brings the series of a frame into buckets of another length. Ordered by series, then time.
  *
- * Rows: `series`, `bucket` (its beginning) and `value`. A bucket without points has no row; {@link
- * gapfill} adds it.
+ * Rows: `series`, `bucket` (its beginning) and `value`. A bucket without points has no row;
+ * {@link gapfill} adds it.
  *
  * - Buckets are aligned in UTC as in TimescaleDB's `time_bucket`, counted from Monday 2000-01-03
  *   00:00: hours begin on the hour, days at midnight UTC, weeks on Mondays. If the new buckets are

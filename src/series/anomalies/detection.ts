@@ -50,8 +50,8 @@ export interface RobustScoreOptions extends Judging {
 export interface SeasonalOptions extends Judging, SeasonOptions {
   method: 'seasonal'
   /**
-   * How far back the slot's earlier occurrences count: those that begin in `[slot start - history,
-   * slot start)`. Default: `'5 weeks'`.
+   * How far back the slot's earlier occurrences count: those that begin in
+   * `[slot start - history, slot start)`. Default: `'5 weeks'`.
    */
   history?: string
 }
@@ -62,9 +62,9 @@ export interface SeasonalOptions extends Judging, SeasonOptions {
  *
  * - `z = lambda * residual + (1 - lambda) * z`, starting from 0 at the first point that can be
  *   judged. The residual is the signed robust z-score, limited to `clip`.
- * - The score is `|z|` in units of its own standard deviation, `sqrt(lambda / (2 - lambda) * (1 -
- *   (1 - lambda) ^ (2 n)))` at the n-th judged point. This assumes independent residuals: if a
- *   series wanders slowly, raise the threshold.
+ * - The score is `|z|` in units of its own standard deviation,
+ *   `sqrt(lambda / (2 - lambda) * (1 - (1 - lambda) ^ (2 n)))` at the n-th judged point. This
+ *   assumes independent residuals: if a series wanders slowly, raise the threshold.
  * - `expected` and `spread` are those of robust-z. The row's own value can be normal: the run is
  *   what is anomalous. Once the window holds the new level, the residuals return to 0, and so does
  *   `z`.

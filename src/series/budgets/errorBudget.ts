@@ -42,8 +42,8 @@ export interface ErrorBudget {
 const errorBudgetOptions = z.strictObject({ objective: objectiveShare, range: timeRange.optional() })
 
 /**
- * How much of its error budget each series has left. The objective allows a share of `1 -
- * objective` of all events to be bad. The least left comes first, then by series.
+ * How much of its error budget each series has left. The objective allows a share of
+ * `1 - objective` of all events to be bad. The least left comes first, then by series.
  *
  * The budget is that of the events so far, as in the literature. Halfway through the window, expect
  * as many events again. Nulls, NaN and magnitudes above 1e100 count as 0 events.
