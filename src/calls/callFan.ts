@@ -29,9 +29,9 @@ export interface CallFanRow {
   call_count: number
   /** Calls per second, over the length of the range. */
   rps: number
-  /** The URN. */
+  /** Equal to `urn`. */
   item: string
-  /** `peer_count`. */
+  /** Equal to `peer_count`. */
   score: number
 }
 

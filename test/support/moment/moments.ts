@@ -151,6 +151,7 @@ export const indifferentTests: readonly string[] = [
   'test/integration/faults/maintainKilled.test.ts',
   'test/integration/hostile/ends.test.ts',
   'test/integration/hostile/searchPath.test.ts',
+  'test/integration/incident/latestData.test.ts',
   'test/integration/knowledge/knowledge.test.ts',
   'test/integration/lifecycle/extremes.test.ts',
   'test/integration/operate/doctor.test.ts',
