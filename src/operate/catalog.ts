@@ -228,7 +228,7 @@ async function readContinuousAggregates(trx: Kysely<{}>, { schema }: Installatio
   const { rows } = await sql<ContinuousAggregate & { name: string }>`
     select aggregate.view_name::text as name, aggregate.view_definition as query, not aggregate.materialized_only as "realTime",
       coalesce((
-        -- By what they are on: their names are the server's to choose, for they lie in one schema whatever ours is.
+        -- By their columns: the server chooses their names, since they are all in one schema of its own.
         select jsonb_object_agg(keys.text, 'CREATE INDEX ON ' || format('%I.%I', aggregate.view_schema, aggregate.view_name) || ' USING ' || keys.text)
         from pg_catalog.pg_indexes as entry
         cross join lateral (select split_part(entry.indexdef, ' USING ', 2) as text) as keys

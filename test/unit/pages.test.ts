@@ -1,3 +1,4 @@
+import { globSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { blocksOf, scriptOf } from '../package/pages.ts'
@@ -7,7 +8,7 @@ const tooLong = (text: string) =>
   text
     .replaceAll(/^```.*?^```$/gms, '')
     .split('\n')
-    .filter((line) => line.length > 100 && !/^(\||!\[)/.test(line))
+    .filter((line) => line.length > 100 && !/^(\s*\||!\[)/.test(line))
 
 describe('README', () => {
   it('installs every optional package, in the versions that we name as peers', async () => {
@@ -27,7 +28,7 @@ describe('README', () => {
   })
 })
 
-it.each(['README.md', 'docs/start.md', 'docs/functions.md', 'docs/roles.md', 'examples/recipes/README.md', 'test/README.md'])(
+it.each(['README.md', 'CHANGELOG.md', ...globSync('docs/*.md'), 'examples/recipes/README.md', 'test/README.md'])(
   '%s is wrapped at 100 columns',
   async (page) => {
     expect(tooLong(await readFile(page, 'utf8'))).toEqual([])

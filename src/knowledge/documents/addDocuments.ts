@@ -114,21 +114,16 @@ const addDocumentsOptions = z.strictObject({
  * either.
  *
  * Without `embed`, a chunk that brings no embedding keeps the one that its text already has. A new
- * text gets no embedding: only a search by words finds it, and it counts as `unembedded`.
- *
- * All embeddings of a tenant come from one model. The first call that names a model sets it;
- * another model is refused, see `reembed`.
+ * text gets no embedding: only a search by words finds it, and it counts as `unembedded`. All
+ * embeddings of a tenant come from one model. The first call that names a model sets it; another
+ * model is refused, see `reembed`.
  *
  * Memory stays flat: documents are taken in groups of at most 64 documents or 500 chunks. Each
- * group is embedded first, and then written in a transaction of its own. If the scope was made from
- * a transaction, all groups are written in that one.
- *
- * | concurrency | |
- * |---|---|
- * | two writers of the same document | take turns |
- * | other writers | wait for each other's commit only if both add the same new word |
- * | a caller's transaction with more than one group | all other writers of the tenant wait until it ends |
- * | several calls in one transaction of yours | can end in a deadlock (`40P01`): repeat the transaction |
+ * group is embedded first, and then written in a transaction of its own, or in the caller's if the
+ * scope was made from one. Two writers of the same document take turns; others wait for each
+ * other's commit only if both add the same new word. In a caller's transaction with more than one
+ * group, all other writers of the tenant wait until it ends; several calls in it can end in a
+ * deadlock (`40P01`): repeat the transaction.
  *
  * If the call fails, the source of the documents is closed: a generator's `finally` runs, and a
  * stream is destroyed.
@@ -331,7 +326,7 @@ async function assertSameCorpus(adding: Adding, db: Kysely<{}>, before: Corpus, 
   const embedded = documents.some(({ chunks }) => chunks.some(({ by }) => by !== 'nobody'))
   if (embedded && model === null && now.model !== before.model) {
     throw new VantageError(
-      `the embeddings of tenant ${preview(scope.tenantCode)} are by the model ${preview(now.model)} since a moment ago, before ${before.model === null ? 'nobody had named one' : `by ${preview(before.model)}`}: call again with the model that makes yours`,
+      `the embeddings of tenant ${preview(scope.tenantCode)} are now by the model ${preview(now.model)}, at the start of the call ${before.model === null ? 'no model was named' : `by ${preview(before.model)}`}: call again with the model that makes yours`,
       { code: 'MODEL_CHANGED' },
     )
   }

@@ -77,7 +77,7 @@ export interface DroppedChunk {
 
 /** How many chunks are dropped in one transaction: readers wait for the last of them. */
 const dropBatch = 10
-/** For rows of the default partition, whose deletion blocks nobody. */
+/** For rows of the default partition, whose deletion blocks no one. */
 const strayBatch = 100
 
 /** Groups expired chunks into transactions: neighbours of one kind. */

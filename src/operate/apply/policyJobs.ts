@@ -39,7 +39,7 @@ export async function policyJobs(db: Kysely<{}>, { schema, timeRung }: Installat
     join (values
       ('policy_retention', 'retention'), ('policy_compression', 'compression'), ('policy_refresh_continuous_aggregate', 'refresh')
     ) as known (name, kind) on known.name = proc_name
-    -- A procedure of somebody's own may have the name of one of TimescaleDB's.
+    -- A user's procedure may have the name of one of TimescaleDB's.
     where proc_schema in ('_timescaledb_functions', '_timescaledb_internal')
       and hypertable_schema = ${schema} and hypertable_name = any(${objects}::text[])
     order by job_id
