@@ -50,17 +50,14 @@ const distinctOverOptions = z.strictObject({
  * // { urn: null, distinct_count: 18_204.3, standard_error: 418.4, ... }
  *
  * // select "values".* from (
- * //   select counted.urn, counted.distinct_count, ... from (
- * //     select merged.*, coalesce("public"."hyperloglog_ertl"(merged.sketch), 0) as distinct_count
+ * //   select merged.*, coalesce("public"."hyperloglog_ertl"(merged.sketch), 0) as distinct_count
+ * //   from (
+ * //     select null::text as urn, "public"."hyperloglog_merge"(part.sketch) as sketch, ...
  * //     from (
- * //       select null::text as urn, "public"."hyperloglog_merge"(part.sketch) as sketch, ...
- * //       from (
- * //         select "public"."hyperloglog_merge"(part.distinct_sketch) as sketch, ...
- * //         from (select ... from "public"."sketch_1d" ...) as part
- * //         union all select ... from (select ... from "public"."sketch_5m" ...) as part
- * //       ) as part
- * //     ) as merged offset 0
- * //   ) as counted order by distinct_count desc, ...
+ * //       select ... from (select ... from "public"."sketch_1d" ...) as part
+ * //       union all select ... from (select ... from "public"."sketch_5m" ...) as part
+ * //     ) as part
+ * //   ) as merged ... order by distinct_count desc, ...
  * // ) as "values"
  */
 export function distinctOver(scope: Scope, options: DistinctOverOptions): Finished<DistinctOver, 'values'> {

@@ -60,15 +60,10 @@ const impactOptions = z.strictObject({ resource: urnText, hops: hopCount.default
  * // select "hit".* from (
  * //   with recursive frame as not materialized (...), edge (src, dst, length) as ..., level (...)
  * //     as (...), reached (ids) as (...)
- * //   select resource.resource_id, resource.urn, walk.depth, walk.share, walk.share * walk.traffic
- * //     as weight, ...
- * //   from (select pg_catalog.array_agg(edge.dst) as src, ... from reached ... join edge on
- * //     edge.dst = at.id) as outgoing
- * //   join "public"."dim_resource" as failing on failing.tenant_id = $5::int8 and failing.urn = $6
- * //   cross join lateral "public"."graph_impact"(outgoing.src, outgoing.dst, outgoing.weight,
- * //     failing.resource_id, $7::int4) as walk
- * //   join "public"."dim_resource" as resource on ...
- * //   order by score desc, walk.depth, resource.urn collate "C"
+ * //   select resource.resource_id, resource.urn, walk.depth, walk.share, ...
+ * //   from (select pg_catalog.array_agg(edge.dst) as src, ...) as outgoing join ... cross join
+ * //     lateral "public"."graph_impact"(outgoing.src, outgoing.dst, ...) as walk
+ * //   join "public"."dim_resource" as resource on ... order by score desc, ...
  * // ) as "hit"
  */
 export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions): Finished<ImpactRow, 'hit'> {

@@ -69,18 +69,13 @@ const reachOptions = z.strictObject({
  * await reach(scope, failing, { from: 'urn:k8s:svc:shop/checkout', hops: 3 }).execute()
  *
  * // select "reached".* from (
- * //   with recursive frame as not materialized (...), edge (src, dst) as not materialized (select
- * //     src, dst from frame),
+ * //   with recursive frame as not materialized (...), edge (src, dst) as not materialized (...),
  * //   level (depth, ids, via, urns, visited) as (
- * //     select 0, pg_catalog.array_agg(start.resource_id), ... from "public"."dim_resource" as
- * //       start where ... start.urn = any($2::text[])
- * //     union all
- * //     select level.depth + 1, next.ids, ... from level cross join lateral (...
- * //       pg_catalog.unnest(level.ids) ... join edge on edge.src = at.id ...) as next
+ * //     select 0, ... from "public"."dim_resource" as start where ... start.urn = any($2::text[])
+ * //     union all select level.depth + 1, next.ids, ... from level cross join lateral (...) as next
  * //     where level.depth < $5::int4 and next.ids is not null
  * //   )
- * //   select found.id as resource_id, found.urn, level.depth, before.urn as via_urn from level ...
- * //     order by level.depth, found.urn collate "C"
+ * //   select found.id as resource_id, found.urn, level.depth, ... from level ...
  * // ) as "reached"
  */
 export function reach(scope: Scope, edges: EdgeFrame, options: ReachOptions & { withPaths: true }): Finished<ReachedPath, 'reached'>

@@ -79,14 +79,9 @@ const shortestPathOptions = z.strictObject({
  * // select "stop".* from (
  * //   select walk.step, resource.resource_id, resource.urn, walk.edge_length as length, walk.cost
  * //   from (
- * //     with recursive frame as not materialized (...), edge (src, dst, length) as ..., level
- * //       (...) as ..., reached (ids) as (...)
- * //     select walk.* from reached cross join lateral (select pg_catalog.array_agg(edge.src) as
- * //       src, ... join edge on edge.src = at.id) as given
- * //     join "public"."dim_resource" as source on ... join "public"."dim_resource" as target on
- * //       ...
- * //     cross join lateral "public"."graph_shortest_paths"(reached.ids, given.src, given.dst,
- * //       given.length, ..., 1, null) as walk
+ * //     with recursive frame as not materialized (...), ..., reached (ids) as (...)
+ * //     select walk.* from reached ... cross join lateral "public"."graph_shortest_paths"(...) as
+ * //       walk
  * //   ) as walk
  * //   join "public"."dim_resource" as resource on ... order by walk.step
  * // ) as "stop"

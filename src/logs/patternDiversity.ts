@@ -67,20 +67,15 @@ const patternDiversityOptions = z.strictObject({ resource: urnText.optional(), r
  * await chatty.where('effective_count', '>', 100).execute()
  *
  * // select "diversity".* from (
- * //   select "resource"."urn" as "urn", "resource"."resource_id" as "resource_id",
- * //     pg_catalog.count(*)::float8 as "pattern_count", sum(logged.records)::float8 as
- * //       "count_total",
- * //     least(exp(-sum(... order by ...)), pg_catalog.count(*)::float8) as "effective_count",
- * //     max(logged.share) as "top_share", ...
+ * //   select "resource"."urn" as "urn", ..., least(exp(-sum(... order by ...)),
+ * //     pg_catalog.count(*)::float8) as "effective_count", ...
  * //   from (
- * //     select "counted"."resource_id", ..., counted.records::float8 / (sum(counted.records) over
- * //       (partition by counted.resource_id))::float8 as "share" from (
+ * //     select ..., counted.records::float8 / (sum(...) over (...))::float8 as "share" from (
  * //       select "count"."resource_id", sum(count.count_total) as "records"
  * //       from "public"."log_pattern_5m" as "count" where "count"."tenant_id" = $1 and ...
  * //       group by "count"."resource_id", "count"."fingerprint_id"
- * //     ) as "counted" where counted.records > 0::numeric
- * //   ) as "logged" inner join "public"."dim_resource" as "resource" on ...
- * //   group by "resource"."resource_id" order by "score" desc, ("resource"."urn") collate "C"
+ * //     ) as "counted" ...
+ * //   ) as "logged" inner join ... group by "resource"."resource_id" order by "score" desc, ...
  * // ) as "diversity" where "effective_count" > $5
  */
 export function patternDiversity(scope: Scope, options: PatternDiversityOptions): Finished<PatternDiversity, 'diversity'> {

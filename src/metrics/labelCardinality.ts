@@ -73,17 +73,13 @@ const labelCardinalityOptions = z.strictObject({ metric: metric.optional(), reso
  * // select "label".* from (
  * //   with series as (
  * //     select "metric"."metric", "metric"."resource_id", "metric"."labels" from
- * //       "public"."metric_1m" as "metric" where "metric"."tenant_id" = $1 and ...
- * //     group by "metric"."metric", "metric"."resource_id", "metric"."labels"
+ * //       "public"."metric_1m" as "metric" where ... group by ...
  * //   ),
  * //   cut as (select ..., each series as it is, and without each of its labels ...),
- * //   rest as (select ..., what is left, of which labels, whether it is a series ... group by ...),
- * //   sent as (select ..., by resource ... group by rest.metric, rest.resource_id, taken.label),
- * //   counted as (select ..., by label ... group by sent.metric, sent.label),
- * //   valued as (select ..., pg_catalog.count(*) as value_count from ... group by ...)
+ * //   rest as (select ..., the reduced label sets, and whether each is a series ... group by ...),
+ * //   ..., counted as (...), valued as (select ..., pg_catalog.count(*) as value_count ...)
  * //   select ..., (counted.labelled - counted.remaining)::float8 as score
- * //   from counted join valued on valued.metric = counted.metric and valued.label = counted.label
- * //   order by score desc, (...) collate "C"
+ * //   from counted join valued on ... order by score desc, (...) collate "C"
  * // ) as "label"
  */
 export function labelCardinality(scope: Scope, options: LabelCardinalityOptions): Finished<LabelCardinality, 'label'> {

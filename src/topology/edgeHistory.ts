@@ -54,15 +54,11 @@ const edgeHistoryOptions = z.strictObject({ from: urnText, to: urnText, ...topol
  * // select "version".* from (
  * //   select "version"."relation", "version"."source", nullif(pg_catalog.lower(version.valid),
  * //     '-infinity') as "valid_from", ...
- * //   from (select ... from "public"."topo_edge_time" as "version" where "version"."tenant_id" =
- * //     $1 and "version"."relation" = $2) as "version"
- * //   inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as
- * //     "callee" on ...
- * //   where "version"."src_resource_id" = (select ...) and
- * //     "version"."dst_resource_id" = (select ...) and
+ * //   from (select ... from "public"."topo_edge_time" as "version" where ...) as "version"
+ * //   inner join "public"."dim_resource" as "caller" on ... inner join ... as "callee" on ...
+ * //   where "version"."src_resource_id" = (select ...) and ... and
  * //     "public"."require_resources"($9::int8, $10::text[])
- * //   order by ("version"."relation") collate "C", ("version"."source") collate "C",
- * //     pg_catalog.lower(version.valid)
+ * //   order by ("version"."relation") collate "C", ...
  * // ) as "version"
  */
 export function edgeHistory(scope: Scope, options: EdgeHistoryOptions): Finished<EdgeVersion, 'version'> {

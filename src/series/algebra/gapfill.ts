@@ -57,12 +57,8 @@ const gapfillOptions = z.strictObject({ every: lengthText, range: timeRange, fil
  *
  * // select "filled".* from (
  * //   with "measured" as (...),
- * //     "slotted" as (select ..., <slot of "measured"."bucket"> as "slot", true as "is_point" from
- * //       "measured"
- * //       union all select "name"."series", "slot"."bucket", null::float8 as "value",
- * //         "slot"."bucket" as "slot", false as "is_point"
- * //       from (select distinct "measured"."series" from "measured") as "name" cross join
- * //         generate_series(...) as slot (bucket)),
+ * //     "slotted" as (... union all select ... from (select distinct "measured"."series" ...) as
+ * //       "name" cross join generate_series(...) as slot (bucket)),
  * //     "present" as (select ... where point.is_point or not point.is_taken)
  * //   select "point"."series", "point"."bucket", "point"."value" from (...) as "point"
  * //   where "point"."bucket" >= $8 and "point"."bucket" < $9 order by ("point"."series") collate

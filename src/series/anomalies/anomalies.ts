@@ -44,20 +44,13 @@ import { scoredPoints } from './scoredPoints.ts'
  * await topK(scope, odd, 5).execute()
  *
  * // select "anomaly".* from (
- * //   select "point".* from (
- * //     select ..., case ... else abs(point.value - point.expected) / point.spread end as "score",
- * //       ... from (
- * //       select ..., greatest(1.4826::float8 * around.deviation, abs(middle.expected) *
- * //         $1::float8 / $2::float8, $3::float8) as "spread" from (
- * //         select "point".*, pg_catalog.array_agg(point.value) over (partition by point.series
- * //           order by point.bucket
- * //           range between $4::interval preceding and current row exclude group) as "before" from
- * //             (...) as "point"
- * //       ) as "point" cross join lateral (...) as "middle" cross join lateral (...) as "around"
- * //       where pg_catalog.cardinality(point.before) >= $5::int4
- * //     ) as "point"
- * //   ) as "point" where "point"."score" > $6 order by ("point"."series") collate "C",
- * //     "point"."bucket"
+ * //   select ..., case ... else abs(point.value - point.expected) / point.spread end as "score", ...
+ * //   from (
+ * //     select "point".*, pg_catalog.array_agg(point.value) over (partition by point.series
+ * //       order by point.bucket range between $4::interval preceding and current row exclude
+ * //       group) as "before" from (...) as "point"
+ * //   ) as "point" cross join lateral (...) as "middle" cross join lateral (...) as "around" ...
+ * //   where "point"."score" > $6 order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "anomaly"
  * @example
  * const unlikeOtherWeeks = anomalies(scope, latency, { method: 'seasonal', history: '4 weeks' })

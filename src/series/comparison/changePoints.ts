@@ -92,18 +92,11 @@ export interface ChangePoint {
  * await changePoints(scope, latency).where('direction', '=', 'up').execute()
  *
  * // select "change".* from (
- * //   select "found"."series", found.buckets[found.at] as "bucket", "earlier"."median" as
- * //     "before_level", "later"."median" as "after_level", ... from (
- * //     select "gathered".*, ..., pg_catalog.lag(found.at, 1, 1) over (...) as "previous",
- * //       pg_catalog.lead(found.at, 1, ...) over (...) as "next"
- * //     from (select "point"."series", pg_catalog.array_agg(point.bucket order by point.bucket) as
- * //       "buckets", ... group by ("point"."series") collate "C") as "gathered"
- * //     cross join lateral "public"."change_points"(gathered.values, $1::int4, $2::float8 *
- * //       ln(...)) as "found"
- * //   ) as "found"
- * //   cross join lateral (select pg_catalog.percentile_cont(0.5::float8) ...) as "earlier" cross
- * //     join lateral (...) as "later"
- * //   order by ("found"."series") collate "C", "bucket"
+ * //   select "found"."series", found.buckets[found.at] as "bucket", ...
+ * //   from (select "point"."series", pg_catalog.array_agg(point.bucket order by point.bucket) as
+ * //     "buckets", ... group by ("point"."series") collate "C") as "gathered"
+ * //   cross join lateral "public"."change_points"(gathered.values, $1::int4, $2::float8 * ln(...))
+ * //     as "found" ... order by ("found"."series") collate "C", "bucket"
  * // ) as "change"
  */
 export function changePoints(scope: Scope, frame: SeriesFrame, options: ChangePointOptions = {}): Finished<ChangePoint, 'change'> {
