@@ -1,6 +1,7 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { ofTenant, resourceOf } from '../database/sql/ofTenant.ts'
 import { requireResources } from '../database/sql/requireResources.ts'
 import type { DB } from '../schema/tables.ts'
 
@@ -18,13 +19,15 @@ export function patternCounts(
   return scope.db
     .selectFrom(counts.as('count'))
     .innerJoin(scope.table('log_pattern', 'known'), (join) =>
-      join.onRef('known.tenant_id', '=', 'count.tenant_id').onRef('known.fingerprint_id', '=', 'count.fingerprint_id'),
+      join.onRef('known.fingerprint_id', '=', 'count.fingerprint_id').on(ofTenant(scope, 'known')),
     )
     .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
-      join.onRef('resource.tenant_id', '=', 'count.tenant_id').onRef('resource.resource_id', '=', 'count.resource_id'),
+      join.onRef('resource.resource_id', '=', 'count.resource_id').on(ofTenant(scope, 'resource')),
     )
     .where('count.tenant_id', '=', scope.tenantId)
     .where('count.bucket', '>=', range.from)
     .where('count.bucket', '<', range.to)
-    .$if(resource !== undefined, (counts) => counts.where('resource.urn', '=', resource!).where(requireResources(scope, [resource!])))
+    .$if(resource !== undefined, (counts) =>
+      counts.where('count.resource_id', '=', resourceOf(scope, resource!)).where(requireResources(scope, [resource!])),
+    )
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
 import { timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { ofTenant, resourceOf } from '../database/sql/ofTenant.ts'
 import { requireResources } from '../database/sql/requireResources.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { readingOf } from '../lifecycle/rollups/resolution.ts'
@@ -89,13 +90,7 @@ export function patternDiversity(scope: Scope, options: PatternDiversityOptions)
     .where('count.bucket', '>=', reading.range.from)
     .where('count.bucket', '<', reading.range.to)
     .$if(resource !== undefined, (all) =>
-      all.where('count.resource_id', 'in', ({ selectFrom }) =>
-        selectFrom(scope.table('dim_resource', 'known'))
-          .select('known.resource_id')
-          .where('known.tenant_id', '=', scope.tenantId)
-          .where('known.urn', '=', resource!)
-          .where(requireResources(scope, [resource!])),
-      ),
+      all.where('count.resource_id', '=', resourceOf(scope, resource!)).where(requireResources(scope, [resource!])),
     )
     .groupBy(['count.resource_id', 'count.fingerprint_id'])
     .select(['count.resource_id', sql<string>`sum(count.count_total)`.as('records')])
@@ -115,7 +110,7 @@ export function patternDiversity(scope: Scope, options: PatternDiversityOptions)
   const diversity = scope.db
     .selectFrom(logged.as('logged'))
     .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
-      join.on('resource.tenant_id', '=', scope.tenantId).onRef('resource.resource_id', '=', 'logged.resource_id'),
+      join.onRef('resource.resource_id', '=', 'logged.resource_id').on(ofTenant(scope, 'resource')),
     )
     .groupBy('resource.resource_id')
     .select([

@@ -16,8 +16,8 @@ const range = during('10:00', '11:00')
 /** The parameters `$first` and the next one are the tenant. */
 const calls = (first: number) => `
   from "public"."service_call_5m" as "call"
-  inner join "public"."dim_resource" as "caller" on caller.resource_id = "call"."src_resource_id" and (caller.tenant_id = $${first}::int8) is true
-  inner join "public"."dim_resource" as "callee" on callee.resource_id = "call"."dst_resource_id" and (callee.tenant_id = $${first + 1}::int8) is true`
+  inner join "public"."dim_resource" as "caller" on "caller"."resource_id" = "call"."src_resource_id" and ("caller"."tenant_id" = $${first}::int8) is true
+  inner join "public"."dim_resource" as "callee" on "callee"."resource_id" = "call"."dst_resource_id" and ("callee"."tenant_id" = $${first + 1}::int8) is true`
 /** The tenant's resource of a URN. */
 const given = (first: number) =>
   `(select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $${first}::int8 and given.urn = $${first + 1})`

@@ -9,11 +9,15 @@ import { unitScope } from '../../support/unitScope.ts'
 
 const scope = unitScope()
 const range = during('10:02', '11:00')
-const counts = `
+/** The parameter `$first` and the next one are the tenant. */
+const counts = (first: number) => `
   from "public"."log_pattern_5m" as "count"
-  inner join "public"."log_pattern" as "known" on "known"."tenant_id" = "count"."tenant_id" and "known"."fingerprint_id" = "count"."fingerprint_id"
+  inner join "public"."log_pattern" as "known"
+  on "known"."fingerprint_id" = "count"."fingerprint_id" and ("known"."tenant_id" = $${first}::int8) is true
   inner join "public"."dim_resource" as "resource"
-  on "resource"."tenant_id" = "count"."tenant_id" and "resource"."resource_id" = "count"."resource_id"`
+  on "resource"."resource_id" = "count"."resource_id" and ("resource"."tenant_id" = $${first + 1}::int8) is true`
+const given = (first: number) =>
+  `(select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $${first}::int8 and given.urn = $${first + 1})`
 const columns = `
   "known"."fingerprint_id", "known"."pattern", known.severity as "severity", "known"."sample_message", "known"."first_seen",
   sum(count.count_total)::float8 as "count_total", sum(count.count_error)::float8 as "count_error",
@@ -24,12 +28,12 @@ describe('the exact SQL', () => {
     expect(compiled(newPatterns(scope, { range }).where('severity', 'in', ['ERROR', 'FATAL']))).toEqual({
       sql: oneLine(`
         select "pattern".* from (
-          select ${columns} ${counts}
-          where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
-            and "known"."first_seen" >= $4 and "known"."first_seen" < $5
+          select ${columns} ${counts(1)}
+          where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5
+            and "known"."first_seen" >= $6 and "known"."first_seen" < $7
           group by "known"."fingerprint_id" order by "first_seen", "count_total" desc, "fingerprint_id"
-        ) as "pattern" where "severity" in ($6, $7)`),
-      parameters: ['1', at('10:00'), range.to, range.from, range.to, 'ERROR', 'FATAL'],
+        ) as "pattern" where "severity" in ($8, $9)`),
+      parameters: ['1', '1', '1', at('10:00'), range.to, range.from, range.to, 'ERROR', 'FATAL'],
     })
   })
 
@@ -37,18 +41,37 @@ describe('the exact SQL', () => {
     expect(compiled(newPatterns(scope, { range, resource: 'urn:a', silence: '1 hour 2 minutes' }))).toEqual({
       sql: oneLine(`
         select "pattern".* from (
-          select ${columns} ${counts}
-          where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and "resource"."urn" = $4
-            and "public"."require_resources"($5::int8, $6::text[])
+          select ${columns} ${counts(1)}
+          where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5 and "count"."resource_id" = ${given(6)}
+            and "public"."require_resources"($8::int8, $9::text[])
             and not exists (
               select "earlier"."fingerprint_id" from (
-                select "count"."fingerprint_id" ${counts}
-                where "count"."tenant_id" = $7 and "count"."bucket" >= $8 and "count"."bucket" < $9 and "resource"."urn" = $10
-                  and "public"."require_resources"($11::int8, $12::text[])
+                select "count"."fingerprint_id" ${counts(10)}
+                where "count"."tenant_id" = $12 and "count"."bucket" >= $13 and "count"."bucket" < $14 and "count"."resource_id" = ${given(15)}
+                  and "public"."require_resources"($17::int8, $18::text[])
               ) as "earlier" where "earlier"."fingerprint_id" = "known"."fingerprint_id")
           group by "known"."fingerprint_id" order by "first_seen", "count_total" desc, "fingerprint_id"
         ) as "pattern"`),
-      parameters: ['1', range.from, range.to, 'urn:a', '1', ['urn:a'], '1', at('09:00'), range.from, 'urn:a', '1', ['urn:a']],
+      parameters: [
+        '1',
+        '1',
+        '1',
+        range.from,
+        range.to,
+        '1',
+        'urn:a',
+        '1',
+        ['urn:a'],
+        '1',
+        '1',
+        '1',
+        at('09:00'),
+        range.from,
+        '1',
+        'urn:a',
+        '1',
+        ['urn:a'],
+      ],
     })
   })
 
@@ -69,14 +92,12 @@ describe('the exact SQL', () => {
             from (
               select "count"."resource_id", sum(count.count_total) as "records" from "public"."${table}" as "count"
               where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
-                and "count"."resource_id" in (
-                  select "known"."resource_id" from "public"."dim_resource" as "known"
-                  where "known"."tenant_id" = $4 and "known"."urn" = $5 and "public"."require_resources"($6::int8, $7::text[]))
+                and "count"."resource_id" = ${given(4)} and "public"."require_resources"($6::int8, $7::text[])
               group by "count"."resource_id", "count"."fingerprint_id"
             ) as "counted" where counted.records > 0::numeric
           ) as "logged"
           inner join "public"."dim_resource" as "resource"
-          on "resource"."tenant_id" = $8 and "resource"."resource_id" = "logged"."resource_id"
+          on "resource"."resource_id" = "logged"."resource_id" and ("resource"."tenant_id" = $8::int8) is true
           group by "resource"."resource_id" order by "score" desc, ("resource"."urn") collate "C"
         ) as "diversity"`),
       parameters: ['1', from, range.to, '1', 'urn:a', '1', ['urn:a'], '1'],
@@ -87,12 +108,12 @@ describe('the exact SQL', () => {
     expect(compiled(patternSeries(scope, { fingerprintId: '7', severity: 'ERROR', measure: 'count_error', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "known"."pattern" as "series", "count"."bucket" as "bucket", sum("count"."count_error")::float8 as "value", null::int8 as "resource_id" ${counts}
-          where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
-            and "count"."fingerprint_id" = $4 and "known"."severity" = $5
+          select "known"."pattern" as "series", "count"."bucket" as "bucket", sum("count"."count_error")::float8 as "value", null::int8 as "resource_id" ${counts(1)}
+          where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5
+            and "count"."fingerprint_id" = $6 and "known"."severity" = $7
           group by "known"."fingerprint_id", "count"."bucket" order by ("known"."pattern") collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', range.from, range.to, '7', 'ERROR'],
+      parameters: ['1', '1', '1', range.from, range.to, '7', 'ERROR'],
     })
   })
 
@@ -102,11 +123,11 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select "resource"."urn" as "series", "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value",
-            "resource"."resource_id" as "resource_id" ${counts.replace('log_pattern_5m', 'log_pattern_1h')}
-          where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
+            "resource"."resource_id" as "resource_id" ${counts(1).replace('log_pattern_5m', 'log_pattern_1h')}
+          where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5
           group by "resource"."resource_id", "count"."bucket" order by ("resource"."urn") collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', months.from, months.to],
+      parameters: ['1', '1', '1', months.from, months.to],
     })
   })
 })
