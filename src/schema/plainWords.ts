@@ -49,8 +49,8 @@ const kinds: Readonly<Record<string, string>> = {
 }
 
 /**
- * TypeScript calls NaN and infinities numbers, and an invalid `Date` a date; here they have names
- * of their own.
+ * The name of a value's type. NaN, infinities and an invalid `Date` are named as such, where
+ * JavaScript says number and object.
  */
 function kindOf(expected: string, input: unknown): string {
   if (expected === 'number') return typeof input === 'number' ? 'a finite number' : 'a number'
