@@ -12,8 +12,9 @@ import type { VertexFrame, VertexRow } from './vertexFrame.ts'
 export interface ToGraphologyOptions<Multi extends boolean = boolean> {
   /**
    * Reads through a cursor on the scope's connection, in one transaction (the scope's own, or a new
-   * one with one snapshot). Memory beside the graph is then constant on any dialect. Without a
-   * scope the rows are streamed only if the frame's own Kysely can, and otherwise read at once.
+   * one with one snapshot). It then needs constant memory in addition to the graph, on any dialect.
+   * Without a scope the rows are streamed only if the frame's own Kysely can, and otherwise read
+   * at once.
    */
   scope?: Scope
   /**
@@ -59,9 +60,10 @@ const graphologyOptions = z.strictObject({
  * on it, and so do `criticality`, `singlePointsOfFailure`, `stronglyConnectedComponents`,
  * `communities` and `layers`.
  *
- * With a `scope` the rows stream through a cursor: at most 2,000 are in memory beside the graph, on
- * every dialect. The statement is planned for all its rows, but PostgreSQL uses no parallel workers
- * for a cursor. With `vertices` a second statement reads the attributes of the vertices.
+ * With a `scope` the rows stream through a cursor: in addition to the graph, at most 2,000 rows are
+ * in memory, on every dialect. The statement is planned for all its rows, but PostgreSQL uses no
+ * parallel workers for a cursor. With `vertices` a second statement reads the attributes of the
+ * vertices.
  *
  * @throws InvalidInputError if two rows have the same ends, as with several relations in a topology
  * (narrow the frame to one relation, or set `multi`); if `vertices` has no row for a vertex, or
