@@ -49,8 +49,8 @@ const kinds: Readonly<Record<string, string>> = {
 }
 
 /**
- * The name of a value's type. NaN, infinities and an invalid `Date` are named as such, where
- * JavaScript says number and object.
+ * What the value must be. NaN and infinities are already numbers to JavaScript, and an invalid
+ * `Date` is a `Date`: so they must be a finite number and a valid Date.
  */
 function kindOf(expected: string, input: unknown): string {
   if (expected === 'number') return typeof input === 'number' ? 'a finite number' : 'a number'
