@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { breadthFirst } from './breadthFirst.ts'
@@ -63,11 +64,13 @@ const impactOptions = z.strictObject({ resource: urnText, hops: hopCount.default
  * //   select resource.resource_id, resource.urn, walk.depth, walk.share, ...
  * //   from (select pg_catalog.array_agg(edge.dst) as src, ...) as outgoing join ... cross join
  * //     lateral "public"."graph_impact"(outgoing.src, outgoing.dst, ...) as walk
- * //   join "public"."dim_resource" as resource on ... order by score desc, ...
+ * //   join "public"."dim_resource" as resource on ... where "public"."require_resources"(...)
+ * //   order by score desc, ...
  * // ) as "hit"
  */
 export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions): Finished<ImpactRow, 'hit'> {
   const { resource, hops } = parseOptions(impactOptions, options)
+  // Asked here too: a kept plan that finds no start would never come to the condition of the search.
   // Backwards: an edge leads from its `dst` to its `src`, so what leaves a caller ends at it.
   const hit = sql<ImpactRow>`(
     with recursive ${walkedEdges(scope, edges, 'in', sql`frame.weight`)}, ${breadthFirst(scope, { from: [resource], hops })},
@@ -84,6 +87,7 @@ export function impact(scope: Scope, edges: EdgeFrame, options: ImpactOptions): 
     join ${scope.id('dim_resource')} as failing on failing.tenant_id = ${scope.tenantId}::int8 and failing.urn = ${resource}
     cross join lateral ${scope.id('graph_impact')}(outgoing.src, outgoing.dst, outgoing.weight, failing.resource_id, ${hops}::int4) as walk
     join ${scope.id('dim_resource')} as resource on resource.resource_id = walk.id and resource.tenant_id = ${scope.tenantId}::int8
+    where ${requireResources(scope, [resource])}
     order by score desc, walk.depth, resource.urn collate "C"
   )`
   return finished(scope, hit, 'hit')

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { breadthFirst } from './breadthFirst.ts'
@@ -44,7 +45,7 @@ const neighbourhoodOptions = z.strictObject({
  * //   with recursive frame as (...), edge (src, dst, length) as ..., level (...) as (...), near
  * //     (id) as materialized (...)
  * //   select frame.* from near join frame on frame.src = near.id where (frame.dst in (select id
- * //     from near)) is true order by ...
+ * //     from near)) is true and "public"."require_resources"($7::int8, $8::text[]) order by ...
  * // ) as "neighbour"
  */
 export function neighbourhood<Row extends EdgeRow>(
@@ -56,13 +57,15 @@ export function neighbourhood<Row extends EdgeRow>(
   // A condition that is not a join is answered by one lookup in a hash of `near`; a join would be
   // planned on a guess of its size. For a plain frame the join finds the edges by its index.
   const isNear = (end: 'src' | 'dst') => sql`(${sql.id('frame', end)} in (select id from near)) is true`
+  // The URN is asked for here too: a kept plan without any edge would never come to the condition of
+  // the search.
   const among = isPlainFrame(edges) ? sql`near join frame on frame.src = near.id where ` : sql`frame where ${isNear('src')} and `
   const neighbours = sql<Row>`(
     with recursive ${walkedEdges(scope, edges, direction)}, ${breadthFirst(scope, { from: resource, hops })},
     near (id) as materialized (
       select pg_catalog.unnest(last.visited) from (select level.visited from level order by level.depth desc limit 1) as last
     )
-    select frame.* from ${among} ${isNear('dst')}
+    select frame.* from ${among} ${isNear('dst')} and ${requireResources(scope, resource)}
     order by frame.src, frame.dst, (frame.*)::text collate "C"
   )`
   return finished(scope, neighbours, 'neighbour')

@@ -1,11 +1,12 @@
 import { sql } from 'kysely'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as api from '../../../src/index.ts'
 import type { Scope } from '../../../src/index.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
 import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import type { Read } from '../../support/narrowed.ts'
-import { at, during, insertCalls, insertMetrics, services } from '../../support/rows.ts'
+import { at, during, insertCalls, insertMetrics, insertPatternCounts, insertPatterns, services } from '../../support/rows.ts'
+import { insertSketches } from '../../support/sketches.ts'
 
 const range = during('10:00', '11:00')
 const baseline = during('09:00', '10:00')
@@ -45,7 +46,16 @@ const reads: Record<string, (scope: Scope, urn: string) => Read> = {
   heavyHitterChanges: (scope, resource) => api.heavyHitterChanges(scope, { dimension: 'user', resource, range, baseline }),
   cardinalityGrowth: (scope, resource) => api.cardinalityGrowth(scope, { resource, range, baseline }),
   overlap: (scope, resource) => api.overlap(scope, { dimension: 'user', a: { resource: known, range }, b: { resource, range } }),
-  retention: (scope, resource) => api.retention(scope, { dimension: 'user', resource, range: { from: at('00:00'), to: at('24:00') } }),
+  retention: (scope, resource) =>
+    api.retention(scope, { dimension: 'user', resource, by: 'day', range: { from: at('00:00'), to: at('24:00') } }),
+}
+
+/** A parameter as text for `execute`, which takes none itself. */
+const literal = (value: unknown) => {
+  if (value instanceof Date) return sql.lit(value.toISOString())
+  return sql.lit(
+    Array.isArray(value) ? `{${value.map((each) => JSON.stringify(each instanceof Date ? each.toISOString() : each)).join()}}` : value,
+  )
 }
 
 onEveryLeg('a URN that the tenant does not have', () => {
@@ -90,20 +100,30 @@ onEveryLeg('a URN that the tenant does not have', () => {
     expect(api.isUnknownResource(await failure(narrowed.where('odd.value', '>', 5).execute()))).toBe(true)
   })
 
-  it('is asked for in every execution of a plan that is kept', async () => {
-    const query = api.callSummary(scope, { from: known, range }).compile()
-    const run = (from: string) =>
-      sql`execute kept(${sql.join(query.parameters.map((value) => sql.lit(value === known ? from : Array.isArray(value) ? `{"${from}"}` : value instanceof Date ? value.toISOString() : value)))})`
-    await scope.db.connection().execute(async (connection) => {
-      await sql`set plan_cache_mode = force_generic_plan`.execute(connection)
-      await sql`prepare kept as ${sql.raw(query.sql)}`.execute(connection)
-      try {
-        expect((await run(known).execute(connection)).rows).toHaveLength(1)
-        expect(api.isUnknownResource(await failure(run('urn:typo').execute(connection)))).toBe(true)
-      } finally {
-        await sql`deallocate kept`.execute(connection)
-        await sql`reset plan_cache_mode`.execute(connection)
-      }
+  // A plan for any parameters asks when it is executed: a part of it that does not run must not be the only one that asks.
+  describe('in a plan that is kept', () => {
+    beforeAll(async () => {
+      // Rows of each kind: of a hypertable without any, the server keeps a plan that asks nothing.
+      const [fingerprint] = await insertPatterns(scope, [
+        { pattern: 'failed', severity: 'ERROR', first_seen: at('10:05'), last_seen: at('10:05') },
+      ])
+      await insertPatternCounts(scope, [{ bucket: at('10:05'), resource: known, fingerprint_id: fingerprint!, count_total: 1 }])
+      await insertSketches(scope, [{ bucket: at('10:05'), resource: known, dimension: 'user', items: ['u'] }])
+    })
+    it.each(Object.entries(reads))('is no silence of %s', async (_, read) => {
+      const prepared = read(scope, known).compile()
+      const run = (of: Read) => sql`execute kept(${sql.join(of.compile().parameters.map(literal))})`
+      await scope.db.connection().execute(async (connection) => {
+        await sql`set plan_cache_mode = force_generic_plan`.execute(connection)
+        await sql`prepare kept as ${sql.raw(prepared.sql)}`.execute(connection)
+        try {
+          await run(read(scope, known)).execute(connection)
+          expect(api.isUnknownResource(await failure(run(read(scope, 'urn:typo')).execute(connection)))).toBe(true)
+        } finally {
+          await sql`deallocate kept`.execute(connection)
+          await sql`reset plan_cache_mode`.execute(connection)
+        }
+      })
     })
   })
 
@@ -113,5 +133,33 @@ onEveryLeg('a URN that the tenant does not have', () => {
       'message',
       `tenant "empty" has no resource with URN "urn:o'%s": it has none yet`,
     )
+  })
+
+  it('is said in one line, whatever the URNs of others are', async () => {
+    const odd = await tenant(test.db, 'odd')
+    await services(odd, ['urn:a\n%s"\u001b[31m'])
+    expect(await failure(api.callSummary(odd, { from: 'urn:a', range }).execute())).toHaveProperty(
+      'message',
+      String.raw`tenant "odd" has no resource with URN "urn:a": the most similar it has are urn:a\n%s\"\u001b[31m`,
+    )
+  })
+
+  it('is said to a role that may not use the extension that compares', async () => {
+    const rolledBack = new Error('rolled back')
+    const attempt = test.db.transaction().execute(async (trx) => {
+      await sql`create schema apart`.execute(trx)
+      await sql`alter extension pg_trgm set schema apart`.execute(trx)
+      await sql`create role by_hand`.execute(trx)
+      await sql`grant select on dim_tenant, dim_resource to by_hand`.execute(trx)
+      await sql`grant execute on function require_resources to by_hand`.execute(trx)
+      await sql`set local role by_hand`.execute(trx)
+      const asked = sql`select require_resources(${scope.tenantId}::int8, array['urn:typo'])`.execute(trx)
+      expect(await failure(asked)).toHaveProperty(
+        'message',
+        'tenant "t-001" has no resource with URN "urn:typo": see what it has in dim_resource',
+      )
+      throw rolledBack
+    })
+    await expect(attempt).rejects.toBe(rolledBack)
   })
 })

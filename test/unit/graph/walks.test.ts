@@ -90,16 +90,31 @@ it('the paths are one statement around the frame, with every value a parameter',
     [9, '1', ['a'], '1', ['a'], '1', 4, '1', 'a', '1', 'b', '1', ['b'], 10, 4, '1', 9],
   )
   expect(compiled(shortestPath(scope, plain, { from: 'a', to: 'b' })).parameters).toEqual(['b', '1', 'a', '1', ['a', 'b'], '1', 100, '1'])
-  expect(compiled(impact(scope, plain, { resource: 'x' })).parameters).toEqual(['1', ['x'], '1', ['x'], '1', 10, '1', 'x', 10, '1'])
+  expect(compiled(impact(scope, plain, { resource: 'x' })).parameters).toEqual([
+    '1',
+    ['x'],
+    '1',
+    ['x'],
+    '1',
+    10,
+    '1',
+    'x',
+    10,
+    '1',
+    '1',
+    ['x'],
+  ])
 })
 
 it('a neighbourhood has the columns of its frame, and asks a plain one by its index', () => {
   const { sql: text } = compiled(neighbourhood(scope, plain, { resource: 'a' }))
   expect(text).toContain(
-    'select frame.* from near join frame on frame.src = near.id where ("frame"."dst" in (select id from near)) is true order by',
+    'select frame.* from near join frame on frame.src = near.id where ("frame"."dst" in (select id from near)) is true and ' +
+      '"obs"."require_resources"($7::int8, $8::text[]) order by',
   )
   expect(compiled(neighbourhood(scope, grouped, { resource: 'a' })).sql).toContain(
-    'select frame.* from frame where ("frame"."src" in (select id from near)) is true and ("frame"."dst" in (select id from near)) is true order by',
+    'select frame.* from frame where ("frame"."src" in (select id from near)) is true and ("frame"."dst" in (select id from near)) is true and ' +
+      '"obs"."require_resources"(',
   )
 })
 
