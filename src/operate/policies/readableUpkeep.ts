@@ -30,7 +30,7 @@ export const upkeepCheck: Check = {
           {
             severity: 'info',
             code: 'not-checked',
-            message: 'policies and maintenance: this role may not readthe records of upkeep, so neither was checked',
+            message: 'policies and maintenance: this role may not read the records of upkeep, so neither was checked',
             remedy: 'nothing, if this is its purpose; otherwise run what `pgvantage grants --role reader NAME` prints',
             needs: 'owner',
           },
