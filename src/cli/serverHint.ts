@@ -117,6 +117,15 @@ function ofTls(error: Error): string | undefined {
 /** Who logs in, as far as it was said. */
 function loginOf(database: string | undefined, env: NodeJS.ProcessEnv): string {
   const url = database ?? env.DATABASE_URL
-  const said = url !== undefined && URL.canParse(url) ? decodeURIComponent(new URL(url).username) : env.PGUSER
+  const said = url !== undefined && URL.canParse(url) ? decoded(new URL(url).username) : env.PGUSER
   return said ? shellWord(said) : 'NAME'
+}
+
+/** As pg reads it: a percent sign that encodes nothing is one. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }

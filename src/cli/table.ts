@@ -15,12 +15,13 @@ const narrowest = 8
  * URNs where they have a joint.
  */
 export function table(head: readonly string[], rows: readonly (readonly string[])[], { right = [], width }: TableOptions): string {
+  const shown = rows.map((row) => row.map(printable))
   const widths = fitted(
-    head.map((name, column) => Math.max(...[name, ...rows.map((row) => row[column] ?? '')].map(longestLine))),
+    head.map((name, column) => Math.max(...[name, ...shown.map((row) => row[column] ?? '')].map(longestLine))),
     // Beside the text each column has two blanks, and a line on its left; the last also one on its right.
     width - 3 * head.length - 1,
   )
-  const cells = rows.map((row) => row.map((cell, column) => wrapped(cell, widths[column]!)))
+  const cells = shown.map((row) => row.map((cell, column) => wrapped(cell, widths[column]!)))
   const result = new Table({
     head: [...head],
     colWidths: widths.map((text) => text + 2),
@@ -31,7 +32,37 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return `${result.toString()}\n`
 }
 
-const longestLine = (text: string) => Math.max(...text.split('\n').map(({ length }) => length))
+const longestLine = (text: string) => Math.max(...text.split('\n').map(columnsOf))
+
+/** A name may be anything that was sent: what would move the cursor or colour the terminal is written as JSON does. */
+const printable = (text: string) =>
+  text.replaceAll(
+    /[^\P{Cc}\n]|[\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+
+/** What takes two columns: East Asian characters and emoji. */
+const wide =
+  /[\u1100-\u115f\u2329\u232a\u2e80-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6\u{1b000}-\u{1b2ff}\u{1f000}-\u{3fffd}\p{Extended_Pictographic}]/u
+
+/** How many columns of a terminal a line takes, or a few more: cli-table3 would cut off what does not fit. */
+function columnsOf(line: string): number {
+  let columns = 0
+  for (const character of line) columns += wide.test(character) ? 2 : 1
+  return columns
+}
+
+/** The length of the longest beginning of a line that fits. */
+function lengthWithin(line: string, columns: number): number {
+  let left = columns
+  let length = 0
+  for (const character of line) {
+    left -= columnsOf(character)
+    if (left < 0) break
+    length += character.length
+  }
+  return length
+}
 
 /** The widths, the widest made narrower until all of them fit. */
 function fitted(widths: readonly number[], available: number): number[] {
@@ -44,7 +75,7 @@ function fitted(widths: readonly number[], available: number): number[] {
   return result
 }
 
-/** Text in lines of at most this many characters, further lines indented. */
+/** Text in lines of at most this many columns, further lines indented. */
 export function wrapped(text: string, width: number, indent = ''): string {
   return text
     .split('\n')
@@ -55,8 +86,8 @@ export function wrapped(text: string, width: number, indent = ''): string {
 function lines(text: string, width: number, indent: string): string[] {
   const result: string[] = []
   let rest = text
-  while (rest.length > width) {
-    const at = breakOf(rest, width, result.length === 0 ? 0 : indent.length)
+  while (columnsOf(rest) > width) {
+    const at = breakOf(rest, lengthWithin(rest, width), result.length === 0 ? 0 : indent.length)
     result.push(rest.slice(0, at).trimEnd())
     rest = indent + rest.slice(at).trimStart()
   }

@@ -70,6 +70,7 @@ describe('what a failed command says', () => {
     expect(told(denied, 'ingest', { DATABASE_URL: 'postgres://app%20reader@host/db' })).toBe(
       "error: permission denied for table dim_tenant: `pgvantage ingest` needs the role writer; what `pgvantage grants --role writer 'app reader'` prints gives it that",
     )
+    expect(told(denied, 'tenants', { DATABASE_URL: 'postgres://a%z@host/db' })).toContain("--role reader 'a%z'`")
     expect(told(denied, 'refresh-graph', { PGUSER: 'me' })).toContain('`pgvantage grants --role refresher me`')
     expect(told(denied, 'tenants')).toContain('`pgvantage grants --role reader NAME`')
     const failed = new VantageError('migrate up failed: permission denied for schema public', { code: 'MIGRATION_FAILED', cause: denied })

@@ -35,4 +35,30 @@ describe('a table of the command line', () => {
     expect(wrapped('abcdefghij', 4)).toBe('abcd\nefgh\nij')
     expect(wrapped('a\nlonger line', 6)).toBe('a\nlonger\nline')
   })
+
+  it('shows names of East Asian characters and emoji whole', () => {
+    const names = ['支付服务网关系统', '결제 서비스', 'ｐａｙ', '👩‍👩‍👧‍👦💳', '☎️ 1️⃣ 🇩🇪', 'ꀀ𠀀']
+    for (const width of [30, 100]) {
+      const text = table(
+        ['URN', 'name'],
+        names.map((name) => [`urn:k8s:svc:shop/${name}`, name]),
+        { width },
+      )
+      expect(text).not.toContain('…')
+      const column = (number: number) =>
+        text
+          .split('\n')
+          .map((line) => line.split('│')[number]?.trim() ?? '')
+          .join('')
+      for (const name of names) expect(column(1).replaceAll(' ', '')).toContain(`shop/${name.replaceAll(' ', '')}`)
+    }
+    expect(wrapped('支付服务网关系统', 8)).toBe('支付服务\n网关系统')
+    expect(wrapped('支付服务网关系统', 9)).toBe('支付服务\n网关系统')
+    expect(wrapped('𠀀𠀀𠀀', 5)).toBe('𠀀𠀀\n𠀀')
+  })
+
+  it('gives the terminal no orders', () => {
+    const text = table(['name'], [['a\u001b[31mred\u0007\r\tb\u202ec']], { width: 80 })
+    expect(text).toContain(String.raw`a\u001b[31mred\u0007\u000d\u0009b\u202ec`)
+  })
 })
