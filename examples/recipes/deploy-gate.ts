@@ -10,7 +10,7 @@
  * It fails closed. Too few calls (`unknown`), no calls at all, a service that the tenant does not
  * have, a database that does not answer: none of them is a pass.
  */
-import { compareCalls, connect, last, tenantScope, type Scope } from 'pgvantage'
+import { compareCalls, connect, isUnknownResource, last, tenantScope, type Scope } from 'pgvantage'
 
 const [tenant, service, ago] = process.argv.slice(2)
 if (tenant === undefined || service === undefined || ago === undefined) throw new Error('usage: node deploy-gate.ts TENANT SERVICE AGO')
@@ -21,6 +21,10 @@ const db = connect(process.env.DATABASE_URL)
 try {
   const passes = await gate(await tenantScope(db, tenant), service, last(ago).from)
   process.exitCode = passes ? 0 : 1
+} catch (error) {
+  if (!isUnknownResource(error)) throw error
+  console.log(`stop: ${error.message}`)
+  process.exitCode = 1
 } finally {
   await db.destroy()
 }

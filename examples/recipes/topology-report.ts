@@ -58,5 +58,5 @@ async function report(scope: Scope): Promise<void> {
   console.log('\n## Single points of failure\n')
   const graph = await toGraphology(now, { scope, vertices: resourceNames(scope) })
   for (const { attributes, cut_off: cut } of singlePointsOfFailure(graph).articulationPoints)
-    console.log(`- without ${attributes.urn}, ${cut} others are cut off`)
+    console.log(`- without ${attributes.urn}, ${cut} ${cut === 1 ? 'other is' : 'others are'} cut off`)
 }

@@ -1,10 +1,13 @@
 import { writeFile } from 'node:fs/promises'
+import { extname } from 'node:path'
 import { Command, Option } from 'commander'
+import { sql } from 'kysely'
 import { activeCalls } from '../calls/activeCalls.ts'
 import { callsDuring } from '../calls/callsDuring.ts'
-import { resourceIds } from '../catalog/resources.ts'
 import { durationText, last } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
+import { isUnknownResource } from '../database/sqlState.ts'
 import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
 import { hopCount } from '../graph/hops.ts'
 import { neighbourhood } from '../graph/neighbourhood.ts'
@@ -17,7 +20,7 @@ import { graphDot } from '../picture/graphDot.ts'
 import { graphGraphml } from '../picture/graphGraphml.ts'
 import { graphMermaid } from '../picture/graphMermaid.ts'
 import { graphPicture } from '../picture/graphPicture.ts'
-import { NotFoundError } from '../schema/errors.ts'
+import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText, urnText } from '../schema/text.ts'
 import { topologyAt } from '../topology/topologyAt.ts'
@@ -29,6 +32,9 @@ import { staleWarning } from './staleWarning.ts'
 import type { Surroundings } from './surroundings.ts'
 import { scopeOf, tenantOption } from './tenant.ts'
 
+const formats = ['svg', 'dot', 'mermaid', 'graphml', 'json'] as const
+type Format = (typeof formats)[number]
+
 interface Options {
   database?: string
   schema?: string
@@ -39,7 +45,7 @@ interface Options {
   topology?: string | true
   hops: number
   direction: WalkDirection
-  format: 'svg' | 'dot' | 'mermaid' | 'graphml' | 'json'
+  format?: Format
   out?: string
   json?: boolean
 }
@@ -60,25 +66,22 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
     )
     .option('--hops <n>', 'how far around', wholeNumber, 2)
     .addOption(new Option('--direction <which>', 'callees, callers, or both').choices(['out', 'in', 'both']).default('both'))
-    .addOption(new Option('-f, --format <format>', 'of the output').choices(['svg', 'dot', 'mermaid', 'graphml', 'json']).default('svg'))
+    .addOption(new Option('-f, --format <format>', 'of the output (default: as the name of --out ends, or svg)').choices(formats))
     .option('-o, --out <file>', 'where it goes (default: the standard output)')
     .addOption(new Option('--json', 'one JSON document, as with --format json').conflicts(['format', 'out']))
     .addOption(databaseOption())
     .addOption(schemaOption())
     .action(async (options: Options) => {
+      const format = options.json ? 'json' : (options.format ?? formatOf(options.out))
       const text = await withDatabase(options, env, async (db) => {
         const scope = await scopeOf(db, options)
         parse(urnText, options.resource, '--resource')
         parse(hopCount, options.hops, '--hops')
-        const known = await resourceIds(scope, [options.resource])
-        if (known.size === 0)
-          throw new NotFoundError(
-            `tenant ${preview(scope.tenantCode)} has no resource ${preview(options.resource)}: \`pgvantage resources WORD\` finds its URN`,
-          )
+        await requireResource(scope, options.resource)
         const { edges, what } = await around(scope, options)
         if (options.topology === undefined) err((await staleWarning(scope, options.at ?? new Date())) ?? '')
         if (edges.length === 0) err(`nothing is around ${options.resource}: ${what}\n`)
-        return render(edges, what, options)
+        return render(edges, what, options.resource, format)
       })
       if (options.out === undefined) out(text)
       else {
@@ -86,6 +89,35 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
         err(`wrote ${options.out}\n`)
       }
     })
+}
+
+const endings: Readonly<Record<string, Format>> = {
+  '': 'svg',
+  '.svg': 'svg',
+  '.dot': 'dot',
+  '.gv': 'dot',
+  '.mmd': 'mermaid',
+  '.mermaid': 'mermaid',
+  '.graphml': 'graphml',
+  '.json': 'json',
+}
+
+/** The format that a file's name asks for. An SVG in a file called `.png` opens nowhere. */
+function formatOf(file: string | undefined): Format {
+  const format = endings[extname(file ?? '').toLowerCase()]
+  if (format !== undefined) return format
+  const known = Object.keys(endings).filter((ending) => ending !== '')
+  throw new InvalidInputError('--out', `must end in one of ${known.join(', ')}, or --format say what it holds, got ${preview(file)}`)
+}
+
+/** Fails where the tenant has no such resource, and names the most similar ones. */
+async function requireResource(scope: Scope, urn: string): Promise<void> {
+  try {
+    await sql`select ${requireResources(scope, [urn])}`.execute(scope.db)
+  } catch (error) {
+    if (!isUnknownResource(error)) throw error
+    throw new NotFoundError(`${error.message}; \`pgvantage resources WORD\` finds others`, { cause: error })
+  }
 }
 
 /** The edges around the resource, with URNs at their ends, and in words which they are. */
@@ -110,9 +142,9 @@ async function around(scope: Scope, options: Options): Promise<{ edges: CallEdge
   return { edges: await drawn(callsDuring(scope, { range })), what: `calls from ${range.from.toISOString()} to ${range.to.toISOString()}` }
 }
 
-async function render(edges: CallEdge[], what: string, { resource, format, json }: Options): Promise<string> {
+async function render(edges: CallEdge[], what: string, resource: string, format: Format): Promise<string> {
   const picture: GraphPictureOptions = { title: `Around ${resource}`, description: `${what[0]!.toUpperCase()}${what.slice(1)}.`, edges }
-  switch (json ? 'json' : format) {
+  switch (format) {
     case 'svg':
       return graphPicture(picture)
     case 'dot':

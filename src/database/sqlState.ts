@@ -27,8 +27,8 @@ export function isAboutOne(error: unknown): boolean {
  * try {
  *   return await callSummary(scope, { from: urn, range: last('1 hour') }).execute()
  * } catch (error) {
- *   if (isUnknownResource(error)) return 'never heard of it'
+ *   if (isUnknownResource(error)) return error.message
  *   throw error
  * }
  */
-export const isUnknownResource = (error: unknown): boolean => sqlStateOf(error) === 'PV404'
+export const isUnknownResource = (error: unknown): error is Error & { code: 'PV404' } => sqlStateOf(error) === 'PV404'

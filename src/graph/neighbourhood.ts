@@ -12,7 +12,7 @@ import { isPlainFrame } from './plainFrame.ts'
 import { walkDirection, walkedEdges, type WalkDirection } from './walkedEdges.ts'
 
 export interface NeighbourhoodOptions {
-  /** URN, or several, of the centre. An unknown URN has no neighbours. */
+  /** URN, or several, of the centre. One that the tenant does not have is an error. */
   resource: string | readonly string[]
   /** The largest distance of a neighbour. Default 1; at most 100. */
   hops?: number

@@ -10,7 +10,7 @@ import { hopCount } from './hops.ts'
 import { walkDirection, walkedEdges, type WalkDirection } from './walkedEdges.ts'
 
 export interface ReachOptions {
-  /** URN, or several, to start from. An unknown URN reaches nothing. */
+  /** URN, or several, to start from. One that the tenant does not have is an error. */
   from: string | readonly string[]
   /** The largest number of hops. Default 3; at most 100. */
   hops?: number

@@ -19,7 +19,7 @@ export type Remedy =
 export function inFunctions(remedy: Remedy): string {
   switch (remedy.do) {
     case 'createTenant':
-      return `create it with ensureTenant(db, { code: ${JSON.stringify(remedy.code)} })`
+      return `listTenants(db) lists those there are, ensureTenant(db, { code: ${JSON.stringify(remedy.code)} }) makes one`
     case 'migrateUp':
       return 'call migrateUp(db), or run `pgvantage migrate up`'
     case 'nameSchema':

@@ -1,6 +1,6 @@
 import type { ControlledTransaction, Generated, Kysely, Transaction } from 'kysely'
 import { expectTypeOf } from 'vitest'
-import { tenantScope, type AnyKysely, type CamelCased } from '../../src/database/index.ts'
+import { isUnknownResource, tenantScope, type AnyKysely, type CamelCased } from '../../src/database/index.ts'
 import { migrateUp } from '../../src/operate/index.ts'
 
 interface Tables {
@@ -28,3 +28,10 @@ expectTypeOf<CamelCased<Row>>().toEqualTypeOf<{
   bucket: Date
   labels: { k8s_pod: string }
 }>()
+
+declare const caught: unknown
+if (isUnknownResource(caught)) expectTypeOf(caught.message).toEqualTypeOf<string>()
+else expectTypeOf(caught).toEqualTypeOf<unknown>()
+declare const error: Error
+// It may be any other error: it must not be left as none at all.
+if (!isUnknownResource(error)) expectTypeOf(error).toEqualTypeOf<Error>()

@@ -50,7 +50,9 @@ onEveryLeg('tenantScope', () => {
   })
 
   it('says what to do about a tenant that is not there', async () => {
-    await expect(tenantScope(test.db, 'nobody')).rejects.toThrow('there is no tenant with code "nobody": create it with ensureTenant')
+    await expect(tenantScope(test.db, 'nobody')).rejects.toThrow(
+      'there is no tenant with code "nobody": listTenants(db) lists those there are, ensureTenant(db, { code: "nobody" }) makes one',
+    )
   })
 
   it('makes its queries on the transaction it was made from', async () => {
