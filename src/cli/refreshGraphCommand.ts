@@ -4,6 +4,7 @@ import type { MirrorCounts } from '../graph/mirrorGraph.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { time } from './options.ts'
+import { staleWarning } from './staleWarning.ts'
 import type { Surroundings } from './surroundings.ts'
 import { scopeOf, tenantOption } from './tenant.ts'
 
@@ -17,7 +18,7 @@ interface Options {
 }
 
 /** `pgvantage refresh-graph`: makes the graph of Apache AGE hold the calls that are active. */
-export function refreshGraphCommand({ env, out, signal }: Surroundings): Command {
+export function refreshGraphCommand({ env, out, err, signal }: Surroundings): Command {
   return new Command('refresh-graph')
     .description('make the active call graph, in Apache AGE, hold the calls of the last minutes; have it run by a scheduler')
     .addOption(tenantOption())
@@ -30,7 +31,10 @@ export function refreshGraphCommand({ env, out, signal }: Surroundings): Command
       const { window, now, json } = options
       const { tenant, counts } = await withDatabase(options, env, async (db) => {
         const scope = await scopeOf(db, options)
-        return { tenant: scope.tenantCode, counts: await refreshCallGraph(scope, { window, now, signal }) }
+        const counts = await refreshCallGraph(scope, { window, now, signal })
+        // A graph that has become empty because nothing came in looks like one of a quiet hour.
+        err((await staleWarning(scope, now ?? new Date())) ?? '')
+        return { tenant: scope.tenantCode, counts }
       })
       out(json ? document({ tenant, ...counts }) : describeRefresh(tenant, counts))
     })

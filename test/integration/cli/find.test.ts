@@ -84,6 +84,11 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, finding what ther
     expect(await activeCalls(await tenantScope(test.db, 'shop')).execute()).toHaveLength(1)
     const wide = await run('refresh-graph', '-t', 'shop', ...now, '--window', '2 hours', '--json')
     expect(JSON.parse(wide.out)).toMatchObject({ tenant: 'shop', edges: { added: 1, removed: 0 } })
+    expect(await run('refresh-graph', '-t', 'shop', '--now', '2026-11-22T11:00:00Z')).toEqual({
+      code: 0,
+      out: expect.stringContaining('calls 0 added, 0 changed, 2 removed\n'),
+      err: expect.stringMatching(/^warning: the newest calls of tenant "shop" are of 2026-11-22T09:55:00.000Z, 65 minutes before /),
+    })
     expect(await run('refresh-graph', '-t', 'shop', '--window', 'soon')).toMatchObject({
       code: 2,
       err: expect.stringMatching(/^error: --window: must be a positive interval/),
