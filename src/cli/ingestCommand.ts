@@ -13,7 +13,7 @@ import { exitCode } from './exitCode.ts'
 import { openedLate } from './ingest/openedLate.ts'
 import { Progress } from './ingest/progress.ts'
 import { Rejects } from './ingest/rejects.ts'
-import { sizeOfReadable } from './readable.ts'
+import { refuseInput, sizeOfReadable } from './readable.ts'
 import type { Surroundings } from './surroundings.ts'
 import { table } from './table.ts'
 
@@ -71,6 +71,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       if (files.indexOf(standardInput) !== files.lastIndexOf(standardInput))
         throw new InvalidInputError('file', `${standardInput}, the standard input, can be read only once`)
       const sizes = await Promise.all(files.map(async (file) => (file === standardInput ? undefined : sizeOfReadable(file, 'file'))))
+      if (options.rejects !== undefined) await refuseInput(options.rejects, files)
       const rejects = new Rejects(err, options.rejects)
       let rate = ''
       const report = await withDatabase({ database }, env, async (db) => {

@@ -20,3 +20,13 @@ export async function sizeOfReadable(file: string, field: string): Promise<numbe
   }
   throw new InvalidInputError(field, `${file} is a folder, and no file`)
 }
+
+/**
+ * Refuses to write where a file that is still to be read stands, under this name or another one:
+ * opening it for writing would empty it.
+ */
+export async function refuseInput(rejects: string, files: readonly string[]): Promise<void> {
+  const [target, ...inputs] = await Promise.all([rejects, ...files].map((file) => stat(file).catch(() => undefined)))
+  if (target?.isFile() && inputs.some((input) => input?.dev === target.dev && input.ino === target.ino))
+    throw new InvalidInputError('--rejects', `${rejects} is one of the files to read, and would be emptied`)
+}

@@ -1,7 +1,12 @@
+import { link, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { dimensionList } from '../../../src/cli/ingestCommand.ts'
 import { openedLate } from '../../../src/cli/ingest/openedLate.ts'
+import { refuseInput } from '../../../src/cli/readable.ts'
 import { Rejects } from '../../../src/cli/ingest/rejects.ts'
+import { run } from '../../../src/cli/run.ts'
 import { readOtlp } from '../../../src/ingest/sources/readOtlp.ts'
 import { all, log, logs } from '../ingest/telemetry.ts'
 
@@ -73,4 +78,31 @@ it.each([
   ['user=none', 'user=none must end with =value or =hash.'],
 ])('refuses to count %s', (text, reason) => {
   expect(() => dimensionList(text)).toThrow(reason)
+})
+
+it('never writes its rejects over what it is to read', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'pgvantage-rejects-'))
+  try {
+    const [input, linked, hard, other] = ['in.jsonl', 'linked', 'hard', 'other'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+      string,
+    ]
+    await writeFile(input, 'telemetry')
+    await symlink(input, linked)
+    await link(input, hard)
+    for (const rejects of [input, linked, hard]) {
+      let said = ''
+      const args = ['ingest', other, input, '--tenant', 't', '--database', 'postgres://nobody@127.0.0.1:1/x', '--rejects', rejects]
+      await writeFile(other, '')
+      expect(await run(args, { env: {}, err: (text) => (said += text) })).toBe(2)
+      expect(said).toContain(`error: --rejects: ${rejects} is one of the files to read`)
+    }
+    expect(await readFile(input, 'utf8')).toBe('telemetry')
+    await refuseInput(join(folder, 'new'), ['-', input])
+    await refuseInput('/dev/null', ['/dev/null'])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
