@@ -1523,7 +1523,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'require_resources(tenant bigint, urns text[])': {
-      hash: 'de5f561d7cdc45a2',
+      hash: 'e4c5e81d1d68d11d',
       requires: null,
     },
     'student_t_width(confidence double precision, normal double precision, freedom double precision)': {
