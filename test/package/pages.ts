@@ -123,9 +123,12 @@ async function shell(script: string, cwd: string): Promise<string> {
     }
   }
   const late = setTimeout(endAll, limitMs)
+  const closed = once(child, 'close')
   const [code] = (await once(child, 'exit')) as [number | null]
   clearTimeout(late)
   endAll()
+  // What was printed last may be read after the exit.
+  await closed
   if (code !== 0) throw new Error(`${code === null ? `took more than ${limitMs / 1000} s` : `ended with ${code}`}:\n${told}`)
   return told
 }
