@@ -25,7 +25,7 @@ const [tenant] = process.argv.slice(2)
 if (tenant === undefined) throw new Error('usage: node on-call.ts TENANT')
 
 const range = last('2 hours')
-/** Calls are told every five minutes, and windows wait a little for what is late. */
+/** A window of calls is five minutes long, and waits a little for late spans. */
 const freshMs = 20 * 60_000
 
 const db = connect(process.env.DATABASE_URL)

@@ -12,7 +12,7 @@ export const extensionUses: Readonly<Record<KnownExtension, string>> = {
   btree_gist: 'keeps edges of the topology from overlapping in time',
   timescaledb: 'keeps the rollup tables; without it they are partitioned',
   age: 'answers Cypher and keeps the call graph; without it graph functions read the tables',
-  hll: 'counts distinct values; without it functions of pgvantage do',
+  hll: 'counts distinct values faster; pgvantage has functions of its own for it',
 }
 
 /**

@@ -68,7 +68,7 @@ export async function migratePlan(db: AnyKysely, options: MigrateOptions = {}): 
       ...(await denied(plain, extensions)),
       ...(extensions.includes('timescaledb') && server.timescaleLicence === null
         ? [
-            'which edition TimescaleDB is shows only once the database has it: this plan is for the Apache edition. Run `create extension timescaledb`, then plan again, to be sure',
+            'this plan is for the Apache edition of TimescaleDB. Which edition the server has is known only after `create extension timescaledb`: run that, then plan again, to be sure',
           ]
         : []),
     ],
