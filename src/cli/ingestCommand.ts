@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { ensureTenant } from '../catalog/tenants.ts'
+import type { TimeRange } from '../database/range.ts'
 import { tenantScope } from '../database/scope.ts'
 import { ingest, type IngestReport, type PlacedSource } from '../ingest/ingest.ts'
 import { dimensionPresets, type Dimension, type DimensionOptions } from '../ingest/records/dimension.ts'
@@ -74,6 +75,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       if (options.rejects !== undefined) await refuseInput(options.rejects, files)
       const rejects = new Rejects(err, options.rejects)
       let rate = ''
+      let range: TimeRange | null = null
       const report = await withDatabase({ database }, env, async (db) => {
         if (create) await ensureTenant(db, { code: tenant }, { schema })
         const scope = await tenantScope(db, tenant, { schema })
@@ -98,7 +100,10 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
             signal,
             onMalformed: (malformed) => rejects.malformed(malformed),
             onRefused: (refused) => rejects.refused(refused),
-            onWindow: (_window, { windows }) => progress.windows(windows),
+            onWindow: ({ from, to }, { windows }) => {
+              range = range === null ? { from, to } : around(range, { from, to })
+              progress.windows(windows)
+            },
           })
         } finally {
           rate = progress.stop()
@@ -108,11 +113,25 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       err(rejects.summary())
       const empty = report.withoutRequests.filter((file) => !rejects.isIn(file))
       for (const file of empty) err(`${file} is empty\n`)
-      out(json ? document({ files, ...report, rejects: rejects.report() }) : `${describeReport(report, columns)}${rate}\n`)
+      out(
+        json
+          ? document({ files, range, ...report, rejects: rejects.report() })
+          : `${describeReport(report, columns)}${describeRange(range)}${rate}\n`,
+      )
       const unread = report.withoutRequests.length > empty.length || nothingTaken(report)
       if (unread || (strict && rejects.count > 0)) exit(exitCode.findings)
     })
 }
+
+/** The range that holds both. */
+const around = (one: TimeRange, other: TimeRange): TimeRange => ({
+  from: one.from < other.from ? one.from : other.from,
+  to: one.to > other.to ? one.to : other.to,
+})
+
+/** When it was that the records tell of: an old file explains an empty answer about the last hour. */
+const describeRange = (range: TimeRange | null): string =>
+  range === null ? '' : `windows from ${range.from.toISOString()} to ${range.to.toISOString()}\n`
 
 /** Whether every record that there was has been refused. */
 function nothingTaken({ spans, logRecords, metricPoints, refused }: IngestReport): boolean {
