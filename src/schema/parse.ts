@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { InvalidInputError } from './errors.ts'
+import { knownKeys } from './knownKeys.ts'
 import { plainWords } from './plainWords.ts'
 
 /**
@@ -11,7 +12,7 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, name: stri
   const result = schema.safeParse(value, { error: plainWords })
   if (result.success) return result.data
   const issue = result.error.issues[0]!
-  throw refusal(issue, value, name)
+  throw refusal(issue, { schema, value, name })
 }
 
 /**
@@ -27,22 +28,28 @@ export function parseOptions<S extends z.ZodType>(schema: S, options: unknown): 
   const result = schema.safeParse(options, { error: plainWords })
   if (result.success) return result.data
   const issue = result.error.issues[0]!
-  throw refusal(issue, options, issue.path.length === 0 ? 'options' : '')
+  throw refusal(issue, { schema, value: options, name: issue.path.length === 0 ? 'options' : '' })
 }
 
-function refusal(issue: z.core.$ZodIssue, value: unknown, name: string): InvalidInputError {
+function refusal(issue: z.core.$ZodIssue, { schema, value, name }: { schema: z.ZodType; value: unknown; name: string }): InvalidInputError {
   const path = issue.path.reduce<string>((path, key) => path + step(key), name).replace(/^\./, '')
   const given = valueAt(value, issue.path)
-  return new InvalidInputError(path, `${problemOf(issue)}, got ${isSecret(issue.path.at(-1)) ? withheld(given) : preview(given)}`)
+  return new InvalidInputError(
+    path,
+    `${problemOf(issue, schema, value)}, got ${isSecret(issue.path.at(-1)) ? withheld(given) : preview(given)}`,
+  )
 }
 
 /**
- * zod writes unknown keys into its message unchanged; here they are shortened, and quoted as JSON.
+ * zod writes unknown keys into its message unchanged; here they are shortened, and quoted as JSON,
+ * with the keys that there are.
  */
-const problemOf = (issue: z.core.$ZodIssue): string =>
-  issue.code === 'unrecognized_keys'
-    ? `has no ${issue.keys.length === 1 ? 'key' : 'keys'} ${preview(issue.keys.join(', '))}`
-    : issue.message
+function problemOf(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown): string {
+  if (issue.code !== 'unrecognized_keys') return issue.message
+  const known = knownKeys(schema, value, issue.path)
+  const all = known.length === 0 ? '' : ` (it has ${known.join(', ')})`
+  return `has no ${issue.keys.length === 1 ? 'key' : 'keys'} ${preview(issue.keys.join(', '))}${all}`
+}
 
 /**
  * A key in a path. Keys are input too: one that is not a plain name is quoted and shortened, so

@@ -3,6 +3,10 @@ import { z } from 'zod'
 import { oneOrMore } from '../../../src/schema/oneOrMore.ts'
 import { parse, parseOptions, preview } from '../../../src/schema/parse.ts'
 
+const byKind = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('x'), a: z.int().optional() }),
+  z.strictObject({ kind: z.literal('y'), b: z.int().optional() }),
+])
 const [a, b] = [z.object({ a: z.string() }), z.object({ b: z.array(z.int()) })]
 
 function messageOf(call: () => unknown): string {
@@ -43,6 +47,10 @@ describe('parse says what is wrong in plain words', () => {
     [z.tuple([z.string()]), ['a', 'b'], 'must have at most 1 item, got ["a","b"]'],
     [z.strictObject({}), 1, 'must be an object, got 1'],
     [z.strictObject({}), { b: 1 }, 'has no key "b", got {"b":1}'],
+    [z.strictObject({ c: z.string(), a: z.string().optional() }), { c: '', b: 1 }, 'has no key "b" (it has a, c), got {"c":"","b":1}'],
+    [byKind, { kind: 'x', b: 1 }, 'has no key "b" (it has a, kind), got {"kind":"x","b":1}'],
+    [z.preprocess((given) => given, byKind), { kind: 'y', a: 1 }, 'has no key "a" (it has b, kind), got {"kind":"y","a":1}'],
+    [z.array(z.strictObject({ a: z.string().optional() })).optional(), [{ b: 1 }], 'has no key "b" (it has a), got {"b":1}'],
     [z.record(z.string(), z.string()), [], 'must be an object, got []'],
     [z.enum(['a', 'b']), 'c', 'must be one of "a", "b", got "c"'],
     [z.literal('a'), 1, 'must be "a", got 1'],

@@ -128,7 +128,7 @@ describe('what a sketch refuses', () => {
     [{ expthresh: 3 }, 'expthresh: must be -1, 0 or a power of two of at most 8192, got 3'],
     [{ expthresh: -2 }, 'expthresh: must be -1, 0 or a power of two of at most 8192, got -2'],
     [{ sparseon: 2 as never }, 'sparseon: must be 0 or 1, got 2'],
-    [{ seed: 1 } as never, 'options: has no key "seed", got {"seed":1}'],
+    [{ seed: 1 } as never, 'options: has no key "seed" (it has expthresh, log2m, regwidth, sparseon), got {"seed":1}'],
   ])('create(%j)', (options, message) => {
     expect(() => Hll.create(options)).toThrow(new InvalidInputError(message.split(': ')[0]!, message.slice(message.indexOf(': ') + 2)))
   })
