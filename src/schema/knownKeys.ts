@@ -25,7 +25,7 @@ export function knownKeys(schema: unknown, value: unknown, path: readonly Proper
   return []
 }
 
-/** The alternative that the value names in the key that tells them apart. */
+/** The alternative that the value names in the key that distinguishes them. */
 function alternativeOf({ options, def: { discriminator } }: z.ZodDiscriminatedUnion, value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return undefined
   const named: unknown = Reflect.get(value, discriminator)
