@@ -129,7 +129,7 @@ const around = (one: TimeRange, other: TimeRange): TimeRange => ({
   to: one.to > other.to ? one.to : other.to,
 })
 
-/** When it was that the records tell of: an old file explains an empty answer about the last hour. */
+/** The times that were loaded. An old file explains an empty answer about the last hour. */
 const describeRange = (range: TimeRange | null): string =>
   range === null ? '' : `windows from ${range.from.toISOString()} to ${range.to.toISOString()}\n`
 

@@ -26,7 +26,7 @@ interface Found {
   more: number
 }
 
-/** `pgvantage resources [WORD]`: the URN of something of which a part of the URN or name is known. */
+/** `pgvantage resources [WORD]`: finds URNs by a part of the URN or the name. */
 export function resourcesCommand({ env, out, columns }: Surroundings): Command {
   return new Command('resources')
     .description('find the URN of a service, host, database or queue; changes nothing')

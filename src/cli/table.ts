@@ -34,7 +34,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 const longestLine = (text: string) => Math.max(...text.split('\n').map(columnsOf))
 
-/** A name may be anything that was sent: what would move the cursor or colour the terminal is written as JSON does. */
+/**
+ * Names come from outside: characters that would move the cursor or colour the terminal are written
+ * as JSON does.
+ */
 const printable = (text: string) =>
   text.replaceAll(
     /[^\P{Cc}\n]|[\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu,
@@ -45,7 +48,10 @@ const printable = (text: string) =>
 const wide =
   /[\u1100-\u115f\u2329\u232a\u2e80-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6\u{1b000}-\u{1b2ff}\u{1f000}-\u{3fffd}\p{Extended_Pictographic}]/u
 
-/** How many columns of a terminal a line takes, or a few more: cli-table3 would cut off what does not fit. */
+/**
+ * How many columns of a terminal a line takes, or a few more, because cli-table3 cuts off what does
+ * not fit.
+ */
 function columnsOf(line: string): number {
   let columns = 0
   for (const character of line) columns += wide.test(character) ? 2 : 1
@@ -94,7 +100,7 @@ function lines(text: string, width: number, indent: string): string[] {
   return [...result, rest]
 }
 
-/** Where a line is broken: at a blank, else behind a joint of a long word, else where it must be. */
+/** Where a line is broken: at a blank, else after a joint of a long word, else anywhere. */
 function breakOf(text: string, width: number, from: number): number {
   const head = text.slice(from, width + 1)
   const blank = head.lastIndexOf(' ')

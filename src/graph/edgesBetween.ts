@@ -29,8 +29,8 @@ export interface EdgesBetweenOptions<Row> {
 }
 
 /**
- * Edges with the resources at their ends: `caller`, which the edge leaves, and `callee`, to which it
- * leads. Every read that names both ends begins with it.
+ * Edges with the resources at their ends: `caller`, which the edge leaves, and `callee`, to which
+ * it leads. Every read that names both ends begins with it.
  *
  * An edge without a resource of the tenant at each end is left out.
  *

@@ -64,11 +64,11 @@ const newPatternsOptions = z.strictObject({ range: timeRange, resource: urnText.
  * //       "resources"
  * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on
  * //     ... inner join "public"."dim_resource" as "resource" on ...
- * //   where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and
- * //     "known"."first_seen" >= $4 and "known"."first_seen" < $5
+ * //   where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5 and
+ * //     "known"."first_seen" >= $6 and "known"."first_seen" < $7
  * //   group by "known"."fingerprint_id" order by "first_seen", "count_total" desc,
  * //     "fingerprint_id"
- * // ) as "pattern" where "severity" in ($6, $7)
+ * // ) as "pattern" where "severity" in ($8, $9)
  */
 export function newPatterns(scope: Scope, options: NewPatternsOptions): Finished<NewPattern, 'pattern'> {
   const { range, resource, silence } = parseOptions(newPatternsOptions, options)

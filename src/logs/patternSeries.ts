@@ -83,8 +83,8 @@ const patternSeriesOptions = z.strictObject({
  * //     sum("count"."count_total")::float8 as "value", "resource"."resource_id" as "resource_id"
  * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on
  * //     ... inner join "public"."dim_resource" as "resource" on ...
- * //   where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and
- * //     "known"."severity" = $4
+ * //   where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5 and
+ * //     "known"."severity" = $6
  * //   group by "resource"."resource_id", "count"."bucket" order by "resource"."urn" collate "C",
  * //     "bucket"
  * // ) as "point"

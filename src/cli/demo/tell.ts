@@ -77,7 +77,7 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
   if (hit !== undefined) {
     chapter(
       'Who is hit?',
-      'Everybody whose calls lead there, by how much of their traffic does:',
+      'Who calls it, directly or not, and the share of its calls that end there:',
       hit,
       table(
         ['caller', 'calls away', 'share of its calls', 'calls/s'],

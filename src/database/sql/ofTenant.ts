@@ -15,6 +15,13 @@ import type { Scope } from '../scope.ts'
 export const ofTenant = (scope: Scope, alias: string): RawBuilder<boolean> =>
   sql<boolean>`(${sql.ref(`${alias}.tenant_id`)} = ${scope.tenantId}::int8) is true`
 
-/** The id of the tenant's resource with a URN, as a value: looked up once a statement, before all else. */
+/**
+ * The id of the tenant's resource with a URN, as a value that a statement looks up once.
+ *
+ * @example
+ * .where('count.resource_id', '=', resourceOf(scope, 'urn:k8s:svc:shop/checkout'))
+ * // where "count"."resource_id" = (select given.resource_id from "public"."dim_resource" as given
+ * //   where given.tenant_id = $1::int8 and given.urn = $2)
+ */
 export const resourceOf = (scope: Scope, urn: string): RawBuilder<string> =>
   sql<string>`(select given.resource_id from ${scope.id('dim_resource')} as given where given.tenant_id = ${scope.tenantId}::int8 and given.urn = ${urn})`
