@@ -63,10 +63,10 @@ const pathsBetweenOptions = z.strictObject({
  * //   select walk.path as rank, walk.step, resource.resource_id, resource.urn, ... as hops, ... as
  * //     cut
  * //   from (select walk.*, max(walk.step) over (partition by walk.path) as hops, max(walk.path)
- * //     over () > $9::int4 as cut from (
- * //     with recursive ... cross join lateral "public"."graph_shortest_paths"(..., $7, $8) as walk
+ * //     over () > $1::int4 as cut from (
+ * //     with recursive ... cross join lateral "public"."graph_shortest_paths"(...) as walk
  * //   ) as walk) as walk
- * //   join "public"."dim_resource" as resource on ... where walk.path <= $10 order by walk.path,
+ * //   join "public"."dim_resource" as resource on ... where walk.path <= ... order by walk.path,
  * //     walk.step
  * // ) as "stop"
  */

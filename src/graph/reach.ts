@@ -71,9 +71,9 @@ const reachOptions = z.strictObject({
  * // select "reached".* from (
  * //   with recursive frame as not materialized (...), edge (src, dst) as not materialized (...),
  * //   level (depth, ids, via, urns, visited) as (
- * //     select 0, ... from "public"."dim_resource" as start where ... start.urn = any($2::text[])
+ * //     select 0, ... from "public"."dim_resource" as start where ... start.urn = any($3::text[])
  * //     union all select level.depth + 1, next.ids, ... from level cross join lateral (...) as next
- * //     where level.depth < $5::int4 and next.ids is not null
+ * //     where level.depth < $7::int4 and next.ids is not null
  * //   )
  * //   select found.id as resource_id, found.urn, level.depth, ... from level ...
  * // ) as "reached"
