@@ -143,7 +143,7 @@ const insertCalls = (scope: Scope, bucket: Date, src: readonly string[], dst: re
     select seed, histogram, calls, ${scope.id('exp_histogram_quantile')}(histogram, 0.5) as p50, ${scope.id('exp_histogram_quantile')}(histogram, 0.95) as p95
     from generate_series(0, 1023) as seed
     cross join lateral (
-      select array[5::int8] || array_agg(part order by class, position) as histogram, sum(part) filter (where position = 2) as calls
+      select ${scope.id('exp_histogram_encode')}(array[5::int8] || array_agg(part order by class, position)) as histogram, sum(part) filter (where position = 2) as calls
       from generate_series(0, seed % 12) as class
       cross join lateral (values (1, 65537::int8 + seed % 160 + class * (1 + seed % 13)), (2, 1 + ((seed >> class) & 3))) as half (position, part)
     ) as made

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { ensureResource } from '../src/catalog/resources.ts'
 import type { Scope } from '../src/database/scope.ts'
 import type { IngestWindow } from '../src/ingest/rollups/windows/ingestWindow.ts'
+import { encodeHistogram } from '../src/sketch/exponentialHistogram.ts'
 
 /** What a service without `writeRollups` would do: the same rows of a window in one transaction, each by an insert of its own. */
 export async function insertRowByRow(outer: Scope, window: IngestWindow): Promise<void> {
@@ -24,7 +25,7 @@ export async function insertRowByRow(outer: Scope, window: IngestWindow): Promis
       await sql`
         insert into ${scope.id('metric_1m')} (bucket, tenant_id, resource_id, metric, labels, unit, kind, avg_val, max_val, p95_val, sample_count, histogram)
         values (${row.bucket}, ${tenant}, ${ids.get(row.resource)}, ${row.metric}, ${JSON.stringify(row.labels)}, ${row.unit}, ${row.kind}, ${row.avg}, ${row.max},
-          ${row.p95}, ${row.sampleCount}, ${row.histogram}::int8[])
+          ${row.p95}, ${row.sampleCount}, ${row.histogram && encodeHistogram(row.histogram)}::bytea)
         on conflict (tenant_id, resource_id, metric, labels_hash, bucket) do update set
           avg_val = excluded.avg_val, max_val = excluded.max_val, p95_val = excluded.p95_val, sample_count = excluded.sample_count, histogram = excluded.histogram
       `.execute(db)
@@ -33,7 +34,7 @@ export async function insertRowByRow(outer: Scope, window: IngestWindow): Promis
       await sql`
         insert into ${scope.id('service_call_5m')} (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram, sample_ref)
         values (${row.bucket}, ${tenant}, ${ids.get(row.from)}, ${ids.get(row.to)}, ${row.rps}, ${row.errRate}, ${row.p50Ms}, ${row.p95Ms}, ${row.callCount},
-          ${row.errorCount}, ${row.histogram}::int8[], ${locators[row.locator]})
+          ${row.errorCount}, ${row.histogram && encodeHistogram(row.histogram)}::bytea, ${locators[row.locator]})
         on conflict (bucket, tenant_id, src_resource_id, dst_resource_id) do update set
           rps = excluded.rps, err_rate = excluded.err_rate, p50_ms = excluded.p50_ms, p95_ms = excluded.p95_ms, call_count = excluded.call_count,
           error_count = excluded.error_count, histogram = excluded.histogram

@@ -21,7 +21,7 @@ const metric = (rollup: Place, weight: string, histogram: string): Rollup => ({
     kind: ['text', 'max(kind)'],
     sample_count: ['bigint', 'least(sum(sample_count), 9223372036854775807)'],
     avg_weight: ['bigint', `least(coalesce(sum(${weight}) filter (where avg_val is not null), 0), 9223372036854775807)`],
-    histogram: ['bigint[]', `:exp_histogram_merge(${histogram})`],
+    histogram: ['bytea', `:exp_histogram_merge(${histogram})`],
   },
   indexes: [[`idx_${rollup.name}_resource_id`, 'resource_id, metric, bucket desc']],
 })
@@ -40,11 +40,11 @@ const call = (rollup: Place, buckets: number, histogram: string, calleeHistogram
     p95_ms: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${histogram}), 0.95::float8)`],
     call_count: ['bigint', 'least(sum(call_count), 9223372036854775807)'],
     error_count: ['bigint', 'least(sum(error_count), 9223372036854775807)'],
-    histogram: ['bigint[]', `:exp_histogram_merge(${histogram})`],
+    histogram: ['bytea', `:exp_histogram_merge(${histogram})`],
     callee_count: ['bigint', 'least(sum(callee_count), 9223372036854775807)'],
     callee_p50_ms: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${calleeHistogram}), 0.5::float8)`],
     callee_p95_ms: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${calleeHistogram}), 0.95::float8)`],
-    callee_histogram: ['bigint[]', `:exp_histogram_merge(${calleeHistogram})`],
+    callee_histogram: ['bytea', `:exp_histogram_merge(${calleeHistogram})`],
   },
   indexes: [
     [`idx_${rollup.name}_src_resource_id`, 'src_resource_id, dst_resource_id, bucket desc'],

@@ -54,7 +54,7 @@ export function callRows(
   const text = (column: string) => (alias === undefined ? column : `${alias}.${column}`)
   const column = <T>(name: string): RawBuilder<T> => sql.raw<T>(text(name))
   const samples = {
-    histogram: column<string[] | null>(columns.histogram),
+    histogram: column<Buffer | null>(columns.histogram),
     count: column<string>(columns.count),
     single: column<number | null>(columns.p50_ms),
   }
@@ -65,7 +65,7 @@ export function callRows(
   return {
     histogram,
     assumedHistogram: (percentile: 'p50_ms' | 'p95_ms') =>
-      sql<string[] | null>`${fn('exp_histogram')}(${column(columns[percentile])}, greatest(${samples.count}, 1))`,
+      sql<Buffer | null>`${fn('exp_histogram')}(${column(columns[percentile])}, greatest(${samples.count}, 1))`,
     latency: (percentile: 'p50_ms' | 'p95_ms') => column<number | null>(columns[percentile]),
     rate,
     callCount: sql<number>`${calls}::float8`,

@@ -25,7 +25,7 @@ function metricRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk
       // A row may have samples without a known average: they have no weight in the next coarser
       // row.
       avg_weight: { type: 'bigint', of: (fn) => sql.raw(saturated(sqlText(rows(fn).averageWeight))) },
-      histogram: { type: 'bigint[]', of: (fn) => rows(fn).merged },
+      histogram: { type: 'bytea', of: (fn) => rows(fn).merged },
     },
     indexes: ['resource_id, metric, bucket desc'],
   }

@@ -24,7 +24,7 @@ export function metricRows(fn: Scope['id'], { alias, rolled = false }: { alias?:
   const text = (column: string) => (alias === undefined ? column : `${alias}.${column}`)
   const column = <T>(name: string): RawBuilder<T> => sql.raw<T>(text(name))
   const samples = {
-    histogram: column<string[] | null>('histogram'),
+    histogram: column<Buffer | null>('histogram'),
     count: column<string>('sample_count'),
     single: column<number | null>('avg_val'),
   }

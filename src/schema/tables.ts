@@ -5,14 +5,6 @@
 
 import type { ColumnType } from "kysely";
 
-export type ArrayType<T> = ArrayTypeImpl<T> extends (infer U)[]
-  ? U[]
-  : ArrayTypeImpl<T>;
-
-export type ArrayTypeImpl<T> = T extends ColumnType<infer S, infer I, infer U>
-  ? ColumnType<S[], I[], U[]>
-  : T[];
-
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
@@ -210,7 +202,7 @@ export interface Metric1d {
   avg_val: number | null;
   avg_weight: Int8;
   bucket: Timestamp;
-  histogram: ArrayType<Int8> | null;
+  histogram: Buffer | null;
   kind: string;
   labels: Json;
   labels_hash: string;
@@ -227,7 +219,7 @@ export interface Metric1h {
   avg_val: number | null;
   avg_weight: Int8;
   bucket: Timestamp;
-  histogram: ArrayType<Int8> | null;
+  histogram: Buffer | null;
   kind: string;
   labels: Json;
   labels_hash: string;
@@ -243,7 +235,7 @@ export interface Metric1h {
 export interface Metric1m {
   avg_val: number | null;
   bucket: Timestamp;
-  histogram: ArrayType<Int8> | null;
+  histogram: Buffer | null;
   kind: Generated<string>;
   labels: Generated<Json>;
   labels_hash: Generated<string>;
@@ -290,13 +282,13 @@ export interface ServiceCall1d {
   bucket: Timestamp;
   call_count: Int8;
   callee_count: Int8 | null;
-  callee_histogram: ArrayType<Int8> | null;
+  callee_histogram: Buffer | null;
   callee_p50_ms: number | null;
   callee_p95_ms: number | null;
   dst_resource_id: Int8;
   err_rate: number | null;
   error_count: Int8;
-  histogram: ArrayType<Int8> | null;
+  histogram: Buffer | null;
   p50_ms: number | null;
   p95_ms: number | null;
   rps: number | null;
@@ -308,13 +300,13 @@ export interface ServiceCall1h {
   bucket: Timestamp;
   call_count: Int8;
   callee_count: Int8 | null;
-  callee_histogram: ArrayType<Int8> | null;
+  callee_histogram: Buffer | null;
   callee_p50_ms: number | null;
   callee_p95_ms: number | null;
   dst_resource_id: Int8;
   err_rate: number | null;
   error_count: Int8;
-  histogram: ArrayType<Int8> | null;
+  histogram: Buffer | null;
   p50_ms: number | null;
   p95_ms: number | null;
   rps: number | null;
@@ -326,13 +318,13 @@ export interface ServiceCall5m {
   bucket: Timestamp;
   call_count: Generated<Int8>;
   callee_count: Generated<Int8>;
-  callee_histogram: ArrayType<Int8> | null;
+  callee_histogram: Buffer | null;
   callee_p50_ms: number | null;
   callee_p95_ms: number | null;
   dst_resource_id: Int8;
   err_rate: number | null;
   error_count: Generated<Int8>;
-  histogram: ArrayType<Int8> | null;
+  histogram: Buffer | null;
   p50_ms: number | null;
   p95_ms: number | null;
   rps: number | null;

@@ -3,8 +3,8 @@ import { InvalidInputError } from '../schema/errors.ts'
 import { preview } from '../schema/parse.ts'
 
 /**
- * A mergeable exponential histogram as `metric_1m` and `service_call_5m` store it (`int8[]`):
- * `[scale, key, count, key, count, ...]`, keys ascending, counts positive.
+ * A mergeable exponential histogram: `[scale, key, count, key, count, ...]`, keys ascending, counts
+ * positive. {@link encodeHistogram} gives the bytes that `metric_1m` and `service_call_5m` store.
  *
  * The buckets are OpenTelemetry's base-2 buckets: with `base = 2 ** 2 ** -scale`, bucket `i` holds
  * the values in `(base ** i, base ** (i + 1)]`. Scales from -10 to 20 are allowed.
@@ -119,7 +119,7 @@ const octaveBound = (index: number): number => {
 }
 
 /**
- * Collects values and merged histograms; `encode` gives the stored form. Mutable: do not share it.
+ * Collects values and merged histograms. Mutable: do not share it.
  */
 export class HistogramRecorder {
   #scale = recordingScale
@@ -156,7 +156,7 @@ export class HistogramRecorder {
   }
 
   /** The histogram, or null if nothing was recorded. */
-  encode(): ExponentialHistogram | null {
+  histogram(): ExponentialHistogram | null {
     if (this.#total === 0) return null
     const keys = [...this.#counts.keys()].sort((a, b) => a - b)
     return [this.#scale, ...keys.flatMap((key) => [key, this.#counts.get(key)!])]
@@ -178,7 +178,7 @@ export class HistogramRecorder {
 export function histogramOf(values: Iterable<number>): ExponentialHistogram | null {
   const recorder = new HistogramRecorder()
   for (const value of values) recorder.record(value)
-  return recorder.encode()
+  return recorder.histogram()
 }
 
 /**
@@ -191,7 +191,7 @@ export function histogramOf(values: Iterable<number>): ExponentialHistogram | nu
 export function mergeHistograms(histograms: Iterable<ExponentialHistogram | null>): ExponentialHistogram | null {
   const recorder = new HistogramRecorder()
   for (const histogram of histograms) if (histogram !== null) recorder.merge(histogram)
-  return recorder.encode()
+  return recorder.histogram()
 }
 
 /**
@@ -253,19 +253,89 @@ export function quantileRank(count: number, q: number): number {
 }
 
 /**
- * Checks a histogram as the driver delivers it (`int8[]` arrives as text) or as JSON.
+ * The bytes of a histogram as the database stores them; docs/schema.md describes them.
  *
- * @throws InvalidInputError if it is not encoded as {@link ExponentialHistogram} describes.
+ * In SQL it is `exp_histogram_encode(int8[])`. Counts above 2^63 - 1 are stored as that.
+ *
+ * @example
+ * encodeHistogram(histogramOf([1, 1, 3])!) // 0f 11 0000010000 00 02 33 01
+ *
+ * @throws InvalidInputError if it is not as {@link ExponentialHistogram} describes.
  */
-export function decodeHistogram(encoded: readonly (number | string | bigint)[]): ExponentialHistogram {
-  const histogram = encoded.map(Number)
-  const refuse = (problem: string) => new InvalidInputError('histogram', `${problem}, got ${preview(encoded.map(String))}`)
-  if (!histogram.every(Number.isSafeInteger)) throw refuse('must hold integers up to 2^53')
+export function encodeHistogram(histogram: ExponentialHistogram): Buffer {
+  checkHistogram(histogram)
+  const scale = histogram[0]!
+  const keys = histogram.filter((key, at) => at % 2 === 1 && key !== 0)
+  const smallest = keys[0] ?? 0
+  const span = (keys.at(-1) ?? 0) - smallest
+  let most = 0
+  for (let at = 2; at < histogram.length; at += 2) most = Math.max(most, histogram[at]!)
+  const distanceBytes = distanceWidths.find((bytes) => span < 256 ** bytes - 1)!
+  const countBytes = countWidths.find((bytes) => most < 256 ** bytes) ?? 8
+  const stride = distanceBytes + countBytes
+  const bytes = Buffer.alloc(firstBucket + ((histogram.length - 1) / 2) * stride)
+  bytes.writeUInt8(scale + 10, 0)
+  bytes.writeUInt8(16 * distanceBytes + countBytes, 1)
+  bytes.writeIntBE(smallest, 2, 5)
+  for (let at = 1, to = firstBucket; at < histogram.length; at += 2, to += stride) {
+    const key = histogram[at]!
+    bytes.writeUIntBE(key === 0 ? 256 ** distanceBytes - 1 : key - smallest, to, distanceBytes)
+    const count = histogram[at + 1]!
+    if (countBytes === 8) bytes.writeBigUInt64BE(count < 2 ** 63 ? BigInt(count) : 2n ** 63n - 1n, to + distanceBytes)
+    else bytes.writeUIntBE(count, to + distanceBytes, countBytes)
+  }
+  return bytes
+}
+
+/**
+ * The histogram of the bytes in a column of the database.
+ *
+ * In SQL it is `exp_histogram_decode(bytea)`. Counts above 2^53 are rounded.
+ *
+ * @throws InvalidInputError if they are not the bytes of a histogram.
+ */
+export function decodeHistogram(stored: Uint8Array): ExponentialHistogram {
+  const bytes = Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength)
+  const refuse = (problem: string) => new InvalidInputError('histogram', `${problem}, got ${preview(bytes.toString('hex'))}`)
+  if (bytes.length <= firstBucket) throw refuse('must have at least 9 bytes')
+  const scale = bytes.readUInt8(0) - 10
+  const distanceBytes = bytes.readUInt8(1) >> 4
+  const countBytes = bytes.readUInt8(1) & 15
+  const stride = distanceBytes + countBytes
+  if (!distanceWidths.includes(distanceBytes) || !countWidths.includes(countBytes))
+    throw refuse('must have known widths in its second byte')
+  if ((bytes.length - firstBucket) % stride !== 0) throw refuse('must have whole buckets')
+  const smallest = bytes.readIntBE(2, 5)
+  const histogram = [scale]
+  for (let at = firstBucket; at < bytes.length; at += stride) {
+    const distance = bytes.readUIntBE(at, distanceBytes)
+    histogram.push(
+      distance === 256 ** distanceBytes - 1 ? 0 : smallest + distance,
+      countBytes === 8 ? Number(bytes.readBigUInt64BE(at + distanceBytes)) : bytes.readUIntBE(at + distanceBytes, countBytes),
+    )
+  }
+  checkHistogram(histogram)
+  return histogram
+}
+
+/** The bytes that a distance between keys, and a count, may have. */
+const distanceWidths = [1, 2, 3, 5]
+const countWidths = [1, 2, 3, 4, 8]
+
+/** Scale, widths, and the smallest key come first. */
+const firstBucket = 7
+
+/** Keys of doubles are below 2^33 at every scale. */
+const largestKey = 2 ** 38
+
+function checkHistogram(histogram: ExponentialHistogram): void {
+  const refuse = (problem: string) => new InvalidInputError('histogram', `${problem}, got ${preview(histogram)}`)
+  if (!histogram.every(Number.isInteger)) throw refuse('must hold integers')
   if (histogram.length < 3 || histogram.length % 2 === 0) throw refuse('must be a scale followed by pairs of key and count')
   if (histogram[0]! < scaleRange.min || histogram[0]! > scaleRange.max) throw refuse('must have a scale from -10 to 20')
   for (let at = 1; at < histogram.length; at += 2) {
+    if (Math.abs(histogram[at]!) > largestKey) throw refuse('must have keys up to 2^38')
     if (at > 1 && histogram[at]! <= histogram[at - 2]!) throw refuse('must have ascending keys')
     if (histogram[at + 1]! <= 0) throw refuse('must have positive counts')
   }
-  return histogram
 }

@@ -2,6 +2,7 @@ export { distinctCount, type DistinctCount } from './distinctCount.ts'
 export {
   decodeHistogram,
   downscale,
+  encodeHistogram,
   histogramCount,
   histogramOf,
   mergeHistograms,

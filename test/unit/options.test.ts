@@ -89,6 +89,7 @@ const functions: Record<Function, WithOptions | null> = {
   databaseUrn: null,
   decodeAgtype: null,
   decodeHistogram: null,
+  encodeHistogram: null,
   deleteTenant: given(schema, ({ db }, options) => api.deleteTenant(db, 't-002', options)),
   delta: given({}, (scope, options) => api.delta(scope, frame, options)),
   dimensionItem: null,

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
 import { jsonChunks } from './jsonChunks.ts'
+import { storedHistogram } from './storedHistogram.ts'
 
 /** Writes the calls of a window. */
 export async function writeCalls(
@@ -21,11 +22,11 @@ export async function writeCalls(
     sample_ref: locatorIds[row.locator],
     call_count: row.callCount,
     error_count: row.errorCount,
-    histogram: row.histogram,
+    histogram: storedHistogram(row.histogram),
     callee_count: row.calleeCount,
     callee_p50_ms: row.calleeP50Ms,
     callee_p95_ms: row.calleeP95Ms,
-    callee_histogram: row.calleeHistogram,
+    callee_histogram: storedHistogram(row.calleeHistogram),
   }))
   for (const chunk of jsonChunks(rows)) {
     await sql`
@@ -36,8 +37,8 @@ export async function writeCalls(
         callee_count, callee_p50_ms, callee_p95_ms, callee_histogram
       from jsonb_to_recordset(${chunk}::jsonb) as row (
         bucket timestamptz, src_resource_id int8, dst_resource_id int8, rps float8, err_rate float8, p50_ms float8, p95_ms float8,
-        sample_ref int8, call_count int8, error_count int8, histogram int8[],
-        callee_count int8, callee_p50_ms float8, callee_p95_ms float8, callee_histogram int8[]
+        sample_ref int8, call_count int8, error_count int8, histogram bytea,
+        callee_count int8, callee_p50_ms float8, callee_p95_ms float8, callee_histogram bytea
       )
       order by bucket, src_resource_id, dst_resource_id
       on conflict (bucket, tenant_id, src_resource_id, dst_resource_id) do update set

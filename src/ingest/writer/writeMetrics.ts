@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
 import { jsonChunks } from './jsonChunks.ts'
+import { storedHistogram } from './storedHistogram.ts'
 
 /** Writes the minutes of metrics of a window. */
 export async function writeMetrics(scope: Scope, { metrics }: IngestWindow, resourceIds: ReadonlyMap<string, string>): Promise<void> {
@@ -16,7 +17,7 @@ export async function writeMetrics(scope: Scope, { metrics }: IngestWindow, reso
     max_val: row.max,
     p95_val: row.p95,
     sample_count: whole(row.sampleCount),
-    histogram: row.histogram?.map(whole) ?? null,
+    histogram: storedHistogram(row.histogram),
   }))
   for (const chunk of jsonChunks(rows)) {
     await sql`
@@ -25,7 +26,7 @@ export async function writeMetrics(scope: Scope, { metrics }: IngestWindow, reso
       select bucket, ${scope.tenantId}::int8, resource_id, metric, labels, unit, kind, avg_val, max_val, p95_val, sample_count, histogram
       from jsonb_to_recordset(${chunk}::jsonb) as row (
         bucket timestamptz, resource_id int8, metric text, labels jsonb, unit text, kind text,
-        avg_val float8, max_val float8, p95_val float8, sample_count int8, histogram int8[]
+        avg_val float8, max_val float8, p95_val float8, sample_count int8, histogram bytea
       )
       order by resource_id, metric collate "C", md5(labels::text), bucket
       on conflict (tenant_id, resource_id, metric, labels_hash, bucket) do update set

@@ -12,7 +12,7 @@ import { manifest } from '../manifest.ts'
 export interface Drift {
   kind: 'missing' | 'changed' | 'added'
   what: 'table' | 'view' | 'column' | 'constraint' | 'index' | 'trigger' | 'function' | 'domain' | 'default partition'
-  /** `dim_resource.urn`, `metric_1m.idx_metric_key`, `exp_histogram_count(histogram bigint[])`. */
+  /** `dim_resource.urn`, `metric_1m.idx_metric_key`, `exp_histogram_count(histogram bytea)`. */
   name: string
   /**
    * As the migrations create it; null for an added object. A hash for a function and for a view's

@@ -17,7 +17,8 @@ import {
 } from './hllParameters.ts'
 import { hashed } from './murmurHash3.ts'
 import { disjointOverlap, exactOverlap, jointOverlap, type HllOverlap } from './overlap.ts'
-import { hexBytes, hexText, packHll, representationOf, unpackHll, type HllContent, type HllRepresentation } from './packing.ts'
+import { hexBytes, hexText } from '../hexText.ts'
+import { packHll, representationOf, unpackHll, type HllContent, type HllRepresentation } from './packing.ts'
 import type { RegisterRange } from './registerModel.ts'
 import { addToRegisters, foldRegisters, mergeRegisters, type Registers } from './registers.ts'
 

@@ -1,3 +1,4 @@
+import { encodeHistogram } from '../../../src/sketch/exponentialHistogram.ts'
 import { callMeasures } from '../../../src/calls/callSeries.ts'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -33,24 +34,25 @@ const after = { from: at(4), to: at(5) }
 /** The ends of the doubles, what is no number, and what is as ever. */
 const values = ['1.7e308', '-1.7e308', '1e160', '5e-324', '2.3e-308', '0', '1', 'NaN', 'Infinity', '-Infinity', null]
 const largest = '9223372036854775807'
-/** Histograms: none, good ones, counts that overflow when added, and what is no histogram. */
+const bytes = (...histogram: number[]) => encodeHistogram(histogram).toString('hex')
+/** Histograms: none, good ones, counts that overflow when added, and bytes that are not a histogram. */
 const histograms = [
   null,
-  '{5,0,1}',
-  '{5,65537,3,65600,2}',
-  '{5,0,9223372036854775807,65537,9223372036854775807}',
-  '{5,65537,9223372036854775807}',
-  '{20,-9223372036854775808,1,9223372036854775807,5}',
-  '{-10,1,1}',
-  '{9223372036854775807,1,1}',
-  '{-9223372036854775808,1,1}',
-  '{5,1,-9223372036854775808,3,-9223372036854775808}',
-  '{5,7}',
-  '{5}',
-  '{}',
-  '{NULL,NULL,NULL}',
-  '{5,NULL,NULL}',
-  '{{5,1,2},{5,1,2}}',
+  bytes(5, 0, 1),
+  bytes(5, 65_537, 3, 65_600, 2),
+  bytes(5, 0, 2 ** 63, 65_537, 2 ** 63),
+  bytes(5, 65_537, 2 ** 63),
+  bytes(20, -(2 ** 38), 1, 2 ** 38, 5),
+  bytes(-10, 1, 1),
+  // No scale, no widths, counts of zero and above the largest, keys that descend, a bucket too short.
+  'ff1100000100010001',
+  '0fff00000100010001',
+  '0f1100000100010000',
+  '0f18000001000100ffffffffffffffff',
+  '0f1100000100010502040203ff01',
+  '0f120000010001000100',
+  '0f11',
+  '',
 ]
 
 interface Extreme {
@@ -115,15 +117,15 @@ onEveryLeg('extremes that a tenant sends', () => {
     )`
     await sql`
       insert into ${id('metric_1m')} (bucket, tenant_id, resource_id, metric, labels, avg_val, max_val, p95_val, sample_count, histogram)
-      select bucket, ${tenantId}::int8, resource, 'm', '{}', value::float8, value::float8, value::float8, count, histogram::int8[] from ${given}
+      select bucket, ${tenantId}::int8, resource, 'm', '{}', value::float8, value::float8, value::float8, count, decode(histogram, 'hex') from ${given}
     `.execute(db)
     await sql`
       insert into ${id('service_call_5m')}
         (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram,
           callee_count, callee_p50_ms, callee_p95_ms, callee_histogram)
       select bucket, ${tenantId}::int8, ${ids.get('urn:front')}::int8, resource, value::float8,
-        case when value in ('5e-324', '2.3e-308', '0', '1') then value::float8 end, value::float8, value::float8, count, count, histogram::int8[],
-        count, value::float8, value::float8, histogram::int8[]
+        case when value in ('5e-324', '2.3e-308', '0', '1') then value::float8 end, value::float8, value::float8, count, count, decode(histogram, 'hex'),
+        count, value::float8, value::float8, decode(histogram, 'hex')
       from ${given}
     `.execute(db)
     await sql`

@@ -44,7 +44,7 @@ onEveryLeg('doctor', () => {
 
   it('makes each difference a finding, with what to do about it', async () => {
     await undone(async (trx) => {
-      await sql`drop function exp_histogram_count(int8[])`.execute(trx)
+      await sql`drop function exp_histogram_count(bytea)`.execute(trx)
       await sql`alter table dim_tenant alter column name drop not null`.execute(trx)
       await sql`create index theirs on dim_resource (env)`.execute(trx)
       const findings = (await doctor(trx)).findings.filter(({ code }) => code === 'drift')
@@ -56,7 +56,7 @@ onEveryLeg('doctor', () => {
         }),
         expect.objectContaining({
           severity: 'error',
-          message: 'function exp_histogram_count(histogram bigint[]) is missing',
+          message: 'function exp_histogram_count(histogram bytea) is missing',
           remedy: expect.stringContaining('migrate up'),
         }),
         expect.objectContaining({

@@ -109,7 +109,7 @@ onEveryLeg('an installation made before functions were closed', () => {
     await sql`grant create on schema public to ${sql.id(stranger)}`.execute(test.db)
     await sql`grant execute on all functions in schema public to public`.execute(test.db)
     await sql`alter function student_t_width(float8, float8, float8) reset search_path`.execute(test.db)
-    await sql`grant execute on function exp_histogram_count(int8[]) to ${sql.id(stranger)}`.execute(test.db)
+    await sql`grant execute on function exp_histogram_count(bytea) to ${sql.id(stranger)}`.execute(test.db)
   })
   afterAll(() => closeWithRoles(test, [stranger]))
 
@@ -130,7 +130,7 @@ onEveryLeg('an installation made before functions were closed', () => {
     await migrateUp(test.db)
     expect((await errors()).map(({ code }) => code)).toEqual(['schema-create'])
     const { rows } = await sql<{ may: boolean; open: boolean }>`
-      select has_function_privilege(${stranger}, 'exp_histogram_count(int8[])', 'execute') as may, has_function_privilege('public', 'exp_histogram_count(int8[])', 'execute') as open
+      select has_function_privilege(${stranger}, 'exp_histogram_count(bytea)', 'execute') as may, has_function_privilege('public', 'exp_histogram_count(bytea)', 'execute') as open
     `.execute(test.db)
     expect(rows).toEqual([{ may: true, open: false }])
   })
@@ -146,14 +146,10 @@ onEveryLeg('an installation made before functions were closed', () => {
     await sql`revoke create on schema public from public`.execute(test.db)
   })
 
-  it('is not brought up over a function or a type of somebody else', async () => {
+  it('is not brought up over a function of somebody else', async () => {
     await actingAs(test, stranger, (db) => sql`create function public.ewma(x int4) returns int4 language sql return x`.execute(db))
     await expect(migrateUp(test.db)).rejects.toThrow(`routine ewma(integer) belongs to ${stranger}`)
     await sql`drop function public.ewma(int4)`.execute(test.db)
-    await sql`drop domain exponential_histogram cascade`.execute(test.db)
-    await actingAs(test, stranger, (db) => sql`create domain public.exponential_histogram as int8[]`.execute(db))
-    await expect(migrateUp(test.db)).rejects.toThrow(`type exponential_histogram belongs to ${stranger}`)
-    expect(await errors()).toContainEqual(expect.objectContaining({ code: 'drift' }))
   })
 })
 

@@ -5,7 +5,7 @@ import { migrateUp } from '../../../src/operate/migrate/migrate.ts'
 import { maintain, type MaintainOptions } from '../../../src/operate/maintain/maintain.ts'
 import { refreshRange } from '../../../src/operate/maintain/refreshRange.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import { histogramOf } from '../../../src/sketch/exponentialHistogram.ts'
+import { encodeHistogram, histogramOf } from '../../../src/sketch/exponentialHistogram.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
 import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { insertCalls, insertMetrics, insertPatternCounts, insertPatterns, nearestRank } from '../../support/rows.ts'
@@ -34,8 +34,8 @@ function minutes(first: number, last: number): Sampled[] {
   return rows
 }
 
-/** The histogram of these values, as the driver delivers it. */
-const histogram = (...values: number[]) => histogramOf(values)!.map(String)
+/** The histogram of these values, as it is stored. */
+const histogram = (...values: number[]) => encodeHistogram(histogramOf(values)!).toString('hex')
 
 const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
 
@@ -163,12 +163,12 @@ onEveryLeg('maintain', () => {
     }
     const metrics = (table: string) =>
       read(
-        'bucket, avg_val, max_val, round(p95_val::numeric, 6)::float8 as p95_val, unit, kind, sample_count, avg_weight, histogram',
+        "bucket, avg_val, max_val, round(p95_val::numeric, 6)::float8 as p95_val, unit, kind, sample_count, avg_weight, encode(histogram, 'hex') as histogram",
         table,
       )
     const calls = (table: string) =>
       read(
-        'bucket, round(rps::numeric, 9)::float8 as rps, round(err_rate::numeric, 9)::float8 as err_rate, round(p50_ms::numeric, 6)::float8 as p50_ms, round(p95_ms::numeric, 6)::float8 as p95_ms, call_count, error_count, histogram',
+        "bucket, round(rps::numeric, 9)::float8 as rps, round(err_rate::numeric, 9)::float8 as err_rate, round(p50_ms::numeric, 6)::float8 as p50_ms, round(p95_ms::numeric, 6)::float8 as p95_ms, call_count, error_count, encode(histogram, 'hex') as histogram",
         table,
       )
     const patterns = (table: string) => read('bucket, count_total, count_error', table)

@@ -140,9 +140,8 @@ describe.skipIf(!leg.available || !leg.concurrent)('rights on rollups', () => {
     await sql`grant select on metric_1m, metric_1h, metric_1d to ${sql.id(name)}`.execute(test.db)
     // A view is its owner's, but the functions in it are run by whoever reads it.
     await expect(sql`select * from metric_1h`.execute(theirs)).rejects.toThrow(/permission denied for (function|aggregate) exp_histogram/)
-    await sql`grant execute on function exp_histogram(float8, int8), exp_histogram_merge(exponential_histogram), exp_histogram_quantile(int8[], float8) to ${sql.id(name)}`.execute(
-      test.db,
-    )
+    await sql`grant execute on function exp_histogram(float8, int8), exp_histogram_merge(bytea), exp_histogram_quantile(bytea, float8),
+      exp_histogram_merge_all(bytea[]), exp_histogram_quantiles(bytea[], float8[]) to ${sql.id(name)}`.execute(test.db)
     const hours = await sql`select bucket, avg_val from metric_1h order by bucket`.execute(theirs)
     expect(hours.rows).toEqual([
       { bucket: at('10:00'), avg_val: 2 },

@@ -14,9 +14,9 @@ apartFromTime('exp_histogram_quantiles', () => {
   const bothWays = async (histograms: readonly (string | null)[], q: readonly number[]) => {
     const { rows } = await sql<{ together: number[] | null; merged: (number | null)[] }>`
       select
-        to_jsonb(exp_histogram_quantiles(exp_histogram_collect(histogram::int8[] order by position), ${q}::float8[])) as together,
+        to_jsonb(exp_histogram_quantiles(exp_histogram_collect(exp_histogram_encode(histogram::int8[]) order by position), ${q}::float8[])) as together,
         (
-          select jsonb_agg(exp_histogram_quantile(exp_histogram_merge(histogram::int8[]), share) order by nth)
+          select jsonb_agg(exp_histogram_quantile(exp_histogram_merge(exp_histogram_encode(histogram::int8[])), share) order by nth)
           from unnest(${q}::float8[]) with ordinality as asked (share, nth)
         ) as merged
       from unnest(${histograms}::text[]) with ordinality as given (histogram, position)

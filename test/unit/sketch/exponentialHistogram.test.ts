@@ -5,6 +5,7 @@ import {
   bucketValue,
   decodeHistogram,
   downscale,
+  encodeHistogram,
   histogramCount,
   histogramOf,
   quantileOf,
@@ -142,8 +143,39 @@ describe('merging', () => {
 })
 
 describe('encoding', () => {
-  it('reads what the driver delivers', () => {
-    expect(decodeHistogram(['5', '-65568', '1', '0', '2', '65536', '3'])).toEqual([5, -65_568, 1, 0, 2, 65_536, 3])
+  it.each([
+    ['0f 11 0000010000 00 02 33 01', [5, 65_536, 2, 65_587, 1]],
+    // Key 0 is all ones, wherever it stands, so that it does not make the others far.
+    ['0f 11 0000010000 ff 03 00 01', [5, 0, 3, 65_536, 1]],
+    ['0f 11 0000000000 ff 01', [5, 0, 1]],
+    ['0f 11 fffffeffff 00 01 ff 02', [5, -65_537, 1, 0, 2]],
+    ['0f 31 fffffeffff 000000 01 ffffff 02 020003 03', [5, -65_537, 1, 0, 2, 65_538, 3]],
+    // 254 is the longest distance of one byte.
+    ['0f 11 0000000001 00 01 fe 01', [5, 1, 1, 255, 1]],
+    ['0f 21 0000000001 0000 01 00ff 01', [5, 1, 1, 256, 1]],
+    ['0f 12 0000000001 00 0100', [5, 1, 256]],
+    ['0f 13 0000000001 00 010000', [5, 1, 65_536]],
+    ['0f 14 0000000001 00 01000000', [5, 1, 2 ** 24]],
+    ['0f 18 0000000001 00 0000000100000000', [5, 1, 2 ** 32]],
+    ['1e 11 0080000001 00 01', [20, 2 ** 31 + 1, 1]],
+    ['00 11 0000000003 00 07', [-10, 3, 7]],
+  ])('is %s', (hex, histogram) => {
+    const bytes = Buffer.from(hex.replaceAll(' ', ''), 'hex')
+    expect(encodeHistogram(histogram).toString('hex')).toBe(bytes.toString('hex'))
+    expect(decodeHistogram(bytes)).toEqual(histogram)
+  })
+
+  it('gives every histogram back', () => {
+    fc.assert(
+      fc.property(values, scale, (list, to) => {
+        const histogram = downscale(histogramOf(list)!, to)
+        expect(decodeHistogram(encodeHistogram(histogram))).toEqual(histogram)
+      }),
+    )
+  })
+
+  it('limits a count to what the database holds', () => {
+    expect(encodeHistogram([5, 1, 1e30]).toString('hex')).toBe('0f180000000001007fffffffffffffff')
   })
 
   it.each([
@@ -151,9 +183,22 @@ describe('encoding', () => {
     [[21, 1, 1], 'scale'],
     [[5, 2, 1, 1, 1], 'ascending'],
     [[5, 1, 0], 'positive'],
-    [['x', 1, 1], 'integers'],
-  ])('refuses %j', (encoded, problem) => {
-    expect(() => decodeHistogram(encoded)).toThrow(problem)
+    [[5, 1.5, 1], 'integers'],
+    [[5, 2 ** 39, 1], 'keys'],
+  ])('refuses %j', (histogram, problem) => {
+    expect(() => encodeHistogram(histogram)).toThrow(problem)
+  })
+
+  it.each([
+    ['', 'at least 9 bytes'],
+    ['0f110000000001', 'at least 9 bytes'],
+    ['1f1100000000010001', 'scale'],
+    ['0f4100000000010001', 'widths'],
+    ['0f110000000001000100', 'whole buckets'],
+    ['0f1100000000010000', 'positive'],
+    ['0f11000000000101010001', 'ascending'],
+  ])('refuses the bytes %j', (hex, problem) => {
+    expect(() => decodeHistogram(Buffer.from(hex, 'hex'))).toThrow(problem)
   })
 
   it('refuses values that lie in no bucket', () => {

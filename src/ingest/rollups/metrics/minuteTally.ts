@@ -66,7 +66,7 @@ function ofDistributions(distributions: readonly Distribution[]): Figures | null
   if (filled.length === 0) return null
   const recorder = new HistogramRecorder()
   const highest = filled.reduce((most, distribution) => Math.max(most, recordDistribution(recorder, distribution)), -Infinity)
-  const histogram = recorder.encode()!
+  const histogram = recorder.histogram()!
   const sums = filled.map(({ sum }) => sum)
   const count = recorder.count
   const avg = sums.every((sum) => sum !== null)
