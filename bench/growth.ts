@@ -74,18 +74,18 @@ async function fill(scope: Scope, size: number): Promise<TopologyEdge[]> {
     return [...new Set(callees)].map((dst) => [src, dst] as const)
   }).flat()
   await sql`
+    with latency as materialized (
+      select factor, step, p50, p50 * 3 as p95,
+        (select ${scope.id('exp_histogram_merge')}(${scope.id('exp_histogram')}(sample)) from unnest(array[p50, p50 * 3]) as sample) as histogram
+      from generate_series(0, 6) as step cross join unnest(array[1, 10]) as factor cross join lateral (select (factor * (20 + step))::float8 as p50) as middle
+    )
     insert into ${scope.id('service_call_5m')} (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram)
-    select
-      bucket, ${tenant}, caller.resource_id, callee.resource_id, 1, 0, latency.p50, latency.p95, 300, 0,
-      (select ${scope.id('exp_histogram_merge')}(${scope.id('exp_histogram')}(sample)) from unnest(array[latency.p50, latency.p95]::float8[]) as sample)
+    select bucket, ${tenant}, caller.resource_id, callee.resource_id, 1, 0, latency.p50, latency.p95, 300, 0, latency.histogram
     from unnest(${ends.map(([src]) => urn(src))}::text[], ${ends.map(([, dst]) => urn(dst))}::text[]) with ordinality as edge (src, dst, number)
     join ${scope.id('dim_resource')} as caller on caller.tenant_id = ${tenant} and caller.urn = edge.src
     join ${scope.id('dim_resource')} as callee on callee.tenant_id = ${tenant} and callee.urn = edge.dst
     cross join generate_series(${baseline.from}::timestamptz, ${range.to}::timestamptz - '5 minutes'::interval, '5 minutes') as bucket
-    cross join lateral (
-      select case when edge.number % 50 = 1 and bucket >= ${range.from}::timestamptz then 10 else 1 end * (20 + edge.number % 7) as p50
-    ) as middle
-    cross join lateral (select middle.p50, middle.p50 * 3 as p95) as latency
+    join latency on latency.step = edge.number % 7 and latency.factor = case when edge.number % 50 = 1 and bucket >= ${range.from}::timestamptz then 10 else 1 end
     on conflict do nothing
   `.execute(scope.db)
   return ends.map(([src, dst]) => ({ from: urn(src), to: urn(dst), props: { version: src % 10 } }))

@@ -4,6 +4,7 @@ import { finished, type Finished } from '../database/finished.ts'
 import { timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
+import { resourceAt } from '../database/sql/ofTenant.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { callRows } from './callRows.ts'
 import { callsBetween } from './callsBetween.ts'
@@ -56,32 +57,35 @@ const callFanOptions = z.strictObject({ by: z.enum(['caller', 'callee']), range:
  * const chatty = callFan(scope, { by: 'caller', range: last('1 day') }).where('peer_count', '>', 20)
  *
  * // select "fan".* from (
- * //   select "caller"."urn" as "urn", "caller"."resource_id" as "resource_id",
- * //     pg_catalog.count(distinct "callee"."resource_id")::float8 as "peer_count",
- * //     sum(call.call_count)::float8 as "call_count", ... as "rps", "caller"."urn" as "item",
- * //     pg_catalog.count(distinct "callee"."resource_id")::float8 as "score"
- * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $4 and
- * //     "call"."bucket" >= $5 and "call"."bucket" < $6
- * //   group by "caller"."resource_id" order by "score" desc, ("caller"."urn") collate "C"
- * // ) as "fan" where "peer_count" > $7
+ * //   select "resource"."urn" as "urn", "call"."resource_id", "call"."peer_count", ...
+ * //   from (
+ * //     select "call"."src_resource_id" as "resource_id", pg_catalog.count(distinct
+ * //       "call"."dst_resource_id")::float8 as "peer_count", sum(call.call_count)::float8 as
+ * //       "call_count", ... as "rps"
+ * //     from "public"."service_call_5m" as "call" where "call"."tenant_id" = $2 and ...
+ * //     group by "call"."src_resource_id"
+ * //   ) as "call" inner join lateral (...) as "resource" on true
+ * //   order by "score" desc, ("resource"."urn") collate "C"
+ * // ) as "fan" where "peer_count" > $6
  */
 export function callFan(scope: Scope, options: CallFanOptions): Finished<CallFanRow, 'fan'> {
   const { by, range } = parseOptions(callFanOptions, options)
-  const peer = sql.ref(by === 'caller' ? 'callee.resource_id' : 'caller.resource_id')
-  const peers = sql<number>`pg_catalog.count(distinct ${peer})::float8`
+  const [own, peer] = by === 'caller' ? (['src', 'dst'] as const) : (['dst', 'src'] as const)
   const together = callRows(scope.id, { alias: 'call' })
-  const fans = callsBetween(scope, { range })
-    .groupBy(`${by}.resource_id`)
+  const added = callsBetween(scope, { range })
+    .groupBy(`call.${own}_resource_id`)
     .select([
-      `${by}.urn as urn`,
-      `${by}.resource_id as resource_id`,
-      peers.as('peer_count'),
+      `call.${own}_resource_id as resource_id`,
+      sql<number>`pg_catalog.count(distinct ${sql.ref(`call.${peer}_resource_id`)})::float8`.as('peer_count'),
       together.callCount.as('call_count'),
       together.callsPerSecond(range).as('rps'),
-      `${by}.urn as item`,
-      peers.as('score'),
     ])
+  const fans = scope.db
+    .selectFrom(added.as('call'))
+    .innerJoinLateral(resourceAt(scope, 'call.resource_id').as('resource'), (join) => join.onTrue())
+    .select(['resource.urn as urn', 'call.resource_id', 'call.peer_count', 'call.call_count', 'call.rps'])
+    .select(['resource.urn as item', 'call.peer_count as score'])
     .orderBy('score', 'desc')
-    .orderBy(byBytes(`${by}.urn`))
+    .orderBy(byBytes('resource.urn'))
   return finished(scope, fans, 'fan')
 }

@@ -5,6 +5,8 @@ import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
+import { resourceAt } from '../database/sql/ofTenant.ts'
+import { edgesBetween } from '../graph/edgesBetween.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { SeriesRow } from '../series/seriesFrame.ts'
 import { callLadder } from './callPolicy.ts'
@@ -90,13 +92,15 @@ const callSeriesOptions = z
  * const odd = anomalies(scope, latency)
  *
  * // select "point".* from (
- * //   select "callee"."urn" as "series", "call"."bucket" as "bucket",
- * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "value",
- * //     "callee"."resource_id" as "resource_id"
- * //   from "public"."service_call_5m" as "call" inner join ... where
- * //     "call"."dst_resource_id" = (select ...) and "call"."tenant_id" = $7 and ...
- * //   group by "callee"."resource_id", "call"."bucket" order by "callee"."urn" collate "C",
- * //     "bucket"
+ * //   select "resource"."urn" as "series", "call"."bucket", "call"."value", "call"."resource_id"
+ * //   from (
+ * //     select "call"."dst_resource_id" as "resource_id", "call"."bucket" as "bucket",
+ * //       "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "value"
+ * //     from "public"."service_call_5m" as "call" where
+ * //       "call"."dst_resource_id" = (select ...) and "call"."tenant_id" = $5 and ...
+ * //     group by "call"."dst_resource_id", "call"."bucket"
+ * //   ) as "call" inner join lateral (...) as "resource" on true
+ * //   order by ("resource"."urn") collate "C", "call"."bucket"
  * // ) as "point"
  */
 export function callSeries(scope: Scope, options: CallSeriesOptions): Finished<CallPoint, 'point'> {
@@ -104,11 +108,7 @@ export function callSeries(scope: Scope, options: CallSeriesOptions): Finished<C
   const group = by ?? (from !== undefined && to !== undefined ? 'call' : 'callee')
   const reading = readingOf(scope, callLadder, range, resolution)
   const bucket = seriesBucket(reading, sql.ref('call.bucket'))
-  const name = group === 'call' ? sql<string>`caller.urn || ' -> ' || callee.urn` : sql.ref<string>(`${group}.urn`)
   const calls = callsBetween(scope, { from, to, range: reading.range }, rowsOf(scope, callLadder, reading))
-    .orderBy(byBytes(name))
-    .orderBy(sql.ref('bucket'))
-  const columns = [name.as('series'), bucket.as('bucket')] as const
   const together = callRows(scope.id, { alias: 'call', side })
   const measures: Record<CallMeasure, RawBuilder<number | null>> = {
     p50_ms: together.quantile(0.5),
@@ -120,18 +120,29 @@ export function callSeries(scope: Scope, options: CallSeriesOptions): Finished<C
   }
   const merged = measures[measure]
   const stored = measure === 'p50_ms' || measure === 'p95_ms' ? together.latency(measure) : sql.ref<number | null>(`call.${measure}`)
-  const nobody = sql<string | null>`null::int8`.as('resource_id')
-  const points =
-    group === 'call' && reading.merged === 1
-      ? calls.select([...columns, sql<number | null>`${stored}::float8`.as('value'), nobody])
-      : group === 'call'
-        ? calls
-            .groupBy(['caller.resource_id', 'callee.resource_id'])
-            .groupBy(bucket)
-            .select([...columns, merged.as('value'), nobody])
-        : calls
-            .groupBy(`${group}.resource_id`)
-            .groupBy(bucket)
-            .select([...columns, merged.as('value'), sql.ref<string | null>(`${group}.resource_id`).as('resource_id')])
+  if (group === 'call') {
+    const value =
+      reading.merged === 1
+        ? calls.select(sql<number | null>`${stored}::float8`.as('value'))
+        : calls.groupBy(['call.src_resource_id', 'call.dst_resource_id']).groupBy(bucket).select(merged.as('value'))
+    const each = value.select(['call.src_resource_id as src', 'call.dst_resource_id as dst', bucket.as('bucket')])
+    const name = sql<string>`caller.urn || ' -> ' || callee.urn`
+    const points = edgesBetween(scope, each, 'call', { src: 'src', dst: 'dst' })
+      .select([name.as('series'), 'call.bucket', 'call.value', sql<string | null>`null::int8`.as('resource_id')])
+      .orderBy(byBytes(name))
+      .orderBy('call.bucket')
+    return finished(scope, points, 'point')
+  }
+  const id = group === 'callee' ? 'call.dst_resource_id' : 'call.src_resource_id'
+  const each = calls
+    .groupBy(id)
+    .groupBy(bucket)
+    .select([`${id} as resource_id`, bucket.as('bucket'), merged.as('value')])
+  const points = scope.db
+    .selectFrom(each.as('call'))
+    .innerJoinLateral(resourceAt(scope, 'call.resource_id').as('resource'), (join) => join.onTrue())
+    .select(['resource.urn as series', 'call.bucket', 'call.value', sql.ref<string | null>('call.resource_id').as('resource_id')])
+    .orderBy(byBytes('resource.urn'))
+    .orderBy('call.bucket')
   return finished(scope, points, 'point')
 }

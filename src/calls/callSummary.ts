@@ -5,6 +5,7 @@ import type { Scope } from '../database/scope.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { descNullsLast } from '../database/sql/descNullsLast.ts'
 import { parseOptions } from '../schema/parse.ts'
+import { resourceAt } from '../database/sql/ofTenant.ts'
 import { callRows, callSide, type CallSide } from './callRows.ts'
 import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 
@@ -58,26 +59,28 @@ const callSummaryOptions = z.strictObject({ ...callFilter, by: z.enum(['call', '
  * await summary.where('err_rate', '>', 0.01).execute()
  *
  * // select "dependency".* from (
- * //   select "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn",
- * //     sum("call"."call_count")::float8 as "call_count", ...,
- * //     "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "p95_ms",
+ * //   select "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", "call"."call_count", ...
+ * //   from (
+ * //     select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst",
+ * //       sum("call"."call_count")::float8 as "call_count", ...,
+ * //       "public"."exp_histogram_quantile"("public"."exp_histogram_merge"(...), 0.95) as "p95_ms",
  * //       ...
- * //   from "public"."service_call_5m" as "call" inner join ... where
- * //     "call"."src_resource_id" = (select ...) and "call"."tenant_id" = $8 and ...
- * //   group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last,
- * //     "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
+ * //     from "public"."service_call_5m" as "call" where "call"."src_resource_id" = (select ...) and
+ * //       ... group by "call"."dst_resource_id", "call"."src_resource_id"
+ * //   ) as "call" inner join lateral (...) as "callee" on true left join lateral (...) as "caller"
+ * //     on true where ... order by "call"."p95_ms" desc nulls last, ...
  * // ) as "dependency" where "err_rate" > $11
  */
 export function callSummary(scope: Scope, options: CallSummaryOptions): Finished<CallSummaryRow, 'dependency'> {
   const { from, to, range, side, by = from === undefined ? 'callee' : 'call' } = parseOptions(callSummaryOptions, options)
   const perCall = by === 'call'
   const together = callRows(scope.id, { alias: 'call', side })
-  const summary = callsBetween(scope, { from, to, range })
-    .groupBy('callee.urn')
-    .$if(perCall, (calls) => calls.groupBy('caller.urn'))
+  const added = callsBetween(scope, { from, to, range })
+    .groupBy('call.dst_resource_id')
+    .$if(perCall, (calls) => calls.groupBy('call.src_resource_id'))
     .select([
-      (perCall ? sql<string | null>`caller.urn` : sql<string | null>`null::text`).as('src_urn'),
-      'callee.urn as dst_urn',
+      perCall ? 'call.src_resource_id as src' : sql<string | null>`null::int8`.as('src'),
+      'call.dst_resource_id as dst',
       together.callCount.as('call_count'),
       together.errorCount.as('error_count'),
       together.callsPerSecond(range).as('rps'),
@@ -86,9 +89,16 @@ export function callSummary(scope: Scope, options: CallSummaryOptions): Finished
       together.quantile(0.95).as('p95_ms'),
       together.quantile(0.99).as('p99_ms'),
     ])
-    .orderBy('p95_ms', descNullsLast)
-    .orderBy('err_rate', descNullsLast)
+  const summary = scope.db
+    .selectFrom(added.as('call'))
+    .innerJoinLateral(resourceAt(scope, 'call.dst').as('callee'), (join) => join.onTrue())
+    .leftJoinLateral(resourceAt(scope, 'call.src').as('caller'), (join) => join.onTrue())
+    .$if(perCall, (calls) => calls.where('caller.urn', 'is not', null))
+    .select(['caller.urn as src_urn', 'callee.urn as dst_urn', 'call.call_count', 'call.error_count', 'call.rps', 'call.err_rate'])
+    .select(['call.p50_ms', 'call.p95_ms', 'call.p99_ms'])
+    .orderBy('call.p95_ms', descNullsLast)
+    .orderBy('call.err_rate', descNullsLast)
     .orderBy(byBytes('callee.urn'))
-    .$if(perCall, (calls) => calls.orderBy(byBytes('caller.urn')))
+    .orderBy(byBytes('caller.urn'))
   return finished(scope, summary, 'dependency')
 }

@@ -1,9 +1,9 @@
-import type { Expression, ExpressionBuilder, Selectable, SqlBool } from 'kysely'
+import type { AliasableExpression, Expression, ExpressionBuilder, Selectable, SqlBool } from 'kysely'
 import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
 import { timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import type { Ends } from '../graph/edgesBetween.ts'
+import { edgesBetween, type Ends } from '../graph/edgesBetween.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { DB } from '../schema/tables.ts'
 import { callRows, callSide, type CallSide } from './callRows.ts'
@@ -73,16 +73,25 @@ const callsDuringOptions = z.strictObject({
  * // select "edge".* from (
  * //   select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst",
  * //     sum("call"."call_count")::float8 / $1::float8 as "weight", ...
- * //   from "public"."service_call_5m" as "call" inner join ... where "call"."tenant_id" = $4 and
- * //     ... and "callee"."type" = $7
+ * //   from (
+ * //     select "call".* from (select "call".* from "public"."service_call_5m" as "call" where ...) as "call"
+ * //     inner join lateral (...) as "caller" on true inner join lateral (...) as "callee" on true
+ * //     where "callee"."type" = $7
+ * //   ) as "call"
  * //   group by "call"."src_resource_id", "call"."dst_resource_id" order by "src", "dst"
  * // ) as "edge"
  */
 export function callsDuring(scope: Scope, options: CallsDuringOptions): Finished<CallsDuringRow, 'edge'> {
   const { range, where, side } = parseOptions(callsDuringOptions, options)
   const together = callRows(scope.id, { alias: 'call', side })
-  const edges = callsBetween(scope, { range })
-    .$if(where !== undefined, (calls) => calls.where(where!))
+  const calls = callsBetween(scope, { range }).selectAll('call')
+  // The ends are only looked up for a condition, which may be on them.
+  const counting: AliasableExpression<CallTables['call']> =
+    where === undefined
+      ? calls
+      : edgesBetween(scope, calls, 'call', { src: 'src_resource_id', dst: 'dst_resource_id' }).where(where).selectAll('call')
+  const edges = scope.db
+    .selectFrom(counting.as('call'))
     .groupBy(['call.src_resource_id', 'call.dst_resource_id'])
     .select([
       'call.src_resource_id as src',

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
 import { refuseOverlapping, timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { resourceAt } from '../database/sql/ofTenant.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { normalWidth } from '../series/trends/normalQuantile.ts'
 import { recordingScale, relativeError } from '../sketch/exponentialHistogram.ts'
@@ -119,9 +120,10 @@ const compareCallsOptions = z
  * if (change?.verdict !== 'same' && change?.verdict !== 'better') throw new Error(`checkout: ${change?.verdict ?? 'no calls'}`)
  *
  * // select "change".* from (
- * //   with bucket as (select "callee"."urn" as "dst_urn", call.bucket, ..., "public"."exp_histogram_merge"(...) ...),
- * //   calls as (select dst_urn, candidate, sum(call_count), public.exp_histogram_merge(histogram), ... from bucket ...), ...
- * //   select src_urn, dst_urn, case ... end as verdict, ... from judged order by ...
+ * //   with bucket as (select "call"."dst_resource_id" as "dst", ..., "public"."exp_histogram_merge"(...) ...),
+ * //   side as (select dst, candidate, sum(calls), public.exp_histogram_merge(histogram), ... from bucket ...), ...
+ * //   select caller.urn as src_urn, callee.urn as dst_urn, change.verdict, ... from change
+ * //   cross join lateral (...) as callee left join lateral (...) as caller on true order by ...
  * // ) as "change"
  */
 export function compareCalls(scope: Scope, options: CompareCallsOptions): Finished<CallChange, 'change'> {
@@ -138,11 +140,11 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
   const together = callRows(scope.id, { alias: 'call', side })
   const buckets = callsBetween(scope, { from, to, range })
     .where(sql<boolean>`(${within(baseline)} or ${within(candidate)})`)
-    .groupBy(['callee.urn', 'call.bucket'])
-    .$if(perCall, (calls) => calls.groupBy('caller.urn'))
+    .groupBy(['call.dst_resource_id', 'call.bucket'])
+    .$if(perCall, (calls) => calls.groupBy('call.src_resource_id'))
     .select([
-      (perCall ? sql<string | null>`caller.urn` : sql<string | null>`null::text`).as('src_urn'),
-      'callee.urn as dst_urn',
+      perCall ? 'call.src_resource_id as src' : sql<string | null>`null::int8`.as('src'),
+      'call.dst_resource_id as dst',
       sql<boolean>`(call.bucket >= ${candidate.from}::timestamptz and call.bucket < ${candidate.to}::timestamptz)`.as('candidate'),
       together.callCount.as('calls'),
       together.errorCount.as('errors'),
@@ -164,19 +166,19 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
   const rounding = number(relativeError(recordingScale))
   const changes = sql<CallChange>`(
     with bucket as (
-      select each.src_urn, each.dst_urn, each.candidate, each.calls, each.errors, each.histogram,
+      select each.src, each.dst, each.candidate, each.calls, each.errors, each.histogram,
         ${fn('exp_histogram_count')}(each.histogram)::float8 as timed
       from (${buckets}) as each
     ), swing as (
       -- How much more the baseline's buckets differ than by chance.
-      select sample.src_urn, sample.dst_urn,
+      select sample.src, sample.dst,
         ${moderated(
           sql`var_samp(ln(sample.middle)) / nullif(avg((ln(sample.high / sample.low) / 2::float8) ^ 2::float8 + ${rounding} ^ 2::float8), 0::float8)`,
           sql`count(*) - 1::int8`,
         )} as latency,
         count(*) - 1::int8 as freedom
       from (
-        select bucket.src_urn, bucket.dst_urn,
+        select bucket.src, bucket.dst,
           nullif(${quantileOf(fn, sql.raw('bucket.histogram'), p)}, 0::float8) as middle,
           nullif(${beside('bucket.histogram', 'bucket.timed', -1)}, 0::float8) as low,
           ${beside('bucket.histogram', 'bucket.timed', 1)} as high
@@ -184,15 +186,15 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
         where not bucket.candidate and bucket.timed >= ${number(Math.ceil(minCalls / 5))}
       ) as sample
       where sample.middle > 0::float8 and sample.low > 0::float8
-      group by sample.src_urn, sample.dst_urn
+      group by sample.src, sample.dst
       having count(*) > 1::int8
     ), side as (
-      select bucket.src_urn, bucket.dst_urn, bucket.candidate, sum(bucket.calls) as calls, sum(bucket.errors) as errors,
+      select bucket.src, bucket.dst, bucket.candidate, sum(bucket.calls) as calls, sum(bucket.errors) as errors,
         ${fn('exp_histogram_merge')}(bucket.histogram) as histogram,
         count(*) filter (where bucket.calls > 0::float8) as buckets,
         sum(bucket.errors ^ 2::float8 / nullif(bucket.calls, 0::float8)) as squares
       from bucket
-      group by bucket.src_urn, bucket.dst_urn, bucket.candidate
+      group by bucket.src, bucket.dst, bucket.candidate
     ), measured as (
       select side.*, timing.timed,
         nullif(${quantileOf(fn, sql.raw('side.histogram'), p)}, 0::float8) as ms,
@@ -209,7 +211,7 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
       from side
       cross join lateral (select ${fn('exp_histogram_count')}(side.histogram)::float8 as timed) as timing
     ), pair as (
-      select coalesce(before.src_urn, after.src_urn) as src_urn, coalesce(before.dst_urn, after.dst_urn) as dst_urn,
+      select coalesce(before.src, after.src) as src, coalesce(before.dst, after.dst) as dst,
         coalesce(before.calls, 0::float8) as baseline_calls, coalesce(after.calls, 0::float8) as candidate_calls,
         least(before.calls, after.calls) >= ${number(minCalls)} as enough,
         before.ms as baseline_ms, after.ms as candidate_ms,
@@ -225,8 +227,10 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
         ${widthOf(sql`before.buckets - 1::int8`)} as error_width
       from (select * from measured where not measured.candidate) as before
       full join (select * from measured where measured.candidate) as after
-        on after.dst_urn = before.dst_urn and after.src_urn is not distinct from before.src_urn
-      left join swing on swing.dst_urn = before.dst_urn and swing.src_urn is not distinct from before.src_urn
+        on after.dst = before.dst and after.src is not distinct from before.src
+      -- Each of these has a row before. A full join, as above: one by one they would be compared
+      -- with each other where the planner expects few.
+      full join swing on swing.dst = before.dst and swing.src is not distinct from before.src
     ), bounded as (
       select pair.*,
         pair.ratio * exp(-pair.latency_width) as ratio_low,
@@ -266,15 +270,18 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
         end as verdict
       from judged
     )
-    select change.src_urn, change.dst_urn, change.verdict, change.latency_verdict, change.errors_verdict, change.baseline_calls, change.candidate_calls,
+    select caller.urn as src_urn, callee.urn as dst_urn, change.verdict, change.latency_verdict, change.errors_verdict, change.baseline_calls, change.candidate_calls,
       change.baseline_ms, change.candidate_ms, change.ratio, change.ratio_low, change.ratio_high, change.baseline_err_rate, change.candidate_err_rate,
       change.err_rate_change, change.err_rate_change_low, change.err_rate_change_high
     from change
+    cross join lateral ${resourceAt(scope, 'change.dst')} as callee
+    left join lateral ${resourceAt(scope, 'change.src')} as caller on true
+    ${perCall ? sql`where caller.urn is not null` : sql``}
     order by
       case change.verdict when 'worse' then 1 when 'unknown' then 2 when 'same' then 3 else 4 end,
       greatest(abs(ln(change.ratio)), 10::float8 * abs(change.err_rate_change)) desc nulls last,
-      change.dst_urn collate "C",
-      change.src_urn collate "C" nulls first
+      callee.urn collate "C",
+      caller.urn collate "C" nulls first
   )`
   return finished(scope, changes, 'change')
 

@@ -6,6 +6,7 @@ import type { Scope } from '../database/scope.ts'
 import { bounded } from '../database/sql/bounded.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { descNullsLast } from '../database/sql/descNullsLast.ts'
+import { resourceAt } from '../database/sql/ofTenant.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { callsBetween } from './callsBetween.ts'
@@ -46,27 +47,32 @@ const slowestDependenciesOptions = z.strictObject({ service: urnText, range: tim
  * await worst.where('mean_err_rate', '>', 0.01).execute()
  *
  * // select "dependency".* from (
- * //   select "callee"."urn" as "dst_urn", avg(call.p95_ms) as "mean_p95_ms",
- * //     avg("call"."err_rate") as "mean_err_rate"
- * //   from "public"."service_call_5m" as "call"
- * //   inner join "public"."dim_resource" as "caller" on ... inner join "public"."dim_resource" as
- * //     "callee" on ...
- * //   where "call"."src_resource_id" = (select given.resource_id from ... given.urn = $4) and
- * //     "public"."require_resources"($5::int8, $6::text[]) and "call"."tenant_id" = $7 and
- * //     "call"."bucket" >= $8 and "call"."bucket" < $9
- * //   group by "callee"."urn" order by "mean_p95_ms" desc nulls last,
- * //     "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $10
- * // ) as "dependency" where "mean_err_rate" > $11
+ * //   select "callee"."urn" as "dst_urn", "call"."mean_p95_ms", "call"."mean_err_rate"
+ * //   from (
+ * //     select "call"."dst_resource_id" as "dst", avg(call.p95_ms) as "mean_p95_ms",
+ * //       avg("call"."err_rate") as "mean_err_rate"
+ * //     from "public"."service_call_5m" as "call"
+ * //     where "call"."src_resource_id" = (select given.resource_id from ... given.urn = $2) and
+ * //       "public"."require_resources"($3::int8, $4::text[]) and "call"."tenant_id" = $5 and
+ * //       "call"."bucket" >= $6 and "call"."bucket" < $7 group by "call"."dst_resource_id"
+ * //   ) as "call" inner join lateral (...) as "callee" on true
+ * //   order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last,
+ * //     ("callee"."urn") collate "C" limit $9
+ * // ) as "dependency" where "mean_err_rate" > $10
  */
 export function slowestDependencies(scope: Scope, options: SlowestDependenciesOptions): Finished<SlowestDependency, 'dependency'> {
   const { service, range, limit } = parseOptions(slowestDependenciesOptions, options)
-  const worst = callsBetween(scope, { from: service, range })
-    .groupBy('callee.urn')
+  const means = callsBetween(scope, { from: service, range })
+    .groupBy('call.dst_resource_id')
     .select(({ fn }) => [
-      'callee.urn as dst_urn',
+      'call.dst_resource_id as dst',
       fn.avg<number | null>(sql.raw(bounded('call.p95_ms'))).as('mean_p95_ms'),
       fn.avg<number | null>('call.err_rate').as('mean_err_rate'),
     ])
+  const worst = scope.db
+    .selectFrom(means.as('call'))
+    .innerJoinLateral(resourceAt(scope, 'call.dst').as('callee'), (join) => join.onTrue())
+    .select(['callee.urn as dst_urn', 'call.mean_p95_ms', 'call.mean_err_rate'])
     .orderBy('mean_p95_ms', descNullsLast)
     .orderBy('mean_err_rate', descNullsLast)
     .orderBy(byBytes('callee.urn'))

@@ -1,6 +1,6 @@
 import { sql, type AliasableExpression, type Selectable, type SelectQueryBuilder } from 'kysely'
 import type { Scope } from '../database/scope.ts'
-import { ofTenant, resourceOf } from '../database/sql/ofTenant.ts'
+import { resourceAt, resourceOf } from '../database/sql/ofTenant.ts'
 import { requireResources } from '../database/sql/requireResources.ts'
 import type { DB } from '../schema/tables.ts'
 
@@ -34,7 +34,7 @@ export interface EdgesBetweenOptions<Row> {
  *
  * An edge without a resource of the tenant at each end is left out.
  *
- * A resource is found by its id alone, see {@link ofTenant}.
+ * A resource is looked up for each edge, see {@link rowOf}: add the edges up before.
  *
  * @param edges rows of any table or query. The tenant's, if they have one: the ends are filtered
  * here, the edges are not.
@@ -44,10 +44,10 @@ export interface EdgesBetweenOptions<Row> {
  *
  * // select "moment"."at", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn" from (...) as
  * //   "moment"
- * // inner join "public"."dim_resource" as "caller" on "caller"."resource_id" = "moment"."src" and
- * //   ("caller"."tenant_id" = $1::int8) is true
- * // inner join "public"."dim_resource" as "callee" on "callee"."resource_id" = "moment"."dst" and
- * //   ("callee"."tenant_id" = $2::int8) is true
+ * // inner join lateral (select known.* from "public"."dim_resource" as known
+ * //   where known."resource_id" = "moment"."src" and (known.tenant_id = $1::int8) is true offset 0)
+ * //   as "caller" on true
+ * // inner join lateral (...) as "callee" on true
  * // where "moment"."src" = (select given.resource_id from "public"."dim_resource" as given
  * //   where given.tenant_id = $3::int8 and given.urn = $4)
  * //   and "public"."require_resources"($5::int8, $6::text[])
@@ -58,14 +58,12 @@ export function edgesBetween<Row, Alias extends string>(
   alias: Alias,
   { src, dst, from, to }: EdgesBetweenOptions<Row>,
 ): EdgesBetween<Row, Alias> {
-  const isOwn = (end: 'caller' | 'callee', id: string) =>
-    sql<boolean>`${sql.ref(`${end}.resource_id`)} = ${sql.ref(`${alias}.${id}`)} and ${ofTenant(scope, end)}`
   const isGiven = (id: string, urn: string) => sql<boolean>`${sql.ref(`${alias}.${id}`)} = ${resourceOf(scope, urn)}`
   const given = [from, to].filter((urn) => urn !== undefined)
   const query = scope.db
     .selectFrom(edges.as<string>(alias))
-    .innerJoin(scope.table('dim_resource', 'caller'), (join) => join.on(isOwn('caller', src)))
-    .innerJoin(scope.table('dim_resource', 'callee'), (join) => join.on(isOwn('callee', dst)))
+    .innerJoinLateral(resourceAt(scope, `${alias}.${src}`).as('caller'), (join) => join.onTrue())
+    .innerJoinLateral(resourceAt(scope, `${alias}.${dst}`).as('callee'), (join) => join.onTrue())
     .$if(from !== undefined, (found) => found.where(isGiven(src, from!)))
     .$if(to !== undefined, (found) => found.where(isGiven(dst, to!)))
     .$if(given.length > 0, (found) => found.where(requireResources(scope, given)))

@@ -7,6 +7,7 @@ import type { Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { Severity } from '../schema/severity.ts'
 import { urnText } from '../schema/text.ts'
+import { resourceAt, rowOf } from '../database/sql/ofTenant.ts'
 import { patternCounts } from './patternCounts.ts'
 
 export interface NewPatternsOptions {
@@ -58,50 +59,52 @@ const newPatternsOptions = z.strictObject({ range: timeRange, resource: urnText.
  * await fresh.where('severity', 'in', ['ERROR', 'FATAL']).execute()
  *
  * // select "pattern".* from (
- * //   select "known"."fingerprint_id", "known"."pattern", ..., sum(count.count_total)::float8 as
- * //     "count_total", ...,
- * //     pg_catalog.array_agg(distinct resource.urn collate "C" order by ...) collate "default" as
- * //       "resources"
- * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on
- * //     ... inner join "public"."dim_resource" as "resource" on ...
- * //   where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5 and
- * //     "known"."first_seen" >= $6 and "known"."first_seen" < $7
- * //   group by "known"."fingerprint_id" order by "first_seen", "count_total" desc,
- * //     "fingerprint_id"
- * // ) as "pattern" where "severity" in ($8, $9)
+ * //   select "known"."fingerprint_id", "known"."pattern", ..., "count"."count_total", ...
+ * //   from (
+ * //     select "count"."fingerprint_id", sum(count.count_total)::float8 as "count_total", ...,
+ * //       pg_catalog.array_agg(resource.urn order by resource.urn collate "C") as "resources"
+ * //     from (
+ * //       select ... from "public"."log_pattern_5m" as "count" where "count"."tenant_id" = $1 and
+ * //         ... and (count.fingerprint_id in (select ... known.first_seen >= $5 and ...)) is true
+ * //       group by "count"."fingerprint_id", "count"."resource_id"
+ * //     ) as "count" inner join lateral (...) as "resource" on true
+ * //     group by "count"."fingerprint_id"
+ * //   ) as "count" inner join lateral (...) as "known" on true order by "first_seen", ...
+ * // ) as "pattern" where "severity" in ($9, $10)
  */
 export function newPatterns(scope: Scope, options: NewPatternsOptions): Finished<NewPattern, 'pattern'> {
   const { range, resource, silence } = parseOptions(newPatternsOptions, options)
   const inRange = patternCounts(scope, { resource, range: silence === undefined ? bucketsOver(windowBucket, range) : range })
-  const fresh =
+  // `is true` and `is not true`, so that the ids are found once, and not joined.
+  const isNew =
     silence === undefined
-      ? inRange.where('known.first_seen', '>=', range.from).where('known.first_seen', '<', range.to)
-      : inRange.where(({ exists, not }) => {
-          const silent = { from: earlier(range.from, silence), to: range.from }
-          return not(
-            exists(
-              scope.db
-                .selectFrom(patternCounts(scope, { resource, range: silent }).select('count.fingerprint_id').as('earlier'))
-                .select('earlier.fingerprint_id')
-                .whereRef('earlier.fingerprint_id', '=', sql.ref('known.fingerprint_id')),
-            ),
-          )
-        })
-  const patterns = fresh
-    .groupBy('known.fingerprint_id')
+      ? sql<boolean>`(count.fingerprint_id in (
+          select known.fingerprint_id from ${scope.id('log_pattern')} as known
+          where known.tenant_id = ${scope.tenantId}::int8 and known.first_seen >= ${range.from}::timestamptz and known.first_seen < ${range.to}::timestamptz
+        )) is true`
+      : sql<boolean>`(
+          count.fingerprint_id in ${patternCounts(scope, { resource, range: { from: earlier(range.from, silence), to: range.from } }).select('count.fingerprint_id')}
+        ) is not true`
+  const counted = inRange
+    .where(isNew)
+    .groupBy(['count.fingerprint_id', 'count.resource_id'])
+    .select(['count.fingerprint_id', 'count.resource_id'])
+    .select([sql<string>`sum(count.count_total)`.as('count_total'), sql<string>`sum(count.count_error)`.as('count_error')])
+  const together = scope.db
+    .selectFrom(counted.as('count'))
+    .innerJoinLateral(resourceAt(scope, 'count.resource_id').as('resource'), (join) => join.onTrue())
+    .groupBy('count.fingerprint_id')
     .select([
-      'known.fingerprint_id',
-      'known.pattern',
-      sql<Severity | null>`known.severity`.as('severity'),
-      'known.sample_message',
-      'known.first_seen',
+      'count.fingerprint_id',
       sql<number>`sum(count.count_total)::float8`.as('count_total'),
       sql<number>`sum(count.count_error)::float8`.as('count_error'),
-      // Ordered by bytes, but comparable with names of any collation.
-      sql<string[]>`pg_catalog.array_agg(distinct resource.urn collate "C" order by resource.urn collate "C") collate "default"`.as(
-        'resources',
-      ),
+      sql<string[]>`pg_catalog.array_agg(resource.urn order by resource.urn collate "C")`.as('resources'),
     ])
+  const patterns = scope.db
+    .selectFrom(together.as('count'))
+    .innerJoinLateral(rowOf(scope, 'log_pattern', 'fingerprint_id', 'count.fingerprint_id').as('known'), (join) => join.onTrue())
+    .select(['known.fingerprint_id', 'known.pattern', sql<Severity | null>`known.severity`.as('severity')])
+    .select(['known.sample_message', 'known.first_seen', 'count.count_total', 'count.count_error', 'count.resources'])
     .orderBy('first_seen')
     .orderBy('count_total', 'desc')
     .orderBy('fingerprint_id')

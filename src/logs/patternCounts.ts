@@ -1,13 +1,14 @@
 import { sql, type RawBuilder, type Selectable } from 'kysely'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { ofTenant, resourceOf } from '../database/sql/ofTenant.ts'
+import { resourceOf } from '../database/sql/ofTenant.ts'
 import { requireResources } from '../database/sql/requireResources.ts'
 import type { DB } from '../schema/tables.ts'
 
 /**
- * The tenant's rows of `log_pattern_5m`, or of a rollup of it, in the range as `count`, with their
- * pattern as `known` and their resource as `resource`. Every read of this room starts with it.
+ * The tenant's rows of `log_pattern_5m`, or of a rollup of it, in the range as `count`. Every read
+ * of this room starts with it, adds them up by their ids, and then looks up patterns and resources
+ * (`rowOf`).
  *
  * @param counts the source: `log_pattern_5m`, or a table with its columns.
  */
@@ -18,12 +19,6 @@ export function patternCounts(
 ) {
   return scope.db
     .selectFrom(counts.as('count'))
-    .innerJoin(scope.table('log_pattern', 'known'), (join) =>
-      join.onRef('known.fingerprint_id', '=', 'count.fingerprint_id').on(ofTenant(scope, 'known')),
-    )
-    .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
-      join.onRef('resource.resource_id', '=', 'count.resource_id').on(ofTenant(scope, 'resource')),
-    )
     .where('count.tenant_id', '=', scope.tenantId)
     .where('count.bucket', '>=', range.from)
     .where('count.bucket', '<', range.to)

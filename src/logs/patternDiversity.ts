@@ -3,13 +3,13 @@ import { z } from 'zod'
 import { finished, type Finished } from '../database/finished.ts'
 import { timeRange, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { ofTenant, resourceOf } from '../database/sql/ofTenant.ts'
-import { requireResources } from '../database/sql/requireResources.ts'
+import { resourceAt } from '../database/sql/ofTenant.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { readingOf } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
+import { patternCounts } from './patternCounts.ts'
 import { patternLadder } from './patternPolicy.ts'
 
 export interface PatternDiversityOptions {
@@ -82,16 +82,7 @@ const patternDiversityOptions = z.strictObject({ resource: urnText.optional(), r
 export function patternDiversity(scope: Scope, options: PatternDiversityOptions): Finished<PatternDiversity, 'diversity'> {
   const { resource, range } = parseOptions(patternDiversityOptions, options)
   const reading = readingOf(scope, patternLadder, range)
-  // Aggregated before any join: the planner expects that a join of several tables leaves few rows,
-  // and would then compare each row with each.
-  const counted = scope.db
-    .selectFrom(rowsOf(scope, patternLadder, reading).as('count'))
-    .where('count.tenant_id', '=', scope.tenantId)
-    .where('count.bucket', '>=', reading.range.from)
-    .where('count.bucket', '<', reading.range.to)
-    .$if(resource !== undefined, (all) =>
-      all.where('count.resource_id', '=', resourceOf(scope, resource!)).where(requireResources(scope, [resource!])),
-    )
+  const counted = patternCounts(scope, { resource, range: reading.range }, rowsOf(scope, patternLadder, reading))
     .groupBy(['count.resource_id', 'count.fingerprint_id'])
     .select(['count.resource_id', sql<string>`sum(count.count_total)`.as('records')])
   const logged = scope.db
@@ -107,22 +98,21 @@ export function patternDiversity(scope: Scope, options: PatternDiversityOptions)
   const entropy = sql`-sum(logged.share * ln(logged.share) order by logged.share)`
   const patterns = sql<number>`pg_catalog.count(*)::float8`
   const effective = sql<number>`least(exp(${entropy}), ${patterns})`
-  const diversity = scope.db
+  const measured = scope.db
     .selectFrom(logged.as('logged'))
-    .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
-      join.onRef('resource.resource_id', '=', 'logged.resource_id').on(ofTenant(scope, 'resource')),
-    )
-    .groupBy('resource.resource_id')
+    .groupBy('logged.resource_id')
     .select([
-      'resource.urn as urn',
-      'resource.resource_id as resource_id',
+      'logged.resource_id',
       patterns.as('pattern_count'),
       sql<number>`sum(logged.records)::float8`.as('count_total'),
       effective.as('effective_count'),
       sql<number>`max(logged.share)`.as('top_share'),
-      'resource.urn as item',
-      effective.as('score'),
     ])
+  const diversity = scope.db
+    .selectFrom(measured.as('logged'))
+    .innerJoinLateral(resourceAt(scope, 'logged.resource_id').as('resource'), (join) => join.onTrue())
+    .select(['resource.urn as urn', 'logged.resource_id', 'logged.pattern_count', 'logged.count_total', 'logged.effective_count'])
+    .select(['logged.top_share', 'resource.urn as item', 'logged.effective_count as score'])
     .orderBy('score', 'desc')
     .orderBy(byBytes('resource.urn'))
   return finished(scope, diversity, 'diversity')

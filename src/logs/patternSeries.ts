@@ -10,6 +10,7 @@ import { parseOptions } from '../schema/parse.ts'
 import { severity as severityName, type Severity } from '../schema/severity.ts'
 import { urnText } from '../schema/text.ts'
 import type { SeriesRow } from '../series/seriesFrame.ts'
+import { resourceAt, rowOf } from '../database/sql/ofTenant.ts'
 import { patternCounts } from './patternCounts.ts'
 import { patternLadder } from './patternPolicy.ts'
 
@@ -79,14 +80,16 @@ const patternSeriesOptions = z.strictObject({
  * const errors = patternSeries(scope, { severity: 'ERROR', measure: 'count_total', range: last('6 hours'), by: 'resource' })
  *
  * // select "point".* from (
- * //   select "resource"."urn" as "series", "count"."bucket" as "bucket",
- * //     sum("count"."count_total")::float8 as "value", "resource"."resource_id" as "resource_id"
- * //   from "public"."log_pattern_5m" as "count" inner join "public"."log_pattern" as "known" on
- * //     ... inner join "public"."dim_resource" as "resource" on ...
- * //   where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5 and
- * //     "known"."severity" = $6
- * //   group by "resource"."resource_id", "count"."bucket" order by "resource"."urn" collate "C",
- * //     "bucket"
+ * //   select "resource"."urn" as "series", "count"."bucket", "count"."value", "count"."resource_id"
+ * //   from (
+ * //     select "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value",
+ * //       "count"."resource_id"
+ * //     from "public"."log_pattern_5m" as "count"
+ * //     where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3 and
+ * //       (count.fingerprint_id in (select ... and known.severity = $5)) is true
+ * //     group by "count"."bucket", "count"."resource_id"
+ * //   ) as "count" inner join lateral (...) as "resource" on true
+ * //   order by ("resource"."urn") collate "C", "count"."bucket"
  * // ) as "point"
  */
 export function patternSeries(scope: Scope, options: PatternSeriesOptions): Finished<PatternPoint, 'point'> {
@@ -94,29 +97,33 @@ export function patternSeries(scope: Scope, options: PatternSeriesOptions): Fini
   const reading = readingOf(scope, patternLadder, range, resolution)
   const bucket = seriesBucket(reading, sql.ref('count.bucket'))
   const records = sql<number | null>`sum(${sql.ref(`count.${measure}`)})::float8`
-  const name = sql.ref<string>(by === 'pattern' ? 'known.pattern' : 'resource.urn')
   const counts = patternCounts(scope, { resource, range: reading.range }, rowsOf(scope, patternLadder, reading))
     .$if(fingerprintId !== undefined, (all) => all.where('count.fingerprint_id', '=', fingerprintId!))
-    .$if(severity !== undefined, (all) => all.where('known.severity', '=', severity!))
-    .orderBy(byBytes(name))
-    .orderBy(sql.ref('bucket'))
-  const points =
-    by === 'pattern'
-      ? counts
-          .groupBy('known.fingerprint_id')
-          .groupBy(bucket)
-          .select([name.as('series'), bucket.as('bucket'), records.as('value'), sql<string | null>`null::int8`.as('resource_id')])
-      : counts
-          .groupBy('resource.resource_id')
-          .groupBy(bucket)
-          .select([
-            name.as('series'),
-            bucket.as('bucket'),
-            records.as('value'),
-            sql.ref<string | null>('resource.resource_id').as('resource_id'),
-          ])
+    .$if(severity !== undefined, (all) => all.where(isOfSeverity(scope, severity!)))
+    .groupBy(bucket)
+    .select([bucket.as('bucket'), records.as('value')])
+  if (by === 'pattern') {
+    const points = scope.db
+      .selectFrom(counts.groupBy('count.fingerprint_id').select('count.fingerprint_id').as('count'))
+      .innerJoinLateral(rowOf(scope, 'log_pattern', 'fingerprint_id', 'count.fingerprint_id').as('known'), (join) => join.onTrue())
+      .select(['known.pattern as series', 'count.bucket', 'count.value', sql<string | null>`null::int8`.as('resource_id')])
+      .orderBy(byBytes('known.pattern'))
+      .orderBy('count.bucket')
+    return finished(scope, points, 'point')
+  }
+  const points = scope.db
+    .selectFrom(counts.groupBy('count.resource_id').select('count.resource_id').as('count'))
+    .innerJoinLateral(resourceAt(scope, 'count.resource_id').as('resource'), (join) => join.onTrue())
+    .select(['resource.urn as series', 'count.bucket', 'count.value', sql.ref<string | null>('count.resource_id').as('resource_id')])
+    .orderBy(byBytes('resource.urn'))
+    .orderBy('count.bucket')
   return finished(scope, points, 'point')
 }
+
+/** Whether a count is of a pattern of this severity: `is true`, so that they are found once, and not joined. */
+const isOfSeverity = (scope: Scope, severity: Severity) => sql<boolean>`(count.fingerprint_id in (
+  select known.fingerprint_id from ${scope.id('log_pattern')} as known where known.tenant_id = ${scope.tenantId}::int8 and known.severity = ${severity}
+)) is true`
 
 function isFingerprintId(text: string): boolean {
   return /^\d{1,19}$/.test(text) && BigInt(text) < 2n ** 63n

@@ -1,19 +1,36 @@
-import { sql, type RawBuilder } from 'kysely'
+import { sql, type RawBuilder, type Selectable } from 'kysely'
+import type { DB } from '../../schema/tables.ts'
 import type { Scope } from '../scope.ts'
 
 /**
- * Whether a row that was found by its id belongs to the tenant: checked, not looked up (`is true`).
+ * The tenant's row with an id, for a lateral join: looked up in an index, once for each row of the
+ * other side.
  *
- * In tables without statistics the planner thinks that a tenant has one row. If it could look rows
- * up by the tenant alone, it would compare each row of one side of a join with all of the other.
+ * In tables without statistics, or with those of other tenants alone, the planner thinks that a
+ * tenant has one row. It would compare each row of one side of a join with all of the other. The
+ * offset leaves it no choice, and the id finds the row (the tenant is checked: `is true`). So
+ * aggregate first: an id should be looked up once for each group, not once for each bucket.
  *
  * @example
- * .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
- *   join.onRef('resource.resource_id', '=', 'count.resource_id').on(ofTenant(scope, 'resource')))
- * // on "resource"."resource_id" = "count"."resource_id" and ("resource"."tenant_id" = $1::int8) is true
+ * .innerJoinLateral(rowOf(scope, 'dim_resource', 'resource_id', 'call.dst').as('callee'), (join) => join.onTrue())
+ *
+ * // inner join lateral (select known.* from "public"."dim_resource" as known where
+ * //   known."resource_id" = "call"."dst" and (known.tenant_id = $1::int8) is true offset 0) as
+ * //   "callee" on true
  */
-export const ofTenant = (scope: Scope, alias: string): RawBuilder<boolean> =>
-  sql<boolean>`(${sql.ref(`${alias}.tenant_id`)} = ${scope.tenantId}::int8) is true`
+export const rowOf = <Table extends 'dim_resource' | 'log_pattern'>(
+  scope: Scope,
+  table: Table,
+  key: keyof DB[Table] & string,
+  id: string,
+): RawBuilder<Selectable<DB[Table]>> =>
+  sql<
+    Selectable<DB[Table]>
+  >`(select known.* from ${scope.id(table)} as known where known.${sql.id(key)} = ${sql.ref(id)} and (known.tenant_id = ${scope.tenantId}::int8) is true offset 0)`
+
+/** The tenant's resource with an id, see {@link rowOf}. */
+export const resourceAt = (scope: Scope, id: string): RawBuilder<Selectable<DB['dim_resource']>> =>
+  rowOf(scope, 'dim_resource', 'resource_id', id)
 
 /**
  * The id of the tenant's resource with a URN, as a value that a statement looks up once.

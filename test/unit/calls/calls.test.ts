@@ -7,17 +7,16 @@ import { compareCalls } from '../../../src/calls/compareCalls.ts'
 import { slowestDependencies } from '../../../src/calls/slowestDependencies.ts'
 import { bounded } from '../../../src/database/sql/bounded.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import { compiled, oneLine } from '../../support/compiled.ts'
+import { compiled, lookedUp, oneLine } from '../../support/compiled.ts'
 import { at, during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
 
 const scope = unitScope()
 const range = during('10:00', '11:00')
-/** The parameters `$first` and the next one are the tenant. */
-const calls = (first: number) => `
-  from "public"."service_call_5m" as "call"
-  inner join "public"."dim_resource" as "caller" on "caller"."resource_id" = "call"."src_resource_id" and ("caller"."tenant_id" = $${first}::int8) is true
-  inner join "public"."dim_resource" as "callee" on "callee"."resource_id" = "call"."dst_resource_id" and ("callee"."tenant_id" = $${first + 1}::int8) is true`
+const calls = 'from "public"."service_call_5m" as "call"'
+/** The parameter `$first` is the tenant, the next two are the range. */
+const ofRange = (first: number) => `"call"."tenant_id" = $${first} and "call"."bucket" >= $${first + 1} and "call"."bucket" < $${first + 2}`
+const both = (first: number) => `${lookedUp('call.src', first, 'caller')} ${lookedUp('call.dst', first + 1, 'callee')}`
 /** The tenant's resource of a URN. */
 const given = (first: number) =>
   `(select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $${first}::int8 and given.urn = $${first + 1})`
@@ -43,8 +42,6 @@ describe('the exact SQL', () => {
     expect(parameters).toEqual([
       ...after,
       '1',
-      '1',
-      '1',
       'urn:a',
       '1',
       ['urn:a'],
@@ -53,6 +50,8 @@ describe('the exact SQL', () => {
       range.to,
       ...before,
       ...after,
+      '1',
+      '1',
       'worse',
     ])
   })
@@ -62,30 +61,34 @@ describe('the exact SQL', () => {
     expect(compiled(query)).toEqual({
       sql: oneLine(`
         select "dependency".* from (
-          select "callee"."urn" as "dst_urn", avg(${bounded('call.p95_ms')}) as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate" ${calls(1)}
-          where "call"."src_resource_id" = ${given(3)} and ${known(5)}
-            and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9
-          group by "callee"."urn" order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $10
-        ) as "dependency" where "mean_err_rate" > $11`),
-      parameters: ['1', '1', '1', 'urn:a', '1', ['urn:a'], '1', range.from, range.to, 5, 0.01],
+          select "callee"."urn" as "dst_urn", "call"."mean_p95_ms", "call"."mean_err_rate"
+          from (
+            select "call"."dst_resource_id" as "dst", avg(${bounded('call.p95_ms')}) as "mean_p95_ms", avg("call"."err_rate") as "mean_err_rate"
+            ${calls} where "call"."src_resource_id" = ${given(1)} and ${known(3)} and ${ofRange(5)} group by "call"."dst_resource_id"
+          ) as "call" ${lookedUp('call.dst', 8, 'callee')}
+          order by "mean_p95_ms" desc nulls last, "mean_err_rate" desc nulls last, ("callee"."urn") collate "C" limit $9
+        ) as "dependency" where "mean_err_rate" > $10`),
+      parameters: ['1', 'urn:a', '1', ['urn:a'], '1', range.from, range.to, '1', 5, 0.01],
     })
   })
 
   it.each([
-    ['caller', 'callee'],
-    ['callee', 'caller'],
-  ] as const)('of callFan by %s', (by, peer) => {
-    const peers = `pg_catalog.count(distinct "${peer}"."resource_id")::float8`
+    ['caller', 'src', 'dst'],
+    ['callee', 'dst', 'src'],
+  ] as const)('of callFan by %s', (by, own, peer) => {
     expect(compiled(callFan(scope, { by, range }))).toEqual({
       sql: oneLine(`
         select "fan".* from (
-          select "${by}"."urn" as "urn", "${by}"."resource_id" as "resource_id", ${peers} as "peer_count",
-            sum(call.call_count)::float8 as "call_count", sum(call.call_count)::float8 / $1::float8 as "rps",
-            "${by}"."urn" as "item", ${peers} as "score" ${calls(2)}
-          where "call"."tenant_id" = $4 and "call"."bucket" >= $5 and "call"."bucket" < $6
-          group by "${by}"."resource_id" order by "score" desc, ("${by}"."urn") collate "C"
+          select "resource"."urn" as "urn", "call"."resource_id", "call"."peer_count", "call"."call_count", "call"."rps",
+            "resource"."urn" as "item", "call"."peer_count" as "score"
+          from (
+            select "call"."${own}_resource_id" as "resource_id", pg_catalog.count(distinct "call"."${peer}_resource_id")::float8 as "peer_count",
+              sum(call.call_count)::float8 as "call_count", sum(call.call_count)::float8 / $1::float8 as "rps"
+            ${calls} where ${ofRange(2)} group by "call"."${own}_resource_id"
+          ) as "call" ${lookedUp('call.resource_id', 5, 'resource')}
+          order by "score" desc, ("resource"."urn") collate "C"
         ) as "fan"`),
-      parameters: [3600, '1', '1', '1', range.from, range.to],
+      parameters: [3600, '1', range.from, range.to, '1'],
     })
   })
 
@@ -93,13 +96,19 @@ describe('the exact SQL', () => {
     expect(compiled(callSummary(scope, { from: 'urn:a', range }))).toEqual({
       sql: oneLine(`
         select "dependency".* from (
-          select caller.urn as "src_urn", "callee"."urn" as "dst_urn", ${counted}, sum(call.call_count)::float8 / $1::float8 as "rps", ${ratio},
-            ${quantile(0.5)} as "p50_ms", ${quantile(0.95)} as "p95_ms", ${quantile(0.99)} as "p99_ms" ${calls(2)}
-          where "call"."src_resource_id" = ${given(4)} and ${known(6)}
-            and "call"."tenant_id" = $8 and "call"."bucket" >= $9 and "call"."bucket" < $10
-          group by "callee"."urn", "caller"."urn" order by "p95_ms" desc nulls last, "err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
+          select "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", "call"."call_count", "call"."error_count", "call"."rps", "call"."err_rate",
+            "call"."p50_ms", "call"."p95_ms", "call"."p99_ms"
+          from (
+            select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", ${counted},
+              sum(call.call_count)::float8 / $1::float8 as "rps", ${ratio},
+              ${quantile(0.5)} as "p50_ms", ${quantile(0.95)} as "p95_ms", ${quantile(0.99)} as "p99_ms"
+            ${calls} where "call"."src_resource_id" = ${given(2)} and ${known(4)} and ${ofRange(6)}
+            group by "call"."dst_resource_id", "call"."src_resource_id"
+          ) as "call" ${lookedUp('call.dst', 9, 'callee')} ${lookedUp('call.src', 10, 'caller', { join: 'left' })}
+          where "caller"."urn" is not null
+          order by "call"."p95_ms" desc nulls last, "call"."err_rate" desc nulls last, ("callee"."urn") collate "C", ("caller"."urn") collate "C"
         ) as "dependency"`),
-      parameters: [3600, '1', '1', '1', 'urn:a', '1', ['urn:a'], '1', range.from, range.to],
+      parameters: [3600, '1', 'urn:a', '1', ['urn:a'], '1', range.from, range.to, '1', '1'],
     })
   })
 
@@ -107,13 +116,14 @@ describe('the exact SQL', () => {
     expect(compiled(callSeries(scope, { from: 'urn:a', to: 'urn:b', measure: 'p95_ms', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select caller.urn || ' -> ' || callee.urn as "series", "call"."bucket" as "bucket", call.p95_ms::float8 as "value",
-            null::int8 as "resource_id" ${calls(1)}
-          where "call"."src_resource_id" = ${given(3)} and "call"."dst_resource_id" = ${given(5)} and ${known(7)}
-            and "call"."tenant_id" = $9 and "call"."bucket" >= $10 and "call"."bucket" < $11
-          order by (caller.urn || ' -> ' || callee.urn) collate "C", "bucket"
+          select caller.urn || ' -> ' || callee.urn as "series", "call"."bucket", "call"."value", null::int8 as "resource_id"
+          from (
+            select call.p95_ms::float8 as "value", "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", "call"."bucket" as "bucket"
+            ${calls} where "call"."src_resource_id" = ${given(1)} and "call"."dst_resource_id" = ${given(3)} and ${known(5)} and ${ofRange(7)}
+          ) as "call" ${both(10)}
+          order by (caller.urn || ' -> ' || callee.urn) collate "C", "call"."bucket"
         ) as "point"`),
-      parameters: ['1', '1', '1', 'urn:a', '1', 'urn:b', '1', ['urn:a', 'urn:b'], '1', range.from, range.to],
+      parameters: ['1', 'urn:a', '1', 'urn:b', '1', ['urn:a', 'urn:b'], '1', range.from, range.to, '1', '1'],
     })
   })
 
@@ -121,19 +131,24 @@ describe('the exact SQL', () => {
     expect(compiled(callSeries(scope, { to: 'urn:b', measure: 'p95_ms', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "callee"."urn" as "series", "call"."bucket" as "bucket", ${quantile(0.95)} as "value", "callee"."resource_id" as "resource_id" ${calls(1)}
-          where "call"."dst_resource_id" = ${given(3)} and ${known(5)}
-            and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9
-          group by "callee"."resource_id", "call"."bucket" order by ("callee"."urn") collate "C", "bucket"
+          select "resource"."urn" as "series", "call"."bucket", "call"."value", "call"."resource_id" as "resource_id"
+          from (
+            select "call"."dst_resource_id" as "resource_id", "call"."bucket" as "bucket", ${quantile(0.95)} as "value"
+            ${calls} where "call"."dst_resource_id" = ${given(1)} and ${known(3)} and ${ofRange(5)}
+            group by "call"."dst_resource_id", "call"."bucket"
+          ) as "call" ${lookedUp('call.resource_id', 8, 'resource')}
+          order by ("resource"."urn") collate "C", "call"."bucket"
         ) as "point"`),
-      parameters: ['1', '1', '1', 'urn:b', '1', ['urn:b'], '1', range.from, range.to],
+      parameters: ['1', 'urn:b', '1', ['urn:b'], '1', range.from, range.to, '1'],
     })
   })
 
   it('of callSeries by the hour, from the hours', () => {
     const query = callSeries(scope, { from: 'urn:a', to: 'urn:b', measure: 'rps', range, resolution: '1 hour' })
     expect(compiled(query).sql).toContain(
-      oneLine('"call"."rps"::float8 as "value", null::int8 as "resource_id" from "public"."service_call_1h" as "call"'),
+      oneLine(
+        'select "call"."rps"::float8 as "value", "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", "call"."bucket" as "bucket" from "public"."service_call_1h" as "call"',
+      ),
     )
     expect(compiled(query).sql).not.toContain('group by')
   })
@@ -150,14 +165,15 @@ describe('the exact SQL', () => {
     expect(compiled(query)).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select caller.urn || ' -> ' || callee.urn as "series", ${half} as "bucket", sum(${bounded('call.rps')}) / 6::float8 as "value",
-            null::int8 as "resource_id" ${calls(1)}
-          where "call"."src_resource_id" = ${given(3)} and "call"."dst_resource_id" = ${given(5)} and ${known(7)}
-            and "call"."tenant_id" = $9 and "call"."bucket" >= $10 and "call"."bucket" < $11
-          group by "caller"."resource_id", "callee"."resource_id", ${half}
-          order by (caller.urn || ' -> ' || callee.urn) collate "C", "bucket"
+          select caller.urn || ' -> ' || callee.urn as "series", "call"."bucket", "call"."value", null::int8 as "resource_id"
+          from (
+            select sum(${bounded('call.rps')}) / 6::float8 as "value", "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", ${half} as "bucket"
+            ${calls} where "call"."src_resource_id" = ${given(1)} and "call"."dst_resource_id" = ${given(3)} and ${known(5)} and ${ofRange(7)}
+            group by "call"."src_resource_id", "call"."dst_resource_id", ${half}
+          ) as "call" ${both(10)}
+          order by (caller.urn || ' -> ' || callee.urn) collate "C", "call"."bucket"
         ) as "point"`),
-      parameters: ['1', '1', '1', 'urn:a', '1', 'urn:b', '1', ['urn:a', 'urn:b'], '1', at('10:30'), at('11:00')],
+      parameters: ['1', 'urn:a', '1', 'urn:b', '1', ['urn:a', 'urn:b'], '1', at('10:30'), at('11:00'), '1', '1'],
     })
   })
 
@@ -166,11 +182,14 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "edge".* from (
           select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", sum(call.call_count)::float8 / $1::float8 as "weight",
-            ${counted}, ${ratio}, ${quantile(0.95)} as "p95_ms" ${calls(2)}
-          where "call"."tenant_id" = $4 and "call"."bucket" >= $5 and "call"."bucket" < $6 and "callee"."type" = $7
+            ${counted}, ${ratio}, ${quantile(0.95)} as "p95_ms"
+          from (
+            select "call".* from (select "call".* ${calls} where ${ofRange(2)}) as "call"
+            ${lookedUp('call.src_resource_id', 5, 'caller')} ${lookedUp('call.dst_resource_id', 6, 'callee')} where "callee"."type" = $7
+          ) as "call"
           group by "call"."src_resource_id", "call"."dst_resource_id" order by "src", "dst"
         ) as "edge"`),
-      parameters: [3600, '1', '1', '1', range.from, range.to, 'service'],
+      parameters: [3600, '1', range.from, range.to, '1', '1', 'service'],
     })
   })
 

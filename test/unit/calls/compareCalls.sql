@@ -1,11 +1,11 @@
 select "change".* from (
     with bucket as (
-      select each.src_urn, each.dst_urn, each.candidate, each.calls, each.errors, each.histogram,
+      select each.src, each.dst, each.candidate, each.calls, each.errors, each.histogram,
         "public"."exp_histogram_count"(each.histogram)::float8 as timed
-      from ((select caller.urn as "src_urn", "callee"."urn" as "dst_urn", (call.bucket >= $1::timestamptz and call.bucket < $2::timestamptz) as "candidate", sum(call.call_count)::float8 as "calls", sum(call.error_count)::float8 as "errors", "public"."exp_histogram_merge"(coalesce(call.histogram, case when call.call_count = 1 then "public"."exp_histogram"(call.p50_ms) end)) as "histogram" from "public"."service_call_5m" as "call" inner join "public"."dim_resource" as "caller" on "caller"."resource_id" = "call"."src_resource_id" and ("caller"."tenant_id" = $3::int8) is true inner join "public"."dim_resource" as "callee" on "callee"."resource_id" = "call"."dst_resource_id" and ("callee"."tenant_id" = $4::int8) is true where "call"."src_resource_id" = (select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $5::int8 and given.urn = $6) and "public"."require_resources"($7::int8, $8::text[]) and "call"."tenant_id" = $9 and "call"."bucket" >= $10 and "call"."bucket" < $11 and (call.bucket >= $12::timestamptz and call.bucket < $13::timestamptz or call.bucket >= $14::timestamptz and call.bucket < $15::timestamptz) group by "callee"."urn", "call"."bucket", "caller"."urn")) as each
+      from ((select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", (call.bucket >= $1::timestamptz and call.bucket < $2::timestamptz) as "candidate", sum(call.call_count)::float8 as "calls", sum(call.error_count)::float8 as "errors", "public"."exp_histogram_merge"(coalesce(call.histogram, case when call.call_count = 1 then "public"."exp_histogram"(call.p50_ms) end)) as "histogram" from "public"."service_call_5m" as "call" where "call"."src_resource_id" = (select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $3::int8 and given.urn = $4) and "public"."require_resources"($5::int8, $6::text[]) and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9 and (call.bucket >= $10::timestamptz and call.bucket < $11::timestamptz or call.bucket >= $12::timestamptz and call.bucket < $13::timestamptz) group by "call"."dst_resource_id", "call"."bucket", "call"."src_resource_id")) as each
     ), swing as (
       -- How much more the baseline's buckets differ than by chance.
-      select sample.src_urn, sample.dst_urn,
+      select sample.src, sample.dst,
         greatest(
           coalesce(
             (4::float8 + (count(*) - 1::int8)::float8 * (var_samp(ln(sample.middle)) / nullif(avg((ln(sample.high / sample.low) / 2::float8) ^ 2::float8 + 0.010830001253373618::float8 ^ 2::float8), 0::float8))) / (4::int8 + count(*) - 1::int8)::float8,
@@ -15,7 +15,7 @@ select "change".* from (
         ) as latency,
         count(*) - 1::int8 as freedom
       from (
-        select bucket.src_urn, bucket.dst_urn,
+        select bucket.src, bucket.dst,
           nullif("public"."exp_histogram_quantile"(bucket.histogram, 0.95::float8), 0::float8) as middle,
           nullif("public"."exp_histogram_quantile"(
         bucket.histogram, least(greatest(0.95::float8 + -0.21794494717703378::float8 / sqrt(bucket.timed), 0::float8), 1::float8)
@@ -27,15 +27,15 @@ select "change".* from (
         where not bucket.candidate and bucket.timed >= 10::float8
       ) as sample
       where sample.middle > 0::float8 and sample.low > 0::float8
-      group by sample.src_urn, sample.dst_urn
+      group by sample.src, sample.dst
       having count(*) > 1::int8
     ), side as (
-      select bucket.src_urn, bucket.dst_urn, bucket.candidate, sum(bucket.calls) as calls, sum(bucket.errors) as errors,
+      select bucket.src, bucket.dst, bucket.candidate, sum(bucket.calls) as calls, sum(bucket.errors) as errors,
         "public"."exp_histogram_merge"(bucket.histogram) as histogram,
         count(*) filter (where bucket.calls > 0::float8) as buckets,
         sum(bucket.errors ^ 2::float8 / nullif(bucket.calls, 0::float8)) as squares
       from bucket
-      group by bucket.src_urn, bucket.dst_urn, bucket.candidate
+      group by bucket.src, bucket.dst, bucket.candidate
     ), measured as (
       select side.*, timing.timed,
         nullif("public"."exp_histogram_quantile"(side.histogram, 0.95::float8), 0::float8) as ms,
@@ -59,7 +59,7 @@ select "change".* from (
       from side
       cross join lateral (select "public"."exp_histogram_count"(side.histogram)::float8 as timed) as timing
     ), pair as (
-      select coalesce(before.src_urn, after.src_urn) as src_urn, coalesce(before.dst_urn, after.dst_urn) as dst_urn,
+      select coalesce(before.src, after.src) as src, coalesce(before.dst, after.dst) as dst,
         coalesce(before.calls, 0::float8) as baseline_calls, coalesce(after.calls, 0::float8) as candidate_calls,
         least(before.calls, after.calls) >= 50::float8 as enough,
         before.ms as baseline_ms, after.ms as candidate_ms,
@@ -75,8 +75,10 @@ select "change".* from (
         "public"."student_t_width"(0.99::float8, 2.5758293035489::float8, (coalesce(before.buckets - 1::int8, 0::int8) + 4::int8)::float8) as error_width
       from (select * from measured where not measured.candidate) as before
       full join (select * from measured where measured.candidate) as after
-        on after.dst_urn = before.dst_urn and after.src_urn is not distinct from before.src_urn
-      left join swing on swing.dst_urn = before.dst_urn and swing.src_urn is not distinct from before.src_urn
+        on after.dst = before.dst and after.src is not distinct from before.src
+      -- Each of these has a row before. A full join, as above: one by one they would be compared
+      -- with each other where the planner expects few.
+      full join swing on swing.dst = before.dst and swing.src is not distinct from before.src
     ), bounded as (
       select pair.*,
         pair.ratio * exp(-pair.latency_width) as ratio_low,
@@ -132,13 +134,16 @@ select "change".* from (
         end as verdict
       from judged
     )
-    select change.src_urn, change.dst_urn, change.verdict, change.latency_verdict, change.errors_verdict, change.baseline_calls, change.candidate_calls,
+    select caller.urn as src_urn, callee.urn as dst_urn, change.verdict, change.latency_verdict, change.errors_verdict, change.baseline_calls, change.candidate_calls,
       change.baseline_ms, change.candidate_ms, change.ratio, change.ratio_low, change.ratio_high, change.baseline_err_rate, change.candidate_err_rate,
       change.err_rate_change, change.err_rate_change_low, change.err_rate_change_high
     from change
+    cross join lateral (select known.* from "public"."dim_resource" as known where known."resource_id" = "change"."dst" and (known.tenant_id = $14::int8) is true offset 0) as callee
+    left join lateral (select known.* from "public"."dim_resource" as known where known."resource_id" = "change"."src" and (known.tenant_id = $15::int8) is true offset 0) as caller on true
+    where caller.urn is not null
     order by
       case change.verdict when 'worse' then 1 when 'unknown' then 2 when 'same' then 3 else 4 end,
       greatest(abs(ln(change.ratio)), 10::float8 * abs(change.err_rate_change)) desc nulls last,
-      change.dst_urn collate "C",
-      change.src_urn collate "C" nulls first
+      callee.urn collate "C",
+      caller.urn collate "C" nulls first
   ) as "change" where "verdict" = $16

@@ -5,6 +5,7 @@ import { meaningOfMetrics } from '../../../src/incident/metricMeanings.ts'
 import { rankSuspects } from '../../../src/incident/rankSuspects.ts'
 import { during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
+import { lookedUp } from '../../support/compiled.ts'
 
 const windows = { range: during('10:30', '10:45'), baseline: during('10:00', '10:30') }
 const { range, baseline } = windows
@@ -62,8 +63,7 @@ it('callOddities is one statement over finished rows', () => {
     'select "oddity".* from (select "odd"."src", "odd"."dst", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn", ' +
       `"odd"."measure", "odd"."expected", "odd"."actual", "odd"."rise", "odd"."call_count" from ( with ${odd} ` +
       'select src, dst, measure, expected, actual, rise, calls as call_count from odd_measure ) as "odd" ' +
-      'inner join "obs"."dim_resource" as "caller" on "caller"."resource_id" = "odd"."src" and ("caller"."tenant_id" = $15::int8) is true ' +
-      'inner join "obs"."dim_resource" as "callee" on "callee"."resource_id" = "odd"."dst" and ("callee"."tenant_id" = $16::int8) is true ' +
+      `${lookedUp('odd.src', 15, 'caller', { schema: 'obs' })} ${lookedUp('odd.dst', 16, 'callee', { schema: 'obs' })} ` +
       'order by ("odd"."measure") collate "C", "odd"."rise" desc, ("caller"."urn") collate "C", ("callee"."urn") collate "C") as "oddity" where "measure" = $17',
   )
   expect(parameters).toEqual([...given, 2, 50, 5, 2, 2, 0.02, 5, '1', '1', 'err_rate'])

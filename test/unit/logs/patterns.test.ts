@@ -3,58 +3,64 @@ import { newPatterns } from '../../../src/logs/newPatterns.ts'
 import { patternDiversity } from '../../../src/logs/patternDiversity.ts'
 import { patternSeries } from '../../../src/logs/patternSeries.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import { compiled, oneLine } from '../../support/compiled.ts'
+import { compiled, lookedUp, oneLine } from '../../support/compiled.ts'
 import { at, during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
 
 const scope = unitScope()
 const range = during('10:02', '11:00')
-/** The parameter `$first` and the next one are the tenant. */
+/** The parameter `$first` is the tenant, the next two are the range. */
 const counts = (first: number) => `
   from "public"."log_pattern_5m" as "count"
-  inner join "public"."log_pattern" as "known"
-  on "known"."fingerprint_id" = "count"."fingerprint_id" and ("known"."tenant_id" = $${first}::int8) is true
-  inner join "public"."dim_resource" as "resource"
-  on "resource"."resource_id" = "count"."resource_id" and ("resource"."tenant_id" = $${first + 1}::int8) is true`
+  where "count"."tenant_id" = $${first} and "count"."bucket" >= $${first + 1} and "count"."bucket" < $${first + 2}`
+const pattern = (first: number) => lookedUp('count.fingerprint_id', first, 'known', { table: 'log_pattern', key: 'fingerprint_id' })
+const resourceOf = (first: number) => lookedUp('count.resource_id', first, 'resource')
 const given = (first: number) =>
   `(select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $${first}::int8 and given.urn = $${first + 1})`
-const columns = `
-  "known"."fingerprint_id", "known"."pattern", known.severity as "severity", "known"."sample_message", "known"."first_seen",
-  sum(count.count_total)::float8 as "count_total", sum(count.count_error)::float8 as "count_error",
-  pg_catalog.array_agg(distinct resource.urn collate "C" order by resource.urn collate "C") collate "default" as "resources"`
+const ofPatterns = (counted: string, first: number) => `
+  select "pattern".* from (
+    select "known"."fingerprint_id", "known"."pattern", known.severity as "severity", "known"."sample_message", "known"."first_seen",
+      "count"."count_total", "count"."count_error", "count"."resources"
+    from (
+      select "count"."fingerprint_id", sum(count.count_total)::float8 as "count_total", sum(count.count_error)::float8 as "count_error",
+        pg_catalog.array_agg(resource.urn order by resource.urn collate "C") as "resources"
+      from (
+        select "count"."fingerprint_id", "count"."resource_id", sum(count.count_total) as "count_total", sum(count.count_error) as "count_error"
+        ${counted} group by "count"."fingerprint_id", "count"."resource_id"
+      ) as "count" ${resourceOf(first)} group by "count"."fingerprint_id"
+    ) as "count" ${pattern(first + 1)}
+    order by "first_seen", "count_total" desc, "fingerprint_id"
+  ) as "pattern"`
 
 describe('the exact SQL', () => {
   it('of newPatterns, which counts from the beginning of the bucket its range begins in', () => {
     expect(compiled(newPatterns(scope, { range }).where('severity', 'in', ['ERROR', 'FATAL']))).toEqual({
-      sql: oneLine(`
-        select "pattern".* from (
-          select ${columns} ${counts(1)}
-          where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5
-            and "known"."first_seen" >= $6 and "known"."first_seen" < $7
-          group by "known"."fingerprint_id" order by "first_seen", "count_total" desc, "fingerprint_id"
-        ) as "pattern" where "severity" in ($8, $9)`),
-      parameters: ['1', '1', '1', at('10:00'), range.to, range.from, range.to, 'ERROR', 'FATAL'],
+      sql: oneLine(
+        `${ofPatterns(
+          `${counts(1)} and (count.fingerprint_id in (
+          select known.fingerprint_id from "public"."log_pattern" as known
+          where known.tenant_id = $4::int8 and known.first_seen >= $5::timestamptz and known.first_seen < $6::timestamptz
+        )) is true`,
+          7,
+        )} where "severity" in ($9, $10)`,
+      ),
+      parameters: ['1', at('10:00'), range.to, '1', range.from, range.to, '1', '1', 'ERROR', 'FATAL'],
     })
   })
 
   it('of newPatterns after a silence', () => {
     expect(compiled(newPatterns(scope, { range, resource: 'urn:a', silence: '1 hour 2 minutes' }))).toEqual({
-      sql: oneLine(`
-        select "pattern".* from (
-          select ${columns} ${counts(1)}
-          where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5 and "count"."resource_id" = ${given(6)}
-            and "public"."require_resources"($8::int8, $9::text[])
-            and not exists (
-              select "earlier"."fingerprint_id" from (
-                select "count"."fingerprint_id" ${counts(10)}
-                where "count"."tenant_id" = $12 and "count"."bucket" >= $13 and "count"."bucket" < $14 and "count"."resource_id" = ${given(15)}
-                  and "public"."require_resources"($17::int8, $18::text[])
-              ) as "earlier" where "earlier"."fingerprint_id" = "known"."fingerprint_id")
-          group by "known"."fingerprint_id" order by "first_seen", "count_total" desc, "fingerprint_id"
-        ) as "pattern"`),
+      sql: oneLine(
+        ofPatterns(
+          `${counts(1)} and "count"."resource_id" = ${given(4)} and "public"."require_resources"($6::int8, $7::text[])
+            and (count.fingerprint_id in (
+              select "count"."fingerprint_id" ${counts(8)} and "count"."resource_id" = ${given(11)}
+                and "public"."require_resources"($13::int8, $14::text[])
+            )) is not true`,
+          15,
+        ),
+      ),
       parameters: [
-        '1',
-        '1',
         '1',
         range.from,
         range.to,
@@ -63,14 +69,14 @@ describe('the exact SQL', () => {
         '1',
         ['urn:a'],
         '1',
-        '1',
-        '1',
         at('09:00'),
         range.from,
         '1',
         'urn:a',
         '1',
         ['urn:a'],
+        '1',
+        '1',
       ],
     })
   })
@@ -83,9 +89,10 @@ describe('the exact SQL', () => {
     expect(compiled(patternDiversity(scope, { resource: 'urn:a', range: { from, to: range.to } }))).toEqual({
       sql: oneLine(`
         select "diversity".* from (
-          select "resource"."urn" as "urn", "resource"."resource_id" as "resource_id", pg_catalog.count(*)::float8 as "pattern_count",
-            sum(logged.records)::float8 as "count_total", ${effective} as "effective_count", max(logged.share) as "top_share",
-            "resource"."urn" as "item", ${effective} as "score"
+          select "resource"."urn" as "urn", "logged"."resource_id", "logged"."pattern_count", "logged"."count_total", "logged"."effective_count",
+            "logged"."top_share", "resource"."urn" as "item", "logged"."effective_count" as "score"
+          from (select "logged"."resource_id", pg_catalog.count(*)::float8 as "pattern_count",
+            sum(logged.records)::float8 as "count_total", ${effective} as "effective_count", max(logged.share) as "top_share"
           from (
             select "counted"."resource_id", "counted"."records",
               counted.records::float8 / (sum(counted.records) over (partition by counted.resource_id))::float8 as "share"
@@ -95,10 +102,7 @@ describe('the exact SQL', () => {
                 and "count"."resource_id" = ${given(4)} and "public"."require_resources"($6::int8, $7::text[])
               group by "count"."resource_id", "count"."fingerprint_id"
             ) as "counted" where counted.records > 0::numeric
-          ) as "logged"
-          inner join "public"."dim_resource" as "resource"
-          on "resource"."resource_id" = "logged"."resource_id" and ("resource"."tenant_id" = $8::int8) is true
-          group by "resource"."resource_id" order by "score" desc, ("resource"."urn") collate "C"
+          ) as "logged" group by "logged"."resource_id") as "logged" ${lookedUp('logged.resource_id', 8, 'resource')} order by "score" desc, ("resource"."urn") collate "C"
         ) as "diversity"`),
       parameters: ['1', from, range.to, '1', 'urn:a', '1', ['urn:a'], '1'],
     })
@@ -108,12 +112,17 @@ describe('the exact SQL', () => {
     expect(compiled(patternSeries(scope, { fingerprintId: '7', severity: 'ERROR', measure: 'count_error', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "known"."pattern" as "series", "count"."bucket" as "bucket", sum("count"."count_error")::float8 as "value", null::int8 as "resource_id" ${counts(1)}
-          where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5
-            and "count"."fingerprint_id" = $6 and "known"."severity" = $7
-          group by "known"."fingerprint_id", "count"."bucket" order by ("known"."pattern") collate "C", "bucket"
+          select "known"."pattern" as "series", "count"."bucket", "count"."value", null::int8 as "resource_id"
+          from (
+            select "count"."bucket" as "bucket", sum("count"."count_error")::float8 as "value", "count"."fingerprint_id" ${counts(1)}
+              and "count"."fingerprint_id" = $4 and (count.fingerprint_id in (
+                select known.fingerprint_id from "public"."log_pattern" as known where known.tenant_id = $5::int8 and known.severity = $6
+              )) is true
+            group by "count"."bucket", "count"."fingerprint_id"
+          ) as "count" ${pattern(7)}
+          order by ("known"."pattern") collate "C", "count"."bucket"
         ) as "point"`),
-      parameters: ['1', '1', '1', range.from, range.to, '7', 'ERROR'],
+      parameters: ['1', range.from, range.to, '7', '1', 'ERROR', '1'],
     })
   })
 
@@ -122,12 +131,14 @@ describe('the exact SQL', () => {
     expect(compiled(patternSeries(scope, { measure: 'count_total', range: months, by: 'resource' }))).toEqual({
       sql: oneLine(`
         select "point".* from (
-          select "resource"."urn" as "series", "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value",
-            "resource"."resource_id" as "resource_id" ${counts(1).replace('log_pattern_5m', 'log_pattern_1h')}
-          where "count"."tenant_id" = $3 and "count"."bucket" >= $4 and "count"."bucket" < $5
-          group by "resource"."resource_id", "count"."bucket" order by ("resource"."urn") collate "C", "bucket"
+          select "resource"."urn" as "series", "count"."bucket", "count"."value", "count"."resource_id" as "resource_id"
+          from (
+            select "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value", "count"."resource_id"
+            ${counts(1).replace('log_pattern_5m', 'log_pattern_1h')} group by "count"."bucket", "count"."resource_id"
+          ) as "count" ${resourceOf(4)}
+          order by ("resource"."urn") collate "C", "count"."bucket"
         ) as "point"`),
-      parameters: ['1', '1', '1', months.from, months.to],
+      parameters: ['1', months.from, months.to, '1'],
     })
   })
 })

@@ -3,13 +3,12 @@ import { compareTopology } from '../../../src/topology/compareTopology.ts'
 import { edgeHistory } from '../../../src/topology/edgeHistory.ts'
 import { topologyAt } from '../../../src/topology/topologyAt.ts'
 import { topologyChanges } from '../../../src/topology/topologyChanges.ts'
-import { compiled } from '../../support/compiled.ts'
+import { compiled, lookedUp } from '../../support/compiled.ts'
 import { at, during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
 
-const ends = (edge: string, first: number) =>
-  `inner join "public"."dim_resource" as "caller" on "caller"."resource_id" = "${edge}"."src" and ("caller"."tenant_id" = $${first}::int8) is true ` +
-  `inner join "public"."dim_resource" as "callee" on "callee"."resource_id" = "${edge}"."dst" and ("callee"."tenant_id" = $${first + 1}::int8) is true `
+const ends = (edge: string, first: number, src = 'src', dst = 'dst') =>
+  `${lookedUp(`${edge}.${src}`, first, 'caller')} ${lookedUp(`${edge}.${dst}`, first + 1, 'callee')} `
 
 const edgeColumns = '"version"."src_resource_id" as "src", "version"."dst_resource_id" as "dst", "version"."relation" as "relation"'
 const deciding = 'pg_catalog.lower(version.valid) desc, version.source collate "C"'
@@ -90,8 +89,7 @@ describe('the SQL of', () => {
         `extract(epoch from ${to} - ${from})::float8 as "duration_s", version.props as "props", "version"."src_resource_id" as "src", ` +
         '"version"."dst_resource_id" as "dst", "caller"."urn" as "src_urn", "callee"."urn" as "dst_urn" ' +
         'from (select "version".* from "public"."topo_edge_time" as "version" where "version"."tenant_id" = $1 and "version"."source" = $2) as "version" ' +
-        'inner join "public"."dim_resource" as "caller" on "caller"."resource_id" = "version"."src_resource_id" and ("caller"."tenant_id" = $3::int8) is true ' +
-        'inner join "public"."dim_resource" as "callee" on "callee"."resource_id" = "version"."dst_resource_id" and ("callee"."tenant_id" = $4::int8) is true ' +
+        `${ends('version', 3, 'src_resource_id', 'dst_resource_id')}` +
         'where "version"."src_resource_id" = (select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $5::int8 and given.urn = $6) ' +
         'and "version"."dst_resource_id" = (select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $7::int8 and given.urn = $8) ' +
         'and "public"."require_resources"($9::int8, $10::text[]) ' +
