@@ -12,6 +12,7 @@ import { ingest } from './ingest.ts'
 import { load } from './load.ts'
 import { maintenance } from './maintain.ts'
 import { nab } from './nab.ts'
+import { patterns } from './patterns.ts'
 import { retrieval } from './retrieval.ts'
 import { series } from './series.ts'
 import { printServiceGraphs } from './servicegraph.ts'
@@ -27,6 +28,7 @@ const benchmarks: Record<string, Benchmark> = {
   load,
   maintain: maintenance,
   nab,
+  patterns,
   retrieval,
   series,
   sketch,

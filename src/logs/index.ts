@@ -1,3 +1,4 @@
+export { createLogMiner, type LearnedMessage, type LogMiner, type LogMinerOptions, type LogMinerReport } from './miner/logMiner.ts'
 export { newPatterns, type NewPattern, type NewPatternsOptions } from './newPatterns.ts'
 export { patternDiversity, type PatternDiversity, type PatternDiversityOptions } from './patternDiversity.ts'
 export { patternOf } from './pattern.ts'

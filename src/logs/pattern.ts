@@ -30,14 +30,58 @@ export const placeholder = '<*>'
  * patternOf('payment 8a1f-77 timed out after 1873 ms, attempt=2') // 'payment <*> timed out after <*> ms, attempt=<*>'
  */
 export function patternOf(message: string): string {
+  const text = cut(message)
+  return text === '' ? '<empty>' : masked(text, mask)
+}
+
+/**
+ * The same for a miner that learns which words vary: what may be a state stays, such as the values
+ * after `=` and quoted words without a digit.
+ */
+export function wordsOf(message: string): string {
+  const text = cut(message)
+  return text === '' ? '<empty>' : masked(text, maskLess)
+}
+
+/** A part of a message: as it is, and what the miner's masks make of it. */
+export interface MaskedPart {
+  at: number
+  text: string
+  variable: boolean
+}
+
+/** The parts of a message as {@link wordsOf} sees them: those that its masks replace, and the others. */
+export function partsOf(message: string): MaskedPart[] {
+  const text = cut(message)
+  const parts: MaskedPart[] = []
+  let from = 0
+  const push = (to: number, isVariable: boolean) => {
+    if (to > from) parts.push({ at: from, text: text.slice(from, to), variable: isVariable })
+    from = to
+  }
+  for (const found of text.matchAll(variable)) {
+    const [match, ...groups] = found
+    const masked = maskLess(match, ...groups)
+    if (masked === match) continue
+    const before = masked.indexOf(placeholder)
+    push(found.index + before, false)
+    push(found.index + match.length - (masked.length - before - placeholder.length), true)
+  }
+  push(text.length, false)
+  return parts
+}
+
+function cut(message: string): string {
   const head = message.length > maxMessageLength ? message.slice(0, maxMessageLength) : message
   const trace = head.search(stackFrame)
-  const text = storable(trace === -1 ? head : head.slice(0, trace))
+  return storable(trace === -1 ? head : head.slice(0, trace))
     .replace(/\s+/g, ' ')
     .trim()
-  if (text === '') return '<empty>'
-  const masked = text.replace(variable, mask).replace(list, placeholder)
-  return masked.length > maxPatternLength ? masked.slice(0, maxPatternLength).toWellFormed() : masked
+}
+
+function masked(text: string, replacer: typeof mask): string {
+  const pattern = text.replace(variable, replacer).replace(list, placeholder)
+  return pattern.length > maxPatternLength ? pattern.slice(0, maxPatternLength).toWellFormed() : pattern
 }
 
 /** Text that PostgreSQL can store: NUL and lone surrogates become U+FFFD. */
@@ -75,7 +119,7 @@ const variable = new RegExp(
     // A host name and its port.
     String.raw`(?<![\w.-])(?:[A-Za-z0-9_-]+\.)*[A-Za-z0-9_-]+:\d{1,5}(?![\w.:])`,
     // An IPv6 or MAC address.
-    String.raw`(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}(?![\w:])`,
+    String.raw`(?<![\w:])(?:[0-9a-fA-F]{0,4}:){2,31}[0-9a-fA-F]{0,4}(?![\w:])`,
     // A date in words, with its time and year.
     String.raw`\b(?:${dayOrMonth}[a-z]*,? )?${dayOrMonth}[a-z]* \d{1,2}(?:,? \d{1,2}:\d\d(?::\d\d)?)?(?:,? \d{4})?(?!\w)`,
     // A host name.
@@ -84,29 +128,53 @@ const variable = new RegExp(
     String.raw`\d{1,2}:\d\d(?::\d\d)?(?:[.,:]\d+)?(?!\w)`,
     // A word: variable if it has a digit, as numbers, units, versions, ids and hexadecimal numbers
     // have.
-    String.raw`((?<!\w)-?[\w$]+(?:[._,-]+[\w$]+)*%?)`,
+    String.raw`((?<!\w)-?[\w$]+(?:[._,-]{1,2}[\w$]+)*%?)`,
   ].join('|'),
   'gu',
 )
 
 const list = /<\*>(?:(?:, ?|; ?|\|| )<\*>){2,}/g
 
-// The groups come by position, in the order above: an object of named groups for each match would
-// cost more than the matching.
-function mask(match: string, ...groups: (string | undefined)[]): string {
-  const [fixed, key, double, colon, single, path, word] = groups
+// The groups come by position, in the order above: an object of named groups for each match, or an
+// array, would cost more than the matching.
+function mask(match: string, fixed?: string, key?: string, double?: string, colon?: string, single?: string, path?: string, word?: string) {
   if (fixed !== undefined) return match
   if (key !== undefined) return key + placeholder
-  if (double !== undefined) {
-    if (colon !== undefined || isFixed(double)) return match
-    const method = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /.exec(double)
-    return `"${method?.[0] ?? ''}${placeholder}"`
-  }
+  if (double !== undefined) return colon !== undefined || isFixed(double) ? match : quotedMask(double)
   if (single !== undefined) return isFixed(single) ? match : `'${placeholder}'`
   const candidate = path ?? word
-  if (candidate !== undefined) return /\d/.test(candidate) ? placeholder : match
+  return candidate !== undefined && !/\d/.test(candidate) ? match : placeholder
+}
+
+function maskLess(
+  match: string,
+  fixed?: string,
+  key?: string,
+  double?: string,
+  colon?: string,
+  single?: string,
+  path?: string,
+  word?: string,
+) {
+  if (fixed !== undefined) return match
+  // A word without a digit, or with one at its end (IPv4 and IPv6, en0 and en1), stays; a long
+  // name with hyphens does not.
+  if (word !== undefined) return /^\D*$|^[A-Za-z]{2,}\d$/.test(word) && !(word.length > 20 && /-.*-.*-/.test(word)) ? match : placeholder
+  if (path !== undefined) return /\d|\/.*\//.test(path) ? placeholder : match
+  if (key !== undefined) return isState(match.slice(key.length)) ? match : key + placeholder
+  if (double !== undefined) return colon !== undefined || isFixed(double) || isState(double) ? match : quotedMask(double)
+  if (single !== undefined) return isFixed(single) || isState(single) ? match : `'${placeholder}'`
   return placeholder
 }
+
+/** The method of a quoted request line stays. */
+function quotedMask(quoted: string): string {
+  const method = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /.exec(quoted)
+  return `"${method?.[0] ?? ''}${placeholder}"`
+}
+
+/** Whether a value may be one of few. */
+const isState = (value: string) => value.length <= 40 && !/[\d./\\@:]/.test(value)
 
 /** Quoted words are part of the message; a quoted name is a variable part. */
 const isFixed = (quoted: string) => quoted === '' || (/\s/.test(quoted) && !/\d/.test(quoted))

@@ -90,6 +90,7 @@ const functions: Record<Function, WithOptions | null> = {
   decodeAgtype: null,
   decodeHistogram: null,
   encodeHistogram: null,
+  createLogMiner: given({}, (_, options) => api.createLogMiner(options)),
   deleteTenant: given(schema, ({ db }, options) => api.deleteTenant(db, 't-002', options)),
   delta: given({}, (scope, options) => api.delta(scope, frame, options)),
   dimensionItem: null,
