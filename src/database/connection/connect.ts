@@ -10,12 +10,15 @@ import { Pool, type PoolConfig } from 'pg'
  * service with its own pool or Kysely instance does not need `connect`: `tenantScope` accepts any,
  * and says what to set if a setting is wrong.
  *
+ * It also turns JIT off, which makes statements of our kind slower. A choice made for the role, the
+ * database or the connection (pg: `{ options: '-c jit=on' }`) stays.
+ *
  * @example
  * const db = connect(process.env.DATABASE_URL)
  * const scope = await tenantScope(db, 't-001')
  *
  * // for each new connection: select set_config(name, value, false) from (values ('datestyle',
- * //   'ISO'), ...) ... where current_setting(name) is another
+ * //   'ISO'), ...) ... where current_setting(name) is another, or for jit its default
  */
 export function connect(target?: string | PoolConfig): Kysely<{}> {
   const config = typeof target === 'string' ? { connectionString: target } : (target ?? {})
@@ -48,4 +51,9 @@ const deliverAsExpected = `
     ('array_nulls'::text, 'on'::text, '^on$'::text),
     ('gin_fuzzy_search_limit'::text, '0'::text, '^0$'::text)
   ) as wanted (name, value, as_it_should_be)
-  where pg_catalog.current_setting(wanted.name) !~ wanted.as_it_should_be`
+  where pg_catalog.current_setting(wanted.name) !~ wanted.as_it_should_be
+  union all
+  select pg_catalog.set_config(setting.name, wanted.value, false)
+  from (values ('jit'::text, 'off'::text)) as wanted (name, value)
+  join pg_catalog.pg_settings as setting on setting.name = wanted.name
+  where setting.setting <> wanted.value and setting.source in ('default'::text, 'configuration file'::text, 'command line'::text)`

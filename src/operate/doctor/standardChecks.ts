@@ -1,5 +1,6 @@
 import type { Check } from '../../database/checks/check.ts'
 import { extensionsCheck } from '../../database/checks/extensionsCheck.ts'
+import { jitCheck } from '../../database/checks/jitCheck.ts'
 import { serverVersionCheck } from '../../database/checks/serverVersionCheck.ts'
 import { ageCheck } from '../../graph/ageCheck.ts'
 import { termsCheck } from '../../knowledge/termsCheck.ts'
@@ -14,7 +15,7 @@ import { upkeepCheck } from '../policies/readableUpkeep.ts'
 import { exposureCheck } from '../rights/exposureCheck.ts'
 
 /** Checks of what the server supports. */
-export const serverChecks: readonly Check[] = [serverVersionCheck, extensionsCheck, pgvectorCheck, ageCheck, timescaleCheck]
+export const serverChecks: readonly Check[] = [serverVersionCheck, extensionsCheck, jitCheck, pgvectorCheck, ageCheck, timescaleCheck]
 
 /** Checks of the upkeep of our tables. */
 export const upkeepChecks: readonly Check[] = [

@@ -171,6 +171,23 @@ describe.skipIf(!leg.available || !leg.concurrent)('a database whose settings ar
   })
   afterAll(() => test.close())
 
+  it('compiles nothing (JIT) through connect, unless somebody chose to', async () => {
+    const jit = async (config: { options?: string } = {}) => {
+      const db = connect({ connectionString: test.url!, max: 1, ...config })
+      try {
+        return (await sql<{ jit: string }>`show jit`.execute(db)).rows[0]!.jit
+      } finally {
+        await db.destroy()
+      }
+    }
+    expect(await jit()).toBe('off')
+    expect(await jit({ options: '-c jit=on' })).toBe('on')
+    const database = sql.id(new URL(test.url!).pathname.slice(1))
+    await sql`alter database ${database} set jit = on`.execute(test.db)
+    expect(await jit()).toBe('on')
+    await sql`alter database ${database} reset jit`.execute(test.db)
+  })
+
   it('is told by name where nothing can be written, as on a standby', async () => {
     const reading = connect({ connectionString: test.url!, max: 1, options: '-c default_transaction_read_only=on' })
     try {

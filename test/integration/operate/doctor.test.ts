@@ -1,8 +1,10 @@
-import { sql } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
+import { Pool } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { ensureResource } from '../../../src/catalog/resources.ts'
 import { roomChecks } from '../../../src/cli/roomChecks.ts'
 import type { Check } from '../../../src/database/checks/check.ts'
+import { connect } from '../../../src/database/connection/connect.ts'
 import { schemaVersion } from '../../../src/database/installation/installation.ts'
 import { doctor } from '../../../src/operate/doctor/doctor.ts'
 import { migrateDown, migrateUp } from '../../../src/operate/migrate/migrate.ts'
@@ -40,6 +42,25 @@ onEveryLeg('doctor', () => {
     const [major, minor, patch] = extensions.vector.installed!.split('.').map(Number)
     const old = major === 0 && (minor! < 8 || (minor === 8 && patch! < 4))
     expect(findings.some(({ code }) => code === 'pgvector-vacuum')).toBe(old)
+  })
+
+  it('warns of JIT where a connection has it, and says so where connect turned it off', async () => {
+    const found = async (db: Kysely<{}>) => (await doctor(db)).findings.filter(({ code }) => code === 'jit')
+    if (leg.name !== 'server') return expect(await found(test.db)).toEqual([])
+    const brought = new Kysely<{}>({ dialect: new PostgresDialect({ pool: new Pool({ connectionString: test.url!, max: 1 }) }) })
+    try {
+      const remedy = expect.stringMatching(/^run `alter role ".+" set jit = off`/)
+      expect(await found(test.db)).toEqual([
+        { severity: 'info', code: 'jit', message: expect.stringContaining('connect turns it off'), remedy },
+      ])
+      expect(await found(brought)).toEqual([{ severity: 'warning', code: 'jit', message: expect.stringContaining('JIT'), remedy }])
+      const database = sql.id(new URL(test.url!).pathname.slice(1))
+      await sql`alter database ${database} set jit = off`.execute(test.db)
+    } finally {
+      await brought.destroy()
+    }
+    const later = connect({ connectionString: test.url!, max: 1 })
+    expect(await found(later).finally(() => later.destroy())).toEqual([])
   })
 
   it('makes each difference a finding, with what to do about it', async () => {
