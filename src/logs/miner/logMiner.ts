@@ -33,7 +33,7 @@ export interface LogMinerReport {
   merged: number
   /** Templates that were forgotten, because there are more than `maxTemplates`. */
   forgotten: number
-  /** Beginnings of messages that had too many templates: the rest of such messages is `<*>`. */
+  /** Beginnings of messages that too many words followed: the rest of such messages is `<*>`. */
   exploded: string[]
 }
 
@@ -112,8 +112,11 @@ export function createLogMiner(given: LogMinerOptions = {}): LogMiner {
 /** A miner with other thresholds than the default ones, to compare them. */
 export const minerWith = (thresholds: Thresholds): LogMiner => new Miner(parseOptions(options, {}), thresholds)
 
-/** How many templates may begin with the same two words. */
-const maxAlike = 300
+/** How many words may follow the same beginning before what follows it is variable. */
+const maxFollowing = 300
+
+/** Beginnings of up to this many words are looked at. */
+const maxBeginning = 8
 
 class Miner implements LogMiner {
   readonly #limits: z.output<typeof options>
@@ -122,7 +125,8 @@ class Miner implements LogMiner {
   #templates = new Map<string, Template>()
   #families = new Map<number, Family>()
   #redirects = new Map<string, Template>()
-  #alike = new Map<string, number>()
+  /** The words that follow a beginning. */
+  #following = new Map<string, Set<string>>()
   readonly #exploded = new Set<string>()
   #messages = 0
   #forgotten = 0
@@ -178,19 +182,31 @@ class Miner implements LogMiner {
     const known = this.#templates.get(key)
     if (known !== undefined) return current(known)
     if (words.length < 2) return this.#add(key, text)
+    const begun = this.#exploded.size === 0 ? 0 : beginnings(words).findIndex((beginning) => this.#exploded.has(beginning)) + 1
+    if (begun > 0) return this.#insert(beginningOf(text, found, begun))
     const keys = familyKeys(words)
     const open = keys.flatMap((family, at) => (this.#isOpen(family) ? [at] : []))
     if (open.length > 0) return this.#insert(without(text, found, open))
-    const begin = `${words[0]!} ${words[1]!}`
-    const alike = (this.#alike.get(begin) ?? 0) + 1
-    if (alike > maxAlike && words.length > 2) {
-      this.#exploded.add(begin)
-      return this.#insert(`${text.slice(0, found[2]!.at)}${placeholder}`)
-    }
-    this.#alike.set(begin, alike)
     const template = this.#add(key, text)
     keys.forEach((family, at) => this.#join(family, at, words, template))
+    if (template.next === undefined) this.#follow(words)
     return current(template)
+  }
+
+  /** Notes which word follows each beginning. If there are too many, all templates that begin so become one. */
+  #follow(words: readonly string[]): void {
+    for (const [at, beginning] of beginnings(words).entries()) {
+      const following = this.#following.get(beginning) ?? new Set()
+      this.#following.set(beginning, following.add(words[at + 1]!))
+      if (following.size <= maxFollowing) continue
+      this.#following.delete(beginning)
+      this.#exploded.add(beginning)
+      for (const template of this.#templates.values()) {
+        if (template.next !== undefined || !template.key.startsWith(`${beginning} `)) continue
+        this.#redirect(template, this.#insert(beginningOf(template.text, wordsIn(template.text), at + 1)))
+      }
+      return
+    }
   }
 
   #isOpen(family: number): boolean {
@@ -225,7 +241,10 @@ class Miner implements LogMiner {
   #merge(template: Template): void {
     const found = wordsIn(template.text)
     const open = familyKeys(found.map((word) => word.text)).flatMap((family, at) => (this.#isOpen(family) ? [at] : []))
-    const next = this.#insert(without(template.text, found, open))
+    this.#redirect(template, this.#insert(without(template.text, found, open)))
+  }
+
+  #redirect(template: Template, next: Template): void {
     if (next === template || template.next === next) return
     next.seen ||= template.seen
     next.last = Math.max(next.last, template.last)
@@ -245,7 +264,7 @@ class Miner implements LogMiner {
       else if (left !== undefined) this.#families.set(key, left)
     }
     for (const [fingerprint, template] of this.#redirects) if (!known.has(template)) this.#redirects.delete(fingerprint)
-    this.#alike.clear()
+    this.#following.clear()
     this.#lines.clear()
   }
 }
@@ -261,6 +280,20 @@ function without(text: string, words: readonly Word[], places: readonly number[]
   }
   return (left + text.slice(from)).replace(runs, placeholder)
 }
+
+/** The beginnings of a template that something follows: its first word, its first two words, ... */
+function beginnings(words: readonly string[]): string[] {
+  const all: string[] = []
+  let beginning = ''
+  for (const word of words.slice(0, Math.min(words.length - 1, maxBeginning))) {
+    beginning = beginning === '' ? word : `${beginning} ${word}`
+    all.push(beginning)
+  }
+  return all
+}
+
+/** A text up to its first words, with a placeholder for the rest. */
+const beginningOf = (text: string, words: readonly Word[], count: number): string => `${text.slice(0, words[count]!.at)}${placeholder}`
 
 /** Placeholders with nothing but punctuation between them. */
 const runs = /<\*>(?:[ ,;:|/.()-]*<\*>)+/g
