@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { distinctCountOf, standardErrorOf } from '../cardinality/distinctEstimate.ts'
 import { dimensionName, reportedBy, sketchesOver } from '../cardinality/sketchRows.ts'
+import { bucketWindows, comparedWindows, refuseOverlap } from '../database/comparedWindows.ts'
 import { finished, type Finished } from '../database/finished.ts'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
@@ -10,7 +11,6 @@ import type { RankingRow } from '../ranking/rankingFrame.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { hllUnion } from '../sketch/hll/hllUnion.ts'
-import { bucketWindows, comparedWindows, refuseOverlap } from './oddCalls.ts'
 
 export interface AffectedOptions {
   /** The dimension that is counted. Default: `'user'`. */

@@ -1,11 +1,12 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { comparedWindows, refuseOverlap } from '../database/comparedWindows.ts'
 import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { edgesBetween } from '../graph/edgesBetween.ts'
 import { parseOptions } from '../schema/parse.ts'
-import { comparedWindows, oddCalls, oddityThresholds, refuseOverlap, type OddityWindows } from './oddCalls.ts'
+import { oddCalls, oddityThresholds, type OddityWindows } from './oddCalls.ts'
 
 /** One measure of one caller's calls to one callee that left its normal range. */
 export interface CallOddity {

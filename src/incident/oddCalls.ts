@@ -2,8 +2,8 @@ import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import { callRows } from '../calls/callRows.ts'
 import { wilsonEnd } from '../calls/wilson.ts'
-import { bucketsOver, windowBucket } from '../database/buckets.ts'
-import { timeRange, type TimeRange } from '../database/range.ts'
+import { bucketWindows } from '../database/comparedWindows.ts'
+import type { TimeRange } from '../database/range.ts'
 import { bounded } from '../database/sql/bounded.ts'
 import type { Scope } from '../database/scope.ts'
 
@@ -46,27 +46,6 @@ export const oddityThresholds = z.strictObject({
   errorRise: z.number().min(0).max(1).default(0.02),
   minCalls: z.int().min(1).default(5),
 })
-
-/** Two windows, as options give them. */
-export const comparedWindows = { range: timeRange, baseline: timeRange }
-
-/** Refuses a baseline that overlaps the range: a time cannot be both normal and odd. */
-export function refuseOverlap({ range, baseline }: Pick<OddityWindows, 'range' | 'baseline'>, { addIssue }: z.core.$RefinementCtx): void {
-  if (range.from < baseline.to && baseline.from < range.to) {
-    const message = `must not overlap the range (from ${range.from.toISOString()} to ${range.to.toISOString()})`
-    addIssue({ code: 'custom', path: ['baseline'], message })
-  }
-}
-
-/**
- * The windows, extended to 5-minute buckets: the bucket in which trouble began belongs to the
- * range, not to the baseline.
- */
-export function bucketWindows({ range, baseline }: { range: TimeRange; baseline: TimeRange }): { range: TimeRange; baseline: TimeRange } {
-  const buckets = bucketsOver(windowBucket, range)
-  const to = baseline.from < range.from && baseline.to > buckets.from ? buckets.from : baseline.to
-  return { range: buckets, baseline: { from: baseline.from, to } }
-}
 
 /** Whether the column `bucket` begins in a window. */
 export const beginsIn = ({ from, to }: TimeRange): RawBuilder<boolean> =>

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
+import { comparedWindows, refuseOverlap } from '../database/comparedWindows.ts'
 import { finished, type Finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { parseOptions } from '../schema/parse.ts'
@@ -7,7 +8,7 @@ import { urnText } from '../schema/text.ts'
 import { accounts } from './accounts.ts'
 import { departures } from './departures.ts'
 import { givenMeanings, meaningOfMetrics, type MeaningOfMetric } from './metricMeanings.ts'
-import { comparedWindows, oddCalls, oddityThresholds, refuseOverlap, type OddityThresholds, type OddityWindows } from './oddCalls.ts'
+import { oddCalls, oddityThresholds, type OddityThresholds, type OddityWindows } from './oddCalls.ts'
 import { reachedFrom } from './reachedFrom.ts'
 
 export interface SuspectThresholds extends OddityThresholds {

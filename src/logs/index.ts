@@ -1,5 +1,8 @@
+export { burstingPatterns } from './burstingPatterns.ts'
+export type { ChangedPattern, ChangedPatternsOptions } from './changedPatterns.ts'
 export { createLogMiner, type LearnedMessage, type LogMiner, type LogMinerOptions, type LogMinerReport } from './miner/logMiner.ts'
 export { newPatterns, type NewPattern, type NewPatternsOptions } from './newPatterns.ts'
 export { patternDiversity, type PatternDiversity, type PatternDiversityOptions } from './patternDiversity.ts'
 export { patternOf } from './pattern.ts'
 export { patternSeries, type PatternPoint, type PatternSeriesOptions } from './patternSeries.ts'
+export { vanishedPatterns } from './vanishedPatterns.ts'

@@ -158,6 +158,14 @@ function others(
       logs.newPatterns(scope, { range, silence: '1 hour' }),
     ],
     patternDiversity: [logs.patternDiversity(scope, { range }), logs.patternDiversity(scope, { range, resource })],
+    burstingPatterns: [
+      logs.burstingPatterns(scope, { range, baseline, factor: 1, threshold: 0 }),
+      logs.burstingPatterns(scope, { range, baseline, resource }),
+    ],
+    vanishedPatterns: [
+      logs.vanishedPatterns(scope, { range, baseline, factor: 1, threshold: 0 }),
+      logs.vanishedPatterns(scope, { range, baseline, resource }),
+    ],
     // As after upkeep, which stores what it rolled: until the middle of the range.
     stored: [
       ...metricMeasures.map((measure) => metrics.metricSeries(rolled, { metric, measure, resolution: '1 day', range: all })),

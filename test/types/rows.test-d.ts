@@ -53,6 +53,8 @@ const named = {
   labelCardinality: rowOf(metrics.labelCardinality(scope, { range })).toEqualTypeOf<metrics.LabelCardinality>(),
 
   newPatterns: rowOf(logs.newPatterns(scope, { range })).toEqualTypeOf<logs.NewPattern>(),
+  burstingPatterns: rowOf(logs.burstingPatterns(scope, { range, baseline: range })).toEqualTypeOf<logs.ChangedPattern>(),
+  vanishedPatterns: rowOf(logs.vanishedPatterns(scope, { range, baseline: range })).toEqualTypeOf<logs.ChangedPattern>(),
   patternDiversity: rowOf(logs.patternDiversity(scope, { range })).toEqualTypeOf<logs.PatternDiversity>(),
   patternSeries: rowOf(logs.patternSeries(scope, { measure: 'count_total', range })).toEqualTypeOf<logs.PatternPoint>(),
 

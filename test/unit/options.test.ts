@@ -64,6 +64,8 @@ const functions: Record<Function, WithOptions | null> = {
   burnRate: given({ objective: 0.9, at: range.to }, (scope, options) => api.burnRate(scope, counts, options)),
   buildVectorIndex: given(schema, ({ db }, options) => api.buildVectorIndex(db, options)),
   callFan: given({ by: 'caller' as const, range }, (scope, options) => api.callFan(scope, options)),
+  burstingPatterns: given({ range, baseline }, (scope, options) => api.burstingPatterns(scope, options)),
+  vanishedPatterns: given({ range, baseline }, (scope, options) => api.vanishedPatterns(scope, options)),
   callOddities: given({ range, baseline }, (scope, options) => api.callOddities(scope, options)),
   callSeries: given({ measure: 'p95_ms' as const, range }, (scope, options) => api.callSeries(scope, options)),
   callState: null,

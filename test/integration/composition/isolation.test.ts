@@ -25,7 +25,7 @@ import {
   overlap,
   retention,
 } from '../../../src/cardinality/index.ts'
-import { newPatterns, patternDiversity, patternSeries } from '../../../src/logs/index.ts'
+import { burstingPatterns, newPatterns, patternDiversity, patternSeries, vanishedPatterns } from '../../../src/logs/index.ts'
 import { labelCardinality, latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import { topK } from '../../../src/ranking/index.ts'
 import { aggregateAcross, anomalies } from '../../../src/series/index.ts'
@@ -85,6 +85,10 @@ async function fill(scope: Scope, factor: number, id: string): Promise<void> {
       urns.map((resource) => ({ bucket: at('10:30'), resource, fingerprint_id, count_total: factor + index })),
     ),
   )
+  await insertPatternCounts(
+    scope,
+    urns.map((resource) => ({ bucket: at('09:15'), resource, fingerprint_id: fingerprints[0]!, count_total: 10 * factor })),
+  )
   await insertSketches(
     scope,
     [baseline.from, range.from].flatMap((bucket) =>
@@ -132,6 +136,8 @@ function reads(scope: Scope, id: string) {
     'callSeries by the day': callSeries(scope, { measure: 'p95_ms', range: { from: at('00:00'), to: range.to }, resolution: '1 day' }),
     'patternSeries by the half hour': patternSeries(scope, { measure: 'count_total', range, by: 'resource', resolution: '30 minutes' }),
     patternDiversity: patternDiversity(scope, { range }),
+    burstingPatterns: burstingPatterns(scope, { range, baseline, factor: 1, threshold: 0 }),
+    vanishedPatterns: vanishedPatterns(scope, { range, baseline, factor: 1, threshold: 0 }),
     newPatterns: newPatterns(scope, { range }),
     'newPatterns after silence': newPatterns(scope, { range, silence: '30 minutes' }),
     patternSeries: patternSeries(scope, { measure: 'count_total', range }),

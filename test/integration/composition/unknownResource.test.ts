@@ -26,6 +26,8 @@ const reads: Record<string, (scope: Scope, urn: string) => Read> = {
   slowestDependencies: (scope, service) => api.slowestDependencies(scope, { service, range }),
   patternSeries: (scope, resource) => api.patternSeries(scope, { resource, measure: 'count_total', range }),
   patternDiversity: (scope, resource) => api.patternDiversity(scope, { resource, range }),
+  burstingPatterns: (scope, resource) => api.burstingPatterns(scope, { resource, range, baseline }),
+  vanishedPatterns: (scope, resource) => api.vanishedPatterns(scope, { resource, range, baseline }),
   newPatterns: (scope, resource) => api.newPatterns(scope, { resource, range }),
   edgeHistory: (scope, to) => api.edgeHistory(scope, { from: known, to }),
   reach: (scope, from) => api.reach(scope, api.callsDuring(scope, { range }), { from: [known, from] }),

@@ -15,7 +15,7 @@ import { callsOfWindow } from '../../../src/calls/callsOfWindow.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { impact } from '../../../src/graph/index.ts'
 import { callOddities, rankSuspects } from '../../../src/incident/index.ts'
-import { newPatterns, patternDiversity, patternSeries } from '../../../src/logs/index.ts'
+import { burstingPatterns, newPatterns, patternDiversity, patternSeries, vanishedPatterns } from '../../../src/logs/index.ts'
 import { labelCardinality, latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import { metricMeasures } from '../../../src/metrics/metricMeasures.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
@@ -206,6 +206,8 @@ onEveryLeg('extremes that a tenant sends', () => {
     reads['callFan, in'] = callFan(scope, { by: 'callee', range: whole })
     reads['patternDiversity'] = patternDiversity(scope, { range: whole })
     reads['newPatterns'] = newPatterns(scope, { range: whole })
+    reads['burstingPatterns'] = burstingPatterns(scope, { range: after, baseline: before })
+    reads['vanishedPatterns'] = vanishedPatterns(scope, { range: after, baseline: before })
     reads['callOddities'] = callOddities(scope, { range: after, baseline: before })
     const suspected = { service: 'urn:front', range: after, baseline: before, meanings: [{ metric: 'm', means: 'latency' as const }] }
     reads['rankSuspects'] = rankSuspects(scope, suspected)
