@@ -37,6 +37,7 @@ const latencyColumns = {
  * | `rate` | one row: calls per second, as sums take it |
  * | `callCount`, `errorCount` | several rows: sums |
  * | `errorRatio` | several rows: all errors divided by all calls; null without calls |
+ * | `timedCount` | several rows: the calls of those that have latencies; null without any |
  * | `callsPerSecond` | several rows: all calls divided by the length of a range |
  * | `meanRate` | several rows of consecutive buckets: calls per second |
  * | `merged`, `quantile` | several rows: the histogram of all their calls, and its quantiles |
@@ -71,6 +72,7 @@ export function callRows(
     callCount: sql<number>`${calls}::float8`,
     errorCount: sql<number>`${errors}::float8`,
     errorRatio: sql<number | null>`${errors}::float8 / nullif(${calls}, 0::numeric)::float8`,
+    timedCount: sql<number | null>`(sum(${samples.count}) filter (where ${histogram} is not null))::float8`,
     callsPerSecond: (range: TimeRange) => sql<number>`${calls}::float8 / ${secondsOf(range)}::float8`,
     meanRate: (buckets: number) =>
       buckets === 1 ? sql<number | null>`sum(${rate})` : sql<number | null>`sum(${rate}) / ${sql.lit(buckets)}::float8`,

@@ -7,7 +7,6 @@ import { resourceAt } from '../database/sql/ofTenant.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { normalWidth } from '../series/trends/normalQuantile.ts'
 import { recordingScale, relativeError } from '../sketch/exponentialHistogram.ts'
-import { quantileOf } from '../sketch/rowHistogram.ts'
 import { callRows, callSide, type CallSide } from './callRows.ts'
 import { callFilter, callsBetween, type CallFilter } from './callsBetween.ts'
 import { wilson } from './wilson.ts'
@@ -148,14 +147,17 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
       sql<boolean>`(call.bucket >= ${candidate.from}::timestamptz and call.bucket < ${candidate.to}::timestamptz)`.as('candidate'),
       together.callCount.as('calls'),
       together.errorCount.as('errors'),
+      together.timedCount.as('timed'),
       together.merged.as('histogram'),
     ])
   const fn = scope.id
   const number = (value: number) => sql`${sql.lit(value)}::float8`
-  /** The percentile some standard errors away from the one in question, of `timed` calls. */
-  const beside = (histogram: string, timed: string, errors: number) => sql`${fn('exp_histogram_quantile')}(
-        ${sql.raw(histogram)}, least(greatest(${number(p)} + ${number(errors * Math.sqrt(p * (1 - p)))} / sqrt(${sql.raw(timed)}), 0::float8), 1::float8)
-      )`
+  /** The percentile, and those one standard error below and above it, of `timed` calls: found in one pass. */
+  const quantiles = (histogram: string, timed: string) => {
+    const beside = (errors: number) =>
+      sql`least(greatest(${number(p)} + ${number(errors * Math.sqrt(p * (1 - p)))} / sqrt(${sql.raw(timed)}), 0::float8), 1::float8)`
+    return sql`${fn('exp_histogram_quantiles')}(array[${sql.raw(histogram)}], array[${number(p)}, ${beside(-1)}, ${beside(1)}])`
+  }
   /**
    * Half the width of an interval, in standard errors, including the degrees of freedom of
    * {@link moderated}.
@@ -166,9 +168,7 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
   const rounding = number(relativeError(recordingScale))
   const changes = sql<CallChange>`(
     with bucket as (
-      select each.src, each.dst, each.candidate, each.calls, each.errors, each.histogram,
-        ${fn('exp_histogram_count')}(each.histogram)::float8 as timed
-      from (${buckets}) as each
+      select each.src, each.dst, each.candidate, each.calls, each.errors, each.timed, each.histogram from (${buckets}) as each
     ), swing as (
       -- How much more the baseline's buckets differ than by chance.
       select sample.src, sample.dst,
@@ -179,10 +179,9 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
         count(*) - 1::int8 as freedom
       from (
         select bucket.src, bucket.dst,
-          nullif(${quantileOf(fn, sql.raw('bucket.histogram'), p)}, 0::float8) as middle,
-          nullif(${beside('bucket.histogram', 'bucket.timed', -1)}, 0::float8) as low,
-          ${beside('bucket.histogram', 'bucket.timed', 1)} as high
+          nullif(found.quantile[1], 0::float8) as middle, nullif(found.quantile[2], 0::float8) as low, found.quantile[3] as high
         from bucket
+        cross join lateral (select ${quantiles('bucket.histogram', 'bucket.timed')} as quantile offset 0) as found
         where not bucket.candidate and bucket.timed >= ${number(Math.ceil(minCalls / 5))}
       ) as sample
       where sample.middle > 0::float8 and sample.low > 0::float8
@@ -190,16 +189,15 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
       having count(*) > 1::int8
     ), side as (
       select bucket.src, bucket.dst, bucket.candidate, sum(bucket.calls) as calls, sum(bucket.errors) as errors,
+        sum(bucket.timed) as timed,
         ${fn('exp_histogram_merge')}(bucket.histogram) as histogram,
         count(*) filter (where bucket.calls > 0::float8) as buckets,
         sum(bucket.errors ^ 2::float8 / nullif(bucket.calls, 0::float8)) as squares
       from bucket
       group by bucket.src, bucket.dst, bucket.candidate
     ), measured as (
-      select side.*, timing.timed,
-        nullif(${quantileOf(fn, sql.raw('side.histogram'), p)}, 0::float8) as ms,
-        nullif(${beside('side.histogram', 'timing.timed', -1)}, 0::float8) as low,
-        nullif(${beside('side.histogram', 'timing.timed', 1)}, 0::float8) as high,
+      select side.*,
+        nullif(found.quantile[1], 0::float8) as ms, nullif(found.quantile[2], 0::float8) as low, nullif(found.quantile[3], 0::float8) as high,
         side.errors / nullif(side.calls, 0::float8) as ratio,
         ${moderated(
           sql`
@@ -209,7 +207,7 @@ export function compareCalls(scope: Scope, options: CompareCallsOptions): Finish
           sql`side.buckets - 1::int8`,
         )} as swing
       from side
-      cross join lateral (select ${fn('exp_histogram_count')}(side.histogram)::float8 as timed) as timing
+      cross join lateral (select ${quantiles('side.histogram', 'side.timed')} as quantile offset 0) as found
     ), pair as (
       select coalesce(before.src, after.src) as src, coalesce(before.dst, after.dst) as dst,
         coalesce(before.calls, 0::float8) as baseline_calls, coalesce(after.calls, 0::float8) as candidate_calls,

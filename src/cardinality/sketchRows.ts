@@ -52,14 +52,18 @@ export function sketchRows(
     .$if(resource !== undefined, (sketches) => sketches.where(isOf(scope, resource!)).where(requireResources(scope, [resource!].flat())))
 }
 
-/** As values, not as a join. */
+/** More resources than an index finds quickly, one by one. */
+const few = 20
+
+/** As values, not as a join; many are looked up in a hash, as values they would be compared one by one. */
 function isOf(scope: Scope, resource: string | readonly string[]): RawBuilder<boolean> {
   const ids = scope.db
     .selectFrom(scope.table('dim_resource', 'resource'))
     .where('resource.tenant_id', '=', scope.tenantId)
     .select('resource_id')
   if (typeof resource === 'string') return sql`sketch.resource_id = ${ids.where('resource.urn', '=', resource)}`
-  return sql`sketch.resource_id = any (array(${ids.where('resource.urn', 'in', resource)}))`
+  const given = ids.where(sql<boolean>`resource.urn = any(${resource}::text[])`)
+  return resource.length > few ? sql`(sketch.resource_id in ${given}) is true` : sql`sketch.resource_id = any (array(${given}))`
 }
 
 /**

@@ -118,6 +118,11 @@ export async function mirrorGraph<Row extends EdgeRow>(
       throw new InvalidInputError('edges', `has more than one edge ${row.repeated}: narrow or aggregate the frame until there is one`)
     }
     signal?.throwIfAborted()
+    // Without statistics each step of a walk would read the whole graph. Only the owner of the graph
+    // gets them at once: for another role this is a warning, and they come with autovacuum.
+    if (row.edges_added >= many)
+      await sql`analyze ${sql.id(inner.graphName, 'Resource')}, ${sql.id(inner.graphName, label)}`.execute(inner.db)
+    signal?.throwIfAborted()
     return {
       vertices: { added: row.vertices_added, changed: row.vertices_changed, removed: row.vertices_removed },
       edges: { added: row.edges_added, changed: row.edges_changed, removed: row.edges_removed },
@@ -126,6 +131,9 @@ export async function mirrorGraph<Row extends EdgeRow>(
   await assertReadCommitted(scope.db, 'mirrorGraph')
   return inTransaction(scope.db, mirror, settings)
 }
+
+/** The number of new edges after which a graph gets new statistics. */
+const many = 1_000
 
 /** The error of graph_prepare for a name that cannot be a label. */
 const isNoLabel = (error: unknown): error is Error => error instanceof Error && 'code' in error && error.code === '42809'

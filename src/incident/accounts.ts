@@ -85,7 +85,8 @@ export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'erro
             ('latency', call.calls * (${meanOfTenths('quantile', 1)} - ${meanOfTenths('quantile_before', 1)})),
             ('errors', call.errors - call.calls * call.errors_before / call.calls_before)
         ) as of_call (trouble, lost)
-        where call.src in (select resource_id from observed_loss)
+        -- Not a join (is true): filtered before quantiles are computed.
+        where (call.src in (select resource_id from observed_loss)) is true
           and call.src <> call.dst and call.calls > 0::float8 and call.calls_before > 0::float8
           and not (
             call.src in (select resource_id from starved_resource) and call.dst not in (select resource_id from starved_resource)

@@ -48,11 +48,11 @@ export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: 
       where edge.tenant_id = ${scope.tenantId}::int8
         and edge.valid operator(pg_catalog.&&) tstzrange(${range.from}::timestamptz, ${range.to}::timestamptz)
         and edge.src_resource_id <> edge.dst_resource_id
-        and not exists (
-          select
-          from compared_call as call
-          where call.src = edge.src_resource_id and call.dst = edge.dst_resource_id and call.calls > 0::float8
-        )
+        -- One lookup in a hash, not a join: the planner expects few calls, and would compare each edge
+        -- with each of them.
+        and (
+          (edge.src_resource_id, edge.dst_resource_id) in (select call.src, call.dst from compared_call as call where call.calls > 0::float8)
+        ) is not true
     ), kind_of_trouble (trouble) as (
       values ('latency'), ('errors')
     ), followed_edge (src, dst, trouble) as (

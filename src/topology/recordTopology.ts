@@ -191,6 +191,9 @@ function assertSnapshot(snapshot: unknown, attributes: readonly string[]): void 
  * A version is deleted, shortened or left alone, and new ones are added. The additions wait for the
  * count of the others, because two versions of an edge must never be valid at once, even for an
  * instant. `until` is `infinity` if no snapshot follows.
+ *
+ * Versions are found by their place alone, and then checked to be the tenant's (`is true`): where
+ * the statistics do not know the tenant, each of its versions would be looked for in all places.
  */
 async function writeDifference(
   scope: Scope,
@@ -223,7 +226,7 @@ async function writeDifference(
     ),
     deleted as (
       delete from ${table} as old
-      where old.tenant_id = ${scope.tenantId}::int8
+      where (old.tenant_id = ${scope.tenantId}::int8) is true
         and old.ctid = any (array(
           select place from contradicted where opens >= ${from} and closes <= ${until} union all select place from incomplete
         ))
@@ -234,7 +237,7 @@ async function writeDifference(
       set valid = case
         when lower(old.valid) < ${from} then tstzrange(lower(old.valid), ${from}) else tstzrange(${until}, upper(old.valid))
       end
-      where old.tenant_id = ${scope.tenantId}::int8
+      where (old.tenant_id = ${scope.tenantId}::int8) is true
         and old.ctid = any (array(select place from contradicted where opens < ${from} or closes > ${until}))
       returning 1
     ),

@@ -1,4 +1,4 @@
-import { sql, type RawBuilder } from 'kysely'
+import { sql } from 'kysely'
 import { z } from 'zod'
 import { resourceIds } from '../catalog/resources.ts'
 import type { Scope } from '../database/scope.ts'
@@ -70,27 +70,20 @@ async function stageEdges(
   if (batch.length > 0) await stageBatch(scope, batch)
 }
 
+/**
+ * The URNs are looked up in one question: one by one, a statement may read all resources of a tenant
+ * for each, where the statistics do not know the tenant.
+ */
 async function stageBatch(scope: Scope, batch: readonly TopologyEdge[]): Promise<void> {
-  const id = (urn: RawBuilder<string>) => sql`(
-    select resource_id from ${scope.id('dim_resource')} as resource where resource.tenant_id = ${scope.tenantId}::int8 and resource.urn = ${urn}
-  )`
-  const edges = JSON.stringify(batch.map(({ from, to, props }) => ({ src_urn: from, dst_urn: to, props })))
-  const { rows } = await sql<{ complete: boolean }>`
-    with staged as (
-      insert into ${stagedSnapshot} (src, dst, props)
-      select ${id(sql`edge.src_urn`)}, ${id(sql`edge.dst_urn`)}, coalesce(edge.props, '{}')
-      from jsonb_to_recordset(${edges}::jsonb) as edge (src_urn text, dst_urn text, props jsonb)
-      returning src, dst
-    )
-    select bool_and(src is not null and dst is not null) as complete from staged
-  `.execute(scope.db)
-  if (rows[0]!.complete) return
   const urns = [...new Set(batch.flatMap(({ from, to }) => [from, to]))]
   const known = await resourceIds(scope, urns)
-  throw strangers(
-    scope,
-    urns.filter((urn) => !known.has(urn)),
-  )
+  const missing = urns.filter((urn) => !known.has(urn))
+  if (missing.length > 0) throw strangers(scope, missing)
+  const edges = JSON.stringify(batch.map(({ from, to, props }) => ({ src: known.get(from), dst: known.get(to), props })))
+  await sql`
+    insert into ${stagedSnapshot} (src, dst, props)
+    select edge.src, edge.dst, coalesce(edge.props, '{}') from jsonb_to_recordset(${edges}::jsonb) as edge (src int8, dst int8, props jsonb)
+  `.execute(scope.db)
 }
 
 async function stageFrame<Row extends EdgeRow>(scope: Scope, edges: EdgeFrame<Row>, attributes: readonly string[]): Promise<void> {

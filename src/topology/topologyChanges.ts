@@ -32,6 +32,18 @@ export interface TopologyChangeRow extends EdgeRow {
   props_after: Json | null
 }
 
+/** The versions of an edge that changed in the range, the deciding one first. */
+interface ChangedEdge {
+  src: string
+  dst: string
+  relation: string
+  valid: string[]
+  props: Json[]
+}
+
+/** The most edges that are looked up one by one. */
+const few = 200
+
 const topologyChangesOptions = z.strictObject({ range: timeRange, ...topologyFilter })
 
 /**
@@ -52,43 +64,69 @@ const topologyChangesOptions = z.strictObject({ range: timeRange, ...topologyFil
  *
  * // select "change".* from (
  * //   select "change"."at", "change"."kind", ... from (
- * //     select ..., case when said.props_before is null then 'appeared' ... end as "kind", ...
+ * //     select "moment"."at", case when said.props_before is null then 'appeared' ... end as "kind",
+ * //       ...
  * //     from (
- * //       select ..., pg_catalog.lower(version.valid) as "at" from "public"."topo_edge_time" ...
- * //       union select ..., pg_catalog.upper(version.valid) as "at" ...
- * //     ) as "moment" inner join lateral (...) as "said" on true
+ * //       with changed as materialized (select ... from "public"."topo_edge_time" as "version"
+ * //         where ... union select ...)
+ * //       select ..., pg_catalog.array_agg(version.valid order by ...) as valid, ... group by ...
+ * //     ) as "edge" inner join lateral (...) as "moment" on true inner join lateral (...) as
+ * //       "said" on true
  * //     where said.props_before is distinct from said.props_after
- * //   ) as "change" inner join "public"."dim_resource" as "caller" on ... order by ...
- * // ) as "change" where "kind" = $13
+ * //   ) as "change" inner join lateral (...) as "caller" on true ... order by ...
+ * // ) as "change" where "kind" = $21
  */
 export function topologyChanges(scope: Scope, options: TopologyChangesOptions): Finished<TopologyChangeRow, 'change'> {
   const { range, ...filter } = parseOptions(topologyChangesOptions, options)
-  const moments = (end: RawBuilder<Date>) =>
-    topologyVersions(scope, filter)
-      .where(sql<boolean>`${end} >= ${range.from}::timestamptz and ${end} < ${range.to}::timestamptz`)
-      .select(['version.src_resource_id as src', 'version.dst_resource_id as dst', 'version.relation as relation', end.as('at')])
+  const within = (at: RawBuilder<Date>) => sql<boolean>`${at} >= ${range.from}::timestamptz and ${at} < ${range.to}::timestamptz`
+  const [opens, closes] = [sql<Date>`pg_catalog.lower(version.valid)`, sql<Date>`pg_catalog.upper(version.valid)`]
+  const ends = ['version.src_resource_id', 'version.dst_resource_id', 'version.relation'] as const
+  const versions = topologyVersions(scope, filter)
+    .where(sql<boolean>`${opens} < ${range.to}::timestamptz and coalesce(${closes}, 'infinity') >= ${range.from}::timestamptz`)
+    .select([...ends, 'version.source', 'version.valid', 'version.props'])
+  const moved = (at: RawBuilder<Date>) => topologyVersions(scope, filter).where(within(at)).select(ends)
+  const isOf = sql<boolean>`
+    version.src_resource_id = changed.src_resource_id and version.dst_resource_id = changed.dst_resource_id and version.relation = changed.relation
+  `
+  const isChanged = sql<boolean>`(
+    (version.src_resource_id, version.dst_resource_id, version.relation) in (select src_resource_id, dst_resource_id, relation from changed)
+  ) is true`
+  const howMany = sql`(select count(*) from changed)`
+  // A few edges are looked up. For many, all versions are read once: where the statistics do not know
+  // the tenant, a lookup may read all of them.
+  const edges = sql<ChangedEdge>`(
+    with changed as materialized ${moved(opens).union(moved(closes))}
+    select version.src_resource_id as src, version.dst_resource_id as dst, version.relation,
+      pg_catalog.array_agg(version.valid order by ${decidingFirst}) as valid,
+      pg_catalog.array_agg(version.props order by ${decidingFirst}) as props
+    from (
+      select version.* from changed cross join lateral ${versions.where(isOf)} as version where ${howMany} <= ${sql.lit(few)}::int8
+      union all
+      ${versions.where(isChanged).where(sql<boolean>`${howMany} > ${sql.lit(few)}::int8`)}
+    ) as version
+    group by version.src_resource_id, version.dst_resource_id, version.relation
+  )`
+  const moments = sql<{ at: Date }>`(
+    select distinct met.at from pg_catalog.unnest(edge.valid) as version (valid) cross join lateral (values (${opens}), (${closes})) as met (at)
+    where ${within(sql`met.at`)}
+  )`
   const deciding = (holds: RawBuilder<boolean>) =>
-    sql<Json | null>`(pg_catalog.array_agg(version.props order by ${decidingFirst}) filter (where ${holds}))[1]`
-  const before = sql<boolean>`pg_catalog.lower(version.valid) < moment.at and coalesce(pg_catalog.upper(version.valid), 'infinity') >= moment.at`
+    sql<Json | null>`(pg_catalog.array_agg(version.props order by version.place) filter (where ${holds}))[1]`
+  const before = sql<boolean>`${opens} < moment.at and coalesce(${closes}, 'infinity') >= moment.at`
   const after = sql<boolean>`version.valid operator(pg_catalog.@>) moment.at`
-  const said = topologyVersions(scope, filter)
-    .where(sql<boolean>`version.src_resource_id = moment.src and version.dst_resource_id = moment.dst`)
-    .where(sql<boolean>`version.relation = moment.relation`)
-    .select([deciding(before).as('props_before'), deciding(after).as('props_after')])
+  const said = sql<{ props_before: Json | null; props_after: Json | null }>`(
+    select ${deciding(before)} as props_before, ${deciding(after)} as props_after
+    from unnest(edge.valid, edge.props) with ordinality as version (valid, props, place)
+  )`
   const kind = sql<TopologyChange>`
     case when said.props_before is null then 'appeared' when said.props_after is null then 'vanished' else 'changed' end
   `
-  // Lateral, so that each moment looks up its edge: without statistics a self-join may compare
-  // every version with every moment.
   const found = scope.db
-    .selectFrom(
-      moments(sql<Date>`pg_catalog.lower(version.valid)`)
-        .union(moments(sql<Date>`pg_catalog.upper(version.valid)`))
-        .as('moment'),
-    )
+    .selectFrom(edges.as('edge'))
+    .innerJoinLateral(moments.as('moment'), (join) => join.onTrue())
     .innerJoinLateral(said.as('said'), (join) => join.onTrue())
     .where(sql<boolean>`said.props_before is distinct from said.props_after`)
-    .select(['moment.at', kind.as('kind'), 'moment.src', 'moment.dst', 'moment.relation', 'said.props_before', 'said.props_after'])
+    .select(['moment.at', kind.as('kind'), 'edge.src', 'edge.dst', 'edge.relation', 'said.props_before', 'said.props_after'])
   const changes = edgesBetween(scope, found, 'change', { src: 'src', dst: 'dst' })
     .select([
       'change.at',

@@ -1,8 +1,6 @@
 select "change".* from (
     with bucket as (
-      select each.src, each.dst, each.candidate, each.calls, each.errors, each.histogram,
-        "public"."exp_histogram_count"(each.histogram)::float8 as timed
-      from ((select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", (call.bucket >= $1::timestamptz and call.bucket < $2::timestamptz) as "candidate", sum(call.call_count)::float8 as "calls", sum(call.error_count)::float8 as "errors", "public"."exp_histogram_merge"(coalesce(call.histogram, case when call.call_count = 1 then "public"."exp_histogram"(call.p50_ms) end)) as "histogram" from "public"."service_call_5m" as "call" where "call"."src_resource_id" = (select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $3::int8 and given.urn = $4) and "public"."require_resources"($5::int8, $6::text[]) and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9 and (call.bucket >= $10::timestamptz and call.bucket < $11::timestamptz or call.bucket >= $12::timestamptz and call.bucket < $13::timestamptz) group by "call"."dst_resource_id", "call"."bucket", "call"."src_resource_id")) as each
+      select each.src, each.dst, each.candidate, each.calls, each.errors, each.timed, each.histogram from ((select "call"."src_resource_id" as "src", "call"."dst_resource_id" as "dst", (call.bucket >= $1::timestamptz and call.bucket < $2::timestamptz) as "candidate", sum(call.call_count)::float8 as "calls", sum(call.error_count)::float8 as "errors", (sum(call.call_count) filter (where coalesce(call.histogram, case when call.call_count = 1 then "public"."exp_histogram"(call.p50_ms) end) is not null))::float8 as "timed", "public"."exp_histogram_merge"(coalesce(call.histogram, case when call.call_count = 1 then "public"."exp_histogram"(call.p50_ms) end)) as "histogram" from "public"."service_call_5m" as "call" where "call"."src_resource_id" = (select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $3::int8 and given.urn = $4) and "public"."require_resources"($5::int8, $6::text[]) and "call"."tenant_id" = $7 and "call"."bucket" >= $8 and "call"."bucket" < $9 and (call.bucket >= $10::timestamptz and call.bucket < $11::timestamptz or call.bucket >= $12::timestamptz and call.bucket < $13::timestamptz) group by "call"."dst_resource_id", "call"."bucket", "call"."src_resource_id")) as each
     ), swing as (
       -- How much more the baseline's buckets differ than by chance.
       select sample.src, sample.dst,
@@ -16,14 +14,9 @@ select "change".* from (
         count(*) - 1::int8 as freedom
       from (
         select bucket.src, bucket.dst,
-          nullif("public"."exp_histogram_quantile"(bucket.histogram, 0.95::float8), 0::float8) as middle,
-          nullif("public"."exp_histogram_quantile"(
-        bucket.histogram, least(greatest(0.95::float8 + -0.21794494717703378::float8 / sqrt(bucket.timed), 0::float8), 1::float8)
-      ), 0::float8) as low,
-          "public"."exp_histogram_quantile"(
-        bucket.histogram, least(greatest(0.95::float8 + 0.21794494717703378::float8 / sqrt(bucket.timed), 0::float8), 1::float8)
-      ) as high
+          nullif(found.quantile[1], 0::float8) as middle, nullif(found.quantile[2], 0::float8) as low, found.quantile[3] as high
         from bucket
+        cross join lateral (select "public"."exp_histogram_quantiles"(array[bucket.histogram], array[0.95::float8, least(greatest(0.95::float8 + -0.21794494717703378::float8 / sqrt(bucket.timed), 0::float8), 1::float8), least(greatest(0.95::float8 + 0.21794494717703378::float8 / sqrt(bucket.timed), 0::float8), 1::float8)]) as quantile offset 0) as found
         where not bucket.candidate and bucket.timed >= 10::float8
       ) as sample
       where sample.middle > 0::float8 and sample.low > 0::float8
@@ -31,20 +24,15 @@ select "change".* from (
       having count(*) > 1::int8
     ), side as (
       select bucket.src, bucket.dst, bucket.candidate, sum(bucket.calls) as calls, sum(bucket.errors) as errors,
+        sum(bucket.timed) as timed,
         "public"."exp_histogram_merge"(bucket.histogram) as histogram,
         count(*) filter (where bucket.calls > 0::float8) as buckets,
         sum(bucket.errors ^ 2::float8 / nullif(bucket.calls, 0::float8)) as squares
       from bucket
       group by bucket.src, bucket.dst, bucket.candidate
     ), measured as (
-      select side.*, timing.timed,
-        nullif("public"."exp_histogram_quantile"(side.histogram, 0.95::float8), 0::float8) as ms,
-        nullif("public"."exp_histogram_quantile"(
-        side.histogram, least(greatest(0.95::float8 + -0.21794494717703378::float8 / sqrt(timing.timed), 0::float8), 1::float8)
-      ), 0::float8) as low,
-        nullif("public"."exp_histogram_quantile"(
-        side.histogram, least(greatest(0.95::float8 + 0.21794494717703378::float8 / sqrt(timing.timed), 0::float8), 1::float8)
-      ), 0::float8) as high,
+      select side.*,
+        nullif(found.quantile[1], 0::float8) as ms, nullif(found.quantile[2], 0::float8) as low, nullif(found.quantile[3], 0::float8) as high,
         side.errors / nullif(side.calls, 0::float8) as ratio,
         greatest(
           coalesce(
@@ -57,7 +45,7 @@ select "change".* from (
           1::float8
         ) as swing
       from side
-      cross join lateral (select "public"."exp_histogram_count"(side.histogram)::float8 as timed) as timing
+      cross join lateral (select "public"."exp_histogram_quantiles"(array[side.histogram], array[0.95::float8, least(greatest(0.95::float8 + -0.21794494717703378::float8 / sqrt(side.timed), 0::float8), 1::float8), least(greatest(0.95::float8 + 0.21794494717703378::float8 / sqrt(side.timed), 0::float8), 1::float8)]) as quantile offset 0) as found
     ), pair as (
       select coalesce(before.src, after.src) as src, coalesce(before.dst, after.dst) as dst,
         coalesce(before.calls, 0::float8) as baseline_calls, coalesce(after.calls, 0::float8) as candidate_calls,

@@ -102,15 +102,15 @@ describe('the exact SQL', () => {
           select both_groups.*, coalesce(both_groups.intersection_standard_error > both_groups.intersection_count / 2::float8, true) as noise
           from (
             select "public"."hyperloglog_merge"("part"."distinct_sketch") as sketch from (${part('sketch_1h', 1)} and sketch.resource_id = any (array(
-              (select "resource_id" from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $5 and "resource"."urn" in ($6, $7))
-            )) and "public"."require_resources"($8::int8, $9::text[])) as part
+              (select "resource_id" from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $5 and resource.urn = any($6::text[]))
+            )) and "public"."require_resources"($7::int8, $8::text[])) as part
           ) as a
-          cross join (select "public"."hyperloglog_merge"("part"."error_sketch") as sketch from (${part('sketch_1h', 10)}) as part) as b
+          cross join (select "public"."hyperloglog_merge"("part"."error_sketch") as sketch from (${part('sketch_1h', 9)}) as part) as b
           cross join lateral "public"."hyperloglog_overlap"(
             coalesce(a.sketch, decode('118b7f'::text, 'hex'::text)), coalesce(b.sketch, decode('118b7f'::text, 'hex'::text))
           ) as both_groups
         ) as "overlap"`),
-      parameters: ['1', hour.from, hour.to, 'user', '1', 'urn:a', 'urn:b', '1', ['urn:a', 'urn:b'], '1', other.from, other.to, 'user'],
+      parameters: ['1', hour.from, hour.to, 'user', '1', ['urn:a', 'urn:b'], '1', ['urn:a', 'urn:b'], '1', other.from, other.to, 'user'],
     })
   })
 
