@@ -11,6 +11,7 @@ import { hll } from './hll.ts'
 import { ingest } from './ingest.ts'
 import { load } from './load.ts'
 import { maintenance } from './maintain.ts'
+import { moving } from './moving.ts'
 import { nab } from './nab.ts'
 import { patterns } from './patterns.ts'
 import { retrieval } from './retrieval.ts'
@@ -27,6 +28,7 @@ const benchmarks: Record<string, Benchmark> = {
   ingest,
   load,
   maintain: maintenance,
+  moving,
   nab,
   patterns,
   retrieval,

@@ -25,12 +25,24 @@ begin
 end
 $$;
 
+-- The same, written out: a call would take as long again.
 create or replace function @extschema@.ewma_step(state float8, value float8, alpha float8, start float8) returns float8
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return @extschema@.ewma_step(coalesce(state, start), value, alpha);
+  state := coalesce(state, start);
+  if value is null or alpha is null or value - value <> 0 then
+    return state;
+  end if;
+  if state is null or state - state <> 0 or alpha >= 1 then
+    return value;
+  end if;
+  if alpha < 1e-100 then
+    return state;
+  end if;
+  return case when pg_catalog.abs(value) < 1e-200 then 0 else alpha * value end
+    + case when pg_catalog.abs(state) < 1e-200 then 0 else (1 - alpha) * state end;
 end
 $$;
 

@@ -1308,7 +1308,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'ewma_step(state double precision, value double precision, alpha double precision, start double precision)': {
-      hash: '12d23efd9da4858b',
+      hash: '42faf7db6821fd6d',
       requires: null,
     },
     'exp_histogram(value double precision, count bigint)': {
@@ -1532,6 +1532,15 @@ export const manifest: Manifest = {
     },
     'knowledge_weights(tenant bigint, terms text[], weights double precision[])': {
       hash: 'c5061368b106a4dd',
+      requires: null,
+    },
+    'moving_medians(series_values double precision[], firsts integer[], lasts integer[], min_points integer, OUT expected double precision[], OUT deviation double precision[])':
+      {
+        hash: 'a6da507b0157b461',
+        requires: null,
+      },
+    'moving_quantiles(series_values double precision[], firsts integer[], lasts integer[], q double precision)': {
+      hash: '35cc68b7b7d3552e',
       requires: null,
     },
     'note_stale_buckets()': {

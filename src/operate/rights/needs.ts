@@ -94,6 +94,8 @@ export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner
   knowledge_question: 'reader',
   knowledge_snippet: 'reader',
   knowledge_weights: 'reader',
+  moving_medians: 'reader',
+  moving_quantiles: 'reader',
   note_stale_buckets: 'owner',
   require_resources: 'reader',
   student_t_width: 'reader',

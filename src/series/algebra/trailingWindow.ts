@@ -35,7 +35,7 @@ export const oneOf =
   (options: { [Name in First | Second]?: unknown }): boolean =>
     (options[first] === undefined) !== (options[second] === undefined)
 
-/** The window frame, as a window function writes it. */
+/** The window, as a window function writes it. */
 export function trailing({ points, window }: { points?: number | undefined; window?: string | undefined }): RawBuilder<unknown> {
   const frame =
     window === undefined

@@ -33,8 +33,9 @@ import { scoredPoints } from './scoredPoints.ts'
  *   `Infinity`. Where small departures from zero do not matter, as for error ratios, set
  *   `minSpread` in the series' unit.
  *
- * Cost: each point sorts the points of its window. `'seasonal'` sorts the slot's history once for
- * each slot of each season.
+ * Cost: `'robust-z'` and `'ewma'` take one pass with one sorted window that moves: about 5 us a
+ * point with 60 points in the window, 13 with 1,440. A series is held in memory, 150 bytes a point,
+ * one series at a time. `'seasonal'` sorts the slot's history once for each slot of each season.
  *
  * @throws InvalidInputError naming the option that is out of its range or not an option of the
  * method.
@@ -46,10 +47,18 @@ import { scoredPoints } from './scoredPoints.ts'
  * // select "anomaly".* from (
  * //   select ..., case ... else abs(point.value - point.expected) / point.spread end as "score", ...
  * //   from (
- * //     select "point".*, pg_catalog.array_agg(point.value) over (partition by point.series
- * //       order by point.bucket range between $4::interval preceding and current row exclude
- * //       group) as "before" from (...) as "point"
- * //   ) as "point" cross join lateral (...) as "middle" cross join lateral (...) as "around" ...
+ * //     select "history"."series", "point"."bucket", "point"."value", "point"."expected", ...
+ * //     from (
+ * //       select ..., pg_catalog.array_agg(point.value order by point.bucket) as "values",
+ * //         <the first and the last index of the window of $4::interval before each point>
+ * //       from (...) as "point" group by point.series collate "C"
+ * //     ) as "history"
+ * //     cross join lateral "public"."moving_medians"(history.values, history.firsts,
+ * //       history.lasts, $5::int4) as "moved"
+ * //     cross join lateral unnest(history.buckets, history.values, moved.expected,
+ * //       moved.deviation) as point (bucket, value, expected, deviation)
+ * //     where "point"."expected" is not null
+ * //   ) as "point"
  * //   where "point"."score" > $6 order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "anomaly"
  * @example

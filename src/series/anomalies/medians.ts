@@ -17,11 +17,15 @@ export const deviationOf = (values: Expression<number[] | null>) =>
   )`.as('around')
 
 /**
- * The spread of `middle` and `around`: the usual distance from the median, but at least a share of
- * it (exactly the decimal that was typed), and at least `minSpread`.
+ * The spread: the usual distance from the median, but at least a share of it (exactly the decimal
+ * that was typed), and at least `minSpread`.
  */
-export function spreadOf({ floor, minSpread }: { floor: number; minSpread: number }): RawBuilder<number> {
+export function spreadOf(
+  expected: Expression<number>,
+  deviation: Expression<number>,
+  { floor, minSpread }: { floor: number; minSpread: number },
+): RawBuilder<number> {
   const { numerator, denominator } = decimalFraction(floor)
-  const least = sql`abs(middle.expected) * ${numerator}::float8 / ${denominator}::float8`
-  return sql<number>`greatest(1.4826::float8 * around.deviation, ${least}, ${minSpread}::float8)`
+  const least = sql`abs(${expected}) * ${numerator}::float8 / ${denominator}::float8`
+  return sql<number>`greatest(1.4826::float8 * ${deviation}, ${least}, ${minSpread}::float8)`
 }

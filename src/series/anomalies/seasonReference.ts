@@ -54,5 +54,11 @@ export function seasonReference(
       sql<{ bucket: Date; value: number }>`unnest(occurrence.buckets, occurrence.values)`.as<'point'>(sql`point (bucket, value)`),
     )
     .where(sql<boolean>`pg_catalog.cardinality(history.before) >= ${minPoints}::int4`)
-    .select(['occurrence.series', 'point.bucket', 'point.value', 'middle.expected', spreadOf({ floor, minSpread }).as('spread')])
+    .select([
+      'occurrence.series',
+      'point.bucket',
+      'point.value',
+      'middle.expected',
+      spreadOf(sql.ref('middle.expected'), sql.ref('around.deviation'), { floor, minSpread }).as('spread'),
+    ])
 }

@@ -7,6 +7,8 @@ import { unitKysely, unitScope } from '../../support/unitScope.ts'
 const scope = unitScope()
 const frame = unitKysely<{ load: { series: string; bucket: Date; value: number | null } }>().selectFrom('load').selectAll()
 
+const inTime = 'over (partition by point.series collate "C" order by point.bucket'
+
 /** The scores, with the numbers of their first parameters. */
 const scores = (first: number) => `
   select "point"."series", "point"."bucket", "point"."value", "point"."expected", "point"."spread",
@@ -16,25 +18,29 @@ const scores = (first: number) => `
     case when point.value < point.expected then 'down' else 'up' end as "direction",
     "point"."series" as "item"
   from (
-    select "point"."series", "point"."bucket", "point"."value", "middle"."expected",
-      greatest(1.4826::float8 * around.deviation, abs(middle.expected) * $${first}::float8 / $${first + 1}::float8, $${first + 2}::float8) as "spread"
+    select "history"."series", "point"."bucket", "point"."value", "point"."expected",
+      greatest(1.4826::float8 * "point"."deviation", abs("point"."expected") * $${first}::float8 / $${first + 1}::float8, $${first + 2}::float8) as "spread"
     from (
-      select "point".*, pg_catalog.array_agg(point.value) over (
-        partition by point.series collate "C" order by point.bucket
-        range between $${first + 3}::interval preceding and current row exclude group) as "before"
+      select pg_catalog.any_value(point.series) as "series",
+        pg_catalog.array_agg(point.bucket order by point.bucket) as "buckets",
+        pg_catalog.array_agg(point.value order by point.bucket) as "values",
+        pg_catalog.array_agg(point.first::int4 order by point.bucket) as "firsts",
+        pg_catalog.array_agg(point.last::int4 order by point.bucket) as "lasts"
       from (
-        select "point"."series", "point"."bucket",
-          case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
-        from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
-      ) as "point"
-    ) as "point"
-    cross join lateral (
-      select pg_catalog.percentile_cont(0.5::float8) within group (order by value) as expected from pg_catalog.unnest("point"."before") as value
-    ) as "middle"
-    cross join lateral (
-      select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - middle.expected)) as deviation from pg_catalog.unnest("point"."before") as value
-    ) as "around"
-    where pg_catalog.cardinality(point.before) >= $${first + 4}::int4
+        select "point"."series", "point"."bucket", "point"."value",
+          count(*) ${inTime}) - count(*) ${inTime}
+            range between $${first + 3}::interval preceding and current row) + 1 as "first",
+          rank() ${inTime}) - 1 as "last"
+        from (
+          select "point"."series", "point"."bucket",
+            case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
+          from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
+        ) as "point"
+      ) as "point" group by point.series collate "C"
+    ) as "history"
+    cross join lateral "public"."moving_medians"(history.values, history.firsts, history.lasts, $${first + 4}::int4) as "moved"
+    cross join lateral unnest(history.buckets, history.values, moved.expected, moved.deviation) as point (bucket, value, expected, deviation)
+    where "point"."expected" is not null
   ) as "point"`
 
 it('anomalies is one statement over the frame', () => {

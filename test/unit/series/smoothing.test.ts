@@ -27,19 +27,34 @@ it.each(windows)('movingAverage over %j is one statement over the frame', (windo
   })
 })
 
-it.each(windows)('movingQuantile over %j is one statement over the frame', (window, from, parameter) => {
-  expect(compiled(movingQuantile(scope, load, { q: 0.9, ...window }))).toEqual({
+it.each([
+  ['row_number()', ...windows[0]],
+  ['count(*)', ...windows[1]],
+] as const)('movingQuantile by %s over %j is one statement over the frame', (upTo, window, from, parameter) => {
+  const inTime = 'over (partition by point.series collate "C" order by point.bucket'
+  const last = `${upTo} ${inTime})`
+  expect(compiled(movingQuantile(unitScope({ installation: { schema: 'obs' } }), load, { q: 0.9, ...window }))).toEqual({
     sql: oneLine(`
       select "smoothed".* from (
-        select "point"."series", "point"."bucket",
-          (select pg_catalog.percentile_cont($1::float8) within group (order by near) from pg_catalog.unnest(point.nearby) as near) as "value"
+        select "history"."series", "point"."bucket", "point"."value"
         from (
-          select "point"."series", "point"."bucket", pg_catalog.array_agg(point.value) over (
-            partition by point.series collate "C" order by point.bucket ${from(2)} and current row) as "nearby"
-          from (${bounded}) as "point"
-        ) as "point" order by ("point"."series") collate "C", "point"."bucket"
+          select pg_catalog.any_value(point.series) as "series",
+            pg_catalog.array_agg(point.bucket order by point.bucket) as "buckets",
+            pg_catalog.array_agg(point.value order by point.bucket) as "values",
+            pg_catalog.array_agg(point.first::int4 order by point.bucket) as "firsts",
+            pg_catalog.array_agg(point.last::int4 order by point.bucket) as "lasts"
+          from (
+            select "point"."series", "point"."bucket", "point"."value",
+              ${last} - count(*) ${inTime} ${from(1)} and current row) + 1 as "first", ${last} as "last"
+            from (${bounded}) as "point"
+          ) as "point" group by point.series collate "C"
+        ) as "history"
+        cross join lateral unnest(
+          history.buckets, "obs"."moving_quantiles"(history.values, history.firsts, history.lasts, $2::float8)
+        ) as point (bucket, value)
+        order by ("history"."series") collate "C", "point"."bucket"
       ) as "smoothed"`),
-    parameters: [0.9, parameter],
+    parameters: [parameter, 0.9],
   })
 })
 
