@@ -9,6 +9,7 @@ import { graph } from './graph.ts'
 import { growth } from './growth.ts'
 import { hll } from './hll.ts'
 import { ingest } from './ingest.ts'
+import { keep } from './keep.ts'
 import { load } from './load.ts'
 import { maintenance } from './maintain.ts'
 import { moving } from './moving.ts'
@@ -26,6 +27,7 @@ const benchmarks: Record<string, Benchmark> = {
   growth,
   hll,
   ingest,
+  keep,
   load,
   maintain: maintenance,
   moving,

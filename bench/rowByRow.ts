@@ -26,7 +26,7 @@ export async function insertRowByRow(outer: Scope, window: IngestWindow): Promis
         insert into ${scope.id('metric_1m')} (bucket, tenant_id, resource_id, metric, labels, unit, kind, avg_val, max_val, p95_val, sample_count, histogram)
         values (${row.bucket}, ${tenant}, ${ids.get(row.resource)}, ${row.metric}, ${JSON.stringify(row.labels)}, ${row.unit}, ${row.kind}, ${row.avg}, ${row.max},
           ${row.p95}, ${row.sampleCount}, ${row.histogram && encodeHistogram(row.histogram)}::bytea)
-        on conflict (tenant_id, resource_id, metric, labels_hash, bucket) do update set
+        on conflict (series_id, bucket) do update set
           avg_val = excluded.avg_val, max_val = excluded.max_val, p95_val = excluded.p95_val, sample_count = excluded.sample_count, histogram = excluded.histogram
       `.execute(db)
     }
@@ -35,7 +35,7 @@ export async function insertRowByRow(outer: Scope, window: IngestWindow): Promis
         insert into ${scope.id('service_call_5m')} (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, call_count, error_count, histogram, sample_ref)
         values (${row.bucket}, ${tenant}, ${ids.get(row.from)}, ${ids.get(row.to)}, ${row.rps}, ${row.errRate}, ${row.p50Ms}, ${row.p95Ms}, ${row.callCount},
           ${row.errorCount}, ${row.histogram && encodeHistogram(row.histogram)}::bytea, ${locators[row.locator]})
-        on conflict (bucket, tenant_id, src_resource_id, dst_resource_id) do update set
+        on conflict (src_resource_id, dst_resource_id, bucket) do update set
           rps = excluded.rps, err_rate = excluded.err_rate, p50_ms = excluded.p50_ms, p95_ms = excluded.p95_ms, call_count = excluded.call_count,
           error_count = excluded.error_count, histogram = excluded.histogram
       `.execute(db)

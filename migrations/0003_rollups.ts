@@ -2,6 +2,13 @@ import { qualified } from '../src/database/installation/installation.ts'
 import type { Migration } from './migration.ts'
 import { timeTable } from './timeTable.ts'
 
+/**
+ * What a series is known by. JSON ends where it ends, so no two series have the same text. It has
+ * 8 bytes, since PostgreSQL fills the pages of an index that grows at many places at once only if an
+ * entry has at most 16.
+ */
+const seriesId = `('x' || left(md5(tenant_id::text || ' ' || resource_id::text || ' ' || labels::text || ' ' || metric), 16))::bit(64)::bigint`
+
 /** The three rollup tables, in the shape of the server's rung, and the library of log patterns that one of them counts. */
 export const rollups: Migration = {
   name: '0003_rollups',
@@ -9,6 +16,7 @@ export const rollups: Migration = {
     const resource = qualified(installation, 'dim_resource')
     const locator = qualified(installation, 'oo_locator')
     const metric = qualified(installation, 'metric_1m')
+    const series = qualified(installation, 'metric_series')
     const call = qualified(installation, 'service_call_5m')
     const pattern = qualified(installation, 'log_pattern')
     const patternCount = qualified(installation, 'log_pattern_5m')
@@ -19,21 +27,35 @@ export const rollups: Migration = {
         columns: `bucket timestamptz not null,
   tenant_id bigint not null,
   resource_id bigint not null,
-  metric text not null check (octet_length(metric) between 1 and 255),
   avg_val double precision,
   max_val double precision,
   p95_val double precision,
+  sample_count bigint not null default 1 check (sample_count >= 0),
+  series_id bigint not null generated always as (${seriesId}) stored,
+  metric text not null check (octet_length(metric) between 1 and 255),
   labels jsonb not null default '{}',
   unit text,
   kind text not null default 'gauge' check (kind in ('gauge', 'counter', 'histogram', 'summary')),
-  sample_count bigint not null default 1 check (sample_count >= 0),
   histogram bytea,
-  labels_hash uuid not null generated always as (md5(labels::text)::uuid) stored,
-  primary key (tenant_id, resource_id, metric, labels_hash, bucket),
-  foreign key (tenant_id, resource_id) references ${resource} (tenant_id, resource_id)`,
+  primary key (series_id, bucket)`,
       }),
-      `create index idx_metric_key on ${metric} (resource_id, metric, bucket desc)`,
-      `create index idx_metric_labels on ${metric} using gin (labels)`,
+      `create index idx_metric_tenant on ${metric} (tenant_id, bucket)`,
+      `create table ${series} (
+  tenant_id bigint not null,
+  resource_id bigint not null,
+  series_id bigint primary key generated always as (${seriesId}) stored,
+  metric text not null,
+  labels jsonb not null,
+  foreign key (tenant_id, resource_id) references ${resource} (tenant_id, resource_id)
+)`,
+      `create index idx_metric_key on ${series} (tenant_id, resource_id, metric)`,
+      `create index idx_metric_name on ${series} (tenant_id, metric)`,
+      `create index idx_metric_labels on ${series} using gin (labels)`,
+      ...(['insert', 'update'] as const).map(
+        (event) => `create trigger metric_1m_series_after_${event} after ${event} on ${metric}
+referencing new table as changed for each statement
+execute function ${qualified(installation, 'note_metric_series')}()`,
+      ),
       ...timeTable(installation, {
         name: 'service_call_5m',
         chunkDays: 30,
@@ -48,17 +70,17 @@ export const rollups: Migration = {
   sample_ref bigint,
   call_count bigint not null default 0 check (call_count >= 0),
   error_count bigint not null default 0 check (error_count between 0 and call_count),
-  histogram bytea,
   callee_count bigint not null default 0 check (callee_count between 0 and call_count),
   callee_p50_ms double precision,
   callee_p95_ms double precision,
+  histogram bytea,
   callee_histogram bytea,
-  primary key (bucket, tenant_id, src_resource_id, dst_resource_id),
+  primary key (src_resource_id, dst_resource_id, bucket),
   foreign key (tenant_id, src_resource_id) references ${resource} (tenant_id, resource_id),
   foreign key (tenant_id, dst_resource_id) references ${resource} (tenant_id, resource_id),
   foreign key (tenant_id, sample_ref) references ${locator} (tenant_id, id)`,
       }),
-      `create index idx_call_src_dst on ${call} (src_resource_id, dst_resource_id, bucket desc)`,
+      `create index idx_call_tenant on ${call} (tenant_id, bucket)`,
       `create index idx_call_dst on ${call} (dst_resource_id, bucket desc)`,
       `create index idx_call_sample on ${call} (sample_ref) where sample_ref is not null`,
       `create table ${pattern} (
@@ -97,5 +119,7 @@ export const rollups: Migration = {
     ]
   },
   down: (installation) =>
-    ['log_pattern_5m', 'log_pattern', 'service_call_5m', 'metric_1m'].map((name) => `drop table ${qualified(installation, name)}`),
+    ['log_pattern_5m', 'log_pattern', 'service_call_5m', 'metric_series', 'metric_1m'].map(
+      (name) => `drop table ${qualified(installation, name)}`,
+    ),
 }

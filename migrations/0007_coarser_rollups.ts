@@ -7,8 +7,8 @@ type Place = Pick<Rollup, 'name' | 'source' | 'written' | 'bucket' | 'chunkDays'
 
 const metric = (rollup: Place, weight: string, histogram: string): Rollup => ({
   ...rollup,
-  keys: { tenant_id: 'bigint', resource_id: 'bigint', metric: 'text', labels: 'jsonb', labels_hash: 'uuid' },
-  identity: 'tenant_id, resource_id, metric, labels_hash',
+  keys: { tenant_id: 'bigint', resource_id: 'bigint', series_id: 'bigint', metric: 'text', labels: 'jsonb' },
+  identity: 'series_id',
   measures: {
     avg_val: [
       'float8',
@@ -17,19 +17,19 @@ const metric = (rollup: Place, weight: string, histogram: string): Rollup => ({
     ],
     max_val: ['float8', 'max(max_val)'],
     p95_val: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${histogram}), 0.95::float8)`],
-    unit: ['text', 'max(unit)'],
-    kind: ['text', 'max(kind)'],
     sample_count: ['bigint', 'least(sum(sample_count), 9223372036854775807)'],
     avg_weight: ['bigint', `least(coalesce(sum(${weight}) filter (where avg_val is not null), 0), 9223372036854775807)`],
+    unit: ['text', 'max(unit)'],
+    kind: ['text', 'max(kind)'],
     histogram: ['bytea', `:exp_histogram_merge(${histogram})`],
   },
-  indexes: [[`idx_${rollup.name}_resource_id`, 'resource_id, metric, bucket desc']],
+  indexes: [[`idx_${rollup.name}_tenant_id`, 'tenant_id, bucket']],
 })
 
 const call = (rollup: Place, buckets: number, histogram: string, calleeHistogram: string): Rollup => ({
   ...rollup,
   keys: { tenant_id: 'bigint', src_resource_id: 'bigint', dst_resource_id: 'bigint' },
-  identity: 'tenant_id, src_resource_id, dst_resource_id',
+  identity: 'src_resource_id, dst_resource_id',
   measures: {
     rps: [
       'float8',
@@ -40,14 +40,14 @@ const call = (rollup: Place, buckets: number, histogram: string, calleeHistogram
     p95_ms: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${histogram}), 0.95::float8)`],
     call_count: ['bigint', 'least(sum(call_count), 9223372036854775807)'],
     error_count: ['bigint', 'least(sum(error_count), 9223372036854775807)'],
-    histogram: ['bytea', `:exp_histogram_merge(${histogram})`],
     callee_count: ['bigint', 'least(sum(callee_count), 9223372036854775807)'],
     callee_p50_ms: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${calleeHistogram}), 0.5::float8)`],
     callee_p95_ms: ['float8', `:exp_histogram_quantile(:exp_histogram_merge(${calleeHistogram}), 0.95::float8)`],
+    histogram: ['bytea', `:exp_histogram_merge(${histogram})`],
     callee_histogram: ['bytea', `:exp_histogram_merge(${calleeHistogram})`],
   },
   indexes: [
-    [`idx_${rollup.name}_src_resource_id`, 'src_resource_id, dst_resource_id, bucket desc'],
+    [`idx_${rollup.name}_tenant_id`, 'tenant_id, bucket'],
     [`idx_${rollup.name}_dst_resource_id`, 'dst_resource_id, bucket desc'],
   ],
 })

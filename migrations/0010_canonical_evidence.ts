@@ -41,9 +41,9 @@ begin atomic
       cross join lateral (
         select case
           when written.value is null then null
-          when key.name in ('event_id', 'labels_hash') then
+          when key.name = 'event_id' then
             case when pg_catalog.pg_input_is_valid(written.value, 'uuid') then written.value::uuid::text end
-          when key.name in ('resource_id', 'src_resource_id', 'dst_resource_id', 'fingerprint_id', 'doc_id', 'chunk_id') then
+          when key.name in ('series_id', 'resource_id', 'src_resource_id', 'dst_resource_id', 'fingerprint_id', 'doc_id', 'chunk_id') then
             case
               when written.value ~ '^[+-]?[0-9]+$' and pg_catalog.pg_input_is_valid(written.value, 'int8') then written.value::int8::text
             end

@@ -17,7 +17,7 @@ function callRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>
   return {
     ...rollup,
     keys,
-    identity: Object.keys(keys),
+    identity: ['src_resource_id', 'dst_resource_id'],
     measures: {
       rps: { type: 'float8', of: (fn) => rows(fn).meanRate(buckets) },
       err_rate: { type: 'float8', of: (fn) => rows(fn).errorRatio },
@@ -25,13 +25,13 @@ function callRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>
       p95_ms: { type: 'float8', of: (fn) => rows(fn).quantile(0.95) },
       call_count: { type: 'bigint', of: () => sql.raw(saturated('sum(call_count)')) },
       error_count: { type: 'bigint', of: () => sql.raw(saturated('sum(error_count)')) },
-      histogram: { type: 'bytea', of: (fn) => rows(fn).merged },
       callee_count: { type: 'bigint', of: () => sql.raw(saturated('sum(callee_count)')) },
       callee_p50_ms: { type: 'float8', of: (fn) => callee(fn).quantile(0.5) },
       callee_p95_ms: { type: 'float8', of: (fn) => callee(fn).quantile(0.95) },
+      histogram: { type: 'bytea', of: (fn) => rows(fn).merged },
       callee_histogram: { type: 'bytea', of: (fn) => callee(fn).merged },
     },
-    indexes: ['src_resource_id, dst_resource_id, bucket desc', 'dst_resource_id, bucket desc'],
+    indexes: ['tenant_id, bucket', 'dst_resource_id, bucket desc'],
   }
 }
 

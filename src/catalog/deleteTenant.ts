@@ -7,6 +7,7 @@ import type { TimeRange } from '../database/range.ts'
 import { rollTurn } from '../database/transaction/rollTurn.ts'
 import { assertReadCommitted } from '../database/transaction/isolation.ts'
 import { inTransaction } from '../database/transaction/inTransaction.ts'
+import { seriesTurn } from '../database/transaction/seriesTurn.ts'
 import { takeTurn } from '../database/transaction/takeTurn.ts'
 import { NotFoundError, VantageError } from '../schema/errors.ts'
 import { parse, parseOptions, preview } from '../schema/parse.ts'
@@ -43,6 +44,7 @@ const tenantTables = [
   'service_call_5m',
   'metric_1m',
   'rollups',
+  'metric_series',
   'log_pattern',
   'oo_locator',
   'dim_resource',
@@ -90,6 +92,17 @@ export async function deleteTenant(db: AnyKysely, code: string, options: DeleteT
     const report = (count: number) => {
       total += count
       if (count > 0) onProgress?.({ table, deleted: total })
+    }
+    // Their keys refer to nothing: a series that goes must not leave a row behind.
+    if (table === 'metric_series') {
+      let count: number
+      do {
+        signal?.throwIfAborted()
+        count = await inTransaction(plain, (trx) => deleteSeries(trx, installation, found.id, batch))
+        report(count)
+      } while (count === batch)
+      deleted[table] = total
+      continue
     }
     for (const piece of await pieces(plain, installation, place, name)) {
       signal?.throwIfAborted()
@@ -194,6 +207,16 @@ async function pieces(db: Kysely<{}>, { schema, timeRung }: Installation, place:
   return rows.map(({ schema, name, from, to, compressed }) => ({ schema, name, compressed: compressed ? { from, to } : null }))
 }
 
+/** Deletes series of a tenant whose rows are deleted, once no transaction runs that may have written another. */
+async function deleteSeries(trx: Kysely<{}>, installation: Installation, tenantId: string, batch: number): Promise<number> {
+  await takeTurn(trx, seriesTurn(installation))
+  const { rows } = await sql<{ written: boolean }>`
+    select exists (select from ${sql.id(installation.schema, 'metric_1m')} where tenant_id = ${tenantId}::int8) as written
+  `.execute(trx)
+  if (rows[0]!.written) throw new VantageError(writtenMeanwhile)
+  return deleteSome(trx, sql.id(installation.schema, 'metric_series'), tenantId, batch)
+}
+
 /** Deletes at most `batch` rows of a tenant from a table and returns how many there were. */
 function deleteSome(db: Kysely<{}>, table: RawBuilder<unknown>, tenantId: string, batch: number): Promise<number> {
   // Rows are fetched by their place (a TID scan), without searching the table again. A place is
@@ -214,11 +237,11 @@ async function affected(db: Kysely<{}>, statement: RawBuilder<unknown>): Promise
     return Number(numAffectedRows)
   } catch (error) {
     if (!isForeignKeyViolation(error)) throw error
-    throw new VantageError('rows were written for the tenant while it was deleted: stop what writes them, then delete it again', {
-      cause: error,
-    })
+    throw new VantageError(writtenMeanwhile, { cause: error })
   }
 }
+
+const writtenMeanwhile = 'rows were written for the tenant while it was deleted: stop what writes them, then delete it again'
 
 const isForeignKeyViolation = (error: unknown): boolean =>
   typeof error === 'object' && error !== null && 'code' in error && error.code === '23503'

@@ -12,7 +12,7 @@ export type EvidenceDimension = (typeof evidenceDimensions)[number]
  */
 export const evidenceKeys = {
   dim_resource: ['resource_id'],
-  metric_1m: ['resource_id', 'metric', 'labels_hash', 'bucket'],
+  metric_1m: ['resource_id', 'metric', 'series_id', 'bucket'],
   service_call_5m: ['src_resource_id', 'dst_resource_id', 'bucket'],
   log_pattern: ['fingerprint_id'],
   log_pattern_5m: ['resource_id', 'fingerprint_id', 'bucket'],
@@ -58,8 +58,8 @@ const keyTypes = {
   fingerprint_id: 'int8',
   doc_id: 'int8',
   chunk_id: 'int8',
+  series_id: 'int8',
   event_id: 'uuid',
-  labels_hash: 'uuid',
   bucket: 'timestamptz',
   valid: 'tstzrange',
   metric: 'text',

@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { bounded, weightedMean } from '../database/sql/bounded.ts'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { ofTenant } from '../database/sql/ofTenant.ts'
 import { spareStates, type MetricMeaning } from './metricMeanings.ts'
 import { beginsIn } from './oddCalls.ts'
 
@@ -55,8 +56,12 @@ export function departures(scope: Scope, { range, baseline, meanings, deviations
     const [names, means] = [metrics.map(([metric]) => metric), metrics.map(([, meaning]) => meaning)]
     return sql`${scope.id('metric_1m')} as point
         join unnest(${names}::text[], ${means}::text[]) as meaning (metric, means) on meaning.metric = point.metric
-        where point.tenant_id = ${scope.tenantId}::int8 and point.metric = any(${names}::text[])
-          and point.resource_id = any(array(select resource_id from reached_resource))
+        where ${ofTenant(scope, 'point')}
+          and point.series_id = any(array(
+            select known.series_id from ${scope.id('metric_series')} as known
+            where known.tenant_id = ${scope.tenantId}::int8 and known.metric = any(${names}::text[])
+              and known.resource_id = any(array(select resource_id from reached_resource))
+          ))
           and (${beginsIn(range)} or ${beginsIn(baseline)})`
   }
   return sql`compared_metric as materialized (
@@ -72,7 +77,7 @@ export function departures(scope: Scope, { range, baseline, meanings, deviations
         max(unit) as unit
       from (
         select
-          point.resource_id, point.metric, meaning.means as kind, point.labels_hash as label_set, ${beginsIn(range)} as is_now,
+          point.resource_id, point.metric, meaning.means as kind, point.series_id as label_set, ${beginsIn(range)} as is_now,
           (${sql.raw(bounded('point.avg_val'))}) * ${scale(sql`point.unit`)} as value, point.sample_count::float8 as samples, point.unit
         from ${points(resources)} and coalesce(${state}, '') <> all(${[...spareStates]}::text[])
         union all

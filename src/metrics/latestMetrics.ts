@@ -4,6 +4,7 @@ import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
 import { requireResources } from '../database/sql/requireResources.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
+import { ofTenant } from '../database/sql/ofTenant.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { MetricBy, MetricFrame, MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
@@ -21,7 +22,7 @@ const latestMetricsOptions = z.strictObject(metricOptions(['series', 'resource']
  * | `by: 'series'` (the default) | a point for each label set that the resource has in that minute; a label set that stopped earlier is absent |
  * | `by: 'resource'` | the label sets are combined as in {@link metricSeries} |
  * | range | how old the last measurement may be: a resource without one in the range is absent |
- * | cost | one index lookup for each resource in each chunk or partition of the range, from the newest back to its last data |
+ * | cost | one index lookup for each label set of each resource in each chunk or partition of the range, from the newest back to its last data |
  * | names | as in {@link metricSeries} |
  *
  * @throws InvalidInputError if the metric, a URN, the labels, the range, the measure or `by` is
@@ -34,13 +35,16 @@ const latestMetricsOptions = z.strictObject(metricOptions(['series', 'resource']
  * //     "metric"."resource_id", "metric"."labels"
  * //   from "public"."dim_resource" as "resource" cross join pg_catalog.unnest($1::text[]) as
  * //     wanted (name) cross join lateral (
- * //     select "metric".* from "public"."metric_1m" as "metric"
- * //     where "metric"."tenant_id" = $2 and "metric"."resource_id" = "resource"."resource_id" and
- * //       "metric"."metric" = "wanted"."name"
- * //       and "metric"."bucket" >= $3 and "metric"."bucket" < $4
- * //     order by "metric"."bucket" desc fetch next $5 rows with ties
- * //   ) as "metric" where "resource"."tenant_id" = $6 order by ... collate "C", "bucket"
- * // ) as "point" where "value" > $7
+ * //     select "of_series".* from "public"."metric_series" as "known" cross join lateral (
+ * //       select "of_series".* from "public"."metric_1m" as "of_series"
+ * //       where "of_series"."series_id" = "known"."series_id" and ...
+ * //       order by "of_series"."bucket" desc limit 1
+ * //     ) as "of_series"
+ * //     where "known"."tenant_id" = $5 and "known"."resource_id" = "resource"."resource_id" and
+ * //       "known"."metric" = "wanted"."name"
+ * //     order by "of_series"."bucket" desc fetch next $6 rows with ties
+ * //   ) as "metric" where "resource"."tenant_id" = $7 order by ... collate "C", "bucket"
+ * // ) as "point" where "value" > $8
  */
 export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>(
   scope: Scope,
@@ -49,16 +53,24 @@ export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>
   const { metric: metrics, resource: resources, labels, measure, by = 'series', range } = parseOptions(latestMetricsOptions, options)
   const several = typeof options.metric !== 'string'
   const name = seriesName(by, several)
+  const newestOfSeries = scope.db
+    .selectFrom(scope.table('metric_1m', 'of_series'))
+    .selectAll('of_series')
+    .where('of_series.series_id', '=', sql.ref<string>('known.series_id'))
+    .where(ofTenant(scope, 'of_series'))
+    .where('of_series.bucket', '>=', range.from)
+    .where('of_series.bucket', '<', range.to)
+    .orderBy('of_series.bucket', 'desc')
+    .limit(sql.lit(1))
   const newest = scope.db
-    .selectFrom(scope.table('metric_1m', 'metric'))
-    .selectAll('metric')
-    .where('metric.tenant_id', '=', scope.tenantId)
-    .whereRef('metric.resource_id', '=', sql.ref<string>('resource.resource_id'))
-    .whereRef('metric.metric', '=', sql.ref<string>('wanted.name'))
-    .where('metric.bucket', '>=', range.from)
-    .where('metric.bucket', '<', range.to)
-    .$if(labels !== undefined, (all) => all.where(sql<boolean>`metric.labels @> ${JSON.stringify(labels)}::jsonb`))
-    .orderBy('metric.bucket', 'desc')
+    .selectFrom(scope.table('metric_series', 'known'))
+    .crossJoinLateral(newestOfSeries.as('of_series'))
+    .selectAll('of_series')
+    .where('known.tenant_id', '=', scope.tenantId)
+    .where('known.resource_id', '=', sql.ref<string>('resource.resource_id'))
+    .where('known.metric', '=', sql.ref<string>('wanted.name'))
+    .$if(labels !== undefined, (all) => all.where(sql<boolean>`known.labels @> ${JSON.stringify(labels)}::jsonb`))
+    .orderBy('of_series.bucket', 'desc')
     .fetch(1, 'with ties')
   const rows = scope.db
     .selectFrom(scope.table('dim_resource', 'resource'))

@@ -7,27 +7,27 @@ import type { InstalledFunction, Rollup } from '../lifecycle/rollups/rollup.ts'
 import type { TimePolicy } from '../lifecycle/timePolicy.ts'
 import { metricRows } from './metricRows.ts'
 
-const keys = { tenant_id: 'bigint', resource_id: 'bigint', metric: 'text', labels: 'jsonb', labels_hash: 'uuid' }
+const keys = { tenant_id: 'bigint', resource_id: 'bigint', series_id: 'bigint', metric: 'text', labels: 'jsonb' }
 
 function metricRollup(rollup: Pick<Rollup, 'name' | 'source' | 'bucket' | 'chunk'>, source: { rolled: boolean }): Rollup {
   const rows = (fn: InstalledFunction) => metricRows(fn, source)
   return {
     ...rollup,
     keys,
-    identity: ['tenant_id', 'resource_id', 'metric', 'labels_hash'],
+    identity: ['series_id'],
     measures: {
       avg_val: { type: 'float8', of: (fn) => rows(fn).average },
       max_val: { type: 'float8', of: (fn) => rows(fn).maximum },
       p95_val: { type: 'float8', of: (fn) => rows(fn).quantile(0.95) },
-      unit: { type: 'text', of: () => sql`max(unit)` },
-      kind: { type: 'text', of: () => sql`max(kind)` },
       sample_count: { type: 'bigint', of: () => sql.raw(saturated('sum(sample_count)')) },
       // A row may have samples without a known average: they have no weight in the next coarser
       // row.
       avg_weight: { type: 'bigint', of: (fn) => sql.raw(saturated(sqlText(rows(fn).averageWeight))) },
+      unit: { type: 'text', of: () => sql`max(unit)` },
+      kind: { type: 'text', of: () => sql`max(kind)` },
       histogram: { type: 'bytea', of: (fn) => rows(fn).merged },
     },
-    indexes: ['resource_id, metric, bucket desc'],
+    indexes: ['tenant_id, bucket'],
   }
 }
 
@@ -45,7 +45,7 @@ export const metricPolicy: TimePolicy<'metric_1m'> = {
   table: 'metric_1m',
   chunk: '7 days',
   retain: '180 days',
-  compress: { after: '7 days', segmentBy: ['tenant_id', 'resource_id', 'metric'], orderBy: ['bucket'] },
+  compress: { after: '7 days', segmentBy: ['series_id', 'tenant_id', 'resource_id', 'metric'], orderBy: ['bucket'] },
   rollups: [
     { rollup: metric1h, retain: '730 days', settle: '1 hour', every: '30 minutes' },
     { rollup: metric1d, retain: '1825 days', settle: '1 day', every: '6 hours' },

@@ -2,15 +2,17 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished } from '../database/finished.ts'
 import type { Scope } from '../database/scope.ts'
-import { requireResources } from '../database/sql/requireResources.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
+import { ofTenant } from '../database/sql/ofTenant.ts'
+import { requireResources } from '../database/sql/requireResources.ts'
 import { readingOf, seriesBucket, type Resolution } from '../lifecycle/rollups/resolution.ts'
 import { rowsOf } from '../lifecycle/rollups/rowsOf.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { metricGroupings, type MetricBy, type MetricFrame, type MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
-import { isOneOf, metricOptions, seriesName, type MetricOptions } from './metricOptions.ts'
+import { metricOptions, seriesName, type MetricOptions } from './metricOptions.ts'
 import { metricLadder } from './metricPolicy.ts'
+import { isOfSeries } from './seriesOf.ts'
 
 export interface MetricSeriesOptions<By extends MetricBy = MetricBy> extends MetricOptions<By> {
   /**
@@ -60,9 +62,11 @@ const metricSeriesOptions = z.strictObject({ ...metricOptions(metricGroupings), 
  * //       "metric"."labels"
  * //   from "public"."metric_1m" as "metric" inner join "public"."dim_resource" as "resource" on
  * //     ...
- * //   where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and
- * //     "metric"."metric" = $4 and "public"."require_resources"($5::int8, $6::text[]) and
- * //     "resource"."urn" = $7
+ * //   where "metric"."series_id" = any(array(
+ * //     select known.series_id from "public"."metric_series" as known
+ * //     where known.tenant_id = $2::int8 and "known"."metric" = $3 and known.resource_id = any(...)
+ * //   )) and "metric"."bucket" >= $6 and "metric"."bucket" < $7 and
+ * //     "public"."require_resources"($8::int8, $9::text[])
  * //   order by case ... end collate "C", "bucket"
  * // ) as "point"
  */
@@ -85,19 +89,15 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
   const merged = mergedMeasure(scope, measure, { rolled: reading.table !== metricLadder.table })
   const rows = scope.db
     .selectFrom(rowsOf(scope, metricLadder, reading).as('metric'))
-    .where('metric.tenant_id', '=', scope.tenantId)
+    .where(isOfSeries(scope, 'metric.series_id', { metrics, resources, labels }))
     .where('metric.bucket', '>=', reading.range.from)
     .where('metric.bucket', '<', reading.range.to)
-    .where(isOneOf('metric.metric', metrics))
-    .$if(labels !== undefined, (all) => all.where(sql<boolean>`metric.labels @> ${JSON.stringify(labels)}::jsonb`))
     .$if(resources !== undefined, (all) => all.where(requireResources(scope, resources!)))
     .$if(!oneSeries, (all) => all.orderBy(byBytes(name)))
     .orderBy(sql.ref('bucket'))
-  const ofResources = rows
-    .innerJoin(scope.table('dim_resource', 'resource'), (join) =>
-      join.onRef('resource.tenant_id', '=', 'metric.tenant_id').onRef('resource.resource_id', '=', 'metric.resource_id'),
-    )
-    .$if(resources !== undefined, (all) => all.where(isOneOf('resource.urn', resources!)))
+  const ofResources = rows.innerJoin(scope.table('dim_resource', 'resource'), (join) =>
+    join.onRef('resource.resource_id', '=', 'metric.resource_id').on(ofTenant(scope, 'resource')),
+  )
   const together = ofResources
     .groupBy('resource.resource_id')
     .$if(several, (all) => all.groupBy('metric.metric'))
@@ -111,14 +111,6 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
     resource: () => together.select([...columns, merged.as('value'), 'resource.resource_id']),
     metric: () =>
       rows
-        .$if(resources !== undefined, (all) =>
-          all.where('metric.resource_id', 'in', ({ selectFrom }) =>
-            selectFrom(scope.table('dim_resource', 'resource'))
-              .select('resource.resource_id')
-              .where('resource.tenant_id', '=', scope.tenantId)
-              .where(isOneOf('resource.urn', resources!)),
-          ),
-        )
         .groupBy('metric.metric')
         .groupBy(bucket)
         .select([...columns, merged.as('value')]),

@@ -433,21 +433,20 @@ export const manifest: Manifest = {
         histogram: 'bytea',
         kind: 'text',
         labels: 'jsonb not null',
-        labels_hash: 'uuid not null',
         max_val: 'double precision',
         metric: 'text not null',
         p95_val: 'double precision',
         resource_id: 'bigint not null',
         sample_count: 'bigint',
+        series_id: 'bigint not null',
         tenant_id: 'bigint not null',
         unit: 'text',
       },
       constraints: {
-        metric_1d_stored_pkey: 'PRIMARY KEY (tenant_id, resource_id, metric, labels_hash, bucket)',
+        metric_1d_stored_pkey: 'PRIMARY KEY (series_id, bucket)',
       },
       indexes: {
-        idx_metric_1d_resource_id:
-          'CREATE INDEX idx_metric_1d_resource_id ON metric_1d_stored USING btree (resource_id, metric, bucket DESC)',
+        idx_metric_1d_tenant_id: 'CREATE INDEX idx_metric_1d_tenant_id ON metric_1d_stored USING btree (tenant_id, bucket)',
       },
       triggers: {},
       cutAlong: 'bucket',
@@ -461,21 +460,20 @@ export const manifest: Manifest = {
         histogram: 'bytea',
         kind: 'text',
         labels: 'jsonb not null',
-        labels_hash: 'uuid not null',
         max_val: 'double precision',
         metric: 'text not null',
         p95_val: 'double precision',
         resource_id: 'bigint not null',
         sample_count: 'bigint',
+        series_id: 'bigint not null',
         tenant_id: 'bigint not null',
         unit: 'text',
       },
       constraints: {
-        metric_1h_stored_pkey: 'PRIMARY KEY (tenant_id, resource_id, metric, labels_hash, bucket)',
+        metric_1h_stored_pkey: 'PRIMARY KEY (series_id, bucket)',
       },
       indexes: {
-        idx_metric_1h_resource_id:
-          'CREATE INDEX idx_metric_1h_resource_id ON metric_1h_stored USING btree (resource_id, metric, bucket DESC)',
+        idx_metric_1h_tenant_id: 'CREATE INDEX idx_metric_1h_tenant_id ON metric_1h_stored USING btree (tenant_id, bucket)',
       },
       triggers: {
         metric_1d_stale_after_delete:
@@ -495,25 +493,24 @@ export const manifest: Manifest = {
         histogram: 'bytea',
         kind: "text not null default 'gauge'::text",
         labels: "jsonb not null default '{}'::jsonb",
-        labels_hash: 'uuid not null generated always as (md5((labels)::text))::uuid stored',
         max_val: 'double precision',
         metric: 'text not null',
         p95_val: 'double precision',
         resource_id: 'bigint not null',
         sample_count: 'bigint not null default 1',
+        series_id:
+          "bigint not null generated always as ((('x'::text || \"left\"(md5((((((((tenant_id)::text || ' '::text) || (resource_id)::text) || ' '::text) || (labels)::text) || ' '::text) || metric)), 16)))::bit(64))::bigint stored",
         tenant_id: 'bigint not null',
         unit: 'text',
       },
       constraints: {
         metric_1m_kind_check: "CHECK ((kind = ANY (ARRAY['gauge'::text, 'counter'::text, 'histogram'::text, 'summary'::text])))",
         metric_1m_metric_check: 'CHECK (((octet_length(metric) >= 1) AND (octet_length(metric) <= 255)))',
-        metric_1m_pkey: 'PRIMARY KEY (tenant_id, resource_id, metric, labels_hash, bucket)',
+        metric_1m_pkey: 'PRIMARY KEY (series_id, bucket)',
         metric_1m_sample_count_check: 'CHECK ((sample_count >= 0))',
-        metric_1m_tenant_id_resource_id_fkey: 'FOREIGN KEY (tenant_id, resource_id) REFERENCES dim_resource(tenant_id, resource_id)',
       },
       indexes: {
-        idx_metric_key: 'CREATE INDEX idx_metric_key ON metric_1m USING btree (resource_id, metric, bucket DESC)',
-        idx_metric_labels: 'CREATE INDEX idx_metric_labels ON metric_1m USING gin (labels)',
+        idx_metric_tenant: 'CREATE INDEX idx_metric_tenant ON metric_1m USING btree (tenant_id, bucket)',
         idx_metric_time: 'CREATE INDEX idx_metric_time ON metric_1m USING brin (bucket)',
       },
       triggers: {
@@ -523,9 +520,35 @@ export const manifest: Manifest = {
           "CREATE TRIGGER metric_1h_stale_after_insert AFTER INSERT ON metric_1m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('metric_1h', '1 hour')",
         metric_1h_stale_after_update:
           "CREATE TRIGGER metric_1h_stale_after_update AFTER UPDATE ON metric_1m REFERENCING OLD TABLE AS changed_from NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('metric_1h', '1 hour')",
+        metric_1m_series_after_insert:
+          'CREATE TRIGGER metric_1m_series_after_insert AFTER INSERT ON metric_1m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_metric_series()',
+        metric_1m_series_after_update:
+          'CREATE TRIGGER metric_1m_series_after_update AFTER UPDATE ON metric_1m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_metric_series()',
       },
       cutAlong: 'bucket',
       hasDefault: true,
+    },
+    metric_series: {
+      columns: {
+        labels: 'jsonb not null',
+        metric: 'text not null',
+        resource_id: 'bigint not null',
+        series_id:
+          "bigint not null generated always as ((('x'::text || \"left\"(md5((((((((tenant_id)::text || ' '::text) || (resource_id)::text) || ' '::text) || (labels)::text) || ' '::text) || metric)), 16)))::bit(64))::bigint stored",
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        metric_series_pkey: 'PRIMARY KEY (series_id)',
+        metric_series_tenant_id_resource_id_fkey: 'FOREIGN KEY (tenant_id, resource_id) REFERENCES dim_resource(tenant_id, resource_id)',
+      },
+      indexes: {
+        idx_metric_key: 'CREATE INDEX idx_metric_key ON metric_series USING btree (tenant_id, resource_id, metric)',
+        idx_metric_labels: 'CREATE INDEX idx_metric_labels ON metric_series USING gin (labels)',
+        idx_metric_name: 'CREATE INDEX idx_metric_name ON metric_series USING btree (tenant_id, metric)',
+      },
+      triggers: {},
+      cutAlong: null,
+      hasDefault: null,
     },
     oo_locator: {
       columns: {
@@ -677,13 +700,13 @@ export const manifest: Manifest = {
         tenant_id: 'bigint not null',
       },
       constraints: {
-        service_call_1d_stored_pkey: 'PRIMARY KEY (tenant_id, src_resource_id, dst_resource_id, bucket)',
+        service_call_1d_stored_pkey: 'PRIMARY KEY (src_resource_id, dst_resource_id, bucket)',
       },
       indexes: {
         idx_service_call_1d_dst_resource_id:
           'CREATE INDEX idx_service_call_1d_dst_resource_id ON service_call_1d_stored USING btree (dst_resource_id, bucket DESC)',
-        idx_service_call_1d_src_resource_id:
-          'CREATE INDEX idx_service_call_1d_src_resource_id ON service_call_1d_stored USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+        idx_service_call_1d_tenant_id:
+          'CREATE INDEX idx_service_call_1d_tenant_id ON service_call_1d_stored USING btree (tenant_id, bucket)',
       },
       triggers: {},
       cutAlong: 'bucket',
@@ -708,13 +731,13 @@ export const manifest: Manifest = {
         tenant_id: 'bigint not null',
       },
       constraints: {
-        service_call_1h_stored_pkey: 'PRIMARY KEY (tenant_id, src_resource_id, dst_resource_id, bucket)',
+        service_call_1h_stored_pkey: 'PRIMARY KEY (src_resource_id, dst_resource_id, bucket)',
       },
       indexes: {
         idx_service_call_1h_dst_resource_id:
           'CREATE INDEX idx_service_call_1h_dst_resource_id ON service_call_1h_stored USING btree (dst_resource_id, bucket DESC)',
-        idx_service_call_1h_src_resource_id:
-          'CREATE INDEX idx_service_call_1h_src_resource_id ON service_call_1h_stored USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+        idx_service_call_1h_tenant_id:
+          'CREATE INDEX idx_service_call_1h_tenant_id ON service_call_1h_stored USING btree (tenant_id, bucket)',
       },
       triggers: {
         service_call_1d_stale_after_delete:
@@ -751,7 +774,7 @@ export const manifest: Manifest = {
         service_call_5m_check: 'CHECK (((error_count >= 0) AND (error_count <= call_count)))',
         service_call_5m_check1: 'CHECK (((callee_count >= 0) AND (callee_count <= call_count)))',
         service_call_5m_err_rate_check: 'CHECK (((err_rate >= (0)::double precision) AND (err_rate <= (1)::double precision)))',
-        service_call_5m_pkey: 'PRIMARY KEY (bucket, tenant_id, src_resource_id, dst_resource_id)',
+        service_call_5m_pkey: 'PRIMARY KEY (src_resource_id, dst_resource_id, bucket)',
         service_call_5m_tenant_id_dst_resource_id_fkey:
           'FOREIGN KEY (tenant_id, dst_resource_id) REFERENCES dim_resource(tenant_id, resource_id)',
         service_call_5m_tenant_id_sample_ref_fkey: 'FOREIGN KEY (tenant_id, sample_ref) REFERENCES oo_locator(tenant_id, id)',
@@ -761,7 +784,7 @@ export const manifest: Manifest = {
       indexes: {
         idx_call_dst: 'CREATE INDEX idx_call_dst ON service_call_5m USING btree (dst_resource_id, bucket DESC)',
         idx_call_sample: 'CREATE INDEX idx_call_sample ON service_call_5m USING btree (sample_ref) WHERE (sample_ref IS NOT NULL)',
-        idx_call_src_dst: 'CREATE INDEX idx_call_src_dst ON service_call_5m USING btree (src_resource_id, dst_resource_id, bucket DESC)',
+        idx_call_tenant: 'CREATE INDEX idx_call_tenant ON service_call_5m USING btree (tenant_id, bucket)',
       },
       triggers: {
         service_call_1h_stale_after_delete:
@@ -950,16 +973,16 @@ export const manifest: Manifest = {
         histogram: 'bytea',
         kind: 'text',
         labels: 'jsonb',
-        labels_hash: 'uuid',
         max_val: 'double precision',
         metric: 'text',
         p95_val: 'double precision',
         resource_id: 'bigint',
         sample_count: 'bigint',
+        series_id: 'bigint',
         tenant_id: 'bigint',
         unit: 'text',
       },
-      definition: 'view 079b18d496346a99',
+      definition: 'view 51c951d7ef9add25',
       indexes: {},
     },
     metric_1h: {
@@ -970,16 +993,16 @@ export const manifest: Manifest = {
         histogram: 'bytea',
         kind: 'text',
         labels: 'jsonb',
-        labels_hash: 'uuid',
         max_val: 'double precision',
         metric: 'text',
         p95_val: 'double precision',
         resource_id: 'bigint',
         sample_count: 'bigint',
+        series_id: 'bigint',
         tenant_id: 'bigint',
         unit: 'text',
       },
-      definition: 'view 5ae842d3918cbd0f',
+      definition: 'view c1986d7894c16efe',
       indexes: {},
     },
     service_call_1d: {
@@ -1000,7 +1023,7 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'view cf862eca8ccea082',
+      definition: 'view 83a28480e06facc8',
       indexes: {},
     },
     service_call_1h: {
@@ -1021,7 +1044,7 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'view 17c4b3f5a87e1fb6',
+      definition: 'view eb6594268397c33c',
       indexes: {},
     },
     sketch_1d: {
@@ -1098,20 +1121,19 @@ export const manifest: Manifest = {
         histogram: 'bytea',
         kind: 'text',
         labels: 'jsonb',
-        labels_hash: 'uuid',
         max_val: 'double precision',
         metric: 'text',
         p95_val: 'double precision',
         resource_id: 'bigint',
         sample_count: 'bigint',
+        series_id: 'bigint',
         tenant_id: 'bigint',
         unit: 'text',
       },
-      definition: 'continuous aggregate, real-time, 422746392d859cfb',
+      definition: 'continuous aggregate, real-time, 19c3192cff513c5f',
       indexes: {
-        'btree (resource_id, metric, bucket DESC)': 'CREATE INDEX ON metric_1d USING btree (resource_id, metric, bucket DESC)',
-        'btree (tenant_id, resource_id, metric, labels_hash, bucket)':
-          'CREATE INDEX ON metric_1d USING btree (tenant_id, resource_id, metric, labels_hash, bucket)',
+        'btree (series_id, bucket)': 'CREATE INDEX ON metric_1d USING btree (series_id, bucket)',
+        'btree (tenant_id, bucket)': 'CREATE INDEX ON metric_1d USING btree (tenant_id, bucket)',
       },
     },
     metric_1h: {
@@ -1122,20 +1144,19 @@ export const manifest: Manifest = {
         histogram: 'bytea',
         kind: 'text',
         labels: 'jsonb',
-        labels_hash: 'uuid',
         max_val: 'double precision',
         metric: 'text',
         p95_val: 'double precision',
         resource_id: 'bigint',
         sample_count: 'bigint',
+        series_id: 'bigint',
         tenant_id: 'bigint',
         unit: 'text',
       },
-      definition: 'continuous aggregate, real-time, 69ebc48c92a475d9',
+      definition: 'continuous aggregate, real-time, 48c8a1fdaf5886ef',
       indexes: {
-        'btree (resource_id, metric, bucket DESC)': 'CREATE INDEX ON metric_1h USING btree (resource_id, metric, bucket DESC)',
-        'btree (tenant_id, resource_id, metric, labels_hash, bucket)':
-          'CREATE INDEX ON metric_1h USING btree (tenant_id, resource_id, metric, labels_hash, bucket)',
+        'btree (series_id, bucket)': 'CREATE INDEX ON metric_1h USING btree (series_id, bucket)',
+        'btree (tenant_id, bucket)': 'CREATE INDEX ON metric_1h USING btree (tenant_id, bucket)',
       },
     },
     service_call_1d: {
@@ -1156,13 +1177,12 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'continuous aggregate, real-time, 603ce4b134cb465f',
+      definition: 'continuous aggregate, real-time, b9a03e12ecf3295f',
       indexes: {
+        'btree (tenant_id, bucket)': 'CREATE INDEX ON service_call_1d USING btree (tenant_id, bucket)',
         'btree (dst_resource_id, bucket DESC)': 'CREATE INDEX ON service_call_1d USING btree (dst_resource_id, bucket DESC)',
-        'btree (src_resource_id, dst_resource_id, bucket DESC)':
-          'CREATE INDEX ON service_call_1d USING btree (src_resource_id, dst_resource_id, bucket DESC)',
-        'btree (tenant_id, src_resource_id, dst_resource_id, bucket)':
-          'CREATE INDEX ON service_call_1d USING btree (tenant_id, src_resource_id, dst_resource_id, bucket)',
+        'btree (src_resource_id, dst_resource_id, bucket)':
+          'CREATE INDEX ON service_call_1d USING btree (src_resource_id, dst_resource_id, bucket)',
       },
     },
     service_call_1h: {
@@ -1183,13 +1203,12 @@ export const manifest: Manifest = {
         src_resource_id: 'bigint',
         tenant_id: 'bigint',
       },
-      definition: 'continuous aggregate, real-time, 380ab3c3c005657d',
+      definition: 'continuous aggregate, real-time, ecf378aeef8cf1d0',
       indexes: {
+        'btree (tenant_id, bucket)': 'CREATE INDEX ON service_call_1h USING btree (tenant_id, bucket)',
         'btree (dst_resource_id, bucket DESC)': 'CREATE INDEX ON service_call_1h USING btree (dst_resource_id, bucket DESC)',
-        'btree (src_resource_id, dst_resource_id, bucket DESC)':
-          'CREATE INDEX ON service_call_1h USING btree (src_resource_id, dst_resource_id, bucket DESC)',
-        'btree (tenant_id, src_resource_id, dst_resource_id, bucket)':
-          'CREATE INDEX ON service_call_1h USING btree (tenant_id, src_resource_id, dst_resource_id, bucket)',
+        'btree (src_resource_id, dst_resource_id, bucket)':
+          'CREATE INDEX ON service_call_1h USING btree (src_resource_id, dst_resource_id, bucket)',
       },
     },
     sketch_1d: {
@@ -1541,6 +1560,10 @@ export const manifest: Manifest = {
       },
     'moving_quantiles(series_values double precision[], firsts integer[], lasts integer[], q double precision)': {
       hash: '35cc68b7b7d3552e',
+      requires: null,
+    },
+    'note_metric_series()': {
+      hash: '4adcbc5e805db2a9',
       requires: null,
     },
     'note_stale_buckets()': {

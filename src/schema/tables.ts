@@ -205,12 +205,12 @@ export interface Metric1d {
   histogram: Buffer | null;
   kind: string;
   labels: Json;
-  labels_hash: string;
   max_val: number | null;
   metric: string;
   p95_val: number | null;
   resource_id: Int8;
   sample_count: Int8;
+  series_id: Int8;
   tenant_id: Int8;
   unit: string | null;
 }
@@ -222,12 +222,12 @@ export interface Metric1h {
   histogram: Buffer | null;
   kind: string;
   labels: Json;
-  labels_hash: string;
   max_val: number | null;
   metric: string;
   p95_val: number | null;
   resource_id: Int8;
   sample_count: Int8;
+  series_id: Int8;
   tenant_id: Int8;
   unit: string | null;
 }
@@ -238,14 +238,22 @@ export interface Metric1m {
   histogram: Buffer | null;
   kind: Generated<string>;
   labels: Generated<Json>;
-  labels_hash: Generated<string>;
   max_val: number | null;
   metric: string;
   p95_val: number | null;
   resource_id: Int8;
   sample_count: Generated<Int8>;
+  series_id: Generated<Int8>;
   tenant_id: Int8;
   unit: string | null;
+}
+
+export interface MetricSeries {
+  labels: Json;
+  metric: string;
+  resource_id: Int8;
+  series_id: Generated<Int8>;
+  tenant_id: Int8;
 }
 
 export interface OoLocator {
@@ -409,6 +417,7 @@ export interface DB {
   metric_1d: Metric1d;
   metric_1h: Metric1h;
   metric_1m: Metric1m;
+  metric_series: MetricSeries;
   oo_locator: OoLocator;
   pgvantage_installation: PgvantageInstallation;
   pgvantage_migration: PgvantageMigration;

@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely'
 
 /** Puts one of each of TimescaleDB's own policies on our tables, where its community edition is: their jobs are named beside ours, and go with the tables. */
 export async function addOnePolicyOfEach(db: Kysely<{}>): Promise<void> {
-  await sql`alter table metric_1m set (timescaledb.compress, timescaledb.compress_segmentby = 'tenant_id, resource_id, metric', timescaledb.compress_orderby = 'bucket')`.execute(
+  await sql`alter table metric_1m set (timescaledb.compress, timescaledb.compress_segmentby = 'series_id, tenant_id, resource_id, metric', timescaledb.compress_orderby = 'bucket')`.execute(
     db,
   )
   await sql`select add_compression_policy('metric_1m', interval '7 days')`.execute(db)

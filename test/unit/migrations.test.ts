@@ -14,17 +14,17 @@ const rungs: readonly TimeRung[] = ['native', 'apache', 'community']
 const hashes: Record<string, Record<TimeRung, string>> = {
   '0001_installation': { native: 'e23b156f0f1c62f9', apache: '6a58e64d52ec9786', community: '22109c32d8ec5cf3' },
   '0002_catalog': { native: '8b2d0a543fc11939', apache: '8b2d0a543fc11939', community: '8b2d0a543fc11939' },
-  '0003_rollups': { native: '4863ae0eef47d315', apache: '73c572bad2eba0e6', community: '73c572bad2eba0e6' },
+  '0003_rollups': { native: 'b76d3b6595ebe15c', apache: '0e4ad6c17637108c', community: '0e4ad6c17637108c' },
   '0004_topology': { native: '744a0f887d7fef11', apache: '744a0f887d7fef11', community: '744a0f887d7fef11' },
   '0005_knowledge': { native: '15f729c424ea5d47', apache: '15f729c424ea5d47', community: '15f729c424ea5d47' },
   '0006_events': { native: '0a2be806490cd7ec', apache: '0a2be806490cd7ec', community: '0a2be806490cd7ec' },
-  '0007_coarser_rollups': { native: 'b1ce9eed6058caec', apache: '200d8c83d96d753e', community: '522902b7c98372a2' },
+  '0007_coarser_rollups': { native: '586668d2be781dbe', apache: 'aad8bca40604720d', community: '65722354295bb673' },
   '0008_topology_sources': { native: '9d00586d239e3995', apache: '9d00586d239e3995', community: '9d00586d239e3995' },
   '0009_maintenance_failures': { native: 'e4b6beda7eb0c8d0', apache: 'e4b6beda7eb0c8d0', community: 'e4b6beda7eb0c8d0' },
   '0011_ingest_journal': { native: 'fb19a64aa1ec0846', apache: 'fb19a64aa1ec0846', community: 'fb19a64aa1ec0846' },
   '0013_retrieval': { native: '193c61604a690437', apache: '193c61604a690437', community: '193c61604a690437' },
   '0012_sketches': { native: '504fd5434af09251', apache: '8dfcd31167da44f3', community: 'd9d076a1281e856b' },
-  '0010_canonical_evidence': { native: 'f6bd4ad7bfd2cd8a', apache: 'f6bd4ad7bfd2cd8a', community: 'f6bd4ad7bfd2cd8a' },
+  '0010_canonical_evidence': { native: 'd4a8161a69204154', apache: 'd4a8161a69204154', community: 'd4a8161a69204154' },
 }
 
 describe('a migration that has landed', () => {

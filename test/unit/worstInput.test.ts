@@ -104,7 +104,7 @@ const parsers: Record<string, (text: string) => unknown> = {
       'evidence',
     ),
   'evidence of a hash': (text) =>
-    parse(evidenceInput, { dim: 'metric', refPg: { table: 'metric_1m', keys: { labels_hash: text } } }, 'evidence'),
+    parse(evidenceInput, { dim: 'metric', refPg: { table: 'metric_1m', keys: { series_id: text } } }, 'evidence'),
   'evidence of a range': (text) =>
     parse(evidenceInput, { dim: 'topo', refPg: { table: 'topo_edge_time', keys: { valid: `[${text},)` } } }, 'evidence'),
   locator: (text) => parse(evidenceInput, { dim: 'log', refOo: text }, 'evidence'),

@@ -42,6 +42,7 @@ export const tableNames = [
   'metric_1d_stored',
   'metric_1h_stored',
   'metric_1m',
+  'metric_series',
   'oo_locator',
   'pgvantage_failure',
   'pgvantage_installation',

@@ -42,3 +42,13 @@ export const resourceAt = (scope: Scope, id: string): RawBuilder<Selectable<DB['
  */
 export const resourceOf = (scope: Scope, urn: string): RawBuilder<string> =>
   sql<string>`(select given.resource_id from ${scope.id('dim_resource')} as given where given.tenant_id = ${scope.tenantId}::int8 and given.urn = ${urn})`
+
+/**
+ * Whether a row that was found by its id belongs to the tenant: checked, not looked up (`is true`).
+ *
+ * @example
+ * join.onRef('resource.resource_id', '=', 'metric.resource_id').on(ofTenant(scope, 'resource'))
+ * // on "resource"."resource_id" = "metric"."resource_id" and ("resource"."tenant_id" = $1::int8) is true
+ */
+export const ofTenant = (scope: Scope, alias: string): RawBuilder<boolean> =>
+  sql<boolean>`(${sql.ref(`${alias}.tenant_id`)} = ${scope.tenantId}::int8) is true`

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
+import { ofTenant } from '../../database/sql/ofTenant.ts'
 import type { CallEnds } from '../rollups/calls/spanJoin.ts'
 import type { MetricKey } from '../rollups/metrics/metricTally.ts'
 import type { IngestWindow, SketchKey } from '../rollups/windows/ingestWindow.ts'
@@ -32,10 +33,12 @@ export async function deleteGone(scope: Scope, { from }: IngestWindow, { calls, 
     await sql`
       delete from ${scope.id('metric_1m')} as metric
       using jsonb_to_recordset(${JSON.stringify(metrics)}::jsonb) as gone (bucket timestamptz, resource text, metric text, labels jsonb),
-        ${scope.id('dim_resource')} as resource
+        ${scope.id('dim_resource')} as resource,
+        ${scope.id('metric_series')} as known
       where resource.tenant_id = ${scope.tenantId}::int8 and resource.urn = gone.resource
-        and metric.tenant_id = ${scope.tenantId}::int8 and metric.resource_id = resource.resource_id
-        and metric.metric = gone.metric and metric.labels_hash = md5(gone.labels::text)::uuid and metric.bucket = gone.bucket
+        and known.tenant_id = ${scope.tenantId}::int8 and known.resource_id = resource.resource_id
+        and known.metric = gone.metric and known.labels = gone.labels
+        and metric.series_id = known.series_id and metric.bucket = gone.bucket and ${ofTenant(scope, 'metric')}
     `.execute(scope.db)
   }
   if (sketches.length > 0) {

@@ -41,7 +41,7 @@ export async function writeCalls(
         callee_count int8, callee_p50_ms float8, callee_p95_ms float8, callee_histogram bytea
       )
       order by bucket, src_resource_id, dst_resource_id
-      on conflict (bucket, tenant_id, src_resource_id, dst_resource_id) do update set
+      on conflict (src_resource_id, dst_resource_id, bucket) do update set
         rps = excluded.rps,
         err_rate = excluded.err_rate,
         p50_ms = excluded.p50_ms,

@@ -29,7 +29,7 @@ export async function writeMetrics(scope: Scope, { metrics }: IngestWindow, reso
         avg_val float8, max_val float8, p95_val float8, sample_count int8, histogram bytea
       )
       order by resource_id, metric collate "C", md5(labels::text), bucket
-      on conflict (tenant_id, resource_id, metric, labels_hash, bucket) do update set
+      on conflict (series_id, bucket) do update set
         unit = excluded.unit,
         kind = excluded.kind,
         avg_val = excluded.avg_val,

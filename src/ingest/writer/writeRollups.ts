@@ -66,7 +66,7 @@ const writeRollupsOptions = z.strictObject({
  * //   ...)
  * // select row.bucket, $1, row.resource_id, row.metric, row.labels, ... from
  * //   jsonb_to_recordset($2) as row (...) order by ...
- * // on conflict (tenant_id, resource_id, metric, labels_hash, bucket) do update set ... where
+ * // on conflict (series_id, bucket) do update set ... where
  * //   (...) is distinct from (...)
  *
  * @throws InvalidInputError naming the option that is unknown or wrong; the signal's reason if

@@ -18,6 +18,7 @@ import { makePartitions } from './partitions.ts'
 import type { MaintainReport, MaintenanceUnit } from './report.ts'
 import { rollAll } from './rolls.ts'
 import { MaintenanceRun } from './run.ts'
+import { forgetSeries } from './series.ts'
 import { noteDroppedByOthers } from './noteDroppedByOthers.ts'
 import { checkedPolicies } from '../policies/checkedPolicies.ts'
 import { defaultPolicies, type Policies } from '../policies/defaultPolicies.ts'
@@ -72,6 +73,7 @@ const maintainOptions = schemaOption.extend({
  * | events and locators | deletes those older than their retention | the same |
  * | rollups | rolls up what changed before the window of the server's job | rolls up stale buckets, hours before days |
  * | retention | done by the server's jobs | drops chunks older than it |
+ * | series of metrics | deletes those without a row in any table | the same |
  * | partitions, without TimescaleDB | | creates them ahead of time, and moves rows from the default partition into their own |
  *
  * - Only tables with a retention from `applyPolicies` lose rows, and no chunk is dropped before it
@@ -124,6 +126,7 @@ export async function maintain(db: AnyKysely, options: MaintainOptions = {}): Pr
   await rollAll(run, time)
   if (installation.timeRung !== 'community') for (const table of time.flatMap(cutTables)) await dropOld(run, table)
   await expireOld(run)
+  await forgetSeries(run)
   await writeDown(run)
   return run.report()
 }

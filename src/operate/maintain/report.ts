@@ -7,7 +7,7 @@
  * | `roll` | rolls up stale buckets |
  * | `refresh` | has the server refresh what its own jobs leave out |
  * | `drop` | drops chunks older than the retention |
- * | `expire` | deletes rows older than the retention |
+ * | `expire` | deletes rows older than the retention, and series of metrics that have no row left |
  */
 export type MaintenanceKind = 'partition' | 'roll' | 'refresh' | 'drop' | 'expire'
 

@@ -21,6 +21,7 @@ const tables = [
   'dim_resource',
   'oo_locator',
   'metric_1m',
+  'metric_series',
   'service_call_5m',
   'log_pattern',
   'log_pattern_5m',
@@ -105,6 +106,7 @@ const filled = {
   dim_resource: 2,
   oo_locator: 30,
   metric_1m: 40,
+  metric_series: 1,
   service_call_5m: 30,
   log_pattern: 1,
   log_pattern_5m: 20,
@@ -204,13 +206,13 @@ onEveryLeg('tenants', () => {
     await fill(scope)
     await fill(other)
     if (leg.name === 'community') {
-      await sql`alter table metric_1m set (timescaledb.enable_columnstore, timescaledb.segmentby = 'tenant_id, resource_id, metric', timescaledb.orderby = 'bucket')`.execute(
+      await sql`alter table metric_1m set (timescaledb.enable_columnstore, timescaledb.segmentby = 'series_id, tenant_id', timescaledb.orderby = 'bucket')`.execute(
         test.db,
       )
       await sql`select compress_chunk(chunk, if_not_compressed => true) from show_chunks('metric_1m') as chunk`.execute(test.db)
       await sql`call refresh_continuous_aggregate('metric_1h', null, null)`.execute(test.db)
     } else {
-      await sql`insert into metric_1h_stored (bucket, tenant_id, resource_id, metric, labels, labels_hash) select bucket, tenant_id, resource_id, metric, labels, labels_hash from metric_1h`.execute(
+      await sql`insert into metric_1h_stored (bucket, tenant_id, resource_id, metric, labels, series_id) select bucket, tenant_id, resource_id, metric, labels, series_id from metric_1h`.execute(
         test.db,
       )
       await sql`update pgvantage_time_table set rolled_until = 'infinity' where name = 'metric_1h'`.execute(test.db)

@@ -57,8 +57,8 @@ onEveryLeg('the beginning of a bucket', () => {
     const id = (await services(scope, ['urn:svc:a'])).get('urn:svc:a')!
     const [moments] = fc.sample(fc.uniqueArray(anyMoment, { minLength: 60, maxLength: 60, selector: (moment) => moment.getTime() }), 1)
     await sql`delete from pgvantage_stale_bucket`.execute(test.db)
-    const labels = on === 'metric_1m' ? sql`` : sql`, labels, labels_hash`
-    const none = on === 'metric_1m' ? sql`` : sql`, '{}'::jsonb, '00000000-0000-0000-0000-000000000000'::uuid`
+    const labels = on === 'metric_1m' ? sql`` : sql`, labels, series_id`
+    const none = on === 'metric_1m' ? sql`` : sql`, '{}'::jsonb, 0`
     await sql`
       insert into ${sql.id(on)} (bucket, tenant_id, resource_id, metric ${labels})
       select at, ${scope.tenantId}::int8, ${id}::int8, 'm' ${none} from ${momentsOf(moments!)} as at

@@ -31,7 +31,7 @@ const sames: readonly { table: EvidenceReference['table']; column: string; ways:
       `{${id.replaceAll('-', '').toUpperCase()}}`,
     ],
   },
-  { table: 'metric_1m', column: 'labels_hash', ways: [id, id.toUpperCase()] },
+  { table: 'metric_1m', column: 'series_id', ways: ['-7', '-007'] },
   { table: 'dim_resource', column: 'resource_id', ways: ['7', '007', '+7', `${'0'.repeat(40)}7`] },
   { table: 'kb_doc', column: 'doc_id', ways: ['0', '-0', '+0', '00'] },
   { table: 'log_pattern', column: 'fingerprint_id', ways: ['9223372036854775807', '+09223372036854775807'] },
@@ -92,8 +92,8 @@ apartFromTime('the keys of evidence', () => {
     ['bucket', '2026-11-22 10:05:00'],
     ['bucket', '2026-02-30T10:05:00Z'],
     ['bucket', '0000-01-01T00:00:00Z'],
-    ['labels_hash', 'a0eebc99'],
-    ['labels_hash', `{${id}`],
+    ['series_id', 'a0eebc99'],
+    ['series_id', id],
   ])('are refused by name where %s is %j', async (column, value) => {
     const attached = await event()
     await expect(

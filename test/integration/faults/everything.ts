@@ -11,7 +11,7 @@ export async function everything({ db, id, tenantId }: Scope) {
     metrics: await rows(sql`
       select row.bucket, resource.urn, row.metric, row.labels, row.unit, row.kind, row.avg_val, row.max_val, row.p95_val, row.sample_count, row.histogram
       from ${id('metric_1m')} as row join ${id('dim_resource')} as resource using (tenant_id, resource_id)
-      where row.tenant_id = ${tenantId} order by row.bucket, resource.urn collate "C", row.metric collate "C", row.labels_hash`),
+      where row.tenant_id = ${tenantId} order by row.bucket, resource.urn collate "C", row.metric collate "C", md5(row.labels::text)`),
     calls: await rows(sql`
       select row.bucket, caller.urn as src, callee.urn as dst, row.rps, row.err_rate, row.p50_ms, row.p95_ms, row.call_count, row.error_count,
         row.histogram, row.callee_count, row.callee_p50_ms, row.callee_p95_ms, row.callee_histogram, ${place}

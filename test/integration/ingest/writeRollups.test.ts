@@ -46,7 +46,7 @@ async function everything({ db, id, tenantId }: Scope) {
     metrics: await of(sql`
       select m.bucket, r.urn, m.metric, m.labels, m.unit, m.kind, m.avg_val, m.max_val, m.p95_val, m.sample_count, m.histogram
       from ${id('metric_1m')} m join ${id('dim_resource')} r using (tenant_id, resource_id) where m.tenant_id = ${tenantId}
-      order by 1, 2, 3, m.labels_hash`),
+      order by 1, 2, 3, md5(m.labels::text)`),
     calls: await of(sql`
       select c.bucket, s.urn as src, d.urn as dst, c.rps, c.err_rate, c.p50_ms, c.p95_ms, c.call_count, c.error_count, c.histogram, l.dataset, l.object_key
       from ${id('service_call_5m')} c

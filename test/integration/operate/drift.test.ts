@@ -95,7 +95,11 @@ onEveryLeg('schemaDrift', () => {
       ['drop index idx_kb_vec_hnsw', 'create index idx_kb_vec_hnsw on kb_chunk using hnsw (embedding vector_cosine_ops)'],
       { kind: 'changed', name: 'kb_chunk.idx_kb_vec_hnsw' },
     ],
-    ["a rollup table's dropped index", ['drop index idx_metric_key'], { kind: 'missing', what: 'index', name: 'metric_1m.idx_metric_key' }],
+    [
+      "a rollup table's dropped index",
+      ['drop index idx_metric_tenant'],
+      { kind: 'missing', what: 'index', name: 'metric_1m.idx_metric_tenant' },
+    ],
     [
       'a dropped constraint',
       ['alter table topo_edge_time drop constraint topo_edge_time_once'],
@@ -116,8 +120,8 @@ onEveryLeg('schemaDrift', () => {
     ],
     [
       "a rollup table's dropped foreign key",
-      ['alter table metric_1m drop constraint metric_1m_tenant_id_resource_id_fkey'],
-      { kind: 'missing', what: 'constraint', name: 'metric_1m.metric_1m_tenant_id_resource_id_fkey' },
+      ['alter table metric_series drop constraint metric_series_tenant_id_resource_id_fkey'],
+      { kind: 'missing', what: 'constraint', name: 'metric_series.metric_series_tenant_id_resource_id_fkey' },
     ],
     [
       'a dropped function',
@@ -216,8 +220,8 @@ onEveryLeg('schemaDrift', () => {
       ],
       [
         "a stored table's dropped index",
-        ['drop index idx_metric_1h_resource_id'],
-        { kind: 'missing', what: 'index', name: 'metric_1h_stored.idx_metric_1h_resource_id' },
+        ['drop index idx_metric_1h_tenant_id'],
+        { kind: 'missing', what: 'index', name: 'metric_1h_stored.idx_metric_1h_tenant_id' },
       ],
     ])('finds %s', async (_title, changes, expected) => {
       await undone(async (trx) => {
@@ -262,7 +266,7 @@ onEveryLeg('schemaDrift', () => {
             );
           end $$`,
         ],
-        { kind: 'missing', what: 'index', name: 'metric_1h.btree (tenant_id, resource_id, metric, labels_hash, bucket)' },
+        { kind: 'missing', what: 'index', name: 'metric_1h.btree (tenant_id, bucket)' },
       ],
     ])('finds %s', async (_title, changes, expected) => {
       await undone(async (trx) => {

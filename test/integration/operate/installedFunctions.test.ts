@@ -13,7 +13,7 @@ import { actingAs, closeWithRoles, createRole } from '../../support/role.ts'
 const definers = ['note_stale_buckets']
 
 /** What changes something, so that no plan may leave it out or call it twice. */
-const changing = ['call_graph_drop', 'cypher_write', 'graph_prepare', 'graph_turn', 'note_stale_buckets']
+const changing = ['call_graph_drop', 'cypher_write', 'graph_prepare', 'graph_turn', 'note_metric_series', 'note_stale_buckets']
 
 interface Routine {
   name: string
@@ -85,7 +85,7 @@ onEveryLeg('every function that is installed', () => {
   })
 
   it('says truly whether it changes anything, and runs in parallel only where it sets nothing', () => {
-    expect(named(({ volatile }) => volatile)).toEqual(changing.filter((name) => leg.age || name === 'note_stale_buckets'))
+    expect(named(({ volatile }) => volatile)).toEqual(changing.filter((name) => leg.age || name.startsWith('note_')))
     expect(named(({ body, parallel }) => /set_config/.test(body) && parallel !== 'u')).toEqual([])
   })
 

@@ -85,8 +85,8 @@ describe('rankSuspects', () => {
         'suspect evidence oddest_evidence collected_evidence previous_trouble path_to_trouble shortest_path',
     )
     // Every table of a tenant's is filtered by the tenant.
-    expect(text.match(/"obs"\."(?:metric_1m|topo_edge_time|service_call_5m|dim_resource)"/g)).toHaveLength(9)
-    expect(text.match(/tenant_id = \$\d+::int8/g)).toHaveLength(9)
+    expect(text.match(/"obs"\."(?:metric_1m|metric_series|topo_edge_time|service_call_5m|dim_resource)"/g)).toHaveLength(11)
+    expect(text.match(/tenant_id"? = \$\d+::int8/g)).toHaveLength(11)
     const all = [...meaningOfMetrics([])]
     const of = (known: (means: string) => boolean) => {
       const wanted = all.filter(([, means]) => known(means))
@@ -94,7 +94,7 @@ describe('rankSuspects', () => {
     }
     const [answers, resources] = [of((means) => means === 'latency'), of((means) => means === 'cpu' || means === 'saturation')]
     const points = ({ metrics, means }: typeof answers) =>
-      [range.from, range.to, metrics, means, '1', metrics, range.from, range.to, baseline.from, baseline.to] as const
+      [range.from, range.to, metrics, means, '1', '1', metrics, range.from, range.to, baseline.from, baseline.to] as const
     const thresholdsGiven = [3, 5, 7, 3, 4, 0.5, 7]
     const start = ['1', range.from, range.to, 7, 3, 5, 4, 0.5, '1', 'urn:a', '1', ['urn:a'], 8]
     const rest = [9, null, '1', 'urn:a', '1', '1', '1', 0.5]

@@ -9,13 +9,13 @@ const scope = unitScope()
 const range = during('10:00', '11:00')
 const named = `case when pg_catalog.jsonb_typeof(series.labels) = 'object' then series.labels else '{}' end`
 const item = `counted.metric || ' ' || pg_catalog.to_json(counted.label)::text`
-const columns = '"metric"."metric", "metric"."resource_id", "metric"."labels"'
+const columns = '"known"."metric", "known"."resource_id", "known"."labels"'
 
 /** Around the rows of `series`; `tenant` is the last parameter. */
 const around = (series: string, tenant: string) =>
   oneLine(`
     select "label".* from (
-      with series as (${series} group by ${columns}),
+      with series as (${series}),
       cut as (
         select series.metric, series.resource_id, cut.label, cut.remainder
         from series cross join lateral (
@@ -67,25 +67,31 @@ const around = (series: string, tenant: string) =>
     ) as "label"`)
 
 const rows = (table: string) => `
-  select ${columns} from "public"."${table}" as "metric"
-  where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3`
+  select ${columns} from "public"."metric_series" as "known"
+  cross join lateral (
+    select "metric"."series_id" from "public"."${table}" as "metric"
+    where "metric"."series_id" = "known"."series_id" and ("metric"."tenant_id" = $1::int8) is true
+      and "metric"."bucket" >= $2 and "metric"."bucket" < $3
+    limit 1
+  ) as "found"
+  where known.tenant_id = $4::int8`
 
 describe('the exact SQL', () => {
   it('of all metrics', () => {
     expect(compiled(labelCardinality(scope, { range }))).toEqual({
-      sql: around(rows('metric_1m'), '$4'),
-      parameters: ['1', range.from, range.to, '1'],
+      sql: around(rows('metric_1m'), '$5'),
+      parameters: ['1', range.from, range.to, '1', '1'],
     })
   })
 
   it('of some metrics of a resource, over a month', () => {
     const month = { from: new Date(range.to.getTime() - 30 * 86_400_000), to: range.to }
-    const some = `${rows('metric_1h')} and "metric"."metric" = any($4::text[]) and "metric"."resource_id" in (
-      select "resource"."resource_id" from "public"."dim_resource" as "resource"
-      where "resource"."tenant_id" = $5 and "resource"."urn" = $6 and "public"."require_resources"($7::int8, $8::text[]))`
+    const some = `${rows('metric_1h')} and "known"."metric" = any($5::text[]) and known.resource_id = any(array(
+      select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $6::int8 and "given"."urn" = $7
+    )) and "public"."require_resources"($8::int8, $9::text[])`
     expect(compiled(labelCardinality(scope, { metric: ['a', 'b'], resource: 'urn:a', range: month }))).toEqual({
-      sql: around(some, '$9'),
-      parameters: ['1', month.from, month.to, ['a', 'b'], '1', 'urn:a', '1', ['urn:a'], '1'],
+      sql: around(some, '$10'),
+      parameters: ['1', month.from, month.to, '1', ['a', 'b'], '1', 'urn:a', '1', ['urn:a'], '1'],
     })
   })
 })

@@ -9,11 +9,22 @@ import { unitScope } from '../../support/unitScope.ts'
 
 const scope = unitScope()
 const range = during('10:00', '11:00')
-const rows = (table: string) => `
+/** The condition that chooses series, its parameters from `$first` on, and the range, whose parameters are the next ones. */
+const chosen = (first: number, more: readonly string[] = [], metric = `= $${first + 1}`) => {
+  const next = first + 2 + (more.join('').match(/\$/g) ?? []).length
+  return `where "metric"."series_id" = any(array(
+    select known.series_id from "public"."metric_series" as known
+    where ${[`known.tenant_id = $${first}::int8`, `"known"."metric" ${metric}`, ...more].join(' and ')}
+  )) and "metric"."bucket" >= $${next} and "metric"."bucket" < $${next + 1}`
+}
+const ofResources = (tenant: number, urns: string) => `known.resource_id = any(array(
+  select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $${tenant}::int8 and "given"."urn" ${urns}
+))`
+const from = (table: string) => `
   from "public"."${table}" as "metric"
   inner join "public"."dim_resource" as "resource"
-  on "resource"."tenant_id" = "metric"."tenant_id" and "resource"."resource_id" = "metric"."resource_id"
-  where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4`
+  on "resource"."resource_id" = "metric"."resource_id" and ("resource"."tenant_id" = $1::int8) is true`
+const rows = (table: string) => `${from(table)} ${chosen(2)}`
 const minutes = rows('metric_1m')
 const named = `case when metric.labels = '{}' then resource.urn else resource.urn || ' ' || metric.labels::text end`
 const binned = (milliseconds: number) =>
@@ -28,10 +39,11 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select ${named} as "series", "metric"."bucket" as "bucket", metric.max_val as "value", "metric"."resource_id", "metric"."labels"
-          ${minutes} and metric.labels @> $5::jsonb and "public"."require_resources"($6::int8, $7::text[]) and "resource"."urn" = $8
+          ${from('metric_1m')} ${chosen(2, ['known.labels @> $4::jsonb', ofResources(5, '= $6')])}
+          and "public"."require_resources"($9::int8, $10::text[])
           order by (${named}) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', range.from, range.to, 'cpu', '{"core":1}', '1', ['urn:a'], 'urn:a'],
+      parameters: ['1', '1', 'cpu', '{"core":1}', '1', 'urn:a', range.from, range.to, '1', ['urn:a']],
     })
   })
 
@@ -51,7 +63,7 @@ describe('the exact SQL', () => {
           select resource.urn as "series", "metric"."bucket" as "bucket", ${value} as "value", "resource"."resource_id" ${minutes}
           group by "resource"."resource_id", "metric"."bucket" order by (resource.urn) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', range.from, range.to, 'cpu'],
+      parameters: ['1', '1', 'cpu', range.from, range.to],
     })
   })
 
@@ -62,11 +74,12 @@ describe('the exact SQL', () => {
         select "point".* from (
           select metric.metric || ' ' || ${named} as "series", ${binned(900_000)} as "bucket", max(metric.max_val) as "value",
             "resource"."resource_id", "metric"."labels"
-          ${minutes.replace('= $4', '= any($4::text[])')} and "public"."require_resources"($5::int8, $6::text[]) and "resource"."urn" = any($7::text[])
+          ${from('metric_1m')} ${chosen(2, [ofResources(4, '= any($5::text[])')], '= any($3::text[])')}
+          and "public"."require_resources"($8::int8, $9::text[])
           group by "resource"."resource_id", "metric"."metric", ${binned(900_000)}, "metric"."labels"
           order by (metric.metric || ' ' || ${named}) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', range.from, range.to, ['a', 'b'], '1', ['urn:a', 'urn:b'], ['urn:a', 'urn:b']],
+      parameters: ['1', '1', ['a', 'b'], '1', ['urn:a', 'urn:b'], range.from, range.to, '1', ['urn:a', 'urn:b']],
     })
   })
 
@@ -91,15 +104,13 @@ describe('the exact SQL', () => {
       sql: oneLine(`
         select "point".* from (
           select metric.metric as "series", "metric"."bucket" as "bucket", max(metric.max_val) as "value" from "public"."metric_1m" as "metric"
-          where "metric"."tenant_id" = $1 and "metric"."bucket" >= $2 and "metric"."bucket" < $3 and "metric"."metric" = $4
+          ${chosen(1)}
           group by "metric"."metric", "metric"."bucket" order by "bucket"
         ) as "point"`),
-      parameters: ['1', range.from, range.to, 'cpu'],
+      parameters: ['1', 'cpu', range.from, range.to],
     })
     expect(together({ resource: 'urn:a' }).sql).toContain(
-      oneLine(`and "public"."require_resources"($5::int8, $6::text[]) and "metric"."resource_id" in (
-        select "resource"."resource_id" from "public"."dim_resource" as "resource" where "resource"."tenant_id" = $7 and "resource"."urn" = $8
-      ) group by`),
+      oneLine(`${chosen(1, [ofResources(3, '= $4')])} and "public"."require_resources"($7::int8, $8::text[]) group by`),
     )
   })
 
@@ -109,14 +120,18 @@ describe('the exact SQL', () => {
         select "point".* from (
           select ${named} as "series", "metric"."bucket" as "bucket", metric.max_val as "value", "metric"."resource_id", "metric"."labels"
           from "public"."dim_resource" as "resource" cross join pg_catalog.unnest($1::text[]) as wanted (name) cross join lateral (
-            select "metric".* from "public"."metric_1m" as "metric"
-            where "metric"."tenant_id" = $2 and "metric"."resource_id" = "resource"."resource_id" and "metric"."metric" = "wanted"."name"
-              and "metric"."bucket" >= $3 and "metric"."bucket" < $4
-            order by "metric"."bucket" desc fetch next $5 rows with ties
+            select "of_series".* from "public"."metric_series" as "known" cross join lateral (
+              select "of_series".* from "public"."metric_1m" as "of_series"
+              where "of_series"."series_id" = "known"."series_id" and ("of_series"."tenant_id" = $2::int8) is true
+                and "of_series"."bucket" >= $3 and "of_series"."bucket" < $4
+              order by "of_series"."bucket" desc limit 1
+            ) as "of_series"
+            where "known"."tenant_id" = $5 and "known"."resource_id" = "resource"."resource_id" and "known"."metric" = "wanted"."name"
+            order by "of_series"."bucket" desc fetch next $6 rows with ties
           ) as "metric"
-          where "resource"."tenant_id" = $6 and resource.urn = any($7::text[]) and "public"."require_resources"($8::int8, $9::text[]) order by (${named}) collate "C", "bucket"
+          where "resource"."tenant_id" = $7 and resource.urn = any($8::text[]) and "public"."require_resources"($9::int8, $10::text[]) order by (${named}) collate "C", "bucket"
         ) as "point"`),
-      parameters: [['cpu'], '1', range.from, range.to, 1, '1', ['urn:a'], '1', ['urn:a']],
+      parameters: [['cpu'], '1', range.from, range.to, '1', 1, '1', ['urn:a'], '1', ['urn:a']],
     })
   })
 })

@@ -1,0 +1,47 @@
+-- before: migrations
+-- Writes down the series of the rows that a statement has inserted or changed: reads find rows by
+-- their series, however the rows came. The foreign key of a series is that of its rows.
+--
+-- Two series with one key are refused: nobody could distinguish their rows.
+--
+-- Runs with the rights of the role that writes, so it can do nothing that the role could not do.
+--
+-- All that write metrics share one lock, and the removal of series takes it: a series stays while a
+-- transaction that has written a row of it runs. Known series are found in the unique index, not in
+-- a snapshot, so this is true in REPEATABLE READ too. They come in the order of their keys, so that
+-- writers do not deadlock.
+create or replace function @extschema@.note_metric_series() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  mixed int8;
+begin
+  perform pg_advisory_xact_lock_shared(hashtextextended($turn$pgvantage series @extschema@.metric_series$turn$, 0::int8));
+  with written as materialized (
+    select distinct on (changed.series_id) changed.series_id, changed.tenant_id, changed.resource_id, changed.metric, changed.labels
+    from changed
+    order by changed.series_id
+  ), added as (
+    insert into @extschema@.metric_series (tenant_id, resource_id, metric, labels)
+    select written.tenant_id, written.resource_id, written.metric, written.labels
+    from written
+    order by written.series_id
+    on conflict do nothing
+  )
+  select written.series_id into mixed
+  from written
+  where (
+    select (known.tenant_id, known.resource_id, known.metric, known.labels)
+      is distinct from (written.tenant_id, written.resource_id, written.metric, written.labels)
+    from @extschema@.metric_series as known
+    where known.series_id = written.series_id
+  )
+  limit 1;
+  if found then
+    raise exception 'two series of metrics have the key %', mixed
+      using errcode = 'unique_violation', hint = 'The keys are hashes of 64 bits. Change a label of one of the two.';
+  end if;
+  return null;
+end
+$$;
