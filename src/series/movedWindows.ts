@@ -24,7 +24,9 @@ export function movedWindows<Row extends SeriesRow>(
   return scope.db
     .selectFrom(placed.as('point'))
     .select([
-      // Grouped in the order of the windows, so that nothing is sorted twice.
+      // Grouped in the order of the windows, so that nothing is sorted twice. Who orders by the key
+      // has little left to sort; `series` keeps the collation that it has in the frame.
+      sql<string>`point.series collate "C"`.as('key'),
       sql<string>`pg_catalog.any_value(point.series)`.as('series'),
       sql<Date[]>`pg_catalog.array_agg(point.bucket order by point.bucket)`.as('buckets'),
       sql<(number | null)[]>`pg_catalog.array_agg(point.value order by point.bucket)`.as('values'),

@@ -2,7 +2,6 @@ import { sql } from 'kysely'
 import { z } from 'zod'
 import { finished, type Finished } from '../../database/finished.ts'
 import type { Scope } from '../../database/scope.ts'
-import { byBytes } from '../../database/sql/byBytes.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { movedWindows } from '../movedWindows.ts'
 import { boundedPoints } from '../points.ts'
@@ -43,14 +42,14 @@ const movingQuantileOptions = z
  * //   select "history"."series", "point"."bucket", "point"."value"
  * //   from (
  * //     select ..., pg_catalog.array_agg(point.value order by point.bucket) as "values", ...
- * //     from (select ..., row_number() over (...) - count(*) over (partition by point.series
- * //       collate "C" order by point.bucket rows between $1::int8 preceding and current row) + 1
- * //       as "first", ... from (...) as "point") as "point"
+ * //     from (select ..., row_number() over (...) - least(row_number() over (partition by
+ * //       point.series collate "C" order by point.bucket), $1::int8) + 1 as "first", ...
+ * //       from (...) as "point") as "point"
  * //     group by point.series collate "C"
  * //   ) as "history"
  * //   cross join lateral unnest(history.buckets, "public"."moving_quantiles"(history.values,
  * //     history.firsts, history.lasts, $2::float8)) as point (bucket, value)
- * //   order by ("history"."series") collate "C", "point"."bucket"
+ * //   order by "history"."key", "point"."bucket"
  * // ) as "smoothed"
  */
 export function movingQuantile(scope: Scope, frame: SeriesFrame, options: MovingQuantileOptions): Finished<SeriesRow, 'smoothed'> {
@@ -58,7 +57,8 @@ export function movingQuantile(scope: Scope, frame: SeriesFrame, options: Moving
   const inTime = sql`partition by point.series collate "C" order by point.bucket`
   // Two points with one bucket are both in a window by time, and follow each other in one by points.
   const upTo = window.points === undefined ? sql<number>`count(*) over (${inTime})` : sql<number>`row_number() over (${inTime})`
-  const windows = movedWindows(scope, boundedPoints(scope, frame), { held: sql`count(*) ${trailing(window)}`, upTo, last: upTo })
+  const held = window.points === undefined ? sql<number>`count(*) ${trailing(window)}` : sql<number>`least(${upTo}, ${window.points}::int8)`
+  const windows = movedWindows(scope, boundedPoints(scope, frame), { held, upTo, last: upTo })
   const quantiles = scope.db
     .selectFrom(windows.as('history'))
     .crossJoinLateral(
@@ -67,7 +67,7 @@ export function movingQuantile(scope: Scope, frame: SeriesFrame, options: Moving
       )`.as<'point'>(sql`point (bucket, value)`),
     )
     .select(['history.series', 'point.bucket', 'point.value'])
-    .orderBy(byBytes(sql.ref('history.series')))
+    .orderBy('history.key')
     .orderBy('point.bucket')
   return finished(scope, quantiles, 'smoothed')
 }

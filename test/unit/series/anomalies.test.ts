@@ -21,7 +21,7 @@ const scores = (first: number) => `
     select "history"."series", "point"."bucket", "point"."value", "point"."expected",
       greatest(1.4826::float8 * "point"."deviation", abs("point"."expected") * $${first}::float8 / $${first + 1}::float8, $${first + 2}::float8) as "spread"
     from (
-      select pg_catalog.any_value(point.series) as "series",
+      select point.series collate "C" as "key", pg_catalog.any_value(point.series) as "series",
         pg_catalog.array_agg(point.bucket order by point.bucket) as "buckets",
         pg_catalog.array_agg(point.value order by point.bucket) as "values",
         pg_catalog.array_agg(point.first::int4 order by point.bucket) as "firsts",
