@@ -31,7 +31,7 @@ const movingQuantileOptions = z
  * - It is a quantile of the frame's values. From percentiles of single minutes it gives the usual
  *   percentile of a minute, not the percentile of all calls.
  * - Cost: one pass with one sorted window that moves, about 4 us a point with 60 points in the
- *   window, 12 with 1,440. A series is held in memory, 150 bytes a point, one series at a time.
+ *   window, 10 with 1,440. A series is held in memory, 150 bytes a point, one series at a time.
  *
  * @throws InvalidInputError naming the option that is out of its range.
  * @example

@@ -33,8 +33,8 @@ import { scoredPoints } from './scoredPoints.ts'
  *   `Infinity`. Where small departures from zero do not matter, as for error ratios, set
  *   `minSpread` in the series' unit.
  *
- * Cost: `'robust-z'` and `'ewma'` take one pass with one sorted window that moves: about 5 us a
- * point with 60 points in the window, 13 with 1,440. A series is held in memory, 150 bytes a point,
+ * Cost: `'robust-z'` and `'ewma'` take one pass with one sorted window that moves: about 7 us a
+ * point with 60 points in the window, 14 with 1,440. A series is held in memory, about 150 bytes a point,
  * one series at a time. `'seasonal'` sorts the slot's history once for each slot of each season.
  *
  * @throws InvalidInputError naming the option that is out of its range or not an option of the
