@@ -6,7 +6,7 @@ import { changedPatterns, type Change, type ChangedPattern, type ChangedPatterns
 const burst: Change = {
   factor: 2,
   expected: sql`logged.before * logged.ratio`,
-  distance: sql`(sqrt(logged.now + 0.375) - sqrt(logged.expected + 0.375))`,
+  distance: sql`(sqrt(logged.now + 0.375::float8) - sqrt(logged.expected + 0.375::float8))`,
   differs: (factor) => sql`logged.now > logged.expected * ${factor}`,
 }
 

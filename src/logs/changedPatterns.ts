@@ -109,10 +109,12 @@ export function changedPatterns<Alias extends string>(
     .select([
       'count.resource_id',
       'count.fingerprint_id',
-      sql<number>`coalesce(sum(count.count_total) filter (where ${inRange}), 0)::float8`.as('now'),
-      sql<number>`coalesce(sum(count.count_total) filter (where not ${inRange}), 0)::float8`.as('before'),
-      sql<number>`coalesce(sum(count.count_total::float8 * count.count_total) filter (where not ${inRange}), 0)`.as('squares'),
-      sql<Date>`max(count.bucket) filter (where count.count_total > 0)`.as('last_bucket'),
+      sql<number>`coalesce(sum(count.count_total) filter (where ${inRange}), 0::numeric)::float8`.as('now'),
+      sql<number>`coalesce(sum(count.count_total) filter (where not ${inRange}), 0::numeric)::float8`.as('before'),
+      sql<number>`coalesce(sum(count.count_total::float8 * count.count_total::float8) filter (where not ${inRange}), 0::float8)`.as(
+        'squares',
+      ),
+      sql<Date>`max(count.bucket) filter (where count.count_total > 0::int8)`.as('last_bucket'),
     ])
   const logged = scope.db
     .selectFrom(counted.as('counted'))
@@ -122,7 +124,7 @@ export function changedPatterns<Alias extends string>(
       sql<number>`sum(counted.before) over (partition by counted.resource_id)`.as('all_before'),
       sql<number>`${number(bucketCount(range))} / ${before}`.as('ratio'),
       // The variance over the mean, of the baseline's buckets with those that have no row.
-      sql<number>`greatest(1, coalesce((counted.squares - counted.before * counted.before / ${before}) / nullif(${before} - 1, 0) / nullif(counted.before / ${before}, 0), 1))`.as(
+      sql<number>`greatest(1::float8, coalesce((counted.squares - counted.before * counted.before / ${before}) / nullif(${before} - 1::float8, 0::float8) / nullif(counted.before / ${before}, 0::float8), 1::float8))`.as(
         'dispersion',
       ),
     ])
@@ -131,7 +133,7 @@ export function changedPatterns<Alias extends string>(
     .selectFrom(expecting.as('logged'))
     .selectAll('logged')
     .where(change.differs(number(factor)))
-    .select(sql<number>`2 * ${change.distance} / sqrt(logged.dispersion * (1 + logged.ratio))`.as('score'))
+    .select(sql<number>`2::float8 * ${change.distance} / sqrt(logged.dispersion * (1::float8 + logged.ratio))`.as('score'))
   const changed = scope.db
     .selectFrom(judged.as('logged'))
     .innerJoinLateral(rowOf(scope, 'log_pattern', 'fingerprint_id', 'logged.fingerprint_id').as('known'), (join) => join.onTrue())

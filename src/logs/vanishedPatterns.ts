@@ -11,7 +11,7 @@ const vanished: Change = {
     then least((logged.all_now - logged.now) / (logged.all_before - logged.before), logged.ratio)
     else logged.ratio
   end`,
-  distance: sql`(sqrt(logged.expected + 0.375) - sqrt(logged.now + 0.375))`,
+  distance: sql`(sqrt(logged.expected + 0.375::float8) - sqrt(logged.now + 0.375::float8))`,
   differs: (factor) => sql`logged.now * ${factor} < logged.expected`,
 }
 

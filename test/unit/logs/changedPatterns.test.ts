@@ -23,7 +23,7 @@ const changed = (
     select "logged"."fingerprint_id", "known"."pattern", known.severity as "severity", "known"."sample_message", "resource"."urn",
       "logged"."resource_id", "logged"."now" as "count_total", "logged"."expected", "logged"."last_bucket", "logged"."score"
     from (
-      select "logged".*, 2 * (${distance}) / sqrt(logged.dispersion * (1 + logged.ratio)) as "score"
+      select "logged".*, 2::float8 * (${distance}) / sqrt(logged.dispersion * (1::float8 + logged.ratio)) as "score"
       from (
         select "logged".*, ${expected} as "expected"
         from (
@@ -31,13 +31,13 @@ const changed = (
             sum(counted.now) over (partition by counted.resource_id) as "all_now",
             sum(counted.before) over (partition by counted.resource_id) as "all_before",
             $1::float8 / $2::float8 as "ratio",
-            greatest(1, coalesce((counted.squares - counted.before * counted.before / $3::float8) / nullif($4::float8 - 1, 0) / nullif(counted.before / $5::float8, 0), 1)) as "dispersion"
+            greatest(1::float8, coalesce((counted.squares - counted.before * counted.before / $3::float8) / nullif($4::float8 - 1::float8, 0::float8) / nullif(counted.before / $5::float8, 0::float8), 1::float8)) as "dispersion"
           from (
             select "count"."resource_id", "count"."fingerprint_id",
-              coalesce(sum(count.count_total) filter (where (count.bucket >= $6::timestamptz and count.bucket < $7::timestamptz)), 0)::float8 as "now",
-              coalesce(sum(count.count_total) filter (where not (count.bucket >= $8::timestamptz and count.bucket < $9::timestamptz)), 0)::float8 as "before",
-              coalesce(sum(count.count_total::float8 * count.count_total) filter (where not (count.bucket >= $10::timestamptz and count.bucket < $11::timestamptz)), 0) as "squares",
-              max(count.bucket) filter (where count.count_total > 0) as "last_bucket"
+              coalesce(sum(count.count_total) filter (where (count.bucket >= $6::timestamptz and count.bucket < $7::timestamptz)), 0::numeric)::float8 as "now",
+              coalesce(sum(count.count_total) filter (where not (count.bucket >= $8::timestamptz and count.bucket < $9::timestamptz)), 0::numeric)::float8 as "before",
+              coalesce(sum(count.count_total::float8 * count.count_total::float8) filter (where not (count.bucket >= $10::timestamptz and count.bucket < $11::timestamptz)), 0::float8) as "squares",
+              max(count.bucket) filter (where count.count_total > 0::int8) as "last_bucket"
             from "public"."log_pattern_5m" as "count"
             where "count"."tenant_id" = $12 and "count"."bucket" >= $13 and "count"."bucket" < $14${resource}
               and ((count.bucket >= $${of + 1}::timestamptz and count.bucket < $${of + 2}::timestamptz) or (count.bucket >= $${of + 3}::timestamptz and count.bucket < $${of + 4}::timestamptz))
@@ -62,7 +62,7 @@ describe('the exact SQL', () => {
   it('of burstingPatterns', () => {
     const sql = changed('burst', {
       expected: 'logged.before * logged.ratio',
-      distance: 'sqrt(logged.now + 0.375) - sqrt(logged.expected + 0.375)',
+      distance: 'sqrt(logged.now + 0.375::float8) - sqrt(logged.expected + 0.375::float8)',
       differs: (factor) => `logged.now > logged.expected * ${factor}`,
       of: 14,
     })
@@ -76,7 +76,7 @@ describe('the exact SQL', () => {
     const sql = changed('vanished', {
       expected: `logged.before * case when logged.all_before > logged.before
         then least((logged.all_now - logged.now) / (logged.all_before - logged.before), logged.ratio) else logged.ratio end`,
-      distance: 'sqrt(logged.expected + 0.375) - sqrt(logged.now + 0.375)',
+      distance: 'sqrt(logged.expected + 0.375::float8) - sqrt(logged.now + 0.375::float8)',
       differs: (factor) => `logged.now * ${factor} < logged.expected`,
       resource: ` and "count"."resource_id" = (select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $15::int8 and given.urn = $16)
         and "public"."require_resources"($17::int8, $18::text[])`,
