@@ -3,6 +3,7 @@ export { settleJournals, type SettledJournal, type SettleJournalsOptions } from 
 export { ingest, type IngestOptions, type IngestReport, type OtlpSource, type PlacedSource } from './ingest.ts'
 export { dimensionItem } from './records/dimensionValues.ts'
 export { dimensionPresets, type Dimension, type DimensionOptions, type DimensionPreset, type DimensionSource } from './records/dimension.ts'
+export type { MessageOptions } from './records/logMessage.ts'
 export type { MetricKind } from './records/metricForm.ts'
 export type { DescribedResource, NamedResource, ResourceOf } from './records/resourceOf.ts'
 export type { TelemetryResource } from './records/telemetryResource.ts'

@@ -11,6 +11,7 @@ import { DatabaseJournal } from './journal/databaseJournal.ts'
 import { rollJournal } from './journal/rollJournal.ts'
 import { latestBelievable, TelemetryClock } from './journal/telemetryClock.ts'
 import { DimensionValues } from './records/dimensionValues.ts'
+import { messageOptions, type MessageOptions } from './records/logMessage.ts'
 import { dimensionOptions, hashKeyGiven, type DimensionOptions } from './records/dimension.ts'
 import type { ResourceOf } from './records/resourceOf.ts'
 import type { MalformedLine, OtlpRequest, SourceObject } from './sources/otlpRequest.ts'
@@ -31,7 +32,7 @@ export interface PlacedSource {
   origin?: SourceObject
 }
 
-export interface IngestOptions extends DimensionOptions {
+export interface IngestOptions extends DimensionOptions, MessageOptions {
   /**
    * How long a window waits for late records: a PostgreSQL interval. Default: `'15 minutes'`. A
    * window closes in one of two cases:
@@ -85,6 +86,7 @@ const ingestOptions = z
     acceptOld: z.boolean().default(false),
     resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
     ...dimensionOptions,
+    ...messageOptions,
     signal: z.instanceof(AbortSignal).optional(),
     onMalformed: z.custom<IngestOptions['onMalformed']>().optional(),
     onRefused: z.custom<IngestOptions['onRefused']>().optional(),
@@ -148,6 +150,7 @@ export async function ingest(
     shiftMs,
     resourceOf,
     dimensions: counted,
+    messageFields,
     hashKey,
     acceptOld,
     signal,
@@ -175,6 +178,7 @@ export async function ingest(
       horizon,
       resourceOf,
       dimensions,
+      messageFields,
       latest: latestBelievable(Date.now(), await clockOf({ ...scope, db })),
       oldest: acceptOld ? new Map<Dataset, number>() : await oldestKept({ ...scope, db }),
     }))

@@ -6,13 +6,14 @@ import { MemoryJournal } from './journal/memoryJournal.ts'
 import { rollJournal } from './journal/rollJournal.ts'
 import { latestBelievable, TelemetryClock } from './journal/telemetryClock.ts'
 import { DimensionValues } from './records/dimensionValues.ts'
+import { messageOptions, type MessageOptions } from './records/logMessage.ts'
 import { dimensionOptions, hashKeyGiven, type DimensionOptions } from './records/dimension.ts'
 import type { ResourceOf } from './records/resourceOf.ts'
 import type { OtlpRequest } from './sources/otlpRequest.ts'
 import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
 import { addReport, emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
 
-export interface RollUpOptions extends DimensionOptions {
+export interface RollUpOptions extends DimensionOptions, MessageOptions {
   /**
    * A call that takes longer than this counts when it ends: a PostgreSQL interval. Default: `'15
    * minutes'`.
@@ -39,6 +40,7 @@ const rollUpOptions = z
     shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
     resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
     ...dimensionOptions,
+    ...messageOptions,
     signal: z.instanceof(AbortSignal).optional(),
     // The caller's own object, since it is updated while records are read.
     report: z.custom<RollUpReport>((value) => typeof value === 'object' && value !== null, 'must be a report').optional(),
@@ -55,7 +57,7 @@ const maxBytes = 64 * 1024 * 1024
  * |---|---|---|
  * | spans | calls between resources, by five minutes | `SpanJoin` |
  * | metric points | one for each metric, resource and set of labels, by the minute | `CumulativeSeries`, `recordDistribution` |
- * | log records | counts of their patterns, by five minutes | `patternOf` |
+ * | log records | counts of their patterns, by five minutes | `patternOf` of what the body says (`messageFields`) |
  * | values of `dimensions` | their sketches, by five minutes | `Dimension` |
  *
  * The windows are yielded at the end of the input, in order of time. They do not depend on the
@@ -86,6 +88,7 @@ export async function* rollUp(
     shiftMs,
     resourceOf,
     dimensions: counted,
+    messageFields,
     hashKey,
     signal,
     report = emptyReport(),
@@ -98,6 +101,7 @@ export async function* rollUp(
     horizon,
     resourceOf,
     dimensions,
+    messageFields,
     latest: latestBelievable(Date.now()),
     oldest: new Map(),
   }

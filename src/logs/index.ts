@@ -3,6 +3,7 @@ export type { ChangedPattern, ChangedPatternsOptions } from './changedPatterns.t
 export { createLogMiner, type LearnedMessage, type LogMiner, type LogMinerOptions, type LogMinerReport } from './miner/logMiner.ts'
 export { newPatterns, type NewPattern, type NewPatternsOptions } from './newPatterns.ts'
 export { patternDiversity, type PatternDiversity, type PatternDiversityOptions } from './patternDiversity.ts'
+export { messageFields } from './messageOf.ts'
 export { patternOf } from './pattern.ts'
 export { patternSeries, type PatternPoint, type PatternSeriesOptions } from './patternSeries.ts'
 export { vanishedPatterns } from './vanishedPatterns.ts'

@@ -26,6 +26,9 @@ export const placeholder = '<*>'
  * | a blank message | is `<empty>` |
  * | NUL and lone surrogates | become U+FFFD, because PostgreSQL cannot store them |
  *
+ * It masks a text as it is. `ingest` first reads what the body says: the message of JSON, the causes
+ * of a stack trace.
+ *
  * @example
  * patternOf('payment 8a1f-77 timed out after 1873 ms, attempt=2') // 'payment <*> timed out after <*> ms, attempt=<*>'
  */

@@ -16,6 +16,7 @@ import { parseOtlpRequest } from '../../src/ingest/sources/otlpRequest.ts'
 import { rollUp } from '../../src/ingest/rollUp.ts'
 import { severityOf } from '../../src/ingest/records/severityOf.ts'
 import { terms } from '../../src/knowledge/terms.ts'
+import { saidIn, withoutValues } from '../../src/logs/messageOf.ts'
 import { patternOf } from '../../src/logs/pattern.ts'
 import { patternSeries } from '../../src/logs/patternSeries.ts'
 import { callDrawing } from '../../src/picture/callDrawing.ts'
@@ -66,6 +67,13 @@ const parsers: Record<string, (text: string) => unknown> = {
   severityOf: (text) => severityOf(null, text),
   severity: (text) => parse(severity, text, 'severity'),
   patternOf: (text) => patternOf(text),
+  saidIn: (text) => saidIn(text),
+  'saidIn a trace': (text) => saidIn(`E: x\n\tat a.b(c:1)\n${text}\nCaused by: ${text}`),
+  'saidIn JSON that was cut off': (text) => saidIn(`{"msg": "${text}`),
+  'saidIn the JSON of a message': (text) => saidIn(JSON.stringify({ msg: text, [text]: text })),
+  'saidIn logfmt': (text) => saidIn(`a=1 msg="${text}`),
+  'saidIn syslog': (text) => saidIn(`<34>1 2003-10-11T22:14:15Z h a - - [${text}`),
+  withoutValues: (text) => withoutValues(text),
   terms: (text) => terms(text),
   'a pattern over several lines': (text) => patternOf(`${text.slice(0, 1_000)}\n ${text}`),
   milliseconds: (text) => milliseconds(text),

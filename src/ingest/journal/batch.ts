@@ -24,6 +24,8 @@ export interface Arrival {
   readonly resourceOf: ResourceOf | undefined
   /** Which values of the records are counted. */
   readonly dimensions: DimensionValues
+  /** The fields of a log's body that hold its message. */
+  readonly messageFields: readonly string[] | undefined
   readonly origin: SourceObject
   /** The line in the source object, from 1. */
   readonly line: number
@@ -48,6 +50,8 @@ export interface BatchRules {
   readonly resourceOf?: ResourceOf | undefined
   /** Which values of the records are counted. */
   readonly dimensions: DimensionValues
+  /** The fields of a log's body that hold its message; undefined for the usual ones. */
+  readonly messageFields?: readonly string[] | undefined
   /** Records later than this come from a wrong clock. */
   readonly latest: number
   /** The oldest time that each table keeps; a dataset without an entry keeps everything. */
@@ -117,7 +121,7 @@ export class Batch {
       refuse(report, reason, records)
     }
     const { origin, line, payload } = request
-    const { clock, horizon, resourceOf, dimensions } = this.#rules
+    const { clock, horizon, resourceOf, dimensions, messageFields } = this.#rules
     const partOf: Arrival['partOf'] = (dataset, resource, time) => {
       const part = this.#partOf(dataset, resource, time)
       part?.requests.add(request.digest)
@@ -128,7 +132,7 @@ export class Batch {
       if (reporter?.nameless) report.recordsWithoutService += records
       return reporter
     }
-    const arrival: Arrival = { report, clock, horizon, resourceOf, dimensions, origin, line, reporterOf, partOf }
+    const arrival: Arrival = { report, clock, horizon, resourceOf, dimensions, messageFields, origin, line, reporterOf, partOf }
     for (const dataset of datasets) report.records[dataset].read += recordsOf(payload, dataset)
     readSpans(payload.resourceSpans, arrival)
     readPoints(payload.resourceMetrics, arrival)

@@ -1,11 +1,12 @@
 import type { OtlpPayload } from '../../schema/otlp.ts'
-import { isError, severityOf } from '../records/severityOf.ts'
+import { messageOf } from '../records/logMessage.ts'
+import { isError } from '../records/severityOf.ts'
 import type { Arrival } from './batch.ts'
 
 /** Reads the log records of a request into the parts of their windows. */
 export function readLogs(
   resourceLogs: OtlpPayload['resourceLogs'],
-  { report, clock, dimensions, origin, line, reporterOf, partOf }: Arrival,
+  { report, clock, dimensions, messageFields, origin, line, reporterOf, partOf }: Arrival,
 ): void {
   for (const { resource, scopeLogs } of resourceLogs ?? []) {
     const records = scopeLogs.flatMap((scope) => scope.logRecords)
@@ -22,8 +23,9 @@ export function readLogs(
       const time = clock.milliseconds(nanoseconds)
       const part = partOf('logs', reporter.resource.urn, time)
       if (part === undefined) continue
-      part.patterns.add(reporter.resource.urn, record, time, origin)
-      const failed = isError(severityOf(record.severityNumber, record.severityText))
+      const read = messageOf(record, messageFields)
+      part.patterns.add(reporter.resource.urn, record, read, time, origin)
+      const failed = isError(read.severity)
       for (const value of valuesOf.log(record)) part.values.add(reporter.resource.urn, value, failed)
       part.report(reporter.resource, time)
       part.locators.add('logs', origin, line)

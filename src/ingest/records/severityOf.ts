@@ -1,3 +1,4 @@
+import { severityNamed, severityOfNumber } from '../../schema/severityNames.ts'
 import { severities, type Severity } from '../../schema/severity.ts'
 
 /**
@@ -6,8 +7,7 @@ import { severities, type Severity } from '../../schema/severity.ts'
  * Null otherwise.
  */
 export function severityOf(number: number | null | undefined, text: string | null | undefined): Severity | null {
-  if (number != null && number >= 1 && number <= 24) return severities[Math.floor((number - 1) / 4)]!
-  return names.get(text?.trim().toUpperCase() ?? '') ?? null
+  return severityOfNumber(number) ?? severityNamed(text)
 }
 
 /** Whether this severity counts as an error. */
@@ -17,16 +17,3 @@ export const isError = (severity: Severity | null): boolean => severity === 'ERR
 export const greaterSeverity = (a: Severity | null, b: Severity | null): Severity | null => (rank(a) >= rank(b) ? a : b)
 
 const rank = (severity: Severity | null): number => (severity === null ? -1 : severities.indexOf(severity))
-
-const names = new Map<string, Severity>([
-  ...severities.map((severity) => [severity, severity] as const),
-  ['INFORMATION', 'INFO'],
-  ['NOTICE', 'INFO'],
-  ['WARNING', 'WARN'],
-  ['ERR', 'ERROR'],
-  ['SEVERE', 'ERROR'],
-  ['CRITICAL', 'FATAL'],
-  ['ALERT', 'FATAL'],
-  ['EMERGENCY', 'FATAL'],
-  ['PANIC', 'FATAL'],
-])

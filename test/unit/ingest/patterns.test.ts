@@ -66,3 +66,39 @@ describe('log records', () => {
     expect(report.untimedRecords).toBe(1)
   })
 })
+
+describe('bodies of log records', () => {
+  const bare = (body: object) => ({ ...log(0, ''), severityNumber: undefined, body })
+
+  it('are read for their message and severity, and kept as they were', async () => {
+    const text = '{"level":"error","msg":"order 12 lost"}'
+    const { windows } = await rolledUp([
+      logs('a', [
+        bare({ stringValue: text }),
+        bare({
+          kvlistValue: {
+            values: [
+              { key: 'MESSAGE', value: { stringValue: 'unit failed' } },
+              { key: 'PRIORITY', value: { stringValue: '4' } },
+            ],
+          },
+        }),
+      ]),
+    ])
+    expect(windows[0]!.patterns).toMatchObject([
+      { pattern: 'order <*> lost', sampleMessage: text, severity: 'ERROR', countError: 1 },
+      { pattern: 'unit failed', sampleMessage: 'unit failed', severity: 'WARN', countError: 0 },
+    ])
+  })
+
+  it('do not override the severity of the record', async () => {
+    const { windows } = await rolledUp([logs('a', [log(0, '{"level":"error","msg":"x"}', 9)])])
+    expect(windows[0]!.patterns).toMatchObject([{ severity: 'INFO', countError: 0 }])
+  })
+
+  it('are read for the fields given', async () => {
+    const { windows } = await rolledUp([logs('a', [log(0, '{"note":"kept","msg":"x"}')])], { messageFields: ['note'] })
+    expect(windows[0]!.patterns.map(({ pattern }) => pattern)).toEqual(['kept'])
+    await expect(rolledUp([], { messageFields: [''] })).rejects.toThrow('messageFields')
+  })
+})

@@ -1,10 +1,10 @@
-import { maxMessageLength, patternOf, storable } from '../../../logs/pattern.ts'
+import { storable } from '../../../logs/pattern.ts'
 import type { AnyValue, OtlpLogRecord } from '../../../schema/otlp.ts'
 import { compareBytes } from '../../../schema/compareBytes.ts'
 import type { Severity } from '../../../schema/severity.ts'
 import { mergedType, typeOf } from '../../records/attributes.ts'
-import { messageOf } from '../../records/logMessage.ts'
-import { greaterSeverity, isError, severityOf } from '../../records/severityOf.ts'
+import type { LogMessage } from '../../records/logMessage.ts'
+import { greaterSeverity, isError } from '../../records/severityOf.ts'
 import type { SourceObject } from '../../sources/otlpRequest.ts'
 import type { PatternRow } from '../windows/ingestWindow.ts'
 import { earlierOrigin, type LocatorIndex } from '../windows/locatorTally.ts'
@@ -26,11 +26,8 @@ export interface Tally {
 export class PatternTally {
   readonly #tallies = new Map<string, Tally>()
 
-  add(resource: string, record: OtlpLogRecord, time: number, origin: SourceObject): void {
-    const body = messageOf(record)
-    const message = storable(body.length > maxMessageLength ? body.slice(0, maxMessageLength) : body)
-    const pattern = patternOf(body)
-    const severity = severityOf(record.severityNumber, record.severityText)
+  add(resource: string, record: OtlpLogRecord, read: LogMessage, time: number, origin: SourceObject): void {
+    const { sample: message, pattern, severity } = read
     const failed = isError(severity)
     const key = `${resource}\0${pattern}`
     let tally = this.#tallies.get(key)

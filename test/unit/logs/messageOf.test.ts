@@ -1,0 +1,192 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { saidIn, withoutValues } from '../../../src/logs/messageOf.ts'
+import { patternOf } from '../../../src/logs/pattern.ts'
+import type { Json } from '../../../src/schema/text.ts'
+
+const pattern = (body: Json, fields?: string[]) => patternOf(withoutValues(saidIn(body, fields).text))
+
+describe('a structured body', () => {
+  it.each<[Json, string]>([
+    ['{"level":"error","msg":"order 12 lost"}', 'order <*> lost'],
+    ['{"level":"error","Message":"lost"}', 'lost'],
+    [{ MESSAGE: 'Started ssh.service', _PID: '12' }, 'Started ssh.service'],
+    [{ MESSAGE: [...Buffer.from('disk \x01 full')], PRIORITY: '3' }, 'disk \x01 full'],
+    [{ event: 'cart emptied', user: 'ann' }, 'cart emptied'],
+    [{ log: '{"msg":"inner","level":"warn"}\n', stream: 'stdout' }, 'inner'],
+    [{ '@mt': 'Took {Elapsed}', '@m': 'Took 5' }, 'Took {Elapsed}'],
+    [{ user: 'ann', order: { id: 7, lines: [{ n: 1 }, { n: 2 }] } }, 'order.id=<*> order.lines[].n=<*> user=<*>'],
+    ['{"user":"bob","order":{"lines":[{"n":9}],"id":8}}', 'order.id=<*> order.lines[].n=<*> user=<*>'],
+    [{ '8812': 'x', '8813': 'y' }, '<*>=<*>'],
+    ['{"msg":"cut off after 7 by", "rest": "aaaa', 'cut off after <*> by'],
+    ['time=2026-01-01T00:00:00Z level=info msg="cache \\"a\\" warmed" n=3', 'cache "<*>" warmed'],
+    ['_PID=7\nPRIORITY=3\nMESSAGE=unit failed\n', 'unit failed'],
+  ])('%j says %j', (body, said) => {
+    expect(pattern(body)).toBe(said)
+  })
+
+  it('is read for the fields given', () => {
+    expect(pattern({ message: 'a', note: { text: 'b' } }, ['note.text'])).toBe('b')
+  })
+
+  it('is text if it is not quite JSON', () => {
+    expect(pattern('[db] lost')).toBe('[db] lost')
+    expect(pattern('user=ann did not log in, message follows')).toBe('user=<*> did not log in, message follows')
+  })
+
+  it('with a trace beside its message names the cause', () => {
+    const body = (cause: string) => ({ message: 'refused', stack_trace: `java.lang.${cause}: no\n\tat shop.Pay.run(Pay.java:3)` })
+    expect(pattern(body('IllegalStateException'))).toBe('refused java.lang.IllegalStateException: no at shop.Pay.run')
+    expect(pattern(body('Error'))).not.toBe(pattern(body('IllegalStateException')))
+  })
+})
+
+describe('syslog', () => {
+  it.each([
+    ['<34>1 2003-10-11T22:14:15.003Z host su - ID47 - failed for lonvick', 'failed for lonvick', 'FATAL'],
+    ['<165>1 2003-08-24T05:14:15Z host app 12 - [x@32473 a="1\\"]" b="2"][y] \ufeffstarted', 'started', 'INFO'],
+    ['<11>Oct 11 22:14:15 mymachine su[12]: failed', 'failed', 'ERROR'],
+    ['Oct  1 22:14:15 mymachine sshd[12]: closed', 'closed', null],
+    ['<14>Oct 11 22:14:15 h app: {"level":"error","msg":"inner"}', 'inner', 'ERROR'],
+    ['<b>bold</b>', '<b>bold</b>', null],
+  ])('%j says %j', (body, text, severity) => {
+    expect(saidIn(body)).toEqual({ text, severity })
+  })
+})
+
+describe('a stack trace', () => {
+  it.each([
+    [
+      'Java',
+      'a.Oops: request 5 failed\n\tat java.base/java.util.List.of(List.java:1)\n\tat shop.Cart.add(Cart.java:12)\n\tSuppressed: a.Closed: x\n\t\tat shop.Cart.close(Cart.java:9)\nCaused by: b.Deadlock: row 7\n\tat shop.Db.run(Db.java:2)\n\t... 23 more',
+      'a.Oops: request <*> failed at shop.Cart.add Suppressed: a.Closed: x at shop.Cart.close Caused by: b.Deadlock: row <*> at shop.Db.run',
+    ],
+    [
+      'Python',
+      'job 5 failed\nTraceback (most recent call last):\n  File "/app/a.py", line 1, in run\n    go()\n  File "/usr/lib/python3/site-packages/x.py", line 9, in send\n    raise\nx2.Refused: no route',
+      'job <*> failed Refused: no route at run (/app/a.py)',
+    ],
+    [
+      'Python, one exception while another was handled',
+      'Traceback (most recent call last):\n  File "/app/a.py", line 1, in f\n    g()\nKeyError: \'a\'\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File "/app/b.py", line 3, in h\n    f()\nValueError: bad',
+      "KeyError: '<*>' at f (/app/a.py) ValueError: bad at h (/app/b.py)",
+    ],
+    [
+      'Go',
+      'panic: index out of range [5] with length 3\n\ngoroutine 1 [running]:\nruntime.panicIndex(0x5)\n\t/usr/local/go/src/runtime/panic.go:88 +0x1\nmain.(*Cart).add(0xc0000)\n\t/app/cart.go:12 +0x1d\nmain.main()\n\t/app/main.go:5\n\ngoroutine 7 [select]:\nmain.idle()\n\t/app/idle.go:3\nexit status 2',
+      'panic: index out of range [<*>] with length <*> at main.(*Cart).add',
+    ],
+    [
+      '.NET',
+      'System.InvalidOperationException: outer\n ---> Shop.Refused: inner\n   at Shop.Pay.Run(String id) in /src/Pay.cs:line 12\n   --- End of inner exception stack trace ---\n   at System.Threading.Tasks.Task.Wait()\n   at Shop.Main.Go()',
+      'System.InvalidOperationException: outer ---> Shop.Refused: inner at Shop.Pay.Run',
+    ],
+    [
+      'PHP',
+      'PHP Fatal error:  Uncaught Exception: no stock in /app/cart.php:12\nStack trace:\n#0 /app/vendor/x/y.php(3): call()\n#1 /app/index.php(9): Cart->add(5)\n#2 {main}\n  thrown in /app/cart.php on line 12',
+      'PHP Fatal error: Uncaught Exception: no stock in <*> thrown in /app/cart.php on line <*> at Cart->add (/app/index.php)',
+    ],
+    [
+      'Ruby',
+      "/app/cart.rb:12:in 'add': no stock (RuntimeError)\n\tfrom /usr/lib/ruby/gems/3/x.rb:4:in 'call'\n\tfrom /app/main.rb:3:in '<main>'",
+      'no stock (RuntimeError) at add (/app/cart.rb)',
+    ],
+    [
+      'JavaScript',
+      "TypeError: x is undefined\n    at node:internal/a:1:2\n    at add (/app/cart.js:12:5)\n    at async run (/app/main.js:3:1) {\n  [cause]: Error: refused\n      at connect (/app/db.js:1:1)\n  code: 'X'\n}",
+      "TypeError: x is undefined at add (/app/cart.js) [cause]: Error: refused code: '<*>' } at connect (/app/db.js)",
+    ],
+  ])('of %s says what happened and where', (_, body, said) => {
+    expect(pattern(body)).toBe(said)
+  })
+
+  it('of any depth keeps its last cause', () => {
+    const chain = Array.from({ length: 100 }, (_, n) => `Caused by: shop.E: ${'x'.repeat(200)}\n\tat shop.F${n}.f(F.java:1)`)
+    expect(
+      pattern(['shop.Top: t', '\tat a.B.c(B.java:1)', ...chain, 'Caused by: shop.Root: why', '\tat a.B.d(B.java:1)'].join('\n')),
+    ).toMatch(/^shop.Top: t at a.B.c .* Caused by: shop.Root: why at a.B.d$/)
+  })
+
+  it('is not what prose with an indented "at" is', () => {
+    expect(pattern('we meet\n  at noon')).toBe('we meet at noon')
+  })
+})
+
+it.each([
+  ['\u001B[1;31mERROR\u001B[0m lost', 'ERROR lost'],
+  ['#033[32mok#033[0m', 'ok'],
+  ['\u001B]0;title\u0007done', 'done'],
+  ['errors:5 warnings:12', 'errors:<*> warnings:<*>'],
+  ['to db.shop:5432', 'to <*>'],
+  ['to localhost:80', 'to <*>'],
+  ['at redis://cache:6379', 'at <*>'],
+  ['key YWJjZA== and aGVsbG8gd29ybGQ= end', 'key <*> and <*> end'],
+  ['logname= uid=0 jobName= userIds= x', 'logname=<*> uid=<*> jobName=<*> userIds=<*> x'],
+])('the pattern of %j is %j', (body, said) => {
+  expect(pattern(body)).toBe(said)
+})
+
+describe('severity', () => {
+  it.each<[Json, string | null]>([
+    [{ level: 'crit', msg: 'a' }, 'FATAL'],
+    [{ PRIORITY: '4', MESSAGE: 'a' }, 'WARN'],
+    [{ level: 50, msg: 'a' }, 'ERROR'],
+    [{ log: { level: 'Verbose' }, message: 'a' }, 'TRACE'],
+    [{ severity: 'NOTICE', n: 1 }, 'INFO'],
+    [{ level: 400, level_name: 'ERROR', message: 'a' }, 'ERROR'],
+    [{ priority: 'high', message: 'a' }, null],
+    ['lvl=E msg=a', 'ERROR'],
+    ['plain error', null],
+  ])('of %j is %j', (body, severity) => {
+    expect(saidIn(body).severity).toBe(severity)
+  })
+})
+
+const line = fc.constantFrom(
+  'Traceback (most recent call last):', '  File "a", line 1, in f', '\tat a.b(C:1)', 'Caused by: x', 'goroutine 1 [running]:', 'f(1)', '\t/a.go:1', '{"msg":"', '"}', '<34>', '<1>1 - h a - - ', 'a=', 'msg="x" ', '\u001B[1m', '#0 a.php(1): f', 'x',
+) // prettier-ignore
+
+describe('anything', () => {
+  it('is read without an error, and read again is the same', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.array(fc.oneof(line, fc.string()), { maxLength: 12 }).map((lines) => lines.join('\n')),
+    )
+    fc.assert(
+      fc.property(text, (body) => {
+        expect(patternOf(withoutValues(saidIn(body).text))).not.toBe('')
+      }),
+    )
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        // JSON as a text and as a map say the same.
+        const json = JSON.parse(JSON.stringify(value)) as Json
+        if (typeof json !== 'object' || json === null) return
+        expect(saidIn(JSON.stringify(json))).toEqual(saidIn(json))
+      }),
+    )
+  })
+
+  it.each([
+    '{',
+    '[',
+    '{"a":',
+    '\n\tat a',
+    '\n  File "',
+    'a=',
+    '"',
+    '\\',
+    '<1>',
+    '\u001B]',
+    '\u001B[',
+    'a:1 ',
+    '\nCaused by: ',
+    '\ngoroutine 1 [',
+    '\nA=',
+    'x',
+  ])('of 1 MB of %j takes a moment', (part) => {
+    const started = performance.now()
+    pattern(part.repeat(1_000_000 / part.length))
+    expect(performance.now() - started).toBeLessThan(2_000)
+  })
+})
