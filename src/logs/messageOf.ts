@@ -42,7 +42,7 @@ export interface Said {
  * read too; the severity is that of the innermost that names one. Takes linear time.
  */
 export function saidIn(body: Json, fields: readonly string[] = messageFields): Said {
-  return typeof body === 'string' ? saidInText(body, fields, 0) : (saidInJson(body, fields, 0) ?? { text: keysOf(body), severity: null })
+  return typeof body === 'string' ? saidInText(body, fields, 0) : (saidInJson(body, fields, 0) ?? saidInKeys(body))
 }
 
 /**
@@ -100,10 +100,7 @@ function saidInText(body: string, fields: readonly string[], depth: number): Sai
   const first = /\S/.exec(body)?.[0]
   if (depth < maxNesting && (first === '{' || first === '[')) {
     const value = parsed(body)
-    const said =
-      value === undefined
-        ? saidInBroken(body, fields, depth)
-        : (saidInJson(value, fields, depth) ?? { text: keysOf(value), severity: null })
+    const said = value === undefined ? saidInBroken(body, fields, depth) : (saidInJson(value, fields, depth) ?? saidInKeys(value))
     if (said !== null) return said
   }
   const bounded = body.length > 2 * maxEnd ? `${body.slice(0, maxEnd)}\n${body.slice(-maxEnd)}` : body
@@ -157,7 +154,12 @@ function saidInJson(value: Json, fields: readonly string[], depth: number): Said
     if (said === null || said.text.trim() === '') continue
     return { text: withTrace(said.text, find), severity: said.severity ?? severity }
   }
-  return severity === null ? null : { text: keysOf(value), severity }
+  return null
+}
+
+/** Data without a message. */
+function saidInKeys(value: Json): Said {
+  return { text: keysOf(value), severity: isObject(value) ? severityIn(finder(value)) : null }
 }
 
 /** The trace in a field beside the message says which of several causes it was. */

@@ -218,6 +218,32 @@ onEveryLeg('writing rollups', () => {
     }
   })
 
+  it('writes bodies as patterns of what they say, with their severity, and as they were', async () => {
+    const bare = (seconds: number, body: string) => ({ ...log(seconds, body), severityNumber: undefined })
+    const json = (order: number) => JSON.stringify({ level: 'crit', msg: `order ${order} lost` })
+    const trace = (cause: string) => `Failed: x\n\tat a.B.c(B.java:1)\nCaused by: ${cause}: y\n\tat d.E.f(E.java:2)`
+    const bodies = [json(5), json(6), trace('Deadlock'), trace('Refused')]
+    await ingest(
+      scope,
+      (async function* () {
+        yield `${JSON.stringify(
+          logs(
+            'a',
+            bodies.map((body, n) => bare(n, body)),
+          ),
+        )}\n`
+      })(),
+    )
+    const { patterns, counts } = await everything(scope)
+    expect(patterns).toMatchObject([
+      { pattern: 'Failed: x at a.B.c Caused by: Deadlock: y at d.E.f', sample_message: trace('Deadlock'), severity: null },
+      { pattern: 'Failed: x at a.B.c Caused by: Refused: y at d.E.f', sample_message: trace('Refused'), severity: null },
+      { pattern: 'order <*> lost', sample_message: json(5), severity: 'FATAL' },
+    ])
+    expect(counts).toHaveLength(3)
+    expect(counts).toContainEqual(expect.objectContaining({ pattern: 'order <*> lost', count_total: '2', count_error: '2' }))
+  })
+
   it('leaves other tenants alone', async () => {
     await ingest(scope, source(), { origin })
     expect(await everything(await tenant(test.db, 'clean'))).toEqual(clean)

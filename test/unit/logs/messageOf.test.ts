@@ -17,6 +17,7 @@ describe('a structured body', () => {
     [{ '@mt': 'Took {Elapsed}', '@m': 'Took 5' }, 'Took {Elapsed}'],
     [{ user: 'ann', order: { id: 7, lines: [{ n: 1 }, { n: 2 }] } }, 'order.id=<*> order.lines[].n=<*> user=<*>'],
     ['{"user":"bob","order":{"lines":[{"n":9}],"id":8}}', 'order.id=<*> order.lines[].n=<*> user=<*>'],
+    [{ log: { level: 'info', severity: 3 }, event: 'found beside an object' }, 'found beside an object'],
     [{ '8812': 'x', '8813': 'y' }, '<*>=<*>'],
     ['{"msg":"cut off after 7 by", "rest": "aaaa', 'cut off after <*> by'],
     ['time=2026-01-01T00:00:00Z level=info msg="cache \\"a\\" warmed" n=3', 'cache "<*>" warmed'],
