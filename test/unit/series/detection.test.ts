@@ -38,7 +38,7 @@ it('anomalies by the season is one statement over the frame', () => {
             case when point.value < point.expected then 'down' else 'up' end as "direction", "point"."series" as "item"
           from (
             select "occurrence"."series", "point"."bucket", "point"."value", "middle"."expected",
-              greatest(1.4826::float8 * around.deviation, abs(middle.expected) * $1::float8 / $2::float8, $3::float8) as "spread"
+              greatest(1.4826::float8 * "around"."deviation", abs("middle"."expected") * $1::float8 / $2::float8, $3::float8) as "spread"
             from (
               select "occurrence".*, pg_catalog.array_agg(row(occurrence.values)) over (partition by occurrence.series,
                 occurrence.slot_start - date_bin($4::interval, "occurrence"."slot_start",
@@ -101,22 +101,26 @@ it('anomalies by a control chart is one statement over the frame', () => {
                   case when point.value < point.expected then 'down' else 'up' end as "direction",
                   "point"."series" as "item"
                 from (
-                  select "point"."series", "point"."bucket", "point"."value", "middle"."expected",
-                    greatest(1.4826::float8 * around.deviation, abs(middle.expected) * $7::float8 / $8::float8, $9::float8) as "spread"
+                  select "history"."series", "point"."bucket", "point"."value", "point"."expected",
+                    greatest(1.4826::float8 * "point"."deviation", abs("point"."expected") * $7::float8 / $8::float8, $9::float8) as "spread"
                   from (
-                    select "point".*, pg_catalog.array_agg(point.value) over (partition by point.series collate "C" order by point.bucket
-                      range between $10::interval preceding and current row exclude group) as "before"
-                    from ${measured} as "point"
-                  ) as "point"
-                  cross join lateral (
-                    select pg_catalog.percentile_cont(0.5::float8) within group (order by value) as expected
-                    from pg_catalog.unnest("point"."before") as value
-                  ) as "middle"
-                  cross join lateral (
-                    select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - middle.expected)) as deviation
-                    from pg_catalog.unnest("point"."before") as value
-                  ) as "around"
-                  where pg_catalog.cardinality(point.before) >= $11::int4
+                    select point.series collate "C" as "key", pg_catalog.any_value(point.series) as "series",
+                      pg_catalog.array_agg(point.bucket order by point.bucket) as "buckets",
+                      pg_catalog.array_agg(point.value order by point.bucket) as "values",
+                      pg_catalog.array_agg(point.first::int4 order by point.bucket) as "firsts",
+                      pg_catalog.array_agg(point.last::int4 order by point.bucket) as "lasts"
+                    from (
+                      select "point"."series", "point"."bucket", "point"."value",
+                        count(*) over (partition by point.series collate "C" order by point.bucket)
+                          - count(*) over (partition by point.series collate "C" order by point.bucket range between $10::interval preceding and current row) + 1 as "first",
+                        rank() over (partition by point.series collate "C" order by point.bucket) - 1 as "last"
+                      from ${measured} as "point"
+                    ) as "point"
+                    group by point.series collate "C"
+                  ) as "history"
+                  cross join lateral "public"."moving_medians"(history.values, history.firsts, history.lasts, $11::int4) as "moved"
+                  cross join lateral unnest(history.buckets, history.values, moved.expected, moved.deviation) as point (bucket, value, expected, deviation)
+                  where "point"."expected" is not null
                 ) as "point"
               ) as "point"
             ) as "point"
