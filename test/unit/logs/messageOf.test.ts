@@ -148,7 +148,7 @@ const line = fc.constantFrom(
 ) // prettier-ignore
 
 describe('anything', () => {
-  it('is read without an error, and read again is the same', () => {
+  it('is read without an error, and JSON says the same as a text and as a map', () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.array(fc.oneof(line, fc.string()), { maxLength: 12 }).map((lines) => lines.join('\n')),
