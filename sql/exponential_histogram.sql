@@ -4,7 +4,7 @@
 --   bytes     what
 --   1         the scale + 10
 --   1         16 * the bytes of a distance (1, 2, 3, 5) + the bytes of a count (1, 2, 3, 4, 8)
---   5         the smallest key other than 0, signed; 0 if there is none
+--   5         the smallest key other than 0, signed; 0 if all values are 0
 --   and for each bucket, keys ascending:
 --   1 to 5    the distance from the smallest key to the bucket's; for key 0 the largest number
 --   1 to 8    the count, above 0
@@ -23,7 +23,7 @@
 -- are not a histogram hold no values. One invalid row of one tenant would otherwise stop the rollup
 -- of all tenants.
 
--- The bytes of a histogram: keys ascending and distinct, counts above 0. Null if there is none.
+-- The bytes of a histogram: keys ascending and distinct, counts above 0. Null without keys.
 create or replace function @extschema@.exp_histogram_bytes(scale int8, keys int8[], counts int8[]) returns bytea
 language plpgsql immutable strict parallel safe
 set search_path = pg_catalog, pg_temp

@@ -6,6 +6,8 @@
 -- `firsts[i]` and `lasts[i]` are the indexes of the first and the last value in the window of value
 -- i; neither decreases from one value to the next. A window is empty where the last is below the
 -- first. Nulls are not in a window. As in `percentile_cont`, NaN is above every number.
+--
+-- Both functions move the array themselves: a function for it would copy the array for each value.
 
 -- The quantile of each window, bit for bit that of `percentile_cont`; null where it is empty. Values
 -- are infinite or at most 1e100, so that no difference overflows.

@@ -18,7 +18,7 @@ const burst: Change = {
  * |---|---|
  * | expected | the records of the baseline, times the length of the range over that of the baseline |
  * | a burst | more than `factor` times that (default: 2), and a `score` of at least `threshold` (default: 4) |
- * | `score` | the difference of the square roots of both counts, in its standard deviations; patterns whose counts vary in the baseline need more. About one of 30,000 steady patterns reaches 4 by chance |
+ * | `score` | the difference of the square roots of both counts, in its standard deviations; patterns whose counts vary in the baseline need more. Of 300,000 patterns with random counts around one mean, at most two reached 4 |
  * | read from | `log_pattern_5m`: whole 5-minute buckets |
  * | order | `score` descending, then `urn` by its bytes, then `fingerprint_id` |
  *

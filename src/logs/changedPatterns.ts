@@ -19,7 +19,10 @@ export interface ChangedPatternsOptions {
   baseline: TimeRange
   /** The URN of the logging resource; every resource if it is not given. */
   resource?: string
-  /** How many times as many records as expected, or as few. */
+  /**
+   * A burst has more than this many times the expected records (default: 2); what vanished less than
+   * one such part of them (default: 10).
+   */
   factor?: number
   /** The least `score`. Default: 4. */
   threshold?: number

@@ -34,8 +34,8 @@ import { scoredPoints } from './scoredPoints.ts'
  *   `minSpread` in the series' unit.
  *
  * Cost: `'robust-z'` and `'ewma'` take one pass with one sorted window that moves: about 7 us a
- * point with 60 points in the window, 14 with 1,440. A series is held in memory, about 150 bytes a point,
- * one series at a time. `'seasonal'` sorts the slot's history once for each slot of each season.
+ * point with 60 points in the window. One series at a time is held in memory, about 150 bytes a
+ * point. `'seasonal'` sorts the slot's history once for each slot of each season.
  *
  * @throws InvalidInputError naming the option that is out of its range or not an option of the
  * method.

@@ -151,7 +151,7 @@ describe('createLogMiner', () => {
     )
   })
 
-  it('refuses options that are none', () => {
+  it('refuses options that it does not have or cannot use', () => {
     expect(() => createLogMiner({ maxTemplates: 1 })).toThrow('maxTemplates')
     expect(() => createLogMiner({ maxTemplate: 100 } as never)).toThrow('maxTemplate')
   })
