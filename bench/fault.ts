@@ -6,6 +6,8 @@ export interface Fault {
   name: string
   /** What it is counted with: a measure, a system. */
   group: string
+  /** The part of the group that is left out together with it where something is chosen: a day, a scenario, a service. */
+  part: string
   /** Where it hurts: a URN. */
   service: string
   /** What hurts, where the data says so. */

@@ -55,13 +55,13 @@ export async function loadNezha(scope: Scope, { day, faulty, calm }: NezhaDay): 
     console.error(`${day}: ${kind}: ${read} records read, ${fates}`)
   }
 
-  const times = (minutes: readonly Minute[]) => minutes.map(({ time }) => time)
   const made = injections.map(({ time }) => time)
-  const { baseline, ranges } = faultWindows({ injections: made, calm: times(calmMinutes), faulty: times(faultyMinutes) })
+  const { baseline, ranges } = faultWindows({ injections: made, calm: await recorded(calmMinutes), faulty: await recorded(faultyMinutes) })
   const service = await entryOf(scope, baseline)
   return injections.map(({ name, pod, type }, at) => ({
     name: `${day} ${name} ${type}`,
     group: pod.startsWith('ts-') ? 'trainticket' : 'onlineboutique',
+    part: day,
     service,
     range: ranges[at]!,
     baseline,
@@ -73,7 +73,7 @@ const minute = 60_000
 /** The length of a bucket of calls. */
 const bucket = 300_000
 
-/** The files of one minute's spans and logs; `time` is that of their name, which is about when the minute ended. */
+/** The files of one minute's spans and logs; `time` is that of their name: records are of this minute, or of the one before. */
 interface Minute {
   time: number
   spans: string
@@ -106,6 +106,20 @@ async function readInjections(folder: string, day: string): Promise<{ name: stri
       type: inject_type,
     }))
     .toSorted((a, b) => a.time - b.time)
+}
+
+/** When the spans of each minute's files began. */
+async function recorded(minutes: readonly Minute[]): Promise<Recorded[]> {
+  const spans: Recorded[] = []
+  for (const { time: named, spans: file } of minutes) {
+    let [from, to] = [Infinity, -Infinity]
+    for (const { StartTimeUnixNano } of csvRows(await textOf(file))) {
+      const time = Math.floor(Number(StartTimeUnixNano) / 1e6)
+      if (Number.isFinite(time)) [from, to] = [Math.min(from, time), Math.max(to, time)]
+    }
+    if (from <= to) spans.push({ time: named, from, to })
+  }
+  return spans
 }
 
 /** The metrics of all pods by minute. A row that several folders have counts once. */
@@ -146,30 +160,58 @@ const textOf = (file: string): Promise<string> =>
     throw error
   })
 
+/** The time that a minute's files are named after, and from when to when they have records, in milliseconds. */
+export interface Recorded {
+  time: number
+  from: number
+  to: number
+}
+
 /**
- * When it hurts, fault by fault, and when all was well, by the times at which faults were made and the minutes of which there are files (their records are
- * those of the minute before, about).
+ * When it hurts, fault by fault, and when all was well, by the times at which faults were made and those of the records.
  *
- * A range begins with the bucket of calls in which an alert a minute after the fault was made would ring, and ends with the fault's data, which is before
- * the next fault. The baseline is the time from the first calm minute to the first range; where it was calm later, the calm minutes.
+ * A range begins with the bucket of calls in which an alert a minute after the fault was made would ring, and ends with the fault's records, which is
+ * before the next fault. The baseline is the time from the first calm record to the first range; where it was calm later, the longest part of the calm
+ * buckets that no range has.
  */
-export function faultWindows({ injections, calm, faulty }: Record<'injections' | 'calm' | 'faulty', readonly number[]>): {
+export function faultWindows({
+  injections,
+  calm,
+  faulty,
+}: {
+  injections: readonly number[]
+  calm: readonly Recorded[]
+  faulty: readonly Recorded[]
+}): {
   baseline: TimeRange
   ranges: TimeRange[]
 } {
-  const begin = floor(calm[0]! - minute, bucket)
-  const first = floor(injections[0]! + minute, bucket)
-  const end = begin < first ? first : floor(calm.at(-1)!, bucket) + bucket
   const ranges = injections.map((made, at) => {
     const next = injections[at + 1] ?? Infinity
-    const last = faulty.findLast((time) => time >= floor(made, minute) && time < floor(next, minute)) ?? made
-    const alert = floor(made + minute, bucket)
-    // What was still calm is not when it hurt.
-    const from = alert >= begin && alert < end ? end : alert
-    return { from: new Date(from), to: new Date(Math.max(from, floor(last, minute)) + minute) }
+    const last = faulty.findLast(({ time }) => time >= floor(made, minute) && time < floor(next, minute))?.to ?? made
+    const from = floor(made + minute, bucket)
+    return { from, to: Math.max(from + minute, Math.round(last / minute) * minute) }
   })
-  return { baseline: { from: new Date(begin), to: new Date(end) }, ranges }
+  const begin = floor(Math.min(...calm.map(({ from }) => from)), bucket)
+  const taken = ranges.toSorted((a, b) => a.from - b.from)
+  const first = taken[0]!.from
+  const [from, to] = begin < first ? [begin, first] : longestGap(begin, ceil(Math.max(...calm.map(({ to }) => to)), bucket), taken)
+  return { baseline: during(from, to), ranges: ranges.map(({ from, to }) => during(from, to)) }
 }
+
+/** The longest part of a stretch of buckets without any that a range has. */
+function longestGap(begin: number, end: number, ranges: readonly { from: number; to: number }[]): [from: number, to: number] {
+  let longest: [number, number] = [begin, begin]
+  let at = begin
+  for (const { from, to } of [...ranges, { from: end, to: end }]) {
+    const until = Math.min(from, end)
+    if (until - at > longest[1] - longest[0]) longest = [at, until]
+    at = Math.max(at, ceil(to, bucket))
+  }
+  return longest
+}
+
+const during = (from: number, to: number): TimeRange => ({ from: new Date(from), to: new Date(to) })
 
 async function entryOf(scope: Scope, range: TimeRange): Promise<string> {
   const { rows } = await sql<{ urn: string }>`
@@ -185,3 +227,4 @@ async function entryOf(scope: Scope, range: TimeRange): Promise<string> {
 }
 
 const floor = (time: number, step: number) => Math.floor(time / step) * step
+const ceil = (time: number, step: number) => Math.ceil(time / step) * step

@@ -80,7 +80,8 @@ export async function loadPetshop(scope: Scope, folder: string): Promise<Fault[]
     const range = { from: new Date(target.timestamp * 1_000), to: measured.range.to }
     return {
       name: `${basename(folder)}/${path}`,
-      group: target.metric,
+      group: `petshop.${target.metric}`,
+      part: basename(folder),
       service: urn(target.node),
       trouble: target.metric === 'latency' ? 'latency' : 'errors',
       range,
