@@ -1,5 +1,3 @@
-import { createReadStream } from 'node:fs'
-import { basename, dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { parseOptions } from '../../schema/parse.ts'
@@ -7,6 +5,7 @@ import { storableText } from '../../schema/text.ts'
 import { piecesOf } from './pieces.ts'
 import type { RefusedRecords } from './recordByRecord.ts'
 import { requestFormats, type RequestFormat } from './requestFormat.ts'
+import { chunksOf, nameOfSource, placeOfSource } from './sourceBytes.ts'
 import { requestOf, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
 
 /** Records that were refused, and their place. */
@@ -80,14 +79,10 @@ export async function* readOtlp(
   options: ReadOtlpOptions = {},
 ): AsyncGenerator<OtlpRequest, void> {
   const { signal, onMalformed, onRefused, origin, format } = parseOptions(readOtlpOptions, options)
-  const path = pathOf(source)
-  const place =
-    origin ?? (path === undefined ? { objectBucket: '-', objectKey: '-' } : { objectBucket: dirname(path), objectKey: basename(path) })
+  const place = origin ?? placeOfSource(source)
   const file = nameOfSource(source, origin)
   signal?.throwIfAborted()
-  const chunks: AsyncIterable<string | Uint8Array> =
-    typeof source === 'string' ? createReadStream(source, { highWaterMark: 256 * 1024 }) : source
-  for await (const piece of piecesOf(signal === undefined ? chunks : untilAborted(chunks, signal), format)) {
+  for await (const piece of piecesOf(chunksOf(source, signal), format)) {
     signal?.throwIfAborted()
     const { line } = piece
     const request = 'problem' in piece ? { reason: piece.problem } : requestOf(piece.document, piece.bytes, place, line)
@@ -99,44 +94,4 @@ export async function* readOtlp(
     yield request
   }
   signal?.throwIfAborted()
-}
-
-/** The name of a source in reports. */
-export const nameOfSource = (source: string | object, origin?: SourceObject): string => pathOf(source) ?? origin?.objectKey ?? '-'
-
-/** The path of a file, or the one that a stream has, as those of Node.js do. */
-function pathOf(source: string | object): string | undefined {
-  if (typeof source === 'string') return source
-  const path: unknown = Reflect.get(source, 'path')
-  return typeof path === 'string' ? path : Buffer.isBuffer(path) ? path.toString() : undefined
-}
-
-/**
- * Yields chunks until the signal aborts, without waiting for a source that is silent (a pipe, a
- * socket).
- */
-async function* untilAborted<T>(chunks: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
-  const source = chunks[Symbol.asyncIterator]()
-  // One listener ends the current read. `Promise.race` with a promise of the signal would keep
-  // every chunk in memory as long as the signal.
-  let give: (reason: unknown) => void = () => {}
-  const abort = () => give(signal.reason)
-  signal.addEventListener('abort', abort)
-  try {
-    for (;;) {
-      signal.throwIfAborted()
-      const next = await new Promise<IteratorResult<T>>((resolve, reject) => {
-        give = reject
-        source.next().then(resolve, reject)
-      })
-      if (next.done) return
-      yield next.value
-    }
-  } finally {
-    signal.removeEventListener('abort', abort)
-    // During a read, a generator handles this only when the read ends, which may be never.
-    const closed = source.return?.()
-    if (signal.aborted) closed?.catch(() => {})
-    else await closed
-  }
 }

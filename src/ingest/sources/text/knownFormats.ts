@@ -1,0 +1,194 @@
+import { severityNamed } from '../../../schema/severityNames.ts'
+import { HeaderTemplate, type Header } from './headerTemplate.ts'
+import type { LineFormat, LineRecord } from './lineFormat.ts'
+import type { TimePattern } from './timePattern.ts'
+
+/** The record of a line and its header. */
+export const recordOf = (line: string, { time, level, fields, at }: Header): LineRecord => ({
+  time,
+  level,
+  fields,
+  message: line.slice(at),
+})
+
+/** A format of templates: the first that matches counts. */
+function ofTemplates(name: string, texts: readonly string[], after: (record: LineRecord) => LineRecord = (record) => record): LineFormat {
+  const templates = texts.map((text) => HeaderTemplate.read(text))
+  const exact = (line: string): Header | undefined => {
+    for (const template of templates) {
+      const header = template.match(line)
+      if (header !== undefined) return header
+    }
+    return undefined
+  }
+  return {
+    name,
+    header: texts[0]!,
+    joins: true,
+    read(line) {
+      const header = exact(line) ?? templates[0]!.match(line, 'partial')
+      return header && after(recordOf(line, header))
+    },
+    fits: (line) => exact(line) !== undefined,
+  }
+}
+
+/** The severity of an answer of HTTP: that of a server's span. */
+function withStatus(record: LineRecord): LineRecord {
+  const status = /" (\d)\d\d(?: |$)/.exec(record.message)?.[1]
+  return status === undefined ? record : { ...record, level: status === '5' ? 'ERROR' : 'INFO' }
+}
+
+const request = /^"(?:[A-Z]{1,20} [^"]|-"|\\x|[^"]{0,200}" \d{3} )/
+
+const access: LineFormat = (() => {
+  const format = ofTemplates(
+    'access log of nginx or Apache',
+    ['<client.address> <_> <user.name> [<time:dd/MMM/yyyy:HH:mm:ss Z>] <message>'],
+    withStatus,
+  )
+  const named: LineFormat['read'] = (line) => {
+    const record = format.read(line)
+    return record && { ...record, fields: record.fields.filter(([, value]) => value !== '-') }
+  }
+  return { ...format, read: named, fits: (line) => format.fits(line) && request.test(named(line)?.message ?? '') }
+})()
+
+/** The keywords of PostgreSQL's messages, which may be anywhere behind its prefix. */
+const keyword = /(?:^|\s)(DEBUG[1-5]?|INFO|NOTICE|WARNING|ERROR|LOG|FATAL|PANIC|DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LOCATION): {1,2}/
+const addition = /^(?:DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LOCATION)$/
+
+const postgres: LineFormat = (() => {
+  const template = HeaderTemplate.read('<time:yyyy-MM-dd HH:mm:ss[.S][Z]> <message>')
+  const read = (line: string): LineRecord | undefined => {
+    const header = template.match(line)
+    if (header === undefined) return undefined
+    const record = recordOf(line, header)
+    const found = keyword.exec(record.message.slice(0, 512))
+    if (found === null) return record
+    const [whole, level] = found
+    const at = found.index + whole.length
+    // What is said about the message before is not one of a severity of its own.
+    return addition.test(level!)
+      ? { ...record, message: record.message.slice(at - whole.trimStart().length) }
+      : { ...record, level, message: record.message.slice(at) }
+  }
+  const fits = (line: string) => {
+    const header = template.match(line)
+    return header !== undefined && /(?:^|\s)[A-Z]{3,9}\d?: {2}/.test(line.slice(header.at, header.at + 512)) && keyword.test(line)
+  }
+  return { name: 'PostgreSQL', header: '<time> <_> <level>:  <message>', joins: true, read, fits }
+})()
+
+/** The tag of syslog: a program, perhaps with its number. */
+const tag = /(?:([^\s:[\]]{1,64}|[^:[\]]{1,48}(?=\[))(?:\[([^\s\]]{0,64})\])?:|([^\s:[\]]{1,64})\[(\d{1,10})\])(?=\s|$)/y
+
+/** Syslog in files: RFC 3164, also with times of ISO 8601, with or without its number. */
+function syslog(pattern: TimePattern, isCertain: boolean): LineFormat {
+  const templates = ['\\<<priority>><time> <host.name> <message>', '<time> <host.name> <message>'].map((text) =>
+    HeaderTemplate.read(text).with(pattern),
+  )
+  const read = (line: string): LineRecord | undefined => {
+    const template = line.startsWith('<') ? templates[0]! : templates[1]!
+    const header = template.match(line)
+    if (header === undefined) return undefined
+    tag.lastIndex = header.at
+    const found = tag.exec(line)
+    if (found === null) return recordOf(line, header)
+    const [, program, id, other, number] = found
+    const fields = [...header.fields, ['process.executable.name', program ?? other!] as const]
+    const process = id ?? number
+    if (process !== undefined && process !== '') fields.push(['process.pid', process])
+    let at = tag.lastIndex
+    while (line[at] === ' ') at += 1
+    return { ...recordOf(line, header), fields, message: line.slice(at) }
+  }
+  return {
+    name: 'syslog',
+    header: '<time> <host.name> <process.executable.name>[<process.pid>]: <message>',
+    joins: true,
+    read,
+    fits(line) {
+      const record = read(line)
+      const host = record?.fields.find(([name]) => name === 'host.name')?.[1]
+      if (record === undefined || host === undefined || severityNamed(host) !== null || !/^[\w.:-]+$/.test(host)) return false
+      return record.fields.some(([name]) => name === (isCertain ? 'process.executable.name' : 'process.pid'))
+    },
+  }
+}
+
+/** Syslog of RFC 5424. */
+const syslog5424: LineFormat = (() => {
+  const format = ofTemplates('syslog (RFC 5424)', [
+    '\\<<priority>><_> <time:yyyy-MM-dd HH:mm:ss[.S][Z]> <host.name> <process.executable.name> <process.pid> <_> <message>',
+  ])
+  return {
+    ...format,
+    read(line) {
+      const record = format.read(line)
+      return (
+        record && {
+          ...record,
+          fields: record.fields.filter(([, value]) => value !== '-'),
+          message: record.message.slice(structuredData(record.message)).replace(/^\uFEFF?/, ''),
+        }
+      )
+    },
+  }
+})()
+
+/** Where the structured data of RFC 5424 ends. */
+function structuredData(text: string): number {
+  let at = text.startsWith('-') ? 1 : 0
+  while (text[at] === '[') {
+    let isQuoted = false
+    for (at += 1; at < text.length && (isQuoted || text[at] !== ']'); at += 1) {
+      if (text[at] === '\\' && isQuoted) at += 1
+      else if (text[at] === '"') isQuoted = !isQuoted
+    }
+    at += 1
+  }
+  while (text[at] === ' ') at += 1
+  return Math.min(at, text.length)
+}
+
+const glog = ofTemplates('glog, klog', [
+  '<level><time:MMdd HH:mm:ss[.S]> <thread.id> <code.location>] <message>',
+  '<level><time:yyyyMMdd HH:mm:ss[.S]> <thread.id> <code.location>] <message>',
+])
+
+const ruby = ofTemplates('Logger of Ruby', ['<_>, [<time:yyyy-MM-dd HH:mm:ss[.S]> #<process.pid>] <level> -- <logger>: <message>'])
+
+const android = ofTemplates('logcat of Android', [
+  '<time:MM-dd HH:mm:ss.S> <process.pid> <thread.id> <level> <tag>: <message>',
+  '<time:MM-dd HH:mm:ss.S> <level>/<tag>(<process.pid>): <message>',
+])
+
+const windows = ofTemplates('CBS of Windows', ['<time:yyyy-MM-dd HH:mm:ss>, <level> <component> <message>'])
+
+const spark = ofTemplates('Spark, Hadoop', [
+  '<time:yy/MM/dd HH:mm:ss> <level> <logger>: <message>',
+  '<time:yy/MM/dd HH:mm:ss> <level> <logger> - <message>',
+])
+
+/**
+ * The formats that are known by name. All others are recognised by the place of their time, their
+ * level and what is around these.
+ */
+export const knownFormats = (patterns: readonly TimePattern[]): LineFormat[] => [
+  access,
+  syslog5424,
+  glog,
+  ruby,
+  android,
+  windows,
+  spark,
+  postgres,
+  ...patterns.flatMap((pattern) =>
+    pattern.text.startsWith('MMM d')
+      ? [syslog(pattern, true)]
+      : pattern.text.startsWith('yyyy-MM-dd HH:mm[')
+        ? [syslog(pattern, false)]
+        : [],
+  ),
+]

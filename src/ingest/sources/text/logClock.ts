@@ -1,0 +1,88 @@
+import { utc, type TimeZone } from './timeZone.ts'
+import type { WrittenTime } from './writtenTime.ts'
+
+const minute = 60_000
+const day = 86_400_000
+
+export interface LogClockOptions {
+  /** The zone of times that are written without one; undefined for UTC. */
+  readonly zone: TimeZone | undefined
+  /** The year of the first time that is written without one. */
+  readonly year: number | undefined
+  /** No record was written later, in milliseconds. */
+  readonly latest: number
+}
+
+/** What is wrong with a time. */
+export interface WrongTime {
+  readonly reason: string
+}
+
+/**
+ * Makes moments of the times in a log, read in their order.
+ *
+ * | what is missing | is taken from |
+ * |---|---|
+ * | the zone | `zone` |
+ * | which of two moments, when clocks were set back | the earlier one, if it is not more than a minute before the time before; else the later one |
+ * | the year | the first time: the last year in which it is not after `latest`; each other time: the year that is nearest to the time before |
+ */
+export class LogClock {
+  readonly #zone: TimeZone
+  readonly #options: LogClockOptions
+  /** The time before, in milliseconds: local for the year, a moment for the zone. */
+  #local: number | undefined
+  #moment: number | undefined
+
+  constructor(options: LogClockOptions) {
+    this.#options = options
+    this.#zone = options.zone ?? utc
+  }
+
+  /** Nanoseconds since 1970. */
+  moment(time: WrittenTime): bigint | WrongTime {
+    if (time.epoch !== undefined) return time.epoch
+    const year = time.year ?? this.#yearOf(time)
+    const local = year === undefined ? undefined : localTime(time, year)
+    if (local === undefined) return { reason: `there is no ${time.day}.${time.month}.${year ?? ''} (day, month, year)` }
+    const moment = typeof time.zone === 'number' ? local - time.zone * minute : this.#momentOf(local)
+    // Two days: the clock's zone may be another one.
+    if (time.year === undefined && this.#options.year === undefined && moment > this.#options.latest + 2 * day)
+      return { reason: 'without a year, and the lines cover more than one New Year: give the year of the first line' }
+    this.#local = local
+    this.#moment = moment
+    return BigInt(moment) * 1_000_000n + BigInt(time.nanosecond)
+  }
+
+  #momentOf(local: number): number {
+    const [first, second] = this.#zone.momentsOf(local)
+    return second !== undefined && this.#moment !== undefined && first! < this.#moment - minute ? second : first!
+  }
+
+  #yearOf(time: WrittenTime): number | undefined {
+    const { year, latest } = this.#options
+    const valid = (from: number, to: number) =>
+      Array.from({ length: to - from + 1 }, (_, index) => from + index).filter((year) => localTime(time, year) !== undefined)
+    if (this.#local === undefined) {
+      if (year !== undefined) return year
+      const last = new Date(latest + day).getUTCFullYear()
+      // February 29 is in one year of eight at least.
+      return valid(last - 8, last).findLast((year) => localTime(time, year)! <= latest + day)
+    }
+    const before = this.#local
+    const now = new Date(before).getUTCFullYear()
+    const same = localTime(time, now)
+    if (same !== undefined && Math.abs(same - before) < 180 * day) return now
+    const distance = (year: number) => Math.abs(localTime(time, year)! - before)
+    const [nearest] = valid(now - 1, now + 1).toSorted((a, b) => distance(a) - distance(b))
+    return nearest
+  }
+}
+
+/** The local time in milliseconds; undefined if the month does not have this day. */
+function localTime({ month, day, hour, minute, second }: WrittenTime, year: number): number | undefined {
+  const last = month === 2 ? (isLeap(year) ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
+  return day > last ? undefined : Date.UTC(year, month - 1, day, hour, minute, second)
+}
+
+const isLeap = (year: number) => (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0

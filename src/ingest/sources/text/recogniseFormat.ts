@@ -1,0 +1,209 @@
+import { inferHeader } from './inferHeader.ts'
+import { HeaderTemplate } from './headerTemplate.ts'
+import { knownFormats, recordOf } from './knownFormats.ts'
+import type { LineFormat } from './lineFormat.ts'
+import { jsonLines, logfmt } from './structuredFormats.ts'
+import { dateOrders, knownPatterns, type DateOrder, type KnownPattern } from './timePatterns.ts'
+import type { TimePattern } from './timePattern.ts'
+
+/** What is wrong with the lines of a log, and what to give. */
+export interface NotRecognised {
+  readonly reason: string
+}
+
+export interface RecogniseOptions {
+  readonly header?: readonly HeaderTemplate[] | undefined
+  readonly dateOrder?: DateOrder | undefined
+  /** Whether the times of the lines do not count: a container's do. */
+  readonly isTimed?: boolean
+}
+
+/** A format fits if this share of the lines begins a record. */
+const leastShare = 0.01
+/** A format with more parts is preferred if it fits nearly as many lines. */
+const nearly = 0.9
+/** This many lines show the place of the time. */
+const maxTried = 120
+/** Other numbers look like seconds since 1970: they count if this share of the lines has one. */
+const leastEpochShare = 0.5
+
+/**
+ * Chooses the format that fits most of the first lines. One format is chosen for all lines of a
+ * source.
+ */
+export function recogniseFormat(lines: readonly string[], options: RecogniseOptions = {}): LineFormat | NotRecognised {
+  const sample = lines.filter((line) => line.trim() !== '')
+  if (options.header !== undefined) return givenFormat(sample, options.header, options)
+  const structured = [jsonLines, logfmt]
+    .map((format) => ({ format, count: count(sample, format) }))
+    .toSorted((a, b) => b.count - a.count)[0]!
+  const placed = placeOfTime(sample, options)
+  const begun = 'reason' in placed ? 0 : placed.count
+  if (structured.count >= Math.max(begun, 1) * nearly && structured.count >= sample.length / 2) return structured.format
+  const least = Math.max(1, sample.length * leastShare)
+  const known = knownFormats('reason' in placed ? [] : [placed.pattern])
+    .map((format) => ({ format, count: count(sample, format) }))
+    .toSorted((a, b) => b.count - a.count)[0]!
+  if (known.count >= least && known.count >= begun * nearly) return known.format
+  if ('reason' in placed) return placed
+  if (placed.count < least) return { reason: noHeader(sample) }
+  return inferredFormat(sample, placed)
+}
+
+const count = (sample: readonly string[], { fits }: LineFormat): number => sample.filter(fits).length
+
+/** Where the time stands in the lines, and in which form. */
+interface Place {
+  prefix: string
+  pattern: KnownPattern
+  count: number
+}
+
+const words = (number: number) => '<_> '.repeat(number)
+const prefixes = ['', '[', '(', ...[1, 2, 3, 4].flatMap((number) => [words(number), `${words(number)}[`]), '<_>[', '"']
+
+function placeOfTime(sample: readonly string[], options: RecogniseOptions): Place | NotRecognised {
+  // Evenly from the whole sample, since a day and a month show only somewhere.
+  const timed = sample.filter(mayHaveTime)
+  const step = Math.max(1, Math.floor(timed.length / maxTried))
+  const tried = timed.filter((_, index) => index % step === 0)
+  const patterns = usable(options)
+  const isFrequent = (count: number) => (count / tried.length) * (timed.length / sample.length) >= leastEpochShare
+  const places = prefixes.flatMap((prefix) => {
+    const template = HeaderTemplate.read(`${prefix}<time><message>`)
+    return patterns
+      .map((pattern) => ({ prefix, pattern, count: countTimes(tried, template.with(pattern)) }))
+      .filter(({ pattern, count }) => count > 0 && (pattern.text !== 'epoch' || isFrequent(count)))
+  })
+  const most = Math.max(0, ...places.map(({ count }) => count))
+  if (most === 0) return { reason: noHeader(sample) }
+  const best = places.find(({ count }) => count >= most * 0.95)!
+  return decided(
+    sample,
+    best.pattern,
+    (pattern) => HeaderTemplate.read(`${best.prefix}<time><message>`).with(pattern),
+    options,
+    (pattern, count) => ({
+      prefix: best.prefix,
+      pattern,
+      count,
+    }),
+  )
+}
+
+/** Whether there is anything in a line that can be a time. */
+const mayHaveTime = (line: string): boolean => /\d[\d:.,/-]{3}/.test(line.length > 1024 ? line.slice(0, 1024) : line)
+
+const countTimes = (sample: readonly string[], template: HeaderTemplate): number =>
+  sample.reduce((sum, line) => sum + (template.match(line) === undefined ? 0 : 1), 0)
+
+/** The patterns that agree with a date order that was given. */
+const usable = ({ dateOrder }: RecogniseOptions): readonly KnownPattern[] =>
+  knownPatterns.filter(({ order }) => order === undefined || dateOrder === undefined || order === dateOrder)
+
+/** A date of numbers is read in the order that fits all lines; if several do, it must be given. */
+function decided<Result>(
+  sample: readonly string[],
+  pattern: KnownPattern,
+  bind: (pattern: TimePattern) => HeaderTemplate,
+  { isTimed }: RecogniseOptions,
+  result: (pattern: KnownPattern, count: number) => Result,
+): Result | NotRecognised {
+  if (pattern.order === undefined) return result(pattern, countTimes(sample, bind(pattern)))
+  const form = formOf(pattern)
+  const twins = knownPatterns
+    .filter((other) => other.order !== undefined && formOf(other) === form)
+    .map((pattern) => ({ pattern, count: countTimes(sample, bind(pattern)) }))
+    .toSorted((a, b) => b.count - a.count)
+  const most = twins[0]!.count
+  const possible = twins.filter(({ count }) => count === most)
+  if (possible.length > 1 && isTimed !== true) {
+    const orders = dateOrders.filter((order) => possible.some(({ pattern }) => pattern.order === order))
+    return {
+      reason: `the dates can be read as ${orders.join(' or ')} (d day, m month, y year): give the date order`,
+    }
+  }
+  return result(possible[0]!.pattern, most)
+}
+
+/** Patterns that differ in the order of their date only have the same form. */
+const formOf = ({ text }: TimePattern): string =>
+  text.replace(
+    /^[dMy]+([/.-])[dMy]+(?:[/.-][dMy]+)?/,
+    (date, separator: string) => `${separator}${date.includes('yyyy') ? 'yyyy' : date.includes('yy') ? 'yy' : ''}`,
+  )
+
+/** A header that was given: lines without it continue the record before. */
+function givenFormat(sample: readonly string[], headers: readonly HeaderTemplate[], options: RecogniseOptions): LineFormat | NotRecognised {
+  const bound: HeaderTemplate[] = []
+  for (const header of headers) {
+    if (!header.isOpen) {
+      bound.push(header)
+      continue
+    }
+    const tried = usable(options).map((pattern) => ({ pattern, count: countTimes(sample.slice(0, maxTried), header.with(pattern)) }))
+    const most = Math.max(...tried.map(({ count }) => count))
+    if (most === 0) continue
+    const best = tried.find(({ count }) => count >= most * 0.95)!
+    const found = decided(
+      sample,
+      best.pattern,
+      (pattern) => header.with(pattern),
+      options,
+      (pattern) => header.with(pattern),
+    )
+    if ('reason' in found) return found
+    bound.push(found)
+  }
+  const read: LineFormat['read'] = (line) => {
+    for (const header of bound) {
+      const found = header.match(line, 'exact', true)
+      if (found !== undefined) return recordOf(line, found)
+    }
+    return undefined
+  }
+  const format: LineFormat = {
+    name: 'header as given',
+    header: bound[0]?.text,
+    joins: true,
+    read,
+    fits: (line) => read(line) !== undefined,
+  }
+  return count(sample, format) === 0
+    ? {
+        reason:
+          'no line begins with the header that was given, or its time is in a form that must be given too, such as <time:dd.MM.yyyy HH:mm>',
+      }
+    : format
+}
+
+/** The format of lines with a time in one place: what follows it is inferred from them. */
+function inferredFormat(sample: readonly string[], { prefix, pattern }: Place): LineFormat {
+  const plain = HeaderTemplate.read(`${prefix}<time><message>`).with(pattern)
+  const rests = sample.flatMap((line) => {
+    const header = plain.match(line)
+    return header === undefined ? [] : [restOf(line, header.at)]
+  })
+  const header = `${prefix}<time>${inferHeader(rests)}<message>`.replaceAll('><', '> <')
+  const template = HeaderTemplate.read(header).with(pattern)
+  return {
+    name: 'inferred header',
+    header: template.text,
+    joins: true,
+    read(line) {
+      const found = template.match(line, 'partial')
+      return found && recordOf(line, found)
+    },
+    fits: (line) => plain.match(line) !== undefined,
+  }
+}
+
+/** What follows the time, with the blanks before it: they are a part of the header. */
+const restOf = (line: string, at: number): string => (at > 0 && /\s/.test(line[at - 1]!) ? ` ${line.slice(at)}` : line.slice(at))
+
+function noHeader(sample: readonly string[]): string {
+  const isClock = sample.filter((line) => /^\[?\d\d:\d\d:\d\d/.test(line)).length > sample.length / 2
+  return isClock
+    ? 'its lines have a time of day but no date: these cannot be loaded'
+    : 'no header with a time is in its lines: give the header, such as "<time> <level> [<thread>] <logger> - <message>"'
+}
