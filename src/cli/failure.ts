@@ -52,7 +52,8 @@ function ours(error: VantageError, called: Called): string {
  * `--embedding-dimension`.
  */
 function optionOf(field: string, { command }: Called): string {
-  const [, name = '', rest = ''] = /^(\w+)(.*)$/s.exec(field) ?? []
+  // What an option of the library nests, a command has beside its other options.
+  const [, name = '', rest = ''] = /^(?:text\.)?(\w+)(.*)$/s.exec(field) ?? []
   const option = command?.options.find((option) => option.attributeName() === (name === 'code' ? 'tenant' : name))
   return option === undefined ? (elsewhere[field] ?? field) : `${option.long}${rest}`
 }

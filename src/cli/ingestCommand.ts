@@ -7,6 +7,8 @@ import { tenantScope } from '../database/scope.ts'
 import { ingest, type IngestReport, type PlacedSource } from '../ingest/ingest.ts'
 import { dimensionPresets, type Dimension, type DimensionOptions } from '../ingest/records/dimension.ts'
 import { requestFormats, type RequestFormat } from '../ingest/sources/requestFormat.ts'
+import type { RecognisedText, TextLogOptions } from '../ingest/sources/text/readTextLogs.ts'
+import { dateOrders, type DateOrder } from '../ingest/sources/text/timePatterns.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
@@ -14,6 +16,7 @@ import { exitCode } from './exitCode.ts'
 import { openedLate } from './ingest/openedLate.ts'
 import { Progress } from './ingest/progress.ts'
 import { Rejects } from './ingest/rejects.ts'
+import { wholeNumber } from './options.ts'
 import { refuseInput, sizeOfReadable } from './readable.ts'
 import type { Surroundings } from './surroundings.ts'
 import { table } from './table.ts'
@@ -28,7 +31,13 @@ interface Options {
   shiftMs?: number
   acceptOld?: boolean
   dimensions?: NonNullable<DimensionOptions['dimensions']>
-  format: 'auto' | RequestFormat
+  messageFields?: string[]
+  format: 'auto' | 'text' | RequestFormat
+  service?: string
+  header?: string[]
+  timeZone?: string
+  year?: number
+  dateOrder?: DateOrder
   rejects?: string
   json?: boolean
 }
@@ -41,7 +50,7 @@ const shownLate = 10
 /** `pgvantage ingest FILE... | -`: OTLP into the tenant's rollups, one file after the other. */
 export function ingestCommand({ env, input, out, err, interactive, columns, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('ingest')
-    .description('load OTLP, in JSON or protobuf, plain, gzip or zstd, as the OpenTelemetry Collector writes it')
+    .description('load OTLP, in JSON or protobuf, as the OpenTelemetry Collector writes it, or logs of plain text; plain, gzip or zstd')
     .argument('<file...>', 'files; - is the standard input')
     .requiredOption('-t, --tenant <code>', 'whose data it is')
     .option('--create', 'create the tenant if there is none')
@@ -61,14 +70,36 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       dimensionList,
     )
     .addOption(
-      new Option('--format <format>', 'what is read, where the bytes are not to tell').choices(['auto', ...requestFormats]).default('auto'),
+      new Option('--format <format>', 'what is read: text is a log of plain text; the others, where the bytes do not show it')
+        .choices(['auto', 'text', ...requestFormats])
+        .default('auto'),
+    )
+    .option('--service <name>', 'with --format text: which service wrote the lines')
+    .option(
+      '--header <template>',
+      "with --format text: the header of a record, such as '<time> <level> [<thread>] <logger> - <message>'; several times for several headers (default: recognised)",
+      (header: string, others: string[] | undefined) => [...(others ?? []), header],
+    )
+    .option('--time-zone <zone>', 'with --format text: the zone of times without one, such as Europe/Berlin or +02:00 (default: UTC)')
+    .option('--year <year>', 'with --format text: the year of the first line, if times have none', wholeNumber)
+    .addOption(
+      new Option(
+        '--date-order <order>',
+        'with --format text: how to read dates such as 03/04/2025 (default: as fits all of the first lines)',
+      ).choices(dateOrders),
+    )
+    .option(
+      '--message-fields <list>',
+      'the fields of JSON and logfmt that hold the message, the first with a text counts: event.text,msg',
+      (list) => list.split(',').map((field) => field.trim()),
     )
     .option('--rejects <file>', 'where everything goes that is not read, a line of JSON each (default: the first ten are shown)')
     .addOption(databaseOption())
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
     .action(async (files: string[], options: Options) => {
-      const { database, schema, tenant, create, strict, horizon, shiftMs, acceptOld, dimensions, format, json } = options
+      const { database, schema, tenant, create, strict, horizon, shiftMs, acceptOld, dimensions, messageFields, format, json } = options
+      const text = textOptions(options)
       if (files.indexOf(standardInput) !== files.lastIndexOf(standardInput))
         throw new InvalidInputError('file', `${standardInput}, the standard input, can be read only once`)
       const sizes = await Promise.all(files.map(async (file) => (file === standardInput ? undefined : sizeOfReadable(file, 'file'))))
@@ -76,6 +107,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       const rejects = new Rejects(err, options.rejects)
       let rate = ''
       let range: TimeRange | null = null
+      const recognised: RecognisedText[] = []
       const report = await withDatabase({ database }, env, async (db) => {
         if (create) await ensureTenant(db, { code: tenant }, { schema })
         const scope = await tenantScope(db, tenant, { schema })
@@ -96,8 +128,14 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
             acceptOld,
             dimensions,
             hashKey: env.PGVANTAGE_HASH_KEY,
-            format: format === 'auto' ? undefined : format,
+            messageFields,
+            format: format === 'auto' || format === 'text' ? undefined : format,
+            text,
             signal,
+            onRecognised: (found) => {
+              recognised.push(found)
+              err(describeText(found))
+            },
             onMalformed: (malformed) => rejects.malformed(malformed),
             onRefused: (refused) => rejects.refused(refused),
             onWindow: ({ from, to }, { windows }) => {
@@ -115,12 +153,30 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       for (const file of empty) err(`${file} is empty\n`)
       out(
         json
-          ? document({ files, range, ...report, rejects: rejects.report() })
+          ? document({ files, range, ...report, ...(text === undefined ? {} : { text: recognised }), rejects: rejects.report() })
           : `${describeReport(report, columns)}${describeRange(range)}${rate}\n`,
       )
       const unread = report.withoutRequests.length > empty.length || nothingTaken(report)
       if (unread || (strict && rejects.count > 0)) exit(exitCode.findings)
     })
+}
+
+/** The options of a text: undefined for other formats, which have none of them. */
+function textOptions({ format, service, header, timeZone, year, dateOrder }: Options): TextLogOptions | undefined {
+  const given = Object.entries({ service, header, timeZone, year, dateOrder }).find(([, value]) => value !== undefined)
+  if (format !== 'text') {
+    if (given === undefined) return undefined
+    throw new InvalidInputError(given[0], 'is of logs of plain text: give --format text with it')
+  }
+  if (service === undefined) throw new InvalidInputError('service', 'is needed with --format text: which service wrote the lines')
+  return { service, header, timeZone, year, dateOrder }
+}
+
+/** How a text is read: its format, and what was assumed. */
+function describeText({ file, format, header, container, timeZone, year }: RecognisedText): string {
+  const what = `${container === null ? '' : `${container}, in it `}${format}${header === null ? '' : `: ${header}`}`
+  const zone = timeZone === null ? '' : `; times are ${timeZone} (--time-zone)`
+  return `${file}: ${what}${zone}${year === null ? '' : `; the first is of ${year} (--year)`}\n`
 }
 
 /** The range that holds both. */

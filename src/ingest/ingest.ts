@@ -18,6 +18,7 @@ import type { MalformedLine, OtlpRequest, SourceObject } from './sources/otlpReq
 import { readOtlp, type RefusedInput } from './sources/readOtlp.ts'
 import { nameOfSource } from './sources/sourceBytes.ts'
 import type { RequestFormat } from './sources/requestFormat.ts'
+import { readTextLogs, textLogOptions, type RecognisedText, type TextLogOptions } from './sources/text/readTextLogs.ts'
 import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
 import type { Dataset } from './rollups/windows/locatorTally.ts'
 import { addReport, emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
@@ -63,7 +64,11 @@ export interface IngestOptions extends DimensionOptions, MessageOptions {
    */
   acceptOld?: boolean
   signal?: AbortSignal
-  /** Called for each piece of the input that is not an export request. */
+  /** Reads the sources as logs of plain text and not as OTLP: see `readTextLogs`. */
+  text?: TextLogOptions
+  /** Called for each source of plain text when its format has been chosen. */
+  onRecognised?: (recognised: RecognisedText) => void
+  /** Called for each piece of the input that is not an export request, or lines that are no record. */
   onMalformed?: (malformed: MalformedLine) => void
   /** Called for records of a request that are refused because a field is wrong. */
   onRefused?: (refused: RefusedInput) => void
@@ -94,12 +99,18 @@ const ingestOptions = z
     onWindow: z.custom<IngestOptions['onWindow']>().optional(),
     origin: z.custom<SourceObject>().optional(),
     format: z.custom<RequestFormat>().optional(),
+    text: z.strictObject(textLogOptions).optional(),
+    onRecognised: z.custom<IngestOptions['onRecognised']>().optional(),
   })
   .superRefine(hashKeyGiven)
+  .refine(({ text, format }) => text === undefined || format === undefined, {
+    path: ['format'],
+    message: 'is of requests: it cannot be given with text',
+  })
 
 /** What happened to everything that was read. */
 export interface IngestReport extends RollUpReport {
-  /** Pieces of the input that are not export requests. */
+  /** Pieces of the input that are not export requests, or lines of a text that are no record. */
   malformed: number
   /** The sources without an export request, by name: the file's name, or the `objectKey`. */
   withoutRequests: string[]
@@ -112,7 +123,7 @@ export interface IngestReport extends RollUpReport {
 }
 
 /**
- * Loads telemetry in constant memory: reads OTLP in JSON or protobuf, keeps compact records in the
+ * Loads telemetry in constant memory: reads OTLP in JSON or protobuf, or logs of plain text, keeps compact records in the
  * database's journal, and writes the rows of each window in one transaction.
  *
  * | | |
@@ -209,24 +220,26 @@ export async function ingest(
 /** How often a long input is rolled up in between, in milliseconds. */
 const rollEvery = 60_000
 
+type ReadingOptions = Pick<IngestOptions, 'signal' | 'onMalformed' | 'onRecognised' | 'onRefused' | 'format' | 'text'>
+
 /** The requests of all sources, one source after the other; each is opened when its turn comes. */
 async function* requestsOf(
   sources: readonly PlacedSource[],
-  { signal, onMalformed, onRefused, format }: Pick<IngestOptions, 'signal' | 'onMalformed' | 'onRefused' | 'format'>,
+  { onMalformed, onRecognised, onRefused, format, text, ...reading }: ReadingOptions,
   report: IngestReport,
 ): AsyncGenerator<OtlpRequest> {
   for (const { source, origin } of sources) {
     let found = false
-    const requests = readOtlp(source, {
-      signal,
-      format,
+    const options = {
+      ...reading,
       origin,
-      onRefused,
-      onMalformed: (malformed) => {
+      onMalformed: (malformed: MalformedLine) => {
         report.malformed += 1
         onMalformed?.(malformed)
       },
-    })
+    }
+    const requests =
+      text === undefined ? readOtlp(source, { ...options, format, onRefused }) : readTextLogs(source, { ...options, ...text, onRecognised })
     for await (const request of requests) {
       found = true
       yield request

@@ -181,6 +181,7 @@ const functions: Record<Function, WithOptions | null> = {
   rankSuspects: given({ service: 'urn:a', range, baseline }, (scope, options) => api.rankSuspects(scope, options)),
   rate: given({}, (scope, options) => api.rate(scope, frame, options)),
   reach: given({ from: 'urn:a' }, (scope, options) => api.reach(scope, edges, options)),
+  readTextLogs: given({ service: 's' }, (_, options) => api.readTextLogs('nothing.log', options).next()),
   readOtlp: given({}, (_, options) => api.readOtlp('nothing.jsonl', options).next()),
   recordEvent: given({ severity: 'INFO' as const, kind: 'k', title: 't' }, (scope, event) => api.recordEvent(scope, event)),
   recordTopology: given({ at: at('10:00'), relation: 'r', source: 's' }, (scope, options) => api.recordTopology(scope, [], options)),

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
 import { databaseUrn, hostUrn, queueUrn, serviceUrn } from '../../src/catalog/urn.ts'
@@ -14,6 +15,7 @@ import type { EdgeRow } from '../../src/graph/edgeFrame.ts'
 import { isPlainFrame } from '../../src/graph/plainFrame.ts'
 import { parseOtlpRequest } from '../../src/ingest/sources/otlpRequest.ts'
 import { rollUp } from '../../src/ingest/rollUp.ts'
+import { readTextLogs } from '../../src/ingest/sources/text/readTextLogs.ts'
 import { severityOf } from '../../src/ingest/records/severityOf.ts'
 import { terms } from '../../src/knowledge/terms.ts'
 import { saidIn, withoutValues } from '../../src/logs/messageOf.ts'
@@ -38,6 +40,15 @@ async function ingested(payload: object) {
   const request = parseOtlpRequest(JSON.stringify(payload), source, 1)
   if ('reason' in request) return
   for await (const window of rollUp([request])) expect(window.from).toBeInstanceOf(Date)
+}
+
+/** A text log through everything that reads it; a header that is refused is an answer. */
+async function textLog(text: string, header?: string) {
+  try {
+    for await (const { line } of readTextLogs(Readable.from([text]), { service: 's', year: 2025, header })) expect(line).toBeGreaterThan(0)
+  } catch (error) {
+    expect(error).toBeInstanceOf(VantageError)
+  }
 }
 
 const spanOf = (text: string, more: object = {}) =>
@@ -74,6 +85,13 @@ const parsers: Record<string, (text: string) => unknown> = {
   'saidIn logfmt': (text) => saidIn(`a=1 msg="${text}`),
   'saidIn syslog': (text) => saidIn(`<34>1 2003-10-11T22:14:15Z h a - - [${text}`),
   withoutValues: (text) => withoutValues(text),
+  'a line of a text log': (text) => textLog(`2025-03-09 14:05:01 INFO a\n${text}`),
+  'a text log that begins with it': (text) => textLog(text),
+  'the message of a text log': (text) => textLog(`2025-03-09 14:05:01 INFO [a] x.y.Z - ${text}\n<34>Mar  9 14:05:01 ${text}`),
+  'a text log with a header': (text) => textLog(text, '<_>[<_>] <_> - <_>: <time> <level> [<_>] - <message>'),
+  'a template of a header': (text) => textLog('a', text),
+  'a template that repeats it': (text) => textLog(text, `<_>${text.slice(0, 900)}<time><message>`),
+  'a pattern of times': (text) => textLog('a', `<time:${text.slice(0, 190)}><message>`),
   terms: (text) => terms(text),
   'a pattern over several lines': (text) => patternOf(`${text.slice(0, 1_000)}\n ${text}`),
   milliseconds: (text) => milliseconds(text),

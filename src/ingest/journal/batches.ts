@@ -20,12 +20,23 @@ export async function* batches(
   try {
     for (;;) {
       const batch: OtlpRequest[] = []
-      const { promise: due, resolve } = Promise.withResolvers<'due'>()
-      const timer = setTimeout(() => resolve('due'), wait)
+      // Of the read that is awaited only. With `Promise.race`, the timer's promise would keep a
+      // reaction for each request.
+      let giveUp: (due: 'due') => void = () => {}
+      let isDue = false
+      const timer = setTimeout(() => {
+        isDue = true
+        giveUp('due')
+      }, wait)
       try {
         for (let records = 0; records < most;) {
           next ??= Promise.resolve(iterator.next())
-          const come = await Promise.race([next, due])
+          if (isDue) break
+          const reading = next
+          const come = await new Promise<IteratorResult<OtlpRequest> | 'due'>((resolve, reject) => {
+            giveUp = resolve
+            reading.then(resolve, reject)
+          })
           if (come === 'due') break
           next = undefined
           if (come.done) {

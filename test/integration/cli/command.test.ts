@@ -188,6 +188,50 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
       expect(await pgvantage('ingest', folder, '--tenant', 'shop')).toMatchObject({ code: 2, err: expect.stringContaining('is a folder') })
     })
 
+    it('reads logs of plain text, and says what it recognised and assumed', async () => {
+      const file = join(folder, 'app.log')
+      await writeFile(file, '2026-01-01 12:00:01,000 WARN [main] a.B - slow: 3 s\n  at x\n2026-01-01 12:00:02,000 INFO [main] a.B - ok\n')
+      const text = ['--tenant', 'shop', '--format', 'text', '--service', 'shop']
+      const loaded = await pgvantage('ingest', file, ...text, '--time-zone', 'Europe/Berlin', '--json')
+      expect(loaded).toMatchObject({ code: 0, err: expect.stringContaining('; times are Europe/Berlin (--time-zone)\n') })
+      expect(loaded.err).toMatch(/^.*app\.log: recognised header: <time:[^>]+> <level> \[<_>\] <logger> - <message>;/)
+      expect(JSON.parse(loaded.out)).toMatchObject({
+        range: { from: '2026-01-01T11:00:00.000Z' },
+        logRecords: 2,
+        malformed: 0,
+        text: [{ file, timeZone: 'Europe/Berlin', year: null }],
+      })
+      const piped = await pgvantageReading(
+        ['03/04/2026 12:00 a|b\n'],
+        'ingest',
+        '-',
+        ...text,
+        '--date-order',
+        'dmy',
+        '--header',
+        '<time> <a>|<message>',
+      )
+      expect(piped).toMatchObject({ code: 0, err: expect.stringMatching(/^-: header as given: <time:d\/M\/yyyy/) })
+      expect(await pgvantageReading(['03/04/2026 12:00:00 a\n'], 'ingest', '-', ...text)).toMatchObject({
+        code: 3,
+        err: expect.stringContaining('-:1: the dates can be read as dmy or mdy (d day, m month, y year): give the date order\n'),
+      })
+    })
+
+    it.each([
+      [['--format', 'text'], '--service: is needed with --format text'],
+      [['--service', 'a'], '--service: is of logs of plain text: give --format text with it'],
+      [['--year', '2025'], '--year: is of logs of plain text'],
+      [['--format', 'text', '--service', 'a', '--time-zone', 'Mars'], '--time-zone: must be a time zone such as Europe/Berlin'],
+      [['--format', 'text', '--service', 'a', '--header', '<time>'], '--header: must end with <message>'],
+      [['--format', 'text', '--service', 'a', '--year', '1'], '--year: must be'],
+      [['--format', 'text', '--service', 'a', '--date-order', 'x'], '--date-order'],
+      [['--message-fields', ''], '--message-fields'],
+    ])('refuses %j and says why', async (args, problem) => {
+      const refused = await pgvantageReading(['2026-01-01 12:00:00 a\n'], 'ingest', '-', '--tenant', 'shop', ...args)
+      expect(refused).toMatchObject({ code: 2, err: expect.stringContaining(problem) })
+    })
+
     it('counts by kind what it does not show', async () => {
       const bad = (second: number) => ({ ...log(second, 'a'), timeUnixNano: 'never' })
       const broken = Array.from({ length: 20 }, (_, second) => `${JSON.stringify(request(30 + second))}\n{"resourceLogs":"\n`).join('')

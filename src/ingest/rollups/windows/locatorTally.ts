@@ -47,7 +47,7 @@ export class LocatorTally {
         objectKey: origin.objectKey,
         tFrom: new Date(from),
         tTo: new Date(from + windowMilliseconds),
-        queryHint: 'OTLP/JSON, one export request a line; the lines are in the attributes',
+        queryHint: 'first_line and last_line are lines of the object; of protobuf, numbers of its messages',
         attributes: { first_line: first, last_line: last },
       }
     })

@@ -18,7 +18,7 @@ const separators = ['---', '--', '-', '|', ':', ',', ']:', '] :', '] -', ']', ')
 /** A name that ends with a colon, or that a dash or a colon follows. */
 const loggers: readonly Part[] = [
   { template: '<logger> -', pattern: /[\w$./@#~*-]{1,200}\s{1,100}-(?=\s)/y },
-  { template: '<logger> :', pattern: /[\w$./@#~*-]{1,200}\s{1,100}:(?=\s)/y },
+  { template: '<logger> :', pattern: /[\w$./@#~*[\]-]{1,200}\s{1,100}:(?=\s)/y },
   { template: '<logger>:', pattern: /[\w$./@#<>~*-]{1,200}(?:\[[\w.-]{0,64}\])?:(?=\s|$)/y },
 ]
 

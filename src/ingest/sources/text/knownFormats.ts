@@ -1,7 +1,7 @@
 import { severityNamed } from '../../../schema/severityNames.ts'
 import { HeaderTemplate, type Header } from './headerTemplate.ts'
 import type { LineFormat, LineRecord } from './lineFormat.ts'
-import type { TimePattern } from './timePattern.ts'
+import { timePattern, type TimePattern } from './timePattern.ts'
 
 /** The record of a line and its header. */
 export const recordOf = (line: string, { time, level, fields, at }: Header): LineRecord => ({
@@ -68,7 +68,7 @@ const postgres: LineFormat = (() => {
     if (found === null) return record
     const [whole, level] = found
     const at = found.index + whole.length
-    // What is said about the message before is not one of a severity of its own.
+    // A remark on the message before has no severity of its own.
     return addition.test(level!)
       ? { ...record, message: record.message.slice(at - whole.trimStart().length) }
       : { ...record, level, message: record.message.slice(at) }
@@ -171,6 +171,48 @@ const spark = ofTemplates('Spark, Hadoop', [
   '<time:yy/MM/dd HH:mm:ss> <level> <logger> - <message>',
 ])
 
+/** The formatter of java.util.logging: where it was logged, and below the level and the message. */
+const javaLogging: LineFormat = (() => {
+  const header = '<time:MMM d, yyyy h:mm:ss a> <message>'
+  const format = ofTemplates('java.util.logging', [header])
+  return {
+    ...format,
+    fits: (line) => /^[\w$.]{1,200} [\w$<>]{1,100}$/.test(format.read(line)?.message ?? ''),
+    whole(body) {
+      const [, level, message] = /^[^\n]*\n([A-Z]{1,16}): ?([^]*)$/.exec(body) ?? []
+      return level === undefined || severityNamed(level) === null ? { message: body } : { level, message: message! }
+    },
+  }
+})()
+
+/** What `journalctl -o export` writes: fields, one on a line, and a blank line behind each entry. */
+const journalExport: LineFormat = (() => {
+  const time = timePattern('epoch')
+  const name = '__REALTIME_TIMESTAMP='
+  const read = (line: string): LineRecord | undefined => {
+    const found = line.startsWith(name) ? time.match(line, name.length) : undefined
+    return found && { time: found.time, fields: [], message: '' }
+  }
+  return {
+    name: 'export of journald',
+    joins: true,
+    read,
+    fits: (line) => read(line) !== undefined,
+    isBetween: (line) => line.startsWith('__CURSOR='),
+    whole(body) {
+      const level = /^PRIORITY=([0-7])$/m.exec(body)?.[1]
+      const start = /^MESSAGE(?:=|$)/m.exec(body)
+      if (start === null) return { level, message: body }
+      const text = body.slice(start.index + start[0].length)
+      // A message of several lines follows its length, a number of eight bytes.
+      const isLong = start[0] === 'MESSAGE'
+      const end = isLong ? text.search(/\n[A-Z_][A-Z0-9_]{0,63}(?:=|$)/m) : text.indexOf('\n')
+      const message = end === -1 ? text : text.slice(0, end)
+      return { level, message: isLong ? message.replace(/^\n[^]{0,3}?\uFFFD{4,8}/, '') : message }
+    },
+  }
+})()
+
 /**
  * The formats that are known by name. All others are recognised by the place of their time, their
  * level and what is around these.
@@ -184,6 +226,8 @@ export const knownFormats = (patterns: readonly TimePattern[]): LineFormat[] => 
   windows,
   spark,
   postgres,
+  javaLogging,
+  journalExport,
   ...patterns.flatMap((pattern) =>
     pattern.text.startsWith('MMM d')
       ? [syslog(pattern, true)]

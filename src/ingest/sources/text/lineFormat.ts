@@ -21,6 +21,10 @@ export interface LineFormat {
   readonly joins: boolean
   /** The record that a line begins; undefined if it begins none. */
   read(line: string): LineRecord | undefined
+  /** Whether a line belongs to no record, such as a cursor. */
+  isBetween?(line: string): boolean
+  /** What a whole record says, if its lines are more than text. */
+  whole?(body: string): { message: string; level?: string | undefined }
   /** Whether a line is as the format says, and not only near to it. */
   fits(line: string): boolean
 }

@@ -3,6 +3,7 @@ import type { WrittenTime } from './writtenTime.ts'
 
 const minute = 60_000
 const day = 86_400_000
+const lateness = 31 * day
 
 export interface LogClockOptions {
   /** The zone of times that are written without one; undefined for UTC. */
@@ -25,7 +26,7 @@ export interface WrongTime {
  * |---|---|
  * | the zone | `zone` |
  * | which of two moments, when clocks were set back | the earlier one, if it is not more than a minute before the time before; else the later one |
- * | the year | the first time: the last year in which it is not after `latest`; each other time: the year that is nearest to the time before |
+ * | the year | the first time: the last year in which it is not after `latest`; each other time: the first year in which it is not a month before the time before |
  */
 export class LogClock {
   readonly #zone: TimeZone
@@ -33,6 +34,8 @@ export class LogClock {
   /** The time before, in milliseconds: local for the year, a moment for the zone. */
   #local: number | undefined
   #moment: number | undefined
+  /** Whether the year of the first time was a wrong one. */
+  #isLost = false
 
   constructor(options: LogClockOptions) {
     this.#options = options
@@ -47,7 +50,9 @@ export class LogClock {
     if (local === undefined) return { reason: `there is no ${time.day}.${time.month}.${year ?? ''} (day, month, year)` }
     const moment = typeof time.zone === 'number' ? local - time.zone * minute : this.#momentOf(local)
     // Two days: the clock's zone may be another one.
-    if (time.year === undefined && this.#options.year === undefined && moment > this.#options.latest + 2 * day)
+    if (time.year === undefined && this.#options.year === undefined && moment > this.#options.latest + 2 * day) this.#isLost = true
+    // From then on every year may be a wrong one.
+    if (time.year === undefined && this.#isLost)
       return { reason: 'without a year, and the lines cover more than one New Year: give the year of the first line' }
     this.#local = local
     this.#moment = moment
@@ -61,21 +66,24 @@ export class LogClock {
 
   #yearOf(time: WrittenTime): number | undefined {
     const { year, latest } = this.#options
-    const valid = (from: number, to: number) =>
-      Array.from({ length: to - from + 1 }, (_, index) => from + index).filter((year) => localTime(time, year) !== undefined)
     if (this.#local === undefined) {
       if (year !== undefined) return year
       const last = new Date(latest + day).getUTCFullYear()
       // February 29 is in one year of eight at least.
-      return valid(last - 8, last).findLast((year) => localTime(time, year)! <= latest + day)
+      for (let year = last; year > last - 9; year -= 1) {
+        const local = localTime(time, year)
+        if (local !== undefined && local <= latest + day) return year
+      }
+      return undefined
     }
-    const before = this.#local
-    const now = new Date(before).getUTCFullYear()
-    const same = localTime(time, now)
-    if (same !== undefined && Math.abs(same - before) < 180 * day) return now
-    const distance = (year: number) => Math.abs(localTime(time, year)! - before)
-    const [nearest] = valid(now - 1, now + 1).toSorted((a, b) => distance(a) - distance(b))
-    return nearest
+    // Lines may come late, but not by a month.
+    const least = this.#local - lateness
+    const now = new Date(least).getUTCFullYear()
+    for (let year = now; year <= now + 9; year += 1) {
+      const local = localTime(time, year)
+      if (local !== undefined && local >= least) return year
+    }
+    return undefined
   }
 }
 

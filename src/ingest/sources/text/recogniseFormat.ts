@@ -18,10 +18,12 @@ export interface RecogniseOptions {
   readonly isTimed?: boolean
 }
 
-/** A format fits if this share of the lines begins a record. */
+/** A format fits if this share of the lines begins a record; those that begin with a blank do not count. */
 const leastShare = 0.01
-/** A format with more parts is preferred if it fits nearly as many lines. */
+/** JSON and logfmt are preferred if they fit nearly as many lines as have a time in one place. */
 const nearly = 0.9
+/** A known format reads lines that do not quite fit, too. */
+const leastKnownShare = 0.5
 /** This many lines show the place of the time. */
 const maxTried = 120
 /** Other numbers look like seconds since 1970: they count if this share of the lines has one. */
@@ -40,11 +42,11 @@ export function recogniseFormat(lines: readonly string[], options: RecogniseOpti
   const placed = placeOfTime(sample, options)
   const begun = 'reason' in placed ? 0 : placed.count
   if (structured.count >= Math.max(begun, 1) * nearly && structured.count >= sample.length / 2) return structured.format
-  const least = Math.max(1, sample.length * leastShare)
+  const least = Math.max(1, sample.filter((line) => !/^\s/.test(line)).length * leastShare)
   const known = knownFormats('reason' in placed ? [] : [placed.pattern])
     .map((format) => ({ format, count: count(sample, format) }))
     .toSorted((a, b) => b.count - a.count)[0]!
-  if (known.count >= least && known.count >= begun * nearly) return known.format
+  if (known.count >= least && known.count >= begun * leastKnownShare) return known.format
   if ('reason' in placed) return placed
   if (placed.count < least) return { reason: noHeader(sample) }
   return inferredFormat(sample, placed)
@@ -60,7 +62,7 @@ interface Place {
 }
 
 const words = (number: number) => '<_> '.repeat(number)
-const prefixes = ['', '[', '(', ...[1, 2, 3, 4].flatMap((number) => [words(number), `${words(number)}[`]), '<_>[', '"']
+const prefixes = ['', '[', '(', ...[1, 2, 3, 4].flatMap((number) => [words(number), `${words(number)}[`]), '<_>[', '\\<<_>>', '"']
 
 function placeOfTime(sample: readonly string[], options: RecogniseOptions): Place | NotRecognised {
   // Evenly from the whole sample, since a day and a month show only somewhere.
@@ -95,7 +97,7 @@ function placeOfTime(sample: readonly string[], options: RecogniseOptions): Plac
 const mayHaveTime = (line: string): boolean => /\d[\d:.,/-]{3}/.test(line.length > 1024 ? line.slice(0, 1024) : line)
 
 const countTimes = (sample: readonly string[], template: HeaderTemplate): number =>
-  sample.reduce((sum, line) => sum + (template.match(line) === undefined ? 0 : 1), 0)
+  sample.reduce((sum, line) => sum + (template.match(line, 'exact', true) === undefined ? 0 : 1), 0)
 
 /** The patterns that agree with a date order that was given. */
 const usable = ({ dateOrder }: RecogniseOptions): readonly KnownPattern[] =>
@@ -106,18 +108,18 @@ function decided<Result>(
   sample: readonly string[],
   pattern: KnownPattern,
   bind: (pattern: TimePattern) => HeaderTemplate,
-  { isTimed }: RecogniseOptions,
+  options: RecogniseOptions,
   result: (pattern: KnownPattern, count: number) => Result,
 ): Result | NotRecognised {
   if (pattern.order === undefined) return result(pattern, countTimes(sample, bind(pattern)))
   const form = formOf(pattern)
-  const twins = knownPatterns
+  const twins = usable(options)
     .filter((other) => other.order !== undefined && formOf(other) === form)
     .map((pattern) => ({ pattern, count: countTimes(sample, bind(pattern)) }))
     .toSorted((a, b) => b.count - a.count)
   const most = twins[0]!.count
   const possible = twins.filter(({ count }) => count === most)
-  if (possible.length > 1 && isTimed !== true) {
+  if (possible.length > 1 && options.isTimed !== true) {
     const orders = dateOrders.filter((order) => possible.some(({ pattern }) => pattern.order === order))
     return {
       reason: `the dates can be read as ${orders.join(' or ')} (d day, m month, y year): give the date order`,
@@ -187,7 +189,7 @@ function inferredFormat(sample: readonly string[], { prefix, pattern }: Place): 
   const header = `${prefix}<time>${inferHeader(rests)}<message>`.replaceAll('><', '> <')
   const template = HeaderTemplate.read(header).with(pattern)
   return {
-    name: 'inferred header',
+    name: 'recognised header',
     header: template.text,
     joins: true,
     read(line) {

@@ -98,13 +98,14 @@ export class TextRecords {
   *end(): Generator<TextRecord> {
     for (const [stream, { texts, line, time }] of this.#parts) yield* this.#line(texts.join(''), line, stream, time)
     this.#parts.clear()
-    for (const stream of [...this.#open.keys()]) yield* this.#close(stream)
+    for (const stream of this.#open.keys()) yield* this.#close(stream)
     this.#tellOrphans()
   }
 
   *#line(text: string, number: number, stream: string, kept: WrittenTime | undefined): Generator<TextRecord> {
     const open = this.#open.get(stream)
     const read = this.#format?.read(text)
+    if (read === undefined && this.#format?.isBetween?.(text)) return
     if (read === undefined && open !== undefined && this.#goesOn(text)) return this.#append(open, text)
     if (read === undefined && text.trim() === '') return
     const written = kept ?? read?.time
@@ -158,6 +159,8 @@ export class TextRecords {
         reason: `the record is longer than ${maxRecordCharacters} characters: ${over} lines at its end are left out`,
       })
     // Blank lines between records are no part of them.
-    yield { ...record, body: parts.length === 1 ? parts[0]!.trimEnd() : parts.join('\n').trim() }
+    const body = parts.length === 1 ? parts[0]!.trimEnd() : parts.join('\n').trim()
+    const { message, level } = this.#format?.whole?.(body) ?? { message: body, level: undefined }
+    yield { ...record, level: level ?? record.level, body: message }
   }
 }

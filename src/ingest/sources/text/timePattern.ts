@@ -79,7 +79,7 @@ function stepsOf(text: string, field: string): Step[] {
         `the pattern ${JSON.stringify(text)} has the letters ${token}, which mean nothing; use ${Object.keys(letters).join(', ')}, and quotes around other text`,
       )
     else if (token.startsWith(' ')) open.at(-1)!.push(blanks)
-    else open.at(-1)!.push(...[...token.replaceAll("'", '')].map(literal))
+    else open.at(-1)!.push(...token.replaceAll("'", '').split('').map(literal))
   }
   if (open.length > 1) throw new InvalidInputError(field, `the pattern ${JSON.stringify(text)} has a [ without a ]`)
   return open[0]!
@@ -146,19 +146,16 @@ const zone: Step = (line, at, time) => {
   let end = from
   while (end - from < 5 && isLetter(line.charCodeAt(end))) end += 1
   const word = line.slice(from, end).toUpperCase()
-  if (word !== '') {
-    // Of a level or a host, the letters are only a part.
-    if (/[\w-]/.test(line[end] ?? '') || (word !== 'Z' && word !== line.slice(from, end))) {
-      if (word !== 'UTC' && word !== 'GMT') return -1
-      const offset = offsetAt(line, end, time)
-      if (offset !== -1) return offset
-      return /[A-Za-z0-9_]/.test(line[end] ?? '') ? -1 : setZone(time, 0, end)
-    }
-    const minutes = zoneMinutes.get(word)
-    if (minutes !== undefined) return setZone(time, minutes, end)
-    return ambiguousZones.has(word) ? setZone(time, word, end) : -1
+  if (word === '') return offsetAt(line, from, time, offsetText)
+  if (word === 'UTC' || word === 'GMT') {
+    const offset = offsetAt(line, end, time, offsetBehindName)
+    if (offset !== -1) return offset
   }
-  return offsetAt(line, from, time)
+  // Of a level or a host, the letters are only a part; names in small letters are words.
+  if (/[\w-]/.test(line[end] ?? '') || (word !== 'Z' && word !== line.slice(from, end))) return -1
+  const minutes = zoneMinutes.get(word)
+  if (minutes !== undefined) return setZone(time, minutes, end)
+  return ambiguousZones.has(word) ? setZone(time, word, end) : -1
 }
 
 function setZone(time: Draft, zone: number | string, end: number): number {
@@ -167,14 +164,15 @@ function setZone(time: Draft, zone: number | string, end: number): number {
 }
 
 const offsetText = /([+-])(\d\d)(?::?(\d\d))?(?!\d)/y
+const offsetBehindName = /([+-])(\d{1,2})(?::?(\d\d))?(?!\d)/y
 
 /** `+02:00`, `+0200`, `+02`. */
-function offsetAt(line: string, at: number, time: Draft): number {
-  offsetText.lastIndex = at
-  const found = offsetText.exec(line)
+function offsetAt(line: string, at: number, time: Draft, text: RegExp): number {
+  text.lastIndex = at
+  const found = text.exec(line)
   if (found === null) return -1
   const minutes = Number(found[2]) * 60 + Number(found[3] ?? 0)
-  return minutes > 18 * 60 ? -1 : setZone(time, found[1] === '-' ? -minutes : minutes, offsetText.lastIndex)
+  return minutes > 18 * 60 ? -1 : setZone(time, found[1] === '-' ? -minutes : minutes, text.lastIndex)
 }
 
 const meridiem: Step = (line, at, time) => {

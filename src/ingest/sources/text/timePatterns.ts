@@ -60,7 +60,7 @@ const uncertain = ['/', '.', '-'].flatMap((separator): [DateOrder, string][] => 
 export const knownPatterns: readonly KnownPattern[] = [
   ...certain.map((text) => timePattern(text)),
   ...uncertain.flatMap(([order, date]) =>
-    [`${date}[,] ${twelve}`, `${date}[,] ${seconds}[Z]`].map((text): KnownPattern => ({ ...timePattern(text), order })),
+    [`${date}[,] ${twelve}`, `${date}[,] ${clock}`].map((text): KnownPattern => ({ ...timePattern(text), order })),
   ),
   timePattern('epoch'),
 ]
