@@ -92,10 +92,14 @@ execute function ${qualified(installation, 'note_metric_series')}()`,
   attrs_schema jsonb not null default '{}',
   first_seen timestamptz,
   last_seen timestamptz,
-  pattern_hash uuid not null generated always as (md5(pattern)::uuid) stored,
+  words_hash uuid,
+  pattern_hash uuid not null generated always as (coalesce(words_hash, md5(pattern)::uuid)) stored,
+  redirect_id bigint check (redirect_id <> fingerprint_id),
   unique (tenant_id, pattern_hash),
-  unique (tenant_id, fingerprint_id)
+  unique (tenant_id, fingerprint_id),
+  foreign key (tenant_id, redirect_id) references ${pattern} (tenant_id, fingerprint_id) on delete set null (redirect_id)
 )`,
+      `create index idx_logpat_redirect on ${pattern} (tenant_id, redirect_id) where redirect_id is not null`,
       `create index idx_logpat_tenant on ${pattern} (tenant_id)`,
       `create index idx_logpat_pattern_trgm on ${pattern} using gin (pattern gin_trgm_ops)`,
       ...timeTable(installation, {

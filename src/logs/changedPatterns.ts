@@ -79,6 +79,7 @@ const optionsOf = ({ factor }: Change) =>
  *
  * | name | rows | columns |
  * |---|---|---|
+ * | `inBuckets` | bucket, resource and pattern | records |
  * | `counted` | resource and pattern | records in the range and in the baseline, the sum of their squares over the baseline's buckets, the last bucket |
  * | `logged` | the same | all records of the resource in both windows; the dispersion: the variance of a bucket's count over its mean, at least 1 |
  *
@@ -106,8 +107,13 @@ export function changedPatterns<Alias extends string>(
     from: range.from < baseline.from ? range.from : baseline.from,
     to: range.to > baseline.to ? range.to : baseline.to,
   }
-  const counted = patternCounts(scope, { resource, range: both })
+  // Patterns that are one by now may each have a row in a bucket.
+  const inBuckets = patternCounts(scope, { resource, range: both })
     .where(sql<boolean>`(${inRange} or ${begins(baseline)})`)
+    .groupBy(['count.bucket', 'count.resource_id', 'count.fingerprint_id'])
+    .select(['count.bucket', 'count.resource_id', 'count.fingerprint_id', sql<string>`sum(count.count_total)`.as('count_total')])
+  const counted = scope.db
+    .selectFrom(inBuckets.as('count'))
     .groupBy(['count.resource_id', 'count.fingerprint_id'])
     .select([
       'count.resource_id',
@@ -117,7 +123,7 @@ export function changedPatterns<Alias extends string>(
       sql<number>`coalesce(sum(count.count_total::float8 * count.count_total::float8) filter (where not ${inRange}), 0::float8)`.as(
         'squares',
       ),
-      sql<Date>`max(count.bucket) filter (where count.count_total > 0::int8)`.as('last_bucket'),
+      sql<Date>`max(count.bucket) filter (where count.count_total > 0::numeric)`.as('last_bucket'),
     ])
   const logged = scope.db
     .selectFrom(counted.as('counted'))

@@ -15,7 +15,10 @@ import { patternCounts } from './patternCounts.ts'
 import { patternLadder } from './patternPolicy.ts'
 
 export interface PatternSeriesOptions {
-  /** The `fingerprint_id` of one pattern; every pattern if it is not given. */
+  /**
+   * The `fingerprint_id` of one pattern, also one that it had before it became part of another;
+   * every pattern if it is not given.
+   */
   fingerprintId?: string
   /** The URN of the logging resource; every resource if it is not given. */
   resource?: string
@@ -97,8 +100,7 @@ export function patternSeries(scope: Scope, options: PatternSeriesOptions): Fini
   const reading = readingOf(scope, patternLadder, range, resolution)
   const bucket = seriesBucket(reading, sql.ref('count.bucket'))
   const records = sql<number | null>`sum(${sql.ref(`count.${measure}`)})::float8`
-  const counts = patternCounts(scope, { resource, range: reading.range }, rowsOf(scope, patternLadder, reading))
-    .$if(fingerprintId !== undefined, (all) => all.where('count.fingerprint_id', '=', fingerprintId!))
+  const counts = patternCounts(scope, { resource, fingerprintId, range: reading.range }, rowsOf(scope, patternLadder, reading))
     .$if(severity !== undefined, (all) => all.where(isOfSeverity(scope, severity!)))
     .groupBy(bucket)
     .select([bucket.as('bucket'), records.as('value')])

@@ -318,21 +318,28 @@ export const manifest: Manifest = {
         first_seen: 'timestamp with time zone',
         last_seen: 'timestamp with time zone',
         pattern: 'text not null',
-        pattern_hash: 'uuid not null generated always as (md5(pattern))::uuid stored',
+        pattern_hash: 'uuid not null generated always as COALESCE(words_hash, (md5(pattern))::uuid) stored',
+        redirect_id: 'bigint',
         sample_message: 'text',
         severity: 'text',
         tenant_id: 'bigint not null',
+        words_hash: 'uuid',
       },
       constraints: {
+        log_pattern_check: 'CHECK ((redirect_id <> fingerprint_id))',
         log_pattern_pkey: 'PRIMARY KEY (fingerprint_id)',
         log_pattern_severity_check:
           "CHECK ((severity = ANY (ARRAY['TRACE'::text, 'DEBUG'::text, 'INFO'::text, 'WARN'::text, 'ERROR'::text, 'FATAL'::text])))",
         log_pattern_tenant_id_fingerprint_id_key: 'UNIQUE (tenant_id, fingerprint_id)',
         log_pattern_tenant_id_fkey: 'FOREIGN KEY (tenant_id) REFERENCES dim_tenant(tenant_id)',
         log_pattern_tenant_id_pattern_hash_key: 'UNIQUE (tenant_id, pattern_hash)',
+        log_pattern_tenant_id_redirect_id_fkey:
+          'FOREIGN KEY (tenant_id, redirect_id) REFERENCES log_pattern(tenant_id, fingerprint_id) ON DELETE SET NULL (redirect_id)',
       },
       indexes: {
         idx_logpat_pattern_trgm: 'CREATE INDEX idx_logpat_pattern_trgm ON log_pattern USING gin (pattern gin_trgm_ops)',
+        idx_logpat_redirect:
+          'CREATE INDEX idx_logpat_redirect ON log_pattern USING btree (tenant_id, redirect_id) WHERE (redirect_id IS NOT NULL)',
         idx_logpat_tenant: 'CREATE INDEX idx_logpat_tenant ON log_pattern USING btree (tenant_id)',
       },
       triggers: {},

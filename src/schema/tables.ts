@@ -165,9 +165,11 @@ export interface LogPattern {
   last_seen: Timestamp | null;
   pattern: string;
   pattern_hash: Generated<string>;
+  redirect_id: Int8 | null;
   sample_message: string | null;
   severity: string | null;
   tenant_id: Int8;
+  words_hash: string | null;
 }
 
 export interface LogPattern1d {

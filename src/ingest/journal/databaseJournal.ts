@@ -11,6 +11,7 @@ import { windowMilliseconds, type IngestWindow } from '../rollups/windows/ingest
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
 import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
 import { deleteGone, type GoneRows } from '../writer/deleteGone.ts'
+import { TenantTemplates } from '../writer/tenantTemplates.ts'
 import { writeWindow } from '../writer/writeRollups.ts'
 import { Batch, type BatchRules, type Known } from './batch.ts'
 import { decodePart, encodePart } from './encode.ts'
@@ -47,6 +48,7 @@ export class DatabaseJournal implements Journal {
   readonly #scope: Scope
   /** The parts that this run added and its report does not count yet. */
   readonly #own: Set<string>
+  readonly #templates = new TenantTemplates()
 
   readonly #begun: boolean
 
@@ -182,7 +184,7 @@ export class DatabaseJournal implements Journal {
     return inTransaction(this.#scope.db, async (db) => {
       const scope = { ...this.#scope, db }
       await takeTurn(db, `pgvantage window ${scope.installation.schema} ${scope.tenantId} ${window}`)
-      return work(await DatabaseTurn.begin(scope, this.#own, window))
+      return work(await DatabaseTurn.begin(scope, this.#own, window, this.#templates))
     })
   }
 
@@ -223,23 +225,25 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
   readonly #scope: Scope
   readonly #own: Set<string>
   readonly #window: number
+  readonly #templates: TenantTemplates
   /** The last part of each resource when the lock was taken; later ones are not rolled up now. */
   readonly #last: ReadonlyMap<string, string>
 
-  static async begin(scope: Scope, own: Set<string>, window: number): Promise<DatabaseTurn> {
+  static async begin(scope: Scope, own: Set<string>, window: number, templates: TenantTemplates): Promise<DatabaseTurn> {
     const { rows } = await sql<{ key: string; last: string }>`
       select dataset || ' ' || resource as key, last_part::text as last
       from ${scope.id('ingest_window')}
       where tenant_id = ${scope.tenantId}::int8 and window_start = ${new Date(window)}
     `.execute(scope.db)
-    return new DatabaseTurn(scope, own, window, new Map(rows.map(({ key, last }) => [key, last])))
+    return new DatabaseTurn(scope, own, window, templates, new Map(rows.map(({ key, last }) => [key, last])))
   }
 
-  private constructor(scope: Scope, own: Set<string>, window: number, last: ReadonlyMap<string, string>) {
+  private constructor(scope: Scope, own: Set<string>, window: number, templates: TenantTemplates, last: ReadonlyMap<string, string>) {
     super(scope, own, true)
     this.#scope = scope
     this.#own = own
     this.#window = window
+    this.#templates = templates
     this.#last = last
   }
 
@@ -250,7 +254,7 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
   async write(window: IngestWindow, gone: GoneRows, rolled: readonly Rolled[], signal?: AbortSignal): Promise<void> {
     await deleteGone(this.#scope, window, gone)
     // Records that are too old were refused when they were read.
-    await writeWindow(this.#scope, window, { acceptOld: true, signal })
+    await writeWindow(this.#scope, window, this.#templates, { acceptOld: true, signal })
     const done = rolled.flatMap(({ dataset, resource, waiting }) => {
       const last = this.#last.get(`${dataset} ${resource}`)
       return last === undefined ? [] : [{ dataset, resource, last, waiting }]

@@ -50,7 +50,7 @@ interface Packed {
   }[]
   patterns?: {
     resource: number
-    pattern: string
+    line: string
     sample: [message: string, time: number, place: number]
     severity: Severity | null
     types: [string, string][]

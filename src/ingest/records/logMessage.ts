@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { maxMessageLength, patternOf, storable } from '../../logs/pattern.ts'
+import { maxMessageLength, storable, wordsOf } from '../../logs/pattern.ts'
 import { messageFields, messageIn, saidIn, withoutValues } from '../../logs/messageOf.ts'
 import type { AnyValue, OtlpLogRecord } from '../../schema/otlp.ts'
 import type { Severity } from '../../schema/severity.ts'
@@ -26,7 +26,8 @@ export const messageOptions = {
 export interface LogMessage {
   /** The body as it was, up to the length that counts. */
   sample: string
-  pattern: string
+  /** The message with `<*>` for numbers, addresses, times and ids. */
+  line: string
   severity: Severity | null
 }
 
@@ -40,7 +41,7 @@ export interface LogMessage {
  * | an array, a number | its JSON |
  * | absent | the name of its event |
  *
- * The pattern is that of what the body says ({@link saidIn}). The severity is the record's; without
+ * The line is that of what the body says ({@link saidIn}). The severity is the record's; without
  * one it is the one that the body names.
  */
 export function messageOf(record: OtlpLogRecord, fields: readonly string[] = messageFields): LogMessage {
@@ -52,7 +53,7 @@ export function messageOf(record: OtlpLogRecord, fields: readonly string[] = mes
   const text = typeof json === 'object' && !isEmpty && messageIn(json, fields) === undefined ? `${eventName ?? ''} ${said.text}` : said.text
   return {
     sample: storable(sample.length > maxMessageLength ? sample.slice(0, maxMessageLength) : sample),
-    pattern: patternOf(withoutValues(text)),
+    line: wordsOf(withoutValues(text)),
     severity: severityOf(severityNumber, severityText) ?? said.severity,
   }
 }

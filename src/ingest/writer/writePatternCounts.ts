@@ -1,25 +1,40 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
-import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import { compareBytes } from '../../schema/compareBytes.ts'
+import type { IngestWindow, PatternRow } from '../rollups/windows/ingestWindow.ts'
 import { jsonChunks } from './jsonChunks.ts'
 
-/** Writes how often each pattern was logged. */
+/**
+ * Writes how often each pattern was logged, and deletes rows of patterns that are part of another
+ * one by now.
+ *
+ * @returns the number of rows.
+ */
 export async function writePatternCounts(
   scope: Scope,
   { patterns }: IngestWindow,
   resourceIds: ReadonlyMap<string, string>,
   locatorIds: readonly string[],
   fingerprintIds: ReadonlyMap<string, string>,
-): Promise<void> {
-  const rows = patterns.map((row) => ({
+): Promise<number> {
+  const counts = byPattern(patterns, fingerprintIds)
+  const rows = counts.map(({ row, fingerprintId }) => ({
     bucket: row.bucket,
     resource_id: resourceIds.get(row.resource),
-    fingerprint_id: fingerprintIds.get(row.pattern),
+    fingerprint_id: fingerprintId,
     count_total: row.countTotal,
     count_error: row.countError,
     sample_ref: locatorIds[row.locator],
   }))
   for (const chunk of jsonChunks(rows)) {
+    await sql`
+      delete from ${scope.id('log_pattern_5m')} as tally
+      using jsonb_to_recordset(${chunk}::jsonb) as row (bucket timestamptz, resource_id int8, fingerprint_id int8),
+        ${scope.id('log_pattern')} as merged
+      where merged.tenant_id = ${scope.tenantId}::int8 and merged.redirect_id = row.fingerprint_id
+        and tally.bucket = row.bucket and tally.tenant_id = ${scope.tenantId}::int8
+        and tally.resource_id = row.resource_id and tally.fingerprint_id = merged.fingerprint_id
+    `.execute(scope.db)
     await sql`
       insert into ${scope.id('log_pattern_5m')} as tally (bucket, tenant_id, resource_id, fingerprint_id, count_total, count_error, sample_ref)
       select bucket, ${scope.tenantId}::int8, resource_id, fingerprint_id, count_total, count_error, sample_ref
@@ -34,4 +49,27 @@ export async function writePatternCounts(
       where (tally.count_total, tally.count_error, tally.sample_ref) is distinct from (excluded.count_total, excluded.count_error, excluded.sample_ref)
     `.execute(scope.db)
   }
+  return rows.length
+}
+
+interface Counted {
+  row: PatternRow
+  fingerprintId: string
+}
+
+/** One row for each pattern of a resource; the locator is that of the earliest message. */
+function byPattern(patterns: readonly PatternRow[], fingerprintIds: ReadonlyMap<string, string>): Counted[] {
+  const counts = new Map<string, Counted>()
+  for (const row of patterns) {
+    const fingerprintId = fingerprintIds.get(row.line)!
+    const key = `${row.resource}\0${fingerprintId}`
+    const known = counts.get(key)?.row
+    counts.set(key, { row: known === undefined ? row : together(known, row), fingerprintId })
+  }
+  return [...counts.values()]
+}
+
+function together(a: PatternRow, b: PatternRow): PatternRow {
+  const apart = a.firstSeen.getTime() - b.firstSeen.getTime() || compareBytes(a.sampleMessage, b.sampleMessage) || a.locator - b.locator
+  return { ...(apart <= 0 ? a : b), countTotal: a.countTotal + b.countTotal, countError: a.countError + b.countError }
 }

@@ -1,90 +1,212 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
+import type { Template } from '../../logs/miner/templates.ts'
 import { severities, type Severity } from '../../schema/severity.ts'
 import { compareBytes } from '../../schema/compareBytes.ts'
 import { jsonChunks } from './jsonChunks.ts'
 import { mergedType } from '../records/attributes.ts'
 import { greaterSeverity } from '../records/severityOf.ts'
 import type { PatternRow } from '../rollups/windows/ingestWindow.ts'
+import { targetOf, type TenantTemplates } from './tenantTemplates.ts'
 
-/** A row of `log_pattern`. */
+/** A row of `log_pattern`, by the hash of its words. */
 interface KnownPattern {
+  hash: string
   pattern: string
-  sample_message: string
+  sample_message: string | null
   severity: Severity | null
   attrs_schema: Record<string, string>
-  first_seen: Date
-  last_seen: Date
+  first_seen: Date | null
+  last_seen: Date | null
+}
+
+/** A row that another one stands for, or will. */
+interface StoredPattern extends KnownPattern {
+  target_hash: string | null
+  target_pattern: string | null
 }
 
 /**
- * Writes the patterns themselves: when each was first and last seen, the earliest message, the
- * highest severity, the types of its attributes.
+ * Writes the patterns themselves: which lines they are of, when each was first and last seen, the
+ * earliest message, the highest severity, the types of its attributes. A pattern that has become
+ * part of a more general one redirects to it, which takes over what is known of it.
  *
- * @returns the fingerprints' ids by pattern.
+ * @returns the fingerprints' ids by line.
  */
-export async function writePatterns(scope: Scope, patterns: readonly PatternRow[]): Promise<Map<string, string>> {
+export async function writePatterns(scope: Scope, rows: readonly PatternRow[], templates: TenantTemplates): Promise<Map<string, string>> {
+  if (rows.length === 0) return new Map()
+  const { templateOf, merged } = await templates.learn(
+    scope,
+    rows.map((row) => row.line),
+  )
+  const patterns = new Patterns()
+  for (const row of rows) patterns.add(rowOf(templateOf.get(row.line)!, row))
+  for (const template of merged) {
+    patterns.add(emptyRow(targetOf(template)))
+    patterns.add(emptyRow(template))
+  }
+  const redirects = merged.map((template) => ({ hash: template.fingerprint, target: targetOf(template).fingerprint }))
+  const targets = new Map(redirects.map(({ hash, target }) => [hash, target]))
+  const stored = await storedPatterns(scope, patterns.hashes(), [...targets.keys()])
+  // Where the database redirects, it is right: other processes may know more.
+  const elsewhere = new Map(stored.flatMap(({ hash, target_hash }) => (target_hash === null ? [] : [[hash, target_hash]])))
+  for (const { hash, target_hash, target_pattern } of stored) {
+    if (target_hash !== null && target_pattern !== null) patterns.move(hash, target_hash, target_pattern)
+  }
+  for (const { target_hash, target_pattern: _, ...row } of stored) {
+    const target = targets.get(row.hash)
+    if (target_hash === null && target !== undefined) patterns.addTo(elsewhere.get(target) ?? target, row)
+  }
+  await upsert(scope, patterns.rows())
+  await redirect(scope, redirects)
+  const ids = await idsOf(
+    scope,
+    [...templateOf.values()].map((template) => template.fingerprint),
+  )
+  return new Map([...templateOf].map(([line, template]) => [line, ids.get(template.fingerprint)!]))
+}
+
+/** Rows by the hash of their words. */
+class Patterns {
+  readonly #rows = new Map<string, KnownPattern>()
+
+  add(row: KnownPattern): void {
+    const known = this.#rows.get(row.hash)
+    this.#rows.set(row.hash, known === undefined ? row : together(known, row))
+  }
+
+  /** Adds what is known of one pattern to the one it is part of. */
+  move(from: string, to: string, text: string): void {
+    const row = this.#rows.get(from)
+    if (row === undefined) return
+    this.#rows.delete(from)
+    this.add({ ...row, hash: to, pattern: text })
+  }
+
+  /** Adds what is known of a pattern to another one. */
+  addTo(hash: string, row: KnownPattern): void {
+    const target = this.#rows.get(hash)
+    if (target !== undefined) this.add({ ...row, hash, pattern: target.pattern })
+  }
+
+  hashes = (): string[] => [...this.#rows.keys()]
+  rows = (): KnownPattern[] => [...this.#rows.values()].sort((a, b) => compareBytes(a.hash, b.hash))
+}
+
+const emptyRow = ({ fingerprint, text }: Template): KnownPattern => ({
+  hash: fingerprint,
+  pattern: text,
+  sample_message: null,
+  severity: null,
+  attrs_schema: {},
+  first_seen: null,
+  last_seen: null,
+})
+
+const rowOf = (template: Template, row: PatternRow): KnownPattern => ({
+  ...emptyRow(template),
+  sample_message: row.sampleMessage,
+  severity: row.severity,
+  attrs_schema: row.attrsSchema,
+  first_seen: row.firstSeen,
+  last_seen: row.lastSeen,
+})
+
+/** What is known of one pattern from two rows, in any order. */
+function together(a: KnownPattern, b: KnownPattern): KnownPattern {
+  const types = new Map(Object.entries(a.attrs_schema))
+  for (const [name, type] of Object.entries(b.attrs_schema)) types.set(name, mergedType(types.get(name), type))
+  return {
+    hash: a.hash,
+    pattern: compareBytes(a.pattern, b.pattern) <= 0 ? a.pattern : b.pattern,
+    sample_message: isEarlier(b, a) ? b.sample_message : a.sample_message,
+    severity: greaterSeverity(a.severity, b.severity),
+    attrs_schema: Object.fromEntries(types),
+    first_seen: isEarlier(b, a) ? b.first_seen : a.first_seen,
+    last_seen: a.last_seen === null || (b.last_seen !== null && b.last_seen > a.last_seen) ? b.last_seen : a.last_seen,
+  }
+}
+
+/** Whether the first message of a row came before that of another; of messages at one time the smaller text. */
+function isEarlier(a: KnownPattern, b: KnownPattern): boolean {
+  if (a.first_seen === null || b.first_seen === null) return b.first_seen === null
+  const apart = a.first_seen.getTime() - b.first_seen.getTime()
+  return apart === 0 ? compareBytes(a.sample_message ?? '', b.sample_message ?? '') < 0 : apart < 0
+}
+
+/** Rows that redirect, and rows that are about to. */
+async function storedPatterns(scope: Scope, hashes: readonly string[], merged: readonly string[]): Promise<StoredPattern[]> {
+  const { rows } = await sql<StoredPattern>`
+    select replace(known.pattern_hash::text, '-', '') as hash, known.pattern, known.sample_message, known.severity, known.attrs_schema,
+      known.first_seen, known.last_seen, replace(target.pattern_hash::text, '-', '') as target_hash, target.pattern as target_pattern
+    from jsonb_array_elements_text(${JSON.stringify(hashes)}::jsonb) as given (hash)
+    join ${scope.id('log_pattern')} as known on known.tenant_id = ${scope.tenantId}::int8 and known.pattern_hash = given.hash::uuid
+    left join ${scope.id('log_pattern')} as target on target.fingerprint_id = known.redirect_id
+    where known.redirect_id is not null or given.hash in (select jsonb_array_elements_text(${JSON.stringify(merged)}::jsonb))
+    order by known.pattern_hash
+  `.execute(scope.db)
+  return rows
+}
+
+async function upsert(scope: Scope, rows: readonly KnownPattern[]): Promise<void> {
   const rank = (severity: string) => sql`coalesce(array_position(${[...severities]}::text[], ${sql.raw(severity)}), 0)`
   // The rule of `mergedType`. An attribute seen with two types is mixed, in any order of windows.
   const types = sql`known.attrs_schema || (
         select coalesce(jsonb_object_agg(given.name, case when known.attrs_schema ->> given.name <> given.type then 'mixed' else given.type end), '{}')
         from jsonb_each_text(excluded.attrs_schema) as given (name, type)
       )`
-  // Of messages at one time the smaller text, so that the order of arrival does not matter.
-  const earlier = sql`(excluded.first_seen, excluded.sample_message collate "C") < (known.first_seen, known.sample_message)`
-  const row = sql`row (pattern text, sample_message text, severity text, attrs_schema jsonb, first_seen timestamptz, last_seen timestamptz)`
-  const ids = new Map<string, string>()
-  for (const chunk of jsonChunks(knownPatterns(patterns).values())) {
+  // Of messages at one time the smaller text, so that the order of arrival does not matter. A row
+  // whose time is not known yet is later than any.
+  const earlier = sql`(coalesce(excluded.first_seen, 'infinity'), excluded.sample_message collate "C") < (coalesce(known.first_seen, 'infinity'), known.sample_message)`
+  const row = sql`row (
+        hash uuid, pattern text, sample_message text, severity text, attrs_schema jsonb, first_seen timestamptz, last_seen timestamptz
+      )`
+  for (const chunk of jsonChunks(rows)) {
     await sql`
-      insert into ${scope.id('log_pattern')} as known (tenant_id, pattern, sample_message, severity, attrs_schema, first_seen, last_seen)
-      select ${scope.tenantId}::int8, pattern, sample_message, severity, attrs_schema, first_seen, last_seen
+      insert into ${scope.id('log_pattern')} as known (tenant_id, words_hash, pattern, sample_message, severity, attrs_schema, first_seen, last_seen)
+      select ${scope.tenantId}::int8, hash, pattern, sample_message, severity, attrs_schema, first_seen, last_seen
       from jsonb_to_recordset(${chunk}::jsonb) as ${row}
-      order by md5(pattern)
+      order by hash
       on conflict (tenant_id, pattern_hash) do update set
+        pattern = least(excluded.pattern collate "C", known.pattern),
         sample_message = case when ${earlier} then excluded.sample_message else known.sample_message end,
         severity = case when ${rank('excluded.severity')} > ${rank('known.severity')} then excluded.severity else known.severity end,
         attrs_schema = ${types},
         first_seen = least(known.first_seen, excluded.first_seen),
         last_seen = greatest(known.last_seen, excluded.last_seen)
       where ${earlier}
-        or excluded.last_seen > known.last_seen
+        or excluded.pattern collate "C" < known.pattern
+        or excluded.last_seen > coalesce(known.last_seen, '-infinity')
         or ${rank('excluded.severity')} > ${rank('known.severity')}
         or known.attrs_schema <> (${types})
     `.execute(scope.db)
-    const { rows: found } = await sql<{ pattern: string; id: string }>`
-      select row.pattern, known.fingerprint_id::text as id
-      from jsonb_to_recordset(${chunk}::jsonb) as row (pattern text)
-      join ${scope.id('log_pattern')} as known on known.tenant_id = ${scope.tenantId}::int8 and known.pattern_hash = md5(row.pattern)::uuid
-    `.execute(scope.db)
-    for (const { pattern, id } of found) ids.set(pattern, id)
   }
-  return ids
 }
 
-/** One row for each pattern over all resources that log it. */
-function knownPatterns(patterns: readonly PatternRow[]): Map<string, KnownPattern> {
-  const rows = new Map<string, KnownPattern>()
-  for (const { pattern, sampleMessage, severity, attrsSchema, firstSeen, lastSeen } of patterns) {
-    const row = rows.get(pattern)
-    if (row === undefined) {
-      rows.set(pattern, {
-        pattern,
-        sample_message: sampleMessage,
-        severity,
-        attrs_schema: attrsSchema,
-        first_seen: firstSeen,
-        last_seen: lastSeen,
-      })
-      continue
-    }
-    const earlier = firstSeen.getTime() - row.first_seen.getTime() || compareBytes(sampleMessage, row.sample_message)
-    if (earlier < 0) row.sample_message = sampleMessage
-    if (firstSeen < row.first_seen) row.first_seen = firstSeen
-    if (lastSeen > row.last_seen) row.last_seen = lastSeen
-    row.severity = greaterSeverity(row.severity, severity)
-    const types = new Map(Object.entries(row.attrs_schema))
-    for (const [name, type] of Object.entries(attrsSchema)) types.set(name, mergedType(types.get(name), type))
-    row.attrs_schema = Object.fromEntries(types)
+/** Lets patterns, and those that redirect to them, redirect to others. */
+async function redirect(scope: Scope, redirects: readonly { hash: string; target: string }[]): Promise<void> {
+  for (const chunk of jsonChunks(redirects)) {
+    await sql`
+      update ${scope.id('log_pattern')} as known set redirect_id = redirected.target
+      from (
+        select old.fingerprint_id, coalesce(target.redirect_id, target.fingerprint_id) as target
+        from jsonb_to_recordset(${chunk}::jsonb) as given (hash uuid, target uuid)
+        join ${scope.id('log_pattern')} as old on old.tenant_id = ${scope.tenantId}::int8 and old.pattern_hash = given.hash
+        join ${scope.id('log_pattern')} as target on target.tenant_id = ${scope.tenantId}::int8 and target.pattern_hash = given.target
+      ) as redirected
+      where known.tenant_id = ${scope.tenantId}::int8
+        and (known.fingerprint_id = redirected.fingerprint_id or known.redirect_id = redirected.fingerprint_id)
+        and known.fingerprint_id <> redirected.target
+    `.execute(scope.db)
   }
-  return rows
+}
+
+/** The ids by hash; of a pattern that redirects, the id of the one it is part of. */
+async function idsOf(scope: Scope, hashes: readonly string[]): Promise<Map<string, string>> {
+  const { rows } = await sql<{ hash: string; id: string }>`
+    select given.hash, coalesce(known.redirect_id, known.fingerprint_id)::text as id
+    from jsonb_array_elements_text(${JSON.stringify([...new Set(hashes)])}::jsonb) as given (hash)
+    join ${scope.id('log_pattern')} as known on known.tenant_id = ${scope.tenantId}::int8 and known.pattern_hash = given.hash::uuid
+  `.execute(scope.db)
+  return new Map(rows.map(({ hash, id }) => [hash, id]))
 }

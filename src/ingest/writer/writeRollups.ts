@@ -4,6 +4,7 @@ import type { Scope } from '../../database/scope.ts'
 import { inTransaction } from '../../database/transaction/inTransaction.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import { templatesOf, type TenantTemplates } from './tenantTemplates.ts'
 import { withoutTooOld, type TooOld } from './tooOld.ts'
 import { writeCalls } from './writeCalls.ts'
 import { writeLocators } from './writeLocators.ts'
@@ -54,6 +55,7 @@ const writeRollupsOptions = z.strictObject({
  * |---|---|
  * | the same window again | leaves the same rows; rows that would not change are not written |
  * | a window rolled up again from more records | replaces its rows |
+ * | patterns | a masked line is of the pattern that the tenant's messages so far make it ([how](docs/logs.md)); lines of one pattern are added up |
  * | a pattern | keeps its earliest first time, latest last time and highest severity; an attribute seen with two types is `mixed` |
  * | rows older than their table's retention (by the policy applied last, to the end of the chunk) | refused and counted, unless `acceptOld` |
  * | statements | one per table, for any number of rows, with one parameter for all of them |
@@ -75,11 +77,17 @@ const writeRollupsOptions = z.strictObject({
 export async function writeRollups(scope: Scope, window: IngestWindow, options: WriteRollupsOptions = {}): Promise<WrittenRollups> {
   const { acceptOld, signal } = parseOptions(writeRollupsOptions, options)
   signal?.throwIfAborted()
-  return inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, { acceptOld, signal }))
+  const templates = templatesOf(scope)
+  return inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, templates, { acceptOld, signal }))
 }
 
 /** The same in a transaction that has begun. */
-export async function writeWindow(scope: Scope, given: IngestWindow, { acceptOld, signal }: WriteRollupsOptions): Promise<WrittenRollups> {
+export async function writeWindow(
+  scope: Scope,
+  given: IngestWindow,
+  templates: TenantTemplates,
+  { acceptOld, signal }: WriteRollupsOptions,
+): Promise<WrittenRollups> {
   const { window, tooOld } = acceptOld === true ? { window: given, tooOld: noneTooOld } : await withoutTooOld(scope, given)
   // A resource that only refused rows name is not registered.
   const refused = tooOld.metrics + tooOld.calls + tooOld.patterns + tooOld.sketches
@@ -91,13 +99,13 @@ export async function writeWindow(scope: Scope, given: IngestWindow, { acceptOld
   signal?.throwIfAborted()
   const locatorIds = await writeLocators(scope, window.locators)
   signal?.throwIfAborted()
-  const fingerprintIds = await writePatterns(scope, window.patterns)
+  const fingerprintIds = await writePatterns(scope, window.patterns, templates)
   signal?.throwIfAborted()
   await writeMetrics(scope, window, resourceIds)
   signal?.throwIfAborted()
   await writeCalls(scope, window, resourceIds, locatorIds)
   signal?.throwIfAborted()
-  await writePatternCounts(scope, window, resourceIds, locatorIds, fingerprintIds)
+  const patterns = await writePatternCounts(scope, window, resourceIds, locatorIds, fingerprintIds)
   signal?.throwIfAborted()
   await writeSketches(scope, window, resourceIds)
   signal?.throwIfAborted()
@@ -106,7 +114,7 @@ export async function writeWindow(scope: Scope, given: IngestWindow, { acceptOld
     locators: window.locators.length,
     metrics: window.metrics.length,
     calls: window.calls.length,
-    patterns: window.patterns.length,
+    patterns,
     sketches: window.sketches.length,
     tooOld,
   }

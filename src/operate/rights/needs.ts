@@ -114,7 +114,7 @@ export const writtenBy: Readonly<Record<string, readonly string[]>> = {
   metric_series: ['insert'],
   service_call_5m: ['insert', 'update', 'delete'],
   log_pattern: ['insert', 'update'],
-  log_pattern_5m: ['insert', 'update'],
+  log_pattern_5m: ['insert', 'update', 'delete'],
   sketch_5m: ['insert', 'update', 'delete'],
   topo_edge_time: ['insert', 'update', 'delete'],
   topo_snapshot: ['insert', 'update', 'delete'],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { burstingPatterns } from '../../../src/logs/burstingPatterns.ts'
 import { vanishedPatterns } from '../../../src/logs/vanishedPatterns.ts'
-import { compiled, lookedUp, oneLine } from '../../support/compiled.ts'
+import { compiled, countedPatterns, lookedUp, oneLine } from '../../support/compiled.ts'
 import { at, during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
 
@@ -37,10 +37,13 @@ const changed = (
               coalesce(sum(count.count_total) filter (where (count.bucket >= $6::timestamptz and count.bucket < $7::timestamptz)), 0::numeric)::float8 as "now",
               coalesce(sum(count.count_total) filter (where not (count.bucket >= $8::timestamptz and count.bucket < $9::timestamptz)), 0::numeric)::float8 as "before",
               coalesce(sum(count.count_total::float8 * count.count_total::float8) filter (where not (count.bucket >= $10::timestamptz and count.bucket < $11::timestamptz)), 0::float8) as "squares",
-              max(count.bucket) filter (where count.count_total > 0::int8) as "last_bucket"
-            from "public"."log_pattern_5m" as "count"
-            where "count"."tenant_id" = $12 and "count"."bucket" >= $13 and "count"."bucket" < $14${resource}
-              and ((count.bucket >= $${of + 1}::timestamptz and count.bucket < $${of + 2}::timestamptz) or (count.bucket >= $${of + 3}::timestamptz and count.bucket < $${of + 4}::timestamptz))
+              max(count.bucket) filter (where count.count_total > 0::numeric) as "last_bucket"
+            from (
+              select "count"."bucket", "count"."resource_id", "count"."fingerprint_id", sum(count.count_total) as "count_total"
+              ${countedPatterns(12, resource)}
+              where ((count.bucket >= $${of + 1}::timestamptz and count.bucket < $${of + 2}::timestamptz) or (count.bucket >= $${of + 3}::timestamptz and count.bucket < $${of + 4}::timestamptz))
+              group by "count"."bucket", "count"."resource_id", "count"."fingerprint_id"
+            ) as "count"
             group by "count"."resource_id", "count"."fingerprint_id"
           ) as "counted"
         ) as "logged"
@@ -55,7 +58,7 @@ const changed = (
 
 const range = [at('10:00'), at('10:30')]
 /** The buckets of both windows, and when they begin. */
-const counted = [6, 24, 24, 24, 24, ...range, ...range, ...range, '1', at('08:00'), at('10:30')]
+const counted = [6, 24, 24, 24, 24, ...range, ...range, ...range, '1', '1', at('08:00'), at('10:30')]
 const windowsBegin = [...range, at('08:00'), at('10:00')]
 
 describe('the exact SQL', () => {
@@ -64,7 +67,7 @@ describe('the exact SQL', () => {
       expected: 'logged.before * logged.ratio',
       distance: 'sqrt(logged.now + 0.375::float8) - sqrt(logged.expected + 0.375::float8)',
       differs: (factor) => `logged.now > logged.expected * ${factor}`,
-      of: 14,
+      of: 15,
     })
     expect(compiled(burstingPatterns(scope, windows))).toEqual({
       sql: oneLine(sql),
@@ -78,9 +81,9 @@ describe('the exact SQL', () => {
         then least((logged.all_now - logged.now) / (logged.all_before - logged.before), logged.ratio) else logged.ratio end`,
       distance: 'sqrt(logged.expected + 0.375::float8) - sqrt(logged.now + 0.375::float8)',
       differs: (factor) => `logged.now * ${factor} < logged.expected`,
-      resource: ` and "count"."resource_id" = (select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $15::int8 and given.urn = $16)
-        and "public"."require_resources"($17::int8, $18::text[])`,
-      of: 18,
+      resource: ` and "count"."resource_id" = (select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $16::int8 and given.urn = $17)
+        and "public"."require_resources"($18::int8, $19::text[])`,
+      of: 19,
     })
     expect(compiled(vanishedPatterns(scope, { ...windows, resource: 'urn:a', factor: 5, threshold: 3 }))).toEqual({
       sql: oneLine(sql),

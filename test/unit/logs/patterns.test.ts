@@ -3,20 +3,19 @@ import { newPatterns } from '../../../src/logs/newPatterns.ts'
 import { patternDiversity } from '../../../src/logs/patternDiversity.ts'
 import { patternSeries } from '../../../src/logs/patternSeries.ts'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import { compiled, lookedUp, oneLine } from '../../support/compiled.ts'
+import { compiled, countedPatterns as counts, lookedUp, oneLine } from '../../support/compiled.ts'
 import { at, during } from '../../support/rows.ts'
 import { unitScope } from '../../support/unitScope.ts'
 
 const scope = unitScope()
 const range = during('10:02', '11:00')
-/** The parameter `$first` is the tenant, the next two are the range. */
-const counts = (first: number) => `
-  from "public"."log_pattern_5m" as "count"
-  where "count"."tenant_id" = $${first} and "count"."bucket" >= $${first + 1} and "count"."bucket" < $${first + 2}`
 const pattern = (first: number) => lookedUp('count.fingerprint_id', first, 'known', { table: 'log_pattern', key: 'fingerprint_id' })
 const resourceOf = (first: number) => lookedUp('count.resource_id', first, 'resource')
 const given = (first: number) =>
   `(select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $${first}::int8 and given.urn = $${first + 1})`
+/** The four parameters from `$first`. */
+const ofResource = (first: number) =>
+  `and "count"."resource_id" = ${given(first)} and "public"."require_resources"($${first + 2}::int8, $${first + 3}::text[])`
 const ofPatterns = (counted: string, first: number) => `
   select "pattern".* from (
     select "known"."fingerprint_id", "known"."pattern", known.severity as "severity", "known"."sample_message", "known"."first_seen",
@@ -37,14 +36,14 @@ describe('the exact SQL', () => {
     expect(compiled(newPatterns(scope, { range }).where('severity', 'in', ['ERROR', 'FATAL']))).toEqual({
       sql: oneLine(
         `${ofPatterns(
-          `${counts(1)} and (count.fingerprint_id in (
+          `${counts(1)} where (count.fingerprint_id in (
           select known.fingerprint_id from "public"."log_pattern" as known
-          where known.tenant_id = $4::int8 and known.first_seen >= $5::timestamptz and known.first_seen < $6::timestamptz
+          where known.tenant_id = $5::int8 and known.first_seen >= $6::timestamptz and known.first_seen < $7::timestamptz
         )) is true`,
-          7,
-        )} where "severity" in ($9, $10)`,
+          8,
+        )} where "severity" in ($10, $11)`,
       ),
-      parameters: ['1', at('10:00'), range.to, '1', range.from, range.to, '1', '1', 'ERROR', 'FATAL'],
+      parameters: ['1', '1', at('10:00'), range.to, '1', range.from, range.to, '1', '1', 'ERROR', 'FATAL'],
     })
   })
 
@@ -52,15 +51,14 @@ describe('the exact SQL', () => {
     expect(compiled(newPatterns(scope, { range, resource: 'urn:a', silence: '1 hour 2 minutes' }))).toEqual({
       sql: oneLine(
         ofPatterns(
-          `${counts(1)} and "count"."resource_id" = ${given(4)} and "public"."require_resources"($6::int8, $7::text[])
-            and (count.fingerprint_id in (
-              select "count"."fingerprint_id" ${counts(8)} and "count"."resource_id" = ${given(11)}
-                and "public"."require_resources"($13::int8, $14::text[])
+          `${counts(1, ofResource(5))} where (count.fingerprint_id in (
+              select "count"."fingerprint_id" ${counts(9, ofResource(13))}
             )) is not true`,
-          15,
+          17,
         ),
       ),
       parameters: [
+        '1',
         '1',
         range.from,
         range.to,
@@ -68,6 +66,7 @@ describe('the exact SQL', () => {
         'urn:a',
         '1',
         ['urn:a'],
+        '1',
         '1',
         at('09:00'),
         range.from,
@@ -97,32 +96,37 @@ describe('the exact SQL', () => {
             select "counted"."resource_id", "counted"."records",
               counted.records::float8 / (sum(counted.records) over (partition by counted.resource_id))::float8 as "share"
             from (
-              select "count"."resource_id", sum(count.count_total) as "records" from "public"."${table}" as "count"
-              where "count"."tenant_id" = $1 and "count"."bucket" >= $2 and "count"."bucket" < $3
-                and "count"."resource_id" = ${given(4)} and "public"."require_resources"($6::int8, $7::text[])
+              select "count"."resource_id", sum(count.count_total) as "records" ${counts(1, ofResource(5), table)}
               group by "count"."resource_id", "count"."fingerprint_id"
             ) as "counted" where counted.records > 0::numeric
-          ) as "logged" group by "logged"."resource_id") as "logged" ${lookedUp('logged.resource_id', 8, 'resource')} order by "score" desc, ("resource"."urn") collate "C"
+          ) as "logged" group by "logged"."resource_id") as "logged" ${lookedUp('logged.resource_id', 9, 'resource')} order by "score" desc, ("resource"."urn") collate "C"
         ) as "diversity"`),
-      parameters: ['1', from, range.to, '1', 'urn:a', '1', ['urn:a'], '1'],
+      parameters: ['1', '1', from, range.to, '1', 'urn:a', '1', ['urn:a'], '1'],
     })
   })
 
   it('of patternSeries', () => {
+    const partsOfSeven = `and count.fingerprint_id = any (array(
+      select part.fingerprint_id
+      from "public"."log_pattern" as given
+      join "public"."log_pattern" as part
+        on part.fingerprint_id = coalesce(given.redirect_id, given.fingerprint_id)
+          or part.redirect_id = coalesce(given.redirect_id, given.fingerprint_id)
+      where given.tenant_id = $5::int8 and part.tenant_id = $6::int8 and given.fingerprint_id = $7::int8
+    ))`
     expect(compiled(patternSeries(scope, { fingerprintId: '7', severity: 'ERROR', measure: 'count_error', range }))).toEqual({
       sql: oneLine(`
         select "point".* from (
           select "known"."pattern" as "series", "count"."bucket", "count"."value", null::int8 as "resource_id"
           from (
-            select "count"."bucket" as "bucket", sum("count"."count_error")::float8 as "value", "count"."fingerprint_id" ${counts(1)}
-              and "count"."fingerprint_id" = $4 and (count.fingerprint_id in (
-                select known.fingerprint_id from "public"."log_pattern" as known where known.tenant_id = $5::int8 and known.severity = $6
+            select "count"."bucket" as "bucket", sum("count"."count_error")::float8 as "value", "count"."fingerprint_id" ${counts(1, partsOfSeven)} where (count.fingerprint_id in (
+                select known.fingerprint_id from "public"."log_pattern" as known where known.tenant_id = $8::int8 and known.severity = $9
               )) is true
             group by "count"."bucket", "count"."fingerprint_id"
-          ) as "count" ${pattern(7)}
+          ) as "count" ${pattern(10)}
           order by ("known"."pattern") collate "C", "count"."bucket"
         ) as "point"`),
-      parameters: ['1', range.from, range.to, '7', '1', 'ERROR', '1'],
+      parameters: ['1', '1', range.from, range.to, '1', '1', '7', '1', 'ERROR', '1'],
     })
   })
 
@@ -134,11 +138,11 @@ describe('the exact SQL', () => {
           select "resource"."urn" as "series", "count"."bucket", "count"."value", "count"."resource_id" as "resource_id"
           from (
             select "count"."bucket" as "bucket", sum("count"."count_total")::float8 as "value", "count"."resource_id"
-            ${counts(1).replace('log_pattern_5m', 'log_pattern_1h')} group by "count"."bucket", "count"."resource_id"
-          ) as "count" ${resourceOf(4)}
+            ${counts(1, '', 'log_pattern_1h')} group by "count"."bucket", "count"."resource_id"
+          ) as "count" ${resourceOf(5)}
           order by ("resource"."urn") collate "C", "count"."bucket"
         ) as "point"`),
-      parameters: ['1', months.from, months.to, '1'],
+      parameters: ['1', '1', months.from, months.to, '1'],
     })
   })
 })

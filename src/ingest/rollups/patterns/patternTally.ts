@@ -9,10 +9,10 @@ import type { SourceObject } from '../../sources/otlpRequest.ts'
 import type { PatternRow } from '../windows/ingestWindow.ts'
 import { earlierOrigin, type LocatorIndex } from '../windows/locatorTally.ts'
 
-/** The counts of one pattern in one resource. */
+/** The counts of one masked line in one resource. */
 export interface Tally {
   resource: string
-  pattern: string
+  line: string
   sample: { message: string; time: number; origin: SourceObject }
   severity: Severity | null
   types: Map<string, string>
@@ -22,19 +22,19 @@ export interface Tally {
   last: number
 }
 
-/** Counts the log records of one window by resource and pattern, in any order. */
+/** Counts the log records of one window by resource and masked line, in any order. */
 export class PatternTally {
   readonly #tallies = new Map<string, Tally>()
 
   add(resource: string, record: OtlpLogRecord, read: LogMessage, time: number, origin: SourceObject): void {
-    const { sample: message, pattern, severity } = read
+    const { sample: message, line, severity } = read
     const failed = isError(severity)
-    const key = `${resource}\0${pattern}`
+    const key = `${resource}\0${line}`
     let tally = this.#tallies.get(key)
     if (tally === undefined) {
       tally = {
         resource,
-        pattern,
+        line,
         sample: { message, time, origin },
         severity,
         types: new Map(),
@@ -63,7 +63,7 @@ export class PatternTally {
 
   /** Adds the counts of another tally. */
   merge(other: Tally): void {
-    const key = `${other.resource}\0${other.pattern}`
+    const key = `${other.resource}\0${other.line}`
     const tally = this.#tallies.get(key)
     if (tally === undefined) {
       this.#tallies.set(key, { ...other, types: new Map(other.types) })
@@ -84,7 +84,7 @@ export class PatternTally {
       return {
         bucket: new Date(from),
         resource: tally.resource,
-        pattern: tally.pattern,
+        line: tally.line,
         sampleMessage: tally.sample.message,
         severity: tally.severity,
         attrsSchema: Object.fromEntries([...tally.types].sort(([a], [b]) => (a < b ? -1 : 1))),

@@ -73,13 +73,14 @@ export interface CallRow {
 }
 
 /**
- * A row for `log_pattern_5m`, with the updates for `log_pattern`: five minutes of one pattern in
- * one resource.
+ * Five minutes of one masked line in one resource. The writer finds the pattern that the line is
+ * of: several lines of a window may be one row of `log_pattern_5m`.
  */
 export interface PatternRow {
   bucket: Date
   resource: string
-  pattern: string
+  /** The message with `<*>` for numbers, addresses, times and ids. */
+  line: string
   /** The earliest message of the window. */
   sampleMessage: string
   /** The highest severity among the messages; null if no message has one. */
