@@ -147,7 +147,7 @@ function callRow(bucket: Date, at: number, series: number): CallRow {
 const patternRow = (bucket: Date, at: number): PatternRow => ({
   bucket,
   resource: urnOf(Math.floor(at / mix.length)),
-  line: `order <*> of kind ${at % 50} failed: <*>`,
+  maskedLine: `order <*> of kind ${at % 50} failed: <*>`,
   sampleMessage: `order 4711 of kind ${at % 50} failed: no stock`,
   severity: 'ERROR',
   attrsSchema: {},

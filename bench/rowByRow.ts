@@ -43,7 +43,7 @@ export async function insertRowByRow(outer: Scope, window: IngestWindow): Promis
     for (const row of window.patterns) {
       const { rows } = await sql<{ id: string }>`
         insert into ${scope.id('log_pattern')} as pattern (tenant_id, pattern, sample_message, severity, attrs_schema, first_seen, last_seen)
-        values (${tenant}, ${row.line}, ${row.sampleMessage}, ${row.severity}, ${JSON.stringify(row.attrsSchema)}, ${row.firstSeen}, ${row.lastSeen})
+        values (${tenant}, ${row.maskedLine}, ${row.sampleMessage}, ${row.severity}, ${JSON.stringify(row.attrsSchema)}, ${row.firstSeen}, ${row.lastSeen})
         on conflict (tenant_id, pattern_hash) do update set last_seen = greatest(pattern.last_seen, excluded.last_seen)
         returning fingerprint_id as id
       `.execute(db)

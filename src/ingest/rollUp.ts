@@ -57,7 +57,7 @@ const maxBytes = 64 * 1024 * 1024
  * |---|---|---|
  * | spans | calls between resources, by five minutes | `SpanJoin` |
  * | metric points | one for each metric, resource and set of labels, by the minute | `CumulativeSeries`, `recordDistribution` |
- * | log records | counts of their patterns, by five minutes | `patternOf` of what the body says (`messageFields`) |
+ * | log records | counts of masked lines, by five minutes | what the body says (`messageFields`), masked; the writer finds the patterns |
  * | values of `dimensions` | their sketches, by five minutes | `Dimension` |
  *
  * The windows are yielded at the end of the input, in order of time. They do not depend on the

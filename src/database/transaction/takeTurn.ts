@@ -47,7 +47,7 @@ export async function takeTurn(trx: Kysely<{}>, name: string | number, onWait?: 
  */
 export async function shareTurn(trx: Kysely<{}>, name: string): Promise<void> {
   const { rows } = await sql<{ isolation: string }>`
-    select pg_catalog.current_setting('transaction_isolation') as isolation from pg_catalog.pg_advisory_xact_lock_shared(${keyOf(name)}) as turn
+    select pg_catalog.current_setting('transaction_isolation') as isolation from ${sharedTurnLock(name)} as turn
   `.execute(trx)
   refuseOldSnapshot(rows[0]!.isolation, 'it')
 }
@@ -74,6 +74,9 @@ export async function takeTurns(trx: Kysely<{}>, names: readonly string[]): Prom
  * sql`select ... from ${turnLock('pgvantage event 4711')} as turn`
  */
 export const turnLock = (name: string | number): RawBuilder<void> => sql`pg_catalog.pg_advisory_xact_lock(${keyOf(name)})`
+
+/** The same for a turn that is shared, see {@link shareTurn}. */
+export const sharedTurnLock = (name: string): RawBuilder<void> => sql`pg_catalog.pg_advisory_xact_lock_shared(${keyOf(name)})`
 
 /** The number of a turn on the server. */
 const keyOf = (name: string | number): RawBuilder<string> =>

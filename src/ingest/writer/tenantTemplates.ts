@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
+import { sharedTurnLock, turnLock } from '../../database/transaction/takeTurn.ts'
 import { quoteIdentifier } from '../../database/sql/identifier.ts'
 import { defaultThresholds } from '../../logs/miner/families.ts'
 import { current, Templates, type Template } from '../../logs/miner/templates.ts'
@@ -43,11 +44,10 @@ export class TenantTemplates {
     const all = [...new Set(lines)].sort()
     await this.#refresh(scope)
     const isKnown = this.#merged.size === 0 && all.every((line) => this.#templates.has(line))
-    const turn = sql`pg_catalog.hashtextextended(${turnOf(scope)}::text, 0::int8)`
     if (isKnown) {
-      await sql`select from pg_catalog.pg_advisory_xact_lock_shared(${turn}) as turn`.execute(scope.db)
+      await sql`select from ${sharedTurnLock(turnOf(scope))} as turn`.execute(scope.db)
     } else {
-      await sql`select from pg_catalog.pg_advisory_xact_lock(${turn}) as turn`.execute(scope.db)
+      await sql`select from ${turnLock(turnOf(scope))} as turn`.execute(scope.db)
       await this.#refresh(scope)
       const { rows } = await sql<{ id: string }>`select pg_catalog.pg_current_xact_id()::text as id`.execute(scope.db)
       this.#writer = rows[0]!.id

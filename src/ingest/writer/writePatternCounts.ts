@@ -61,7 +61,7 @@ interface Counted {
 function byPattern(patterns: readonly PatternRow[], fingerprintIds: ReadonlyMap<string, string>): Counted[] {
   const counts = new Map<string, Counted>()
   for (const row of patterns) {
-    const fingerprintId = fingerprintIds.get(row.line)!
+    const fingerprintId = fingerprintIds.get(row.maskedLine)!
     const key = `${row.resource}\0${fingerprintId}`
     const known = counts.get(key)?.row
     counts.set(key, { row: known === undefined ? row : together(known, row), fingerprintId })

@@ -37,10 +37,10 @@ export async function writePatterns(scope: Scope, rows: readonly PatternRow[], t
   if (rows.length === 0) return new Map()
   const { templateOf, merged } = await templates.learn(
     scope,
-    rows.map((row) => row.line),
+    rows.map((row) => row.maskedLine),
   )
   const patterns = new Patterns()
-  for (const row of rows) patterns.add(rowOf(templateOf.get(row.line)!, row))
+  for (const row of rows) patterns.add(rowOf(templateOf.get(row.maskedLine)!, row))
   for (const template of merged) {
     patterns.add(emptyRow(targetOf(template)))
     patterns.add(emptyRow(template))

@@ -55,7 +55,7 @@ const writeRollupsOptions = z.strictObject({
  * |---|---|
  * | the same window again | leaves the same rows; rows that would not change are not written |
  * | a window rolled up again from more records | replaces its rows |
- * | patterns | a masked line is of the pattern that the tenant's messages so far make it ([how](docs/logs.md)); lines of one pattern are added up |
+ * | patterns | the messages of the tenant so far say which masked lines are of one pattern (docs/logs.md) |
  * | a pattern | keeps its earliest first time, latest last time and highest severity; an attribute seen with two types is `mixed` |
  * | rows older than their table's retention (by the policy applied last, to the end of the chunk) | refused and counted, unless `acceptOld` |
  * | statements | one per table, for any number of rows, with one parameter for all of them |

@@ -15,7 +15,7 @@ describe('log records', () => {
       {
         bucket: date(0),
         resource: urn('a'),
-        line: 'other',
+        maskedLine: 'other',
         sampleMessage: 'other',
         severity: 'WARN',
         attrsSchema: {},
@@ -28,7 +28,7 @@ describe('log records', () => {
       {
         bucket: date(0),
         resource: urn('a'),
-        line: 'took <*> ms',
+        maskedLine: 'took <*> ms',
         sampleMessage: 'took 9 ms',
         severity: 'FATAL',
         attrsSchema: { n: 'int', user: 'mixed' },
@@ -56,7 +56,7 @@ describe('log records', () => {
         { ...log(0, ''), body: undefined, eventName: 'app.started' },
       ]),
     ])
-    expect(windows[0]!.patterns.map(({ line }) => line)).toEqual(['a=<*> b=<*>', 'app.started', 'took <*> ms'])
+    expect(windows[0]!.patterns.map(({ maskedLine }) => maskedLine)).toEqual(['a=<*> b=<*>', 'app.started', 'took <*> ms'])
   })
 
   it('without a time have the time they were observed; without both they are counted', async () => {
@@ -86,8 +86,8 @@ describe('bodies of log records', () => {
       ]),
     ])
     expect(windows[0]!.patterns).toMatchObject([
-      { line: 'order <*> lost', sampleMessage: text, severity: 'ERROR', countError: 1 },
-      { line: 'unit failed', sampleMessage: 'unit failed', severity: 'WARN', countError: 0 },
+      { maskedLine: 'order <*> lost', sampleMessage: text, severity: 'ERROR', countError: 1 },
+      { maskedLine: 'unit failed', sampleMessage: 'unit failed', severity: 'WARN', countError: 0 },
     ])
   })
 
@@ -98,7 +98,7 @@ describe('bodies of log records', () => {
 
   it('are read for the fields given', async () => {
     const { windows } = await rolledUp([logs('a', [log(0, '{"note":"kept","msg":"x"}')])], { messageFields: ['note'] })
-    expect(windows[0]!.patterns.map(({ line }) => line)).toEqual(['kept'])
+    expect(windows[0]!.patterns.map(({ maskedLine }) => maskedLine)).toEqual(['kept'])
     await expect(rolledUp([], { messageFields: [''] })).rejects.toThrow('messageFields')
   })
 })

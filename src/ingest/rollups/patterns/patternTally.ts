@@ -84,7 +84,7 @@ export class PatternTally {
       return {
         bucket: new Date(from),
         resource: tally.resource,
-        line: tally.line,
+        maskedLine: tally.line,
         sampleMessage: tally.sample.message,
         severity: tally.severity,
         attrsSchema: Object.fromEntries([...tally.types].sort(([a], [b]) => (a < b ? -1 : 1))),

@@ -80,7 +80,7 @@ export interface PatternRow {
   bucket: Date
   resource: string
   /** The message with `<*>` for numbers, addresses, times and ids. */
-  line: string
+  maskedLine: string
   /** The earliest message of the window. */
   sampleMessage: string
   /** The highest severity among the messages; null if no message has one. */
