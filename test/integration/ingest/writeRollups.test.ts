@@ -167,7 +167,10 @@ onEveryLeg('writing rollups', () => {
 
   it('writes the whole of a window or nothing', async () => {
     const [window] = await all(rollUp(requests(payloads)))
-    const broken = { ...window!, patterns: [...window!.patterns, { ...window!.patterns[0]!, maskedLine: 'x', countError: 5, countTotal: 1 }] }
+    const broken = {
+      ...window!,
+      patterns: [...window!.patterns, { ...window!.patterns[0]!, maskedLine: 'x', countError: 5, countTotal: 1 }],
+    }
     await expect(writeRollups(scope, broken)).rejects.toThrow()
     expect(Object.values(await everything(scope)).flat()).toEqual([])
     await expect(writeRollups(scope, window!, { signal: AbortSignal.abort(new Error('stopped')) })).rejects.toThrow('stopped')
