@@ -330,7 +330,7 @@ describe('a text log', () => {
     expect(found).toEqual([
       expect.objectContaining({
         resource: 'urn:k8s:svc:default/shop',
-        pattern: 'order <*> failed',
+        maskedLine: 'order <*> failed',
         severity: 'ERROR',
         countTotal: 2,
         countError: 1,
