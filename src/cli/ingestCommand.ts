@@ -8,7 +8,7 @@ import { ingest, type IngestReport, type PlacedSource } from '../ingest/ingest.t
 import { dimensionPresets, type Dimension, type DimensionOptions } from '../ingest/records/dimension.ts'
 import { requestFormats, type RequestFormat } from '../ingest/sources/requestFormat.ts'
 import type { RecognisedText, TextLogOptions } from '../ingest/sources/text/readTextLogs.ts'
-import { dateOrders, type DateOrder } from '../ingest/sources/text/timePatterns.ts'
+import { dateOrders, type DateOrder } from '../ingest/sources/text/time/timePatterns.ts'
 import { InvalidInputError } from '../schema/errors.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'

@@ -13,7 +13,7 @@ export { emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.t
 export { parseOtlpRequest, type MalformedLine, type OtlpRequest, type SourceObject } from './sources/otlpRequest.ts'
 export { readOtlp, type ReadOtlpOptions, type RefusedInput } from './sources/readOtlp.ts'
 export { readTextLogs, type ReadTextLogsOptions, type RecognisedText, type TextLogOptions } from './sources/text/readTextLogs.ts'
-export type { DateOrder } from './sources/text/timePatterns.ts'
+export type { DateOrder } from './sources/text/time/timePatterns.ts'
 export type { RequestFormat } from './sources/requestFormat.ts'
 export type { RefusedRecords } from './sources/recordByRecord.ts'
 export type { TooOld } from './writer/tooOld.ts'

@@ -1,8 +1,8 @@
-import type { ContainerFormat } from './containerLines.ts'
-import type { LineFormat } from './lineFormat.ts'
-import type { LogClock } from './logClock.ts'
+import type { ContainerFormat } from './formats/containerLines.ts'
+import type { LineFormat } from './formats/lineFormat.ts'
+import type { LogClock } from './time/logClock.ts'
 import type { TextLine } from './textLines.ts'
-import type { WrittenTime } from './writtenTime.ts'
+import type { WrittenTime } from './time/writtenTime.ts'
 
 /** A record of a text log. */
 export interface TextRecord {

@@ -222,6 +222,55 @@ const formats: [name: string, lines: string[], expected: string[]][] = [
     ['2025-03-09T14:05:01Z Info Loaded stack', '2025-03-09T14:05:02Z Error 0001 failed'],
   ],
   [
+    'Cassandra, its level before the time',
+    [
+      'INFO  [main] 2025-03-09 14:05:01,123 CassandraDaemon.java:625 - Node is up',
+      'WARN  [GossipTasks:1] 2025-03-09 14:05:02,000 FailureDetector.java:288 - Not marking nodes down',
+    ],
+    ['2025-03-09T14:05:01.123Z INFO Node is up', '2025-03-09T14:05:02Z WARN Not marking nodes down'],
+  ],
+  [
+    'Airflow',
+    [
+      '[2025-03-09T14:05:01.000+0000] {taskinstance.py:1165} INFO - Dependencies all met',
+      '[2025-03-09T14:05:02.000+0000] {standard.py:1} ERROR - Failed',
+    ],
+    ['2025-03-09T14:05:01Z INFO Dependencies all met', '2025-03-09T14:05:02Z ERROR Failed'],
+  ],
+  [
+    'Consul, behind blanks',
+    ['    2025-03-09T14:05:01.000Z [INFO]  agent: Started', '    2025-03-09T14:05:02.000Z [ERROR] agent.client: failed'],
+    ['2025-03-09T14:05:01Z INFO Started', '2025-03-09T14:05:02Z ERROR failed'],
+  ],
+  [
+    'env_logger of Rust',
+    ['[2025-03-09T14:05:01Z INFO  shop::cart] added', '[2025-03-09T14:05:02Z ERROR shop::cart] failed'],
+    ['2025-03-09T14:05:01Z INFO added', '2025-03-09T14:05:02Z ERROR failed'],
+  ],
+  [
+    'Loguru',
+    ['2025-03-09 14:05:01.000 | INFO     | __main__:main:12 - Hello', '2025-03-09 14:05:02.000 | ERROR    | shop.cart:<lambda>:7 - Bad'],
+    ['2025-03-09T14:05:01Z INFO Hello', '2025-03-09T14:05:02Z ERROR Bad'],
+  ],
+  [
+    'Nest',
+    ['[Nest] 12  - 03/09/2025, 2:05:01 PM     LOG [NestFactory] Starting', '[Nest] 12  - 03/19/2025, 12:05:02 AM   ERROR [Cart] Failed'],
+    ['2025-03-09T14:05:01Z LOG Starting', '2025-03-19T00:05:02Z ERROR Failed'],
+  ],
+  [
+    'MariaDB, with hours of one digit',
+    ['2025-03-09 14:05:01 0 [Note] InnoDB: started', '2025-03-09  4:05:02 12 [Warning] Aborted connection'],
+    ['2025-03-09T14:05:01Z Note InnoDB: started', '2025-03-09T04:05:02Z Warning Aborted connection'],
+  ],
+  [
+    'syslog behind other times',
+    [
+      '- 1741529101 2025.03.09 dn2 Mar 9 14:05:01 dn2/dn2 crond(pam_unix)[2915]: session closed for user root',
+      '- 1741529102 2025.03.09 dn2 Mar 9 14:05:02 dn2/dn2 crond[2916]: (root) CMD (run-parts)',
+    ],
+    ['2025-03-09T14:05:01Z - session closed for user root', '2025-03-09T14:05:02Z - (root) CMD (run-parts)'],
+  ],
+  [
     'seconds since 1970',
     ['1741529101 open', '1741529102.5 close', '1741529103000 milliseconds'],
     ['2025-03-09T14:05:01Z - open', '2025-03-09T14:05:02.500Z - close', '2025-03-09T14:05:03Z - milliseconds'],

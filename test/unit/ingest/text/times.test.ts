@@ -3,9 +3,9 @@ import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { LogClock } from '../../../../src/ingest/sources/text/logClock.ts'
-import { timePattern } from '../../../../src/ingest/sources/text/timePattern.ts'
-import { timeZone } from '../../../../src/ingest/sources/text/timeZone.ts'
+import { LogClock } from '../../../../src/ingest/sources/text/time/logClock.ts'
+import { timePattern } from '../../../../src/ingest/sources/text/time/timePattern.ts'
+import { timeZone } from '../../../../src/ingest/sources/text/time/timeZone.ts'
 import { reading, told } from './reading.ts'
 
 const times = async (lines: readonly string[], options = {}) => (await told(lines, options)).map((line) => line.split(' ')[0])
@@ -39,6 +39,11 @@ describe('the year of times without one', () => {
   it('is the next one after New Year, and the one before for a line that came late', async () => {
     const lines = syslog('Dec 31 23:59:59', 'Jan  1 00:00:01', 'Dec 31 23:59:59', 'Jan  1 00:00:02')
     expect(await yearsIn(lines, '2025-01-01T01:00:00Z')).toEqual(['2024-12-31', '2025-01-01', '2024-12-31', '2025-01-01'])
+  })
+
+  it('is the same for files that were put together from the newest to the oldest', async () => {
+    const lines = syslog('Oct 20 10:00:00', 'Jul 20 10:00:00', 'Jun  1 10:00:00', 'Jun  2 10:00:00')
+    expect(await yearsIn(lines, '2025-10-21T00:00:00Z')).toEqual(['2025-10-20', '2025-07-20', '2025-06-01', '2025-06-02'])
   })
 
   it('is the one with a February 29', async () => {

@@ -3,7 +3,7 @@ import type { WrittenTime } from './writtenTime.ts'
 
 const minute = 60_000
 const day = 86_400_000
-const lateness = 31 * day
+const lateness = 180 * day
 
 export interface LogClockOptions {
   /** The zone of times that are written without one; undefined for UTC. */
@@ -26,7 +26,7 @@ export interface WrongTime {
  * |---|---|
  * | the zone | `zone` |
  * | which of two moments, when clocks were set back | the earlier one, if it is not more than a minute before the time before; else the later one |
- * | the year | the first time: the last year in which it is not after `latest`; each other time: the first year in which it is not a month before the time before |
+ * | the year | the first time: the last year in which it is not after `latest`; each other time: the first year in which it is not 180 days before the time before |
  */
 export class LogClock {
   readonly #zone: TimeZone
@@ -76,7 +76,7 @@ export class LogClock {
       }
       return undefined
     }
-    // Lines may come late, but not by a month.
+    // Files that were put together may begin with the newest, but not by half a year.
     const least = this.#local - lateness
     const now = new Date(least).getUTCFullYear()
     for (let year = now; year <= now + 9; year += 1) {

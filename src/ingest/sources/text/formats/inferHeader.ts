@@ -17,16 +17,19 @@ const separators = ['---', '--', '-', '|', ':', ',', ']:', '] :', '] -', ']', ')
 
 /** A name that ends with a colon, or that a dash or a colon follows. */
 const loggers: readonly Part[] = [
-  { template: '<logger> -', pattern: /[\w$./@#~*-]{1,200}\s{1,100}-(?=\s)/y },
+  { template: '<logger> -', pattern: /[\w$./@#~*:<>-]{1,200}\s{1,100}-(?=\s)/y },
   { template: '<logger> :', pattern: /[\w$./@#~*[\]-]{1,200}\s{1,100}:(?=\s)/y },
-  { template: '<logger>:', pattern: /[\w$./@#<>~*-]{1,200}(?:\[[\w.-]{0,64}\])?:(?=\s|$)/y },
+  { template: '<logger>:', pattern: /(?:[\w$./@#<>~*-]|:(?=\S)){1,200}(?:\[[\w.-]{0,64}\])?:(?=\s|$)/y },
 ]
 
 const dotted: Part = { template: '<logger>', pattern: /[A-Za-z_][\w$]{0,80}(?:\.[\w$<>]{1,80}){2,20}(?=\s)/y }
 const location: Part = { template: '<code.location>', pattern: /[\w./@-]{1,200}\.[a-z]{1,5}:\d{1,6}(?=[\s:])/y }
 const bracketed: Part = { template: '[<_>]', pattern: /\[[^[\]]{0,200}(?:\[[^[\]]{0,100}\][^[\]]{0,200}){0,4}\](?=[\s[(:-]|$)/y }
 const digits: Part = { template: '<process.pid>', pattern: /#?\d{1,10}(?=[\s\]])/y }
-const column: Part = { template: '<_>', pattern: /[^|]{0,100}(?=\|)/y }
+/** A column of a name or a number; one of several words may be the message. */
+const column: Part = { template: '<_>', pattern: /[^|\s]{0,100}\s{0,50}(?=\|)/y }
+/** What closes the bracket that the time is in. */
+const closing: Part = { template: '<logger>]', pattern: /[\w$.:/@#-]{1,200}\](?=\s)/y }
 const word: Part = { template: '<_>', pattern: /\S{1,200}(?=\s)/y }
 
 /**
@@ -34,12 +37,13 @@ const word: Part = { template: '<_>', pattern: /\S{1,200}(?=\s)/y }
  * message begins where the lines differ.
  *
  * @param rests what follows the time in each line.
+ * @param prefix the template of what precedes it.
  */
-export function inferHeader(rests: readonly string[]): string {
+export function inferHeader(rests: readonly string[], prefix: string): string {
   const least = Math.ceil(rests.length * share)
   let state = rests.map((text) => ({ text, at: 0 }))
   let template = ''
-  let hasLevel = false
+  let hasLevel = prefix.includes('<level>')
   let hasLogger = false
 
   const endOf = (pattern: RegExp, text: string, at: number): number => {
@@ -119,6 +123,11 @@ export function inferHeader(rests: readonly string[]): string {
     }
     if (add(takePart(bracketed))) continue
     if (add(takePart(digits))) continue
+    const isOpen = prefix.endsWith('[') && !template.includes(']')
+    if (isOpen && add(takePart(closing))) {
+      hasLogger = true
+      continue
+    }
     if (!hasLogger && add(loggers.map(takePart).find((taken) => taken !== undefined) ?? takePart(location) ?? takePart(dotted))) {
       hasLogger = true
       continue
@@ -136,7 +145,7 @@ export function inferHeader(rests: readonly string[]): string {
     if (!hasLevel) ({ state, template } = kept)
     else {
       gap()
-      add(takeText(':') ?? (hasLogger ? undefined : takePart(loggers[2]!)))
+      add(takeText(':') ?? takeText('-') ?? (hasLogger ? undefined : takePart(loggers[2]!)))
     }
   }
   gap()

@@ -1,10 +1,10 @@
 import { inferHeader } from './inferHeader.ts'
 import { HeaderTemplate } from './headerTemplate.ts'
-import { knownFormats, recordOf } from './knownFormats.ts'
+import { knownFormats, recordOf, type Placement } from './knownFormats.ts'
 import type { LineFormat } from './lineFormat.ts'
 import { jsonLines, logfmt } from './structuredFormats.ts'
-import { dateOrders, knownPatterns, type DateOrder, type KnownPattern } from './timePatterns.ts'
-import type { TimePattern } from './timePattern.ts'
+import { dateOrders, knownPatterns, type DateOrder, type KnownPattern } from '../time/timePatterns.ts'
+import type { TimePattern } from '../time/timePattern.ts'
 
 /** What is wrong with the lines of a log, and what to give. */
 export interface NotRecognised {
@@ -20,12 +20,14 @@ export interface RecogniseOptions {
 
 /** A format fits if this share of the lines begins a record; those that begin with a blank do not count. */
 const leastShare = 0.01
-/** JSON and logfmt are preferred if they fit nearly as many lines as have a time in one place. */
+/** JSON and logfmt are preferred if they fit nearly as many lines as have a time in one place. Also the share of lines that have a level before it. */
 const nearly = 0.9
 /** A known format reads lines that do not quite fit, too. */
 const leastKnownShare = 0.5
 /** This many lines show the place of the time. */
 const maxTried = 120
+/** Of several places or forms the first counts that has this share of the best one's lines. */
+const asGood = 0.95
 /** Other numbers look like seconds since 1970: they count if this share of the lines has one. */
 const leastEpochShare = 0.5
 
@@ -39,32 +41,36 @@ export function recogniseFormat(lines: readonly string[], options: RecogniseOpti
   const structured = [jsonLines, logfmt]
     .map((format) => ({ format, count: count(sample, format) }))
     .toSorted((a, b) => b.count - a.count)[0]!
-  const placed = placeOfTime(sample, options)
-  const begun = 'reason' in placed ? 0 : placed.count
+  const places = placesOfTime(sample, options)
+  const begun = places[0]?.count ?? 0
   if (structured.count >= Math.max(begun, 1) * nearly && structured.count >= sample.length / 2) return structured.format
   const least = Math.max(1, sample.filter((line) => !/^\s/.test(line)).length * leastShare)
-  const known = knownFormats('reason' in placed ? [] : [placed.pattern])
+  const known = knownFormats(places)
     .map((format) => ({ format, count: count(sample, format) }))
     .toSorted((a, b) => b.count - a.count)[0]!
   if (known.count >= least && known.count >= begun * leastKnownShare) return known.format
-  if ('reason' in placed) return placed
-  if (placed.count < least) return { reason: noHeader(sample) }
-  return inferredFormat(sample, placed)
+  if (begun < least) return { reason: noHeader(sample) }
+  // Of several times in a line, the first one that a level follows.
+  const headers = places.map((place) => ({ place, header: headerAt(sample, place) }))
+  const { place, header } = headers.find(({ header }) => header.includes('<level>')) ?? headers[0]!
+  const bind = (pattern: TimePattern) => HeaderTemplate.read(`${place.prefix}<time><message>`).with(pattern)
+  return decided(sample, place.pattern, bind, options, (pattern) => formatOf(header, { ...place, pattern }))
 }
 
 const count = (sample: readonly string[], { fits }: LineFormat): number => sample.filter(fits).length
 
 /** Where the time stands in the lines, and in which form. */
-interface Place {
-  prefix: string
+interface Place extends Placement {
   pattern: KnownPattern
   count: number
 }
 
 const words = (number: number) => '<_> '.repeat(number)
-const prefixes = ['', '[', '(', ...[1, 2, 3, 4].flatMap((number) => [words(number), `${words(number)}[`]), '<_>[', '\\<<_>>', '"']
+/** What may precede the time; a line that begins with a blank is seldom a header. */
+const prefixes = ['', '[', '(', ...[1, 2, 3, 4].flatMap((number) => [words(number), `${words(number)}[`]), '<_>[', '\\<<_>>', '"', ' ']
 
-function placeOfTime(sample: readonly string[], options: RecogniseOptions): Place | NotRecognised {
+/** The places where most lines have a time, from the left: one for each prefix. */
+function placesOfTime(sample: readonly string[], options: RecogniseOptions): Place[] {
   // Evenly from the whole sample, since a day and a month show only somewhere.
   const timed = sample.filter(mayHaveTime)
   const step = Math.max(1, Math.floor(timed.length / maxTried))
@@ -78,20 +84,13 @@ function placeOfTime(sample: readonly string[], options: RecogniseOptions): Plac
       .filter(({ pattern, count }) => count > 0 && (pattern.text !== 'epoch' || isFrequent(count)))
   })
   const most = Math.max(0, ...places.map(({ count }) => count))
-  if (most === 0) return { reason: noHeader(sample) }
-  const best = places.find(({ count }) => count >= most * 0.95)!
-  return decided(
-    sample,
-    best.pattern,
-    (pattern) => HeaderTemplate.read(`${best.prefix}<time><message>`).with(pattern),
-    options,
-    (pattern, count) => ({
-      prefix: best.prefix,
-      pattern,
-      count,
-    }),
-  )
+  const good = places.filter(({ count }) => count >= most * asGood)
+  return good
+    .filter(({ prefix }, index) => good.findIndex((other) => other.prefix === prefix) === index)
+    .map((place) => ({ ...place, count: countTimes(sample, plainTemplate(place)) }))
 }
+
+const plainTemplate = ({ prefix, pattern }: Placement) => HeaderTemplate.read(`${prefix}<time><message>`).with(pattern)
 
 /** Whether there is anything in a line that can be a time. */
 const mayHaveTime = (line: string): boolean => /\d[\d:.,/-]{3}/.test(line.length > 1024 ? line.slice(0, 1024) : line)
@@ -146,7 +145,7 @@ function givenFormat(sample: readonly string[], headers: readonly HeaderTemplate
     const tried = usable(options).map((pattern) => ({ pattern, count: countTimes(sample.slice(0, maxTried), header.with(pattern)) }))
     const most = Math.max(...tried.map(({ count }) => count))
     if (most === 0) continue
-    const best = tried.find(({ count }) => count >= most * 0.95)!
+    const best = tried.find(({ count }) => count >= most * asGood)!
     const found = decided(
       sample,
       best.pattern,
@@ -179,22 +178,39 @@ function givenFormat(sample: readonly string[], headers: readonly HeaderTemplate
     : format
 }
 
-/** The format of lines with a time in one place: what follows it is inferred from them. */
-function inferredFormat(sample: readonly string[], { prefix, pattern }: Place): LineFormat {
-  const plain = HeaderTemplate.read(`${prefix}<time><message>`).with(pattern)
+/** The header of lines with a time in one place: what precedes and follows it is inferred from them. */
+function headerAt(sample: readonly string[], place: Place): string {
+  const plain = plainTemplate(place)
   const rests = sample.flatMap((line) => {
     const header = plain.match(line)
     return header === undefined ? [] : [restOf(line, header.at)]
   })
-  const header = `${prefix}<time>${inferHeader(rests)}<message>`.replaceAll('><', '> <')
+  const prefix = withLevel(sample, place)
+  return `${prefix}<time>${inferHeader(rests, prefix)}<message>`.replaceAll('><', '> <')
+}
+
+/** The prefix, in which one of the words may be the level. */
+function withLevel(sample: readonly string[], { prefix, pattern, count }: Place): string {
+  for (const { index } of prefix.matchAll(/<_>/g)) {
+    const named = `${prefix.slice(0, index)}<level>${prefix.slice(index + '<_>'.length)}`
+    if (sample.filter((line) => plainTemplate({ prefix: named, pattern }).match(line) !== undefined).length >= count * nearly) return named
+  }
+  return prefix
+}
+
+function formatOf(header: string, { prefix, pattern }: Placement): LineFormat {
+  const plain = plainTemplate({ prefix, pattern })
   const template = HeaderTemplate.read(header).with(pattern)
   return {
     name: 'recognised header',
     header: template.text,
     joins: true,
     read(line) {
-      const found = template.match(line, 'partial')
-      return found && recordOf(line, found)
+      const found = template.match(line, 'partial') ?? plain.match(line)
+      if (found === undefined) return undefined
+      const record = recordOf(line, found)
+      // What separates another part of the header from the message.
+      return { ...record, message: record.message.replace(/^(?:[:|]|-{1,3})\s{1,100}(?=\S)/, '') }
     },
     fits: (line) => plain.match(line) !== undefined,
   }

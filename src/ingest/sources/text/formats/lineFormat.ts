@@ -1,4 +1,4 @@
-import type { WrittenTime } from './writtenTime.ts'
+import type { WrittenTime } from '../time/writtenTime.ts'
 
 /** What a line says that begins a record. */
 export interface LineRecord {

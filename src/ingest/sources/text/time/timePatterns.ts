@@ -10,7 +10,7 @@ export interface KnownPattern extends TimePattern {
 }
 
 const seconds = 'HH:mm:ss[.S]'
-const clock = 'HH:mm[:ss[.S]][Z]'
+const clock = 'H:mm[:ss[.S]][Z]'
 const twelve = 'h:mm:ss[.S] a'
 
 /** The patterns with one reading, the more specific first. */

@@ -1,4 +1,4 @@
-import { InvalidInputError } from '../../../schema/errors.ts'
+import { InvalidInputError } from '../../../../schema/errors.ts'
 import { zoneMinutes } from './zoneNames.ts'
 
 const quarter = 15 * 60_000

@@ -1,7 +1,7 @@
-import { InvalidInputError } from '../../../schema/errors.ts'
-import { severityNamed } from '../../../schema/severityNames.ts'
-import { timePattern, type TimePattern } from './timePattern.ts'
-import type { WrittenTime } from './writtenTime.ts'
+import { InvalidInputError } from '../../../../schema/errors.ts'
+import { severityNamed } from '../../../../schema/severityNames.ts'
+import { timePattern, type TimePattern } from '../time/timePattern.ts'
+import type { WrittenTime } from '../time/writtenTime.ts'
 
 /** What a header says, and where the message begins. */
 export interface Header {

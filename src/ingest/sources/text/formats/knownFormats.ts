@@ -1,7 +1,7 @@
-import { severityNamed } from '../../../schema/severityNames.ts'
+import { severityNamed } from '../../../../schema/severityNames.ts'
 import { HeaderTemplate, type Header } from './headerTemplate.ts'
 import type { LineFormat, LineRecord } from './lineFormat.ts'
-import { timePattern, type TimePattern } from './timePattern.ts'
+import { timePattern, type TimePattern } from '../time/timePattern.ts'
 
 /** The record of a line and its header. */
 export const recordOf = (line: string, { time, level, fields, at }: Header): LineRecord => ({
@@ -80,16 +80,24 @@ const postgres: LineFormat = (() => {
   return { name: 'PostgreSQL', header: '<time> <_> <level>:  <message>', joins: true, read, fits }
 })()
 
+/** Where the time of a line may stand, and how it is written. */
+export interface Placement {
+  /** The template of what precedes the time. */
+  readonly prefix: string
+  readonly pattern: TimePattern
+}
+
 /** The tag of syslog: a program, perhaps with its number. */
 const tag = /(?:([^\s:[\]]{1,64}|[^:[\]]{1,48}(?=\[))(?:\[([^\s\]]{0,64})\])?:|([^\s:[\]]{1,64})\[(\d{1,10})\])(?=\s|$)/y
 
 /** Syslog in files: RFC 3164, also with times of ISO 8601, with or without its number. */
-function syslog(pattern: TimePattern, isCertain: boolean): LineFormat {
-  const templates = ['\\<<priority>><time> <host.name> <message>', '<time> <host.name> <message>'].map((text) =>
+function syslog({ prefix, pattern }: Placement, isCertain: boolean): LineFormat {
+  const before = prefix.endsWith('\\<<_>>') ? '' : prefix
+  const templates = [`\\<<priority>><time> <host.name> <message>`, `${before}<time> <host.name> <message>`].map((text) =>
     HeaderTemplate.read(text).with(pattern),
   )
   const read = (line: string): LineRecord | undefined => {
-    const template = line.startsWith('<') ? templates[0]! : templates[1]!
+    const template = before === '' && line.startsWith('<') ? templates[0]! : templates[1]!
     const header = template.match(line)
     if (header === undefined) return undefined
     tag.lastIndex = header.at
@@ -105,13 +113,13 @@ function syslog(pattern: TimePattern, isCertain: boolean): LineFormat {
   }
   return {
     name: 'syslog',
-    header: '<time> <host.name> <process.executable.name>[<process.pid>]: <message>',
+    header: `${before}<time> <host.name> <process.executable.name>[<process.pid>]: <message>`,
     joins: true,
     read,
     fits(line) {
       const record = read(line)
       const host = record?.fields.find(([name]) => name === 'host.name')?.[1]
-      if (record === undefined || host === undefined || severityNamed(host) !== null || !/^[\w.:-]+$/.test(host)) return false
+      if (record === undefined || host === undefined || severityNamed(host) !== null || !/^[\w.:/-]+$/.test(host)) return false
       return record.fields.some(([name]) => name === (isCertain ? 'process.executable.name' : 'process.pid'))
     },
   }
@@ -217,7 +225,7 @@ const journalExport: LineFormat = (() => {
  * The formats that are known by name. All others are recognised by the place of their time, their
  * level and what is around these.
  */
-export const knownFormats = (patterns: readonly TimePattern[]): LineFormat[] => [
+export const knownFormats = (placements: readonly Placement[]): LineFormat[] => [
   access,
   syslog5424,
   glog,
@@ -228,11 +236,11 @@ export const knownFormats = (patterns: readonly TimePattern[]): LineFormat[] => 
   postgres,
   javaLogging,
   journalExport,
-  ...patterns.flatMap((pattern) =>
-    pattern.text.startsWith('MMM d')
-      ? [syslog(pattern, true)]
-      : pattern.text.startsWith('yyyy-MM-dd HH:mm[')
-        ? [syslog(pattern, false)]
+  ...placements.flatMap((placement) =>
+    placement.pattern.text.startsWith('MMM d')
+      ? [syslog(placement, true)]
+      : placement.pattern.text.startsWith('yyyy-MM-dd H:mm[')
+        ? [syslog(placement, false)]
         : [],
   ),
 ]

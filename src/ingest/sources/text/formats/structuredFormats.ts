@@ -1,7 +1,7 @@
-import { isObject } from '../json.ts'
+import { isObject } from '../../json.ts'
 import type { LineFormat, LineRecord } from './lineFormat.ts'
-import { knownPatterns, type KnownPattern } from './timePatterns.ts'
-import type { WrittenTime } from './writtenTime.ts'
+import { knownPatterns, type KnownPattern } from '../time/timePatterns.ts'
+import type { WrittenTime } from '../time/writtenTime.ts'
 
 /** The fields that may hold the time of a structured record; the first that has one counts. */
 const timeFields = [

@@ -1,6 +1,6 @@
 import { containerFormats, type ContainerFormat } from './containerLines.ts'
 import type { LineFormat } from './lineFormat.ts'
-import { LogClock, type LogClockOptions, type WrongTime } from './logClock.ts'
+import { LogClock, type LogClockOptions, type WrongTime } from '../time/logClock.ts'
 import { recogniseFormat, type NotRecognised, type RecogniseOptions } from './recogniseFormat.ts'
 
 /** How a text is read. */

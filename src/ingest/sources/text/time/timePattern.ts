@@ -1,4 +1,4 @@
-import { InvalidInputError } from '../../../schema/errors.ts'
+import { InvalidInputError } from '../../../../schema/errors.ts'
 import { emptyTime, type WrittenTime } from './writtenTime.ts'
 import { ambiguousZones, zoneMinutes } from './zoneNames.ts'
 

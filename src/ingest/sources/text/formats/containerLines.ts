@@ -1,6 +1,6 @@
-import { timePattern } from './timePattern.ts'
+import { timePattern } from '../time/timePattern.ts'
 import { objectIn } from './structuredFormats.ts'
-import type { WrittenTime } from './writtenTime.ts'
+import type { WrittenTime } from '../time/writtenTime.ts'
 
 /** A line of a program, as a container's runtime kept it. */
 export interface KeptLine {
