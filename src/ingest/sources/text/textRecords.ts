@@ -152,15 +152,15 @@ export class TextRecords {
     const open = this.#open.get(stream)
     if (open === undefined) return
     this.#open.delete(stream)
-    const { parts, length: _, over, ...record } = open
+    const { parts, over, time, fields, first, line } = open
     if (over > 0)
       this.#onProblem({
-        line: record.line,
+        line,
         reason: `the record is longer than ${maxRecordCharacters} characters: ${over} lines at its end are left out`,
       })
     // Blank lines between records are no part of them.
     const body = parts.length === 1 ? parts[0]!.trimEnd() : parts.join('\n').trim()
-    const { message, level } = this.#format?.whole?.(body) ?? { message: body, level: undefined }
-    yield { ...record, level: level ?? record.level, body: message }
+    const { message, level } = this.#format?.whole?.(body) ?? { message: body }
+    yield { time, level: level ?? open.level, fields, body: message, first, line }
   }
 }

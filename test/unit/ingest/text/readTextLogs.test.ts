@@ -138,6 +138,50 @@ describe('a record of a text log', () => {
   })
 })
 
+describe('whatever is in a text log', () => {
+  it('each line is in one record, or reported', async () => {
+    const line = fc.constantFrom(
+      'H',
+      'c',
+      ' c',
+      '\t',
+      '2025-03-09T14:05:61Z INFO no second',
+      '{"a":1}',
+      'Mar  9 14:05:01 a b: c',
+      '\u001b[0m',
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { maxLength: 40 }), async (kinds) => {
+        const written = [...kinds.map((kind, at) => (kind === 'H' ? `${first} INFO head ${at}` : `${kind} ${at}`)), `${first} INFO last`]
+        const { records, malformed } = await reading(written, { header: '<time:yyyy-MM-dd HH:mm:ssZ> <level> <message>' })
+        const reported = malformed.map((text) => Number(/(\d+) lines? without/.exec(text)?.[1] ?? 1))
+        const read = records.flatMap(({ body }) => body.split('\n'))
+        expect(read.length + reported.reduce((sum, count) => sum + count, 0)).toBe(written.length)
+        expect(records.map(({ body }) => body.split('\n')[0])).toEqual(
+          written.filter((text) => text.startsWith(`${first} INFO`)).map((text) => text.slice(first.length + ' INFO '.length)),
+        )
+      }),
+    )
+  })
+
+  it('bytes are records or reported, and never an error', async () => {
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 30 }),
+      fc
+        .constantFrom(`${first} INFO a`, '{"time":1741529101,"msg":"', '<34>Mar  9 14:05:01 a b[', '}', '\n', '[', ' - ')
+        .map((text) => Buffer.from(text)),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 20 }), async (pieces) => {
+        const { records, malformed } = await reading(Buffer.concat(pieces))
+        for (const { body } of records) expect(body.includes('\0') || !body.isWellFormed()).toBe(false)
+        expect(malformed.every((text) => text.length < 500)).toBe(true)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
 describe('a header that is given', () => {
   it.each([
     [

@@ -192,9 +192,21 @@ export function levelAt(line: string, at: number): [word: string | undefined, en
   if (end === at) return [undefined, at]
   // A letter before a time, as in glog: I0102.
   const word = line.slice(at, end)
-  if (severityNamed(word) === null) return [undefined, at]
+  if (!isSeverity(word)) return [undefined, at]
   if (word.length > 1 && /\d/.test(line[end] ?? '') && !/\w/.test(line[end + 1] ?? '')) end += 1
   return word.length > 1 && /\w/.test(line[end] ?? '') ? [undefined, at] : [word, end]
+}
+
+/** The words that were asked about before: most lines have one of a few. */
+const known = new Map<string, boolean>()
+
+function isSeverity(word: string): boolean {
+  let is = known.get(word)
+  if (is === undefined) {
+    is = severityNamed(word) !== null
+    if (known.size < 200) known.set(word, is)
+  }
+  return is
 }
 
 /** Where a text of the template ends in a line; a blank is one or more. */
