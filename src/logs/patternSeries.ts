@@ -11,6 +11,7 @@ import { severity as severityName, type Severity } from '../schema/severity.ts'
 import { urnText } from '../schema/text.ts'
 import type { SeriesRow } from '../series/seriesFrame.ts'
 import { resourceAt, rowOf } from '../database/sql/ofTenant.ts'
+import { fingerprintId } from './fingerprintId.ts'
 import { patternCounts } from './patternCounts.ts'
 import { patternLadder } from './patternPolicy.ts'
 
@@ -50,10 +51,7 @@ export interface PatternPoint extends SeriesRow {
 }
 
 const patternSeriesOptions = z.strictObject({
-  fingerprintId: z
-    .string()
-    .refine(isFingerprintId, 'must be a fingerprint_id: a whole number as text, at most 9223372036854775807')
-    .optional(),
+  fingerprintId: fingerprintId.optional(),
   resource: urnText.optional(),
   severity: severityName.optional(),
   measure: z.enum(['count_total', 'count_error']),
@@ -96,11 +94,11 @@ const patternSeriesOptions = z.strictObject({
  * // ) as "point"
  */
 export function patternSeries(scope: Scope, options: PatternSeriesOptions): Finished<PatternPoint, 'point'> {
-  const { fingerprintId, resource, severity, measure, range, by, resolution } = parseOptions(patternSeriesOptions, options)
+  const { fingerprintId: id, resource, severity, measure, range, by, resolution } = parseOptions(patternSeriesOptions, options)
   const reading = readingOf(scope, patternLadder, range, resolution)
   const bucket = seriesBucket(reading, sql.ref('count.bucket'))
   const records = sql<number | null>`sum(${sql.ref(`count.${measure}`)})::float8`
-  const counts = patternCounts(scope, { resource, fingerprintId, range: reading.range }, rowsOf(scope, patternLadder, reading))
+  const counts = patternCounts(scope, { resource, fingerprintId: id, range: reading.range }, rowsOf(scope, patternLadder, reading))
     .$if(severity !== undefined, (all) => all.where(isOfSeverity(scope, severity!)))
     .groupBy(bucket)
     .select([bucket.as('bucket'), records.as('value')])
@@ -126,7 +124,3 @@ export function patternSeries(scope: Scope, options: PatternSeriesOptions): Fini
 const isOfSeverity = (scope: Scope, severity: Severity) => sql<boolean>`(count.fingerprint_id in (
   select known.fingerprint_id from ${scope.id('log_pattern')} as known where known.tenant_id = ${scope.tenantId}::int8 and known.severity = ${severity}
 )) is true`
-
-function isFingerprintId(text: string): boolean {
-  return /^\d{1,19}$/.test(text) && BigInt(text) < 2n ** 63n
-}

@@ -1577,6 +1577,10 @@ export const manifest: Manifest = {
       hash: '144424b7a35ab12a',
       requires: null,
     },
+    'pattern_matches(tenant bigint, asked text[], whole boolean, least_score double precision)': {
+      hash: '5520bf321e0998e4',
+      requires: null,
+    },
     'require_resources(tenant bigint, urns text[])': {
       hash: 'e4c5e81d1d68d11d',
       requires: null,

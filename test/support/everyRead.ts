@@ -166,6 +166,10 @@ function others(
       logs.vanishedPatterns(scope, { range, baseline, factor: 1, threshold: 0 }),
       logs.vanishedPatterns(scope, { range, baseline, resource }),
     ],
+    noisiestPatterns: [logs.noisiestPatterns(scope, { range }), logs.noisiestPatterns(scope, { range, baseline, resource })],
+    patternDetails: [logs.patternDetails(scope, { fingerprintId: '1', range: all })],
+    searchPatterns: [logs.searchPatterns(scope, { text: 'failed', threshold: 0 })],
+    similarPatterns: [logs.similarPatterns(scope, { fingerprintId: '1', threshold: 0 })],
     // As after upkeep, which stores what it rolled: until the middle of the range.
     stored: [
       ...metricMeasures.map((measure) => metrics.metricSeries(rolled, { metric, measure, resolution: '1 day', range: all })),

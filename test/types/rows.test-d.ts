@@ -54,6 +54,10 @@ const named = {
 
   newPatterns: rowOf(logs.newPatterns(scope, { range })).toEqualTypeOf<logs.NewPattern>(),
   burstingPatterns: rowOf(logs.burstingPatterns(scope, { range, baseline: range })).toEqualTypeOf<logs.ChangedPattern>(),
+  noisiestPatterns: rowOf(logs.noisiestPatterns(scope, { range })).toEqualTypeOf<logs.NoisyPattern>(),
+  patternDetails: rowOf(logs.patternDetails(scope, { fingerprintId: '1', range })).toEqualTypeOf<logs.PatternDetail>(),
+  searchPatterns: rowOf(logs.searchPatterns(scope, { text: 'failed' })).toEqualTypeOf<logs.MatchingPattern>(),
+  similarPatterns: rowOf(logs.similarPatterns(scope, { fingerprintId: '1' })).toEqualTypeOf<logs.MatchingPattern>(),
   vanishedPatterns: rowOf(logs.vanishedPatterns(scope, { range, baseline: range })).toEqualTypeOf<logs.ChangedPattern>(),
   patternDiversity: rowOf(logs.patternDiversity(scope, { range })).toEqualTypeOf<logs.PatternDiversity>(),
   patternSeries: rowOf(logs.patternSeries(scope, { measure: 'count_total', range })).toEqualTypeOf<logs.PatternPoint>(),

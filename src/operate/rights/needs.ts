@@ -98,6 +98,7 @@ export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner
   moving_quantiles: 'reader',
   note_metric_series: 'owner',
   note_stale_buckets: 'owner',
+  pattern_matches: 'reader',
   require_resources: 'reader',
   student_t_width: 'reader',
 }

@@ -25,7 +25,17 @@ import {
   overlap,
   retention,
 } from '../../../src/cardinality/index.ts'
-import { burstingPatterns, newPatterns, patternDiversity, patternSeries, vanishedPatterns } from '../../../src/logs/index.ts'
+import {
+  burstingPatterns,
+  newPatterns,
+  noisiestPatterns,
+  patternDetails,
+  patternDiversity,
+  patternSeries,
+  searchPatterns,
+  similarPatterns,
+  vanishedPatterns,
+} from '../../../src/logs/index.ts'
 import { labelCardinality, latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import { topK } from '../../../src/ranking/index.ts'
 import { aggregateAcross, anomalies } from '../../../src/series/index.ts'
@@ -121,6 +131,8 @@ async function fill(scope: Scope, factor: number, id: string): Promise<void> {
 function reads(scope: Scope, id: string) {
   const edges = callsDuring(scope, { range })
   const latency = callSeries(scope, { measure: 'p95_ms', range: { from: baseline.from, to: range.to } })
+  // The ids of a tenant's patterns follow those of the one that was filled before it.
+  const pattern = id === event.a ? '1' : '3'
   return {
     callSeries: latency,
     callFan: callFan(scope, { by: 'caller', range }),
@@ -138,6 +150,10 @@ function reads(scope: Scope, id: string) {
     patternDiversity: patternDiversity(scope, { range }),
     burstingPatterns: burstingPatterns(scope, { range, baseline, factor: 1, threshold: 0 }),
     vanishedPatterns: vanishedPatterns(scope, { range, baseline, factor: 1, threshold: 0 }),
+    noisiestPatterns: noisiestPatterns(scope, { range, baseline }),
+    patternDetails: patternDetails(scope, { fingerprintId: pattern, range }),
+    searchPatterns: searchPatterns(scope, { text: 'timeout' }),
+    similarPatterns: similarPatterns(scope, { fingerprintId: pattern, threshold: 0 }),
     newPatterns: newPatterns(scope, { range }),
     'newPatterns after silence': newPatterns(scope, { range, silence: '30 minutes' }),
     patternSeries: patternSeries(scope, { measure: 'count_total', range }),

@@ -27,6 +27,7 @@ const reads: Record<string, (scope: Scope, urn: string) => Read> = {
   patternSeries: (scope, resource) => api.patternSeries(scope, { resource, measure: 'count_total', range }),
   patternDiversity: (scope, resource) => api.patternDiversity(scope, { resource, range }),
   burstingPatterns: (scope, resource) => api.burstingPatterns(scope, { resource, range, baseline }),
+  noisiestPatterns: (scope, resource) => api.noisiestPatterns(scope, { resource, range, baseline }),
   vanishedPatterns: (scope, resource) => api.vanishedPatterns(scope, { resource, range, baseline }),
   newPatterns: (scope, resource) => api.newPatterns(scope, { resource, range }),
   edgeHistory: (scope, to) => api.edgeHistory(scope, { from: known, to }),

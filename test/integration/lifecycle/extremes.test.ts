@@ -15,7 +15,14 @@ import { callsOfWindow } from '../../../src/calls/callsOfWindow.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { impact } from '../../../src/graph/index.ts'
 import { callOddities, rankSuspects } from '../../../src/incident/index.ts'
-import { burstingPatterns, newPatterns, patternDiversity, patternSeries, vanishedPatterns } from '../../../src/logs/index.ts'
+import {
+  burstingPatterns,
+  newPatterns,
+  noisiestPatterns,
+  patternDiversity,
+  patternSeries,
+  vanishedPatterns,
+} from '../../../src/logs/index.ts'
 import { labelCardinality, latestMetrics, metricSeries } from '../../../src/metrics/index.ts'
 import { metricMeasures } from '../../../src/metrics/metricMeasures.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
@@ -207,6 +214,7 @@ onEveryLeg('extremes that a tenant sends', () => {
     reads['patternDiversity'] = patternDiversity(scope, { range: whole })
     reads['newPatterns'] = newPatterns(scope, { range: whole })
     reads['burstingPatterns'] = burstingPatterns(scope, { range: after, baseline: before })
+    reads['noisiestPatterns'] = noisiestPatterns(scope, { range: after, baseline: before })
     reads['vanishedPatterns'] = vanishedPatterns(scope, { range: after, baseline: before })
     reads['callOddities'] = callOddities(scope, { range: after, baseline: before })
     const suspected = { service: 'urn:front', range: after, baseline: before, meanings: [{ metric: 'm', means: 'latency' as const }] }

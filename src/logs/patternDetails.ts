@@ -1,0 +1,128 @@
+import { sql } from 'kysely'
+import { z } from 'zod'
+import { finished, type Finished } from '../database/finished.ts'
+import { timeRange, type TimeRange } from '../database/range.ts'
+import type { Scope } from '../database/scope.ts'
+import { byBytes } from '../database/sql/byBytes.ts'
+import { resourceAt, rowOf } from '../database/sql/ofTenant.ts'
+import { parseOptions } from '../schema/parse.ts'
+import type { Severity } from '../schema/severity.ts'
+import { fingerprintId } from './fingerprintId.ts'
+import { patternCounts } from './patternCounts.ts'
+
+export interface PatternDetailsOptions {
+  /** The `fingerprint_id` of a pattern, also one that it had before it became part of another. */
+  fingerprintId: string
+  /** Buckets of five minutes that begin in it count. */
+  range: TimeRange
+}
+
+/** What one resource logged of a pattern, and where its raw records are. */
+export interface PatternDetail {
+  /** The id that the pattern has now. */
+  fingerprint_id: string
+  /** The message, with `<*>` for its variable parts. */
+  pattern: string
+  /** The highest severity of its messages; null if it is unknown. */
+  severity: Severity | null
+  /** When its first record was logged, at any resource of the tenant; null if it is unknown. */
+  first_seen: Date | null
+  /** When its last record was logged; null if it is unknown. */
+  last_seen: Date | null
+  /** The first message of the pattern, and of each that is part of it; at most 20, sorted by their bytes. */
+  sample_messages: string[]
+  /** URN of the resource that logged it. */
+  urn: string
+  resource_id: string
+  /** The number of records in the range. */
+  count_total: number
+  /** The number of records of severity ERROR and above in the range. */
+  count_error: number
+  /** The start of the last bucket with a record. */
+  last_bucket: Date
+  /** The bucket of the object store with records of the last bucket; null without a locator. */
+  object_bucket: string | null
+  /** The key in that bucket. */
+  object_key: string | null
+  /** How to find the records there. */
+  query_hint: string | null
+}
+
+const patternDetailsOptions = z.strictObject({ fingerprintId, range: timeRange })
+
+/**
+ * What is known of one pattern: a row for each resource that logged it in the range, the one that
+ * logs most first.
+ *
+ * | | |
+ * |---|---|
+ * | `sample_messages` | what the messages look like that became one pattern |
+ * | `object_key`, `query_hint` | the locator of the latest five minutes with records |
+ * | an id that the tenant does not have | no rows |
+ * | order | `count_total` descending, then `urn` by its bytes |
+ *
+ * Which values varied is not stored: {@link createLogMiner} finds the parameters of raw messages,
+ * and `createHeavyHitters` counts them.
+ *
+ * @throws InvalidInputError if an option is invalid; names the field.
+ * @example
+ * const details = await patternDetails(scope, { fingerprintId: '4711', range: last('1 day') }).execute()
+ *
+ * // select "detail".* from (
+ * //   select "known"."fingerprint_id", "known"."pattern", ..., array(...) as "sample_messages", ...
+ * //   from (
+ * //     select "count"."resource_id", "count"."fingerprint_id", ...
+ * //     from (... from "public"."log_pattern_5m" as "count" where ... and
+ * //       count.fingerprint_id = any (array(...))) as "count"
+ * //     group by "count"."resource_id", "count"."fingerprint_id"
+ * //   ) as "count" inner join lateral (...) as "known" on true ... left join lateral (...) as
+ * //     "locator" on true order by "count_total" desc, ...
+ * // ) as "detail"
+ */
+export function patternDetails(scope: Scope, options: PatternDetailsOptions): Finished<PatternDetail, 'detail'> {
+  const { fingerprintId: id, range } = parseOptions(patternDetailsOptions, options)
+  const counted = patternCounts(scope, { fingerprintId: id, range })
+    .groupBy(['count.resource_id', 'count.fingerprint_id'])
+    .select([
+      'count.resource_id',
+      'count.fingerprint_id',
+      sql<number>`sum(count.count_total)::float8`.as('count_total'),
+      sql<number>`sum(count.count_error)::float8`.as('count_error'),
+      sql<Date>`max(count.bucket)`.as('last_bucket'),
+    ])
+  const samples = sql<string[]>`array(
+    select part.sample_message
+    from ${scope.id('log_pattern')} as part
+    where part.tenant_id = ${scope.tenantId}::int8 and part.sample_message is not null
+      and (part.fingerprint_id = count.fingerprint_id or part.redirect_id = count.fingerprint_id)
+    group by part.sample_message
+    order by part.sample_message collate "C"
+    limit 20::int8
+  )`
+  // The bucket has a row for each pattern that is part of this one.
+  const locator = sql<{ bucket: string; object_key: string; query_hint: string | null }>`(
+    select found.bucket, found.object_key, found.query_hint
+    from ${scope.id('log_pattern_5m')} as latest
+    join ${scope.id('oo_locator')} as found on found.id = latest.sample_ref
+    where latest.bucket = count.last_bucket and latest.tenant_id = ${scope.tenantId}::int8 and latest.resource_id = count.resource_id
+      and latest.fingerprint_id in (
+        select part.fingerprint_id from ${scope.id('log_pattern')} as part
+        where part.tenant_id = ${scope.tenantId}::int8
+          and (part.fingerprint_id = count.fingerprint_id or part.redirect_id = count.fingerprint_id)
+      )
+      and found.tenant_id = ${scope.tenantId}::int8
+    order by found.t_from, found.id
+    limit 1::int8
+  )`
+  const details = scope.db
+    .selectFrom(counted.as('count'))
+    .innerJoinLateral(rowOf(scope, 'log_pattern', 'fingerprint_id', 'count.fingerprint_id').as('known'), (join) => join.onTrue())
+    .innerJoinLateral(resourceAt(scope, 'count.resource_id').as('resource'), (join) => join.onTrue())
+    .leftJoinLateral(locator.as('locator'), (join) => join.onTrue())
+    .select(['count.fingerprint_id', 'known.pattern', sql<Severity | null>`known.severity`.as('severity'), 'known.first_seen'])
+    .select(['known.last_seen', samples.as('sample_messages'), 'resource.urn', 'count.resource_id', 'count.count_total', 'count.count_error'])
+    .select(['count.last_bucket', 'locator.bucket as object_bucket', 'locator.object_key', 'locator.query_hint'])
+    .orderBy('count_total', 'desc')
+    .orderBy(byBytes('resource.urn'))
+  return finished(scope, details, 'detail')
+}
