@@ -120,7 +120,14 @@ export function patternDetails(scope: Scope, options: PatternDetailsOptions): Fi
     .innerJoinLateral(resourceAt(scope, 'count.resource_id').as('resource'), (join) => join.onTrue())
     .leftJoinLateral(locator.as('locator'), (join) => join.onTrue())
     .select(['count.fingerprint_id', 'known.pattern', sql<Severity | null>`known.severity`.as('severity'), 'known.first_seen'])
-    .select(['known.last_seen', samples.as('sample_messages'), 'resource.urn', 'count.resource_id', 'count.count_total', 'count.count_error'])
+    .select([
+      'known.last_seen',
+      samples.as('sample_messages'),
+      'resource.urn',
+      'count.resource_id',
+      'count.count_total',
+      'count.count_error',
+    ])
     .select(['count.last_bucket', 'locator.bucket as object_bucket', 'locator.object_key', 'locator.query_hint'])
     .orderBy('count_total', 'desc')
     .orderBy(byBytes('resource.urn'))
