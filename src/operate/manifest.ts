@@ -1560,15 +1560,16 @@ export const manifest: Manifest = {
       hash: 'c5061368b106a4dd',
       requires: null,
     },
-    'moving_medians(series_values double precision[], firsts integer[], lasts integer[], min_points integer, OUT expected double precision[], OUT deviation double precision[])':
+    'moving_medians(buckets timestamp with time zone[], series_values double precision[], starts timestamp with time zone[], min_points integer, OUT bucket timestamp with time zone, OUT value double precision, OUT expected double precision, OUT deviation double precision)':
       {
-        hash: 'a6da507b0157b461',
+        hash: '0df79ddecc2e0373',
         requires: null,
       },
-    'moving_quantiles(series_values double precision[], firsts integer[], lasts integer[], q double precision)': {
-      hash: '35cc68b7b7d3552e',
-      requires: null,
-    },
+    'moving_quantiles(buckets timestamp with time zone[], series_values double precision[], starts timestamp with time zone[], points integer, q double precision, OUT bucket timestamp with time zone, OUT value double precision)':
+      {
+        hash: '472de240d2ac28bd',
+        requires: null,
+      },
     'note_metric_series()': {
       hash: '4adcbc5e805db2a9',
       requires: null,

@@ -40,7 +40,9 @@ export function trailing({ points, window }: { points?: number | undefined; wind
   const frame =
     window === undefined
       ? sql`rows between ${points! - 1}::int8 preceding and current row`
-      : // Times are whole microseconds: this excludes the point exactly one window ago.
-        sql`range between ${exactInterval(window)} - interval '1 microsecond' preceding and current row`
+      : sql`range between ${trailingLength(window)} preceding and current row`
   return sql`over (partition by point.series collate "C" order by point.bucket ${frame})`
 }
+
+/** From the earliest bucket in a window of time to the last: times are whole microseconds, and the point exactly one window ago is not in it. */
+export const trailingLength = (window: string): RawBuilder<unknown> => sql`${exactInterval(window)} - interval '1 microsecond'`

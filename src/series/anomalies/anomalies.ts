@@ -33,8 +33,8 @@ import { scoredPoints } from './scoredPoints.ts'
  *   `Infinity`. Where small departures from zero do not matter, as for error ratios, set
  *   `minSpread` in the series' unit.
  *
- * Cost: `'robust-z'` and `'ewma'` take one pass with one sorted window that moves: about 7 us a
- * point with 60 points in the window. One series at a time is held in memory, about 150 bytes a
+ * Cost: `'robust-z'` and `'ewma'` take one pass with one sorted window that moves: about 5 us a
+ * point with 60 points in the window. One series at a time is held in memory, about 100 bytes a
  * point. `'seasonal'` sorts the slot's history once for each slot of each season.
  *
  * @throws InvalidInputError naming the option that is out of its range or not an option of the
@@ -50,14 +50,11 @@ import { scoredPoints } from './scoredPoints.ts'
  * //     select "history"."series", "point"."bucket", "point"."value", "point"."expected", ...
  * //     from (
  * //       select ..., pg_catalog.array_agg(point.value order by point.bucket) as "values",
- * //         <the first and the last index of the window of $4::interval before each point>
+ * //         pg_catalog.array_agg(point.bucket - ($4::interval) order by point.bucket) as "starts"
  * //       from (...) as "point" group by point.series collate "C"
  * //     ) as "history"
- * //     cross join lateral "public"."moving_medians"(history.values, history.firsts,
- * //       history.lasts, $5::int4) as "moved"
- * //     cross join lateral unnest(history.buckets, history.values, moved.expected,
- * //       moved.deviation) as point (bucket, value, expected, deviation)
- * //     where "point"."expected" is not null
+ * //     cross join lateral "public"."moving_medians"(history.buckets, history.values,
+ * //       history.starts, $5::int4) as "point"
  * //   ) as "point"
  * //   where "point"."score" > $6 order by ("point"."series") collate "C", "point"."bucket"
  * // ) as "anomaly"

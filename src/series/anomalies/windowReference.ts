@@ -16,25 +16,14 @@ export function windowReference(
   frame: SeriesFrame,
   { window, minPoints, floor, minSpread }: Pick<RobustScoreSettings, 'window' | 'minPoints' | 'floor' | 'minSpread'>,
 ) {
-  const inTime = sql`partition by point.series collate "C" order by point.bucket`
-  const histories = movedWindows(scope, measuredPoints(scope, frame), {
-    held: sql`count(*) over (${inTime} range between ${exactInterval(window)} preceding and current row)`,
-    upTo: sql`count(*) over (${inTime})`,
-    last: sql`rank() over (${inTime}) - 1`,
-  })
+  const histories = movedWindows(scope, measuredPoints(scope, frame), exactInterval(window))
   return scope.db
     .selectFrom(histories.as('history'))
     .crossJoinLateral(
-      sql<{ expected: (number | null)[]; deviation: (number | null)[] }>`${scope.id('moving_medians')}(
-        history.values, history.firsts, history.lasts, ${minPoints}::int4
-      )`.as('moved'),
+      sql<{ bucket: Date; value: number; expected: number; deviation: number }>`${scope.id('moving_medians')}(
+        history.buckets, history.values, history.starts, ${minPoints}::int4
+      )`.as('point'),
     )
-    .crossJoinLateral(
-      sql<{ bucket: Date; value: number; expected: number; deviation: number }>`unnest(
-        history.buckets, history.values, moved.expected, moved.deviation
-      )`.as<'point'>(sql`point (bucket, value, expected, deviation)`),
-    )
-    .where('point.expected', 'is not', null)
     .select([
       'history.series',
       'point.bucket',

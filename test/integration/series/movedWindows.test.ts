@@ -105,17 +105,20 @@ onEveryLeg('a window that moves', () => {
   })
 
   it('raises no error for arrays that do not fit together', async () => {
-    const call = (name: string, given: ReturnType<typeof sql>) => sql`select ${scope.id(name)}(${given})`.execute(scope.db)
+    const call = (name: string, given: ReturnType<typeof sql>) => sql`select * from ${scope.id(name)}(${given})`.execute(scope.db)
     const odd = [
-      sql`null::float8[], null::int4[], null::int4[]`,
-      sql`array[1, 2, null]::float8[], array[]::int4[], array[3, 900000000, null]`,
-      sql`array[1, 2, 3]::float8[], array[5, 9, -2], array[2, 1, 7]`,
+      sql`null::timestamptz[], null::float8[], null::timestamptz[]`,
+      sql`array[]::timestamptz[], array[1, 2, null]::float8[], array[]::timestamptz[]`,
+      sql`array['2026-01-01Z', null, '2026-01-03Z', '2026-01-02Z']::timestamptz[], array[1, 2, 3]::float8[], null::timestamptz[]`,
+      sql`array['2026-01-01Z', '2026-01-02Z']::timestamptz[], array[1, null, 3]::float8[], array[null, '2026-01-01Z', '2027-01-01Z', '2025-01-01Z']::timestamptz[]`,
+      sql`array['2026-01-01Z', '2026-01-02Z', 'infinity']::timestamptz[], array[1, 2, 3]::float8[], array['-infinity', '2027-01-01Z', 'infinity']::timestamptz[]`,
     ]
     for (const arrays of odd) {
-      await call('moving_quantiles', sql`${arrays}, 0.5`)
-      await call('moving_quantiles', sql`${arrays}, null`)
-      await call('moving_medians', sql`${arrays}, 0`)
-      await call('moving_medians', sql`${arrays}, null`)
+      for (const points of [null, -1, 0, 2]) {
+        await call('moving_quantiles', sql`${arrays}, ${points}::int4, 0.5`)
+        await call('moving_quantiles', sql`${arrays}, ${points}::int4, null`)
+        await call('moving_medians', sql`${arrays}, ${points}::int4`)
+      }
     }
   })
 })

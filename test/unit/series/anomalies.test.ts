@@ -7,8 +7,6 @@ import { unitKysely, unitScope } from '../../support/unitScope.ts'
 const scope = unitScope()
 const frame = unitKysely<{ load: { series: string; bucket: Date; value: number | null } }>().selectFrom('load').selectAll()
 
-const inTime = 'over (partition by point.series collate "C" order by point.bucket'
-
 /** The scores, with the numbers of their first parameters. */
 const scores = (first: number) => `
   select "point"."series", "point"."bucket", "point"."value", "point"."expected", "point"."spread",
@@ -24,23 +22,14 @@ const scores = (first: number) => `
       select point.series collate "C" as "key", pg_catalog.any_value(point.series) as "series",
         pg_catalog.array_agg(point.bucket order by point.bucket) as "buckets",
         pg_catalog.array_agg(point.value order by point.bucket) as "values",
-        pg_catalog.array_agg(point.first::int4 order by point.bucket) as "firsts",
-        pg_catalog.array_agg(point.last::int4 order by point.bucket) as "lasts"
+        pg_catalog.array_agg(point.bucket - ($${first + 3}::interval) order by point.bucket) as "starts"
       from (
-        select "point"."series", "point"."bucket", "point"."value",
-          count(*) ${inTime}) - count(*) ${inTime}
-            range between $${first + 3}::interval preceding and current row) + 1 as "first",
-          rank() ${inTime}) - 1 as "last"
-        from (
-          select "point"."series", "point"."bucket",
-            case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
-          from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
-        ) as "point"
+        select "point"."series", "point"."bucket",
+          case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
+        from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
       ) as "point" group by point.series collate "C"
     ) as "history"
-    cross join lateral "public"."moving_medians"(history.values, history.firsts, history.lasts, $${first + 4}::int4) as "moved"
-    cross join lateral unnest(history.buckets, history.values, moved.expected, moved.deviation) as point (bucket, value, expected, deviation)
-    where "point"."expected" is not null
+    cross join lateral "public"."moving_medians"(history.buckets, history.values, history.starts, $${first + 4}::int4) as "point"
   ) as "point"`
 
 it('anomalies is one statement over the frame', () => {

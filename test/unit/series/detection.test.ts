@@ -107,20 +107,11 @@ it('anomalies by a control chart is one statement over the frame', () => {
                     select point.series collate "C" as "key", pg_catalog.any_value(point.series) as "series",
                       pg_catalog.array_agg(point.bucket order by point.bucket) as "buckets",
                       pg_catalog.array_agg(point.value order by point.bucket) as "values",
-                      pg_catalog.array_agg(point.first::int4 order by point.bucket) as "firsts",
-                      pg_catalog.array_agg(point.last::int4 order by point.bucket) as "lasts"
-                    from (
-                      select "point"."series", "point"."bucket", "point"."value",
-                        count(*) over (partition by point.series collate "C" order by point.bucket)
-                          - count(*) over (partition by point.series collate "C" order by point.bucket range between $10::interval preceding and current row) + 1 as "first",
-                        rank() over (partition by point.series collate "C" order by point.bucket) - 1 as "last"
-                      from ${measured} as "point"
-                    ) as "point"
+                      pg_catalog.array_agg(point.bucket - ($10::interval) order by point.bucket) as "starts"
+                    from ${measured} as "point"
                     group by point.series collate "C"
                   ) as "history"
-                  cross join lateral "public"."moving_medians"(history.values, history.firsts, history.lasts, $11::int4) as "moved"
-                  cross join lateral unnest(history.buckets, history.values, moved.expected, moved.deviation) as point (bucket, value, expected, deviation)
-                  where "point"."expected" is not null
+                  cross join lateral "public"."moving_medians"(history.buckets, history.values, history.starts, $11::int4) as "point"
                 ) as "point"
               ) as "point"
             ) as "point"

@@ -28,16 +28,14 @@ it.each(windows)('movingAverage over %j is one statement over the frame', (windo
 })
 
 it.each([
-  [{ points: 12 }, 'row_number()', (last: string) => `least(${last}, $1::int8)`, 12],
+  [{ points: 12 }, 'null::timestamptz[]', '$1::int4', 12],
   [
     { window: '1 hour' },
-    'count(*)',
-    () => `count(*) over (partition by point.series collate "C" order by point.bucket ${windows[1][1](1)} and current row)`,
+    `pg_catalog.array_agg(point.bucket - ($1::interval - interval '1 microsecond') order by point.bucket)`,
+    'null::int4',
     windows[1][2],
   ],
-] as const)('movingQuantile over %j is one statement over the frame', (window, upTo, held, parameter) => {
-  const inTime = 'over (partition by point.series collate "C" order by point.bucket'
-  const last = `${upTo} ${inTime})`
+] as const)('movingQuantile over %j is one statement over the frame', (window, starts, held, parameter) => {
   expect(compiled(movingQuantile(unitScope({ installation: { schema: 'obs' } }), load, { q: 0.9, ...window }))).toEqual({
     sql: oneLine(`
       select "smoothed".* from (
@@ -46,17 +44,10 @@ it.each([
           select point.series collate "C" as "key", pg_catalog.any_value(point.series) as "series",
             pg_catalog.array_agg(point.bucket order by point.bucket) as "buckets",
             pg_catalog.array_agg(point.value order by point.bucket) as "values",
-            pg_catalog.array_agg(point.first::int4 order by point.bucket) as "firsts",
-            pg_catalog.array_agg(point.last::int4 order by point.bucket) as "lasts"
-          from (
-            select "point"."series", "point"."bucket", "point"."value",
-              ${last} - ${held(last)} + 1 as "first", ${last} as "last"
-            from (${bounded}) as "point"
-          ) as "point" group by point.series collate "C"
+            ${starts} as "starts"
+          from (${bounded}) as "point" group by point.series collate "C"
         ) as "history"
-        cross join lateral unnest(
-          history.buckets, "obs"."moving_quantiles"(history.values, history.firsts, history.lasts, $2::float8)
-        ) as point (bucket, value)
+        cross join lateral "obs"."moving_quantiles"(history.buckets, history.values, history.starts, ${held}, $2::float8) as "point"
         order by "history"."key", "point"."bucket"
       ) as "smoothed"`),
     parameters: [parameter, 0.9],
