@@ -144,6 +144,25 @@ const formats: [name: string, lines: string[], expected: string[]][] = [
     ],
   ],
   [
+    'PostgreSQL, csvlog',
+    [
+      '2025-03-09 14:05:01.123 CET,"web","shop",12,"10.0.0.9:5000",abc.1,1,"SELECT",2025-03-09 14:00:00 CET,3/7,0,ERROR,42P01,"relation ""x, y"" does not exist",,,,,,"select *',
+      'from x",15,,"psql","client backend",,0',
+      '2025-03-09 14:05:02.000 CET,,,7,,abc.2,2,,2025-03-09 14:00:00 CET,,0,LOG,00000,"checkpoint starting: time",,,,,,,,,"","checkpointer",,0',
+    ],
+    ['2025-03-09T13:05:01.123Z ERROR relation "x, y" does not exist', '2025-03-09T13:05:02Z LOG checkpoint starting: time'],
+  ],
+  [
+    'PostgreSQL, jsonlog',
+    ['{"timestamp":"2025-03-09 14:05:01.123 CET","error_severity":"FATAL","message":"too many clients"}'],
+    ['2025-03-09T13:05:01.123Z FATAL {"timestamp":"2025-03-09 14:05:01.123 CET","error_severity":"FATAL","message":"too many clients"}'],
+  ],
+  [
+    'auditd',
+    ['type=SYSCALL msg=audit(1741529101.243:24287): arch=c000003e', 'type=CWD msg=audit(1741529102.000:24288): cwd="/home"'],
+    ['2025-03-09T14:05:01.243Z - SYSCALL arch=c000003e', '2025-03-09T14:05:02Z - CWD cwd="/home"'],
+  ],
+  [
     'MySQL, errors',
     [
       '2025-03-09T14:05:01.123456Z 0 [Warning] [MY-010068] [Server] CA is self signed.',

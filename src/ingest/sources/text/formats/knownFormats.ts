@@ -80,6 +80,50 @@ const postgres: LineFormat = (() => {
   return { name: 'PostgreSQL', header: '<time> <_> <level>:  <message>', joins: true, read, fits }
 })()
 
+/** The type of a record of auditd is most of what it says. */
+const auditd = ofTemplates('auditd', ['type=<type> msg=audit(<time:epoch>:<_>): <message>'], (record) => ({
+  ...record,
+  fields: [],
+  message: `${record.fields[0]?.[1] ?? ''} ${record.message}`,
+}))
+
+/** The csvlog of PostgreSQL; its statements may have several lines. */
+const postgresCsv: LineFormat = (() => {
+  const format = ofTemplates('PostgreSQL (csvlog)', ['<time:yyyy-MM-dd HH:mm:ss.S Z>,<message>'])
+  // Behind the time; the level is followed by the code of the error.
+  const [levelColumn, codeColumn, messageColumn] = [10, 11, 12]
+  return {
+    ...format,
+    fits(line) {
+      const columns = csvColumns(format.read(line)?.message ?? '', messageColumn)
+      return severityNamed(columns[levelColumn]) !== null && /^[0-9A-Z]{5}$/.test(columns[codeColumn] ?? '')
+    },
+    whole(body) {
+      const columns = csvColumns(body, messageColumn)
+      return { level: columns[levelColumn], message: columns[messageColumn] ?? body }
+    },
+  }
+})()
+
+/** The columns of a row of CSV, up to this one. */
+function csvColumns(text: string, last: number): string[] {
+  const columns: string[] = []
+  let at = 0
+  while (columns.length <= last && at <= text.length) {
+    if (text[at] !== '"') {
+      const end = text.indexOf(',', at)
+      columns.push(text.slice(at, end === -1 ? undefined : end))
+      at = end === -1 ? text.length + 1 : end + 1
+      continue
+    }
+    let end = text.indexOf('"', at + 1)
+    while (end !== -1 && text[end + 1] === '"') end = text.indexOf('"', end + 2)
+    columns.push(text.slice(at + 1, end === -1 ? undefined : end).replaceAll('""', '"'))
+    at = end === -1 ? text.length + 1 : end + 2
+  }
+  return columns
+}
+
 /** Where the time of a line may stand, and how it is written. */
 export interface Placement {
   /** The template of what precedes the time. */
@@ -233,6 +277,8 @@ export const knownFormats = (placements: readonly Placement[]): LineFormat[] => 
   android,
   windows,
   spark,
+  auditd,
+  postgresCsv,
   postgres,
   javaLogging,
   journalExport,

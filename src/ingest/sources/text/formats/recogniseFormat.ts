@@ -67,7 +67,17 @@ interface Place extends Placement {
 
 const words = (number: number) => '<_> '.repeat(number)
 /** What may precede the time; a line that begins with a blank is seldom a header. */
-const prefixes = ['', '[', '(', ...[1, 2, 3, 4].flatMap((number) => [words(number), `${words(number)}[`]), '<_>[', '\\<<_>>', '"', ' ']
+const prefixes = [
+  '',
+  '[',
+  '(',
+  ...[1, 2, 3, 4].flatMap((number) => [words(number), `${words(number)}[`]),
+  '<_>[',
+  '<_>(',
+  '\\<<_>>',
+  '"',
+  ' ',
+]
 
 /** The places where most lines have a time, from the left: one for each prefix. */
 function placesOfTime(sample: readonly string[], options: RecogniseOptions): Place[] {

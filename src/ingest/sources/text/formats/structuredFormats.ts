@@ -75,9 +75,11 @@ function readJson(line: string): LineRecord | undefined {
   return undefined
 }
 
-/** MongoDB has its letter in `s`. */
-const levelOf = (object: Record<string, unknown>): string | undefined =>
-  typeof object['s'] === 'string' && isObject(object['t']) ? object['s'] : undefined
+/** The levels in fields of their own: MongoDB's letter, PostgreSQL's jsonlog. */
+function levelOf({ t, s, error_severity }: Record<string, unknown>): string | undefined {
+  if (typeof error_severity === 'string') return error_severity
+  return typeof s === 'string' && isObject(t) ? s : undefined
+}
 
 /** The object of a line of JSON. */
 export function objectIn(line: string): Record<string, unknown> | undefined {
