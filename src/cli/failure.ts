@@ -58,8 +58,14 @@ function optionOf(field: string, { command }: Called): string {
   return option === undefined ? (elsewhere[field] ?? field) : `${option.long}${rest}`
 }
 
-/** What a command takes from somewhere else than an option. */
-const elsewhere: Readonly<Record<string, string>> = { hashKey: 'PGVANTAGE_HASH_KEY', login: '<name>' }
+/** What a command takes from an option of another name, or from somewhere else. */
+const elsewhere: Readonly<Record<string, string>> = {
+  hashKey: 'PGVANTAGE_HASH_KEY',
+  login: '<name>',
+  baseline: '--baseline-from',
+  'baseline.from': '--baseline-from',
+  'range.from': '--from',
+}
 
 function theirs(error: unknown): string {
   // A refused connection is one error for each address that was tried, and a message of none.

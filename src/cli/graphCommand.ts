@@ -1,13 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { Command, Option } from 'commander'
-import { sql } from 'kysely'
 import { activeCalls } from '../calls/activeCalls.ts'
 import { callsDuring } from '../calls/callsDuring.ts'
 import { durationText, last } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { requireResources } from '../database/sql/requireResources.ts'
-import { isUnknownResource } from '../database/sqlState.ts'
 import type { EdgeFrame, EdgeRow } from '../graph/edgeFrame.ts'
 import { hopCount } from '../graph/hops.ts'
 import { neighbourhood } from '../graph/neighbourhood.ts'
@@ -20,7 +17,7 @@ import { graphDot } from '../picture/graphDot.ts'
 import { graphGraphml } from '../picture/graphGraphml.ts'
 import { graphMermaid } from '../picture/graphMermaid.ts'
 import { graphPicture } from '../picture/graphPicture.ts'
-import { InvalidInputError, NotFoundError } from '../schema/errors.ts'
+import { InvalidInputError } from '../schema/errors.ts'
 import { parse, preview } from '../schema/parse.ts'
 import { boundedText, urnText } from '../schema/text.ts'
 import { topologyAt } from '../topology/topologyAt.ts'
@@ -28,7 +25,8 @@ import { compareBytes } from '../schema/compareBytes.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { time, wholeNumber } from './options.ts'
-import { staleWarning } from './staleWarning.ts'
+import { requireResource } from './requireResource.ts'
+import { newestOf, staleWarning } from './staleWarning.ts'
 import type { Surroundings } from './surroundings.ts'
 import { scopeOf, tenantOption } from './tenant.ts'
 
@@ -79,7 +77,10 @@ export function graphCommand({ env, out, err }: Surroundings): Command {
         parse(hopCount, options.hops, '--hops')
         await requireResource(scope, options.resource)
         const { edges, what } = await around(scope, options)
-        if (options.topology === undefined) err((await staleWarning(scope, options.at ?? new Date())) ?? '')
+        if (options.topology === undefined) {
+          const moment = options.at ?? new Date()
+          err(staleWarning(scope, await newestOf(scope, 'calls', moment), moment) ?? '')
+        }
         if (edges.length === 0) err(`nothing is around ${options.resource}: ${what}\n`)
         return render(edges, what, options.resource, format)
       })
@@ -108,16 +109,6 @@ function formatOf(file: string | undefined): Format {
   if (format !== undefined) return format
   const known = Object.keys(endings).filter((ending) => ending !== '')
   throw new InvalidInputError('--out', `must end in one of ${known.join(', ')}, or --format say what it holds, got ${preview(file)}`)
-}
-
-/** Fails where the tenant has no such resource, and names the most similar ones. */
-async function requireResource(scope: Scope, urn: string): Promise<void> {
-  try {
-    await sql`select ${requireResources(scope, [urn])}`.execute(scope.db)
-  } catch (error) {
-    if (!isUnknownResource(error)) throw error
-    throw new NotFoundError(`${error.message}; \`pgvantage resources WORD\` finds others`, { cause: error })
-  }
 }
 
 /** The edges around the resource, with URNs at their ends, and in words which they are. */

@@ -8,6 +8,7 @@ import { graphCommand } from './graphCommand.ts'
 import { ingestCommand } from './ingestCommand.ts'
 import { maintainCommand } from './maintainCommand.ts'
 import { migrateCommand } from './migrateCommand.ts'
+import { patternsCommand } from './patternsCommand.ts'
 import { policiesCommand } from './policiesCommand.ts'
 import { refreshGraphCommand } from './refreshGraphCommand.ts'
 import { resourcesCommand } from './resourcesCommand.ts'
@@ -42,6 +43,7 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
   root.addCommand(refreshGraphCommand(surroundings))
   root.addCommand(tenantsCommand(surroundings))
   root.addCommand(resourcesCommand(surroundings))
+  root.addCommand(patternsCommand(surroundings))
   root.addCommand(demoCommand(surroundings))
   for (const command of everyCommand(root)) {
     command

@@ -4,7 +4,7 @@ import type { MirrorCounts } from '../graph/mirrorGraph.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { time } from './options.ts'
-import { staleWarning } from './staleWarning.ts'
+import { newestOf, staleWarning } from './staleWarning.ts'
 import type { Surroundings } from './surroundings.ts'
 import { scopeOf, tenantOption } from './tenant.ts'
 
@@ -33,7 +33,8 @@ export function refreshGraphCommand({ env, out, err, signal }: Surroundings): Co
         const scope = await scopeOf(db, options)
         const counts = await refreshCallGraph(scope, { window, now, signal })
         // A graph that has become empty because nothing came in looks like one of a quiet hour.
-        err((await staleWarning(scope, now ?? new Date())) ?? '')
+        const moment = now ?? new Date()
+        err(staleWarning(scope, await newestOf(scope, 'calls', moment), moment) ?? '')
         return { tenant: scope.tenantCode, counts }
       })
       out(json ? document({ tenant, ...counts }) : describeRefresh(tenant, counts))

@@ -24,6 +24,7 @@ export const roleNeeded: Readonly<Record<string, Role>> = {
   tenants: 'reader',
   resources: 'reader',
   graph: 'reader',
+  patterns: 'reader',
   demo: 'owner',
 }
 

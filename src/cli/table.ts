@@ -3,6 +3,8 @@ import Table from 'cli-table3'
 export interface TableOptions {
   /** The columns whose cells stand on the right, by their number from 0. */
   right?: readonly number[]
+  /** The columns whose cells end with an ellipsis after three lines, whatever follows. */
+  cut?: readonly number[]
   /** How many columns of the terminal it may take. */
   width: number
 }
@@ -14,14 +16,22 @@ const narrowest = 8
  * A table that fits the terminal: what is too long is wrapped in the widest columns, words and
  * URNs where they have a joint.
  */
-export function table(head: readonly string[], rows: readonly (readonly string[])[], { right = [], width }: TableOptions): string {
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  { right = [], cut = [], width }: TableOptions,
+): string {
   const shown = rows.map((row) => row.map(printable))
   const widths = fitted(
     head.map((name, column) => Math.max(...[name, ...shown.map((row) => row[column] ?? '')].map(longestLine))),
     // Beside the text each column has two blanks, and a line on its left; the last also one on its right.
     width - 3 * head.length - 1,
   )
-  const cells = shown.map((row) => row.map((cell, column) => wrapped(cell, widths[column]!)))
+  const fit = (cell: string, column: number) => {
+    const text = wrapped(cell, widths[column]!)
+    return cut.includes(column) ? cutOff(text, widths[column]!) : text
+  }
+  const cells = shown.map((row) => row.map(fit))
   const result = new Table({
     head: [...head],
     colWidths: widths.map((text) => text + 2),
@@ -79,6 +89,16 @@ function fitted(widths: readonly number[], available: number): number[] {
     result[widest]! -= 1
   }
   return result
+}
+
+/** The lines that a cell has at most if it is cut off. */
+const mostLines = 3
+
+function cutOff(text: string, width: number): string {
+  const all = text.split('\n')
+  if (all.length <= mostLines) return text
+  const last = all[mostLines - 1]!
+  return [...all.slice(0, mostLines - 1), `${last.slice(0, lengthWithin(last, width - 1)).trimEnd()}…`].join('\n')
 }
 
 /** Text in lines of at most this many columns, further lines indented. */

@@ -13,7 +13,9 @@ describe('pgvantage', () => {
     expect(await pgvantage(['--version'])).toEqual({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), err: '' })
     expect(await pgvantage(['--help'])).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/migrate[\s\S]*policies[\s\S]*maintain[\s\S]*doctor[\s\S]*ingest[\s\S]*graph[\s\S]*Exit codes: 0 done/),
+      out: expect.stringMatching(
+        /migrate[\s\S]*policies[\s\S]*maintain[\s\S]*doctor[\s\S]*ingest[\s\S]*graph[\s\S]*patterns[\s\S]*Exit codes: 0 done/,
+      ),
       err: '',
     })
     expect(await pgvantage(['migrate', 'up', '--help'])).toMatchObject({ code: 0, out: expect.stringContaining('--embedding-distance') })
@@ -47,6 +49,18 @@ describe('pgvantage', () => {
     [['demo', 'a', '--jsn'], "unknown option '--jsn'\n(Did you mean --json?)"],
     [['demo', '/none'], 'recording: /none cannot be read'],
     [['resources', '--limit', 'few'], 'It must be a whole number'],
+    [['patterns'], 'say which: --new, --bursting or --vanished'],
+    [['patterns', '--new', '--vanished'], "'--new' cannot be used with option '--vanished'"],
+    [['patterns', '--bursting', '--vanished'], "'--bursting' cannot be used with option '--vanished'"],
+    [['patterns', '--new', '--baseline-to', '2026-11-22T09:30:00Z'], "'--new' cannot be used with option '--baseline-to <time>'"],
+    [
+      ['patterns', '--new', '--last', '1 hour', '--from', '2026-11-22T09:30:00Z'],
+      "'--last <interval>' cannot be used with option '--from <time>'",
+    ],
+    [['patterns', '--new', '--to', 'today'], 'It must be a time with its zone'],
+    [['patterns', '--new', '--limit', 'all'], 'It must be a whole number'],
+    [['patterns', '--new', '--service', ''], '--service: must not be empty'],
+    [['patterns', 'new'], 'too many arguments'],
     [['refresh-graph', '--now', 'today'], 'It must be a time with its zone'],
     [['migrate'], 'Usage: pgvantage migrate'],
     [[], 'Usage: pgvantage'],

@@ -28,6 +28,21 @@ describe('a table of the command line', () => {
     expect(last(begin, -2).join(' ')).toBe(rows[1]![2])
   })
 
+  it('cuts off what may be long after three lines, and nothing shorter', () => {
+    const rows = [
+      ['urn:a', 'short'],
+      ['urn:b', '支付 '.repeat(90)],
+      ['urn:c', 'x'.repeat(1_000)],
+    ]
+    for (const width of [30, 31, 60]) {
+      const text = table(['URN', 'pattern'], rows, { cut: [1], width })
+      const lines = text.split('\n').slice(3, -2)
+      expect(widest(text.replaceAll(/[支付]/g, 'xx'))).toBe(width)
+      expect(lines.map((line) => line.includes('…'))).toEqual([false, false, false, true, false, false, true])
+    }
+    expect(table(['URN', 'pattern'], rows.slice(0, 1), { cut: [1], width: 60 })).not.toContain('…')
+  })
+
   it('breaks text at blanks, long words behind a joint, and else where it must', () => {
     expect(wrapped('one two three', 7)).toBe('one two\nthree')
     expect(wrapped('one two three four', 9, '  ')).toBe('one two\n  three\n  four')

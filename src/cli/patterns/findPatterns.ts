@@ -1,0 +1,132 @@
+import { sql } from 'kysely'
+import { windowBucket } from '../../database/buckets.ts'
+import { bucketWindows } from '../../database/comparedWindows.ts'
+import type { Frame } from '../../database/sql/frame.ts'
+import { checkedRange, durationText, earlier, milliseconds, type TimeRange } from '../../database/range.ts'
+import type { Scope } from '../../database/scope.ts'
+import { burstingPatterns } from '../../logs/burstingPatterns.ts'
+import type { ChangedPattern } from '../../logs/changedPatterns.ts'
+import { newPatterns, type NewPattern } from '../../logs/newPatterns.ts'
+import { patternCounts } from '../../logs/patternCounts.ts'
+import { vanishedPatterns } from '../../logs/vanishedPatterns.ts'
+import { withinStorable } from '../../schema/date.ts'
+import { parse, preview } from '../../schema/parse.ts'
+import { newestOf, staleWarning } from '../staleWarning.ts'
+
+/** What can be asked of patterns. */
+export type PatternQuestion = 'new' | 'bursting' | 'vanished'
+
+/** What the command line says of the time, of the resource, and of how many. */
+export interface PatternOptions {
+  service?: string
+  from?: Date
+  to?: Date
+  last?: string
+  baselineFrom?: Date
+  baselineTo?: Date
+  limit: number
+}
+
+export interface FoundPatterns {
+  tenant: string
+  /** The resource whose patterns these are; null for all. */
+  service: string | null
+  which: PatternQuestion
+  range: TimeRange
+  /** What the range is compared with; null for new patterns, which are those of no earlier time. */
+  baseline: TimeRange | null
+  /** When the tenant's first pattern was seen first; null if it has none. */
+  logsSince: Date | null
+  patterns: NewPattern[] | ChangedPattern[]
+  /** How many there are besides. */
+  more: number
+}
+
+/**
+ * The patterns that answer a question.
+ *
+ * @param warn is told, a line each, what makes the answer worth less than it looks.
+ */
+export async function findPatterns(
+  scope: Scope,
+  which: PatternQuestion,
+  options: PatternOptions,
+  { now, warn }: { now: Date; warn: (text: string) => void },
+): Promise<FoundPatterns> {
+  const { service: resource, limit } = options
+  const asked = checkedRange(await rangeOf(scope, options, { now, warn }))
+  const compared = which === 'new' ? null : { range: asked, baseline: await baselineOf(scope, asked, options) }
+  const logsSince = await firstSeen(scope)
+  const listed =
+    compared === null
+      ? await firstOf(newPatterns(scope, { range: asked, resource }), limit)
+      : await firstOf((which === 'bursting' ? burstingPatterns : vanishedPatterns)(scope, { ...compared, resource }), limit)
+  const { range, baseline } = compared === null ? { range: asked, baseline: null } : bucketWindows(compared)
+  const found = { tenant: scope.tenantCode, service: resource ?? null, which, range, baseline, logsSince, ...listed }
+  const isSilent = async (range: TimeRange) => (await firstBucket(scope, { range, resource })) === null
+  if (await isSilent(range)) warn(`warning: ${whose(found)} has no logs ${between(range)}\n`)
+  else if (which === 'new' && logsSince !== null && logsSince >= range.from) {
+    warn(
+      `warning: the logs of tenant ${preview(scope.tenantCode)} begin at ${logsSince.toISOString()}, within this range: every pattern is new\n`,
+    )
+  }
+  if (baseline !== null && (await isSilent(baseline))) {
+    const therefore = which === 'bursting' ? 'whatever is logged since is more' : 'nothing can have vanished since'
+    warn(`warning: ${whose(found)} has no logs ${between(baseline)}: ${therefore}\n`)
+  }
+  return found
+}
+
+export const whose = ({ tenant, service }: Pick<FoundPatterns, 'tenant' | 'service'>) => service ?? `tenant ${preview(tenant)}`
+
+export const between = ({ from, to }: TimeRange) => `from ${from.toISOString()} to ${to.toISOString()}`
+
+/**
+ * The range asked for. Without an end it ends with the newest logs, because those of the last
+ * minutes are still to come, or now where it begins after them.
+ */
+async function rangeOf(
+  scope: Scope,
+  { from, to, last = '30 minutes' }: PatternOptions,
+  { now, warn }: { now: Date; warn: (text: string) => void },
+): Promise<TimeRange> {
+  const length = parse(durationText, last, '--last')
+  const moment = withinStorable(to ?? now)
+  const newest = await newestOf(scope, 'logs', moment)
+  const stale = staleWarning(scope, newest, moment)
+  if (stale !== undefined) warn(stale)
+  const end = newest.newest_at === null ? moment : new Date(newest.newest_at.getTime() + milliseconds(windowBucket))
+  const until = to ?? (from !== undefined && from >= end ? now : end)
+  return { from: from ?? earlier(until, length), to: until }
+}
+
+/** The baseline asked for; else the day before the range, from where the tenant's logs begin in it. */
+async function baselineOf(scope: Scope, range: TimeRange, { baselineFrom, baselineTo }: PatternOptions): Promise<TimeRange> {
+  const to = baselineTo ?? range.from
+  if (baselineFrom !== undefined) return checkedRange({ from: baselineFrom, to }, 'baseline')
+  const day = checkedRange({ from: earlier(to, '1 day'), to }, 'baseline')
+  return { from: (await firstBucket(scope, { range: day })) ?? day.from, to }
+}
+
+/** The first bucket with a record; null if there is none in the range. */
+async function firstBucket(scope: Scope, counts: { range: TimeRange; resource?: string }): Promise<Date | null> {
+  const first = await patternCounts(scope, counts).select('count.bucket').orderBy('count.bucket').limit(1).executeTakeFirst()
+  return first?.bucket ?? null
+}
+
+async function firstSeen(scope: Scope): Promise<Date | null> {
+  const { first } = await scope.db
+    .selectFrom(scope.table('log_pattern', 'known'))
+    .where('known.tenant_id', '=', scope.tenantId)
+    .select(sql<Date | null>`pg_catalog.min(known.first_seen)`.as('first'))
+    .executeTakeFirstOrThrow()
+  return first
+}
+
+/** The first rows of a read, and how many there are besides. */
+async function firstOf<Row>(read: Frame<Row>, limit: number): Promise<{ patterns: Row[]; more: number }> {
+  const counting = read.select(sql<number>`pg_catalog.count(*) over ()::int4`.as('all_rows')).limit(Math.max(limit, 1))
+  const counted = await counting.execute()
+  const patterns = counted.slice(0, limit).map(({ all_rows: _, ...row }) => row as Row)
+  return { patterns, more: (counted[0]?.all_rows ?? 0) - patterns.length }
+}
