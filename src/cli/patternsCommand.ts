@@ -1,12 +1,11 @@
 import { Command, Option } from 'commander'
-import { InvalidInputError } from '../schema/errors.ts'
 import { parse } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { time, wholeNumber } from './options.ts'
 import { describePatterns } from './patterns/describePatterns.ts'
-import { findPatterns, type PatternOptions, type PatternQuestion } from './patterns/findPatterns.ts'
+import { findPatterns, type PatternOptions } from './patterns/findPatterns.ts'
 import { requireResource } from './requireResource.ts'
 import type { Surroundings } from './surroundings.ts'
 import { scopeOf, tenantOption } from './tenant.ts'
@@ -22,11 +21,11 @@ interface Options extends PatternOptions {
 }
 
 /**
- * `pgvantage patterns --new`: which log patterns are new in a range, burst in it, or vanished.
+ * `pgvantage patterns`: which log patterns are most of the log, or new, burst, or vanished.
  */
 export function patternsCommand({ env, out, err, columns }: Surroundings): Command {
   return new Command('patterns')
-    .description('list the log patterns that are new, burst, or vanished; changes nothing')
+    .description('list the log patterns that are most of the log, or new, burst, or vanished; changes nothing')
     .addOption(new Option('--new', 'never logged before').conflicts(['bursting', 'vanished', 'baselineFrom', 'baselineTo']))
     .addOption(new Option('--bursting', 'logged more often than in the baseline').conflicts('vanished'))
     .option('--vanished', 'not logged any more by a service that goes on')
@@ -42,7 +41,7 @@ export function patternsCommand({ env, out, err, columns }: Surroundings): Comma
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
     .action(async (options: Options) => {
-      const which = questionOf(options)
+      const which = (['new', 'bursting', 'vanished'] as const).find((name) => options[name]) ?? 'noisiest'
       const { service, json } = options
       if (service !== undefined) parse(urnText, service, '--service')
       await withDatabase(options, env, async (db) => {
@@ -52,10 +51,4 @@ export function patternsCommand({ env, out, err, columns }: Surroundings): Comma
         out(json ? document(found) : describePatterns(found, columns))
       })
     })
-}
-
-function questionOf(options: Options): PatternQuestion {
-  const which = (['new', 'bursting', 'vanished'] as const).find((name) => options[name])
-  if (which === undefined) throw new InvalidInputError('patterns', 'say which: --new, --bursting or --vanished')
-  return which
 }

@@ -7,6 +7,7 @@ import type { Scope } from '../../database/scope.ts'
 import { burstingPatterns } from '../../logs/burstingPatterns.ts'
 import type { ChangedPattern } from '../../logs/changedPatterns.ts'
 import { newPatterns, type NewPattern } from '../../logs/newPatterns.ts'
+import { noisiestPatterns, type NoisyPattern } from '../../logs/noisiestPatterns.ts'
 import { patternCounts } from '../../logs/patternCounts.ts'
 import { vanishedPatterns } from '../../logs/vanishedPatterns.ts'
 import { withinStorable } from '../../schema/date.ts'
@@ -14,7 +15,7 @@ import { parse, preview } from '../../schema/parse.ts'
 import { newestOf, staleWarning } from '../staleWarning.ts'
 
 /** What can be asked of patterns. */
-export type PatternQuestion = 'new' | 'bursting' | 'vanished'
+export type PatternQuestion = FoundPatterns['which']
 
 /** What the command line says of the time, of the resource, and of how many. */
 export interface PatternOptions {
@@ -27,17 +28,20 @@ export interface PatternOptions {
   limit: number
 }
 
-export interface FoundPatterns {
+type Listed =
+  | { which: 'noisiest'; patterns: NoisyPattern[] }
+  | { which: 'new'; patterns: NewPattern[] }
+  | { which: 'bursting' | 'vanished'; patterns: ChangedPattern[] }
+
+export type FoundPatterns = Listed & {
   tenant: string
   /** The resource whose patterns these are; null for all. */
   service: string | null
-  which: PatternQuestion
   range: TimeRange
   /** What the range is compared with; null for new patterns, which are those of no earlier time. */
   baseline: TimeRange | null
   /** When the tenant's first pattern was seen first; null if it has none. */
   logsSince: Date | null
-  patterns: NewPattern[] | ChangedPattern[]
   /** How many there are besides. */
   more: number
 }
@@ -55,26 +59,30 @@ export async function findPatterns(
 ): Promise<FoundPatterns> {
   const { service: resource, limit } = options
   const asked = checkedRange(await rangeOf(scope, options, { now, warn }))
-  const compared = which === 'new' ? null : { range: asked, baseline: await baselineOf(scope, asked, options) }
+  const windows = { range: asked, baseline: await baselineOf(scope, asked, options) }
+  const { range, baseline } = which === 'new' ? { range: asked, baseline: null } : bucketWindows(windows)
   const logsSince = await firstSeen(scope)
-  const listed =
-    compared === null
-      ? await firstOf(newPatterns(scope, { range: asked, resource }), limit)
-      : await firstOf((which === 'bursting' ? burstingPatterns : vanishedPatterns)(scope, { ...compared, resource }), limit)
-  const { range, baseline } = compared === null ? { range: asked, baseline: null } : bucketWindows(compared)
-  const found = { tenant: scope.tenantCode, service: resource ?? null, which, range, baseline, logsSince, ...listed }
+  const listed = await list(scope, which, { ...windows, resource }, limit)
+  const found = { tenant: scope.tenantCode, service: resource ?? null, range, baseline, logsSince, ...listed }
   const isSilent = async (range: TimeRange) => (await firstBucket(scope, { range, resource })) === null
   if (await isSilent(range)) warn(`warning: ${whose(found)} has no logs ${between(range)}\n`)
   else if (which === 'new' && logsSince !== null && logsSince >= range.from) {
     warn(
-      `warning: the logs of tenant ${preview(scope.tenantCode)} begin at ${logsSince.toISOString()}, within this range: every pattern is new\n`,
+      `warning: the logs of tenant ${preview(scope.tenantCode)} begin at ${logsSince.toISOString()}, within this range, so ${withoutBaseline.new}\n`,
     )
   }
   if (baseline !== null && (await isSilent(baseline))) {
-    const therefore = which === 'bursting' ? 'whatever is logged since is more' : 'nothing can have vanished since'
-    warn(`warning: ${whose(found)} has no logs ${between(baseline)}: ${therefore}\n`)
+    warn(`warning: ${whose(found)} has no logs ${between(baseline)}, so ${withoutBaseline[which]}\n`)
   }
   return found
+}
+
+/** What it means that there is nothing to compare with. */
+const withoutBaseline: Readonly<Record<PatternQuestion, string>> = {
+  noisiest: 'growth is not known',
+  new: 'every pattern is new',
+  bursting: 'every pattern is more often than then',
+  vanished: 'nothing can have vanished since',
 }
 
 export const whose = ({ tenant, service }: Pick<FoundPatterns, 'tenant' | 'service'>) => service ?? `tenant ${preview(tenant)}`
@@ -121,6 +129,25 @@ async function firstSeen(scope: Scope): Promise<Date | null> {
     .select(sql<Date | null>`pg_catalog.min(known.first_seen)`.as('first'))
     .executeTakeFirstOrThrow()
   return first
+}
+
+async function list(
+  scope: Scope,
+  which: PatternQuestion,
+  windows: { range: TimeRange; baseline: TimeRange; resource: string | undefined },
+  limit: number,
+): Promise<Listed & { more: number }> {
+  const { range, resource } = windows
+  switch (which) {
+    case 'noisiest':
+      return { which, ...(await firstOf(noisiestPatterns(scope, windows), limit)) }
+    case 'new':
+      return { which, ...(await firstOf(newPatterns(scope, { range, resource }), limit)) }
+    case 'bursting':
+      return { which, ...(await firstOf(burstingPatterns(scope, windows), limit)) }
+    case 'vanished':
+      return { which, ...(await firstOf(vanishedPatterns(scope, windows), limit)) }
+  }
 }
 
 /** The first rows of a read, and how many there are besides. */

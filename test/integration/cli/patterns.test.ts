@@ -107,6 +107,28 @@ apartFromTime('pgvantage patterns', () => {
     })
   })
 
+  it('lists what is most of the log where nothing else is asked', async () => {
+    const { code, out } = await run('-t', 'shop')
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      /^5 patterns of tenant "shop" were logged from 2026-11-22T09:30:00.000Z to 2026-11-22T10:00:00.000Z, compared with the time from 2026-11-22T06:00:00.000Z to 2026-11-22T09:30:00.000Z\n/,
+    )
+    // 1,234 of 2,077 records, and 240, eight times as many as before.
+    expect(out).toMatch(/│ +1,234 │ +59.4% │ +│ +1,234 │ urn:k8s:svc:shop\/cart +│ cannot connect to <\*> +│/)
+    expect(out).toMatch(/│ +240 │ +11.6% │ +8 │ +0 │ urn:k8s:svc:shop\/cart +│ retry <\*> +│/)
+    expect(await found('--limit', '2')).toMatchObject({
+      which: 'noisiest',
+      baseline: { from: '2026-11-22T06:00:00.000Z', to: '2026-11-22T09:30:00.000Z' },
+      patterns: [
+        { pattern: 'cannot connect to <*>', count_total: 1_234, growth: null, resources: [cart, payment] },
+        { pattern: 'request <*>', count_total: 600, growth: 1 },
+      ],
+      more: 3,
+    })
+    expect(await names('--service', payment)).toEqual(['cannot connect to <*>', expect.stringMatching(/^a long message/), 'rare'])
+    expect((await run('-t', 'begun')).err).toMatch(/\nwarning: tenant "begun" has no logs from .*, so growth is not known\n$/)
+  })
+
   it('takes the windows it is given', async () => {
     expect(await names('--new', '--from', '2026-11-22T09:42:00Z', '--to', '2026-11-22T09:43:00Z')).toEqual(['rare'])
     expect(await names('--new', '--to', '2026-11-22T09:42:30Z', '--last', '45 seconds')).toEqual(['rare'])
@@ -148,7 +170,7 @@ apartFromTime('pgvantage patterns', () => {
     expect(silent.out).toMatch(/^no pattern of urn:silent has vanished/)
     expect(silent.err).toBe(
       'warning: urn:silent has no logs from 2026-11-22T08:00:00.000Z to 2026-11-22T08:30:00.000Z\n' +
-        'warning: urn:silent has no logs from 2026-11-22T06:00:00.000Z to 2026-11-22T08:00:00.000Z: nothing can have vanished since\n',
+        'warning: urn:silent has no logs from 2026-11-22T06:00:00.000Z to 2026-11-22T08:00:00.000Z, so nothing can have vanished since\n',
     )
     const empty = await run('--new', '-t', 'empty')
     expect(empty).toMatchObject({ code: 0, out: expect.stringMatching(/^no pattern of tenant "empty" is new from /) })
@@ -160,10 +182,10 @@ apartFromTime('pgvantage patterns', () => {
     const { out, err } = await run('--new', '-t', 'begun')
     expect(out).toMatch(/^1 pattern of tenant "begun" is new from /)
     expect(err).toContain(
-      'warning: the logs of tenant "begun" begin at 2026-11-22T09:50:10.000Z, within this range: every pattern is new\n',
+      'warning: the logs of tenant "begun" begin at 2026-11-22T09:50:10.000Z, within this range, so every pattern is new\n',
     )
     expect((await run('--bursting', '-t', 'begun')).err).toMatch(
-      /warning: tenant "begun" has no logs from 2026-11-21T09:25:00.000Z to 2026-11-22T09:25:00.000Z: whatever is logged since is more\n$/,
+      /warning: tenant "begun" has no logs from 2026-11-21T09:25:00.000Z to 2026-11-22T09:25:00.000Z, so every pattern is more often than then\n$/,
     )
     expect((await run('--new', '-t', 'shop')).err).not.toContain('begin at')
   })

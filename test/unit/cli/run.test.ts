@@ -49,7 +49,7 @@ describe('pgvantage', () => {
     [['demo', 'a', '--jsn'], "unknown option '--jsn'\n(Did you mean --json?)"],
     [['demo', '/none'], 'recording: /none cannot be read'],
     [['resources', '--limit', 'few'], 'It must be a whole number'],
-    [['patterns'], 'say which: --new, --bursting or --vanished'],
+    [['patterns'], 'say which database'],
     [['patterns', '--new', '--vanished'], "'--new' cannot be used with option '--vanished'"],
     [['patterns', '--bursting', '--vanished'], "'--bursting' cannot be used with option '--vanished'"],
     [['patterns', '--new', '--baseline-to', '2026-11-22T09:30:00Z'], "'--new' cannot be used with option '--baseline-to <time>'"],
