@@ -12,7 +12,7 @@ import { jsonChunks } from './jsonChunks.ts'
  */
 export async function writePatternCounts(
   scope: Scope,
-  { patterns }: IngestWindow,
+  { from, to, patterns }: IngestWindow,
   resourceIds: ReadonlyMap<string, string>,
   locatorIds: readonly string[],
   fingerprintIds: ReadonlyMap<string, string>,
@@ -34,6 +34,8 @@ export async function writePatternCounts(
       where merged.tenant_id = ${scope.tenantId}::int8 and merged.redirect_id = row.fingerprint_id
         and tally.bucket = row.bucket and tally.tenant_id = ${scope.tenantId}::int8
         and tally.resource_id = row.resource_id and tally.fingerprint_id = merged.fingerprint_id
+        -- Known when it is planned, so that no other chunk is touched, let alone decompressed.
+        and tally.bucket >= ${from}::timestamptz and tally.bucket < ${to}::timestamptz
     `.execute(scope.db)
     await sql`
       insert into ${scope.id('log_pattern_5m')} as tally (bucket, tenant_id, resource_id, fingerprint_id, count_total, count_error, sample_ref)

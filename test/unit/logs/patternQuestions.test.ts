@@ -28,6 +28,7 @@ const matching = (alias: string, of: string, rest: string) => `
 
 describe('the exact SQL', () => {
   it('of noisiestPatterns', () => {
+    const begin = [range.from, range.to]
     expect(compiled(noisiestPatterns(scope, { range }))).toEqual({
       sql: oneLine(`
         select "noisy".* from (
@@ -51,11 +52,7 @@ describe('the exact SQL', () => {
           ) as "count" ${known('count.fingerprint_id', 13)}
           order by "score" desc, known.pattern collate "C"
         ) as "noisy"`),
-      parameters: [
-        1,
-        ...[range.from, range.to, range.from, range.to, at('09:00'), range.from],
-        ...['1', '1', at('09:00'), range.to, '1', '1'],
-      ],
+      parameters: [1, ...begin, ...begin, at('09:00'), range.from, '1', '1', at('09:00'), range.to, '1', '1'],
     })
   })
 
