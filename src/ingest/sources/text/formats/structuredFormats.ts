@@ -103,7 +103,7 @@ function fieldOf(object: Record<string, unknown>, name: string): unknown {
   return key === undefined ? undefined : object[key]
 }
 
-const pair = /(?:^|\s)(?:time|ts|t|timestamp|datetime|@timestamp)=(?:"([^"\s]{1,32}(?: [^"\s]{1,32}){0,5})"|([^\s"]{1,64}))(?=\s|$)/
+const pair = /(?:^|\s)(?:time|ts|t|timestamp|datetime|@timestamp)=("[^"]*"|[^\s"]+)/
 
 /** logfmt: pairs of names and values. */
 export const logfmt: LineFormat = {
@@ -116,6 +116,6 @@ export const logfmt: LineFormat = {
 function readPairs(line: string): LineRecord | undefined {
   if (!/^[A-Za-z_@][\w.@/-]{0,63}=/.test(line)) return undefined
   const found = pair.exec(line.slice(0, 4096))
-  const time = found === null ? undefined : timeIn((found[1] ?? found[2])!)
+  const time = found === null ? undefined : timeIn(found[1]!.replaceAll('"', ''))
   return time && { time, fields: [], message: line }
 }
