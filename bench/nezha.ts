@@ -56,7 +56,11 @@ export async function loadNezha(scope: Scope, { day, faulty, calm }: NezhaDay): 
   }
 
   const made = injections.map(({ time }) => time)
-  const { baseline, ranges } = faultWindows({ injections: made, calm: await recorded(calmMinutes), faulty: await recorded(faultyMinutes) })
+  const { baseline, ranges } = faultWindows({
+    injections: made,
+    calm: await recorded(calmMinutes),
+    faulty: faultyMinutes.map(({ time }) => time),
+  })
   const service = await entryOf(scope, baseline)
   return injections.map(({ name, pod, type }, at) => ({
     name: `${day} ${name} ${type}`,
@@ -111,13 +115,13 @@ async function readInjections(folder: string, day: string): Promise<{ name: stri
 /** When the spans of each minute's files began. */
 async function recorded(minutes: readonly Minute[]): Promise<Recorded[]> {
   const spans: Recorded[] = []
-  for (const { time: named, spans: file } of minutes) {
+  for (const { spans: file } of minutes) {
     let [from, to] = [Infinity, -Infinity]
     for (const { StartTimeUnixNano } of csvRows(await textOf(file))) {
       const time = Math.floor(Number(StartTimeUnixNano) / 1e6)
       if (Number.isFinite(time)) [from, to] = [Math.min(from, time), Math.max(to, time)]
     }
-    if (from <= to) spans.push({ time: named, from, to })
+    if (from <= to) spans.push({ from, to })
   }
   return spans
 }
@@ -160,19 +164,18 @@ const textOf = (file: string): Promise<string> =>
     throw error
   })
 
-/** The time that a minute's files are named after, and from when to when they have records, in milliseconds. */
+/** From when to when a file has records, in milliseconds. */
 export interface Recorded {
-  time: number
   from: number
   to: number
 }
 
 /**
- * When it hurts, fault by fault, and when all was well, by the times at which faults were made and those of the records.
+ * When it hurts, fault by fault, and when all was well, by the times at which faults were made, the calm records, and the minutes of faulty files.
  *
- * A range begins with the bucket of calls in which an alert a minute after the fault was made would ring, and ends with the fault's records, which is
- * before the next fault. The baseline is the time from the first calm record to the first range; where it was calm later, the longest part of the calm
- * buckets that no range has.
+ * A range begins with the bucket of calls in which an alert a minute after the fault was made would ring, and ends with the fault's data, which is before
+ * the next fault and before the calm buckets. The baseline is the time from the first calm record to the first range; where it was calm later, the
+ * longest part of the calm buckets that no range has.
  */
 export function faultWindows({
   injections,
@@ -181,18 +184,18 @@ export function faultWindows({
 }: {
   injections: readonly number[]
   calm: readonly Recorded[]
-  faulty: readonly Recorded[]
+  faulty: readonly number[]
 }): {
   baseline: TimeRange
   ranges: TimeRange[]
 } {
+  const begin = floor(Math.min(...calm.map(({ from }) => from)), bucket)
   const ranges = injections.map((made, at) => {
     const next = injections[at + 1] ?? Infinity
-    const last = faulty.findLast(({ time }) => time >= floor(made, minute) && time < floor(next, minute))?.to ?? made
-    const from = floor(made + minute, bucket)
-    return { from, to: Math.max(from + minute, Math.round(last / minute) * minute) }
+    const last = faulty.findLast((time) => time >= floor(made, minute) && time < floor(next, minute)) ?? made
+    const [from, to] = [floor(made + minute, bucket), floor(last, minute) + minute]
+    return { from, to: from < begin && begin < to ? begin : Math.max(to, from + minute) }
   })
-  const begin = floor(Math.min(...calm.map(({ from }) => from)), bucket)
   const taken = ranges.toSorted((a, b) => a.from - b.from)
   const first = taken[0]!.from
   const [from, to] = begin < first ? [begin, first] : longestGap(begin, ceil(Math.max(...calm.map(({ to }) => to)), bucket), taken)

@@ -12,15 +12,15 @@ import { meanOfTenths, quantiles, tenths } from './oddCalls.ts'
  * | `starved_resource` | resource that has an odd metric of CPU | `resource_id` |
  * | `incoming_odd_call` | odd call between two resources that were reached | `resource_id` (the callee), `of_caller` (the caller's own loss), those of `odd_call` |
  * | `called_resource` | resource that others called in both windows | `resource_id` |
- * | `observed_loss` | resource and kind of trouble | `lost`: as seen by its callers, otherwise by its own metrics |
+ * | `observed_loss` | resource and kind of trouble | `lost`: as seen by its callers, otherwise by its own metrics; `certain` |
  * | `underlying_resource` | resource with a loss, and resource that it depends on without measured calls | `src`, `dst` |
  * | `explained_loss` | resource and kind of trouble | `lost`: by what it depends on |
- * | `own_loss` | resource and kind of trouble | `lost`, `own`: what nothing explains |
- * | `host_loss` | resource with a loss of its own, and saturated resource that it runs on | `src`, `dst`, `trouble`, `own` |
- * | `accounted_loss` | resource and kind of trouble | `lost`, `own`: the host's, if a host lost it |
+ * | `own_loss` | resource and kind of trouble | `lost`, `own`: what nothing explains; `certain`: the share that is not chance |
+ * | `host_loss` | resource with a loss of its own, and saturated resource that it runs on | `src`, `dst`, `trouble`, `own`, `certain` |
+ * | `accounted_loss` | resource and kind of trouble | `lost`, `own`: the host's, if a host lost it; both less what may be chance |
  * | `noticeable_loss` | kind of trouble | `least_lost`: from here on a loss counts in full |
  * | `share_of_loss` | resource and kind of trouble | `share`: of the most that was lost, 0..1 |
- * | `scored_trouble` | resource and kind of trouble | `score`, 0..1 |
+ * | `scored_trouble` | resource and kind of trouble | `likely`, 0..1 |
  *
  * A kind of trouble is `latency` (a loss is milliseconds waited) or `errors` (a loss is requests
  * failed), both over the whole range. Losses add up: the additional time that callers wait for a
@@ -47,12 +47,12 @@ export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'erro
     ), called_resource as (
       select distinct dst as resource_id from compared_call where calls > 0::float8 and calls_before > 0::float8 and src <> dst
     ), observed_loss as (
-      select resource_id, trouble, sum(lost) as lost
+      select resource_id, trouble, sum(lost) as lost, coalesce(sum(lost * certain) / nullif(sum(lost), 0::float8), 1::float8) as certain
       from (
-        select resource_id, trouble, lost * counts::float8 as lost from incoming_odd_call where not of_caller
+        select resource_id, trouble, lost * counts::float8 as lost, certain from incoming_odd_call where not of_caller
         union all
         -- Several metrics with one meaning are views of the same requests: they do not add up.
-        select resource_id, kind, max(lost)
+        select resource_id, kind, max(lost), 1::float8
         from odd_metric
         where kind in ('latency', 'errors') and resource_id not in (select resource_id from called_resource)
         group by resource_id, kind
@@ -107,12 +107,12 @@ export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'erro
       group by resource_id, trouble
     ), own_loss as (
       select
-        observed.resource_id, observed.trouble, observed.lost,
+        observed.resource_id, observed.trouble, observed.lost, observed.certain,
         least(observed.lost, greatest(0, observed.lost - coalesce(explained.lost, 0))) as own
       from observed_loss as observed
       left join explained_loss as explained on explained.resource_id = observed.resource_id and explained.trouble = observed.trouble
     ), host_loss as (
-      select dependency.src, dependency.dst, own_loss.trouble, own_loss.own
+      select dependency.src, dependency.dst, own_loss.trouble, own_loss.own, own_loss.certain
       from own_loss
       join unmeasured_dependency as dependency on dependency.src = own_loss.resource_id
       where own_loss.own > 0::float8
@@ -121,11 +121,11 @@ export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'erro
         and dependency.src not in (select resource_id from saturated_resource)
     ), accounted_loss as (
       select
-        resource_id, trouble, lost,
-        case when (resource_id, trouble) in (select src, trouble from host_loss) then 0 else own end as own
+        resource_id, trouble, lost * certain as lost,
+        case when (resource_id, trouble) in (select src, trouble from host_loss) then 0 else own * certain end as own
       from own_loss
       union all
-      select dst, trouble, sum(own), sum(own) from host_loss group by dst, trouble
+      select dst, trouble, sum(own * certain), sum(own * certain) from host_loss group by dst, trouble
     ), noticeable_loss as (
       -- The scale that compares both kinds of trouble: a tenth of the time of the service's
       -- answers, a twentieth of its requests.
@@ -163,15 +163,7 @@ export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'erro
     ), scored_trouble as (
       select
         resource_id, trouble,
-        round(
-          (
-            case
-              when resource_id in (select resource_id from saturated_resource) then 1::float8 - (1::float8 - likely) ^ 2::float8
-              else likely
-            end
-          )::numeric,
-          9
-        )::float8 as score
+        likely
       from (
         select
           loss.resource_id, loss.trouble,

@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { bounded, weightedMean } from '../database/sql/bounded.ts'
 import type { TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { certainty } from './certainty.ts'
 import { ofTenant } from '../database/sql/ofTenant.ts'
 import { spareStates, type MetricMeaning } from './metricMeanings.ts'
 import { beginsIn } from './oddCalls.ts'
@@ -12,16 +13,19 @@ export interface DepartureOptions {
   meanings: ReadonlyMap<string, MetricMeaning>
   /** The number of deviations that make a departure. */
   deviations: number
+  /** This number of deviations may be chance. */
+  standardErrors?: number
+  /** The common table expression that has the ids of the resources to look at; all without it. */
+  among?: string
 }
 
 /**
- * The common table expressions, after those of `reachedFrom`, that compare the metrics of the
- * reached resources.
+ * The common table expressions that compare the metrics of resources.
  *
  * | name | one row per | columns |
  * |---|---|---|
- * | `compared_metric` | resource, metric, kind and (for CPU and saturation) label set that both windows know | `kind`, `expected` (the baseline's median), `high` (its 95th percentile), `actual` (the range's mean), `samples`, `unit` |
- * | `odd_metric` | one of those that left its normal range for the worse | `deviations`, `lost`, those of `compared_metric` |
+ * | `measured_metric` | resource, metric, kind and (for CPU and saturation) label set that both windows know | `kind`, `expected` (the baseline's median), `high` (its 95th percentile), `actual` (the range's mean), `samples`, `unit` |
+ * | `departed_metric` | one of those that left its normal range for the worse | `deviations`, `lost`, `share` (of the value that is new, less what may be chance), those of `measured_metric` |
  *
  * `kind` is `latency` (milliseconds), `errors` (0..1: 1 minus an availability, an error ratio, or
  * the share of a latency's samples whose labels name a failure), `cpu` or `saturation` (as
@@ -40,7 +44,10 @@ export interface DepartureOptions {
  * `lost` is the total cost: milliseconds waited or requests failed, assuming that the number of
  * samples is that of requests.
  */
-export function departures(scope: Scope, { range, baseline, meanings, deviations }: DepartureOptions): RawBuilder<unknown> {
+export function departures(
+  scope: Scope,
+  { range, baseline, meanings, deviations, standardErrors, among }: DepartureOptions,
+): RawBuilder<unknown> {
   const of = (...wanted: readonly MetricMeaning[]) => [...meanings].filter(([, means]) => wanted.includes(means))
   const [answers, resources] = [of('latency', 'availability', 'error_ratio'), of('cpu', 'saturation')]
   const failing = sql`(
@@ -60,11 +67,11 @@ export function departures(scope: Scope, { range, baseline, meanings, deviations
           and point.series_id = any(array(
             select known.series_id from ${scope.id('metric_series')} as known
             where known.tenant_id = ${scope.tenantId}::int8 and known.metric = any(${names}::text[])
-              and known.resource_id = any(array(select resource_id from reached_resource))
+              ${among === undefined ? sql`` : sql`and known.resource_id = any(array(select resource_id from ${sql.id(among)}))`}
           ))
           and (${beginsIn(range)} or ${beginsIn(baseline)})`
   }
-  return sql`compared_metric as materialized (
+  return sql`measured_metric as materialized (
     select
       resource_id, metric, kind, label_set, actual / nullif(samples, 0::float8) as actual, samples, unit, usual[1] as expected, usual[2] as high
     from (
@@ -109,17 +116,21 @@ export function departures(scope: Scope, { range, baseline, meanings, deviations
       group by resource_id, metric, kind, label_set
     ) as both_windows
     where samples > 0::float8 and buckets_before >= 5
-  ), odd_metric as (
-    select *, (actual - expected) / deviation as deviations, (actual - expected) * samples as lost
+  ), departed_metric as materialized (
+    select
+      *, (actual - expected) / deviation as deviations, (actual - expected) * samples as lost,
+      coalesce(greatest(0::float8, 1::float8 - (greatest(0::float8, expected) + least_change) / nullif(greatest(0::float8, actual) + least_change, 0::float8)), 0::float8)
+        * ${certainty(sql`((actual - expected) / deviation)`, standardErrors)} as share
     from (
       select
         *,
+        case when kind in ('cpu', 'saturation') and unit in ('1', '%', '{cpu}') then 1.0::float8 / 30::float8 else 0 end as least_change,
         greatest(
           (high - expected) / 1.645::float8,
           case kind when 'errors' then least(0.01, 1::float8 / samples) else 0.05::float8 * greatest(abs(expected), abs(actual)) end,
           case when kind in ('cpu', 'saturation') and unit in ('1', '%', '{cpu}') then 1.0::float8 / 30::float8 else 0 end
         ) as deviation
-      from compared_metric
+      from measured_metric
     ) as deviating
     where actual - expected > ${deviations}::float8 * deviation
   )`

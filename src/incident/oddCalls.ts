@@ -6,6 +6,7 @@ import { bucketWindows } from '../database/comparedWindows.ts'
 import type { TimeRange } from '../database/range.ts'
 import { bounded } from '../database/sql/bounded.ts'
 import type { Scope } from '../database/scope.ts'
+import { certainty, standardErrors } from './certainty.ts'
 
 /** When a call counts as odd. Both conditions of a measure must hold. */
 export interface OddityThresholds {
@@ -37,6 +38,8 @@ export interface OddityWindows {
 
 export interface OddCallsOptions extends OddityWindows {
   thresholds: Required<OddityThresholds>
+  /** This number of standard errors may be chance. */
+  standardErrors?: number
 }
 
 export const oddityThresholds = z.strictObject({
@@ -57,8 +60,8 @@ export const beginsIn = ({ from, to }: TimeRange): RawBuilder<boolean> =>
  * | name | one row per | columns |
  * |---|---|---|
  * | `compared_call` | caller and callee of either window | `src`, `dst`, and for each window the calls, the errors, the extremes of `p95_ms`, the histograms |
- * | `call_measure` | caller, callee and measure that can be judged | `measure`, `expected`, `actual`, `at_most` and `at_least` (the bounds of the two by chance), `lost` |
- * | `odd_measure` | one of those that left its normal range | `rise`, those of `call_measure` |
+ * | `call_measure` | caller, callee and measure that can be judged | `measure`, `expected`, `actual`, `at_most` and `at_least` (the bounds of the two by chance), `lost`, `z` (their distance in standard errors) |
+ * | `odd_measure` | one of those that left its normal range | `rise`, `certain` (the share that is not chance, see `certainty`), those of `call_measure` |
  *
  * A difference must not be chance, in either window. The lower end of the range's two-sided 95 %
  * confidence interval must be above the upper end of the baseline's, and as far above the expected
@@ -77,7 +80,7 @@ export const beginsIn = ({ from, to }: TimeRange): RawBuilder<boolean> =>
  * failed. The mean latency is that of ten quantiles, each in the middle of a tenth: one call in a
  * hundred that hangs for a minute does not outweigh all others.
  */
-export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptions): RawBuilder<unknown> {
+export function oddCalls(scope: Scope, { thresholds, standardErrors: mayBeChance, ...windows }: OddCallsOptions): RawBuilder<unknown> {
   const { range, baseline } = bucketWindows(windows)
   const { latencyFactor, latencyRiseMs, errorFactor, errorRise, minCalls } = thresholds
   const inRange = beginsIn(range)
@@ -117,7 +120,15 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
       ${of('quantile[2]')} as at_least,
       ${latencyFactor}::float8 as factor,
       ${latencyRiseMs}::float8 as rise,
-      calls * (${meanOfTenths('quantile', 3)} - ${meanOfTenths('quantile_before', 3)}) as lost
+      calls * (${meanOfTenths('quantile', 3)} - ${meanOfTenths('quantile_before', 3)}) as lost,
+      -- Of the logarithms: how far the means, or the percentiles, are apart.
+      greatest(
+        log_now.mean - log_before.mean,
+        ln(greatest(${of('quantile[1]')}, 0.001)) - ln(greatest(${of('quantile_before[1]')}, 0.001))
+      ) / sqrt(
+        greatest(0.01, coalesce((log_now.variance * ${nowCount} + log_before.variance * ${beforeCount}) / (${nowCount} + ${beforeCount}), 0::float8))
+          * (1::float8 / ${nowCount} + 1::float8 / ${beforeCount})
+      ) as z
     from compared_call
     cross join lateral (
       select
@@ -126,6 +137,8 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
       -- The offset: computed once, not once for each use.
       offset 0
     ) as of_both
+    cross join lateral ${logsOf('quantile')} as log_now
+    cross join lateral ${logsOf('quantile_before')} as log_before
     where measured_calls >= ${minCalls}::float8 and measured_before > 0::float8
       -- A percentile of several buckets is between their lowest and their highest: that decides
       -- most calls.
@@ -141,12 +154,20 @@ export function oddCalls(scope: Scope, { thresholds, ...windows }: OddCallsOptio
       ${wilsonEnd('-', sql`(errors / calls)`, sql`calls`)},
       ${errorFactor}::float8,
       ${errorRise}::float8,
-      errors - calls * coalesce(errors_before / nullif(calls_before, 0::float8), 0)
+      errors - calls * coalesce(errors_before / nullif(calls_before, 0::float8), 0),
+      ${standardErrors({
+        actual: sql`errors`,
+        expected: sql`(calls * errors_before / nullif(calls_before, 0::float8))`,
+        ratio: sql`(calls / nullif(calls_before, 0::float8))`,
+      })}
     from compared_call
     cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0::float8), 0) as err_rate from compared_call) as overall
     where calls >= ${minCalls}::float8
   ), odd_measure as (
-    select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost
+    select
+      src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost,
+      -- A call that was never made before has nothing to be compared with.
+      case when calls_before = 0::float8 then 1::float8 else ${certainty(sql`z`, mayBeChance)} end as certain
     from call_measure
     where at_least > at_most and at_least > expected * factor and at_least - expected > rise
   )`
@@ -158,6 +179,13 @@ export const quantiles = (
   histograms: 'histograms' | 'histograms_before',
   shares: RawBuilder<unknown>,
 ): RawBuilder<number[]> => sql`${scope.id('exp_histogram_quantiles')}(${sql.ref(histograms)}, ${shares})`
+
+/** The mean and the variance of the logarithms of the tenths in an array of `call_measure`. */
+const logsOf = (quantile: string): RawBuilder<unknown> =>
+  sql`(
+      select avg(ln(greatest(${sql.raw(bounded('value'))}, 0.001))) as mean, var_pop(ln(greatest(${sql.raw(bounded('value'))}, 0.001))) as variance
+      from pg_catalog.unnest((${sql.ref(quantile)})[3:]) as value
+    )`
 
 /** The middle of each tenth. */
 export const tenths = sql`array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]::float8[]`

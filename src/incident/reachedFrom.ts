@@ -19,7 +19,7 @@ export interface ReachedOptions {
  *
  * | name | one row per | columns |
  * |---|---|---|
- * | `odd_call` | caller, callee and measure that left its normal range and cost something | `src`, `dst`, `trouble`, those of `odd_measure`, `counts` (the part of `lost` that counts) |
+ * | `odd_call` | caller, callee and measure that left its normal range and cost something | `src`, `dst`, `trouble`, those of `odd_measure`, `counts` (the part of `lost` that counts), `certain` |
  * | `unmeasured_dependency` | edge of the topology of the range without measured calls | `src`, `dst` |
  * | `kind_of_trouble` | kind of trouble | `trouble`: `latency`, `errors` |
  * | `followed_edge` | edge, and kind of trouble that is followed along it | `src`, `dst`, `trouble` (null: either, and either may result) |
@@ -39,7 +39,8 @@ export function reachedFrom(scope: Scope, { service, hops, range, thresholds }: 
         lost,
         -- A new call has no baseline that it could leave: its caller is the likelier cause, and the
         -- call does not excuse it.
-        case when calls_before = 0::float8 then 0.5 else 1 end as counts
+        case when calls_before = 0::float8 then 0.5 else 1 end as counts,
+        certain
       from odd_measure
       where src <> dst and lost > 0::float8
     ), unmeasured_dependency as (

@@ -321,6 +321,11 @@ function graphVariants(scope: Scope, names: readonly string[]): Record<string, R
     ],
     callFan: (['caller', 'callee'] as const).map((by) => calls.callFan(scope, { by, range })),
     callOddities: [incident.callOddities(scope, { range, baseline, thresholds: { latencyFactor: 1, latencyRiseMs: 0, errorRise: 0 } })],
+    patternOddities: [incident.patternOddities(scope, { range, baseline })],
+    callShapeOddities: [incident.callShapeOddities(scope, { range, baseline })],
+    metricOddities: [
+      incident.metricOddities(scope, { range, baseline, meanings: [{ metric: 'shop.good', means: 'availability' }], deviations: 0 }),
+    ],
     rankSuspects: (['latency', 'errors', undefined] as const).map((trouble) =>
       incident.rankSuspects(scope, {
         service: first,

@@ -30,6 +30,8 @@ type NeedsAge = 'activeCalls' | 'verifyCallGraph' | 'cypher'
 /** Of values that nobody has here. */
 type NeedsSketches = 'affected' | 'latestData'
 type NeedsKnowledge = 'relatedKnowledge'
+/** Of changes that nothing has here. */
+type NeedsChanges = 'patternOddities' | 'callShapeOddities' | 'metricOddities'
 type Walk = 'reach' | 'impact' | 'shortestPath' | 'kShortestPaths' | 'pathsBetween' | 'cycles' | 'neighbourhood'
 
 /** Every function that walks the edges of a frame, over any frame of the edges between these names (see `makeGraphWorld`). */
@@ -78,7 +80,7 @@ export function graphReads(scope: Scope, names: readonly string[]) {
     slowestDependencies: read(calls.slowestDependencies(scope, { service: first, range }), 'dst_urn'),
     callOddities: read(incident.callOddities(scope, { range, baseline }), 'dst_urn'),
     rankSuspects: read(incident.rankSuspects(scope, { service: first, range, baseline }), 'urn'),
-  } satisfies Record<Exclude<Known, NeedsAge | NeedsSketches | NeedsKnowledge>, GraphRead> & Record<string, GraphRead>
+  } satisfies Record<Exclude<Known, NeedsAge | NeedsSketches | NeedsKnowledge | NeedsChanges>, GraphRead> & Record<string, GraphRead>
 }
 
 /** The same of what only works where there is Apache AGE, with the walks over its graph. */

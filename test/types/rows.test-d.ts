@@ -84,6 +84,9 @@ const named = {
   latestData: rowOf(incident.latestData(scope)).toEqualTypeOf<incident.LatestData>(),
   affected: rowOf(incident.affected(scope, { range, baseline: range })).toEqualTypeOf<incident.Affected>(),
   callOddities: rowOf(incident.callOddities(scope, { range, baseline: range })).toEqualTypeOf<incident.CallOddity>(),
+  callShapeOddities: rowOf(incident.callShapeOddities(scope, { range, baseline: range })).toEqualTypeOf<incident.CallShapeOddity>(),
+  metricOddities: rowOf(incident.metricOddities(scope, { range, baseline: range })).toEqualTypeOf<incident.MetricOddity>(),
+  patternOddities: rowOf(incident.patternOddities(scope, { range, baseline: range })).toEqualTypeOf<incident.PatternOddity>(),
   relatedKnowledge: rowOf(incident.relatedKnowledge(scope, { title: 't' })).toEqualTypeOf<incident.RelatedChunk>(),
   rankSuspects: rowOf(incident.rankSuspects(scope, { service: 'urn:a', range, baseline: range })).toEqualTypeOf<incident.Suspect>(),
 

