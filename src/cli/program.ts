@@ -12,6 +12,7 @@ import { patternsCommand } from './patternsCommand.ts'
 import { policiesCommand } from './policiesCommand.ts'
 import { refreshGraphCommand } from './refreshGraphCommand.ts'
 import { resourcesCommand } from './resourcesCommand.ts'
+import { suspectsCommand } from './suspectsCommand.ts'
 import { tenantsCommand } from './tenantsCommand.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -40,6 +41,7 @@ export function program(surroundings: Surroundings, exit: (code: number) => void
   root.addCommand(grantsCommand(surroundings))
   root.addCommand(ingestCommand(surroundings, exit))
   root.addCommand(graphCommand(surroundings))
+  root.addCommand(suspectsCommand(surroundings))
   root.addCommand(refreshGraphCommand(surroundings))
   root.addCommand(tenantsCommand(surroundings))
   root.addCommand(resourcesCommand(surroundings))

@@ -25,6 +25,7 @@ export const roleNeeded: Readonly<Record<string, Role>> = {
   resources: 'reader',
   graph: 'reader',
   patterns: 'reader',
+  suspects: 'reader',
   demo: 'owner',
 }
 

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import { format } from 'sql-formatter'
 import type { JsonValue } from '../../schema/tables.ts'
+import { evidenceText } from '../evidenceText.ts'
 import { table as fitting } from '../table.ts'
 import { nameOf, type Finding, type Investigation } from './investigate.ts'
 
@@ -70,7 +71,8 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
       suspects.rows.map((row) => [
         row.urn,
         row.score.toFixed(2),
-        `${row.measure} seen by ${nameOf(row.src_urn)}: ${measured(row.measure, row.expected)} -> ${measured(row.measure, row.actual)}`,
+        // Of each kind what tells most, so that patterns and shapes are not hidden by many calls.
+        [...Map.groupBy(row.evidence, ({ kind }) => kind).values()].map(([most]) => evidenceText(most!, nameOf)).join('\n'),
       ]),
     ),
   )

@@ -74,6 +74,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('the exit codes of pgvantage'
     [2, ['graph', '--tenant', 'shop', '--resource', 'urn:a']],
     [2, ['patterns', '--new', '--tenant', 'shpo']],
     [2, ['patterns', '--vanished', '--service', 'urn:a']],
+    [2, ['suspects', '--tenant', 'shpo', '--service', 'urn:a', '--from', '2026-11-22T10:00:00Z']],
     [2, ['ingest', '-', '--tenant', 'shpo']],
     [2, ['migrate', 'up', '--embedding-dimension', '5000']],
     [2, ['grants', '--role', 'reader', '']],

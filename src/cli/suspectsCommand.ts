@@ -1,0 +1,74 @@
+import { Command, Option } from 'commander'
+import { earlier, type TimeRange } from '../database/range.ts'
+import { rankSuspects, type Suspect } from '../incident/rankSuspects.ts'
+import { InvalidInputError } from '../schema/errors.ts'
+import { parse } from '../schema/parse.ts'
+import { urnText } from '../schema/text.ts'
+import { databaseOption, schemaOption, withDatabase } from './connection.ts'
+import { document } from './document.ts'
+import { evidenceText, shortName } from './evidenceText.ts'
+import { time, wholeNumber } from './options.ts'
+import { requireResource } from './requireResource.ts'
+import { newestOf, staleWarning } from './staleWarning.ts'
+import type { Surroundings } from './surroundings.ts'
+import { scopeOf, tenantOption } from './tenant.ts'
+
+interface Options {
+  database?: string
+  schema?: string
+  tenant?: string
+  service: string
+  from: Date
+  to?: Date
+  baselineFrom?: Date
+  baselineTo?: Date
+  trouble?: 'latency' | 'errors'
+  limit: number
+  json?: boolean
+}
+
+/** A suspect's pieces of evidence that a person reads. */
+const shown = 4
+
+/** `pgvantage suspects --service URN --from TIME`: who is behind the trouble, to paste into a chat. */
+export function suspectsCommand({ env, out, err }: Surroundings): Command {
+  return new Command('suspects')
+    .description("say which resources may cause a service's trouble, and why; changes nothing")
+    .requiredOption('-s, --service <urn>', 'the service that has the trouble')
+    .requiredOption('--from <time>', 'since when, such as 2026-11-22T09:30:00Z', time)
+    .option('--to <time>', 'until when (default: now)', time)
+    .option('--baseline-from <time>', 'the beginning of what is compared with (default: an hour before its end)', time)
+    .option('--baseline-to <time>', 'the end of what is compared with (default: where the range begins)', time)
+    .addOption(new Option('--trouble <kind>', 'what is known to hurt').choices(['latency', 'errors']))
+    .addOption(tenantOption())
+    .addOption(new Option('-l, --limit <n>', 'how many suspects').default(3).argParser(wholeNumber))
+    .addOption(databaseOption())
+    .addOption(schemaOption())
+    .option('--json', 'one JSON document, with all evidence')
+    .action(async (options: Options) => {
+      const { service, from, to = new Date(), baselineTo = from, trouble, limit } = options
+      if (from >= to) throw new InvalidInputError('--from', `must be before ${to.toISOString()}, got ${from.toISOString()}`)
+      const range = { from, to }
+      const baseline = { from: options.baselineFrom ?? earlier(baselineTo, '1 hour'), to: baselineTo }
+      const suspects = await withDatabase(options, env, async (db) => {
+        const scope = await scopeOf(db, options)
+        parse(urnText, service, '--service')
+        await requireResource(scope, service)
+        err(staleWarning(scope, await newestOf(scope, 'calls', to), to) ?? '')
+        return limit === 0 ? [] : rankSuspects(scope, { service, range, baseline, trouble }).limit(limit).execute()
+      })
+      out(options.json ? document({ service, range, baseline, suspects }) : describe(service, suspects, { range, baseline }))
+    })
+}
+
+function describe(service: string, suspects: readonly Suspect[], { range, baseline }: Record<'range' | 'baseline', TimeRange>): string {
+  const span = ({ from, to }: TimeRange) => `${from.toISOString()} to ${to.toISOString()}`
+  const head = `${service}, ${span(range)}, compared with ${span(baseline)}`
+  if (suspects.length === 0) return `${head}: no suspects\n`
+  const lines = suspects.flatMap(({ urn, score, path, evidence }, at) => [
+    `${at + 1}. ${urn}, score ${score.toFixed(2)}${path.length > 1 ? `, by ${path.map(shortName).join(' -> ')}` : ''}`,
+    ...evidence.slice(0, shown).map((piece) => `   ${evidenceText(piece)}`),
+    ...(evidence.length > shown ? [`   and ${evidence.length - shown} more: --json`] : []),
+  ])
+  return `${[`${head}:`, ...lines].join('\n')}\n`
+}
