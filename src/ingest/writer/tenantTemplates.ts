@@ -16,7 +16,7 @@ export interface LearnedLines {
 const loaded = 20_000
 
 /** Those that redirect to a loaded pattern are loaded with it, since they tell which words vary. */
-const limits = { maxTemplates: 3 * loaded, maxLines: 50_000 }
+const limits = { maxTemplates: 3 * loaded, maxLines: 10_000 }
 
 /**
  * The templates of a tenant's log messages in this process, learnt from `log_pattern`. Only a
@@ -33,7 +33,7 @@ export class TenantTemplates {
   #writer: string | null = null
 
   constructor() {
-    this.#forget()
+    this.forget()
   }
 
   /**
@@ -43,13 +43,15 @@ export class TenantTemplates {
   async learn(scope: Scope, lines: Iterable<string>): Promise<LearnedLines> {
     const all = [...new Set(lines)].sort()
     await this.#refresh(scope)
-    const isKnown = this.#merged.size === 0 && all.every((line) => this.#templates.has(line))
-    if (isKnown) {
+    const loadedTemplates = this.#templates
+    if (this.#merged.size === 0 && all.every((line) => this.#templates.has(line))) {
       await sql`select from ${sharedTurnLock(turnOf(scope))} as turn`.execute(scope.db)
+      if (this.#templates !== loadedTemplates) await this.#refresh(scope)
     } else {
-      await sql`select from ${turnLock(turnOf(scope))} as turn`.execute(scope.db)
+      const { rows } = await sql<{ id: string }>`
+        select pg_catalog.pg_current_xact_id()::text as id from ${turnLock(turnOf(scope))} as turn
+      `.execute(scope.db)
       await this.#refresh(scope)
-      const { rows } = await sql<{ id: string }>`select pg_catalog.pg_current_xact_id()::text as id`.execute(scope.db)
       this.#writer = rows[0]!.id
     }
     for (const line of all) this.#templates.learn(line)
@@ -59,7 +61,8 @@ export class TenantTemplates {
     return { templateOf: new Map(all.map((line) => [line, this.#templates.learn(line)])), merged }
   }
 
-  #forget(): void {
+  /** Forgets what was learnt, since it may not have been written. */
+  forget(): void {
     this.#lastId = '0'
     this.#redirected = new Set()
     this.#merged = new Map()
@@ -71,32 +74,17 @@ export class TenantTemplates {
 
   /** Learns what has been added to `log_pattern`. */
   async #refresh(scope: Scope): Promise<void> {
-    if (this.#writer !== null) {
-      const { rows } = await sql<{ written: boolean | null }>`
-        select ${this.#writer}::xid8 = pg_catalog.pg_current_xact_id_if_assigned()
-          or pg_catalog.pg_xact_status(${this.#writer}::xid8) = 'committed' as written
-      `.execute(scope.db)
-      // It was rolled back, or has not ended: what it taught is not known to the others.
-      if (rows[0]!.written !== true) this.#forget()
-      this.#writer = null
-    }
-    const { rows } = await sql<{ id: string; pattern: string; redirected: boolean }>`
-      select known.fingerprint_id::text as id, known.pattern, known.redirect_id is not null as redirected
-      from ${scope.id('log_pattern')} as known
-      where known.tenant_id = ${scope.tenantId}::int8 and known.fingerprint_id > ${this.#lastId}::int8
-        and (${this.#lastId !== '0'}::bool or coalesce(known.redirect_id, known.fingerprint_id) in (
-          select latest.fingerprint_id
-          from ${scope.id('log_pattern')} as latest
-          where latest.tenant_id = ${scope.tenantId}::int8 and latest.redirect_id is null
-          order by latest.last_seen desc nulls last, latest.fingerprint_id desc
-          limit ${loaded}::int8
-        ))
-      order by known.fingerprint_id
-    `.execute(scope.db)
-    for (const { pattern, redirected } of rows) {
-      if (redirected) this.#redirected.add(this.#templates.fingerprintOf(pattern))
-    }
-    for (const { pattern } of rows) this.#templates.learn(pattern)
+    if (this.#writer !== null && !(await wasWritten(scope, this.#writer))) this.forget()
+    this.#writer = null
+    // Another write through the same scope may fail meanwhile, and what it taught is forgotten.
+    let templates: Templates
+    let rows: StoredText[]
+    do {
+      templates = this.#templates
+      rows = await storedSince(scope, this.#lastId)
+    } while (templates !== this.#templates)
+    for (const { pattern, redirected } of rows) if (redirected) this.#redirected.add(templates.fingerprintOf(pattern))
+    for (const { pattern } of rows) templates.learn(pattern)
     for (const { pattern, redirected } of rows) if (!redirected) this.#noteMerged(pattern)
     this.#lastId = rows.at(-1)?.id ?? this.#lastId
   }
@@ -108,6 +96,43 @@ export class TenantTemplates {
     if (template.fingerprint === fingerprint || this.#merged.has(fingerprint) || this.#redirected.has(fingerprint)) return
     this.#merged.set(fingerprint, { ...template, fingerprint, text: pattern, next: template })
   }
+}
+
+interface StoredText {
+  id: string
+  pattern: string
+  redirected: boolean
+}
+
+/** The rows of `log_pattern` with a higher id; of all of them, those of the patterns seen last. */
+async function storedSince(scope: Scope, lastId: string): Promise<StoredText[]> {
+  const { rows } = await sql<StoredText>`
+    select known.fingerprint_id::text as id, known.pattern, known.redirect_id is not null as redirected
+    from ${scope.id('log_pattern')} as known
+    where known.tenant_id = ${scope.tenantId}::int8 and known.fingerprint_id > ${lastId}::int8
+      and (${lastId !== '0'}::bool or coalesce(known.redirect_id, known.fingerprint_id) in (
+        select latest.fingerprint_id
+        from ${scope.id('log_pattern')} as latest
+        where latest.tenant_id = ${scope.tenantId}::int8 and latest.redirect_id is null
+        order by latest.last_seen desc nulls last, latest.fingerprint_id desc
+        limit ${loaded}::int8
+      ))
+    order by known.fingerprint_id
+  `.execute(scope.db)
+  return rows
+}
+
+/** Whether a transaction is this one or was committed: else what it taught is not known to others. */
+async function wasWritten(scope: Scope, transaction: string): Promise<boolean> {
+  const { rows } = await sql<{ written: boolean | null }>`
+    select case
+        when ${transaction}::xid8 = pg_catalog.pg_current_xact_id_if_assigned() then true
+        -- A server that took over may not have come as far.
+        when ${transaction}::xid8 >= pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) then false
+        else pg_catalog.pg_xact_status(${transaction}::xid8) = 'committed'
+      end as written
+  `.execute(scope.db)
+  return rows[0]!.written === true
 }
 
 /** The template that a merged one is part of now. */

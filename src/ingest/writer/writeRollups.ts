@@ -84,6 +84,20 @@ export async function writeRollups(scope: Scope, window: IngestWindow, options: 
 /** The same in a transaction that has begun. */
 export async function writeWindow(
   scope: Scope,
+  window: IngestWindow,
+  templates: TenantTemplates,
+  options: WriteRollupsOptions,
+): Promise<WrittenRollups> {
+  try {
+    return await writeRows(scope, window, templates, options)
+  } catch (error) {
+    templates.forget()
+    throw error
+  }
+}
+
+async function writeRows(
+  scope: Scope,
   given: IngestWindow,
   templates: TenantTemplates,
   { acceptOld, signal }: WriteRollupsOptions,

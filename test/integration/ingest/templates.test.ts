@@ -132,6 +132,20 @@ onEveryLeg('the templates of a tenant', () => {
     expect(await counted(scope)).toEqual({ 'session of <*> has ended': 8 })
   })
 
+  it('are not those of a part of a transaction that failed', async () => {
+    const [window] = await all(rollUp(requests([said(names.map((name, at) => [at, ended(name)]))])))
+    const broken = { ...window!, patterns: window!.patterns.map((row) => ({ ...row, countError: row.countTotal + 1 })) }
+    await scope.db.transaction().execute(async (db) => {
+      const within = { ...scope, db }
+      await sql`savepoint before`.execute(db)
+      await expect(writeRollups(within, broken)).rejects.toThrow()
+      await sql`rollback to savepoint before`.execute(db)
+      await write(within, said([[0, ended('alpha')]]))
+      await writeRollups(within, window!)
+    })
+    expect(await counted(scope)).toEqual({ 'session of <*> has ended': 8 })
+  })
+
   it('are those of one tenant alone', async () => {
     const other = await tenant(test.db, `t-${++tenants}`)
     await write(other, said(names.map((name, at) => [at, ended(name)])))
