@@ -76,7 +76,7 @@ export class TenantTemplates {
   async #refresh(scope: Scope): Promise<void> {
     if (this.#writer !== null && !(await wasWritten(scope, this.#writer))) this.forget()
     this.#writer = null
-    // Another write through the same scope may fail meanwhile, and what it taught is forgotten.
+    // Another write through the same scope may fail at the same time: then all is read again.
     let templates: Templates
     let rows: StoredText[]
     do {
