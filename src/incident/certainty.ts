@@ -31,5 +31,5 @@ export const standardErrors = ({
   expected,
   ratio,
   dispersion = sql`1::float8`,
-}: Record<'actual' | 'expected' | 'ratio', RawBuilder<unknown>> & { dispersion?: RawBuilder<unknown> }): RawBuilder<number> =>
+}: Record<'actual' | 'expected' | 'ratio', RawBuilder<unknown>> & { dispersion?: RawBuilder<unknown> | undefined }): RawBuilder<number> =>
   sql<number>`2::float8 * (sqrt(${actual} + 0.375::float8) - sqrt(${expected} + 0.375::float8)) / sqrt(${dispersion} * (1::float8 + ${ratio}))`

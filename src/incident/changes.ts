@@ -148,40 +148,55 @@ export function patternChanges(scope: Scope, windows: ComparedWindows, mayBeChan
  * | `shape_change` | caller and callee whose calls changed by more than chance | `src`, `dst`, `expected`, `actual`, `z`, `requests`, `share`: as in `pattern_change` |
  */
 export function shapeChanges(mayBeChance: number = chance): RawBuilder<unknown> {
+  const z = (dispersion?: RawBuilder<unknown>) =>
+    standardErrors({
+      actual: sql`compared.actual`,
+      expected: sql`compared.before * compared.ratio`,
+      ratio: sql`compared.ratio`,
+      dispersion,
+    })
   return sql`made_call as (
       select
-        call.src, call.dst,
-        coalesce(sum(call.calls) filter (where call.is_now), 0::float8) as actual,
-        coalesce(sum(call.calls) filter (where not call.is_now), 0::float8) as before,
-        sum(call.calls * call.calls / nullif(bucket.calls, 0::float8)) filter (where not call.is_now) as squares
-      from counted_call as call
-      full join asked_bucket as bucket on bucket.resource_id = call.src and bucket.bucket = call.bucket
-      group by call.src, call.dst
-      having pg_catalog.count(call.src) > 0::int8
+        src, dst,
+        coalesce(sum(calls) filter (where is_now), 0::float8) as actual,
+        coalesce(sum(calls) filter (where not is_now), 0::float8) as before
+      from counted_call
+      group by src, dst
     ), compared_shape as materialized (
       select made.*, asked.calls, asked.calls_before, asked.buckets_before, asked.calls / nullif(asked.calls_before, 0::float8) as ratio
       from made_call as made
       full join asked on asked.resource_id = made.src
+    ), candidate_shape as materialized (
+      -- A dispersion only takes off, so it is looked for where there is something to take off.
+      select compared.* from compared_shape as compared
+      where compared.calls > 0::float8 and compared.src is not null and (${z()}) ^ 2::float8 > ${sql.lit(mayBeChance * mayBeChance)}::float8
+    ), shape_squares as materialized (
+      select call.src, call.dst, sum(call.calls * call.calls / nullif(bucket.calls, 0::float8)) as squares
+      from (
+        select * from counted_call where not is_now and ((src, dst) in (select src, dst from candidate_shape)) is true
+      ) as call
+      full join (
+        select * from asked_bucket where (resource_id in (select src from candidate_shape)) is true
+      ) as bucket on bucket.resource_id = call.src and bucket.bucket = call.bucket
+      group by call.src, call.dst
+      having pg_catalog.count(call.src) > 0::int8
     ), shape_change as materialized (
       select
         src, dst, expected, actual, z, calls as requests, least(1::float8, abs(actual - expected) / calls) * ${certainty(sql`z`, mayBeChance)} as share
       from (
         select
           compared.*, compared.before * compared.ratio as expected,
-          ${standardErrors({
-            actual: sql`compared.actual`,
-            expected: sql`compared.before * compared.ratio`,
-            ratio: sql`compared.ratio`,
-            dispersion: dispersion({
+          ${z(
+            dispersion({
               measured: sql`true`,
-              squares: sql`compared.squares`,
+              squares: sql`found.squares`,
               before: sql`compared.before`,
               asked: sql`compared.calls_before`,
               buckets: sql`compared.buckets_before`,
             }),
-          })} as z
-        from compared_shape as compared
-        where compared.calls > 0::float8 and compared.src is not null
+          )} as z
+        from candidate_shape as compared
+        left join shape_squares as found on found.src = compared.src and found.dst = compared.dst
       ) as judged
       where z * z > ${sql.lit(mayBeChance * mayBeChance)}::float8
     )`

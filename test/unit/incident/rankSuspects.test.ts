@@ -94,7 +94,7 @@ describe('rankSuspects', () => {
         'asked_bucket asked edge level met no_graph searched_resource measured_metric departed_metric compared_metric odd_metric ' +
         'saturated_resource starved_resource incoming_odd_call called_resource observed_loss underlying_resource ' +
         'explained_loss own_loss host_loss accounted_loss noticeable_loss share_of_loss scored_trouble ' +
-        'logged logging compared_pattern pattern_change made_call compared_shape shape_change changed_doing changed_resource troubled_resource own_change ' +
+        'logged logging compared_pattern pattern_change made_call compared_shape candidate_shape shape_squares shape_change changed_doing changed_resource troubled_resource own_change ' +
         'path_to_change suspect ' +
         'evidence oddest_evidence collected_evidence previous_trouble path_to_trouble shortest_path',
     )
