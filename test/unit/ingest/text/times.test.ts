@@ -52,6 +52,8 @@ describe('the year of times without one', () => {
 
   it('is this year or the last for a stream', async () => {
     const soon = new Date(Date.now() + 40 * 86_400_000)
+    // The year before has none.
+    if (soon.getUTCMonth() === 1 && soon.getUTCDate() === 29) soon.setUTCDate(28)
     const text = soon.toLocaleString('en-US', { month: 'short', day: '2-digit', timeZone: 'UTC' })
     const { recognised } = await reading(syslog(`${text} 10:00:00`))
     expect(recognised).toMatchObject({ year: soon.getUTCFullYear() - 1, timeZone: 'UTC' })
