@@ -169,7 +169,7 @@ export interface LogPattern {
   sample_message: string | null;
   severity: string | null;
   tenant_id: Int8;
-  words_hash: string | null;
+  words: string | null;
 }
 
 export interface LogPattern1d {

@@ -12,7 +12,7 @@ import type { Dataset } from '../rollups/windows/locatorTally.ts'
 import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
 import { deleteGone, type GoneRows } from '../writer/deleteGone.ts'
 import { TenantTemplates } from '../writer/tenantTemplates.ts'
-import { writeWindow } from '../writer/writeRollups.ts'
+import { writeWindow, type Learning } from '../writer/writeRollups.ts'
 import { Batch, type BatchRules, type Known } from './batch.ts'
 import { decodePart, encodePart } from './encode.ts'
 import type { Carried, Journal, PartKey, Rolled, Unrolled, WindowTurn } from './journal.ts'
@@ -184,7 +184,7 @@ export class DatabaseJournal implements Journal {
     return inTransaction(this.#scope.db, async (db) => {
       const scope = { ...this.#scope, db }
       await takeTurn(db, `pgvantage window ${scope.installation.schema} ${scope.tenantId} ${window}`)
-      return work(await DatabaseTurn.begin(scope, this.#own, window, this.#templates))
+      return work(await DatabaseTurn.begin(scope, this.#own, window, { templates: this.#templates, isOnly: !this.#scope.db.isTransaction }))
     })
   }
 
@@ -225,25 +225,25 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
   readonly #scope: Scope
   readonly #own: Set<string>
   readonly #window: number
-  readonly #templates: TenantTemplates
+  readonly #learning: Learning
   /** The last part of each resource when the lock was taken; later ones are not rolled up now. */
   readonly #last: ReadonlyMap<string, string>
 
-  static async begin(scope: Scope, own: Set<string>, window: number, templates: TenantTemplates): Promise<DatabaseTurn> {
+  static async begin(scope: Scope, own: Set<string>, window: number, learning: Learning): Promise<DatabaseTurn> {
     const { rows } = await sql<{ key: string; last: string }>`
       select dataset || ' ' || resource as key, last_part::text as last
       from ${scope.id('ingest_window')}
       where tenant_id = ${scope.tenantId}::int8 and window_start = ${new Date(window)}
     `.execute(scope.db)
-    return new DatabaseTurn(scope, own, window, templates, new Map(rows.map(({ key, last }) => [key, last])))
+    return new DatabaseTurn(scope, own, window, learning, new Map(rows.map(({ key, last }) => [key, last])))
   }
 
-  private constructor(scope: Scope, own: Set<string>, window: number, templates: TenantTemplates, last: ReadonlyMap<string, string>) {
+  private constructor(scope: Scope, own: Set<string>, window: number, learning: Learning, last: ReadonlyMap<string, string>) {
     super(scope, own, true)
     this.#scope = scope
     this.#own = own
     this.#window = window
-    this.#templates = templates
+    this.#learning = learning
     this.#last = last
   }
 
@@ -254,7 +254,7 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
   async write(window: IngestWindow, gone: GoneRows, rolled: readonly Rolled[], signal?: AbortSignal): Promise<void> {
     await deleteGone(this.#scope, window, gone)
     // Records that are too old were refused when they were read.
-    await writeWindow(this.#scope, window, this.#templates, { acceptOld: true, signal })
+    await writeWindow(this.#scope, window, this.#learning, { acceptOld: true, signal })
     const done = rolled.flatMap(({ dataset, resource, waiting }) => {
       const last = this.#last.get(`${dataset} ${resource}`)
       return last === undefined ? [] : [{ dataset, resource, last, waiting }]

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import { sharedTurnLock, turnLock } from '../../database/transaction/takeTurn.ts'
@@ -12,10 +13,10 @@ export interface LearnedLines {
   merged: readonly Template[]
 }
 
-/** How many of a tenant's patterns are loaded: those seen last. The others stay in the database. */
+/** How many of a tenant's patterns are loaded: those seen last. Others stay in the database. */
 const loaded = 20_000
 
-/** Those that redirect to a loaded pattern are loaded with it, since they tell which words vary. */
+/** Those that became one are loaded besides, since they tell which words vary. */
 const limits = { maxTemplates: 3 * loaded, maxLines: 10_000 }
 
 /**
@@ -39,12 +40,15 @@ export class TenantTemplates {
   /**
    * Learns masked lines. If it has to add templates or merge some, no other transaction of the
    * tenant writes patterns until this one ends.
+   *
+   * @param isOnly whether the transaction writes no other window: one that waited for others to
+   * share the turn, and then for all of them to end, would wait for one that does the same.
    */
-  async learn(scope: Scope, lines: Iterable<string>): Promise<LearnedLines> {
+  async learn(scope: Scope, lines: Iterable<string>, { isOnly }: { isOnly: boolean }): Promise<LearnedLines> {
     const all = [...new Set(lines)].sort()
     await this.#refresh(scope)
     const loadedTemplates = this.#templates
-    if (this.#merged.size === 0 && all.every((line) => this.#templates.has(line))) {
+    if (isOnly && this.#merged.size === 0 && all.every((line) => this.#templates.has(line))) {
       await sql`select from ${sharedTurnLock(turnOf(scope))} as turn`.execute(scope.db)
       if (this.#templates !== loadedTemplates) await this.#refresh(scope)
     } else {
@@ -83,50 +87,75 @@ export class TenantTemplates {
       templates = this.#templates
       rows = await storedSince(scope, this.#lastId)
     } while (templates !== this.#templates)
-    for (const { pattern, redirected } of rows) if (redirected) this.#redirected.add(templates.fingerprintOf(pattern))
-    for (const { pattern } of rows) templates.learn(pattern)
-    for (const { pattern, redirected } of rows) if (!redirected) this.#noteMerged(pattern)
+    for (const { words, pattern, target } of rows) {
+      if (target === null) continue
+      this.#redirected.add(md5(words ?? pattern))
+      // More than a word less, and the same beginning: that is no family.
+      if (words !== null && words.startsWith(`${target} `) && wordCount(words) > wordCount(target) + 1) templates.explode(target)
+    }
+    for (const row of rows) templates.load(templateOf(row))
+    for (const row of rows) if (row.target === null) this.#noteMerged(row)
     this.#lastId = rows.at(-1)?.id ?? this.#lastId
   }
 
   /** A stored pattern that others learnt without the templates that it is part of. */
-  #noteMerged(pattern: string): void {
-    const fingerprint = this.#templates.fingerprintOf(pattern)
-    const template = this.#templates.learn(pattern)
-    if (template.fingerprint === fingerprint || this.#merged.has(fingerprint) || this.#redirected.has(fingerprint)) return
-    this.#merged.set(fingerprint, { ...template, fingerprint, text: pattern, next: template })
+  #noteMerged({ words, pattern }: StoredText): void {
+    const { words: own, text } = templateOf({ words, pattern })
+    const key = words ?? pattern
+    const fingerprint = md5(key)
+    const next = this.#templates.load({ words: own, text })
+    if (next.fingerprint === fingerprint || this.#merged.has(fingerprint) || this.#redirected.has(fingerprint)) return
+    this.#merged.set(fingerprint, { ...next, key, words: own, text, fingerprint, next })
   }
 }
 
+const md5 = (text: string): string => createHash('md5').update(text).digest('hex')
+
+const wordCount = (words: string): number => words.split(' ').length
+
+/** Of a template that is known by its text, no word is compared. */
+const templateOf = ({ words, pattern }: Pick<StoredText, 'words' | 'pattern'>) => ({ words: words?.split(' ') ?? [], text: pattern })
+
 interface StoredText {
   id: string
+  /** Null if it is known by its text. */
+  words: string | null
   pattern: string
-  redirected: boolean
+  /** What the one it redirects to is known by. */
+  target: string | null
 }
 
-/** The rows of `log_pattern` with a higher id; of all of them, those of the patterns seen last. */
+/** The rows of `log_pattern` with a higher id; of all of them, those seen last and those that became one. */
 async function storedSince(scope: Scope, lastId: string): Promise<StoredText[]> {
   const { rows } = await sql<StoredText>`
-    select known.fingerprint_id::text as id, known.pattern, known.redirect_id is not null as redirected
+    select known.fingerprint_id::text as id, known.words, known.pattern, coalesce(target.words, target.pattern) as target
     from ${scope.id('log_pattern')} as known
+    left join ${scope.id('log_pattern')} as target on target.fingerprint_id = known.redirect_id
     where known.tenant_id = ${scope.tenantId}::int8 and known.fingerprint_id > ${lastId}::int8
-      and (${lastId !== '0'}::bool or coalesce(known.redirect_id, known.fingerprint_id) in (
-        select latest.fingerprint_id
-        from ${scope.id('log_pattern')} as latest
-        where latest.tenant_id = ${scope.tenantId}::int8 and latest.redirect_id is null
-        order by latest.last_seen desc nulls last, latest.fingerprint_id desc
-        limit ${loaded}::int8
-      ))
+      and (
+        ${lastId !== '0'}::bool
+        or known.redirect_id is not null
+        or known.fingerprint_id in (
+          select merged.redirect_id from ${scope.id('log_pattern')} as merged
+          where merged.tenant_id = ${scope.tenantId}::int8 and merged.redirect_id is not null
+        )
+        or known.fingerprint_id in (
+          select latest.fingerprint_id
+          from ${scope.id('log_pattern')} as latest
+          where latest.tenant_id = ${scope.tenantId}::int8 and latest.redirect_id is null
+          order by latest.last_seen desc nulls last, latest.fingerprint_id desc
+          limit ${loaded}::int8
+        )
+      )
     order by known.fingerprint_id
   `.execute(scope.db)
   return rows
 }
 
-/** Whether a transaction is this one or was committed: else what it taught is not known to others. */
+/** Whether a transaction was committed: else what it taught is not known to others. */
 async function wasWritten(scope: Scope, transaction: string): Promise<boolean> {
   const { rows } = await sql<{ written: boolean | null }>`
     select case
-        when ${transaction}::xid8 = pg_catalog.pg_current_xact_id_if_assigned() then true
         -- A server that took over may not have come as far.
         when ${transaction}::xid8 >= pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) then false
         else pg_catalog.pg_xact_status(${transaction}::xid8) = 'committed'
@@ -142,8 +171,12 @@ const turnOf = ({ installation, tenantId }: Scope): string => `pgvantage pattern
 
 const known = new WeakMap<object, TenantTemplates>()
 
-/** The templates that earlier writes through the same scope have learnt. */
+/**
+ * The templates that earlier writes through the same scope have learnt. In a caller's transaction
+ * they are read anew, since a part of it may be rolled back.
+ */
 export function templatesOf(scope: Scope): TenantTemplates {
+  if (scope.db.isTransaction) return new TenantTemplates()
   const templates = known.get(scope) ?? new TenantTemplates()
   known.set(scope, templates)
   return templates

@@ -12,6 +12,8 @@ import { targetOf, type TenantTemplates } from './tenantTemplates.ts'
 /** A row of `log_pattern`, by the hash of its words. */
 interface KnownPattern {
   hash: string
+  /** Null if it is known by its text. */
+  words: string | null
   pattern: string
   sample_message: string | null
   severity: Severity | null
@@ -23,6 +25,7 @@ interface KnownPattern {
 /** A row that another one stands for, or will. */
 interface StoredPattern extends KnownPattern {
   target_hash: string | null
+  target_words: string | null
   target_pattern: string | null
 }
 
@@ -33,11 +36,17 @@ interface StoredPattern extends KnownPattern {
  *
  * @returns the fingerprints' ids by line.
  */
-export async function writePatterns(scope: Scope, rows: readonly PatternRow[], templates: TenantTemplates): Promise<Map<string, string>> {
+export async function writePatterns(
+  scope: Scope,
+  rows: readonly PatternRow[],
+  templates: TenantTemplates,
+  only: { isOnly: boolean },
+): Promise<Map<string, string>> {
   if (rows.length === 0) return new Map()
   const { templateOf, merged } = await templates.learn(
     scope,
     rows.map((row) => row.maskedLine),
+    only,
   )
   const patterns = new Patterns()
   for (const row of rows) patterns.add(rowOf(templateOf.get(row.maskedLine)!, row))
@@ -50,10 +59,11 @@ export async function writePatterns(scope: Scope, rows: readonly PatternRow[], t
   const stored = await storedPatterns(scope, patterns.hashes(), [...targets.keys()])
   // Where the database redirects, it is right: other processes may know more.
   const elsewhere = new Map(stored.flatMap(({ hash, target_hash }) => (target_hash === null ? [] : [[hash, target_hash]])))
-  for (const { hash, target_hash, target_pattern } of stored) {
-    if (target_hash !== null && target_pattern !== null) patterns.move(hash, target_hash, target_pattern)
+  for (const { hash, target_hash, target_words, target_pattern } of stored) {
+    if (target_hash !== null && target_pattern !== null)
+      patterns.move(hash, { hash: target_hash, words: target_words, pattern: target_pattern })
   }
-  for (const { target_hash, target_pattern: _, ...row } of stored) {
+  for (const { target_hash, target_words: _, target_pattern: __, ...row } of stored) {
     const target = targets.get(row.hash)
     if (target_hash === null && target !== undefined) patterns.addTo(elsewhere.get(target) ?? target, row)
   }
@@ -76,25 +86,26 @@ class Patterns {
   }
 
   /** Adds what is known of one pattern to the one it is part of. */
-  move(from: string, to: string, text: string): void {
+  move(from: string, to: Pick<KnownPattern, 'hash' | 'words' | 'pattern'>): void {
     const row = this.#rows.get(from)
     if (row === undefined) return
     this.#rows.delete(from)
-    this.add({ ...row, hash: to, pattern: text })
+    this.add({ ...row, ...to })
   }
 
   /** Adds what is known of a pattern to another one. */
   addTo(hash: string, row: KnownPattern): void {
     const target = this.#rows.get(hash)
-    if (target !== undefined) this.add({ ...row, hash, pattern: target.pattern })
+    if (target !== undefined) this.add({ ...row, hash, words: target.words, pattern: target.pattern })
   }
 
   hashes = (): string[] => [...this.#rows.keys()]
   rows = (): KnownPattern[] => [...this.#rows.values()].sort((a, b) => compareBytes(a.hash, b.hash))
 }
 
-const emptyRow = ({ fingerprint, text }: Template): KnownPattern => ({
+const emptyRow = ({ fingerprint, key, words, text }: Template): KnownPattern => ({
   hash: fingerprint,
+  words: words.length < 2 ? null : key,
   pattern: text,
   sample_message: null,
   severity: null,
@@ -118,6 +129,7 @@ function together(a: KnownPattern, b: KnownPattern): KnownPattern {
   for (const [name, type] of Object.entries(b.attrs_schema)) types.set(name, mergedType(types.get(name), type))
   return {
     hash: a.hash,
+    words: a.words ?? b.words,
     pattern: compareBytes(a.pattern, b.pattern) <= 0 ? a.pattern : b.pattern,
     sample_message: isEarlier(b, a) ? b.sample_message : a.sample_message,
     severity: greaterSeverity(a.severity, b.severity),
@@ -137,8 +149,8 @@ function isEarlier(a: KnownPattern, b: KnownPattern): boolean {
 /** Rows that redirect, and rows that are about to. */
 async function storedPatterns(scope: Scope, hashes: readonly string[], merged: readonly string[]): Promise<StoredPattern[]> {
   const { rows } = await sql<StoredPattern>`
-    select replace(known.pattern_hash::text, '-', '') as hash, known.pattern, known.sample_message, known.severity, known.attrs_schema,
-      known.first_seen, known.last_seen, replace(target.pattern_hash::text, '-', '') as target_hash, target.pattern as target_pattern
+    select replace(known.pattern_hash::text, '-', '') as hash, known.words, known.pattern, known.sample_message, known.severity, known.attrs_schema,
+      known.first_seen, known.last_seen, replace(target.pattern_hash::text, '-', '') as target_hash, target.words as target_words, target.pattern as target_pattern
     from jsonb_array_elements_text(${JSON.stringify(hashes)}::jsonb) as given (hash)
     join ${scope.id('log_pattern')} as known on known.tenant_id = ${scope.tenantId}::int8 and known.pattern_hash = given.hash::uuid
     left join ${scope.id('log_pattern')} as target on target.fingerprint_id = known.redirect_id
@@ -159,12 +171,12 @@ async function upsert(scope: Scope, rows: readonly KnownPattern[]): Promise<void
   // whose time is not known yet is later than any.
   const earlier = sql`(coalesce(excluded.first_seen, 'infinity'), excluded.sample_message collate "C") < (coalesce(known.first_seen, 'infinity'), known.sample_message)`
   const row = sql`row (
-        hash uuid, pattern text, sample_message text, severity text, attrs_schema jsonb, first_seen timestamptz, last_seen timestamptz
+        hash uuid, words text, pattern text, sample_message text, severity text, attrs_schema jsonb, first_seen timestamptz, last_seen timestamptz
       )`
   for (const chunk of jsonChunks(rows)) {
     await sql`
-      insert into ${scope.id('log_pattern')} as known (tenant_id, words_hash, pattern, sample_message, severity, attrs_schema, first_seen, last_seen)
-      select ${scope.tenantId}::int8, hash, pattern, sample_message, severity, attrs_schema, first_seen, last_seen
+      insert into ${scope.id('log_pattern')} as known (tenant_id, words, pattern, sample_message, severity, attrs_schema, first_seen, last_seen)
+      select ${scope.tenantId}::int8, words, pattern, sample_message, severity, attrs_schema, first_seen, last_seen
       from jsonb_to_recordset(${chunk}::jsonb) as ${row}
       order by hash
       on conflict (tenant_id, pattern_hash) do update set

@@ -78,20 +78,27 @@ export async function writeRollups(scope: Scope, window: IngestWindow, options: 
   const { acceptOld, signal } = parseOptions(writeRollupsOptions, options)
   signal?.throwIfAborted()
   const templates = templatesOf(scope)
-  return inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, templates, { acceptOld, signal }))
+  const isOnly = !scope.db.isTransaction
+  return inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, { templates, isOnly }, { acceptOld, signal }))
+}
+
+/** How patterns are learnt; `isOnly`: the transaction writes no other window. */
+export interface Learning {
+  templates: TenantTemplates
+  isOnly: boolean
 }
 
 /** The same in a transaction that has begun. */
 export async function writeWindow(
   scope: Scope,
   window: IngestWindow,
-  templates: TenantTemplates,
+  learning: Learning,
   options: WriteRollupsOptions,
 ): Promise<WrittenRollups> {
   try {
-    return await writeRows(scope, window, templates, options)
+    return await writeRows(scope, window, learning, options)
   } catch (error) {
-    templates.forget()
+    learning.templates.forget()
     throw error
   }
 }
@@ -99,7 +106,7 @@ export async function writeWindow(
 async function writeRows(
   scope: Scope,
   given: IngestWindow,
-  templates: TenantTemplates,
+  { templates, isOnly }: Learning,
   { acceptOld, signal }: WriteRollupsOptions,
 ): Promise<WrittenRollups> {
   const { window, tooOld } = acceptOld === true ? { window: given, tooOld: noneTooOld } : await withoutTooOld(scope, given)
@@ -113,7 +120,7 @@ async function writeRows(
   signal?.throwIfAborted()
   const locatorIds = await writeLocators(scope, window.locators)
   signal?.throwIfAborted()
-  const fingerprintIds = await writePatterns(scope, window.patterns, templates)
+  const fingerprintIds = await writePatterns(scope, window.patterns, templates, { isOnly })
   signal?.throwIfAborted()
   await writeMetrics(scope, window, resourceIds)
   signal?.throwIfAborted()

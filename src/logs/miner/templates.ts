@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto'
 import { compareBytes } from '../../schema/compareBytes.ts'
 import { placeholder } from '../pattern.ts'
 import { familyKeys, valuesFrom, type Thresholds } from './families.ts'
-import { wordsIn, type Word } from './words.ts'
+import { maxWords, wordsIn, type Word } from './words.ts'
 
 /** A template of messages. */
 export interface Template {
-  /** Its words: what it is known by. */
+  /** What it is known by: its words, or its text if it has fewer than two. */
   readonly key: string
+  readonly words: readonly string[]
   /** A masked line of it, with placeholders for the words that vary: of all its lines the least by bytes. */
   text: string
   /** The MD5 of its key: 32 hexadecimal digits. */
@@ -34,16 +35,14 @@ const maxFollowing = 300
 /** Beginnings of up to this many words are looked at. */
 const maxBeginning = 8
 
-/** A masked line that no template has yet. */
-interface Unknown {
-  key: string
-  text: string
-  found: readonly Word[]
-}
+/** What no template has yet. */
+type Unknown = Pick<Template, 'key' | 'words' | 'text'>
 
 /**
  * The templates of masked lines ({@link wordsOf}). It learns with each line which words vary, so
- * templates are merged; which there are at the end depends on the set of lines, not on their order.
+ * templates are merged; which there are at the end depends on the set of lines, not on their order,
+ * as long as no beginning explodes. What becomes of a template depends on its words alone, never on
+ * its text.
  */
 export class Templates {
   /** Beginnings of lines that too many words followed: what follows them is variable. */
@@ -59,6 +58,7 @@ export class Templates {
   /** The words that follow a beginning. */
   #following = new Map<string, Set<string>>()
   #count = 0
+  #isLoading = false
 
   /** @param onMerge called with each template that has become part of another one. */
   constructor(limits: TemplateLimits, thresholds: Thresholds, onMerge: (template: Template) => void = () => {}) {
@@ -91,15 +91,17 @@ export class Templates {
     return merged === undefined ? undefined : current(merged)
   }
 
-  /** The fingerprint of a template with this text. */
-  fingerprintOf(text: string): string {
-    const words = wordsIn(text).map((word) => word.text)
-    return md5(keyOf(text, words))
+  /** Adds a template that was learnt before, which explodes nothing. */
+  load({ words, text }: Pick<Template, 'words' | 'text'>): Template {
+    this.#isLoading = true
+    const template = this.#insert(words, text)
+    this.#isLoading = false
+    return template
   }
 
   /** Whether a line has a template already. */
   has(line: string): boolean {
-    return this.#lines.has(line) || isTemplate(this.#find(line))
+    return this.#lines.has(line) || isTemplate(this.#find(...wordsAndText(line)))
   }
 
   #ofLine(line: string): Template {
@@ -109,40 +111,40 @@ export class Templates {
       if (template !== known) this.#lines.set(line, template)
       return template
     }
-    const template = this.#insert(line)
+    const template = this.#insert(...wordsAndText(line))
     if (this.#lines.size >= this.#limits.maxLines) this.#lines.clear()
     this.#lines.set(line, template)
     return template
   }
 
-  /** The template of a masked line, or of a template with more of its words masked. */
-  #find(line: string): Template | Unknown {
+  /** The template with these words, or with those of them that do not vary. */
+  #find(given: readonly string[], line: string): Template | Unknown {
+    let words = given
     let text = line
     for (;;) {
-      const found = wordsIn(text)
-      const words = found.map((word) => word.text)
-      const key = keyOf(text, words)
+      const key = keyOf(words, text)
       const known = this.#templates.get(key)
       if (known !== undefined) {
         if (compareBytes(text, known.text) < 0) known.text = text
         return current(known)
       }
-      if (words.length < 2) return { key, text, found }
+      if (words.length < 2) return { key, words, text }
       const begun = this.exploded.size === 0 ? 0 : beginnings(words).findIndex((beginning) => this.exploded.has(beginning)) + 1
-      const open = begun > 0 ? [] : familyKeys(words).flatMap((family, at) => (this.#isOpen(family) ? [at] : []))
-      if (begun === 0 && open.length === 0) return { key, text, found }
-      text = begun > 0 ? beginningOf(text, found, begun) : without(text, found, open)
+      const open = begun > 0 ? [] : this.#openPlaces(words)
+      if (begun === 0 && open.length === 0) return { key, words, text }
+      const next: Shortened = begun > 0 ? beginningOf(words, text, begun) : without(words, text, open)
+      words = next.words
+      text = next.text
     }
   }
 
-  #insert(line: string): Template {
-    const place = this.#find(line)
+  #insert(given: readonly string[], line: string): Template {
+    const place = this.#find(given, line)
     if (isTemplate(place)) return place
-    const { key, text, found } = place
-    const words = found.map((word) => word.text)
-    const template = this.#add(key, text)
+    const { words } = place
+    const template = this.#add(place)
     if (words.length < 2) return template
-    familyKeys(words).forEach((family, at) => this.#join(family, at, words, template))
+    familyKeys(words).forEach((family, at) => this.#join(family, at, template))
     if (template.next === undefined) this.#follow(words)
     return current(template)
   }
@@ -152,31 +154,43 @@ export class Templates {
     for (const [at, beginning] of beginnings(words).entries()) {
       const following = this.#following.get(beginning) ?? new Set()
       this.#following.set(beginning, following.add(words[at + 1]!))
-      if (following.size <= maxFollowing) continue
-      this.#following.delete(beginning)
-      this.exploded.add(beginning)
-      for (const template of this.#templates.values()) {
-        if (template.next !== undefined || !template.key.startsWith(`${beginning} `)) continue
-        this.#redirect(template, this.#insert(beginningOf(template.text, wordsIn(template.text), at + 1)))
-      }
+      if (this.#isLoading || following.size <= maxFollowing) continue
+      this.explode(beginning)
       return
     }
+  }
+
+  /** Makes all that follows a beginning variable. */
+  explode(beginning: string): void {
+    if (this.exploded.has(beginning)) return
+    this.#following.delete(beginning)
+    this.exploded.add(beginning)
+    const count = beginning.split(' ').length
+    for (const template of this.#templates.values()) {
+      if (template.next !== undefined || template.words.length <= count || !template.key.startsWith(`${beginning} `)) continue
+      const { words, text } = beginningOf(template.words, template.text, count)
+      this.#redirect(template, this.#insert(words, text))
+    }
+  }
+
+  #openPlaces(words: readonly string[]): number[] {
+    return familyKeys(words).flatMap((family, at) => (this.#isOpen(family) ? [at] : []))
   }
 
   #isOpen(family: number): boolean {
     return this.#families.get(family) === null
   }
 
-  #add(key: string, text: string): Template {
+  #add({ key, words, text }: Unknown): Template {
     if (this.#templates.size >= this.#limits.maxTemplates) this.#forget()
-    const fingerprint = md5(key)
-    const template = { key, text, fingerprint, next: undefined, seen: false, last: this.#count }
+    const fingerprint = createHash('md5').update(key).digest('hex')
+    const template = { key, words, text, fingerprint, next: undefined, seen: false, last: this.#count }
     this.#templates.set(key, template)
     return template
   }
 
   /** Adds a template to the family of its word at a place, which may make the word variable. */
-  #join(key: number, at: number, words: readonly string[], template: Template): void {
+  #join(key: number, at: number, template: Template): void {
     const family = this.#families.get(key)
     // It became variable while the template joined another family.
     if (family === null) return this.#merge(template)
@@ -185,17 +199,16 @@ export class Templates {
       return
     }
     family.push(template)
-    const values = family.map((member) => wordsIn(member.text)[at]!.text)
-    if (family.length < valuesFrom(words, at, values, this.#thresholds)) return
+    const values = family.map((member) => member.words[at]!)
+    if (family.length < valuesFrom(template.words, at, values, this.#thresholds)) return
     this.#families.set(key, null)
     for (const member of family) this.#merge(member)
   }
 
   /** Merges a template into the one without its variable words. */
   #merge(template: Template): void {
-    const found = wordsIn(template.text)
-    const open = familyKeys(found.map((word) => word.text)).flatMap((family, at) => (this.#isOpen(family) ? [at] : []))
-    this.#redirect(template, this.#insert(without(template.text, found, open)))
+    const { words, text } = without(template.words, template.text, this.#openPlaces(template.words))
+    this.#redirect(template, this.#insert(words, text))
   }
 
   #redirect(template: Template, next: Template): void {
@@ -224,17 +237,55 @@ export class Templates {
   }
 }
 
-/** A text with the words at some places as placeholders. */
-function without(text: string, words: readonly Word[], places: readonly number[]): string {
-  let left = ''
+type Shortened = Pick<Template, 'words' | 'text'>
+
+/** The words of a masked line; its text ends with the last of them that counts. */
+function wordsAndText(line: string): [words: string[], text: string] {
+  const found = wordsIn(line)
+  const last = found.at(-1)
+  const end = last === undefined ? line.length : last.at + last.text.length
+  return [found.map((word) => word.text), found.length < maxWords || end === line.length ? line : `${line.slice(0, end)} ${placeholder}`]
+}
+
+/** Where words are in a text. */
+function placesOf(words: readonly string[], text: string): (Word | undefined)[] {
+  const found = wordsIn(text)
+  let next = 0
+  return words.map((word) => {
+    const at = found.findIndex((one, place) => place >= next && one.text === word)
+    if (at !== -1) next = at + 1
+    return found[at]
+  })
+}
+
+/** Without the words at some places; its text has placeholders for them. */
+function without(words: readonly string[], text: string, places: readonly number[]): Shortened {
+  const left = words.filter((_, at) => !places.includes(at))
+  const found = placesOf(words, text)
+  let masked = ''
   let from = 0
   for (const at of places) {
-    const word = words[at]!
-    left += text.slice(from, word.at) + placeholder
+    const word = found[at]
+    if (word === undefined) continue
+    masked += text.slice(from, word.at) + placeholder
     from = word.at + word.text.length
   }
-  return (left + text.slice(from)).replace(runs, placeholder)
+  return { words: left, text: textOf(left, masked + text.slice(from)) }
 }
+
+/** The first words; its text has a placeholder for the others. */
+function beginningOf(words: readonly string[], text: string, count: number): Shortened {
+  const left = words.slice(0, count)
+  const next = placesOf(words, text)[count]
+  return { words: left, text: textOf(left, `${text.slice(0, next?.at)}${placeholder}`) }
+}
+
+/**
+ * The text of a template some of whose words vary. If one word is left, or none, the text is what
+ * it is known by, so it must follow from the word.
+ */
+const textOf = (words: readonly string[], text: string): string =>
+  words.length < 2 ? [...words, placeholder].join(' ') : text.replace(runs, placeholder)
 
 /** The beginnings of a template that something follows: its first word, its first two words, ... */
 function beginnings(words: readonly string[]): string[] {
@@ -246,9 +297,6 @@ function beginnings(words: readonly string[]): string[] {
   }
   return all
 }
-
-/** A text up to its first words, with a placeholder for the rest. */
-const beginningOf = (text: string, words: readonly Word[], count: number): string => `${text.slice(0, words[count]!.at)}${placeholder}`
 
 /** Placeholders with nothing but punctuation between them. */
 const runs = /<\*>(?:[ ,;:|/.()-]*<\*>)+/g
@@ -265,16 +313,7 @@ export function current(template: Template): Template {
   return last
 }
 
-const md5 = (text: string): string => createHash('md5').update(text).digest('hex')
-
 const isTemplate = (place: Template | Unknown): place is Template => 'fingerprint' in place
 
 /** Of a single word, the punctuation is all that tells messages from each other. */
-const keyOf = (text: string, words: readonly string[]): string => (words.length < 2 ? text : words.join(' '))
-
-/** The words of a template, from its text. */
-export const templateKey = (text: string): string =>
-  keyOf(
-    text,
-    wordsIn(text).map((word) => word.text),
-  )
+const keyOf = (words: readonly string[], text: string): string => (words.length < 2 ? text : words.join(' '))

@@ -16,7 +16,7 @@ export interface Word {
 }
 
 /** How many words of a line count: what follows says nothing new. */
-const maxWords = 64
+export const maxWords = 64
 
 /** The words of a masked line: neither its placeholders, nor their units, nor its punctuation. */
 export function wordsIn(line: string): Word[] {

@@ -144,6 +144,13 @@ onEveryLeg('the templates of a tenant', () => {
       await writeRollups(within, window!)
     })
     expect(await counted(scope)).toEqual({ 'session of <*> has ended': 8 })
+    await scope.db.transaction().execute(async (db) => {
+      await sql`savepoint before`.execute(db)
+      await write({ ...scope, db }, said(names.map((name, at) => [at, `${ended(name)} again`])))
+      await sql`rollback to savepoint before`.execute(db)
+      await write({ ...scope, db }, said([[300, `${ended('alpha')} again`]]))
+    })
+    expect(await counted(scope)).toEqual({ 'session of <*> has ended': 8, [`${ended('alpha')} again`]: 1 })
   })
 
   it('are those of one tenant alone', async () => {
@@ -151,6 +158,60 @@ onEveryLeg('the templates of a tenant', () => {
     await write(other, said(names.map((name, at) => [at, ended(name)])))
     await write(scope, said([[0, ended('alpha')]]))
     expect(await counted(scope)).toEqual({ [ended('alpha')]: 1 })
+  })
+
+  it('do not depend on which of their lines came first', async () => {
+    const other = await tenant(test.db, `t-${++tenants}`)
+    const plain = names.map((name, at) => [at, `Started ${name}`] as const)
+    const dotted = names.map((name, at) => [300 + at, `Started ${name}.`] as const)
+    await write(scope, said(plain))
+    await write(scope, said(dotted))
+    await write(other, said(dotted))
+    await write(other, said(plain))
+    expect(await counted(other)).toEqual(await counted(scope))
+    expect(await counted(scope)).toEqual({ 'Started <*>': 16 })
+  })
+
+  it('count once where another process merged what this one learnt', async () => {
+    const [first, second] = [await elsewhere(), await elsewhere()]
+    const started = (from: number, to: number, end: string, seconds: number) =>
+      said(names.slice(from, to).map((name, at) => [seconds + at, `Started ${name}${end}`]))
+    await write(first, started(0, 5, '.', 0))
+    await write(second, started(0, 5, '.', 0))
+    await write(first, started(0, 5, '', 300))
+    await write(second, started(5, 6, '.', 600))
+    await write(first, said([[900, 'another line of it']]))
+    await write(second, started(0, 5, '', 300))
+    await write(first, started(0, 5, '', 300))
+    expect(await counted(scope)).toEqual({ 'Started <*>': 11, 'another line of it': 1 })
+  })
+
+  it('are learnt again after lines with a beginning that too many words follow', async () => {
+    const word = (at: number) => `w${at}`.replaceAll(/\d/g, (digit) => 'abcdefghij'.charAt(Number(digit)))
+    const flood = said([
+      [0, 'GET 4711'],
+      ...Array.from({ length: 320 }, (_, at) => [1, `GET ${word(at)} then x${word(at)} y${word(at)}`] as const),
+    ])
+    await write(scope, flood)
+    await write(await elsewhere(), flood)
+    expect(await counted(scope)).toEqual({ 'GET <*>': 321 })
+  })
+
+  it.runIf(leg.concurrent)('are learnt by transactions of several windows, without deadlocks', async () => {
+    await write(scope, said([[0, 'a line that is known']]))
+    const windows = async (service: string, text: string) => [
+      ...(await all(rollUp(requests([said([[0, 'a line that is known']], service)])))),
+      ...(await all(rollUp(requests([said([[300, text]], service)])))),
+    ]
+    const both = await Promise.all([windows('x', 'new of one'), windows('y', 'new of the other')])
+    await Promise.all(
+      both.map((given) =>
+        scope.db.transaction().execute(async (db) => {
+          for (const window of given) await writeRollups({ ...scope, db }, window)
+        }),
+      ),
+    )
+    expect(await counted(scope)).toEqual({ 'a line that is known': 2, 'new of one': 1, 'new of the other': 1 })
   })
 
   const verbs = ['opened', 'closed', 'lost', 'found']
