@@ -125,7 +125,7 @@ export class Templates {
       const key = keyOf(words, text)
       const known = this.#templates.get(key)
       if (known !== undefined) {
-        if (compareBytes(text, known.text) < 0) known.text = text
+        if (text !== known.text && compareBytes(text, known.text) < 0) known.text = text
         return current(known)
       }
       if (words.length < 2) return { key, words, text }
