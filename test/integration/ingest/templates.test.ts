@@ -211,7 +211,7 @@ onEveryLeg('the templates of a tenant', () => {
         }),
       ),
     )
-    expect(await counted(scope)).toEqual({ 'a line that is known': 2, 'new of one': 1, 'new of the other': 1 })
+    expect(await counted(scope)).toEqual({ 'a line that is known': 3, 'new of one': 1, 'new of the other': 1 })
   })
 
   const verbs = ['opened', 'closed', 'lost', 'found']
