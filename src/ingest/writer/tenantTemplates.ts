@@ -173,7 +173,7 @@ const known = new WeakMap<object, TenantTemplates>()
 
 /**
  * The templates that earlier writes through the same scope have learnt. In a caller's transaction
- * they are read anew, since a part of it may be rolled back.
+ * they are read again, since a part of it may be rolled back.
  */
 export function templatesOf(scope: Scope): TenantTemplates {
   if (scope.db.isTransaction) return new TenantTemplates()
