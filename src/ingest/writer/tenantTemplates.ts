@@ -5,6 +5,7 @@ import { sharedTurnLock, turnLock } from '../../database/transaction/takeTurn.ts
 import { quoteIdentifier } from '../../database/sql/identifier.ts'
 import { defaultThresholds } from '../../logs/miner/families.ts'
 import { current, Templates, type Template } from '../../logs/miner/templates.ts'
+import { placeholder } from '../../logs/pattern.ts'
 
 /** What lines are. */
 export interface LearnedLines {
@@ -91,7 +92,8 @@ export class TenantTemplates {
       if (target === null) continue
       this.#redirected.add(md5(words ?? pattern))
       // More than a word less, and the same beginning: that is no family.
-      if (words !== null && words.startsWith(`${target} `) && wordCount(words) > wordCount(target) + 1) templates.explode(target)
+      const beginning = target.endsWith(` ${placeholder}`) ? target.slice(0, -placeholder.length - 1) : target
+      if (words !== null && words.startsWith(`${beginning} `) && wordCount(words) > wordCount(beginning) + 1) templates.explode(beginning)
     }
     for (const row of rows) templates.load(templateOf(row))
     for (const row of rows) if (row.target === null) this.#noteMerged(row)

@@ -195,6 +195,8 @@ onEveryLeg('the templates of a tenant', () => {
     await write(scope, flood)
     await write(await elsewhere(), flood)
     expect(await counted(scope)).toEqual({ 'GET <*>': 321 })
+    await write(await elsewhere(), said([[300, 'GET what nobody asked for before']]))
+    expect(await counted(scope)).toEqual({ 'GET <*>': 322 })
   })
 
   it.runIf(leg.concurrent)('are learnt by transactions of several windows, without deadlocks', async () => {
