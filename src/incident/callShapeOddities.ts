@@ -27,8 +27,8 @@ export interface CallShapeOddity {
 
 /**
  * The resources that a caller calls more or less often than before, for each request that comes in:
- * one row for each caller and callee, the greatest share first. A callee that is no longer called, or
- * ten times as often, says where control went another way.
+ * one row for each caller and callee, the greatest share first. A callee that is no longer called,
+ * or ten times as often, says where control went another way.
  *
  * | | |
  * |---|---|

@@ -8,14 +8,15 @@ export const chance = 2
  * difference of `z` standard errors, and 0 below `t`.
  *
  * A difference of a few records or calls is neither believed nor silenced: it counts for less. This
- * is the positive part of the James-Stein estimator (Efron, Morris, "Stein's estimation rule and its
- * competitors", Journal of the American Statistical Association 68, 1973).
+ * is the positive part of the James-Stein estimator (Efron, Morris, "Stein's estimation rule and
+ * its competitors", Journal of the American Statistical Association 68, 1973).
  */
 export const certainty = (z: RawBuilder<unknown>, t: number = chance): RawBuilder<number> =>
   sql<number>`coalesce(greatest(0::float8, 1::float8 - ${sql.lit(t * t)}::float8 / nullif((${z}) * (${z}), 0::float8)), 0::float8)`
 
 /**
- * How many standard errors a count is above what a baseline makes expected; negative if it is below.
+ * How many standard errors a count is above what a baseline makes expected; negative if it is
+ * below.
  *
  * The difference of square roots has the same variance for any count, so it is right for a handful
  * (Anscombe, "The transformation of Poisson, binomial and negative-binomial data", Biometrika 35,

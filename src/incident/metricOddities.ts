@@ -46,9 +46,9 @@ const metricOddityOptions = z
   .superRefine(refuseOverlap)
 
 /**
- * The metrics that left their normal range for the worse: latency, errors, CPU and what else is used
- * up, of every resource, without a call graph. One row for each resource and metric (for CPU and
- * saturation the worst of its label sets), the greatest share first.
+ * The metrics that left their normal range for the worse: latency, errors, CPU and what else is
+ * used up, of every resource, without a call graph. One row for each resource and metric (for CPU
+ * and saturation the worst of its label sets), the greatest share first.
  *
  * | | |
  * |---|---|

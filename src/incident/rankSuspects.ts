@@ -22,8 +22,8 @@ export interface SuspectThresholds extends OddityThresholds {
    */
   deviations?: number
   /**
-   * Up to this number of standard errors a difference may be chance: it counts for what it has more. Default:
-   * 2.
+   * Up to this number of standard errors a difference may be chance: it counts for what it has
+   * more. Default: 2.
    */
   standardErrors?: number
 }
@@ -73,8 +73,8 @@ export interface SuspectEvidence {
   /** The log pattern; null for all but patterns. */
   pattern: string | null
   /**
-   * The total cost over the range: milliseconds waited, or requests that failed or went another way;
-   * null for CPU and saturation.
+   * The total cost over the range: milliseconds waited, or requests that failed or went another
+   * way; null for CPU and saturation.
    */
   lost: number | null
 }
@@ -124,8 +124,8 @@ const rankSuspectsOptions = z
   .superRefine(refuseOverlap)
 
 /**
- * The resources that may cause a service's trouble, the most likely first, with the evidence: calls,
- * metrics, log patterns and the shape of calls, as far as each is there.
+ * The resources that may cause a service's trouble, the most likely first, with the evidence:
+ * calls, metrics, log patterns and the shape of calls, as far as each is there.
  *
  * 1. **What is lost.** From the service, the search follows odd calls (see {@link callOddities}),
  *    calls that may be odd but are too few to know, and edges of the topology without measured calls.
@@ -149,12 +149,12 @@ const rankSuspectsOptions = z
  * | whose trouble may follow from the other kind below it | counts down to half: retries and timeouts turn failures into waiting and back. So does trouble of the other kind if `trouble` is given |
  * | that is a new dependency | has no baseline: its failures count half, and do not excuse its new caller |
  *
- * If nothing says who depends on whom, all resources of the tenant are looked at, and latency counts
- * half. Of equal scores the deeper resource comes first, then the URN decides. In normal times there
- * are no rows, or rows with small scores.
+ * If nothing says who depends on whom, all resources of the tenant are looked at, and latency
+ * counts half. Of equal scores the deeper resource comes first, then the URN decides. In normal
+ * times there are no rows, or rows with small scores.
  *
- * Limits: docs/incident.md. Percentiles of calls are within 1.083 %. Calls and patterns are of whole
- * 5-minute buckets, metrics of minutes.
+ * Limits: docs/incident.md. Percentiles of calls are within 1.083 %. Calls and patterns are of
+ * whole 5-minute buckets, metrics of minutes.
  *
  * Literature: the anomalous part of the dependency graph, Chen, Qi, Zheng, Hou, "CauseInfer"
  * (INFOCOM 2014); self time, Graham, Kessler, McKusick, "gprof: a call graph execution profiler"

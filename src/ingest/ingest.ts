@@ -123,8 +123,8 @@ export interface IngestReport extends RollUpReport {
 }
 
 /**
- * Loads telemetry in constant memory: reads OTLP in JSON or protobuf, or logs of plain text, keeps compact records in the
- * database's journal, and writes the rows of each window in one transaction.
+ * Loads telemetry in constant memory: reads OTLP in JSON or protobuf, or logs of plain text, keeps
+ * compact records in the database's journal, and writes the rows of each window in one transaction.
  *
  * | | |
  * |---|---|

@@ -20,8 +20,8 @@ export interface ChangedPatternsOptions {
   /** The URN of the logging resource; every resource if it is not given. */
   resource?: string
   /**
-   * A burst has more than this many times the expected records (default: 2); what vanished less than
-   * one such part of them (default: 10).
+   * A burst has more than this many times the expected records (default: 2); what vanished less
+   * than one such part of them (default: 10).
    */
   factor?: number
   /** The least `score`. Default: 4. */

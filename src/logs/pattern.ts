@@ -26,8 +26,8 @@ export const placeholder = '<*>'
  * | a blank message | is `<empty>` |
  * | NUL and lone surrogates | become U+FFFD, because PostgreSQL cannot store them |
  *
- * It masks a text as it is. `ingest` first reads what the body says: the message of JSON, the causes
- * of a stack trace.
+ * It masks a text as it is, and knows no other message. `ingest` first reads what a body says, and
+ * learns from all messages which words vary (`createLogMiner`).
  *
  * @example
  * patternOf('payment 8a1f-77 timed out after 1873 ms, attempt=2') // 'payment <*> timed out after <*> ms, attempt=<*>'

@@ -116,7 +116,7 @@ async function baselineOf(scope: Scope, range: TimeRange, { baselineFrom, baseli
   return { from: (await firstBucket(scope, { range: day })) ?? day.from, to }
 }
 
-/** The first bucket with a record; null if there is none in the range. */
+/** The first bucket with a record; null if the range has no record. */
 async function firstBucket(scope: Scope, counts: { range: TimeRange; resource?: string }): Promise<Date | null> {
   const first = await patternCounts(scope, counts).select('count.bucket').orderBy('count.bucket').limit(1).executeTakeFirst()
   return first?.bucket ?? null

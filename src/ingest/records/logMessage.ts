@@ -10,8 +10,8 @@ import { severityOf } from './severityOf.ts'
 /** How the bodies of log records are read. */
 export interface MessageOptions {
   /**
-   * The fields of a structured body that hold its message; the first with a text counts. Names match
-   * in any case, and `a.b` is also `b` in `a`. Default: `messageFields`, which begins with
+   * The fields of a structured body that hold its message; the first with a text counts. Names
+   * match in any case, and `a.b` is also `b` in `a`. Default: `messageFields`, which begins with
    * `message`, `msg`.
    */
   messageFields?: readonly string[]

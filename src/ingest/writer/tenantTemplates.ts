@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import { sharedTurnLock, turnLock } from '../../database/transaction/takeTurn.ts'
 import { quoteIdentifier } from '../../database/sql/identifier.ts'
 import { defaultThresholds } from '../../logs/miner/families.ts'
-import { current, Templates, type Template } from '../../logs/miner/templates.ts'
+import { current, fingerprintOf, Templates, type Template } from '../../logs/miner/templates.ts'
 import { placeholder } from '../../logs/pattern.ts'
 
 /** What lines are. */
@@ -22,8 +21,8 @@ const limits = { maxTemplates: 3 * loaded, maxLines: 10_000 }
 
 /**
  * The templates of a tenant's log messages in this process, learnt from `log_pattern`. Only a
- * transaction that has the turn adds to `log_pattern`, so ids grow in the order of commits, and what
- * others have added since is what has a higher id.
+ * transaction that has the turn adds to `log_pattern`, so ids grow in the order of commits, and
+ * what others have added since is what has a higher id.
  */
 export class TenantTemplates {
   #templates!: Templates
@@ -90,7 +89,7 @@ export class TenantTemplates {
     } while (templates !== this.#templates)
     for (const { words, pattern, target } of rows) {
       if (target === null) continue
-      this.#redirected.add(md5(words ?? pattern))
+      this.#redirected.add(fingerprintOf(words ?? pattern))
       // More than a word less, and the same beginning: that is no family.
       const beginning = target.endsWith(` ${placeholder}`) ? target.slice(0, -placeholder.length - 1) : target
       if (words !== null && words.startsWith(`${beginning} `) && wordCount(words) > wordCount(beginning) + 1) templates.explode(beginning)
@@ -104,14 +103,12 @@ export class TenantTemplates {
   #noteMerged({ words, pattern }: StoredText): void {
     const { words: own, text } = templateOf({ words, pattern })
     const key = words ?? pattern
-    const fingerprint = md5(key)
+    const fingerprint = fingerprintOf(key)
     const next = this.#templates.load({ words: own, text })
     if (next.fingerprint === fingerprint || this.#merged.has(fingerprint) || this.#redirected.has(fingerprint)) return
     this.#merged.set(fingerprint, { ...next, key, words: own, text, fingerprint, next })
   }
 }
-
-const md5 = (text: string): string => createHash('md5').update(text).digest('hex')
 
 const wordCount = (words: string): number => words.split(' ').length
 

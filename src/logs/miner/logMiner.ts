@@ -82,8 +82,8 @@ const options = z.strictObject({
  * | families | where templates differ in one word, and that word has enough values, it is variable (see {@link Thresholds}), and they become one |
  * | fingerprint | a hash of the template's words. A merged template redirects to the one it became |
  *
- * Which templates there are at the end depends on the set of messages, not on their order, as long as
- * no beginning explodes (`report`). Memory is bounded by `maxTemplates` and `maxLines`.
+ * Which templates there are at the end depends on the set of messages, not on their order, as long
+ * as no beginning explodes (`report`). Memory is bounded by `maxTemplates` and `maxLines`.
  *
  * @throws InvalidInputError if an option is invalid; names the field.
  * @example

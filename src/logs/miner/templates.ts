@@ -183,8 +183,7 @@ export class Templates {
 
   #add({ key, words, text }: Unknown): Template {
     if (this.#templates.size >= this.#limits.maxTemplates) this.#forget()
-    const fingerprint = createHash('md5').update(key).digest('hex')
-    const template = { key, words, text, fingerprint, next: undefined, seen: false, last: this.#count }
+    const template = { key, words, text, fingerprint: fingerprintOf(key), next: undefined, seen: false, last: this.#count }
     this.#templates.set(key, template)
     return template
   }
@@ -312,6 +311,9 @@ export function current(template: Template): Template {
   }
   return last
 }
+
+/** The fingerprint of a template that is known by a key. */
+export const fingerprintOf = (key: string): string => createHash('md5').update(key).digest('hex')
 
 const isTemplate = (place: Template | Unknown): place is Template => 'fingerprint' in place
 

@@ -17,8 +17,8 @@ export class SampledLines {
   }
 
   /**
-   * The first lines: fewer if there are no more, or no more come for five seconds, or they cannot be
-   * read.
+   * The first lines: fewer if there are no more, or no more come for five seconds, or they cannot
+   * be read.
    */
   async first(): Promise<TextLine[]> {
     const { promise: due, resolve } = Promise.withResolvers<'due'>()

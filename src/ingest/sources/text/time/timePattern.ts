@@ -6,7 +6,7 @@ import { ambiguousZones, zoneMinutes } from './zoneNames.ts'
 export interface TimePattern {
   /** The letters: `yyyy-MM-dd HH:mm:ss`. */
   readonly text: string
-  /** The time at a position of a line, and where it ends; undefined if there is none. */
+  /** The time at a position of a line, and where it ends; undefined if no time is there. */
   match(line: string, at: number): { time: WrittenTime; end: number } | undefined
 }
 
