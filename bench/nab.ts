@@ -6,6 +6,7 @@ import { surpriseOptions } from '../src/series/streaming/surpriseJudge.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { constantScores, windowedGaussianScores } from './nabBaselines.ts'
 import { readCorpus, type LabelledSeries } from './nabCorpus.ts'
+import { leaveFoldersOut } from './nabLeftOut.ts'
 import { nabScore, pointsAt, scoreOf, type JudgedSeries, type SeriesPoints } from './nabScore.ts'
 
 /**
@@ -15,6 +16,9 @@ import { nabScore, pointsAt, scoreOf, type JudgedSeries, type SeriesPoints } fro
  * `nab.standard` is the streaming detector's `'surprise'` with one threshold for all series, the best, as the benchmark's rules have it;
  * `nab.default_threshold` is the same with the threshold that users get. `nab.held_out` chooses the threshold on one half of the files and scores the
  * other half, many times: its mean, and the tenth and the ninetieth of a hundred.
+ *
+ * `nab.left_out` leaves out one folder of series after the other: threshold and half-life are those that are best on all other folders, and what the
+ * left-out series add with them is put together. Beside it the same for each folder alone, where it has a labelled window.
  */
 export async function* nab({ data }: BenchmarkOptions): AsyncGenerator<Figure> {
   if (data === undefined)
@@ -30,17 +34,23 @@ export async function* nab({ data }: BenchmarkOptions): AsyncGenerator<Figure> {
   })
   const elapsed = (performance.now() - start) / 1_000
 
-  const candidates = thresholds.map((each) => scored.map((series) => points(series, each)))
+  const candidates = thresholds.map((each) => scored.map((series) => points(series, each, halfLifePoints)))
   const best = bestOf(candidates)
   yield { figure: 'nab.standard', value: Math.max(0, scoreOf(best)), unit: 'points' }
   yield { figure: 'nab.threshold', value: thresholds[candidates.indexOf(best)]!, unit: 'digits' }
-  yield { figure: 'nab.default_threshold', value: scoreOf(scored.map((series) => points(series, threshold))), unit: 'points' }
+  yield {
+    figure: 'nab.default_threshold',
+    value: scoreOf(scored.map((series) => points(series, threshold, halfLifePoints))),
+    unit: 'points',
+  }
   const heldOut = heldOutScores(candidates)
   if (heldOut.length > 0) {
     yield { figure: 'nab.held_out', value: heldOut.reduce((sum, score) => sum + score, 0) / heldOut.length, unit: 'points' }
     yield { figure: 'nab.held_out_p10', value: heldOut[Math.floor(heldOut.length * 0.1)]!, unit: 'points' }
     yield { figure: 'nab.held_out_p90', value: heldOut[Math.floor(heldOut.length * 0.9)]!, unit: 'points' }
   }
+
+  yield* leftOutScores(corpus, scored)
 
   const baseline = (scoresOf: (values: readonly number[]) => number[]) =>
     nabScore(corpus.map(({ values, windows }) => ({ scores: scoresOf(values), windows }))).score
@@ -52,7 +62,10 @@ export async function* nab({ data }: BenchmarkOptions): AsyncGenerator<Figure> {
 const { threshold, halfLifePoints } = surpriseOptions.parse({ method: 'surprise' })
 
 /** From one at which every series rings all day to one that hardly any reaches. */
-const thresholds = Array.from({ length: 41 }, (_, step) => 0.5 + step * 0.05)
+const thresholds: readonly number[] = Array.from({ length: 41 }, (_, step) => 0.5 + step * 0.05)
+
+/** From one after which an incident of ten points is forgotten to one that remembers a day of five minutes. */
+const halfLives: readonly number[] = [25, 50, 100, 200, 400]
 
 /** Each row judged by the rows before it; null where it was not. */
 function surpriseScores({ times, values }: LabelledSeries): (number | null)[] {
@@ -65,10 +78,32 @@ function surpriseScores({ times, values }: LabelledSeries): (number | null)[] {
   })
 }
 
-/** What the detector adds to the score with this threshold, on which its scores do not depend. */
-function points({ scores, windows }: { scores: (number | null)[]; windows: JudgedSeries['windows'] }, at: number): SeriesPoints {
-  const bar = new RisingBar(at, halfLifePoints)
+interface Scored {
+  scores: readonly (number | null)[]
+  windows: JudgedSeries['windows']
+}
+
+/** What the detector adds to the score with this threshold and half-life, on which its scores do not depend. */
+function points({ scores, windows }: Scored, at: number, halfLife: number): SeriesPoints {
+  const bar = new RisingBar(at, halfLife)
   return pointsAt({ scores: scores.map((score) => (score !== null && bar.passes(score) ? 1 : 0)), windows }, 1)
+}
+
+function* leftOutScores(corpus: readonly LabelledSeries[], scored: readonly Scored[]): Generator<Figure> {
+  const choices = thresholds.flatMap((at) => halfLives.map((halfLife) => ({ at, halfLife })))
+  const leftOut = leaveFoldersOut(
+    corpus.map(({ name }) => name),
+    choices.map(({ at, halfLife }) => scored.map((series) => points(series, at, halfLife))),
+  )
+  if (leftOut.length === 0) return
+  yield { figure: 'nab.left_out', value: scoreOf(leftOut.flatMap((each) => each.points)), unit: 'points' }
+  for (const each of leftOut) {
+    const { at, halfLife } = choices[each.chosen]!
+    console.error(`left out: ${each.folder}; threshold ${at}, half-life ${halfLife}`)
+    if (each.points.some(({ windows }) => windows > 0)) {
+      yield { figure: `nab.left_out.${each.folder}`, value: scoreOf(each.points), unit: 'points' }
+    }
+  }
 }
 
 /** Of what different thresholds add to the score of the same series, the best. */
