@@ -84,13 +84,14 @@ show({
   heading: 'Who is behind it',
   text: `${nameOf(culprit.urn)}, reached over ${culprit.path.map(nameOf).join(' -> ')}.`,
   table: {
-    columns: ['suspect', 'score', 'what', 'was', 'is', 'seen by'],
-    rows: suspects.map(({ urn, score, measure, expected, actual, src_urn }) => [
+    columns: ['suspect', 'score', 'what', 'was', 'is', 'unit', 'seen by'],
+    rows: suspects.map(({ urn, score, measure, expected, actual, unit, src_urn }) => [
       nameOf(urn),
       figure(score),
       measure,
       figure(expected),
       figure(actual),
+      unit,
       nameOf(src_urn),
     ]),
   },

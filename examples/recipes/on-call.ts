@@ -68,8 +68,8 @@ async function look(scope: Scope): Promise<number> {
   const suspects = rankSuspects(scope, { service: first.series, range: since, baseline: { from: range.from, to: since.from } })
   const found = await topK(scope, suspects, 3).execute()
   console.log('\nsuspects:')
-  for (const { urn, score, measure, expected, actual } of found)
-    console.log(`  ${score.toFixed(2)} ${urn}: ${measure} ${round(expected)} -> ${round(actual)}`)
+  for (const { urn, score, measure, expected, actual, unit } of found)
+    console.log(`  ${score.toFixed(2)} ${urn}: ${measure} ${round(expected)} -> ${round(actual)}, in ${unit ?? 'no unit'}`)
 
   const [culprit] = found
   if (culprit !== undefined) {

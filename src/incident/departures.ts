@@ -5,6 +5,7 @@ import type { Scope } from '../database/scope.ts'
 import { certainty } from './certainty.ts'
 import { ofTenant } from '../database/sql/ofTenant.ts'
 import { spareStates, type MetricMeaning } from './metricMeanings.ts'
+import { convertedUnit, unitFactor } from './metricUnits.ts'
 import { beginsIn } from './oddCalls.ts'
 
 export interface DepartureOptions {
@@ -24,7 +25,7 @@ export interface DepartureOptions {
  *
  * | name | one row per | columns |
  * |---|---|---|
- * | `measured_metric` | resource, metric, kind and (for CPU and saturation) label set that both windows know | `kind`, `expected` (the baseline's median), `high` (its 95th percentile), `actual` (the range's mean), `samples`, `unit` |
+ * | `measured_metric` | resource, metric, kind and (for CPU and saturation) label set that both windows know | `kind`, `expected` (the baseline's median), `high` (its 95th percentile), `actual` (the range's mean), `samples`, `unit` (see `metricUnits`) |
  * | `departed_metric` | one of those that left its normal range for the worse | `deviations`, `lost`, `share` (of the value that is new, less what may be chance), those of `measured_metric` |
  *
  * `kind` is `latency` (milliseconds), `errors` (0..1: 1 minus an availability, an error ratio, or
@@ -85,15 +86,17 @@ export function departures(
       from (
         select
           point.resource_id, point.metric, meaning.means as kind, point.series_id as label_set, ${beginsIn(range)} as is_now,
-          (${sql.raw(bounded('point.avg_val'))}) * ${scale(sql`point.unit`)} as value, point.sample_count::float8 as samples, point.unit
+          (${sql.raw(bounded('point.avg_val'))}) * ${unitFactor(sql`point.unit`)} as value, point.sample_count::float8 as samples,
+          ${convertedUnit(sql`point.unit`)} as unit
         from ${points(resources)} and coalesce(${state}, '') <> all(${[...spareStates]}::text[])
         union all
-        select answer.resource_id, answer.metric, said.kind, null, answer.is_now, said.value, answer.samples, answer.unit
+        select answer.resource_id, answer.metric, said.kind, null, answer.is_now, said.value, answer.samples,
+          case said.kind when 'errors' then '1' else ${convertedUnit(sql`answer.unit`)} end
         from (
           select
             point.resource_id, point.metric, meaning.means, point.bucket, ${beginsIn(range)} as is_now, max(point.unit) as unit,
             ${sql.raw(weightedMean('point.avg_val', 'point.sample_count'))}
-              * ${scale(sql`max(point.unit)`)} as value,
+              * ${unitFactor(sql`max(point.unit)`)} as value,
             coalesce((sum(point.sample_count) filter (where ${failing}))::float8, 0) / nullif(sum(point.sample_count)::float8, 0::float8) as failing,
             sum(point.sample_count)::float8 as samples
           from ${points(answers)}
@@ -124,18 +127,14 @@ export function departures(
     from (
       select
         *,
-        case when kind in ('cpu', 'saturation') and unit in ('1', '%', '{cpu}') then 1.0::float8 / 30::float8 else 0 end as least_change,
+        case when kind in ('cpu', 'saturation') and unit in ('1', '{cpu}') then 1.0::float8 / 30::float8 else 0 end as least_change,
         greatest(
           (high - expected) / 1.645::float8,
           case kind when 'errors' then least(0.01, 1::float8 / samples) else 0.05::float8 * greatest(abs(expected), abs(actual)) end,
-          case when kind in ('cpu', 'saturation') and unit in ('1', '%', '{cpu}') then 1.0::float8 / 30::float8 else 0 end
+          case when kind in ('cpu', 'saturation') and unit in ('1', '{cpu}') then 1.0::float8 / 30::float8 else 0 end
         ) as deviation
       from measured_metric
     ) as deviating
     where actual - expected > ${deviations}::float8 * deviation
   )`
 }
-
-/** The factor from a unit to milliseconds or to a share. */
-const scale = (unit: RawBuilder<unknown>) =>
-  sql`case ${unit} when 's' then 1000 when 'us' then 0.001 when 'ns' then 0.000001 when '%' then 0.01 else 1 end::float8`

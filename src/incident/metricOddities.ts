@@ -31,10 +31,15 @@ export interface MetricOddity {
   metric: string
   /** What is worse: `errors` is 1 minus an availability, an error ratio, or the share of failed answers. */
   kind: 'latency' | 'errors' | 'cpu' | 'saturation'
-  /** The median of the baseline's minutes: milliseconds, 0..1, or the metric's own unit. */
+  /** The median of the baseline's minutes, in `unit`. */
   expected: number
   /** The mean of the range. */
   actual: number
+  /**
+   * The unit of both, as OpenTelemetry names it: `ms` for times, `1` for percents and error ratios
+   * (0..1), `{cpu}` for seconds of CPU in a second, else the metric's own. Null if it has none.
+   */
+  unit: string | null
   /** How many deviations `actual` is above `expected`. */
   deviations: number
   /** The share of `actual` that is new, less what may be chance, 0..1. */
@@ -77,7 +82,7 @@ export function metricOddities(scope: Scope, options: MetricOddityOptions): Fini
   const { range, baseline, meanings, deviations } = parseOptions(metricOddityOptions, options)
   const odd = sql<Omit<MetricOddity, 'urn'>>`(
     with ${departures(scope, { range, baseline, meanings: meaningOfMetrics(meanings), deviations })}
-    select distinct on (resource_id, metric, kind) resource_id, metric, kind, expected, actual, deviations, share
+    select distinct on (resource_id, metric, kind) resource_id, metric, kind, expected, actual, unit, deviations, share
     from departed_metric
     order by resource_id, metric, kind, share desc, actual desc
   )`
@@ -85,7 +90,7 @@ export function metricOddities(scope: Scope, options: MetricOddityOptions): Fini
     .selectFrom(odd.as('odd'))
     .innerJoinLateral(resourceAt(scope, 'odd.resource_id').as('resource'), (join) => join.onTrue())
     .select(['odd.resource_id', 'resource.urn', 'odd.metric', 'odd.kind'])
-    .select(['odd.expected', 'odd.actual', 'odd.deviations', 'odd.share'])
+    .select(['odd.expected', 'odd.actual', 'odd.unit', 'odd.deviations', 'odd.share'])
     .orderBy('odd.share', 'desc')
     .orderBy(byBytes('resource.urn'))
     .orderBy(byBytes('odd.metric'))

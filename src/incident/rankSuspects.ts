@@ -61,11 +61,16 @@ export interface SuspectEvidence {
   measure: string
   /**
    * The value in the baseline; for a metric its median, for counts what the baseline makes expected
-   * in the range. A latency is in milliseconds; an availability is given as 1 minus its value.
+   * in the range. An availability is given as 1 minus its value.
    */
   expected: number
   /** The value in the range; for a metric its mean. */
   actual: number
+  /**
+   * The unit of both, as OpenTelemetry names it: `ms` for times, `1` for ratios (0..1), `{record}`
+   * and `{call}` for counts, else the metric's own (see {@link MetricOddity}). Null if it has none.
+   */
+  unit: string | null
   /** URN of the caller; null for all but calls. */
   src_urn: string | null
   /** URN of the resource that is called less often; null for all but shapes. */
@@ -100,6 +105,8 @@ export interface Suspect {
   expected: number
   /** The measure in the range. */
   actual: number
+  /** The unit of both; null if it has none. */
+  unit: string | null
   /**
    * `resource_id` of the observer: the caller whose calls lost most, or the suspect itself if the
    * measure is its own.
@@ -190,7 +197,7 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
   // |--------------------|---------------------------|------------------------------------------------------|
   // | suspect            | resource in trouble       | score; the trouble that has most of it; is_change: it does more differently than is lost; depth |
   // | evidence           | odd call, metric, pattern, shape | kind, trouble, measure, expected, actual, caller, callee, lost, share |
-  // | oddest_evidence    | suspect                   | measure, expected, actual, caller of what is oddest  |
+  // | oddest_evidence    | suspect                   | measure, expected, actual, unit, caller of what is oddest |
   // | collected_evidence | suspect                   | evidence: all of it, a JSON array                    |
   // | previous_trouble   | resource and trouble      | src, src_trouble: from where it was reached first    |
   // | path_to_trouble    | resource and trouble      | urns: from the service to it                         |
@@ -222,26 +229,27 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
       full join (select resource_id, share from own_change where share > 0::float8) as change using (resource_id)
       left join reached_resource as reached using (resource_id)
       left join met as walked on walked.id = resource_id
-          ), evidence as (
+    ), evidence as (
       select
-        resource_id, 'call' as kind, trouble, measure, expected, actual, src as caller, null::int8 as callee, null::int8 as fingerprint_id,
+        resource_id, 'call' as kind, trouble, measure, expected, actual,
+        case measure when 'p95_ms' then 'ms' else '1' end as unit, src as caller, null::int8 as callee, null::int8 as fingerprint_id,
         lost, 0::float8 as share
       from incoming_odd_call
       union all
       select
-        odd.resource_id, 'metric', kind_of_trouble.trouble, odd.metric, odd.expected, odd.actual, null, null, null,
+        odd.resource_id, 'metric', kind_of_trouble.trouble, odd.metric, odd.expected, odd.actual, odd.unit, null, null, null,
         case when kind_of_trouble.trouble is not null then odd.lost end, odd.share
       from departed_metric as odd
       left join kind_of_trouble on kind_of_trouble.trouble = odd.kind
       union all
-      select resource_id, 'pattern', null, measure, expected, actual, null, null, fingerprint_id, least(requests, abs(actual - expected)), share
+      select resource_id, 'pattern', null, measure, expected, actual, '{record}', null, null, fingerprint_id, least(requests, abs(actual - expected)), share
       from pattern_change
       union all
-      select src, 'shape', null, 'call_count', expected, actual, null, dst, null, least(requests, abs(actual - expected)), share
+      select src, 'shape', null, 'call_count', expected, actual, '{call}', null, dst, null, least(requests, abs(actual - expected)), share
       from shape_change
       where actual < expected
     ), oddest_evidence as (
-      select distinct on (suspect.resource_id) suspect.resource_id, evidence.measure, evidence.expected, evidence.actual, evidence.caller
+      select distinct on (suspect.resource_id) suspect.resource_id, evidence.measure, evidence.expected, evidence.actual, evidence.unit, evidence.caller
       from suspect
       join evidence on evidence.resource_id = suspect.resource_id
       order by
@@ -254,7 +262,7 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
         pg_catalog.jsonb_agg(
           pg_catalog.jsonb_build_object(
             'kind', evidence.kind, 'measure', evidence.measure, 'expected', evidence.expected, 'actual', evidence.actual,
-            'src_urn', caller.urn, 'dst_urn', callee.urn, 'pattern', known.pattern, 'lost', evidence.lost
+            'unit', evidence.unit, 'src_urn', caller.urn, 'dst_urn', callee.urn, 'pattern', known.pattern, 'lost', evidence.lost
           )
           order by
             evidence.kind collate "C", case when evidence.kind in ('pattern', 'shape') then evidence.share end desc nulls last,
@@ -306,6 +314,7 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
       oddest.measure,
       oddest.expected,
       oddest.actual,
+      oddest.unit,
       caller.resource_id as src,
       caller.urn as src_urn,
       collected.evidence

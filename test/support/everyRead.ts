@@ -19,7 +19,7 @@ import * as topology from '../../src/topology/index.ts'
 import { ageReads, graphReads } from './graphReads.ts'
 import { graphTimes } from './graphWorld.ts'
 import type { Read } from './narrowed.ts'
-import { insertMetrics, insertPatternCounts, insertPatterns } from './rows.ts'
+import { insertCalls, insertMetrics, insertPatternCounts, insertPatterns } from './rows.ts'
 import { seriesReads } from './seriesReads.ts'
 import { insertSketches } from './sketches.ts'
 
@@ -49,15 +49,31 @@ const embedding = Array.from({ length: 1536 }, (_, index) => Math.sin(index + 1)
 /** What `everyRead` reads besides what `makeGraphWorld` made of the same names. */
 export async function makeEverythingElse(scope: Scope, names: readonly string[]): Promise<{ event: string }> {
   const [first, second] = names as [string, string]
-  const [one, other] = await insertPatterns(
+  const [one, other, third] = await insertPatterns(
     scope,
-    ['failed <*>', 'slow <*>'].map((pattern) => ({ pattern, severity: 'ERROR', first_seen: range.from, last_seen: range.from })),
+    ['failed <*>', 'slow <*>', 'refused <*>'].map((pattern) => ({
+      pattern,
+      severity: 'ERROR',
+      first_seen: range.from,
+      last_seen: range.from,
+    })),
   )
   await insertPatternCounts(scope, [
     { bucket: range.from, resource: first, fingerprint_id: one!, count_total: 3, count_error: 1 },
     { bucket: range.from, resource: second, fingerprint_id: other!, count_total: 2 },
     { bucket: baseline.from, resource: second, fingerprint_id: other!, count_total: 1 },
+    { bucket: range.from, resource: second, fingerprint_id: third!, count_total: 90, count_error: 90 },
   ])
+  // What is done differently: calls that are no longer made.
+  await insertCalls(
+    scope,
+    Array.from({ length: 6 }, (_, n) => ({
+      bucket: new Date(baseline.from.getTime() + n * 600_000),
+      src: second,
+      dst: names.at(-1)!,
+      latencies: Array.from({ length: 9 }, (_, call) => 5 + call),
+    })),
+  )
   await insertMetrics(
     scope,
     ['GET', 'PUT'].map((method) => ({

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import { format } from 'sql-formatter'
 import type { JsonValue } from '../../schema/tables.ts'
-import { evidenceText } from '../evidenceText.ts'
+import { evidenceText } from '../../picture/evidenceText.ts'
 import { table as fitting } from '../table.ts'
 import { nameOf, type Finding, type Investigation } from './investigate.ts'
 

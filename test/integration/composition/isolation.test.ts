@@ -13,7 +13,15 @@ import { resourceIds } from '../../../src/catalog/index.ts'
 import type { Scope } from '../../../src/database/index.ts'
 import { attachEvidence, evidenceChain, recordEvent } from '../../../src/events/index.ts'
 import { impact, reach } from '../../../src/graph/index.ts'
-import { affected, callOddities, rankSuspects, relatedKnowledge } from '../../../src/incident/index.ts'
+import {
+  affected,
+  callOddities,
+  callShapeOddities,
+  metricOddities,
+  patternOddities,
+  rankSuspects,
+  relatedKnowledge,
+} from '../../../src/incident/index.ts'
 import { addDocuments, searchKnowledge } from '../../../src/knowledge/index.ts'
 import {
   activeUsers,
@@ -68,6 +76,11 @@ async function fill(scope: Scope, factor: number, id: string): Promise<void> {
         latencies: Array.from({ length: 20 }, (_, sample) => (100 - index + sample) * slow(bucket)),
       })),
     ),
+  )
+  // Calls that are no longer made.
+  await insertCalls(
+    scope,
+    buckets.slice(0, 12).map((bucket) => ({ bucket, src: 'urn:cart', dst: 'urn:db', latencies: Array.from({ length: 10 }, () => 100) })),
   )
   await insertMetrics(
     scope,
@@ -176,6 +189,9 @@ function reads(scope: Scope, id: string) {
     ...seriesReads(scope, latency, { before: baseline, after: range }),
     'aggregateAcross the catalog': aggregateAcross(scope, latency, { with: 'max', by: { resource: 'type' } }),
     callOddities: callOddities(scope, { range, baseline }),
+    patternOddities: patternOddities(scope, { range, baseline }),
+    callShapeOddities: callShapeOddities(scope, { range, baseline }),
+    metricOddities: metricOddities(scope, { range, baseline, meanings: [{ metric: 'cpu', means: 'cpu' }] }),
     rankSuspects: rankSuspects(scope, { service: 'urn:web', range, baseline }),
     topK: topK(scope, anomalies(scope, latency), 5),
     distinctCount: distinctCount(scope, latency, 'series'),

@@ -196,6 +196,8 @@ onEveryLeg('a search_path that strangers have filled', () => {
   })
 
   it('changes no answer', async () => {
+    for (const oddities of ['callOddities 1', 'patternOddities 1', 'callShapeOddities 1', 'metricOddities 1', 'rankSuspects 1'])
+      expect([oddities, before.reads[oddities]]).not.toEqual([oddities, []])
     expect(await answers()).toEqual(before.reads)
     expect(await lookUp()).toEqual(before.lookups)
     await write()

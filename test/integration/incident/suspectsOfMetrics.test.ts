@@ -117,6 +117,7 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
         measure: duration,
         expected: first!.expected,
         actual: first!.actual,
+        unit: 'ms',
         src_urn: null,
         dst_urn: null,
         pattern: null,
@@ -139,7 +140,7 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
     ])
     expect(await ranked()).toEqual([])
     const [first, ...others] = await suspects({ meanings: [good] }).execute()
-    expect(first).toMatchObject({ urn: payment, measure: good.metric, score: 1, expected: 0 })
+    expect(first).toMatchObject({ urn: payment, measure: good.metric, score: 1, expected: 0, unit: '1' })
     expect(first!.actual).toBeCloseTo(0.2, 9)
     expect(first!.evidence[0]!.lost).toBeCloseTo(180, 6)
     expect(others.map(({ score }) => score)).toEqual([0, 0])
