@@ -1,9 +1,14 @@
+import { writeFile } from 'node:fs/promises'
+import { extname } from 'node:path'
 import { Command, Option } from 'commander'
 import { earlier, type TimeRange } from '../database/range.ts'
 import { rankSuspects, type Suspect } from '../incident/rankSuspects.ts'
+import type { Scope } from '../database/scope.ts'
+import { suspectsPicture } from '../picture/suspectsPicture.ts'
 import { InvalidInputError } from '../schema/errors.ts'
-import { parse } from '../schema/parse.ts'
+import { parse, preview } from '../schema/parse.ts'
 import { urnText } from '../schema/text.ts'
+import { callsAgainstNormal } from './callsAgainstNormal.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { evidenceText, shortName } from '../picture/evidenceText.ts'
@@ -25,6 +30,7 @@ interface Options {
   trouble?: 'latency' | 'errors'
   limit: number
   json?: boolean
+  picture?: string
 }
 
 /** A suspect's pieces of evidence that a person reads. */
@@ -45,24 +51,52 @@ export function suspectsCommand({ env, out, err }: Surroundings): Command {
     .addOption(databaseOption())
     .addOption(schemaOption())
     .option('--json', 'one JSON document, with all evidence')
+    .option('--picture <file>', 'also draws them in the call graph around the service, as an SVG')
     .action(async (options: Options) => {
-      const { service, from, to = new Date(), baselineTo = from, trouble, limit } = options
+      const { service, from, to = new Date(), baselineTo = from, trouble, limit, picture } = options
       if (from >= to) throw new InvalidInputError('--from', `must be before ${to.toISOString()}, got ${from.toISOString()}`)
       const range = { from, to }
       const baseline = { from: options.baselineFrom ?? earlier(baselineTo, '1 hour'), to: baselineTo }
+      if (picture !== undefined && extname(picture).toLowerCase() !== '.svg')
+        throw new InvalidInputError('--picture', `must end in .svg, got ${preview(picture)}`)
       const suspects = await withDatabase(options, env, async (db) => {
         const scope = await scopeOf(db, options)
         parse(urnText, service, '--service')
         await requireResource(scope, service)
         err(staleWarning(scope, await newestOf(scope, 'calls', to), to) ?? '')
-        return limit === 0 ? [] : rankSuspects(scope, { service, range, baseline, trouble }).limit(limit).execute()
+        const found = limit === 0 ? [] : await rankSuspects(scope, { service, range, baseline, trouble }).limit(limit).execute()
+        if (picture !== undefined) {
+          await writeFile(picture, await draw(scope, { service, suspects: found, range, baseline }))
+          err(`wrote ${picture}\n`)
+        }
+        return found
       })
       out(options.json ? document({ service, range, baseline, suspects }) : describe(service, suspects, { range, baseline }))
     })
 }
 
+interface Drawn extends Record<'range' | 'baseline', TimeRange> {
+  service: string
+  suspects: readonly Suspect[]
+}
+
+/** The suspects among the calls of the service, of their own and of those on the way to them. */
+async function draw(scope: Scope, { service, suspects, range, baseline }: Drawn): Promise<string> {
+  const near = [...new Set([service, ...suspects.flatMap(({ path }) => path)])]
+  return suspectsPicture({
+    title: `Who is behind it: ${shortName(service)}`,
+    description: `${span(range)}, compared with ${span(baseline)}.`,
+    edges: await callsAgainstNormal(scope, { range, baseline })
+      .where((eb) => eb.or([eb('caller.urn', 'in', near), eb('callee.urn', 'in', near)]))
+      .execute(),
+    suspects,
+    service,
+  })
+}
+
+const span = ({ from, to }: TimeRange) => `${from.toISOString()} to ${to.toISOString()}`
+
 function describe(service: string, suspects: readonly Suspect[], { range, baseline }: Record<'range' | 'baseline', TimeRange>): string {
-  const span = ({ from, to }: TimeRange) => `${from.toISOString()} to ${to.toISOString()}`
   const head = `${service}, ${span(range)}, compared with ${span(baseline)}`
   if (suspects.length === 0) return `${head}: no suspects\n`
   const lines = suspects.flatMap(({ urn, score, path, evidence }, at) => [

@@ -45,19 +45,22 @@ export interface GraphPictureOptions {
 const measure = anyNumber.nullish()
 const names = z.array(z.string())
 
+/** The calls of a picture's options. */
+export const callEdges = z.array(
+  z.object({
+    ...edgeEnds,
+    rps: measure,
+    weight: measure,
+    err_rate: measure,
+    p95_ms: measure,
+    normal_err_rate: measure,
+    normal_p95_ms: measure,
+  }),
+)
+
 const graphPictureOptions = z.strictObject({
   ...pictureTitle,
-  edges: z.array(
-    z.object({
-      ...edgeEnds,
-      rps: measure,
-      weight: measure,
-      err_rate: measure,
-      p95_ms: measure,
-      normal_err_rate: measure,
-      normal_p95_ms: measure,
-    }),
-  ),
+  edges: callEdges,
   suspects: names.default([]),
   symptoms: names.default([]),
   paths: z.array(names).default([]),

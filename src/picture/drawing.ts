@@ -7,7 +7,7 @@ export interface Drawing {
   omission?: string
   /** What a screen reader says if there is no description. */
   summary: string
-  /** The text instead of a graph without edges. */
+  /** The text instead of a graph without vertices. */
   nothing: string
   vertices: DrawnVertex[]
   edges: DrawnEdge[]

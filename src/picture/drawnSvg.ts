@@ -59,7 +59,7 @@ const plainLabel = (text: string): string => printable(text).replaceAll('\\', '\
 const margin = 28
 
 /** Adds title, description and legend to Graphviz' drawing. */
-function framed({ title, description, omission, summary, nothing, edges, legend }: Drawing, drawn: string): string {
+function framed({ title, description, omission, summary, nothing, vertices, legend }: Drawing, drawn: string): string {
   const [, left = '0', top = '0', drawnWidth = '0', drawnHeight = '0'] = /viewBox="([-\d.]+) ([-\d.]+) ([\d.]+) ([\d.]+)"/.exec(drawn) ?? []
   const inner = drawn
     .slice(drawn.indexOf('<g '), drawn.lastIndexOf('</svg>'))
@@ -68,7 +68,7 @@ function framed({ title, description, omission, summary, nothing, edges, legend 
     // The graph's own title would be the tooltip of every element without one.
     .replace(/<title>[^<]*<\/title>/, '')
     .replaceAll('font-family="Helvetica,sans-Serif"', `font-family="${escapeMarkup(style.font)}"`)
-  const empty = edges.length === 0
+  const empty = vertices.length === 0
   const [graphWidth, graphHeight] = empty ? [0, 40] : [Number(drawnWidth), Number(drawnHeight)]
   const legendWidths = legend.map(({ words }) => 44 + words.length * 5.6)
   const legendWidth = legendWidths.reduce((sum, width) => sum + width, 0)

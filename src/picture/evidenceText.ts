@@ -35,6 +35,13 @@ export function evidenceText(
   }
 }
 
+/**
+ * Of each kind of evidence what tells most, in the order of `rankSuspects`: so that patterns and
+ * shapes are not hidden by many calls.
+ */
+export const mostOfEachKind = <Piece extends DrawnEvidence>(evidence: readonly Piece[]): Piece[] =>
+  [...Map.groupBy(evidence, ({ kind }) => kind).values()].map(([most]) => most!)
+
 /** Both values with their unit, alike: `48.2 ms -> 1,420 ms`, `2 % -> 40 %`, `1.5 cpu -> 3 cpu`. */
 function changed(expected: number, actual: number, unit: string | null): string {
   const most = Math.max(Math.abs(expected), Math.abs(actual))

@@ -222,6 +222,7 @@ const functions: Record<Function, WithOptions | null> = {
   streamingDetectors: given({}, (_, options) => api.streamingDetectors(options)),
   splitDocument: given({}, (_, options) => api.splitDocument({ title: 't', content: 'c' }, options)),
   stronglyConnectedComponents: null,
+  suspectsPicture: given({ title: 't', suspects: [] }, (_, options) => picture.suspectsPicture(options)),
   tenantScope: given(schema, ({ db }, options) => api.tenantScope(db, 't-001', options)),
   timeToThreshold: given({ threshold: 1 }, (scope, options) => api.timeToThreshold(scope, frame, options)),
   toGraphology: given({}, (_, options) => api.toGraphology(edges, options)),

@@ -1,8 +1,6 @@
-import { callsDuring } from '../../calls/index.ts'
 import type { Scope } from '../../database/scope.ts'
-import { byBytes } from '../../database/sql/byBytes.ts'
-import { edgesBetween } from '../../graph/edgesBetween.ts'
-import { graphPicture, picturePage, seriesChart } from '../../picture/index.ts'
+import { picturePage, seriesChart, suspectsPicture } from '../../picture/index.ts'
+import { callsAgainstNormal } from '../callsAgainstNormal.ts'
 import { nameOf, type Investigation } from './investigate.ts'
 
 /** With fewer calls than this an edge is a stray: drawn, it would only be in the way. */
@@ -15,15 +13,15 @@ const strayCalls = 10
 export async function draw(scope: Scope, found: Investigation): Promise<Record<string, string>> {
   const { service, since, whole, range } = found
   const culprit = found.suspects.rows[0]?.urn
-  const graph = await graphPicture({
+  const graph = await suspectsPicture({
     title: since === undefined ? 'Who calls whom' : `Who calls whom since ${clock(range.from)}`,
     description:
       culprit === undefined
         ? `${nameOf(service)} and everything behind it, all within the normal range.`
         : `${nameOf(service)} suffers; the trouble arises in ${nameOf(culprit)}. Latencies are held against those before ${clock(range.from)}.`,
-    edges: await callsAgainstNormal(scope, found).execute(),
-    suspects: culprit === undefined ? [] : [culprit],
-    symptoms: culprit === undefined || culprit === service ? [] : [service],
+    edges: await callsAgainstNormal(scope, found, strayCalls).execute(),
+    suspects: found.suspects.rows,
+    service: culprit === undefined ? undefined : service,
     nameOf,
   })
   const [departure] = found.departure.rows
@@ -61,28 +59,6 @@ export async function draw(scope: Scope, found: Investigation): Promise<Record<s
     ],
   })
   return { 'call-graph.svg': graph, 'latency.svg': latency, 'incident.html': page }
-}
-
-/**
- * The calls since the trouble began, each beside what it was before, with names in the place of
- * ids: one statement made of three frames.
- */
-function callsAgainstNormal(scope: Scope, { range, baseline }: Investigation) {
-  const now = callsDuring(scope, { range }).where('call_count', '>=', strayCalls)
-  const before = callsDuring(scope, { range: baseline })
-  return edgesBetween(scope, now, 'now', { src: 'src', dst: 'dst' })
-    .leftJoin(before.as('before'), (join) => join.onRef('before.src', '=', 'now.src').onRef('before.dst', '=', 'now.dst'))
-    .select([
-      'caller.urn as src_urn',
-      'callee.urn as dst_urn',
-      'now.weight',
-      'now.err_rate',
-      'now.p95_ms',
-      'before.p95_ms as normal_p95_ms',
-      'before.err_rate as normal_err_rate',
-    ])
-    .orderBy(byBytes('caller.urn'))
-    .orderBy(byBytes('callee.urn'))
 }
 
 const clock = (time: Date) => `${time.toISOString().slice(11, 16)}Z`

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import { format } from 'sql-formatter'
 import type { JsonValue } from '../../schema/tables.ts'
-import { evidenceText } from '../../picture/evidenceText.ts'
+import { evidenceText, mostOfEachKind } from '../../picture/evidenceText.ts'
 import { table as fitting } from '../table.ts'
 import { nameOf, type Finding, type Investigation } from './investigate.ts'
 
@@ -71,8 +71,9 @@ export function tell(found: Investigation, { sql = false }: { sql?: boolean } = 
       suspects.rows.map((row) => [
         row.urn,
         row.score.toFixed(2),
-        // Of each kind what tells most, so that patterns and shapes are not hidden by many calls.
-        [...Map.groupBy(row.evidence, ({ kind }) => kind).values()].map(([most]) => evidenceText(most!, nameOf)).join('\n'),
+        mostOfEachKind(row.evidence)
+          .map((piece) => evidenceText(piece, nameOf))
+          .join('\n'),
       ]),
     ),
   )

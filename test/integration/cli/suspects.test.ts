@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { run } from '../../../src/cli/run.ts'
 import { freshDatabase, leg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -72,6 +75,24 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage suspects', () => {
         { urn: api, evidence: [{ kind: 'call' }, { kind: 'pattern', pattern: 'card <*> refused' }, { kind: 'shape', dst_urn: db }] },
       ],
     })
+  })
+
+  it('draws them in the call graph around the service', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pgvantage-'))
+    const file = join(folder, 'suspects.svg')
+    const { code, err } = await suspects(...asked, '--picture', file)
+    expect([code, err.includes(`wrote ${file}`)]).toEqual([0, true])
+    const svg = await readFile(file, 'utf8')
+    for (const words of [
+      'Who is behind it: web',
+      '1. api, score ',
+      'err_rate 0 % &#45;&gt; 75 %, seen by web',
+      'calls of db: 60 &#45;&gt; 0',
+    ])
+      expect(svg).toContain(words)
+    const refused = await suspects(...asked, '--picture', 'suspects.png')
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining('--picture: must end in .svg')])
+    await rm(folder, { recursive: true })
   })
 
   it('says that there are none, and what is wrong with a command line', async () => {

@@ -48,7 +48,7 @@ onEveryLeg("the shop's recordings", () => {
     expect(story).toContain(leg.age ? 'activeCalls(scope)' : 'callsDuring(scope, { range })')
     const pictures = await draw(scope, found)
     expect(Object.keys(pictures)).toEqual(['call-graph.svg', 'latency.svg', 'incident.html'])
-    expect(pictures['call-graph.svg']).toContain('(suspect)')
+    expect(pictures['call-graph.svg']).toContain('1. payment, score ')
   })
 
   it('tell of nothing where nothing happened', async () => {
