@@ -9,7 +9,10 @@ import { timeTable } from './timeTable.ts'
  */
 const seriesId = `('x' || left(md5(tenant_id::text || ' ' || resource_id::text || ' ' || labels::text || ' ' || metric), 16))::bit(64)::bigint`
 
-/** The three rollup tables, in the shape of the server's rung, and the library of log patterns that one of them counts. */
+/**
+ * The three rollup tables, in the shape of the server's rung, and the library of log patterns that one
+ * of them counts.
+ */
 export const rollups: Migration = {
   name: '0003_rollups',
   up: (installation) => {
@@ -20,6 +23,7 @@ export const rollups: Migration = {
     const call = qualified(installation, 'service_call_5m')
     const pattern = qualified(installation, 'log_pattern')
     const patternCount = qualified(installation, 'log_pattern_5m')
+    const patternSeen = qualified(installation, 'log_pattern_seen')
     return [
       ...timeTable(installation, {
         name: 'metric_1m',
@@ -120,10 +124,25 @@ execute function ${qualified(installation, 'note_metric_series')}()`,
       `create index idx_logpat5m_res on ${patternCount} (resource_id, bucket desc)`,
       `create index idx_logpat5m_fingerprint on ${patternCount} (fingerprint_id, bucket desc)`,
       `create index idx_logpat5m_sample on ${patternCount} (sample_ref) where sample_ref is not null`,
+      `create table ${patternSeen} (
+  tenant_id bigint not null,
+  resource_id bigint not null,
+  fingerprint_id bigint not null,
+  first_seen timestamptz not null,
+  primary key (fingerprint_id, resource_id),
+  foreign key (tenant_id, resource_id) references ${resource} (tenant_id, resource_id) on delete cascade,
+  foreign key (tenant_id, fingerprint_id) references ${pattern} (tenant_id, fingerprint_id) on delete cascade
+)`,
+      `create index idx_logpatseen_res on ${patternSeen} (resource_id, first_seen)`,
+      ...(['insert', 'update'] as const).map(
+        (event) => `create trigger log_pattern_5m_seen_after_${event} after ${event} on ${patternCount}
+referencing new table as changed for each statement
+execute function ${qualified(installation, 'note_log_patterns')}()`,
+      ),
     ]
   },
   down: (installation) =>
-    ['log_pattern_5m', 'log_pattern', 'service_call_5m', 'metric_series', 'metric_1m'].map(
+    ['log_pattern_seen', 'log_pattern_5m', 'log_pattern', 'service_call_5m', 'metric_series', 'metric_1m'].map(
       (name) => `drop table ${qualified(installation, name)}`,
     ),
 }

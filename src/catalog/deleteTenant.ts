@@ -41,6 +41,7 @@ const tenantTables = [
   'ingest_clock',
   'sketch_5m',
   'log_pattern_5m',
+  'log_pattern_seen',
   'service_call_5m',
   'metric_1m',
   'rollups',

@@ -35,7 +35,7 @@ export function patternCounts(
  * The id of the pattern that a pattern has become part of, or its own. Those that redirect are few:
  * they are found once (`is true`), and only their rows are looked up.
  */
-const currentPattern = (scope: Scope, id: string) => sql<string>`case
+export const currentPattern = (scope: Scope, id: string) => sql<string>`case
   when (${sql.ref(id)} in (
     select merged.fingerprint_id from ${scope.id('log_pattern')} as merged
     where merged.tenant_id = ${scope.tenantId}::int8 and merged.redirect_id is not null

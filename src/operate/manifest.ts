@@ -428,9 +428,34 @@ export const manifest: Manifest = {
           "CREATE TRIGGER log_pattern_1h_stale_after_insert AFTER INSERT ON log_pattern_5m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('log_pattern_1h', '1 hour')",
         log_pattern_1h_stale_after_update:
           "CREATE TRIGGER log_pattern_1h_stale_after_update AFTER UPDATE ON log_pattern_5m REFERENCING OLD TABLE AS changed_from NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_stale_buckets('log_pattern_1h', '1 hour')",
+        log_pattern_5m_seen_after_insert:
+          'CREATE TRIGGER log_pattern_5m_seen_after_insert AFTER INSERT ON log_pattern_5m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_log_patterns()',
+        log_pattern_5m_seen_after_update:
+          'CREATE TRIGGER log_pattern_5m_seen_after_update AFTER UPDATE ON log_pattern_5m REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_log_patterns()',
       },
       cutAlong: 'bucket',
       hasDefault: true,
+    },
+    log_pattern_seen: {
+      columns: {
+        fingerprint_id: 'bigint not null',
+        first_seen: 'timestamp with time zone not null',
+        resource_id: 'bigint not null',
+        tenant_id: 'bigint not null',
+      },
+      constraints: {
+        log_pattern_seen_pkey: 'PRIMARY KEY (fingerprint_id, resource_id)',
+        log_pattern_seen_tenant_id_fingerprint_id_fkey:
+          'FOREIGN KEY (tenant_id, fingerprint_id) REFERENCES log_pattern(tenant_id, fingerprint_id) ON DELETE CASCADE',
+        log_pattern_seen_tenant_id_resource_id_fkey:
+          'FOREIGN KEY (tenant_id, resource_id) REFERENCES dim_resource(tenant_id, resource_id) ON DELETE CASCADE',
+      },
+      indexes: {
+        idx_logpatseen_res: 'CREATE INDEX idx_logpatseen_res ON log_pattern_seen USING btree (resource_id, first_seen)',
+      },
+      triggers: {},
+      cutAlong: null,
+      hasDefault: null,
     },
     metric_1d_stored: {
       columns: {
@@ -1570,6 +1595,10 @@ export const manifest: Manifest = {
         hash: '472de240d2ac28bd',
         requires: null,
       },
+    'note_log_patterns()': {
+      hash: '1ab5cb1344dffa1a',
+      requires: null,
+    },
     'note_metric_series()': {
       hash: '4adcbc5e805db2a9',
       requires: null,

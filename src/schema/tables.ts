@@ -200,6 +200,13 @@ export interface LogPattern5m {
   tenant_id: Int8;
 }
 
+export interface LogPatternSeen {
+  fingerprint_id: Int8;
+  first_seen: Timestamp;
+  resource_id: Int8;
+  tenant_id: Int8;
+}
+
 export interface Metric1d {
   avg_val: number | null;
   avg_weight: Int8;
@@ -416,6 +423,7 @@ export interface DB {
   log_pattern_1d: LogPattern1d;
   log_pattern_1h: LogPattern1h;
   log_pattern_5m: LogPattern5m;
+  log_pattern_seen: LogPatternSeen;
   metric_1d: Metric1d;
   metric_1h: Metric1h;
   metric_1m: Metric1m;

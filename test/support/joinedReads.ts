@@ -44,9 +44,14 @@ export function joinedReads(scope: Scope, range: TimeRange, { service, silent }:
     patternSeries: sql`
       select resource.urn as series, count.bucket, sum(count.count_total)::float8 as value
       ${counts(range)} and known.severity = 'ERROR' group by 1, 2`,
-    newPatterns: patterns(sql`known.first_seen >= ${range.from}::timestamptz and known.first_seen < ${range.to}::timestamptz`),
+    newPatterns: patterns(sql`not exists (
+      select from ${scope.id('log_pattern_5m')} as earlier
+      where earlier.tenant_id = ${scope.tenantId}::int8 and earlier.bucket < ${range.from}::timestamptz
+        and earlier.fingerprint_id = known.fingerprint_id and earlier.resource_id = count.resource_id
+    )`),
     newPatternsAfterSilence: patterns(sql`not exists (
-      select from ${scope.id('log_pattern_5m')} as earlier where ${within('earlier', silent)} and earlier.fingerprint_id = known.fingerprint_id
+      select from ${scope.id('log_pattern_5m')} as earlier
+      where ${within('earlier', silent)} and earlier.fingerprint_id = known.fingerprint_id and earlier.resource_id = count.resource_id
     )`),
   }
 }

@@ -75,6 +75,8 @@ rowOf(newPatterns(scope, { range })).toEqualTypeOf<{
   severity: 'TRACE' | 'DEBUG' | 'INFO' | 'WARN' | 'ERROR' | 'FATAL' | null
   sample_message: string | null
   first_seen: Date | null
+  first_seen_anywhere: Date | null
+  logs_since: Date | null
   count_total: number
   count_error: number
   resources: string[]

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { windowBucket } from '../../database/buckets.ts'
 import { bucketWindows } from '../../database/comparedWindows.ts'
+import { byBytes } from '../../database/sql/byBytes.ts'
 import type { Frame } from '../../database/sql/frame.ts'
 import { checkedRange, durationText, earlier, milliseconds, type TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
@@ -9,6 +10,7 @@ import type { ChangedPattern } from '../../logs/changedPatterns.ts'
 import { newPatterns, type NewPattern } from '../../logs/newPatterns.ts'
 import { noisiestPatterns, type NoisyPattern } from '../../logs/noisiestPatterns.ts'
 import { patternCounts } from '../../logs/patternCounts.ts'
+import { logsSince } from '../../logs/patternsSeen.ts'
 import { vanishedPatterns } from '../../logs/vanishedPatterns.ts'
 import { withinStorable } from '../../schema/date.ts'
 import { parse, preview } from '../../schema/parse.ts'
@@ -40,7 +42,7 @@ export type FoundPatterns = Listed & {
   range: TimeRange
   /** What the range is compared with; null for new patterns, which are those of no earlier time. */
   baseline: TimeRange | null
-  /** When the tenant's first pattern was seen first; null if it has none. */
+  /** When the first pattern of the tenant, or of the service, was logged first; null if it has none. */
   logsSince: Date | null
   /** How many there are besides. */
   more: number
@@ -61,15 +63,18 @@ export async function findPatterns(
   const asked = checkedRange(await rangeOf(scope, options, { now, warn }))
   const windows = { range: asked, baseline: await baselineOf(scope, asked, options) }
   const { range, baseline } = which === 'new' ? { range: asked, baseline: null } : bucketWindows(windows)
-  const logsSince = await firstSeen(scope)
+  const since = await firstSeen(scope, resource)
   const listed = await list(scope, which, { ...windows, resource }, limit)
-  const found = { tenant: scope.tenantCode, service: resource ?? null, range, baseline, logsSince, ...listed }
+  const found = { tenant: scope.tenantCode, service: resource ?? null, range, baseline, logsSince: since, ...listed }
   const isSilent = async (range: TimeRange) => (await firstBucket(scope, { range, resource })) === null
   if (await isSilent(range)) warn(`warning: ${whose(found)} has no logs ${between(range)}\n`)
-  else if (which === 'new' && logsSince !== null && logsSince >= range.from) {
-    warn(
-      `warning: the logs of tenant ${preview(scope.tenantCode)} begin at ${logsSince.toISOString()}, within this range, so ${withoutBaseline.new}\n`,
-    )
+  else if (which === 'new' && since !== null && since >= range.from) {
+    warn(`warning: the logs of ${whose(found)} begin at ${since.toISOString()}, within this range, so ${withoutBaseline.new}\n`)
+  } else if (which === 'new' && resource === undefined) {
+    const begun = await begunDuring(scope, range)
+    const first = begun.slice(0, 3).join(', ')
+    const others = begun.length > 3 ? ` and ${begun.length - 3} more` : ''
+    if (begun.length > 0) warn(`warning: the logs of ${first}${others} begin within this range, so all they log is new to them\n`)
   }
   if (baseline !== null && (await isSilent(baseline))) {
     warn(`warning: ${whose(found)} has no logs ${between(baseline)}, so ${withoutBaseline[which]}\n`)
@@ -122,13 +127,32 @@ async function firstBucket(scope: Scope, counts: { range: TimeRange; resource?: 
   return first?.bucket ?? null
 }
 
-async function firstSeen(scope: Scope): Promise<Date | null> {
+/** The resources that logged something, and since when. */
+const logging = (scope: Scope) =>
+  scope.db
+    .selectFrom(scope.table('dim_resource', 'resource'))
+    .where('resource.tenant_id', '=', scope.tenantId)
+    .select(['resource.urn', logsSince(scope, 'resource.resource_id').as('since')])
+
+async function firstSeen(scope: Scope, resource: string | undefined): Promise<Date | null> {
   const { first } = await scope.db
-    .selectFrom(scope.table('log_pattern', 'known'))
-    .where('known.tenant_id', '=', scope.tenantId)
-    .select(sql<Date | null>`pg_catalog.min(known.first_seen)`.as('first'))
+    .selectFrom(logging(scope).as('logging'))
+    .$if(resource !== undefined, (all) => all.where('logging.urn', '=', resource!))
+    .select(sql<Date | null>`pg_catalog.min(logging.since)`.as('first'))
     .executeTakeFirstOrThrow()
   return first
+}
+
+/** URNs of the resources whose logs begin within a range. */
+async function begunDuring(scope: Scope, { from, to }: TimeRange): Promise<string[]> {
+  const begun = await scope.db
+    .selectFrom(logging(scope).as('logging'))
+    .where('logging.since', '>=', from)
+    .where('logging.since', '<', to)
+    .orderBy(byBytes('logging.urn'))
+    .select('logging.urn')
+    .execute()
+  return begun.map(({ urn }) => urn)
 }
 
 async function list(

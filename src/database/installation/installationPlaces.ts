@@ -39,6 +39,7 @@ export const tableNames = [
   'log_pattern_1d_stored',
   'log_pattern_1h_stored',
   'log_pattern_5m',
+  'log_pattern_seen',
   'metric_1d_stored',
   'metric_1h_stored',
   'metric_1m',

@@ -5,8 +5,8 @@ import type { IngestWindow, PatternRow } from '../rollups/windows/ingestWindow.t
 import { jsonChunks } from './jsonChunks.ts'
 
 /**
- * Writes how often each pattern was logged, and deletes rows of patterns that are part of another
- * one by now.
+ * Writes how often each pattern was logged, and since when by which resource; deletes rows of patterns
+ * that are part of another one by now.
  *
  * @returns the number of rows.
  */
@@ -17,15 +17,18 @@ export async function writePatternCounts(
   locatorIds: readonly string[],
   fingerprintIds: ReadonlyMap<string, string>,
 ): Promise<number> {
-  const counts = byPattern(patterns, fingerprintIds)
-  const rows = counts.map(({ row, fingerprintId }) => ({
-    bucket: row.bucket,
-    resource_id: resourceIds.get(row.resource),
-    fingerprint_id: fingerprintId,
-    count_total: row.countTotal,
-    count_error: row.countError,
-    sample_ref: locatorIds[row.locator],
-  }))
+  const rows = byPattern(patterns, fingerprintIds)
+    .map(({ row, fingerprintId }) => ({
+      bucket: row.bucket,
+      resource_id: resourceIds.get(row.resource)!,
+      fingerprint_id: fingerprintId,
+      count_total: row.countTotal,
+      count_error: row.countError,
+      sample_ref: locatorIds[row.locator],
+      first_seen: row.firstSeen,
+    }))
+    // In one order over all statements, so that writers of different windows do not deadlock.
+    .sort((a, b) => byId(a.resource_id, b.resource_id) || byId(a.fingerprint_id, b.fingerprint_id))
   for (const chunk of jsonChunks(rows)) {
     await sql`
       delete from ${scope.id('log_pattern_5m')} as tally
@@ -38,12 +41,29 @@ export async function writePatternCounts(
         and tally.bucket >= ${from}::timestamptz and tally.bucket < ${to}::timestamptz
     `.execute(scope.db)
     await sql`
+      with row as materialized (
+        select *
+        from jsonb_to_recordset(${chunk}::jsonb) as row (
+          bucket timestamptz, resource_id int8, fingerprint_id int8, count_total int8, count_error int8, sample_ref int8, first_seen timestamptz
+        )
+      ), noted as (
+        -- To the millisecond: the trigger of the counts knows five minutes.
+        insert into ${scope.id('log_pattern_seen')} as seen (tenant_id, resource_id, fingerprint_id, first_seen)
+        select ${scope.tenantId}::int8, row.resource_id, row.fingerprint_id, row.first_seen
+        from row
+        -- A value, not a join, so that each is looked up in the index however large the table is.
+        where coalesce(row.first_seen < (
+          select known.first_seen
+          from ${scope.id('log_pattern_seen')} as known
+          where known.fingerprint_id = row.fingerprint_id and known.resource_id = row.resource_id
+        ), true)
+        order by row.resource_id, row.fingerprint_id
+        on conflict (fingerprint_id, resource_id) do update set first_seen = least(seen.first_seen, excluded.first_seen)
+      )
       insert into ${scope.id('log_pattern_5m')} as tally (bucket, tenant_id, resource_id, fingerprint_id, count_total, count_error, sample_ref)
       select bucket, ${scope.tenantId}::int8, resource_id, fingerprint_id, count_total, count_error, sample_ref
-      from jsonb_to_recordset(${chunk}::jsonb) as row (
-        bucket timestamptz, resource_id int8, fingerprint_id int8, count_total int8, count_error int8, sample_ref int8
-      )
-      order by bucket, resource_id, fingerprint_id
+      from row
+      order by resource_id, fingerprint_id
       on conflict (bucket, tenant_id, resource_id, fingerprint_id) do update set
         count_total = excluded.count_total,
         count_error = excluded.count_error,
@@ -53,6 +73,9 @@ export async function writePatternCounts(
   }
   return rows.length
 }
+
+/** The order of ids, which are whole numbers as texts. */
+const byId = (a: string, b: string): number => a.length - b.length || compareBytes(a, b)
 
 interface Counted {
   row: PatternRow

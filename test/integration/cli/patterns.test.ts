@@ -64,7 +64,8 @@ apartFromTime('pgvantage patterns', () => {
       /^3 patterns of tenant "shop" are new from 2026-11-22T09:30:00.000Z to 2026-11-22T10:00:00.000Z\n┌[^]*│ 1,234 │ 2026-11-22T09:41:30Z │ ERROR /,
     )
     expect(err).toBe(
-      'warning: the newest logs of tenant "shop" are of 2026-11-22T09:55:00.000Z, 125 minutes before 2026-11-22T12:00:00.000Z: what happened since is not known\n',
+      'warning: the newest logs of tenant "shop" are of 2026-11-22T09:55:00.000Z, 125 minutes before 2026-11-22T12:00:00.000Z: what happened since is not known\n' +
+        'warning: the logs of urn:k8s:svc:shop/payment begin within this range, so all they log is new to them\n',
     )
     expect(
       Math.max(
@@ -188,6 +189,11 @@ apartFromTime('pgvantage patterns', () => {
       /warning: tenant "begun" has no logs from 2026-11-21T09:25:00.000Z to 2026-11-22T09:25:00.000Z, so every pattern is more often than then\n$/,
     )
     expect((await run('--new', '-t', 'shop')).err).not.toContain('begin at')
+    const service = ['--new', '-t', 'shop', '-s', 'urn:k8s:svc:shop/payment']
+    expect((await run(...service)).err).toContain(
+      'warning: the logs of urn:k8s:svc:shop/payment begin at 2026-11-22T09:41:30.000Z, within this range, so every pattern is new\n',
+    )
+    expect((await run(...service.slice(0, 4), cart)).err).not.toContain('begin')
   })
 
   it('refuses what it cannot answer, and names the option', async () => {

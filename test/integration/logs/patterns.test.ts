@@ -49,14 +49,28 @@ onEveryLeg('log patterns', () => {
   afterAll(() => test.close())
 
   describe('newPatterns', () => {
-    it('has what first appeared in the range, earliest first, then most frequent', async () => {
+    it('has what a resource logged for the first time in the range, earliest first, then most frequent', async () => {
       expect(await newPatterns(scope, { range }).execute()).toEqual([
+        {
+          fingerprint_id: old,
+          pattern: 'listening on <*>',
+          severity: 'INFO',
+          sample_message: 'listening on 80',
+          first_seen: at('10:00'),
+          first_seen_anywhere: at('08:01'),
+          logs_since: at('10:00'),
+          count_total: 1,
+          count_error: 0,
+          resources: [payment],
+        },
         {
           fingerprint_id: refused,
           pattern: 'connection refused',
           severity: 'FATAL',
           sample_message: null,
           first_seen: at('10:07'),
+          first_seen_anywhere: at('10:07'),
+          logs_since: at('08:01'),
           count_total: 20,
           count_error: 20,
           resources: [cart],
@@ -67,6 +81,8 @@ onEveryLeg('log patterns', () => {
           severity: 'ERROR',
           sample_message: 'timed out after 7 ms',
           first_seen: at('10:07'),
+          first_seen_anywhere: at('10:07'),
+          logs_since: at('08:01'),
           count_total: 11,
           count_error: 10,
           resources: [cart, payment],
@@ -80,7 +96,18 @@ onEveryLeg('log patterns', () => {
 
     it('counts what one resource logged', async () => {
       const rows = await newPatterns(scope, { range, resource: payment }).execute()
-      expect(rows).toMatchObject([{ fingerprint_id: timeout, count_total: 9, count_error: 9, resources: [payment] }])
+      expect(rows).toMatchObject([
+        { fingerprint_id: old, count_total: 1, resources: [payment] },
+        { fingerprint_id: timeout, count_total: 9, count_error: 9, resources: [payment] },
+      ])
+    })
+
+    it('says since when the tenant knows the pattern, and since when the resource logs', async () => {
+      const rows = newPatterns(scope, { range })
+      const names = async (rows: { execute(): Promise<{ fingerprint_id: string }[]> }) =>
+        (await rows.execute()).map(({ fingerprint_id }) => fingerprint_id)
+      expect(await names(rows.where('first_seen_anywhere', '>=', range.from))).toEqual([refused, timeout, odd])
+      expect(await names(rows.where('logs_since', '<', range.from))).toEqual([refused, timeout, odd])
     })
 
     it('holds the beginning of the range and not its end', async () => {
@@ -97,7 +124,8 @@ onEveryLeg('log patterns', () => {
 
     it('takes what was silent for long enough for new again', async () => {
       expect(await ids({ range, silence: '1 hour' })).toEqual([old, refused, timeout, odd])
-      expect(await ids({ range, silence: '2 hours' })).toEqual([refused, timeout, odd])
+      expect(await ids({ range, silence: '2 hours' })).toEqual([old, refused, timeout, odd])
+      expect(await ids({ range, silence: '2 hours', resource: cart })).toEqual([refused, timeout, odd])
       expect(await ids({ range, silence: '2 hours', resource: payment })).toEqual([old, timeout])
       expect(await ids({ range: during('10:10', '11:00'), silence: '5 minutes' })).toEqual([odd])
     })

@@ -13,7 +13,15 @@ import { actingAs, closeWithRoles, createRole } from '../../support/role.ts'
 const definers = ['note_stale_buckets']
 
 /** What changes something, so that no plan may leave it out or call it twice. */
-const changing = ['call_graph_drop', 'cypher_write', 'graph_prepare', 'graph_turn', 'note_metric_series', 'note_stale_buckets']
+const changing = [
+  'call_graph_drop',
+  'cypher_write',
+  'graph_prepare',
+  'graph_turn',
+  'note_log_patterns',
+  'note_metric_series',
+  'note_stale_buckets',
+]
 
 interface Routine {
   name: string

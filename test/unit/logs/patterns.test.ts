@@ -16,18 +16,38 @@ const given = (first: number) =>
 /** The four parameters from `$first`. */
 const ofResource = (first: number) =>
   `and "count"."resource_id" = ${given(first)} and "public"."require_resources"($${first + 2}::int8, $${first + 3}::text[])`
-const ofPatterns = (counted: string, first: number) => `
+/** Of groups of counts, whose parameters begin with `$2`; the others begin with `$first`. */
+const ofPatterns = (counted: string, first: number, isNew = false) => `
   select "pattern".* from (
-    select "known"."fingerprint_id", "known"."pattern", known.severity as "severity", "known"."sample_message", "known"."first_seen",
-      "count"."count_total", "count"."count_error", "count"."resources"
+    select "known"."fingerprint_id", "known"."pattern", known.severity as "severity", "known"."sample_message", "count"."first_seen",
+      "known"."first_seen" as "first_seen_anywhere", "count"."logs_since", "count"."count_total", "count"."count_error", "count"."resources"
     from (
-      select "count"."fingerprint_id", sum(count.count_total)::float8 as "count_total", sum(count.count_error)::float8 as "count_error",
+      select "count"."fingerprint_id", pg_catalog.min(seen.first_seen) as "first_seen",
+        pg_catalog.min((
+          select pg_catalog.min(seen.first_seen) from "public"."log_pattern_seen" as seen
+          where seen.resource_id = "count"."resource_id" and (seen.tenant_id = $1::int8) is true
+        )) as "logs_since",
+        sum(count.count_total)::float8 as "count_total", sum(count.count_error)::float8 as "count_error",
         pg_catalog.array_agg(resource.urn order by resource.urn collate "C") as "resources"
       from (
         select "count"."fingerprint_id", "count"."resource_id", sum(count.count_total) as "count_total", sum(count.count_error) as "count_error"
         ${counted} group by "count"."fingerprint_id", "count"."resource_id"
-      ) as "count" ${resourceOf(first)} group by "count"."fingerprint_id"
-    ) as "count" ${pattern(first + 1)}
+      ) as "count"
+      inner join lateral (
+        select pg_catalog.min(seen.first_seen) as first_seen
+        from "public"."log_pattern" as part
+        cross join lateral (
+          select each.first_seen
+          from "public"."log_pattern_seen" as each
+          where each.fingerprint_id = part.fingerprint_id and each.resource_id = "count"."resource_id"
+            and (each.tenant_id = $${first}::int8) is true
+          offset 0
+        ) as seen
+        where part.tenant_id = $${first + 1}::int8
+          and (part.fingerprint_id = "count"."fingerprint_id" or part.redirect_id = "count"."fingerprint_id")
+      ) as "seen" on true
+      ${resourceOf(first + 2)} ${isNew ? `where "seen"."first_seen" >= $${first + 3}` : ''} group by "count"."fingerprint_id"
+    ) as "count" ${pattern(first + (isNew ? 4 : 3))}
     order by "first_seen", "count_total" desc, "fingerprint_id"
   ) as "pattern"`
 
@@ -36,14 +56,48 @@ describe('the exact SQL', () => {
     expect(compiled(newPatterns(scope, { range }).where('severity', 'in', ['ERROR', 'FATAL']))).toEqual({
       sql: oneLine(
         `${ofPatterns(
-          `${counts(1)} where (count.fingerprint_id in (
-          select known.fingerprint_id from "public"."log_pattern" as known
-          where known.tenant_id = $5::int8 and known.first_seen >= $6::timestamptz and known.first_seen < $7::timestamptz
-        )) is true`,
-          8,
-        )} where "severity" in ($10, $11)`,
+          `${counts(2)} where ((count.resource_id, count.fingerprint_id) in (
+            select seen.resource_id, case
+              when ("seen"."fingerprint_id" in (
+                select merged.fingerprint_id from "public"."log_pattern" as merged
+                where merged.tenant_id = $6::int8 and merged.redirect_id is not null
+              )) is true
+              then (select merged.redirect_id from "public"."log_pattern" as merged where merged.fingerprint_id = "seen"."fingerprint_id")
+              else "seen"."fingerprint_id"
+            end as fingerprint_id
+            from "public"."dim_resource" as logging
+            cross join lateral (
+              select each.resource_id, each.fingerprint_id
+              from "public"."log_pattern_seen" as each
+              where each.resource_id = logging.resource_id and (each.tenant_id = $7::int8) is true
+                and each.first_seen >= $8::timestamptz and each.first_seen < $9::timestamptz
+              offset 0
+            ) as seen
+            where logging.tenant_id = $10::int8
+          )) is true`,
+          11,
+          true,
+        )} where "severity" in ($16, $17)`,
       ),
-      parameters: ['1', '1', at('10:00'), range.to, '1', range.from, range.to, '1', '1', 'ERROR', 'FATAL'],
+      parameters: [
+        '1',
+        '1',
+        '1',
+        at('10:00'),
+        range.to,
+        '1',
+        '1',
+        range.from,
+        range.to,
+        '1',
+        '1',
+        '1',
+        '1',
+        range.from,
+        '1',
+        'ERROR',
+        'FATAL',
+      ],
     })
   })
 
@@ -51,13 +105,14 @@ describe('the exact SQL', () => {
     expect(compiled(newPatterns(scope, { range, resource: 'urn:a', silence: '1 hour 2 minutes' }))).toEqual({
       sql: oneLine(
         ofPatterns(
-          `${counts(1, ofResource(5))} where (count.fingerprint_id in (
-              select "count"."fingerprint_id" ${counts(9, ofResource(13))}
+          `${counts(2, ofResource(6))} where ((count.resource_id, count.fingerprint_id) in (
+              select "count"."resource_id", "count"."fingerprint_id" ${counts(10, ofResource(14))}
             )) is not true`,
-          17,
+          18,
         ),
       ),
       parameters: [
+        '1',
         '1',
         '1',
         range.from,
@@ -74,6 +129,8 @@ describe('the exact SQL', () => {
         'urn:a',
         '1',
         ['urn:a'],
+        '1',
+        '1',
         '1',
         '1',
       ],
