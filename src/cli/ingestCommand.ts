@@ -32,6 +32,7 @@ interface Options {
   acceptOld?: boolean
   dimensions?: NonNullable<DimensionOptions['dimensions']>
   messageFields?: string[]
+  parameters?: boolean
   format: 'auto' | 'text' | RequestFormat
   service?: string
   header?: string[]
@@ -93,12 +94,14 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       'the fields of JSON and logfmt that hold the message, the first with a text counts: event.text,msg',
       (list) => list.split(',').map((field) => field.trim()),
     )
+    .option('--parameters', 'also count which values vary in log messages: this stores parts of them (default: only how often)')
     .option('--rejects <file>', 'where everything goes that is not read, a line of JSON each (default: the first ten are shown)')
     .addOption(databaseOption())
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
     .action(async (files: string[], options: Options) => {
-      const { database, schema, tenant, create, strict, horizon, shiftMs, acceptOld, dimensions, messageFields, format, json } = options
+      const { database, schema, tenant, create, strict, horizon, shiftMs, acceptOld, dimensions, messageFields, parameters, format, json } =
+        options
       const text = textOptions(options)
       if (files.indexOf(standardInput) !== files.lastIndexOf(standardInput))
         throw new InvalidInputError('file', `${standardInput}, the standard input, can be read only once`)
@@ -129,6 +132,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
             dimensions,
             hashKey: env.PGVANTAGE_HASH_KEY,
             messageFields,
+            parameters,
             format: format === 'auto' || format === 'text' ? undefined : format,
             text,
             signal,

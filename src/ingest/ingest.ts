@@ -163,6 +163,7 @@ export async function ingest(
     resourceOf,
     dimensions: counted,
     messageFields,
+    parameters,
     hashKey,
     acceptOld,
     signal,
@@ -190,7 +191,7 @@ export async function ingest(
       horizon,
       resourceOf,
       dimensions,
-      messageFields,
+      messages: { messageFields, parameters },
       latest: latestBelievable(Date.now(), await clockOf({ ...scope, db })),
       oldest: acceptOld ? new Map<Dataset, number>() : await oldestKept({ ...scope, db }),
     }))

@@ -89,6 +89,7 @@ export async function* rollUp(
     resourceOf,
     dimensions: counted,
     messageFields,
+    parameters,
     hashKey,
     signal,
     report = emptyReport(),
@@ -101,7 +102,7 @@ export async function* rollUp(
     horizon,
     resourceOf,
     dimensions,
-    messageFields,
+    messages: { messageFields, parameters },
     latest: latestBelievable(Date.now()),
     oldest: new Map(),
   }

@@ -4,7 +4,13 @@ export { createLogMiner, type LearnedMessage, type LogMiner, type LogMinerOption
 export type { MatchingPattern } from './matchingPatterns.ts'
 export { newPatterns, type NewPattern, type NewPatternsOptions } from './newPatterns.ts'
 export { noisiestPatterns, type NoisiestPatternsOptions, type NoisyPattern } from './noisiestPatterns.ts'
-export { patternDetails, type PatternDetail, type PatternDetailsOptions } from './patternDetails.ts'
+export {
+  patternDetails,
+  type ParameterValue,
+  type PatternDetail,
+  type PatternDetailsOptions,
+  type PatternParameter,
+} from './patternDetails.ts'
 export { patternDiversity, type PatternDiversity, type PatternDiversityOptions } from './patternDiversity.ts'
 export { messageFields } from './messageOf.ts'
 export { patternOf } from './pattern.ts'

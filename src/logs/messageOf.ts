@@ -54,8 +54,16 @@ export function withoutValues(text: string): string {
   const plain = head.includes('=')
     ? head.replace(/(?<![\w+/=-])[\w+/-]{2,1024}={1,2}(?![\w=])/g, (token) => (isBase64(token) ? placeholder : token))
     : head
-  return plain.replace(/(?<![\w.:/@-])(?!localhost:)([A-Za-z_]{2,64}):\d{1,5}(?![\w.:])/g, `$1:${placeholder}`)
+  return plain.replace(numberAfterWord, `$1:${placeholder}`)
 }
+
+/**
+ * A text for which the masks make the line of {@link withoutValues}, but for white space, with its
+ * numbers still in it.
+ */
+export const withValuesApart = (text: string): string => withoutValues(text.replace(numberAfterWord, '$1: $2'))
+
+const numberAfterWord = /(?<![\w.:/@-])(?!localhost:)([A-Za-z_]{2,64}):(\d{1,5})(?![\w.:])/g
 
 /** More than a pattern reads, since some of it may go. */
 const maxMasked = 8_192

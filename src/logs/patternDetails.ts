@@ -7,6 +7,11 @@ import { byBytes } from '../database/sql/byBytes.ts'
 import { resourceAt, rowOf } from '../database/sql/ofTenant.ts'
 import { parseOptions } from '../schema/parse.ts'
 import type { Severity } from '../schema/severity.ts'
+import type { HeavyHittersJson } from '../sketch/heavyHitters/heavyHitters.ts'
+import { heavyHittersMerge } from '../sketch/heavyHitters/heavyHittersMerge.ts'
+import { heavyHittersTop } from '../sketch/heavyHitters/heavyHittersTop.ts'
+import { hllCardinality } from '../sketch/hll/hllCardinality.ts'
+import { hllUnion } from '../sketch/hll/hllUnion.ts'
 import { fingerprintId } from './fingerprintId.ts'
 import { patternCounts } from './patternCounts.ts'
 
@@ -15,6 +20,27 @@ export interface PatternDetailsOptions {
   fingerprintId: string
   /** Buckets of five minutes that begin in it count. */
   range: TimeRange
+}
+
+/** A value of a parameter, and how often it came. */
+export interface ParameterValue {
+  value: string
+  /** The smallest possible number of records with it. */
+  min_count: number
+  /** The largest possible number. */
+  max_count: number
+}
+
+/** A `<*>` of a pattern, or a part of one: what varied there. */
+export interface PatternParameter {
+  /** The word of the pattern before it; null at the beginning, and if the pattern has one word. */
+  after: string | null
+  /** The records in which it was counted. */
+  count_total: number
+  /** How many different values came: exact up to 16, beyond that with a standard error of 6.5 %. */
+  distinct_count: number
+  /** The most frequent values, at most 10: most frequent first, then by their bytes. */
+  values: ParameterValue[]
 }
 
 /** What one resource logged of a pattern, and where its raw records are. */
@@ -46,6 +72,8 @@ export interface PatternDetail {
   object_key: string | null
   /** How to find the records there. */
   query_hint: string | null
+  /** What varied, in the order of the pattern; empty if `ingest` does not count `parameters`. */
+  parameters: PatternParameter[]
 }
 
 const patternDetailsOptions = z.strictObject({ fingerprintId, range: timeRange })
@@ -58,11 +86,13 @@ const patternDetailsOptions = z.strictObject({ fingerprintId, range: timeRange }
  * |---|---|
  * | `sample_messages` | what the messages look like that became one pattern |
  * | `object_key`, `query_hint` | the locator of the latest five minutes with records |
+ * | `parameters` | of records that were ingested with `parameters`, since the pattern has had its form of now: what a template that became part of it counted is not in them |
  * | an id that the tenant does not have | no rows |
  * | order | `count_total` descending, then `urn` by its bytes |
  *
- * Which values varied is not stored: {@link createLogMiner} finds the parameters of raw messages,
- * and `createHeavyHitters` counts them.
+ * Values that come rarely may be missing: a value that came in more than a seventeenth of the
+ * records of every five minutes is never missing. Of raw messages {@link createLogMiner} finds all
+ * parameters.
  *
  * @throws InvalidInputError if an option is invalid; names the field.
  * @example
@@ -76,7 +106,7 @@ const patternDetailsOptions = z.strictObject({ fingerprintId, range: timeRange }
  * //       count.fingerprint_id = any (array(...))) as "count"
  * //     group by "count"."resource_id", "count"."fingerprint_id"
  * //   ) as "count" inner join lateral (...) as "known" on true ... left join lateral (...) as
- * //     "locator" on true order by "count_total" desc, ...
+ * //     "locator" on true cross join lateral (...) as "varied" order by "count_total" desc, ...
  * // ) as "detail"
  */
 export function patternDetails(scope: Scope, options: PatternDetailsOptions): Finished<PatternDetail, 'detail'> {
@@ -119,6 +149,7 @@ export function patternDetails(scope: Scope, options: PatternDetailsOptions): Fi
     .innerJoinLateral(rowOf(scope, 'log_pattern', 'fingerprint_id', 'count.fingerprint_id').as('known'), (join) => join.onTrue())
     .innerJoinLateral(resourceAt(scope, 'count.resource_id').as('resource'), (join) => join.onTrue())
     .leftJoinLateral(locator.as('locator'), (join) => join.onTrue())
+    .innerJoinLateral(parametersDuring(scope, range).as('varied'), (join) => join.onTrue())
     .select(['count.fingerprint_id', 'known.pattern', sql<Severity | null>`known.severity`.as('severity'), 'known.first_seen'])
     .select([
       'known.last_seen',
@@ -128,8 +159,44 @@ export function patternDetails(scope: Scope, options: PatternDetailsOptions): Fi
       'count.count_total',
       'count.count_error',
     ])
-    .select(['count.last_bucket', 'locator.bucket as object_bucket', 'locator.object_key', 'locator.query_hint'])
+    .select(['count.last_bucket', 'locator.bucket as object_bucket', 'locator.object_key', 'locator.query_hint', 'varied.parameters'])
     .orderBy('count_total', 'desc')
     .orderBy(byBytes('resource.urn'))
   return finished(scope, details, 'detail')
+}
+
+/** How many values of a parameter there are room for, in a row and in the answer. */
+const capacity = 16
+const shown = 10
+
+/**
+ * The parameters of what a resource (`count`) logged of a pattern (`known`): those of rows that are
+ * of it, not of what redirects to it.
+ */
+function parametersDuring(scope: Scope, { from, to }: TimeRange) {
+  const sketch = sql<HeavyHittersJson>`(each.value -> 'values'::text)`
+  const distinct = sql<Uint8Array>`(each.value ->> 'distinct'::text)::pg_catalog.bytea`
+  return sql<{ parameters: PatternParameter[] }>`(
+    select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+      'after'::text, case when parameter.words > 0::int4 then (pg_catalog.string_to_array(known.words, ' '::text))[parameter.words] end,
+      'count_total'::text, (parameter.sketch ->> 'n'::text)::float8,
+      'distinct_count'::text, pg_catalog.round(parameter.distinct_count),
+      'values'::text, array(
+        select pg_catalog.jsonb_build_object('value'::text, top.item, 'min_count'::text, top.min_count, 'max_count'::text, top.max_count)
+        from ${heavyHittersTop(scope, sql.ref('parameter.sketch'), shown)} as top
+        order by top.min_count desc, top.item collate "C"
+        limit ${sql.lit(shown)}
+      )
+    ) order by parameter.words, parameter.number), '[]'::jsonb) as parameters
+    from (
+      select pg_catalog.split_part(each.key, '.'::text, 1::int4)::int4 as words, pg_catalog.split_part(each.key, '.'::text, 2::int4)::int4 as number,
+        ${heavyHittersMerge(scope, sketch, { capacity })} as sketch,
+        ${hllCardinality(scope, hllUnion(scope, distinct))} as distinct_count
+      from ${scope.id('log_pattern_5m')} as tally
+      cross join lateral pg_catalog.jsonb_each(tally.parameters) as each (key, value)
+      where tally.bucket >= ${from}::timestamptz and tally.bucket < ${to}::timestamptz
+        and tally.tenant_id = ${scope.tenantId}::int8 and tally.resource_id = count.resource_id and tally.fingerprint_id = count.fingerprint_id
+      group by each.key
+    ) as parameter
+  )`
 }

@@ -403,6 +403,7 @@ export const manifest: Manifest = {
         count_error: 'bigint not null default 0',
         count_total: 'bigint not null',
         fingerprint_id: 'bigint not null',
+        parameters: 'jsonb',
         resource_id: 'bigint not null',
         sample_ref: 'bigint',
         tenant_id: 'bigint not null',

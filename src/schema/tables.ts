@@ -195,6 +195,7 @@ export interface LogPattern5m {
   count_error: Generated<Int8>;
   count_total: Int8;
   fingerprint_id: Int8;
+  parameters: Json | null;
   resource_id: Int8;
   sample_ref: Int8 | null;
   tenant_id: Int8;

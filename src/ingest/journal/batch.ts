@@ -1,5 +1,6 @@
 import type { KeyValue } from '../../schema/otlp.ts'
 import type { DimensionValues } from '../records/dimensionValues.ts'
+import type { MessageOptions } from '../records/logMessage.ts'
 import type { ReportingResource } from '../records/reportingResource.ts'
 import type { ResourceOf } from '../records/resourceOf.ts'
 import type { SourceObject, OtlpRequest } from '../sources/otlpRequest.ts'
@@ -24,8 +25,8 @@ export interface Arrival {
   readonly resourceOf: ResourceOf | undefined
   /** Which values of the records are counted. */
   readonly dimensions: DimensionValues
-  /** The fields of a log's body that hold its message. */
-  readonly messageFields: readonly string[] | undefined
+  /** How the bodies of log records are read. */
+  readonly messages: MessageOptions | undefined
   readonly origin: SourceObject
   /** The line in the source object, from 1. */
   readonly line: number
@@ -50,8 +51,8 @@ export interface BatchRules {
   readonly resourceOf?: ResourceOf | undefined
   /** Which values of the records are counted. */
   readonly dimensions: DimensionValues
-  /** The fields of a log's body that hold its message; undefined for the usual ones. */
-  readonly messageFields?: readonly string[] | undefined
+  /** How the bodies of log records are read; undefined for the usual way. */
+  readonly messages?: MessageOptions | undefined
   /** Records later than this come from a wrong clock. */
   readonly latest: number
   /** The oldest time that each table keeps; a dataset without an entry keeps everything. */
@@ -121,7 +122,7 @@ export class Batch {
       refuse(report, reason, records)
     }
     const { origin, line, payload } = request
-    const { clock, horizon, resourceOf, dimensions, messageFields } = this.#rules
+    const { clock, horizon, resourceOf, dimensions, messages } = this.#rules
     const partOf: Arrival['partOf'] = (dataset, resource, time) => {
       const part = this.#partOf(dataset, resource, time)
       part?.requests.add(request.digest)
@@ -132,7 +133,7 @@ export class Batch {
       if (reporter?.nameless) report.recordsWithoutService += records
       return reporter
     }
-    const arrival: Arrival = { report, clock, horizon, resourceOf, dimensions, messageFields, origin, line, reporterOf, partOf }
+    const arrival: Arrival = { report, clock, horizon, resourceOf, dimensions, messages, origin, line, reporterOf, partOf }
     for (const dataset of datasets) report.records[dataset].read += recordsOf(payload, dataset)
     readSpans(payload.resourceSpans, arrival)
     readPoints(payload.resourceMetrics, arrival)

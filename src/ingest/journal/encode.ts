@@ -58,6 +58,7 @@ interface Packed {
     errors: number
     first: number
     last: number
+    parameters?: [place: string, values: [value: string, count: number][]][]
   }[]
   values?: { resource: number; dimension: string; items: [item: string, total: number, errors: number][] }[]
 }
@@ -92,8 +93,9 @@ export function encodePart(part: WindowPart): Buffer {
     }))
   }
   if (part.dataset === 'logs') {
-    packed.patterns = [...part.patterns.tallies()].map(({ resource, sample, types, ...tally }) => ({
+    packed.patterns = [...part.patterns.tallies()].map(({ resource, sample, types, parameters, ...tally }) => ({
       ...tally,
+      ...(parameters !== undefined && { parameters: [...parameters].map(([place, values]) => [place, [...values]]) }),
       resource: resources.numberOf(resource),
       sample: [sample.message, sample.time, placeOf(sample.origin)],
       types: [...types],
@@ -163,13 +165,14 @@ export function decodePart(dataset: Dataset, window: number, bytes: Uint8Array, 
     }))
     part.metrics.addSeries({ ...given, resource: resources[given.resource]!.urn }, points)
   }
-  for (const { resource, sample, types, ...tally } of patterns) {
+  for (const { resource, sample, types, parameters, ...tally } of patterns) {
     const [message, time, place] = sample
     part.patterns.merge({
       ...tally,
       resource: resources[resource]!.urn,
       sample: { message, time, origin: origins[place]! },
       types: new Map(types),
+      ...(parameters !== undefined && { parameters: new Map(parameters.map(([place, values]) => [place, new Map(values)])) }),
     })
   }
   for (const { resource, dimension, items } of values) {

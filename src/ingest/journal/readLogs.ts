@@ -6,7 +6,7 @@ import type { Arrival } from './batch.ts'
 /** Reads the log records of a request into the parts of their windows. */
 export function readLogs(
   resourceLogs: OtlpPayload['resourceLogs'],
-  { report, clock, dimensions, messageFields, origin, line, reporterOf, partOf }: Arrival,
+  { report, clock, dimensions, messages, origin, line, reporterOf, partOf }: Arrival,
 ): void {
   for (const { resource, scopeLogs } of resourceLogs ?? []) {
     const records = scopeLogs.flatMap((scope) => scope.logRecords)
@@ -23,7 +23,7 @@ export function readLogs(
       const time = clock.milliseconds(nanoseconds)
       const part = partOf('logs', reporter.resource.urn, time)
       if (part === undefined) continue
-      const read = messageOf(record, messageFields)
+      const read = messageOf(record, messages)
       part.patterns.add(reporter.resource.urn, record, read, time, origin)
       const failed = isError(read.severity)
       for (const value of valuesOf.log(record)) part.values.add(reporter.resource.urn, value, failed)

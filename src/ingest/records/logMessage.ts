@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { maxMessageLength, storable, wordsOf } from '../../logs/pattern.ts'
-import { messageFields, messageIn, saidIn, withoutValues } from '../../logs/messageOf.ts'
+import { messageFields, messageIn, saidIn, withoutValues, withValuesApart } from '../../logs/messageOf.ts'
+import { valuesIn, type Place } from '../../logs/miner/parameterValues.ts'
 import type { AnyValue, OtlpLogRecord } from '../../schema/otlp.ts'
 import type { Severity } from '../../schema/severity.ts'
 import { boundedText, type Json } from '../../schema/text.ts'
@@ -15,11 +16,18 @@ export interface MessageOptions {
    * `message`, `msg`.
    */
   messageFields?: readonly string[]
+  /**
+   * Also counts the values that vary in messages, the most frequent ones as they are: see
+   * `patternDetails`. Default: false, since it stores parts of messages, and several times as many
+   * bytes as counts.
+   */
+  parameters?: boolean
 }
 
 /** @internal */
 export const messageOptions = {
   messageFields: z.array(boundedText(255)).max(100).readonly().default(messageFields),
+  parameters: z.boolean().default(false),
 }
 
 /** What is counted of a log record. */
@@ -29,6 +37,8 @@ export interface LogMessage {
   /** The message with `<*>` for numbers, addresses, times and ids. */
   line: string
   severity: Severity | null
+  /** What varies in it; empty if it is not asked for. */
+  values: readonly (readonly [place: Place, value: string])[]
 }
 
 /**
@@ -44,7 +54,10 @@ export interface LogMessage {
  * The line is that of what the body says ({@link saidIn}). The severity is the record's; without
  * one it is the one that the body names.
  */
-export function messageOf(record: OtlpLogRecord, fields: readonly string[] = messageFields): LogMessage {
+export function messageOf(
+  record: OtlpLogRecord,
+  { messageFields: fields = messageFields, parameters = false }: MessageOptions = {},
+): LogMessage {
   const { body, eventName, severityNumber, severityText } = record
   const json = body?.stringValue ?? readable(body)
   const isEmpty = json === null || (typeof json === 'object' && Object.keys(json).length === 0)
@@ -55,6 +68,7 @@ export function messageOf(record: OtlpLogRecord, fields: readonly string[] = mes
     sample: storable(sample.length > maxMessageLength ? sample.slice(0, maxMessageLength) : sample),
     line: wordsOf(withoutValues(text)),
     severity: severityOf(severityNumber, severityText) ?? said.severity,
+    values: parameters ? valuesIn(withValuesApart(text)) : [],
   }
 }
 

@@ -3,6 +3,8 @@ import type { Scope } from '../../database/scope.ts'
 import { compareBytes } from '../../schema/compareBytes.ts'
 import type { IngestWindow, PatternRow } from '../rollups/windows/ingestWindow.ts'
 import { jsonChunks } from './jsonChunks.ts'
+import { storedParameters } from './patternParameters.ts'
+import type { WrittenLine } from './writePatterns.ts'
 
 /**
  * Writes how often each pattern was logged, and since when by which resource; deletes rows of patterns
@@ -15,10 +17,10 @@ export async function writePatternCounts(
   { from, to, patterns }: IngestWindow,
   resourceIds: ReadonlyMap<string, string>,
   locatorIds: readonly string[],
-  fingerprintIds: ReadonlyMap<string, string>,
+  lines: ReadonlyMap<string, WrittenLine>,
 ): Promise<number> {
-  const rows = byPattern(patterns, fingerprintIds)
-    .map(({ row, fingerprintId }) => ({
+  const rows = byPattern(patterns, lines)
+    .map(({ row, parts, written: { fingerprintId, template } }) => ({
       bucket: row.bucket,
       resource_id: resourceIds.get(row.resource)!,
       fingerprint_id: fingerprintId,
@@ -26,6 +28,7 @@ export async function writePatternCounts(
       count_error: row.countError,
       sample_ref: locatorIds[row.locator],
       first_seen: row.firstSeen,
+      parameters: storedParameters(parts, template),
     }))
     // In one order over all statements, so that writers of different windows do not deadlock.
     .sort((a, b) => byId(a.resource_id, b.resource_id) || byId(a.fingerprint_id, b.fingerprint_id))
@@ -44,7 +47,7 @@ export async function writePatternCounts(
       with row as materialized (
         select *
         from jsonb_to_recordset(${chunk}::jsonb) as row (
-          bucket timestamptz, resource_id int8, fingerprint_id int8, count_total int8, count_error int8, sample_ref int8, first_seen timestamptz
+          bucket timestamptz, resource_id int8, fingerprint_id int8, count_total int8, count_error int8, sample_ref int8, first_seen timestamptz, parameters jsonb
         )
       ), noted as (
         -- To the millisecond: the trigger of the counts knows five minutes.
@@ -60,15 +63,17 @@ export async function writePatternCounts(
         order by row.resource_id, row.fingerprint_id
         on conflict (fingerprint_id, resource_id) do update set first_seen = least(seen.first_seen, excluded.first_seen)
       )
-      insert into ${scope.id('log_pattern_5m')} as tally (bucket, tenant_id, resource_id, fingerprint_id, count_total, count_error, sample_ref)
-      select bucket, ${scope.tenantId}::int8, resource_id, fingerprint_id, count_total, count_error, sample_ref
+      insert into ${scope.id('log_pattern_5m')} as tally (bucket, tenant_id, resource_id, fingerprint_id, count_total, count_error, sample_ref, parameters)
+      select bucket, ${scope.tenantId}::int8, resource_id, fingerprint_id, count_total, count_error, sample_ref, parameters
       from row
       order by resource_id, fingerprint_id
       on conflict (bucket, tenant_id, resource_id, fingerprint_id) do update set
         count_total = excluded.count_total,
         count_error = excluded.count_error,
-        sample_ref = excluded.sample_ref
-      where (tally.count_total, tally.count_error, tally.sample_ref) is distinct from (excluded.count_total, excluded.count_error, excluded.sample_ref)
+        sample_ref = excluded.sample_ref,
+        parameters = excluded.parameters
+      where (tally.count_total, tally.count_error, tally.sample_ref, tally.parameters)
+        is distinct from (excluded.count_total, excluded.count_error, excluded.sample_ref, excluded.parameters)
     `.execute(scope.db)
   }
   return rows.length
@@ -79,17 +84,23 @@ const byId = (a: string, b: string): number => a.length - b.length || compareByt
 
 interface Counted {
   row: PatternRow
-  fingerprintId: string
+  /** The rows of each of its lines. */
+  parts: PatternRow[]
+  written: WrittenLine
 }
 
 /** One row for each pattern of a resource; the locator is that of the earliest message. */
-function byPattern(patterns: readonly PatternRow[], fingerprintIds: ReadonlyMap<string, string>): Counted[] {
+function byPattern(patterns: readonly PatternRow[], lines: ReadonlyMap<string, WrittenLine>): Counted[] {
   const counts = new Map<string, Counted>()
   for (const row of patterns) {
-    const fingerprintId = fingerprintIds.get(row.maskedLine)!
-    const key = `${row.resource}\0${fingerprintId}`
-    const known = counts.get(key)?.row
-    counts.set(key, { row: known === undefined ? row : together(known, row), fingerprintId })
+    const written = lines.get(row.maskedLine)!
+    const key = `${row.resource}\0${written.fingerprintId}`
+    const known = counts.get(key)
+    if (known === undefined) counts.set(key, { row, parts: [row], written })
+    else {
+      known.row = together(known.row, row)
+      known.parts.push(row)
+    }
   }
   return [...counts.values()]
 }

@@ -9,6 +9,12 @@ import { greaterSeverity } from '../records/severityOf.ts'
 import type { PatternRow } from '../rollups/windows/ingestWindow.ts'
 import { targetOf, type TenantTemplates } from './tenantTemplates.ts'
 
+/** What a masked line was written as. */
+export interface WrittenLine {
+  template: Template
+  fingerprintId: string
+}
+
 /** A row of `log_pattern`, by the hash of its words. */
 interface KnownPattern {
   hash: string
@@ -34,14 +40,14 @@ interface StoredPattern extends KnownPattern {
  * earliest message, the highest severity, the types of its attributes. A pattern that has become
  * part of a more general one redirects to it, which takes over what is known of it.
  *
- * @returns the fingerprints' ids by line.
+ * @returns by line the template that it is of, and the id of its fingerprint.
  */
 export async function writePatterns(
   scope: Scope,
   rows: readonly PatternRow[],
   templates: TenantTemplates,
   only: { isOnly: boolean },
-): Promise<Map<string, string>> {
+): Promise<Map<string, WrittenLine>> {
   if (rows.length === 0) return new Map()
   const { templateOf, merged } = await templates.learn(
     scope,
@@ -73,7 +79,7 @@ export async function writePatterns(
     scope,
     [...templateOf.values()].map((template) => template.fingerprint),
   )
-  return new Map([...templateOf].map(([line, template]) => [line, ids.get(template.fingerprint)!]))
+  return new Map([...templateOf].map(([line, template]) => [line, { template, fingerprintId: ids.get(template.fingerprint)! }]))
 }
 
 /** Rows by the hash of their words. */

@@ -93,7 +93,7 @@ describe('the exact SQL', () => {
               order by part.sample_message collate "C"
               limit 20::int8
             ) as "sample_messages", "resource"."urn", "count"."resource_id", "count"."count_total", "count"."count_error", "count"."last_bucket",
-            "locator"."bucket" as "object_bucket", "locator"."object_key", "locator"."query_hint"
+            "locator"."bucket" as "object_bucket", "locator"."object_key", "locator"."query_hint", "varied"."parameters"
           from (
             select "count"."resource_id", "count"."fingerprint_id", sum(count.count_total)::float8 as "count_total",
               sum(count.count_error)::float8 as "count_error", max(count.bucket) as "last_bucket"
@@ -114,9 +114,35 @@ describe('the exact SQL', () => {
             order by found.t_from, found.id
             limit 1::int8
           ) as "locator" on true
+          inner join lateral (
+            select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+              'after'::text, case when parameter.words > 0::int4 then (pg_catalog.string_to_array(known.words, ' '::text))[parameter.words] end,
+              'count_total'::text, (parameter.sketch ->> 'n'::text)::float8,
+              'distinct_count'::text, pg_catalog.round(parameter.distinct_count),
+              'values'::text, array(
+                select pg_catalog.jsonb_build_object('value'::text, top.item, 'min_count'::text, top.min_count, 'max_count'::text, top.max_count)
+                from "public"."heavy_hitters_top"("parameter"."sketch", 10) as top
+                order by top.min_count desc, top.item collate "C"
+                limit 10
+              )
+            ) order by parameter.words, parameter.number), '[]'::jsonb) as parameters
+            from (
+              select pg_catalog.split_part(each.key, '.'::text, 1::int4)::int4 as words,
+                pg_catalog.split_part(each.key, '.'::text, 2::int4)::int4 as number,
+                "public"."heavy_hitters_merge_all"(pg_catalog.array_agg((each.value -> 'values'::text)), 16) as sketch,
+                "public"."hll_cardinality"((
+                  "public"."hll_send"("public"."hll_union_agg"(((each.value ->> 'distinct'::text)::pg_catalog.bytea)::"public"."hll"))
+                )::"public"."hll") as distinct_count
+              from "public"."log_pattern_5m" as tally
+              cross join lateral pg_catalog.jsonb_each(tally.parameters) as each (key, value)
+              where tally.bucket >= $14::timestamptz and tally.bucket < $15::timestamptz
+                and tally.tenant_id = $16::int8 and tally.resource_id = count.resource_id and tally.fingerprint_id = count.fingerprint_id
+              group by each.key
+            ) as parameter
+          ) as "varied" on true
           order by "count_total" desc, ("resource"."urn") collate "C"
         ) as "detail"`),
-      parameters: ['1', '1', '1', range.from, range.to, '1', '1', '7', '1', '1', '1', '1', '1'],
+      parameters: ['1', '1', '1', range.from, range.to, '1', '1', '7', '1', '1', '1', '1', '1', range.from, range.to, '1'],
     })
   })
 })

@@ -1,3 +1,4 @@
+import type { Place } from '../../../logs/miner/parameterValues.ts'
 import { storable } from '../../../logs/pattern.ts'
 import type { AnyValue, OtlpLogRecord } from '../../../schema/otlp.ts'
 import { compareBytes } from '../../../schema/compareBytes.ts'
@@ -20,6 +21,8 @@ export interface Tally {
   errors: number
   first: number
   last: number
+  /** How often each value of each parameter came; undefined if they are not counted. */
+  parameters?: Map<Place, Map<string, number>> | undefined
 }
 
 /** Counts the log records of one window by resource and masked line, in any order. */
@@ -27,7 +30,7 @@ export class PatternTally {
   readonly #tallies = new Map<string, Tally>()
 
   add(resource: string, record: OtlpLogRecord, read: LogMessage, time: number, origin: SourceObject): void {
-    const { sample: message, line, severity } = read
+    const { sample: message, line, severity, values } = read
     const failed = isError(severity)
     const key = `${resource}\0${line}`
     let tally = this.#tallies.get(key)
@@ -47,6 +50,7 @@ export class PatternTally {
     } else if (isBefore({ message, time, origin }, tally.sample)) {
       tally.sample = { message, time, origin }
     }
+    for (const [place, value] of values) addValue((tally.parameters ??= new Map()), place, value, 1)
     tally.severity = greaterSeverity(tally.severity, severity)
     tally.total += 1
     tally.errors += failed ? 1 : 0
@@ -66,8 +70,12 @@ export class PatternTally {
     const key = `${other.resource}\0${other.line}`
     const tally = this.#tallies.get(key)
     if (tally === undefined) {
-      this.#tallies.set(key, { ...other, types: new Map(other.types) })
+      const parameters = other.parameters && new Map([...other.parameters].map(([place, values]) => [place, new Map(values)]))
+      this.#tallies.set(key, { ...other, types: new Map(other.types), parameters })
       return
+    }
+    for (const [place, values] of other.parameters ?? []) {
+      for (const [value, count] of values) addValue((tally.parameters ??= new Map()), place, value, count)
     }
     if (isBefore(other.sample, tally.sample)) tally.sample = other.sample
     tally.severity = greaterSeverity(tally.severity, other.severity)
@@ -93,9 +101,16 @@ export class PatternTally {
         firstSeen: new Date(tally.first),
         lastSeen: new Date(tally.last),
         locator: indexOf('logs', tally.sample.origin),
+        ...(tally.parameters !== undefined && { parameters: tally.parameters }),
       }
     })
   }
+}
+
+function addValue(parameters: Map<Place, Map<string, number>>, place: Place, value: string, count: number): void {
+  const values = parameters.get(place)
+  if (values === undefined) parameters.set(place, new Map([[value, count]]))
+  else values.set(value, (values.get(value) ?? 0) + count)
 }
 
 function addType(types: Map<string, string>, name: string, value: AnyValue | null | undefined): void {

@@ -1,5 +1,6 @@
 import { minuteBucket, windowBucket } from '../../../database/buckets.ts'
 import { milliseconds } from '../../../database/range.ts'
+import type { ParameterCounts } from '../../../logs/miner/parameterValues.ts'
 import type { ExponentialHistogram } from '../../../sketch/exponentialHistogram.ts'
 import type { HeavyHittersJson } from '../../../sketch/heavyHitters/heavyHitters.ts'
 import type { Json } from '../../../schema/text.ts'
@@ -94,6 +95,11 @@ export interface PatternRow {
   lastSeen: Date
   /** Index of the window's locator that contains the earliest message. */
   locator: number
+  /**
+   * How often each value came where the line has `<*>`, by the place; absent without the option
+   * `parameters`.
+   */
+  parameters?: ParameterCounts
 }
 
 /** A row for `sketch_5m`: five minutes of one dimension's values in the records of one resource. */
