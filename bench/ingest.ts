@@ -11,11 +11,12 @@ import { writeRollups } from '../src/ingest/writer/writeRollups.ts'
 import type { Scope } from '../src/database/scope.ts'
 import { BareJournal } from './bareJournal.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
+import { rolledUp } from './rolledUp.ts'
 import { newTenant, openTarget, seconds } from './target.ts'
 
 /**
  * What the journal costs: the recorded incident (or `incident.jsonl.gz` of the data folder) ingested, against the same reading, rolling up and writing
- * of records that are never encoded, kept or read back.
+ * of records that are never encoded, kept or read back. And what is before the database: bytes to windows (`rolledUp`).
  */
 export async function* ingest({ data, url }: BenchmarkOptions): AsyncGenerator<Figure> {
   const recording = join(data ?? fileURLToPath(new URL('../examples/shop/recordings', import.meta.url)), 'incident.jsonl.gz')
@@ -38,6 +39,7 @@ export async function* ingest({ data, url }: BenchmarkOptions): AsyncGenerator<F
   } finally {
     await close()
   }
+  yield* rolledUp(recording)
 }
 
 async function loadBare(scope: Scope, recording: string): Promise<void> {

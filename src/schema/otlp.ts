@@ -1,4 +1,22 @@
 import { z } from 'zod'
+import {
+  isAnyValue,
+  readAttributes,
+  readCount,
+  readDouble,
+  readInteger,
+  readNanoseconds,
+  readSeverity,
+  readSpanId,
+  readSpanKind,
+  readStatusCode,
+  readTemporality,
+  readTraceId,
+  wrong,
+  type AnyValue,
+  type Reader,
+  type Wrong,
+} from './otlpValues.ts'
 
 /**
  * The part of OTLP/JSON that is read, as the OpenTelemetry Collector's file exporter and the SDKs'
@@ -32,130 +50,31 @@ const part = <S extends z.core.$ZodLooseShape>(shape: S) =>
 /** Absent and null are the same in protobuf's JSON. */
 const optional = <S extends z.ZodType>(schema: S) => schema.nullish()
 
-// Each of these is one check and at most one conversion: a request has tens of thousands of them,
-// and unions and chains of schemas allocate too much.
-const integerText = /^-?\d{1,20}$/
-const naturalText = /^\d{1,20}$/
-const doubleText = /^(?:-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|NaN|-?Infinity)$/
-const written = (text: RegExp, isNumber: (value: number) => boolean, message: string) =>
-  z.custom<string | number>(
-    (value) => (typeof value === 'string' ? text.test(value) : typeof value === 'number' && isNumber(value)),
-    message,
-  )
-const isNatural = (value: number) => Number.isInteger(value) && value >= 0 && value < 2 ** 64
+const read = <T>(reader: Reader<T>, message: string) =>
+  z.custom<unknown>((value) => reader(value) !== wrong, message).transform((value) => taken(reader(value)))
 
-/**
- * Go's value for a time that was never set: year 1, wrapped around in 64 bits, signed or unsigned.
- */
-const goZeroTimes: ReadonlySet<bigint> = new Set([-6795364578871345152n, 11651379494838206464n])
-const nanosecondsText = /^(?:\d{1,20}|-6795364578871345152)$/
-
-const nanoseconds = z
-  .custom<string | number | bigint>(
-    (value) =>
-      typeof value === 'bigint' ||
-      (typeof value === 'string' ? nanosecondsText.test(value) : typeof value === 'number' && isNatural(value)),
-    'must be a whole number of nanoseconds, of 20 digits at most',
-  )
-  .transform((value) => {
-    const time = BigInt(value)
-    return goZeroTimes.has(time) ? 0n : time
-  })
-const integer = written(integerText, Number.isInteger, 'must be a whole number').transform(Number)
-const count = z
-  .custom<string | number>((value) => {
-    const number = typeof value === 'string' && naturalText.test(value) ? Number(value) : value
-    return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0
-  }, 'must be a whole number from 0 to 2^53 - 1')
-  .transform(Number)
-const double = written(doubleText, () => true, 'must be a number').transform(Number)
-
-const hexText = /^[0-9a-fA-F]*$/
-const zeros = /^0+$/
-const base64Text = /^[A-Za-z0-9+/]+=*$/
-
-/** An id of this many bytes, in hex; an id of zeros is absent. */
-const id = (bytes: 8 | 16) => {
-  const digits = bytes * 2
-  const characters = Math.ceil(bytes / 3) * 4
-  const isId = (value: string) =>
-    value === '' || (value.length === digits && hexText.test(value)) || (value.length === characters && base64Text.test(value))
-  return z
-    .custom<string | null | undefined>(
-      (value) => value == null || (typeof value === 'string' && isId(value)),
-      `must be ${digits} hex digits, ${characters} characters of base64, or empty`,
-    )
+/** For readers that give an absent field a value. */
+const readAlways = <T>(reader: Reader<T>, message: string) =>
+  z
+    .custom<unknown>((value) => reader(value) !== wrong, message)
     .optional()
-    .transform((value) => {
-      const hex = value?.length === characters ? Buffer.from(value, 'base64').toString('hex') : (value ?? '').toLowerCase()
-      return zeros.test(hex) ? '' : hex
-    })
+    .transform((value) => taken(reader(value)))
+
+function taken<T>(value: T | Wrong): T {
+  if (value === wrong) throw new TypeError('the value was checked')
+  return value
 }
 
-const named = (prefix: string, names: readonly string[]) => {
-  const numbers = new Map(names.map((name, number) => [prefix + name, number]))
-  return z
-    .custom<string | number>(
-      (value) => (typeof value === 'string' ? numbers.has(value) || integerText.test(value) : Number.isInteger(value)),
-      `must be a whole number or one of ${prefix}*`,
-    )
-    .transform((value) => (typeof value === 'string' ? (numbers.get(value) ?? Number(value)) : value))
-}
-
-/** A value in OTLP/JSON; at most one field is set, and none means empty. */
-export interface AnyValue {
-  stringValue?: string | null
-  boolValue?: boolean | null
-  intValue?: string | number | null
-  doubleValue?: string | number | null
-  bytesValue?: string | null
-  arrayValue?: { values?: AnyValue[] | null } | null
-  kvlistValue?: { values?: KeyValue[] | null } | null
-}
-export interface KeyValue {
-  /** Absent if it is empty. */
-  key?: string | null
-  value?: AnyValue | null
-}
-
-/**
- * Attributes nest without a limit in the protocol; nesting deeper than this is an attack on the
- * stack.
- */
-const maxDepth = 64
-
-// Attributes are checked in place, without the copy that a schema makes: they are most of every
-// request, and most of them are never read.
-function isAnyValue(value: unknown, depth = 0): value is AnyValue {
-  if (!isObject(value) || depth > maxDepth) return false
-  const { stringValue, boolValue, intValue, doubleValue, bytesValue, arrayValue, kvlistValue } = value
-  return (
-    (stringValue == null || typeof stringValue === 'string') &&
-    (boolValue == null || typeof boolValue === 'boolean') &&
-    (intValue == null || typeof intValue === 'string' || typeof intValue === 'number') &&
-    (doubleValue == null || typeof doubleValue === 'string' || typeof doubleValue === 'number') &&
-    (bytesValue == null || typeof bytesValue === 'string') &&
-    (arrayValue == null || (isObject(arrayValue) && isListOf(arrayValue['values'], (item) => isAnyValue(item, depth + 1)))) &&
-    (kvlistValue == null || (isObject(kvlistValue) && isListOf(kvlistValue['values'], (item) => isKeyValue(item, depth + 1))))
-  )
-}
-
-function isKeyValue(item: unknown, depth = 0): item is KeyValue {
-  return (
-    isObject(item) &&
-    (item['key'] == null || typeof item['key'] === 'string') &&
-    (item['value'] == null || isAnyValue(item['value'], depth))
-  )
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isListOf = (list: unknown, isItem: (item: unknown) => boolean) => list == null || (Array.isArray(list) && list.every(isItem))
+const nanoseconds = read(readNanoseconds, 'must be a whole number of nanoseconds, of 20 digits at most')
+const integer = read(readInteger, 'must be a whole number')
+const count = read(readCount, 'must be a whole number from 0 to 2^53 - 1')
+const double = read(readDouble, 'must be a number')
+const traceId = readAlways(readTraceId, 'must be 32 hex digits, 24 characters of base64, or empty')
+const spanId = readAlways(readSpanId, 'must be 16 hex digits, 12 characters of base64, or empty')
+const enumeration = (reader: Reader<number>, prefix: string) => read(reader, `must be a whole number or one of ${prefix}*`)
 
 const anyValue = z.custom<AnyValue>((value) => isAnyValue(value), 'must be an attribute value')
-const attributes = z
-  .custom<KeyValue[] | null | undefined>((list) => isListOf(list, (item) => isKeyValue(item)), 'must be a list of keys and values')
-  .optional()
-  .transform((list) => list ?? [])
+const attributes = readAlways(readAttributes, 'must be a list of keys and values')
 const list = <S extends z.ZodType>(schema: S) =>
   z
     .array(schema)
@@ -169,25 +88,23 @@ const resource = z
 const scope = optional(z.object({ name: z.string().nullish(), version: z.string().nullish() }))
 
 const span = part({
-  traceId: id(16),
-  spanId: id(8),
-  parentSpanId: id(8),
+  traceId,
+  spanId,
+  parentSpanId: spanId,
   name: optional(z.string()),
-  kind: optional(named('SPAN_KIND_', ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'])),
+  kind: optional(enumeration(readSpanKind, 'SPAN_KIND_')),
   startTimeUnixNano: optional(nanoseconds),
   endTimeUnixNano: optional(nanoseconds),
   attributes,
-  links: list(z.object({ traceId: id(16), spanId: id(8) })),
+  links: list(z.object({ traceId, spanId })),
   events: list(z.object({ attributes })),
-  status: optional(z.object({ code: optional(named('STATUS_CODE_', ['UNSET', 'OK', 'ERROR'])) })),
+  status: optional(z.object({ code: optional(enumeration(readStatusCode, 'STATUS_CODE_')) })),
 })
-
-const severities = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'].flatMap((name) => [name, `${name}2`, `${name}3`, `${name}4`])
 
 const logRecord = part({
   timeUnixNano: optional(nanoseconds),
   observedTimeUnixNano: optional(nanoseconds),
-  severityNumber: optional(named('SEVERITY_NUMBER_', ['UNSPECIFIED', ...severities])),
+  severityNumber: optional(enumeration(readSeverity, 'SEVERITY_NUMBER_')),
   severityText: optional(z.string()),
   eventName: optional(z.string()),
   body: optional(anyValue),
@@ -217,7 +134,7 @@ const summaryPoint = part({
   sum: optional(double),
   quantileValues: list(z.object({ quantile: optional(double), value: optional(double) })),
 })
-const aggregationTemporality = optional(named('AGGREGATION_TEMPORALITY_', ['UNSPECIFIED', 'DELTA', 'CUMULATIVE']))
+const aggregationTemporality = optional(enumeration(readTemporality, 'AGGREGATION_TEMPORALITY_'))
 
 const metric = part({
   name: z

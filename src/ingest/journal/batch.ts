@@ -1,4 +1,4 @@
-import type { KeyValue } from '../../schema/otlp.ts'
+import type { KeyValue } from '../../schema/otlpValues.ts'
 import type { DimensionValues } from '../records/dimensionValues.ts'
 import type { MessageOptions } from '../records/logMessage.ts'
 import type { ReportingResource } from '../records/reportingResource.ts'
@@ -81,6 +81,8 @@ export class Batch {
   readonly #known: Known
   readonly #parts = new Map<string, WindowPart>()
   readonly #digests = new Set<string>()
+  /** The part of the latest record: that of most next ones. */
+  #latest: { resource: string; part: WindowPart } | undefined
 
   constructor(
     requests: readonly OtlpRequest[],
@@ -158,6 +160,8 @@ export class Batch {
       return undefined
     }
     const window = Math.floor(time / windowMilliseconds) * windowMilliseconds
+    const latest = this.#latest
+    if (latest?.resource === resource && latest.part.window === window && latest.part.dataset === dataset) return latest.part
     if (window < (this.#rules.oldest.get(dataset) ?? -Infinity)) {
       report.tooOld[dataset] += 1
       return undefined
@@ -172,6 +176,7 @@ export class Batch {
     const key = `${dataset} ${window}`
     let part = this.#parts.get(key)
     if (part === undefined) this.#parts.set(key, (part = new WindowPart(dataset, window)))
+    this.#latest = { resource, part }
     return part
   }
 }

@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../../schema/errors.ts'
-import type { KeyValue } from '../../schema/otlp.ts'
+import type { KeyValue } from '../../schema/otlpValues.ts'
 import { reportingResource, type ReportingResource } from '../records/reportingResource.ts'
 import type { ResourceOf } from '../records/resourceOf.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'

@@ -1,5 +1,6 @@
 import { callRows } from '../rollups/calls/callRows.ts'
-import { SpanJoin, type CallEnds } from '../rollups/calls/spanJoin.ts'
+import { ByEnds } from '../rollups/calls/byEnds.ts'
+import { SpanJoin, type CallEnds, type ReportedCall } from '../rollups/calls/spanJoin.ts'
 import { MetricMemory, type PackedMemory } from '../rollups/metrics/metricMemory.ts'
 import { MetricTally, type MetricKey, type MetricRows } from '../rollups/metrics/metricTally.ts'
 import { PatternTally } from '../rollups/patterns/patternTally.ts'
@@ -125,7 +126,12 @@ class Pass {
       if (this.#spans.windows.has(window)) {
         const parts = await this.#spans.move(turn, window)
         if (parts === null) return 'overtaken'
-        const isOpen = (resource: string) => turn.isOpen('traces', resource)
+        const open = new Map<string, boolean>()
+        const isOpen = (resource: string) => {
+          let answer = open.get(resource)
+          if (answer === undefined) open.set(resource, (answer = turn.isOpen('traces', resource)))
+          return answer
+        }
         const waiting = draft.addSpans(parts, this.#spans.join, this.#spans.duplicates(window), isOpen)
         for (const resource of new Set(parts.flatMap(({ reported }) => [...reported.keys()]))) {
           rolled.push({ dataset: 'traces', resource, window, waiting: waiting.get(resource) ?? 0 })
@@ -343,16 +349,22 @@ class Draft {
       if (span.counted) this.counts.unpaired[kind] += 1
       if (kind === 'client' || kind === 'producer') waiting.set(span.resource.urn, (waiting.get(span.resource.urn) ?? 0) + 1)
     }
-    const changing = new Set(found.calls.flatMap(({ src, dst, by }) => (isOpen(by) ? [`${src.urn}\0${dst.urn}`] : [])))
-    const calls = found.calls.filter(({ src, dst }) => changing.has(`${src.urn}\0${dst.urn}`))
-    for (const { src, dst } of calls) {
-      mention(this.#resources, src)
-      mention(this.#resources, dst)
+    const edges = new ByEnds<{ calls: ReportedCall[]; changes: boolean }>()
+    for (const call of found.calls) {
+      const edge = edges.getOrCreate(call.src.urn, call.dst.urn, () => ({ calls: [], changes: false }))
+      edge.calls.push(call)
+      edge.changes ||= isOpen(call.by)
     }
-    const made = new Set(found.calls.map(({ src, dst }) => `${src.urn}\0${dst.urn}`))
-    const gone = new Map(found.superseded.flatMap((ends) => (isOpen(ends.by) ? [[`${ends.src}\0${ends.dst}`, ends] as const] : [])))
-    this.gone.calls = [...gone].flatMap(([key, ends]) => (made.has(key) ? [] : [ends]))
-    this.#calls = (indexOf) => callRows(calls, this.#from, indexOf)
+    const changing = [...edges.values()].flatMap(({ calls, changes }) => (changes ? [calls] : []))
+    // Most calls share the descriptions of their resources.
+    const described = new Set(changing.flatMap((calls) => calls.flatMap(({ src, dst }) => [src, dst])))
+    for (const resource of described) mention(this.#resources, resource)
+    const gone = new ByEnds<CallEnds>()
+    for (const ends of found.superseded) {
+      if (edges.get(ends.src, ends.dst) === undefined && isOpen(ends.by)) gone.getOrCreate(ends.src, ends.dst, () => ends)
+    }
+    this.gone.calls = [...gone.values()]
+    this.#calls = (indexOf) => callRows(changing, this.#from, indexOf)
     this.#addValues(spans, join, isOpen)
     this.counts.duplicateRecords += duplicate
     const counted = spans.filter((span) => span.counted).length

@@ -1,5 +1,5 @@
 import { storable } from '../../logs/pattern.ts'
-import type { AnyValue, KeyValue } from '../../schema/otlp.ts'
+import type { AnyValue, KeyValue } from '../../schema/otlpValues.ts'
 import type { Json } from '../../schema/text.ts'
 
 /** Deeper nesting is cut off: PostgreSQL's JSON has a limit too. */

@@ -1,6 +1,6 @@
 import { databaseUrn, hostLabel, hostUrn, serviceUrn } from '../../catalog/urn.ts'
 import { storable } from '../../logs/pattern.ts'
-import type { KeyValue } from '../../schema/otlp.ts'
+import type { KeyValue } from '../../schema/otlpValues.ts'
 import type { Json } from '../../schema/text.ts'
 import { AttributeLookup, attributesOf } from './attributes.ts'
 import { resourceNamed, type ResourceOf } from './resourceOf.ts'

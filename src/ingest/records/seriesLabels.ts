@@ -1,4 +1,4 @@
-import type { KeyValue } from '../../schema/otlp.ts'
+import type { KeyValue } from '../../schema/otlpValues.ts'
 import type { Json } from '../../schema/text.ts'
 import { attributesOf } from './attributes.ts'
 

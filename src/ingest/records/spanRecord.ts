@@ -33,6 +33,8 @@ export interface SpanRecord {
   readonly counted: boolean
 }
 
+const noCauses: readonly string[] = []
+
 const inside: ReadonlySet<number> = new Set([spanKind.unspecified, spanKind.internal])
 
 /** Trace and span id; undefined if either is missing. */
@@ -57,7 +59,7 @@ export function spanRecord(
   const kind = kindOf(span, lookup)
   const calls = kind === spanKind.client || kind === spanKind.producer
   const consumes = kind === spanKind.consumer
-  const parent = keyOf(span.traceId, span.parentSpanId) ?? []
+  const parent = keyOf(span.traceId, span.parentSpanId)
   const named = (given: TelemetryResource | null): TelemetryResource | null => {
     if (resourceOf === undefined) return given
     const described = { kind: 'peer', attributes: attributesOf(span.attributes), reporter: reporter.resource } as const
@@ -66,7 +68,8 @@ export function spanRecord(
   const links = consumes ? span.links.flatMap(({ traceId, spanId }) => keyOf(traceId, spanId) ?? []) : []
   return {
     key: keyOf(span.traceId, span.spanId) ?? randomUUID(),
-    causes: [...new Set([parent, links].flat())],
+    causes:
+      links.length === 0 ? (parent === undefined ? noCauses : [parent]) : [...new Set(parent === undefined ? links : [parent, ...links])],
     kind,
     resource: reporter.resource,
     names: calls || consumes ? named(calls ? calledResource(lookup, reporter.namespace) : queueOf(lookup)) : null,

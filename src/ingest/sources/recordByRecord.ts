@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { otlpRequest, type OtlpPayload } from '../../schema/otlp.ts'
 import { plainWords } from '../../schema/plainWords.ts'
+import { wellFormedPayload } from '../../schema/wellFormedOtlp.ts'
 import { isObject, listOf } from './json.ts'
 
 /** Records of a request that are refused, and why. */
@@ -40,8 +41,8 @@ const lists: ReadonlySet<PropertyKey> = new Set([
 /**
  * Reads an export request record by record: a wrong record is refused, and all others are read.
  *
- * The request is first read as a whole, which suffices without faults. Otherwise the faults are
- * removed from the document, and the rest is read again.
+ * A request without faults is read at once. Otherwise the faults are removed from the document, and
+ * the rest is read again.
  *
  * @param document the result of `JSON.parse`; faults are removed from it.
  * @returns the request and its refused records; or the problem if it is not an export request.
@@ -50,6 +51,8 @@ export function readRecords(
   document: unknown,
 ): { payload: OtlpPayload; refusedRecords: RefusedRecords[] } | { issue: z.core.$ZodIssue | undefined } {
   let refusedRecords = refuseUnknown(document)
+  const payload = wellFormedPayload(document)
+  if (payload !== undefined) return { payload, refusedRecords }
   for (;;) {
     const result = otlpRequest.safeParse(document, { error: plainWords })
     if (result.success) return { payload: result.data, refusedRecords }

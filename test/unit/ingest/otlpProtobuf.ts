@@ -106,3 +106,6 @@ export function delimited(message: Uint8Array): Buffer {
   length.writeUInt32BE(message.length)
   return Buffer.concat([length, message])
 }
+
+/** What protobufjs decodes of a message of one signal. */
+export const decodedOf = (list: keyof typeof types, message: Uint8Array): unknown => root.lookupType(types[list]).decode(message)

@@ -1,6 +1,7 @@
 import type { Place } from '../../../logs/miner/parameterValues.ts'
 import { storable } from '../../../logs/pattern.ts'
-import type { AnyValue, OtlpLogRecord } from '../../../schema/otlp.ts'
+import type { OtlpLogRecord } from '../../../schema/otlp.ts'
+import type { AnyValue } from '../../../schema/otlpValues.ts'
 import { compareBytes } from '../../../schema/compareBytes.ts'
 import type { Severity } from '../../../schema/severity.ts'
 import { mergedType, typeOf } from '../../records/attributes.ts'

@@ -1,4 +1,5 @@
 import type { SourceObject } from '../../sources/otlpRequest.ts'
+import { getOrCreate } from '../metrics/getOrCreate.ts'
 import { windowMilliseconds, type Locator } from './ingestWindow.ts'
 
 export type Dataset = Locator['dataset']
@@ -9,18 +10,27 @@ export const datasets = ['traces', 'metrics', 'logs'] as const satisfies readonl
 /** The index of a source object's locator in the window's list. */
 export type LocatorIndex = (dataset: Dataset, origin: SourceObject) => number
 
+interface Place {
+  readonly dataset: Dataset
+  readonly origin: SourceObject
+  first: number
+  last: number
+}
+
 /** Remembers, for one window, the lines of source objects that contain its records. */
 export class LocatorTally {
-  readonly #places = new Map<string, { dataset: Dataset; origin: SourceObject; first: number; last: number }>()
+  readonly #places = new Map<string, Place>()
+  /** Most records come from the object of the one before. */
+  #latest: Place | undefined
 
   add(dataset: Dataset, origin: SourceObject, line: number): void {
-    const key = placeKey(dataset, origin)
-    const place = this.#places.get(key)
-    if (place === undefined) this.#places.set(key, { dataset, origin, first: line, last: line })
-    else {
-      place.first = Math.min(place.first, line)
-      place.last = Math.max(place.last, line)
+    let place = this.#latest
+    if (place?.origin !== origin || place.dataset !== dataset) {
+      place = getOrCreate(this.#places, placeKey(dataset, origin), () => ({ dataset, origin, first: line, last: line }))
+      this.#latest = place
     }
+    place.first = Math.min(place.first, line)
+    place.last = Math.max(place.last, line)
   }
 
   /** The locations of a dataset's records. */
@@ -62,4 +72,5 @@ const placeKey = (dataset: Dataset, origin: SourceObject) => `${dataset}\0${orig
  * The smaller of two source objects in the order of locators, so that the locator of a row does not
  * depend on the order of arrival.
  */
-export const earlierOrigin = (a: SourceObject, b: SourceObject): SourceObject => (placeKey('traces', a) <= placeKey('traces', b) ? a : b)
+export const earlierOrigin = (a: SourceObject, b: SourceObject): SourceObject =>
+  a === b || placeKey('traces', a) <= placeKey('traces', b) ? a : b
