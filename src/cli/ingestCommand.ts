@@ -10,6 +10,7 @@ import { requestFormats, type RequestFormat } from '../ingest/sources/requestFor
 import type { RecognisedText, TextLogOptions } from '../ingest/sources/text/readTextLogs.ts'
 import { dateOrders, type DateOrder } from '../ingest/sources/text/time/timePatterns.ts'
 import { InvalidInputError } from '../schema/errors.ts'
+import { preview } from '../schema/parse.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { exitCode } from './exitCode.ts'
@@ -155,6 +156,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       err(rejects.summary())
       const empty = report.withoutRequests.filter((file) => !rejects.isIn(file))
       for (const file of empty) err(`${file} is empty\n`)
+      for (const [beginning, messages] of Object.entries(report.exploded)) err(describeExploded(beginning, messages))
       out(
         json
           ? document({ files, range, ...report, ...(text === undefined ? {} : { text: recognised }), rejects: rejects.report() })
@@ -182,6 +184,10 @@ function describeText({ file, format, header, container, timeZone, year }: Recog
   const zone = timeZone === null ? '' : `; times are ${timeZone} (--time-zone)`
   return `${file}: ${what}${zone}${year === null ? '' : `; the first is of ${year} (--year)`}\n`
 }
+
+/** That messages are not distinguished any more, for a person who misses their patterns. */
+const describeExploded = (beginning: string, messages: number): string =>
+  `warning: about ${messages.toLocaleString('en')} different log messages begin with ${preview(beginning)}: they are counted as one pattern\n`
 
 /** The range that holds both. */
 const around = (one: TimeRange, other: TimeRange): TimeRange => ({
@@ -229,7 +235,7 @@ export function dimensionList(text: string): NonNullable<DimensionOptions['dimen
 
 /** The counts; those that are zero and not of the main ones are left out. */
 function describeReport(report: IngestReport, width: number): string {
-  const { refused, late, tooOld, records, journal, unpaired, values, withoutRequests, ...counts } = report
+  const { refused, late, tooOld, records, journal, unpaired, values, withoutRequests, exploded: _, ...counts } = report
   const always = ['requests', 'spans', 'logRecords', 'metricPoints', 'windows', 'malformed']
   const reasons = Object.entries(refused).map(([reason, count]) => [`refused: ${reason}`, count] as const)
   const waiting = Object.entries(records).map(([dataset, { waiting }]) => [`${dataset} waiting`, waiting] as const)

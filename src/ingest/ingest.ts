@@ -118,6 +118,11 @@ export interface IngestReport extends RollUpReport {
   closedWindows: number
   /** Those of them that closed early because the journal had grown too large. */
   closedEarly: number
+  /**
+   * Beginnings of log messages that more than 300 different words follow, as in dumps of data: all
+   * the rest of them is `<*>`. And about how many different masked messages of each were met.
+   */
+  exploded: Record<string, number>
   /** The size of the journal for the open windows. */
   journal: { bytes: number; windows: number; since: Date | null }
 }
@@ -177,6 +182,7 @@ export async function ingest(
     withoutRequests: [],
     closedWindows: 0,
     closedEarly: 0,
+    exploded: {},
     journal: { bytes: 0, windows: 0, since: null },
   }
   const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin: reading.origin }]
@@ -214,6 +220,7 @@ export async function ingest(
   }
   signal?.throwIfAborted()
   await rollUp()
+  report.exploded = Object.assign(Object.create(null), Object.fromEntries(journal.exploded()))
   report.journal = await journal.size()
   return report
 }

@@ -208,6 +208,11 @@ export class DatabaseJournal implements Journal {
     })
   }
 
+  /** Beginnings of messages that too many words follow, and about how many messages this run met. */
+  exploded(): Map<string, number> {
+    return this.#templates.exploded()
+  }
+
   async size(): Promise<JournalSize> {
     return this.#reading(async ({ db, id, tenantId }) => {
       const { rows } = await sql<{ bytes: number; windows: number; since: Date | null }>`

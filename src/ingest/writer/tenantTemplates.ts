@@ -4,7 +4,9 @@ import { sharedTurnLock, turnLock } from '../../database/transaction/takeTurn.ts
 import { quoteIdentifier } from '../../database/sql/identifier.ts'
 import { defaultThresholds } from '../../logs/miner/families.ts'
 import { current, fingerprintOf, Templates, type Template } from '../../logs/miner/templates.ts'
+import { wordsIn } from '../../logs/miner/words.ts'
 import { placeholder } from '../../logs/pattern.ts'
+import { Hll } from '../../sketch/hll/hll.ts'
 
 /** What lines are. */
 export interface LearnedLines {
@@ -30,6 +32,8 @@ export class TenantTemplates {
   /** Fingerprints of templates that `log_pattern` redirects. */
   #redirected = new Set<string>()
   #merged = new Map<string, Template>()
+  /** For beginnings that exploded the messages that had it, as a sketch: there are too many to keep. */
+  readonly #exploded = new Map<string, Hll>()
   /** The transaction that wrote what was learnt last. */
   #writer: string | null = null
 
@@ -62,7 +66,25 @@ export class TenantTemplates {
     const merged = [...this.#merged.values()]
     for (const { fingerprint } of merged) this.#redirected.add(fingerprint)
     this.#merged.clear()
-    return { templateOf: new Map(all.map((line) => [line, this.#templates.learn(line)])), merged }
+    const templateOf = new Map(all.map((line) => [line, this.#templates.learn(line)]))
+    this.#countExploded(templateOf)
+    return { templateOf, merged }
+  }
+
+  /** How many different masked messages were met of each beginning that too many words follow, about. */
+  exploded(): Map<string, number> {
+    return new Map([...this.#exploded].map(([beginning, lines]) => [beginning, Math.round(lines.cardinality())]))
+  }
+
+  #countExploded(templateOf: ReadonlyMap<string, Template>): void {
+    if (this.#templates.exploded.size === 0) return
+    for (const [line, { words, text }] of templateOf) {
+      const beginning = (words.length > 0 ? words : wordsIn(text).map((word) => word.text)).join(' ')
+      if (!this.#templates.exploded.has(beginning)) continue
+      const lines = this.#exploded.get(beginning) ?? Hll.create()
+      this.#exploded.set(beginning, lines)
+      lines.add(line)
+    }
   }
 
   /** Forgets what was learnt, since it may not have been written. */

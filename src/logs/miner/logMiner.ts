@@ -1,5 +1,8 @@
 import { z } from 'zod'
 import { parseOptions } from '../../schema/parse.ts'
+import type { Severity } from '../../schema/severity.ts'
+import { severityNamed, severityOfNumber } from '../../schema/severityNames.ts'
+import { saidIn } from '../messageOf.ts'
 import { wordsOf } from '../pattern.ts'
 import { defaultThresholds, type Thresholds } from './families.ts'
 import { parametersOf } from './parameters.ts'
@@ -22,6 +25,8 @@ export interface LearnedMessage {
   isNew: boolean
   /** What varies in it, in order. Several values in a row may be one `<*>` of the template. */
   readonly parameters: string[]
+  /** The severity that is given, or else the one that the message names; null without one. */
+  readonly severity: Severity | null
 }
 
 /** How a miner stands. */
@@ -38,32 +43,51 @@ export interface LogMinerReport {
 
 /** Learns the templates of log messages. */
 export interface LogMiner {
-  /** The template of a message, which may change what the templates of earlier messages are. */
-  learn(message: string): LearnedMessage
+  /**
+   * The template of a message, which may change what the templates of earlier messages are.
+   *
+   * @param severity OpenTelemetry's number, or a name: `17`, `crit`, `E`, `Verbose`. Without one the
+   * message is looked at: a field of JSON or logfmt, the priority of syslog, a name at its beginning.
+   */
+  learn(message: string, severity?: number | string | null): LearnedMessage
   /** The fingerprint that a fingerprint stands for now: another one if its template was merged. */
   resolve(fingerprint: string): string
   report(): LogMinerReport
 }
 
-/** Parameters are looked for when they are read: that takes as long as all the rest. */
+/** Parameters and severity are looked for when they are read: that takes as long as all the rest. */
 class Learned implements LearnedMessage {
   readonly fingerprint: string
   readonly template: string
   readonly isNew: boolean
   readonly #message: string
   readonly #words: readonly string[] | null
+  readonly #severity: number | string | null | undefined
 
-  constructor({ key, words, text, fingerprint }: Template, message: string, isNew: boolean) {
+  constructor({ key, words, text, fingerprint }: Template, message: string, isNew: boolean, severity: number | string | null | undefined) {
     this.fingerprint = fingerprint
     this.template = text
     this.isNew = isNew
     this.#message = message
     this.#words = key === text ? null : words
+    this.#severity = severity
   }
 
   get parameters(): string[] {
     return parametersOf(this.#message, this.#words)
   }
+
+  get severity(): Severity | null {
+    const given = this.#severity
+    const own = typeof given === 'number' ? severityOfNumber(given) : severityNamed(given)
+    return own ?? saidIn(this.#message).severity ?? severityBegins(this.#message)
+  }
+}
+
+/** The severity that a message begins with: `ERROR: ...`, `[warn] ...`, `<crit> ...`. */
+function severityBegins(message: string): Severity | null {
+  const name = /^\s{0,8}(?:[[(<]([A-Za-z]{1,13})[\])>]|([A-Za-z]{4,13}):|([A-Z]{4,13})\s)/.exec(message)
+  return name === null ? null : severityNamed(name[1] ?? name[2] ?? name[3])
 }
 
 const options = z.strictObject({
@@ -104,11 +128,11 @@ class Miner implements LogMiner {
     this.#templates = new Templates(limits, thresholds)
   }
 
-  learn(message: string): LearnedMessage {
+  learn(message: string, severity?: number | string | null): LearnedMessage {
     const template = this.#templates.learn(wordsOf(message))
     const isNew = !template.seen
     template.seen = true
-    return new Learned(template, message, isNew)
+    return new Learned(template, message, isNew, severity)
   }
 
   resolve(fingerprint: string): string {

@@ -197,6 +197,16 @@ onEveryLeg('the templates of a tenant', () => {
     expect(await counted(scope)).toEqual({ 'GET <*>': 321 })
     await write(await elsewhere(), said([[300, 'GET what nobody asked for before']]))
     expect(await counted(scope)).toEqual({ 'GET <*>': 322 })
+    // The report of ingest names it, and about how many messages it met.
+    const source = async function* () {
+      yield `${JSON.stringify(flood)}\n`
+    }
+    const load = (scope: Scope) => ingest(scope, source(), { origin: { objectBucket: 'b', objectKey: 'k' } })
+    const expected = { GET: expect.toSatisfy((count: number) => Math.abs(count - 321) < 321 * 0.1) }
+    expect((await load(await elsewhere())).exploded).toEqual(expected)
+    const other = await tenant(test.db, `t-${++tenants}`)
+    expect((await load(other)).exploded).toEqual(expected)
+    expect((await ingest(other, [])).exploded).toEqual({})
   })
 
   it.runIf(leg.concurrent)('are learnt by transactions of several windows, without deadlocks', async () => {

@@ -55,6 +55,28 @@ describe('createLogMiner', () => {
     expect(miner.learn('done').parameters).toEqual([])
   })
 
+  it.each([
+    ['disk is full', 17, 'ERROR'],
+    ['disk is full', 'crit', 'FATAL'],
+    ['disk is full', 'E', 'ERROR'],
+    ['disk is full', 'Verbose', 'TRACE'],
+    ['{"level":"warn","msg":"disk is full"}', 'ERROR', 'ERROR'],
+    ['{"level":"warn","msg":"disk is full"}', undefined, 'WARN'],
+    ['{"level":"warn","msg":"disk is full"}', 0, 'WARN'],
+    ['{"level":"warn","msg":"disk is full"}', 'no severity', 'WARN'],
+    ['level=error msg="disk is full" free=0', null, 'ERROR'],
+    ['<11>Oct 11 22:14:15 web su: disk is full', undefined, 'ERROR'],
+    ['ERROR: disk is full', undefined, 'ERROR'],
+    ['[warn] disk is full', undefined, 'WARN'],
+    ['FATAL disk is full', undefined, 'FATAL'],
+    ['disk is full', undefined, null],
+    ['Error handling was tested', undefined, null],
+    ['status: full', undefined, null],
+    ['', undefined, null],
+  ] as const)('says of %j with %j that it is %s', (message, severity, expected) => {
+    expect(createLogMiner().learn(message, severity).severity).toBe(expected)
+  })
+
   it('redirects the fingerprint of a merged template, and what was seen stays seen', () => {
     const miner = createLogMiner()
     const born = miner.learn('no route to alpha now')
