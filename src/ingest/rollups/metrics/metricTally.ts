@@ -72,6 +72,7 @@ export class MetricTally {
     for (const id of [...this.#series.keys()].sort()) {
       const { series, points } = this.#series.get(id)!
       const memory = memoryOf(series.resource)
+      const identity = JSON.stringify([series.resource, series.metric, series.labels]).slice(0, -1)
       // Of two points at one time the greater one counts, in any order of arrival.
       points.sort((a, b) => a.time - b.time || a.start - b.start || compareValues(a.value, b.value))
       for (const [at, point] of points.entries()) {
@@ -86,7 +87,7 @@ export class MetricTally {
           continue
         }
         const minute = point.minute * minuteMilliseconds
-        const key = JSON.stringify([series.resource, series.metric, series.labels, minute])
+        const key = `${identity},${minute}]`
         const sample = sampleOf(series, point, memory)
         // A rate or a running total outside the range of a double has no row either.
         if (sample === null || (typeof sample === 'number' && !Number.isFinite(sample))) {
