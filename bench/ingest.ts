@@ -13,16 +13,19 @@ import { BareJournal } from './bareJournal.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { rolledUp } from './rolledUp.ts'
 import { newTenant, openTarget, seconds } from './target.ts'
+import { writes } from './writes.ts'
 
 /**
  * What the journal costs: the recorded incident (or `incident.jsonl.gz` of the data folder) ingested, against the same reading, rolling up and writing
- * of records that are never encoded, kept or read back. And what is before the database: bytes to windows (`rolledUp`).
+ * of records that are never encoded, kept or read back. And what is before the database: bytes to windows (`rolledUp`), and, on a server,
+ * how fast windows are written against a COPY (`writes`).
  */
 export async function* ingest({ data, url }: BenchmarkOptions): AsyncGenerator<Figure> {
   const recording = join(data ?? fileURLToPath(new URL('../examples/shop/recordings', import.meta.url)), 'incident.jsonl.gz')
   await access(recording)
-  const { db, close } = await openTarget(url)
+  const { db, url: own, close } = await openTarget(url)
   try {
+    if (own !== undefined) yield* writes(db, own)
     await load(await newTenant(db), recording)
     const [kept, bare]: [number[], number[]] = [[], []]
     for (let run = 0; run < 5; run++) {

@@ -4,13 +4,17 @@ import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
 import { jsonChunks } from './jsonChunks.ts'
 import { storedHistogram } from './storedHistogram.ts'
 
-/** Writes the calls of a window. */
+/**
+ * Writes the calls of a window.
+ *
+ * @returns how many rows were written; the others were there, unchanged.
+ */
 export async function writeCalls(
   scope: Scope,
   { calls }: IngestWindow,
   resourceIds: ReadonlyMap<string, string>,
   locatorIds: readonly string[],
-): Promise<void> {
+): Promise<number> {
   const rows = calls.map((row) => ({
     bucket: row.bucket,
     src_resource_id: resourceIds.get(row.from),
@@ -28,8 +32,9 @@ export async function writeCalls(
     callee_p95_ms: row.calleeP95Ms,
     callee_histogram: storedHistogram(row.calleeHistogram),
   }))
+  let written = 0n
   for (const chunk of jsonChunks(rows)) {
-    await sql`
+    const { numAffectedRows = 0n } = await sql`
       insert into ${scope.id('service_call_5m')} as call
         (bucket, tenant_id, src_resource_id, dst_resource_id, rps, err_rate, p50_ms, p95_ms, sample_ref, call_count, error_count, histogram,
           callee_count, callee_p50_ms, callee_p95_ms, callee_histogram)
@@ -60,5 +65,7 @@ export async function writeCalls(
         (excluded.rps, excluded.err_rate, excluded.p50_ms, excluded.p95_ms, excluded.sample_ref, excluded.call_count, excluded.error_count, excluded.histogram,
           excluded.callee_count, excluded.callee_p50_ms, excluded.callee_p95_ms, excluded.callee_histogram)
     `.execute(scope.db)
+    written += numAffectedRows
   }
+  return Number(written)
 }

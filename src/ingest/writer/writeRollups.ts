@@ -21,6 +21,8 @@ export interface WrittenRollups {
   calls: number
   patterns: number
   sketches: number
+  /** Those of them that were there already, unchanged, and were not written. */
+  unchanged: { metrics: number; calls: number; sketches: number }
   /** Rows that were refused: they are older than the retention of their table. */
   tooOld: TooOld
 }
@@ -58,7 +60,8 @@ const writeRollupsOptions = z.strictObject({
  * | patterns | the messages of the tenant so far say which masked lines are of one pattern (docs/logs.md) |
  * | a pattern | keeps its earliest first time, latest last time and highest severity; an attribute seen with two types is `mixed` |
  * | rows older than their table's retention (by the policy applied last, to the end of the chunk) | refused and counted, unless `acceptOld` |
- * | statements | one per table, for any number of rows, with one parameter for all of them |
+ * | statements | one per table with one parameter for all rows, several if there are many; 5,000 rows of metrics to one, as arrays |
+ * | minutes without a metric yet | their rows are inserted without looking each one up first, behind a savepoint: an insert that finds another writer's row is taken back and repeated |
  * | concurrent writers | wait for each other and never deadlock: rows are written in the order of their keys, and tables in one order |
  *
  * @example
@@ -66,8 +69,10 @@ const writeRollupsOptions = z.strictObject({
  *
  * // insert into "public"."metric_1m" as metric (bucket, tenant_id, resource_id, metric, labels,
  * //   ...)
- * // select row.bucket, $1, row.resource_id, row.metric, row.labels, ... from
- * //   jsonb_to_recordset($2) as row (...) order by ...
+ * // select given.buckets[row.bucket], $1, series.resource_id, series.metric, series.labels, ...
+ * // from (select $2::jsonb as series, $3::text::timestamptz[] as buckets, ...) as given
+ * // cross join lateral rows from (jsonb_to_recordset(given.series) as (...)) with ordinality ...
+ * // join lateral unnest(given.bucket, given.series_of_row, given.avg_val, ...) ... order by ...
  * // on conflict (series_id, bucket) do update set ... where
  * //   (...) is distinct from (...)
  *
@@ -114,7 +119,16 @@ async function writeRows(
   const refused = tooOld.metrics + tooOld.calls + tooOld.patterns + tooOld.sketches
   const rows = window.metrics.length + window.calls.length + window.patterns.length + window.sketches.length
   if (refused > 0 && rows === 0) {
-    return { resources: 0, locators: 0, metrics: 0, calls: 0, patterns: 0, sketches: 0, tooOld }
+    return {
+      resources: 0,
+      locators: 0,
+      metrics: 0,
+      calls: 0,
+      patterns: 0,
+      sketches: 0,
+      unchanged: { metrics: 0, calls: 0, sketches: 0 },
+      tooOld,
+    }
   }
   const resourceIds = await ensureResources(scope, window.resources)
   signal?.throwIfAborted()
@@ -122,13 +136,13 @@ async function writeRows(
   signal?.throwIfAborted()
   const lines = await writePatterns(scope, window.patterns, templates, { isOnly })
   signal?.throwIfAborted()
-  await writeMetrics(scope, window, resourceIds)
+  const metrics = await writeMetrics(scope, window, resourceIds)
   signal?.throwIfAborted()
-  await writeCalls(scope, window, resourceIds, locatorIds)
+  const calls = await writeCalls(scope, window, resourceIds, locatorIds)
   signal?.throwIfAborted()
   const patterns = await writePatternCounts(scope, window, resourceIds, locatorIds, lines)
   signal?.throwIfAborted()
-  await writeSketches(scope, window, resourceIds)
+  const sketches = await writeSketches(scope, window, resourceIds)
   signal?.throwIfAborted()
   return {
     resources: window.resources.length,
@@ -137,6 +151,11 @@ async function writeRows(
     calls: window.calls.length,
     patterns,
     sketches: window.sketches.length,
+    unchanged: {
+      metrics: window.metrics.length - metrics,
+      calls: window.calls.length - calls,
+      sketches: window.sketches.length - sketches,
+    },
     tooOld,
   }
 }

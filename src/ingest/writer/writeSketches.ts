@@ -3,12 +3,16 @@ import type { Scope } from '../../database/scope.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
 import { jsonChunks } from './jsonChunks.ts'
 
-/** Writes the sketches of a window's values. */
+/**
+ * Writes the sketches of a window's values.
+ *
+ * @returns how many rows were written; the others were there, unchanged.
+ */
 export async function writeSketches(
   scope: Scope,
   { sketches }: Pick<IngestWindow, 'sketches'>,
   resourceIds: ReadonlyMap<string, string>,
-): Promise<void> {
+): Promise<number> {
   const rows = sketches.map((row) => ({
     bucket: row.bucket,
     resource_id: resourceIds.get(row.resource),
@@ -19,8 +23,9 @@ export async function writeSketches(
     error_sketch: row.distinctError,
     heavy_hitters: row.heavyHitters,
   }))
+  let written = 0n
   for (const chunk of jsonChunks(rows)) {
-    await sql`
+    const { numAffectedRows = 0n } = await sql`
       insert into ${scope.id('sketch_5m')} as sketch
         (bucket, tenant_id, resource_id, dimension, count_total, count_error, distinct_sketch, error_sketch, heavy_hitters)
       select bucket, ${scope.tenantId}::int8, resource_id, dimension, count_total, count_error, distinct_sketch, error_sketch, heavy_hitters
@@ -39,5 +44,7 @@ export async function writeSketches(
         is distinct from
         (excluded.count_total, excluded.count_error, excluded.distinct_sketch, excluded.error_sketch, excluded.heavy_hitters)
     `.execute(scope.db)
+    written += numAffectedRows
   }
+  return Number(written)
 }

@@ -1,9 +1,11 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { ensureResources } from '../../../src/catalog/resources.ts'
 import { connect } from '../../../src/database/connection/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { ingest } from '../../../src/ingest/ingest.ts'
 import { rollUp } from '../../../src/ingest/rollUp.ts'
+import { writeMetrics } from '../../../src/ingest/writer/writeMetrics.ts'
 import { writeRollups } from '../../../src/ingest/writer/writeRollups.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
 import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
@@ -245,6 +247,48 @@ onEveryLeg('writing rollups', () => {
     ])
     expect(counts).toHaveLength(3)
     expect(counts).toContainEqual(expect.objectContaining({ pattern: 'order <*> lost', count_total: '2', count_error: '2' }))
+  })
+
+  it('says which rows were there already', async () => {
+    const [window] = await all(rollUp(requests(payloads)))
+    expect(await writeRollups(scope, window!)).toMatchObject({ metrics: 10, calls: 2, unchanged: { metrics: 0, calls: 0, sketches: 0 } })
+    expect(await writeRollups(scope, window!)).toMatchObject({ metrics: 10, calls: 2, unchanged: { metrics: 10, calls: 2, sketches: 0 } })
+    const [first, ...others] = window!.metrics
+    const corrected = { ...window!, metrics: [{ ...first!, avg: 4711 }, ...others] }
+    expect(await writeRollups(scope, corrected)).toMatchObject({ unchanged: { metrics: 9, calls: 2 } })
+  })
+
+  it('takes numbers that JSON does not have as null, and rows in any order', async () => {
+    const [window] = await all(rollUp(requests(payloads)))
+    const { metrics } = window!
+    const odd = { ...metrics[0]!, metric: 'odd', avg: Number.NaN, max: Number.POSITIVE_INFINITY, p95: -0, sampleCount: 2 ** 64 }
+    await writeRollups(scope, { ...window!, metrics: [odd, ...metrics.toReversed()] })
+    const { metrics: written } = await everything(scope)
+    expect(written).toHaveLength(11)
+    expect(written).toContainEqual(
+      expect.objectContaining({ metric: 'odd', avg_val: null, max_val: null, p95_val: 0, sample_count: '9223372036854775000' }),
+    )
+  })
+
+  it.runIf(leg.concurrent)('replaces rows that another writer has inserted meanwhile', async () => {
+    const [window] = await all(rollUp(requests(payloads)))
+    const { promise: inserted, resolve } = Promise.withResolvers<void>()
+    const { promise: end, resolve: commit } = Promise.withResolvers<void>()
+    const ids = await ensureResources(scope, window!.resources)
+    const other = scope.db.transaction().execute(async (db) => {
+      await writeMetrics({ ...scope, db }, { metrics: window!.metrics.map((row) => ({ ...row, avg: 4711 })) }, ids)
+      resolve()
+      await end
+    })
+    await inserted
+    const writing = writeRollups(scope, window!)
+    await new Promise((done) => setTimeout(done, 200))
+    commit()
+    await other
+    expect(await writing).toMatchObject({ metrics: 10, unchanged: { metrics: 0 } })
+    const { metrics } = await everything(scope)
+    expect(metrics).toHaveLength(10)
+    expect(metrics).not.toContainEqual(expect.objectContaining({ avg_val: 4711 }))
   })
 
   it('leaves other tenants alone', async () => {

@@ -1,0 +1,162 @@
+import { encodeHistogram } from '../../sketch/exponentialHistogram.ts'
+import type { Json } from '../../schema/text.ts'
+import type { MetricRow } from '../rollups/windows/ingestWindow.ts'
+
+/** How many rows go into one statement: what bounds memory, here and in the server. */
+const mostRows = 5_000
+
+/** How many characters of series go into one statement, beyond which one has fewer rows. */
+const mostCharacters = 4 * 1024 * 1024
+
+/** The rows of one statement, column by column. What the rows of a series have in common comes once. */
+export interface MetricBatch {
+  /** A JSON array of objects with `resource_id`, `metric`, `labels`, `unit`, `kind`. */
+  series: string
+  /** The buckets that occur. The other texts are PostgreSQL's arrays, with an element for each row. */
+  buckets: string
+  /** The place of a row's bucket in `buckets`, from 1. */
+  bucket: string
+  /** The place of a row's series in `series`, from 1. */
+  seriesOfRow: string
+  avg: string
+  max: string
+  p95: string
+  sampleCount: string
+  /** All histograms, one after the other. */
+  histograms: Buffer
+  /** Where the histogram of a row begins, from 1; null without one. */
+  histogramFrom: string
+  histogramLength: string
+  rows: number
+}
+
+/**
+ * The rows of metrics in batches, in the order of resource, metric, labels and time across all of
+ * them: writers of the same rows, however these are cut, then wait for each other and never
+ * deadlock.
+ */
+export function* metricBatches(
+  metrics: readonly MetricRow[],
+  resourceIds: ReadonlyMap<string, string>,
+  most = mostRows,
+): Generator<MetricBatch> {
+  let columns = new Columns()
+  for (const rows of inOrder(metrics)) {
+    let last: MetricRow | undefined
+    for (const row of rows) {
+      if (columns.length >= most || columns.characters >= mostCharacters) {
+        yield columns.batch()
+        columns = new Columns()
+        last = undefined
+      }
+      if (last === undefined || row.unit !== last.unit || row.kind !== last.kind) columns.addSeries(row, resourceIds.get(row.resource))
+      columns.add(row)
+      last = row
+    }
+  }
+  if (columns.length > 0) yield columns.batch()
+}
+
+/** The rows of each series by time; the series in the order of their keys. */
+function inOrder(metrics: readonly MetricRow[]): MetricRow[][] {
+  const bySeries = new Map<string, MetricRow[]>()
+  let last: MetricRow | undefined
+  let lastLabels = ''
+  let rows: MetricRow[] = []
+  for (const row of metrics) {
+    const labels = row.labels === last?.labels ? lastLabels : JSON.stringify(row.labels)
+    // Mostly they come by series already.
+    if (last === undefined || labels !== lastLabels || row.metric !== last.metric || row.resource !== last.resource) {
+      const key = `${row.resource}\0${row.metric}\0${JSON.stringify(inKeyOrder(row.labels))}`
+      rows = bySeries.get(key) ?? []
+      if (rows.length === 0) bySeries.set(key, rows)
+    }
+    rows.push(row)
+    last = row
+    lastLabels = labels
+  }
+  const series = [...bySeries].sort(([a], [b]) => (a < b ? -1 : 1))
+  return series.map(([, rows]) => rows.sort((a, b) => a.bucket.getTime() - b.bucket.getTime()))
+}
+
+/** The same value with the keys of each object in one order, as two equal `jsonb` have them. */
+function inKeyOrder(value: Json): Json {
+  if (value === null || typeof value !== 'object') return value
+  if (Array.isArray(value)) return value.map(inKeyOrder)
+  const keys = Object.keys(value).sort()
+  return Object.fromEntries(keys.map((key) => [key, inKeyOrder(value[key]!)]))
+}
+
+class Columns {
+  readonly #series: string[] = []
+  #characters = 0
+  readonly #placeOfBucket = new Map<number, number>()
+  readonly #bucket: number[] = []
+  readonly #seriesOfRow: number[] = []
+  readonly #avg: string[] = []
+  readonly #max: string[] = []
+  readonly #p95: string[] = []
+  readonly #sampleCount: number[] = []
+  readonly #histograms: Buffer[] = []
+  #bytes = 0
+  readonly #histogramFrom: string[] = []
+  readonly #histogramLength: string[] = []
+
+  get length(): number {
+    return this.#bucket.length
+  }
+
+  get characters(): number {
+    return this.#characters + this.#bytes
+  }
+
+  addSeries({ metric, labels, unit, kind }: MetricRow, resourceId: string | undefined): void {
+    const text = JSON.stringify({ resource_id: resourceId, metric, labels, unit, kind })
+    this.#series.push(text)
+    this.#characters += text.length
+  }
+
+  /** Adds a row of the series that was added last. */
+  add({ bucket, avg, max, p95, sampleCount, histogram }: MetricRow): void {
+    const time = bucket.getTime()
+    let place = this.#placeOfBucket.get(time)
+    if (place === undefined) this.#placeOfBucket.set(time, (place = this.#placeOfBucket.size + 1))
+    this.#bucket.push(place)
+    this.#seriesOfRow.push(this.#series.length)
+    this.#avg.push(finite(avg))
+    this.#max.push(finite(max))
+    this.#p95.push(finite(p95))
+    this.#sampleCount.push(Math.min(sampleCount, greatestCount))
+    const bytes = histogram && encodeHistogram(histogram)
+    this.#histogramFrom.push(bytes === null ? 'null' : String(this.#bytes + 1))
+    this.#histogramLength.push(bytes === null ? 'null' : String(bytes.length))
+    if (bytes === null) return
+    this.#histograms.push(bytes)
+    this.#bytes += bytes.length
+  }
+
+  batch(): MetricBatch {
+    return {
+      series: `[${this.#series.join(',')}]`,
+      buckets: array([...this.#placeOfBucket.keys()].map((time) => new Date(time).toISOString())),
+      bucket: array(this.#bucket),
+      seriesOfRow: array(this.#seriesOfRow),
+      avg: array(this.#avg),
+      max: array(this.#max),
+      p95: array(this.#p95),
+      sampleCount: array(this.#sampleCount),
+      histograms: Buffer.concat(this.#histograms),
+      histogramFrom: array(this.#histogramFrom),
+      histogramLength: array(this.#histogramLength),
+      rows: this.length,
+    }
+  }
+}
+
+const array = (elements: readonly (string | number)[]): string => `{${elements.join(',')}}`
+
+/** A number as JSON has it: NaN and the infinite ones are null. */
+const finite = (value: number | null): string => (Number.isFinite(value) ? String(value) : 'null')
+
+/** The greatest number of a double in int8. */
+const greatestCount = 2 ** 63 - 1024
