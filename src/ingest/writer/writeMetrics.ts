@@ -9,7 +9,7 @@ import { metricBatches, type MetricBatch } from './metricBatches.ts'
  * Writes the minutes of metrics of a window.
  *
  * Where the tenant has no row of these minutes yet, rows are only inserted: looking each one up
- * first takes a quarter of the time. If another writer has inserted one meanwhile, the insert fails
+ * first takes a quarter of the time. If another writer has inserted one since, the insert fails
  * and is taken back, and the rows are written as all others are.
  *
  * @returns how many rows were written; the others were there, unchanged.
