@@ -97,8 +97,69 @@ describe('a stack trace', () => {
       "TypeError: x is undefined\n    at node:internal/a:1:2\n    at add (/app/cart.js:12:5)\n    at async run (/app/main.js:3:1) {\n  [cause]: Error: refused\n      at connect (/app/db.js:1:1)\n  code: 'X'\n}",
       "TypeError: x is undefined at add (/app/cart.js) [cause]: Error: refused code: '<*>' } at connect (/app/db.js)",
     ],
+    [
+      'Laravel, which may put an exception of a library around a call of ours',
+      String.raw`[2024-01-01 00:00:00] production.ERROR: cannot load order 17 {"userId":5,"exception":"[object] (App\\OrderException(code: 0): cannot load order 17 at /app/vendor/x/Db.php:50)` +
+        '\n[stacktrace]\n#0 /app/vendor/x/y.php(22): Db->run(17)\n' +
+        String.raw`#1 /app/Repo.php(9): App\\Repo->load(17)` +
+        '\n#2 {main}\n"} []',
+      '[<*>] production.ERROR: cannot load order <*> App\\OrderException at App\\Repo->load (/app/Repo.php)',
+    ],
+    [
+      'Monolog with the cause',
+      String.raw`failed {"exception":"[object] (App\\OrderException(code: 0): no order at /app/Orders.php:50)` +
+        '\n[stacktrace]\n#0 /app/vendor/x/y.php(22): call()\n#1 {main}\n\n' +
+        String.raw`[previous exception] [object] (PDOException(code: 2002): refused at /app/Db.php:7)` +
+        '\n[stacktrace]\n#0 {main}\n"}',
+      'failed App\\OrderException: no order at Orders PDOException: refused at Db',
+    ],
+    [
+      'Monolog in one line, with those of before behind commas',
+      String.raw`failed {"exception":"[object] (A\\B(code: 0): no order at /app/Orders.php:50, PDOException(code: HY000): refused at /app/Db.php:7)"} []`,
+      'failed A\\B: no order at Orders PDOException: refused at Db',
+    ],
+    [
+      'Monolog in one line, with its frames',
+      String.raw`failed {"exception":"[object] (A\\B(code: 0): no order at /app/vendor/z.php:50)\n[stacktrace]\n#0 /app/Repo.php(9): Repo->load()\n#1 {main}\n"}`,
+      'failed A\\B: no order at Repo->load (/app/Repo.php)',
+    ],
+    [
+      'Rust, whose panic need not have a trace',
+      "thread 'worker-3' panicked at src/cart.rs:42:17:\ncalled `Option::unwrap()` on a `None` value\nnote: run with `RUST_BACKTRACE=1` to display a backtrace",
+      'panicked called `Option::unwrap()` on a `None` value at src/cart',
+    ],
+    ['Rust before 1.73', "thread 'main' panicked at 'no stock: 5', src/cart.rs:42:17", 'panicked no stock: <*> at src/cart'],
+    [
+      'Rust in a library',
+      "thread 'main' panicked at /rustc/07dc/library/core/src/option.rs:1649:5:\nno stock\nstack backtrace:\n   0: rust_begin_unwind\n             at /rustc/07dc/library/std/src/panicking.rs:645:5\n   1: core::option::unwrap_failed\n   2: shop::cart::Cart::total::h0123456789abcdef\n             at ./src/cart.rs:42:17\n   3: shop::main\nnote: Some details are omitted",
+      'panicked no stock at shop::cart::Cart::total',
+    ],
+    [
+      'Elixir',
+      'GenServer #PID<0.12.0> terminating\n** (KeyError) key :sku not found in: %{id: 17}\n    (plug 1.15.2) lib/plug/router.ex:246: anonymous fn/4 in Plug.Router.dispatch/2\n    (shop 0.1.0) lib/shop/cart.ex:12: Shop.Cart.sku/1\nLast message: {:tcp_closed, #Port<0.5>}\nState: %{id: 17}',
+      'GenServer #PID<<*>> terminating ** (KeyError) key :sku not found in: %{id: <*>} at Shop.Cart.sku',
+    ],
+    [
+      'Erlang',
+      'exception error: no match of right hand side value {error,refused}\n  in function  gen_server:call/2 (gen_server.erl, line 9)\n  in call from shop_cart:total/1 (src/shop_cart.erl, line 12)',
+      'exception error: no match of right hand side value {error,refused} at shop_cart:total',
+    ],
+    [
+      'Java, the cause first',
+      'b.Deadlock: row 7\n\tat shop.Db.run(Db.java:2)\nWrapped by: a.Oops: failed\n\tat shop.Cart.add(Cart.java:12)',
+      'b.Deadlock: row <*> at shop.Db.run Wrapped by: a.Oops: failed at shop.Cart.add',
+    ],
   ])('of %s says what happened and where', (_, body, said) => {
     expect(pattern(body)).toBe(said)
+  })
+
+  it('of Monolog is read in time, whatever it has', () => {
+    for (const part of ['[object] (', '[object] (A(code: ', '(code: 0): x at ', ' at a:1, A(code: ', "thread '' panicked at "]) {
+      const begun = performance.now()
+      pattern(`[object] (${part.repeat(300_000 / part.length)}`)
+      pattern(`[object] (${`${part}\n`.repeat(300_000 / part.length)}`)
+      expect(performance.now() - begun).toBeLessThan(2_000)
+    }
   })
 
   it('of any depth keeps its last cause', () => {
@@ -110,6 +171,9 @@ describe('a stack trace', () => {
 
   it('is not what prose with an indented "at" is', () => {
     expect(pattern('we meet\n  at noon')).toBe('we meet at noon')
+    expect(pattern('it panicked at dawn')).toBe('it panicked at dawn')
+    expect(pattern('an [object] (of art) was sold')).toBe('an [object] (of art) was sold')
+    expect(pattern('State: [open]\nnote: all is well')).toBe('State: [open] note: all is well')
   })
 })
 
