@@ -1,8 +1,7 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
-import { RisingBar } from '../src/series/streaming/risingBar.ts'
+import { detectionOptions, type SurpriseSettings } from '../src/series/anomalies/detection.ts'
 import { streamingDetector } from '../src/series/streaming/streamingDetector.ts'
-import { surpriseOptions } from '../src/series/streaming/surpriseJudge.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { constantScores, windowedGaussianScores } from './nabBaselines.ts'
 import { readCorpus, type LabelledSeries } from './nabCorpus.ts'
@@ -17,7 +16,7 @@ import { nabScore, pointsAt, scoreOf, type JudgedSeries, type SeriesPoints } fro
  * `nab.default_threshold` is the same with the threshold that users get. `nab.held_out` chooses the threshold on one half of the files and scores the
  * other half, many times: its mean, and the tenth and the ninetieth of a hundred.
  *
- * `nab.left_out` leaves out one folder of series after the other: threshold and half-life are those that are best on all other folders, and what the
+ * `nab.left_out` leaves out one folder of series after the other: threshold and quiet points are those that are best on all other folders, and what the
  * left-out series add with them is put together. Beside it the same for each folder alone, where it has a labelled window.
  */
 export async function* nab({ data }: BenchmarkOptions): AsyncGenerator<Figure> {
@@ -34,13 +33,13 @@ export async function* nab({ data }: BenchmarkOptions): AsyncGenerator<Figure> {
   })
   const elapsed = (performance.now() - start) / 1_000
 
-  const candidates = thresholds.map((each) => scored.map((series) => points(series, each, halfLifePoints)))
+  const candidates = thresholds.map((each) => scored.map((series) => points(series, each, quietPoints)))
   const best = bestOf(candidates)
   yield { figure: 'nab.standard', value: Math.max(0, scoreOf(best)), unit: 'points' }
   yield { figure: 'nab.threshold', value: thresholds[candidates.indexOf(best)]!, unit: 'digits' }
   yield {
     figure: 'nab.default_threshold',
-    value: scoreOf(scored.map((series) => points(series, threshold, halfLifePoints))),
+    value: scoreOf(scored.map((series) => points(series, threshold, quietPoints))),
     unit: 'points',
   }
   const heldOut = heldOutScores(candidates)
@@ -59,13 +58,13 @@ export async function* nab({ data }: BenchmarkOptions): AsyncGenerator<Figure> {
   yield { figure: 'nab.rows_per_second', value: scored.reduce((rows, { scores }) => rows + scores.length, 0) / elapsed, unit: 'rows/s' }
 }
 
-const { threshold, halfLifePoints } = surpriseOptions.parse({ method: 'surprise' })
+const { threshold, quietPoints } = detectionOptions.parse({ method: 'surprise' }) as SurpriseSettings
 
 /** From one at which every series rings all day to one that hardly any reaches. */
 const thresholds: readonly number[] = Array.from({ length: 41 }, (_, step) => 0.5 + step * 0.05)
 
-/** From one after which an incident of ten points is forgotten to one that remembers a day of five minutes. */
-const halfLives: readonly number[] = [25, 50, 100, 200, 400]
+/** From one after which an incident of ten points is over to one that waits for most of a day of five minutes. */
+const quietTimes: readonly number[] = [25, 50, 100, 200]
 
 /** Each row judged by the rows before it; null where it was not. */
 function surpriseScores({ times, values }: LabelledSeries): (number | null)[] {
@@ -83,23 +82,29 @@ interface Scored {
   windows: JudgedSeries['windows']
 }
 
-/** What the detector adds to the score with this threshold and half-life, on which its scores do not depend. */
-function points({ scores, windows }: Scored, at: number, halfLife: number): SeriesPoints {
-  const bar = new RisingBar(at, halfLife)
-  return pointsAt({ scores: scores.map((score) => (score !== null && bar.passes(score) ? 1 : 0)), windows }, 1)
+/** What the detector adds to the score with this threshold and so many quiet points, on which its scores do not depend. */
+function points({ scores, windows }: Scored, at: number, quiet: number): SeriesPoints {
+  let last = -Infinity
+  const begins = scores.map((score, row) => {
+    if (score === null || score <= at) return 0
+    const silence = row - last
+    last = row
+    return silence > quiet ? 1 : 0
+  })
+  return pointsAt({ scores: begins, windows }, 1)
 }
 
 function* leftOutScores(corpus: readonly LabelledSeries[], scored: readonly Scored[]): Generator<Figure> {
-  const choices = thresholds.flatMap((at) => halfLives.map((halfLife) => ({ at, halfLife })))
+  const choices = thresholds.flatMap((at) => quietTimes.map((quiet) => ({ at, quiet })))
   const leftOut = leaveFoldersOut(
     corpus.map(({ name }) => name),
-    choices.map(({ at, halfLife }) => scored.map((series) => points(series, at, halfLife))),
+    choices.map(({ at, quiet }) => scored.map((series) => points(series, at, quiet))),
   )
   if (leftOut.length === 0) return
   yield { figure: 'nab.left_out', value: scoreOf(leftOut.flatMap((each) => each.points)), unit: 'points' }
   for (const each of leftOut) {
-    const { at, halfLife } = choices[each.chosen]!
-    console.error(`left out: ${each.folder}; threshold ${at}, half-life ${halfLife}`)
+    const { at, quiet } = choices[each.chosen]!
+    console.error(`left out: ${each.folder}; threshold ${at}, quiet points ${quiet}`)
     if (each.points.some(({ windows }) => windows > 0)) {
       yield { figure: `nab.left_out.${each.folder}`, value: scoreOf(each.points), unit: 'points' }
     }

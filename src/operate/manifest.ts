@@ -1347,6 +1347,10 @@ export const manifest: Manifest = {
       hash: '5e5b193ecb9f9a33',
       requires: 'age',
     },
+    'differences(series_values double precision[], apart integer)': {
+      hash: 'd4161c5b7060319c',
+      requires: null,
+    },
     'ewma(value double precision, alpha double precision)': {
       hash: 'a91ad358b6d7b1dc',
       requires: null,
@@ -1586,6 +1590,10 @@ export const manifest: Manifest = {
       hash: 'c5061368b106a4dd',
       requires: null,
     },
+    'largest_of_four(series_values double precision[], apart integer)': {
+      hash: '2e91f04032a5613c',
+      requires: null,
+    },
     'moving_medians(buckets timestamp with time zone[], series_values double precision[], starts timestamp with time zone[], min_points integer, OUT bucket timestamp with time zone, OUT value double precision, OUT expected double precision, OUT deviation double precision)':
       {
         hash: '0df79ddecc2e0373',
@@ -1596,6 +1604,10 @@ export const manifest: Manifest = {
         hash: '472de240d2ac28bd',
         requires: null,
       },
+    'moving_rarities(series_values double precision[], points integer, rounding double precision[], history_points integer)': {
+      hash: 'a2bcdca42db02ac9',
+      requires: null,
+    },
     'note_log_patterns()': {
       hash: '1ab5cb1344dffa1a',
       requires: null,
@@ -1620,6 +1632,20 @@ export const manifest: Manifest = {
       hash: 'ba25f7975e968f34',
       requires: null,
     },
+    'sums_of_four(series_values double precision[], apart integer)': {
+      hash: '2cf33842120ea678',
+      requires: null,
+    },
+    'surprises(series_values double precision[], history_points integer, min_points integer, threshold double precision, quiet_points integer)':
+      {
+        hash: '146df3d0783f70f6',
+        requires: null,
+      },
+    'tail_rarity(value double precision, largest double precision[], start double precision, size integer, least_excess double precision)':
+      {
+        hash: 'a4f19dc6a0d72ded',
+        requires: null,
+      },
   },
   domains: {},
 }

@@ -29,7 +29,7 @@ export type { TrailingWindow } from './algebra/trailingWindow.ts'
 export { anomalies } from './anomalies/anomalies.ts'
 export type { Anomaly, Direction } from './anomalies/anomaly.ts'
 export { baselineSeries, type BaselinePoint, type BaselineSeriesOptions } from './anomalies/baselineSeries.ts'
-export type { ControlChartOptions, DetectionOptions, RobustScoreOptions, SeasonalOptions } from './anomalies/detection.ts'
+export type { ControlChartOptions, DetectionOptions, RobustScoreOptions, SeasonalOptions, SurpriseOptions } from './anomalies/detection.ts'
 export { firstDeparture, type Departure, type FirstDepartureOptions } from './anomalies/firstDeparture.ts'
 export { seasonalBaseline, type BaselineSlot } from './anomalies/seasonalBaseline.ts'
 
@@ -44,13 +44,7 @@ export { compareWindows, type CompareWindowsOptions } from './comparison/compare
 
 export type { Look } from './streaming/looks.ts'
 export type { Judgement, Observation, Sight } from './streaming/observation.ts'
-export {
-  restoreDetector,
-  streamingDetector,
-  type DetectorState,
-  type StreamingDetector,
-  type StreamingOptions,
-} from './streaming/streamingDetector.ts'
+export { restoreDetector, streamingDetector, type DetectorState, type StreamingDetector } from './streaming/streamingDetector.ts'
 export {
   restoreDetectors,
   streamingDetectors,
@@ -59,7 +53,6 @@ export {
   type SeriesObservation,
   type StreamingDetectors,
 } from './streaming/streamingDetectors.ts'
-export type { SurpriseOptions } from './streaming/surpriseJudge.ts'
 
 export { forecast, type ForecastOptions, type ForecastPoint } from './trends/forecast.ts'
 export { linearTrend, type LinearTrendOptions, type TrendLine } from './trends/linearTrend.ts'

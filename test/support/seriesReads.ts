@@ -38,6 +38,7 @@ export function seriesReads(scope: Scope, frame: SeriesFrame, { before, after }:
     anomalies: series.anomalies(scope, frame),
     'anomalies, seasonal': series.anomalies(scope, frame, { method: 'seasonal', season: '1 hour', slot: '30 minutes', history: '1 hour' }),
     'anomalies, ewma': series.anomalies(scope, frame, { method: 'ewma' }),
+    'anomalies, surprise': series.anomalies(scope, frame, { method: 'surprise', minPoints: 20, threshold: 0 }),
     firstDeparture: series.firstDeparture(scope, frame, { range: after }),
     changePoints: series.changePoints(scope, frame, { minPoints: 4 }),
     compareWindows: series.compareWindows(scope, frame, { baseline: before, candidate: after, ...anyTwo }),

@@ -39,6 +39,7 @@ export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner
   cypher_read: 'reader',
   cypher_statement: 'reader',
   cypher_write: 'refresher',
+  differences: 'reader',
   ewma: 'reader',
   ewma_step: 'reader',
   exp_histogram: 'reader',
@@ -94,14 +95,19 @@ export const executedBy: Readonly<Record<string, 'reader' | 'refresher' | 'owner
   knowledge_question: 'reader',
   knowledge_snippet: 'reader',
   knowledge_weights: 'reader',
+  largest_of_four: 'reader',
   moving_medians: 'reader',
   moving_quantiles: 'reader',
+  moving_rarities: 'reader',
   note_log_patterns: 'owner',
   note_metric_series: 'owner',
   note_stale_buckets: 'owner',
   pattern_matches: 'reader',
   require_resources: 'reader',
   student_t_width: 'reader',
+  sums_of_four: 'reader',
+  surprises: 'reader',
+  tail_rarity: 'reader',
 }
 
 /** What the write functions do with our tables besides reading. */

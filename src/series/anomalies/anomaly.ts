@@ -16,7 +16,10 @@ export interface ExpectedPoint {
 export interface Anomaly extends ExpectedPoint {
   /** How far off the point is. The unit depends on the method. */
   score: number
-  /** Whether the point is above or below the expected value. For `'ewma'`: whether the run is. */
+  /**
+   * Whether the point is above or below the expected value. For `'ewma'`: whether the run is. For
+   * `'surprise'`: the side on which the rarest look is rare.
+   */
   direction: Direction
   /** Equal to `series`: it makes the answer a ranking frame. */
   item: string

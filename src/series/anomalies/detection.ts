@@ -89,8 +89,45 @@ export interface ControlChartOptions extends Judging {
   clip?: number
 }
 
+/**
+ * How rarely a series looked as it does now, in many ways at once. It needs no window and no
+ * season, and tells where something begins.
+ *
+ * - Fourteen looks at the end of the series: the level (a mean) and the change (from the mean before
+ *   it) of the last 1, 4, 16, 64 and 256 points, and the variation (the mean distance from point to
+ *   point) of the last 4 and more.
+ * - Each look says how rarely it saw something this extreme among the last `historyPoints`, as the
+ *   number of zeros in "once in 10, 100, 1,000 ... points", at most 10. Within 99 of 100 it says 0.
+ *   The score is the mean of all looks: several that are somewhat rare count as much as one that is
+ *   very rare.
+ * - An anomaly is a score above the `threshold` after `quietPoints` points without one.
+ *
+ * Everything is counted in points, not in time. It knows no season, but what every season brings is
+ * not rare.
+ *
+ * Literature: the rarity is an exponential tail above a high threshold, the middle case of Pickands,
+ * "Statistical Inference Using Extreme Order Statistics" (Annals of Statistics 1975). A sum of
+ * logarithms of probabilities is Fisher's way to combine tests ("Statistical Methods for Research
+ * Workers", 1932). The looks are not independent, so Fisher's distribution does not apply, and the
+ * threshold is an empirical one.
+ */
+export interface SurpriseOptions {
+  method: 'surprise'
+  /** Points with a score above it are unusual. Default: 1. */
+  threshold?: number
+  /** How many points are remembered; rarity is judged by them. Default: 4,000. */
+  historyPoints?: number
+  /** With fewer earlier points none is judged. Default: 150. */
+  minPoints?: number
+  /**
+   * After how many points without a score above the threshold the next one is an anomaly; 0 if
+   * every one is. Default: 50.
+   */
+  quietPoints?: number
+}
+
 /** How points are judged by earlier points. `method` decides which other options exist. */
-export type DetectionOptions = RobustScoreOptions | SeasonalOptions | ControlChartOptions
+export type DetectionOptions = RobustScoreOptions | SeasonalOptions | ControlChartOptions | SurpriseOptions
 
 const judging = {
   threshold: z.number().min(0).default(4),
@@ -117,10 +154,18 @@ const controlChart = z.strictObject({
   ...judging,
 })
 
-/** The zod shapes of the methods' options. */
-export const methods = [robust, seasonal, controlChart] as const
+const surprise = z
+  .strictObject({
+    method: z.literal('surprise'),
+    threshold: z.number().min(0).default(1),
+    historyPoints: z.int().min(100).max(1_000_000).default(4_000),
+    minPoints: z.int().min(20).default(150),
+    quietPoints: z.int().min(0).max(1_000_000).default(50),
+  })
+  .refine(({ historyPoints, minPoints }) => minPoints <= historyPoints, { path: ['minPoints'], error: 'must not be above historyPoints' })
 
-export const unknownMethod = "must be 'robust-z', 'seasonal' or 'ewma'"
+/** The zod shapes of the options of the methods that compare each point with an expected value. */
+export const comparing = [robust, seasonal, controlChart] as const
 
 /** Options whose `method` decides which others exist; robust z-scores if it is not given. */
 export const byMethod = <const Methods extends Parameters<typeof z.discriminatedUnion>[1]>(methods: Methods, problem: string) =>
@@ -133,9 +178,13 @@ export const byMethod = <const Methods extends Parameters<typeof z.discriminated
   )
 
 /** The options of a detector, with every default filled in. */
-export const detectionOptions = byMethod(methods, unknownMethod)
+export const detectionOptions = byMethod([...comparing, surprise], "must be 'robust-z', 'seasonal', 'ewma' or 'surprise'")
 
 export type DetectionSettings = z.output<typeof detectionOptions>
 export type RobustScoreSettings = z.output<typeof robust>
 export type SeasonalSettings = z.output<typeof seasonal>
 export type ControlChartSettings = z.output<typeof controlChart>
+export type SurpriseSettings = z.output<typeof surprise>
+
+/** Those of the methods that give every point a score. */
+export type ComparisonSettings = RobustScoreSettings | SeasonalSettings | ControlChartSettings

@@ -7,10 +7,10 @@ import { byBytes } from '../../database/sql/byBytes.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 import type { Anomaly } from './anomaly.ts'
-import { byMethod, methods, unknownMethod, type DetectionOptions } from './detection.ts'
+import { byMethod, comparing, type ControlChartOptions, type RobustScoreOptions, type SeasonalOptions } from './detection.ts'
 import { scoredPoints } from './scoredPoints.ts'
 
-export type FirstDepartureOptions = DetectionOptions & {
+export type FirstDepartureOptions = (RobustScoreOptions | SeasonalOptions | ControlChartOptions) & {
   /** How many points in a row must be anomalous in one direction. Default: 2. */
   consecutive?: number
   /**
@@ -24,14 +24,18 @@ export type FirstDepartureOptions = DetectionOptions & {
 export type Departure = Anomaly
 
 const run = { consecutive: z.int().min(1).max(10_000).default(2), range: timeRange.optional() }
-const [robust, seasonal, controlChart] = methods
-const firstDepartureOptions = byMethod([robust.safeExtend(run), seasonal.safeExtend(run), controlChart.safeExtend(run)], unknownMethod)
+const [robust, seasonal, controlChart] = comparing
+const firstDepartureOptions = byMethod(
+  [robust.safeExtend(run), seasonal.safeExtend(run), controlChart.safeExtend(run)],
+  "must be 'robust-z', 'seasonal' or 'ewma'",
+)
 
 /**
  * When each series left its normal range: the first of `consecutive` anomalous points in a row on
  * one side. One row for each series that did, ordered by time, then series.
  *
- * Points are judged as in {@link anomalies}. "In a row" counts the points that could be judged,
+ * Points are judged as in {@link anomalies}; `'surprise'` is no method here, as it tells beginnings
+ * itself. "In a row" counts the points that could be judged,
  * whatever the time between them: a null or a gap neither adds to a run nor ends it. A single spike
  * is not a departure, unless `consecutive` is 1; then the answer is each series' first anomaly.
  *

@@ -4,12 +4,12 @@ import type { Frame } from '../../database/sql/frame.ts'
 import type { SeriesFrame } from '../seriesFrame.ts'
 import type { Direction, ExpectedPoint } from './anomaly.ts'
 import { controlChart } from './controlChart.ts'
-import type { DetectionSettings } from './detection.ts'
+import type { ComparisonSettings } from './detection.ts'
 import { seasonReference } from './seasonReference.ts'
 import { windowReference } from './windowReference.ts'
 
 /** Every point of a frame that the method can judge, with its score, above the threshold or not. */
-export function scoredPoints(scope: Scope, frame: SeriesFrame, settings: DetectionSettings) {
+export function scoredPoints(scope: Scope, frame: SeriesFrame, settings: ComparisonSettings) {
   switch (settings.method) {
     case 'robust-z':
       return scored(scope, windowReference(scope, frame, settings))

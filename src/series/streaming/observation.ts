@@ -22,7 +22,7 @@ export interface Judgement {
   /** How far off the value is. The unit depends on the method. */
   score: number
   direction: Direction
-  /** Whether the score is above the threshold; for `'surprise'`, above its raised threshold. */
+  /** Whether the score is above the threshold; for `'surprise'`, the first after quiet points. */
   anomalous: boolean
   /** Only for `'surprise'`: the rarest look, and what it saw. */
   look?: Sight
@@ -30,7 +30,7 @@ export interface Judgement {
 
 /** The look that was rarest, and what it saw. */
 export interface Sight extends Look {
-  /** The mean of the last values or its change, in the series' unit. */
+  /** The mean of the last values, its change or their variation, in the series' unit. */
   value: number
   /**
    * A value this extreme occurs once in this many of the remembered points; 1 if it is not rare.

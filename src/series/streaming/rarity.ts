@@ -8,11 +8,11 @@ export interface Rarity {
   direction: Direction
 }
 
-/** The share of the values that counts as the tail of their distribution. */
-const tailShare = 0.01
+/** One in this many values is in the tail of their distribution. */
+const tailOf = 100
 
 /** Once in ten billion points; all that is rarer counts the same. */
-export const mostDigits = 10
+const mostDigits = 10
 
 /** With fewer values nothing is rare. */
 const fewest = 20
@@ -20,12 +20,12 @@ const fewest = 20
 /**
  * How rare a value is, upwards or downwards, compared with the values before it.
  *
- * The largest `k` values are modelled as an exponential tail above the next one: among `n` values,
- * `k / n exp(-(value - next) / scale)` are expected to be this large. The scale is the larger of
- * two: the mean excess of the `k`, or the scale of an exponential distribution from the median to
- * the next value. It is computed for `k` = 1, 2, 4 ... up to a hundredth of the values, and the
- * least rare answer wins: what already happened three times is not surprising again, however
- * extreme.
+ * The largest `k` values are taken for an exponential tail above the value next to them: among `n`
+ * values `k exp(-(value - next) / scale)` are expected to be this large. The scale is the larger of
+ * two estimates: the mean excess of the `k`, and what the distance from the largest twenty-fifth of
+ * the values to `next` says. It is computed for `k` = 1, 2, 4 ... up to a hundredth of the values, and
+ * the least rare answer wins: what already happened three times is not surprising again, however
+ * extreme. A value that is not beyond that hundredth is not rare.
  *
  * `resolution` is a difference without meaning, in the unit of the values.
  *
@@ -42,18 +42,18 @@ export function rarityOf(value: number, history: SortedValues, resolution: numbe
 
 /** The same for one side; `largest` gives the values in descending order. */
 function digitsAbove(value: number, size: number, largest: (rank: number) => number, resolution: number): number {
-  const most = Math.max(3, Math.ceil(size * tailShare))
-  if (value <= largest(most)) return 0
-  const median = largest(size >> 1)
+  const tail = Math.max(3, Math.ceil(size / tailOf))
+  if (!(value - largest(tail) > resolution)) return 0
+  const start = largest(4 * tail)
   let digits = mostDigits
   let [sum, next] = [0, 1]
-  for (let count = 1; count <= most; count++) {
+  for (let count = 1; count <= tail; count++) {
     sum += largest(count - 1)
-    if (count < next && count < most) continue
+    if (count < next && count < tail) continue
     next *= 2
     const base = largest(count)
-    if (value <= base) continue
-    const scale = Math.max(sum / count - base, (base - median) / Math.log(size / 2 / count), resolution)
+    if (!(value - base > resolution)) continue
+    const scale = Math.max(sum / count - base, (base - start) / Math.log((4 * tail) / count), resolution)
     digits = Math.min(digits, Math.log10(size / count) + (value - base) / scale / Math.LN10)
   }
   return digits

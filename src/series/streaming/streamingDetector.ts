@@ -1,26 +1,15 @@
 import { z } from 'zod'
 import { parse, parseOptions } from '../../schema/parse.ts'
-import { byMethod, methods, type DetectionOptions } from '../anomalies/detection.ts'
+import { detectionOptions, type DetectionOptions, type DetectionSettings } from '../anomalies/detection.ts'
 import { EwmaJudge, ewmaState } from './ewmaJudge.ts'
 import { pointsState, timeState, type Judge } from './judge.ts'
 import { measured, timeOf, type Judgement, type Observation } from './observation.ts'
 import { RobustJudge, robustState } from './robustJudge.ts'
 import { SeasonalJudge, seasonalState } from './seasonalJudge.ts'
-import { SurpriseJudge, surpriseOptions, surpriseState, type SurpriseOptions } from './surpriseJudge.ts'
-
-/**
- * How points are judged as they arrive: as in `anomalies`, or by `'surprise'`, which exists for
- * streams only.
- */
-export type StreamingOptions = DetectionOptions | SurpriseOptions
-
-const streamingOptions = byMethod([...methods, surpriseOptions], "must be 'robust-z', 'seasonal', 'ewma' or 'surprise'")
-
-/** The options with every default filled in. */
-export type StreamingSettings = z.output<typeof streamingOptions>
+import { SurpriseJudge, surpriseState } from './surpriseJudge.ts'
 
 /** @throws InvalidInputError naming the option that is out of its range. */
-export const parseStreaming = (options: StreamingOptions): StreamingSettings => parseOptions(streamingOptions, options)
+export const parseStreaming = (options: DetectionOptions): DetectionSettings => parseOptions(detectionOptions, options)
 
 /** Judges the points of one series as they arrive. */
 export interface StreamingDetector {
@@ -40,7 +29,7 @@ export interface StreamingDetector {
 export interface DetectorState extends SeriesState {
   version: 1
   /** Its options, with every default filled in. */
-  settings: StreamingSettings
+  settings: DetectionSettings
 }
 
 /** What a detector knows of its series. */
@@ -59,12 +48,11 @@ export const seriesState = z
     error: 'must not be before the last point that was learnt',
   })
 
-const detectorState = seriesState.safeExtend({ version: z.literal(1), settings: z.custom<StreamingOptions>() })
+const detectorState = seriesState.safeExtend({ version: z.literal(1), settings: z.custom<DetectionOptions>() })
 
 /**
  * A detector for points that are not in the database (yet). It has the methods, options and numbers
- * of `anomalies`, for one point at a time. A fourth method, `'surprise'`, needs neither window nor
- * season and reports beginnings.
+ * of `anomalies`, for one point at a time.
  *
  * Memory: what its window holds (for `'seasonal'` and `'surprise'`: its history). Each point costs
  * a search in a sorted list of that length. It knows only the points it was given: to judge from
@@ -78,7 +66,7 @@ const detectorState = seriesState.safeExtend({ version: z.literal(1), settings: 
  *   if (judgement?.anomalous) await page(`expected ${judgement.expected}, got ${judgement.value}`)
  * }
  */
-export function streamingDetector(options: StreamingOptions = {}): StreamingDetector {
+export function streamingDetector(options: DetectionOptions = {}): StreamingDetector {
   return new Detector(parseStreaming(options))
 }
 
@@ -97,11 +85,11 @@ export function restoreDetector(state: unknown): StreamingDetector {
 
 /** {@link streamingDetector} without its checks. */
 export class Detector implements StreamingDetector {
-  private readonly settings: StreamingSettings
+  private readonly settings: DetectionSettings
   private readonly judge: Judge
   private last: number | null
 
-  constructor(settings: StreamingSettings, state?: SeriesState) {
+  constructor(settings: DetectionSettings, state?: SeriesState) {
     this.settings = settings
     this.judge = judgeOf(settings, state?.learnt)
     this.last = state?.last ?? null
@@ -124,7 +112,7 @@ export class Detector implements StreamingDetector {
   }
 }
 
-function judgeOf(settings: StreamingSettings, learnt: object | undefined): Judge {
+function judgeOf(settings: DetectionSettings, learnt: object | undefined): Judge {
   const state = <S extends z.ZodType>(schema: S) => (learnt === undefined ? undefined : parse(schema, learnt, 'state.learnt'))
   switch (settings.method) {
     case 'robust-z':

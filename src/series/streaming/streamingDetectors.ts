@@ -1,15 +1,9 @@
 import { z } from 'zod'
 import { InvalidInputError } from '../../schema/errors.ts'
 import { parse, preview } from '../../schema/parse.ts'
+import type { DetectionOptions, DetectionSettings } from '../anomalies/detection.ts'
 import type { Judgement, Observation } from './observation.ts'
-import {
-  Detector,
-  parseStreaming,
-  seriesState,
-  type SeriesState,
-  type StreamingOptions,
-  type StreamingSettings,
-} from './streamingDetector.ts'
+import { Detector, parseStreaming, seriesState, type SeriesState } from './streamingDetector.ts'
 
 /** A point with the name of its series. */
 export interface SeriesObservation extends Observation {
@@ -42,13 +36,13 @@ export interface StreamingDetectors {
 export interface DetectorsState {
   version: 1
   /** Their options, with every default filled in. */
-  settings: StreamingSettings
+  settings: DetectionSettings
   series: (SeriesState & { name: string })[]
 }
 
 const detectorsState = z.strictObject({
   version: z.literal(1),
-  settings: z.custom<StreamingOptions>(),
+  settings: z.custom<DetectionOptions>(),
   series: z
     .array(seriesState.safeExtend({ name: z.string() }))
     .refine((series) => new Set(series.map(({ name }) => name)).size === series.length, 'must have each name once'),
@@ -65,7 +59,7 @@ const detectorsState = z.strictObject({
  *   if (detectors.observe({ series, bucket, value })?.anomalous) await look(series, bucket)
  * }
  */
-export function streamingDetectors(options: StreamingOptions = {}): StreamingDetectors {
+export function streamingDetectors(options: DetectionOptions = {}): StreamingDetectors {
   return new Detectors(parseStreaming(options))
 }
 
@@ -80,10 +74,10 @@ export function restoreDetectors(state: unknown): StreamingDetectors {
 }
 
 class Detectors implements StreamingDetectors {
-  private readonly settings: StreamingSettings
+  private readonly settings: DetectionSettings
   private readonly known: Map<string, Detector>
 
-  constructor(settings: StreamingSettings, series: DetectorsState['series'] = []) {
+  constructor(settings: DetectionSettings, series: DetectorsState['series'] = []) {
     this.settings = settings
     this.known = new Map(series.map(({ name, ...state }) => [name, new Detector(settings, state)]))
   }

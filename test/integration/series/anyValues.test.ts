@@ -26,6 +26,7 @@ const answers: Record<string, (scope: Scope, frame: SeriesFrame, threshold: numb
   'anomalies, seasonal': (scope, frame) =>
     anomalies(scope, frame, { method: 'seasonal', ...season, history: '2 hours', threshold: 0, floor: 0, minPoints: 1 }),
   'anomalies, ewma': (scope, frame) => anomalies(scope, frame, { method: 'ewma', threshold: 0, floor: 0, minPoints: 1, clip: 1e100 }),
+  'anomalies, surprise': (scope, frame) => anomalies(scope, frame, { method: 'surprise', threshold: 0, minPoints: 20, quietPoints: 0 }),
   seasonalBaseline: (scope, frame) => seasonalBaseline(scope, frame, season),
   baselineSeries: (scope, frame) => baselineSeries(scope, frame, { ...season, range: half(0), spreads: 1e100 }),
   compareWindows: (scope, frame) => compareWindows(scope, frame, { baseline: half(0), candidate: half(15), minPoints: 1 }),

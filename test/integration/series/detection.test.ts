@@ -221,7 +221,7 @@ function tests(): void {
 
   it('refuses a method there is not, and an option of another method', () => {
     const refused = (options: unknown) => () => anomalies(scope, frameOf(scope, []), options as DetectionOptions)
-    expect(refused({ method: 'zscore' })).toThrow(/^method: must be 'robust-z', 'seasonal' or 'ewma', got "zscore"/)
+    expect(refused({ method: 'zscore' })).toThrow(/^method: must be 'robust-z', 'seasonal', 'ewma' or 'surprise', got "zscore"/)
     expect(refused({ lambda: 0.3 })).toThrow(/^options: has no key "lambda"/)
     expect(refused({ method: 'seasonal', window: '1 hour' })).toThrow(/^options: has no key "window"/)
   })

@@ -1,4 +1,6 @@
 import fc from 'fast-check'
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import { anomalies } from '../../../src/series/anomalies/anomalies.ts'
@@ -9,6 +11,12 @@ import { apartFromTime, sharedDatabase, tenant, type TestDatabase } from '../../
 import { bucketAt, frameOf } from '../../support/points.ts'
 import { detectionVectors } from '../../support/vectors/detection.ts'
 import { near } from '../../support/vectors/near.ts'
+
+/** Numbers between -1 and 1, the same for a seed. */
+const noiseOf = (seed: number) => {
+  const generator = xoroshiro128plus(seed)
+  return () => 2 * uniformFloat64(generator) - 1
+}
 
 apartFromTime('detection vectors', () => {
   let test: TestDatabase
@@ -28,7 +36,7 @@ apartFromTime('detection vectors', () => {
       .toSorted((a, b) => a.series.localeCompare(b.series) || a.bucket.getTime() - b.bucket.getTime())
       .flatMap((point) => detectors.observe(point) ?? [])
       .filter(({ anomalous }) => anomalous)
-      .map(({ anomalous: _, ...judgement }) => ({ ...judgement, item: judgement.series }))
+      .map(({ anomalous: _, look: __, ...judgement }) => ({ ...judgement, item: judgement.series }))
   }
 
   it.each(detectionVectors)('$name', async ({ options, points, anomalies: expected }) => {
@@ -84,6 +92,42 @@ apartFromTime('detection vectors', () => {
           expect(await inDatabase(given, chosen)).toEqual(expected.map(near))
         }),
         { numRuns: 40 },
+      )
+      expect(compared).toBeGreaterThan(100)
+    })
+
+    it('random series, by surprise', async () => {
+      const shape = fc.record({
+        seed: fc.integer(),
+        length: fc.integer({ min: 1, max: 900 }),
+        size: fc.constantFrom(1e-99, 1, 1e9, 1e99),
+        /** How many different values there are; most are equal where they are few. */
+        grain: fc.constantFrom(1, 8, 1e6),
+        trend: fc.constantFrom(-1, 0, 1),
+      })
+      const surprise = fc.record({
+        method: fc.constant('surprise' as const),
+        threshold: fc.constantFrom(0, 0.3, 1),
+        historyPoints: fc.constantFrom(100, 450, 4_000),
+        minPoints: fc.integer({ min: 20, max: 100 }),
+        quietPoints: fc.constantFrom(0, 1, 50),
+      })
+      let compared = 0
+      await fc.assert(
+        fc.asyncProperty(fc.tuple(shape, shape), surprise, async (shapes, chosen) => {
+          const given = shapes.flatMap(({ seed, length, size, grain, trend }, index) => {
+            const noise = noiseOf(seed)
+            const values = Array.from({ length }, (_, at) => {
+              const drawn = noise() ** 3
+              return size * (Math.round(drawn * grain) / grain + (trend * at) / 1_000)
+            })
+            return values.map((each, at) => ({ series: 'ab'[index]!, bucket: bucketAt(at), value: at % 97 === 5 ? null : each }))
+          })
+          const expected = streamed(given, chosen)
+          compared += expected.length
+          expect(await inDatabase(given, chosen)).toEqual(expected.map(near))
+        }),
+        { numRuns: 25 },
       )
       expect(compared).toBeGreaterThan(100)
     })

@@ -42,6 +42,40 @@ it('anomalies is one statement over the frame', () => {
   })
 })
 
+it('anomalies by surprise judges each series in one function', () => {
+  const measured = `(
+    select "point"."series", "point"."bucket",
+      case when abs(point.value::float8) < '1e-100'::float8 then 0 else point.value::float8 end as "value"
+    from (select * from "load") as "point" where abs(point.value::float8) <= '1e100'::float8
+  )`
+  const remembered = (first: number) => `history.values[greatest(point.place - $${first}::int4, 1):point.place - 1]`
+  expect(compiled(anomalies(scope, frame, { method: 'surprise', historyPoints: 500, quietPoints: 9 }))).toEqual({
+    sql: oneLine(`
+      select "anomaly".* from (
+        select "point".* from (
+          select "history"."series", history.buckets[point.place] as "bucket", history.values[point.place] as "value", "middle"."expected",
+            1.4826::float8 * around.deviation as "spread", "point"."score", "point"."direction", "history"."series" as "item"
+          from (
+            select point.series collate "C" as "key", pg_catalog.any_value(point.series) as "series",
+              pg_catalog.array_agg(point.bucket order by point.bucket) as "buckets",
+              pg_catalog.array_agg(point.value order by point.bucket) as "values", null::timestamptz[] as "starts"
+            from ${measured} as "point" group by point.series collate "C"
+          ) as "history"
+          cross join lateral "public"."surprises"( history.values, $1::int4, $2::int4, $3::float8, $4::int4 ) as "point"
+          cross join lateral (
+            select pg_catalog.percentile_cont(0.5::float8) within group (order by value) as expected
+            from pg_catalog.unnest(${remembered(5)}) as value
+          ) as "middle"
+          cross join lateral (
+            select pg_catalog.percentile_cont(0.5::float8) within group (order by abs(value - middle.expected)) as deviation
+            from pg_catalog.unnest(${remembered(6)}) as value
+          ) as "around"
+        ) as "point" where "point"."score" > $7 order by ("point"."series") collate "C", "point"."bucket"
+      ) as "anomaly"`),
+    parameters: [500, 150, 1, 9, 500, 500, 1],
+  })
+})
+
 it('firstDeparture is one statement over the frame', () => {
   const columns = ['series', 'bucket', 'value', 'expected', 'spread', 'score', 'direction', 'item'].map((name) => `"point"."${name}"`)
   expect(compiled(firstDeparture(scope, frame, { consecutive: 3 }))).toEqual({

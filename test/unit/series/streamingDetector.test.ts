@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { InvalidInputError } from '../../../src/schema/errors.ts'
-import { restoreDetector, streamingDetector, type StreamingOptions } from '../../../src/series/streaming/streamingDetector.ts'
+import type { DetectionOptions } from '../../../src/series/anomalies/detection.ts'
+import { restoreDetector, streamingDetector } from '../../../src/series/streaming/streamingDetector.ts'
 import { bucketAt, points } from '../../support/points.ts'
 import { detectionVectors } from '../../support/vectors/detection.ts'
 import { near } from '../../support/vectors/near.ts'
 
-const methods: StreamingOptions[] = [
+const methods: DetectionOptions[] = [
   { method: 'robust-z' },
   { method: 'seasonal', season: '1 hour', slot: '10 minutes', history: '3 hours' },
   { method: 'ewma', lambda: 0.3 },
@@ -14,7 +15,7 @@ const methods: StreamingOptions[] = [
 ]
 
 /** What a detector says of values five minutes apart. */
-const judged = (options: StreamingOptions, values: readonly (number | null | undefined)[]) => {
+const judged = (options: DetectionOptions, values: readonly (number | null | undefined)[]) => {
   const detector = streamingDetector(options)
   return points('a', values).map((point) => detector.observe(point))
 }
@@ -111,7 +112,7 @@ it.each([
   [{ method: 'ewma', lambda: 0 }, 'lambda'],
   [{ method: 'seasonal', slot: '5 hours' }, 'slot'],
 ])('refuses the options %j', (options, message) => {
-  expect(() => streamingDetector(options as StreamingOptions)).toThrow(message)
+  expect(() => streamingDetector(options as DetectionOptions)).toThrow(message)
 })
 
 describe('a state', () => {

@@ -1,13 +1,12 @@
 import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 import { describe, expect, it } from 'vitest'
-import { looks, seen } from '../../../src/series/streaming/looks.ts'
+import type { SurpriseOptions } from '../../../src/series/anomalies/detection.ts'
+import { looks, Sights } from '../../../src/series/streaming/looks.ts'
 import type { Judgement } from '../../../src/series/streaming/observation.ts'
 import { rarityOf } from '../../../src/series/streaming/rarity.ts'
-import { RisingBar } from '../../../src/series/streaming/risingBar.ts'
 import { SortedValues } from '../../../src/series/streaming/sortedValues.ts'
 import { streamingDetector } from '../../../src/series/streaming/streamingDetector.ts'
-import type { SurpriseOptions } from '../../../src/series/streaming/surpriseJudge.ts'
 import { bucketAt } from '../../support/points.ts'
 
 /** Values of a day at five minutes each. */
@@ -48,7 +47,8 @@ describe('surprise', () => {
     const shifted = found(noisy(2_000, (index) => (index < 800 ? 10 : 20)))
     expect(shifted[0]).toBe(800)
     expect(shifted.length).toBeLessThan(5)
-    expect(Math.max(...shifted)).toBeLessThan(900)
+    // The coarsest looks take the new level in for 256 points.
+    expect(Math.max(...shifted)).toBeLessThan(1_056)
   })
 
   it('tells a small shift by the looks that take many points together', () => {
@@ -101,10 +101,16 @@ describe('rarity', () => {
   }
   const hundred = history(Array.from({ length: 100 }, (_, index) => index + 1))
 
-  it('is that of the least surprised tail', () => {
-    // Above 97, the fourth largest: as exponential as from the median, 50, to 97, where 3 of 50 are left.
-    const digits = Math.log10(100 / 3) + (200 - 97) / ((97 - 50) / Math.log(50 / 3)) / Math.LN10
-    expect(rarityOf(200, hundred, 0)).toEqual({ digits: expect.closeTo(digits, 12), direction: 'up' })
+  it('is that of the least surprising tail', () => {
+    // Above 97 are 3 of 100, with a mean excess of 2; above 88 are 12. (97 - 88) / ln 4 is more than 2.
+    const digits = Math.log10(100 / 3) + ((110 - 97) * Math.log(4)) / 9 / Math.LN10
+    expect(rarityOf(110, hundred, 0)).toEqual({ digits: expect.closeTo(digits, 12), direction: 'up' })
+  })
+
+  it('is small for what happened before, however extreme', () => {
+    // Two of 400 are above 0, so it happens once in 200, with a mean excess of 1000.
+    const twice = history([...Array<number>(398).fill(0), 1_000, 1_000])
+    expect(rarityOf(1_000, twice, 0).digits).toBeCloseTo(Math.log10(200) + 1 / Math.LN10, 12)
   })
 
   it('looks at both sides', () => {
@@ -129,18 +135,36 @@ describe('rarity', () => {
 describe('the looks', () => {
   it('see levels and changes as far back as they can', () => {
     const values = Array.from({ length: 200 }, (_, index) => index)
-    const [at7, at199] = [seen(values, 7), seen(values, 199)]
-    expect(looks.map(({ of, points }) => `${of} ${points}`)).toEqual(
-      [1, 4, 16, 64].flatMap((points) => [`level ${points}`, `change ${points}`]),
-    )
-    expect(at7).toEqual([7, 1, 5.5, 4, null, null, null, null])
-    expect(at199).toEqual([199, 1, 197.5, 4, 191.5, 16, 167.5, 64])
-    expect(seen(values, 0)).toEqual([0, null, null, null, null, null, null, null])
+    const sights = new Sights()
+    for (const value of values) sights.add(value)
+    expect(looks.map(({ of, points }) => `${of} ${points}`)).toEqual([
+      'level 1',
+      'change 1',
+      ...[4, 16, 64, 256].flatMap((points) => [`level ${points}`, `change ${points}`, `variation ${points}`]),
+    ])
+    expect(sights.at(7)).toEqual([7, 1, 5.5, 4, 1, ...Array<number>(9).fill(Number.NaN)])
+    expect(sights.at(199)).toEqual([199, 1, 197.5, 4, 1, 191.5, 16, 1, 167.5, 64, 1, Number.NaN, Number.NaN, Number.NaN])
+    expect(sights.at(0)).toEqual([0, ...Array<number>(13).fill(Number.NaN)])
+    expect(sights.magnitude()).toBe(199)
   })
 })
 
-it('the bar rises by the score that passes it, and what it rose by is halved in a half-life', () => {
-  const bar = new RisingBar(1, 2)
-  // Bars: 1, then 1 + 2 * 0.71, 1 + 1, 1 + 2.1 * 0.71.
-  expect([2, 2.41, 2.1, 2.48, 2.1].map((score) => bar.passes(score))).toEqual([true, false, true, false, true])
+describe('quiet points', () => {
+  // Constant, but for twos of a size that no look has seen.
+  const spikes = (...at: number[]) => Array.from({ length: 800 }, (_, index) => (at.includes(index) ? 5 + at.indexOf(index) ** 4 : 0))
+
+  it('are waited for after each score above the threshold', () => {
+    const options = { quietPoints: 100, threshold: 0.5 }
+    const scores = judgements(spikes(300, 310, 700), options).map((judgement) => judgement?.score ?? 0)
+    const above = scores.flatMap((score, index) => (score > 0.5 ? [index] : []))
+    const begun = above.filter((index, nth) => nth === 0 || index - above[nth - 1]! > 100)
+    expect(found(spikes(300, 310, 700), options)).toEqual(begun)
+    expect(begun).toContain(300)
+    expect(begun).toContain(700)
+  })
+
+  it('can be none', () => {
+    const all = judgements(spikes(300, 310), { quietPoints: 0, threshold: 0.5 })
+    for (const judgement of all) expect(judgement?.anomalous ?? false).toBe((judgement?.score ?? 0) > 0.5)
+  })
 })
