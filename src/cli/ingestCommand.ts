@@ -39,6 +39,7 @@ interface Options {
   header?: string[]
   timeZone?: string
   year?: number
+  date?: string
   dateOrder?: DateOrder
   rejects?: string
   json?: boolean
@@ -84,6 +85,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
     )
     .option('--time-zone <zone>', 'with --format text: the zone of times without one, such as Europe/Berlin or +02:00 (default: UTC)')
     .option('--year <year>', 'with --format text: the year of the first line, if times have none', wholeNumber)
+    .option('--date <date>', 'with --format text: the date of the first line, such as 2025-03-09, if times have none')
     .addOption(
       new Option(
         '--date-order <order>',
@@ -168,14 +170,14 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
 }
 
 /** The options of a text: undefined for other formats, which have none of them. */
-function textOptions({ format, service, header, timeZone, year, dateOrder }: Options): TextLogOptions | undefined {
-  const given = Object.entries({ service, header, timeZone, year, dateOrder }).find(([, value]) => value !== undefined)
+function textOptions({ format, service, header, timeZone, year, date, dateOrder }: Options): TextLogOptions | undefined {
+  const given = Object.entries({ service, header, timeZone, year, date, dateOrder }).find(([, value]) => value !== undefined)
   if (format !== 'text') {
     if (given === undefined) return undefined
     throw new InvalidInputError(given[0], 'is of logs of plain text: give --format text with it')
   }
   if (service === undefined) throw new InvalidInputError('service', 'is needed with --format text: which service wrote the lines')
-  return { service, header, timeZone, year, dateOrder }
+  return { service, header, timeZone, year, date, dateOrder }
 }
 
 /** How a text is read: its format, and what was assumed. */

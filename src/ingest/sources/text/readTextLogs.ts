@@ -32,6 +32,8 @@ export interface TextLogOptions {
    * the last change of the file, or after now.
    */
   year?: number
+  /** The date of the first line, `YYYY-MM-DD`, if times have none: they go on past midnight. */
+  date?: string
   /** The order of day, month and year in dates such as 03/04/2025. Default: the one that fits all of the first lines. */
   dateOrder?: DateOrder
 }
@@ -69,6 +71,7 @@ export const textLogOptions = {
   header: z.union([headerText, z.array(headerText).min(1).max(20).readonly()]).optional(),
   timeZone: z.string().min(1).optional(),
   year: z.int().min(1970).max(2999).optional(),
+  date: z.iso.date('must be a date such as 2025-03-09').optional(),
   dateOrder: z.enum(dateOrders).optional(),
 }
 
@@ -110,6 +113,7 @@ export async function* readTextLogs(
     header,
     timeZone: zone,
     year,
+    date,
     dateOrder,
     signal,
     onMalformed,
@@ -117,7 +121,12 @@ export async function* readTextLogs(
     origin,
   } = parseOptions(readTextLogsOptions, options)
   const headers = header === undefined ? undefined : [header].flat().map((text) => HeaderTemplate.read(text))
-  const clock = { zone: zone === undefined ? undefined : timeZone(zone), year, latest: await lastChange(source) }
+  const clock = {
+    zone: zone === undefined ? undefined : timeZone(zone),
+    year,
+    date: date === undefined ? undefined : Date.parse(date),
+    latest: await lastChange(source),
+  }
   const file = nameOfSource(source, origin)
   const report = ({ line, reason }: TextProblem) => onMalformed?.({ file, line, reason })
   signal?.throwIfAborted()

@@ -66,7 +66,7 @@ describe('the bytes of a text log', () => {
       Buffer.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 1, 2, 3, 255, 254]),
       [expect.stringMatching(/^1: no header with a time/)],
     ],
-    ['times without a date', '10:00:01 a\n10:00:02 b\n', ['1: its lines have a time of day but no date: these cannot be loaded']],
+    ['times without a date', '10:00:01 a\n10:00:02 b\n', ['1: its times have no date: give the date of the first line']],
   ])('that are %s have no records', async (_, bytes, problems) => {
     const { records, malformed } = await reading(bytes)
     expect([records, malformed]).toEqual([[], problems])

@@ -186,6 +186,58 @@ describe('dates of numbers', () => {
   })
 })
 
+describe('times without a date', () => {
+  const date = '2025-03-09'
+
+  it('are of the date given, and of the next days past midnight', async () => {
+    const lines = [
+      '23:59:58.5 INFO a',
+      '  at b',
+      '00:00:01,250 WARN c',
+      '23:59:59.999 INFO late',
+      '00:00:02 INFO d',
+      '10:00:00 INFO e',
+      '09:30:00 INFO f',
+      '01:00:00 INFO g',
+    ]
+    const { records, malformed } = await reading(lines, { date })
+    expect(malformed).toEqual([])
+    expect(records.map(({ at, level, body }) => `${at} ${level} ${body}`)).toEqual([
+      '2025-03-09T23:59:58.500Z INFO a\n  at b',
+      '2025-03-10T00:00:01.250Z WARN c',
+      '2025-03-09T23:59:59.999Z INFO late',
+      '2025-03-10T00:00:02.000Z INFO d',
+      '2025-03-10T10:00:00.000Z INFO e',
+      '2025-03-10T09:30:00.000Z INFO f',
+      '2025-03-11T01:00:00.000Z INFO g',
+    ])
+  })
+
+  it('are read in a zone, in brackets, of twelve hours, and by a header', async () => {
+    expect(await told(['[12:03:44.123] [main] ERROR a.B - x'], { date, timeZone: 'Europe/Berlin' })).toEqual([
+      '2025-03-09T11:03:44.123Z ERROR x',
+    ])
+    expect(await told(['1:03:44 PM INFO x', '12:10:00 AM INFO y'], { date })).toEqual([
+      '2025-03-09T13:03:44Z INFO x',
+      '2025-03-10T00:10:00Z INFO y',
+    ])
+    expect(await told(['web 12.03.44 x'], { date, header: '<_> <time:HH.mm.ss> <message>' })).toEqual(['2025-03-09T12:03:44Z - x'])
+  })
+
+  it('need it, also with a header', async () => {
+    const expected = ['1: its times have no date: give the date of the first line']
+    expect((await reading(['12:03:44.123 INFO x'])).malformed).toEqual(expected)
+    expect((await reading(['12:03:44 x'], { header: '<time:HH:mm:ss> <message>' })).malformed).toEqual(expected)
+    await expect(reading(['12:03:44 x'], { date: '2025-02-30' })).rejects.toThrow('date: must be a date such as 2025-03-09')
+    await expect(reading(['12:03:44 x'], { date: '9.3.2025' })).rejects.toThrow('date: must be a date such as 2025-03-09')
+  })
+
+  it('are not meant where lines have one', async () => {
+    expect(await told(['2024-12-31 12:03:44 INFO x'], { date })).toEqual(['2024-12-31T12:03:44Z INFO x'])
+    expect((await reading(['Mar  8 12:03:44 host app: x'], { date, year: 2025 })).records[0]!.at).toBe('2025-03-08T12:03:44.000Z')
+  })
+})
+
 describe('a pattern of times', () => {
   const clock = new LogClock({ zone: undefined, year: undefined, latest: Date.UTC(2026, 0, 1) })
   const read = (pattern: string, text: string) => {

@@ -1,6 +1,6 @@
 import { containerFormats, type ContainerFormat } from './containerLines.ts'
 import type { LineFormat } from './lineFormat.ts'
-import { LogClock, type LogClockOptions, type WrongTime } from '../time/logClock.ts'
+import { LogClock, withoutDate, type LogClockOptions, type WrongTime } from '../time/logClock.ts'
 import { recogniseFormat, type NotRecognised, type RecogniseOptions } from './recogniseFormat.ts'
 
 /** How a text is read. */
@@ -21,6 +21,7 @@ export function chooseFormat(
   clock: LogClockOptions,
 ): ChosenFormat | NotRecognised {
   const lines = sample.filter((line) => line.trim() !== '')
+  const isDated = clock.date !== undefined
   for (const container of containerFormats) {
     const kept = lines.flatMap((line) => container.read(line) ?? [])
     if (kept.length < Math.max(1, lines.length * 0.9)) continue
@@ -32,7 +33,7 @@ export function chooseFormat(
     if ('reason' in format && options.header !== undefined) return format
     return { container, format: 'reason' in format ? undefined : format, timeZone: null, year: null }
   }
-  const format = recogniseFormat(lines, options)
+  const format = recogniseFormat(lines, { ...options, isDated })
   if ('reason' in format) return format
   let timeZone: string | null = null
   let year: number | null = null
@@ -42,8 +43,9 @@ export function chooseFormat(
     if (time === undefined || time.epoch !== undefined) continue
     if (typeof time.zone === 'string' && clock.zone === undefined)
       return { reason: `${time.zone} is the name of several time zones: give the time zone` }
+    if (!time.hasDate && !isDated) return { reason: withoutDate }
     if (typeof time.zone !== 'number') timeZone = clock.zone?.name ?? 'UTC'
-    const moment: bigint | WrongTime | undefined = time.year === undefined && year === null ? trial.moment(time) : undefined
+    const moment: bigint | WrongTime | undefined = time.hasDate && time.year === undefined && year === null ? trial.moment(time) : undefined
     if (typeof moment === 'bigint') year = new Date(Number(moment / 1_000_000n)).getUTCFullYear()
   }
   return { container: undefined, format, timeZone, year }

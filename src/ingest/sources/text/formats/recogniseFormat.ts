@@ -3,7 +3,8 @@ import { HeaderTemplate } from './headerTemplate.ts'
 import { knownFormats, recordOf, type Placement } from './knownFormats.ts'
 import type { LineFormat } from './lineFormat.ts'
 import { jsonLines, logfmt } from './structuredFormats.ts'
-import { dateOrders, knownPatterns, type DateOrder, type KnownPattern } from '../time/timePatterns.ts'
+import { withoutDate } from '../time/logClock.ts'
+import { dateOrders, knownPatterns, patternsWithoutDate, type DateOrder, type KnownPattern } from '../time/timePatterns.ts'
 import type { TimePattern } from '../time/timePattern.ts'
 
 /** What is wrong with the lines of a log, and what to give. */
@@ -14,6 +15,8 @@ export interface NotRecognised {
 export interface RecogniseOptions {
   readonly header?: readonly HeaderTemplate[] | undefined
   readonly dateOrder?: DateOrder | undefined
+  /** Whether times need no date. */
+  readonly isDated?: boolean
   /** Whether the times of the lines do not count: a container's do. */
   readonly isTimed?: boolean
 }
@@ -109,8 +112,10 @@ const countTimes = (sample: readonly string[], template: HeaderTemplate): number
   sample.reduce((sum, line) => sum + (template.match(line, 'exact', true) === undefined ? 0 : 1), 0)
 
 /** The patterns that agree with a date order that was given. */
-const usable = ({ dateOrder }: RecogniseOptions): readonly KnownPattern[] =>
-  knownPatterns.filter(({ order }) => order === undefined || dateOrder === undefined || order === dateOrder)
+const usable = ({ dateOrder, isDated }: RecogniseOptions): readonly KnownPattern[] =>
+  (isDated === true ? [...knownPatterns, ...patternsWithoutDate] : knownPatterns).filter(
+    ({ order }) => order === undefined || dateOrder === undefined || order === dateOrder,
+  )
 
 /** A date of numbers is read in the order that fits all lines; if several do, it must be given. */
 function decided<Result>(
@@ -232,6 +237,6 @@ const restOf = (line: string, at: number): string => (at > 0 && /\s/.test(line[a
 function noHeader(sample: readonly string[]): string {
   const isClock = sample.filter((line) => /^\[?\d\d:\d\d:\d\d/.test(line)).length > sample.length / 2
   return isClock
-    ? 'its lines have a time of day but no date: these cannot be loaded'
+    ? withoutDate
     : 'no header with a time is in its lines: give the header, such as "<time> <level> [<thread>] <logger> - <message>"'
 }

@@ -2,6 +2,7 @@ import { utc, type TimeZone } from './timeZone.ts'
 import type { WrittenTime } from './writtenTime.ts'
 
 const minute = 60_000
+const hour = 60 * minute
 const day = 86_400_000
 const lateness = 180 * day
 
@@ -10,9 +11,14 @@ export interface LogClockOptions {
   readonly zone: TimeZone | undefined
   /** The year of the first time that is written without one. */
   readonly year: number | undefined
+  /** The day of the first time that is written without a date: its beginning in UTC, in milliseconds. */
+  readonly date?: number | undefined
   /** No record was written later, in milliseconds. */
   readonly latest: number
 }
+
+/** What to do about times without a date. */
+export const withoutDate = 'its times have no date: give the date of the first line'
 
 /** What is wrong with a time. */
 export interface WrongTime {
@@ -26,6 +32,7 @@ export interface WrongTime {
  * |---|---|
  * | the zone | `zone` |
  * | which of two moments, when clocks were set back | the earlier one, if it is not more than a minute before the time before; else the later one |
+ * | the date | the first time: `date`; each other time: the day of the time before, or the next one if it would be more than an hour before that, or the one before if more than 23 hours after it |
  * | the year | the first time: the last year in which it is not after `latest`; each other time: the first year in which it is not 180 days before the time before |
  */
 export class LogClock {
@@ -45,6 +52,7 @@ export class LogClock {
   /** Nanoseconds since 1970. */
   moment(time: WrittenTime): bigint | WrongTime {
     if (time.epoch !== undefined) return time.epoch
+    if (!time.hasDate) return this.#ofDay(time)
     const year = time.year ?? this.#yearOf(time)
     const local = year === undefined ? undefined : localTime(time, year)
     if (local === undefined) return { reason: `there is no ${time.day}.${time.month}.${year ?? ''} (day, month, year)` }
@@ -54,6 +62,20 @@ export class LogClock {
     // From then on every year may be a wrong one.
     if (time.year === undefined && this.#isLost)
       return { reason: 'without a year, and the lines cover more than one New Year: give the year of the first line' }
+    this.#local = local
+    this.#moment = moment
+    return BigInt(moment) * 1_000_000n + BigInt(time.nanosecond)
+  }
+
+  #ofDay(time: WrittenTime): bigint | WrongTime {
+    const { date } = this.#options
+    if (date === undefined) return { reason: withoutDate }
+    const clock = Date.UTC(1970, 0, 1, time.hour, time.minute, time.second)
+    const before = this.#local
+    let local = clock + (before === undefined ? date : Math.floor(before / day) * day)
+    if (before !== undefined && local < before - hour) local += day
+    else if (before !== undefined && local > before + day - hour) local -= day
+    const moment = typeof time.zone === 'number' ? local - time.zone * minute : this.#momentOf(local)
     this.#local = local
     this.#moment = moment
     return BigInt(moment) * 1_000_000n + BigInt(time.nanosecond)

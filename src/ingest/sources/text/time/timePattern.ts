@@ -183,10 +183,15 @@ const meridiem: Step = (line, at, time) => {
 }
 
 const set =
-  (field: 'year' | 'month' | 'day' | 'hour' | 'minute' | 'second') =>
+  (field: 'year' | 'month' | 'hour' | 'minute' | 'second') =>
   (time: Draft, value: number): void => {
     time[field] = value
   }
+
+const setDay = (time: Draft, value: number): void => {
+  time.day = value
+  time.hasDate = true
+}
 
 const letters: Readonly<Record<string, Step>> = {
   yyyy: number(4, 4, 1900, 2999, set('year')),
@@ -195,8 +200,8 @@ const letters: Readonly<Record<string, Step>> = {
   MMM: name(months, (time, index) => (time.month = index + 1)),
   MM: number(2, 2, 1, 12, set('month')),
   M: number(1, 2, 1, 12, set('month')),
-  dd: number(2, 2, 1, 31, set('day')),
-  d: number(1, 2, 1, 31, set('day')),
+  dd: number(2, 2, 1, 31, setDay),
+  d: number(1, 2, 1, 31, setDay),
   EEE: name(days, () => {}),
   HH: number(2, 2, 0, 23, set('hour')),
   H: number(1, 2, 0, 23, set('hour')),

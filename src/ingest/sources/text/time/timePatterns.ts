@@ -56,7 +56,10 @@ const uncertain = ['/', '.', '-'].flatMap((separator): [DateOrder, string][] => 
   ['mdy', `M${separator}d`],
 ])
 
-/** All patterns that are recognised, the more specific first. */
+/** Those that are recognised if the date of the first line is given. */
+export const patternsWithoutDate: readonly KnownPattern[] = [`${seconds}[Z]`, twelve].map((text) => timePattern(text))
+
+/** All patterns with a date that are recognised, the more specific first. */
 export const knownPatterns: readonly KnownPattern[] = [
   ...certain.map((text) => timePattern(text)),
   ...uncertain.flatMap(([order, date]) =>

@@ -1,9 +1,10 @@
 /** A time as a log has it: what is not written is undefined. */
 export interface WrittenTime {
   year: number | undefined
-  /** Month and day, from 1. */
+  /** Month and day, from 1; without a date they do not count. */
   month: number
   day: number
+  hasDate: boolean
   hour: number
   minute: number
   second: number
@@ -18,6 +19,7 @@ export const emptyTime = (): WrittenTime => ({
   year: undefined,
   month: 1,
   day: 1,
+  hasDate: false,
   hour: 0,
   minute: 0,
   second: 0,
