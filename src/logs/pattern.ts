@@ -76,10 +76,9 @@ export function partsOf(message: string): MaskedPart[] {
 
 function cut(message: string): string {
   const head = message.length > maxMessageLength ? message.slice(0, maxMessageLength) : message
-  const trace = head.search(stackFrame)
-  return storable(trace === -1 ? head : head.slice(0, trace))
-    .replace(/\s+/g, ' ')
-    .trim()
+  const trace = head.includes('\n') ? head.search(stackFrame) : -1
+  const text = storable(trace === -1 ? head : head.slice(0, trace))
+  return unevenSpace.test(text) ? text.replace(/\s+/g, ' ').trim() : text
 }
 
 function masked(text: string, replacer: typeof mask): string {
@@ -93,6 +92,8 @@ export function storable(text: string): string {
   return wellFormed.includes('\0') ? wellFormed.replaceAll('\0', '\uFFFD') : wellFormed
 }
 
+const unevenSpace = /[^\S ]| (?: |$)|^ /
+
 const stackFrame = /\n[^\S\n]+(?:at |File ")/
 
 const dayOrMonth = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)'
@@ -103,8 +104,9 @@ const dayOrMonth = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|A
 // oxlint-disable-next-line patterns/linear
 const variable = new RegExp(
   [
-    // Several plain words at once: most of a message, and no alternative below could match them.
-    String.raw`((?<!\S)(?:(?!${dayOrMonth})[A-Za-z]{2,} )+)`,
+    // Several plain words at once, the last one with punctuation after it: most of a message, and no
+    // alternative below would replace them. Each match costs more than its length.
+    String.raw`((?<!\S)(?:(?!${dayOrMonth})[A-Za-z]{2,}(?: |(?=[,;:.)\]]?(?: |$))))+)`,
     // A URL, without the punctuation after it.
     String.raw`\b[a-z][a-z0-9+.-]{1,15}:\/\/[^\s"'<>\])}]+`,
     // An e-mail address.
