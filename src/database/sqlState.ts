@@ -32,3 +32,24 @@ export function isAboutOne(error: unknown): boolean {
  * }
  */
 export const isUnknownResource = (error: unknown): error is Error & { code: 'PV404' } => sqlStateOf(error) === 'PV404'
+
+/**
+ * Whether an error may be gone when the same transaction is repeated: it was in the way of another
+ * one (a serialization failure, a deadlock), or the connection was lost, refused or ended, as when a
+ * server restarts or another one takes over.
+ */
+export function isPassing(error: unknown): boolean {
+  const state = sqlStateOf(error)
+  if (state !== null) return state.startsWith('08') || passingStates.has(state)
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return lostConnections.has(code) || (code === '' && lostConnection.test(error.message))
+}
+
+const passingStates: ReadonlySet<string> = new Set(['40001', '40P01', '57P01', '57P02', '57P03', '57P05', '53300', '25006'])
+
+/** Of the operating system. */
+const lostConnections: ReadonlySet<string> = new Set(['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH'])
+
+/** Of pg, whose own errors have no code. */
+const lostConnection = /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/

@@ -16,5 +16,6 @@ export { readTextLogs, type ReadTextLogsOptions, type RecognisedText, type TextL
 export type { DateOrder } from './sources/text/time/timePatterns.ts'
 export type { RequestFormat } from './sources/requestFormat.ts'
 export type { RefusedRecords } from './sources/recordByRecord.ts'
+export { createWriter, type Writer, type WriterOptions, type WriterReport } from './writer/createWriter.ts'
 export type { TooOld } from './writer/tooOld.ts'
 export { writeRollups, type WriteRollupsOptions, type WrittenRollups } from './writer/writeRollups.ts'

@@ -100,6 +100,7 @@ const functions: Record<Function, WithOptions | null> = {
   decodeHistogram: null,
   encodeHistogram: null,
   createLogMiner: given({}, (_, options) => api.createLogMiner(options)),
+  createWriter: given({}, (scope, options) => api.createWriter(scope, options)),
   deleteTenant: given(schema, ({ db }, options) => api.deleteTenant(db, 't-002', options)),
   delta: given({}, (scope, options) => api.delta(scope, frame, options)),
   dimensionItem: null,

@@ -9,7 +9,7 @@ if (!(Number.isInteger(Number(kills)) && Number(kills) > 0)) throw new Error(`KI
 if (!Number.isInteger(Number(seed))) throw new Error(`SEED must be a whole number, got ${seed}`)
 
 const vitest = fileURLToPath(new URL('../../../node_modules/vitest/vitest.mjs', import.meta.url))
-const tests = ['test/integration/faults/killed.test.ts', 'test/integration/faults/maintainKilled.test.ts']
+const tests = ['killed', 'maintainKilled', 'writer'].map((name) => `test/integration/faults/${name}.test.ts`)
 const timeout = 120_000 + 10_000 * Number(kills)
 spawn(process.execPath, [vitest, 'run', '--project=server', '--disable-console-intercept=true', `--test-timeout=${timeout}`, ...tests], {
   env: {
