@@ -2,7 +2,7 @@ import { glob, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Scope } from '../src/database/scope.ts'
-import { rankSuspects } from '../src/incident/rankSuspects.ts'
+import { rankSuspects, type SuspectThresholds } from '../src/incident/rankSuspects.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import type { Fault } from './fault.ts'
 import { loadNezha, nezhaDays } from './nezha.ts'
@@ -16,7 +16,7 @@ import { unpack } from './unpacked.ts'
  * the data (issues of latency and of availability apart), every day in `nezha`, packed or not, and every run in `sockshop`. `avg5` is the mean of the
  * shares among the first one, two, ... five.
  *
- * `left_out` is what is reached where the one threshold that was chosen is chosen without the day, scenario or service in question; `calm.suspected` how
+ * `left_out` is what is reached where the thresholds are chosen without the day, scenario or service in question; `calm.suspected` how
  * many of 60 quarters of an hour of a PetShop's normal time have a suspect with a score above 0.2.
  *
  * A scenario, day or run is a tenant. All faults are put as one question: where it hurts, since when, and when all was well. A line a fault goes to stderr:
@@ -42,14 +42,29 @@ export async function* suspects({ data, url }: BenchmarkOptions): AsyncGenerator
     const parts = Map.groupBy(ofGroup, ({ fault }) => fault.part)
     if (parts.size > 1) for (const [part, ofPart] of parts) for (const figure of shares(ofPart, `${group}.${part}`)) note(figure)
   }
+  for (const [at, choice] of choices.entries()) {
+    const firsts = [...Map.groupBy(judged, ({ fault }) => fault.group)].map(
+      ([group, ofGroup]) => `${group} ${ofGroup.filter(({ ranks }) => ranks[at] === 1).length} of ${ofGroup.length}`,
+    )
+    console.error(`first with ${JSON.stringify(choice)}: ${firsts.join(', ')}`)
+  }
   if (calm.length > 0) {
     yield { figure: 'suspects.calm.windows', value: calm.length, unit: 'windows' }
     yield { figure: 'suspects.calm.suspected', value: calm.filter((score) => score > 0.2).length, unit: 'windows' }
   }
 }
 
-/** What is chosen: so many standard errors may be chance. The first is the default. */
-const choices = [2, 1.5, 2.5, 3]
+/** What is chosen: the thresholds, one of them a step away from its default. The first is the default. */
+const choices: readonly SuspectThresholds[] = [
+  {},
+  ...[1.5, 3].map((standardErrors) => ({ standardErrors })),
+  ...[1.5, 4].map((deviations) => ({ deviations })),
+  ...[1.5, 3].map((latencyFactor) => ({ latencyFactor })),
+  ...[20, 100].map((latencyRiseMs) => ({ latencyRiseMs })),
+  ...[1.5, 3].map((errorFactor) => ({ errorFactor })),
+  ...[0.01, 0.05].map((errorRise) => ({ errorRise })),
+  ...[3, 10].map((minCalls) => ({ minCalls })),
+]
 
 /**
  * The faults as judged by a choice made without them: for each part of the group the choice that names most causes first in all other parts of all
@@ -131,8 +146,8 @@ interface Judged {
 async function judge(scope: Scope, fault: Fault): Promise<Judged> {
   const { service, trouble, range, baseline, cause } = fault
   const ranks: number[] = []
-  for (const [choice, standardErrors] of choices.entries()) {
-    const suspected = await rankSuspects(scope, { service, trouble, range, baseline, meanings, thresholds: { standardErrors } }).execute()
+  for (const [choice, thresholds] of choices.entries()) {
+    const suspected = await rankSuspects(scope, { service, trouble, range, baseline, meanings, thresholds }).execute()
     ranks.push(suspected.findIndex(({ urn }) => urn === cause) + 1)
     if (choice > 0) continue
     const first = suspected.slice(0, 3).map(({ urn, score }) => `${nameOf(urn)} ${score.toFixed(2)}`)

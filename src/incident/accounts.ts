@@ -4,7 +4,7 @@ import { meanOfTenths, quantiles, tenths } from './oddCalls.ts'
 
 /**
  * The common table expressions that account for trouble, from the results of `oddCalls`,
- * `reachedFrom` and `departures`.
+ * `reachedFrom`, `departures` and `silentResources`.
  *
  * | name | one row per | columns |
  * |---|---|---|
@@ -16,7 +16,7 @@ import { meanOfTenths, quantiles, tenths } from './oddCalls.ts'
  * | `underlying_resource` | resource with a loss, and resource that it depends on without measured calls | `src`, `dst` |
  * | `explained_loss` | resource and kind of trouble | `lost`: by what it depends on |
  * | `own_loss` | resource and kind of trouble | `lost`, `own`: what nothing explains; `certain`: the share that is not chance |
- * | `host_loss` | resource with a loss of its own, and saturated resource that it runs on | `src`, `dst`, `trouble`, `own`, `certain` |
+ * | `host_loss` | resource with a loss of its own, and saturated resource that it runs on, or silent one that it called | `src`, `dst`, `trouble`, `own`, `certain` |
  * | `accounted_loss` | resource and kind of trouble | `lost`, `own`: the host's, if a host lost it; both less what may be chance |
  * | `noticeable_loss` | kind of trouble | `least_lost`: from here on a loss counts in full |
  * | `share_of_loss` | resource and kind of trouble | `share`: of the most that was lost, 0..1 |
@@ -114,9 +114,12 @@ export function accounts(scope: Scope, { trouble }: { trouble: 'latency' | 'erro
     ), host_loss as (
       select dependency.src, dependency.dst, own_loss.trouble, own_loss.own, own_loss.certain
       from own_loss
-      join unmeasured_dependency as dependency on dependency.src = own_loss.resource_id
+      join (
+        select src, dst from unmeasured_dependency where dst in (select resource_id from saturated_resource)
+        union
+        select src, dst from compared_call where dst in (select resource_id from silent_resource)
+      ) as dependency on dependency.src = own_loss.resource_id
       where own_loss.own > 0::float8
-        and dependency.dst in (select resource_id from saturated_resource)
         and dependency.dst not in (select resource_id from observed_loss)
         and dependency.src not in (select resource_id from saturated_resource)
     ), accounted_loss as (

@@ -45,14 +45,17 @@ export function searchedFrom(scope: Scope, { service, hops }: { service: string;
  *
  * What is logged and called are views of the same requests: the largest share counts. A metric of
  * CPU or saturation is a view of its own. If nothing says who depends on whom, metrics of latency
- * and errors count half: any resource may wait for any.
+ * and errors count half, because any resource may wait for any; so does silence, because a job may
+ * have ended.
  */
 export function changedResources(scope: Scope): RawBuilder<unknown> {
   return sql`changed_doing as (
       select resource_id, share from pattern_change
       union all
-      -- More calls may be a retry, or other work: fewer are a request that ended early.
+      -- More calls may be a retry, or other requests: fewer are a request that ended early.
       select src, share from shape_change where actual < expected
+      union all
+      select resource_id, share * case when (select is_so from no_graph) then 0.5::float8 else 1::float8 end from silent_resource
     ), changed_resource as materialized (
       select resource_id, 1::float8 - (1::float8 - max(doing)) * (1::float8 - max(metric)) as share
       from (

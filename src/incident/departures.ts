@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import { bounded, weightedMean } from '../database/sql/bounded.ts'
-import type { TimeRange } from '../database/range.ts'
+import { secondsOf, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { certainty } from './certainty.ts'
 import { ofTenant } from '../database/sql/ofTenant.ts'
@@ -21,11 +21,13 @@ export interface DepartureOptions {
 }
 
 /**
- * The common table expressions that compare the metrics of resources.
+ * The common table expressions, after those of `askedOf`, that compare the metrics of resources.
  *
  * | name | one row per | columns |
  * |---|---|---|
+ * | `known_metric` | resource, metric, kind and (for CPU and saturation) label set of either window | sums and quantiles of both, `buckets_before` |
  * | `measured_metric` | resource, metric, kind and (for CPU and saturation) label set that both windows know | `kind`, `expected` (the baseline's median), `high` (its 95th percentile), `actual` (the range's mean), `samples`, `unit` (see `metricUnits`) |
+ * | `busier_resource` | resource whose requests can be counted: its calls, else the samples of its latency | `factor`: how many times as many there are, 1 or more; a handful is drawn towards 1 |
  * | `departed_metric` | one of those that left its normal range for the worse | `deviations`, `lost`, `share` (of the value that is new, less what may be chance), those of `measured_metric` |
  *
  * `kind` is `latency` (milliseconds), `errors` (0..1: 1 minus an availability, an error ratio, or
@@ -42,6 +44,9 @@ export interface DepartureOptions {
  * constant metric must not become too sensitive. With fewer than five buckets of baseline there is
  * no judgement.
  *
+ * CPU is used by requests: with three times as many, three times the CPU is expected. A service
+ * with more traffic is no suspect for it.
+ *
  * `lost` is the total cost: milliseconds waited or requests failed, assuming that the number of
  * samples is that of requests.
  */
@@ -55,7 +60,7 @@ export function departures(
     labels -> 'error.type'::text is not null or coalesce(labels ->> 'http.response.status_code'::text, labels ->> 'http.status_code'::text) like '5__'
   )`
   const state = sql.join(
-    ['cpu.mode', 'system.memory.state', 'system.paging.state', 'system.filesystem.state', 'state'].map(
+    ['cpu.mode', 'system.memory.state', 'system.paging.state', 'system.filesystem.state', 'state', 'mode'].map(
       (label) => sql`labels ->> ${sql.lit(label)}::text`,
     ),
   )
@@ -72,16 +77,14 @@ export function departures(
           ))
           and (${beginsIn(range)} or ${beginsIn(baseline)})`
   }
-  return sql`measured_metric as materialized (
-    select
-      resource_id, metric, kind, label_set, actual / nullif(samples, 0::float8) as actual, samples, unit, usual[1] as expected, usual[2] as high
-    from (
+  return sql`known_metric as materialized (
       select
         resource_id, metric, kind, label_set,
         count(*) filter (where not is_now) as buckets_before,
         pg_catalog.percentile_cont(array[0.5, 0.95]::float8[]) within group (order by value) filter (where not is_now) as usual,
         sum(value * samples) filter (where is_now) as actual,
         sum(samples) filter (where is_now) as samples,
+        sum(samples) filter (where not is_now) as samples_before,
         max(unit) as unit
       from (
         select
@@ -117,8 +120,24 @@ export function departures(
       ) as point
       where value between -1e100::float8 and 1e100::float8 and samples > 0::float8
       group by resource_id, metric, kind, label_set
-    ) as both_windows
+  ), measured_metric as materialized (
+    select
+      resource_id, metric, kind, label_set, actual / nullif(samples, 0::float8) as actual, samples, samples_before, unit,
+      usual[1] as expected, usual[2] as high
+    from known_metric
     where samples > 0::float8 and buckets_before >= 5
+  ), busier_resource as (
+    select distinct on (resource_id)
+      resource_id,
+      -- As if there had been four more in each window: a handful says little.
+      greatest(1::float8, (now + 4::float8) / (before * ${secondsOf(range) / secondsOf(baseline)}::float8 + 4::float8)) as factor
+    from (
+      select resource_id, 1 as source, calls as now, calls_before as before from asked
+      union all
+      select resource_id, 2, samples, samples_before from measured_metric where kind = 'latency'
+    ) as requests
+    where now > 0::float8 and before > 0::float8
+    order by resource_id, source, now desc
   ), departed_metric as materialized (
     select
       *, (actual - expected) / deviation as deviations, (actual - expected) * samples as lost,
@@ -133,7 +152,15 @@ export function departures(
           case kind when 'errors' then least(0.01, 1::float8 / samples) else 0.05::float8 * greatest(abs(expected), abs(actual)) end,
           case when kind in ('cpu', 'saturation') and unit in ('1', '{cpu}') then 1.0::float8 / 30::float8 else 0 end
         ) as deviation
-      from measured_metric
+      from (
+        select
+          metric.resource_id, metric.metric, metric.kind, metric.label_set, metric.actual, metric.samples, metric.unit,
+          metric.expected * requests.factor as expected, metric.high * requests.factor as high
+        from measured_metric as metric
+        full join busier_resource as busier on busier.resource_id = metric.resource_id
+        cross join lateral (select coalesce(case metric.kind when 'cpu' then busier.factor end, 1::float8) as factor) as requests
+        where metric.resource_id is not null
+      ) as corrected
     ) as deviating
     where actual - expected > ${deviations}::float8 * deviation
   )`

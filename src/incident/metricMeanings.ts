@@ -23,8 +23,8 @@ export interface MeaningOfMetric {
 }
 
 /**
- * The metrics of OpenTelemetry's semantic conventions that describe a resource's own state,
- * including older names.
+ * The metrics that describe a resource's own state: those of OpenTelemetry's semantic conventions,
+ * including older names, and those that Prometheus' exporters and client libraries share.
  */
 const conventional: Readonly<Record<MetricMeaning, readonly string[]>> = {
   latency: [
@@ -34,6 +34,10 @@ const conventional: Readonly<Record<MetricMeaning, readonly string[]>> = {
     'rpc.server.duration',
     'messaging.process.duration',
     'faas.invoke_duration',
+    'http_server_request_duration_seconds',
+    'http_server_requests_seconds',
+    'http_request_duration_seconds',
+    'grpc_server_handling_seconds',
   ],
   // The conventions name no ratio: they count, and the reader divides.
   availability: [],
@@ -53,6 +57,18 @@ const conventional: Readonly<Record<MetricMeaning, readonly string[]>> = {
     'jvm.cpu.recent_utilization',
     'nodejs.eventloop.utilization',
     'nodejs.eventloop.delay.p99',
+    // Seconds of CPU: counters, whose rate is the number of processors.
+    'process.cpu.time',
+    'container.cpu.time',
+    'k8s.pod.cpu.time',
+    'k8s.node.cpu.time',
+    'system.cpu.time',
+    'jvm.cpu.time',
+    'process_cpu_seconds_total',
+    'container_cpu_usage_seconds_total',
+    'node_cpu_seconds_total',
+    'process_cpu_usage',
+    'system_cpu_usage',
   ],
   saturation: [
     'process.memory.usage',
@@ -71,6 +87,10 @@ const conventional: Readonly<Record<MetricMeaning, readonly string[]>> = {
     'jvm.memory.used_after_last_gc',
     'jvm.gc.duration',
     'db.client.connection.pending_requests',
+    'process_resident_memory_bytes',
+    'process_open_fds',
+    'container_memory_working_set_bytes',
+    'container_memory_usage_bytes',
   ],
 }
 

@@ -7,6 +7,7 @@ import type { Scope } from '../database/scope.ts'
 import { byBytes } from '../database/sql/byBytes.ts'
 import { resourceAt } from '../database/sql/ofTenant.ts'
 import { parseOptions } from '../schema/parse.ts'
+import { askedOf } from './changes.ts'
 import { departures } from './departures.ts'
 import { givenMeanings, meaningOfMetrics, type MeaningOfMetric } from './metricMeanings.ts'
 
@@ -31,7 +32,7 @@ export interface MetricOddity {
   metric: string
   /** What is worse: `errors` is 1 minus an availability, an error ratio, or the share of failed answers. */
   kind: 'latency' | 'errors' | 'cpu' | 'saturation'
-  /** The median of the baseline's minutes, in `unit`. */
+  /** The median of the baseline's minutes, in `unit`; of CPU for the requests of the range. */
   expected: number
   /** The mean of the range. */
   actual: number
@@ -63,7 +64,8 @@ const metricOddityOptions = z
  * | `share` | 1 - `expected` / `actual`, both a thirtieth of a core (or of the whole) greater, times 1 - (2 / `deviations`)² |
  * | order | `share` descending, then `urn` and `metric` by their bytes |
  *
- * A metric that rises with the traffic is odd in more traffic: compare with a time like it.
+ * CPU is expected to rise with the requests, as far as calls or samples of a latency count them.
+ * Other metrics that rise with the traffic are odd in more traffic: compare with a time like it.
  *
  * @throws InvalidInputError if a window runs backwards, the two overlap, or an option is out of its
  * bounds; names the field.
@@ -73,7 +75,7 @@ const metricOddityOptions = z
  *
  * // select "oddity".* from (
  * //   select "odd"."resource_id", "resource"."urn", "odd"."metric", "odd"."kind", ...
- * //   from (with measured_metric as (... from "public"."metric_1m" as point ...), departed_metric as (...)
+ * //   from (with ..., measured_metric as (... from "public"."metric_1m" as point ...), departed_metric as (...)
  * //     select distinct on (...) ... from departed_metric ...) as "odd"
  * //   inner join lateral (...) as "resource" on true order by "odd"."share" desc, ...
  * // ) as "oddity" where "kind" in ($28, $29)
@@ -81,7 +83,7 @@ const metricOddityOptions = z
 export function metricOddities(scope: Scope, options: MetricOddityOptions): Finished<MetricOddity, 'oddity'> {
   const { range, baseline, meanings, deviations } = parseOptions(metricOddityOptions, options)
   const odd = sql<Omit<MetricOddity, 'urn'>>`(
-    with ${departures(scope, { range, baseline, meanings: meaningOfMetrics(meanings), deviations })}
+    with ${askedOf(scope, { range, baseline })}, ${departures(scope, { range, baseline, meanings: meaningOfMetrics(meanings), deviations })}
     select distinct on (resource_id, metric, kind) resource_id, metric, kind, expected, actual, unit, deviations, share
     from departed_metric
     order by resource_id, metric, kind, share desc, actual desc

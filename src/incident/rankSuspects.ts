@@ -14,6 +14,7 @@ import { departures } from './departures.ts'
 import { givenMeanings, meaningOfMetrics, type MeaningOfMetric } from './metricMeanings.ts'
 import { oddCalls, oddityThresholds, type OddityThresholds, type OddityWindows } from './oddCalls.ts'
 import { reachedFrom } from './reachedFrom.ts'
+import { silentResources } from './silentResources.ts'
 
 export interface SuspectThresholds extends OddityThresholds {
   /**
@@ -52,11 +53,13 @@ export interface SuspectEvidence {
    * | `'metric'` | a metric of the suspect itself |
    * | `'pattern'` | an error that it logs more often, or anything else that it logs less often, for the requests that it gets |
    * | `'shape'` | a resource that it calls less often, for the requests that it gets |
+   * | `'silence'` | it is not measured or called any more, and logs nothing |
    */
-  kind: 'call' | 'metric' | 'pattern' | 'shape'
+  kind: 'call' | 'metric' | 'pattern' | 'shape' | 'silence'
   /**
    * For calls `p95_ms` (milliseconds) or `err_rate` (0..1); for a metric its name; for a pattern
-   * `count_error` or `count_total`; for a shape `call_count`.
+   * `count_error` or `count_total`; for a shape `call_count`; for silence `metric_minutes`, the
+   * minutes in which it was measured.
    */
   measure: string
   /**
@@ -79,7 +82,7 @@ export interface SuspectEvidence {
   pattern: string | null
   /**
    * The total cost over the range: milliseconds waited, or requests that failed or went another
-   * way; null for CPU and saturation.
+   * way; null for CPU, saturation and silence.
    */
   lost: number | null
 }
@@ -113,7 +116,7 @@ export interface Suspect {
    */
   src: string
   src_urn: string
-  /** All that is odd about it: calls, metrics, patterns, shapes; each by cost or share. */
+  /** All that is odd about it: calls, metrics, patterns, shapes, silence; each by cost or share. */
   evidence: SuspectEvidence[]
 }
 
@@ -141,10 +144,11 @@ const rankSuspectsOptions = z
  *    the most that is lost anywhere. Latency and errors are accounted for separately; one failed
  *    request in twenty weighs as much as answers of the service that take a tenth longer.
  * 2. **What is done differently.** Of everything that the service depends on: the share of its own
- *    requests for which a resource logs an error that it did not log before, or no longer logs or
- *    calls what it did (see {@link patternOddities}, {@link callShapeOddities}), and the share of its
- *    CPU or memory that is new (see {@link metricOddities}). What happens at a resource that it calls
- *    is taken off, so that the deepest one counts, and not who logs its failure.
+ *    requests for which a resource logs an error that it did not log before, no longer logs what it
+ *    did, or calls others less often (see {@link patternOddities},
+ *    {@link callShapeOddities}), and the share of its CPU or memory that is new (see
+ *    {@link metricOddities}). What happens at a resource that it calls is taken off, so that the
+ *    deepest one counts, and not who logs its failure.
  * 3. **Chance is taken off.** A difference of `z` standard errors counts 1 - (2 / z)², and nothing
  *    below two (`standardErrors`): a handful of calls is neither believed nor silenced.
  * 4. `score` is 1 - (1 - share of 1) (1 - share of 2).
@@ -154,10 +158,11 @@ const rankSuspectsOptions = z
  * | whose CPU is saturated | what its calls to others lose is its own loss, unless their CPU is saturated too: it reads answers late |
  * | that is not saturated but runs on a saturated one | passes its loss to that one, if that one has no answers to measure (a host, a disk) |
  * | whose trouble may follow from the other kind below it | counts down to half: retries and timeouts turn failures into waiting and back. So does trouble of the other kind if `trouble` is given |
+ * | that is neither measured nor called any more, and logs nothing | has gone: what its callers lose is its loss |
  * | that is a new dependency | has no baseline: its failures count half, and do not excuse its new caller |
  *
- * If nothing says who depends on whom, all resources of the tenant are looked at, and latency
- * counts half. Of equal scores the deeper resource comes first, then the URN decides. In normal
+ * If nothing says who depends on whom, all resources of the tenant are looked at: what is lost is
+ * then unknown, and latency and silence count half. Of equal scores the deeper resource comes first, then the URN decides. In normal
  * times there are no rows, or rows with small scores.
  *
  * Limits: docs/incident.md. Percentiles of calls are within 1.083 %. Calls and patterns are of
@@ -213,9 +218,10 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
     ), odd_metric as (
       select * from departed_metric where resource_id in (select resource_id from reached_resource)
     ),
-    ${accounts(scope, { trouble })},
     ${patternChanges(scope, { range, baseline }, standardErrors)},
     ${shapeChanges(standardErrors)},
+    ${silentResources({ range, baseline }, standardErrors)},
+    ${accounts(scope, { trouble })},
     ${changedResources(scope)},
     suspect as (
       select
@@ -224,7 +230,11 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
         lost.trouble, coalesce(change.share, 0::float8) > coalesce(lost.likely, 0::float8) as is_change,
         coalesce(reached.depth, walked.depth) as depth
       from (
-        select distinct on (resource_id) resource_id, trouble, likely from scored_trouble order by resource_id, likely desc, trouble collate "C"
+        select distinct on (resource_id) resource_id, trouble, likely
+        from scored_trouble
+        -- Nobody knows what a loss is made of if nothing says who depends on whom.
+        where not (select is_so from no_graph)
+        order by resource_id, likely desc, trouble collate "C"
       ) as lost
       full join (select resource_id, share from own_change where share > 0::float8) as change using (resource_id)
       left join reached_resource as reached using (resource_id)
@@ -248,6 +258,9 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
       select src, 'shape', null, 'call_count', expected, actual, '{call}', null, dst, null, least(requests, abs(actual - expected)), share
       from shape_change
       where actual < expected
+      union all
+      select resource_id, 'silence', null, 'metric_minutes', expected, 0::float8, 'min', null, null, null, null, share
+      from silent_resource
     ), oddest_evidence as (
       select distinct on (suspect.resource_id) suspect.resource_id, evidence.measure, evidence.expected, evidence.actual, evidence.unit, evidence.caller
       from suspect

@@ -1,6 +1,6 @@
 /** A piece of evidence: one of a suspect's `evidence` in `rankSuspects`. */
 export interface DrawnEvidence {
-  kind: 'call' | 'metric' | 'pattern' | 'shape'
+  kind: 'call' | 'metric' | 'pattern' | 'shape' | 'silence'
   measure: string
   expected: number
   actual: number
@@ -32,6 +32,8 @@ export function evidenceText(
       return `${measure === 'count_error' ? 'logs the error' : 'logs'} ${JSON.stringify(pattern)}: ${values}`
     case 'shape':
       return `calls of ${nameOf(dst_urn ?? '')}: ${values}`
+    case 'silence':
+      return `says nothing any more: ${values} with metrics`
   }
 }
 

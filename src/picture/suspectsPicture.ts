@@ -61,7 +61,7 @@ export async function suspectsPicture(options: SuspectsPictureOptions): Promise<
 
 const text = z.string()
 const evidence = z.object({
-  kind: z.enum(['call', 'metric', 'pattern', 'shape']),
+  kind: z.enum(['call', 'metric', 'pattern', 'shape', 'silence']),
   measure: text,
   expected: anyNumber,
   actual: anyNumber,

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Scope } from '../../../src/database/scope.ts'
 import type { MeaningOfMetric } from '../../../src/incident/metricMeanings.ts'
+import { metricOddities } from '../../../src/incident/metricOddities.ts'
 import { rankSuspects, type RankSuspectsOptions } from '../../../src/incident/rankSuspects.ts'
 import { topK } from '../../../src/ranking/topK.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
@@ -353,15 +354,31 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
     await insertMetrics(scope, slowPayment)
     await depends(chain, '[2026-11-22 09:00Z, 2026-11-22 10:30Z)')
     await depends(chain, '[2026-11-22 10:45Z,)')
-    // Nothing says who depends on whom: whoever is slow may be why, and less surely than the one that is known to hurt.
-    expect((await ranked())[0]).toEqual([frontend, 1])
-    expect((await suspects().execute()).map(({ depth, path }) => [depth, path])).toEqual([
-      [0, [frontend]],
-      [null, [payment]],
-      [null, [checkout]],
+    // Nothing says who depends on whom: whoever became slower for its kind, and that half as surely.
+    const rows = await suspects().execute()
+    expect(rows.map(({ urn, depth, path }) => [urn, depth, path])).toEqual([
+      [payment, null, [payment]],
+      [checkout, null, [checkout]],
+      [frontend, 0, [frontend]],
     ])
+    expect(rows.every(({ score }) => score < 0.5)).toBe(true)
     await depends(chain, '[2026-11-22 10:44Z, 2026-11-22 10:45Z)')
     expect((await ranked())[0]![0]).toBe(payment)
+  })
+
+  it('expects CPU to rise with the requests, as calls or latencies count them', async () => {
+    const twice = (rows: CallRow[]) => rows.map((row, n) => (n < 6 ? row : { ...row, call_count: 80 }))
+    await insertCalls(scope, [...twice(calls(frontend, checkout, 50)), ...twice(calls(frontend, cart, 50))])
+    const cpu = (resource: string, then: number) => metric(resource, 'container.cpu.time', 0.2, then, { unit: 's/s', kind: 'counter' })
+    const requests = answers(payment, 50).map((row, n) => ({ ...row, sample_count: n < 30 ? 60 : 120 }))
+    await insertMetrics(scope, [...cpu(checkout, 0.4), ...cpu(cart, 0.9), ...requests, ...cpu(payment, 0.4), ...cpu(database, 0.4)])
+    const odd = await metricOddities(scope, windows).execute()
+    expect(odd.map(({ urn, metric, unit }) => [urn, metric, unit])).toEqual([
+      [cart, 'container.cpu.time', '{cpu}'],
+      // Nobody counts its requests.
+      [database, 'container.cpu.time', '{cpu}'],
+    ])
+    expect(odd[0]!.expected).toBeCloseTo(0.4, 1)
   })
 
   it('is silent in calm times, however noisy', async () => {

@@ -17,7 +17,7 @@ expectTypeOf(suspect!.path).toEqualTypeOf<string[]>()
 expectTypeOf(suspect!.measure).toEqualTypeOf<string>()
 expectTypeOf(suspect!.src_urn).toEqualTypeOf<string>()
 expectTypeOf(suspect!.evidence).toEqualTypeOf<SuspectEvidence[]>()
-expectTypeOf(suspect!.evidence[0]!.kind).toEqualTypeOf<'call' | 'metric' | 'pattern' | 'shape'>()
+expectTypeOf(suspect!.evidence[0]!.kind).toEqualTypeOf<'call' | 'metric' | 'pattern' | 'shape' | 'silence'>()
 expectTypeOf(suspect!.evidence[0]!.src_urn).toEqualTypeOf<string | null>()
 
 const [worst] = await rankBy(scope, callOddities(scope, windows), { item: 'dst_urn', score: 'rise' }).execute()

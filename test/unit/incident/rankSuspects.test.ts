@@ -90,13 +90,14 @@ describe('rankSuspects', () => {
     expect(text.startsWith(`select "suspect".* from ( with recursive ${odd}, odd_call as (`)).toBe(true)
     const parts = [...text.matchAll(/(?:, |recursive )([a-z_]+)(?: \([a-z_, ]+\))? as (?:materialized )?\( (?:select|with)/g)]
     expect(parts.map(([, name]) => name).join(' ')).toBe(
-      'compared_call call_measure odd_measure odd_call unmeasured_dependency followed_edge walked_trouble reached_trouble reached_resource ' +
-        'asked_bucket asked edge level met no_graph searched_resource measured_metric departed_metric compared_metric odd_metric ' +
-        'saturated_resource starved_resource incoming_odd_call called_resource observed_loss underlying_resource ' +
-        'explained_loss own_loss host_loss accounted_loss noticeable_loss share_of_loss scored_trouble ' +
-        'logged logging compared_pattern pattern_change made_call compared_shape candidate_shape shape_squares shape_change changed_doing changed_resource troubled_resource own_change ' +
-        'path_to_change suspect ' +
-        'evidence oddest_evidence collected_evidence previous_trouble path_to_trouble shortest_path',
+      'compared_call call_measure odd_measure odd_call unmeasured_dependency followed_edge walked_trouble reached_trouble ' +
+        'reached_resource asked_bucket asked edge level met no_graph searched_resource known_metric measured_metric ' +
+        'busier_resource departed_metric compared_metric odd_metric logged logging compared_pattern pattern_change made_call ' +
+        'compared_shape candidate_shape shape_squares shape_change silent_resource saturated_resource starved_resource ' +
+        'incoming_odd_call called_resource observed_loss underlying_resource explained_loss own_loss host_loss ' +
+        'accounted_loss noticeable_loss share_of_loss scored_trouble changed_doing changed_resource ' +
+        'troubled_resource own_change path_to_change suspect evidence oddest_evidence collected_evidence previous_trouble ' +
+        'path_to_trouble shortest_path',
     )
     // Every table of a tenant's is filtered by the tenant.
     const tables = text.match(

@@ -24,6 +24,10 @@ describe('evidenceText', () => {
       { kind: 'shape', measure: 'call_count', expected: 120.4, actual: 0, unit: '{call}', dst_urn: 'urn:svc:shop/db' },
       'calls of db: 120 -> 0',
     ],
+    [
+      { kind: 'silence', measure: 'metric_minutes', expected: 15, actual: 0, unit: 'min' },
+      'says nothing any more: 15 min -> 0 min with metrics',
+    ],
   ])('says %j as %s', (evidence, text) => {
     expect(evidenceText({ ...none, kind: 'call', measure: '', expected: 0, actual: 0, unit: null, ...evidence })).toBe(text)
   })
