@@ -232,7 +232,7 @@ export function rankSuspects(scope: Scope, options: RankSuspectsOptions): Finish
       from (
         select distinct on (resource_id) resource_id, trouble, likely
         from scored_trouble
-        -- Nobody knows what a loss is made of if nothing says who depends on whom.
+        -- What a loss is made of is unknown if nothing says who depends on whom.
         where not (select is_so from no_graph)
         order by resource_id, likely desc, trouble collate "C"
       ) as lost
