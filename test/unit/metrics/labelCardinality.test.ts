@@ -70,7 +70,7 @@ const rows = (table: string) => `
   select ${columns} from "public"."metric_series" as "known"
   cross join lateral (
     select "metric"."series_id" from "public"."${table}" as "metric"
-    where "metric"."series_id" = "known"."series_id" and ("metric"."tenant_id" = $1::int8) is true
+    where "metric"."series_id" = "known"."series_id" and case when "metric"."tenant_id" = $1::int8 then true else false end
       and "metric"."bucket" >= $2 and "metric"."bucket" < $3
     limit 1
   ) as "found"

@@ -23,7 +23,7 @@ const ofResources = (tenant: number, urns: string) => `known.resource_id = any(a
 const from = (table: string) => `
   from "public"."${table}" as "metric"
   inner join "public"."dim_resource" as "resource"
-  on "resource"."resource_id" = "metric"."resource_id" and ("resource"."tenant_id" = $1::int8) is true`
+  on "resource"."resource_id" = "metric"."resource_id" and case when "resource"."tenant_id" = $1::int8 then true else false end`
 const rows = (table: string) => `${from(table)} ${chosen(2)}`
 const minutes = rows('metric_1m')
 const named = `case when metric.labels = '{}' then resource.urn else resource.urn || ' ' || metric.labels::text end`
@@ -122,7 +122,7 @@ describe('the exact SQL', () => {
           from "public"."dim_resource" as "resource" cross join pg_catalog.unnest($1::text[]) as wanted (name) cross join lateral (
             select "of_series".* from "public"."metric_series" as "known" cross join lateral (
               select "of_series".* from "public"."metric_1m" as "of_series"
-              where "of_series"."series_id" = "known"."series_id" and ("of_series"."tenant_id" = $2::int8) is true
+              where "of_series"."series_id" = "known"."series_id" and case when "of_series"."tenant_id" = $2::int8 then true else false end
                 and "of_series"."bucket" >= $3 and "of_series"."bucket" < $4
               order by "of_series"."bucket" desc limit 1
             ) as "of_series"
