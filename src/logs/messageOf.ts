@@ -1,6 +1,7 @@
 import { severityNamed, severityOfField } from '../schema/severityNames.ts'
 import type { Severity } from '../schema/severity.ts'
 import type { Json } from '../schema/text.ts'
+import { monologObject } from './monologExceptions.ts'
 import { placeholder } from './pattern.ts'
 import { traceText } from './stackTrace.ts'
 
@@ -101,6 +102,9 @@ const traceFields = [
   'error.stack_trace',
   'error.stack',
   'err.stack',
+  'exception.stacktrace',
+  'exception.stack_trace',
+  'exception.stack',
   '@x',
 ]
 
@@ -178,7 +182,17 @@ function withTrace(text: string, find: (name: string) => Json | undefined): stri
       typeof value === 'string' ? traceText(value.length > 2 * maxEnd ? `${value.slice(0, maxEnd)}\n${value.slice(-maxEnd)}` : value) : null
     if (trace !== null) return `${text} ${trace}`
   }
-  return text
+  const exceptions = exceptionsIn(find('exception') ?? null, 0)
+  return exceptions === '' ? text : (traceText(`${text.replaceAll('\n', ' ')}${exceptions}`) ?? text)
+}
+
+/** An exception as Monolog's JSON has it, with those before, as in its lines; empty for another value. */
+function exceptionsIn(value: Json, depth: number): string {
+  if (!isObject(value) || depth >= maxNesting) return ''
+  const { class: type, message, file, previous = null } = value
+  if (typeof type !== 'string' || typeof message !== 'string' || typeof file !== 'string') return ''
+  const [name = '', said = '', place = ''] = [type, message, file].map((text) => text.slice(0, 1_000).replaceAll('\n', ' '))
+  return `${depth === 0 ? ' ' : '\n'}${monologObject}${name}(code: 0): ${said} at ${place})${exceptionsIn(previous, depth + 1)}`
 }
 
 function severityIn(find: (name: string) => Json | undefined): Severity | null {

@@ -35,6 +35,18 @@ describe('a structured body', () => {
     expect(pattern('user=ann did not log in, message follows')).toBe('user=<*> did not log in, message follows')
   })
 
+  it('with an exception of Monolog beside its message names it, and those before', () => {
+    const previous = { class: 'PDOException', message: 'refused', code: 2002, file: '/app/Db.php:7' }
+    const exception = { class: 'App\\OrderException', message: 'no order 17', code: 0, file: '/app/Orders.php:50', trace: [], previous }
+    const body = { message: 'no order 17', context: {}, level: 400, level_name: 'ERROR', channel: 'app', exception }
+    expect(pattern(body)).toBe('no order <*> App\\OrderException at Orders PDOException: refused at Db')
+    expect(pattern({ ...body, exception: { ...exception, file: null } })).toBe('no order <*>')
+    expect(pattern({ ...body, exception: { type: 'a.B', stacktrace: 'a.B: no\n\tat shop.Cart.add(Cart.java:1)' } })).toBe(
+      'no order <*> a.B: no at shop.Cart.add',
+    )
+    expect(pattern({ ...body, message: 'an [object] (was sold', exception: 5 })).toBe('an [object] (was sold')
+  })
+
   it('with a trace beside its message names the cause', () => {
     const body = (cause: string) => ({ message: 'refused', stack_trace: `java.lang.${cause}: no\n\tat shop.Pay.run(Pay.java:3)` })
     expect(pattern(body('IllegalStateException'))).toBe('refused java.lang.IllegalStateException: no at shop.Pay.run')
