@@ -31,7 +31,7 @@ const calls: IncidentOptions['calls'] = [
 type Source = 'calls' | 'logs' | 'metrics'
 type Given = Partial<IncidentOptions>
 
-onEveryLeg('incidents that nobody has seen', () => {
+onEveryLeg('simulated incidents', () => {
   let test: TestDatabase
   let made = 0
   beforeAll(async () => {
