@@ -18,7 +18,7 @@ import type { Scope } from '../scope.ts'
  * //   known."resource_id" = "call"."dst" and (known.tenant_id = $1::int8) is true offset 0) as
  * //   "callee" on true
  */
-export const rowOf = <Table extends 'dim_resource' | 'log_pattern'>(
+export const rowOf = <Table extends 'dim_resource' | 'kb_doc' | 'log_pattern'>(
   scope: Scope,
   table: Table,
   key: keyof DB[Table] & string,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { finished, type Finished } from '../../database/finished.ts'
 import type { Installation } from '../../database/installation/installation.ts'
 import type { Scope } from '../../database/scope.ts'
+import { rowOf } from '../../database/sql/ofTenant.ts'
 import { fuseRankings, type FusionMethod } from '../../ranking/fuseRankings.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import { boundedText, storableText, type Json } from '../../schema/text.ts'
@@ -224,7 +225,7 @@ export function searchKnowledge(scope: Scope, options: SearchKnowledgeOptions): 
       nearest.distance
     from hit
     join ${scope.id('kb_chunk')} as chunk on chunk.tenant_id = ${tenant} and chunk.chunk_id = hit.chunk_id
-    join ${scope.id('kb_doc')} as doc on doc.tenant_id = chunk.tenant_id and doc.doc_id = chunk.doc_id
+    join lateral ${rowOf(scope, 'kb_doc', 'doc_id', 'chunk.doc_id')} as doc on true
     left join lexical on lexical.chunk_id = hit.chunk_id
     left join nearest on nearest.chunk_id = hit.chunk_id
     order by hit.score desc, hit.chunk_id

@@ -33,12 +33,13 @@ describe('searchKnowledge', () => {
         "coalesce(lexical.matched, '{}'::text[]) as matched_terms, nearest.rank as vector_rank, nearest.score as vector_score, nearest.distance " +
         'from hit ' +
         'join "public"."kb_chunk" as chunk on chunk.tenant_id = $12::int8 and chunk.chunk_id = hit.chunk_id ' +
-        'join "public"."kb_doc" as doc on doc.tenant_id = chunk.tenant_id and doc.doc_id = chunk.doc_id ' +
+        'join lateral (select known.* from "public"."kb_doc" as known ' +
+        'where known."doc_id" = "chunk"."doc_id" and (known.tenant_id = $13::int8) is true offset 0) as doc on true ' +
         'left join lexical on lexical.chunk_id = hit.chunk_id ' +
         'left join nearest on nearest.chunk_id = hit.chunk_id ' +
         'order by hit.score desc, hit.chunk_id ) as "found"',
     )
-    expect(parameters).toEqual(['1', ['payment', 'slow'], 1, '1', 3, '{}', 3, '1', 240, '**', '**', '1'])
+    expect(parameters).toEqual(['1', ['payment', 'slow'], 1, '1', 3, '{}', 3, '1', 240, '**', '**', '1', '1'])
   })
 
   it.each([
