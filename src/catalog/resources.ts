@@ -63,7 +63,9 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
   const byUrn = new Map(given.map((resource) => [resource.urn, resource]))
   if (byUrn.size === 0) return new Map()
   // Sorted by URN, so that two writers of the same resources wait for each other instead of
-  // deadlocking.
+  // deadlocking. A row is locked until the transaction ends even if it does not change, so writers
+  // of a resource take turns: `writeMetrics` relies on that, since the trigger registers new series
+  // statement by statement, in another order than that of the rows.
   const write = sql<{ urn: string; id: string }>`
     with given as (
       select *

@@ -62,7 +62,7 @@ const writeRollupsOptions = z.strictObject({
  * | rows older than their table's retention (by the policy applied last, to the end of the chunk) | refused and counted, unless `acceptOld` |
  * | statements | one per table with one parameter for all rows, several if there are many; 5,000 rows of metrics to one, as arrays |
  * | minutes without a metric yet | their rows are inserted without looking each one up first, behind a savepoint: an insert that finds another writer's row is taken back and repeated |
- * | concurrent writers | wait for each other and never deadlock: rows are written in the order of their keys, and tables in one order |
+ * | concurrent writers | never deadlock: those that share a resource take turns, rows are written in the order of their keys, and tables in one order |
  *
  * @example
  * for await (const window of rollUp(readOtlp('telemetry.jsonl.gz'))) await writeRollups(scope, window)

@@ -301,6 +301,26 @@ onEveryLeg('writing rollups', () => {
     expect(await everything(scope)).toEqual(clean)
   })
 
+  it.runIf(leg.concurrent)('by several writers at once does not deadlock over new series that come in several statements', async () => {
+    const [window] = await all(rollUp(requests(payloads)))
+    const [row] = window!.metrics
+    const write = async (writer: number) => {
+      const bucket = new Date(row!.bucket.getTime() + 300_000 * writer)
+      const metrics = Array.from({ length: 9_000 }, (_, index) => ({
+        ...row!,
+        bucket,
+        metric: `metric ${String(4_000 * writer + index).padStart(5, '0')}`,
+      }))
+      return writeRollups(await tenantScope(test.db, scope.tenantCode), { ...window!, calls: [], patterns: [], sketches: [], metrics })
+    }
+    await ensureResources(scope, window!.resources)
+    await Promise.all([0, 1, 2, 3].map(write))
+    const { rows } = await sql`
+      select count(*)::int4 as rows, count(distinct series_id)::int4 as series from ${scope.id('metric_1m')} where tenant_id = ${scope.tenantId}::int8
+    `.execute(scope.db)
+    expect(rows).toEqual([{ rows: 36_000, series: 21_000 }])
+  })
+
   it.runIf(leg.concurrent)('by several writers at once does not depend on the isolation level that is the default', async () => {
     const strict = connect({ connectionString: test.url!, options: '-c default_transaction_isolation=serializable' })
     try {
