@@ -158,6 +158,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       err(rejects.summary())
       const empty = report.withoutRequests.filter((file) => !rejects.isIn(file))
       for (const file of empty) err(`${file} is empty\n`)
+      if (format === 'auto' && isNoJson(report, rejects)) err('plain text is read with --format text --service NAME\n')
       for (const [beginning, messages] of Object.entries(report.exploded)) err(describeExploded(beginning, messages))
       out(
         json
@@ -200,6 +201,12 @@ const around = (one: TimeRange, other: TimeRange): TimeRange => ({
 /** The times that were loaded. An old file explains an empty answer about the last hour. */
 const describeRange = (range: TimeRange | null): string =>
   range === null ? '' : `windows from ${range.from.toISOString()} to ${range.to.toISOString()}\n`
+
+/** Whether all that there was is text, and none of it JSON. */
+const isNoJson = ({ requests }: IngestReport, rejects: Rejects): boolean => {
+  const { first } = rejects.report()
+  return requests === 0 && first.length > 0 && first.every(({ reason }) => reason.startsWith('not JSON'))
+}
 
 /** Whether every record that there was has been refused. */
 function nothingTaken({ spans, logRecords, metricPoints, refused }: IngestReport): boolean {

@@ -1,7 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { Command, Option } from 'commander'
+import { bucketWindows } from '../database/comparedWindows.ts'
 import { earlier, type TimeRange } from '../database/range.ts'
+import { latestData } from '../incident/latestData.ts'
 import { rankSuspects, type Suspect } from '../incident/rankSuspects.ts'
 import type { Scope } from '../database/scope.ts'
 import { suspectsPicture } from '../picture/suspectsPicture.ts'
@@ -11,7 +13,7 @@ import { urnText } from '../schema/text.ts'
 import { callsAgainstNormal } from './callsAgainstNormal.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
-import { evidenceText, shortName } from '../picture/evidenceText.ts'
+import { evidenceText, mostOfEachKind, shortName } from '../picture/evidenceText.ts'
 import { time, wholeNumber } from './options.ts'
 import { requireResource } from './requireResource.ts'
 import { newestOf, staleWarning } from './staleWarning.ts'
@@ -55,8 +57,13 @@ export function suspectsCommand({ env, out, err }: Surroundings): Command {
     .action(async (options: Options) => {
       const { service, from, to = new Date(), baselineTo = from, trouble, limit, picture } = options
       if (from >= to) throw new InvalidInputError('--from', `must be before ${to.toISOString()}, got ${from.toISOString()}`)
-      const range = { from, to }
-      const baseline = { from: options.baselineFrom ?? earlier(baselineTo, '1 hour'), to: baselineTo }
+      const baselineFrom = options.baselineFrom ?? earlier(baselineTo, '1 hour')
+      if (from < baselineTo && baselineFrom < to) {
+        const [name, given] = options.baselineTo === undefined ? ['--baseline-from', baselineFrom] : ['--baseline-to', baselineTo]
+        throw new InvalidInputError(name, `the baseline must not overlap ${span({ from, to })}, got ${given.toISOString()}`)
+      }
+      // Whole buckets, as the ranking counts them: so the picture has the same figures.
+      const { range, baseline } = bucketWindows({ range: { from, to }, baseline: { from: baselineFrom, to: baselineTo } })
       if (picture !== undefined && extname(picture).toLowerCase() !== '.svg')
         throw new InvalidInputError('--picture', `must end in .svg, got ${preview(picture)}`)
       const suspects = await withDatabase(options, env, async (db) => {
@@ -64,6 +71,7 @@ export function suspectsCommand({ env, out, err }: Surroundings): Command {
         parse(urnText, service, '--service')
         await requireResource(scope, service)
         err(staleWarning(scope, await newestOf(scope, 'calls', to), to) ?? '')
+        err((await emptyWarning(scope, baseline)) ?? '')
         const found = limit === 0 ? [] : await rankSuspects(scope, { service, range, baseline, trouble }).limit(limit).execute()
         if (picture !== undefined) {
           await writeFile(picture, await draw(scope, { service, suspects: found, range, baseline }))
@@ -94,14 +102,30 @@ async function draw(scope: Scope, { service, suspects, range, baseline }: Drawn)
   })
 }
 
+/** What to warn of where there is nothing to compare with. */
+async function emptyWarning(scope: Scope, { from, to }: TimeRange): Promise<string | undefined> {
+  const measured = await latestData(scope, { now: new Date(to.getTime() - 1) })
+    .where('kind', 'in', ['calls', 'logs', 'metrics'])
+    .where('newest_at', '>=', from)
+    .execute()
+  if (measured.length > 0) return undefined
+  return `warning: tenant ${preview(scope.tenantCode)} has no calls, logs or metrics from ${from.toISOString()} to ${to.toISOString()}, so whatever happens is more than then: name a --baseline-from and a --baseline-to with data\n`
+}
+
 const span = ({ from, to }: TimeRange) => `${from.toISOString()} to ${to.toISOString()}`
+
+/** The pieces that a person reads: the strongest of each kind, then the next ones. */
+function telling(evidence: Suspect['evidence']): Suspect['evidence'] {
+  const most = mostOfEachKind(evidence)
+  return [...most, ...evidence.filter((piece) => !most.includes(piece))].slice(0, shown)
+}
 
 function describe(service: string, suspects: readonly Suspect[], { range, baseline }: Record<'range' | 'baseline', TimeRange>): string {
   const head = `${service}, ${span(range)}, compared with ${span(baseline)}`
   if (suspects.length === 0) return `${head}: no suspects\n`
   const lines = suspects.flatMap(({ urn, score, path, evidence }, at) => [
     `${at + 1}. ${urn}, score ${score.toFixed(2)}${path.length > 1 ? `, by ${path.map(shortName).join(' -> ')}` : ''}`,
-    ...evidence.slice(0, shown).map((piece) => `   ${evidenceText(piece)}`),
+    ...telling(evidence).map((piece) => `   ${evidenceText(piece)}`),
     ...(evidence.length > shown ? [`   and ${evidence.length - shown} more: --json`] : []),
   ])
   return `${[`${head}:`, ...lines].join('\n')}\n`

@@ -100,7 +100,8 @@ export interface ControlChartOptions extends Judging {
  *   number of zeros in "once in 10, 100, 1,000 ... points", at most 10. Within 99 of 100 it says 0.
  *   The score is the mean of all looks: several that are somewhat rare count as much as one that is
  *   very rare.
- * - An anomaly is a score above the `threshold` after `quietPoints` points without one.
+ * - An anomaly is a score above the `threshold` after `quietPoints` points without one. Until they
+ *   have passed nothing is an anomaly, however rare it is; the score still says so.
  *
  * Everything is counted in points, not in time. It knows no season, but what every season brings is
  * not rare.

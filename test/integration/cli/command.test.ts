@@ -232,6 +232,13 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
       expect(refused).toMatchObject({ code: 2, err: expect.stringContaining(problem) })
     })
 
+    it('says how plain text is read where it found nothing else', async () => {
+      const lines = ['2026-01-01 12:00:00 INFO started\n', '2026-01-01 12:00:01 INFO ready\n']
+      const { code, err } = await pgvantageReading(lines, 'ingest', '-', '--tenant', 'shop')
+      expect(code).toBe(3)
+      expect(err).toContain('plain text is read with --format text --service NAME\n')
+    })
+
     it('counts by kind what it does not show', async () => {
       const bad = (second: number) => ({ ...log(second, 'a'), timeUnixNano: 'never' })
       const broken = Array.from({ length: 20 }, (_, second) => `${JSON.stringify(request(30 + second))}\n{"resourceLogs":"\n`).join('')

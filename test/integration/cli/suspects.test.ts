@@ -66,6 +66,29 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage suspects', () => {
     )
   })
 
+  it('counts whole buckets, since when trouble began in the middle of one, and draws the same figures', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'pgvantage-'))
+    try {
+      const file = join(folder, 'suspects.svg')
+      const window = ['--from', '2026-11-22T10:31:00Z', '--to', '2026-11-22T10:44:00Z', '--baseline-from', '2026-11-22T10:00:00Z']
+      const { out } = await suspects('--service', web, ...window, '--picture', file)
+      expect(out).toBe((await suspects(...asked)).out)
+      await suspects(...asked, '--picture', `${file}.svg`)
+      expect(await readFile(file, 'utf8')).toBe(await readFile(`${file}.svg`, 'utf8'))
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  it('warns where there is nothing to compare with', async () => {
+    const { code, err } = await suspects('--service', web, '--from', '2026-11-22T10:00:00Z', '--to', '2026-11-22T10:45:00Z')
+    expect(code).toBe(0)
+    expect(err).toContain(
+      'warning: tenant "shop" has no calls, logs or metrics from 2026-11-22T09:00:00.000Z to 2026-11-22T10:00:00.000Z, so whatever happens is more than then',
+    )
+    expect((await suspects(...asked)).err).not.toContain('so whatever happens')
+  })
+
   it('gives a program all of it', async () => {
     const { out } = await suspects(...asked, '--json', '--limit', '1')
     expect(JSON.parse(out)).toMatchObject({
