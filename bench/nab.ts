@@ -100,8 +100,9 @@ function* leftOutScores(corpus: readonly LabelledSeries[], scored: readonly Scor
     corpus.map(({ name }) => name),
     choices.map(({ at, quiet }) => scored.map((series) => points(series, at, quiet))),
   )
-  if (leftOut.length === 0) return
-  yield { figure: 'nab.left_out', value: scoreOf(leftOut.flatMap((each) => each.points)), unit: 'points' }
+  const together = leftOut.flatMap((each) => each.points)
+  if (!together.some(({ windows }) => windows > 0)) return
+  yield { figure: 'nab.left_out', value: scoreOf(together), unit: 'points' }
   for (const each of leftOut) {
     const { at, quiet } = choices[each.chosen]!
     console.error(`left out: ${each.folder}; threshold ${at}, quiet points ${quiet}`)
