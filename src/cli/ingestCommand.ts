@@ -59,7 +59,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
     .option('--create', 'create the tenant if there is none')
     .option(
       '--strict',
-      `end with exit code ${exitCode.findings} when something was no request or a record was refused (the rest is loaded all the same); without it only when a file has nothing that can be read, or every record was refused`,
+      `end with exit code ${exitCode.findings} when something was no request or a record was refused (the rest is loaded all the same); without it only when a file has nothing that can be read, or every record was refused or is of the future`,
     )
     .option('--shift-ms <ms>', 'milliseconds added to every time', wholeMilliseconds)
     .option(
@@ -208,9 +208,9 @@ const isNoJson = ({ requests }: IngestReport, rejects: Rejects): boolean => {
   return requests === 0 && first.length > 0 && first.every(({ reason }) => reason.startsWith('not JSON'))
 }
 
-/** Whether every record that there was has been refused. */
-function nothingTaken({ spans, logRecords, metricPoints, refused }: IngestReport): boolean {
-  const all = Object.values(refused).reduce((sum, count) => sum + count, 0)
+/** Whether every record that there was has been refused, or is of the future. */
+function nothingTaken({ spans, logRecords, metricPoints, refused, futureRecords }: IngestReport): boolean {
+  const all = Object.values(refused).reduce((sum, count) => sum + count, futureRecords)
   return all > 0 && spans + logRecords + metricPoints === all
 }
 

@@ -45,11 +45,14 @@ export const bucketsBeginningIn = (length: string, { from, to }: TimeRange): Tim
   to: firstBucketFrom(length, to),
 })
 
-/** The buckets that overlap a range: from the start of the first to the end of the last. */
-export const bucketsOver = (length: string, { from, to }: TimeRange): TimeRange => ({
-  from: bucketStart(length, from),
-  to: firstBucketFrom(length, to),
-})
+/**
+ * The buckets that overlap a range: from the start of the first to the end of the last. An empty
+ * range overlaps none.
+ */
+export function bucketsOver(length: string, { from, to }: TimeRange): TimeRange {
+  const first = bucketStart(length, from)
+  return { from: first, to: from < to ? firstBucketFrom(length, to) : first }
+}
 
 /**
  * The start of the bucket that contains a time, in SQL. In TypeScript it is `bucketStart`.

@@ -72,6 +72,10 @@ export interface PatternDetail {
   object_key: string | null
   /** How to find the records there. */
   query_hint: string | null
+  /** The first line of that object with a record of the last bucket, from 1; null if it is unknown. */
+  first_line: number | null
+  /** The last such line. */
+  last_line: number | null
   /** What varied, in the order of the pattern; empty if `ingest` does not count `parameters`. */
   parameters: PatternParameter[]
 }
@@ -85,7 +89,7 @@ const patternDetailsOptions = z.strictObject({ fingerprintId, range: timeRange }
  * | | |
  * |---|---|
  * | `sample_messages` | what the messages look like that became one pattern |
- * | `object_key`, `query_hint` | the locator of the latest five minutes with records |
+ * | `object_key`, `query_hint`, `first_line`, `last_line` | the locator of the latest five minutes with records |
  * | `parameters` | of records that were ingested with `parameters`, since the pattern has had its form of now: what a template that became part of it counted is not in them |
  * | an id that the tenant does not have | no rows |
  * | order | `count_total` descending, then `urn` by its bytes |
@@ -130,8 +134,14 @@ export function patternDetails(scope: Scope, options: PatternDetailsOptions): Fi
     limit 20::int8
   )`
   // The bucket has a row for each pattern that is part of this one.
-  const locator = sql<{ bucket: string; object_key: string; query_hint: string | null }>`(
-    select found.bucket, found.object_key, found.query_hint
+  const locator = sql<{
+    bucket: string
+    object_key: string
+    query_hint: string | null
+    first_line: number | null
+    last_line: number | null
+  }>`(
+    select found.bucket, found.object_key, found.query_hint, ${lineOf('first_line')} as first_line, ${lineOf('last_line')} as last_line
     from ${scope.id('log_pattern_5m')} as latest
     join ${scope.id('oo_locator')} as found on found.id = latest.sample_ref
     where latest.bucket = count.last_bucket and latest.tenant_id = ${scope.tenantId}::int8 and latest.resource_id = count.resource_id
@@ -159,11 +169,18 @@ export function patternDetails(scope: Scope, options: PatternDetailsOptions): Fi
       'count.count_total',
       'count.count_error',
     ])
-    .select(['count.last_bucket', 'locator.bucket as object_bucket', 'locator.object_key', 'locator.query_hint', 'varied.parameters'])
+    .select(['count.last_bucket', 'locator.bucket as object_bucket', 'locator.object_key', 'locator.query_hint'])
+    .select(['locator.first_line', 'locator.last_line', 'varied.parameters'])
     .orderBy('count_total', 'desc')
     .orderBy(byBytes('resource.urn'))
   return finished(scope, details, 'detail')
 }
+
+/** A line in the attributes of a locator (`found`), which may be anything in rows that others wrote. */
+const lineOf = (name: 'first_line' | 'last_line') =>
+  sql<
+    number | null
+  >`case when pg_catalog.jsonb_typeof(found.attributes -> ${sql.lit(name)}::text) = 'number' then (found.attributes ->> ${sql.lit(name)}::text)::float8 end`
 
 /** How many values of a parameter there are room for, in a row and in the answer. */
 const capacity = 16

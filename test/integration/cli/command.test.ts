@@ -232,6 +232,13 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
       expect(refused).toMatchObject({ code: 2, err: expect.stringContaining(problem) })
     })
 
+    it('ends with exit code 3 where every record is of the future', async () => {
+      const late = { ...log(0, 'a'), timeUnixNano: `${BigInt(Date.UTC(2200, 0, 1)) * 1_000_000n}` }
+      const { code, out } = await pgvantageReading([`${JSON.stringify(logs('reader', [late]))}\n`], 'ingest', '-', '--tenant', 'shop')
+      expect(code).toBe(3)
+      expect(out).toMatch(/future records +│ +1 /)
+    })
+
     it('says how plain text is read where it found nothing else', async () => {
       const lines = ['2026-01-01 12:00:00 INFO started\n', '2026-01-01 12:00:01 INFO ready\n']
       const { code, err } = await pgvantageReading(lines, 'ingest', '-', '--tenant', 'shop')

@@ -208,6 +208,7 @@ onEveryLeg('rankSuspects and callOddities', () => {
     expect(await ranked(frontend, { range: during('10:25', '10:30'), baseline: during('10:00', '10:25') })).toEqual([])
     expect(await ranked(frontend, { range: during('10:45', '11:00') })).toEqual([])
     expect(await ranked(frontend, { range: { from: at('10:40'), to: at('10:40') } })).toEqual([])
+    expect(await ranked(frontend, { range: { from: at('10:41'), to: at('10:41') } })).toEqual([])
   })
 
   it('is narrowed in SQL as it would be in TypeScript, and ranks under topK', async () => {

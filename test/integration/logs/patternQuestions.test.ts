@@ -170,6 +170,9 @@ onEveryLeg('questions about patterns', () => {
     })
     expect(details[0]!.sample_messages).toContain('session of alpha has ended')
     expect(details[0]!.object_key).toEqual(expect.any(String) as string)
+    const { first_line, last_line } = details[0]!
+    expect(first_line).toBeGreaterThan(0)
+    expect(last_line).toBeGreaterThanOrEqual(first_line!)
     const refused = { fingerprintId: await idOf('connection refused by peer'), range }
     expect(await patternDetails(scope, refused).execute()).toMatchObject([{ urn: a, count_total: 40, count_error: 40 }])
     expect(await patternDetails(scope, { fingerprintId: '9223372036854775807', range }).execute()).toEqual([])

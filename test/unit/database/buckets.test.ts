@@ -50,4 +50,9 @@ describe('a range in whole buckets', () => {
   it('is the buckets that hold a moment of it', () => {
     expect(bucketsOver('1 hour', range)).toEqual({ from: at('2026-11-22T09:00'), to: at('2026-11-22T12:00') })
   })
+
+  it('has none that hold a moment of an empty range', () => {
+    const moment = at('2026-11-22T09:07')
+    expect(bucketsOver('1 hour', { from: moment, to: moment })).toEqual({ from: at('2026-11-22T09:00'), to: at('2026-11-22T09:00') })
+  })
 })

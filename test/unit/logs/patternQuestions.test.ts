@@ -93,7 +93,8 @@ describe('the exact SQL', () => {
               order by part.sample_message collate "C"
               limit 20::int8
             ) as "sample_messages", "resource"."urn", "count"."resource_id", "count"."count_total", "count"."count_error", "count"."last_bucket",
-            "locator"."bucket" as "object_bucket", "locator"."object_key", "locator"."query_hint", "varied"."parameters"
+            "locator"."bucket" as "object_bucket", "locator"."object_key", "locator"."query_hint", "locator"."first_line",
+            "locator"."last_line", "varied"."parameters"
           from (
             select "count"."resource_id", "count"."fingerprint_id", sum(count.count_total)::float8 as "count_total",
               sum(count.count_error)::float8 as "count_error", max(count.bucket) as "last_bucket"
@@ -101,7 +102,9 @@ describe('the exact SQL', () => {
             group by "count"."resource_id", "count"."fingerprint_id"
           ) as "count" ${known('count.fingerprint_id', 9)} ${lookedUp('count.resource_id', 10, 'resource')}
           left join lateral (
-            select found.bucket, found.object_key, found.query_hint
+            select found.bucket, found.object_key, found.query_hint,
+              case when pg_catalog.jsonb_typeof(found.attributes -> 'first_line'::text) = 'number' then (found.attributes ->> 'first_line'::text)::float8 end as first_line,
+              case when pg_catalog.jsonb_typeof(found.attributes -> 'last_line'::text) = 'number' then (found.attributes ->> 'last_line'::text)::float8 end as last_line
             from "public"."log_pattern_5m" as latest
             join "public"."oo_locator" as found on found.id = latest.sample_ref
             where latest.bucket = count.last_bucket and latest.tenant_id = $11::int8 and latest.resource_id = count.resource_id
