@@ -6,7 +6,7 @@ import { ingest } from '../../src/ingest/index.ts'
 import { addDocuments, reembed, reindexTerms, removeDocuments, type DocumentInput } from '../../src/knowledge/index.ts'
 import { recordTopology } from '../../src/topology/index.ts'
 import { recording } from '../integration/faults/recording.ts'
-import { metrics, point, spans, sum } from '../unit/ingest/telemetry.ts'
+import { gauge, metrics, point, spans, sum } from '../unit/ingest/telemetry.ts'
 import { at } from './rows.ts'
 
 const embedding = Array.from({ length: 1536 }, (_, index) => Math.sin(index))
@@ -80,6 +80,13 @@ export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unkno
     ] as const) {
       const request = spans('web', [{ id: 'a', kind: 'SERVER', from: 0, to, with: values }])
       await ingest(scope, Readable.from([`${JSON.stringify(request)}\n`]), { dimensions: [{ dimension: 'plan', from: 'plan' }] })
+    }
+  },
+  // The second point changes the row of its minute.
+  metrics: async (scope) => {
+    for (const seconds of [0, 20]) {
+      const request = metrics('queue', [gauge('depth', [point(seconds, seconds)])])
+      await ingest(scope, Readable.from([`${JSON.stringify(request)}\n`]))
     }
   },
   ingest: (scope) =>

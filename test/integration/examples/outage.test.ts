@@ -13,7 +13,7 @@ describe.skipIf(leg.name !== 'embedded')('an outage in pictures', () => {
   it('finds since when, who, and the way there', () => {
     expect(told).toContain('Since 17:35 customers have waited longer')
     expect(told).toContain('payment, reached over frontend -> checkout -> payment.')
-    expect(told).toMatch(/^ {2}payment {2}1 {2}p95_ms {2}75\.3 {2}3,8\d\d {2}checkout$/m)
+    expect(told).toMatch(/^ {2}payment {2}1 {2}p95_ms {2}75\.3 {2}3,8\d\d {2}ms {2}checkout$/m)
   })
 
   it('finds who is hit, and by how much', () => {
