@@ -17,8 +17,8 @@ import { writes } from './writes.ts'
 
 /**
  * What the journal costs: the recorded incident (or `incident.jsonl.gz` of the data folder) ingested, against the same reading, rolling up and writing
- * of records that are never encoded, kept or read back. And what is before the database: bytes to windows (`rolledUp`), and, on a server,
- * how fast windows are written against a COPY (`writes`).
+ * of records that are never encoded, kept or read back. And what is before the database: bytes to
+ * windows (`rolledUp`), and, on a server, how fast windows are written against a COPY (`writes`).
  */
 export async function* ingest({ data, url }: BenchmarkOptions): AsyncGenerator<Figure> {
   const recording = join(data ?? fileURLToPath(new URL('../examples/shop/recordings', import.meta.url)), 'incident.jsonl.gz')

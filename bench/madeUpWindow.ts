@@ -14,7 +14,10 @@ const servicesOf = (series: number) => Math.max(12, Math.ceil(series / mix.lengt
 const resourcesOf = (series: number) =>
   Array.from({ length: servicesOf(series) }, (_, at) => namedResource(urnOf(at), 'service', `service-${at}`))
 
-/** Sets of samples, made once: a row takes one of them, so that making rows is not what takes the time. */
+/**
+ * Sets of samples, made once: a row takes one of them, so that making rows is not what takes the
+ * time.
+ */
 const samplesOf = (count: number, spread: number) =>
   Array.from({ length: 97 }, (_, set) => {
     const values = Array.from(

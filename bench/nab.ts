@@ -16,8 +16,9 @@ import { nabScore, pointsAt, scoreOf, type JudgedSeries, type SeriesPoints } fro
  * `nab.default_threshold` is the same with the threshold that users get. `nab.held_out` chooses the threshold on one half of the files and scores the
  * other half, many times: its mean, and the tenth and the ninetieth of a hundred.
  *
- * `nab.left_out` leaves out one folder of series after the other: threshold and quiet points are those that are best on all other folders, and what the
- * left-out series add with them is put together. Beside it the same for each folder alone, where it has a labelled window.
+ * `nab.left_out` leaves out one folder of series after the other: threshold and quiet points are
+ * those that are best on all other folders, and what the left-out series add with them is put
+ * together. Beside it the same for each folder alone, where it has a labelled window.
  */
 export async function* nab({ data }: BenchmarkOptions): AsyncGenerator<Figure> {
   if (data === undefined)
@@ -63,7 +64,10 @@ const { threshold, quietPoints } = detectionOptions.parse({ method: 'surprise' }
 /** From one at which every series rings all day to one that hardly any reaches. */
 const thresholds: readonly number[] = Array.from({ length: 41 }, (_, step) => 0.5 + step * 0.05)
 
-/** From one after which an incident of ten points is over to one that waits for most of a day of five minutes. */
+/**
+ * From one after which an incident of ten points is over to one that waits for most of a day of
+ * five minutes.
+ */
 const quietTimes: readonly number[] = [25, 50, 100, 200]
 
 /** Each row judged by the rows before it; null where it was not. */
@@ -82,7 +86,10 @@ interface Scored {
   windows: JudgedSeries['windows']
 }
 
-/** What the detector adds to the score with this threshold and so many quiet points, on which its scores do not depend. */
+/**
+ * What the detector adds to the score with this threshold and so many quiet points, on which its
+ * scores do not depend.
+ */
 function points({ scores, windows }: Scored, at: number, quiet: number): SeriesPoints {
   let last = -Infinity
   const begins = scores.map((score, row) => {

@@ -10,8 +10,9 @@ export interface LeftOutFolder {
 }
 
 /**
- * Leaves out one folder of series after the other: of several candidates, each an array of what every series adds with it, the one is taken that is
- * best on all other folders, and the left-out series are scored with it. The first candidate wins a tie.
+ * Leaves out one folder of series after the other: of several candidates, each an array of what
+ * every series adds with it, the one is taken that is best on all other folders, and the left-out
+ * series are scored with it. The first candidate wins a tie.
  *
  * A folder is not left out where the others have no labelled window: nothing could be chosen.
  */

@@ -9,8 +9,8 @@ import type { Figure } from './benchmark.ts'
 const signals = { spans: 'resourceSpans', points: 'resourceMetrics', logs: 'resourceLogs' } as const
 
 /**
- * Bytes to windows, without a database, against no more than parsing the same bytes: `JSON.parse` of each line, or decoding each message by protobufjs. CPU time,
- * medians of alternate runs.
+ * Bytes to windows, without a database, against no more than parsing the same bytes: `JSON.parse`
+ * of each line, or decoding each message by protobufjs. CPU time, medians of alternate runs.
  */
 export async function* rolledUp(recording: string): AsyncGenerator<Figure> {
   const lines = gunzipSync(await readFile(recording))

@@ -16,8 +16,9 @@ import { unpack } from './unpacked.ts'
  * the data (issues of latency and of availability apart), every day in `nezha`, packed or not, and every run in `sockshop`. `avg5` is the mean of the
  * shares among the first one, two, ... five.
  *
- * `left_out` is what is reached where the thresholds are chosen without the day, scenario or service in question; `calm.suspected` how
- * many of 60 quarters of an hour of a PetShop's normal time have a suspect with a score above 0.2.
+ * `left_out` is what is reached where the thresholds are chosen without the day, scenario or
+ * service in question; `calm.suspected` how many of 60 quarters of an hour of a PetShop's normal
+ * time have a suspect with a score above 0.2.
  *
  * A scenario, day or run is a tenant. All faults are put as one question: where it hurts, since when, and when all was well. A line a fault goes to stderr:
  * the rank of its cause (0: it is no suspect), and who came first.
@@ -54,7 +55,10 @@ export async function* suspects({ data, url }: BenchmarkOptions): AsyncGenerator
   }
 }
 
-/** What is chosen: the thresholds, one of them a step away from its default. The first is the default. */
+/**
+ * What is chosen: the thresholds, one of them a step away from its default. The first is the
+ * default.
+ */
 const choices: readonly SuspectThresholds[] = [
   {},
   ...[1.5, 3].map((standardErrors) => ({ standardErrors })),

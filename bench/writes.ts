@@ -11,7 +11,10 @@ import { madeUpWindow, windowLength } from './madeUpWindow.ts'
 import { insertRowByRow } from './rowByRow.ts'
 import { newTenant, seconds } from './target.ts'
 
-/** Two hours of 2,000 series, 10,000 rows to a window; every window is written in each way before the next one. */
+/**
+ * Two hours of 2,000 series, 10,000 rows to a window; every window is written in each way before
+ * the next one.
+ */
 const series = 2_000
 const windows = 24
 /** The slow ways write only these first ones. */
@@ -81,7 +84,9 @@ const valuesOf = (row: MetricRow, { tenantId }: Scope, ids: ReadonlyMap<string, 
   storedHistogram(row.histogram),
 ]
 
-/** As one writes it with Kysely: as many rows to a statement as have room in its 65,535 parameters. */
+/**
+ * As one writes it with Kysely: as many rows to a statement as have room in its 65,535 parameters.
+ */
 async function insertWithKysely({ db, tenantId }: Scope, metrics: readonly MetricRow[], ids: ReadonlyMap<string, string>): Promise<void> {
   interface Tables {
     metric_1m: Record<

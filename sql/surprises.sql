@@ -1,9 +1,9 @@
--- How rarely a series looked as it does now: `'surprise'` of `anomalies`, as SurpriseJudge has it in
--- TypeScript. Each look at the series (the mean of its last points, for example) is an array of what
--- it saw; each is judged by what it saw before.
+-- How rarely a series looked as it does now: `'surprise'` of `anomalies`, as SurpriseJudge has it
+-- in TypeScript. Each look at the series (the mean of its last points, for example) is an array of
+-- what it saw; each is judged by what it saw before.
 
--- Each value plus three earlier ones, each `apart` from the next. Begins with the first that has all
--- three.
+-- Each value plus three earlier ones, each `apart` from the next. Begins with the first that has
+-- all three.
 create or replace function @extschema@.sums_of_four(series_values float8[], apart int4) returns float8[]
 language sql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -37,14 +37,14 @@ as $$
   )
 $$;
 
--- How rare a value is that is beyond the largest hundredth of `size` values, in decimal digits. `largest`
--- has the values in that hundredth and the next one, in ascending order; `start` is the value that is
--- next to four times as many.
+-- How rare a value is that is beyond the largest hundredth of `size` values, in decimal digits.
+-- `largest` has the values in that hundredth and the next one, in ascending order; `start` is the
+-- value that is next to four times as many.
 --
--- The k largest are taken for an exponential tail above the value next to them. Its scale is the larger
--- of their mean excess and of what the distance from `start` says. Of k = 1, 2, 4 ... and all, the
--- least rare answer wins. Pickands, "Statistical Inference Using Extreme Order Statistics", Annals of
--- Statistics 1975.
+-- The k largest are taken for an exponential tail above the value next to them. Its scale is the
+-- larger of their mean excess and of what the distance from `start` says. Of k = 1, 2, 4 ... and
+-- all, the least rare answer wins. Pickands, "Statistical Inference Using Extreme Order
+-- Statistics", Annals of Statistics 1975.
 create or replace function @extschema@.tail_rarity(value float8, largest float8[], start float8, size int4, least_excess float8) returns float8
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -70,15 +70,15 @@ begin
 end
 $$;
 
--- How rare each value is among the `history_points` before it, in decimal digits; below 0 where it is
--- rare because it is small. First a 0 for each point that this look cannot see. The values are sums of
--- `points` values each, and `rounding` has for each of all points a difference of means without
--- meaning.
+-- How rare each value is among the `history_points` before it, in decimal digits; below 0 where it
+-- is rare because it is small. First a 0 for each point that this look cannot see. The values are
+-- sums of `points` values each, and `rounding` has for each of all points a difference of means
+-- without meaning.
 --
--- Only the ends of the sorted values are kept: `high` has all that are above `high_cut`, and as many
--- equal it as `high_equal` says; `low` is the same of the negatives. When too few are left, all are
--- sorted again; when there are many, the rest is cut off. The arrays are fields of a record for the
--- reason that `moving_windows.sql` gives.
+-- Only the ends of the sorted values are kept: `high` has all that are above `high_cut`, and as
+-- many equal it as `high_equal` says; `low` is the same of the negatives. When too few are left,
+-- all are sorted again; when there are many, the rest is cut off. The arrays are fields of a record
+-- for the reason that `moving_windows.sql` gives.
 create or replace function @extschema@.moving_rarities(series_values float8[], points int4, rounding float8[], history_points int4)
 returns setof float8
 language plpgsql immutable parallel safe

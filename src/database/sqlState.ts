@@ -35,8 +35,8 @@ export const isUnknownResource = (error: unknown): error is Error & { code: 'PV4
 
 /**
  * Whether an error may be gone when the same transaction is repeated: it was in the way of another
- * one (a serialization failure, a deadlock), or the connection was lost, refused or ended, as when a
- * server restarts or another one takes over.
+ * one (a serialization failure, a deadlock), or the connection was lost, refused or ended, as when
+ * a server restarts or another one takes over.
  */
 export function isPassing(error: unknown): boolean {
   const state = sqlStateOf(error)

@@ -162,8 +162,8 @@ const rankSuspectsOptions = z
  * | that is a new dependency | has no baseline: its failures count half, and do not excuse its new caller |
  *
  * If nothing says who depends on whom, all resources of the tenant are looked at: what is lost is
- * then unknown, and latency and silence count half. Of equal scores the deeper resource comes first, then the URN decides. In normal
- * times there are no rows, or rows with small scores.
+ * then unknown, and latency and silence count half. Of equal scores the deeper resource comes
+ * first, then the URN decides. In normal times there are no rows, or rows with small scores.
  *
  * Limits: docs/incident.md. Percentiles of calls are within 1.083 %. Calls and patterns are of
  * whole 5-minute buckets, metrics of minutes.

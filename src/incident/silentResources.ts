@@ -4,10 +4,10 @@ import { certainty, standardErrors } from './certainty.ts'
 import type { ComparedWindows } from './changes.ts'
 
 /**
- * The common table expression, after those of `searchedFrom`, `departures` and `patternChanges`, for
- * resources that have gone: `silent_resource`, one row for each searched resource that had metrics
- * of CPU or saturation in the baseline, and in the range has none at all, logs nothing, is not called and calls nobody, while
- * others are measured.
+ * The common table expression, after those of `searchedFrom`, `departures` and `patternChanges`,
+ * for resources that have gone: `silent_resource`, one row for each searched resource that had
+ * metrics of CPU or saturation in the baseline, and in the range has none at all, logs nothing, is
+ * not called and calls nobody, while others are measured.
  *
  * | column | |
  * |---|---|
@@ -23,7 +23,7 @@ export function silentResources({ range, baseline }: ComparedWindows, mayBeChanc
         resource_id, expected,
         ${certainty(standardErrors({ actual: sql`0::float8`, expected: sql`expected`, ratio }), mayBeChance)} as share
       from (
-        -- Latencies and errors are measured of requests: without requests there are none.
+        -- Latencies and errors are measured of requests, so they end when the requests end.
         select resource_id, max(buckets_before) filter (where kind in ('cpu', 'saturation'))::float8 * ${ratio} as expected
         from known_metric
         group by resource_id

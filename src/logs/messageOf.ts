@@ -186,7 +186,10 @@ function withTrace(text: string, find: (name: string) => Json | undefined): stri
   return exceptions === '' ? text : (traceText(`${text.replaceAll('\n', ' ')}${exceptions}`) ?? text)
 }
 
-/** An exception as Monolog's JSON has it, with those before, as in its lines; empty for another value. */
+/**
+ * An exception as Monolog's JSON has it, with those before, as in its lines; empty for another
+ * value.
+ */
 function exceptionsIn(value: Json, depth: number): string {
   if (!isObject(value) || depth >= maxNesting) return ''
   const { class: type, message, file, previous = null } = value

@@ -44,7 +44,10 @@ export interface NewPattern {
   count_total: number
   /** The number of records of severity ERROR and above in the range, of these resources. */
   count_error: number
-  /** URNs of the resources to which it is new and that logged it in the range, sorted by their bytes. */
+  /**
+   * URNs of the resources to which it is new and that logged it in the range, sorted by their
+   * bytes.
+   */
   resources: string[]
 }
 

@@ -104,8 +104,8 @@ const dayOrMonth = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|A
 // oxlint-disable-next-line patterns/linear
 const variable = new RegExp(
   [
-    // Several plain words at once, the last one with punctuation after it: most of a message, and no
-    // alternative below would replace them. Each match costs more than its length.
+    // Several plain words at once, the last one with punctuation after it: most of a message, and
+    // no alternative below would replace them. Each match costs more than its length.
     String.raw`((?<!\S)(?:(?!${dayOrMonth})[A-Za-z]{2,}(?: |(?=[,;:.)\]]?(?: |$))))+)`,
     // A URL, without the punctuation after it.
     String.raw`\b[a-z][a-z0-9+.-]{1,15}:\/\/[^\s"'<>\])}]+`,

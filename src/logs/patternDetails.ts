@@ -72,7 +72,9 @@ export interface PatternDetail {
   object_key: string | null
   /** How to find the records there. */
   query_hint: string | null
-  /** The first line of that object with a record of the last bucket, from 1; null if it is unknown. */
+  /**
+   * The first line of that object with a record of the last bucket, from 1; null if it is unknown.
+   */
   first_line: number | null
   /** The last such line. */
   last_line: number | null
@@ -176,7 +178,9 @@ export function patternDetails(scope: Scope, options: PatternDetailsOptions): Fi
   return finished(scope, details, 'detail')
 }
 
-/** A line in the attributes of a locator (`found`), which may be anything in rows that others wrote. */
+/**
+ * A line in the attributes of a locator (`found`), which may be anything in rows that others wrote.
+ */
 const lineOf = (name: 'first_line' | 'last_line') =>
   sql<
     number | null

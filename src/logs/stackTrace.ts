@@ -176,7 +176,9 @@ class Trace {
     return true
   }
 
-  /** The exceptions in a line of Monolog; where they arose is all there is if it writes no frames. */
+  /**
+   * The exceptions in a line of Monolog; where they arose is all there is if it writes no frames.
+   */
   #addMonolog(line: string): boolean {
     const read = monologExceptions(line)
     if (read === null) return this.#inMonolog && line.startsWith('"}')
@@ -271,7 +273,10 @@ function frameOf(line: string): (Frame & { said: string }) | null {
   return null
 }
 
-/** Elixir's, `(app 1.0.0) lib/file.ex:12: Module.function/2`, and Erlang's, `in function module:function/2`. */
+/**
+ * Elixir's, `(app 1.0.0) lib/file.ex:12: Module.function/2`, and Erlang's,
+ * `in function module:function/2`.
+ */
 function beamFrame(line: string): (Frame & { said: string }) | null {
   const erlang = /^\s+in (?:function|call from) +(\S+)/.exec(line)?.[1]
   if (erlang !== undefined) return { ...called(erlang), isLibrary: beamLibrary.test(erlang.split(':', 1)[0]!), said: '' }

@@ -2,7 +2,9 @@ import { once } from 'node:events'
 import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 
-/** A way to the server that can be cut, and closed for a while, as when the server is started again. */
+/**
+ * A way to the server that can be cut, and closed for a while, as when the server is started again.
+ */
 export interface CutProxy {
   /** The server's URL, by way of here. */
   url: string

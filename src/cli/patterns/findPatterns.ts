@@ -42,7 +42,9 @@ export type FoundPatterns = Listed & {
   range: TimeRange
   /** What the range is compared with; null for new patterns, which are those of no earlier time. */
   baseline: TimeRange | null
-  /** When the first pattern of the tenant, or of the service, was logged first; null if it has none. */
+  /**
+   * When the first pattern of the tenant, or of the service, was logged first; null if it has none.
+   */
   logsSince: Date | null
   /** How many there are besides. */
   more: number

@@ -208,7 +208,9 @@ export class DatabaseJournal implements Journal {
     })
   }
 
-  /** Beginnings of messages that too many words follow, and about how many messages this run met. */
+  /**
+   * Beginnings of messages that too many words follow, and about how many messages this run met.
+   */
   exploded(): Map<string, number> {
     return this.#templates.exploded()
   }

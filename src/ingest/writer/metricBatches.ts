@@ -8,11 +8,15 @@ const mostRows = 5_000
 /** How many characters of series go into one statement, beyond which one has fewer rows. */
 const mostCharacters = 4 * 1024 * 1024
 
-/** The rows of one statement, column by column. What the rows of a series have in common comes once. */
+/**
+ * The rows of one statement, column by column. What the rows of a series have in common comes once.
+ */
 export interface MetricBatch {
   /** A JSON array of objects with `resource_id`, `metric`, `labels`, `unit`, `kind`. */
   series: string
-  /** The buckets that occur. The other texts are PostgreSQL's arrays, with an element for each row. */
+  /**
+   * The buckets that occur. The other texts are PostgreSQL's arrays, with an element for each row.
+   */
   buckets: string
   /** The place of a row's bucket in `buckets`, from 1. */
   bucket: string

@@ -32,7 +32,9 @@ export class TenantTemplates {
   /** Fingerprints of templates that `log_pattern` redirects. */
   #redirected = new Set<string>()
   #merged = new Map<string, Template>()
-  /** For beginnings that exploded the messages that had it, as a sketch: there are too many to keep. */
+  /**
+   * For beginnings that exploded the messages that had it, as a sketch: there are too many to keep.
+   */
   readonly #exploded = new Map<string, Hll>()
   /** The transaction that wrote what was learnt last. */
   #writer: string | null = null
@@ -71,7 +73,10 @@ export class TenantTemplates {
     return { templateOf, merged }
   }
 
-  /** How many different masked messages were met of each beginning that too many words follow, about. */
+  /**
+   * How many different masked messages were met of each beginning that too many words follow,
+   * about.
+   */
   exploded(): Map<string, number> {
     return new Map([...this.#exploded].map(([beginning, lines]) => [beginning, Math.round(lines.cardinality())]))
   }

@@ -7,8 +7,8 @@ import { storedParameters } from './patternParameters.ts'
 import type { WrittenLine } from './writePatterns.ts'
 
 /**
- * Writes how often each pattern was logged, and since when by which resource; deletes rows of patterns
- * that are part of another one by now.
+ * Writes how often each pattern was logged, and since when by which resource; deletes rows of
+ * patterns that are part of another one by now.
  *
  * @returns the number of rows.
  */

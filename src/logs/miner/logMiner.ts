@@ -46,8 +46,9 @@ export interface LogMiner {
   /**
    * The template of a message, which may change what the templates of earlier messages are.
    *
-   * @param severity OpenTelemetry's number, or a name: `17`, `crit`, `E`, `Verbose`. Without one the
-   * message is looked at: a field of JSON or logfmt, the priority of syslog, a name at its beginning.
+   * @param severity OpenTelemetry's number, or a name: `17`, `crit`, `E`, `Verbose`. Without one
+   * the message is looked at: a field of JSON or logfmt, the priority of syslog, a name at its
+   * beginning.
    */
   learn(message: string, severity?: number | string | null): LearnedMessage
   /** The fingerprint that a fingerprint stands for now: another one if its template was merged. */
@@ -55,7 +56,9 @@ export interface LogMiner {
   report(): LogMinerReport
 }
 
-/** Parameters and severity are looked for when they are read: that takes as long as all the rest. */
+/**
+ * Parameters and severity are looked for when they are read: that takes as long as all the rest.
+ */
 class Learned implements LearnedMessage {
   readonly fingerprint: string
   readonly template: string

@@ -21,8 +21,8 @@ import { surprisingPoints } from './surprisingPoints.ts'
  * | `'surprise'` | what its series looked like in the `historyPoints` before it | mean number of zeros in "once in 10, 100, 1,000 ... points" | where something begins that was seldom so |
  *
  * `expected` is a median. `spread` is 1.4826 times the median absolute deviation, but at least
- * `floor` times `|expected|` and at least `minSpread` (not for `'surprise'`). {@link DetectionOptions} describes each
- * method.
+ * `floor` times `|expected|` and at least `minSpread` (not for `'surprise'`).
+ * {@link DetectionOptions} describes each method.
  *
  * - **No row does not mean that all is well.** A point with fewer than `minPoints` points to
  *   compare with is not judged, for example right after a gap as long as the window. A frame of
@@ -37,8 +37,8 @@ import { surprisingPoints } from './surprisingPoints.ts'
  *
  * Cost: `'robust-z'` and `'ewma'` take one pass with one sorted window that moves: about 5 us a
  * point with 60 points in the window. One series at a time is held in memory, about 100 bytes a
- * point. `'seasonal'` sorts the slot's history once for each slot of each season. `'surprise'` takes
- * about 65 us a point.
+ * point. `'seasonal'` sorts the slot's history once for each slot of each season. `'surprise'`
+ * takes about 65 us a point.
  *
  * @throws InvalidInputError naming the option that is out of its range or not an option of the
  * method.

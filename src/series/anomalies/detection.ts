@@ -93,9 +93,9 @@ export interface ControlChartOptions extends Judging {
  * How rarely a series looked as it does now, in many ways at once. It needs no window and no
  * season, and tells where something begins.
  *
- * - Fourteen looks at the end of the series: the level (a mean) and the change (from the mean before
- *   it) of the last 1, 4, 16, 64 and 256 points, and the variation (the mean distance from point to
- *   point) of the last 4 and more.
+ * - Fourteen looks at the end of the series: the level (a mean) and the change (from the mean
+ *   before it) of the last 1, 4, 16, 64 and 256 points, and the variation (the mean distance from
+ *   point to point) of the last 4 and more.
  * - Each look says how rarely it saw something this extreme among the last `historyPoints`, as the
  *   number of zeros in "once in 10, 100, 1,000 ... points", at most 10. Within 99 of 100 it says 0.
  *   The score is the mean of all looks: several that are somewhat rare count as much as one that is
@@ -106,11 +106,11 @@ export interface ControlChartOptions extends Judging {
  * Everything is counted in points, not in time. It knows no season, but what every season brings is
  * not rare.
  *
- * Literature: the rarity is an exponential tail above a high threshold, the middle case of Pickands,
- * "Statistical Inference Using Extreme Order Statistics" (Annals of Statistics 1975). A sum of
- * logarithms of probabilities is Fisher's way to combine tests ("Statistical Methods for Research
- * Workers", 1932). The looks are not independent, so Fisher's distribution does not apply, and the
- * threshold is an empirical one.
+ * Literature: the rarity is an exponential tail above a high threshold, the middle case of
+ * Pickands, "Statistical Inference Using Extreme Order Statistics" (Annals of Statistics 1975). A
+ * sum of logarithms of probabilities is Fisher's way to combine tests ("Statistical Methods for
+ * Research Workers", 1932). The looks are not independent, so Fisher's distribution does not apply,
+ * and the threshold is an empirical one.
  */
 export interface SurpriseOptions {
   method: 'surprise'

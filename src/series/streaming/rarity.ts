@@ -23,9 +23,9 @@ const fewest = 20
  * The largest `k` values are taken for an exponential tail above the value next to them: among `n`
  * values `k exp(-(value - next) / scale)` are expected to be this large. The scale is the larger of
  * two estimates: the mean excess of the `k`, and what the distance from the largest twenty-fifth of
- * the values to `next` says. It is computed for `k` = 1, 2, 4 ... up to a hundredth of the values, and
- * the least rare answer wins: what already happened three times is not surprising again, however
- * extreme. A value that is not beyond that hundredth is not rare.
+ * the values to `next` says. It is computed for `k` = 1, 2, 4 ... up to a hundredth of the values,
+ * and the least rare answer wins: what already happened three times is not surprising again,
+ * however extreme. A value that is not beyond that hundredth is not rare.
  *
  * `resolution` is a difference without meaning, in the unit of the values.
  *

@@ -8,7 +8,9 @@ import { SortedValues } from './sortedValues.ts'
 
 export const surpriseState = z.strictObject({
   points: pointsState,
-  /** How many points were judged since the last score above the threshold; at most `quietPoints`. */
+  /**
+   * How many points were judged since the last score above the threshold; at most `quietPoints`.
+   */
   quiet: z.int().min(0),
 })
 

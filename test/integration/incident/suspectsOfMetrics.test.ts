@@ -354,7 +354,8 @@ onEveryLeg('rankSuspects, of metrics and topology', () => {
     await insertMetrics(scope, slowPayment)
     await depends(chain, '[2026-11-22 09:00Z, 2026-11-22 10:30Z)')
     await depends(chain, '[2026-11-22 10:45Z,)')
-    // Nothing says who depends on whom: whoever became slower for its kind, and that half as surely.
+    // Nothing says who depends on whom: whoever became slower for its kind, and that half as
+    // surely.
     const rows = await suspects().execute()
     expect(rows.map(({ urn, depth, path }) => [urn, depth, path])).toEqual([
       [payment, null, [payment]],

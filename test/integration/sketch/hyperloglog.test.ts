@@ -86,8 +86,8 @@ apartFromTime('HyperLogLog in SQL', () => {
           [withoutExtension, [null, ...text.toReversed(), ...text]],
           [scope, text],
         ] as const) {
-          // In such a sketch the bits that fill the last byte can be a whole word of zeros, which the
-          // extension takes for register 0.
+          // In such a sketch the bits that fill the last byte can be a whole word of zeros, which
+          // the extension takes for register 0.
           if (by.hllSchema !== null && union.log2m + union.regwidth < 8) continue
           const answer = await answerOf(by, parts)
           expect(answer.union).toBe(union.toString())

@@ -29,13 +29,18 @@ export interface IncidentOptions {
   requests: number
   requestsThen?: number
   broken?: { service: string; how: Breakage }
-  /** Minutes of calm, then of trouble. The trouble begins `early` minutes before the end of the calm ones. */
+  /**
+   * Minutes of calm, then of trouble. The trouble begins `early` minutes before the end of the calm
+   * ones.
+   */
   calm: number
   trouble: number
   early?: number
   /** The share of requests that fail at each service while all is well. */
   usualFailures?: number
-  /** Processors that a request in a minute takes. Above three tenths of one answers become slower. */
+  /**
+   * Processors that a request in a minute takes. Above three tenths of one answers become slower.
+   */
   cpuPerRequest?: number
   seed: number
 }
@@ -57,9 +62,9 @@ interface Cell {
 
 /**
  * A small system under steady traffic, one of whose services breaks: every request is walked
- * through it, and what each service measures and logs is counted. Latencies are log-normal, arrivals
- * Poisson; a caller waits for its callees one after the other, and fails with seven in ten of their
- * failures. Processors are used for each request, and busy ones make answers slower.
+ * through it, and what each service measures and logs is counted. Latencies are log-normal,
+ * arrivals Poisson; a caller waits for its callees one after the other, and fails with seven in ten
+ * of their failures. Processors are used for each request, and busy ones make answers slower.
  */
 export function simulate(begin: Date, options: IncidentOptions): Recorded {
   const {

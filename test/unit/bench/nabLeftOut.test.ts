@@ -6,7 +6,8 @@ const series = (points: number, windows = 1): SeriesPoints => ({ points, windows
 
 it('judges a folder by the candidate that is best on the others', () => {
   const names = ['a/1', 'a/2', 'b/1', 'c/1']
-  // The first is best on a by far, and therefore overall; without a the second is, without b or c the first.
+  // The first is best on a by far, and therefore overall; without a the second is, without b or c
+  // the first.
   const candidates = [
     [series(2), series(2), series(0.5), series(0.5)],
     [series(0), series(0), series(1), series(1)],

@@ -102,7 +102,8 @@ describe('rarity', () => {
   const hundred = history(Array.from({ length: 100 }, (_, index) => index + 1))
 
   it('is that of the least surprising tail', () => {
-    // Above 97 are 3 of 100, with a mean excess of 2; above 88 are 12. (97 - 88) / ln 4 is more than 2.
+    // Above 97 are 3 of 100, with a mean excess of 2; above 88 are 12. (97 - 88) / ln 4 is more
+    // than 2.
     const digits = Math.log10(100 / 3) + ((110 - 97) * Math.log(4)) / 9 / Math.LN10
     expect(rarityOf(110, hundred, 0)).toEqual({ digits: expect.closeTo(digits, 12), direction: 'up' })
   })

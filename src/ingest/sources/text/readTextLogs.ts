@@ -21,8 +21,9 @@ export interface TextLogOptions {
   /** The service that wrote the lines: `service.name`. At most 255 bytes. */
   service: string
   /**
-   * The header of a record: `<time> <level> [<thread>] <logger> - <message>`; see docs/text-logs.md.
-   * Of several the first that matches counts. Default: recognised from the first lines.
+   * The header of a record: `<time> <level> [<thread>] <logger> - <message>`; see
+   * docs/text-logs.md. Of several the first that matches counts. Default: recognised from the first
+   * lines.
    */
   header?: string | readonly string[]
   /** The zone of times without one: `Europe/Berlin`, `+02:00`. Default: UTC. */

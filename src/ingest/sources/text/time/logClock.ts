@@ -11,7 +11,10 @@ export interface LogClockOptions {
   readonly zone: TimeZone | undefined
   /** The year of the first time that is written without one. */
   readonly year: number | undefined
-  /** The day of the first time that is written without a date: its beginning in UTC, in milliseconds. */
+  /**
+   * The day of the first time that is written without a date: its beginning in UTC, in
+   * milliseconds.
+   */
   readonly date?: number | undefined
   /** No record was written later, in milliseconds. */
   readonly latest: number
