@@ -11,6 +11,7 @@ import { canonicalEvidence } from './0010_canonical_evidence.ts'
 import { ingestJournal } from './0011_ingest_journal.ts'
 import { sketches } from './0012_sketches.ts'
 import { retrieval } from './0013_retrieval.ts'
+import { followedFiles } from './0014_followed_files.ts'
 import type { Migration } from './migration.ts'
 
 /** Every migration, oldest first. What has been released never changes; what comes next is appended. */
@@ -28,4 +29,5 @@ export const migrations: readonly Migration[] = [
   ingestJournal,
   sketches,
   retrieval,
+  followedFiles,
 ]

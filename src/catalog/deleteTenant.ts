@@ -39,6 +39,8 @@ const tenantTables = [
   'ingest_journal',
   'ingest_window',
   'ingest_clock',
+  'ingest_file',
+  'ingest_follower',
   'sketch_5m',
   'log_pattern_5m',
   'log_pattern_seen',

@@ -1,16 +1,11 @@
 import type { Readable } from 'node:stream'
-import { sql } from 'kysely'
 import { z } from 'zod'
-import { durationText, milliseconds } from '../database/range.ts'
+import { durationText } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
-import { inTransaction } from '../database/transaction/inTransaction.ts'
 import { assertReadCommitted } from '../database/transaction/isolation.ts'
 import { parseOptions } from '../schema/parse.ts'
 import { batches } from './journal/batches.ts'
-import { DatabaseJournal } from './journal/databaseJournal.ts'
-import { rollJournal } from './journal/rollJournal.ts'
-import { latestBelievable, TelemetryClock } from './journal/telemetryClock.ts'
-import { DimensionValues } from './records/dimensionValues.ts'
+import { Load } from './load.ts'
 import { messageOptions, type MessageOptions } from './records/logMessage.ts'
 import { dimensionOptions, hashKeyGiven, type DimensionOptions } from './records/dimension.ts'
 import type { ResourceOf } from './records/resourceOf.ts'
@@ -20,9 +15,7 @@ import { nameOfSource } from './sources/sourceBytes.ts'
 import type { RequestFormat } from './sources/requestFormat.ts'
 import { readTextLogs, textLogOptions, type RecognisedText, type TextLogOptions } from './sources/text/readTextLogs.ts'
 import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
-import type { Dataset } from './rollups/windows/locatorTally.ts'
-import { addReport, emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
-import { keptSince } from './writer/tooOld.ts'
+import { emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
 
 /** A source of telemetry: a file's path, or a stream of its bytes. */
 export type OtlpSource = string | Readable | AsyncIterable<string | Uint8Array>
@@ -80,33 +73,43 @@ export interface IngestOptions extends DimensionOptions, MessageOptions {
   format?: RequestFormat
 }
 
-/** Options that are only passed on are checked by the functions that use them. */
+/**
+ * Options of everything that loads; those that are only passed on are checked by the functions that
+ * use them.
+ */
+export const loadOptions = {
+  horizon: durationText.default('15 minutes'),
+  maxJournalBytes: z
+    .int()
+    .min(1)
+    .default(256 * 1024 * 1024),
+  shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
+  acceptOld: z.boolean().default(false),
+  resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
+  ...dimensionOptions,
+  ...messageOptions,
+  signal: z.instanceof(AbortSignal).optional(),
+  onMalformed: z.custom<IngestOptions['onMalformed']>().optional(),
+  onRefused: z.custom<IngestOptions['onRefused']>().optional(),
+  onWindow: z.custom<IngestOptions['onWindow']>().optional(),
+  format: z.custom<RequestFormat>().optional(),
+  text: z.strictObject(textLogOptions).optional(),
+  onRecognised: z.custom<IngestOptions['onRecognised']>().optional(),
+}
+
+/** A text has no format of requests. */
+export function eitherFormatOrText(
+  { text, format }: { text?: unknown; format?: unknown },
+  context: Pick<z.core.$RefinementCtx, 'addIssue'>,
+): void {
+  if (text === undefined || format === undefined) return
+  context.addIssue({ code: 'custom', path: ['format'], message: 'is of requests: it cannot be given with text' })
+}
+
 const ingestOptions = z
-  .strictObject({
-    horizon: durationText.default('15 minutes'),
-    maxJournalBytes: z
-      .int()
-      .min(1)
-      .default(256 * 1024 * 1024),
-    shiftMs: z.custom<number>((value) => Number.isSafeInteger(value), 'must be a whole number of milliseconds').default(0),
-    acceptOld: z.boolean().default(false),
-    resourceOf: z.custom<ResourceOf>((value) => typeof value === 'function', 'must be a function').optional(),
-    ...dimensionOptions,
-    ...messageOptions,
-    signal: z.instanceof(AbortSignal).optional(),
-    onMalformed: z.custom<IngestOptions['onMalformed']>().optional(),
-    onRefused: z.custom<IngestOptions['onRefused']>().optional(),
-    onWindow: z.custom<IngestOptions['onWindow']>().optional(),
-    origin: z.custom<SourceObject>().optional(),
-    format: z.custom<RequestFormat>().optional(),
-    text: z.strictObject(textLogOptions).optional(),
-    onRecognised: z.custom<IngestOptions['onRecognised']>().optional(),
-  })
+  .strictObject({ ...loadOptions, origin: z.custom<SourceObject>().optional() })
   .superRefine(hashKeyGiven)
-  .refine(({ text, format }) => text === undefined || format === undefined, {
-    path: ['format'],
-    message: 'is of requests: it cannot be given with text',
-  })
+  .superRefine(eitherFormatOrText)
 
 /** What happened to everything that was read. */
 export interface IngestReport extends RollUpReport {
@@ -161,69 +164,35 @@ export async function ingest(
   source: OtlpSource | readonly PlacedSource[],
   options: IngestOptions = {},
 ): Promise<IngestReport> {
-  const {
-    horizon: duration,
-    maxJournalBytes,
-    shiftMs,
-    resourceOf,
-    dimensions: counted,
-    messageFields,
-    parameters,
-    hashKey,
-    acceptOld,
-    signal,
-    onWindow,
-    ...reading
-  } = parseOptions(ingestOptions, options)
-  const horizon = milliseconds(duration)
-  const report: IngestReport = {
-    ...emptyReport(),
-    malformed: 0,
-    withoutRequests: [],
-    closedWindows: 0,
-    closedEarly: 0,
-    exploded: {},
-    journal: { bytes: 0, windows: 0, since: null },
-  }
-  const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin: reading.origin }]
+  const { signal, ...parsed } = parseOptions(ingestOptions, options)
+  const { onMalformed, onRecognised, onRefused, format, text, origin } = parsed
+  const report = emptyIngestReport()
+  const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
   await assertReadCommitted(scope.db, 'ingest')
-  const journal = new DatabaseJournal(scope)
-  const clock = new TelemetryClock(shiftMs)
-  const dimensions = new DimensionValues(counted, hashKey)
-  // Read each time, since an input may last for weeks.
-  const rulesNow = () =>
-    inTransaction(scope.db, async (db) => ({
-      clock,
-      horizon,
-      resourceOf,
-      dimensions,
-      messages: { messageFields, parameters },
-      latest: latestBelievable(Date.now(), await clockOf({ ...scope, db })),
-      oldest: acceptOld ? new Map<Dataset, number>() : await oldestKept({ ...scope, db }),
-    }))
-  const rollUp = async () => {
-    for await (const { window, counts } of rollJournal(journal, { horizon, signal })) {
-      addReport(report, counts)
-      onWindow?.(window, report)
-    }
-    const { windows, early } = await journal.close({ horizon, maxBytes: maxJournalBytes })
-    report.closedWindows += windows
-    report.closedEarly += early
-  }
+  const load = new Load(scope, { ...parsed, signal }, report)
   let rolledAt = performance.now()
-  for await (const batch of batches(requestsOf(placed, { ...reading, signal }, report))) {
+  for await (const batch of batches(requestsOf(placed, { onMalformed, onRecognised, onRefused, format, text, signal }, report))) {
     signal?.throwIfAborted()
-    if (batch.length > 0) addReport(report, await journal.append(batch, await rulesNow()))
-    if (performance.now() - rolledAt < rollEvery && (await journal.size()).bytes <= maxJournalBytes) continue
-    await rollUp()
+    if (batch.length > 0) await load.append(batch)
+    if (performance.now() - rolledAt < rollEvery && !(await load.isFull())) continue
+    await load.rollUp()
     rolledAt = performance.now()
   }
   signal?.throwIfAborted()
-  await rollUp()
-  report.exploded = Object.assign(Object.create(null), Object.fromEntries(journal.exploded()))
-  report.journal = await journal.size()
+  await load.rollUp()
+  await load.settle()
   return report
 }
+
+export const emptyIngestReport = (): IngestReport => ({
+  ...emptyReport(),
+  malformed: 0,
+  withoutRequests: [],
+  closedWindows: 0,
+  closedEarly: 0,
+  exploded: {},
+  journal: { bytes: 0, windows: 0, since: null },
+})
 
 /** How often a long input is rolled up in between, in milliseconds. */
 const rollEvery = 60_000
@@ -254,22 +223,6 @@ async function* requestsOf(
     }
     if (!found) report.withoutRequests.push(nameOfSource(source, origin))
   }
-}
-
-async function clockOf({ db }: Scope): Promise<number> {
-  const { rows } = await sql<{ now: Date }>`select pg_catalog.clock_timestamp() as now`.execute(db)
-  return rows[0]!.now.getTime()
-}
-
-/** The oldest times at which telemetry is kept, in milliseconds. */
-async function oldestKept(scope: Scope): Promise<Map<Dataset, number>> {
-  const { metrics, calls, patterns } = await keptSince(scope)
-  const bounds = [
-    ['metrics', metrics],
-    ['traces', calls],
-    ['logs', patterns],
-  ] as const
-  return new Map(bounds.flatMap(([dataset, since]) => (since === null ? [] : [[dataset, since.getTime()] as const])))
 }
 
 const isSeveral = (source: OtlpSource | readonly PlacedSource[]): source is readonly PlacedSource[] => Array.isArray(source)

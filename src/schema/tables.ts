@@ -80,6 +80,30 @@ export interface IngestClock {
   tenant_id: Int8;
 }
 
+export interface IngestFile {
+  file_id: Generated<Int8>;
+  follower_id: Int8 | null;
+  head: string;
+  head_bytes: number;
+  inode: string;
+  node: string;
+  path: string;
+  position: Generated<Int8>;
+  revision: Generated<Int8>;
+  seen_at: Generated<Timestamp>;
+  state: Generated<Json>;
+  tail: string | null;
+  tenant_id: Int8;
+}
+
+export interface IngestFollower {
+  alive_until: Timestamp;
+  follower_id: Generated<Int8>;
+  label: string;
+  node: string;
+  tenant_id: Int8;
+}
+
 export interface IngestJournal {
   dataset: string;
   digest: string;
@@ -412,6 +436,8 @@ export interface DB {
   event_envelope: EventEnvelope;
   evidence_link: EvidenceLink;
   ingest_clock: IngestClock;
+  ingest_file: IngestFile;
+  ingest_follower: IngestFollower;
   ingest_journal: IngestJournal;
   ingest_window: IngestWindow;
   kb_chunk: KbChunk;

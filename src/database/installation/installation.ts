@@ -6,7 +6,7 @@ import { placeOfInstallation } from './installationPlaces.ts'
 import { plainKysely, type AnyKysely } from '../connection/plainKysely.ts'
 
 /** The number of the newest migration of this version of the library, which it works with. */
-export const schemaVersion = 13
+export const schemaVersion = 14
 
 export type EmbeddingDistance = 'l2' | 'cosine' | 'ip'
 

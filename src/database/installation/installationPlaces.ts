@@ -27,6 +27,8 @@ export const tableNames = [
   'event_envelope',
   'evidence_link',
   'ingest_clock',
+  'ingest_file',
+  'ingest_follower',
   'ingest_journal',
   'ingest_window',
   'kb_chunk',

@@ -26,6 +26,12 @@ import type { WindowPart } from './windowPart.ts'
  */
 const passing: ReadonlySet<string> = new Set(['40P01', '40001'])
 
+/**
+ * Work in the transaction that adds records to the journal. `'done before'` if an earlier attempt
+ * was committed, and only its answer was lost: then nothing is added.
+ */
+export type Beside = (scope: Scope) => Promise<'now' | 'done before'>
+
 /** Counts of the windows that closed. */
 export interface Closed {
   /** Windows of a resource. */
@@ -71,16 +77,18 @@ export class DatabaseJournal implements Journal {
    * Adds the records of requests, all or none, without those that the journal already has and those
    * of closed windows.
    *
+   * @param beside work in the same transaction, also if there is no record.
    * @returns what happened to the records.
    */
-  async append(requests: readonly OtlpRequest[], rules: BatchRules): Promise<RollUpReport> {
+  async append(requests: readonly OtlpRequest[], rules: BatchRules, beside?: Beside): Promise<RollUpReport> {
     const read = new Batch(requests, rules)
     const parts = read.parts
-    if (parts.length === 0) return read.report
+    if (parts.length === 0 && beside === undefined) return read.report
     const encoded = parts.map((part) => encodePart(part))
     const [batch, ids] = await inTransaction(this.#scope.db, async (db) => {
       const scope = { ...this.#scope, db }
       await takeTurn(db, journalTurn(scope))
+      if ((await beside?.(scope)) === 'done before' || parts.length === 0) return [read, []] as const
       const known = await knownOf(scope, parts, rules.clock)
       if (known === null) return [read, await insertParts(scope, parts, encoded, rules)] as const
       const rest = new Batch(requests, rules, known, read.reporters)

@@ -1,8 +1,7 @@
-import { setTimeout } from 'node:timers/promises'
 import { z } from 'zod'
+import { patiently } from '../../database/patiently.ts'
 import { durationText, milliseconds } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
-import { isPassing } from '../../database/sqlState.ts'
 import { InvalidInputError, VantageError } from '../../schema/errors.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
@@ -173,23 +172,20 @@ class QueuedWriter implements Writer {
     this.#options.onWritten?.(window, written)
   }
 
-  async #writePatiently(window: IngestWindow): Promise<WrittenRollups> {
+  #writePatiently(window: IngestWindow): Promise<WrittenRollups> {
     const { acceptOld, signal, retryFor, onRetry } = this.#options
-    const until = performance.now() + milliseconds(retryFor)
-    for (let attempt = 1; ; attempt++) {
-      const outcome = await writeRollups(this.#scope, window, { acceptOld, signal }).then(
-        (written) => ({ written }),
-        (error: unknown) => ({ error }),
-      )
-      if ('written' in outcome) return outcome.written
-      signal?.throwIfAborted()
-      // All of the wait is random: writers that were stopped at one time come back apart.
-      const pause = Math.random() * Math.min(longestPause, firstPause * 2 ** (attempt - 1))
-      if (!isPassing(outcome.error) || performance.now() + pause > until) throw notWritten(window, outcome.error, attempt)
-      onRetry?.(window, outcome.error)
-      this.#report.retries += 1
-      await setTimeout(pause, undefined, { signal }).catch(() => signal?.throwIfAborted())
-    }
+    return patiently(
+      () => writeRollups(this.#scope, window, { acceptOld, signal }),
+      {
+        retryFor: milliseconds(retryFor),
+        signal,
+        onRetry: (error) => {
+          onRetry?.(window, error)
+          this.#report.retries += 1
+        },
+      },
+      (error, attempts) => notWritten(window, error, attempts),
+    )
   }
 
   #add({ unchanged, tooOld, ...rows }: WrittenRollups): void {
@@ -200,9 +196,6 @@ class QueuedWriter implements Writer {
     addTo(report.tooOld, tooOld)
   }
 }
-
-const firstPause = 100
-const longestPause = 5_000
 
 function addTo<Name extends string>(sums: NoInfer<Record<Name, number>>, counts: Record<Name, number>): void {
   for (const [name, count] of Object.entries(counts) as [Name, number][]) sums[name] += count

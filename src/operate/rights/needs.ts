@@ -118,6 +118,8 @@ export const writtenBy: Readonly<Record<string, readonly string[]>> = {
   ingest_journal: ['insert', 'update', 'delete'],
   ingest_window: ['insert', 'update', 'delete'],
   ingest_clock: ['insert', 'update'],
+  ingest_follower: ['insert', 'update', 'delete'],
+  ingest_file: ['insert', 'update', 'delete'],
   metric_1m: ['insert', 'update', 'delete'],
   metric_series: ['insert'],
   service_call_5m: ['insert', 'update', 'delete'],

@@ -32,6 +32,8 @@ const tables = [
   'ingest_journal',
   'ingest_window',
   'ingest_clock',
+  'ingest_file',
+  'ingest_follower',
   'kb_doc',
   'kb_chunk',
   'kb_term',
@@ -87,6 +89,14 @@ async function fill(scope: Scope): Promise<void> {
     scope.db,
   )
   await sql`insert into ${scope.id('ingest_clock')} (tenant_id, dataset, clock, resource) values (${of}, 'urn:a')`.execute(scope.db)
+  await sql`
+    with follower as (
+      insert into ${scope.id('ingest_follower')} (tenant_id, node, label, alive_until) values (${scope.tenantId}::int8, 'n', 'l', now())
+      returning follower_id
+    )
+    insert into ${scope.id('ingest_file')} (tenant_id, node, path, inode, head_bytes, head, follower_id)
+    select ${scope.tenantId}::int8, 'n', '/a', '1:2', 1, gen_random_uuid(), follower_id from follower
+  `.execute(scope.db)
   const event = await recordEvent(scope, { severity: 'INFO', kind: 'deploy', title: 't', resource: 'urn:a' })
   await attachEvidence(scope, { eventId: event, evidence: [{ dim: 'log', refOo: rows[0]!.id }] })
 }
@@ -118,6 +128,8 @@ const filled = {
   ingest_journal: 1,
   ingest_window: 1,
   ingest_clock: 1,
+  ingest_file: 1,
+  ingest_follower: 1,
   kb_doc: 1,
   kb_chunk: 1,
   kb_term: 1,
