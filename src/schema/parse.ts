@@ -32,7 +32,7 @@ export function parseOptions<S extends z.ZodType>(schema: S, options: unknown): 
 }
 
 function refusal(issue: z.core.$ZodIssue, { schema, value, name }: { schema: z.ZodType; value: unknown; name: string }): InvalidInputError {
-  const path = issue.path.reduce<string>((path, key) => path + step(key), name).replace(/^\./, '')
+  const path = pathText(name, issue.path)
   const given = valueAt(value, issue.path)
   return new InvalidInputError(
     path,
@@ -50,6 +50,10 @@ function problemOf(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown): 
   const all = known.length === 0 ? '' : ` (it has ${known.join(', ')})`
   return `has no ${issue.keys.length === 1 ? 'key' : 'keys'} ${preview(issue.keys.join(', '))}${all}`
 }
+
+/** A path as one writes it: `metrics[17].labels.host`. */
+export const pathText = (name: string, path: readonly PropertyKey[]): string =>
+  path.reduce<string>((text, key) => text + step(key), name).replace(/^\./, '')
 
 /**
  * A key in a path. Keys are input too: one that is not a plain name is quoted and shortened, so

@@ -1,16 +1,19 @@
 import { z } from 'zod'
 
-const hasNul = (text: string) => text.includes('\u0000')
-const isWellFormed = (text: string) => text.isWellFormed()
+/** Why PostgreSQL cannot store a text; undefined if it can. */
+export function textFlaw(text: string): string | undefined {
+  if (text.includes('\u0000')) return 'must not contain the NUL character, which PostgreSQL cannot store'
+  return text.isWellFormed() ? undefined : 'must be well-formed Unicode (it has a lone surrogate)'
+}
 
 /**
  * Text that PostgreSQL can store: without the NUL character (its `text` has none) and without lone
  * surrogates (not UTF-8).
  */
-export const storableText = z
-  .string()
-  .refine((text) => !hasNul(text), 'must not contain the NUL character, which PostgreSQL cannot store')
-  .refine(isWellFormed, 'must be well-formed Unicode (it has a lone surrogate)')
+export const storableText = z.string().superRefine((text, context) => {
+  const message = textFlaw(text)
+  if (message !== undefined) context.addIssue({ code: 'custom', message })
+})
 
 /** Storable text of 1 to `bytes` bytes in UTF-8. */
 export const boundedText = (bytes: number) =>
@@ -36,11 +39,12 @@ const maxJsonDepth = 100
  * It is checked in place: a schema that copied it would lose a key named `__proto__`.
  */
 export const storableObject = z.custom<Record<string, Json>>(isPlainObject, 'must be a JSON object').superRefine((object, context) => {
-  const flaw = jsonFlaw(object, [])
+  const flaw = jsonFlaw(object)
   if (flaw !== undefined) context.addIssue({ code: 'custom', ...flaw })
 })
 
-interface Flaw {
+/** What is wrong with a value, and where in it. */
+export interface Flaw {
   path: PropertyKey[]
   message: string
 }
@@ -49,10 +53,10 @@ interface Flaw {
  * The problem of a value that should be storable JSON, and its path; undefined if there is no
  * problem.
  */
-function jsonFlaw(value: unknown, path: PropertyKey[]): Flaw | undefined {
+export function jsonFlaw(value: unknown, path: PropertyKey[] = []): Flaw | undefined {
   if (value === null || typeof value === 'boolean') return undefined
   if (typeof value === 'number') return Number.isFinite(value) ? undefined : { path, message: 'must be a finite number' }
-  if (typeof value === 'string') return textFlaw(value, path)
+  if (typeof value === 'string') return textFlawAt(value, path)
   const isArray = Array.isArray(value)
   if (!isArray && !isPlainObject(value))
     return { path, message: 'must be JSON: text, a number, a boolean, null, an array or a plain object' }
@@ -60,18 +64,18 @@ function jsonFlaw(value: unknown, path: PropertyKey[]): Flaw | undefined {
   const entries: Iterable<[PropertyKey, unknown]> = isArray ? value.entries() : Object.entries(value)
   for (const [key, inner] of entries) {
     const here = [...path, key]
-    const flaw = (typeof key === 'string' ? textFlaw(key, here) : undefined) ?? jsonFlaw(inner, here)
+    const flaw = (typeof key === 'string' ? textFlawAt(key, here) : undefined) ?? jsonFlaw(inner, here)
     if (flaw !== undefined) return flaw
   }
   return undefined
 }
 
-function textFlaw(text: string, path: PropertyKey[]): Flaw | undefined {
-  const result = storableText.safeParse(text)
-  return result.success ? undefined : { path, message: result.error.issues[0]!.message }
+function textFlawAt(text: string, path: PropertyKey[]): Flaw | undefined {
+  const message = textFlaw(text)
+  return message === undefined ? undefined : { path, message }
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || prototype === Object.prototype

@@ -28,5 +28,5 @@ export async function insertSketches(scope: Scope, rows: readonly SketchInput[])
     for (const item of failed) tally.add(resource, { dimension, item }, true)
   }
   const sketches = [...tallies].flatMap(([from, tally]) => tally.rows(from))
-  await writeSketches(scope, { sketches }, ids)
+  await writeSketches(scope, sketches, ids)
 }

@@ -269,7 +269,7 @@ class DatabaseTurn extends DatabaseJournal implements WindowTurn {
   async write(window: IngestWindow, gone: GoneRows, rolled: readonly Rolled[], signal?: AbortSignal): Promise<void> {
     await deleteGone(this.#scope, window, gone)
     // Records that are too old were refused when they were read.
-    await writeWindow(this.#scope, window, this.#learning, { acceptOld: true, signal })
+    await writeWindow(this.#scope, window, this.#learning, { acceptOld: true, signal, rejecting: 'none' })
     const done = rolled.flatMap(({ dataset, resource, waiting }) => {
       const last = this.#last.get(`${dataset} ${resource}`)
       return last === undefined ? [] : [{ dataset, resource, last, waiting }]

@@ -5,6 +5,7 @@ import type { Scope } from '../../database/scope.ts'
 import { InvalidInputError, VantageError } from '../../schema/errors.ts'
 import { parseOptions } from '../../schema/parse.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import { addReason, noRejections, noRows } from './rejections/rejections.ts'
 import { writeRollups, type WrittenRollups } from './writeRollups.ts'
 
 export interface WriterOptions {
@@ -21,9 +22,15 @@ export interface WriterOptions {
    */
   acceptOld?: boolean
   signal?: AbortSignal
-  /** Called after each window is committed. */
+  /**
+   * Called after each window is committed. An error that it throws ends the writer, and is thrown as
+   * it is: the window is written, those after it are not.
+   */
   onWritten?: (window: IngestWindow, written: WrittenRollups) => void
-  /** Called before a window is tried again, with the error that stopped it. */
+  /**
+   * Called before a window is tried again, with the error that stopped it. If it throws, the window
+   * is not tried again.
+   */
   onRetry?: (window: IngestWindow, error: unknown) => void
 }
 
@@ -64,18 +71,20 @@ const writerOptions = z.strictObject({
  * | a serialization failure, a deadlock, a lost or refused connection | the window is tried again, after a random wait of up to 100 ms that doubles up to 5 s, for `retryFor` |
  * | why that is safe | a window is one transaction, and written again it leaves the same rows, also if the commit had succeeded and only its answer was lost |
  * | another error, or one that lasts | the window is not written, not even in part. `write`, `flush` and `close` throw, and the windows after it are not written: begin again with that window |
+ * | a row that cannot be stored | is left out, and counted in `rejected`; `rejections` says why |
  * | PgBouncer | transaction mode is enough: nothing is kept in the session |
  *
  * @example
  * await using writer = createWriter(scope)
  * for await (const window of rollUp(readOtlp('telemetry.jsonl.gz'))) await writer.write(window)
- * const { windows, retries, unchanged } = await writer.flush()
+ * const { windows, retries, written, unchanged, rejected } = await writer.flush()
  *
  * // window by window, what `writeRollups` shows
  *
  * @throws InvalidInputError if an option is wrong, or the scope is a transaction's: a failed one
  * cannot be repeated from here. Its methods throw VantageError (`NOT_WRITTEN`), which names the
- * window and the reason, with the driver's error as its `cause`; the signal's reason if aborted.
+ * window and the reason, with the driver's error as its `cause`; the signal's reason if aborted; what
+ * `onWritten` or `onRetry` throws.
  */
 export function createWriter(scope: Scope, options: WriterOptions = {}): Writer {
   const parsed = parseOptions(writerOptions, options)
@@ -102,12 +111,11 @@ class QueuedWriter implements Writer {
     retries: 0,
     resources: 0,
     locators: 0,
-    metrics: 0,
-    calls: 0,
-    patterns: 0,
-    sketches: 0,
-    unchanged: { metrics: 0, calls: 0, sketches: 0 },
-    tooOld: { metrics: 0, calls: 0, patterns: 0, sketches: 0 },
+    written: noRows(),
+    unchanged: noRows(),
+    tooOld: noRows(),
+    rejected: noRejections(),
+    rejections: [],
   }
 
   constructor(scope: Scope, options: z.infer<typeof writerOptions>) {
@@ -188,12 +196,15 @@ class QueuedWriter implements Writer {
     )
   }
 
-  #add({ unchanged, tooOld, ...rows }: WrittenRollups): void {
+  #add({ resources, locators, written, unchanged, tooOld, rejected, rejections }: WrittenRollups): void {
     const report = this.#report
     report.windows += 1
-    addTo(report, rows)
+    addTo(report, { resources, locators })
+    addTo(report.written, written)
     addTo(report.unchanged, unchanged)
     addTo(report.tooOld, tooOld)
+    addTo(report.rejected, rejected)
+    for (const { example, ...rejection } of rejections) addReason(report.rejections, rejection, () => example)
   }
 }
 

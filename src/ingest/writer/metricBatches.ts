@@ -35,17 +35,16 @@ export interface MetricBatch {
 }
 
 /**
- * The rows of metrics in batches, in the order of resource, metric, labels and time across all of
- * them: writers of the same rows, however these are cut, then wait for each other and never
- * deadlock.
+ * The rows of metrics in batches, in the order of the series and of time across all of them:
+ * writers of the same rows, however these are cut, then wait for each other and never deadlock.
  */
 export function* metricBatches(
-  metrics: readonly MetricRow[],
+  series: readonly (readonly MetricRow[])[],
   resourceIds: ReadonlyMap<string, string>,
   most = mostRows,
 ): Generator<MetricBatch> {
   let columns = new Columns()
-  for (const rows of inOrder(metrics)) {
+  for (const rows of series) {
     let last: MetricRow | undefined
     for (const row of rows) {
       if (columns.length >= most || columns.characters >= mostCharacters) {
@@ -61,8 +60,13 @@ export function* metricBatches(
   if (columns.length > 0) yield columns.batch()
 }
 
-/** The rows of each series by time; the series in the order of their keys. */
-function inOrder(metrics: readonly MetricRow[]): MetricRow[][] {
+/**
+ * The rows of each series by time; the series in the order of resource, metric and labels.
+ *
+ * @param onTwice called for each row whose series and minute another one before it has: it is left
+ * out.
+ */
+export function seriesInOrder(metrics: readonly MetricRow[], onTwice: (row: MetricRow) => void = () => {}): MetricRow[][] {
   const bySeries = new Map<string, MetricRow[]>()
   let last: MetricRow | undefined
   let lastLabels = ''
@@ -80,7 +84,14 @@ function inOrder(metrics: readonly MetricRow[]): MetricRow[][] {
     lastLabels = labels
   }
   const series = [...bySeries].sort(([a], [b]) => (a < b ? -1 : 1))
-  return series.map(([, rows]) => rows.sort((a, b) => a.bucket.getTime() - b.bucket.getTime()))
+  return series.map(([, rows]) => {
+    rows.sort((a, b) => a.bucket.getTime() - b.bucket.getTime())
+    return rows.filter((row, at) => {
+      const isFirst = row.bucket.getTime() !== rows[at - 1]?.bucket.getTime()
+      if (!isFirst) onTwice(row)
+      return isFirst
+    })
+  })
 }
 
 /** The same value with the keys of each object in one order, as two equal `jsonb` have them. */

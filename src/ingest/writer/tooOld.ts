@@ -7,14 +7,7 @@ import { chunkNumber, chunkStretch } from '../../lifecycle/partitions/chunkGrid.
 import { patternPolicy } from '../../logs/patternPolicy.ts'
 import { metricPolicy } from '../../metrics/metricPolicy.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
-
-/** Counts of a window's rows that are older than the retention of their table. */
-export interface TooOld {
-  metrics: number
-  calls: number
-  patterns: number
-  sketches: number
-}
+import { noRows, type RowCounts } from './rejections/rejections.ts'
 
 const policies = { metrics: metricPolicy, calls: callPolicy, patterns: patternPolicy, sketches: sketchPolicy } as const
 
@@ -28,15 +21,15 @@ const young = 86_400_000
  * The retention is that of the policy applied last, to the end of the chunk. Without a policy, or
  * for a role that may not read the policies, all rows are kept.
  */
-export async function withoutTooOld(
+export async function withoutTooOld<Rows extends Pick<IngestWindow, 'from' | keyof RowCounts>>(
   scope: Scope,
-  window: IngestWindow,
+  window: Rows,
   now = new Date(),
-): Promise<{ window: IngestWindow; tooOld: TooOld }> {
-  const none = { window, tooOld: { metrics: 0, calls: 0, patterns: 0, sketches: 0 } }
+): Promise<{ window: Rows; tooOld: RowCounts }> {
+  const none = { window, tooOld: noRows() }
   if (window.from.getTime() > now.getTime() - young) return none
   const since = await keptSince(scope, now)
-  const kept = <Row extends { bucket: Date }>(kind: keyof TooOld, rows: Row[]): Row[] => {
+  const kept = <Row extends { bucket: Date }>(kind: keyof RowCounts, rows: Row[]): Row[] => {
     const from = since[kind]
     return from === null ? rows : rows.filter(({ bucket }) => bucket >= from)
   }
@@ -58,9 +51,9 @@ export async function withoutTooOld(
 }
 
 /** The oldest time that each table keeps; null if it keeps all rows. */
-export async function keptSince(scope: Scope, now = new Date()): Promise<Record<keyof TooOld, Date | null>> {
+export async function keptSince(scope: Scope, now = new Date()): Promise<Record<keyof RowCounts, Date | null>> {
   const retained = await retentions(scope)
-  const since = (kind: keyof TooOld): Date | null => {
+  const since = (kind: keyof RowCounts): Date | null => {
     const { table, chunk } = policies[kind]
     const retain = retained.get(table)
     return retain === undefined ? null : chunkStretch(chunk, chunkNumber(chunk, new Date(now.getTime() - milliseconds(retain)))).from

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
-import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import type { CallRow } from '../rollups/windows/ingestWindow.ts'
 import { jsonChunks } from './jsonChunks.ts'
 import { storedHistogram } from './storedHistogram.ts'
 
@@ -11,9 +11,9 @@ import { storedHistogram } from './storedHistogram.ts'
  */
 export async function writeCalls(
   scope: Scope,
-  { calls }: IngestWindow,
+  calls: readonly CallRow[],
   resourceIds: ReadonlyMap<string, string>,
-  locatorIds: readonly string[],
+  locatorIds: ReadonlyMap<number, string>,
 ): Promise<number> {
   const rows = calls.map((row) => ({
     bucket: row.bucket,
@@ -23,7 +23,7 @@ export async function writeCalls(
     err_rate: row.errRate,
     p50_ms: row.p50Ms,
     p95_ms: row.p95Ms,
-    sample_ref: locatorIds[row.locator],
+    sample_ref: locatorIds.get(row.locator),
     call_count: row.callCount,
     error_count: row.errorCount,
     histogram: storedHistogram(row.histogram),

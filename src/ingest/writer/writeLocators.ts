@@ -5,12 +5,13 @@ import type { Locator } from '../rollups/windows/ingestWindow.ts'
 /**
  * Writes the locations of the raw records of a window.
  *
- * @returns the ids, in the order of the locators.
+ * @param locators by their place among the window's.
+ * @returns the ids, by the same places.
  */
-export async function writeLocators(scope: Scope, locators: readonly Locator[]): Promise<string[]> {
-  if (locators.length === 0) return []
+export async function writeLocators(scope: Scope, locators: ReadonlyMap<number, Locator>): Promise<Map<number, string>> {
+  if (locators.size === 0) return new Map()
   const rows = JSON.stringify(
-    locators.map((locator, position) => ({
+    [...locators].map(([position, locator]) => ({
       position,
       dataset: locator.dataset,
       bucket: locator.objectBucket,
@@ -44,7 +45,6 @@ export async function writeLocators(scope: Scope, locators: readonly Locator[]):
     join ${scope.id('oo_locator')} as locator
       on locator.tenant_id = ${scope.tenantId}::int8 and locator.dataset = row.dataset and locator.t_from = row.t_from and locator.t_to = row.t_to
       and locator.bucket = row.bucket and locator.object_key = row.object_key and locator.query_hint = row.query_hint
-    order by row.position
   `.execute(scope.db)
-  return found.map(({ id }) => id)
+  return new Map(found.map(({ position, id }) => [position, id]))
 }

@@ -2,11 +2,12 @@ import { setImmediate } from 'node:timers/promises'
 import { sql, type RawBuilder } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import { sqlStateOf } from '../../database/sqlState.ts'
-import type { IngestWindow, MetricRow } from '../rollups/windows/ingestWindow.ts'
+import { behindSavepoint } from '../../database/transaction/behindSavepoint.ts'
+import type { MetricRow } from '../rollups/windows/ingestWindow.ts'
 import { metricBatches, type MetricBatch } from './metricBatches.ts'
 
 /**
- * Writes the minutes of metrics of a window.
+ * Writes the minutes of metrics of a window: the rows of each series, in order.
  *
  * Where the tenant has no row of these minutes yet, rows are only inserted: looking each one up
  * first takes a quarter of the time. If another writer has inserted one since, the insert fails
@@ -16,20 +17,16 @@ import { metricBatches, type MetricBatch } from './metricBatches.ts'
  */
 export async function writeMetrics(
   scope: Scope,
-  { metrics }: Pick<IngestWindow, 'metrics'>,
+  series: readonly (readonly MetricRow[])[],
   resourceIds: ReadonlyMap<string, string>,
 ): Promise<number> {
-  if (metrics.length === 0) return 0
-  const write = (onConflict: RawBuilder<unknown>) => writeBatches(scope, metricBatches(metrics, resourceIds), onConflict)
-  if (await hasRows(scope, metrics)) return write(replacing)
-  await sql`savepoint pgvantage_inserting`.execute(scope.db)
+  if (series.length === 0) return 0
+  const write = (onConflict: RawBuilder<unknown>) => writeBatches(scope, metricBatches(series, resourceIds), onConflict)
+  if (await hasRows(scope, series)) return write(replacing)
   try {
-    const written = await write(sql``)
-    await sql`release savepoint pgvantage_inserting`.execute(scope.db)
-    return written
+    return await behindSavepoint(scope.db, () => write(sql``))
   } catch (error) {
     if (sqlStateOf(error) !== uniqueViolation) throw error
-    await sql`rollback to savepoint pgvantage_inserting`.execute(scope.db)
     return write(replacing)
   }
 }
@@ -37,11 +34,11 @@ export async function writeMetrics(
 const uniqueViolation = '23505'
 
 /** Whether the tenant has rows in the minutes of these. */
-async function hasRows(scope: Scope, metrics: readonly MetricRow[]): Promise<boolean> {
+async function hasRows(scope: Scope, series: readonly (readonly MetricRow[])[]): Promise<boolean> {
   let [from, to] = [Infinity, -Infinity]
-  for (const { bucket } of metrics) {
-    from = Math.min(from, bucket.getTime())
-    to = Math.max(to, bucket.getTime())
+  for (const rows of series) {
+    from = Math.min(from, rows[0]!.bucket.getTime())
+    to = Math.max(to, rows.at(-1)!.bucket.getTime())
   }
   const { rows } = await sql<{ found: boolean }>`
     select exists (

@@ -7,6 +7,7 @@ import { jsonChunks } from './jsonChunks.ts'
 import { mergedType } from '../records/attributes.ts'
 import { greaterSeverity } from '../records/severityOf.ts'
 import type { PatternRow } from '../rollups/windows/ingestWindow.ts'
+import type { WriteRows } from './rejections/byHalves.ts'
 import { targetOf, type TenantTemplates } from './tenantTemplates.ts'
 
 /** What a masked line was written as. */
@@ -46,13 +47,13 @@ export async function writePatterns(
   scope: Scope,
   rows: readonly PatternRow[],
   templates: TenantTemplates,
-  only: { isOnly: boolean },
+  { isOnly, write, refuse }: PatternWriting,
 ): Promise<Map<string, WrittenLine>> {
   if (rows.length === 0) return new Map()
   const { templateOf, merged } = await templates.learn(
     scope,
     rows.map((row) => row.maskedLine),
-    only,
+    { isOnly },
   )
   const patterns = new Patterns()
   for (const row of rows) patterns.add(rowOf(templateOf.get(row.maskedLine)!, row))
@@ -73,13 +74,33 @@ export async function writePatterns(
     const target = targets.get(row.hash)
     if (target_hash === null && target !== undefined) patterns.addTo(elsewhere.get(target) ?? target, row)
   }
-  await upsert(scope, patterns.rows())
+  const refused = new Map<string, Error>()
+  await write(
+    patterns.rows(),
+    (some) => upsert(scope, some),
+    ({ hash }, error) => refused.set(hash, error),
+  )
   await redirect(scope, redirects)
   const ids = await idsOf(
     scope,
     [...templateOf.values()].map((template) => template.fingerprint),
   )
-  return new Map([...templateOf].map(([line, template]) => [line, { template, fingerprintId: ids.get(template.fingerprint)! }]))
+  const written = new Map<string, WrittenLine>()
+  for (const [line, template] of templateOf) {
+    const { fingerprint } = template
+    const error = refused.get(elsewhere.get(fingerprint) ?? fingerprint)
+    if (error === undefined) written.set(line, { template, fingerprintId: ids.get(fingerprint)! })
+    else refuse(line, error)
+  }
+  return written
+}
+
+/** How patterns are written. */
+export interface PatternWriting {
+  isOnly: boolean
+  write: WriteRows
+  /** Called for each line whose pattern the database refuses. */
+  refuse: (line: string, error: Error) => void
 }
 
 /** Rows by the hash of their words. */
@@ -166,7 +187,9 @@ async function storedPatterns(scope: Scope, hashes: readonly string[], merged: r
   return rows
 }
 
-async function upsert(scope: Scope, rows: readonly KnownPattern[]): Promise<void> {
+/** @returns how many rows were written. */
+async function upsert(scope: Scope, rows: readonly KnownPattern[]): Promise<number> {
+  let written = 0n
   const rank = (severity: string) => sql`coalesce(array_position(${[...severities]}::text[], ${sql.raw(severity)}), 0)`
   // The rule of `mergedType`. An attribute seen with two types is mixed, in any order of windows.
   const types = sql`known.attrs_schema || (
@@ -180,7 +203,7 @@ async function upsert(scope: Scope, rows: readonly KnownPattern[]): Promise<void
         hash uuid, words text, pattern text, sample_message text, severity text, attrs_schema jsonb, first_seen timestamptz, last_seen timestamptz
       )`
   for (const chunk of jsonChunks(rows)) {
-    await sql`
+    const { numAffectedRows = 0n } = await sql`
       insert into ${scope.id('log_pattern')} as known (tenant_id, words, pattern, sample_message, severity, attrs_schema, first_seen, last_seen)
       select ${scope.tenantId}::int8, words, pattern, sample_message, severity, attrs_schema, first_seen, last_seen
       from jsonb_to_recordset(${chunk}::jsonb) as ${row}
@@ -198,7 +221,9 @@ async function upsert(scope: Scope, rows: readonly KnownPattern[]): Promise<void
         or ${rank('excluded.severity')} > ${rank('known.severity')}
         or known.attrs_schema <> (${types})
     `.execute(scope.db)
+    written += numAffectedRows
   }
+  return Number(written)
 }
 
 /** Lets patterns, and those that redirect to them, redirect to others. */

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
-import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
+import type { SketchRow } from '../rollups/windows/ingestWindow.ts'
 import { jsonChunks } from './jsonChunks.ts'
 
 /**
@@ -10,7 +10,7 @@ import { jsonChunks } from './jsonChunks.ts'
  */
 export async function writeSketches(
   scope: Scope,
-  { sketches }: Pick<IngestWindow, 'sketches'>,
+  sketches: readonly SketchRow[],
   resourceIds: ReadonlyMap<string, string>,
 ): Promise<number> {
   const rows = sketches.map((row) => ({

@@ -3,6 +3,7 @@ import type { Scope } from '../../../src/database/scope.ts'
 import { createWriter, rollUp, writeRollups, type IngestWindow } from '../../../src/ingest/index.ts'
 import { VantageError } from '../../../src/schema/errors.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
+import { fillDisk } from '../../support/fillDisk.ts'
 import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { all, requests } from '../../unit/ingest/telemetry.ts'
 import { everything } from '../faults/everything.ts'
@@ -15,6 +16,7 @@ onEveryLeg('createWriter', () => {
   let tenants = 0
   beforeAll(async () => {
     test = await cleanDatabase()
+    await fillDisk(test.db, 'log_pattern', `new.pattern = 'fill the disk'`)
     windows = await all(rollUp(requests(recording({ minutes: 15, services: ['web', 'cart'] }))))
   })
   beforeEach(async () => {
@@ -22,10 +24,10 @@ onEveryLeg('createWriter', () => {
   })
   afterAll(() => test.close())
 
-  /** One that the database refuses: more errors than messages. */
+  /** One that cannot be written. */
   const broken = (window: IngestWindow): IngestWindow => ({
     ...window,
-    patterns: window.patterns.map((row) => ({ ...row, countError: row.countTotal + 1 })),
+    patterns: window.patterns.map((row) => ({ ...row, maskedLine: 'fill the disk' })),
   })
 
   it('writes what writeRollups writes, and reports the sums', async () => {
@@ -34,15 +36,15 @@ onEveryLeg('createWriter', () => {
       async (before, window) => [...(await before), await writeRollups(other, window)],
       Promise.resolve<Awaited<ReturnType<typeof writeRollups>>[]>([]),
     )
-    const metrics = each.reduce((sum, one) => sum + one.metrics, 0)
+    const metrics = each.reduce((sum, one) => sum + one.written.metrics, 0)
     const told: string[] = []
     await using writer = createWriter(scope, { onWritten: ({ from }) => told.push(from.toISOString()) })
     for (const window of windows) await writer.write(window)
-    expect(await writer.flush()).toMatchObject({ windows: 3, retries: 0, metrics, unchanged: { metrics: 0 } })
+    expect(await writer.flush()).toMatchObject({ windows: 3, retries: 0, written: { metrics }, unchanged: { metrics: 0 } })
     expect(told).toEqual(windows.map(({ from }) => from.toISOString()))
     expect(await everything(scope)).toEqual(await everything(other))
     for (const window of windows) await writer.write(window)
-    expect(await writer.close()).toMatchObject({ windows: 6, metrics: 2 * metrics, unchanged: { metrics } })
+    expect(await writer.close()).toMatchObject({ windows: 6, written: { metrics }, unchanged: { metrics } })
     await expect(writer.write(windows[0]!)).rejects.toMatchObject({ code: 'CLOSED' })
   })
 
@@ -60,7 +62,7 @@ onEveryLeg('createWriter', () => {
     expect(await writer.close()).toMatchObject({ windows: 6 })
   })
 
-  it('names the window that the database refuses, writes nothing of it, and nothing after it', async () => {
+  it('names the window that cannot be written, writes nothing of it, and nothing after it', async () => {
     const [first, second, third] = windows
     const before = await tenant(test.db, `t-${++tenants}`)
     await writeRollups(before, first!)
@@ -73,9 +75,9 @@ onEveryLeg('createWriter', () => {
     expect(error).toMatchObject({
       code: 'NOT_WRITTEN',
       message: expect.stringMatching(
-        /^the window from 2026-01-01T12:05:00\.000Z to 2026-01-01T12:10:00\.000Z was not written, not even in part: .*log_pattern_5m/,
+        /^the window from 2026-01-01T12:05:00\.000Z to 2026-01-01T12:10:00\.000Z was not written, not even in part: the disk is full/,
       ),
-      cause: { code: '23514' },
+      cause: { code: '53100' },
     })
     await expect(writer.write(third!)).rejects.toBe(error)
     await expect(writer.close()).rejects.toBe(error)
@@ -97,6 +99,34 @@ onEveryLeg('createWriter', () => {
     const writer = createWriter(scope, { signal: controller.signal, onWritten: () => controller.abort(new Error('stopped')) })
     for (const window of windows) await writer.write(window).catch(() => {})
     await expect(writer.close()).rejects.toThrow('stopped')
+  })
+
+  it('counts the rows that are left out, over all windows', async () => {
+    const flawed = windows.map((window) => ({ ...window, metrics: window.metrics.map((row) => ({ ...row, metric: `${row.metric}\0` })) }))
+    const metrics = windows.reduce((sum, window) => sum + window.metrics.length, 0)
+    await using writer = createWriter(scope)
+    for (const window of flawed) await writer.write(window)
+    expect(await writer.close()).toMatchObject({
+      windows: 3,
+      written: { metrics: 0 },
+      rejected: { metrics, calls: 0 },
+      rejections: [{ list: 'metrics', field: 'metric', rows: metrics, example: 'metrics[0].metric' }],
+    })
+  })
+
+  it('ends with what onWritten throws, after the window that it was called for', async () => {
+    const before = await tenant(test.db, `t-${++tenants}`)
+    await writeRollups(before, windows[0]!)
+    const error = new Error('no room for the note')
+    const writer = createWriter(scope, {
+      onWritten: () => {
+        throw error
+      },
+    })
+    for (const window of windows) await writer.write(window).catch(() => {})
+    await expect(writer.flush()).rejects.toBe(error)
+    await expect(writer.close()).rejects.toBe(error)
+    expect(await everything(scope)).toEqual(await everything(before))
   })
 
   it("refuses a transaction's scope", async () => {

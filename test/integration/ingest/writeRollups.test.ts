@@ -5,6 +5,7 @@ import { connect } from '../../../src/database/connection/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
 import { ingest } from '../../../src/ingest/ingest.ts'
 import { rollUp } from '../../../src/ingest/rollUp.ts'
+import { seriesInOrder } from '../../../src/ingest/writer/metricBatches.ts'
 import { writeMetrics } from '../../../src/ingest/writer/writeMetrics.ts'
 import { writeRollups } from '../../../src/ingest/writer/writeRollups.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
@@ -83,6 +84,16 @@ onEveryLeg('writing rollups', () => {
     scope = await tenant(test.db, `t-${++tenants}`)
   })
   afterAll(() => test.close())
+
+  /** Does work while a constraint refuses rows of a table. */
+  async function refusing(table: string, constraint: string, work: () => Promise<void>) {
+    await sql`alter table ${scope.id(table)} add constraint refuses ${sql.raw(constraint)} not valid`.execute(test.db)
+    try {
+      await work()
+    } finally {
+      await sql`alter table ${scope.id(table)} drop constraint refuses`.execute(test.db)
+    }
+  }
 
   it('writes what a person would expect', () => {
     expect(clean.resources).toMatchObject([
@@ -169,11 +180,11 @@ onEveryLeg('writing rollups', () => {
 
   it('writes the whole of a window or nothing', async () => {
     const [window] = await all(rollUp(requests(payloads)))
-    const broken = {
-      ...window!,
-      patterns: [...window!.patterns, { ...window!.patterns[0]!, maskedLine: 'x', countError: 5, countTotal: 1 }],
-    }
-    await expect(writeRollups(scope, broken)).rejects.toThrow()
+    // More rows than it takes for a matter of single ones.
+    const patterns = Array.from({ length: 51 }, (_, at) => ({ ...window!.patterns[0]!, maskedLine: `line ${'x'.repeat(at)}` }))
+    await refusing('log_pattern', `check (pattern not like 'line %')`, async () => {
+      await expect(writeRollups(scope, { ...window!, patterns })).rejects.toMatchObject({ code: '23514' })
+    })
     expect(Object.values(await everything(scope)).flat()).toEqual([])
     await expect(writeRollups(scope, window!, { signal: AbortSignal.abort(new Error('stopped')) })).rejects.toThrow('stopped')
     expect(Object.values(await everything(scope)).flat()).toEqual([])
@@ -251,11 +262,13 @@ onEveryLeg('writing rollups', () => {
 
   it('says which rows were there already', async () => {
     const [window] = await all(rollUp(requests(payloads)))
-    expect(await writeRollups(scope, window!)).toMatchObject({ metrics: 10, calls: 2, unchanged: { metrics: 0, calls: 0, sketches: 0 } })
-    expect(await writeRollups(scope, window!)).toMatchObject({ metrics: 10, calls: 2, unchanged: { metrics: 10, calls: 2, sketches: 0 } })
+    const rows = { metrics: 10, calls: 2, patterns: 3, sketches: 0 }
+    const none = { metrics: 0, calls: 0, patterns: 0, sketches: 0 }
+    expect(await writeRollups(scope, window!)).toMatchObject({ written: rows, unchanged: none })
+    expect(await writeRollups(scope, window!)).toMatchObject({ written: none, unchanged: rows })
     const [first, ...others] = window!.metrics
     const corrected = { ...window!, metrics: [{ ...first!, avg: 4711 }, ...others] }
-    expect(await writeRollups(scope, corrected)).toMatchObject({ unchanged: { metrics: 9, calls: 2 } })
+    expect(await writeRollups(scope, corrected)).toMatchObject({ written: { ...none, metrics: 1 }, unchanged: { ...rows, metrics: 9 } })
   })
 
   it('takes numbers that JSON does not have as null, and rows in any order', async () => {
@@ -276,7 +289,7 @@ onEveryLeg('writing rollups', () => {
     const { promise: end, resolve: commit } = Promise.withResolvers<void>()
     const ids = await ensureResources(scope, window!.resources)
     const other = scope.db.transaction().execute(async (db) => {
-      await writeMetrics({ ...scope, db }, { metrics: window!.metrics.map((row) => ({ ...row, avg: 4711 })) }, ids)
+      await writeMetrics({ ...scope, db }, seriesInOrder(window!.metrics.map((row) => ({ ...row, avg: 4711 }))), ids)
       resolve()
       await end
     })
@@ -285,7 +298,7 @@ onEveryLeg('writing rollups', () => {
     await new Promise((done) => setTimeout(done, 200))
     commit()
     await other
-    expect(await writing).toMatchObject({ metrics: 10, unchanged: { metrics: 0 } })
+    expect(await writing).toMatchObject({ written: { metrics: 10 }, unchanged: { metrics: 0 } })
     const { metrics } = await everything(scope)
     expect(metrics).toHaveLength(10)
     expect(metrics).not.toContainEqual(expect.objectContaining({ avg_val: 4711 }))
@@ -305,13 +318,14 @@ onEveryLeg('writing rollups', () => {
     const [window] = await all(rollUp(requests(payloads)))
     const [row] = window!.metrics
     const write = async (writer: number) => {
-      const bucket = new Date(row!.bucket.getTime() + 300_000 * writer)
+      const bucket = new Date(window!.from.getTime() + 300_000 * writer)
       const metrics = Array.from({ length: 9_000 }, (_, index) => ({
         ...row!,
         bucket,
         metric: `metric ${String(4_900 * writer + index).padStart(5, '0')}`,
       }))
-      const { from, to, resources } = window!
+      const [from, to] = [bucket, new Date(bucket.getTime() + 300_000)]
+      const { resources } = window!
       // Each a little behind the one before, whose second statement has series of its first one.
       await new Promise((done) => setTimeout(done, 50 * writer))
       const theirs = { from, to, resources, metrics, calls: [], patterns: [], sketches: [], locators: [] }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { MetricRow } from '../../../src/ingest/rollups/windows/ingestWindow.ts'
-import { metricBatches, type MetricBatch } from '../../../src/ingest/writer/metricBatches.ts'
+import { metricBatches, seriesInOrder, type MetricBatch } from '../../../src/ingest/writer/metricBatches.ts'
 import { decodeHistogram, histogramOf } from '../../../src/sketch/exponentialHistogram.ts'
 import type { Json } from '../../../src/schema/text.ts'
 
@@ -78,7 +78,7 @@ const given = ({ bucket, resource, metric, labels: own, unit, kind, avg, max, p9
 it('gives every row once, in batches no longer than asked, in one order whatever the order given', () => {
   fc.assert(
     fc.property(rows, fc.integer({ min: 1, max: 7 }), fc.infiniteStream(fc.nat()), (metrics, most, random) => {
-      const batches = [...metricBatches(metrics, ids, most)]
+      const batches = [...metricBatches(seriesInOrder(metrics), ids, most)]
       for (const batch of batches) expect(batch.rows).toBeLessThanOrEqual(most)
       const told = batches.flatMap(rowsOf)
       const sorted = (all: object[]) => all.map((one) => JSON.stringify(one)).sort()
@@ -87,7 +87,7 @@ it('gives every row once, in batches no longer than asked, in one order whatever
         .map((one) => ({ one, at: random.next().value as number }))
         .sort((a, b) => a.at - b.at)
         .map(({ one }) => ({ ...one, labels: Object.fromEntries(Object.entries(one.labels).reverse()) }))
-      expect([...metricBatches(shuffled, ids, 1000)].flatMap(rowsOf)).toEqual(told)
+      expect([...metricBatches(seriesInOrder(shuffled), ids, 1000)].flatMap(rowsOf)).toEqual(told)
     }),
   )
 })
@@ -103,7 +103,7 @@ const inOneForm = (one: object): object => ({
 it('says what the rows of a series have in common once', () => {
   const [first] = fc.sample(row, 1)
   const minutes = Array.from({ length: 5 }, (_, minute) => ({ ...first!, bucket: new Date(minute * 60_000) }))
-  const [batch] = [...metricBatches(minutes.toReversed(), ids)]
+  const [batch] = [...metricBatches(seriesInOrder(minutes.toReversed()), ids)]
   expect(JSON.parse(batch!.series)).toHaveLength(1)
   expect(elements(batch!.bucket)).toEqual(['1', '2', '3', '4', '5'])
 })
