@@ -50,6 +50,7 @@ export const rollups: Migration = {
   series_id bigint primary key generated always as (${seriesId}) stored,
   metric text not null,
   labels jsonb not null,
+  last_day date not null default 'infinity',
   foreign key (tenant_id, resource_id) references ${resource} (tenant_id, resource_id)
 )`,
       `create index idx_metric_key on ${series} (tenant_id, resource_id, metric)`,

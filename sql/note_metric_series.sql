@@ -2,6 +2,9 @@
 -- Writes down the series of the rows that a statement has inserted or changed: reads find rows by
 -- their series, however the rows came. The foreign key of a series is that of its rows.
 --
+-- No row of a series is later than its `last_day` (in UTC), so reads leave out series that ended
+-- before their range. It is written once a day, since a row in `metric_series` is for all to share.
+--
 -- Two series with one key are refused: nobody could distinguish their rows.
 --
 -- Runs with the rights of the role that writes, so it can do nothing that the role could not do.
@@ -19,25 +22,38 @@ declare
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended($turn$pgvantage series @extschema@.metric_series$turn$, 0::int8));
   with written as materialized (
-    select distinct on (changed.series_id) changed.series_id, changed.tenant_id, changed.resource_id, changed.metric, changed.labels
+    select distinct on (changed.series_id)
+      changed.series_id, changed.tenant_id, changed.resource_id, changed.metric, changed.labels, changed.bucket
     from changed
-    order by changed.series_id
-  ), added as (
-    insert into @extschema@.metric_series (tenant_id, resource_id, metric, labels)
-    select written.tenant_id, written.resource_id, written.metric, written.labels
+    order by changed.series_id, changed.bucket desc
+  ), compared as materialized (
+    select written.*, day.last_day, coalesce(known.is_behind, false) as is_behind, known.is_another
     from written
-    order by written.series_id
+    cross join lateral (select (written.bucket at time zone 'UTC')::date as last_day) as day
+    left join lateral (
+      select known.last_day < day.last_day as is_behind,
+        (known.tenant_id, known.resource_id, known.metric, known.labels)
+          is distinct from (written.tenant_id, written.resource_id, written.metric, written.labels) as is_another
+      from @extschema@.metric_series as known
+      where known.series_id = written.series_id
+      limit 1
+    ) as known on true
+  ), added as (
+    insert into @extschema@.metric_series (tenant_id, resource_id, metric, labels, last_day)
+    select compared.tenant_id, compared.resource_id, compared.metric, compared.labels, compared.last_day
+    from compared
+    where not compared.is_behind
+    order by compared.series_id
     on conflict do nothing
+  ), moved as (
+    insert into @extschema@.metric_series as known (tenant_id, resource_id, metric, labels, last_day)
+    select compared.tenant_id, compared.resource_id, compared.metric, compared.labels, compared.last_day
+    from compared
+    where compared.is_behind
+    order by compared.series_id
+    on conflict (series_id) do update set last_day = excluded.last_day where known.last_day < excluded.last_day
   )
-  select written.series_id into mixed
-  from written
-  where (
-    select (known.tenant_id, known.resource_id, known.metric, known.labels)
-      is distinct from (written.tenant_id, written.resource_id, written.metric, written.labels)
-    from @extschema@.metric_series as known
-    where known.series_id = written.series_id
-  )
-  limit 1;
+  select compared.series_id into mixed from compared where compared.is_another limit 1;
   if found then
     raise exception 'two series of metrics have the key %', mixed
       using errcode = 'unique_violation', hint = 'The keys are hashes of 64 bits. Change a label of one of the two.';

@@ -2,6 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { bounded, weightedMean } from '../database/sql/bounded.ts'
 import { secondsOf, type TimeRange } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
+import { hasRowsSince } from '../metrics/seriesOf.ts'
 import { certainty } from './certainty.ts'
 import { ofTenant } from '../database/sql/ofTenant.ts'
 import { spareStates, type MetricMeaning } from './metricMeanings.ts'
@@ -64,6 +65,7 @@ export function departures(
       (label) => sql`labels ->> ${sql.lit(label)}::text`,
     ),
   )
+  const begun = baseline.from < range.from ? baseline.from : range.from
   /** The points of these metrics of the tenant, with the meanings of the metrics. */
   const points = (metrics: readonly (readonly [string, MetricMeaning])[]) => {
     const [names, means] = [metrics.map(([metric]) => metric), metrics.map(([, meaning]) => meaning)]
@@ -73,6 +75,7 @@ export function departures(
           and point.series_id = any(array(
             select known.series_id from ${scope.id('metric_series')} as known
             where known.tenant_id = ${scope.tenantId}::int8 and known.metric = any(${names}::text[])
+              and ${hasRowsSince(begun)}
               ${among === undefined ? sql`` : sql`and known.resource_id = any(array(select resource_id from ${sql.id(among)}))`}
           ))
           and (${beginsIn(range)} or ${beginsIn(baseline)})`

@@ -102,7 +102,7 @@ export function labelCardinality(scope: Scope, options: LabelCardinalityOptions)
     .selectFrom(scope.table('metric_series', 'known'))
     .crossJoinLateral(inRange.as('found'))
     .select(['known.metric', 'known.resource_id', 'known.labels'])
-    .where(isWanted(scope, { metrics, resources }))
+    .where(isWanted(scope, { metrics, resources, since: reading.range.from }))
     .$if(resources !== undefined, (all) => all.where(requireResources(scope, resources!)))
   // Labels that are not an object count as no labels.
   const named = sql`case when pg_catalog.jsonb_typeof(series.labels) = 'object' then series.labels else '{}' end`

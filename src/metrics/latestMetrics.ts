@@ -9,6 +9,7 @@ import { parseOptions } from '../schema/parse.ts'
 import type { MetricBy, MetricFrame, MetricPoint } from './metricFrame.ts'
 import { mergedMeasure, storedMeasure } from './metricMeasures.ts'
 import { metricOptions, seriesName, type MetricOptions } from './metricOptions.ts'
+import { hasRowsSince } from './seriesOf.ts'
 
 const latestMetricsOptions = z.strictObject(metricOptions(['series', 'resource']))
 
@@ -22,7 +23,7 @@ const latestMetricsOptions = z.strictObject(metricOptions(['series', 'resource']
  * | `by: 'series'` (the default) | a point for each label set that the resource has in that minute; a label set that stopped earlier is absent |
  * | `by: 'resource'` | the label sets are combined as in {@link metricSeries} |
  * | range | how old the last measurement may be: a resource without one in the range is absent |
- * | cost | one index lookup for each label set of each resource in each chunk or partition of the range, from the newest back to its last data |
+ * | cost | one index lookup for each label set of each resource in each chunk or partition of the range, from the newest back to its last data; none for label sets that ended on a day before the range |
  * | names | as in {@link metricSeries} |
  *
  * @throws InvalidInputError if the metric, a URN, the labels, the range, the measure or `by` is
@@ -41,10 +42,11 @@ const latestMetricsOptions = z.strictObject(metricOptions(['series', 'resource']
  * //       order by "of_series"."bucket" desc limit 1
  * //     ) as "of_series"
  * //     where "known"."tenant_id" = $5 and "known"."resource_id" = "resource"."resource_id" and
- * //       "known"."metric" = "wanted"."name"
- * //     order by "of_series"."bucket" desc fetch next $6 rows with ties
- * //   ) as "metric" where "resource"."tenant_id" = $7 order by ... collate "C", "bucket"
- * // ) as "point" where "value" > $8
+ * //       "known"."metric" = "wanted"."name" and
+ * //       known.last_day >= ($6::timestamptz at time zone 'UTC')::date
+ * //     order by "of_series"."bucket" desc fetch next $7 rows with ties
+ * //   ) as "metric" where "resource"."tenant_id" = $8 order by ... collate "C", "bucket"
+ * // ) as "point" where "value" > $9
  */
 export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>(
   scope: Scope,
@@ -69,6 +71,7 @@ export function latestMetrics<By extends Exclude<MetricBy, 'metric'> = 'series'>
     .where('known.tenant_id', '=', scope.tenantId)
     .where('known.resource_id', '=', sql.ref<string>('resource.resource_id'))
     .where('known.metric', '=', sql.ref<string>('wanted.name'))
+    .where(hasRowsSince(range.from))
     .$if(labels !== undefined, (all) => all.where(sql<boolean>`known.labels @> ${JSON.stringify(labels)}::jsonb`))
     .orderBy('of_series.bucket', 'desc')
     .fetch(1, 'with ties')

@@ -65,8 +65,9 @@ const metricSeriesOptions = z.strictObject({ ...metricOptions(metricGroupings), 
  * //   where "metric"."series_id" = any(array(
  * //     select known.series_id from "public"."metric_series" as known
  * //     where known.tenant_id = $2::int8 and "known"."metric" = $3 and known.resource_id = any(...)
- * //   )) and "metric"."bucket" >= $6 and "metric"."bucket" < $7 and
- * //     "public"."require_resources"($8::int8, $9::text[])
+ * //       and known.last_day >= ($6::timestamptz at time zone 'UTC')::date
+ * //   )) and "metric"."bucket" >= $7 and "metric"."bucket" < $8 and
+ * //     "public"."require_resources"($9::int8, $10::text[])
  * //   order by case ... end collate "C", "bucket"
  * // ) as "point"
  */
@@ -89,7 +90,7 @@ export function metricSeries<By extends MetricBy = 'series'>(scope: Scope, optio
   const merged = mergedMeasure(scope, measure, { rolled: reading.table !== metricLadder.table })
   const rows = scope.db
     .selectFrom(rowsOf(scope, metricLadder, reading).as('metric'))
-    .where(isOfSeries(scope, 'metric.series_id', { metrics, resources, labels }))
+    .where(isOfSeries(scope, 'metric.series_id', { metrics, resources, labels, since: reading.range.from }))
     .where('metric.bucket', '>=', reading.range.from)
     .where('metric.bucket', '<', reading.range.to)
     .$if(resources !== undefined, (all) => all.where(requireResources(scope, resources!)))

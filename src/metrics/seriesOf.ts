@@ -10,13 +10,15 @@ export interface SeriesWanted {
   resources?: readonly string[] | undefined
   /** Labels that a series must contain. */
   labels?: Record<string, Json> | undefined
+  /** Series that ended on an earlier day are left out, if they are known to have. */
+  since?: Date | undefined
 }
 
 /**
  * The condition by which a read chooses series in `metric_series` (as `known`): of the tenant, of
  * these metrics and resources, with these labels.
  */
-export function isWanted(scope: Scope, { metrics, resources, labels }: SeriesWanted): RawBuilder<boolean> {
+export function isWanted(scope: Scope, { metrics, resources, labels, since }: SeriesWanted): RawBuilder<boolean> {
   const conditions = [
     sql`known.tenant_id = ${scope.tenantId}::int8`,
     ...(metrics === undefined ? [] : [isOneOf('known.metric', metrics)]),
@@ -29,9 +31,18 @@ export function isWanted(scope: Scope, { metrics, resources, labels }: SeriesWan
         where given.tenant_id = ${scope.tenantId}::int8 and ${isOneOf('given.urn', resources)}
       ))`,
         ]),
+    ...(since === undefined ? [] : [hasRowsSince(since)]),
   ]
   return sql<boolean>`${sql.join(conditions, sql` and `)}`
 }
+
+/**
+ * The condition that a series (`known` in `metric_series`) may have rows from this time on.
+ *
+ * Of 100,000 label sets of which 1,000 are alive, the others are not looked up.
+ */
+export const hasRowsSince = (from: Date): RawBuilder<boolean> =>
+  sql<boolean>`known.last_day >= (${from}::timestamptz at time zone 'UTC')::date`
 
 /**
  * The condition that a row of `metric_1m` or a rollup belongs to one of these series.

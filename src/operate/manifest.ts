@@ -618,6 +618,7 @@ export const manifest: Manifest = {
     metric_series: {
       columns: {
         labels: 'jsonb not null',
+        last_day: "date not null default 'infinity'::date",
         metric: 'text not null',
         resource_id: 'bigint not null',
         series_id:
@@ -1667,7 +1668,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'note_metric_series()': {
-      hash: '4adcbc5e805db2a9',
+      hash: '51f7da68b552d8f1',
       requires: null,
     },
     'note_stale_buckets()': {

@@ -284,6 +284,7 @@ export interface Metric1m {
 
 export interface MetricSeries {
   labels: Json;
+  last_day: Generated<Timestamp>;
   metric: string;
   resource_id: Int8;
   series_id: Generated<Int8>;

@@ -14,7 +14,7 @@ const rungs: readonly TimeRung[] = ['native', 'apache', 'community']
 const hashes: Record<string, Record<TimeRung, string>> = {
   '0001_installation': { native: 'e23b156f0f1c62f9', apache: '6a58e64d52ec9786', community: '22109c32d8ec5cf3' },
   '0002_catalog': { native: '8b2d0a543fc11939', apache: '8b2d0a543fc11939', community: '8b2d0a543fc11939' },
-  '0003_rollups': { native: 'c8e08e72f06e701b', apache: '2e1436627ed9ac37', community: '2e1436627ed9ac37' },
+  '0003_rollups': { native: '32eb3634ae45fed5', apache: 'b7b21b501545236e', community: 'b7b21b501545236e' },
   '0004_topology': { native: '744a0f887d7fef11', apache: '744a0f887d7fef11', community: '744a0f887d7fef11' },
   '0005_knowledge': { native: '15f729c424ea5d47', apache: '15f729c424ea5d47', community: '15f729c424ea5d47' },
   '0006_events': { native: '0a2be806490cd7ec', apache: '0a2be806490cd7ec', community: '0a2be806490cd7ec' },

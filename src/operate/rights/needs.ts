@@ -121,7 +121,7 @@ export const writtenBy: Readonly<Record<string, readonly string[]>> = {
   ingest_follower: ['insert', 'update', 'delete'],
   ingest_file: ['insert', 'update', 'delete'],
   metric_1m: ['insert', 'update', 'delete'],
-  metric_series: ['insert'],
+  metric_series: ['insert', 'update'],
   service_call_5m: ['insert', 'update', 'delete'],
   log_pattern: ['insert', 'update'],
   log_pattern_5m: ['insert', 'update', 'delete'],

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { deleteTenant } from '../../../src/catalog/deleteTenant.ts'
 import { connect } from '../../../src/database/connection/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
+import { latestMetrics } from '../../../src/metrics/latestMetrics.ts'
 import { metricSeries } from '../../../src/metrics/metricSeries.ts'
 import { maintain } from '../../../src/operate/maintain/maintain.ts'
 import type { Json } from '../../../src/schema/text.ts'
@@ -51,6 +52,57 @@ onEveryLeg('the series of metrics that are known', () => {
         and not exists (select from metric_series as known where known.series_id = row.series_id and known.labels = row.labels)
     `.execute(test.db)
     expect(rows).toEqual([])
+  })
+
+  it('have the last day of their rows, in whatever order these came and by whatever statement', async () => {
+    const lastDays = async () => {
+      const { rows } = await sql<{ metric: string; day: string }>`
+        select metric, last_day::text as day from metric_series where tenant_id = ${scope.tenantId}::int8 order by metric collate "C"
+      `.execute(test.db)
+      return Object.fromEntries(rows.map(({ metric, day }) => [metric, day]))
+    }
+    await sql`set time zone 'Pacific/Kiritimati'`.execute(test.db)
+    await sql`
+      insert into metric_1m (bucket, tenant_id, resource_id, metric)
+      select bucket, ${scope.tenantId}::int8, ${resource}::int8, metric
+      from unnest(
+        array['2026-03-01 23:59Z', '2026-03-02 00:00Z', '2026-02-20 12:00Z', '2026-03-01 10:00Z']::timestamptz[], array['a', 'a', 'a', 'b']
+      ) as given (bucket, metric)
+    `.execute(test.db)
+    await sql`reset time zone`.execute(test.db)
+    expect(await lastDays()).toEqual({ a: '2026-03-02', b: '2026-03-01' })
+    await insert('a', {}, new Date('2026-01-01T00:00Z')).execute(test.db)
+    await insert('b', {}, new Date('2026-03-07T00:00Z')).execute(test.db)
+    expect(await lastDays()).toEqual({ a: '2026-03-02', b: '2026-03-07' })
+    await sql`update metric_1m set bucket = bucket + interval '2 days' where tenant_id = ${scope.tenantId}::int8 and metric = 'b'`.execute(
+      test.db,
+    )
+    expect(await lastDays()).toEqual({ a: '2026-03-02', b: '2026-03-09' })
+    await sql`
+      insert into metric_series (tenant_id, resource_id, metric, labels) values (${scope.tenantId}::int8, ${resource}::int8, 'c', '{}')
+    `.execute(test.db)
+    await insert('c', {}, new Date('2026-03-07T00:00Z')).execute(test.db)
+    expect(await lastDays()).toMatchObject({ c: 'infinity' })
+  })
+
+  it('are read from their first minute to their last, and not where they have ended', async () => {
+    const minutes = (metric: string, ...buckets: string[]) =>
+      insertMetrics(
+        scope,
+        buckets.map((bucket) => ({ bucket: new Date(bucket), resource: 'urn:a', metric, samples: [1] })),
+      )
+    await minutes('ended', '2026-02-27T23:59Z', '2026-02-28T23:59Z')
+    await minutes('alive', '2026-02-28T23:59Z', '2026-03-01T00:00Z')
+    const metric = ['ended', 'alive']
+    const read = async (from: string, to: string) => {
+      const range = { from: new Date(from), to: new Date(to) }
+      const [all, newest] = [metricSeries(scope, { metric, measure: 'avg', range }), latestMetrics(scope, { metric, measure: 'avg', range })]
+      return [(await all.execute()).length, (await newest.execute()).map(({ series }) => series)]
+    }
+    expect(await read('2026-02-28T23:59Z', '2026-03-01T01:00Z')).toEqual([3, ['alive urn:a', 'ended urn:a']])
+    expect(await read('2026-02-28T23:59:30Z', '2026-03-01T01:00Z')).toEqual([1, ['alive urn:a']])
+    expect(await read('2026-03-01T00:00Z', '2026-03-01T01:00Z')).toEqual([1, ['alive urn:a']])
+    expect(await read('2026-02-27T00:00Z', '2026-02-28T00:00Z')).toEqual([1, ['ended urn:a']])
   })
 
   it('are told apart whatever their labels and names are', async () => {

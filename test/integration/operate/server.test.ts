@@ -156,7 +156,7 @@ describe.skipIf(!leg.available || !leg.concurrent)('rights on rollups', () => {
     const [resource] = await ensureResources(scope, [{ urn: 'urn:a', type: 'service', name: 'a' }]).then((ids) => [...ids.values()])
     await sql`delete from pgvantage_stale_bucket`.execute(test.db)
     await sql`grant insert on metric_1m, metric_series to ${sql.id(name)}`.execute(test.db)
-    await sql`grant select on metric_series to ${sql.id(name)}`.execute(test.db)
+    await sql`grant select, update on metric_series to ${sql.id(name)}`.execute(test.db)
     await sql`
       insert into metric_1m (bucket, tenant_id, resource_id, metric) values (${at('10:05')}, ${scope.tenantId}, ${resource}, 'm')
     `.execute(theirs)

@@ -75,12 +75,13 @@ const rows = (table: string) => `
     limit 1
   ) as "found"
   where known.tenant_id = $4::int8`
+const since = (parameter: number) => `and known.last_day >= ($${parameter}::timestamptz at time zone 'UTC')::date`
 
 describe('the exact SQL', () => {
   it('of all metrics', () => {
     expect(compiled(labelCardinality(scope, { range }))).toEqual({
-      sql: around(rows('metric_1m'), '$5'),
-      parameters: ['1', range.from, range.to, '1', '1'],
+      sql: around(`${rows('metric_1m')} ${since(5)}`, '$6'),
+      parameters: ['1', range.from, range.to, '1', range.from, '1'],
     })
   })
 
@@ -88,10 +89,10 @@ describe('the exact SQL', () => {
     const month = { from: new Date(range.to.getTime() - 30 * 86_400_000), to: range.to }
     const some = `${rows('metric_1h')} and "known"."metric" = any($5::text[]) and known.resource_id = any(array(
       select given.resource_id from "public"."dim_resource" as given where given.tenant_id = $6::int8 and "given"."urn" = $7
-    )) and "public"."require_resources"($8::int8, $9::text[])`
+    )) ${since(8)} and "public"."require_resources"($9::int8, $10::text[])`
     expect(compiled(labelCardinality(scope, { metric: ['a', 'b'], resource: 'urn:a', range: month }))).toEqual({
-      sql: around(some, '$10'),
-      parameters: ['1', month.from, month.to, '1', ['a', 'b'], '1', 'urn:a', '1', ['urn:a'], '1'],
+      sql: around(some, '$11'),
+      parameters: ['1', month.from, month.to, '1', ['a', 'b'], '1', 'urn:a', month.from, '1', ['urn:a'], '1'],
     })
   })
 })

@@ -9,12 +9,13 @@ import { unitScope } from '../../support/unitScope.ts'
 
 const scope = unitScope()
 const range = during('10:00', '11:00')
+const since = (parameter: number) => `known.last_day >= ($${parameter}::timestamptz at time zone 'UTC')::date`
 /** The condition that chooses series, its parameters from `$first` on, and the range, whose parameters are the next ones. */
 const chosen = (first: number, more: readonly string[] = [], metric = `= $${first + 1}`) => {
-  const next = first + 2 + (more.join('').match(/\$/g) ?? []).length
+  const next = first + 3 + (more.join('').match(/\$/g) ?? []).length
   return `where "metric"."series_id" = any(array(
     select known.series_id from "public"."metric_series" as known
-    where ${[`known.tenant_id = $${first}::int8`, `"known"."metric" ${metric}`, ...more].join(' and ')}
+    where ${[`known.tenant_id = $${first}::int8`, `"known"."metric" ${metric}`, ...more, since(next - 1)].join(' and ')}
   )) and "metric"."bucket" >= $${next} and "metric"."bucket" < $${next + 1}`
 }
 const ofResources = (tenant: number, urns: string) => `known.resource_id = any(array(
@@ -40,10 +41,10 @@ describe('the exact SQL', () => {
         select "point".* from (
           select ${named} as "series", "metric"."bucket" as "bucket", metric.max_val as "value", "metric"."resource_id", "metric"."labels"
           ${from('metric_1m')} ${chosen(2, ['known.labels @> $4::jsonb', ofResources(5, '= $6')])}
-          and "public"."require_resources"($9::int8, $10::text[])
+          and "public"."require_resources"($10::int8, $11::text[])
           order by (${named}) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', '1', 'cpu', '{"core":1}', '1', 'urn:a', range.from, range.to, '1', ['urn:a']],
+      parameters: ['1', '1', 'cpu', '{"core":1}', '1', 'urn:a', range.from, range.from, range.to, '1', ['urn:a']],
     })
   })
 
@@ -63,7 +64,7 @@ describe('the exact SQL', () => {
           select resource.urn as "series", "metric"."bucket" as "bucket", ${value} as "value", "resource"."resource_id" ${minutes}
           group by "resource"."resource_id", "metric"."bucket" order by (resource.urn) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', '1', 'cpu', range.from, range.to],
+      parameters: ['1', '1', 'cpu', range.from, range.from, range.to],
     })
   })
 
@@ -75,11 +76,11 @@ describe('the exact SQL', () => {
           select metric.metric || ' ' || ${named} as "series", ${binned(900_000)} as "bucket", max(metric.max_val) as "value",
             "resource"."resource_id", "metric"."labels"
           ${from('metric_1m')} ${chosen(2, [ofResources(4, '= any($5::text[])')], '= any($3::text[])')}
-          and "public"."require_resources"($8::int8, $9::text[])
+          and "public"."require_resources"($9::int8, $10::text[])
           group by "resource"."resource_id", "metric"."metric", ${binned(900_000)}, "metric"."labels"
           order by (metric.metric || ' ' || ${named}) collate "C", "bucket"
         ) as "point"`),
-      parameters: ['1', '1', ['a', 'b'], '1', ['urn:a', 'urn:b'], range.from, range.to, '1', ['urn:a', 'urn:b']],
+      parameters: ['1', '1', ['a', 'b'], '1', ['urn:a', 'urn:b'], range.from, range.from, range.to, '1', ['urn:a', 'urn:b']],
     })
   })
 
@@ -107,10 +108,10 @@ describe('the exact SQL', () => {
           ${chosen(1)}
           group by "metric"."metric", "metric"."bucket" order by "bucket"
         ) as "point"`),
-      parameters: ['1', 'cpu', range.from, range.to],
+      parameters: ['1', 'cpu', range.from, range.from, range.to],
     })
     expect(together({ resource: 'urn:a' }).sql).toContain(
-      oneLine(`${chosen(1, [ofResources(3, '= $4')])} and "public"."require_resources"($7::int8, $8::text[]) group by`),
+      oneLine(`${chosen(1, [ofResources(3, '= $4')])} and "public"."require_resources"($8::int8, $9::text[]) group by`),
     )
   })
 
@@ -126,12 +127,12 @@ describe('the exact SQL', () => {
                 and "of_series"."bucket" >= $3 and "of_series"."bucket" < $4
               order by "of_series"."bucket" desc limit 1
             ) as "of_series"
-            where "known"."tenant_id" = $5 and "known"."resource_id" = "resource"."resource_id" and "known"."metric" = "wanted"."name"
-            order by "of_series"."bucket" desc fetch next $6 rows with ties
+            where "known"."tenant_id" = $5 and "known"."resource_id" = "resource"."resource_id" and "known"."metric" = "wanted"."name" and ${since(6)}
+            order by "of_series"."bucket" desc fetch next $7 rows with ties
           ) as "metric"
-          where "resource"."tenant_id" = $7 and resource.urn = any($8::text[]) and "public"."require_resources"($9::int8, $10::text[]) order by (${named}) collate "C", "bucket"
+          where "resource"."tenant_id" = $8 and resource.urn = any($9::text[]) and "public"."require_resources"($10::int8, $11::text[]) order by (${named}) collate "C", "bucket"
         ) as "point"`),
-      parameters: [['cpu'], '1', range.from, range.to, '1', 1, '1', ['urn:a'], '1', ['urn:a']],
+      parameters: [['cpu'], '1', range.from, range.to, '1', range.from, 1, '1', ['urn:a'], '1', ['urn:a']],
     })
   })
 })
