@@ -96,7 +96,10 @@ onEveryLeg('the series of metrics that are known', () => {
     const metric = ['ended', 'alive']
     const read = async (from: string, to: string) => {
       const range = { from: new Date(from), to: new Date(to) }
-      const [all, newest] = [metricSeries(scope, { metric, measure: 'avg', range }), latestMetrics(scope, { metric, measure: 'avg', range })]
+      const [all, newest] = [
+        metricSeries(scope, { metric, measure: 'avg', range }),
+        latestMetrics(scope, { metric, measure: 'avg', range }),
+      ]
       return [(await all.execute()).length, (await newest.execute()).map(({ series }) => series)]
     }
     expect(await read('2026-02-28T23:59Z', '2026-03-01T01:00Z')).toEqual([3, ['alive urn:a', 'ended urn:a']])
