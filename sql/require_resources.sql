@@ -18,7 +18,8 @@ declare
 begin
   select asked.urn into unknown
   from unnest(urns) with ordinality as asked (urn, place)
-  where not exists (select from @extschema@.dim_resource as resource where resource.tenant_id = tenant and resource.urn = asked.urn)
+  -- A lookup for each, not a join, which compares each with each where there are no statistics.
+  where (select true from @extschema@.dim_resource as resource where resource.tenant_id = tenant and resource.urn = asked.urn) is null
   order by asked.place
   limit 1;
   if not found then

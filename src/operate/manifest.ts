@@ -1680,7 +1680,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'require_resources(tenant bigint, urns text[])': {
-      hash: 'e4c5e81d1d68d11d',
+      hash: 'b2e4195a4b55d66f',
       requires: null,
     },
     'student_t_width(confidence double precision, normal double precision, freedom double precision)': {
