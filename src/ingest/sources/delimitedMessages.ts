@@ -1,9 +1,9 @@
 import { zstdDecompressSync } from 'node:zlib'
 import type { ByteInput } from './byteInput.ts'
 import { DamagedError } from './decompressed.ts'
-import { jsonDocument } from './otlpRequest.ts'
-import type { Piece } from './piece.ts'
-import { protobufDocument } from './protobuf/protobufDocument.ts'
+import { jsonContent } from './otlpRequest.ts'
+import type { Content, Piece } from './piece.ts'
+import { protobufContent } from './protobuf/protobufContent.ts'
 import { beginsDelimited, bodyFormat, delimitedHeadLength, signalIn, type RequestFormat } from './requestFormat.ts'
 
 const prefixLength = 4
@@ -51,7 +51,7 @@ export async function* delimitedMessages(input: ByteInput, maxBytes: number, for
       }
       failures = 0
       at += prefixLength + length
-      yield { line, bytes: read.bytes, document: read.document }
+      yield { line, bytes: read.bytes, content: read.content }
     }
     yield problemAt(line, at, `${mostFailures} messages in a row are damaged: nothing more is read`)
   } catch (error) {
@@ -62,7 +62,7 @@ export async function* delimitedMessages(input: ByteInput, maxBytes: number, for
 
 interface Read {
   bytes: Uint8Array
-  document: unknown
+  content: Content
   /** Whether some part could not be read. */
   damaged: boolean
 }
@@ -80,8 +80,8 @@ function documentOf(body: Uint8Array, maxBytes: number, format: RequestFormat | 
     }
   }
   const isJson = format === undefined ? bodyFormat(bytes, bytes.length) === 'json' : format === 'json'
-  const read = isJson ? jsonDocument(bytes) : protobufDocument(bytes, signalIn(format))
-  return 'reason' in read ? read : { bytes, damaged: false, ...read }
+  const content = isJson ? jsonContent(bytes) : protobufContent(bytes, signalIn(format))
+  return 'reason' in content ? content : { bytes, damaged: 'damaged' in content && content.damaged === true, content }
 }
 
 /**

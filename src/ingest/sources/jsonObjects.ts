@@ -1,5 +1,5 @@
 import { DamagedError } from './decompressed.ts'
-import { jsonDocument } from './otlpRequest.ts'
+import { jsonContent } from './otlpRequest.ts'
 import type { Piece } from './piece.ts'
 
 /**
@@ -176,9 +176,9 @@ class JsonText {
   *#endLine(): Generator<Piece> {
     const parts = this.#parts
     const object = this.#length > this.#maxBytes ? undefined : withoutEnd(this.#bytes())
-    const read = object && jsonDocument(object)
-    if (object && read && 'document' in read) {
-      yield { line: this.#line, bytes: object, document: read.document }
+    const read = object && jsonContent(object)
+    if (object && read && !('reason' in read)) {
+      yield { line: this.#line, bytes: object, content: read }
       this.#begin('between')
       return
     }
@@ -257,15 +257,15 @@ class JsonText {
     this.#begin('between')
     if (bytes.length > this.#maxBytes) yield { line, problem: `longer than ${this.#maxBytes} bytes` }
     else {
-      const read = jsonDocument(bytes)
-      yield 'document' in read ? { line, bytes, document: read.document } : { line, problem: read.reason }
+      const read = jsonContent(bytes)
+      yield 'reason' in read ? { line, problem: read.reason } : { line, bytes, content: read }
     }
   }
 
   /** The object has no end. */
   *#broken(bytes: Uint8Array): Generator<Piece> {
     if (!this.#tooLong) {
-      const read = jsonDocument(bytes)
+      const read = jsonContent(bytes)
       yield { line: this.#begun, problem: 'reason' in read ? read.reason : 'not JSON' }
     }
     this.#begin('between')
@@ -302,8 +302,8 @@ class JsonText {
       this.#rubbish.more += 1
       return
     }
-    const read = jsonDocument(bytes)
-    if ('document' in read) yield { line: this.#line, bytes, document: read.document }
+    const read = jsonContent(bytes)
+    if (!('reason' in read)) yield { line: this.#line, bytes, content: read }
     else this.#rubbish = { line: this.#line, reason: read.reason, more: 0 }
   }
 

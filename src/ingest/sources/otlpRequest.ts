@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto'
 import type { OtlpPayload } from '../../schema/otlp.ts'
+import { directJson } from './direct/directPayload.ts'
 import { todaysNames } from './olderNames.ts'
+import type { Content } from './piece.ts'
 import { readRecords, type RefusedRecords } from './recordByRecord.ts'
 
 /** The object that a request was read from, as `oo_locator` names it. */
@@ -42,8 +44,16 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * may be anything.
  */
 export function parseOtlpRequest(json: string | Uint8Array, origin: SourceObject, line: number): OtlpRequest | { reason: string } {
-  const read = jsonDocument(json)
-  return 'reason' in read ? read : requestOf(read.document, json, origin, line)
+  const read = jsonContent(json)
+  return 'reason' in read ? read : requestOf(read, json, origin, line)
+}
+
+/** The export request or the document of a JSON text; or the reason why it is not JSON. */
+export function jsonContent(json: string | Uint8Array): Content | { reason: string } {
+  // Bytes cannot hold half a surrogate pair, which a text can.
+  const bytes = typeof json !== 'string' ? json : json.isWellFormed() ? Buffer.from(json) : undefined
+  const payload = bytes && directJson(bytes)
+  return payload === undefined ? jsonDocument(json) : { payload }
 }
 
 /** The document of a JSON text, with current names of OTLP; or the reason why it is not JSON. */
@@ -67,19 +77,21 @@ export function jsonDocument(json: string | Uint8Array): { document: unknown } |
 const tooMuch = 'not an OTLP export request: nested too deeply, or wrong in too many places'
 
 /**
- * The export request in a document, or the reason why it is not one.
+ * The export request that was read, or the reason why it is not one.
  *
- * @param written the bytes of the document; their hash identifies it.
+ * @param written its bytes; their hash identifies it.
  */
 export function requestOf(
-  document: unknown,
+  content: Content,
   written: string | Uint8Array,
   origin: SourceObject,
   line: number,
 ): OtlpRequest | { reason: string } {
+  const digest = () => hash('sha256', written, 'base64')
+  if ('payload' in content) return { payload: content.payload, refusedRecords: [], origin, line, digest: digest() }
   let read
   try {
-    read = readRecords(document)
+    read = readRecords(content.document)
   } catch (error) {
     if (error instanceof RangeError) return { reason: tooMuch }
     throw error
@@ -88,7 +100,7 @@ export function requestOf(
     const { path = [], message = 'invalid' } = read.issue ?? {}
     return { reason: `not an OTLP export request: ${bounded(`${path.join('.') || 'the document'}: ${message}`)}` }
   }
-  return { ...read, origin, line, digest: hash('sha256', written, 'base64') }
+  return { ...read, origin, line, digest: digest() }
 }
 
 // The parser quotes the text where it failed: no control characters or endless text in logs and

@@ -3,7 +3,7 @@ import { DamagedError, decompressed } from './decompressed.ts'
 import { delimitedMessages } from './delimitedMessages.ts'
 import { jsonObjects } from './jsonObjects.ts'
 import { maxRequestBytes, type Piece } from './piece.ts'
-import { protobufDocument } from './protobuf/protobufDocument.ts'
+import { protobufContent } from './protobuf/protobufContent.ts'
 import { containerOf, headLength, signalIn, type RequestFormat } from './requestFormat.ts'
 
 const byteOrderMark = Buffer.from([0xef, 0xbb, 0xbf])
@@ -38,8 +38,8 @@ async function oneMessage(input: ByteInput, maxBytes: number, format: RequestFor
   try {
     const bytes = await input.takeAll(maxBytes + 1)
     if (bytes.length > maxBytes) return { line, problem: `longer than ${maxBytes} bytes` }
-    const read = protobufDocument(bytes, signalIn(format))
-    return 'reason' in read ? { line, problem: read.reason } : { line, bytes, document: read.document }
+    const content = protobufContent(bytes, signalIn(format))
+    return 'reason' in content ? { line, problem: content.reason } : { line, bytes, content }
   } catch (error) {
     if (error instanceof DamagedError) return { line, problem: error.message }
     throw error

@@ -85,7 +85,7 @@ export async function* readOtlp(
   for await (const piece of piecesOf(chunksOf(source, signal), format)) {
     signal?.throwIfAborted()
     const { line } = piece
-    const request = 'problem' in piece ? { reason: piece.problem } : requestOf(piece.document, piece.bytes, place, line)
+    const request = 'problem' in piece ? { reason: piece.problem } : requestOf(piece.content, piece.bytes, place, line)
     if ('reason' in request) {
       onMalformed?.({ file, line, reason: request.reason })
       continue

@@ -11,7 +11,7 @@ async function found(text: string | Uint8Array, { size = Infinity, maxBytes = 10
     bytes.subarray(index * size || 0, size === Infinity ? bytes.length : (index + 1) * size),
   )
   const pieces = await all(jsonObjects(Readable.from(chunks), maxBytes))
-  return pieces.map((piece) => [piece.line, 'problem' in piece ? piece.problem : piece.document])
+  return pieces.map((piece) => [piece.line, 'problem' in piece ? piece.problem : JSON.parse(Buffer.from(piece.bytes).toString())])
 }
 
 /** The same, and the same whatever the chunks. */

@@ -1,3 +1,5 @@
+import { FieldNames } from './fieldNames.ts'
+
 /**
  * The fields of OTLP's messages that are read, by their numbers in opentelemetry-proto
  * (`trace.proto`, `metrics.proto`, `logs.proto`, `common.proto`, `resource.proto`), with their
@@ -39,7 +41,10 @@ export type Scalar =
   | 'fixed32'
 
 export interface Field {
+  readonly number: number
   readonly name: string
+  /** The name as the key of an object in JSON. */
+  readonly written: Uint8Array
   /** Whether it is a list. */
   readonly repeated: boolean
   /**
@@ -51,6 +56,10 @@ export interface Field {
 
 export interface MessageType {
   readonly fields: ReadonlyMap<number, Field>
+  /** The same fields, found by the bytes of their names in OTLP/JSON. */
+  readonly names: FieldNames<Field>
+  /** Which field came after the one with this number the last time, in OTLP/JSON; after 0, first. */
+  readonly following: (Field | undefined)[]
   /** Whether the message contains records: unknown fields in it may be records. */
   readonly holdsRecords: boolean
   /** Whether a damaged one is refused alone. */
@@ -64,12 +73,20 @@ type Given = readonly [name: string, of: Field['of'], repeated?: 'list']
 function message(fields: Readonly<Record<number, Given>>, kind?: 'part' | 'record', list?: string): MessageType {
   const entries = Object.entries(fields).map(([number, [name, of, repeated]]): [number, Field] => [
     Number(number),
-    { name, of, repeated: repeated === 'list' },
+    { number: Number(number), name, written: Buffer.from(`"${name}":`), of, repeated: repeated === 'list' },
   ])
-  return { fields: new Map(entries), holdsRecords: kind === 'part', refusedAlone: kind !== undefined, list }
+  const names = new FieldNames(entries.map(([, field]) => field))
+  return {
+    fields: new Map(entries),
+    names,
+    following: Array.from({ length: 1024 }),
+    holdsRecords: kind === 'part',
+    refusedAlone: kind !== undefined,
+    list,
+  }
 }
 
-const anyValue: MessageType = message({
+export const anyValue: MessageType = message({
   1: ['stringValue', 'text'],
   2: ['boolValue', 'boolean'],
   3: ['intValue', 'integer'],
@@ -78,9 +95,9 @@ const anyValue: MessageType = message({
   6: ['kvlistValue', () => keyValues],
   7: ['bytesValue', 'bytes'],
 })
-const anyValues = message({ 1: ['values', () => anyValue, 'list'] })
-const keyValue: MessageType = message({ 1: ['key', 'text'], 2: ['value', () => anyValue] })
-const keyValues = message({ 1: ['values', () => keyValue, 'list'] })
+export const anyValues = message({ 1: ['values', () => anyValue, 'list'] })
+export const keyValue: MessageType = message({ 1: ['key', 'text'], 2: ['value', () => anyValue] })
+export const keyValues = message({ 1: ['values', () => keyValue, 'list'] })
 const attributes = ['attributes', () => keyValue, 'list'] as const
 
 const entityRef = message({
@@ -89,13 +106,19 @@ const entityRef = message({
   3: ['idKeys', 'text', 'list'],
   4: ['descriptionKeys', 'text', 'list'],
 })
-const resource = message({ 1: attributes, 3: ['entityRefs', () => entityRef, 'list'] })
-const scope = message({ 1: ['name', 'text'], 2: ['version', 'text'], 3: attributes })
+export const resource = message({ 1: attributes, 3: ['entityRefs', () => entityRef, 'list'] })
+export const scope = message({ 1: ['name', 'text'], 2: ['version', 'text'], 3: attributes })
 
-const link = message({ 1: ['traceId', 'id16'], 2: ['spanId', 'id8'], 3: ['traceState', 'text'], 4: attributes, 6: ['flags', 'fixed32'] })
-const event = message({ 1: ['timeUnixNano', 'time'], 2: ['name', 'text'], 3: attributes })
-const status = message({ 2: ['message', 'text'], 3: ['code', 'enum'] })
-const span = message(
+export const link = message({
+  1: ['traceId', 'id16'],
+  2: ['spanId', 'id8'],
+  3: ['traceState', 'text'],
+  4: attributes,
+  6: ['flags', 'fixed32'],
+})
+export const event = message({ 1: ['timeUnixNano', 'time'], 2: ['name', 'text'], 3: attributes })
+export const status = message({ 2: ['message', 'text'], 3: ['code', 'enum'] })
+export const span = message(
   {
     1: ['traceId', 'id16'],
     2: ['spanId', 'id8'],
@@ -114,7 +137,7 @@ const span = message(
   'record',
 )
 
-const logRecord = message(
+export const logRecord = message(
   {
     1: ['timeUnixNano', 'time'],
     2: ['severityNumber', 'enum'],
@@ -131,11 +154,11 @@ const logRecord = message(
 )
 
 const pointTimes = { 2: ['startTimeUnixNano', 'time'], 3: ['timeUnixNano', 'time'] } as const
-const numberPoint = message(
+export const numberPoint = message(
   { ...pointTimes, 4: ['asDouble', 'double'], 6: ['asInt', 'signed'], 7: attributes, 8: ['flags', 'enum'] },
   'record',
 )
-const histogramPoint = message(
+export const histogramPoint = message(
   {
     ...pointTimes,
     4: ['count', 'count'],
@@ -149,8 +172,8 @@ const histogramPoint = message(
   },
   'record',
 )
-const buckets = message({ 1: ['offset', 'zigzag'], 2: ['bucketCounts', 'varcount', 'list'] })
-const exponentialPoint = message(
+export const buckets = message({ 1: ['offset', 'zigzag'], 2: ['bucketCounts', 'varcount', 'list'] })
+export const exponentialPoint = message(
   {
     1: attributes,
     ...pointTimes,
@@ -167,8 +190,8 @@ const exponentialPoint = message(
   },
   'record',
 )
-const quantile = message({ 1: ['quantile', 'double'], 2: ['value', 'double'] })
-const summaryPoint = message(
+export const quantile = message({ 1: ['quantile', 'double'], 2: ['value', 'double'] })
+export const summaryPoint = message(
   {
     ...pointTimes,
     4: ['count', 'count'],
@@ -182,12 +205,12 @@ const summaryPoint = message(
 
 const dataPoints = (point: MessageType) => ['dataPoints', () => point, 'list'] as const
 const aggregationTemporality = ['aggregationTemporality', 'enum'] as const
-const gauge = message({ 1: dataPoints(numberPoint) })
-const sum = message({ 1: dataPoints(numberPoint), 2: aggregationTemporality, 3: ['isMonotonic', 'boolean'] })
-const histogram = message({ 1: dataPoints(histogramPoint), 2: aggregationTemporality })
-const exponentialHistogram = message({ 1: dataPoints(exponentialPoint), 2: aggregationTemporality })
-const summary = message({ 1: dataPoints(summaryPoint) })
-const metric = message(
+export const gauge = message({ 1: dataPoints(numberPoint) })
+export const sum = message({ 1: dataPoints(numberPoint), 2: aggregationTemporality, 3: ['isMonotonic', 'boolean'] })
+export const histogram = message({ 1: dataPoints(histogramPoint), 2: aggregationTemporality })
+export const exponentialHistogram = message({ 1: dataPoints(exponentialPoint), 2: aggregationTemporality })
+export const summary = message({ 1: dataPoints(summaryPoint) })
+export const metric = message(
   {
     1: ['name', 'text'],
     2: ['description', 'text'],
@@ -203,13 +226,13 @@ const metric = message(
 )
 
 /** The scope's and the resource's part of a request have the same field numbers for all signals. */
-function resourcePart(scopeList: string, olderScopeList: string, recordList: string, record: MessageType): MessageType {
+function parts(scopeList: string, olderScopeList: string, recordList: string, record: MessageType) {
   const scopePart = message(
     { 1: ['scope', () => scope], 2: [recordList, () => record, 'list'], 3: ['schemaUrl', 'text'] },
     'part',
     recordList,
   )
-  return message(
+  const part = message(
     {
       1: ['resource', () => resource],
       2: [scopeList, () => scopePart, 'list'],
@@ -219,12 +242,20 @@ function resourcePart(scopeList: string, olderScopeList: string, recordList: str
     'part',
     scopeList,
   )
+  return { part, scopePart }
 }
 
 /** For each signal, the name of an export request's list and the type of its members. */
 export const signals = {
-  traces: { list: 'resourceSpans', part: resourcePart('scopeSpans', 'instrumentationLibrarySpans', 'spans', span) },
-  metrics: { list: 'resourceMetrics', part: resourcePart('scopeMetrics', 'instrumentationLibraryMetrics', 'metrics', metric) },
-  logs: { list: 'resourceLogs', part: resourcePart('scopeLogs', 'instrumentationLibraryLogs', 'logRecords', logRecord) },
+  traces: { list: 'resourceSpans', ...parts('scopeSpans', 'instrumentationLibrarySpans', 'spans', span) },
+  metrics: { list: 'resourceMetrics', ...parts('scopeMetrics', 'instrumentationLibraryMetrics', 'metrics', metric) },
+  logs: { list: 'resourceLogs', ...parts('scopeLogs', 'instrumentationLibraryLogs', 'logRecords', logRecord) },
 } as const
 export type Signal = keyof typeof signals
+
+/** An export request in JSON. In protobuf the lists of all signals have the number 1. */
+export const exportRequest = message({
+  1: [signals.traces.list, () => signals.traces.part, 'list'],
+  2: [signals.metrics.list, () => signals.metrics.part, 'list'],
+  3: [signals.logs.list, () => signals.logs.part, 'list'],
+})
