@@ -12,9 +12,12 @@ const everywhere = {
 /** Where processes that the tests start find our TypeScript ready to run, which else takes half of such a process's time. */
 const compiled = { NODE_COMPILE_CACHE: resolve('.cache/compiled') }
 
-const leg = (name: string) => ({
+/** A leg's files run beside each other; those of legs and of the tests without one, group after group. */
+const leg = (name: string, { order, workers }: { order: number; workers: number }) => ({
   test: {
     name,
+    sequence: { groupOrder: order },
+    maxWorkers: workers,
     include: ['test/integration/**/*.test.ts'],
     globalSetup: ['test/support/legSetup.ts'],
     env: { ...compiled, PGVANTAGE_LEG: name },
@@ -44,9 +47,10 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      leg('embedded'),
-      leg('community'),
-      leg('server'),
+      leg('embedded', { order: 2, workers: 2 }),
+      leg('community', { order: 1, workers: 2 }),
+      // Its tests wait for a server, for locks and for what is killed: a third keeps two cores busy.
+      leg('server', { order: 3, workers: 3 }),
     ],
   },
 })

@@ -214,6 +214,7 @@ const functions: Record<AsyncFunction, Subject> = {
       } as never),
   },
   resourceIds: { arguments: [['urn:a']], act: (scope, [urns]) => api.resourceIds(scope, urns!) },
+  // What it takes as a search does, and as addDocuments does, is given to those.
   retrievalQuality: {
     arguments: [
       {
@@ -221,16 +222,6 @@ const functions: Record<AsyncFunction, Subject> = {
         limit: 5,
         legs: ['lexical', 'hybrid'],
         candidates: 20,
-        model: 'm',
-        where: { source: 's' },
-        fusion: { method: 'min-max', embeddingWeight: 0.5 },
-        feedback: { chunks: 1, terms: 1, ownWeight: 0.5 },
-        diversity: 0.5,
-        concurrency: 1,
-        batchTokens: 100,
-        batchTexts: 1,
-        attempts: 1,
-        maxWaitMs: 0,
       },
     ],
     act: (scope, [options]) =>

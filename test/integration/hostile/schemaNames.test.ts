@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { callSummary } from '../../../src/calls/index.ts'
 import { addDocuments, searchKnowledge } from '../../../src/knowledge/index.ts'
-import { migrateDown, migrateUp } from '../../../src/operate/index.ts'
+import { migrateDown, migrateUp, schemaDrift } from '../../../src/operate/index.ts'
 import { freshDatabase, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { objects } from '../../support/objects.ts'
 import { at, during, insertCalls } from '../../support/rows.ts'
@@ -14,10 +14,11 @@ onEveryLeg('hostile schema names', () => {
   })
   afterAll(() => test.close())
 
-  it.each(['{}', '{schema}', '@extschema@', '%I', 'two\nlines', '🦊', '/* comment', '--', '"; drop table x; --'])(
+  it.each(['{schema}', '@extschema@', '%I', 'a.b', 'two\nlines', '数据', '🦊', '/* comment', '"; drop table x; --'])(
     'works in schema %j and leaves nothing of it',
     async (schema) => {
       await migrateUp(test.db, { schema })
+      expect(await schemaDrift(test.db, { schema })).toEqual([])
       const scope = await tenant(test.db)
       await insertCalls(scope, [{ bucket: at('10:05'), src: 'urn:a', dst: 'urn:b', latencies: [1, 2, 3] }])
       expect(await callSummary(scope, { range: during('10:00', '11:00') }).execute()).toMatchObject([{ dst_urn: 'urn:b', call_count: 3 }])
