@@ -27,29 +27,30 @@ begin
     from changed
     order by changed.series_id, changed.bucket desc
   ), compared as materialized (
-    select written.*, day.last_day, coalesce(known.is_behind, false) as is_behind, known.is_another
+    select written.*, day.last_day, coalesce(known.is_ahead, false) as is_ahead, known.is_another
     from written
     cross join lateral (select (written.bucket at time zone 'UTC')::date as last_day) as day
     left join lateral (
-      select known.last_day < day.last_day as is_behind,
+      select known.last_day >= day.last_day as is_ahead,
         (known.tenant_id, known.resource_id, known.metric, known.labels)
           is distinct from (written.tenant_id, written.resource_id, written.metric, written.labels) as is_another
       from @extschema@.metric_series as known
       where known.series_id = written.series_id
       limit 1
     ) as known on true
-  ), added as (
+  ), stayed as (
     insert into @extschema@.metric_series (tenant_id, resource_id, metric, labels, last_day)
     select compared.tenant_id, compared.resource_id, compared.metric, compared.labels, compared.last_day
     from compared
-    where not compared.is_behind
+    where compared.is_ahead
     order by compared.series_id
     on conflict do nothing
   ), moved as (
+    -- New ones too: somebody else may be adding them, with an earlier day.
     insert into @extschema@.metric_series as known (tenant_id, resource_id, metric, labels, last_day)
     select compared.tenant_id, compared.resource_id, compared.metric, compared.labels, compared.last_day
     from compared
-    where compared.is_behind
+    where not compared.is_ahead
     order by compared.series_id
     on conflict (series_id) do update set last_day = excluded.last_day where known.last_day < excluded.last_day
   )

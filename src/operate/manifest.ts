@@ -1668,7 +1668,7 @@ export const manifest: Manifest = {
       requires: null,
     },
     'note_metric_series()': {
-      hash: '51f7da68b552d8f1',
+      hash: '38e8d1fa6b1f1dc1',
       requires: null,
     },
     'note_stale_buckets()': {

@@ -195,6 +195,32 @@ onEveryLeg('the series of metrics that are known', () => {
   })
 
   describe.skipIf(!leg.concurrent)('beside others', () => {
+    it('have the later day where two add them at once, whoever is first', async () => {
+      const waits = async () => {
+        const { rows } = await sql`
+          select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%metric_1m%'
+        `.execute(test.db)
+        return rows.length
+      }
+      // Chunks that are there: who makes one keeps others waiting before they come to the series.
+      for (const day of ['2026-03-01', '2026-03-02']) await insert('before', {}, new Date(day)).execute(test.db)
+      for (const [metric, first, second] of [
+        ['ahead', '2026-03-01', '2026-03-02'],
+        ['behind', '2026-03-02', '2026-03-01'],
+      ] as const) {
+        const writer = await test.db.startTransaction().execute()
+        await insert(metric, {}, new Date(first)).execute(writer)
+        const other = insert(metric, {}, new Date(second)).execute(test.db)
+        await expect.poll(waits).toBe(1)
+        await writer.commit().execute()
+        await other
+      }
+      const { rows } = await sql`
+        select last_day::text as day from metric_series where tenant_id = ${scope.tenantId}::int8
+      `.execute(test.db)
+      expect(rows).toEqual(Array(3).fill({ day: '2026-03-02' }))
+    })
+
     it.each(['read committed', 'repeatable read'])(
       'stay while a transaction runs that has written a row of them (%s)',
       async (isolation) => {
