@@ -13,7 +13,7 @@ const day = 24 * hour
 /**
  * What a row takes on disk, with its indexes, after a day that came in the order of time: a window of five minutes in each transaction, written by
  * `writeRollups`, and rolled up every hour. 80 % of the series are gauges of six samples a minute, 10 % counters, 10 % latencies of 300 samples; `--rows` of
- * `metric_1m`, and as many calls and patterns of 300 in each window as series.
+ * `metric_1m`, as many calls and patterns of 300 in each window as series, and the users of each service.
  *
  * `keep.merge.us` is the server's time for each histogram of these rows that is merged by the hour, beyond reading and grouping them.
  */
@@ -24,12 +24,12 @@ export async function* keep({ url, rows = 288_000 }: BenchmarkOptions): AsyncGen
     const series = Math.max(10, Math.round(rows / (day / minute)))
     const end = new Date(Math.floor(Date.now() / day) * day)
     for (let from = end.getTime() - day; from < end.getTime(); from += windowLength) {
-      await writeRollups(scope, madeUpWindow(from, series))
+      await writeRollups(scope, madeUpWindow(from, series, { sketched: true }))
       if ((from + windowLength) % hour === 0) await roll(scope, new Date(from + windowLength))
     }
     await roll(scope, new Date(end.getTime() + 3 * hour))
     await sql`vacuum analyze`.execute(db)
-    for (const table of ['metric_1m', 'service_call_5m', 'metric_1h', 'log_pattern_5m']) {
+    for (const table of ['metric_1m', 'service_call_5m', 'metric_1h', 'log_pattern_5m', 'sketch_5m']) {
       const { heap, indexes } = await bytesOfRow(scope, table)
       yield { figure: `keep.${table}.bytes`, value: heap + indexes, unit: 'B' }
       yield { figure: `keep.${table}.bytes.indexes`, value: indexes, unit: 'B' }

@@ -1,5 +1,6 @@
 import { namedResource } from '../src/ingest/records/telemetryResource.ts'
-import type { CallRow, IngestWindow, MetricRow, PatternRow } from '../src/ingest/rollups/windows/ingestWindow.ts'
+import { ValueTally } from '../src/ingest/rollups/sketches/valueTally.ts'
+import type { CallRow, IngestWindow, MetricRow, PatternRow, SketchRow } from '../src/ingest/rollups/windows/ingestWindow.ts'
 import { histogramOf, quantileOf } from '../src/sketch/exponentialHistogram.ts'
 
 const minute = 60_000
@@ -30,6 +31,16 @@ const samplesOf = (count: number, spread: number) =>
 const gauges = samplesOf(6, 0.1)
 const latencies = samplesOf(300, 0.5)
 
+/** 300 requests of about 190 users each, some of them many times, one request in fifty with an error. */
+const users = Array.from({ length: 97 }, (_, set) => {
+  const tally = new ValueTally()
+  for (let at = 0; at < 300; at++) {
+    const user = Math.floor(2_000 ** (((at * 7_919 + set * 104_729) % 10_007) / 10_007))
+    tally.add('urn', { dimension: 'user', item: `user-${user + 10_000}` }, at % 50 === 0)
+  }
+  return tally.rows(0)[0]!
+})
+
 /** As exporters label them. */
 const labelsOf = { gauge: gaugeLabels, counter: counterLabels, histogram: routeLabels }
 function gaugeLabels(at: number): MetricRow['labels'] {
@@ -46,9 +57,10 @@ const unitOf = { gauge: '1', counter: 'By/s', histogram: 's' }
 
 /**
  * A made-up window: 80 % of the series are gauges of six samples a minute, 10 % counters, 10 %
- * latencies of 300 samples; as many calls and patterns of 300 as series.
+ * latencies of 300 samples; as many calls and patterns of 300 as series. With `sketched`, the users
+ * of each service.
  */
-export function madeUpWindow(from: number, series: number): IngestWindow {
+export function madeUpWindow(from: number, series: number, { sketched = false } = {}): IngestWindow {
   const each = Array.from({ length: series }, (_, at) => at)
   const bucket = new Date(from)
   const minutes = Array.from({ length: windowLength / minute }, (_, at) => new Date(from + at * minute))
@@ -59,7 +71,7 @@ export function madeUpWindow(from: number, series: number): IngestWindow {
     metrics: each.flatMap((at) => minutes.map((start) => metricRow(start, at))),
     calls: each.map((at) => callRow(bucket, at, series)),
     patterns: each.map((at) => patternRow(bucket, at)),
-    sketches: [],
+    sketches: sketched ? each.slice(0, servicesOf(series)).map((at) => sketchRow(bucket, at)) : [],
     locators: [
       {
         dataset: 'traces',
@@ -112,6 +124,12 @@ function callRow(bucket: Date, at: number, series: number): CallRow {
     locator: 0,
   }
 }
+
+const sketchRow = (bucket: Date, at: number): SketchRow => ({
+  ...users[(at * 31 + bucket.getTime() / windowLength) % 97]!,
+  bucket,
+  resource: urnOf(at),
+})
 
 const patternRow = (bucket: Date, at: number): PatternRow => ({
   bucket,

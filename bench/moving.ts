@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { sql, type Compilable } from 'kysely'
 import type { Scope } from '../src/database/scope.ts'
 import { movingQuantile } from '../src/series/algebra/movingQuantile.ts'
 import { anomalies } from '../src/series/anomalies/anomalies.ts'
 import type { SeriesFrame, SeriesRow } from '../src/series/seriesFrame.ts'
 import type { Benchmark, Figure } from './benchmark.ts'
+import { serverSeconds } from './serverSeconds.ts'
 import { SortedWindow } from './sortedWindow.ts'
 import { newTenant, openTarget, seconds } from './target.ts'
 
@@ -74,28 +74,11 @@ async function* measure(scope: Scope, prefix: string, { frame, series }: Kept): 
   }
 }
 
-/** Seconds that the statement takes where its rows stay on the server: of its process if that is on this machine, otherwise by the clock. */
+/** Seconds of the server for a statement whose rows stay there. */
 async function counted(scope: Scope, query: Compilable): Promise<number> {
   const compiled = query.compile()
   const statement = { ...compiled, sql: `select count(*), count(answer.bucket) from (${compiled.sql} offset 0) as answer` }
-  return scope.db.connection().execute(async (db) => {
-    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db)
-    const busy = () => cpuSeconds(rows[0]?.pid)
-    const before = await busy()
-    const elapsed = await seconds(() => db.executeQuery(statement))
-    const after = await busy()
-    return before === undefined || after === undefined ? elapsed : after - before
-  })
-}
-
-/** What a process on this machine has used of the CPU; undefined where it is not PostgreSQL's, or cannot be read. */
-async function cpuSeconds(pid: number | undefined): Promise<number | undefined> {
-  try {
-    if (!(await readFile(`/proc/${pid}/comm`, 'utf8')).startsWith('postgres')) return undefined
-    return Number((await readFile(`/proc/${pid}/schedstat`, 'utf8')).split(' ')[0]) / 1e9
-  } catch {
-    return undefined
-  }
+  return serverSeconds(scope.db, (db) => db.executeQuery(statement))
 }
 
 /** The robust z-score of each value by the `length` values before it. */
