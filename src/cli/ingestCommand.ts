@@ -4,6 +4,8 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { ensureTenant } from '../catalog/tenants.ts'
 import type { TimeRange } from '../database/range.ts'
 import { tenantScope } from '../database/scope.ts'
+import { findFiles } from '../ingest/follow/files/findFiles.ts'
+import { followFiles } from '../ingest/follow/followFiles.ts'
 import { ingest, type IngestReport, type PlacedSource } from '../ingest/ingest.ts'
 import { dimensionPresets, type Dimension, type DimensionOptions } from '../ingest/records/dimension.ts'
 import { requestFormats, type RequestFormat } from '../ingest/sources/requestFormat.ts'
@@ -14,6 +16,7 @@ import { preview } from '../schema/parse.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { exitCode } from './exitCode.ts'
+import { describeLag, FollowLines } from './ingest/followLines.ts'
 import { openedLate } from './ingest/openedLate.ts'
 import { Progress } from './ingest/progress.ts'
 import { Rejects } from './ingest/rejects.ts'
@@ -42,6 +45,8 @@ interface Options {
   date?: string
   dateOrder?: DateOrder
   rejects?: string
+  follow?: boolean
+  node?: string
   json?: boolean
 }
 
@@ -54,9 +59,14 @@ const shownLate = 10
 export function ingestCommand({ env, input, out, err, interactive, columns, signal }: Surroundings, exit: (code: number) => void): Command {
   return new Command('ingest')
     .description('load OTLP, in JSON or protobuf, as the OpenTelemetry Collector writes it, or logs of plain text; plain, gzip or zstd')
-    .argument('<file...>', 'files; - is the standard input')
+    .argument('<file...>', 'files; - is the standard input; with --follow also patterns in quotes, such as "/var/log/app/*.log*"')
     .requiredOption('-t, --tenant <code>', 'whose data it is')
     .option('--create', 'create the tenant if there is none')
+    .option(
+      '-f, --follow',
+      'go on with files as they grow, rotate and come, until SIGTERM or Ctrl-C; the next run continues where this one ended, whatever ended it',
+    )
+    .option('--node <name>', 'with --follow: the machine that the files are on, if its name changes as that of a container does')
     .option(
       '--strict',
       `end with exit code ${exitCode.findings} when something was no request or a record was refused (the rest is loaded all the same); without it only when a file has nothing that can be read, or every record was refused or is of the future`,
@@ -106,6 +116,9 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       const { database, schema, tenant, create, strict, horizon, shiftMs, acceptOld, dimensions, messageFields, parameters, format, json } =
         options
       const text = textOptions(options)
+      if (options.node !== undefined && options.follow !== true)
+        throw new InvalidInputError('node', 'is of files that are followed: give --follow with it')
+      if (options.follow) return follow(files, options, text, { env, interactive, out, err, signal, columns })
       if (files.indexOf(standardInput) !== files.lastIndexOf(standardInput))
         throw new InvalidInputError('file', `${standardInput}, the standard input, can be read only once`)
       const sizes = await Promise.all(files.map(async (file) => (file === standardInput ? undefined : sizeOfReadable(file, 'file'))))
@@ -168,6 +181,73 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       const unread = report.withoutRequests.length > empty.length || nothingTaken(report)
       if (unread || (strict && rejects.count > 0)) exit(exitCode.findings)
     })
+}
+
+/** `--follow`: until the signal. */
+async function follow(
+  files: readonly string[],
+  { database, schema, tenant, create, strict, format, json, node, ...options }: Options,
+  text: TextLogOptions | undefined,
+  { env, interactive, out, err, signal, columns }: Omit<Surroundings, 'input'>,
+): Promise<void> {
+  if (files.includes(standardInput))
+    throw new InvalidInputError('file', `${standardInput}, the standard input, is no file: it cannot be followed`)
+  if (strict) throw new InvalidInputError('strict', 'is of a load that ends: it cannot be given with --follow')
+  const { horizon, shiftMs, acceptOld, dimensions, messageFields, parameters } = options
+  const rejectsFile = options.rejects
+  // It may be one of the files before it is there, too.
+  const refuseRejects = async () => {
+    if (rejectsFile !== undefined)
+      await refuseInput(
+        rejectsFile,
+        [...(await findFiles(files)).values()].map(({ path }) => path),
+      )
+  }
+  await refuseRejects()
+  const rejects = new Rejects(err, rejectsFile)
+  await refuseRejects()
+  const lines = new FollowLines(err, interactive)
+  let rate = ''
+  let range: TimeRange | null = null
+  const report = await withDatabase({ database }, env, async (db) => {
+    if (create) await ensureTenant(db, { code: tenant }, { schema })
+    const scope = await tenantScope(db, tenant, { schema })
+    try {
+      return await followFiles(scope, files, {
+        horizon,
+        shiftMs,
+        acceptOld,
+        dimensions,
+        hashKey: env.PGVANTAGE_HASH_KEY,
+        messageFields,
+        parameters,
+        format: format === 'auto' || format === 'text' ? undefined : format,
+        text,
+        node,
+        signal,
+        onRecognised: (found) => err(describeText(found)),
+        onMalformed: (malformed) => rejects.malformed(malformed),
+        onRefused: (refused) => rejects.refused(refused),
+        onWindow: ({ from, to }, { windows }) => {
+          range = range === null ? { from, to } : around(range, { from, to })
+          lines.windows(windows)
+        },
+        onEvent: (event) => lines.event(event),
+        onProgress: (now) => lines.progress(now, rejects.count),
+      })
+    } finally {
+      rate = lines.stop()
+      rejects.close()
+    }
+  })
+  err(rejects.summary())
+  for (const [beginning, messages] of Object.entries(report.exploded)) err(describeExploded(beginning, messages))
+  const { files: followed, lag, bytes: _, ...counts } = report
+  out(
+    json
+      ? document({ range, ...report, rejects: rejects.report() })
+      : `${describeReport(counts, columns)}${describeRange(range)}${followed.length} files; ${describeLag(lag)}\n${rate}\n`,
+  )
 }
 
 /** The options of a text: undefined for other formats, which have none of them. */

@@ -1,5 +1,8 @@
 export { journalCheck } from './journal/journalCheck.ts'
 export { settleJournals, type SettledJournal, type SettleJournalsOptions } from './settleJournals.ts'
+export { followFiles, type FollowOptions } from './follow/followFiles.ts'
+export type { FollowEvent, FollowEventKind } from './follow/followEvents.ts'
+export type { FollowedFileReport, FollowLag, FollowProgress, FollowReport } from './follow/followReport.ts'
 export { ingest, type IngestOptions, type IngestReport, type OtlpSource, type PlacedSource } from './ingest.ts'
 export { dimensionItem } from './records/dimensionValues.ts'
 export { dimensionPresets, type Dimension, type DimensionOptions, type DimensionPreset, type DimensionSource } from './records/dimension.ts'

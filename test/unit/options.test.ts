@@ -149,6 +149,7 @@ const functions: Record<Function, WithOptions | null> = {
   hllUnion: null,
   hostUrn: null,
   impact: given({ resource: 'urn:a' }, (scope, options) => api.impact(scope, edges, options)),
+  followFiles: given({}, (scope, options) => api.followFiles(scope, ['none.jsonl'], options)),
   ingest: given({}, (scope, options) => api.ingest(scope, [], options)),
   join: given({}, (scope, options) => api.join(scope, frame, frame, options)),
   kShortestPaths: given({ ...ends, limit: 2 }, (scope, options) => api.kShortestPaths(scope, edges, options)),

@@ -14,6 +14,9 @@ type Format = (typeof formats)[number]
 const formatOf = (head: Uint8Array): Format | undefined => formats.find(({ magic }) => magic.every((byte, index) => head[index] === byte))
 const magicLength = 4
 
+/** Whether bytes begin gzip or zstd. */
+export const isCompressed = (head: Uint8Array): boolean => formatOf(head) !== undefined
+
 /**
  * Decompresses small slices, so that a decompression bomb (a thousand times its compressed size)
  * does not fill the memory.

@@ -6,7 +6,8 @@ import type { Content, Piece } from './piece.ts'
 import { protobufContent } from './protobuf/protobufContent.ts'
 import { beginsDelimited, bodyFormat, delimitedHeadLength, signalIn, type RequestFormat } from './requestFormat.ts'
 
-const prefixLength = 4
+/** The bytes of a message's length. */
+export const prefixLength = 4
 
 /** A file with this many damaged messages in a row has another format. */
 const mostFailures = 100
@@ -42,7 +43,7 @@ export async function* delimitedMessages(input: ByteInput, maxBytes: number, for
       const length = Buffer.from(await input.takeAll(prefixLength)).readUInt32BE()
       const body = await input.takeAll(length)
       const read = body.length < length ? { reason: `it ends after ${body.length} of ${length} bytes` } : documentOf(body, maxBytes, format)
-      if ('reason' in read || (await breaksOff(body, read.damaged, input))) {
+      if ('reason' in read || breaksOff(body, read.damaged, await input.peek(delimitedHeadLength))) {
         failures += 1
         yield problemAt(line, at, 'reason' in read ? read.reason : 'it ends early')
         input.giveBack(body)
@@ -67,7 +68,8 @@ interface Read {
   damaged: boolean
 }
 
-function documentOf(body: Uint8Array, maxBytes: number, format: RequestFormat | undefined): Read | { reason: string } {
+/** The document of a message, or the reason why it has none. */
+export function documentOf(body: Uint8Array, maxBytes: number, format: RequestFormat | undefined): Read | { reason: string } {
   let bytes = body
   if (bodyFormat(body, body.length) === 'zstd') {
     try {
@@ -87,9 +89,10 @@ function documentOf(body: Uint8Array, maxBytes: number, format: RequestFormat | 
 /**
  * Whether a readable message was cut off and contains the beginning of the next one: no message
  * begins after it then, but one begins inside it.
+ *
+ * @param next the bytes after it.
  */
-async function breaksOff(body: Uint8Array, damaged: boolean, input: ByteInput): Promise<boolean> {
-  const next = await input.peek(delimitedHeadLength)
+export function breaksOff(body: Uint8Array, damaged: boolean, next: Uint8Array): boolean {
   if (beginsDelimited(next) || next.subarray(0, delimitedHeadLength).every((byte) => byte === 0)) return false
   if (damaged) return true
   const bytes = Buffer.concat([body, next])

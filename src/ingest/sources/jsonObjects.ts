@@ -58,11 +58,12 @@ const shownRubbish = 1024
  */
 type State = 'between' | 'line' | 'inside' | 'rubbish'
 
-class JsonText {
+/** JSON text that is read as it comes. */
+export class JsonText {
   readonly #maxBytes: number
   #state: State = 'between'
   /** The line of the next byte. */
-  #line = 1
+  #line: number
   /** Whether this line may be a single object that ends with it. */
   #wholeLine = true
   /** The number of open arrays, and where the outermost began. */
@@ -87,8 +88,25 @@ class JsonText {
 
   #rubbish: { line: number; reason: string; more: number } | undefined
 
-  constructor(maxBytes: number) {
+  /** @param line of the first byte. */
+  constructor(maxBytes: number, line = 1) {
     this.#maxBytes = maxBytes
+    this.#line = line
+  }
+
+  /** The line of the next byte. */
+  get line(): number {
+    return this.#line
+  }
+
+  /** Whether nothing is open: another one can continue here. */
+  get isAtRest(): boolean {
+    return this.#state === 'between' && this.#arrays === 0
+  }
+
+  /** Tells of text that is not JSON, without waiting for what follows it. */
+  *tell(): Generator<Piece> {
+    yield* this.#tellRubbish()
   }
 
   *read(chunk: Uint8Array): Generator<Piece> {

@@ -50,6 +50,7 @@ const functions: Record<AsyncFunction, Subject> = {
   ensureResource: { act: (scope) => api.ensureResource(scope, resource), works: 'everywhere' },
   ensureResources: { act: (scope) => api.ensureResources(scope, [resource, { ...resource, urn: 'urn:newer' }]), works: 'everywhere' },
   ensureTenant: { act: (_, db) => api.ensureTenant(db, { code: 'new', name: 'new' }), works: 'everywhere' },
+  followFiles: { act: (scope) => api.followFiles(scope, ['none.jsonl'], { signal: AbortSignal.abort() }), works: 'alone' },
   grantsFor: { act: (_, db) => api.grantsFor(db, { role: 'reader', login: 'somebody' }), works: 'everywhere' },
   ingest: { act: (scope) => api.ingest(scope, lines(), { origin: { objectBucket: 'b', objectKey: 'k' } }), works: 'read committed' },
   listTenants: { act: (_, db) => api.listTenants(db), works: 'everywhere' },

@@ -34,6 +34,10 @@ async function* lines() {
   yield asLines(recording({ minutes: 1, services: ['web'] }))
 }
 
+/** Options of what goes on until it is told to end, which is at once. */
+const ended = (options: object): object =>
+  Object.getPrototypeOf(Object(options)) === Object.prototype ? { ...options, signal: AbortSignal.abort() } : options
+
 /**
  * Everything that answers with a promise, with arguments it takes: all but connections, frames,
  * streams, signals and functions to call back, which are no values.
@@ -96,6 +100,12 @@ const functions: Record<AsyncFunction, Subject> = {
   ensureTenant: {
     arguments: [{ code: 'c', name: 'n', labels: { a: 'b' } }, schema],
     act: ({ db }, [given, options]) => api.ensureTenant(db, given!, options),
+  },
+  followFiles: {
+    arguments: [['none.jsonl'], { horizon: '1 minute', node: 'n', pollEvery: '1 second', writeEvery: '1 second', quietAfter: '1 second' }],
+    act: (scope, [files, options]) => api.followFiles(scope, files!, ended(options!)),
+    alone: true,
+    settings: true,
   },
   grantsFor: {
     arguments: [{ ...schema, role: 'reader', login: 'somebody' }],

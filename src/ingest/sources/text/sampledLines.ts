@@ -1,8 +1,8 @@
 import type { TextLine } from './textLines.ts'
 
 /** How many lines or characters show the format of a text. */
-const sampleLines = 1000
-const sampleCharacters = 4 * 1024 * 1024
+export const sampleLines = 1000
+export const sampleCharacters = 4 * 1024 * 1024
 /** How long a slow stream is awaited for them, in milliseconds. */
 const sampleTime = 5000
 

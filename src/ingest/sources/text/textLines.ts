@@ -37,12 +37,10 @@ export async function* textLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
   const finished = (): TextLine => {
     const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts)
     const cut = Math.max(0, length - maxLineBytes)
-    const end = cut === 0 && bytes.at(-1) === carriageReturn ? bytes.length - 1 : bytes.length
-    const text = decoder.decode(end === bytes.length ? bytes : bytes.subarray(0, end))
     parts = []
     length = 0
     number += 1
-    return { text: text.includes('\0') ? text.replaceAll('\0', '\uFFFD') : text, number, cut }
+    return { text: textOfLine(bytes, cut > 0), number, cut }
   }
   for await (const chunk of utf16 === undefined ? input.rest() : fromUtf16(input, utf16)) {
     const lines: TextLine[] = []
@@ -57,6 +55,13 @@ export async function* textLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
     if (lines.length > 0) yield lines
   }
   if (length > 0) yield [finished()]
+}
+
+/** The text of a line's bytes, without the CR at the end of one that is whole. */
+export function textOfLine(bytes: Uint8Array, isCut: boolean): string {
+  const end = !isCut && bytes.at(-1) === carriageReturn ? bytes.length - 1 : bytes.length
+  const text = decoder.decode(end === bytes.length ? bytes : bytes.subarray(0, end))
+  return text.includes('\0') ? text.replaceAll('\0', '\uFFFD') : text
 }
 
 async function* fromUtf16(input: ByteInput, encoding: string): AsyncGenerator<Uint8Array> {

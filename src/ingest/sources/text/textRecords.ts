@@ -40,6 +40,15 @@ interface OpenPart {
   line: number
 }
 
+/** What is open between two lines, as JSON: big integers are text. */
+export interface TextRecordsState {
+  open: (Omit<OpenRecord, 'time'> & { stream: string; time: string })[]
+  parts: (Omit<OpenPart, 'time'> & { stream: string; time: Omit<WrittenTime, 'epoch'> & { epoch: string | null } })[]
+  orphans: number
+  orphanLine: number
+  time: string | null
+}
+
 /**
  * Makes records of lines: one begins with a line that the format reads, and goes on in the lines
  * that follow.
@@ -66,11 +75,45 @@ export class TextRecords {
   constructor(
     format: LineFormat | undefined,
     options: { container?: ContainerFormat | undefined; clock: LogClock; onProblem: (problem: TextProblem) => void },
+    state?: TextRecordsState,
   ) {
     this.#format = format
     this.#container = options.container
     this.#clock = options.clock
     this.#onProblem = options.onProblem
+    if (state === undefined) return
+    for (const { stream, time, ...open } of state.open) this.#open.set(stream, { ...open, level: open.level, time: BigInt(time) })
+    for (const { stream, time, ...part } of state.parts) {
+      const { epoch, ...written } = time
+      this.#parts.set(stream, {
+        ...part,
+        time: { ...written, year: written.year, zone: written.zone, epoch: epoch === null ? undefined : BigInt(epoch) },
+      })
+    }
+    this.#orphans = state.orphans
+    this.#orphanLine = state.orphanLine
+    this.#time = state.time === null ? undefined : BigInt(state.time)
+  }
+
+  /** What is needed to continue with the next line. */
+  get state(): TextRecordsState {
+    return {
+      open: [...this.#open].map(([stream, open]) => ({ ...open, stream, parts: [...open.parts], time: String(open.time) })),
+      parts: [...this.#parts].map(([stream, { time, ...part }]) => ({
+        ...part,
+        stream,
+        texts: [...part.texts],
+        time: { ...time, epoch: time.epoch === undefined ? null : String(time.epoch) },
+      })),
+      orphans: this.#orphans,
+      orphanLine: this.#orphanLine,
+      time: this.#time === undefined ? null : String(this.#time),
+    }
+  }
+
+  /** Whether a record may go on. */
+  get isOpen(): boolean {
+    return this.#open.size > 0 || this.#parts.size > 0 || this.#orphans > 0
   }
 
   /** Takes the next line; yields the records that it ends. */

@@ -10,10 +10,15 @@ export class TextRequests {
   /** Of all records before: a record is known by its first line and its place. */
   #digest: string
 
-  constructor(service: string, origin: SourceObject) {
+  /** @param digest of the records before, of a text that is continued. */
+  constructor(service: string, origin: SourceObject, digest = service) {
     this.#attributes = [{ key: 'service.name', value: { stringValue: service } }]
     this.#origin = origin
-    this.#digest = service
+    this.#digest = digest
+  }
+
+  get digest(): string {
+    return this.#digest
   }
 
   of({ time, level, fields, body, first, line }: TextRecord): OtlpRequest {

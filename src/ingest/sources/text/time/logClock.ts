@@ -20,6 +20,13 @@ export interface LogClockOptions {
   readonly latest: number
 }
 
+/** How far a clock is, as JSON. */
+export interface LogClockState {
+  readonly local: number | null
+  readonly moment: number | null
+  readonly isLost: boolean
+}
+
 /** What to do about times without a date. */
 export const withoutDate = 'its times have no date: give the date of the first line'
 
@@ -47,9 +54,17 @@ export class LogClock {
   /** Whether the year of the first time was a wrong one. */
   #isLost = false
 
-  constructor(options: LogClockOptions) {
+  constructor(options: LogClockOptions, state?: LogClockState) {
     this.#options = options
     this.#zone = options.zone ?? utc
+    this.#local = state?.local ?? undefined
+    this.#moment = state?.moment ?? undefined
+    this.#isLost = state?.isLost ?? false
+  }
+
+  /** What a clock needs to continue with the next line. */
+  get state(): LogClockState {
+    return { local: this.#local ?? null, moment: this.#moment ?? null, isLost: this.#isLost }
   }
 
   /** Nanoseconds since 1970. */

@@ -1,0 +1,22 @@
+/** Something that happened to a file that is followed, or on the way to the database. */
+export interface FollowEvent {
+  readonly kind: FollowEventKind
+  /** The file's path; null if it is about all of them. */
+  readonly file: string | null
+  /** What happened, for people: without the file's name. */
+  readonly message: string
+}
+
+/**
+ * | kind | |
+ * |---|---|
+ * | `begun`, `resumed` | a file is followed: from its beginning, or from where it was |
+ * | `renamed` | a followed file has another name now |
+ * | `truncated` | its bytes are not those that were read: it begins again |
+ * | `gone` | a file that was renamed out of the names, or deleted, has been read to its end |
+ * | `waiting` | another process follows the file: this one takes it when that one ends |
+ * | `lost` | another process has taken over the file: what was not written is left to it |
+ * | `unreadable` | a file cannot be opened or is in no format that is read |
+ * | `retrying` | the database cannot be reached, or refused what may pass: it is tried again |
+ */
+export type FollowEventKind = 'begun' | 'resumed' | 'renamed' | 'truncated' | 'gone' | 'waiting' | 'lost' | 'unreadable' | 'retrying'
