@@ -63,7 +63,7 @@ export class GrowingMessages implements GrowingReader {
         at += prefixLength
         continue
       }
-      this.#give({ line: this.#line, bytes: read.bytes, document: read.document }, sink)
+      this.#give({ line: this.#line, bytes: read.bytes, content: read.content }, sink)
       at = end
     }
     return at === 0 ? nothingTaken : { read: at, safe: { at, state: this.#state() } }

@@ -1,6 +1,6 @@
 import { requestOf, type SourceObject } from '../../sources/otlpRequest.ts'
 import { maxRequestBytes, type Piece } from '../../sources/piece.ts'
-import { protobufDocument } from '../../sources/protobuf/protobufDocument.ts'
+import { protobufContent } from '../../sources/protobuf/protobufContent.ts'
 import { containerOf, headLength, signalIn, type RequestFormat } from '../../sources/requestFormat.ts'
 import { GrowingJson } from './growingJson.ts'
 import { GrowingMessages } from './growingMessages.ts'
@@ -59,7 +59,7 @@ export class GrowingOtlp implements GrowingReader {
 
   readonly #give = (piece: Piece, sink: Sink): void => {
     const { line } = piece
-    const request = 'problem' in piece ? { reason: piece.problem } : requestOf(piece.document, piece.bytes, this.#origin, line)
+    const request = 'problem' in piece ? { reason: piece.problem } : requestOf(piece.content, piece.bytes, this.#origin, line)
     if ('reason' in request) return sink.problem(line, request.reason)
     for (const refused of request.refusedRecords) sink.refused(line, refused)
     sink.request(request)
@@ -82,10 +82,10 @@ class WholeMessage implements GrowingReader {
     const isTooLong = bytes.length > maxRequestBytes
     if ((!isEnd && !isTooLong) || bytes.length === 0) return nothingTaken
     if (isTooLong) throw new UnreadableError(`a message longer than ${maxRequestBytes} bytes`)
-    const read = protobufDocument(bytes, signalIn(this.#format))
+    const content = protobufContent(bytes, signalIn(this.#format))
     const line = 1
     if (from > 0) this.#give({ line, problem: `one message was read, and ${bytes.length} bytes have come after it` }, sink)
-    else this.#give('reason' in read ? { line, problem: read.reason } : { line, bytes, document: read.document }, sink)
+    else this.#give('reason' in content ? { line, problem: content.reason } : { line, bytes, content }, sink)
     return { read: bytes.length, safe: { at: bytes.length, state: { kind: 'message' } } }
   }
 
