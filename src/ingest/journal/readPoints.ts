@@ -1,6 +1,8 @@
 import { storable } from '../../logs/pattern.ts'
 import { pointsOf, type OtlpMetric, type OtlpPayload } from '../../schema/otlp.ts'
 import { formOf } from '../records/metricForm.ts'
+import { pointValue } from '../records/pointValue.ts'
+import { seriesOf } from '../rollups/metrics/seriesOf.ts'
 import { minuteMilliseconds } from '../rollups/windows/ingestWindow.ts'
 import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
 import type { Arrival } from './batch.ts'
@@ -20,11 +22,12 @@ export function readPoints(
     const reporter = reporterOf(resource.attributes, 'metrics', total)
     if (reporter === null) continue
     for (const { scope, metrics } of scopeMetrics) {
-      const identity = JSON.stringify([reporter.identity, scope?.name ?? '', scope?.version ?? ''])
       for (const metric of metrics) {
-        const form = usableForm(metric, report)
-        if (form === null) continue
-        for (const point of form.points) {
+        const usable = usableForm(metric, report)
+        if (usable === null) continue
+        const { kind, form, points } = usable
+        const seriesOfPoint = seriesOf({ reporter, scope, metric, kind, form })
+        for (const point of points) {
           if (!point.timeUnixNano) {
             report.untimedRecords += 1
             continue
@@ -32,17 +35,18 @@ export function readPoints(
           const time = clock.milliseconds(point.timeUnixNano)
           const part = partOf('metrics', reporter.resource.urn, time)
           if (part === undefined) continue
-          const times = {
-            minute: Math.floor(time / minuteMilliseconds),
-            time: clock.precise(point.timeUnixNano),
-            start: point.startTimeUnixNano ? clock.precise(point.startTimeUnixNano) : 0,
-          }
-          if (
-            !part.metrics.add(metric, form, { urn: reporter.resource.urn, identity, seriesLabels: reporter.seriesLabels }, point, times)
-          ) {
+          const value = pointValue(metric, point)
+          if (value === null || (form === 'delta-counter' && typeof value === 'number' && value < 0)) {
             report.unusablePoints += 1
             continue
           }
+          part.metrics.add(seriesOfPoint(point.attributes), {
+            minute: Math.floor(time / minuteMilliseconds),
+            time: clock.precise(point.timeUnixNano),
+            start: point.startTimeUnixNano ? clock.precise(point.startTimeUnixNano) : 0,
+            value,
+            counted: true,
+          })
           if (!metric.unit) report.pointsWithoutUnit += 1
           part.report(reporter.resource, time)
           part.locators.add('metrics', origin, line)

@@ -1,10 +1,4 @@
-import { hash } from 'node:crypto'
-import { storable } from '../../../logs/pattern.ts'
-import type { OtlpMetric, OtlpPoint } from '../../../schema/otlp.ts'
-import type { MetricForm, MetricKind } from '../../records/metricForm.ts'
-import { compareValues, pointValue, type PointValue } from '../../records/pointValue.ts'
-import { pointLabels } from '../../records/seriesLabels.ts'
-import type { Json } from '../../../schema/text.ts'
+import { compareValues, type PointValue } from '../../records/pointValue.ts'
 import { minuteMilliseconds, type MetricRow } from '../windows/ingestWindow.ts'
 import type { RollUpReport } from '../windows/rollUpReport.ts'
 import { getOrCreate } from './getOrCreate.ts'
@@ -16,34 +10,11 @@ import { MinuteTally } from './minuteTally.ts'
 export class MetricTally {
   readonly #series = new Map<string, { series: MetricSeries; points: SeriesPoint[] }>()
 
-  /**
-   * Adds a point.
-   *
-   * @param reporter `identity` distinguishes reporters of one resource, by attributes and scope.
-   * @returns false if it has no usable value.
-   */
-  add(
-    metric: OtlpMetric,
-    { kind, form }: { kind: MetricKind; form: MetricForm },
-    reporter: { urn: string; identity: string; seriesLabels: Record<string, Json> },
-    point: OtlpPoint,
-    times: Omit<SeriesPoint, 'value' | 'counted'>,
-  ): boolean {
-    const value = pointValue(metric, point)
-    if (value === null || (form === 'delta-counter' && typeof value === 'number' && value < 0)) return false
-    const labels = pointLabels(point.attributes, reporter.seriesLabels)
-    const name = storable(metric.name)
-    const unit = metric.unit ? storable(metric.unit) : null
-    // Half of the digest is enough, and takes half the space in the journal.
-    const id = hash('sha256', JSON.stringify([reporter.urn, reporter.identity, name, unit, kind, form, labels]), 'base64').slice(0, 22)
-    let entry = this.#series.get(id)
-    if (entry === undefined) {
-      const shown = kind === 'counter' ? `${unit ?? ''}/s` : unit
-      entry = { series: { id, resource: reporter.urn, metric: name, unit: shown, kind, form, labels }, points: [] }
-      this.#series.set(id, entry)
-    }
-    entry.points.push({ ...times, value, counted: true })
-    return true
+  /** Adds a point of a series. */
+  add(series: MetricSeries, point: SeriesPoint): void {
+    let entry = this.#series.get(series.id)
+    if (entry === undefined) this.#series.set(series.id, (entry = { series, points: [] }))
+    entry.points.push(point)
   }
 
   /** All added points, by series. */
