@@ -62,7 +62,7 @@ interface Branch {
 
 const newBranch = (): Branch => ({ branches: new Map(), series: new Map() })
 
-/** When so many branches and series are remembered, all are forgotten. */
+/** When this number of branches and series is remembered, all are forgotten. */
 const mostRemembered = 50_000
 let remembered = 0
 let root = newBranch()
