@@ -36,6 +36,9 @@ export class ProtobufFields implements Fields {
   readonly #view: DataView
   #field: Field | undefined
   #tag = 0
+  readonly #from: number
+  readonly #to: number
+  /** The bytes between the two positions as Latin-1, of which texts are cheap parts. */
   #latin: string | undefined
   /** The halves of the integer read last. */
   #low = 0
@@ -49,6 +52,8 @@ export class ProtobufFields implements Fields {
     this.bytes = bytes
     this.position = from
     this.#end = to
+    this.#from = from
+    this.#to = to
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
@@ -139,8 +144,8 @@ export class ProtobufFields implements Fields {
     for (let at = from; at < end; at += 1) bits |= bytes[at]!
     if (bits >= 128) return this.#utf8(from, end)
     if (this.lasting) return this.#latin1(from, end)
-    this.#latin ??= this.#latin1(0, bytes.length)
-    return this.#latin.slice(from, end)
+    this.#latin ??= this.#latin1(this.#from, this.#to)
+    return this.#latin.slice(from - this.#from, end - this.#from)
   }
 
   knownText(): string {
