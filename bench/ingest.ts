@@ -14,18 +14,23 @@ import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { rolledUp } from './rolledUp.ts'
 import { newTenant, openTarget, seconds } from './target.ts'
 import { writes } from './writes.ts'
+import { writesOfCalls } from './writesOfCalls.ts'
 
 /**
  * What the journal costs: the recorded incident (or `incident.jsonl.gz` of the data folder) ingested, against the same reading, rolling up and writing
  * of records that are never encoded, kept or read back. And what is before the database: bytes to
- * windows (`rolledUp`), and, on a server, how fast windows are written against a COPY (`writes`).
+ * windows (`rolledUp`), and, on a server, how fast windows are written against a COPY (`writes`,
+ * `writesOfCalls`).
  */
 export async function* ingest({ data, url }: BenchmarkOptions): AsyncGenerator<Figure> {
   const recording = join(data ?? fileURLToPath(new URL('../examples/shop/recordings', import.meta.url)), 'incident.jsonl.gz')
   await access(recording)
   const { db, url: own, close } = await openTarget(url)
   try {
-    if (own !== undefined) yield* writes(db, own)
+    if (own !== undefined) {
+      yield* writes(db, own)
+      yield* writesOfCalls(db, own)
+    }
     await load(await newTenant(db), recording)
     const [kept, bare]: [number[], number[]] = [[], []]
     for (let run = 0; run < 5; run++) {

@@ -1,5 +1,5 @@
-import { encodeHistogram } from '../../sketch/exponentialHistogram.ts'
 import type { Json } from '../../schema/text.ts'
+import { arrayText, finite, HistogramColumn, type StoredHistograms } from './arrayColumns.ts'
 import type { MetricRow } from '../rollups/windows/ingestWindow.ts'
 
 /** How many rows go into one statement: what bounds memory, here and in the server. */
@@ -26,11 +26,7 @@ export interface MetricBatch {
   max: string
   p95: string
   sampleCount: string
-  /** All histograms, one after the other. */
-  histograms: Buffer
-  /** Where the histogram of a row begins, from 1; null without one. */
-  histogramFrom: string
-  histogramLength: string
+  histograms: StoredHistograms
   rows: number
 }
 
@@ -112,17 +108,14 @@ class Columns {
   readonly #max: string[] = []
   readonly #p95: string[] = []
   readonly #sampleCount: number[] = []
-  readonly #histograms: Buffer[] = []
-  #bytes = 0
-  readonly #histogramFrom: string[] = []
-  readonly #histogramLength: string[] = []
+  readonly #histograms = new HistogramColumn()
 
   get length(): number {
     return this.#bucket.length
   }
 
   get characters(): number {
-    return this.#characters + this.#bytes
+    return this.#characters + this.#histograms.bytes
   }
 
   addSeries({ metric, labels, unit, kind }: MetricRow, resourceId: string | undefined): void {
@@ -142,36 +135,24 @@ class Columns {
     this.#max.push(finite(max))
     this.#p95.push(finite(p95))
     this.#sampleCount.push(Math.min(sampleCount, greatestCount))
-    const bytes = histogram && encodeHistogram(histogram)
-    this.#histogramFrom.push(bytes === null ? 'null' : String(this.#bytes + 1))
-    this.#histogramLength.push(bytes === null ? 'null' : String(bytes.length))
-    if (bytes === null) return
-    this.#histograms.push(bytes)
-    this.#bytes += bytes.length
+    this.#histograms.add(histogram)
   }
 
   batch(): MetricBatch {
     return {
       series: `[${this.#series.join(',')}]`,
-      buckets: array([...this.#placeOfBucket.keys()].map((time) => new Date(time).toISOString())),
-      bucket: array(this.#bucket),
-      seriesOfRow: array(this.#seriesOfRow),
-      avg: array(this.#avg),
-      max: array(this.#max),
-      p95: array(this.#p95),
-      sampleCount: array(this.#sampleCount),
-      histograms: Buffer.concat(this.#histograms),
-      histogramFrom: array(this.#histogramFrom),
-      histogramLength: array(this.#histogramLength),
+      buckets: arrayText([...this.#placeOfBucket.keys()].map((time) => new Date(time).toISOString())),
+      bucket: arrayText(this.#bucket),
+      seriesOfRow: arrayText(this.#seriesOfRow),
+      avg: arrayText(this.#avg),
+      max: arrayText(this.#max),
+      p95: arrayText(this.#p95),
+      sampleCount: arrayText(this.#sampleCount),
+      histograms: this.#histograms.column(),
       rows: this.length,
     }
   }
 }
-
-const array = (elements: readonly (string | number)[]): string => `{${elements.join(',')}}`
-
-/** A number as JSON has it: NaN and the infinite ones are null. */
-const finite = (value: number | null): string => (Number.isFinite(value) ? String(value) : 'null')
 
 /** The greatest number of a double in int8. */
 const greatestCount = 2 ** 63 - 1024

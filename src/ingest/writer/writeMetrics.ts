@@ -1,17 +1,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { sql, type RawBuilder } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
-import { sqlStateOf } from '../../database/sqlState.ts'
-import { behindSavepoint } from '../../database/transaction/behindSavepoint.ts'
 import type { MetricRow } from '../rollups/windows/ingestWindow.ts'
+import { insertOrReplace } from './insertOrReplace.ts'
 import { metricBatches, type MetricBatch } from './metricBatches.ts'
 
 /**
  * Writes the minutes of metrics of a window: the rows of each series, in order.
- *
- * Where the tenant has no row of these minutes yet, rows are only inserted: looking each one up
- * first takes a quarter of the time. If another writer has inserted one since, the insert fails
- * and is taken back, and the rows are written as all others are.
  *
  * @returns how many rows were written; the others were there, unchanged.
  */
@@ -21,32 +16,18 @@ export async function writeMetrics(
   resourceIds: ReadonlyMap<string, string>,
 ): Promise<number> {
   if (series.length === 0) return 0
-  const write = (onConflict: RawBuilder<unknown>) => writeBatches(scope, metricBatches(series, resourceIds), onConflict)
-  if (await hasRows(scope, series)) return write(replacing)
-  try {
-    return await behindSavepoint(scope.db, () => write(sql``))
-  } catch (error) {
-    if (sqlStateOf(error) !== uniqueViolation) throw error
-    return write(replacing)
-  }
+  return insertOrReplace(scope, 'metric_1m', timesOf(series), replacing, (onConflict) =>
+    writeBatches(scope, metricBatches(series, resourceIds), onConflict),
+  )
 }
 
-const uniqueViolation = '23505'
-
-/** Whether the tenant has rows in the minutes of these. */
-async function hasRows(scope: Scope, series: readonly (readonly MetricRow[])[]): Promise<boolean> {
-  let [from, to] = [Infinity, -Infinity]
+function timesOf(series: readonly (readonly MetricRow[])[]): { first: Date; last: Date } {
+  let [first, last] = [Infinity, -Infinity]
   for (const rows of series) {
-    from = Math.min(from, rows[0]!.bucket.getTime())
-    to = Math.max(to, rows.at(-1)!.bucket.getTime())
+    first = Math.min(first, rows[0]!.bucket.getTime())
+    last = Math.max(last, rows.at(-1)!.bucket.getTime())
   }
-  const { rows } = await sql<{ found: boolean }>`
-    select exists (
-      select from ${scope.id('metric_1m')}
-      where tenant_id = ${scope.tenantId}::int8 and bucket >= ${new Date(from)}::timestamptz and bucket <= ${new Date(to)}::timestamptz
-    ) as found
-  `.execute(scope.db)
-  return rows[0]!.found
+  return { first: new Date(first), last: new Date(last) }
 }
 
 async function writeBatches(scope: Scope, batches: Iterator<MetricBatch>, onConflict: RawBuilder<unknown>): Promise<number> {
@@ -72,8 +53,8 @@ async function insert(scope: Scope, batch: MetricBatch, onConflict: RawBuilder<u
       select ${batch.series}::jsonb as series, ${batch.buckets}::text::timestamptz[] as buckets,
         ${batch.bucket}::text::int4[] as bucket, ${batch.seriesOfRow}::text::int4[] as series_of_row,
         ${batch.avg}::text::float8[] as avg_val, ${batch.max}::text::float8[] as max_val, ${batch.p95}::text::float8[] as p95_val,
-        ${batch.sampleCount}::text::int8[] as sample_count, ${batch.histograms}::bytea as histograms,
-        ${batch.histogramFrom}::text::int4[] as histogram_from, ${batch.histogramLength}::text::int4[] as histogram_length
+        ${batch.sampleCount}::text::int8[] as sample_count, ${batch.histograms.bytes}::bytea as histograms,
+        ${batch.histograms.from}::text::int4[] as histogram_from, ${batch.histograms.length}::text::int4[] as histogram_length
       -- Else the planner would read the arrays too, to count their elements.
       offset 0
     ) as given

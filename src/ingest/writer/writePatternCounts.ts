@@ -3,6 +3,7 @@ import type { TimeRange } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { compareBytes } from '../../schema/compareBytes.ts'
 import type { PatternRow } from '../rollups/windows/ingestWindow.ts'
+import { byId } from './byId.ts'
 import { jsonChunks } from './jsonChunks.ts'
 import { storedParameters } from './patternParameters.ts'
 import type { WrittenLine } from './writePatterns.ts'
@@ -92,9 +93,6 @@ async function upsertCounts(scope: Scope, chunk: string): Promise<number> {
   `.execute(scope.db)
   return rows[0]!.lines
 }
-
-/** The order of ids, which are whole numbers as texts. */
-const byId = (a: string, b: string): number => a.length - b.length || compareBytes(a, b)
 
 /** One row of `log_pattern_5m`. */
 export interface CountedPattern {

@@ -13,7 +13,7 @@ import { isAboutRow, noRows, Rejections, type Rejection, type RowCounts, type Wi
 import { checkWindow, givenTwice, storableRows, withResources } from './rejections/storableRows.ts'
 import { templatesOf, type TenantTemplates } from './tenantTemplates.ts'
 import { withoutTooOld } from './tooOld.ts'
-import { writeCalls } from './writeCalls.ts'
+import { callsInOrder, writeCalls } from './writeCalls.ts'
 import { writeLocators } from './writeLocators.ts'
 import { writeMetrics } from './writeMetrics.ts'
 import { byPattern, writePatternCounts } from './writePatternCounts.ts'
@@ -210,7 +210,7 @@ async function writeRows(
       : await writeMetrics(scope, series, resourceIds)
   signal?.throwIfAborted()
   written.calls = await write(
-    calls,
+    callsInOrder(calls, resourceIds),
     (some) => writeCalls(scope, some, resourceIds, locatorIds),
     (row, error) => rejections.refuse('calls', [row], error),
   )

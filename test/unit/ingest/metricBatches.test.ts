@@ -47,7 +47,7 @@ function rowsOf(batch: MetricBatch): object[] {
   const series = JSON.parse(batch.series) as object[]
   const buckets = elements(batch.buckets)
   return elements(batch.seriesOfRow).map((place, at) => {
-    const from = number(elements(batch.histogramFrom)[at]!)
+    const from = number(elements(batch.histograms.from)[at]!)
     return {
       ...series[Number(place) - 1],
       bucket: buckets[Number(elements(batch.bucket)[at]) - 1],
@@ -56,7 +56,7 @@ function rowsOf(batch: MetricBatch): object[] {
       p95: number(elements(batch.p95)[at]!),
       sampleCount: Number(elements(batch.sampleCount)[at]),
       histogram:
-        from === null ? null : decodeHistogram(batch.histograms.subarray(from - 1, from - 1 + Number(elements(batch.histogramLength)[at]))),
+        from === null ? null : decodeHistogram(batch.histograms.bytes.subarray(from - 1, from - 1 + Number(elements(batch.histograms.length)[at]))),
     }
   })
 }
