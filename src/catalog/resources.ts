@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { z } from 'zod'
 import type { Scope } from '../database/scope.ts'
 import { inTransaction } from '../database/transaction/inTransaction.ts'
@@ -46,7 +46,7 @@ export async function ensureResource(scope: Scope, resource: ResourceInput): Pro
  * | a given field | replaces the stored one |
  * | `env`, `region`, `zone` absent or null; `labels` absent or empty | the stored ones stay |
  * | a URN given several times | the last one counts |
- * | writes | one statement for any number; unchanged rows are not written |
+ * | writes | one statement for any number; unchanged rows are neither written nor locked |
  *
  * @throws InvalidInputError naming the resource and field that cannot be stored; then nothing is
  * written.
@@ -55,25 +55,32 @@ export async function ensureResource(scope: Scope, resource: ResourceInput): Pro
  *
  * // insert into "public"."dim_resource" as resource (tenant_id, urn, type, name, env, region,
  * //   zone, labels)
- * // select $1, ... from jsonb_to_recordset($2) as given (...) order by given.urn
+ * // select $1, ... from jsonb_to_recordset($2) as given (...)
+ * // where not exists (select from known where known.urn = given.urn and not known.differs)
+ * // order by given.urn
  * // on conflict (tenant_id, urn) do update set ... where (...) is distinct from (...)
  */
 export async function ensureResources(scope: Scope, resources: readonly ResourceInput[]): Promise<Map<string, string>> {
   const given = parse(z.array(resourceInput), resources, 'resources')
   const byUrn = new Map(given.map((resource) => [resource.urn, resource]))
   if (byUrn.size === 0) return new Map()
-  // Sorted by URN, so that two writers of the same resources wait for each other instead of
-  // deadlocking. A row is locked until the transaction ends even if it does not change, so writers
-  // of a resource take turns: `writeMetrics` relies on that, since the trigger registers new series
-  // statement by statement, in another order than that of the rows.
+  // Only rows that are new or would change are written, and locked: writers of the same resources
+  // do not wait for each other. They are sorted by URN, so that two that change them do not deadlock.
   const write = sql<{ urn: string; id: string }>`
-    with given as (
+    with given as materialized (
       select *
       from jsonb_to_recordset(${JSON.stringify([...byUrn.values()])}::jsonb)
         as row (urn text, type text, name text, env text, region text, zone text, labels jsonb)
+    ), known as materialized (
+      select resource.urn, resource.resource_id, ${differs(sql`given`)} as differs
+      from given
+      join ${scope.id('dim_resource')} as resource on resource.tenant_id = ${scope.tenantId}::int8 and resource.urn = given.urn
     ), written as (
       insert into ${scope.id('dim_resource')} as resource (tenant_id, urn, type, name, env, region, zone, labels)
-      select ${scope.tenantId}::int8, urn, type, name, env, region, zone, coalesce(labels, '{}') from given order by urn collate "C"
+      select ${scope.tenantId}::int8, urn, type, name, env, region, zone, coalesce(labels, '{}')
+      from given
+      where not exists (select from known where known.urn = given.urn and not known.differs)
+      order by urn collate "C"
       on conflict (tenant_id, urn) do update set
         type = excluded.type,
         name = excluded.name,
@@ -81,19 +88,12 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
         region = coalesce(excluded.region, resource.region),
         zone = coalesce(excluded.zone, resource.zone),
         labels = case when excluded.labels = '{}' then resource.labels else excluded.labels end
-      where (resource.type, resource.name) is distinct from (excluded.type, excluded.name)
-        or resource.env is distinct from coalesce(excluded.env, resource.env)
-        or resource.region is distinct from coalesce(excluded.region, resource.region)
-        or resource.zone is distinct from coalesce(excluded.zone, resource.zone)
-        or (excluded.labels <> '{}' and resource.labels <> excluded.labels)
+      where ${differs(sql`excluded`)}
       returning urn, resource_id::text as id
     )
     select urn, id from written
     union
-    select resource.urn, resource.resource_id::text
-    from ${scope.id('dim_resource')} as resource
-    join given on given.urn = resource.urn
-    where resource.tenant_id = ${scope.tenantId}::int8
+    select urn, resource_id::text from known
   `
   const { rows } = await inTransaction(scope.db, (trx) => write.execute(trx))
   const ids = new Map(rows.map((row) => [row.urn, row.id]))
@@ -102,6 +102,15 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
   const unseen = [...byUrn.keys()].filter((urn) => !ids.has(urn))
   return unseen.length === 0 ? ids : new Map([...ids, ...(await resourceIds(scope, unseen))])
 }
+
+/** Whether what is given would change the row. */
+const differs = (given: RawBuilder<unknown>) => sql`(
+        (resource.type, resource.name) is distinct from (${given}.type, ${given}.name)
+        or resource.env is distinct from coalesce(${given}.env, resource.env)
+        or resource.region is distinct from coalesce(${given}.region, resource.region)
+        or resource.zone is distinct from coalesce(${given}.zone, resource.zone)
+        or coalesce(${given}.labels <> '{}' and resource.labels <> ${given}.labels, false)
+      )`
 
 /**
  * The ids of the URNs that the tenant has; others are left out.

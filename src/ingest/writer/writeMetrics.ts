@@ -3,6 +3,7 @@ import { sql, type RawBuilder } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import type { MetricRow } from '../rollups/windows/ingestWindow.ts'
 import { insertOrReplace } from './insertOrReplace.ts'
+import { takeTurnForNewSeries } from './newSeries.ts'
 import { metricBatches, type MetricBatch } from './metricBatches.ts'
 
 /**
@@ -16,6 +17,7 @@ export async function writeMetrics(
   resourceIds: ReadonlyMap<string, string>,
 ): Promise<number> {
   if (series.length === 0) return 0
+  await takeTurnForNewSeries(scope, series, resourceIds)
   return insertOrReplace(scope, 'metric_1m', timesOf(series), replacing, (onConflict) =>
     writeBatches(scope, metricBatches(series, resourceIds), onConflict),
   )

@@ -18,7 +18,7 @@ import { writeLocators } from './writeLocators.ts'
 import { writeMetrics } from './writeMetrics.ts'
 import { byPattern, writePatternCounts } from './writePatternCounts.ts'
 import { writePatterns } from './writePatterns.ts'
-import { writeSketches } from './writeSketches.ts'
+import { sketchesInOrder, writeSketches } from './writeSketches.ts'
 
 /**
  * What became of a window. Of each kind, `written`, `unchanged`, `tooOld` and `rejected` together
@@ -79,7 +79,7 @@ const writeRollupsOptions = z.strictObject({
  * | a resource that cannot be stored | its rows are left out too. A row whose locator cannot be stored is written without it |
  * | statements | one per table with one parameter for all rows, several if there are many; 5,000 rows of metrics to one, as arrays |
  * | minutes without a metric yet | their rows are inserted without looking each one up first, behind a savepoint: an insert that finds another writer's row is taken back and repeated |
- * | concurrent writers | never deadlock: those that share a resource take turns, rows are written in the order of their keys, and tables in one order |
+ * | concurrent writers | never deadlock: rows are written in the order of their keys, and tables in one order. Writers of different windows wait for each other only where both add series of metrics, or logged the same patterns |
  *
  * @example
  * for await (const window of rollUp(readOtlp('telemetry.jsonl.gz'))) await writeRollups(scope, window)
@@ -176,6 +176,7 @@ async function writeRows(
     },
     (row, error) => rejections.refuse('resources', [row], error),
   )
+  if (rejecting === 'refused') await holdResources(scope, resourceIds)
   signal?.throwIfAborted()
   const locatorIds = new Map<number, string>()
   await write(
@@ -222,12 +223,22 @@ async function writeRows(
   )
   signal?.throwIfAborted()
   written.sketches = await write(
-    sketches,
+    sketchesInOrder(sketches, resourceIds),
     (some) => writeSketches(scope, some, resourceIds),
     (row, error) => rejections.refuse('sketches', [row], error),
   )
   signal?.throwIfAborted()
   return report(resourceIds.size, locatorIds.size)
+}
+
+/**
+ * Keeps resources from being deleted until the transaction ends: a row whose resource another
+ * session deletes is not refused for what is in it.
+ */
+async function holdResources(scope: Scope, resourceIds: ReadonlyMap<string, string>): Promise<void> {
+  await sql`
+    select from ${scope.id('dim_resource')} where resource_id = any(${[...resourceIds.values()]}::int8[]) order by resource_id for key share
+  `.execute(scope.db)
 }
 
 const kinds = ['metrics', 'calls', 'patterns', 'sketches'] as const

@@ -1,10 +1,18 @@
 import { sql } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
 import type { SketchRow } from '../rollups/windows/ingestWindow.ts'
+import { compareBytes } from '../../schema/compareBytes.ts'
+import { byId } from './byId.ts'
 import { jsonChunks } from './jsonChunks.ts'
 
+/** The sketches of a window in the order of their keys, in which they are written. */
+export function sketchesInOrder(sketches: readonly SketchRow[], resourceIds: ReadonlyMap<string, string>): SketchRow[] {
+  const id = (row: SketchRow) => resourceIds.get(row.resource)!
+  return sketches.toSorted((a, b) => byId(id(a), id(b)) || compareBytes(a.dimension, b.dimension))
+}
+
 /**
- * Writes the sketches of a window's values.
+ * Writes the sketches of a window's values, in their order.
  *
  * @returns how many rows were written; the others were there, unchanged.
  */
@@ -33,7 +41,6 @@ export async function writeSketches(
         bucket timestamptz, resource_id int8, dimension text, count_total int8, count_error int8,
         distinct_sketch bytea, error_sketch bytea, heavy_hitters jsonb
       )
-      order by resource_id, dimension, bucket
       on conflict (tenant_id, resource_id, dimension, bucket) do update set
         count_total = excluded.count_total,
         count_error = excluded.count_error,

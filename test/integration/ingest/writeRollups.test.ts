@@ -314,6 +314,38 @@ onEveryLeg('writing rollups', () => {
     expect(await everything(scope)).toEqual(clean)
   })
 
+  it.runIf(leg.concurrent)('of different windows do not wait for each other where all is known', async () => {
+    const windows = await all(rollUp(requests(payloads)))
+    for (const window of windows) await writeRollups(scope, window)
+    const [one, other] = windows.map((window) => ({
+      ...window,
+      metrics: window.metrics.map((row) => ({ ...row, avg: 4711 })),
+      calls: window.calls.map((row) => ({ ...row, p50Ms: 4711 })),
+      patterns: [],
+    }))
+    const { promise: written, resolve } = Promise.withResolvers<void>()
+    const { promise: end, resolve: commit } = Promise.withResolvers<void>()
+    const first = scope.db.transaction().execute(async (db) => {
+      await writeRollups({ ...scope, db }, one!)
+      resolve()
+      await end
+    })
+    await written
+    const impatient = connect({ connectionString: test.url!, options: '-c lock_timeout=1000' })
+    try {
+      const theirs = await tenantScope(impatient, scope.tenantCode)
+      expect(await writeRollups(theirs, other!)).toMatchObject({ written: { metrics: 10, calls: 2 } })
+      // A new series waits for its turn only where another transaction adds one too.
+      const added = { ...other!, metrics: [{ ...other!.metrics[0]!, metric: 'new' }] }
+      expect(await writeRollups(theirs, added)).toMatchObject({ written: { metrics: 1 } })
+      await expect(writeRollups(theirs, one!)).rejects.toMatchObject({ code: '55P03' })
+    } finally {
+      commit()
+      await first
+      await impatient.destroy()
+    }
+  })
+
   it.runIf(leg.concurrent)('by several writers at once does not deadlock over new series that come in several statements', async () => {
     const [window] = await all(rollUp(requests(payloads)))
     const [row] = window!.metrics

@@ -56,7 +56,9 @@ function rowsOf(batch: MetricBatch): object[] {
       p95: number(elements(batch.p95)[at]!),
       sampleCount: Number(elements(batch.sampleCount)[at]),
       histogram:
-        from === null ? null : decodeHistogram(batch.histograms.bytes.subarray(from - 1, from - 1 + Number(elements(batch.histograms.length)[at]))),
+        from === null
+          ? null
+          : decodeHistogram(batch.histograms.bytes.subarray(from - 1, from - 1 + Number(elements(batch.histograms.length)[at]))),
     }
   })
 }
