@@ -7,12 +7,12 @@ import type { MetricRow } from '../rollups/windows/ingestWindow.ts'
 import { jsonChunks } from './jsonChunks.ts'
 
 /**
- * Waits for other transactions of the tenant that add series, if these rows add some, and lets
- * others that do wait until this one ends.
+ * Waits for other transactions of the tenant that add series or have the first rows of their last
+ * day, if these rows do, and lets others that do wait until this one ends.
  *
- * The trigger of `metric_1m` adds the series of each statement in the order of their ids, which is
+ * The trigger of `metric_1m` writes the series of each statement in the order of their ids, which is
  * not the order of the statements: two transactions could wait for each other's. Transactions whose
- * series are all known wait for nobody.
+ * series are all known, with a day as late, wait for nobody.
  */
 export async function takeTurnForNewSeries(
   scope: Scope,
@@ -21,15 +21,19 @@ export async function takeTurnForNewSeries(
 ): Promise<void> {
   // As the trigger does: from here on no series is removed. The next statement sees which are left.
   await sql`select from ${sharedTurnLock(seriesTurn(scope.installation))} as turn`.execute(scope.db)
-  const keys = series.map(([row]) => ({ resource_id: resourceIds.get(row!.resource), metric: row!.metric, labels: row!.labels }))
+  const keys = series.map((rows) => {
+    const { resource, metric, labels, bucket } = rows.at(-1)!
+    return { resource_id: resourceIds.get(resource), metric, labels, bucket }
+  })
   for (const chunk of jsonChunks(keys)) {
     const { rows } = await sql<{ found: boolean }>`
       select exists (
-        select from jsonb_to_recordset(${chunk}::jsonb) as given (resource_id int8, metric text, labels jsonb)
+        select from jsonb_to_recordset(${chunk}::jsonb) as given (resource_id int8, metric text, labels jsonb, bucket timestamptz)
         where not exists (
           select from ${scope.id('metric_series')} as known
-          -- The generated column of the table.
-          where known.series_id =
+          where known.last_day >= (given.bucket at time zone 'UTC')::date
+            -- The generated column of the table.
+            and known.series_id =
             ('x' || left(md5(${scope.tenantId}::text || ' ' || given.resource_id::text || ' ' || given.labels::text || ' ' || given.metric), 16))::bit(64)::int8
         )
       ) as found

@@ -349,8 +349,8 @@ onEveryLeg('writing rollups', () => {
   it.runIf(leg.concurrent)('by several writers at once does not deadlock over new series that come in several statements', async () => {
     const [window] = await all(rollUp(requests(payloads)))
     const [row] = window!.metrics
-    const write = async (writer: number) => {
-      const bucket = new Date(window!.from.getTime() + 300_000 * writer)
+    const write = async (writer: number, day: number) => {
+      const bucket = new Date(window!.from.getTime() + 300_000 * writer + 86_400_000 * day)
       const metrics = Array.from({ length: 9_000 }, (_, index) => ({
         ...row!,
         bucket,
@@ -364,11 +364,12 @@ onEveryLeg('writing rollups', () => {
       return writeRollups(await tenantScope(test.db, scope.tenantCode), theirs)
     }
     await ensureResources(scope, window!.resources)
-    await Promise.all([0, 1, 2, 3].map(write))
+    // On the second day all series are known, whose last day moves.
+    for (const day of [0, 1]) await Promise.all([0, 1, 2, 3].map((writer) => write(writer, day)))
     const { rows } = await sql`
       select count(*)::int4 as rows, count(distinct series_id)::int4 as series from ${scope.id('metric_1m')} where tenant_id = ${scope.tenantId}::int8
     `.execute(scope.db)
-    expect(rows).toEqual([{ rows: 36_000, series: 23_700 }])
+    expect(rows).toEqual([{ rows: 72_000, series: 23_700 }])
   })
 
   it.runIf(leg.concurrent)('by several writers at once does not depend on the isolation level that is the default', async () => {
