@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
 import type { OtlpPayload } from '../../../src/schema/otlp.ts'
 import { directJson, directProtobuf } from '../../../src/ingest/sources/direct/directPayload.ts'
@@ -38,6 +39,8 @@ export function compare(format: keyof typeof direct, bytes: Uint8Array): boolean
   if (found === undefined) return false
   const through = expected(format, bytes)
   if (through === undefined) expect.fail(`read, but not through a document: ${Buffer.from(bytes).toString('latin1')}`)
-  expect(withoutNulls(found)).toEqual(withoutNulls(through))
+  const [one, other] = [withoutNulls(found), withoutNulls(through)]
+  // Many times faster than what says where they differ.
+  if (!isDeepStrictEqual(one, other)) expect(one).toEqual(other)
   return true
 }

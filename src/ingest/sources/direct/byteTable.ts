@@ -1,11 +1,13 @@
 /** A value, and the bytes it was read from. */
 interface Known<T> {
   readonly key: Uint8Array
+  readonly kind: number
   readonly value: T
 }
 
 /**
- * Values by the bytes that they were read from, so that what occurs many times is made once.
+ * Values by the bytes that they were read from, so that what occurs many times is made once. Bytes
+ * of another kind have another meaning.
  *
  * Its size is fixed: what comes for the second time takes the place of what was there. What comes
  * once, as an id does, takes nobody's place.
@@ -32,33 +34,33 @@ export class ByteTable<T> {
   }
 
   /** What was found after the value before, if its bytes begin here: most things come in order again. */
-  guess(bytes: Uint8Array, from: number): Known<T> | undefined {
+  guess(bytes: Uint8Array, from: number, kind: number): Known<T> | undefined {
     const place = this.#following[this.#last]!
     const known = this.#known[place]
-    if (known === undefined || !beginsAt(known.key, bytes, from)) return undefined
+    if (known === undefined || known.kind !== kind || !beginsAt(known.key, bytes, from)) return undefined
     this.#last = place
     return known
   }
 
-  get(bytes: Uint8Array, from: number, to: number): T | undefined {
+  get(bytes: Uint8Array, from: number, to: number, kind = 0): T | undefined {
     if (to - from > this.#longest) return undefined
-    const place = hashOf(bytes, from, to) & (this.#came.length - 1)
+    const place = (hashOf(bytes, from, to) ^ kind) & (this.#came.length - 1)
     const known = this.#known[place]
-    if (known === undefined || known.key.length !== to - from || !beginsAt(known.key, bytes, from)) return undefined
+    if (known === undefined || known.kind !== kind || known.key.length !== to - from || !beginsAt(known.key, bytes, from)) return undefined
     this.#following[this.#last] = place
     this.#last = place
     return known.value
   }
 
   /** Adds what `get` did not find, if it came before; returns whether it did. */
-  add(bytes: Uint8Array, from: number, to: number, value: T): boolean {
+  add(bytes: Uint8Array, from: number, to: number, value: T, kind = 0): boolean {
     if (to - from > this.#longest) return false
-    const hash = hashOf(bytes, from, to)
+    const hash = hashOf(bytes, from, to) ^ kind
     const place = hash & (this.#came.length - 1)
     const again = this.#came[place] === hash
     this.#came[place] = hash
     // A copy: a part of the request would keep all of it in memory.
-    if (again) this.#known[place] = { key: new Uint8Array(bytes.subarray(from, to)), value }
+    if (again) this.#known[place] = { key: new Uint8Array(bytes.subarray(from, to)), kind, value }
     return again
   }
 }

@@ -27,6 +27,8 @@ export interface Fields {
   firstItem(): number
   /** The next one; 0 after the last. */
   nextItem(item: number): number
+  /** Lists of the same kind have the same content if they have the same bytes. */
+  readonly listKind: number
   /** Where the list ends. */
   listEnd(): number
   /** Whether the list ends here, if what is before is a whole list. */

@@ -52,6 +52,7 @@ export class JsonFields implements Fields {
   readonly bytes: Uint8Array
   position = 0
   lasting = false
+  readonly listKind = 0
   /** Whether a message has just been entered: no comma comes before its first field. */
   #first = false
   /** The fields that the current message has had, a bit each; above them the number of the last. */
@@ -129,10 +130,10 @@ export class JsonFields implements Fields {
     this.#had = outer
   }
 
-  /** A later name of a list, or one in the style of the `.proto` files, is not passed over. */
+  /** Not an older or later name of records or their scope, nor one as in the `.proto` files. */
   #passUnknown(type: MessageType, from: number, to: number): void {
-    const begins = this.#blank()
-    if (type.holdsRecords && (begins === openBrace || begins === openBracket)) throw fault
+    if (type.holdsRecords) throw fault
+    this.#blank()
     for (let at = from; at < to; at += 1) if (this.bytes[at] === underscore) throw fault
     this.#passValue(0)
   }

@@ -26,6 +26,11 @@ const wireOf: Readonly<Record<Scalar, number>> = {
   fixed32: wire.fixed32,
 }
 
+/** What nothing reads may nest this deeply: less than `readMessage` allows for all of a request. */
+const maxDepth = 100
+/** A tag or a length has five bytes at most. */
+const longestVarint32 = 5
+
 /** The fields of a request in protobuf. */
 export class ProtobufFields implements Fields {
   readonly bytes: Uint8Array
@@ -94,7 +99,8 @@ export class ProtobufFields implements Fields {
     this.#end = outer
   }
 
-  skip(): void {
+  skip(depth = 0): void {
+    if (depth > maxDepth) throw fault
     const of = this.#field!.of
     if (typeof of === 'string') {
       this.#pass(this.#tag & 7)
@@ -102,7 +108,7 @@ export class ProtobufFields implements Fields {
     }
     const type = of()
     const outer = this.enter()
-    while (this.next(type) !== undefined) this.skip()
+    while (this.next(type) !== undefined) this.skip(depth + 1)
     this.leave(outer)
   }
 
@@ -116,6 +122,11 @@ export class ProtobufFields implements Fields {
     if (from < this.#end && this.#varint() === tag) return tag
     this.position = from
     return 0
+  }
+
+  /** Between items are the tags of their field, and numbers may be packed or not. */
+  get listKind(): number {
+    return this.#tag
   }
 
   listEnd(): number {
@@ -272,8 +283,9 @@ export class ProtobufFields implements Fields {
       this.position += 1
       return first
     }
+    const from = this.position
     this.#varint64()
-    if (this.#high !== 0) throw fault
+    if (this.#high !== 0 || this.position - from > longestVarint32) throw fault
     return this.#low >>> 0
   }
 

@@ -65,14 +65,14 @@ const knownLists = new ByteTable<KeyValue[]>(8192, 4096)
 export function readKnownAttributes(fields: Fields, earlier: readonly KeyValue[]): KeyValue[] {
   // In protobuf a list may be in several places.
   if (earlier.length > 0) throw fault
-  const { bytes, position: from } = fields
-  const guess = knownLists.guess(bytes, from)
+  const { bytes, position: from, listKind } = fields
+  const guess = knownLists.guess(bytes, from, listKind)
   if (guess !== undefined && fields.isListEnd(from + guess.key.length)) {
     fields.position = from + guess.key.length
     return guess.value
   }
   const end = fields.listEnd()
-  const known = knownLists.get(bytes, from, end)
+  const known = knownLists.get(bytes, from, end, listKind)
   if (known !== undefined) {
     fields.position = end
     return known
@@ -81,7 +81,7 @@ export function readKnownAttributes(fields: Fields, earlier: readonly KeyValue[]
   fields.lasting = true
   addItems(fields, list, readKeyValue)
   fields.lasting = false
-  if (knownLists.add(bytes, from, end, list)) freeze(list)
+  if (knownLists.add(bytes, from, end, list, listKind)) freeze(list)
   return list
 }
 

@@ -1,7 +1,7 @@
 import type { OtlpExponentialPoint, OtlpHistogramPoint, OtlpNumberPoint, OtlpSummaryPoint } from '../../../schema/otlp.ts'
 import { buckets, exponentialPoint, histogramPoint, numberPoint, quantile, summaryPoint } from '../protobuf/otlpMessages.ts'
 import { ByteTable } from './byteTable.ts'
-import { addItems, type Fields } from './fields.ts'
+import { addItems, fault, type Fields } from './fields.ts'
 import { noAttributes, readKnownAttributes } from './readAttributes.ts'
 
 export function readNumberPoint(fields: Fields): OtlpNumberPoint {
@@ -42,7 +42,7 @@ export function readHistogramPoint(fields: Fields): OtlpHistogramPoint {
   const outer = fields.enter()
   for (let field = fields.next(histogramPoint); field !== undefined; field = fields.next(histogramPoint)) {
     if (field === 'bucketCounts') fields.counts(read.bucketCounts)
-    else if (field === 'explicitBounds') read.explicitBounds = readBounds(fields)
+    else if (field === 'explicitBounds') read.explicitBounds = readBounds(fields, read.explicitBounds)
     else readDistributionField(fields, field, read)
   }
   fields.leave(outer)
@@ -52,9 +52,11 @@ export function readHistogramPoint(fields: Fields): OtlpHistogramPoint {
 /** The bounds of histograms, the same for all points of a metric. */
 const knownBounds = new ByteTable<number[]>(1024, 2048)
 
-function readBounds(fields: Fields): number[] {
-  const { bytes, position: from } = fields
-  const guess = knownBounds.guess(bytes, from)
+function readBounds(fields: Fields, earlier: readonly number[]): number[] {
+  // In protobuf a list may be in several places.
+  if (earlier.length > 0) throw fault
+  const { bytes, position: from, listKind } = fields
+  const guess = knownBounds.guess(bytes, from, listKind)
   if (guess !== undefined && fields.isListEnd(from + guess.key.length)) {
     fields.position = from + guess.key.length
     return guess.value
@@ -62,9 +64,9 @@ function readBounds(fields: Fields): number[] {
   const bounds: number[] = []
   fields.doubles(bounds)
   const end = fields.position
-  const known = knownBounds.get(bytes, from, end)
+  const known = knownBounds.get(bytes, from, end, listKind)
   if (known !== undefined) return known
-  if (knownBounds.add(bytes, from, end, bounds)) Object.freeze(bounds)
+  if (knownBounds.add(bytes, from, end, bounds, listKind)) Object.freeze(bounds)
   return bounds
 }
 

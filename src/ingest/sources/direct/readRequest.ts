@@ -113,7 +113,7 @@ function passOver(fields: Fields, field: string): void {
   fields.text()
 }
 
-const noResource = { attributes: noAttributes }
+const noResource = Object.freeze({ attributes: noAttributes })
 
 function readResource(fields: Fields): Part<'resourceSpans'>['resource'] {
   const read = { attributes: noAttributes }
