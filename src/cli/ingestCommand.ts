@@ -16,7 +16,7 @@ import { preview } from '../schema/parse.ts'
 import { databaseOption, schemaOption, withDatabase } from './connection.ts'
 import { document } from './document.ts'
 import { exitCode } from './exitCode.ts'
-import { describeLag, FollowLines } from './ingest/followLines.ts'
+import { describeFiles, describeLag, FollowLines } from './ingest/followLines.ts'
 import { openedLate } from './ingest/openedLate.ts'
 import { Progress } from './ingest/progress.ts'
 import { Rejects } from './ingest/rejects.ts'
@@ -51,6 +51,8 @@ interface Options {
 }
 
 const standardInput = '-'
+
+const textHint = 'plain text is read with --format text --service NAME\n'
 
 /** Only this many resources are named that came too late; all records that did are counted. */
 const shownLate = 10
@@ -171,7 +173,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
       err(rejects.summary())
       const empty = report.withoutRequests.filter((file) => !rejects.isIn(file))
       for (const file of empty) err(`${file} is empty\n`)
-      if (format === 'auto' && isNoJson(report, rejects)) err('plain text is read with --format text --service NAME\n')
+      if (format === 'auto' && isNoJson(report, rejects)) err(textHint)
       for (const [beginning, messages] of Object.entries(report.exploded)) err(describeExploded(beginning, messages))
       out(
         json
@@ -207,6 +209,7 @@ async function follow(
   const rejects = new Rejects(err, rejectsFile)
   await refuseRejects()
   const lines = new FollowLines(err, interactive)
+  let isHinted = false
   let rate = ''
   let range: TimeRange | null = null
   const report = await withDatabase({ database }, env, async (db) => {
@@ -233,7 +236,12 @@ async function follow(
           lines.windows(windows)
         },
         onEvent: (event) => lines.event(event),
-        onProgress: (now) => lines.progress(now, rejects.count),
+        onProgress: (now) => {
+          lines.progress(now, rejects.count)
+          if (isHinted || format !== 'auto' || !isNoJson(now.report, rejects)) return
+          isHinted = true
+          err(textHint)
+        },
       })
     } finally {
       rate = lines.stop()
@@ -246,7 +254,7 @@ async function follow(
   out(
     json
       ? document({ range, ...report, rejects: rejects.report() })
-      : `${describeReport(counts, columns)}${describeRange(range)}${followed.length} files; ${describeLag(lag)}\n${rate}\n`,
+      : `${describeReport(counts, columns)}${describeRange(range)}${describeFiles(followed)}; ${describeLag(lag)}\n${rate}\n`,
   )
 }
 

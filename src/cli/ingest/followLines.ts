@@ -1,4 +1,4 @@
-import type { FollowEvent, FollowLag, FollowProgress } from '../../ingest/index.ts'
+import type { FollowedFileReport, FollowEvent, FollowLag, FollowProgress } from '../../ingest/index.ts'
 import { Progress } from './progress.ts'
 
 /** How often a line says how far it is, where nobody watches. */
@@ -32,9 +32,8 @@ export class FollowLines {
     if (this.#interactive || performance.now() - this.#said.at < sayEvery) return
     if (now.bytes > this.#said.bytes || now.lag.bytes > 0) {
       const { windows, logRecords, spans, metricPoints } = now.report
-      const records = (logRecords + spans + metricPoints).toLocaleString('en')
       this.#err(
-        `${now.files} files, ${megabytes(now.bytes)} MB read, ${records} records, ${windows} windows written; ${describeLag(now.lag)}\n`,
+        `${counted(now.files, 'file')}, ${size(now.bytes)} read, ${counted(logRecords + spans + metricPoints, 'record')}, ${counted(windows, 'window')} written; ${describeLag(now.lag)}\n`,
       )
     }
     this.#said = { at: performance.now(), bytes: now.bytes }
@@ -48,6 +47,15 @@ export class FollowLines {
 
 /** How far behind a follower is. */
 export const describeLag = ({ bytes, seconds }: FollowLag): string =>
-  bytes === 0 ? 'nothing is left to read' : `${megabytes(bytes)} MB are left to read, the oldest for ${Math.round(seconds)} s`
+  bytes === 0 ? 'nothing is left to read' : `${size(bytes)} left to read, the oldest for ${Math.round(seconds)} s`
 
-const megabytes = (bytes: number) => (bytes / 1_000_000).toFixed(1)
+/** How many files there are, and how many of them cannot be read. */
+export function describeFiles(files: readonly FollowedFileReport[]): string {
+  const unreadable = files.filter(({ problem }) => problem !== null).length
+  return `${counted(files.length, 'file')}${unreadable === 0 ? '' : `, ${unreadable} of them cannot be read`}`
+}
+
+const counted = (count: number, what: string): string => `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`
+
+const size = (bytes: number): string =>
+  bytes < 1000 ? counted(bytes, 'byte') : bytes < 1_000_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`

@@ -1,7 +1,7 @@
 /** Something that happened to a file that is followed, or on the way to the database. */
 export interface FollowEvent {
   readonly kind: FollowEventKind
-  /** The file's path; null if it is about all of them. */
+  /** The file's path, or the pattern that no file has; null if it is about all of them. */
   readonly file: string | null
   /** What happened, for people: without the file's name. */
   readonly message: string
@@ -17,6 +17,8 @@ export interface FollowEvent {
  * | `waiting` | another process follows the file: this one takes it when that one ends |
  * | `lost` | another process has taken over the file: what was not written is left to it |
  * | `unreadable` | a file cannot be opened or is in no format that is read |
+ * | `absent` | there is no file of this name, or it is a folder; told once, at the beginning |
  * | `retrying` | the database cannot be reached, or refused what may pass: it is tried again |
  */
-export type FollowEventKind = 'begun' | 'resumed' | 'renamed' | 'truncated' | 'gone' | 'waiting' | 'lost' | 'unreadable' | 'retrying'
+export type FollowEventKind =
+  'begun' | 'resumed' | 'renamed' | 'truncated' | 'gone' | 'waiting' | 'lost' | 'unreadable' | 'absent' | 'retrying'

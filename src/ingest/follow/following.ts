@@ -11,10 +11,11 @@ import { DamagedError } from '../sources/decompressed.ts'
 import type { OtlpRequest, SourceObject } from '../sources/otlpRequest.ts'
 import type { RequestFormat } from '../sources/requestFormat.ts'
 import type { TextLogOptions } from '../sources/text/readTextLogs.ts'
+import { absentNames } from './files/absentNames.ts'
 import { bytesOf, type FileBytes } from './files/fileBytes.ts'
 import { markBytes, tailOf } from './files/fileMark.ts'
 import { findFiles, type FoundFile } from './files/findFiles.ts'
-import { FollowedFile, originOf } from './files/followedFile.ts'
+import { beginning, FollowedFile, originOf } from './files/followedFile.ts'
 import type { FollowEvent, FollowEventKind } from './followEvents.ts'
 import type { FollowLag, FollowProgress, FollowReport } from './followReport.ts'
 import { LostFilesError, Positions, type Claim } from './positions/positions.ts'
@@ -100,6 +101,7 @@ export class Following {
         .finally(() => (beating = undefined))
     }, beatEvery)
     try {
+      for (const { name, reason } of await absentNames(this.#names)) this.#tell('absent', name, reason)
       while (signal?.aborted !== true) await this.#round()
     } catch (error) {
       if (signal?.aborted !== true || error !== signal.reason) {
@@ -273,7 +275,11 @@ export class Following {
         this.#say(inode, 'waiting', path, `is followed by another process (${claim.file.follower}): waiting for it`)
       return false
     }
-    const { id, revision, position, tail, state, packed, headBytes, head } = claim.file
+    const { id, revision, headBytes, head } = claim.file
+    // Read in another way before, its records are others, and none of these was read.
+    const wasOther = claim.file.state !== null && (claim.file.state.kind === 'text') !== (this.#options.text !== undefined)
+    const checkpoint = wasOther ? beginning : claim.file
+    const { position, tail, state, packed } = checkpoint
     if (packed !== null && packed === size) {
       this.#asleep.set(inode, { size, changed, id, until: Infinity })
       return false
@@ -305,6 +311,13 @@ export class Following {
     await file.look(now)
     this.#files.set(inode, file)
     if (claim.kind === 'new') this.#say(inode, 'begun', path, 'is followed from its beginning')
+    else if (wasOther)
+      this.#say(
+        inode,
+        'begun',
+        path,
+        `is followed from its beginning: it was read as ${this.#options.text === undefined ? 'plain text' : 'OTLP'} before`,
+      )
     else this.#say(inode, 'resumed', path, `is followed from byte ${position}`)
     return true
   }
@@ -365,7 +378,10 @@ export class Following {
   async #commit(): Promise<void> {
     const moved = [...this.#files.values()].filter((file) => file.isMoved)
     if (moved.length === 0 && this.#requests.length === 0) return
-    for (const file of moved) await file.markHead()
+    for (const file of moved) {
+      file.tell(this.#sinkOf(file))
+      await file.markHead()
+    }
     const checkpoints = moved.map((file) => ({ file, checkpoint: file.checkpoint, revision: String(BigInt(file.revision) + 1n) }))
     const forget = () => {
       this.#requests = []
@@ -456,7 +472,7 @@ export class Following {
         const now = performance.now()
         if (now - this.#toldRetry < tellEvery) return
         this.#toldRetry = now
-        this.#tell('retrying', null, `${describe(error)}: trying again`)
+        this.#tell('retrying', null, `the database failed (${describe(error)}): trying again`)
       },
     })
   }
@@ -474,4 +490,8 @@ export class Following {
   }
 }
 
-const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const describe = (error: unknown): string => {
+  // A refused connection is one error for each address that was tried, and a message of none.
+  if (error instanceof AggregateError) return [...new Set(error.errors.map(describe))].join('; ')
+  return error instanceof Error ? error.message : String(error)
+}

@@ -233,6 +233,34 @@ onEveryLeg('followFiles', () => {
     expect(await rowsOf(scope)).toEqual(await clean([first + second]))
   })
 
+  it('reports lines that are no requests also while more of them come, and before it ends', async () => {
+    await writeFile(log, 'no JSON\n')
+    const follower = following(scope, [log], { quietAfter: '1 hour' })
+    await follower.until(() => follower.malformed.length === 1)
+    await appendFile(log, 'no JSON\nnor this\n')
+    await follower.until(() => follower.malformed.length === 2)
+    const next = following(scope, [log], { writeEvery: '1 hour', quietAfter: '1 hour' })
+    await follower.stop()
+    await next.told('resumed')
+    await appendFile(log, 'the last\n')
+    await next.until(({ bytes }) => bytes > 0)
+    expect(await next.stop()).toMatchObject({ malformed: 1 })
+    expect([...follower.malformed, ...next.malformed].map(({ line }) => line)).toEqual([1, 2, 4])
+  })
+
+  it('says which names are of no file, and of a folder', async () => {
+    await writeFile(log, first)
+    const names = [log, join(folder, 'wrong.log'), join(folder, 'wrong*.log'), folder]
+    const follower = following(scope, names)
+    await follower.read(first.length)
+    await follower.stop()
+    expect(follower.events.filter(({ kind }) => kind === 'absent')).toEqual([
+      { kind: 'absent', file: names[1], message: expect.stringMatching(/^there is no such file yet/) },
+      { kind: 'absent', file: names[2], message: expect.stringMatching(/^no file has such a name yet/) },
+      { kind: 'absent', file: folder, message: expect.stringMatching(/^is a folder/) },
+    ])
+  })
+
   it('reads messages that are preceded by their length, and passes over a damaged one', async () => {
     const messages = payloads.map((payload) => delimited(protobufOf(payload)))
     const whole = Buffer.concat(messages)
@@ -291,6 +319,21 @@ onEveryLeg('followFiles', () => {
       await follower.until(({ report }) => report.records.logs.rolledUp === 300)
       expect(await rowsOf(scope)).toEqual(await clean([whole], { text }))
       await follower.stop()
+    })
+
+    it('is read from its beginning if it was read as OTLP before', async () => {
+      await writeFile(log, whole)
+      const wrong = following(scope, [log])
+      await wrong.read(whole.length)
+      expect(await wrong.stop()).toMatchObject({ requests: 0, malformed: 1 })
+      const follower = following(scope, [log], { text })
+      await follower.until(({ report }) => report.records.logs.rolledUp === 300)
+      await follower.stop()
+      expect(follower.events[0]).toMatchObject({ kind: 'begun', message: expect.stringContaining('was read as OTLP before') })
+      const next = following(scope, [log], { text })
+      await next.told('resumed')
+      expect(await next.stop()).toMatchObject({ bytes: 0 })
+      expect(await rowsOf(scope)).toEqual(await clean([whole], { text }))
     })
 
     it('tells that it cannot be recognised, and follows the others', async () => {

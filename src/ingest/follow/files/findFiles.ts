@@ -12,7 +12,7 @@ export interface FoundFile {
   readonly changed: number
 }
 
-const isPattern = (name: string): boolean => /[*?[\]{}]/.test(name)
+export const isPattern = (name: string): boolean => /[*?[\]{}]/.test(name)
 
 /**
  * The files that there are now, by device and inode. A name is a path, or a pattern (`*`, `**`,

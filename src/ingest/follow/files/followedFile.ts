@@ -233,6 +233,11 @@ export class FollowedFile {
     return 'nothing'
   }
 
+  /** Tells of what was passed over: before its position is written, or nobody would. */
+  tell(sink: Sink): void {
+    this.#reader.tell(sink)
+  }
+
   /** Marks more of its first bytes, if there were few before. */
   async markHead(): Promise<void> {
     if (this.bytes.isPacked || this.#head.bytes >= markBytes || this.size <= this.#head.bytes) return

@@ -38,8 +38,12 @@ export class GrowingJson implements GrowingReader {
     return read === 0 && !isEnd ? nothingTaken : { read, safe }
   }
 
-  rest(sink: Sink): undefined {
+  tell(sink: Sink): void {
     for (const piece of this.#text.tell()) this.#give(piece, sink)
+  }
+
+  rest(sink: Sink): undefined {
+    this.tell(sink)
     return undefined
   }
 

@@ -69,6 +69,8 @@ export class GrowingMessages implements GrowingReader {
     return at === 0 ? nothingTaken : { read: at, safe: { at, state: this.#state() } }
   }
 
+  tell(): void {}
+
   rest(): undefined {
     return undefined
   }

@@ -53,6 +53,10 @@ export class GrowingOtlp implements GrowingReader {
     return this.#reader.take(bytes, place, sink)
   }
 
+  tell(sink: Sink): void {
+    this.#reader?.tell(sink)
+  }
+
   rest(sink: Sink): ReaderState | undefined {
     return this.#reader?.rest(sink)
   }
@@ -88,6 +92,8 @@ class WholeMessage implements GrowingReader {
     else this.#give('reason' in content ? { line, problem: content.reason } : { line, bytes, content }, sink)
     return { read: bytes.length, safe: { at: bytes.length, state: { kind: 'message' } } }
   }
+
+  tell(): void {}
 
   rest(): undefined {
     return undefined

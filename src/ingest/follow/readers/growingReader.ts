@@ -46,6 +46,8 @@ export interface GrowingReader {
   readonly most: number
   /** Reads what is whole at the beginning of bytes. */
   take(bytes: Uint8Array, place: Place, sink: Sink): Taken
+  /** Tells of problems that were found and not told, in case more of the same come. */
+  tell(sink: Sink): void
   /**
    * Nothing has come for a while: what may go on is taken as it is.
    *

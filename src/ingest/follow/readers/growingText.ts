@@ -71,6 +71,8 @@ export class GrowingText implements GrowingReader {
     return read === 0 && !place.isEnd ? nothingTaken : { read, safe: { at: read, state: this.#state() } }
   }
 
+  tell(): void {}
+
   rest(sink: Sink): GrowingTextState | undefined {
     const { records } = this.#chosen ?? {}
     if (records?.isOpen !== true) return undefined
