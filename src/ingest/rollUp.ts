@@ -47,6 +47,9 @@ const rollUpOptions = z
   })
   .superRefine(hashKeyGiven)
 
+/** Few: requests that are kept while others are read cost most of the garbage collector's time. */
+const recordsAtOnce = 500
+
 /** The memory for records that wait to be rolled up, in bytes of compact, compressed records. */
 const maxBytes = 64 * 1024 * 1024
 
@@ -113,14 +116,16 @@ export async function* rollUp(
       signal?.throwIfAborted()
     }
   }
-  for await (const batch of batches(requests)) {
+  for await (const few of batches(requests, { most: recordsAtOnce })) {
     signal?.throwIfAborted()
-    addReport(report, journal.append(batch, rules))
+    addReport(report, journal.append(few, rules))
     if (journal.bytes <= maxBytes) continue
+    addReport(report, journal.flush())
     yield* rolled()
     await journal.closeOldest(maxBytes, horizon)
   }
   signal?.throwIfAborted()
+  addReport(report, journal.flush())
   yield* rolled()
   return report
 }

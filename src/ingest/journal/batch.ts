@@ -93,8 +93,18 @@ export class Batch {
     this.reporters = reporters
     this.#rules = rules
     this.#known = known
+    this.add(requests)
+  }
+
+  /** Adds requests, which are not needed afterwards. */
+  add(requests: readonly OtlpRequest[]): void {
     for (const request of requests) this.#add(request)
     this.#settle()
+  }
+
+  /** How many records it has in its parts. */
+  get records(): number {
+    return datasets.reduce((sum, dataset) => sum + this.report.records[dataset].waiting, 0)
   }
 
   /** In the order of time. */

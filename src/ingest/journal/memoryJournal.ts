@@ -1,7 +1,7 @@
 import { encodePart, decodePart } from './encode.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
 import type { OtlpRequest } from '../sources/otlpRequest.ts'
-import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
+import { emptyReport, type RollUpReport } from '../rollups/windows/rollUpReport.ts'
 import { Batch, type BatchRules } from './batch.ts'
 import type { Carried, Journal, PartKey, Unrolled, WindowTurn } from './journal.ts'
 import { joinReach, memoriesAfter } from './rollJournal.ts'
@@ -14,6 +14,10 @@ interface Stored extends PartKey {
   told: boolean
 }
 
+/** How many records are encoded at a time, and how long they wait for more, in milliseconds. */
+const recordsPerPart = 10_000
+const longestWait = 10_000
+
 /** A journal in memory, for `rollUp`, which writes nothing. */
 export class MemoryJournal implements Journal {
   readonly #parts = new Map<string, Stored>()
@@ -22,15 +26,34 @@ export class MemoryJournal implements Journal {
   readonly #carried = new Map<string, Carried>()
   /** How many parts have records of each request. */
   readonly #requests = new Map<string, number>()
+  readonly #known = {
+    requests: this.#requests,
+    isClosed: (dataset: Dataset, resource: string, window: number) => this.#closed.has(keyOf({ dataset, resource, window })),
+  }
+  /** What is not encoded yet. */
+  #gathered: { batch: Batch; since: number } | undefined
   #last = 0
   /** Its size in bytes. */
   bytes = 0
 
+  /**
+   * Adds requests, which are not needed afterwards: their records are compact at once, and encoded
+   * when there are many.
+   *
+   * @returns what happened to the records that are encoded now.
+   */
   append(requests: readonly OtlpRequest[], rules: BatchRules): RollUpReport {
-    const batch = new Batch(requests, rules, {
-      requests: this.#requests,
-      isClosed: (dataset, resource, window) => this.#closed.has(keyOf({ dataset, resource, window })),
-    })
+    this.#gathered ??= { batch: new Batch([], rules, this.#known), since: performance.now() }
+    const { batch, since } = this.#gathered
+    batch.add(requests)
+    return batch.records < recordsPerPart && performance.now() - since < longestWait ? emptyReport() : this.flush()
+  }
+
+  /** Encodes what has been added. */
+  flush(): RollUpReport {
+    const batch = this.#gathered?.batch
+    this.#gathered = undefined
+    if (batch === undefined) return emptyReport()
     for (const part of batch.parts) {
       const bytes = encodePart(part)
       const id = String(++this.#last)

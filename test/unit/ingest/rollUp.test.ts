@@ -30,6 +30,19 @@ describe('windows', () => {
     expect(window!.locators[window!.patterns[0]!.locator]!.dataset).toBe('logs')
   })
 
+  it('count every record once, however many are encoded at a time', async () => {
+    const payloads = Array.from({ length: 240 }, (_, at) =>
+      logs(
+        `s${at % 3}`,
+        Array.from({ length: 100 }, (_, record) => log(at + record / 1000, `request ${at} done`)),
+      ),
+    )
+    const { windows, report } = await rolledUp([...payloads, ...payloads.slice(0, 7)])
+    expect(windows.flatMap(({ patterns }) => patterns.map(({ countTotal }) => countTotal))).toEqual([8000, 8000, 8000])
+    expect(report).toMatchObject({ requests: 247, duplicateRequests: 7 })
+    expect(report.records.logs).toEqual({ read: 24_700, rolledUp: 24_000, waiting: 0, duplicate: 700, late: 0, refused: 0 })
+  })
+
   it('take what comes for them until the input ends, however late', async () => {
     const { windows, report } = await rolledUp([tick(0), tick(86_400), tick(250), tick(3600), tick(251)])
     expect(windows.map(({ from, patterns }) => [from, patterns[0]!.countTotal])).toEqual([
