@@ -19,6 +19,7 @@ export interface FollowEvent {
  * | `unreadable` | a file cannot be opened or is in no format that is read |
  * | `absent` | there is no file of this name, or it is a folder; told once, at the beginning |
  * | `retrying` | the database cannot be reached, or refused what may pass: it is tried again |
+ * | `recovered` | it answers again, after a failure that was told |
  */
 export type FollowEventKind =
-  'begun' | 'resumed' | 'renamed' | 'truncated' | 'gone' | 'waiting' | 'lost' | 'unreadable' | 'absent' | 'retrying'
+  'begun' | 'resumed' | 'renamed' | 'truncated' | 'gone' | 'waiting' | 'lost' | 'unreadable' | 'absent' | 'retrying' | 'recovered'

@@ -462,19 +462,25 @@ export class Following {
     await file.close().catch(() => {})
   }
 
-  #patiently<T>(work: () => Promise<T>): Promise<T> {
+  async #patiently<T>(work: () => Promise<T>): Promise<T> {
     const { signal } = this.#options
     const patience = signal?.aborted === true ? { retryFor: lastPatience } : { retryFor: Infinity, signal }
-    return patiently(work, {
+    let failedAt: number | undefined
+    const done = await patiently(work, {
       ...patience,
       onRetry: (error) => {
         this.#retries += 1
         const now = performance.now()
+        failedAt ??= now
         if (now - this.#toldRetry < tellEvery) return
         this.#toldRetry = now
         this.#tell('retrying', null, `the database failed (${describe(error)}): trying again`)
       },
     })
+    if (failedAt !== undefined && failedAt <= this.#toldRetry) {
+      this.#tell('recovered', null, `the database answers again, ${Math.ceil((performance.now() - failedAt) / 1000)} s after it failed`)
+    }
+    return done
   }
 
   /** Tells of a file what is not what was told of it last. */

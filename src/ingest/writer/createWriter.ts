@@ -3,7 +3,7 @@ import { patiently } from '../../database/patiently.ts'
 import { durationText, milliseconds } from '../../database/range.ts'
 import type { Scope } from '../../database/scope.ts'
 import { InvalidInputError, VantageError } from '../../schema/errors.ts'
-import { parseOptions } from '../../schema/parse.ts'
+import { parseOptions, preview } from '../../schema/parse.ts'
 import type { IngestWindow } from '../rollups/windows/ingestWindow.ts'
 import { addReason, noRejections, noRows } from './rejections/rejections.ts'
 import { writeRollups, type WrittenRollups } from './writeRollups.ts'
@@ -212,9 +212,13 @@ function addTo<Name extends string>(sums: NoInfer<Record<Name, number>>, counts:
   for (const [name, count] of Object.entries(counts) as [Name, number][]) sums[name] += count
 }
 
-function notWritten({ from, to }: IngestWindow, cause: unknown, attempts: number): VantageError {
-  const window = `the window from ${from.toISOString()} to ${to.toISOString()}`
+function notWritten(given: IngestWindow, cause: unknown, attempts: number): VantageError {
+  // Out of JSON its times are text.
+  const { from, to } = (given ?? {}) as Partial<IngestWindow>
+  const window = `the window from ${described(from)} to ${described(to)}`
   const reason = cause instanceof Error ? cause.message : String(cause)
   const tried = attempts === 1 ? '' : ` in ${attempts} attempts`
   return new VantageError(`${window} was not written${tried}, not even in part: ${reason}`, { code: 'NOT_WRITTEN', cause })
 }
+
+const described = (time: unknown): string => (time instanceof Date && !Number.isNaN(time.getTime()) ? time.toISOString() : preview(time))

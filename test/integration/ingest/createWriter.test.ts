@@ -86,6 +86,15 @@ onEveryLeg('createWriter', () => {
     await writer[Symbol.asyncDispose]()
   })
 
+  it('names what a window has instead of times, as one out of JSON', async () => {
+    const writer = createWriter(scope)
+    await writer.write(JSON.parse(JSON.stringify(windows[0])) as IngestWindow)
+    await expect(writer.close()).rejects.toMatchObject({
+      code: 'NOT_WRITTEN',
+      message: expect.stringMatching(/^the window from "2026-01-01T12:00:00\.000Z" to .*: window\.from: must be a Date/),
+    })
+  })
+
   it('throws at the end of its block what nobody has been told', async () => {
     const block = async () => {
       await using writer = createWriter(scope)

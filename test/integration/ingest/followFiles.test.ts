@@ -233,6 +233,27 @@ onEveryLeg('followFiles', () => {
     expect(await rowsOf(scope)).toEqual(await clean([first + second]))
   })
 
+  it('tells that the database failed, and that it answers again', async () => {
+    const { id } = scope
+    await sql`create sequence public.flaky`.execute(test.db)
+    await sql`
+      create function public.flaky() returns trigger language plpgsql as $$ begin
+        if new.path like '%flaky.log' and nextval('public.flaky') = 1 then raise 'in the way' using errcode = '40001'; end if;
+        return new;
+      end $$
+    `.execute(test.db)
+    await sql`create trigger flaky before insert on ${id('ingest_file')} for each row execute function public.flaky()`.execute(test.db)
+    await writeFile(join(folder, 'flaky.log'), first)
+    const follower = following(scope, [join(folder, '*.log')])
+    await follower.read(first.length)
+    expect(await follower.stop()).toMatchObject({ retries: 1, requests: third })
+    expect(follower.events).toMatchObject([
+      { kind: 'retrying', file: null, message: 'the database failed (in the way): trying again' },
+      { kind: 'recovered', file: null, message: expect.stringContaining('answers again') },
+      { kind: 'begun' },
+    ])
+  })
+
   it('reports lines that are no requests also while more of them come, and before it ends', async () => {
     await writeFile(log, 'no JSON\n')
     const follower = following(scope, [log], { quietAfter: '1 hour' })
