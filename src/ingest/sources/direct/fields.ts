@@ -13,7 +13,7 @@ export interface Fields {
   readonly bytes: Uint8Array
   /** Where the value of the current field is. */
   position: number
-  /** Whether texts outlive the request: they are then copied, and do not hold all of its bytes. */
+  /** Whether texts outlive the request: they then do not hold more than their own bytes. */
   lasting: boolean
 
   /** Enters the message that is the value; returns what `leave` needs. */

@@ -2,6 +2,7 @@ import { readCount, readDouble, readInteger, readNanoseconds, readSpanId, readTr
 import type { Field, MessageType } from '../protobuf/otlpMessages.ts'
 import { ByteTable } from './byteTable.ts'
 import { checked, fault, type Fields } from './fields.ts'
+import { LatinTexts } from './latinTexts.ts'
 import { Nanoseconds } from './nanoseconds.ts'
 
 const tab = 9
@@ -57,14 +58,14 @@ export class JsonFields implements Fields {
   #first = false
   /** The fields that the current message has had, a bit each; above them the number of the last. */
   #had = 0
-  /** All bytes as Latin-1, of which texts are cheap parts. */
-  #latin: string | undefined
+  readonly #latin: LatinTexts
   /** Of the text passed over last. */
   #hasEscapes = false
   #isAscii = true
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
+    this.#latin = new LatinTexts(bytes, bytes.length)
   }
 
   enter(): number {
@@ -176,9 +177,7 @@ export class JsonFields implements Fields {
     const end = this.position
     if (this.#hasEscapes) return JSON.parse(this.#utf8(from, end)) as string
     if (!this.#isAscii) return this.#utf8(from + 1, end - 1)
-    if (this.lasting) return this.#latin1(from + 1, end - 1)
-    this.#latin ??= this.#latin1(0, this.bytes.length)
-    return this.#latin.slice(from + 1, end - 1)
+    return this.lasting ? this.#latin.whole(from + 1, end - 1) : this.#latin.part(from + 1, end - 1)
   }
 
   knownText(): string {
@@ -212,8 +211,7 @@ export class JsonFields implements Fields {
       if (at === end) {
         this.position = end + 1
         if (isZero) return ''
-        this.#latin ??= this.#latin1(0, bytes.length)
-        return this.#latin.slice(from + 1, end)
+        return this.#latin.part(from + 1, end)
       }
     }
     return checked((length === 16 ? readTraceId : readSpanId)(this.#scalar()))
@@ -323,7 +321,7 @@ export class JsonFields implements Fields {
       } else break
     }
     this.#passNumber()
-    if (at !== this.position || at - from > exactDigits) return Number(this.#latin1(from, this.position))
+    if (at !== this.position || at - from > exactDigits) return Number(this.#latin.whole(from, this.position))
     // Both are exact in a double, so their quotient is the double nearest to the number.
     return fraction > 0 ? value / powers[fraction]! : value
   }
@@ -442,9 +440,5 @@ export class JsonFields implements Fields {
 
   #utf8(from: number, to: number): string {
     return Buffer.prototype.utf8Slice.call(this.bytes, from, to)
-  }
-
-  #latin1(from: number, to: number): string {
-    return Buffer.prototype.latin1Slice.call(this.bytes, from, to)
   }
 }

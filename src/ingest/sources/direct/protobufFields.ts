@@ -3,6 +3,7 @@ import type { Field, MessageType, Scalar } from '../protobuf/otlpMessages.ts'
 import { wire } from '../protobuf/wire.ts'
 import { ByteTable } from './byteTable.ts'
 import { checked, fault, type Fields } from './fields.ts'
+import { LatinTexts } from './latinTexts.ts'
 import { Nanoseconds } from './nanoseconds.ts'
 
 /** Texts that occur many times, for all requests. */
@@ -41,10 +42,7 @@ export class ProtobufFields implements Fields {
   readonly #view: DataView
   #field: Field | undefined
   #tag = 0
-  readonly #from: number
-  readonly #to: number
-  /** The bytes between the two positions as Latin-1, of which texts are cheap parts. */
-  #latin: string | undefined
+  readonly #latin: LatinTexts
   /** The halves of the integer read last. */
   #low = 0
   #high = 0
@@ -57,8 +55,7 @@ export class ProtobufFields implements Fields {
     this.bytes = bytes
     this.position = from
     this.#end = to
-    this.#from = from
-    this.#to = to
+    this.#latin = new LatinTexts(bytes, to)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
@@ -154,9 +151,7 @@ export class ProtobufFields implements Fields {
     let bits = 0
     for (let at = from; at < end; at += 1) bits |= bytes[at]!
     if (bits >= 128) return this.#utf8(from, end)
-    if (this.lasting) return this.#latin1(from, end)
-    this.#latin ??= this.#latin1(this.#from, this.#to)
-    return this.#latin.slice(from - this.#from, end - this.#from)
+    return this.lasting ? this.#latin.whole(from, end) : this.#latin.part(from, end)
   }
 
   knownText(): string {
@@ -316,10 +311,6 @@ export class ProtobufFields implements Fields {
 
   #utf8(from: number, to: number): string {
     return Buffer.prototype.utf8Slice.call(this.bytes, from, to)
-  }
-
-  #latin1(from: number, to: number): string {
-    return Buffer.prototype.latin1Slice.call(this.bytes, from, to)
   }
 }
 
