@@ -5,12 +5,16 @@ interface Known<T> {
   readonly value: T
 }
 
+/** How many bytes the keys of a full table have, for each of its values. */
+const meanLength = 1024
+
 /**
  * Values by the bytes that they were read from, so that what occurs many times is made once. Bytes
  * of another kind have another meaning.
  *
  * Its size is fixed: what comes for the second time takes the place of what was there. What comes
- * once, as an id does, takes nobody's place.
+ * once, as an id does, takes nobody's place. When the bytes of all values are too many, it begins
+ * anew: a value may take fifty times the memory of its bytes.
  */
 export class ByteTable<T> {
   readonly #known: (Known<T> | undefined)[]
@@ -19,6 +23,8 @@ export class ByteTable<T> {
   /** For each place, the place of what was found after it the last time. */
   readonly #following: Int32Array
   readonly #longest: number
+  /** How many bytes all keys have. */
+  #length = 0
   /** The place of what was found last. */
   #last = 0
 
@@ -59,9 +65,18 @@ export class ByteTable<T> {
     const place = hash & (this.#came.length - 1)
     const again = this.#came[place] === hash
     this.#came[place] = hash
-    // A copy: a part of the request would keep all of it in memory.
-    if (again) this.#known[place] = { key: new Uint8Array(bytes.subarray(from, to)), kind, value }
+    if (again) this.#keep(place, { key: new Uint8Array(bytes.subarray(from, to)), kind, value })
     return again
+  }
+
+  /** @param known its key is a copy: a part of the request would keep all of it in memory. */
+  #keep(place: number, known: Known<T>): void {
+    this.#length += known.key.length - (this.#known[place]?.key.length ?? 0)
+    if (this.#length > this.#known.length * meanLength) {
+      this.#known.fill(undefined)
+      this.#length = known.key.length
+    }
+    this.#known[place] = known
   }
 }
 
