@@ -57,10 +57,11 @@ export function seriesOf(origin: MetricOrigin): SeriesOf {
 /** What is known under a step of the path to a metric. */
 interface Branch {
   readonly branches: Map<unknown, Branch>
-  readonly series: Map<readonly KeyValue[], MetricSeries>
+  /** Weak, since what is known elsewhere of attributes is bounded, and attributes may be large. */
+  readonly series: WeakMap<readonly KeyValue[], MetricSeries>
 }
 
-const newBranch = (): Branch => ({ branches: new Map(), series: new Map() })
+const newBranch = (): Branch => ({ branches: new Map(), series: new WeakMap() })
 
 /** When this number of branches and series is remembered, all are forgotten. */
 const mostRemembered = 50_000
