@@ -36,7 +36,7 @@ it('does not see that the bytes change that it was given', () => {
   expect(table.get(Buffer.from('abc'), 0, 3)).toBe('abc')
 })
 
-it('begins anew when its bytes are too many', () => {
+it('forgets all values when their bytes are too many', () => {
   const table = new ByteTable<string>(4, 4096)
   const given = ['a', 'b', 'c', 'd', 'e', 'f'].map((letter) => Buffer.from(letter.repeat(3000)))
   for (const bytes of given) for (let time = 0; time < 2; time += 1) table.add(bytes, 0, bytes.length, 'kept')

@@ -13,8 +13,8 @@ const meanLength = 1024
  * of another kind have another meaning.
  *
  * Its size is fixed: what comes for the second time takes the place of what was there. What comes
- * once, as an id does, takes nobody's place. When the bytes of all values are too many, it begins
- * anew: a value may take fifty times the memory of its bytes.
+ * once, as an id does, takes nobody's place. When the bytes of all values are too many, all are
+ * forgotten: a value may take fifty times the memory of its bytes.
  */
 export class ByteTable<T> {
   readonly #known: (Known<T> | undefined)[]

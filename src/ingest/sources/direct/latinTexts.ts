@@ -3,8 +3,8 @@ const blockLength = 4096
 /**
  * Texts of bytes that are ASCII.
  *
- * They are parts of the text of a block, which are made many times faster than texts of their own.
- * A block is small: whoever keeps one text keeps all of its block in memory.
+ * They are parts of the text of a block, which take a third of the time of texts of their own.
+ * A block is small, since one text that is kept holds all of its block in memory.
  */
 export class LatinTexts {
   readonly #bytes: Uint8Array
