@@ -12,7 +12,9 @@ import type { Scope } from '../src/database/scope.ts'
 import { BareJournal } from './bareJournal.ts'
 import type { BenchmarkOptions, Figure } from './benchmark.ts'
 import { rolledUp } from './rolledUp.ts'
+import { serviceMemory } from './serviceMemory.ts'
 import { newTenant, openTarget, seconds } from './target.ts'
+import { trainTicketDay } from './trainTicketDay.ts'
 import { writes } from './writes.ts'
 import { writesOfCalls } from './writesOfCalls.ts'
 
@@ -23,13 +25,19 @@ import { writesOfCalls } from './writesOfCalls.ts'
  * `writesOfCalls`).
  */
 export async function* ingest({ data, url }: BenchmarkOptions): AsyncGenerator<Figure> {
-  const recording = join(data ?? fileURLToPath(new URL('../examples/shop/recordings', import.meta.url)), 'incident.jsonl.gz')
-  await access(recording)
+  const shipped = join(fileURLToPath(new URL('../examples/shop/recordings', import.meta.url)), 'incident.jsonl.gz')
+  const given = join(data ?? '', 'incident.jsonl.gz')
+  const recording = await access(given).then(
+    () => given,
+    () => shipped,
+  )
   const { db, url: own, close } = await openTarget(url)
   try {
     if (own !== undefined) {
       yield* writes(db, own)
       yield* writesOfCalls(db, own)
+      if (data !== undefined) yield* trainTicketDay(db, own, data)
+      yield* serviceMemory(db, own)
     }
     await load(await newTenant(db), recording)
     const [kept, bare]: [number[], number[]] = [[], []]

@@ -73,6 +73,12 @@ export async function loadNezha(scope: Scope, { day, faulty, calm }: NezhaDay): 
   }))
 }
 
+/** All of a day, the calm time and that with faults, as OTLP/JSON lines in the order of time. */
+export async function* dayTelemetry({ day, faulty, calm }: NezhaDay): AsyncGenerator<string> {
+  const minutes = [...(await minutesOf(calm, day)), ...(await minutesOf(faulty, day))]
+  yield* telemetry(minutes, await metricsOf([calm, faulty]))
+}
+
 const minute = 60_000
 /** The length of a bucket of calls. */
 const bucket = 300_000

@@ -1,31 +1,24 @@
-import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { durationText } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { assertReadCommitted } from '../database/transaction/isolation.ts'
 import { parseOptions } from '../schema/parse.ts'
-import { batches } from './journal/batches.ts'
-import { Load } from './load.ts'
+import type { IngestReport } from './ingestReport.ts'
+import { loadSources } from './loadSources.ts'
 import { messageOptions, type MessageOptions } from './records/logMessage.ts'
 import { dimensionOptions, hashKeyGiven, type DimensionOptions } from './records/dimension.ts'
 import type { ResourceOf } from './records/resourceOf.ts'
-import type { MalformedLine, OtlpRequest, SourceObject } from './sources/otlpRequest.ts'
-import { readOtlp, type RefusedInput } from './sources/readOtlp.ts'
-import { nameOfSource } from './sources/sourceBytes.ts'
+import type { MalformedLine, SourceObject } from './sources/otlpRequest.ts'
+import type { RefusedInput } from './sources/readOtlp.ts'
+import type { OtlpSource, PlacedSource } from './sources/requestsOf.ts'
 import type { RequestFormat } from './sources/requestFormat.ts'
-import { readTextLogs, textLogOptions, type RecognisedText, type TextLogOptions } from './sources/text/readTextLogs.ts'
+import { textLogOptions, type RecognisedText, type TextLogOptions } from './sources/text/readTextLogs.ts'
 import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
-import { emptyReport, type RollUpReport } from './rollups/windows/rollUpReport.ts'
+import { loadInThread } from './thread/loadInThread.ts'
+import { isLarge, SourceBytes } from './thread/sourceBytes.ts'
 
-/** A source of telemetry: a file's path, or a stream of its bytes. */
-export type OtlpSource = string | Readable | AsyncIterable<string | Uint8Array>
-
-/** One of several sources that are loaded together. */
-export interface PlacedSource {
-  source: OtlpSource
-  /** The location that locators store for its records. Default: the file's folder and name. */
-  origin?: SourceObject
-}
+export { emptyIngestReport, type IngestReport } from './ingestReport.ts'
+export type { OtlpSource, PlacedSource } from './sources/requestsOf.ts'
 
 export interface IngestOptions extends DimensionOptions, MessageOptions {
   /**
@@ -111,25 +104,6 @@ const ingestOptions = z
   .superRefine(hashKeyGiven)
   .superRefine(eitherFormatOrText)
 
-/** What happened to everything that was read. */
-export interface IngestReport extends RollUpReport {
-  /** Pieces of the input that are not export requests, or lines of a text that are no record. */
-  malformed: number
-  /** The sources without an export request, by name: the file's name, or the `objectKey`. */
-  withoutRequests: string[]
-  /** Windows of a resource that closed: records that arrive for them later are late. */
-  closedWindows: number
-  /** Those of them that closed early because the journal had grown too large. */
-  closedEarly: number
-  /**
-   * Beginnings of log messages that more than 300 different words follow, as in dumps of data: all
-   * the rest of them is `<*>`. And about how many different masked messages of each were met.
-   */
-  exploded: Record<string, number>
-  /** The size of the journal for the open windows. */
-  journal: { bytes: number; windows: number; since: Date | null }
-}
-
 /**
  * Loads telemetry in constant memory: reads OTLP in JSON or protobuf, or logs of plain text, keeps
  * compact records in the database's journal, and writes the rows of each window in one transaction.
@@ -142,6 +116,7 @@ export interface IngestReport extends RollUpReport {
  * | old records | open their window at any age within the retention of their table |
  * | stopped and run again from the beginning | leaves exactly the rows of one uninterrupted run |
  * | when the rows are written | at the end of the input; if the input lasts longer, also every minute |
+ * | a load of more than 1 MB, or a second | has a thread of its own, unless it has `resourceOf` or a transaction of the caller |
  *
  * @example
  * const report = await ingest(scope, 'telemetry.jsonl.gz', {
@@ -164,65 +139,24 @@ export async function ingest(
   source: OtlpSource | readonly PlacedSource[],
   options: IngestOptions = {},
 ): Promise<IngestReport> {
-  const { signal, ...parsed } = parseOptions(ingestOptions, options)
-  const { onMalformed, onRecognised, onRefused, format, text, origin } = parsed
-  const report = emptyIngestReport()
+  const { origin, ...parsed } = parseOptions(ingestOptions, options)
   const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
   await assertReadCommitted(scope.db, 'ingest')
-  const load = new Load(scope, { ...parsed, signal }, report)
-  let rolledAt = performance.now()
-  for await (const batch of batches(requestsOf(placed, { onMalformed, onRecognised, onRefused, format, text, signal }, report))) {
-    signal?.throwIfAborted()
-    if (batch.length > 0) await load.append(batch)
-    if (performance.now() - rolledAt < rollEvery && !(await load.isFull())) continue
-    await load.rollUp()
-    rolledAt = performance.now()
+  const sources = placed.map(({ source, origin }) => ({ source: new SourceBytes(source, parsed.signal), origin }))
+  const bytes = sources.map(({ source }) => source)
+  // What the caller's function is asked about each record, and a transaction, stay with the caller.
+  if (parsed.resourceOf === undefined && !scope.db.isTransaction && (await isLarge(bytes, largeBytes, largeTime))) {
+    const report = await loadInThread(scope, sources, parsed)
+    if (report !== null) return report
   }
-  signal?.throwIfAborted()
-  await load.rollUp()
-  await load.settle()
-  return report
+  return loadSources(scope, sources, parsed)
 }
 
-export const emptyIngestReport = (): IngestReport => ({
-  ...emptyReport(),
-  malformed: 0,
-  withoutRequests: [],
-  closedWindows: 0,
-  closedEarly: 0,
-  exploded: {},
-  journal: { bytes: 0, windows: 0, since: null },
-})
-
-/** How often a long input is rolled up in between, in milliseconds. */
-const rollEvery = 60_000
-
-type ReadingOptions = Pick<IngestOptions, 'signal' | 'onMalformed' | 'onRecognised' | 'onRefused' | 'format' | 'text'>
-
-/** The requests of all sources, one source after the other; each is opened when its turn comes. */
-async function* requestsOf(
-  sources: readonly PlacedSource[],
-  { onMalformed, onRecognised, onRefused, format, text, ...reading }: ReadingOptions,
-  report: IngestReport,
-): AsyncGenerator<OtlpRequest> {
-  for (const { source, origin } of sources) {
-    let found = false
-    const options = {
-      ...reading,
-      origin,
-      onMalformed: (malformed: MalformedLine) => {
-        report.malformed += 1
-        onMalformed?.(malformed)
-      },
-    }
-    const requests =
-      text === undefined ? readOtlp(source, { ...options, format, onRefused }) : readTextLogs(source, { ...options, ...text, onRecognised })
-    for await (const request of requests) {
-      found = true
-      yield request
-    }
-    if (!found) report.withoutRequests.push(nameOfSource(source, origin))
-  }
-}
+/**
+ * A load of more bytes than this, compressed or not, or that takes more milliseconds, has a thread
+ * of its own.
+ */
+const largeBytes = 1024 * 1024
+const largeTime = 1_000
 
 const isSeveral = (source: OtlpSource | readonly PlacedSource[]): source is readonly PlacedSource[] => Array.isArray(source)

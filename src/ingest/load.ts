@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { milliseconds } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { inTransaction } from '../database/transaction/inTransaction.ts'
+import { CompactBatch } from './journal/compactBatch.ts'
 import { DatabaseJournal, type Beside } from './journal/databaseJournal.ts'
 import { rollJournal } from './journal/rollJournal.ts'
 import { latestBelievable, TelemetryClock } from './journal/telemetryClock.ts'
@@ -13,7 +14,7 @@ import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
 import type { Dataset } from './rollups/windows/locatorTally.ts'
 import { addReport } from './rollups/windows/rollUpReport.ts'
 import type { OtlpRequest } from './sources/otlpRequest.ts'
-import type { IngestReport } from './ingest.ts'
+import type { IngestReport } from './ingestReport.ts'
 import { keptSince } from './writer/tooOld.ts'
 
 /** How records become rows. */
@@ -49,9 +50,21 @@ export class Load {
     this.#journal = new DatabaseJournal(scope)
   }
 
+  /** Begins a batch, by the rules of now. */
+  async begin(): Promise<CompactBatch> {
+    return new CompactBatch(await this.#rulesNow())
+  }
+
   /** @param beside work in the same transaction: see {@link DatabaseJournal.append}. */
+  async add(batch: CompactBatch, beside?: Beside): Promise<void> {
+    addReport(this.report, await this.#journal.append(batch, beside))
+  }
+
+  /** Adds requests that are there already. */
   async append(requests: readonly OtlpRequest[], beside?: Beside): Promise<void> {
-    addReport(this.report, await this.#journal.append(requests, await this.#rulesNow(), beside))
+    const batch = await this.begin()
+    for (const request of requests) batch.add({ request, again: () => request })
+    await this.add(batch, beside)
   }
 
   /** Writes the rows of every window that has something new, and closes those that are due. */

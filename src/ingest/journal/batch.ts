@@ -7,7 +7,7 @@ import type { SourceObject, OtlpRequest } from '../sources/otlpRequest.ts'
 import { windowMilliseconds } from '../rollups/windows/ingestWindow.ts'
 import { datasets, type Dataset } from '../rollups/windows/locatorTally.ts'
 import { emptyReport, type RollUpReport } from '../rollups/windows/rollUpReport.ts'
-import { recordsOf } from './recordsOf.ts'
+import { recordCounts, recordsOf, type RecordCounts } from './recordsOf.ts'
 import { readLogs } from './readLogs.ts'
 import { readPoints } from './readPoints.ts'
 import { readSpans } from './readSpans.ts'
@@ -74,7 +74,7 @@ const nothingKnown: Known = { requests: new Set(), isClosed: () => false }
  * records.
  */
 export class Batch {
-  readonly report = emptyReport()
+  readonly #report = emptyReport()
   /** The reporting resources: the same objects if the requests are read again. */
   readonly reporters: Reporters
   readonly #rules: BatchRules
@@ -99,7 +99,12 @@ export class Batch {
   /** Adds requests, which are not needed afterwards. */
   add(requests: readonly OtlpRequest[]): void {
     for (const request of requests) this.#add(request)
+  }
+
+  /** The counts of all records so far. */
+  get report(): RollUpReport {
     this.#settle()
+    return this.#report
   }
 
   /** How many records it has in its parts. */
@@ -113,19 +118,21 @@ export class Batch {
     return [...this.#parts.values()].filter(({ reported }) => reported.size > 0).sort((a, b) => a.window - b.window)
   }
 
-  #add(request: OtlpRequest): void {
-    const { report } = this
+  /** Counts a request that was read before. */
+  addRepeated(records: RecordCounts): void {
+    const report = this.#report
     report.requests += 1
-    if (this.#digests.has(request.digest) || this.#known.requests.has(request.digest)) {
-      report.duplicateRequests += 1
-      for (const dataset of datasets) {
-        const fates = report.records[dataset]
-        const repeated = recordsOf(request.payload, dataset)
-        fates.read += repeated
-        fates.duplicate += repeated
-      }
-      return
+    report.duplicateRequests += 1
+    for (const dataset of datasets) {
+      report.records[dataset].read += records[dataset]
+      report.records[dataset].duplicate += records[dataset]
     }
+  }
+
+  #add(request: OtlpRequest): void {
+    if (this.#digests.has(request.digest) || this.#known.requests.has(request.digest)) return this.addRepeated(recordCounts(request))
+    const report = this.#report
+    report.requests += 1
     this.#digests.add(request.digest)
     for (const { kind, records, reason } of request.refusedRecords) {
       report[kind] += records
@@ -157,14 +164,14 @@ export class Batch {
     const taken = { traces: 0, metrics: 0, logs: 0 }
     for (const part of this.parts) taken[part.dataset] += part.records
     for (const dataset of datasets) {
-      const fates = this.report.records[dataset]
+      const fates = this.#report.records[dataset]
       fates.waiting = taken[dataset]
       fates.refused = fates.read - fates.waiting - fates.duplicate - fates.late
     }
   }
 
   #partOf(dataset: Dataset, resource: string, time: number): WindowPart | undefined {
-    const { report } = this
+    const report = this.#report
     if (time > this.#rules.latest) {
       report.futureRecords += 1
       return undefined

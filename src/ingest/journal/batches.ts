@@ -7,19 +7,48 @@ const recordsPerBatch = 10_000
 /** How long records of a slow source wait for more, in milliseconds. */
 const longestWait = 10_000
 
+export interface BatchSize {
+  /** Records. */
+  most?: number
+  /** Milliseconds. */
+  wait?: number
+}
+
 /**
  * Groups requests for the journal. A slow source yields a group every ten seconds, which may be
  * empty.
  */
 export async function* batches(
   requests: AsyncIterable<OtlpRequest> | Iterable<OtlpRequest>,
-  { most = recordsPerBatch, wait = longestWait }: { most?: number; wait?: number } = {},
+  size?: BatchSize,
 ): AsyncGenerator<OtlpRequest[]> {
-  const iterator = Symbol.asyncIterator in requests ? requests[Symbol.asyncIterator]() : requests[Symbol.iterator]()
-  let next: Promise<IteratorResult<OtlpRequest>> | undefined
+  const listed = () => {
+    const list: OtlpRequest[] = []
+    return { list, add: (request: OtlpRequest) => void list.push(request) }
+  }
+  for await (const group of groups(requests, listed, (request) => request, size)) yield group?.list ?? []
+}
+
+/** What requests are gathered in. */
+export interface Gathering<Item> {
+  add(item: Item): void
+}
+
+/**
+ * The same for whatever comes with requests; each goes at once to what `begin` makes with the first
+ * one. A group is undefined if nothing came.
+ */
+export async function* groups<Item, Group extends Gathering<Item>>(
+  items: AsyncIterable<Item> | Iterable<Item>,
+  begin: () => Group | Promise<Group>,
+  requestOf: (item: Item) => OtlpRequest,
+  { most = recordsPerBatch, wait = longestWait }: BatchSize = {},
+): AsyncGenerator<Group | undefined> {
+  const iterator = Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]()
+  let next: Promise<IteratorResult<Item>> | undefined
   try {
     for (;;) {
-      const batch: OtlpRequest[] = []
+      let group: Group | undefined
       // Of the read that is awaited only. With `Promise.race`, the timer's promise would keep a
       // reaction for each request.
       let giveUp: (due: 'due') => void = () => {}
@@ -33,23 +62,25 @@ export async function* batches(
           next ??= Promise.resolve(iterator.next())
           if (isDue) break
           const reading = next
-          const come = await new Promise<IteratorResult<OtlpRequest> | 'due'>((resolve, reject) => {
+          const come = await new Promise<IteratorResult<Item> | 'due'>((resolve, reject) => {
             giveUp = resolve
             reading.then(resolve, reject)
           })
           if (come === 'due') break
           next = undefined
           if (come.done) {
-            if (batch.length > 0) yield batch
+            if (group !== undefined) yield group
             return
           }
-          batch.push(come.value)
-          records += 1 + datasets.reduce((sum, dataset) => sum + recordsOf(come.value.payload, dataset), 0)
+          const { payload } = requestOf(come.value)
+          records += 1 + datasets.reduce((sum, dataset) => sum + recordsOf(payload, dataset), 0)
+          group ??= await begin()
+          group.add(come.value)
         }
       } finally {
         clearTimeout(timer)
       }
-      yield batch
+      yield group
     }
   } finally {
     // During a read, a source ends only when the read ends, which may be never.

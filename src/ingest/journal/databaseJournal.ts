@@ -5,7 +5,6 @@ import type { Scope } from '../../database/scope.ts'
 import { sqlStateOf } from '../../database/sqlState.ts'
 import { inTransaction } from '../../database/transaction/inTransaction.ts'
 import { takeTurn } from '../../database/transaction/takeTurn.ts'
-import type { OtlpRequest } from '../sources/otlpRequest.ts'
 import type { PackedMemory } from '../rollups/metrics/metricMemory.ts'
 import { windowMilliseconds, type IngestWindow } from '../rollups/windows/ingestWindow.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
@@ -13,7 +12,8 @@ import type { RollUpReport } from '../rollups/windows/rollUpReport.ts'
 import { deleteGone, type GoneRows } from '../writer/deleteGone.ts'
 import { TenantTemplates } from '../writer/tenantTemplates.ts'
 import { writeWindow, type Learning } from '../writer/writeRollups.ts'
-import { Batch, type BatchRules, type Known } from './batch.ts'
+import type { BatchRules, Known } from './batch.ts'
+import type { CompactBatch } from './compactBatch.ts'
 import { decodePart, encodePart } from './encode.ts'
 import type { Carried, Journal, PartKey, Rolled, Unrolled, WindowTurn } from './journal.ts'
 import type { TelemetryClock } from './telemetryClock.ts'
@@ -80,18 +80,18 @@ export class DatabaseJournal implements Journal {
    * @param beside work in the same transaction, also if there is no record.
    * @returns what happened to the records.
    */
-  async append(requests: readonly OtlpRequest[], rules: BatchRules, beside?: Beside): Promise<RollUpReport> {
-    const read = new Batch(requests, rules)
-    const parts = read.parts
-    if (parts.length === 0 && beside === undefined) return read.report
+  async append(read: CompactBatch, beside?: Beside): Promise<RollUpReport> {
+    const { rules } = read
+    const { parts, report } = read.batch
+    if (parts.length === 0 && beside === undefined) return report
     const encoded = parts.map((part) => encodePart(part))
     const [batch, ids] = await inTransaction(this.#scope.db, async (db) => {
       const scope = { ...this.#scope, db }
       await takeTurn(db, journalTurn(scope))
-      if ((await beside?.(scope)) === 'done before' || parts.length === 0) return [read, []] as const
+      if ((await beside?.(scope)) === 'done before' || parts.length === 0) return [read.batch, []] as const
       const known = await knownOf(scope, parts, rules.clock)
-      if (known === null) return [read, await insertParts(scope, parts, encoded, rules)] as const
-      const rest = new Batch(requests, rules, known, read.reporters)
+      if (known === null) return [read.batch, await insertParts(scope, parts, encoded, rules)] as const
+      const rest = read.without(known)
       const left = rest.parts
       const ids = await insertParts(
         scope,

@@ -1,5 +1,6 @@
 import { pointsOf, type OtlpPayload } from '../../schema/otlp.ts'
 import type { Dataset } from '../rollups/windows/locatorTally.ts'
+import type { OtlpRequest } from '../sources/otlpRequest.ts'
 
 /** How many records of one kind a request has. */
 export function recordsOf({ resourceSpans, resourceMetrics, resourceLogs }: OtlpPayload, dataset: Dataset): number {
@@ -15,3 +16,12 @@ export function recordsOf({ resourceSpans, resourceMetrics, resourceLogs }: Otlp
   }
   return records
 }
+
+/** How many records of each kind a request has. */
+export type RecordCounts = Readonly<Record<Dataset, number>>
+
+export const recordCounts = ({ payload }: Pick<OtlpRequest, 'payload'>): RecordCounts => ({
+  traces: recordsOf(payload, 'traces'),
+  metrics: recordsOf(payload, 'metrics'),
+  logs: recordsOf(payload, 'logs'),
+})

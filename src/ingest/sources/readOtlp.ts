@@ -4,6 +4,7 @@ import { parseOptions } from '../../schema/parse.ts'
 import { storableText } from '../../schema/text.ts'
 import { piecesOf } from './pieces.ts'
 import type { RefusedRecords } from './recordByRecord.ts'
+import { readable, type ReadableRequest } from './readableRequest.ts'
 import { requestFormats, type RequestFormat } from './requestFormat.ts'
 import { chunksOf, nameOfSource, placeOfSource } from './sourceBytes.ts'
 import { requestOf, type MalformedLine, type OtlpRequest, type SourceObject } from './otlpRequest.ts'
@@ -78,6 +79,14 @@ export async function* readOtlp(
   source: string | Readable | AsyncIterable<string | Uint8Array>,
   options: ReadOtlpOptions = {},
 ): AsyncGenerator<OtlpRequest, void> {
+  for await (const { request } of readRequests(source, options)) yield request
+}
+
+/** The same requests, for a caller that does not keep them and may want one again. */
+export async function* readRequests(
+  source: string | Readable | AsyncIterable<string | Uint8Array>,
+  options: ReadOtlpOptions = {},
+): AsyncGenerator<ReadableRequest, void> {
   const { signal, onMalformed, onRefused, origin, format } = parseOptions(readOtlpOptions, options)
   const place = origin ?? placeOfSource(source)
   const file = nameOfSource(source, origin)
@@ -86,12 +95,12 @@ export async function* readOtlp(
     signal?.throwIfAborted()
     const { line } = piece
     const request = 'problem' in piece ? { reason: piece.problem } : requestOf(piece.content, piece.bytes, place, line)
-    if ('reason' in request) {
-      onMalformed?.({ file, line, reason: request.reason })
+    if ('problem' in piece || 'reason' in request) {
+      if ('reason' in request) onMalformed?.({ file, line, reason: request.reason })
       continue
     }
     for (const refused of request.refusedRecords) onRefused?.({ file, line, ...refused })
-    yield request
+    yield readable(request, piece.bytes, format)
   }
   signal?.throwIfAborted()
 }
