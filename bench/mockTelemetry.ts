@@ -10,6 +10,8 @@ export interface MockVolume {
   from: number
   /** The time they are spread over, in milliseconds. */
   length: number
+  /** Another one gives other ids and values. Default: 1. */
+  seed?: number
 }
 
 /** Records a request: what a collector batches. */
@@ -19,9 +21,9 @@ const batch = 500
  * Made-up telemetry of ten services as OTLP/JSON lines, in the order of time: the volume of the schema's source, which names 5,000 logs, 500 metric
  * points and 1,000 spans a minute. The same arguments give the same lines.
  */
-export function* mockTelemetry({ logs, spans, points, from, length }: MockVolume): Generator<string> {
+export function* mockTelemetry({ logs, spans, points, from, length, seed = 1 }: MockVolume): Generator<string> {
   const batches = Math.max(1, Math.ceil(Math.max(logs, spans, points) / batch))
-  const generator = xoroshiro128plus(1)
+  const generator = xoroshiro128plus(seed)
   const random = () => uniformFloat64(generator)
   for (let at = 0; at < batches; at++) {
     const share = (total: number) => Math.floor((total * (at + 1)) / batches) - Math.floor((total * at) / batches)

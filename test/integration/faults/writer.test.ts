@@ -3,7 +3,6 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../../src/database/connection/connect.ts'
 import { tenantScope, type Scope } from '../../../src/database/scope.ts'
-import { sqlStateOf } from '../../../src/database/sqlState.ts'
 import { createWriter, rollUp, type IngestWindow, type WriterOptions } from '../../../src/ingest/index.ts'
 import { chaos } from '../../support/chaos/chaos.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
@@ -50,12 +49,6 @@ describe.skipIf(!leg.available || !leg.concurrent)('a writer of windows', () => 
       await db.destroy()
     }
   }
-
-  const inRandomOrder = <T>(items: readonly T[], random: () => number): T[] =>
-    items
-      .map((item) => ({ item, at: random() }))
-      .sort((a, b) => a.at - b.at)
-      .map(({ item }) => item)
 
   it('whose connection is lost, or whose backend is killed, at any moment leaves the rows of one clean run', async () => {
     const { kills, random } = chaos('writer', 5)
@@ -131,20 +124,6 @@ describe.skipIf(!leg.available || !leg.concurrent)('a writer of windows', () => 
     await blocker.rollback().execute()
     expect(Object.values(await everything(scope)).flat()).toEqual([])
     await written(scope)
-    expect(await everything(scope)).toEqual(clean)
-  })
-
-  it('beside seven others, on the same windows in other orders, never deadlocks', async () => {
-    const scope = await newTenant()
-    const { random } = chaos('writers side by side', 1)
-    const states: (string | null)[] = []
-    const onRetry: WriterOptions['onRetry'] = (_, error) => states.push(sqlStateOf(error))
-    await Promise.all(
-      Array.from({ length: 8 }, () =>
-        through(test.url!, scope.tenantCode, (own) => written(own, { onRetry }, inRandomOrder(windows, random))),
-      ),
-    )
-    expect(states).toEqual([])
     expect(await everything(scope)).toEqual(clean)
   })
 

@@ -13,10 +13,23 @@ export interface Chaos {
 
 /** The kills of one test, which says its seed: what it found can then be looked for again. */
 export function chaos(test: string, kills: number): Chaos {
+  const wanted = Number(process.env.PGVANTAGE_CHAOS_KILLS || kills)
+  const { seed, random } = seeded()
+  console.log(`${test}: to kill at the same moments again: npm run chaos ${wanted} ${seed}`)
+  return { kills: wanted, random }
+}
+
+/** The random numbers of one test that goes on for minutes: none in the suite, where it goes round once. */
+export function chaosFor(test: string): { minutes: number; random: () => number } {
+  const minutes = Number(process.env.PGVANTAGE_CHAOS_MINUTES || 0)
+  const { seed, random } = seeded()
+  console.log(`${test}: to shuffle in the same way again: npm run chaos -- writers ${Math.max(1, minutes)} ${seed}`)
+  return { minutes, random }
+}
+
+function seeded(): { seed: number; random: () => number } {
   const named = process.env.PGVANTAGE_CHAOS_SEED
   const seed = named ? Number(named) : Math.floor(Math.random() * 2 ** 31)
-  const wanted = Number(process.env.PGVANTAGE_CHAOS_KILLS || kills)
-  console.log(`${test}: to kill at the same moments again: npm run chaos ${wanted} ${seed}`)
   const generator = xoroshiro128plus(seed)
-  return { kills: wanted, random: () => uniformFloat64(generator) }
+  return { seed, random: () => uniformFloat64(generator) }
 }
