@@ -1,4 +1,4 @@
-import { sqlStateOf } from '../../../database/sqlState.ts'
+import { isAboutRows, sqlStateOf } from '../../../database/sqlState.ts'
 import { InvalidInputError } from '../../../schema/errors.ts'
 import { pathText } from '../../../schema/parse.ts'
 import type { Flaw } from '../../../schema/text.ts'
@@ -90,7 +90,7 @@ export function addReason(reasons: Rejection[], reason: Omit<Rejection, 'example
  * without a partition for the row is not the row's fault.
  */
 export function isAboutRow(error: unknown): error is Error {
-  const state = sqlStateOf(error)
-  if (state === null || !['22', '23', '54', 'P0'].includes(state.slice(0, 2))) return false
-  return state !== '23514' || Boolean((error as { constraint?: string }).constraint)
+  return isAboutRows(error) && (sqlStateOf(error) !== checkViolation || Boolean((error as { constraint?: string }).constraint))
 }
+
+const checkViolation = '23514'
