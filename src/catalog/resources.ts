@@ -62,8 +62,12 @@ export async function ensureResource(scope: Scope, resource: ResourceInput): Pro
  */
 export async function ensureResources(scope: Scope, resources: readonly ResourceInput[]): Promise<Map<string, string>> {
   const given = parse(z.array(resourceInput), resources, 'resources')
-  const byUrn = new Map(given.map((resource) => [resource.urn, resource]))
-  if (byUrn.size === 0) return new Map()
+  return given.length === 0 ? new Map() : inTransaction(scope.db, (db) => writeResources({ ...scope, db }, given))
+}
+
+/** The same of resources that have been checked, in a transaction of ours that has begun. */
+export async function writeResources(scope: Scope, resources: readonly ResourceInput[]): Promise<Map<string, string>> {
+  const byUrn = new Map(resources.map((resource) => [resource.urn, resource]))
   // Only rows that are new or would change are written, and locked: writers of the same resources
   // do not wait for each other. They are sorted by URN, so that two that change them do not deadlock.
   const write = sql<{ urn: string; id: string }>`
@@ -95,7 +99,7 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
     union
     select urn, resource_id::text from known
   `
-  const { rows } = await inTransaction(scope.db, (trx) => write.execute(trx))
+  const { rows } = await write.execute(scope.db)
   const ids = new Map(rows.map((row) => [row.urn, row.id]))
   // A row that another writer committed after this statement began is not in its snapshot, although
   // the conflict with it was seen.

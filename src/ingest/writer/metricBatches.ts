@@ -35,12 +35,12 @@ export interface MetricBatch {
  * writers of the same rows, however these are cut, then wait for each other and never deadlock.
  */
 export function* metricBatches(
-  series: readonly (readonly MetricRow[])[],
+  series: readonly MetricSeries[],
   resourceIds: ReadonlyMap<string, string>,
   most = mostRows,
 ): Generator<MetricBatch> {
   let columns = new Columns()
-  for (const rows of series) {
+  for (const { rows } of series) {
     let last: MetricRow | undefined
     for (const row of rows) {
       if (columns.length >= most || columns.characters >= mostCharacters) {
@@ -62,7 +62,7 @@ export function* metricBatches(
  * @param onTwice called for each row whose series and minute another one before it has: it is left
  * out.
  */
-export function seriesInOrder(metrics: readonly MetricRow[], onTwice: (row: MetricRow) => void = () => {}): MetricRow[][] {
+export function seriesInOrder(metrics: readonly MetricRow[], onTwice: (row: MetricRow) => void = () => {}): MetricSeries[] {
   const bySeries = new Map<string, MetricRow[]>()
   let last: MetricRow | undefined
   let lastLabels = ''
@@ -80,14 +80,22 @@ export function seriesInOrder(metrics: readonly MetricRow[], onTwice: (row: Metr
     lastLabels = labels
   }
   const series = [...bySeries].sort(([a], [b]) => (a < b ? -1 : 1))
-  return series.map(([, rows]) => {
+  return series.map(([key, rows]) => {
     rows.sort((a, b) => a.bucket.getTime() - b.bucket.getTime())
-    return rows.filter((row, at) => {
+    const first = rows.filter((row, at) => {
       const isFirst = row.bucket.getTime() !== rows[at - 1]?.bucket.getTime()
       if (!isFirst) onTwice(row)
       return isFirst
     })
+    return { key, rows: first }
   })
+}
+
+/** The rows of one series in a window, by time. */
+export interface MetricSeries {
+  /** The resource's URN, the metric and the labels. */
+  key: string
+  rows: readonly MetricRow[]
 }
 
 /** The same value with the keys of each object in one order, as two equal `jsonb` have them. */

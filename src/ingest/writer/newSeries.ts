@@ -3,8 +3,8 @@ import type { Scope } from '../../database/scope.ts'
 import { quoteIdentifier } from '../../database/sql/identifier.ts'
 import { seriesTurn } from '../../database/transaction/seriesTurn.ts'
 import { sharedTurnLock, turnLock } from '../../database/transaction/takeTurn.ts'
-import type { MetricRow } from '../rollups/windows/ingestWindow.ts'
 import { jsonChunks } from './jsonChunks.ts'
+import type { MetricSeries } from './metricBatches.ts'
 
 /**
  * Waits for other transactions of the tenant that add series or have the first rows of their last
@@ -16,12 +16,16 @@ import { jsonChunks } from './jsonChunks.ts'
  */
 export async function takeTurnForNewSeries(
   scope: Scope,
-  series: readonly (readonly MetricRow[])[],
+  series: readonly MetricSeries[],
   resourceIds: ReadonlyMap<string, string>,
+  known: KnownSeries,
 ): Promise<void> {
+  const withDays = series.map(({ key, rows }) => `${Math.floor(rows.at(-1)!.bucket.getTime() / dayMilliseconds)} ${key}`)
+  if (withDays.every((key) => known.has(key))) return
+  known.note(withDays)
   // As the trigger does: from here on no series is removed. The next statement sees which are left.
   await sql`select from ${sharedTurnLock(seriesTurn(scope.installation))} as turn`.execute(scope.db)
-  const keys = series.map((rows) => {
+  const keys = series.map(({ rows }) => {
     const { resource, metric, labels, bucket } = rows.at(-1)!
     return { resource_id: resourceIds.get(resource), metric, labels, bucket }
   })
@@ -44,5 +48,58 @@ export async function takeTurnForNewSeries(
   }
 }
 
+const dayMilliseconds = 86_400_000
+
 const newSeriesTurn = ({ installation, tenantId }: Scope): string =>
   `pgvantage new series ${quoteIdentifier(installation.schema)} ${tenantId}`
+
+/**
+ * The series that a writer has written lately, each with its last day: the database need not be
+ * asked for them. It removes only series that have had no row for days, so what was written minutes
+ * ago is there.
+ */
+export class KnownSeries {
+  #keys = new Set<string>()
+  #since = performance.now()
+  #noted: readonly string[] = []
+
+  has(key: string): boolean {
+    return this.#keys.has(key)
+  }
+
+  /** Those of a transaction that has not been committed. */
+  note(keys: readonly string[]): void {
+    this.#noted = [...this.#noted, ...keys]
+  }
+
+  /** For one transaction, whose series are known with others if it is committed. */
+  begin(): KnownSeries {
+    if (performance.now() - this.#since > forgottenAfter) {
+      this.#keys = new Set()
+      this.#since = performance.now()
+    }
+    const begun = new KnownSeries()
+    begun.#keys = this.#keys
+    return begun
+  }
+
+  /** Takes over what a transaction has noted that was committed. */
+  add(committed: KnownSeries): void {
+    if (this.#keys.size + committed.#noted.length > mostKnown) this.#keys = new Set()
+    if (committed.#noted.length <= mostKnown) for (const key of committed.#noted) this.#keys.add(key)
+  }
+}
+
+const mostKnown = 50_000
+
+/** In milliseconds. */
+const forgottenAfter = 600_000
+
+const known = new WeakMap<Scope, KnownSeries>()
+
+/** The series that earlier writes through the same scope have written. */
+export function knownSeriesOf(scope: Scope): KnownSeries {
+  const series = known.get(scope) ?? new KnownSeries()
+  known.set(scope, series)
+  return series
+}

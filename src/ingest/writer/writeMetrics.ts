@@ -1,10 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { sql, type RawBuilder } from 'kysely'
 import type { Scope } from '../../database/scope.ts'
-import type { MetricRow } from '../rollups/windows/ingestWindow.ts'
 import { insertOrReplace } from './insertOrReplace.ts'
-import { takeTurnForNewSeries } from './newSeries.ts'
-import { metricBatches, type MetricBatch } from './metricBatches.ts'
+import { KnownSeries, takeTurnForNewSeries } from './newSeries.ts'
+import { metricBatches, type MetricBatch, type MetricSeries } from './metricBatches.ts'
 
 /**
  * Writes the minutes of metrics of a window: the rows of each series, in order.
@@ -13,19 +12,20 @@ import { metricBatches, type MetricBatch } from './metricBatches.ts'
  */
 export async function writeMetrics(
   scope: Scope,
-  series: readonly (readonly MetricRow[])[],
+  series: readonly MetricSeries[],
   resourceIds: ReadonlyMap<string, string>,
+  known = new KnownSeries(),
 ): Promise<number> {
   if (series.length === 0) return 0
-  await takeTurnForNewSeries(scope, series, resourceIds)
+  await takeTurnForNewSeries(scope, series, resourceIds, known)
   return insertOrReplace(scope, 'metric_1m', timesOf(series), replacing, (onConflict) =>
     writeBatches(scope, metricBatches(series, resourceIds), onConflict),
   )
 }
 
-function timesOf(series: readonly (readonly MetricRow[])[]): { first: Date; last: Date } {
+function timesOf(series: readonly MetricSeries[]): { first: Date; last: Date } {
   let [first, last] = [Infinity, -Infinity]
-  for (const rows of series) {
+  for (const { rows } of series) {
     first = Math.min(first, rows[0]!.bucket.getTime())
     last = Math.max(last, rows.at(-1)!.bucket.getTime())
   }

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
-import { ensureResources } from '../../catalog/resources.ts'
+import { writeResources } from '../../catalog/resources.ts'
 import type { Scope } from '../../database/scope.ts'
 import { behindSavepoint } from '../../database/transaction/behindSavepoint.ts'
 import { inTransaction } from '../../database/transaction/inTransaction.ts'
@@ -11,6 +11,7 @@ import { seriesInOrder } from './metricBatches.ts'
 import { byHalves, together } from './rejections/byHalves.ts'
 import { isAboutRow, noRows, Rejections, type Rejection, type RowCounts, type WindowList } from './rejections/rejections.ts'
 import { checkWindow, givenTwice, storableRows, withResources } from './rejections/storableRows.ts'
+import { KnownSeries, knownSeriesOf } from './newSeries.ts'
 import { templatesOf, type TenantTemplates } from './tenantTemplates.ts'
 import { withoutTooOld } from './tooOld.ts'
 import { callsInOrder, writeCalls } from './writeCalls.ts'
@@ -103,8 +104,16 @@ export async function writeRollups(scope: Scope, window: IngestWindow, options: 
   signal?.throwIfAborted()
   const templates = templatesOf(scope)
   const isOnly = !scope.db.isTransaction
-  const write = (rejecting: Rejecting) =>
-    inTransaction(scope.db, (db) => writeWindow({ ...scope, db }, window, { templates, isOnly }, { acceptOld, signal, rejecting }))
+  // In a caller's transaction nothing is known: a part of it may have been rolled back.
+  const known = isOnly ? knownSeriesOf(scope) : new KnownSeries()
+  const write = async (rejecting: Rejecting) => {
+    const series = rejecting === 'flaws' ? known.begin() : new KnownSeries()
+    const written = await inTransaction(scope.db, (db) =>
+      writeWindow({ ...scope, db }, window, { templates, isOnly, series }, { acceptOld, signal, rejecting }),
+    )
+    known.add(series)
+    return written
+  }
   try {
     return await (isOnly ? write('flaws') : inTransaction(scope.db, (db) => behindSavepoint(db, () => write('flaws'))))
   } catch (error) {
@@ -113,10 +122,11 @@ export async function writeRollups(scope: Scope, window: IngestWindow, options: 
   }
 }
 
-/** How patterns are learnt; `isOnly`: the transaction writes no other window. */
+/** What is known of the tenant; `isOnly`: the transaction writes no other window. */
 export interface Learning {
   templates: TenantTemplates
   isOnly: boolean
+  series?: KnownSeries
 }
 
 /**
@@ -145,7 +155,7 @@ export async function writeWindow(scope: Scope, window: IngestWindow, learning: 
 async function writeRows(
   scope: Scope,
   given: IngestWindow,
-  { templates, isOnly }: Learning,
+  { templates, isOnly, series: known }: Learning,
   { acceptOld, signal, rejecting }: WindowOptions,
 ): Promise<WrittenRollups> {
   const rejections = new Rejections(given, { allowed: rejecting !== 'none' })
@@ -171,7 +181,7 @@ async function writeRows(
   await write(
     window.resources,
     async (some) => {
-      for (const [urn, id] of await ensureResources(scope, some)) resourceIds.set(urn, id)
+      for (const [urn, id] of await writeResources(scope, some)) resourceIds.set(urn, id)
       return some.length
     },
     (row, error) => rejections.refuse('resources', [row], error),
@@ -204,11 +214,11 @@ async function writeRows(
   written.metrics =
     rejecting === 'refused'
       ? await write(
-          series.flat(),
+          series.flatMap(({ rows }) => rows),
           (some) => writeMetrics(scope, seriesInOrder(some), resourceIds),
           (row, error) => rejections.refuse('metrics', [row], error),
         )
-      : await writeMetrics(scope, series, resourceIds)
+      : await writeMetrics(scope, series, resourceIds, known)
   signal?.throwIfAborted()
   written.calls = await write(
     callsInOrder(calls, resourceIds),
