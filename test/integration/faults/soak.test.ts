@@ -12,6 +12,9 @@ const main = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
 const minutes = Number(process.env.PGVANTAGE_SOAK_MINUTES || 0)
 /** Twenty times what the schema's source names for a minute, each second. */
 const perSecond = { logs: (20 * 5_000) / 60, spans: (20 * 1_000) / 60, points: (20 * 500) / 60 }
+/** The time that goes by: what is written must be of now. */
+const clock = () => performance.timeOrigin + performance.now()
+
 const horizonSeconds = 60
 const windowSeconds = 300
 
@@ -34,7 +37,7 @@ describe.skipIf(minutes === 0 || !leg.available || !leg.concurrent)('a soak', ()
     const lags: number[] = []
     const memory: number[] = []
     const sent = { logs: 0, spans: 0, points: 0 }
-    const begin = Date.now()
+    const begin = clock()
     let watching = true
     const watch = async () => {
       while (watching) {
@@ -43,14 +46,14 @@ describe.skipIf(minutes === 0 || !leg.available || !leg.concurrent)('a soak', ()
         const { rows } = await sql<{ until: Date | null }>`
           select max(bucket) + interval '1 minute' as until from metric_1m where tenant_id = ${tenantId}
         `.execute(test.db)
-        lags.push((Date.now() - (rows[0]!.until?.getTime() ?? begin)) / 1_000)
+        lags.push((clock() - (rows[0]!.until?.getTime() ?? begin)) / 1_000)
       }
     }
     const watched = watch()
     const seconds = minutes * 60
     for (let second = 0; second < seconds && child.exitCode === null; second++) {
       const due = begin + (second + 1) * 1_000
-      await setTimeout(Math.max(0, due - Date.now()))
+      await setTimeout(Math.max(0, due - clock()))
       const volume = Object.fromEntries(
         Object.entries(perSecond).map(([kind, each]) => [kind, Math.floor(each * (second + 1)) - Math.floor(each * second)]),
       ) as typeof sent
@@ -60,7 +63,7 @@ describe.skipIf(minutes === 0 || !leg.available || !leg.concurrent)('a soak', ()
       }
     }
     // How long what came last had to wait at the door.
-    const behind = (Date.now() - begin) / 1_000 - seconds
+    const behind = (clock() - begin) / 1_000 - seconds
     watching = false
     await watched
     child.stdin.end()
