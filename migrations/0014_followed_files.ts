@@ -12,12 +12,13 @@ export const followedFiles: Migration = {
     const follower = qualified(installation, 'ingest_follower')
     const file = qualified(installation, 'ingest_file')
     return [
-      // A process that follows files. It says again and again that it is there.
+      // A process that follows files. It says again and again that it is there; another one on its machine can see that by its mark, too.
       `create table ${follower} (
   follower_id bigint generated always as identity primary key,
   tenant_id bigint not null references ${tenant} (tenant_id),
   node text not null check (octet_length(node) between 1 and 255),
   label text not null check (octet_length(label) between 1 and 255),
+  process text check (octet_length(process) between 1 and 255),
   alive_until timestamptz not null
 )`,
       // A file is known by where it lies (device and inode) and by its first bytes, not by its name. The tail is of the bytes before the position.

@@ -228,7 +228,7 @@ async function follow(
         text,
         node,
         signal,
-        onRecognised: (found) => err(describeText(found)),
+        onRecognised: (found) => lines.recognised(describeText(found), found),
         onMalformed: (malformed) => rejects.malformed(malformed),
         onRefused: (refused) => rejects.refused(refused),
         onWindow: ({ from, to }, { windows }) => {

@@ -101,6 +101,7 @@ export interface IngestFollower {
   follower_id: Generated<Int8>;
   label: string;
   node: string;
+  process: string | null;
   tenant_id: Int8;
 }
 

@@ -23,7 +23,7 @@ const hashes: Record<string, Record<TimeRung, string>> = {
   '0009_maintenance_failures': { native: 'e4b6beda7eb0c8d0', apache: 'e4b6beda7eb0c8d0', community: 'e4b6beda7eb0c8d0' },
   '0011_ingest_journal': { native: 'fb19a64aa1ec0846', apache: 'fb19a64aa1ec0846', community: 'fb19a64aa1ec0846' },
   '0013_retrieval': { native: '193c61604a690437', apache: '193c61604a690437', community: '193c61604a690437' },
-  '0014_followed_files': { native: 'c0ebcd944af58752', apache: 'c0ebcd944af58752', community: 'c0ebcd944af58752' },
+  '0014_followed_files': { native: 'd3f3ccf81c6c0da9', apache: 'd3f3ccf81c6c0da9', community: 'd3f3ccf81c6c0da9' },
   '0012_sketches': { native: '504fd5434af09251', apache: '8dfcd31167da44f3', community: 'd9d076a1281e856b' },
   '0010_canonical_evidence': { native: 'd4a8161a69204154', apache: 'd4a8161a69204154', community: 'd4a8161a69204154' },
 }

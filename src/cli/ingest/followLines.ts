@@ -1,4 +1,4 @@
-import type { FollowedFileReport, FollowEvent, FollowLag, FollowProgress } from '../../ingest/index.ts'
+import type { FollowedFileReport, FollowEvent, FollowLag, FollowProgress, RecognisedText } from '../../ingest/index.ts'
 import { Progress } from './progress.ts'
 
 /** How often a line says how far it is, where nobody watches. */
@@ -9,6 +9,7 @@ export class FollowLines {
   readonly #err: (text: string) => void
   readonly #progress: Progress
   readonly #interactive: boolean
+  readonly #recognised = new Set<string>()
   #bytes = 0
   #said = { at: performance.now(), bytes: 0 }
 
@@ -20,6 +21,14 @@ export class FollowLines {
 
   event({ file, message }: FollowEvent): void {
     this.#err(`${file === null ? '' : `${file}: `}${message}\n`)
+  }
+
+  /** How a file is read, unless one before it was read so. */
+  recognised(text: string, { format, header, container }: RecognisedText): void {
+    const how = JSON.stringify([format, header, container])
+    if (this.#recognised.has(how)) return
+    this.#recognised.add(how)
+    this.#err(text)
   }
 
   windows(windows: number): void {

@@ -11,7 +11,7 @@ export interface FollowEvent {
  * | kind | |
  * |---|---|
  * | `begun`, `resumed` | a file is followed: from its beginning, or from where it was |
- * | `renamed` | a followed file has another name now |
+ * | `renamed` | a followed file has another name now; told once for each file |
  * | `truncated` | its bytes are not those that were read: it begins again |
  * | `gone` | a file that was renamed out of the names, or deleted, has been read to its end |
  * | `waiting` | another process follows the file: this one takes it when that one ends |

@@ -180,7 +180,9 @@ export class Following {
       const at = found.get(file.inode)
       file.isNamed = at !== undefined
       if (at !== undefined) {
-        if (at.path !== file.path) this.#tell('renamed', file.path, `is ${at.path} now`)
+        // Rotated again and again, once is enough to know.
+        if (at.path !== file.path && !file.wasRenamed) this.#tell('renamed', file.path, `is ${at.path} now`)
+        file.wasRenamed ||= at.path !== file.path
         file.path = at.path
         file.changed = at.changed
       }

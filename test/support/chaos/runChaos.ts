@@ -19,7 +19,11 @@ if (!Number.isInteger(Number(seed))) throw new Error(`SEED must be a whole numbe
 const modes = {
   kills: () => {
     const kills = wholeAbove0('KILLS', amount)
-    return { tests: ['killed', 'maintainKilled', 'writer'], timeout: 120_000 + 10_000 * kills, env: { PGVANTAGE_CHAOS_KILLS: amount } }
+    return {
+      tests: ['killed', 'followKilled', 'maintainKilled', 'writer'],
+      timeout: 120_000 + 10_000 * kills,
+      env: { PGVANTAGE_CHAOS_KILLS: amount },
+    }
   },
   writers: () => {
     const minutes = wholeAbove0('MINUTES', amount)

@@ -106,3 +106,31 @@ it('never writes its rejects over what it is to read', async () => {
     await rm(folder, { recursive: true })
   }
 })
+
+it.each([
+  [['-'], '-, the standard input, is no file: it cannot be followed'],
+  [['a.jsonl', '--strict'], '--strict: is of a load that ends: it cannot be given with --follow'],
+])('refuses to follow %j', async (args, problem) => {
+  let err = ''
+  const code = await run(['ingest', '--follow', ...args, '--tenant', 't'], { env: {}, err: (text) => (err += text) })
+  expect([code, err]).toEqual([2, expect.stringContaining(problem)])
+})
+
+it('takes a node with --follow only', async () => {
+  let err = ''
+  const code = await run(['ingest', 'a.jsonl', '--node', 'n', '--tenant', 't'], { env: {}, err: (text) => (err += text) })
+  expect([code, err]).toEqual([2, expect.stringContaining('--node: is of files that are followed: give --follow with it')])
+})
+
+it('keeps rejects of followed files out of these files, also if the file is made only now', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'pgvantage-'))
+  try {
+    let err = ''
+    const rejects = join(folder, 'rejects.log')
+    const args = ['ingest', '--follow', join(folder, '*.log'), '--rejects', rejects, '--tenant', 't']
+    const code = await run(args, { env: {}, err: (text) => (err += text) })
+    expect([code, err]).toEqual([2, expect.stringContaining('is one of the files to read')])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})

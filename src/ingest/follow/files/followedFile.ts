@@ -52,6 +52,8 @@ export class FollowedFile {
   readonly bytes: FileBytes
   readonly origin: SourceObject
   path: string
+  /** Whether it had another name when it was found. */
+  wasRenamed = false
   /** When it was changed last, by its file system, in milliseconds. */
   changed: number
   /** How often its position was written. */

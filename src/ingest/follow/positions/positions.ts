@@ -6,6 +6,7 @@ import type { FollowedFile } from '../files/followedFile.ts'
 import { markOf } from '../files/fileMark.ts'
 import type { ReaderState } from '../readers/growingReader.ts'
 import type { ClaimedFile, KnownFile } from './knownFile.ts'
+import { hasEnded, processMark } from './processMark.ts'
 import { matchFiles, type Candidate, type Match, type Present } from './matchFiles.ts'
 
 /** A follower that has not said for so long that it is there is dead. Only waiting depends on it. */
@@ -87,14 +88,22 @@ export class Positions {
   /** The row of this process, and no others of dead ones. */
   async #arrive(scope: Scope): Promise<string> {
     const { db, id, tenantId } = scope
-    if (this.#follower !== undefined && (await this.#beat(scope))) return this.#follower
-    await sql`
-      delete from ${id('ingest_follower')}
-      where tenant_id = ${tenantId}::int8 and node = ${this.#node} and alive_until < clock_timestamp()
+    const { rows: others } = await sql<{ id: string; process: string | null; isLate: boolean }>`
+      select follower_id::text as id, process, alive_until < clock_timestamp() as "isLate"
+      from ${id('ingest_follower')}
+      where tenant_id = ${tenantId}::int8 and node = ${this.#node}
     `.execute(db)
+    const dead: string[] = []
+    for (const other of others) {
+      if (other.id === this.#follower) continue
+      // Its files need not wait for one that was killed here.
+      if (other.isLate || (other.process !== null && (await hasEnded(other.process)))) dead.push(other.id)
+    }
+    await sql`delete from ${id('ingest_follower')} where follower_id = any(${dead}::int8[])`.execute(db)
+    if (this.#follower !== undefined && (await this.#beat(scope))) return this.#follower
     const { rows } = await sql<{ id: string }>`
-      insert into ${id('ingest_follower')} (tenant_id, node, label, alive_until)
-      values (${tenantId}::int8, ${this.#node}, ${this.#label}, clock_timestamp() + ${aliveFor}::interval)
+      insert into ${id('ingest_follower')} (tenant_id, node, label, process, alive_until)
+      values (${tenantId}::int8, ${this.#node}, ${this.#label}, ${await processMark()}, clock_timestamp() + ${aliveFor}::interval)
       returning follower_id::text as id
     `.execute(db)
     return rows[0]!.id
