@@ -35,8 +35,12 @@ async function* lines() {
 }
 
 /** Options of what goes on until it is told to end, which is at once. */
-const ended = (options: object): object =>
-  Object.getPrototypeOf(Object(options)) === Object.prototype ? { ...options, signal: AbortSignal.abort() } : options
+function ended(options: object | undefined): object {
+  const signal = AbortSignal.abort()
+  if (options === undefined) return { signal }
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return options
+  return Object.assign(Object.create(Object.getPrototypeOf(options) as object | null) as object, options, { signal })
+}
 
 /**
  * Everything that answers with a promise, with arguments it takes: all but connections, frames,
@@ -103,7 +107,7 @@ const functions: Record<AsyncFunction, Subject> = {
   },
   followFiles: {
     arguments: [['none.jsonl'], { horizon: '1 minute', node: 'n', pollEvery: '1 second', writeEvery: '1 second', quietAfter: '1 second' }],
-    act: (scope, [files, options]) => api.followFiles(scope, files!, ended(options!)),
+    act: (scope, [files, options]) => api.followFiles(scope, files!, ended(options)),
     alone: true,
     settings: true,
   },
