@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { connect } from '../../../src/database/connection/connect.ts'
 import type { Scope } from '../../../src/database/scope.ts'
 import {
   followFiles,
@@ -15,7 +16,7 @@ import {
   type MalformedLine,
 } from '../../../src/ingest/index.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { delimited, protobufOf } from '../../unit/ingest/otlpProtobuf.ts'
 import { everything } from '../faults/everything.ts'
 import { asLines, recording } from '../faults/recording.ts'
@@ -402,6 +403,37 @@ onEveryLeg('followFiles', () => {
       expect(await rowsOf(scope)).toEqual(await clean([first + second]))
     })
   })
+
+  it.skipIf(!leg.concurrent)(
+    'goes on when connections are lost, and counts nothing twice',
+    async () => {
+      const admin = connect({ connectionString: test.url!, max: 1 })
+      const unsteady = connect({ connectionString: test.url!, max: 2, application_name: 'unsteady' })
+      try {
+        await writeFile(log, '')
+        const follower = following({ ...scope, db: unsteady }, [log], { writeEvery: '0.1 seconds' })
+        const lines = (first + second + last).split(/(?<=\n)/)
+        for (let at = 0; at < lines.length; at += 8) {
+          await appendFile(log, lines.slice(at, at + 8).join(''))
+          await sql`
+          select pg_terminate_backend(pid) from pg_stat_activity
+          where application_name = 'unsteady' and datname = current_database()
+        `.execute(admin)
+          await setTimeout(30)
+        }
+        await follower.read(first.length + second.length + last.length)
+        await follower.until(() => follower.kinds().includes('retrying '))
+        const report = await follower.stop()
+        expect(report).toMatchObject({ malformed: 0 })
+        expect(report.retries).toBeGreaterThan(0)
+      } finally {
+        await admin.destroy()
+        await unsteady.destroy()
+      }
+      expect(await rowsOf(scope)).toEqual(await clean([first + second + last]))
+    },
+    60_000,
+  )
 
   it('follows the same file for each tenant and node', async () => {
     await writeFile(log, first)
