@@ -4,8 +4,8 @@ import { endQuietly } from './brokenPipe.ts'
 import { exitCode } from './exitCode.ts'
 import { nodeProblem } from './nodeVersion.ts'
 
-// The memory for new objects stays as it is: what makes much garbage has a thread of its own, and
-// V8 would let this one's grow to 128 MB.
+// A load makes much garbage, for which V8 would take 128 MB more: docs/ingest.md has the peaks with
+// and without.
 setFlagsFromString('--semi-space-growth-factor=1')
 
 let unwritten: Error | undefined

@@ -3,19 +3,18 @@ import { durationText } from '../database/range.ts'
 import type { Scope } from '../database/scope.ts'
 import { assertReadCommitted } from '../database/transaction/isolation.ts'
 import { parseOptions } from '../schema/parse.ts'
-import type { IngestReport } from './ingestReport.ts'
-import { loadSources } from './loadSources.ts'
+import { emptyIngestReport, type IngestReport } from './ingestReport.ts'
+import { groups } from './journal/batches.ts'
+import { Load } from './load.ts'
 import { messageOptions, type MessageOptions } from './records/logMessage.ts'
 import { dimensionOptions, hashKeyGiven, type DimensionOptions } from './records/dimension.ts'
 import type { ResourceOf } from './records/resourceOf.ts'
 import type { MalformedLine, SourceObject } from './sources/otlpRequest.ts'
 import type { RefusedInput } from './sources/readOtlp.ts'
-import type { OtlpSource, PlacedSource } from './sources/requestsOf.ts'
+import { requestsOf, type OtlpSource, type PlacedSource } from './sources/requestsOf.ts'
 import type { RequestFormat } from './sources/requestFormat.ts'
 import { textLogOptions, type RecognisedText, type TextLogOptions } from './sources/text/readTextLogs.ts'
 import type { IngestWindow } from './rollups/windows/ingestWindow.ts'
-import { loadInThread } from './thread/loadInThread.ts'
-import { isLarge, SourceBytes } from './thread/sourceBytes.ts'
 
 export { emptyIngestReport, type IngestReport } from './ingestReport.ts'
 export type { OtlpSource, PlacedSource } from './sources/requestsOf.ts'
@@ -116,7 +115,6 @@ const ingestOptions = z
  * | old records | open their window at any age within the retention of their table |
  * | stopped and run again from the beginning | leaves exactly the rows of one uninterrupted run |
  * | when the rows are written | at the end of the input; if the input lasts longer, also every minute |
- * | a load of more than 1 MB, or a second | has a thread of its own, unless it has `resourceOf` or a transaction of the caller |
  *
  * @example
  * const report = await ingest(scope, 'telemetry.jsonl.gz', {
@@ -140,23 +138,43 @@ export async function ingest(
   options: IngestOptions = {},
 ): Promise<IngestReport> {
   const { origin, ...parsed } = parseOptions(ingestOptions, options)
-  const placed: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
+  const { signal, format, text, onMalformed, onRefused, onRecognised } = parsed
+  const sources: readonly PlacedSource[] = isSeveral(source) ? source : [{ source, origin }]
   await assertReadCommitted(scope.db, 'ingest')
-  const sources = placed.map(({ source, origin }) => ({ source: new SourceBytes(source, parsed.signal), origin }))
-  const bytes = sources.map(({ source }) => source)
-  // What the caller's function is asked about each record, and a transaction, stay with the caller.
-  if (parsed.resourceOf === undefined && !scope.db.isTransaction && (await isLarge(bytes, largeBytes, largeTime))) {
-    const report = await loadInThread(scope, sources, parsed)
-    if (report !== null) return report
+  const report = emptyIngestReport()
+  const load = new Load(scope, parsed, report)
+  const requests = requestsOf(sources, {
+    format,
+    text,
+    signal,
+    onRefused,
+    onRecognised,
+    onMalformed: (malformed) => {
+      report.malformed += 1
+      onMalformed?.(malformed)
+    },
+    onNothing: (source) => report.withoutRequests.push(source),
+  })
+  let rolledAt = performance.now()
+  const batches = groups(
+    requests,
+    () => load.begin(),
+    ({ request }) => request,
+  )
+  for await (const batch of batches) {
+    signal?.throwIfAborted()
+    if (batch !== undefined) await load.add(batch)
+    if (performance.now() - rolledAt < rollEvery && !(await load.isFull())) continue
+    await load.rollUp()
+    rolledAt = performance.now()
   }
-  return loadSources(scope, sources, parsed)
+  signal?.throwIfAborted()
+  await load.rollUp()
+  await load.settle()
+  return report
 }
 
-/**
- * A load of more bytes than this, compressed or not, or that takes more milliseconds, has a thread
- * of its own.
- */
-const largeBytes = 1024 * 1024
-const largeTime = 1_000
+/** How often a long input is rolled up in between, in milliseconds. */
+const rollEvery = 60_000
 
 const isSeveral = (source: OtlpSource | readonly PlacedSource[]): source is readonly PlacedSource[] => Array.isArray(source)

@@ -1,11 +1,14 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { ensureResources } from '../../src/catalog/index.ts'
 import type { Scope } from '../../src/database/index.ts'
 import { attachEvidence, recordEvent } from '../../src/events/index.ts'
-import { ingest } from '../../src/ingest/index.ts'
+import { followFiles, ingest } from '../../src/ingest/index.ts'
 import { addDocuments, reembed, reindexTerms, removeDocuments, type DocumentInput } from '../../src/knowledge/index.ts'
 import { recordTopology } from '../../src/topology/index.ts'
-import { recording } from '../integration/faults/recording.ts'
+import { asLines, recording } from '../integration/faults/recording.ts'
 import { gauge, metrics, point, spans, sum } from '../unit/ingest/telemetry.ts'
 import { at } from './rows.ts'
 
@@ -100,4 +103,24 @@ export const everyWrite: Readonly<Record<string, (scope: Scope) => Promise<unkno
       // So small that all windows close.
       { maxJournalBytes: 1, dimensions: ['endpoint'] },
     ),
+  // The second file comes to a follower that is there.
+  followFiles: async (scope) => {
+    const folder = await mkdtemp(join(tmpdir(), 'pgvantage-'))
+    const [first, ...rest] = recording({ minutes: 1 })
+    const write = (name: string, payloads: readonly object[]) => writeFile(join(folder, name), asLines(payloads))
+    const stop = new AbortController()
+    try {
+      await write('a', [first!])
+      await followFiles(scope, [join(folder, '*')], {
+        pollEvery: '0.02 seconds',
+        signal: stop.signal,
+        onProgress: ({ files, lag }) => {
+          if (files === 1) void write('b', rest)
+          else if (files === 2 && lag.bytes === 0) stop.abort()
+        },
+      })
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  },
 }

@@ -80,7 +80,8 @@ export class Following {
   #retries = 0
   #toldRetry = -Infinity
   #writtenAt = performance.now()
-  #seenAt = performance.now()
+  /** At the beginning too: not every follower lives for an hour. */
+  #seenAt = -Infinity
 
   constructor(scope: Scope, names: readonly string[], options: FollowingOptions) {
     this.#names = names
