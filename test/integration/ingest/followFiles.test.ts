@@ -16,7 +16,7 @@ import {
   type MalformedLine,
 } from '../../../src/ingest/index.ts'
 import { cleanDatabase } from '../../support/cleanDatabase.ts'
-import { leg, onEveryLeg, tenant, type TestDatabase } from '../../support/leg.ts'
+import { apartFromTime, leg, tenant, type TestDatabase } from '../../support/leg.ts'
 import { delimited, protobufOf } from '../../unit/ingest/otlpProtobuf.ts'
 import { everything } from '../faults/everything.ts'
 import { asLines, recording } from '../faults/recording.ts'
@@ -62,7 +62,7 @@ function following(scope: Scope, files: readonly string[], options: FollowOption
   }
 }
 
-onEveryLeg('followFiles', () => {
+apartFromTime('followFiles', () => {
   let test: TestDatabase
   let folder: string
   let scope: Scope
