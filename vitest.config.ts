@@ -12,7 +12,10 @@ const everywhere = {
 /** Where processes that the tests start find our TypeScript ready to run, which else takes half of such a process's time. */
 const compiled = { NODE_COMPILE_CACHE: resolve('.cache/compiled') }
 
-/** A leg's files run beside each other; those of legs and of the tests without one, group after group. */
+/**
+ * A leg's files run beside each other; those of legs and of the tests without one, group after
+ * group.
+ */
 const leg = (name: string, { order, workers }: { order: number; workers: number }) => ({
   test: {
     name,
@@ -49,7 +52,8 @@ export default defineConfig({
       },
       leg('embedded', { order: 2, workers: 2 }),
       leg('community', { order: 1, workers: 2 }),
-      // Its tests wait for a server, for locks and for what is killed: a third keeps two cores busy.
+      // Its tests wait for a server, for locks and for what is killed: a third keeps two cores
+      // busy.
       leg('server', { order: 3, workers: 3 }),
     ],
   },

@@ -8,7 +8,10 @@ import { promisify } from 'node:util'
 
 const repository = fileURLToPath(new URL('..', import.meta.url))
 
-/** The package as its users have it: to run it from its sources takes more memory, and time to start. */
+/**
+ * The package as its users have it: to run it from its sources takes more memory, and time to
+ * start.
+ */
 export interface BuiltPackage {
   folder: string
   /** The path of a program of this folder, ready to run. */

@@ -13,7 +13,8 @@ const day = 24 * hour
 /**
  * What a row takes on disk, with its indexes, after a day that came in the order of time: a window of five minutes in each transaction, written by
  * `writeRollups`, and rolled up every hour. 80 % of the series are gauges of six samples a minute, 10 % counters, 10 % latencies of 300 samples; `--rows` of
- * `metric_1m`, as many calls and patterns of 300 in each window as series, and the users of each service.
+ * `metric_1m`, as many calls and patterns of 300 in each window as series, and the users of each
+ * service.
  *
  * `keep.merge.us` is the server's time for each histogram of these rows that is merged by the hour, beyond reading and grouping them.
  */

@@ -31,7 +31,10 @@ const samplesOf = (count: number, spread: number) =>
 const gauges = samplesOf(6, 0.1)
 const latencies = samplesOf(300, 0.5)
 
-/** 300 requests of about 190 users each, some of them many times, one request in fifty with an error. */
+/**
+ * 300 requests of about 190 users each, some of them many times, one request in fifty with an
+ * error.
+ */
 const users = Array.from({ length: 97 }, (_, set) => {
   const tally = new ValueTally()
   for (let at = 0; at < 300; at++) {

@@ -3,8 +3,9 @@ import { sql, type Kysely } from 'kysely'
 import { seconds } from './target.ts'
 
 /**
- * Seconds that the work takes: of the CPU time of the server's process if that runs on this machine, since others take turns with it; otherwise by the clock.
- * CPU time of parallel workers would not be seen, so there are none.
+ * Seconds that the work takes: of the CPU time of the server's process if that runs on this
+ * machine, since others take turns with it; otherwise by the clock. CPU time of parallel workers
+ * would not be seen, so there are none.
  */
 export async function serverSeconds(db: Kysely<{}>, work: (connection: Kysely<{}>) => Promise<unknown>): Promise<number> {
   const measured = async (connection: Kysely<{}>) => {
@@ -20,7 +21,10 @@ export async function serverSeconds(db: Kysely<{}>, work: (connection: Kysely<{}
   return db.isTransaction ? measured(db) : db.connection().execute(measured)
 }
 
-/** What a process on this machine has used of the CPU; undefined where it is not PostgreSQL's, or cannot be read. */
+/**
+ * What a process on this machine has used of the CPU; undefined where it is not PostgreSQL's, or
+ * cannot be read.
+ */
 async function cpuSeconds(pid: number | undefined): Promise<number | undefined> {
   try {
     if (!(await readFile(`/proc/${pid}/comm`, 'utf8')).startsWith('postgres')) return undefined

@@ -1,6 +1,7 @@
 /**
- * A service that loads a file with the library, and says nothing to V8: `node service.mjs PACKAGE URL TENANT FILE`, of the built package. It prints the
- * most memory that its process ever held, and how long the load took.
+ * A service that loads a file with the library, and says nothing to V8: `node service.mjs PACKAGE
+ * URL TENANT FILE`, of the built package. It prints the most memory that its process ever held, and
+ * how long the load took.
  */
 import { readFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
@@ -20,7 +21,10 @@ const seconds = (performance.now() - start) / 1000
 await db.destroy()
 console.log(JSON.stringify({ megabytes: (await peakKilobytes()) / 1024, seconds }))
 
-/** Linux hands the parent's peak on in `maxRSS`, through fork and exec; the peak of this program alone is in /proc. */
+/**
+ * Linux hands the parent's peak on in `maxRSS`, through fork and exec; the peak of this program
+ * alone is in /proc.
+ */
 async function peakKilobytes(): Promise<number> {
   const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
   return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1] ?? process.resourceUsage().maxRSS)

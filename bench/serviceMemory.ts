@@ -15,8 +15,9 @@ const times = 20
 const runs = 3
 
 /**
- * The most memory of a service that imports the library and loads a file to rows, in a process of its own: an hour of telemetry, and 20 hours. And the
- * command, from its start to its end, against the library in a service that has started, with the same hour.
+ * The most memory of a service that imports the library and loads a file to rows, in a process of
+ * its own: an hour of telemetry, and 20 hours. And the command, from its start to its end, against
+ * the library in a service that has started, with the same hour.
  */
 export async function* serviceMemory(db: Kysely<{}>, url: string): AsyncGenerator<Figure> {
   const built = await buildPackage()

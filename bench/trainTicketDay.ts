@@ -15,8 +15,9 @@ import { unpack } from './unpacked.ts'
 const runs = 3
 
 /**
- * The last day of Train Ticket below `data`: its OTLP, which is made of it before the clock starts, from the file to committed rows of all windows,
- * against a COPY of its files as they are, comma-separated, into tables without an index. Both read files, and end with a commit.
+ * The last day of Train Ticket below `data`: its OTLP, which is made of it before the clock starts,
+ * from the file to committed rows of all windows, against a COPY of its files as they are,
+ * comma-separated, into tables without an index. Both read files, and end with a commit.
  */
 export async function* trainTicketDay(db: Kysely<{}>, url: string, data: string): AsyncGenerator<Figure> {
   const folder = await mkdtemp(join(tmpdir(), 'pgvantage-'))

@@ -69,7 +69,8 @@ export async function ensureResources(scope: Scope, resources: readonly Resource
 export async function writeResources(scope: Scope, resources: readonly ResourceInput[]): Promise<Map<string, string>> {
   const byUrn = new Map(resources.map((resource) => [resource.urn, resource]))
   // Only rows that are new or would change are written, and locked: writers of the same resources
-  // do not wait for each other. They are sorted by URN, so that two that change them do not deadlock.
+  // do not wait for each other. They are sorted by URN, so that two that change them do not
+  // deadlock.
   const write = sql<{ urn: string; id: string }>`
     with given as materialized (
       select *

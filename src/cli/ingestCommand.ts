@@ -115,8 +115,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
     .addOption(schemaOption())
     .option('--json', 'one JSON document')
     .action(async (files: string[], options: Options) => {
-      const { database, schema, tenant, create, strict, horizon, shiftMs, acceptOld, dimensions, messageFields, parameters, format, json } =
-        options
+      const { database, schema, tenant, create, strict, format, json } = options
       const text = textOptions(options)
       if (options.node !== undefined && options.follow !== true)
         throw new InvalidInputError('node', 'is of files that are followed: give --follow with it')
@@ -144,15 +143,7 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
         )
         try {
           return await ingest(scope, sources, {
-            horizon,
-            shiftMs,
-            acceptOld,
-            dimensions,
-            hashKey: env.PGVANTAGE_HASH_KEY,
-            messageFields,
-            parameters,
-            format: format === 'auto' || format === 'text' ? undefined : format,
-            text,
+            ...loadingOf(options, env, text),
             signal,
             onRecognised: (found) => {
               recognised.push(found)
@@ -185,17 +176,34 @@ export function ingestCommand({ env, input, out, err, interactive, columns, sign
     })
 }
 
+/** What files that end and files that grow are loaded with. */
+const loadingOf = (
+  { horizon, shiftMs, acceptOld, dimensions, messageFields, parameters, format }: Options,
+  env: Surroundings['env'],
+  text: TextLogOptions | undefined,
+) => ({
+  horizon,
+  shiftMs,
+  acceptOld,
+  dimensions,
+  hashKey: env.PGVANTAGE_HASH_KEY,
+  messageFields,
+  parameters,
+  format: format === 'auto' || format === 'text' ? undefined : format,
+  text,
+})
+
 /** `--follow`: until the signal. */
 async function follow(
   files: readonly string[],
-  { database, schema, tenant, create, strict, format, json, node, ...options }: Options,
+  options: Options,
   text: TextLogOptions | undefined,
   { env, interactive, out, err, signal, columns }: Omit<Surroundings, 'input'>,
 ): Promise<void> {
+  const { database, schema, tenant, create, strict, format, json, node } = options
   if (files.includes(standardInput))
     throw new InvalidInputError('file', `${standardInput}, the standard input, is no file: it cannot be followed`)
   if (strict) throw new InvalidInputError('strict', 'is of a load that ends: it cannot be given with --follow')
-  const { horizon, shiftMs, acceptOld, dimensions, messageFields, parameters } = options
   const rejectsFile = options.rejects
   // It may be one of the files before it is there, too.
   const refuseRejects = async () => {
@@ -217,15 +225,7 @@ async function follow(
     const scope = await tenantScope(db, tenant, { schema })
     try {
       return await followFiles(scope, files, {
-        horizon,
-        shiftMs,
-        acceptOld,
-        dimensions,
-        hashKey: env.PGVANTAGE_HASH_KEY,
-        messageFields,
-        parameters,
-        format: format === 'auto' || format === 'text' ? undefined : format,
-        text,
+        ...loadingOf(options, env, text),
         node,
         signal,
         onRecognised: (found) => lines.recognised(describeText(found), found),

@@ -11,8 +11,8 @@ export interface MonologLine {
 /**
  * Reads the exceptions of a line, such as
  * `message {"exception":"[object] (Type(code: 0): message at file:12)`. Older versions write
- * previous ones behind a comma, later ones in a line of their own. Null if it has none. Takes linear
- * time.
+ * previous ones behind a comma, later ones in a line of their own. Null if it has none. Takes
+ * linear time.
  */
 export function monologExceptions(line: string): MonologLine | null {
   const at = line.indexOf(monologObject)

@@ -1,6 +1,8 @@
 import type { OtlpPayload } from '../../schema/otlp.ts'
 
-/** An export request; or a document that may be one, not checked yet, with the names of OTLP/JSON. */
+/**
+ * An export request; or a document that may be one, not checked yet, with the names of OTLP/JSON.
+ */
 export type Content = { readonly payload: OtlpPayload } | { readonly document: unknown }
 
 /** What a source has in one place, or the problem found there. */

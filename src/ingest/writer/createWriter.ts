@@ -23,8 +23,8 @@ export interface WriterOptions {
   acceptOld?: boolean
   signal?: AbortSignal
   /**
-   * Called after each window is committed. An error that it throws ends the writer, and is thrown as
-   * it is: the window is written, those after it are not.
+   * Called after each window is committed. An error that it throws ends the writer, and is thrown
+   * as it is: the window is written, those after it are not.
    */
   onWritten?: (window: IngestWindow, written: WrittenRollups) => void
   /**
@@ -83,7 +83,8 @@ const writerOptions = z.strictObject({
  *
  * @throws InvalidInputError if an option is wrong, or the scope is a transaction's: a failed one
  * cannot be repeated from here. Its methods throw VantageError (`NOT_WRITTEN`), which names the
- * window and the reason, with the driver's error as its `cause`; the signal's reason if aborted; what
+ * window and the reason, with the driver's error as its `cause`; the signal's reason if aborted;
+ * what
  * `onWritten` or `onRetry` throws.
  */
 export function createWriter(scope: Scope, options: WriterOptions = {}): Writer {

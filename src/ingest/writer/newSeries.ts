@@ -10,9 +10,9 @@ import type { MetricSeries } from './metricBatches.ts'
  * Waits for other transactions of the tenant that add series or have the first rows of their last
  * day, if these rows do, and lets others that do wait until this one ends.
  *
- * The trigger of `metric_1m` writes the series of each statement in the order of their ids, which is
- * not the order of the statements: two transactions could wait for each other's. Transactions whose
- * series are all known, with a day as late, wait for nobody.
+ * The trigger of `metric_1m` writes the series of each statement in the order of their ids, which
+ * is not the order of the statements: two transactions could wait for each other's. Transactions
+ * whose series are all known, with a day as late, wait for nobody.
  */
 export async function takeTurnForNewSeries(
   scope: Scope,

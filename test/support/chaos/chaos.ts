@@ -19,7 +19,10 @@ export function chaos(test: string, kills: number): Chaos {
   return { kills: wanted, random }
 }
 
-/** The random numbers of one test that goes on for minutes: none in the suite, where it goes round once. */
+/**
+ * The random numbers of one test that goes on for minutes: none in the suite, where it goes round
+ * once.
+ */
 export function chaosFor(test: string): { minutes: number; random: () => number } {
   const minutes = Number(process.env.PGVANTAGE_CHAOS_MINUTES || 0)
   const { seed, random } = seeded()

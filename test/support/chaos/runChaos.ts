@@ -2,7 +2,8 @@
 // npm run chaos -- writers MINUTES [SEED]: eight writers of shuffled, overlapping windows.
 // npm run chaos -- soak MINUTES: 20 times the mock volume of the schema's source, as it happens.
 //
-// A seed fixes when to kill, and what is shuffled; how far the other process has come by then differs a little from run to run.
+// A seed fixes when to kill, and what is shuffled; how far the other process has come by then
+// differs a little from run to run.
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 

@@ -18,7 +18,9 @@ function expected(format: keyof typeof direct, bytes: Uint8Array): OtlpPayload |
   return 'issue' in records || records.refusedRecords.length > 0 ? undefined : records.payload
 }
 
-/** Null is as absent, which are the same in OTLP/JSON; what nothing reads in attributes is left out. */
+/**
+ * Null is as absent, which are the same in OTLP/JSON; what nothing reads in attributes is left out.
+ */
 function withoutNulls(node: unknown, type?: MessageType): unknown {
   if (Array.isArray(node)) return node.map((member) => withoutNulls(member, type))
   if (typeof node !== 'object' || node === null) return node

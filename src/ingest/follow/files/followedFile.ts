@@ -37,7 +37,10 @@ export type Outcome =
 /** Milliseconds on a clock that is never set. */
 export interface Timing {
   now: number
-  /** After so long without a change a record is taken as whole, and a file that does not grow is read. */
+  /**
+   * After so long without a change a record is taken as whole, and a file that does not grow is
+   * read.
+   */
   quiet: number
 }
 
@@ -248,7 +251,10 @@ export class FollowedFile {
     this.#head = { bytes: head.length, mark: markOf(head) }
   }
 
-  /** Whether nothing more is expected: it is compressed, or has lost its name, and was read to its end. */
+  /**
+   * Whether nothing more is expected: it is compressed, or has lost its name, and was read to its
+   * end.
+   */
   isDone(now: number, quiet: number): boolean {
     if (this.bytes.isPacked && this.#packed === this.size) return true
     return !this.isNamed && this.isQuiet(now, quiet) && (this.#rested || this.unreadable !== undefined)

@@ -87,7 +87,10 @@ async function isContinued(file: KnownFile, candidate: Pick<Candidate, 'head' | 
   return tail?.length === length && markOf(tail) === file.tail
 }
 
-/** Whether a file has the same bytes as another one at the end of the shorter, or where that was read to. */
+/**
+ * Whether a file has the same bytes as another one at the end of the shorter, or where that was
+ * read to.
+ */
 async function isCopy(candidate: Candidate, file: KnownFile, original: { bytes: FileBytes; size: number }): Promise<boolean> {
   if (candidate.bytes.isPacked || original.bytes.isPacked) return isContinued(file, candidate)
   const end = Math.min(candidate.size, original.size)

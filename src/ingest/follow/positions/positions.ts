@@ -9,7 +9,9 @@ import type { ClaimedFile, KnownFile } from './knownFile.ts'
 import { hasEnded, processMark } from './processMark.ts'
 import { matchFiles, type Candidate, type Match, type Present } from './matchFiles.ts'
 
-/** A follower that has not said for so long that it is there is dead. Only waiting depends on it. */
+/**
+ * A follower that has not said for so long that it is there is dead. Only waiting depends on it.
+ */
 const aliveFor = '20 seconds'
 /** A file that was not found for so long is forgotten. */
 const rememberedFor = '14 days'

@@ -17,7 +17,9 @@ export interface Place {
   readonly from: number
   /** Whether nothing comes after them. */
   readonly isEnd: boolean
-  /** Whether there was time enough for the first bytes to come, so that the format can be chosen. */
+  /**
+   * Whether there was time enough for the first bytes to come, so that the format can be chosen.
+   */
   readonly isSettled: boolean
 }
 

@@ -39,7 +39,10 @@ export class ByteTable<T> {
     this.#longest = longest
   }
 
-  /** What was found after the value before, if its bytes begin here: most things come in order again. */
+  /**
+   * What was found after the value before, if its bytes begin here: most things come in order
+   * again.
+   */
   guess(bytes: Uint8Array, from: number, kind: number): Known<T> | undefined {
     const place = this.#following[this.#last]!
     const known = this.#known[place]

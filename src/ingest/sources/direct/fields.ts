@@ -23,7 +23,7 @@ export interface Fields {
   leave(outer: number): void
   skip(): void
 
-  /** The first item of a list; 0 if there is none. */
+  /** The first item of a list; 0 in an empty one. */
   firstItem(): number
   /** The next one; 0 after the last. */
   nextItem(item: number): number

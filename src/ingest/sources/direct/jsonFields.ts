@@ -35,7 +35,9 @@ const [nullWord, trueWord, falseWord] = [Buffer.from('null'), Buffer.from('true'
 const lastShift = 20
 const hadBits = (1 << lastShift) - 1
 
-/** Whether a byte in a text is neither its end nor a control character, an escape, or above ASCII. */
+/**
+ * Whether a byte in a text is neither its end nor a control character, an escape, or above ASCII.
+ */
 const isPlain = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= space && byte < 128 && byte !== quote && byte !== backslash ? 1 : 0))
 
 /** Unknown values may nest this deeply. */

@@ -109,7 +109,10 @@ export class ProtobufFields implements Fields {
     this.leave(outer)
   }
 
-  /** A list is its items one after the other; what is elsewhere in the message is another part of it. */
+  /**
+   * A list is its items one after the other; what is elsewhere in the message is another part of
+   * it.
+   */
   firstItem(): number {
     return this.#tag
   }

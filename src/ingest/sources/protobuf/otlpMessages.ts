@@ -58,7 +58,9 @@ export interface MessageType {
   readonly fields: ReadonlyMap<number, Field>
   /** The same fields, found by the bytes of their names in OTLP/JSON. */
   readonly names: FieldNames<Field>
-  /** Which field came after the one with this number the last time, in OTLP/JSON; after 0, first. */
+  /**
+   * Which field came after the one with this number the last time, in OTLP/JSON; after 0, first.
+   */
   readonly following: (Field | undefined)[]
   /** Whether the message contains records: unknown fields in it may be records. */
   readonly holdsRecords: boolean

@@ -14,7 +14,10 @@ const origin = { objectBucket: 'b', objectKey: 'k' }
 const service = 'shop'
 const shown = (requests: readonly OtlpRequest[]) => requests.map(({ line, digest, payload }) => ({ line, digest, payload }))
 
-/** Reads bytes that come in pieces, by another reader after each of the pieces where `restarts` says so. */
+/**
+ * Reads bytes that come in pieces, by another reader after each of the pieces where `restarts` says
+ * so.
+ */
 function inPieces(
   bytes: Uint8Array,
   { ends, restarts, make }: { ends: readonly number[]; restarts: readonly boolean[]; make: (state?: ReaderState) => GrowingReader },
