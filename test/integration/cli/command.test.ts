@@ -270,6 +270,33 @@ describe.skipIf(!leg.available || !leg.concurrent)('pgvantage, on a server', () 
     })
   })
 
+  it('follows files until it is told to stop, and then writes what it has read', async () => {
+    const file = join(folder, 'followed.jsonl')
+    const request = (second: number) => `${JSON.stringify(logs('web', [log(second, 'it is slow')]))}\n`
+    await writeFile(file, `${request(1)}${request(2)}no JSON\n`)
+    const stop = new AbortController()
+    let [out, err] = ['', '']
+    const code = await run(['ingest', '--follow', join(folder, 'followed*'), '--tenant', 'followed', '--create', '--json'], {
+      env: { DATABASE_URL: test.url! },
+      input: Readable.from([]),
+      out: (text) => (out += text),
+      err: (text) => {
+        err += text
+        if (err.includes('followed.jsonl:3: ')) stop.abort()
+      },
+      interactive: false,
+      signal: stop.signal,
+    })
+    expect(code).toBe(0)
+    expect(err).toContain('followed.jsonl: is followed from its beginning')
+    expect(JSON.parse(out)).toMatchObject({ logRecords: 2, malformed: 1, lag: { bytes: 0 } })
+    const { rows } = await sql<{ logs: number }>`
+      select sum(count_total)::int4 as logs from log_pattern_5m join dim_tenant using (tenant_id) where code = 'followed'
+    `.execute(test.db)
+    expect(rows).toEqual([{ logs: 2 }])
+    expect(await pgvantage('ingest', '--follow', '-', '--tenant', 'followed')).toMatchObject({ code: 2 })
+  })
+
   it('takes down only what it is told to', async () => {
     expect(await pgvantage('migrate', 'down')).toMatchObject({ code: 2, err: expect.stringContaining('say --yes') })
     expect(await pgvantage('migrate', 'down', '--yes')).toMatchObject({
