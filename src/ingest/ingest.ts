@@ -104,7 +104,7 @@ const ingestOptions = z
   .superRefine(eitherFormatOrText)
 
 /**
- * Loads telemetry in constant memory: reads OTLP in JSON or protobuf, or logs of plain text, keeps
+ * Loads telemetry as it streams in: reads OTLP in JSON or protobuf, or logs of plain text, keeps
  * compact records in the database's journal, and writes the rows of each window in one transaction.
  *
  * | | |
